@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast {
+
+/// How items are cut out of the byte stream.
+enum class Framing : std::uint8_t {
+    ndjson,  ///< one JSON object a line, \n or \r\n
+    json,    ///< JSON objects one after another, with or without white space between them
+    length,  ///< 4 bytes of length, big-endian, then the JSON object
+};
+
+[[nodiscard]] std::string_view to_string(Framing framing) noexcept;
+[[nodiscard]] std::optional<Framing> parse_framing(std::string_view word) noexcept;
+
+/// One listening address and what holds for the connections accepted on it.
+struct ListenerConfig {
+    std::string name = "devices";
+    std::string address = "127.0.0.1:7000";  ///< "[::]:7000" takes IPv4 and IPv6; port 0 lets the kernel choose
+    Framing framing = Framing::ndjson;
+    std::chrono::milliseconds detect_within{30'000};            ///< 3 s to 1 h: see liveness.h
+    std::optional<std::chrono::milliseconds> read_idle{300'000};  ///< no complete item for so long: close; nothing: off
+    std::optional<std::chrono::milliseconds> write_stall;       ///< zero window for so long: close; nothing: within detect_within
+    std::chrono::milliseconds item_deadline{30'000};            ///< from an item's first byte to its last
+    std::uint16_t max_bad_items = 100;                          ///< bad items in a row that end the connection
+    int backlog = 4096;                                         ///< listen(2); the kernel caps it at net.core.somaxconn
+    bool reuse_port = false;                                    ///< several gateway processes may share the address
+};
+
+struct ItemConfig {
+    std::string key = "ip";             ///< the field that names the item, matched without regard to case
+    std::size_t max_bytes = 64 * 1024;  ///< of one item, up to 1 MiB
+    unsigned max_depth = 64;            ///< of nested objects and arrays, up to 1024
+};
+
+struct LimitsConfig {
+    std::size_t max_connections = 0;             ///< 0: the descriptor limit less a reserve
+    std::size_t downlink_queue = 64 * 1024;      ///< bytes a connection may have waiting beyond the kernel's buffer
+};
+
+/// What a Server is told. Checked as a whole by Server::start.
+struct ServerConfig {
+    std::vector<ListenerConfig> listeners{ListenerConfig{}};
+    ItemConfig item;
+    LimitsConfig limits;
+    unsigned reactors = 0;                        ///< event-loop threads; 0: one a core
+    std::chrono::milliseconds drain_time{5'000};  ///< a graceful stop takes at most so long
+    std::size_t closed_history = 10'000;          ///< last lives kept for Server::closed
+};
+
+}  // namespace holdfast

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <holdfast/endpoint.h>
+#include <holdfast/reason.h>
+
+namespace holdfast {
+
+/// Names one connection for ever: `run` is drawn anew by each start of a gateway, `number` is never used twice in a run.
+/// The text form is both in hexadecimal, "7f2c91a0-1".
+struct ConnectionId {
+    std::uint32_t run = 0;
+    std::uint64_t number = 0;
+
+    friend auto operator<=>(const ConnectionId&, const ConnectionId&) = default;
+};
+
+[[nodiscard]] std::string to_string(ConnectionId id);
+[[nodiscard]] std::optional<ConnectionId> parse_connection_id(std::string_view text) noexcept;
+
+/// Wall-clock time of an event; taken once a turn, so events of one turn share it.
+using EventTime = std::chrono::sys_time<std::chrono::milliseconds>;
+
+/// What the kernel knew about a connection (TCP_INFO, tcp(7)) when it was asked or when it ended.
+struct Evidence {
+    std::uint32_t probes = 0;                  ///< keep-alive or window probes out and unanswered
+    std::uint32_t retransmits = 0;             ///< consecutive retransmissions of the oldest segment
+    std::chrono::milliseconds last_ack{};      ///< since the last acknowledgement from the peer
+    std::chrono::milliseconds last_heard{};    ///< since anything from the peer: acknowledgement or data
+    std::uint64_t unacked_bytes = 0;           ///< given to the kernel, not acknowledged by the peer
+    std::uint64_t unsent_bytes = 0;            ///< of those, not sent yet
+    std::uint32_t peer_window = 0;             ///< bytes that the peer says it would take
+    std::chrono::microseconds rtt{};           ///< smoothed round trip
+
+    friend bool operator==(const Evidence&, const Evidence&) = default;
+};
+
+struct ConnectedEvent {
+    ConnectionId conn;
+    std::string_view listener;
+    Endpoint peer;
+    EventTime at;
+};
+
+/// Views are valid during the call only.
+struct ItemEvent {
+    ConnectionId conn;
+    std::string_view listener;
+    Endpoint peer;
+    std::uint64_t n = 0;    ///< 1 for the connection's first item
+    std::string_view key;   ///< the key field's value, unescaped, UTF-8
+    std::string_view item;  ///< the device's JSON object, byte for byte
+    EventTime at;
+};
+
+struct ClosedEvent {
+    ConnectionId conn;
+    std::string_view listener;
+    Endpoint peer;
+    CloseReason reason{};
+    int error = 0;            ///< the errno behind it, 0 if there was none
+    std::string_view detail;  ///< a sentence that helps, or empty
+    Evidence evidence;
+    std::uint64_t items = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    std::chrono::milliseconds duration{};
+    EventTime at;
+};
+
+/// Takes the events of one reactor: connected, then items, then exactly one closed for each connection.
+/// Every call comes on that reactor's thread and must not block or throw. The server owns it and destroys it after
+/// the reactor's thread has ended.
+class EventHandler {
+public:
+    virtual ~EventHandler() = default;
+
+    virtual void on_connected(const ConnectedEvent& event) = 0;
+    virtual void on_item(const ItemEvent& event) = 0;
+    virtual void on_closed(const ClosedEvent& event) = 0;
+
+    /// The turn that called the others has ended: the place to hand a batch on.
+    virtual void on_turn_end() {}
+
+    /// False pauses reading from devices (they see their window close); asked again every turn and every few
+    /// milliseconds while paused. Nothing is dropped meanwhile.
+    [[nodiscard]] virtual bool ready() { return true; }
+};
+
+}  // namespace holdfast

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <chrono>
+
+#include <holdfast/result.h>
+
+namespace holdfast {
+
+/// Everything that follows from one number, `detect_within`: the socket options that are set, the limits that the
+/// sweep keeps, and the worst case for each way to die. A value: compare it, copy it, print it.
+/// Sources: tcp(7), RFC 9293 3.8.4, RFC 5482, Linux net/ipv4/tcp_timer.c; docs/LIVENESS.md has the derivation.
+struct LivenessPlan {
+    std::chrono::milliseconds detect_within{};
+
+    // What the kernel is told, on the listener, inherited by each accepted socket.
+    std::chrono::seconds idle{};                ///< TCP_KEEPIDLE: silence before the first probe
+    std::chrono::seconds interval{};            ///< TCP_KEEPINTVL: between probes
+    int count = 0;                              ///< TCP_KEEPCNT: unanswered probes that end an idle connection
+    std::chrono::milliseconds user_timeout{};   ///< TCP_USER_TIMEOUT: replaces the count once set (see docs/LIVENESS.md)
+
+    // What the gateway itself keeps, since a write after the peer's death starts the kernel's clock anew.
+    std::chrono::milliseconds sweep_period{};   ///< every connection is looked at once in this time
+    std::chrono::milliseconds silence_limit{};  ///< unacknowledged data and silent for so long: closed by the sweep
+
+    int lost_probes_tolerated = 0;              ///< consecutive probes that may be lost without a false death
+
+    /// From the peer's last sign of life to the `closed` event; each is at most detect_within.
+    struct WorstCase {
+        std::chrono::milliseconds fin_or_reset{};  ///< FIN or RST arrives: one turn of the reactor
+        std::chrono::milliseconds idle{};          ///< silent while idle
+        std::chrono::milliseconds in_flight{};     ///< silent with data unacknowledged
+        std::chrono::milliseconds probing{};       ///< data written while the kernel was already probing
+        std::chrono::milliseconds zero_window{};   ///< alive, but its window stays zero (`write_stall` not set)
+        friend bool operator==(const WorstCase&, const WorstCase&) = default;
+    } worst_case;
+
+    friend bool operator==(const LivenessPlan&, const LivenessPlan&) = default;
+};
+
+inline constexpr std::chrono::milliseconds min_detect_within{3'000};
+inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
+
+/// Derives the plan. Pure; any thread. Refuses what cannot be kept (below 3 s, above 1 h) with a sentence that says why.
+[[nodiscard]] Result<LivenessPlan> plan_liveness(std::chrono::milliseconds detect_within);
+
+/// The share of idle connections that `plan` closes falsely in a day when each packet is lost with probability
+/// `packet_loss` (0 to 1, each way, independently). Pure; any thread.
+[[nodiscard]] double false_deaths_per_day(const LivenessPlan& plan, double packet_loss);
+
+}  // namespace holdfast

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace holdfast {
+
+/// Why a connection ended. The enumerator, the metric label and the JSON value are the same word.
+/// The list grows only by a reason that a test produces: see docs/ARCHITECTURE.md, "How to add a reason".
+enum class CloseReason : std::uint8_t {
+    peer_closed,         ///< the peer sent FIN (RFC 9293, 3.6)
+    peer_reset,          ///< the peer sent RST (RFC 9293, 3.5.2)
+    keepalive_expired,   ///< idle, and the kernel's keep-alive probes went unanswered (RFC 9293, 3.8.4)
+    retransmit_expired,  ///< data stayed unacknowledged (RFC 5482; tcp(7), TCP_USER_TIMEOUT)
+    window_stalled,      ///< the peer answers but takes nothing: zero window (RFC 9293, 3.8.6.1)
+    unreachable,         ///< the kernel named a route or host error (ICMP, RFC 1122, 4.2.3.9)
+    read_idle,           ///< no complete item within `read_idle`
+    item_deadline,       ///< a started item was not finished within `item_deadline`
+    kicked,              ///< an operator or the embedding program closed it
+    item_too_large,      ///< an item exceeded `item.max_bytes`
+    too_many_bad_items,  ///< `max_bad_items` bad items in a row
+    out_of_memory,       ///< the process or the kernel had no memory for it
+    shutdown,            ///< the gateway stopped
+    internal_error,      ///< an error that no other reason explains: a defect to report
+};
+
+/// Who or what a reason points at.
+enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
+
+inline constexpr std::size_t close_reason_count = 14;
+
+/// All reasons in the order of the enumeration, for tables and metrics.
+extern const std::array<CloseReason, close_reason_count> all_close_reasons;
+
+/// The reason's word, e.g. "keepalive_expired". Any thread.
+[[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
+[[nodiscard]] std::string_view to_string(ReasonKind kind) noexcept;
+
+[[nodiscard]] ReasonKind kind_of(CloseReason reason) noexcept;
+
+/// The reason with exactly this word, or nothing.
+[[nodiscard]] std::optional<CloseReason> parse_close_reason(std::string_view word) noexcept;
+
+}  // namespace holdfast

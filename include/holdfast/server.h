@@ -1,0 +1,201 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/config.h>
+#include <holdfast/endpoint.h>
+#include <holdfast/events.h>
+#include <holdfast/liveness.h>
+#include <holdfast/reason.h>
+#include <holdfast/result.h>
+
+namespace holdfast {
+
+/// Why a started item was not one. The words are the metric's labels.
+enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_deep, too_large };
+inline constexpr std::size_t bad_item_count = 6;
+[[nodiscard]] std::string_view to_string(BadItem kind) noexcept;
+
+enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out, peer, key };
+[[nodiscard]] std::string_view to_string(ConnectionSort sort) noexcept;
+[[nodiscard]] std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexcept;
+
+/// Which connections, in which order, which page of them.
+struct ConnectionQuery {
+    std::optional<Prefix> peer;
+    std::optional<std::string> key;       ///< the key of its latest item, compared exactly
+    std::optional<std::string> listener;
+    ConnectionSort sort = ConnectionSort::age;  ///< age: oldest first; idle: longest idle first; counts: largest first
+    bool reverse = false;
+    std::size_t offset = 0;
+    std::size_t limit = 100;
+};
+
+struct ConnectionRow {
+    ConnectionId conn;
+    std::string listener;
+    Endpoint peer;
+    std::string key;                        ///< of its latest item; empty before the first
+    EventTime connected_at;
+    std::chrono::milliseconds age{};
+    std::chrono::milliseconds since_item{};   ///< since its latest item, or since it connected
+    std::uint64_t items = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+};
+
+struct ConnectionPage {
+    std::size_t total = 0;  ///< that match, on all pages
+    std::vector<ConnectionRow> rows;
+};
+
+/// One connection with the kernel's evidence, read when asked.
+struct ConnectionDetail {
+    ConnectionRow row;
+    Evidence evidence;
+    std::size_t unfinished_item_bytes = 0;
+    std::size_t downlink_queue_bytes = 0;
+    LivenessPlan plan;
+};
+
+struct ProbeAnswer {
+    ConnectionId conn;
+    bool alive = false;
+    std::chrono::milliseconds waited{};      ///< from the question to the verdict
+    std::chrono::milliseconds last_heard{};  ///< at the verdict
+    std::chrono::microseconds rtt{};
+};
+
+struct ProbeSummary {
+    std::size_t asked = 0;
+    std::size_t alive = 0;
+    std::vector<ConnectionId> silent;
+    std::chrono::milliseconds waited{};
+};
+
+enum class SendOutcome : std::uint8_t { queued, no_such_connection, queue_full };
+
+/// A connection that has ended: its `closed` event, kept.
+struct ClosedLife {
+    ConnectionId conn;
+    std::string listener;
+    Endpoint peer;
+    std::string key;
+    CloseReason reason{};
+    int error = 0;
+    std::string detail;
+    Evidence evidence;
+    std::uint64_t items = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    std::chrono::milliseconds duration{};
+    EventTime at;
+};
+
+struct ClosedQuery {
+    std::optional<CloseReason> reason;
+    std::optional<Prefix> peer;
+    std::size_t offset = 0;
+    std::size_t limit = 100;
+};
+
+/// A cumulative histogram in the manner of Prometheus: counts[i] holds what was <= bounds_s[i]; the last is +Inf.
+inline constexpr std::array<double, 16> duration_bounds_s{0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 900, 3600, 86400};
+struct DurationHistogram {
+    std::array<std::uint64_t, duration_bounds_s.size() + 1> counts{};
+    double sum_s = 0;
+};
+
+/// Counters since start, of one listener.
+struct ListenerStatus {
+    std::string name;
+    Endpoint bound;                   ///< with the port that the kernel chose
+    std::uint64_t connections = 0;
+    std::uint64_t accepted = 0;
+    std::uint64_t refused_max_connections = 0;
+    std::uint64_t refused_descriptors = 0;  ///< times that accepting paused for want of descriptors or memory
+    bool accept_paused = false;
+    std::array<std::uint64_t, close_reason_count> closed{};      ///< by CloseReason
+    std::array<DurationHistogram, close_reason_count> detection; ///< last sign of life to close, by CloseReason
+    DurationHistogram duration;                                  ///< of ended connections
+    std::uint64_t items = 0;
+    std::array<std::uint64_t, bad_item_count> bad_items{};       ///< by BadItem
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    LivenessPlan plan;                ///< its socket options as read back from the kernel
+};
+
+struct ServerStatus {
+    std::chrono::milliseconds uptime{};
+    EventTime started_at;
+    unsigned reactors = 0;
+    std::size_t max_connections = 0;
+    bool reading_paused = false;      ///< a handler is not ready: devices wait
+    bool draining = false;
+    std::uint64_t probes_alive = 0;   ///< connections asked and found alive, without or with a probe
+    std::uint64_t probes_silent = 0;
+    std::uint64_t events = 0;         ///< given to handlers
+    std::uint64_t stale_commands = 0; ///< commands for a connection that had ended
+    std::vector<ListenerStatus> listeners;
+};
+
+/// The gateway: reactors that hold connections, and the questions one can ask about them.
+/// Every member function may be called from any thread except an EventHandler's; those that ask reactors block until
+/// they have answered (a turn or two; a probe up to its timeout). The destructor stops at once.
+class Server {
+public:
+    /// Makes the handler of reactor number `reactor` (0-based); called in start, one reactor after another.
+    using HandlerFactory = std::function<std::unique_ptr<EventHandler>(unsigned reactor)>;
+
+    /// Checks the configuration, binds, proves on an accepted loopback socket that the kernel keeps the plan, and starts
+    /// the reactors. On an error nothing is left behind.
+    [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerConfig config, const HandlerFactory& make_handler);
+
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server();
+
+    /// Stops accepting, delivers what has arrived, closes every connection as `shutdown`. Returns at once.
+    void drain();
+    /// Returns once every reactor has ended after drain() or stop_now().
+    void wait();
+    /// Ends now; connections still get their `closed` events. Returns at once.
+    void stop_now();
+
+    [[nodiscard]] ServerStatus status() const;
+    [[nodiscard]] ConnectionPage list(const ConnectionQuery& query) const;
+    [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
+    [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery& query) const;
+
+    /// Asks the peer's kernel by a keep-alive probe; one heard from within the last second is alive without one.
+    [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout);
+    /// Asks all whose peer lies in `peer` (all without one), paced.
+    [[nodiscard]] ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout);
+
+    /// Ends it as `kicked`; false if there is no such connection.
+    bool close(ConnectionId id);
+    /// Ends all whose peer lies in `peer`; how many.
+    std::size_t close_all(const Prefix& peer);
+
+    /// Sends one JSON object (the caller has validated it), framed as its listener says.
+    [[nodiscard]] SendOutcome send(ConnectionId id, std::string_view json_object);
+
+private:
+    class Impl;
+    explicit Server(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// "0.1.0"
+[[nodiscard]] std::string_view version() noexcept;
+
+}  // namespace holdfast
