@@ -1,0 +1,172 @@
+#include "server/validate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <holdfast/endpoint.h>
+#include <holdfast/liveness.h>
+
+#include "base/printable.h"
+#include "base/units.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view name_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+
+using Violations = std::vector<Violation>;
+
+std::string range_complaint(const std::string& value, const std::string& least, const std::string& most) {
+    return value + " is out of range: write " + least + " to " + most;
+}
+
+template <typename Value, typename Format>
+std::optional<std::string> outside(Value value, bounds::Bounds<Value> allowed, Format format) {
+    if (value >= allowed.least && value <= allowed.most) return std::nullopt;
+    return range_complaint(format(value), format(allowed.least), format(allowed.most));
+}
+
+std::string format_count(std::size_t count) { return std::to_string(count); }
+
+/// A negative int is out of every range here, and must not become a huge count.
+std::size_t as_count(int value) { return value < 0 ? 0 : static_cast<std::size_t>(value); }
+
+/// Gathers the violations of one listener.
+class ListenerCheck {
+public:
+    ListenerCheck(const ListenerConfig& listener, std::size_t index, Violations& out)
+        : listener_(listener), index_(index), out_(out) {}
+
+    void run() {
+        check_name();
+        if (const auto endpoint = parse_endpoint(listener_.address); !endpoint) {
+            report("address", endpoint.error().message);
+        }
+        if (const auto plan = plan_liveness(listener_.detect_within); !plan) {
+            add("detect_within", in_listener() + plan.error().message);
+        }
+        if (listener_.read_idle) report("read_idle", outside(*listener_.read_idle, bounds::read_idle, format_duration));
+        if (listener_.write_stall) {
+            report("write_stall", outside(*listener_.write_stall, bounds::write_stall, format_duration));
+        }
+        report("item_deadline", outside(listener_.item_deadline, bounds::item_deadline, format_duration));
+        report("max_bad_items", outside(std::size_t{listener_.max_bad_items}, bounds::max_bad_items, format_count));
+        report("backlog", outside(as_count(listener_.backlog), bounds::backlog, format_count));
+    }
+
+private:
+    void check_name() {
+        const std::string& name = listener_.name;
+        if (!name.empty() && name.size() <= bounds::name_length &&
+            name.find_first_not_of(name_characters) == std::string::npos) {
+            return;
+        }
+        add("name", "listener name " + in_quotes(name) + " is not one: write 1 to " +
+                        std::to_string(bounds::name_length) + " of A-Z a-z 0-9 _ . -");
+    }
+
+    void report(std::string_view option, const std::optional<std::string>& complaint) {
+        if (!complaint) return;
+        add(option, in_listener() + std::string(option) + ": " + *complaint);
+    }
+
+    void add(std::string_view option, std::string message) {
+        out_.push_back({index_, "listener", option, std::move(message)});
+    }
+
+    std::string in_listener() const { return "listener " + in_quotes(listener_.name) + ": "; }
+
+    const ListenerConfig& listener_;
+    std::size_t index_;
+    Violations& out_;
+};
+
+bool is_unspecified(const IpAddress& address) {
+    return address == IpAddress{} || (address.is_v4() && std::all_of(address.bytes.end() - 4, address.bytes.end(),
+                                                                     [](std::uint8_t byte) { return byte == 0; }));
+}
+
+/// "[::]" takes every address, "0.0.0.0" every IPv4 one.
+bool covers(const Endpoint& wide, const Endpoint& other) {
+    if (wide.port != other.port || wide.port == 0) return false;
+    if (wide.address == other.address) return true;
+    return is_unspecified(wide.address) && (!wide.address.is_v4() || other.address.is_v4());
+}
+
+/// About the second of two that cannot be together.
+void check_pair(const ServerConfig& config, std::size_t first, std::size_t second, Violations& out) {
+    const ListenerConfig& a = config.listeners[first];
+    const ListenerConfig& b = config.listeners[second];
+    if (a.name == b.name) {
+        out.push_back({second, "listener", "name",
+                       "two listeners are named " + in_quotes(b.name) + ": give each a name of its own"});
+    }
+    const auto at = parse_endpoint(a.address);
+    const auto bt = parse_endpoint(b.address);
+    if (!at || !bt) return;
+    if (covers(at.value(), bt.value()) || covers(bt.value(), at.value())) {
+        out.push_back({second, "listener", "address",
+                       "listener " + in_quotes(b.name) + " at " + b.address + " is in the way of listener " +
+                           in_quotes(a.name) + " at " + a.address + ": give each an address or port of its own"});
+    }
+}
+
+void check_listeners(const ServerConfig& config, Violations& out) {
+    if (config.listeners.empty()) {
+        out.push_back({std::nullopt, "listener", "", "there is no listener: add a [[listener]]"});
+    }
+    if (config.listeners.size() > bounds::listeners) {
+        out.push_back({std::nullopt, "listener", "",
+                       "there are " + std::to_string(config.listeners.size()) + " listeners: have at most " +
+                           std::to_string(bounds::listeners)});
+        return;
+    }
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+        ListenerCheck(config.listeners[i], i, out).run();
+        for (std::size_t j = 0; j < i; ++j) check_pair(config, j, i, out);
+    }
+}
+
+void check_key(const std::string& key, Violations& out) {
+    if (key.empty()) {
+        out.push_back({std::nullopt, "item", "key", "key in [item] is empty: name the field that identifies an item"});
+    } else if (key.size() > bounds::key_length) {
+        out.push_back({std::nullopt, "item", "key",
+                       "key in [item] has " + std::to_string(key.size()) + " bytes: write at most " +
+                           std::to_string(bounds::key_length)});
+    }
+}
+
+void check_rest(const ServerConfig& config, Violations& out) {
+    const auto report = [&out](std::string_view section, std::string_view option,
+                               const std::optional<std::string>& complaint) {
+        if (!complaint) return;
+        const std::string place = section.empty() ? "" : " in [" + std::string(section) + "]";
+        out.push_back({std::nullopt, section, option, std::string(option) + place + ": " + *complaint});
+    };
+    check_key(config.item.key, out);
+    report("item", "max_bytes", outside(config.item.max_bytes, bounds::item_bytes, format_size));
+    report("item", "max_depth", outside(std::size_t{config.item.max_depth}, bounds::item_depth, format_count));
+    report("limits", "max_connections", outside(config.limits.max_connections, bounds::max_connections, format_count));
+    report("limits", "downlink_queue", outside(config.limits.downlink_queue, bounds::downlink_queue, format_size));
+    report("", "reactors", outside(std::size_t{config.reactors}, bounds::reactors, format_count));
+    report("", "drain_time", outside(config.drain_time, bounds::drain_time, format_duration));
+    report("", "closed_history", outside(config.closed_history, bounds::closed_history, format_count));
+}
+
+}  // namespace
+
+std::vector<Violation> find_violations(const ServerConfig& config) {
+    Violations out;
+    check_rest(config, out);
+    check_listeners(config, out);
+    return out;
+}
+
+std::vector<Error> validate(const ServerConfig& config) {
+    std::vector<Error> errors;
+    for (Violation& violation : find_violations(config)) errors.push_back(Error{std::move(violation.message)});
+    return errors;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,139 @@
+#include "server/validate.h"
+
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/liveness.h>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+
+std::vector<std::string> messages(const ServerConfig& config) {
+    std::vector<std::string> out;
+    for (const Error& error : validate(config)) out.push_back(error.message);
+    return out;
+}
+
+ServerConfig with_listeners(std::vector<std::pair<std::string, std::string>> names_and_addresses) {
+    ServerConfig config;
+    config.listeners.clear();
+    for (auto& [name, address] : names_and_addresses) {
+        ListenerConfig listener;
+        listener.name = name;
+        listener.address = address;
+        config.listeners.push_back(listener);
+    }
+    return config;
+}
+
+TEST(Validate, TheDefaultsAreGood) { EXPECT_THAT(messages(ServerConfig{}), ElementsAre()); }
+
+TEST(Validate, TheEdgesOfEveryRangeAreGood) {
+    ServerConfig config;
+    ListenerConfig& listener = config.listeners[0];
+    listener.name = std::string(64, 'x');
+    listener.detect_within = min_detect_within;
+    listener.read_idle.reset();
+    listener.write_stall = hours(24);
+    listener.item_deadline = milliseconds(100);
+    listener.max_bad_items = 1;
+    listener.backlog = 65'535;
+    config.item = {std::string(255, 'k'), std::size_t{1} << 20, 1'024};
+    config.limits.downlink_queue = 1'024;
+    config.reactors = 1'024;
+    config.drain_time = hours(1);
+    EXPECT_THAT(messages(config), ElementsAre());
+}
+
+TEST(Validate, NamesEveryOptionThatIsOutOfRange) {
+    ServerConfig config;
+    ListenerConfig& listener = config.listeners[0];
+    listener.read_idle = milliseconds(999);
+    listener.write_stall = seconds(0);
+    listener.item_deadline = hours(25);
+    listener.max_bad_items = 0;
+    listener.backlog = -1;
+    config.item = {"", 2'097'152, 1'025};
+    config.limits = {100'000'001, 100};
+    config.reactors = 1'025;
+    config.drain_time = milliseconds(-1);
+    config.closed_history = 10'000'001;
+    EXPECT_THAT(messages(config),
+                ElementsAre("key in [item] is empty: name the field that identifies an item",
+                            "max_bytes in [item]: 2MiB is out of range: write 16B to 1MiB",
+                            "max_depth in [item]: 1025 is out of range: write 1 to 1024",
+                            "max_connections in [limits]: 100000001 is out of range: write 0 to 100000000",
+                            "downlink_queue in [limits]: 100B is out of range: write 1KiB to 64MiB",
+                            "reactors: 1025 is out of range: write 0 to 1024",
+                            "drain_time: -1ms is out of range: write 0s to 1h",
+                            "closed_history: 10000001 is out of range: write 0 to 10000000",
+                            "listener \"devices\": read_idle: 999ms is out of range: write 1s to 720h",
+                            "listener \"devices\": write_stall: 0s is out of range: write 1s to 24h",
+                            "listener \"devices\": item_deadline: 25h is out of range: write 100ms to 24h",
+                            "listener \"devices\": max_bad_items: 0 is out of range: write 1 to 65535",
+                            "listener \"devices\": backlog: 0 is out of range: write 1 to 65535"));
+}
+
+TEST(Validate, PassesOnWhyDetectWithinCannotBeKept) {
+    ServerConfig config;
+    config.listeners[0].detect_within = seconds(1);
+    EXPECT_THAT(messages(config), ElementsAre("listener \"devices\": " + plan_liveness(seconds(1)).error().message));
+}
+
+TEST(Validate, RefusesNamesThatWouldBreakLinesAndLabels) {
+    for (const char* name : {"", "a b", "a\nb", "caf\xc3\xa9", "a/b", "\"x\""}) {
+        const auto found = find_violations(with_listeners({{name, "127.0.0.1:7000"}}));
+        ASSERT_EQ(found.size(), 1U) << name;
+        EXPECT_EQ(found[0].option, "name");
+        EXPECT_EQ(found[0].message.find('\n'), std::string::npos);
+    }
+    EXPECT_THAT(messages(with_listeners({{"a\nb", "127.0.0.1:7000"}})),
+                ElementsAre(R"(listener name "a\nb" is not one: write 1 to 64 of A-Z a-z 0-9 _ . -)"));
+    EXPECT_EQ(messages(with_listeners({{std::string(65, 'x'), "127.0.0.1:7000"}})).size(), 1U);
+}
+
+TEST(Validate, RefusesAnAddressThatIsNotOne) {
+    const auto found = find_violations(with_listeners({{"a", "127.0.0.1:7000"}, {"b", "localhost:7000"}}));
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].listener, 1U);
+    EXPECT_EQ(found[0].section, "listener");
+    EXPECT_EQ(found[0].option, "address");
+    EXPECT_TRUE(found[0].message.starts_with("listener \"b\": address: \"localhost:7000\""));
+}
+
+TEST(Validate, RefusesListenersThatAreInEachOthersWay) {
+    EXPECT_THAT(messages(with_listeners({{"a", "127.0.0.1:7000"}, {"a", "127.0.0.1:7001"}})),
+                ElementsAre("two listeners are named \"a\": give each a name of its own"));
+    for (const auto& [first, second] : {std::pair{"127.0.0.1:7000", "127.0.0.1:7000"},
+                                        {"[::]:7000", "127.0.0.1:7000"},
+                                        {"10.0.0.1:7000", "0.0.0.0:7000"},
+                                        {"0.0.0.0:7000", "[::]:7000"},
+                                        {"[::1]:7000", "[::]:7000"}}) {
+        EXPECT_THAT(messages(with_listeners({{"a", first}, {"b", second}})),
+                    ElementsAre("listener \"b\" at " + std::string(second) + " is in the way of listener \"a\" at " +
+                                first + ": give each an address or port of its own"));
+    }
+    for (const auto& [first, second] : {std::pair{"127.0.0.1:7000", "127.0.0.1:7001"},
+                                        {"127.0.0.1:0", "127.0.0.1:0"},
+                                        {"[::1]:7000", "0.0.0.0:7000"},
+                                        {"10.0.0.1:7000", "10.0.0.2:7000"}}) {
+        EXPECT_THAT(messages(with_listeners({{"a", first}, {"b", second}})), ElementsAre()) << first << " " << second;
+    }
+}
+
+TEST(Validate, WantsAtLeastOneListenerAndNotTooMany) {
+    EXPECT_THAT(messages(with_listeners({})), ElementsAre("there is no listener: add a [[listener]]"));
+    ServerConfig config;
+    config.listeners.resize(257);
+    EXPECT_THAT(messages(config), ElementsAre("there are 257 listeners: have at most 256"));
+}
+
+}  // namespace
+}  // namespace holdfast
