@@ -1,0 +1,1 @@
+"""Network namespaces and faults on demand: silence, loss, ICMP errors, failing calls. Standard library only."""

@@ -1,0 +1,51 @@
+"""How the process tests run: real time waits side by side, so each file of long waits stays on one worker and the long
+ones start first. `pytest -n 6 tests/process`; without -n they run one after another."""
+
+import os
+import pathlib
+import random
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
+
+# Files whose samples all wait at the same time in one fixture: the longest first. Other tests go wherever there is room.
+TOGETHER = ("test_promise.py", "test_facts.py", "test_reasons.py")
+
+
+def _file_of(nodeid):
+    return nodeid.split("::", 1)[0].rsplit("/", 1)[-1]
+
+
+def pytest_collection_modifyitems(items):
+    rank = {name: number for number, name in enumerate(TOGETHER)}
+    items.sort(key=lambda item: rank.get(_file_of(item.nodeid), len(rank)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return _file_of(nodeid) if _file_of(nodeid) in TOGETHER else nodeid
+
+    return Scheduling(config, log)
+
+
+@pytest.fixture(scope="module")
+def seed():
+    """HOLDFAST_SEED repeats a run: the seed is printed with each failure."""
+    value = int(os.environ.get("HOLDFAST_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"HOLDFAST_SEED={value}")
+    return value
+
+
+@pytest.fixture(scope="module")
+def lab():
+    from lab.netlab import Lab
+
+    with Lab() as made:
+        yield made
