@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+
+namespace holdfast {
+
+/// Monotonic time, the only one that decisions are made on.
+using SteadyTime = std::chrono::steady_clock::time_point;
+using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
+
+/// Where time comes from. A reactor asks once a turn and hands the value on; tests move a ManualClock.
+class Clock {
+public:
+    virtual ~Clock() = default;
+    [[nodiscard]] virtual SteadyTime steady() const = 0;
+    [[nodiscard]] virtual WallTime wall() const = 0;
+};
+
+class SystemClock final : public Clock {
+public:
+    [[nodiscard]] SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
+    [[nodiscard]] WallTime wall() const override {
+        return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    }
+};
+
+class ManualClock final : public Clock {
+public:
+    [[nodiscard]] SteadyTime steady() const override { return SteadyTime{elapsed_}; }
+    [[nodiscard]] WallTime wall() const override {
+        return WallTime{std::chrono::floor<std::chrono::milliseconds>(elapsed_)};
+    }
+    void advance(std::chrono::nanoseconds by) { elapsed_ += by; }
+
+private:
+    std::chrono::nanoseconds elapsed_{std::chrono::hours(1)};
+};
+
+/// A point on the reactor's own time line in tenths of a second, in four bytes: good for 13 years of uptime.
+/// Coarse on purpose: it is what a connection keeps to itself; see src/conn/connection.h.
+struct Tick {
+    std::uint32_t tenths = 0;
+
+    friend auto operator<=>(Tick, Tick) = default;
+    [[nodiscard]] std::chrono::milliseconds since(Tick earlier) const {
+        return std::chrono::milliseconds(100) * (static_cast<std::int64_t>(tenths) - static_cast<std::int64_t>(earlier.tenths));
+    }
+};
+
+/// The time line that Ticks are counted on: 0 is kept free, so that it can mean "not set".
+class TickLine {
+public:
+    explicit TickLine(SteadyTime start) : start_(start - std::chrono::milliseconds(100)) {}
+    [[nodiscard]] Tick at(SteadyTime time) const {
+        return Tick{static_cast<std::uint32_t>((time - start_) / std::chrono::milliseconds(100))};
+    }
+
+private:
+    SteadyTime start_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,63 @@
+#include "tcp/close_cause.h"
+
+#include <cerrno>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto user_timeout = 19'600ms;
+
+struct Case {
+    const char* what;
+    int error;
+    IoPhase phase;
+    Evidence evidence;
+    CloseReason expected;
+};
+
+const Evidence quiet{.last_ack = 3ms, .last_heard = 3ms, .peer_window = 64'512};
+const Evidence probed{.probes = 5, .last_ack = 20'012ms, .last_heard = 20'012ms, .peer_window = 64'512};
+const Evidence in_flight{.retransmits = 6, .last_ack = 21'000ms, .last_heard = 21'000ms, .unacked_bytes = 18, .peer_window = 64'512};
+const Evidence stalled{.probes = 1, .last_ack = 7'000ms, .last_heard = 7'000ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
+const Evidence stalled_then_dead{.probes = 6, .last_ack = 19'500ms, .last_heard = 19'500ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
+const Evidence reads_nothing_owes_nothing{.probes = 5, .last_ack = 20'012ms, .last_heard = 20'012ms};
+
+const Case cases[] = {
+    {"FIN", 0, IoPhase::read, quiet, CloseReason::peer_closed},
+    {"FIN, after probes had gone out", 0, IoPhase::read, probed, CloseReason::peer_closed},
+    {"a send of nothing is our defect", 0, IoPhase::write, quiet, CloseReason::internal_error},
+    {"RST", ECONNRESET, IoPhase::read, quiet, CloseReason::peer_reset},
+    {"RST, noticed by a send", ECONNRESET, IoPhase::write, quiet, CloseReason::peer_reset},
+    {"RST after FIN", EPIPE, IoPhase::read, quiet, CloseReason::peer_reset},
+    {"RST after FIN, noticed by a send", EPIPE, IoPhase::write, quiet, CloseReason::peer_reset},
+    {"silent while idle", ETIMEDOUT, IoPhase::read, probed, CloseReason::keepalive_expired},
+    {"silent while idle, window zero but nothing to send", ETIMEDOUT, IoPhase::read, reads_nothing_owes_nothing, CloseReason::keepalive_expired},
+    {"silent with data in flight", ETIMEDOUT, IoPhase::read, in_flight, CloseReason::retransmit_expired},
+    {"silent with data in flight, noticed by a send", ETIMEDOUT, IoPhase::write, in_flight, CloseReason::retransmit_expired},
+    {"zero window", ETIMEDOUT, IoPhase::read, stalled, CloseReason::window_stalled},
+    {"zero window, then dead", ETIMEDOUT, IoPhase::read, stalled_then_dead, CloseReason::retransmit_expired},
+    {"ICMP host unreachable", EHOSTUNREACH, IoPhase::read, in_flight, CloseReason::unreachable},
+    {"ICMP net unreachable", ENETUNREACH, IoPhase::read, in_flight, CloseReason::unreachable},
+    {"ICMP host unknown", EHOSTDOWN, IoPhase::read, in_flight, CloseReason::unreachable},
+    {"the route went away under a send", ENETUNREACH, IoPhase::write, in_flight, CloseReason::unreachable},
+    {"ICMP administratively prohibited (IPv6)", EACCES, IoPhase::read, in_flight, CloseReason::unreachable},
+    {"ICMP port unreachable", ECONNREFUSED, IoPhase::read, in_flight, CloseReason::unreachable},
+    {"no kernel memory", ENOMEM, IoPhase::read, quiet, CloseReason::out_of_memory},
+    {"no buffers", ENOBUFS, IoPhase::write, quiet, CloseReason::out_of_memory},
+    {"no more epoll watches", ENOSPC, IoPhase::register_, quiet, CloseReason::out_of_memory},
+    {"a descriptor that is not ours", EBADF, IoPhase::read, quiet, CloseReason::internal_error},
+    {"an errno nobody expects", EBADMSG, IoPhase::read, quiet, CloseReason::internal_error},
+};
+
+TEST(CloseCause, Table) {
+    for (const Case& row : cases) {
+        EXPECT_EQ(to_string(judge_close(row.error, row.phase, row.evidence, user_timeout)), to_string(row.expected)) << row.what;
+    }
+}
+
+}  // namespace
+}  // namespace holdfast

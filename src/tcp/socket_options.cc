@@ -1,0 +1,161 @@
+#include "tcp/socket_options.h"
+
+#include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "tcp/sockaddr.h"
+
+namespace holdfast {
+
+namespace {
+
+struct SocketOption {
+    const char* name;
+    int level;
+    int option;
+    int value;
+};
+
+std::array<SocketOption, 6> options_of(const LivenessPlan& plan) {
+    return {{
+        {"SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1},
+        {"TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(plan.idle.count())},
+        {"TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(plan.interval.count())},
+        {"TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, plan.count},
+        {"TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(plan.user_timeout.count())},
+        {"TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, 1},
+    }};
+}
+
+std::string errno_text() { return std::strerror(errno); }
+
+bool set_int(int fd, int level, int option, int value) { return ::setsockopt(fd, level, option, &value, sizeof value) == 0; }
+
+std::optional<int> get_int(int fd, int level, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (::getsockopt(fd, level, option, &value, &length) != 0) return std::nullopt;
+    return value;
+}
+
+Result<UniqueFd> stream_socket(const Endpoint& address) {
+    UniqueFd fd(::socket(address.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd.valid()) return Error{"cannot make a socket for " + to_string(address) + ": " + errno_text()};
+    return fd;
+}
+
+Error cannot_listen(const Endpoint& address) {
+    std::string message = "cannot listen on " + to_string(address) + ": " + errno_text();
+    if (errno == EADDRINUSE) message += "; another program has it (see `ss -ltnp`): stop that, or choose another address with --listen";
+    if (errno == EADDRNOTAVAIL) message += "; this machine has no such address (see `ip address`)";
+    if (errno == EACCES) message += "; ports below 1024 need the capability CAP_NET_BIND_SERVICE";
+    return {message};
+}
+
+std::optional<Error> bind_to(int fd, const Endpoint& address, bool reuse_port) {
+    const SocketAddress name = to_socket_address(address);
+    const bool dual = address.address == IpAddress{};
+    if (!set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) || (reuse_port && !set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
+        (!address.address.is_v4() && !set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1)) || ::bind(fd, name.get(), name.length) != 0) {
+        return cannot_listen(address);
+    }
+    return std::nullopt;
+}
+
+Result<UniqueFd> accept_from_itself(int listener) {
+    const auto address = local_endpoint(listener);
+    if (!address) return address.error();
+    auto client = stream_socket(address.value());
+    if (!client) return client;
+    const SocketAddress name = to_socket_address(address.value());
+    if (::connect(client.value().get(), name.get(), name.length) != 0 && errno != EINPROGRESS) {
+        return Error{"cannot connect to " + to_string(address.value()) + " to prove the socket options: " + errno_text()};
+    }
+    pollfd waiting{listener, POLLIN, 0};
+    if (::poll(&waiting, 1, 2'000) != 1) return Error{"loopback does not deliver connections: is the interface lo up (`ip link set lo up`)?"};
+    UniqueFd accepted(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    if (!accepted.valid()) return Error{"cannot accept a connection from this process to prove the socket options: " + errno_text()};
+    return accepted;
+}
+
+}  // namespace
+
+std::optional<Error> apply_plan(int fd, const LivenessPlan& plan) {
+    for (const SocketOption& option : options_of(plan)) {
+        if (!set_int(fd, option.level, option.option, option.value)) {
+            return Error{std::string("the kernel refuses ") + option.name + " = " + std::to_string(option.value) + ": " + errno_text() +
+                         "; choose another detect_within"};
+        }
+    }
+    return std::nullopt;
+}
+
+Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan) {
+    const auto idle = get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE);
+    const auto interval = get_int(fd, IPPROTO_TCP, TCP_KEEPINTVL);
+    const auto count = get_int(fd, IPPROTO_TCP, TCP_KEEPCNT);
+    const auto user_timeout = get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
+    if (!idle || !interval || !count || !user_timeout) return Error{"the kernel does not tell a socket's keep-alive options: " + errno_text()};
+    LivenessPlan kernel = plan;
+    kernel.idle = std::chrono::seconds(*idle);
+    kernel.interval = std::chrono::seconds(*interval);
+    kernel.count = *count;
+    kernel.user_timeout = std::chrono::milliseconds(*user_timeout);
+    return kernel;
+}
+
+Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan) {
+    const auto listener = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 1}, plan);
+    if (!listener) return listener.error();
+    const auto accepted = accept_from_itself(listener.value().get());
+    if (!accepted) return accepted.error();
+    for (const SocketOption& option : options_of(plan)) {
+        const auto value = get_int(accepted.value().get(), option.level, option.option);
+        if (value != option.value) {
+            return Error{std::string("an accepted socket says ") + option.name + " = " + (value ? std::to_string(*value) : errno_text()) + " where " +
+                         std::to_string(option.value) + " was set on its listener: this kernel cannot keep detect_within; check it with `holdfast plan`"};
+        }
+    }
+    return read_back_plan(accepted.value().get(), plan);
+}
+
+std::optional<Error> refuse_if_taken(const Endpoint& address) {
+    if (address.port == 0) return std::nullopt;
+    auto fd = stream_socket(address);
+    if (!fd) return fd.error();
+    return bind_to(fd.value().get(), address, false);
+}
+
+Result<UniqueFd> listen_on(const ListenOptions& options, const LivenessPlan& plan) {
+    auto fd = stream_socket(options.address);
+    if (!fd) return fd;
+    if (auto error = bind_to(fd.value().get(), options.address, true)) return *error;
+    if (auto error = apply_plan(fd.value().get(), plan)) return *error;
+    if (::listen(fd.value().get(), options.backlog) != 0) return cannot_listen(options.address);
+    return fd;
+}
+
+Result<Endpoint> local_endpoint(int fd) {
+    SocketAddress address;
+    if (::getsockname(fd, address.get(), &address.length) != 0) return Error{"cannot read a socket's own address: " + errno_text()};
+    return to_endpoint(address);
+}
+
+void discard_on_close(int fd) noexcept {
+    const linger discard{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &discard, sizeof discard);
+}
+
+void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
+    set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,40 @@
+#include "tcp/socket_options.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(SocketOptions, AnAcceptedSocketKeepsThePlan) {
+    for (const auto bound : {3'000ms, 30'000ms, 3'600'000ms}) {
+        const LivenessPlan plan = plan_liveness(bound).value();
+        const auto kernel = prove_inheritance(plan);
+        ASSERT_TRUE(kernel) << kernel.error().message;
+        EXPECT_EQ(kernel.value(), plan);
+    }
+}
+
+TEST(SocketOptions, WhatTheKernelRefusesIsAnErrorThatNamesTheOption) {
+    LivenessPlan plan = plan_liveness(30s).value();
+    plan.idle = 40'000s;  // the kernel's own limit is 32,767
+    const auto kernel = prove_inheritance(plan);
+    ASSERT_FALSE(kernel);
+    EXPECT_NE(kernel.error().message.find("TCP_KEEPIDLE = 40000"), std::string::npos);
+}
+
+TEST(SocketOptions, ReactorsShareAPortButAnotherProgramIsNoticed) {
+    const LivenessPlan plan = plan_liveness(30s).value();
+    const auto first = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 8}, plan);
+    ASSERT_TRUE(first);
+    const Endpoint bound = local_endpoint(first.value().get()).value();
+    EXPECT_TRUE(listen_on({.address = bound, .backlog = 8}, plan));
+    const auto taken = refuse_if_taken(bound);
+    ASSERT_TRUE(taken);
+    EXPECT_NE(taken->message.find("cannot listen on " + to_string(bound)), std::string::npos);
+    EXPECT_NE(taken->message.find("--listen"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace holdfast
