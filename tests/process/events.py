@@ -1,0 +1,112 @@
+"""The events of a gateway, taken apart line by line and held against the contract: per connection `connected`, items
+numbered from 1, exactly one `closed`."""
+
+import dataclasses
+import json
+import re
+import threading
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+FIELDS = {
+    "connected": {"event", "conn", "listener", "peer", "at"},
+    "item": {"event", "conn", "peer", "n", "key", "item", "at"},
+    "closed": {"event", "conn", "peer", "reason", "kind", "error", "evidence", "items", "bytes_in", "bytes_out",
+               "duration_s", "at"},
+}
+EVIDENCE = {"probes", "retransmits", "last_ack_ms", "unacked_bytes", "peer_window", "rtt_us"}
+
+
+@dataclasses.dataclass
+class Item:
+    n: int
+    key: str
+    raw: bytes  # the device's object as it stands in the event
+
+
+@dataclasses.dataclass
+class Record:
+    """One connection as its events tell it; the `_at` are monotonic arrival times."""
+    conn: str
+    listener: str
+    peer: str
+    connected_at: float
+    items: list = dataclasses.field(default_factory=list)
+    closed: dict = None
+    closed_at: float = None
+
+    @property
+    def reason(self):
+        return self.closed and self.closed["reason"]
+
+
+class EventLog:
+    """All records so far. Filled by one thread; wait() lets others wait for what a predicate wants to see."""
+
+    def __init__(self):
+        self.by_id = {}
+        self.by_peer = {}  # the latest connection of each
+        self.violations = []
+        self.item_count = 0
+        self._changed = threading.Condition()
+
+    def add(self, lines, now):
+        with self._changed:
+            for line in lines:
+                try:
+                    self._take(line, json.loads(line), now)
+                except (ValueError, KeyError, TypeError) as error:
+                    self.violations.append(f"{error!r} in {line[:300]!r}")
+            self._changed.notify_all()
+
+    def violate(self, text):
+        with self._changed:
+            self.violations.append(text)
+
+    def wait(self, predicate, timeout):
+        with self._changed:
+            self._changed.wait_for(predicate, timeout)
+            return predicate()
+
+    def records(self):
+        with self._changed:
+            return list(self.by_id.values())
+
+    def open_ids(self):
+        with self._changed:
+            return {record.conn for record in self.by_id.values() if not record.closed}
+
+    def closed_count(self):
+        with self._changed:
+            return sum(1 for record in self.by_id.values() if record.closed)
+
+    def _take(self, line, event, now):
+        kind = event["event"]
+        if set(event) - {"detail"} != FIELDS[kind] or not TIME.fullmatch(event["at"]):
+            raise ValueError(f"fields {sorted(event)}")
+        if kind == "connected":
+            if event["conn"] in self.by_id:
+                raise ValueError("connected twice")
+            record = Record(event["conn"], event["listener"], event["peer"], now)
+            self.by_id[record.conn] = self.by_peer[record.peer] = record
+            return
+        record = self.by_id[event["conn"]]
+        if record.closed:
+            raise ValueError("an event after `closed`")
+        if record.peer != event["peer"]:
+            raise ValueError(f"the peer was {record.peer} before")
+        self._take_item(record, line, event) if kind == "item" else self._take_closed(record, event, now)
+
+    def _take_item(self, record, line, event):
+        # The key comes before the item and `at` after it, so the first and the last of these are not the device's.
+        raw = line[line.index(b',"item":') + 8:line.rindex(b',"at":"')]
+        record.items.append(Item(event["n"], event["key"], raw))
+        self.item_count += 1
+        if event["n"] != len(record.items):
+            raise ValueError(f"item number {event['n']} after {len(record.items) - 1}")
+
+    def _take_closed(self, record, event, now):
+        record.closed, record.closed_at = event, now
+        if set(event["evidence"]) != EVIDENCE or not all(type(v) is int and v >= 0 for v in event["evidence"].values()):
+            raise ValueError(f"evidence {event['evidence']}")
+        if event["items"] != len(record.items):
+            raise ValueError(f"closed counts {event['items']} items, {len(record.items)} came")

@@ -1,0 +1,268 @@
+"""A `holdfast serve` under test: started, listened to, asked over HTTP, and ended by its pid."""
+
+import collections
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.parse
+
+from conftest import ROOT
+from events import EventLog
+
+BINARY = pathlib.Path(os.environ.get("HOLDFAST_BIN") or ROOT / "build" / "release" / "holdfast").absolute()
+SANITIZER_WORDS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:")
+# A sanitised binary is slower, and the machine may be busy: for waits that are not what a test is about.
+PATIENCE = 30.0
+
+
+def binary():
+    if not BINARY.exists():
+        raise AssertionError(f"there is no {BINARY}: run script/build, or name the binary in HOLDFAST_BIN")
+    return str(BINARY)
+
+
+def run(*words, timeout=30, **options):
+    """One verb to its end: returns the completed process with text output."""
+    return subprocess.run([binary(), *words], capture_output=True, text=True, timeout=timeout, check=False,
+                          stdin=subprocess.DEVNULL, **options)
+
+
+def listener(name="devices", address="127.0.0.1:0", **options):
+    """One [[listener]] of a configuration file; json.dumps writes the strings, numbers and booleans of TOML too."""
+    options = {"name": name, "address": address, **options}
+    return "[[listener]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in options.items())
+
+
+class Gateway:
+    """Owns the daemon's process and the threads that read its output. `with` starts it and ends it; leaving the block
+    sends SIGTERM and asserts exit 0, one `closed` per `connected`, and no sanitizer report."""
+
+    def __init__(self, *flags, config=None, namespace=None, env=None, descriptors=None, read_events=True,
+                 stdout=subprocess.PIPE):
+        self.events = EventLog()
+        self.stderr = collections.deque(maxlen=2000)
+        self.ports = {}
+        self.admin = None
+        self._namespace = namespace
+        self._directory = tempfile.TemporaryDirectory(prefix="holdfast-test-")
+        self._may_read = threading.Event()
+        if read_events:
+            self._may_read.set()
+        self._ready = threading.Condition()
+        self.process = subprocess.Popen(self._command(flags, config, descriptors), stdin=subprocess.DEVNULL,
+                                        stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+        self._threads = [threading.Thread(target=self._read_stderr, daemon=True)]
+        if self.process.stdout:
+            self._threads.append(threading.Thread(target=self._read_stdout, daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def _command(self, flags, config, descriptors):
+        words = [binary(), "serve", *map(str, flags)]
+        if config is not None:
+            path = pathlib.Path(self._directory.name) / "holdfast.toml"
+            path.write_text(config, encoding="utf-8")
+            words += ["--config", str(path)]
+        elif "--listen" not in flags:
+            words += ["--listen", "127.0.0.1:0"]
+        if "--admin" not in flags:
+            words += ["--admin", "127.0.0.1:0"]
+        if descriptors is not None:
+            words = ["prlimit", f"--nofile={descriptors}:{descriptors}", *words]
+        return self._namespace.command(*words) if self._namespace else words
+
+    # Life
+
+    def __enter__(self):
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.kill()
+            return
+        if self.process.poll() is None:
+            self.stop()
+        self.kill()
+
+    def wait_ready(self):
+        """Until every port is known: the admin address is logged last."""
+        with self._ready:
+            self._ready.wait_for(lambda: (self.admin and self.ports) or self.process.poll() is not None, PATIENCE)
+        assert self.admin and self.ports, f"the gateway did not come up{self.tail()}"
+
+    def stop(self, within=PATIENCE):
+        """SIGTERM; asserts a clean end and sound events, and returns how many seconds it took."""
+        self._may_read.set()
+        since = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.wait_exit(within)
+        took = time.monotonic() - since
+        assert code == 0, f"exit code {code} after SIGTERM{self.tail()}"
+        self.check_reports()
+        assert not self.events.violations, f"events out of order: {self.events.violations[:5]}{self.tail()}"
+        assert not self.events.open_ids(), f"no `closed` for {list(self.events.open_ids())[:5]}{self.tail()}"
+        return took
+
+    def wait_exit(self, within=PATIENCE):
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {within} s{self.tail()}") from None
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        return code
+
+    def kill(self):
+        """Whatever its state, by its pid; then the output is closed."""
+        self._may_read.set()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+        self._directory.cleanup()
+
+    def check_reports(self):
+        reports = [line for line in self.stderr if any(word in line for word in SANITIZER_WORDS)]
+        assert not reports, f"sanitizer report: {reports[0]}{self.tail(200)}"
+
+    # Output
+
+    def _read_stdout(self):
+        rest = b""
+        while True:
+            self._may_read.wait()
+            chunk = os.read(self.process.stdout.fileno(), 1 << 18)
+            if not chunk:
+                break
+            *lines, rest = (rest + chunk).split(b"\n")
+            self.events.add(lines, time.monotonic())
+        if rest:
+            self.events.violate(f"the last line has no end: {rest[:200]!r}")
+
+    def pause_reading(self):
+        self._may_read.clear()
+
+    def resume_reading(self):
+        self._may_read.set()
+
+    def _read_stderr(self):
+        for raw in self.process.stderr:
+            line = raw.decode(errors="replace").rstrip("\n")
+            with self._ready:
+                self.stderr.append(line)
+                if match := re.search(r"\blistening listener=(\S+) address=(\S+)", line):
+                    self.ports[match[1]] = _address(match[2])
+                elif match := re.search(r"\badmin address=(\S+)", line):
+                    self.admin = _address(match[1])
+                self._ready.notify_all()
+        with self._ready:
+            self._ready.notify_all()
+
+    def tail(self, lines=25):
+        state = self.process.poll()
+        text = "\n  ".join(list(self.stderr)[-lines:])
+        return f"\ngateway {'runs' if state is None else f'ended with {state}'}; the end of its stderr:\n  {text}"
+
+    def log_lines(self, *words):
+        return [line for line in list(self.stderr) if all(word in line for word in words)]
+
+    # Asking
+
+    @property
+    def address(self):
+        """Of the only, or first, listener."""
+        return next(iter(self.ports.values()))
+
+    def admin_flag(self):
+        return f"{self.admin[0]}:{self.admin[1]}"
+
+    def request(self, method, path, body=None, timeout=60):
+        """(status, parsed JSON or text)."""
+        with self._namespace.entered() if self._namespace else contextlib.nullcontext():
+            sock = socket.create_connection(self.admin, timeout=timeout)
+        connection = http.client.HTTPConnection(*self.admin, timeout=timeout)
+        connection.sock = sock
+        with contextlib.closing(connection):
+            raw = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers = {"Connection": "close"} | ({"Content-Type": "application/json"} if raw is not None else {})
+            connection.request(method, path, raw, headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        kind = answer.getheader("Content-Type") or ""
+        return answer.status, json.loads(text) if "json" in kind and text else text
+
+    def ask(self, method, path, expect=200, body=None, timeout=60):
+        status, answer = self.request(method, path, body, timeout)
+        assert status == expect, f"{method} {path}: {status}, not {expect}: {answer}{self.tail()}"
+        return answer
+
+    def status(self):
+        return self.ask("GET", "/v1/status")
+
+    def send(self, conn, message):
+        """The HTTP status of a downlink: 202, or 404 and 429 as API.md has it."""
+        return self.request("POST", f"/v1/connections/{conn}/messages", message)[0]
+
+    def close_connection(self, conn):
+        return self.request("DELETE", f"/v1/connections/{conn}")[0]
+
+    def probe(self, conn, timeout="3s"):
+        return self.ask("POST", f"/v1/connections/{conn}/probe?timeout={timeout}")
+
+    def probe_all(self, peer=None, timeout="3s"):
+        query = {"timeout": timeout} | ({"peer": peer} if peer else {})
+        return self.ask("POST", f"/v1/probe?{urllib.parse.urlencode(query)}")
+
+    def connected(self, peer, timeout=PATIENCE):
+        """The record of the connection from this peer ("10.2.0.9:51514"), once its `connected` has come."""
+        record = self.events.wait(lambda: self.events.by_peer.get(peer), timeout)
+        assert record, f"no `connected` from {peer}{self.tail()}"
+        return record
+
+    def closed(self, record, timeout=PATIENCE):
+        assert self.events.wait(lambda: record.closed, timeout), f"no `closed` for {record}{self.tail()}"
+        return record
+
+    # What the kernel says about the process
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def resident_kib(self):
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _address(text):
+    host, port = text.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def until(condition, timeout=PATIENCE, every=0.02):
+    """Polls what has no event to wait for; returns the condition's last value."""
+    end = time.monotonic() + timeout
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(every)
+    return value
