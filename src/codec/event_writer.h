@@ -1,22 +1,35 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <holdfast/events.h>
 
 namespace holdfast {
 
-/// Append one event as one line of JSON, '\n' included, exactly as in docs/EVENTS.md. `out` only grows. Pure.
-/// An item's raw line breaks (white space between tokens, in the json and length framings) become spaces, so that one
-/// event stays one line; every other byte of the device's object is unchanged.
-void append_connected(std::string& out, const ConnectedEvent& event);
-void append_item(std::string& out, const ItemEvent& event);
-void append_closed(std::string& out, const ClosedEvent& event);
+/// Appends events as lines of JSON, '\n' included, exactly as in docs/EVENTS.md; what it appends depends on the event
+/// alone. Owns the text of the last item's connection and instant, which the next item usually shares. One a handler;
+/// not thread-safe.
+class EventWriter {
+public:
+    void append_connected(std::string& out, const ConnectedEvent& event);
+    /// The item's raw line breaks (white space between tokens, in the json and length framings) become spaces, so that
+    /// one event stays one line; every other byte of the device's object is unchanged.
+    void append_item(std::string& out, const ItemEvent& event);
+    void append_closed(std::string& out, const ClosedEvent& event);
 
-/// Append `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
+private:
+    void remember_connection(const ItemEvent& event);
+    void remember_time(EventTime at);
 
-/// "2026-11-22T08:00:00.123Z"
+    ConnectionId conn_;
+    Endpoint peer_;
+    std::string item_head_;  ///< an item line up to its number, for conn_ and peer_; empty before the first
+    std::optional<EventTime> at_;
+    std::string tail_;  ///< the end of every line at at_
+};
+
+/// "2026-11-22T08:00:00.123Z"; an instant outside the years 0000 to 9999 is written as the nearest inside. Pure.
 void append_time(std::string& out, EventTime at);
 
 }  // namespace holdfast

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,7 +25,14 @@ public:
         std::string_view key;        ///< unescaped; valid until the next decode
     };
 
-    /// `text` must be followed by item_padding readable bytes.
+    /// `text` must be followed by item_padding readable bytes. Throws std::bad_alloc only, as a std::string would.
+    ///
+    /// Every JSON object of RFC 8259 is one, whatever the size of its numbers; but half of a surrogate pair as an
+    /// escape ("\ud800") is not_json, since it has no UTF-8 form (RFC 7493, 2.1), and so is a byte order mark in front.
+    /// The key is the first field at the top whose unescaped name matches, ASCII letters in either case; it must be a
+    /// string and not empty, whatever a later field of that name says. A depth of 1 is an object that holds no other.
+    /// Of several faults one is named, in this order: too_large, bad_utf8, too_deep, not_json, not_object, no_key
+    /// (a text that is not JSON to its end may be called not_json before its depth is known).
     [[nodiscard]] Decoded decode(std::string_view text);
 
 private:

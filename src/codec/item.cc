@@ -1,0 +1,120 @@
+#include "codec/item.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+#include "codec/number_grammar.h"
+
+namespace holdfast {
+
+namespace {
+
+static_assert(item_padding >= simdjson::SIMDJSON_PADDING);
+
+constexpr std::size_t smallest_buffer = 1024;
+
+constexpr char lower(char byte) { return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte; }
+
+/// simdjson's parser and the document it fills, for texts that nest less deep than `depth`. Owns both; grows on demand.
+class Parser {
+public:
+    explicit Parser(std::size_t depth) : depth_(depth) {}
+
+    simdjson::error_code parse(std::string_view text, simdjson::dom::element& root) {
+        if (parser_.capacity() < text.size() || parser_.capacity() == 0) grow(text.size());
+        return parser_.parse_into_document(document_, text.data(), text.size(), false).get(root);
+    }
+
+private:
+    // By powers of two, since simdjson itself would grow by each longer item's few bytes.
+    void grow(std::size_t size) {
+        const std::size_t capacity = std::bit_ceil(std::max(size, smallest_buffer));
+        if (parser_.allocate(capacity, depth_) != simdjson::SUCCESS) throw std::bad_alloc();
+        if (document_.allocate(capacity) != simdjson::SUCCESS) throw std::bad_alloc();
+    }
+
+    std::size_t depth_;
+    simdjson::dom::parser parser_;
+    simdjson::dom::document document_;
+};
+
+}  // namespace
+
+/// The decoder behind its header, which keeps simdjson's out of everybody else's build. Owns two parsers, as simdjson
+/// counts depth one short: it refuses what nests to its limit, unless the innermost is empty. Ends with the decoder.
+class ItemDecoder::Impl {
+public:
+    Impl(std::string key_field, unsigned max_depth, std::size_t max_bytes)
+        : key_field_(std::move(key_field)),
+          max_depth_(max_depth),
+          max_bytes_(max_bytes),
+          parser_(max_depth),
+          deep_parser_(std::size_t{max_depth} + 1) {
+        std::transform(key_field_.begin(), key_field_.end(), key_field_.begin(), lower);
+    }
+
+    Decoded decode(std::string_view text) {
+        if (text.size() > max_bytes_) return {BadItem::too_large, {}};
+        simdjson::dom::element document;
+        const simdjson::error_code error = parser_.parse(text, document);
+        if (error == simdjson::SUCCESS) [[likely]]
+            return judge(document);
+        return second_look(text, error);
+    }
+
+private:
+    Decoded judge(simdjson::dom::element document) const {
+        simdjson::dom::object object;
+        if (document.get(object) != simdjson::SUCCESS) return {BadItem::not_object, {}};
+        for (const auto field : object) {
+            if (!is_key(field.key)) continue;
+            std::string_view key;
+            if (field.value.get(key) != simdjson::SUCCESS || key.empty()) break;
+            return {std::nullopt, key};
+        }
+        return {BadItem::no_key, {}};
+    }
+
+    bool is_key(std::string_view name) const {
+        return name.size() == key_field_.size() &&
+               std::equal(name.begin(), name.end(), key_field_.begin(), [](char a, char b) { return lower(a) == b; });
+    }
+
+    // simdjson refused it. It names one of several faults as it comes across them, and two of its limits are not
+    // JSON's: depth one short of ours, and numbers that fit no machine type.
+    Decoded second_look(std::string_view text, simdjson::error_code error) {
+        if (error == simdjson::MEMALLOC) throw std::bad_alloc();
+        if (!simdjson::validate_utf8(text.data(), text.size())) return {BadItem::bad_utf8, {}};
+        if (error != simdjson::DEPTH_ERROR && error != simdjson::NUMBER_ERROR) return {BadItem::not_json, {}};
+        if (nesting_depth(text) > max_depth_) return {BadItem::too_deep, {}};
+        simdjson::dom::element document;
+        error = deep_parser_.parse(text, document);
+        if (error == simdjson::NUMBER_ERROR) {
+            small_numbers_.assign(text);
+            if (!shrink_numbers(small_numbers_)) return {BadItem::not_json, {}};
+            small_numbers_.append(item_padding, ' ');
+            error = deep_parser_.parse(std::string_view(small_numbers_).substr(0, text.size()), document);
+        }
+        if (error == simdjson::MEMALLOC) throw std::bad_alloc();
+        return error == simdjson::SUCCESS ? judge(document) : Decoded{BadItem::not_json, {}};
+    }
+
+    std::string key_field_;
+    std::size_t max_depth_;
+    std::size_t max_bytes_;
+    Parser parser_;
+    Parser deep_parser_;
+    std::string small_numbers_;
+};
+
+ItemDecoder::ItemDecoder(std::string key_field, unsigned max_depth, std::size_t max_bytes)
+    : impl_(std::make_unique<Impl>(std::move(key_field), max_depth, max_bytes)) {}
+
+ItemDecoder::~ItemDecoder() = default;
+
+ItemDecoder::Decoded ItemDecoder::decode(std::string_view text) { return impl_->decode(text); }
+
+}  // namespace holdfast

@@ -1,0 +1,28 @@
+#include <array>
+#include <cstddef>
+
+#include <holdfast/config.h>
+#include <holdfast/server.h>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> framing_words{"ndjson", "json", "length"};
+constexpr std::array<std::string_view, bad_item_count> bad_item_words{"not_json", "not_object", "no_key",
+                                                                      "bad_utf8", "too_deep",   "too_large"};
+
+}  // namespace
+
+std::string_view to_string(Framing framing) noexcept { return framing_words.at(static_cast<std::size_t>(framing)); }
+
+std::optional<Framing> parse_framing(std::string_view word) noexcept {
+    for (std::size_t i = 0; i < framing_words.size(); ++i) {
+        if (framing_words[i] == word) return static_cast<Framing>(i);
+    }
+    return std::nullopt;
+}
+
+std::string_view to_string(BadItem kind) noexcept { return bad_item_words.at(static_cast<std::size_t>(kind)); }
+
+}  // namespace holdfast
