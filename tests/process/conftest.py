@@ -11,8 +11,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
 
-# Files whose samples all wait at the same time in one fixture: the longest first. Other tests go wherever there is room.
-TOGETHER = ("test_promise.py", "test_facts.py", "test_reasons.py")
+# Files whose samples all wait at the same time in one fixture, so that they belong on one worker.
+TOGETHER = ("test_facts.py", "test_reasons.py")
+# The longest waits start first; other tests go wherever there is room.
+FIRST = ("test_no_living_connection", "test_reasons.py", "test_every_silent_death", "test_facts.py", "test_churn.py")
 
 
 def _file_of(nodeid):
@@ -20,8 +22,7 @@ def _file_of(nodeid):
 
 
 def pytest_collection_modifyitems(items):
-    rank = {name: number for number, name in enumerate(TOGETHER)}
-    items.sort(key=lambda item: rank.get(_file_of(item.nodeid), len(rank)))
+    items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
 
 
 @pytest.hookimpl(optionalhook=True)

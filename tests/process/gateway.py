@@ -228,7 +228,7 @@ class Gateway:
         return self.ask("POST", f"/v1/connections/{conn}/probe?timeout={timeout}")
 
     def probe_all(self, peer=None, timeout="3s"):
-        query = {"timeout": timeout} | ({"peer": peer} if peer else {})
+        query = {"timeout": timeout, **({"peer": peer} if peer else {"all": "true"})}
         return self.ask("POST", f"/v1/probe?{urllib.parse.urlencode(query)}")
 
     def connected(self, peer, timeout=PATIENCE):
