@@ -86,7 +86,6 @@ bool is_unspecified(const IpAddress& address) {
                                                                      [](std::uint8_t byte) { return byte == 0; }));
 }
 
-/// "[::]" takes every address, "0.0.0.0" every IPv4 one.
 bool covers(const Endpoint& wide, const Endpoint& other) {
     if (wide.port != other.port || wide.port == 0) return false;
     if (wide.address == other.address) return true;
@@ -104,7 +103,7 @@ void check_pair(const ServerConfig& config, std::size_t first, std::size_t secon
     const auto at = parse_endpoint(a.address);
     const auto bt = parse_endpoint(b.address);
     if (!at || !bt) return;
-    if (covers(at.value(), bt.value()) || covers(bt.value(), at.value())) {
+    if (overlap(at.value(), bt.value())) {
         out.push_back({second, "listener", "address",
                        "listener " + in_quotes(b.name) + " at " + b.address + " is in the way of listener " +
                            in_quotes(a.name) + " at " + a.address + ": give each an address or port of its own"});
@@ -162,6 +161,8 @@ std::vector<Violation> find_violations(const ServerConfig& config) {
     check_listeners(config, out);
     return out;
 }
+
+bool overlap(const Endpoint& a, const Endpoint& b) { return covers(a, b) || covers(b, a); }
 
 std::vector<Error> validate(const ServerConfig& config) {
     std::vector<Error> errors;

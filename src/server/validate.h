@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <holdfast/config.h>
+#include <holdfast/endpoint.h>
 #include <holdfast/result.h>
 
 namespace holdfast {
@@ -51,7 +52,11 @@ struct Violation {
 /// All that is wrong with `config`, each option by itself and together. Pure; any thread. Nothing is bound or opened.
 [[nodiscard]] std::vector<Violation> find_violations(const ServerConfig& config);
 
-/// The same as errors. Server::start uses it.
+/// True if two listening sockets cannot both have their address: the same, or one is a wildcard ("[::]" takes every
+/// address, "0.0.0.0" every IPv4 one) of the same port. Port 0 is in nobody's way.
+[[nodiscard]] bool overlap(const Endpoint& a, const Endpoint& b);
+
+/// find_violations as errors. Server::start uses it.
 [[nodiscard]] std::vector<Error> validate(const ServerConfig& config);
 
 }  // namespace holdfast

@@ -1,0 +1,138 @@
+#include "config/checks.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <holdfast/endpoint.h>
+#include <holdfast/liveness.h>
+
+#include "base/printable.h"
+#include "base/units.h"
+
+namespace holdfast {
+namespace {
+
+using Violations = std::vector<Violation>;
+
+std::string reason_of(int error) { return std::strerror(error); }
+
+/// What stands in the way of appending to `path`, if anything does.
+std::optional<std::string> not_writable(const std::string& path) {
+    if (path.find('\0') != std::string::npos) return in_quotes(path) + " holds a NUL byte: name another file";
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0) {
+        if (S_ISDIR(info.st_mode)) return in_quotes(path) + " is a directory: name a file in it";
+        if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0) return std::nullopt;
+        return in_quotes(path) + " cannot be written (" + reason_of(errno) +
+               "): change its rights or name another file";
+    }
+    if (errno != ENOENT) return in_quotes(path) + " cannot be used (" + reason_of(errno) + "): name another file";
+    std::filesystem::path directory = std::filesystem::path(path).parent_path();
+    if (directory.empty()) directory = ".";
+    if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return std::nullopt;
+    return "directory " + in_quotes(directory.string()) + " cannot be written (" + reason_of(errno) +
+           "): make it, change its rights or name another";
+}
+
+void check_sink(const SinkConfig& sink, Violations& out) {
+    const auto report = [&out](std::string_view option, std::string message) {
+        out.push_back({std::nullopt, "sink", option, std::move(message)});
+    };
+    if (sink.type != SinkType::file) {
+        if (!sink.path.empty()) {
+            report("path", "path in [sink] is for type = \"file\" only: remove it or set the type");
+        }
+        return;
+    }
+    if (sink.path.empty()) {
+        report("type", "type in [sink] is \"file\" without a path: add path = \"...\", or give --sink file:PATH");
+    } else if (const auto obstacle = not_writable(sink.path)) {
+        report("path", "path in [sink]: " + *obstacle);
+    }
+}
+
+void check_admin(const DaemonConfig& config, Violations& out) {
+    if (!config.admin.enabled()) return;
+    const auto report = [&out](std::string message) {
+        out.push_back({std::nullopt, "admin", "address", std::move(message)});
+    };
+    const auto admin = parse_endpoint(config.admin.address);
+    if (!admin) {
+        report("address in [admin]: " + admin.error().message + ", or \"off\"");
+        return;
+    }
+    for (const ListenerConfig& listener : config.server.listeners) {
+        const auto endpoint = parse_endpoint(listener.address);
+        if (endpoint && overlap(endpoint.value(), admin.value())) {
+            report("address in [admin] " + config.admin.address + " is in the way of listener " +
+                   in_quotes(listener.name) + " at " + listener.address + ": give it an address or port of its own");
+        }
+    }
+}
+
+bool is_loopback(const IpAddress& address) {
+    static const IpAddress v6 = parse_ip_address("::1").value();
+    return address == v6 || (address.is_v4() && address.bytes[12] == 127);
+}
+
+std::string one_decimal(double number) {
+    char text[64];
+    std::snprintf(text, sizeof text, number < 10 ? "%.1f" : "%.0f", number);
+    return text;
+}
+
+void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violations& out) {
+    const auto report = [&](std::string_view option, const std::string& message) {
+        out.push_back({index, "listener", option, "listener " + in_quotes(listener.name) + ": " + message});
+    };
+    if (listener.write_stall && *listener.write_stall > listener.detect_within) {
+        report("write_stall", "write_stall " + format_duration(*listener.write_stall) +
+                                  " is longer than detect_within " + format_duration(listener.detect_within) +
+                                  ": a device that answers but reads nothing stays for write_stall");
+    }
+    const auto plan = plan_liveness(listener.detect_within);
+    if (plan && listener.detect_within < std::chrono::seconds(15)) {
+        const int lost = plan.value().lost_probes_tolerated;
+        const double deaths = 10'000 * false_deaths_per_day(plan.value(), 0.01);
+        report("detect_within",
+               "detect_within " + format_duration(listener.detect_within) + " tolerates " + std::to_string(lost) +
+                   (lost == 1 ? " lost probe: at 1 % loss, " : " lost probes in a row: at 1 % loss, ") +
+                   one_decimal(deaths) +
+                   " of 10,000 idle connections a day are closed though alive; 15s or more tolerates 4");
+    }
+}
+
+}  // namespace
+
+std::vector<Violation> find_violations(const DaemonConfig& config) {
+    Violations out = find_violations(config.server);
+    check_sink(config.sink, out);
+    check_admin(config, out);
+    return out;
+}
+
+std::vector<Violation> find_warnings(const DaemonConfig& config) {
+    Violations out;
+    for (std::size_t i = 0; i < config.server.listeners.size(); ++i) {
+        warn_of_liveness(config.server.listeners[i], i, out);
+    }
+    const auto admin = parse_endpoint(config.admin.address);
+    if (admin && !is_loopback(admin.value().address)) {
+        out.push_back(
+            {std::nullopt, "admin", "address",
+             "address in [admin] " + config.admin.address +
+                 " is not loopback: whoever reaches it can list, close and write to devices, without a password"});
+    }
+    return out;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,68 @@
+#include "config/checks.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+/// Root may write everywhere: become somebody else for a while.
+class AsNobody {
+public:
+    AsNobody() : was_root_(::geteuid() == 0) {
+        if (was_root_ && ::seteuid(65'534) != 0) std::abort();
+    }
+    ~AsNobody() {
+        if (was_root_ && ::seteuid(0) != 0) std::abort();
+    }
+
+private:
+    bool was_root_;
+};
+
+std::string sink_violation(const std::string& path) {
+    DaemonConfig config;
+    config.sink.type = SinkType::file;
+    config.sink.path = path;
+    const AsNobody nobody;
+    const auto found = find_violations(config);
+    return found.empty() ? "" : found[0].message;
+}
+
+TEST(SinkPath, IsRefusedWhereItsRightsForbidWriting) {
+    std::string directory = (std::filesystem::temp_directory_path() / "holdfast-sink-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    ASSERT_EQ(::chmod(directory.c_str(), 0555), 0);
+    EXPECT_EQ(sink_violation(directory + "/x"),
+              "path in [sink]: directory \"" + directory +
+                  "\" cannot be written (Permission denied): make it, change its rights "
+                  "or name another");
+    ASSERT_EQ(::chmod(directory.c_str(), 0755), 0);
+    std::ofstream(directory + "/x") << "";
+    ASSERT_EQ(::chmod((directory + "/x").c_str(), 0444), 0);
+    EXPECT_EQ(sink_violation(directory + "/x"),
+              "path in [sink]: \"" + directory +
+                  "/x\" cannot be written (Permission denied): change its rights or name "
+                  "another file");
+    ASSERT_EQ(::chmod((directory + "/x").c_str(), 0666), 0);
+    EXPECT_EQ(sink_violation(directory + "/x"), "");
+    std::filesystem::remove_all(directory);
+}
+
+TEST(SinkPath, HostileOnesAreRefused) {
+    EXPECT_EQ(sink_violation(std::string("a\0b", 3)),
+              "path in [sink]: \"a\\x00b\" holds a NUL byte: name another file");
+    EXPECT_TRUE(
+        sink_violation(std::string(5'000, 'x')).ends_with("cannot be used (File name too long): name another file"));
+    EXPECT_TRUE(sink_violation("/dev/null/x").ends_with("cannot be used (Not a directory): name another file"));
+    EXPECT_EQ(sink_violation("/dev/null"), "");
+}
+
+}  // namespace
+}  // namespace holdfast

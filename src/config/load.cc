@@ -1,0 +1,161 @@
+#include "config/load.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/printable.h"
+#include "base/unique_fd.h"
+#include "config/checks.h"
+#include "config/draft.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t largest_file = std::size_t{1} << 20;
+
+Error unreadable(const std::string& name, const std::string& why) {
+    return Error{"configuration " + in_quotes(name) + " cannot be read: " + why + ": name another with --config"};
+}
+
+Result<std::string> read_whole(const std::filesystem::path& path) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.valid()) return unreadable(path.string(), std::strerror(errno));
+    std::string text;
+    char buffer[16'384];
+    for (;;) {
+        const ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
+        if (got == 0) return text;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return unreadable(path.string(), std::strerror(errno));
+        text.append(buffer, static_cast<std::size_t>(got));
+        if (text.size() > largest_file) return unreadable(path.string(), "it is larger than 1MiB");
+    }
+}
+
+void flag_error(Draft& draft, std::string_view flag, const std::string& complaint) {
+    draft.errors.push_back({std::string(flag) + ": " + complaint, false, 0});
+}
+
+/// The first listener's options, with another address, for each --listen.
+void apply_listen(Draft& draft, const std::vector<std::string>& addresses) {
+    if (addresses.empty()) return;
+    auto& listeners = draft.loaded.config.server.listeners;
+    auto& origins = draft.loaded.origins;
+    const ListenerConfig first = listeners.front();
+    std::erase_if(origins, [](const auto& entry) { return entry.first.second > 0; });
+    std::erase_if(draft.failed, [](const Spot& spot) { return spot.second > 0; });
+    const Option* address = find_option(Section::listener, "address");
+    const Option* name = find_option(Section::listener, "name");
+    listeners.assign(addresses.size(), first);
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        listeners[i].address = addresses[i];
+        for (const Option& option : all_options()) {
+            const auto origin = origins.find({&option, 0});
+            if (option.section == Section::listener && origin != origins.end()) origins[{&option, i}] = origin->second;
+        }
+        origins[{address, i}] = Origin{0, address->flag};
+        if (i == 0) continue;
+        listeners[i].name += "-" + std::to_string(i + 1);
+        origins[{name, i}] = Origin{0, address->flag};
+    }
+    draft.failed.erase({address, 0});
+}
+
+/// "--sink file:PATH" sets two options; any other sink makes the file's path void.
+std::string take_sink_path(Draft& draft, const std::string& text) {
+    constexpr std::string_view file = "file:";
+    const Option* path = find_option(Section::sink, "path");
+    std::string& stored = draft.loaded.config.sink.path;
+    if (text == "file") return text;
+    stored = text.starts_with(file) ? text.substr(file.size()) : "";
+    draft.loaded.origins[{path, 0}] = Origin{0, "--sink"};
+    draft.failed.erase({path, 0});
+    return text.starts_with(file) ? "file" : text;
+}
+
+void apply_flag(Draft& draft, const Overrides::Flag& flag) {
+    const Option& option = *flag.option;
+    const bool of_listener = option.section == Section::listener;
+    const std::size_t times = of_listener ? draft.loaded.config.server.listeners.size() : 1;
+    const bool is_sink = option.section == Section::sink && option.name == "type";
+    const std::string text = is_sink ? take_sink_path(draft, flag.text) : flag.text;
+    for (std::size_t i = 0; i < times; ++i) {
+        const auto complaint = store_text(option, draft.target(i), text);
+        draft.loaded.origins[{&option, i}] = Origin{0, option.flag};
+        if (!complaint) {
+            draft.failed.erase({&option, i});
+            continue;
+        }
+        draft.failed.insert({&option, i});
+        if (i == 0) flag_error(draft, option.flag, *complaint);
+    }
+}
+
+/// The message with the place that it is about before it.
+ConfigError placed(const Draft& draft, const Violation& violation) {
+    const LoadedConfig& loaded = draft.loaded;
+    const std::size_t listener = violation.listener.value_or(0);
+    const auto section = violation.section.empty() ? Section::top : find_section(violation.section);
+    const Option* option = section ? find_option(*section, violation.option) : nullptr;
+    const auto origin = loaded.origins.find({option, listener});
+    std::uint32_t line = 0;
+    if (origin != loaded.origins.end()) {
+        if (!origin->second.flag.empty())
+            return {std::string(origin->second.flag) + ": " + violation.message, false, 0};
+        line = origin->second.line;
+    } else if (violation.listener && listener < draft.listener_lines.size()) {
+        line = draft.listener_lines[listener];  // a default, of a listener that the file has
+    }
+    if (line == 0) return {violation.message, false, 0};
+    return {loaded.file + ":" + std::to_string(line) + ": " + violation.message, true, line};
+}
+
+bool follows_from_another(const Draft& draft, const Violation& violation) {
+    return std::any_of(draft.failed.begin(), draft.failed.end(), [&](const Spot& spot) {
+        const bool same_listener = spot.second == violation.listener.value_or(0);
+        const bool same_section = name_of(spot.first->section) == violation.section;
+        // A sink whose type could not be read is judged by a type that nobody wrote.
+        return same_section && same_listener && (spot.first->name == violation.option || violation.section == "sink");
+    });
+}
+
+void check(Draft& draft) {
+    for (const Violation& violation : find_violations(draft.loaded.config)) {
+        if (!follows_from_another(draft, violation)) draft.errors.push_back(placed(draft, violation));
+    }
+    std::stable_sort(draft.errors.begin(), draft.errors.end(),
+                     [](const ConfigError& a, const ConfigError& b) { return a.line < b.line; });
+    for (const Violation& warning : find_warnings(draft.loaded.config)) {
+        draft.loaded.warnings.push_back(placed(draft, warning).message);
+    }
+}
+
+}  // namespace
+
+std::string LoadedConfig::origin_text(const Option& option, std::size_t listener) const {
+    const auto origin = origins.find({&option, listener});
+    if (origin == origins.end()) return "default";
+    if (!origin->second.flag.empty()) return std::string(origin->second.flag);
+    return file + ":" + std::to_string(origin->second.line);
+}
+
+LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const Overrides& overrides) {
+    Draft draft;
+    if (file) {
+        draft.loaded.file = printable(file->string());
+        const auto text = read_whole(*file);
+        if (!text) return {std::nullopt, {{text.error().message, false, 0}}};
+        read_toml(text.value(), draft);
+    }
+    apply_listen(draft, overrides.listen);
+    for (const Overrides::Flag& flag : overrides.flags) apply_flag(draft, flag);
+    check(draft);
+    if (!draft.errors.empty()) return {std::nullopt, std::move(draft.errors)};
+    return {std::move(draft.loaded), {}};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,266 @@
+#include <array>
+
+#include "config/option.h"
+#include "server/validate.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using OptionalDuration = std::optional<milliseconds>;
+
+// Each in the order of its enumeration.
+constexpr std::array<std::string_view, 3> framings{"ndjson", "json", "length"};
+constexpr std::array<std::string_view, 3> sink_types{"stdout", "file", "none"};
+constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
+
+struct Range {
+    std::int64_t least;
+    std::int64_t most;
+};
+
+constexpr Range range(bounds::Bounds<milliseconds> of) { return {of.least.count(), of.most.count()}; }
+constexpr Range range(bounds::Bounds<std::size_t> of) {
+    return {static_cast<std::int64_t>(of.least), static_cast<std::int64_t>(of.most)};
+}
+
+constexpr Range read_idle = range(bounds::read_idle);
+constexpr Range write_stall = range(bounds::write_stall);
+constexpr Range item_deadline = range(bounds::item_deadline);
+constexpr Range drain_time = range(bounds::drain_time);
+constexpr Range max_bad_items = range(bounds::max_bad_items);
+constexpr Range backlog = range(bounds::backlog);
+constexpr Range item_bytes = range(bounds::item_bytes);
+constexpr Range item_depth = range(bounds::item_depth);
+constexpr Range max_connections = range(bounds::max_connections);
+constexpr Range downlink_queue = range(bounds::downlink_queue);
+constexpr Range reactors = range(bounds::reactors);
+constexpr Range sink_queue{64 << 10, 1 << 30};
+
+// detect_within has no range here: plan_liveness has it, and says why.
+const auto table = std::to_array<Option>({
+    {.section = Section::top,
+     .name = "reactors",
+     .type = OptionType::count,
+     .place = [](Target t) -> unsigned& { return t.daemon.server.reactors; },
+     .default_text = "0",
+     .least = reactors.least,
+     .most = reactors.most,
+     .zero = "one a core",
+     .flag = "--reactors",
+     .help = "event-loop threads; 0: one a core"},
+    {.section = Section::top,
+     .name = "drain_time",
+     .type = OptionType::duration,
+     .place = [](Target t) -> milliseconds& { return t.daemon.server.drain_time; },
+     .default_text = "5s",
+     .least = drain_time.least,
+     .most = drain_time.most,
+     .flag = "--drain-time",
+     .help = "a stop (SIGTERM) takes at most so long"},
+
+    {.section = Section::listener,
+     .name = "name",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.listener.name; },
+     .default_text = "devices",
+     .help = "in events and metrics: 1 to 64 of A-Z a-z 0-9 _ . -, unique"},
+    {.section = Section::listener,
+     .name = "address",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.listener.address; },
+     .default_text = "127.0.0.1:7000",
+     .flag = "--listen",
+     .help = "where devices connect; \"[::]:7000\" takes IPv4 and IPv6 from everywhere"},
+    {.section = Section::listener,
+     .name = "framing",
+     .type = OptionType::choice,
+     .place = [](Target t) -> Framing& { return t.listener.framing; },
+     .default_text = "ndjson",
+     .choices = framings,
+     .flag = "--framing",
+     .help = "how items are cut out of the stream: ndjson (one a line), json (one after another) or length (4 bytes)"},
+    {.section = Section::listener,
+     .name = "detect_within",
+     .type = OptionType::duration,
+     .place = [](Target t) -> milliseconds& { return t.listener.detect_within; },
+     .default_text = "30s",
+     .flag = "--detect-within",
+     .help = "every silent death is found within it, 3s to 1h; all of liveness follows from it"},
+    {.section = Section::listener,
+     .name = "read_idle",
+     .type = OptionType::duration,
+     .place = [](Target t) -> OptionalDuration& { return t.listener.read_idle; },
+     .default_text = "5m",
+     .least = read_idle.least,
+     .most = read_idle.most,
+     .word = "off",
+     .flag = "--read-idle",
+     .help = "no complete item for so long: close; \"off\" for devices that may stay quiet"},
+    {.section = Section::listener,
+     .name = "write_stall",
+     .type = OptionType::duration,
+     .place = [](Target t) -> OptionalDuration& { return t.listener.write_stall; },
+     .default_text = "detect_within",
+     .least = write_stall.least,
+     .most = write_stall.most,
+     .word = "detect_within",
+     .flag = "--write-stall",
+     .help = "a device that answers but reads nothing (zero window) for so long: close"},
+    {.section = Section::listener,
+     .name = "item_deadline",
+     .type = OptionType::duration,
+     .place = [](Target t) -> milliseconds& { return t.listener.item_deadline; },
+     .default_text = "30s",
+     .least = item_deadline.least,
+     .most = item_deadline.most,
+     .flag = "--item-deadline",
+     .help = "from an item's first byte to its last; longer: close"},
+    {.section = Section::listener,
+     .name = "max_bad_items",
+     .type = OptionType::count,
+     .place = [](Target t) -> std::uint16_t& { return t.listener.max_bad_items; },
+     .default_text = "100",
+     .least = max_bad_items.least,
+     .most = max_bad_items.most,
+     .flag = "--max-bad-items",
+     .help = "bad items in a row that end the connection"},
+    {.section = Section::listener,
+     .name = "backlog",
+     .type = OptionType::count,
+     .place = [](Target t) -> int& { return t.listener.backlog; },
+     .default_text = "4096",
+     .least = backlog.least,
+     .most = backlog.most,
+     .help = "connections the kernel keeps until they are accepted (net.core.somaxconn caps it)"},
+    {.section = Section::listener,
+     .name = "reuse_port",
+     .type = OptionType::boolean,
+     .place = [](Target t) -> bool& { return t.listener.reuse_port; },
+     .default_text = "false",
+     .flag = "--reuse-port",
+     .help = "let several gateway processes share the address"},
+
+    {.section = Section::item,
+     .name = "key",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.daemon.server.item.key; },
+     .default_text = "ip",
+     .flag = "--key",
+     .help = "the field that identifies an item, matched without regard to case"},
+    {.section = Section::item,
+     .name = "max_bytes",
+     .type = OptionType::size,
+     .place = [](Target t) -> std::size_t& { return t.daemon.server.item.max_bytes; },
+     .default_text = "64KiB",
+     .least = item_bytes.least,
+     .most = item_bytes.most,
+     .flag = "--max-item-bytes",
+     .help = "of one item, up to 1MiB; a larger one ends the connection"},
+    {.section = Section::item,
+     .name = "max_depth",
+     .type = OptionType::count,
+     .place = [](Target t) -> unsigned& { return t.daemon.server.item.max_depth; },
+     .default_text = "64",
+     .least = item_depth.least,
+     .most = item_depth.most,
+     .help = "of nested objects and arrays in an item, up to 1024"},
+
+    {.section = Section::limits,
+     .name = "max_connections",
+     .type = OptionType::count,
+     .place = [](Target t) -> std::size_t& { return t.daemon.server.limits.max_connections; },
+     .default_text = "0",
+     .least = max_connections.least,
+     .most = max_connections.most,
+     .zero = "what the descriptor limit allows",
+     .flag = "--max-connections",
+     .help = "at once, of all listeners; 0: the descriptor limit less a reserve"},
+    {.section = Section::limits,
+     .name = "downlink_queue",
+     .type = OptionType::size,
+     .place = [](Target t) -> std::size_t& { return t.daemon.server.limits.downlink_queue; },
+     .default_text = "64KiB",
+     .least = downlink_queue.least,
+     .most = downlink_queue.most,
+     .help = "waiting for one device beyond the kernel's buffer; more is refused"},
+
+    {.section = Section::sink,
+     .name = "type",
+     .type = OptionType::choice,
+     .place = [](Target t) -> SinkType& { return t.daemon.sink.type; },
+     .default_text = "stdout",
+     .choices = sink_types,
+     .flag = "--sink",
+     .help = "where events go: stdout, file, or none (discarded: for measurements)"},
+    {.section = Section::sink,
+     .name = "path",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.daemon.sink.path; },
+     .default_text = "",
+     .help = "the file that events are appended to, for type = \"file\""},
+    {.section = Section::sink,
+     .name = "queue_bytes",
+     .type = OptionType::size,
+     .place = [](Target t) -> std::size_t& { return t.daemon.sink.queue_bytes; },
+     .default_text = "8MiB",
+     .least = sink_queue.least,
+     .most = sink_queue.most,
+     .help = "events waiting for the sink; when full, reading from devices pauses"},
+
+    {.section = Section::admin,
+     .name = "address",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.daemon.admin.address; },
+     .default_text = "127.0.0.1:7080",
+     .flag = "--admin",
+     .help = "of the HTTP API and metrics, which ask for no password; \"off\" turns them off"},
+
+    {.section = Section::log,
+     .name = "level",
+     .type = OptionType::choice,
+     .place = [](Target t) -> LogLevel& { return t.daemon.log.level; },
+     .default_text = "info",
+     .choices = log_levels,
+     .flag = "--log-level",
+     .help = "debug, info, warn or error; the log goes to standard error"},
+    {.section = Section::log,
+     .name = "format",
+     .type = OptionType::choice,
+     .place = [](Target t) -> LogFormat& { return t.daemon.log.format; },
+     .default_text = "text",
+     .choices = log_formats,
+     .flag = "--log-format",
+     .help = "text for people, json for machines"},
+});
+
+constexpr std::array<std::string_view, 7> section_names{"", "listener", "item", "limits", "sink", "admin", "log"};
+
+}  // namespace
+
+std::span<const Option> all_options() { return table; }
+
+const Option* find_option(Section section, std::string_view name) {
+    for (const Option& option : table) {
+        if (option.section == section && option.name == name) return &option;
+    }
+    return nullptr;
+}
+
+std::string_view name_of(Section section) { return section_names[static_cast<std::size_t>(section)]; }
+
+std::string in_section(Section section) {
+    if (section == Section::top) return "";
+    if (section == Section::listener) return " in [[listener]]";
+    return " in [" + std::string(name_of(section)) + "]";
+}
+
+std::optional<Section> find_section(std::string_view name) {
+    for (std::size_t i = 1; i < section_names.size(); ++i) {
+        if (section_names[i] == name) return static_cast<Section>(i);
+    }
+    return std::nullopt;
+}
+
+}  // namespace holdfast

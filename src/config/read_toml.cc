@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include <toml++/toml.h>
+
+#include "base/printable.h"
+#include "config/draft.h"
+#include "config/nearest.h"
+
+namespace holdfast {
+namespace {
+
+/// Keys of the format that this version does not have: not a typing error, and not to be passed over in silence.
+constexpr std::array<std::pair<Section, std::string_view>, 6> later_keys{{
+    {Section::top, "alarm"},
+    {Section::limits, "max_connections_per_peer"},
+    {Section::limits, "accept_rate"},
+    {Section::limits, "buffer_budget"},
+    {Section::admin, "socket"},
+    {Section::admin, "token_file"},
+}};
+
+std::uint32_t line_of(const toml::key& key, const toml::node& node) {
+    const auto line = node.source().begin.line;
+    return line != 0 ? line : key.source().begin.line;
+}
+
+RawValue raw_value(const toml::node& node) {
+    if (const auto* text = node.as_string()) return text->get();
+    if (const auto* number = node.as_integer()) return number->get();
+    if (const auto* flag = node.as_boolean()) return flag->get();
+    if (const auto* number = node.as_floating_point()) return number->get();
+    if (node.is_array()) return Other{"an array"};
+    if (node.is_table()) return Other{"a table"};
+    return Other{"a date or time"};
+}
+
+std::vector<std::string_view> known_keys(Section section) {
+    std::vector<std::string_view> keys;
+    for (const Option& option : all_options()) {
+        if (option.section == section) keys.push_back(option.name);
+    }
+    return keys;
+}
+
+/// The one other section that has this key, if there is one.
+std::optional<Section> home_of(std::string_view key) {
+    std::optional<Section> home;
+    for (const Option& option : all_options()) {
+        if (option.name != key) continue;
+        if (home) return std::nullopt;
+        home = option.section;
+    }
+    return home;
+}
+
+std::string advice(Section section, std::string_view key) {
+    if (const auto home = home_of(key)) {
+        return *home == Section::top ? "it belongs at the top of the file, before the first section"
+                                     : "it belongs" + in_section(*home);
+    }
+    const auto known = known_keys(section);
+    if (const auto near = nearest_word(key, known)) return "did you mean " + in_quotes(*near) + "?";
+    std::string keys;
+    for (const std::string_view name : known) keys += (keys.empty() ? "" : ", ") + std::string(name);
+    return "known there: " + keys;
+}
+
+bool is_for_later(Section section, std::string_view key) {
+    return std::find(later_keys.begin(), later_keys.end(), std::pair(section, key)) != later_keys.end();
+}
+
+class Reader {
+public:
+    explicit Reader(Draft& draft) : draft_(draft) {}
+
+    void read(const toml::table& root) {
+        for (const auto& [key, node] : root) read_top(key, node);
+    }
+
+private:
+    void read_top(const toml::key& key, const toml::node& node) {
+        const std::string_view name = key.str();
+        const auto section = find_section(name);
+        if (section == Section::listener) {
+            read_listeners(key, node);
+        } else if (section && node.is_table()) {
+            read_section(*section, 0, *node.as_table());
+        } else if (section) {
+            draft_.error_at(line_of(key, node), std::string(name) + " is a section: write [" + std::string(name) +
+                                                    "] and its keys below it");
+        } else if (find_option(Section::top, name) == nullptr && (node.is_table() || is_array_of_tables(node))) {
+            unknown_section(key, node);
+        } else {
+            read_option(Section::top, 0, key, node);
+        }
+    }
+
+    static bool is_array_of_tables(const toml::node& node) {
+        return node.is_array() && node.as_array()->is_homogeneous(toml::node_type::table);
+    }
+
+    void unknown_section(const toml::key& key, const toml::node& node) {
+        const std::uint32_t line = line_of(key, node);
+        const std::string name = "[" + printable(key.str()) + "]";
+        if (is_for_later(Section::top, key.str())) {
+            draft_.error_at(line, name + " is not in this version: remove it");
+            return;
+        }
+        constexpr std::array<std::string_view, 6> sections{"listener", "item", "limits", "sink", "admin", "log"};
+        const auto near = nearest_word(key.str(), sections);
+        const std::string hint = !near ? "known are [[listener]], [item], [limits], [sink], [admin] and [log]"
+                                       : "did you mean" + in_section(*find_section(*near)).substr(3) + "?";
+        draft_.error_at(line, "unknown section " + name + "; " + hint);
+    }
+
+    void read_listeners(const toml::key& key, const toml::node& node) {
+        if (!is_array_of_tables(node)) {
+            draft_.error_at(line_of(key, node),
+                            "listener is a list of sections: write [[listener]], with two brackets");
+            return;
+        }
+        auto& listeners = draft_.loaded.config.server.listeners;
+        listeners.clear();
+        for (const toml::node& element : *node.as_array()) {
+            listeners.emplace_back();
+            draft_.listener_lines.push_back(line_of(key, element));
+            read_section(Section::listener, listeners.size() - 1, *element.as_table());
+        }
+    }
+
+    void read_section(Section section, std::size_t listener, const toml::table& table) {
+        for (const auto& [key, node] : table) read_option(section, listener, key, node);
+    }
+
+    void read_option(Section section, std::size_t listener, const toml::key& key, const toml::node& node) {
+        const std::string_view name = key.str();
+        const std::uint32_t line = line_of(key, node);
+        const Option* option = find_option(section, name);
+        if (option == nullptr) {
+            unknown_key(section, name, line);
+            return;
+        }
+        const Spot spot{option, listener};
+        draft_.loaded.origins[spot] = Origin{line, {}};
+        if (const auto complaint = store_value(*option, draft_.target(listener), raw_value(node))) {
+            draft_.failed.insert(spot);
+            draft_.error_at(line, std::string(name) + in_section(section) + ": " + *complaint);
+        }
+    }
+
+    void unknown_key(Section section, std::string_view name, std::uint32_t line) {
+        const std::string subject = in_quotes(name) + in_section(section);
+        if (is_for_later(section, name)) {
+            draft_.error_at(line, subject + " is not in this version: remove it");
+        } else {
+            draft_.error_at(line, "unknown key " + subject + "; " + advice(section, name));
+        }
+    }
+
+    Draft& draft_;
+};
+
+}  // namespace
+
+void read_toml(std::string_view text, Draft& draft) {
+    try {
+        Reader(draft).read(toml::parse(text, draft.loaded.file));
+    } catch (const toml::parse_error& error) {
+        const std::string what = printable(std::string(error.description()));
+        draft.error_at(error.source().begin.line, "this is not TOML: " + what + ": correct the line");
+    }
+}
+
+}  // namespace holdfast
