@@ -12,25 +12,36 @@
 
 namespace holdfast {
 
+/// What a value in a SlotTable starts with; the table alone writes it.
+struct SlotHeader {
+    std::uint32_t generation : 31 = 0;  ///< 31 bits, since the poller needs one of a token's 64: see reactor/poller.h
+    std::uint32_t in_use : 1 = 0;
+};
+
 /// Values in numbered slots that never move, 1 to capacity; slot 0 is no slot. The only owner of what it holds.
 /// Address space is reserved once and memory committed by the page as slots are first used; the slot freed last is
 /// used first, so a table that shrank stays dense. Each reuse raises the slot's generation: a stale {slot, generation}
-/// finds nothing. T has public members `generation`, `in_use` and `next_free` that the table alone writes. One thread.
+/// finds nothing. T derives from SlotHeader. One thread.
 template <typename T>
 class SlotTable {
+    struct FreeSlot : SlotHeader {
+        std::uint32_t next = 0;
+    };
+
 public:
-    static_assert(std::is_nothrow_destructible_v<T>);
+    static_assert(std::is_base_of_v<SlotHeader, T> && std::is_nothrow_destructible_v<T>);
+    static_assert(sizeof(FreeSlot) <= sizeof(T) && alignof(FreeSlot) <= alignof(T));
 
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {
         void* memory = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) throw std::bad_alloc();
-        slots_ = static_cast<T*>(memory);
+        memory_ = static_cast<std::byte*>(memory);
     }
     SlotTable(const SlotTable&) = delete;
     SlotTable& operator=(const SlotTable&) = delete;
     ~SlotTable() {
         HOLDFAST_CHECK(size_ == 0);
-        ::munmap(slots_, bytes());
+        ::munmap(memory_, bytes());
     }
 
     /// A fresh value in a free slot; 0 when all are taken.
@@ -38,15 +49,16 @@ public:
         std::uint32_t slot = first_free_;
         std::uint32_t generation = 0;
         if (slot != 0) {
-            first_free_ = slots_[slot].next_free;
-            generation = slots_[slot].generation;
+            const auto* free = std::launder(reinterpret_cast<FreeSlot*>(place(slot)));
+            first_free_ = free->next;
+            generation = free->generation;
         } else {
             if (used_ == capacity_) return 0;
             slot = ++used_;
         }
-        T* value = new (&slots_[slot]) T();
-        value->generation = generation;
-        value->in_use = true;
+        T* value = new (place(slot)) T();
+        value->generation = generation & generation_mask;
+        value->in_use = 1;
         ++size_;
         return slot;
     }
@@ -55,40 +67,45 @@ public:
         T& value = at(slot);
         const std::uint32_t generation = value.generation;
         value.~T();
-        T* husk = new (&slots_[slot]) T();
-        husk->generation = (generation + 1) & generation_mask;
-        husk->next_free = first_free_;
+        auto* free = new (place(slot)) FreeSlot();
+        free->generation = (generation + 1) & generation_mask;
+        free->next = first_free_;
         first_free_ = slot;
         --size_;
     }
 
     [[nodiscard]] T& at(std::uint32_t slot) {
-        HOLDFAST_CHECK(slot != 0 && slot <= used_ && slots_[slot].in_use);
-        return slots_[slot];
+        T* value = find(slot);
+        HOLDFAST_CHECK(value != nullptr);
+        return *value;
     }
 
     /// The value, or nullptr if the slot was freed since, or never was.
     [[nodiscard]] T* find(std::uint32_t slot, std::uint32_t generation) noexcept {
-        if (slot == 0 || slot > used_) return nullptr;
-        T& value = slots_[slot];
-        return value.in_use && value.generation == generation ? &value : nullptr;
+        T* value = find(slot);
+        return value != nullptr && value->generation == generation ? value : nullptr;
     }
     /// The value in `slot`, or nullptr if it is free.
     [[nodiscard]] T* find(std::uint32_t slot) noexcept {
-        return slot != 0 && slot <= used_ && slots_[slot].in_use ? &slots_[slot] : nullptr;
+        if (slot == 0 || slot > used_) return nullptr;
+        if (std::launder(reinterpret_cast<SlotHeader*>(place(slot)))->in_use == 0) return nullptr;
+        return std::launder(reinterpret_cast<T*>(place(slot)));
     }
 
+    [[nodiscard]] std::uint32_t slot_of(const T& value) const noexcept {
+        return static_cast<std::uint32_t>((reinterpret_cast<const std::byte*>(&value) - memory_) / static_cast<std::ptrdiff_t>(sizeof(T)));
+    }
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
     /// Slots 1 to highest() may be in use.
     [[nodiscard]] std::uint32_t highest() const noexcept { return used_; }
-    [[nodiscard]] std::uint32_t slot_of(const T& value) const noexcept { return static_cast<std::uint32_t>(&value - slots_); }
 
-    static constexpr std::uint32_t generation_mask = 0x7fff'ffff;  ///< the top bit is the poller's: see reactor/poller.h
+    static constexpr std::uint32_t generation_mask = 0x7fff'ffff;
 
 private:
     [[nodiscard]] std::size_t bytes() const { return (std::size_t{capacity_} + 1) * sizeof(T); }
+    [[nodiscard]] std::byte* place(std::uint32_t slot) const noexcept { return memory_ + std::size_t{slot} * sizeof(T); }
 
-    T* slots_ = nullptr;
+    std::byte* memory_ = nullptr;
     std::uint32_t capacity_;
     std::uint32_t used_ = 0;
     std::uint32_t first_free_ = 0;

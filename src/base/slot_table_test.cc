@@ -1,5 +1,6 @@
 #include "base/slot_table.h"
 
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <unordered_map>
@@ -9,10 +10,7 @@
 namespace holdfast {
 namespace {
 
-struct Cell {
-    std::uint32_t generation = 0;
-    std::uint32_t next_free = 0;
-    bool in_use = false;
+struct Cell : SlotHeader {
     std::unique_ptr<int> owned;
 };
 

@@ -1,0 +1,39 @@
+#include "conn/counters.h"
+
+namespace holdfast {
+
+void HistogramCounter::observe(std::chrono::milliseconds value) noexcept {
+    const double seconds = std::chrono::duration<double>(value).count();
+    std::size_t bucket = 0;
+    while (bucket < duration_bounds_s.size() && seconds > duration_bounds_s[bucket]) ++bucket;
+    counts_[bucket].increment();
+    sum_ms_.add(static_cast<std::uint64_t>(value.count()));
+}
+
+void HistogramCounter::add_to(DurationHistogram& sum) const noexcept {
+    std::uint64_t cumulative = 0;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+        cumulative += counts_[i].get();
+        sum.counts[i] += cumulative;
+    }
+    sum.sum_s += static_cast<double>(sum_ms_.get()) / 1000;
+}
+
+void ListenerCounters::add_to(ListenerStatus& sum) const noexcept {
+    sum.connections += connections.get();
+    sum.accepted += accepted.get();
+    sum.refused_max_connections += refused_max_connections.get();
+    sum.refused_descriptors += refused_descriptors.get();
+    sum.accept_paused = sum.accept_paused || accept_paused.get() != 0;
+    for (std::size_t i = 0; i < closed.size(); ++i) {
+        sum.closed[i] += closed[i].get();
+        detection[i].add_to(sum.detection[i]);
+    }
+    duration.add_to(sum.duration);
+    sum.items += items.get();
+    for (std::size_t i = 0; i < bad_items.size(); ++i) sum.bad_items[i] += bad_items[i].get();
+    sum.bytes_in += bytes_in.get();
+    sum.bytes_out += bytes_out.get();
+}
+
+}  // namespace holdfast

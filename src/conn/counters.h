@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include <holdfast/server.h>
+
+namespace holdfast {
+
+/// Written by one reactor's thread, read by any: no read-modify-write, no shared cache line between reactors.
+class Counter {
+public:
+    void add(std::uint64_t n) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+    void increment() noexcept { add(1); }
+    void decrement() noexcept { add(~std::uint64_t{0}); }
+    [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+class HistogramCounter {
+public:
+    void observe(std::chrono::milliseconds value) noexcept;
+    void add_to(DurationHistogram& sum) const noexcept;
+
+private:
+    std::array<Counter, duration_bounds_s.size() + 1> counts_;
+    Counter sum_ms_;
+};
+
+/// One reactor's part of one listener's figures.
+struct ListenerCounters {
+    Counter connections;
+    Counter accepted;
+    Counter refused_max_connections;
+    Counter refused_descriptors;
+    Counter accept_paused;  ///< 1 while it is
+    std::array<Counter, close_reason_count> closed;
+    std::array<HistogramCounter, close_reason_count> detection;
+    HistogramCounter duration;
+    Counter items;
+    std::array<Counter, bad_item_count> bad_items;
+    Counter bytes_in;
+    Counter bytes_out;
+
+    /// Adds them to `sum`, which other reactors have added to.
+    void add_to(ListenerStatus& sum) const noexcept;
+};
+
+/// One reactor's own figures.
+struct ShardCounters {
+    Counter probes_alive;
+    Counter probes_silent;
+    Counter stale_commands;
+    Counter reading_paused;  ///< 1 while it is
+};
+
+}  // namespace holdfast

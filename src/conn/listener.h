@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/unique_fd.h"
+#include "reactor/poller.h"
+
+namespace holdfast {
+
+/// One reactor's listening socket of one listener. Paused, it leaves the poller: a level-triggered listener without
+/// descriptors to accept with would spin. The reactor's thread; closing it ends the listening.
+class Listener {
+public:
+    Listener(UniqueFd socket, std::uint8_t index, Poller& poller) : socket_(std::move(socket)), index_(index), poller_(poller) {}
+
+    /// 0 or the errno of epoll_ctl.
+    [[nodiscard]] int resume() {
+        const int error = poller_.add(socket_.get(), EPOLLIN, token_of(index_));
+        paused_ = error != 0;
+        return error;
+    }
+    void pause() {
+        poller_.remove(socket_.get());
+        paused_ = true;
+    }
+    void close() { socket_.reset(); }
+
+    [[nodiscard]] int fd() const noexcept { return socket_.get(); }
+    [[nodiscard]] bool closed() const noexcept { return !socket_.valid(); }
+    [[nodiscard]] std::uint8_t index() const noexcept { return index_; }
+    [[nodiscard]] bool paused() const noexcept { return paused_; }
+
+    [[nodiscard]] static Token token_of(std::uint8_t index) noexcept { return reactor_token_bit | index; }
+    [[nodiscard]] static bool is_listener(Token token) noexcept { return (token & reactor_token_bit) != 0; }
+    [[nodiscard]] static std::size_t index_of(Token token) noexcept { return token & 0xff; }
+
+private:
+    UniqueFd socket_;
+    std::uint8_t index_;
+    Poller& poller_;
+    bool paused_ = true;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,32 @@
+#include "conn/liveness.h"
+
+#include <algorithm>
+
+namespace holdfast {
+
+std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy) {
+    // "More than", since a tick is up to a tenth of a second old when it is taken: late by that much, never early.
+    if (view.item_began && view.now.since(std::max(*view.item_began, view.reading_since)) > policy.item_deadline) {
+        return CloseReason::item_deadline;
+    }
+    if (policy.read_idle && view.now.since(std::max(view.last_item, view.reading_since)) > *policy.read_idle) {
+        return CloseReason::read_idle;
+    }
+    return std::nullopt;
+}
+
+WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy) {
+    const Evidence& evidence = view.facts.evidence;
+    const bool asked = view.facts.unacked_segments > 0 || evidence.probes > 0;
+    const bool window_closed = evidence.peer_window == 0 && (evidence.unsent_bytes > 0 || view.bytes_waiting);
+    if (window_closed) {
+        // Its window probes back off, so a closed window makes long silences normal: its own limit holds, not the silence's.
+        const auto limit = policy.write_stall.value_or(policy.plan.silence_limit - policy.plan.sweep_period);
+        return view.stalled > limit ? WatchVerdict::stalled_out : WatchVerdict::stalled;
+    }
+    if (asked && evidence.last_heard >= policy.plan.silence_limit) return WatchVerdict::silent;
+    const bool quiet = evidence.unacked_bytes == 0 && !view.bytes_waiting && !asked;
+    return quiet ? WatchVerdict::well : WatchVerdict::waiting;
+}
+
+}  // namespace holdfast

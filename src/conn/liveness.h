@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+
+#include <holdfast/reason.h>
+
+#include "base/clock.h"
+#include "conn/policy.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+/// What the sweep decides on, as pure functions of what it saw. Any thread; the callers are a shard's sweep and tests.
+
+/// Deadlines that need no question to the kernel.
+struct DeadlineView {
+    Tick now;
+    Tick reading_since;          ///< when reading from devices last resumed: they cannot be blamed for a pause of ours
+    Tick last_item;
+    std::optional<Tick> item_began;  ///< of the unfinished item
+};
+[[nodiscard]] std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy);
+
+/// A connection under watch, by what TCP_INFO says of it.
+enum class WatchVerdict : std::uint8_t {
+    well,     ///< all acknowledged and no probe out: the watch ends
+    waiting,  ///< data or a probe is out, within its time
+    stalled,  ///< the window is closed with bytes waiting, within its time
+    silent,   ///< nothing heard for the silence limit: dead
+    stalled_out,  ///< the window stayed closed for too long: close
+};
+struct WatchView {
+    TcpFacts facts;
+    bool bytes_waiting = false;           ///< in the connection's own queue
+    std::chrono::milliseconds stalled{};  ///< since the window was first seen closed
+};
+[[nodiscard]] WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy);
+
+}  // namespace holdfast

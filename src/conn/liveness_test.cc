@@ -1,0 +1,79 @@
+#include "conn/liveness.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+ListenerPolicy policy_for(std::chrono::milliseconds detect_within) {
+    return {.plan = plan_liveness(detect_within).value(), .read_idle = 300s, .write_stall = std::nullopt, .item_deadline = 30s, .downlink_queue = 65'536};
+}
+
+TEST(Deadlines, AreNeverEarlyAndAtMostATickLate) {
+    const ListenerPolicy policy = policy_for(30s);
+    EXPECT_EQ(judge_deadlines({.now = {3'010}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy), std::nullopt);
+    EXPECT_EQ(judge_deadlines({.now = {3'011}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy), CloseReason::read_idle);
+    EXPECT_EQ(judge_deadlines({.now = {310}, .reading_since = {}, .last_item = {10}, .item_began = Tick{10}}, policy), std::nullopt);
+    EXPECT_EQ(judge_deadlines({.now = {311}, .reading_since = {}, .last_item = {10}, .item_began = Tick{10}}, policy), CloseReason::item_deadline);
+}
+
+TEST(Deadlines, ReadIdleCanBeOff) {
+    ListenerPolicy policy = policy_for(30s);
+    policy.read_idle.reset();
+    EXPECT_EQ(judge_deadlines({.now = {4'000'000'000}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy), std::nullopt);
+}
+
+TEST(Deadlines, APauseOfOursIsNotTheDevicesFault) {
+    const ListenerPolicy policy = policy_for(30s);
+    EXPECT_EQ(judge_deadlines({.now = {5'000}, .reading_since = {4'900}, .last_item = {10}, .item_began = Tick{10}}, policy), std::nullopt);
+}
+
+TcpFacts heard(std::chrono::milliseconds ago) {
+    TcpFacts facts;
+    facts.evidence.last_ack = facts.evidence.last_heard = ago;
+    facts.evidence.peer_window = 65'535;
+    return facts;
+}
+
+TEST(Watch, EndsWhenAllIsAcknowledged) {
+    EXPECT_EQ(judge_watch({.facts = heard(40s)}, policy_for(30s)), WatchVerdict::well);
+    EXPECT_EQ(judge_watch({.facts = heard(1s), .bytes_waiting = true}, policy_for(30s)), WatchVerdict::waiting);
+}
+
+TEST(Watch, SilenceWithDataInFlightIsDeathAtTheLimitAndNotBefore) {
+    const ListenerPolicy policy = policy_for(10s);
+    TcpFacts facts = heard(policy.plan.silence_limit - 1ms);
+    facts.unacked_segments = 1;
+    facts.evidence.unacked_bytes = 18;
+    EXPECT_EQ(judge_watch({.facts = facts}, policy), WatchVerdict::waiting);
+    facts.evidence.last_heard += 1ms;
+    EXPECT_EQ(judge_watch({.facts = facts}, policy), WatchVerdict::silent);
+}
+
+TEST(Watch, UnansweredProbesAndSilenceAreDeath) {
+    const ListenerPolicy policy = policy_for(10s);
+    TcpFacts facts = heard(policy.plan.silence_limit);
+    facts.evidence.probes = 1;
+    EXPECT_EQ(judge_watch({.facts = facts}, policy), WatchVerdict::silent);
+}
+
+TEST(Watch, SilenceWithoutAQuestionIsNoDeath) {
+    EXPECT_EQ(judge_watch({.facts = heard(1h)}, policy_for(10s)), WatchVerdict::well);
+}
+
+TEST(Watch, AClosedWindowHasItsOwnLimit) {
+    ListenerPolicy policy = policy_for(10s);
+    TcpFacts facts = heard(9'900ms);
+    facts.evidence.peer_window = 0;
+    facts.evidence.unsent_bytes = facts.evidence.unacked_bytes = 4'096;
+    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 1s}, policy), WatchVerdict::stalled);
+    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 10s}, policy), WatchVerdict::stalled_out);
+    policy.write_stall = 60s;
+    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 59s}, policy), WatchVerdict::stalled);
+    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 61s}, policy), WatchVerdict::stalled_out);
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+
+#include <holdfast/liveness.h>
+
+namespace holdfast {
+
+/// What holds for the connections of one listener: its liveness plan and its deadlines.
+struct ListenerPolicy {
+    LivenessPlan plan;
+    std::optional<std::chrono::milliseconds> read_idle;
+    std::optional<std::chrono::milliseconds> write_stall;  ///< nothing: the plan's bound holds for a closed window too
+    std::chrono::milliseconds item_deadline{};
+    std::size_t downlink_queue = 0;  ///< bytes
+
+    /// Longer than the kernel's own time-out: that must then be raised while a window is closed.
+    [[nodiscard]] bool outlasts_kernel() const { return write_stall && *write_stall > plan.user_timeout; }
+};
+
+}  // namespace holdfast

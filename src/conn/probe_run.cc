@@ -1,0 +1,92 @@
+#include "conn/probe_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tcp/probe.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds longest_pause{100};
+
+milliseconds elapsed(SteadyTime since, SteadyTime now) { return std::chrono::floor<milliseconds>(now - since); }
+
+}  // namespace
+
+void ProbeRun::ask(Connection& connection, Token number, SteadyTime now) {
+    ++findings_.asked;
+    const auto facts = read_tcp_facts(connection.fd);
+    if (facts && facts->evidence.last_heard < probe_not_needed_within) {
+        ++findings_.alive;
+        findings_.last = {.conn = {}, .alive = true, .waited = {}, .last_heard = facts->evidence.last_heard, .rtt = facts->evidence.rtt};
+        return;
+    }
+    force_probe(connection.fd);
+    waiting_.push_back({number, now, now});
+}
+
+ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now) {
+    Connection* connection = registry.find(waiting.number);
+    const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
+    const milliseconds waited = elapsed(waiting.asked, now);
+    if (!facts) {
+        count_silent(waiting, waited, now);
+        return Look::answered;
+    }
+    const milliseconds last_heard = facts->evidence.last_heard;
+    // It had been silent for a second and more when it was asked, so a silence shorter than half of that plus the wait is a
+    // new one; the margin absorbs the kernel's jiffies.
+    if (last_heard < waited + probe_not_needed_within / 2) {
+        ++findings_.alive;
+        findings_.last = {.conn = {}, .alive = true, .waited = waited, .last_heard = last_heard, .rtt = facts->evidence.rtt};
+        end_forced_probe(connection->fd, policies[connection->listener].plan.idle);
+        return Look::answered;
+    }
+    if (waited >= timeout_) {
+        count_silent(waiting, last_heard, now);
+        end_forced_probe(connection->fd, policies[connection->listener].plan.idle);
+        // Putting the option back moved the kernel's own ticks: the sweep now keeps the bound for it.
+        connection->under_watch = true;
+        return Look::answered;
+    }
+    if (now - waiting.asked_last >= probe_spacing) {
+        force_probe(connection->fd);
+        waiting.asked_last = now;
+    }
+    return Look::waits;
+}
+
+void ProbeRun::count_silent(const Waiting& waiting, milliseconds last_heard, SteadyTime now) {
+    findings_.silent.push_back(waiting.number);
+    findings_.last = {.conn = {}, .alive = false, .waited = elapsed(waiting.asked, now), .last_heard = last_heard, .rtt = {}};
+}
+
+std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now, std::size_t limit) {
+    for (; limit > 0 && next_ < waiting_.size(); --limit, ++next_) {
+        Waiting waiting = waiting_[next_];
+        if (look_at(waiting, registry, policies, now) == Look::waits) waiting_[kept_++] = waiting;
+    }
+    if (next_ < waiting_.size()) return now;
+    waiting_.resize(kept_);
+    next_ = kept_ = 0;
+    if (!waiting_.empty()) return next_round(now);
+    finish();
+    return std::nullopt;
+}
+
+SteadyTime ProbeRun::next_round(SteadyTime now) { return now + std::exchange(pause_, std::min(pause_ * 2, longest_pause)); }
+
+void ProbeRun::give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now) {
+    timeout_ = milliseconds(0);
+    while (step(registry, policies, now, waiting_.size() + 1)) {
+    }
+}
+
+void ProbeRun::finish() { std::exchange(done_, nullptr)(std::move(findings_)); }
+
+}  // namespace holdfast

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace holdfast {
+
+/// How many connections the process may hold, shared by all reactors. Any thread.
+class ConnectionQuota {
+public:
+    explicit ConnectionQuota(std::size_t max) : max_(max) {}
+
+    [[nodiscard]] bool take() noexcept {
+        if (used_.fetch_add(1, std::memory_order_relaxed) < max_) return true;
+        give_back();
+        return false;
+    }
+    void give_back() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t max() const noexcept { return max_; }
+
+private:
+    const std::size_t max_;
+    std::atomic<std::size_t> used_{0};
+};
+
+}  // namespace holdfast

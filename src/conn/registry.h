@@ -1,0 +1,54 @@
+#pragma once
+
+#include "base/slot_table.h"
+#include "conn/connection.h"
+#include "reactor/poller.h"
+
+namespace holdfast {
+
+/// The connections of one reactor. A connection's number, which is also its token in epoll, is made of generation,
+/// reactor and slot, so that it finds its connection without a search and nothing once that has ended. One thread.
+class Registry {
+public:
+    static constexpr unsigned slot_bits = 24;
+    static constexpr unsigned reactor_bits = 7;
+    static constexpr std::uint32_t max_connections = (1U << slot_bits) - 1;
+    static constexpr unsigned max_reactors = 1U << reactor_bits;
+
+    Registry(unsigned reactor, std::uint32_t capacity) : table_(capacity), reactor_(reactor) {}
+
+    /// A fresh connection, or nullptr when all slots are taken.
+    [[nodiscard]] Connection* insert() {
+        const std::uint32_t slot = table_.insert();
+        return slot == 0 ? nullptr : &table_.at(slot);
+    }
+    void erase(Connection& connection) { table_.erase(table_.slot_of(connection)); }
+
+    [[nodiscard]] Token number_of(const Connection& connection) const noexcept {
+        return Token{connection.generation} << 32 | Token{reactor_} << slot_bits | table_.slot_of(connection);
+    }
+    /// The open connection with this number; nullptr if it is dying, gone, or another reactor's.
+    [[nodiscard]] Connection* find(Token number) noexcept {
+        if (reactor_of(number) != reactor_) return nullptr;
+        Connection* found = table_.find(static_cast<std::uint32_t>(number) & max_connections, static_cast<std::uint32_t>(number >> 32));
+        return found != nullptr && !found->dying ? found : nullptr;
+    }
+    /// The open connection in this slot, or nullptr.
+    [[nodiscard]] Connection* in_slot(std::uint32_t slot) noexcept {
+        Connection* found = table_.find(slot);
+        return found != nullptr && !found->dying ? found : nullptr;
+    }
+
+    [[nodiscard]] std::uint32_t size() const noexcept { return table_.size(); }
+    [[nodiscard]] std::uint32_t highest_slot() const noexcept { return table_.highest(); }
+
+    [[nodiscard]] static unsigned reactor_of(Token number) noexcept {
+        return static_cast<unsigned>(number >> slot_bits) & ((1U << (32 - slot_bits)) - 1);
+    }
+
+private:
+    SlotTable<Connection> table_;
+    unsigned reactor_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,217 @@
+#include "conn/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint32_t walk_slice = 2'048;      // slots a turn
+constexpr std::size_t probe_slice = 512;         // questions a turn: about 1 ms
+constexpr milliseconds paused_recheck{5};
+
+milliseconds shortest_period(const std::vector<ListenerPolicy>& policies) {
+    milliseconds period = milliseconds::max();
+    for (const ListenerPolicy& policy : policies) {
+        period = std::min({period, policy.plan.sweep_period, policy.item_deadline / 4, policy.read_idle.value_or(period) / 4,
+                           policy.write_stall.value_or(period) / 4});
+    }
+    return std::max(period, milliseconds(50));
+}
+
+// Nobody is left to take an orderly end: RST, and the kernel keeps nothing of it.
+bool discards(CloseReason reason) {
+    return kind_of(reason) == ReasonKind::network || reason == CloseReason::out_of_memory;
+}
+
+}  // namespace
+
+Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, ShardOptions options)
+    : reactor_(reactor),
+      handler_(handler),
+      quota_(quota),
+      policies_(std::move(options.policies)),
+      ticks_(reactor.now()),
+      registry_(options.reactor, options.max_connections),
+      buffer_(options.max_unfinished),
+      pace_(shortest_period(policies_), reactor.now()) {
+    for (std::size_t i = 0; i < policies_.size(); ++i) listener_counters_.push_back(std::make_unique<ListenerCounters>());
+}
+
+void Shard::add_listener(UniqueFd socket) {
+    HOLDFAST_CHECK(listeners_.size() < policies_.size());
+    listeners_.emplace_back(std::move(socket), static_cast<std::uint8_t>(listeners_.size()), reactor_.poller());
+}
+
+void Shard::start() {
+    for (Listener& listener : listeners_) {
+        if (const int error = listener.resume(); error != 0) pause_accepting(listener, error);
+    }
+    schedule_sweep();
+}
+
+void Shard::on_ready(Token token, std::uint32_t events) {
+    if (Listener::is_listener(token)) {
+        Listener& listener = listeners_[Listener::index_of(token)];
+        if (!listener.closed() && !listener.paused()) accept_from(listener);
+        return;
+    }
+    Connection* connection = registry_.find(token);
+    if (connection == nullptr) return;  // it ended earlier in this turn
+    if ((events & EPOLLOUT) != 0) flush_downlink(*connection);
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        read(*connection, ReadUntil::end);
+    } else if ((events & EPOLLIN) != 0) {
+        read(*connection, ReadUntil::short_read);
+    }
+}
+
+bool Shard::on_turn_end() {
+    read_those_left();
+    if (sweep_due_) sweep_slice();
+    step_walks();
+    if (drain_deadline_) drain_slice();
+    reap();
+    handler_.on_turn_end();
+    if (drain_deadline_) finish_if_drained();
+    const bool reads_left = !read_again_.empty() && !paused_;
+    return reads_left || sweep_due_ || !walks_.empty() || (drain_deadline_ && !drained_ && !paused_);
+}
+
+bool Shard::reading_allowed() {
+    if (handler_.ready()) {
+        if (std::exchange(paused_, false)) {
+            reading_since_ = time().tick;
+            counters_.reading_paused.decrement();
+        }
+        return true;
+    }
+    if (!std::exchange(paused_, true)) counters_.reading_paused.increment();
+    ask_again_soon();
+    return false;
+}
+
+/// A turn comes by itself then, and read_those_left asks the handler in it.
+void Shard::ask_again_soon() {
+    if (std::exchange(asks_again_, true)) return;
+    reactor_.run_at(reactor_.now() + paused_recheck, [this] { asks_again_ = false; });
+}
+
+void Shard::close(Connection& connection, CloseReason reason, std::string_view detail) {
+    Death death{.reason = reason, .error = 0, .detail = detail, .evidence = {}};
+    if (const auto facts = read_tcp_facts(connection.fd)) death.evidence = facts->evidence;
+    close(connection, death);
+}
+
+void Shard::close(Connection& connection, Death death) {
+    if (connection.dying) return;
+    connection.dying = true;
+    dead_.push_back({&connection, death});
+}
+
+void Shard::reap() {
+    for (std::size_t i = 0; i < dead_.size(); ++i) bury(dead_[i]);  // a handler may not close: nothing joins meanwhile
+    dead_.clear();
+}
+
+void Shard::bury(const Dead& dead) {
+    Connection& connection = *dead.connection;
+    const Death& death = dead.death;
+    ListenerCounters& counters = *listener_counters_[connection.listener];
+    const auto reason = static_cast<std::size_t>(death.reason);
+    counters.closed[reason].increment();
+    counters.detection[reason].observe(death.evidence.last_heard);
+    counters.duration.observe(time().tick.since(connection.opened));
+    counters.connections.decrement();
+    handler_.on_close(connection, registry_.number_of(connection), death, time());
+
+    if (discards(death.reason)) discard_on_close(connection.fd);
+    ::close(connection.fd);  // leaves the poller with it
+    registry_.erase(connection);
+    quota_.give_back();
+}
+
+void Shard::walk(Visit visit, std::function<void()> done) {
+    if (drained_) return done();
+    walks_.push_back({std::move(visit), std::move(done)});
+}
+
+void Shard::step_walks() {
+    std::uint32_t budget = walk_slice;
+    while (!walks_.empty() && budget > 0) {
+        Walk& walk = walks_.front();
+        for (; budget > 0 && walk.next_slot <= registry_.highest_slot(); --budget, ++walk.next_slot) {
+            if (Connection* connection = registry_.in_slot(walk.next_slot)) walk.visit(*connection);
+        }
+        if (walk.next_slot <= registry_.highest_slot()) return;
+        const auto done = std::move(walk.done);
+        walks_.pop_front();
+        done();
+    }
+}
+
+void Shard::probe(Connection& connection, milliseconds timeout, ProbeRun::Done done) {
+    ProbeRun& run = probes_.emplace_back(timeout, std::move(done));
+    run.ask(connection, registry_.number_of(connection), reactor_.now());
+    step_probe(run);
+}
+
+void Shard::probe_all(std::function<bool(const Connection&)> wanted, milliseconds timeout, ProbeRun::Done done) {
+    ProbeRun& run = probes_.emplace_back(timeout, std::move(done));
+    walk(
+        [this, &run, wanted = std::move(wanted)](Connection& connection) {
+            if (wanted(connection)) run.ask(connection, registry_.number_of(connection), reactor_.now());
+        },
+        [this, &run] { step_probe(run); });
+}
+
+void Shard::step_probe(ProbeRun& run) {
+    const auto again = run.step(registry_, policies_, reactor_.now(), probe_slice);
+    if (again) {
+        reactor_.run_at(*again, [this, &run] { step_probe(run); });
+    } else {
+        probes_.remove_if([&run](const ProbeRun& other) { return &other == &run; });
+    }
+}
+
+void Shard::drain(SteadyTime deadline) {
+    if (drain_deadline_) {
+        drain_deadline_ = std::min(*drain_deadline_, deadline);
+        return;
+    }
+    drain_deadline_ = deadline;
+    for (Listener& listener : listeners_) listener.close();
+    reactor_.run_at(deadline, [] {});  // wakes the reactor: drain_slice looks at the time
+}
+
+void Shard::drain_slice() {
+    const bool late = reactor_.now() >= *drain_deadline_;
+    std::uint32_t budget = walk_slice;
+    for (std::uint32_t slot = 1; slot <= registry_.highest_slot() && budget > 0; ++slot) {
+        Connection* connection = registry_.in_slot(slot);
+        if (connection == nullptr) continue;
+        --budget;
+        if (!late) {
+            read(*connection, ReadUntil::end);
+            if (paused_) return;
+        }
+        if (!connection->read_again || late) close(*connection, CloseReason::shutdown);
+    }
+}
+
+void Shard::finish_if_drained() {
+    if (drained_ || registry_.size() > 0) return;
+    drained_ = true;
+    // Questions that were still out are answered before the thread ends.
+    while (!walks_.empty()) step_walks();
+    for (ProbeRun& run : probes_) run.give_up(registry_, policies_, reactor_.now());
+    reactor_.stop();
+}
+
+}  // namespace holdfast

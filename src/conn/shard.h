@@ -1,0 +1,141 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "conn/counters.h"
+#include "conn/landing_buffer.h"
+#include "conn/listener.h"
+#include "conn/policy.h"
+#include "conn/probe_run.h"
+#include "conn/quota.h"
+#include "conn/registry.h"
+#include "conn/stream_handler.h"
+#include "conn/sweep_pace.h"
+#include "reactor/reactor.h"
+#include "tcp/close_cause.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+/// What a shard is made of.
+struct ShardOptions {
+    unsigned reactor = 0;               ///< its number
+    std::uint32_t max_connections = 0;  ///< of this shard
+    std::size_t max_unfinished = 0;     ///< bytes of an item that may wait for its end
+    std::vector<ListenerPolicy> policies;  ///< by listener index
+};
+
+/// One reactor's connections from accept to grave: the only place that reads, writes and ends them. Owns registry,
+/// listeners and the landing buffer; lives on the reactor's thread. One door, close(); one grave, reap(), at the end of
+/// the turn. Ends when all have been reaped after drain().
+class Shard final : public Reactor::Client {
+public:
+    using Visit = std::function<void(Connection&)>;
+
+    Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, ShardOptions options);
+
+    /// Before the reactor runs.
+    void add_listener(UniqueFd socket);
+    void start();
+
+    void on_ready(Token token, std::uint32_t events) override;
+    [[nodiscard]] bool on_turn_end() override;
+
+    [[nodiscard]] Registry& registry() { return registry_; }
+    [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const { return policies_[connection.listener]; }
+    [[nodiscard]] const std::vector<std::unique_ptr<ListenerCounters>>& listener_counters() const { return listener_counters_; }
+    [[nodiscard]] ShardCounters& counters() { return counters_; }
+    [[nodiscard]] TurnTime time() const { return {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())}; }
+
+    /// The one door. The first cause wins; the `closed` event comes from reap(), later in this turn.
+    void close(Connection& connection, CloseReason reason, std::string_view detail = {});
+    [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
+
+    /// Visits every open connection, a slice a turn; then `done`, always.
+    void walk(Visit visit, std::function<void()> done);
+    /// Asks one connection, or all that `wanted` says, whether they are there.
+    void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done);
+    void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout, ProbeRun::Done done);
+
+    /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from `deadline`
+    /// on without reading.
+    void drain(SteadyTime deadline);
+
+private:
+    struct Dead {
+        Connection* connection;
+        Death death;
+    };
+    struct Walk {
+        Visit visit;
+        std::function<void()> done;
+        std::uint32_t next_slot = 1;
+    };
+    enum class ReadUntil : std::uint8_t { short_read, end };
+
+    // shard_accept.cc
+    void accept_from(Listener& listener);
+    void admit(Listener& listener, int fd, const Endpoint& peer);
+    void pause_accepting(Listener& listener, int error);
+    void resume_accepting(Listener& listener);
+
+    // shard_io.cc
+    void read(Connection& connection, ReadUntil until);
+    [[nodiscard]] bool take(Connection& connection, std::size_t arrived);
+    [[nodiscard]] bool keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item);
+    void read_later(Connection& connection);
+    void read_those_left();
+    void end_by_kernel(Connection& connection, int error, IoPhase phase);
+    void queue_downlink(Connection& connection, std::string_view framed);
+    void flush_downlink(Connection& connection);
+    void fail_write(Connection& connection, int error);
+
+    // shard_sweep.cc
+    void schedule_sweep();
+    void sweep_slice();
+    void look_at(Connection& connection);
+    void look_at_watched(Connection& connection);
+    void note_stall(Connection& connection, bool stalled);
+
+    // shard.cc
+    void close(Connection& connection, Death death);
+    void reap();
+    void bury(const Dead& dead);
+    void step_walks();
+    void step_probe(ProbeRun& run);
+    void drain_slice();
+    void finish_if_drained();
+    [[nodiscard]] bool reading_allowed();
+    void ask_again_soon();
+
+    Reactor& reactor_;
+    StreamHandler& handler_;
+    ConnectionQuota& quota_;
+    std::vector<ListenerPolicy> policies_;
+    TickLine ticks_;
+    Registry registry_;
+    LandingBuffer buffer_;
+    std::vector<std::unique_ptr<ListenerCounters>> listener_counters_;
+    ShardCounters counters_;
+    std::vector<Listener> listeners_;
+    SweepPace pace_;
+    std::uint32_t sweep_slot_ = 0;
+    bool sweep_due_ = false;
+    std::vector<Token> read_again_;
+    std::vector<Dead> dead_;
+    std::list<Walk> walks_;
+    std::list<ProbeRun> probes_;
+    std::optional<SteadyTime> drain_deadline_;
+    bool drained_ = false;
+    bool paused_ = false;        // reading: the handler is not ready
+    bool asks_again_ = false;    // a timer will
+    Tick reading_since_;         // when it last became ready
+};
+
+}  // namespace holdfast

@@ -1,0 +1,154 @@
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "conn/shard.h"
+
+namespace holdfast {
+
+namespace {
+
+// A connection that always has more must leave the turn to others.
+constexpr int reads_per_turn = 4;
+
+}  // namespace
+
+void Shard::read(Connection& connection, ReadUntil until) {
+    for (int round = 0; round < reads_per_turn; ++round) {
+        if (!reading_allowed()) break;
+        const std::span<char> landing = buffer_.landing();
+        const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
+        if (arrived > 0) {
+            if (!take(connection, static_cast<std::size_t>(arrived))) return;
+            // Edge-triggered: a short read emptied the socket, and what comes next is announced anew.
+            if (static_cast<std::size_t>(arrived) < landing.size() && until == ReadUntil::short_read) return;
+            continue;
+        }
+        const int error = arrived == 0 ? 0 : errno;
+        if (error == EINTR) continue;
+        if (error == EAGAIN && connection.pending_error == 0) return;
+        // The socket gives its errno out once: if a send took it, read now says 0 or EAGAIN.
+        const bool taken_by_send = connection.pending_error != 0;
+        return end_by_kernel(connection, taken_by_send ? connection.pending_error : error, taken_by_send ? IoPhase::write : IoPhase::read);
+    }
+    read_later(connection);
+}
+
+/// Hands on what arrived. False: the connection is dying.
+bool Shard::take(Connection& connection, std::size_t arrived) {
+    connection.bytes_in += arrived;
+    listener_counters_[connection.listener]->bytes_in.add(arrived);
+    const std::uint64_t scan = connection.unfinished ? connection.unfinished->scan : 0;
+    const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
+    const auto window = buffer_.window(kept, arrived);
+    Taken taken;
+    try {
+        taken = handler_.on_bytes(connection, registry_.number_of(connection), window, scan, time());
+    } catch (const std::bad_alloc&) {
+        taken.end = CloseReason::out_of_memory;
+    }
+    if (taken.end) {
+        close(connection, *taken.end, taken.detail);
+        return false;
+    }
+    const auto rest = window.subspan(taken.consumed);
+    const bool same_item = taken.consumed == 0 && connection.unfinished;
+    if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
+        close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
+        return false;
+    }
+    if (connection.unfinished) connection.unfinished->scan = taken.scan;
+    return true;
+}
+
+bool Shard::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {
+    if (!same_item) connection.unfinished.reset();
+    if (rest.empty()) return true;
+    if (!append(connection.unfinished, rest)) return false;
+    if (!same_item) connection.unfinished->began = time().tick;
+    return true;
+}
+
+void Shard::read_later(Connection& connection) {
+    if (connection.read_again || connection.dying) return;
+    connection.read_again = true;
+    read_again_.push_back(registry_.number_of(connection));
+}
+
+void Shard::read_those_left() {
+    if (read_again_.empty() && !paused_) return;
+    if (!reading_allowed()) return;
+    for (const Token number : std::exchange(read_again_, {})) {
+        Connection* connection = registry_.find(number);
+        if (connection == nullptr) continue;
+        connection->read_again = false;
+        read(*connection, ReadUntil::end);
+    }
+}
+
+void Shard::end_by_kernel(Connection& connection, int error, IoPhase phase) {
+    Death death{.reason = CloseReason::internal_error, .error = error, .detail = {}, .evidence = {}};
+    if (const auto facts = read_tcp_facts(connection.fd)) death.evidence = facts->evidence;
+    death.reason = judge_close(error, phase, death.evidence, policy_of(connection).plan.user_timeout);
+    close(connection, death);
+}
+
+SendOutcome Shard::send(Connection& connection, std::string_view framed) {
+    if (connection.pending_error != 0) return SendOutcome::no_such_connection;
+    if (connection.downlink && connection.downlink->waiting() > 0) {
+        if (connection.downlink->waiting() + framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
+        connection.downlink->queue.append(framed);
+        return SendOutcome::queued;
+    }
+    const ssize_t sent = ::send(connection.fd, framed.data(), framed.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+        fail_write(connection, errno);
+        return SendOutcome::no_such_connection;
+    }
+    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    if (taken == 0 && framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
+    connection.bytes_out += taken;
+    listener_counters_[connection.listener]->bytes_out.add(taken);
+    connection.under_watch = true;
+    if (taken < framed.size()) queue_downlink(connection, framed.substr(taken));
+    return SendOutcome::queued;
+}
+
+void Shard::queue_downlink(Connection& connection, std::string_view framed) {
+    if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
+    Downlink& downlink = *connection.downlink;
+    downlink.queue.erase(0, std::exchange(downlink.sent, 0));
+    downlink.queue.append(framed);
+    if (std::exchange(downlink.watches_write, true)) return;
+    const Token number = registry_.number_of(connection);
+    if (const int error = reactor_.poller().modify(connection.fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET, number); error != 0) {
+        end_by_kernel(connection, error, IoPhase::register_);
+    }
+}
+
+void Shard::flush_downlink(Connection& connection) {
+    if (!connection.downlink) return;
+    Downlink& downlink = *connection.downlink;
+    while (downlink.waiting() > 0) {
+        const ssize_t sent = ::send(connection.fd, downlink.queue.data() + downlink.sent, downlink.waiting(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && errno == EAGAIN) return;
+        if (sent < 0) return fail_write(connection, errno);
+        downlink.sent += static_cast<std::size_t>(sent);
+        connection.bytes_out += static_cast<std::uint64_t>(sent);
+        listener_counters_[connection.listener]->bytes_out.add(static_cast<std::uint64_t>(sent));
+    }
+    downlink.queue.clear();
+    downlink.sent = 0;
+}
+
+/// The errno is kept until the connection's last words have been read; then it is judged.
+void Shard::fail_write(Connection& connection, int error) {
+    connection.pending_error = static_cast<std::uint8_t>(error);
+    read_later(connection);
+}
+
+}  // namespace holdfast

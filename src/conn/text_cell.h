@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string_view>
+#include <utility>
+
+namespace holdfast {
+
+/// A short text in one pointer: nothing on the heap while empty. Of a longer one it keeps the first 255 bytes.
+/// Made for a connection's latest key, which is compared with each item's and rarely changes.
+class TextCell {
+public:
+    TextCell() = default;
+    TextCell(const TextCell&) = delete;
+    TextCell& operator=(const TextCell&) = delete;
+    ~TextCell() { std::free(text_); }
+
+    [[nodiscard]] std::string_view view() const noexcept {
+        return text_ == nullptr ? std::string_view() : std::string_view(text_ + 1, static_cast<unsigned char>(text_[0]));
+    }
+
+    /// Throws std::bad_alloc.
+    void assign(std::string_view text) {
+        text = text.substr(0, max_size);
+        if (text == view()) return;
+        auto* fresh = static_cast<char*>(std::malloc(text.size() + 1));
+        if (fresh == nullptr) throw std::bad_alloc();
+        fresh[0] = static_cast<char>(static_cast<unsigned char>(text.size()));
+        std::memcpy(fresh + 1, text.data(), text.size());
+        std::free(std::exchange(text_, fresh));
+    }
+
+    static constexpr std::size_t max_size = 255;
+
+private:
+    char* text_ = nullptr;
+};
+
+}  // namespace holdfast

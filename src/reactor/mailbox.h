@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace holdfast {
+
+/// Work from other threads for one reactor's thread, in order. post() may be called from any thread; the rest belongs to
+/// the reactor. After close_and_drain() nothing is taken any more, so every accepted piece of work is run exactly once.
+class Mailbox {
+public:
+    using Work = std::function<void()>;
+
+    Mailbox();
+
+    /// False once closed: the work was not taken.
+    [[nodiscard]] bool post(Work work);
+
+    /// Runs up to `limit` pieces; true if more are waiting.
+    bool run(std::size_t limit);
+    void close_and_drain();
+
+    /// Readable while work waits; the reactor watches it.
+    [[nodiscard]] int fd() const noexcept { return wake_.get(); }
+
+private:
+    void refill();
+
+    UniqueFd wake_;
+    std::mutex mutex_;
+    std::vector<Work> posted_;  // guarded by mutex_
+    bool closed_ = false;       // guarded by mutex_
+    std::vector<Work> taken_;
+    std::size_t next_ = 0;      // in taken_
+};
+
+}  // namespace holdfast

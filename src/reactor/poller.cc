@@ -1,0 +1,35 @@
+#include "reactor/poller.h"
+
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+namespace {
+
+int control(int epoll, int operation, int fd, std::uint32_t events, Token token) noexcept {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = token;
+    return ::epoll_ctl(epoll, operation, fd, &event) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) { HOLDFAST_CHECK(epoll_.valid()); }
+
+int Poller::add(int fd, std::uint32_t events, Token token) noexcept { return control(epoll_.get(), EPOLL_CTL_ADD, fd, events, token); }
+
+int Poller::modify(int fd, std::uint32_t events, Token token) noexcept { return control(epoll_.get(), EPOLL_CTL_MOD, fd, events, token); }
+
+void Poller::remove(int fd) noexcept { control(epoll_.get(), EPOLL_CTL_DEL, fd, 0, 0); }
+
+std::span<const epoll_event> Poller::wait(std::optional<std::chrono::milliseconds> timeout) {
+    const int milliseconds = timeout ? static_cast<int>(timeout->count()) : -1;
+    const int count = ::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), milliseconds);
+    HOLDFAST_CHECK(count >= 0 || errno == EINTR);
+    return std::span(ready_).first(count > 0 ? static_cast<std::size_t>(count) : 0);
+}
+
+}  // namespace holdfast

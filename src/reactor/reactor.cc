@@ -1,0 +1,50 @@
+#include "reactor/reactor.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t mailbox_work_per_turn = 256;
+
+}  // namespace
+
+Reactor::Reactor(const Clock& clock) : clock_(clock), now_(clock.steady()), wall_now_(clock.wall()) {
+    HOLDFAST_CHECK(poller_.add(mailbox_.fd(), EPOLLIN, mailbox_token) == 0);
+}
+
+std::optional<std::chrono::milliseconds> Reactor::patience() const {
+    if (mail_left_ || client_work_left_) return std::chrono::milliseconds(0);
+    const auto next = timers_.next();
+    if (!next) return std::nullopt;
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*next - clock_.steady());
+    return std::max(wait, std::chrono::milliseconds(0));
+}
+
+void Reactor::turn(Client& client) {
+    const auto ready = poller_.wait(patience());
+    now_ = clock_.steady();
+    wall_now_ = clock_.wall();
+    bool mail = mail_left_;
+    for (const epoll_event& event : ready) {
+        if (event.data.u64 == mailbox_token) {
+            mail = true;
+        } else {
+            client.on_ready(event.data.u64, event.events);
+        }
+    }
+    timers_.advance_to(now_);
+    mail_left_ = mail && mailbox_.run(mailbox_work_per_turn);
+    client_work_left_ = client.on_turn_end();
+}
+
+void Reactor::run(Client& client) {
+    now_ = clock_.steady();
+    while (!stopping_) turn(client);
+    mailbox_.close_and_drain();
+}
+
+}  // namespace holdfast

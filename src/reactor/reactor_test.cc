@@ -1,0 +1,90 @@
+#include "reactor/reactor.h"
+
+#include <sys/socket.h>
+
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Recorder final : public Reactor::Client {
+public:
+    void on_ready(Token token, std::uint32_t) override { tokens.push_back(token); }
+    bool on_turn_end() override {
+        ++turns;
+        return work_left;
+    }
+
+    std::vector<Token> tokens;
+    int turns = 0;
+    bool work_left = false;
+};
+
+TEST(Reactor, ReadinessCarriesTheToken) {
+    const SystemClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    const UniqueFd ours(pair[0]);
+    const UniqueFd theirs(pair[1]);
+    ASSERT_EQ(reactor.poller().add(ours.get(), EPOLLIN | EPOLLET, 42), 0);
+    ASSERT_EQ(::send(theirs.get(), "x", 1, 0), 1);
+    reactor.turn(client);
+    EXPECT_EQ(client.tokens, std::vector<Token>{42});
+}
+
+TEST(Reactor, TimersRunWhenTheClockSaysSo) {
+    ManualClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    client.work_left = true;  // so that no turn waits
+    bool ran = false;
+    reactor.run_at(clock.steady() + 10s, [&] { ran = true; });
+    ASSERT_TRUE(reactor.post([] {}));
+    reactor.turn(client);
+    EXPECT_FALSE(ran);
+    clock.advance(10s);
+    reactor.turn(client);
+    EXPECT_TRUE(ran);
+}
+
+TEST(Reactor, WorkFromOtherThreadsRunsInOrderAndNoneIsLostAtTheEnd) {
+    const SystemClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    std::vector<int> ran;
+    int accepted = 0;
+    std::thread poster([&] {
+        while (reactor.post([&ran, n = accepted, &reactor] {
+            ran.push_back(n);
+            if (n == 10'000) reactor.stop();
+        })) {
+            ++accepted;
+        }
+    });
+    reactor.run(client);
+    poster.join();
+    ASSERT_EQ(ran.size(), static_cast<std::size_t>(accepted));
+    for (int i = 0; i < accepted; ++i) ASSERT_EQ(ran[static_cast<std::size_t>(i)], i);
+}
+
+TEST(Reactor, MailIsBoundedPerTurnAndTheRestFollows) {
+    const SystemClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    int ran = 0;
+    for (int i = 0; i < 300; ++i) ASSERT_TRUE(reactor.post([&] { ++ran; }));
+    reactor.turn(client);
+    EXPECT_EQ(ran, 256);
+    reactor.turn(client);
+    EXPECT_EQ(ran, 300);
+}
+
+}  // namespace
+}  // namespace holdfast
