@@ -1,0 +1,167 @@
+#include "codec/event_writer.h"
+
+#include <cerrno>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+const EventTime at{1'795'334'400'123ms};  // 2026-11-22T08:00:00.123Z
+const ConnectionId conn{0x7f2c, 1};
+
+Endpoint peer(const char* text = "10.2.0.9:51514") { return parse_endpoint(text).value(); }
+
+ItemEvent item_event(std::string_view item, std::uint64_t n = 1) {
+    return {conn, "devices", peer(), n, "10.20.30.40", item, at};
+}
+
+std::string line_of(const ItemEvent& event) {
+    std::string out;
+    EventWriter().append_item(out, event);
+    return out;
+}
+
+ClosedEvent closed_event() {
+    ClosedEvent event;
+    event.conn = conn;
+    event.listener = "devices";
+    event.peer = peer();
+    event.reason = CloseReason::keepalive_expired;
+    event.error = ETIMEDOUT;
+    event.evidence = {5, 0, 20012ms, 20100ms, 0, 0, 64512, 310us};
+    event.items = 1;
+    event.bytes_in = 49;
+    event.duration = 61'400ms;
+    event.at = at;
+    return event;
+}
+
+std::string line_of(const ClosedEvent& event) {
+    std::string out;
+    EventWriter().append_closed(out, event);
+    return out;
+}
+
+TEST(EventWriter, Connected) {
+    std::string out = "before";
+    EventWriter().append_connected(out, {conn, "dev\"ices", peer(), at});
+    EXPECT_EQ(out,
+              "before{\"event\":\"connected\",\"conn\":\"7f2c-1\",\"listener\":\"dev\\\"ices\","
+              "\"peer\":\"10.2.0.9:51514\",\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
+}
+
+TEST(EventWriter, Item) {
+    EXPECT_EQ(line_of(item_event(R"({"ip":"10.20.30.40","status":"online"})")),
+              "{\"event\":\"item\",\"conn\":\"7f2c-1\",\"peer\":\"10.2.0.9:51514\",\"n\":1,\"key\":\"10.20.30.40\","
+              "\"item\":{\"ip\":\"10.20.30.40\",\"status\":\"online\"},\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
+}
+
+TEST(EventWriter, TheDevicesBytesStayButForRawLineBreaks) {
+    const std::string odd = "{ \"ip\" :\t\"\\u0041\\/\\n\x7f€\",\"IP\":1e999,\"ip\":-0.0 }";
+    EXPECT_NE(line_of(item_event(odd)).find(",\"item\":" + odd + ",\"at\":"), std::string::npos);
+    EXPECT_NE(line_of(item_event("{\n\"a\"\r\n:\r1\n}")).find(",\"item\":{ \"a\"  : 1 },\"at\":"), std::string::npos);
+}
+
+TEST(EventWriter, TheKeyIsEscaped) {
+    ItemEvent event = item_event("{}");
+    event.key = std::string_view("a\"\\\n\x01\0€😀", 13);
+    EXPECT_NE(line_of(event).find(R"(,"key":"a\"\\\n\u0001\u0000€😀",)"), std::string::npos) << line_of(event);
+    event.key = "\xff";
+    EXPECT_NE(line_of(event).find(",\"key\":\"\xef\xbf\xbd\","), std::string::npos);
+}
+
+TEST(EventWriter, Closed) {
+    EXPECT_EQ(
+        line_of(closed_event()),
+        "{\"event\":\"closed\",\"conn\":\"7f2c-1\",\"peer\":\"10.2.0.9:51514\",\"reason\":\"keepalive_expired\","
+        "\"kind\":\"network\",\"error\":\"ETIMEDOUT\",\"evidence\":{\"probes\":5,\"retransmits\":0,"
+        "\"last_ack_ms\":20012,\"unacked_bytes\":0,\"peer_window\":64512,\"rtt_us\":310},\"items\":1,\"bytes_in\":49,"
+        "\"bytes_out\":0,\"duration_s\":61.4,\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
+}
+
+TEST(EventWriter, ClosedWithoutAnErrorAndWithADetail) {
+    ClosedEvent event = closed_event();
+    event.reason = CloseReason::item_deadline;
+    event.error = 0;
+    event.detail = "say \"json\"";
+    EXPECT_NE(line_of(event).find(
+                  R"(,"reason":"item_deadline","kind":"policy","error":null,"detail":"say \"json\"","evidence":{)"),
+              std::string::npos);
+    event.error = 4095;
+    EXPECT_NE(line_of(event).find(R"(,"error":"errno 4095",)"), std::string::npos);
+}
+
+TEST(EventWriter, DurationsHaveOneDecimal) {
+    for (const auto& [duration, text] : {std::pair{0ms, "0.0"},
+                                         {49ms, "0.0"},
+                                         {50ms, "0.1"},
+                                         {949ms, "0.9"},
+                                         {950ms, "1.0"},
+                                         {86'400'000ms, "86400.0"},
+                                         {-5ms, "0.0"}}) {
+        ClosedEvent event = closed_event();
+        event.duration = duration;
+        EXPECT_NE(line_of(event).find(std::string(",\"duration_s\":") + text + ","), std::string::npos) << text;
+    }
+}
+
+TEST(EventWriter, IdsAndPeersReadAsEverywhereElse) {
+    for (const ConnectionId id : {ConnectionId{0, 0}, {0xffffffff, ~0ULL}, {0x7f2c91a0, 0x10}}) {
+        for (const char* from :
+             {"0.0.0.0:0", "255.10.9.100:65535", "[::1]:80", "[2001:db8::1]:51514", "[::ffff:1.2.3.4]:1"}) {
+            ItemEvent event = item_event("{}");
+            event.conn = id;
+            event.peer = peer(from);
+            const std::string expected =
+                "\"conn\":\"" + to_string(id) + "\",\"peer\":\"" + to_string(event.peer) + "\",";
+            EXPECT_NE(line_of(event).find(expected), std::string::npos) << line_of(event);
+        }
+    }
+}
+
+TEST(EventWriter, WhatItRemembersNeverShows) {
+    std::vector<ItemEvent> events;
+    for (int i = 0; i < 64; ++i) {
+        ItemEvent event = item_event("{}", static_cast<std::uint64_t>(i));
+        event.conn.number += static_cast<std::uint64_t>(i & 1);
+        if ((i & 2) != 0) event.conn.run = 9;
+        if ((i & 4) != 0) event.peer = peer("10.2.0.9:51515");
+        if ((i & 8) != 0) event.peer.address = peer("10.2.0.10:1").address;
+        if ((i & 16) != 0) event.at += 1ms;
+        events.push_back(event);
+    }
+    EventWriter writer;
+    for (const ItemEvent& before : events) {
+        for (const ItemEvent& event : events) {
+            std::string out;
+            writer.append_item(out, before);
+            out.clear();
+            writer.append_item(out, event);
+            ASSERT_EQ(out, line_of(event));
+        }
+    }
+    std::string out;
+    writer.append_closed(out, closed_event());
+    EXPECT_EQ(out, line_of(closed_event()));
+}
+
+TEST(AppendTime, IsUtcInMilliseconds) {
+    using namespace std::chrono;
+    for (const auto& [time, text] :
+         {std::pair{EventTime{0ms}, "1970-01-01T00:00:00.000Z"},
+          {EventTime{-1ms}, "1969-12-31T23:59:59.999Z"},
+          {EventTime{sys_days{2024y / 2 / 29}} + 23h + 59min + 59s + 7ms, "2024-02-29T23:59:59.007Z"},
+          {EventTime::max(), "9999-12-31T23:59:59.999Z"},
+          {EventTime::min(), "0000-01-01T00:00:00.000Z"}}) {
+        std::string out;
+        append_time(out, time);
+        EXPECT_EQ(out, text);
+    }
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,232 @@
+#include "codec/framing.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "codec/framing_oracle_test.h"
+#include "codec/json_scan.h"
+
+namespace holdfast {
+namespace {
+
+using Kind = Frame::Kind;
+
+constexpr std::size_t no_limit = 1 << 20;
+
+std::vector<Cut> cut_whole(Framing framing, std::string_view stream, std::size_t max_bytes = no_limit) {
+    return cut_stream(framing, {std::string(stream)}, max_bytes);
+}
+
+Cut item(std::string text) { return {Kind::item, std::move(text)}; }
+Cut malformed() { return {Kind::malformed, ""}; }
+Cut too_large() { return {Kind::too_large, ""}; }
+
+TEST(Ndjson, LinesEndInEitherWayAndBlankOnesAreSkipped) {
+    EXPECT_EQ(cut_whole(Framing::ndjson, "{\"a\":1}\n\n \t\r\n\r\n{\"b\":2}\r\n  {\"c\":3} \t\nrest"),
+              (std::vector<Cut>{item("{\"a\":1}"), item("{\"b\":2}"), item("{\"c\":3}")}));
+}
+
+TEST(Ndjson, WhatIsNoJsonIsALineAllTheSame) {
+    EXPECT_EQ(cut_whole(Framing::ndjson, "}{\n\x01\xff\n{\"a\":\"x\n"),
+              (std::vector<Cut>{item("}{"), item("\x01\xff"), item("{\"a\":\"x")}));
+}
+
+TEST(Ndjson, MaxBytesCountsTheLineWithoutItsEnd) {
+    for (const std::string end : {"\n", "\r\n"}) {
+        EXPECT_EQ(cut_whole(Framing::ndjson, "12345678" + end, 8), (std::vector<Cut>{item("12345678")}));
+        EXPECT_EQ(cut_whole(Framing::ndjson, "123456789" + end, 8), (std::vector<Cut>{too_large()}));
+        EXPECT_EQ(cut_whole(Framing::ndjson, "   12345678" + end, 8), (std::vector<Cut>{item("12345678")}));
+        EXPECT_EQ(cut_whole(Framing::ndjson, "12345678 " + end, 8), (std::vector<Cut>{too_large()}));
+    }
+}
+
+TEST(Ndjson, AnUnfinishedLineIsTooLargeAsSoonAsItCannotFit) {
+    EXPECT_EQ(cut_whole(Framing::ndjson, "12345678", 8), std::vector<Cut>{});
+    EXPECT_EQ(cut_whole(Framing::ndjson, "12345678\r", 8), std::vector<Cut>{});
+    EXPECT_EQ(cut_whole(Framing::ndjson, "123456789", 8), (std::vector<Cut>{too_large()}));
+    EXPECT_EQ(cut_whole(Framing::ndjson, "12345678\rx", 8), (std::vector<Cut>{too_large()}));
+}
+
+TEST(Ndjson, WhiteSpaceBeforeAnItemIsNeverKept) {
+    FrameScan scan;
+    const std::string blank(100'000, ' ');
+    const Frame frame = next_frame(Framing::ndjson, blank, scan, 8);
+    EXPECT_EQ(frame.kind, Kind::partial);
+    EXPECT_EQ(frame.next, blank.size());
+    EXPECT_EQ(scan.scanned, 0U);
+}
+
+TEST(Json, ObjectsFollowOneAnotherWithOrWithoutWhiteSpace) {
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":1}{\"b\":[{}]}\r\n\t {\n\"c\" : \"}{\\\"\"\n} {\"d"),
+              (std::vector<Cut>{item("{\"a\":1}"), item("{\"b\":[{}]}"), item("{\n\"c\" : \"}{\\\"\"\n}")}));
+}
+
+TEST(Json, WhatCannotStartAnObjectIsDroppedToTheLineEnd) {
+    for (const char* garbage :
+         {"[", "]", "}", "1", "true", "\"x\"", ",", ":", "\xef\xbb\xbf{\"a\":1}", "\\", "x{\"a\":1}"}) {
+        const std::string stream = std::string(" ") + garbage + " {\"lost\":1}\n{\"b\":2}";
+        EXPECT_EQ(cut_whole(Framing::json, stream), (std::vector<Cut>{malformed(), item("{\"b\":2}")})) << stream;
+    }
+}
+
+TEST(Json, WithoutALineEndTheWindowIsDroppedAndTheNextBytesStartClean) {
+    EXPECT_EQ(cut_stream(Framing::json, {"x{\"lost\":1}", "{\"b\":2}"}, no_limit),
+              (std::vector<Cut>{malformed(), item("{\"b\":2}")}));
+}
+
+TEST(Json, AnUnclosedQuoteEndsWithItsLine) {
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":\"x}\n{\"b\":2}"), (std::vector<Cut>{malformed(), item("{\"b\":2}")}));
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":\"x\\\n{\"b\":2}"), (std::vector<Cut>{malformed(), item("{\"b\":2}")}));
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":\"\t\"}{\"lost\":1}\n{\"b\":2}"),
+              (std::vector<Cut>{malformed(), item("{\"b\":2}")}));
+}
+
+TEST(Json, AnUnclosedObjectGivesWayToTheOneOnTheNextLine) {
+    for (const char* start : {"{\"a\":1", "{\"a\":\"x\"", "{\"a\":{\"b\":1}", "{\"a\":[1]", "{\"a\":true ", "{\"a\""}) {
+        for (const char* gap : {"\n", "\r\n", "\n \t"}) {
+            const std::string stream = std::string(start) + gap + "{\"b\":2}";
+            EXPECT_EQ(cut_whole(Framing::json, stream), (std::vector<Cut>{malformed(), item("{\"b\":2}")})) << stream;
+        }
+    }
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":1 {\"lost\":1}}\n{\"b\":2}"),
+              (std::vector<Cut>{malformed(), item("{\"b\":2}")}));
+}
+
+TEST(Json, WhereAValueMayBeginNothingIsRefused) {
+    const std::string nested = "{\"a\":\n{\"b\":[\n{\"c\":1}\n,\n{\"d\":\n\"e\"}]}}";
+    EXPECT_EQ(cut_whole(Framing::json, nested), (std::vector<Cut>{item(nested)}));
+}
+
+TEST(Json, MismatchedBracketsAreLeftToTheDecoder) {
+    EXPECT_EQ(cut_whole(Framing::json, "{]"), (std::vector<Cut>{item("{]")}));
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":[}]"), (std::vector<Cut>{item("{\"a\":[}]")}));
+}
+
+TEST(Json, MaxBytesIsOfTheObjectFinishedOrNot) {
+    const std::string ten = "{\"a\":1234}";
+    EXPECT_EQ(cut_whole(Framing::json, "  " + ten, 10), (std::vector<Cut>{item(ten)}));
+    EXPECT_EQ(cut_whole(Framing::json, "  " + ten, 9), (std::vector<Cut>{too_large()}));
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":123", 8), std::vector<Cut>{});
+    EXPECT_EQ(cut_whole(Framing::json, "{\"a\":1234", 8), (std::vector<Cut>{too_large()}));
+}
+
+TEST(Json, NestingAsDeepAsTheItemIsLarge) {
+    const std::string deep = "{\"a\":" + std::string(400'000, '[') + std::string(400'000, ']') + "}";
+    EXPECT_EQ(cut_whole(Framing::json, deep), (std::vector<Cut>{item(deep)}));
+}
+
+TEST(Length, CutsWhatTheHeaderSays) {
+    EXPECT_EQ(cut_whole(Framing::length, std::string("\0\0\0\2{}\0\0\0\0\0\0\0\4 {} \0\0\0\3{}", 24)),
+              (std::vector<Cut>{item("{}"), item(""), item("{}")}));
+}
+
+TEST(Length, TooLargeIsKnownFromTheHeader) {
+    EXPECT_EQ(cut_whole(Framing::length, std::string("\0\0\0\x8", 4) + "12345678", 8),
+              (std::vector<Cut>{item("12345678")}));
+    EXPECT_EQ(cut_whole(Framing::length, std::string("\0\0\0\x9", 4), 8), (std::vector<Cut>{too_large()}));
+    EXPECT_EQ(cut_whole(Framing::length, std::string("\0\0\1\0", 4), 8), (std::vector<Cut>{too_large()}));
+    EXPECT_EQ(cut_whole(Framing::length, "\xff\xff\xff\xff{}", 8), (std::vector<Cut>{too_large()}));
+    EXPECT_EQ(cut_whole(Framing::length, std::string("\0\0\xff", 3), 8), std::vector<Cut>{});
+}
+
+class EverySplit : public testing::TestWithParam<Framing> {};
+
+TEST_P(EverySplit, GivesTheSameItems) {
+    std::string stream;
+    const std::vector<std::string> items{R"({"ip":"10.0.0.1"})", R"({"ip":"\\\"}{","n":[{"a":[]},{}]})",
+                                         R"({"k\\":"\\"})", R"({"ü":"€😀","long":")" + std::string(150, '\\') + R"("})"};
+    for (const std::string& text : items) {
+        append_framed(stream, GetParam(), text);
+        if (GetParam() != Framing::length) stream += "\r\n \r\n";
+    }
+    std::vector<Cut> expected;
+    for (const std::string& text : items) expected.push_back(item(text));
+    for (std::size_t one = 0; one <= stream.size(); ++one) {
+        for (std::size_t two = one; two <= stream.size(); ++two) {
+            const std::vector<std::string> chunks{stream.substr(0, one), stream.substr(one, two - one),
+                                                  stream.substr(two)};
+            ASSERT_EQ(cut_stream(GetParam(), chunks, no_limit), expected) << one << " " << two;
+        }
+    }
+    std::vector<std::string> bytes;
+    for (const char byte : stream) bytes.emplace_back(1, byte);
+    EXPECT_EQ(cut_stream(GetParam(), bytes, no_limit), expected);
+}
+
+TEST_P(EverySplit, OfRandomStreamsAgreesWithASimpleOracle) {
+    Random random(test_seed());
+    for (int round = 0; round < 4000; ++round) {
+        const std::size_t max_bytes = random.below(4) == 0 ? 1 + random.below(40) : 400;
+        const std::vector<std::string> chunks = random.chunks(random.stream(GetParam()));
+        ASSERT_EQ(cut_stream(GetParam(), chunks, max_bytes), oracle_cuts(GetParam(), chunks, max_bytes))
+            << "round " << round << ", HOLDFAST_SEED=" << test_seed() << ", " << testing::PrintToString(chunks);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Framings, EverySplit, testing::Values(Framing::ndjson, Framing::json, Framing::length),
+                         [](const auto& each) { return std::string(to_string(each.param)); });
+
+// A scan that stops at every byte may not look back: overwritten behind it, what it has seen cannot change the outcome.
+TEST(Scan, LooksAtEachByteOnce) {
+    for (const Framing framing : {Framing::ndjson, Framing::json}) {
+        std::string framed = R"({"a":[1,"\"}",{"b":"c"}],"d":")" + std::string(1000, 'x') + "\"}";
+        if (framing == Framing::ndjson) framed += '\n';
+        std::string window;
+        FrameScan scan;
+        for (std::size_t i = 0; i + 1 < framed.size(); ++i) {
+            window += framed[i];
+            ASSERT_EQ(next_frame(framing, window, scan, no_limit).kind, Kind::partial) << i;
+            ASSERT_EQ(scan.scanned, window.size());
+            window.back() = '\n';
+        }
+        window += framed.back();
+        EXPECT_EQ(next_frame(framing, window, scan, no_limit).kind, Kind::item);
+    }
+}
+
+TEST(Scan, IsZeroAtABoundary) {
+    for (const Framing framing : {Framing::ndjson, Framing::json}) {
+        FrameScan scan;
+        const std::string start = "{\"a\":\"\\";
+        ASSERT_EQ(next_frame(framing, start, scan, no_limit).kind, Kind::partial);
+        ASSERT_EQ(scan.scanned, start.size());
+        const std::string whole = start + "\"\"}\n";
+        ASSERT_EQ(next_frame(framing, whole, scan, no_limit).kind, Kind::item);
+        EXPECT_EQ(scan.scanned, 0U);
+        EXPECT_EQ(scan.depth, 0U);
+        EXPECT_EQ(scan.in_string, 0U);
+        EXPECT_EQ(scan.escaped, 0U);
+        EXPECT_EQ(scan.after_value, 0U);
+    }
+}
+
+TEST(Resync, IsBehindTheNextLineBreak) {
+    const std::string window = "ab\ncd\n";
+    EXPECT_EQ(resync_after(window, 0), 3U);
+    EXPECT_EQ(resync_after(window, 2), 3U);
+    EXPECT_EQ(resync_after(window, 3), 6U);
+    EXPECT_EQ(resync_after(window, 6), 6U);
+    EXPECT_EQ(resync_after(std::string("abc"), 1), 3U);
+}
+
+TEST(CompleteObject, IsWhatAJsonClientLeavesWaiting) {
+    for (const char* yes : {"{}", " {\"a\":\"}\"} ", "{\"a\":1}{\"b\":2}", "{\"a\":1}\r", "{\"a\":1}{\"b"}) {
+        EXPECT_TRUE(is_complete_object(yes)) << yes;
+    }
+    for (const char* no : {"", " ", "{", "{\"a\":1", "{\"a\":\"}", "[]", "{}]", "1", "{} x", "x{}"}) {
+        EXPECT_FALSE(is_complete_object(no)) << no;
+    }
+}
+
+TEST(AppendFramed, WritesWhatItsFramingReads) {
+    std::string out;
+    append_framed(out, Framing::ndjson, "{\"a\":\r\n1}");
+    append_framed(out, Framing::json, "{\n}");
+    append_framed(out, Framing::length, std::string(258, 'x'));
+    EXPECT_EQ(out, "{\"a\":  1}\n{\n}" + std::string("\0\0\1\2", 4) + std::string(258, 'x'));
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,45 @@
+// The input chooses a limit, how the rest is split, and the stream itself. However split, the frames must be those of
+// an independent oracle; of a stream that a json framing can cut without resynchronising, also those of one chunk.
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "codec/framing_oracle_test.h"
+
+namespace {
+
+using namespace holdfast;
+
+constexpr Framing framing = Framing::FUZZED_FRAMING;
+
+// Chunks of 1 to 64 bytes, their sizes drawn from the seed bytes in turn; 0xff leaves the rest whole.
+std::vector<std::string> split(const std::string& stream, const std::uint8_t* seeds, std::size_t count) {
+    std::vector<std::string> chunks;
+    for (std::size_t at = 0, i = 0; at < stream.size(); at += chunks.back().size(), ++i) {
+        const std::uint8_t seed = seeds[i % count];
+        chunks.push_back(stream.substr(at, seed == 0xff ? std::string::npos : std::size_t{1} + seed % 64));
+    }
+    return chunks;
+}
+
+bool resynchronised(const std::vector<Cut>& cuts) {
+    return std::any_of(cuts.begin(), cuts.end(), [](const Cut& cut) { return cut.kind == Frame::Kind::malformed; });
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    constexpr std::size_t head = 5;
+    if (size < head) return 0;
+    const std::size_t max_bytes = std::size_t{1} + data[0];
+    const std::string stream(reinterpret_cast<const char*>(data) + head, size - head);
+    const std::vector<std::string> chunks = split(stream, data + 1, head - 1);
+
+    const std::vector<Cut> cuts = cut_stream(framing, chunks, max_bytes);
+    HOLDFAST_CHECK(cuts == oracle_cuts(framing, chunks, max_bytes));
+    const std::vector<Cut> whole = cut_stream(framing, {stream}, max_bytes);
+    HOLDFAST_CHECK(whole == cuts || resynchronised(cuts));
+    return 0;
+}
