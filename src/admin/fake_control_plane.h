@@ -1,0 +1,87 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "admin/control_plane.h"
+
+namespace holdfast {
+
+/// A gateway for tests: answers from its members and remembers what it was asked. Any thread, once set up.
+class FakeControlPlane final : public ControlPlane {
+public:
+    static constexpr ConnectionId known{0x7f2c91a0, 1};
+
+    FakeControlPlane() {
+        now.listeners.emplace_back().name = "devices";
+        now.listeners.front().plan = plan_liveness(std::chrono::seconds(30)).value();
+        row.conn = known;
+        row.listener = "devices";
+        row.peer = parse_endpoint("10.2.0.9:51514").value();
+        row.key = "10.20.30.40";
+    }
+
+    ServerStatus status() override { return now; }
+    ConnectionPage list(const ConnectionQuery& query) override {
+        const std::lock_guard lock(mutex);
+        last_list = query;
+        return {1, {row}};
+    }
+    std::optional<ConnectionDetail> show(ConnectionId id) override {
+        if (id != known) return std::nullopt;
+        ConnectionDetail detail;
+        detail.row = row;
+        detail.plan = now.listeners.front().plan;
+        return detail;
+    }
+    std::vector<ClosedLife> closed(const ClosedQuery& query) override {
+        const std::lock_guard lock(mutex);
+        last_closed = query;
+        return lives;
+    }
+    std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
+        const std::lock_guard lock(mutex);
+        last_timeout = timeout;
+        if (id != known) return std::nullopt;
+        return ProbeAnswer{id, alive, std::chrono::milliseconds(3), std::chrono::milliseconds(4),
+                           std::chrono::microseconds(310)};
+    }
+    ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout) override {
+        if (before_probe_all) before_probe_all();
+        const std::lock_guard lock(mutex);
+        last_peer = peer;
+        last_timeout = timeout;
+        return {3, 2, {known}, std::chrono::milliseconds(2000)};
+    }
+    bool close(ConnectionId id) override { return id == known; }
+    std::size_t close_all(const Prefix& peer) override {
+        const std::lock_guard lock(mutex);
+        last_peer = peer;
+        return 7;
+    }
+    SendOutcome send(ConnectionId id, std::string_view json_object) override {
+        const std::lock_guard lock(mutex);
+        if (id != known) return SendOutcome::no_such_connection;
+        if (full) return SendOutcome::queue_full;
+        sent.emplace_back(json_object);
+        return SendOutcome::queued;
+    }
+
+    ServerStatus now;
+    ConnectionRow row;
+    std::vector<ClosedLife> lives;
+    bool alive = true;
+    bool full = false;
+    std::function<void()> before_probe_all;
+
+    std::mutex mutex;  // guards what follows
+    ConnectionQuery last_list;
+    ClosedQuery last_closed;
+    std::optional<Prefix> last_peer;
+    std::chrono::milliseconds last_timeout{};
+    std::vector<std::string> sent;
+};
+
+}  // namespace holdfast

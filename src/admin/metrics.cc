@@ -1,0 +1,173 @@
+#include "admin/metrics.h"
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <sstream>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace holdfast {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+/// One family under construction. Values are counts, which a double holds exactly up to 2^53.
+class Family {
+public:
+    Family(const char* name, const char* help, MetricType type) {
+        family_.name = std::string("holdfast_") + name;
+        family_.help = help;
+        family_.type = type;
+    }
+
+    Family&& add(std::uint64_t value, Labels labels = {}) && {
+        put(value, std::move(labels));
+        return std::move(*this);
+    }
+
+    void put(std::uint64_t value, Labels labels) {
+        ClientMetric metric;
+        metric.label = std::move(labels);
+        metric.counter.value = metric.gauge.value = static_cast<double>(value);
+        family_.metric.push_back(std::move(metric));
+    }
+
+    void put(const DurationHistogram& histogram, Labels labels) {
+        ClientMetric metric;
+        metric.label = std::move(labels);
+        metric.histogram.sample_count = histogram.counts.back();
+        metric.histogram.sample_sum = histogram.sum_s;
+        for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+            const bool last = i == duration_bounds_s.size();
+            const double bound = last ? std::numeric_limits<double>::infinity() : duration_bounds_s[i];
+            metric.histogram.bucket.push_back({histogram.counts[i], bound});
+        }
+        family_.metric.push_back(std::move(metric));
+    }
+
+    MetricFamily&& take() && { return std::move(family_); }
+
+private:
+    MetricFamily family_;
+};
+
+void add_to(DurationHistogram& sum, const DurationHistogram& more) {
+    for (std::size_t i = 0; i < sum.counts.size(); ++i) sum.counts[i] += more.counts[i];
+    sum.sum_s += more.sum_s;
+}
+
+std::string word(std::string_view text) { return std::string(text); }
+
+using Families = std::vector<MetricFamily>;
+
+/// A family with one value a listener, read by `get`.
+template <typename Get>
+MetricFamily per_listener(const ServerStatus& status, const char* name, const char* help, MetricType type, Get get) {
+    Family family(name, help, type);
+    for (const ListenerStatus& listener : status.listeners) family.put(get(listener), {{"listener", listener.name}});
+    return std::move(family).take();
+}
+
+void add_connections(Families& out, const ServerStatus& status) {
+    out.push_back(per_listener(status, "connections", "Connections held now.", MetricType::Gauge,
+                               [](const ListenerStatus& l) { return l.connections; }));
+    out.push_back(per_listener(status, "connections_accepted_total", "Connections accepted.", MetricType::Counter,
+                               [](const ListenerStatus& l) { return l.accepted; }));
+    Family refused("connections_refused_total",
+                   "Connections turned away by max_connections; times that accepting paused for want of descriptors.",
+                   MetricType::Counter);
+    Family closed("connections_closed_total", "Connections ended, by the reason of their closed event.",
+                  MetricType::Counter);
+    for (const ListenerStatus& l : status.listeners) {
+        refused.put(l.refused_max_connections, {{"listener", l.name}, {"limit", "max_connections"}});
+        refused.put(l.refused_descriptors, {{"listener", l.name}, {"limit", "descriptors"}});
+        for (const CloseReason reason : all_close_reasons) {
+            closed.put(l.closed[static_cast<std::size_t>(reason)],
+                       {{"listener", l.name}, {"reason", word(to_string(reason))}});
+        }
+    }
+    out.push_back(std::move(refused).take());
+    out.push_back(std::move(closed).take());
+}
+
+void add_durations(Families& out, const ServerStatus& status) {
+    DurationHistogram lives;
+    std::array<DurationHistogram, close_reason_count> detections;
+    for (const ListenerStatus& listener : status.listeners) {
+        add_to(lives, listener.duration);
+        for (std::size_t i = 0; i < close_reason_count; ++i) add_to(detections[i], listener.detection[i]);
+    }
+    Family duration("connection_duration_seconds", "How long connections that have ended lived.",
+                    MetricType::Histogram);
+    duration.put(lives, {});
+    out.push_back(std::move(duration).take());
+    Family detection("detection_seconds", "From a peer's last sign of life to the close of its connection.",
+                     MetricType::Histogram);
+    for (const CloseReason reason : all_close_reasons) {
+        detection.put(detections[static_cast<std::size_t>(reason)], {{"reason", word(to_string(reason))}});
+    }
+    out.push_back(std::move(detection).take());
+}
+
+void add_items(Families& out, const ServerStatus& status) {
+    out.push_back(per_listener(status, "items_total", "Items decoded.", MetricType::Counter,
+                               [](const ListenerStatus& l) { return l.items; }));
+    Family bad("bad_items_total", "Items that were not one, by kind.", MetricType::Counter);
+    std::uint64_t received = 0;
+    std::uint64_t sent = 0;
+    for (const ListenerStatus& l : status.listeners) {
+        for (std::size_t kind = 0; kind < bad_item_count; ++kind) {
+            bad.put(l.bad_items[kind], {{"listener", l.name}, {"kind", word(to_string(static_cast<BadItem>(kind)))}});
+        }
+        received += l.bytes_in;
+        sent += l.bytes_out;
+    }
+    out.push_back(std::move(bad).take());
+    out.push_back(
+        Family("received_bytes_total", "Bytes received from devices.", MetricType::Counter).add(received).take());
+    out.push_back(Family("sent_bytes_total", "Bytes sent to devices.", MetricType::Counter).add(sent).take());
+}
+
+void add_gateway(Families& out, const ServerStatus& status) {
+    out.push_back(
+        Family("probes_total", "Connections asked whether their peer is there, by what was found.", MetricType::Counter)
+            .add(status.probes_alive, {{"outcome", "alive"}})
+            .add(status.probes_silent, {{"outcome", "silent"}})
+            .take());
+    out.push_back(Family("build_info", "Always 1; the labels say which build this is.", MetricType::Gauge)
+                      .add(1, {{"version", word(version())}, {"compiler", __VERSION__}})
+                      .take());
+}
+
+void add_sink(Families& out, const SinkStatus& sink) {
+    out.push_back(Family("sink_events_total", "Events that the sink has taken over.", MetricType::Counter)
+                      .add(sink.events)
+                      .take());
+    out.push_back(
+        Family("sink_lag_events", "Events that the sink has taken over and not written yet.", MetricType::Gauge)
+            .add(sink.lag_events)
+            .take());
+}
+
+}  // namespace
+
+std::string render_metrics(const ServerStatus& status, const SinkStatus* sink) {
+    Families families;
+    add_connections(families, status);
+    add_durations(families, status);
+    add_items(families, status);
+    add_gateway(families, status);
+    if (sink != nullptr) add_sink(families, *sink);
+    std::ostringstream out;
+    out.imbue(std::locale::classic());
+    prometheus::TextSerializer().Serialize(out, families);
+    return out.str();
+}
+
+}  // namespace holdfast

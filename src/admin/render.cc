@@ -1,0 +1,138 @@
+#include "admin/render.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "admin/render_parts.h"
+
+namespace holdfast {
+namespace {
+
+void write_row(JsonWriter& json, const ConnectionRow& row) {
+    json.field("conn", to_string(row.conn))
+        .field("listener", row.listener)
+        .field("peer", to_string(row.peer))
+        .key("key");
+    write_or_null(json, row.key);
+    json.field("connected_at", render_time(row.connected_at)).field("age_s", seconds(row.age));
+    json.field("since_item_s", seconds(row.since_item)).field("items", row.items);
+    json.field("bytes_in", row.bytes_in).field("bytes_out", row.bytes_out);
+}
+
+/// "ETIMEDOUT"; an errno without a name as "errno 4095".
+std::string error_name(int error) {
+    if (error == 0) return {};
+    const char* const name = strerrorname_np(error);
+    return name != nullptr ? name : "errno " + std::to_string(error);
+}
+
+void write_life(JsonWriter& json, const ClosedLife& life) {
+    json.begin_object().field("conn", to_string(life.conn)).field("listener", life.listener);
+    json.field("peer", to_string(life.peer)).key("key");
+    write_or_null(json, life.key);
+    json.field("reason", to_string(life.reason)).field("kind", to_string(kind_of(life.reason))).key("error");
+    write_or_null(json, error_name(life.error));
+    json.key("detail");
+    write_or_null(json, life.detail);
+    json.key("evidence");
+    write_evidence(json, life.evidence);
+    json.field("items", life.items).field("bytes_in", life.bytes_in).field("bytes_out", life.bytes_out);
+    json.field("duration_s", seconds(life.duration)).field("at", render_time(life.at)).end_object();
+}
+
+void append_padded(std::string& out, int number, std::size_t width) {
+    const std::string digits = std::to_string(number);
+    if (digits.size() < width) out.append(width - digits.size(), '0');
+    out += digits;
+}
+
+}  // namespace
+
+std::string render_connections(const ConnectionPage& page) {
+    JsonWriter json;
+    json.begin_object().field("total", page.total).key("connections").begin_array();
+    for (const ConnectionRow& row : page.rows) {
+        json.begin_object();
+        write_row(json, row);
+        json.end_object();
+    }
+    json.end_array().end_object();
+    return json.take();
+}
+
+std::string render_connection(const ConnectionDetail& detail) {
+    JsonWriter json;
+    json.begin_object();
+    write_row(json, detail.row);
+    json.field("unfinished_item_bytes", detail.unfinished_item_bytes);
+    json.field("downlink_queue_bytes", detail.downlink_queue_bytes).key("evidence");
+    write_evidence(json, detail.evidence);
+    json.field("detect_within_ms", detail.plan.detect_within.count()).key("plan");
+    write_plan(json, detail.plan);
+    json.end_object();
+    return json.take();
+}
+
+std::string render_closed(const std::vector<ClosedLife>& lives) {
+    JsonWriter json;
+    json.begin_object().key("closed").begin_array();
+    for (const ClosedLife& life : lives) write_life(json, life);
+    json.end_array().end_object();
+    return json.take();
+}
+
+std::string render_probe(const ProbeAnswer& answer) {
+    JsonWriter json;
+    json.begin_object().field("conn", to_string(answer.conn)).field("alive", answer.alive);
+    json.field("waited_ms", answer.waited.count()).field("last_heard_ms", answer.last_heard.count());
+    json.field("rtt_us", answer.rtt.count()).end_object();
+    return json.take();
+}
+
+std::string render_probes(const ProbeSummary& summary) {
+    JsonWriter json;
+    json.begin_object()
+        .field("asked", summary.asked)
+        .field("alive", summary.alive)
+        .field("silent", summary.silent.size());
+    json.key("silent_connections").begin_array();
+    for (const ConnectionId id : summary.silent) json.value(to_string(id));
+    json.end_array().field("waited_ms", summary.waited.count()).end_object();
+    return json.take();
+}
+
+std::string render_error(std::string_view code, std::string_view message) {
+    JsonWriter json;
+    json.begin_object()
+        .key("error")
+        .begin_object()
+        .field("code", code)
+        .field("message", message)
+        .end_object()
+        .end_object();
+    return json.take();
+}
+
+std::string render_time(EventTime at) {
+    using namespace std::chrono;
+    const auto day = floor<days>(at);
+    const year_month_day date(day);
+    const hh_mm_ss time(at - day);
+    std::string out;
+    append_padded(out, static_cast<int>(date.year()), 4);
+    out += '-';
+    append_padded(out, static_cast<int>(static_cast<unsigned>(date.month())), 2);
+    out += '-';
+    append_padded(out, static_cast<int>(static_cast<unsigned>(date.day())), 2);
+    out += 'T';
+    append_padded(out, static_cast<int>(time.hours().count()), 2);
+    out += ':';
+    append_padded(out, static_cast<int>(time.minutes().count()), 2);
+    out += ':';
+    append_padded(out, static_cast<int>(time.seconds().count()), 2);
+    out += '.';
+    append_padded(out, static_cast<int>(time.subseconds().count()), 3);
+    return out + 'Z';
+}
+
+}  // namespace holdfast

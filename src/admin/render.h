@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/server.h>
+
+#include "admin/sink_status.h"
+
+namespace holdfast {
+
+// The API's answers as JSON, one document each, as docs/API.md shows them. Pure.
+
+/// `sink` may be null: then the answer has "sink":null. `pid` is the gateway's own.
+[[nodiscard]] std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid);
+[[nodiscard]] std::string render_connections(const ConnectionPage& page);
+[[nodiscard]] std::string render_connection(const ConnectionDetail& detail);
+[[nodiscard]] std::string render_closed(const std::vector<ClosedLife>& lives);
+[[nodiscard]] std::string render_probe(const ProbeAnswer& answer);
+[[nodiscard]] std::string render_probes(const ProbeSummary& summary);
+[[nodiscard]] std::string render_error(std::string_view code, std::string_view message);
+
+/// "2026-11-22T08:00:00.123Z"
+[[nodiscard]] std::string render_time(EventTime at);
+
+}  // namespace holdfast

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+#include <holdfast/events.h>
+#include <holdfast/liveness.h>
+
+#include "base/json_writer.h"
+
+namespace holdfast {
+
+// Pieces that several answers share; private to the renderers.
+
+[[nodiscard]] inline double seconds(std::chrono::milliseconds duration) {
+    return static_cast<double>(duration.count()) / 1000.0;
+}
+
+void write_plan(JsonWriter& json, const LivenessPlan& plan);
+void write_evidence(JsonWriter& json, const Evidence& evidence);
+/// An empty text is null.
+void write_or_null(JsonWriter& json, std::string_view text);
+
+}  // namespace holdfast

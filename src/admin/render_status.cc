@@ -1,0 +1,98 @@
+#include <numeric>
+
+#include "admin/render.h"
+#include "admin/render_parts.h"
+#include "base/units.h"
+
+namespace holdfast {
+namespace {
+
+template <typename Numbers>
+void add_to(Numbers& sum, const Numbers& more) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+}
+
+/// What all listeners have counted together; its name, address and plan mean nothing.
+ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
+    ListenerStatus sum;
+    for (const ListenerStatus& one : listeners) {
+        sum.connections += one.connections;
+        sum.accepted += one.accepted;
+        sum.refused_max_connections += one.refused_max_connections;
+        sum.refused_descriptors += one.refused_descriptors;
+        add_to(sum.closed, one.closed);
+        sum.items += one.items;
+        add_to(sum.bad_items, one.bad_items);
+        sum.bytes_in += one.bytes_in;
+        sum.bytes_out += one.bytes_out;
+    }
+    return sum;
+}
+
+void write_counters(JsonWriter& json, const ListenerStatus& counted) {
+    json.field("connections", counted.connections).field("accepted", counted.accepted);
+    json.key("refused").begin_object();
+    json.field("max_connections", counted.refused_max_connections).field("descriptors", counted.refused_descriptors);
+    json.end_object();
+    json.key("closed").begin_object();
+    for (const CloseReason reason : all_close_reasons) {
+        json.field(to_string(reason), counted.closed[static_cast<std::size_t>(reason)]);
+    }
+    json.end_object().field("items", counted.items);
+    json.key("bad_items").begin_object();
+    for (std::size_t kind = 0; kind < bad_item_count; ++kind) {
+        json.field(to_string(static_cast<BadItem>(kind)), counted.bad_items[kind]);
+    }
+    json.end_object().field("received_bytes", counted.bytes_in).field("sent_bytes", counted.bytes_out);
+}
+
+void write_detection(JsonWriter& json, const LivenessPlan& plan) {
+    json.field("detect_within", format_duration(plan.detect_within));
+    json.field("detect_within_ms", plan.detect_within.count()).key("plan");
+    write_plan(json, plan);
+}
+
+void write_listener(JsonWriter& json, const ListenerStatus& listener) {
+    json.begin_object().field("name", listener.name).field("address", to_string(listener.bound));
+    json.field("accept_paused", listener.accept_paused);
+    write_counters(json, listener);
+    write_detection(json, listener.plan);
+    json.end_object();
+}
+
+void write_sink(JsonWriter& json, const SinkStatus* sink) {
+    json.key("sink");
+    if (sink == nullptr) {
+        json.null();
+        return;
+    }
+    json.begin_object().field("type", sink->type).field("events", sink->events).field("lag_events", sink->lag_events);
+    json.field("bytes", sink->bytes).field("full", sink->full).key("error");
+    write_or_null(json, sink->error);
+    json.end_object();
+}
+
+}  // namespace
+
+std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid) {
+    JsonWriter json;
+    json.begin_object().field("version", version()).field("pid", pid);
+    json.field("started_at", render_time(status.started_at)).field("uptime_s", seconds(status.uptime));
+    json.field("reactors", status.reactors).field("max_connections", status.max_connections);
+    json.field("draining", status.draining).field("reading_paused", status.reading_paused);
+    write_counters(json, sum_of(status.listeners));
+    if (!status.listeners.empty()) write_detection(json, status.listeners.front().plan);
+    json.key("probes")
+        .begin_object()
+        .field("alive", status.probes_alive)
+        .field("silent", status.probes_silent)
+        .end_object();
+    json.field("events", status.events).field("stale_commands", status.stale_commands);
+    write_sink(json, sink);
+    json.key("listeners").begin_array();
+    for (const ListenerStatus& listener : status.listeners) write_listener(json, listener);
+    json.end_array().end_object();
+    return json.take();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <httplib.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+#include <holdfast/endpoint.h>
+
+#include "base/unique_fd.h"
+
+namespace holdfast {
+
+/// How much of an admin thread one client may take.
+struct StreamLimits {
+    std::size_t header_bytes = 16 * 1024;        ///< request line and headers together
+    std::chrono::milliseconds idle{2'000};       ///< from one request's end to the next one's first byte
+    std::chrono::milliseconds request{3'000};    ///< from a request's first byte to its last
+    std::chrono::milliseconds response{10'000};  ///< to take an answer
+    std::chrono::milliseconds crowded{500};      ///< each of the above while other clients wait for a thread
+};
+
+/// What the admin threads share. Any thread.
+struct Crowd {
+    std::atomic<std::size_t> waiting = 0;  ///< clients that have no thread yet
+    std::atomic<bool> stopping = false;
+};
+
+/// One admin client's connection as httplib reads and writes it, with limits on a whole request where httplib has
+/// them for single reads only. Owns the socket; used by one thread at a time; the destructor closes.
+class RequestStream final : public httplib::Stream {
+public:
+    RequestStream(UniqueFd socket, Endpoint peer, const StreamLimits& limits, const Crowd& crowd);
+
+    /// False when none came in time, or the client has gone.
+    [[nodiscard]] bool wait_for_request();
+    /// Between a request's headers and its body: httplib reads so many bytes more, then the end.
+    void expect_body(std::size_t bytes) { readable_ = bytes; }
+    /// Sends the end and waits for the client's, since closing with unread bytes would destroy the answer.
+    void finish();
+
+    bool is_readable() const override { return true; }
+    bool is_writable() const override { return true; }
+    ssize_t read(char* to, std::size_t size) override;
+    ssize_t write(const char* from, std::size_t size) override;
+    void get_remote_ip_and_port(std::string& ip, int& port) const override;
+    void get_local_ip_and_port(std::string& ip, int& port) const override;
+    socket_t socket() const override { return socket_.get(); }
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+
+    bool wait_for(short events, Time since, std::chrono::milliseconds allowed) const;
+    bool fill(Time since, std::chrono::milliseconds allowed);
+
+    UniqueFd socket_;
+    Endpoint peer_;
+    const StreamLimits& limits_;
+    const Crowd& crowd_;
+    std::array<char, 4096> buffer_{};
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::size_t readable_ = 0;  // bytes that httplib may still have of this request
+    Time request_began_;
+    Time answer_began_;
+    bool answering_ = false;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "admin/control_plane.h"
+
+namespace holdfast {
+
+/// Hands every question on to a Server, which must outlive it.
+class ServerControl final : public ControlPlane {
+public:
+    explicit ServerControl(Server& server) : server_(server) {}
+
+    ServerStatus status() override { return server_.status(); }
+    ConnectionPage list(const ConnectionQuery& query) override { return server_.list(query); }
+    std::optional<ConnectionDetail> show(ConnectionId id) override { return server_.show(id); }
+    std::vector<ClosedLife> closed(const ClosedQuery& query) override { return server_.closed(query); }
+    std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
+        return server_.probe(id, timeout);
+    }
+    ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout) override {
+        return server_.probe_all(peer, timeout);
+    }
+    bool close(ConnectionId id) override { return server_.close(id); }
+    std::size_t close_all(const Prefix& peer) override { return server_.close_all(peer); }
+    SendOutcome send(ConnectionId id, std::string_view json_object) override { return server_.send(id, json_object); }
+
+private:
+    Server& server_;
+};
+
+}  // namespace holdfast

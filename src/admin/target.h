@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <holdfast/result.h>
+
+namespace holdfast {
+
+/// A request's target (RFC 9112, 3.2.1), decoded: "/v1/closed?peer=10.2.0.0%2F16".
+struct Target {
+    std::vector<std::string> segments;                       ///< of the path: "v1", "closed"; none for "/"
+    std::vector<std::pair<std::string, std::string>> query;  ///< in the order given; a '+' is a space
+};
+
+/// Refuses what does not begin with '/' and a '%' without two hexadecimal digits behind it. Pure.
+[[nodiscard]] Result<Target> parse_target(std::string_view text);
+
+/// The opposite for one value: everything but unreserved characters (RFC 3986, 2.3) as %XX. Pure.
+[[nodiscard]] std::string percent_encode(std::string_view text);
+
+}  // namespace holdfast
