@@ -1,0 +1,96 @@
+#include "app/plan_text.h"
+
+#include <cstdio>
+#include <iostream>
+
+#include "app/table.h"
+#include "base/units.h"
+
+namespace holdfast {
+namespace {
+
+constexpr double reference_loss = 0.01;
+constexpr double reference_population = 10'000;
+
+double false_deaths(const LivenessPlan& plan) {
+    return reference_population * false_deaths_per_day(plan, reference_loss);
+}
+
+void print_kernel_options(const LivenessPlan& plan) {
+    std::cout << "Set on the listener, inherited by every accepted socket, read back from the kernel:\n";
+    Table table({{"option"}, {"value", Align::right}, {"meaning"}});
+    table.add({"TCP_KEEPIDLE", format_duration(plan.idle), "silence before the first keep-alive probe"});
+    table.add({"TCP_KEEPINTVL", format_duration(plan.interval), "between probes"});
+    table.add({"TCP_KEEPCNT", std::to_string(plan.count), "unanswered probes that end an idle connection"});
+    table.add({"TCP_USER_TIMEOUT", format_duration(plan.user_timeout),
+               "unanswered for so long: the kernel gives up (it overrides TCP_KEEPCNT, and is set to agree with it)"});
+    table.print(2);
+}
+
+void print_own_limits(const LivenessPlan& plan) {
+    std::cout << "\nKept by the gateway itself, since a write to a dead peer starts the kernel's clock anew:\n";
+    Table table({{"limit"}, {"value", Align::right}, {"meaning"}});
+    table.add({"sweep period", format_duration(plan.sweep_period), "every connection is looked at once in this time"});
+    table.add({"silence limit", format_duration(plan.silence_limit),
+               "data unacknowledged and nothing heard for so long: closed"});
+    table.print(2);
+}
+
+void print_worst_cases(const LivenessPlan& plan) {
+    const auto& worst = plan.worst_case;
+    std::cout << "\nWorst case, from the device's last sign of life to the closed event:\n";
+    Table table({{"the device ..."}, {"found within", Align::right}, {"by"}, {"reason"}});
+    table.add({"closes or resets (FIN, RST)", format_duration(worst.fin_or_reset), "its own packet, at once",
+               "peer_closed, peer_reset"});
+    table.add({"vanishes while idle", format_duration(worst.idle), "keep-alive probes", "keepalive_expired"});
+    table.add({"vanishes with data in flight", format_duration(worst.in_flight), "user timeout, sweep",
+               "retransmit_expired"});
+    table.add({"vanishes, data written amid probing", format_duration(worst.probing), "sweep", "retransmit_expired"});
+    table.add({"answers but reads nothing (zero window)", format_duration(worst.zero_window), "user timeout, sweep",
+               "window_stalled"});
+    table.print(2);
+}
+
+}  // namespace
+
+std::string false_deaths_text(const LivenessPlan& plan) {
+    const double deaths = false_deaths(plan);
+    if (deaths < 0.01) return "under 0.01";
+    char text[64];
+    std::snprintf(text, sizeof text, deaths < 10 ? "%.2f" : "%.0f", deaths);
+    return text;
+}
+
+void print_plan(const LivenessPlan& plan) {
+    std::cout << "detect_within " << format_duration(plan.detect_within)
+              << ": every way to die is found and cleaned up within it.\n\n";
+    print_kernel_options(plan);
+    print_own_limits(plan);
+    print_worst_cases(plan);
+    std::cout << "\nA living device is kept through " << plan.lost_probes_tolerated
+              << (plan.lost_probes_tolerated == 1 ? " lost probe" : " lost probes in a row")
+              << ". At 1 % packet loss each way, " << false_deaths_text(plan)
+              << " of 10,000 idle\nconnections a day are closed though alive.\n";
+}
+
+void write_plan(JsonWriter& json, const LivenessPlan& plan) {
+    json.field("detect_within_ms", plan.detect_within.count())
+        .field("idle_s", plan.idle.count())
+        .field("interval_s", plan.interval.count())
+        .field("count", plan.count)
+        .field("user_timeout_ms", plan.user_timeout.count())
+        .field("sweep_period_ms", plan.sweep_period.count())
+        .field("silence_limit_ms", plan.silence_limit.count())
+        .field("lost_probes_tolerated", plan.lost_probes_tolerated);
+    json.key("worst_case_ms")
+        .begin_object()
+        .field("fin_or_reset", plan.worst_case.fin_or_reset.count())
+        .field("idle", plan.worst_case.idle.count())
+        .field("in_flight", plan.worst_case.in_flight.count())
+        .field("probing", plan.worst_case.probing.count())
+        .field("zero_window", plan.worst_case.zero_window.count())
+        .end_object();
+    json.field("false_deaths_per_day_at_1_percent_loss", false_deaths(plan));
+}
+
+}  // namespace holdfast
