@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t threads = 8;
 constexpr std::size_t most_waiting = 64;  // clients without a thread; more are turned away
-constexpr int backlog = 64;
+constexpr int backlog = 1024;
 
 std::string system_error(std::string_view address, std::string_view what) {
     return "cannot " + std::string(what) + " the admin address " + std::string(address) + ": " + std::strerror(errno);

@@ -17,6 +17,9 @@ bool has_no_handler(const std::string& method) { return method == "CONNECT" || m
 }  // namespace
 
 HttpFront::HttpFront(Api& api, RequestGate gate) : api_(api), gate_(gate) {
+    set_keep_alive_max_count(requests_per_client);
+    set_keep_alive_timeout(
+        std::chrono::floor<std::chrono::seconds>(StreamLimits().idle).count());  // only said, kept by RequestStream
     set_default_headers({{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}});
     const auto answer_all = [this](const httplib::Request& request, httplib::Response& response) {
         answer(request, response);
@@ -49,10 +52,13 @@ void HttpFront::serve(RequestStream& stream, const Crowd& crowd) {
     for (int left = requests_per_client; left > 0; --left) {
         if (!stream.wait_for_request()) break;
         bool last = left == 1 || crowd.waiting > 0;
+        bool understood = false;
         bool client_closes = false;
-        const bool good = process_request(stream, last, client_closes,
-                                          [&](httplib::Request& request) { prepare(request, stream, last); });
-        if (!good || client_closes || last) break;
+        const bool answered = process_request(stream, last, client_closes, [&](httplib::Request& request) {
+            understood = true;
+            prepare(request, stream, last);
+        });
+        if (!answered || !understood || !stream.body_was_read() || client_closes || last) break;
     }
     stream.finish();
 }

@@ -36,7 +36,7 @@ void RequestStream::finish() {
     ::shutdown(socket_.get(), SHUT_WR);
     const Time began = Clock::now();
     for (std::size_t discarded = 0; discarded < most_discarded; discarded += end_) {
-        if (!fill(began, limits_.crowded)) return;
+        if (!fill(began, crowd_.waiting > 0 ? glance : limits_.linger)) return;
     }
 }
 

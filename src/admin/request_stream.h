@@ -20,7 +20,8 @@ struct StreamLimits {
     std::chrono::milliseconds idle{2'000};       ///< from one request's end to the next one's first byte
     std::chrono::milliseconds request{3'000};    ///< from a request's first byte to its last
     std::chrono::milliseconds response{10'000};  ///< to take an answer
-    std::chrono::milliseconds crowded{500};      ///< each of the above while other clients wait for a thread
+    std::chrono::milliseconds linger{500};       ///< for what a client still sends when it has its last answer
+    std::chrono::milliseconds crowded{300};      ///< each of the above while other clients wait for a thread
 };
 
 /// What the admin threads share. Any thread.
@@ -39,6 +40,8 @@ public:
     [[nodiscard]] bool wait_for_request();
     /// Between a request's headers and its body: httplib reads so many bytes more, then the end.
     void expect_body(std::size_t bytes) { readable_ = bytes; }
+    /// Whether httplib has had the whole body; if not, what follows on the connection is not a request.
+    [[nodiscard]] bool body_was_read() const { return readable_ == 0; }
     /// Sends the end and waits for the client's, since closing with unread bytes would destroy the answer.
     void finish();
 
