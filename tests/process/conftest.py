@@ -45,7 +45,17 @@ def seed():
 
 
 @pytest.fixture(scope="module")
+def module_lab():
+    """One lab for all samples of a file."""
+    from lab.netlab import Lab
+
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
 def lab():
+    """A lab of the test's own: what is silent in it stays silent."""
     from lab.netlab import Lab
 
     with Lab() as made:

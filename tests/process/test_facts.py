@@ -14,8 +14,8 @@ LATE = 1.0
 
 
 @pytest.fixture(scope="module")
-def measured(lab):
-    samples = run_all({name: (lambda row=row: row(lab)) for name, row in facts.ROWS.items()}, within=60)
+def measured(module_lab):
+    samples = run_all({name: (lambda row=row: row(module_lab)) for name, row in facts.ROWS.items()}, within=60)
     rows = {name: sample.value(time.monotonic()) for name, sample in samples.items()}
     text = facts.as_markdown(rows)
     (ROOT / "build").mkdir(exist_ok=True)

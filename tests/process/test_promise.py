@@ -78,11 +78,10 @@ def test_every_silent_death_is_found_in_time(lab, seed, seconds):
         disconnect_all(victims + controls)
 
 
-def test_no_living_connection_is_closed_at_2_percent_loss(seed):
+def test_no_living_connection_is_closed_at_2_percent_loss(lab, seed):
     """200 of them for 60 s at detect_within 10 s, with traffic both ways now and then."""
-    from lab.netlab import Lab
     dice = random.Random(f"{seed}-loss")
-    with Lab() as lab, gateway_of(lab, 10) as gateway:
+    with gateway_of(lab, 10) as gateway:
         members = connect_all(gateway, 200, lab=lab)
         lab.loss(2)
         timeline = Timeline()

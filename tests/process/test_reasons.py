@@ -36,8 +36,8 @@ LATE = 0.5
 
 
 @pytest.fixture(scope="module")
-def stage(lab):
-    stage = reasons.Stage(lab)
+def stage(module_lab):
+    stage = reasons.Stage(module_lab)
     with stage.gateway:
         stage.outcomes = run_all({name: (lambda run=run: run(stage)) for name, (run, _) in reasons.SAMPLES.items()},
                                  within=90)

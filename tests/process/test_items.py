@@ -1,0 +1,345 @@
+"""Items over real sockets: three framings, any split, what is bad, last words, and sinks that are slow, gone or a file."""
+
+import contextlib
+import json
+import os
+import random
+import socket
+import time
+
+import pytest
+
+from gateway import Gateway, listener, until
+from lab import device
+from lab.netlab import GATEWAY4
+
+pytestmark = pytest.mark.asan
+
+ALL_FRAMINGS = "".join(listener(framing, framing=framing) for framing in ("ndjson", "json", "length"))
+# Device objects as devices write them: white space, escapes, numbers and key spellings must come out as they went in.
+OBJECTS = [
+    b'{"ip":"10.20.30.40","status":"online"}',
+    b'{ "status" : "a\\u00e9\\n\\"b" , "IP" : "10.20.30.41" }',
+    b'{"ip":"10.20.30.42","n":1.0e+3,"big":123456789012345678901234567890,"s":"}{\\\\"}',
+    '{"Ip":"höhe","list":[1,[2,{"a":null}]],"t":"日本語"}'.encode(),
+    b'{"ip":"10.20.30.43","pad":"' + b"x" * 3000 + b'"}',
+]
+KEYS = ["10.20.30.40", "10.20.30.41", "10.20.30.42", "höhe", "10.20.30.43"]
+BAD = {
+    "not_json": [b'{"ip":"1"', b'{"ip":1.2.3}', b"hello", b'{"ip":"x",}'],
+    "not_object": [b"[1,2]", b'"10.0.0.1"', b"17", b"null"],
+    "no_key": [b"{}", b'{"status":"online"}', b'{"ip":7}', b'{"ip":""}', b'{"a":{"ip":"10.0.0.1"}}'],
+    "bad_utf8": [b'{"ip":"\xff\xfe"}', b'{"ip":"10.0.0.1","s":"\xc3("}'],
+    "too_deep": [b'{"ip":"10.0.0.1","a":' + b"[" * 70 + b"]" * 70 + b"}"],
+}
+
+
+def stream(framing, objects):
+    if framing == "length":
+        return b"".join(device.length_framed(one) for one in objects)
+    if framing == "ndjson":
+        ends = (b"\n", b"\r\n", b"\n\n \t\r\n")  # blank lines are skipped
+        return b"".join(one + ends[number % 3] for number, one in enumerate(objects))
+    gaps = (b"", b"\n", b" \r\n\t")
+    return b"".join(one + gaps[number % 3] for number, one in enumerate(objects))
+
+
+def expect_items(gateway, record, objects, timeout=30):
+    assert gateway.events.wait(lambda: len(record.items) >= len(objects) or record.closed, timeout), \
+        f"{len(record.items)} of {len(objects)} items{gateway.tail()}"
+    assert [item.raw for item in record.items] == objects
+
+
+def connect(gateway, framing="ndjson"):
+    sock = device.connect(gateway.ports[framing])
+    return sock, gateway.connected(device.name_of(sock))
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+@pytest.mark.parametrize("write", ["coalesced", "bytewise", "random"])
+def test_any_split_gives_the_same_items(framing, write, seed):
+    dice = random.Random(f"{seed}-{framing}")
+    objects = OBJECTS * (2 if write == "bytewise" else 40)
+    raw = stream(framing, objects)
+    sizes = {"coalesced": lambda: len(raw), "bytewise": lambda: 1, "random": lambda: dice.randrange(1, 5000)}[write]
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        sock, record = connect(gateway, framing)
+        with sock:
+            start = 0
+            while start < len(raw):
+                size = sizes()
+                sock.sendall(raw[start:start + size])
+                start += size
+            expect_items(gateway, record, objects)
+        assert [item.key for item in record.items[:5]] == KEYS, f"HOLDFAST_SEED={seed}"
+        gateway.closed(record)
+        assert record.closed["bytes_in"] == len(raw)
+        assert record.reason == "peer_closed"
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "length"])
+def test_bad_items_are_counted_by_kind_and_the_next_starts_clean(framing):
+    good = OBJECTS[0]
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        sock, record = connect(gateway, framing)
+        with sock:
+            count = 0
+            for bad in (one for ones in BAD.values() for one in ones):
+                sock.sendall(stream(framing, [bad, good]))
+                count += 1
+            expect_items(gateway, record, [good] * count)
+            counted = gateway.status()["bad_items"]
+            assert counted == {kind: len(BAD.get(kind, ())) for kind in counted}, counted
+            assert set(counted) == set(BAD) | {"too_large"}
+            assert not record.closed, "bad items with good ones between them do not end a connection"
+
+
+def test_json_framing_takes_up_again_after_a_malformed_object():
+    good = OBJECTS[0]
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        sock, record = connect(gateway, "json")
+        with sock:
+            sock.sendall(b'{"ip":nonsense, }}} 12 \n' + good)
+            expect_items(gateway, record, [good])
+            bad = gateway.status()["bad_items"]
+            assert sum(bad.values()) >= 1 and not record.closed, bad
+
+
+def test_a_line_break_inside_an_object_becomes_a_space():
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        for framing in ("json", "length"):
+            sock, record = connect(gateway, framing)
+            with sock:
+                sock.sendall(stream(framing, [b'{\r\n"ip":"10.0.0.1",\n"a":1}']))
+                expect_items(gateway, record, [b'{  "ip":"10.0.0.1", "a":1}'])
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+def test_an_item_too_large_ends_the_connection(framing):
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        sock, record = connect(gateway, framing)
+        with sock:
+            large = b'{"ip":"10.0.0.1","pad":"' + b"x" * 70_000 + b'"}'
+            with contextlib.suppress(ConnectionError):  # the gateway may be faster
+                sock.sendall(stream(framing, [OBJECTS[0], large]))
+            gateway.closed(record)
+        assert record.reason == "item_too_large"
+        assert [item.raw for item in record.items] == [OBJECTS[0]]
+        assert gateway.status()["bad_items"]["too_large"] == 1
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+def test_a_downlink_is_framed_as_the_listener_says(framing):
+    message = {"do": "report", "text": "zwölf"}
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        sock, record = connect(gateway, framing)
+        with sock:
+            assert gateway.send(record.conn, message) == 202
+            received = b""
+            while True:
+                received += sock.recv(1000)
+                body = received[4:] if framing == "length" else received
+                try:
+                    assert json.loads(body) == message
+                    break
+                except ValueError:
+                    continue
+            if framing == "length":
+                assert received == device.length_framed(received[4:])
+            if framing == "ndjson" and not received.endswith(b"\n"):
+                received += sock.recv(1)
+                assert received.endswith(b"\n")
+        assert gateway.send("ffffffff-1", message) == 404
+        gateway.closed(record)
+        assert record.closed["bytes_out"] == len(received)
+        assert gateway.send(record.conn, message) == 404
+
+
+def test_messages_that_are_no_object_or_too_long_are_refused():
+    with Gateway() as gateway:
+        sock = device.connect(gateway.address)
+        with sock:
+            record = gateway.connected(device.name_of(sock))
+            assert gateway.send(record.conn, {"pad": "x" * 70_000}) == 413
+            for body in (b"", b"[1]", b"{", b'{"a":1} {"b":2}', b'{"a":"\xff"}'):
+                assert gateway.send(record.conn, body) == 400, body
+            sock.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+
+
+@pytest.mark.parametrize("end", ["fin", "rst"])
+def test_last_words_are_delivered_before_the_end(end):
+    """Many connections, each with a burst and then its end in the same moment: all items, then closed."""
+    burst = [OBJECTS[number % 5] for number in range(20)]
+    with Gateway() as gateway:
+        records = []
+        for _ in range(100):
+            sock = device.connect(gateway.address)
+            name = device.name_of(sock)
+            sock.sendall(stream("ndjson", burst))
+            device.reset(sock) if end == "rst" else sock.close()
+            records.append(gateway.connected(name))
+        for record in records:
+            gateway.closed(record)
+            assert [item.raw for item in record.items] == burst, record.closed
+            assert record.reason == ("peer_reset" if end == "rst" else "peer_closed")
+
+
+def test_half_an_item_at_the_end_is_no_item():
+    with Gateway(config=ALL_FRAMINGS) as gateway:
+        for framing in ("ndjson", "json", "length"):
+            sock, record = connect(gateway, framing)
+            sock.sendall(stream(framing, [OBJECTS[0]]) + stream(framing, [OBJECTS[1]])[:-5])
+            sock.close()
+            gateway.closed(record)
+            assert [item.raw for item in record.items] == [OBJECTS[0]]
+
+
+# Sinks
+
+class Flood:
+    """Devices that write numbered items as fast as they are taken. What a blocked one could not send waits for finish()."""
+
+    def __init__(self, socks):
+        self.socks = socks
+        self.names = [device.name_of(sock) for sock in socks]
+        self.written = [0] * len(socks)
+        self._pending = [b""] * len(socks)
+
+    def until_blocked(self, limit):
+        quiet_since = time.monotonic()
+        while time.monotonic() < quiet_since + 1:
+            if any([self._push(number, sock) for number, sock in enumerate(self.socks)]):
+                quiet_since = time.monotonic()
+                assert sum(self.written) < limit, f"{limit} items went in and no device was ever held back"
+            else:
+                time.sleep(0.01)
+
+    def _push(self, number, sock):
+        if not self._pending[number]:
+            start = self.written[number]
+            self.written[number] += 50
+            self._pending[number] = b"".join(device.item(f"10.0.0.{number}", seq=seq, pad="p" * 200)
+                                             for seq in range(start, start + 50))
+        sock.setblocking(False)
+        try:
+            sent = sock.send(self._pending[number])
+        except BlockingIOError:
+            return False
+        self._pending[number] = self._pending[number][sent:]
+        return True
+
+    def finish(self):
+        for number, sock in enumerate(self.socks):
+            sock.settimeout(60)
+            sock.sendall(self._pending[number])
+
+    def close(self):
+        for sock in self.socks:
+            sock.close()
+
+
+def test_a_slow_sink_holds_devices_back_and_loses_nothing():
+    """Nobody reads the events: devices' sends block, the daemon's memory stays bounded; later everything comes, in order."""
+    with Gateway(config=listener(read_idle="off", item_deadline="10m"), read_events=False) as gateway:
+        before = gateway.resident_kib()
+        flood = Flood([device.connect(gateway.address) for _ in range(20)])
+        flood.until_blocked(limit=1_000_000)
+        grown = gateway.resident_kib() - before
+        assert until(lambda: gateway.status()["reading_paused"], 10), gateway.status()
+        assert grown < 128 * 1024, f"{grown} KiB more while the sink takes nothing: a queue without bound"
+        spent = gateway.cpu_seconds()
+        time.sleep(2)
+        assert gateway.cpu_seconds() - spent < 0.5, "a paused gateway must not spin"
+        gateway.resume_reading()
+        flood.finish()
+        assert gateway.events.wait(lambda: gateway.events.item_count >= sum(flood.written), 60), \
+            f"{gateway.events.item_count} of {sum(flood.written)} items came{gateway.tail()}"
+        for number, name in enumerate(flood.names):
+            sequence = [json.loads(item.raw)["seq"] for item in gateway.connected(name).items]
+            assert sequence == list(range(flood.written[number])), f"device {number}: lost or out of order"
+        assert until(lambda: not gateway.status()["reading_paused"], 10)
+        flood.close()
+
+
+def test_bytes_that_wait_behind_a_slow_sink_outlive_their_connection(lab):
+    """Reading is paused, devices write and die, one in silence: their words come first, then `closed`."""
+    config = listener(address=f"{GATEWAY4}:0", detect_within="5s", read_idle="off", item_deadline="10m")
+    with Gateway(config=config, namespace=lab.gateway, read_events=False) as gateway:
+        flood = Flood([device.connect(gateway.address, lab=lab) for _ in range(4)])
+        dying = {end: device.connect(gateway.address, lab=lab) for end in ("fin", "rst", "silence")}
+        names = {end: device.name_of(sock) for end, sock in dying.items()}
+        assert until(lambda: gateway.status()["connections"] == 7)
+        flood.until_blocked(limit=1_000_000)
+        assert until(lambda: gateway.status()["reading_paused"], 10), gateway.status()
+        for end, sock in dying.items():
+            sock.sendall(device.item(end))
+        time.sleep(0.2)
+        lab.silence(dying["silence"].getsockname())
+        dying["fin"].close()
+        device.reset(dying["rst"])
+        time.sleep(7)
+        gateway.resume_reading()
+        for end, reason in {"fin": "peer_closed", "rst": "peer_reset", "silence": "keepalive_expired"}.items():
+            record = gateway.closed(gateway.connected(names[end]))
+            assert [item.key for item in record.items] == [end], record.closed
+            assert record.reason == reason, record.closed
+        flood.finish()
+        assert not any(gateway.connected(name).closed for name in flood.names), "the living ones beside them stay"
+        flood.close()
+        dying["silence"].close()
+
+
+def test_a_closed_stdout_ends_the_daemon_with_one_clear_line():
+    reading, writing = os.pipe()
+    gateway = Gateway(stdout=writing)
+    try:
+        os.close(writing)
+        gateway.wait_ready()
+        lines = len(gateway.stderr)
+        os.close(reading)
+        with contextlib.suppress(ConnectionError), device.connect(gateway.address) as sock:
+            sock.sendall(device.item("10.0.0.1"))
+        code = gateway.wait_exit(20)
+        assert code not in (0, -13), f"exit {code}{gateway.tail()}"
+        said = [line for line in list(gateway.stderr)[lines:] if "stdout" in line]
+        assert len(said) == 1, f"one line about stdout: {said}{gateway.tail()}"
+        gateway.check_reports()
+    finally:
+        gateway.kill()
+
+
+def test_the_file_sink_writes_the_same_events(tmp_path):
+    path = tmp_path / "events.ndjson"
+    with Gateway("--sink", f"file:{path}") as gateway:
+        with device.connect(gateway.address) as sock:
+            for number in range(1000):
+                sock.sendall(device.item("10.0.0.1", seq=number))
+            name = device.name_of(sock)
+        assert until(lambda: path.exists() and b'"closed"' in path.read_bytes()), gateway.tail()
+        assert not gateway.events.records(), "nothing on stdout"
+    events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [event["event"] for event in events] == ["connected"] + ["item"] * 1000 + ["closed"]
+    assert [event["item"]["seq"] for event in events[1:-1]] == list(range(1000))
+    assert events[0]["peer"] == name
+
+
+def test_the_none_sink_takes_everything_and_writes_nothing():
+    with Gateway("--sink", "none") as gateway:
+        with device.connect(gateway.address) as sock:
+            sock.sendall(b"".join(device.item("10.0.0.1") for _ in range(5000)))
+            assert until(lambda: gateway.status()["items"] == 5000), gateway.status()
+        assert until(lambda: gateway.status()["closed"]["peer_closed"] == 1)
+        assert not gateway.events.records()
+
+
+def test_ipv6_and_dual_stack():
+    with Gateway("--listen", "[::]:0") as gateway:
+        port = gateway.address[1]
+        for family, host in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")):
+            with socket.socket(family) as sock:
+                sock.connect((host, port))
+                sock.sendall(device.item("10.0.0.1"))
+                record = gateway.connected(device.name_of(sock))
+                assert gateway.events.wait(lambda record=record: record.items, 10)
