@@ -6,7 +6,7 @@ find_package(prometheus-cpp REQUIRED COMPONENTS core)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
 holdfast_module(sink DEPENDS codec base)
-holdfast_module(config DEPENDS base LIBRARIES tomlplusplus::tomlplusplus)
+holdfast_module(config DEPENDS server base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(admin DEPENDS server base LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 holdfast_module(load DEPENDS codec reactor tcp base)
 holdfast_module(app DEPENDS admin config sink load server

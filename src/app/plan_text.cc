@@ -23,7 +23,7 @@ void print_kernel_options(const LivenessPlan& plan) {
     table.add({"TCP_KEEPINTVL", format_duration(plan.interval), "between probes"});
     table.add({"TCP_KEEPCNT", std::to_string(plan.count), "unanswered probes that end an idle connection"});
     table.add({"TCP_USER_TIMEOUT", format_duration(plan.user_timeout),
-               "unanswered for so long: the kernel gives up (it overrides TCP_KEEPCNT, and is set to agree with it)"});
+               "nothing acknowledged for so long ends it; once set, the kernel ignores TCP_KEEPCNT"});
     table.print(2);
 }
 
@@ -51,6 +51,19 @@ void print_worst_cases(const LivenessPlan& plan) {
     table.print(2);
 }
 
+void print_loss(const LivenessPlan& plan) {
+    const int lost = plan.lost_probes_tolerated;
+    if (lost == 0) {
+        std::cout << "\nOne lost probe closes a living idle device";
+    } else {
+        std::cout << "\nA living idle device is kept through " << lost
+                  << (lost == 1 ? " lost probe" : " lost probes in a row");
+    }
+    if (lost < 4) std::cout << "; 15s or more tolerates 4";
+    std::cout << ".\nAt 1 % packet loss each way, " << false_deaths_text(plan)
+              << " of 10,000 idle connections a day are closed though alive.\n";
+}
+
 }  // namespace
 
 std::string false_deaths_text(const LivenessPlan& plan) {
@@ -58,7 +71,9 @@ std::string false_deaths_text(const LivenessPlan& plan) {
     if (deaths < 0.01) return "under 0.01";
     char text[64];
     std::snprintf(text, sizeof text, deaths < 10 ? "%.2f" : "%.0f", deaths);
-    return text;
+    std::string out = text;
+    if (deaths >= 999.5) out.insert(out.size() - 3, ",");
+    return out;
 }
 
 void print_plan(const LivenessPlan& plan) {
@@ -67,10 +82,7 @@ void print_plan(const LivenessPlan& plan) {
     print_kernel_options(plan);
     print_own_limits(plan);
     print_worst_cases(plan);
-    std::cout << "\nA living device is kept through " << plan.lost_probes_tolerated
-              << (plan.lost_probes_tolerated == 1 ? " lost probe" : " lost probes in a row")
-              << ". At 1 % packet loss each way, " << false_deaths_text(plan)
-              << " of 10,000 idle\nconnections a day are closed though alive.\n";
+    print_loss(plan);
 }
 
 void write_plan(JsonWriter& json, const LivenessPlan& plan) {

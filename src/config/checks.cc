@@ -100,6 +100,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
                                   ": a device that answers but reads nothing stays for write_stall");
     }
     const auto plan = plan_liveness(listener.detect_within);
+    // From 15 s on there is always room for five probes.
     if (plan && plan.value().lost_probes_tolerated < 4) {
         const int lost = plan.value().lost_probes_tolerated;
         const double deaths = 10'000 * false_deaths_per_day(plan.value(), 0.01);

@@ -1,0 +1,242 @@
+"""The command without a daemon: plan, check, version, wrong usage. Exit codes and texts as people and scripts see them."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("HOLDFAST_BIN") or ROOT / "build/release/holdfast").resolve()
+
+
+def holdfast(*arguments, cwd=None):
+    return subprocess.run([BINARY, *arguments], cwd=cwd, capture_output=True, text=True, timeout=30)
+
+
+def assert_refused(run, *lines, code=2):
+    assert (run.returncode, run.stdout, run.stderr.splitlines()) == (code, "", list(lines))
+
+
+# --- the command itself
+
+
+def test_no_verb_prints_help_and_is_wrong_usage():
+    run = holdfast()
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert "Usage: holdfast" in run.stderr
+
+
+def test_help_names_every_verb():
+    run = holdfast("--help")
+    assert run.returncode == 0
+    for verb in ("serve", "check", "plan", "status", "list", "show", "probe", "close", "send", "closed", "load", "version"):
+        assert f"\n  {verb} " in run.stdout
+
+
+@pytest.mark.parametrize("verb", ["serve", "check", "plan", "version"])
+def test_every_verb_has_help(verb):
+    run = holdfast(verb, "--help")
+    assert run.returncode == 0
+    assert f"Usage: holdfast {verb}" in run.stdout
+
+
+def test_an_unknown_verb_names_the_nearest():
+    assert_refused(holdfast("plam"), 'holdfast: unknown verb "plam": did you mean plan?')
+    assert_refused(holdfast("xyzzy"), 'holdfast: unknown verb "xyzzy": holdfast --help lists the verbs')
+    assert_refused(holdfast("a\nb"), 'holdfast: unknown verb "a\\nb": holdfast --help lists the verbs')
+
+
+def test_an_unknown_flag_names_the_nearest():
+    assert_refused(
+        holdfast("serve", "--detect-witin", "30s"),
+        'holdfast: holdfast serve does not take "--detect-witin": did you mean --detect-within?',
+    )
+    assert_refused(
+        holdfast("version", "extra"),
+        'holdfast: holdfast version does not take "extra": holdfast version --help lists what it takes',
+    )
+
+
+def test_version():
+    run = holdfast("version")
+    word, number = run.stdout.split()
+    assert (run.returncode, word) == (0, "holdfast")
+    assert all(part.isdigit() for part in number.split("."))
+    assert holdfast("--version").stdout == run.stdout
+    assert json.loads(holdfast("version", "--json").stdout) == {"version": number}
+
+
+def test_output_that_cannot_be_written_is_an_error():
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([BINARY, "version"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert run.returncode == 1
+    assert run.stderr == "holdfast: standard output cannot be written: give it a place that takes it\n"
+
+
+# --- plan
+
+
+def test_plan_shows_options_worst_cases_and_reasons():
+    run = holdfast("plan", "--detect-within", "30s")
+    assert (run.returncode, run.stderr) == (0, "")
+    cells = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.strip()}
+    assert cells["TCP_KEEPIDLE"][1] == "10s"
+    assert cells["TCP_KEEPINTVL"][1] == "2s"
+    assert cells["TCP_KEEPCNT"][1] == "5"
+    for word in ("TCP_USER_TIMEOUT", "sweep period", "silence limit", "4 lost probes in a row", "of 10,000 idle connections"):
+        assert word in run.stdout
+    for reason in ("peer_closed", "peer_reset", "keepalive_expired", "retransmit_expired", "window_stalled"):
+        assert reason in run.stdout
+    assert max(map(len, run.stdout.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("text, ms", [("3s", 3000), ("15s", 15_000), ("30s", 30_000), ("2.5m", 150_000), ("1h", 3_600_000)])
+def test_plan_as_json_keeps_the_bound(text, ms):
+    run = holdfast("plan", "--detect-within", text, "--json")
+    assert run.returncode == 0
+    plan = json.loads(run.stdout)
+    assert set(plan) == {
+        "detect_within_ms", "idle_s", "interval_s", "count", "user_timeout_ms", "sweep_period_ms", "silence_limit_ms",
+        "lost_probes_tolerated", "worst_case_ms", "false_deaths_per_day_at_1_percent_loss",
+    }  # fmt: skip
+    assert plan["detect_within_ms"] == ms
+    assert set(plan["worst_case_ms"]) == {"fin_or_reset", "idle", "in_flight", "probing", "zero_window"}
+    assert all(0 < worst <= ms for worst in plan["worst_case_ms"].values())
+    assert plan["lost_probes_tolerated"] >= (4 if ms >= 15_000 else 0)
+    assert 0 <= plan["false_deaths_per_day_at_1_percent_loss"] <= 10_000
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("2999ms", ("2999 ms", "3s or more")),
+        ("0s", ("3s or more",)),
+        ("61m", ("1 h", "1h or less")),
+        ("30", ('"30" has no unit', '"30s"')),
+        ("soon", ('"soon" is not a duration',)),
+        ("99999999999999999999h", ("too long",)),
+    ],
+)
+def test_plan_refuses_in_one_line(text, words):
+    run = holdfast("plan", "--detect-within", text)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("holdfast: ") and run.stderr.count("\n") == 1
+    for word in words:
+        assert word in run.stderr
+
+
+def test_plan_wants_a_bound():
+    assert_refused(holdfast("plan"), "holdfast: --detect-within is required: holdfast plan --help lists what it takes")
+
+
+# --- check
+
+
+def rows(run):
+    """option name -> [value, from] of the table that check prints."""
+    out = {}
+    for line in run.stdout.split("\n\n")[0].splitlines()[1:]:
+        name, *rest = line[14:].split(None, 1)
+        out.setdefault(name, rest[0].rsplit(None, 1))
+    return out
+
+
+def test_check_of_nothing_shows_the_defaults():
+    run = holdfast("check")
+    assert (run.returncode, run.stderr) == (0, "")
+    shown = rows(run)
+    assert shown["detect_within"] == ["30s", "default"]
+    assert shown["write_stall"] == ["detect_within", "default"]
+    assert [word.strip() for word in shown["reactors"]] == ["0: one a core", "default"]
+    assert run.stdout.endswith("the configuration is good\n")
+
+
+def test_check_names_where_each_value_comes_from(tmp_path):
+    (tmp_path / "gateway.toml").write_text('[[listener]]\nname = "fleet"\ndetect_within = "1m"\n[item]\nkey = "serial"\n')
+    run = holdfast("check", "--config", "gateway.toml", "--key", "mac", "--json", cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    answer = json.loads(run.stdout)
+    options = {(o["section"], o["name"]): o for o in answer["options"]}
+    assert answer["valid"] is True and answer["warnings"] == []
+    assert options["listener", "detect_within"] == {
+        "section": "listener", "listener": "fleet", "name": "detect_within", "value": "1m", "from": "gateway.toml:3",
+    }  # fmt: skip
+    assert options["item", "key"]["value"] == "mac" and options["item", "key"]["from"] == "--key"
+    assert options["admin", "address"]["from"] == "default"
+    assert [plan["listener"] for plan in answer["plans"]] == ["fleet"]
+    assert answer["plans"][0]["detect_within_ms"] == 60_000
+
+
+WRONG = """[[listener]]
+name = "a"
+detect_witin = "30s"
+[sink]
+type = "spool"
+[limits]
+accept_rate = 5
+"""
+WRONG_LINES = (
+    'gateway.toml:3: unknown key "detect_witin" in [[listener]]; did you mean "detect_within"?',
+    'gateway.toml:5: type in [sink]: "spool" is not one that this version has: write "stdout", "file" or "none"',
+    'gateway.toml:7: "accept_rate" in [limits] is not in this version: remove it',
+)
+
+
+def test_a_wrong_file_is_the_answer_no_for_check_and_wrong_usage_for_serve(tmp_path):
+    (tmp_path / "gateway.toml").write_text(WRONG)
+    assert_refused(holdfast("check", "--config", "gateway.toml", cwd=tmp_path), *WRONG_LINES, code=1)
+    assert_refused(holdfast("serve", "--config", "gateway.toml", cwd=tmp_path), *WRONG_LINES, code=2)
+    as_json = holdfast("check", "--config", "gateway.toml", "--json", cwd=tmp_path)
+    assert as_json.returncode == 1
+    assert json.loads(as_json.stdout) == {"valid": False, "errors": list(WRONG_LINES)}
+
+
+def test_a_file_that_is_not_there_or_not_toml(tmp_path):
+    assert_refused(
+        holdfast("check", "--config", "gateway.toml", cwd=tmp_path),
+        'holdfast: configuration "gateway.toml" cannot be read: No such file or directory: name another with --config',
+    )
+    (tmp_path / "gateway.toml").write_text("[item]\nkey = \n")
+    run = holdfast("check", "--config", "gateway.toml", cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("gateway.toml:2: this is not TOML: ") and run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_wrong_flags_start_nothing(verb):
+    assert_refused(
+        holdfast(verb, "--detect-within", "30", "--sink", "nats"),
+        'holdfast: --detect-within: "30" has no unit: write a number and its unit, e.g. "500ms", "30s", "5m" or "1h"',
+        'holdfast: --sink: "nats" is not one that this version has: write "stdout", "file" or "none"',
+    )
+    assert_refused(
+        holdfast(verb, "--sink", "file:/nonexistent/events"),
+        'holdfast: --sink: path in [sink]: directory "/nonexistent" cannot be written (No such file or directory): make it, '
+        "change its rights or name another",
+    )
+
+
+def test_listen_may_be_repeated():
+    run = holdfast("check", "--listen", "127.0.0.1:8001", "--listen", "[::1]:8001", "--json")
+    assert run.returncode == 0
+    addresses = [o["value"] for o in json.loads(run.stdout)["options"] if (o["section"], o["name"]) == ("listener", "address")]
+    assert addresses == ["127.0.0.1:8001", "[::1]:8001"]
+
+
+def test_check_warns_of_what_is_seldom_meant():
+    run = holdfast("check", "--detect-within", "5s", "--write-stall", "10s", "--admin", "0.0.0.0:7080")
+    assert run.returncode == 0
+    warnings = run.stderr.splitlines()
+    assert len(warnings) == 3 and all(line.startswith("holdfast: warning: --") for line in warnings)
+    assert "write_stall 10s is longer than detect_within 5s" in warnings[0]
+    assert "of 10,000 idle connections a day are closed though alive" in warnings[1]
+    assert "0.0.0.0:7080 is not loopback" in warnings[2]
+
+
+def test_check_makes_no_file(tmp_path):
+    run = holdfast("check", "--sink", "file:events.ndjson", cwd=tmp_path)
+    assert run.returncode == 0
+    assert list(tmp_path.iterdir()) == []
