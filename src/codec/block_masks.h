@@ -20,11 +20,30 @@ struct BlockMasks {
     std::uint64_t separator = 0;  ///< , or :
     std::uint64_t control = 0;    ///< below 0x20
     std::uint64_t blank = 0;      ///< control or space
+
+    friend bool operator==(const BlockMasks&, const BlockMasks&) = default;
 };
+
+/// Reads block_size bytes. Pure.
+[[nodiscard]] inline BlockMasks masks_of_portable(const char* bytes) noexcept {
+    BlockMasks masks;
+    for (std::size_t i = 0; i < block_size; ++i) {
+        const auto byte = static_cast<unsigned char>(bytes[i]);
+        const auto bit = [i](bool hit) { return static_cast<std::uint64_t>(hit) << i; };
+        masks.quote |= bit(byte == '"');
+        masks.backslash |= bit(byte == '\\');
+        masks.open |= bit(byte == '{' || byte == '[');
+        masks.close |= bit(byte == '}' || byte == ']');
+        masks.separator |= bit(byte == ',' || byte == ':');
+        masks.control |= bit(byte < 0x20);
+        masks.blank |= bit(byte <= 0x20);
+    }
+    return masks;
+}
 
 #ifdef __SSE2__
 
-/// Reads block_size bytes. Pure.
+/// As masks_of_portable, by vector instructions.
 [[nodiscard]] inline BlockMasks masks_of(const char* bytes) noexcept {
     constexpr int width = sizeof(__m128i);
     BlockMasks masks;
@@ -53,22 +72,7 @@ struct BlockMasks {
 
 #else
 
-/// Reads block_size bytes. Pure.
-[[nodiscard]] inline BlockMasks masks_of(const char* bytes) noexcept {
-    BlockMasks masks;
-    for (std::size_t i = 0; i < block_size; ++i) {
-        const auto byte = static_cast<unsigned char>(bytes[i]);
-        const auto bit = [i](bool hit) { return static_cast<std::uint64_t>(hit) << i; };
-        masks.quote |= bit(byte == '"');
-        masks.backslash |= bit(byte == '\\');
-        masks.open |= bit(byte == '{' || byte == '[');
-        masks.close |= bit(byte == '}' || byte == ']');
-        masks.separator |= bit(byte == ',' || byte == ':');
-        masks.control |= bit(byte < 0x20);
-        masks.blank |= bit(byte <= 0x20);
-    }
-    return masks;
-}
+[[nodiscard]] inline BlockMasks masks_of(const char* bytes) noexcept { return masks_of_portable(bytes); }
 
 #endif
 
