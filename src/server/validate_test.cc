@@ -48,7 +48,7 @@ TEST(Validate, TheEdgesOfEveryRangeAreGood) {
     listener.backlog = 65'535;
     config.item = {std::string(255, 'k'), std::size_t{1} << 20, 1'024};
     config.limits.downlink_queue = 1'024;
-    config.reactors = 1'024;
+    config.reactors = 128;
     config.drain_time = hours(1);
     EXPECT_THAT(messages(config), ElementsAre());
 }
@@ -63,23 +63,23 @@ TEST(Validate, NamesEveryOptionThatIsOutOfRange) {
     listener.backlog = -1;
     config.item = {"", 2'097'152, 1'025};
     config.limits = {100'000'001, 100};
-    config.reactors = 1'025;
+    config.reactors = 129;
     config.drain_time = milliseconds(-1);
     config.closed_history = 10'000'001;
-    EXPECT_THAT(messages(config),
-                ElementsAre("key in [item] is empty: name the field that identifies an item",
-                            "max_bytes in [item]: 2MiB is out of range: write 16B to 1MiB",
-                            "max_depth in [item]: 1025 is out of range: write 1 to 1024",
-                            "max_connections in [limits]: 100000001 is out of range: write 0 to 100000000",
-                            "downlink_queue in [limits]: 100B is out of range: write 1KiB to 64MiB",
-                            "reactors: 1025 is out of range: write 0 to 1024",
-                            "drain_time: -1ms is out of range: write 0s to 1h",
-                            "closed_history: 10000001 is out of range: write 0 to 10000000",
-                            "listener \"devices\": read_idle: 999ms is out of range: write 1s to 720h",
-                            "listener \"devices\": write_stall: 0s is out of range: write 1s to 24h",
-                            "listener \"devices\": item_deadline: 25h is out of range: write 100ms to 24h",
-                            "listener \"devices\": max_bad_items: 0 is out of range: write 1 to 65535",
-                            "listener \"devices\": backlog: 0 is out of range: write 1 to 65535"));
+    EXPECT_THAT(
+        messages(config),
+        ElementsAre("key in [item] is empty: name the field that identifies an item",
+                    "max_bytes in [item]: 2MiB is out of range: write 16B to 1MiB",
+                    "max_depth in [item]: 1025 is out of range: write 1 to 1024",
+                    "max_connections in [limits]: 100000001 is out of range: write 0 to 100000000",
+                    "downlink_queue in [limits]: 100B is out of range: write 1KiB to 64MiB",
+                    "reactors: 129 is out of range: write 0 to 128", "drain_time: -1ms is out of range: write 0s to 1h",
+                    "closed_history: 10000001 is out of range: write 0 to 10000000",
+                    "listener \"devices\": read_idle: 999ms is out of range: write 1s to 720h",
+                    "listener \"devices\": write_stall: 0s is out of range: write 1s to 24h",
+                    "listener \"devices\": item_deadline: 25h is out of range: write 100ms to 24h",
+                    "listener \"devices\": max_bad_items: 0 is out of range: write 1 to 65535",
+                    "listener \"devices\": backlog: 0 is out of range: write 1 to 65535"));
 }
 
 TEST(Validate, PassesOnWhyDetectWithinCannotBeKept) {
