@@ -51,8 +51,9 @@ class Member:
 def connect_all(gateway, count, lab=None, sources=None, to=None, first_item=False):
     """`count` Members; `sources` is cycled through. Waits for every `connected`."""
     sources = itertools.cycle(sources or [None])
+    since = time.monotonic()
     sockets = [device.connect(to or gateway.address, lab=lab, source=next(sources)) for _ in range(count)]
-    members = [Member(sock, gateway.connected(device.name_of(sock))) for sock in sockets]
+    members = [Member(sock, gateway.connected(device.name_of(sock), since)) for sock in sockets]
     if first_item:
         for member in members:
             member.sock.sendall(device.item("10.0.0.1"))

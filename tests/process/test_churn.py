@@ -4,6 +4,7 @@ import collections
 import contextlib
 import os
 import random
+import time
 
 import pytest
 
@@ -45,6 +46,7 @@ def end(gateway, how, sock, record):
 
 def wave(gateway, dice, count, tally):
     ways = [dice.choice(ENDS) for _ in range(count)]
+    since = time.monotonic()
     socks = [device.connect(gateway.address) for _ in range(count)]
     names = [device.name_of(sock) for sock in socks]
     for how, sock in zip(ways, socks):
@@ -52,7 +54,7 @@ def wave(gateway, dice, count, tally):
             device.reset(sock) if dice.random() < 0.5 else sock.close()
         elif how != "rst":
             sock.sendall(device.item("10.0.0.1"))
-    records = [gateway.connected(name) for name in names]
+    records = [gateway.connected(name, since) for name in names]
     for how, sock, record in zip(ways, socks, records):
         end(gateway, how, sock, record)
     for how, sock, record in zip(ways, socks, records):

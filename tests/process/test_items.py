@@ -175,11 +175,12 @@ def test_last_words_are_delivered_before_the_end(end):
     with Gateway() as gateway:
         records = []
         for _ in range(100):
+            since = time.monotonic()
             sock = device.connect(gateway.address)
             name = device.name_of(sock)
             sock.sendall(stream("ndjson", burst))
             device.reset(sock) if end == "rst" else sock.close()
-            records.append(gateway.connected(name))
+            records.append(gateway.connected(name, since))
         for record in records:
             gateway.closed(record)
             assert [item.raw for item in record.items] == burst, record.closed
