@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,14 @@ struct LimitsConfig {
     std::size_t downlink_queue = 64 * 1024;      ///< bytes a connection may have waiting beyond the kernel's buffer
 };
 
+/// Something that an operator should hear of, told once when it begins and once when it ends.
+struct Notice {
+    enum class Kind : std::uint8_t { accept_paused, accept_resumed };
+    Kind kind{};
+    std::string_view listener;
+    std::string message;  ///< what happened and what to do about it
+};
+
 /// What a Server is told. Checked as a whole by Server::start.
 struct ServerConfig {
     std::vector<ListenerConfig> listeners{ListenerConfig{}};
@@ -53,6 +62,7 @@ struct ServerConfig {
     unsigned reactors = 0;                        ///< event-loop threads; 0: one a core
     std::chrono::milliseconds drain_time{5'000};  ///< a graceful stop takes at most so long
     std::size_t closed_history = 10'000;          ///< last lives kept for Server::closed
+    std::function<void(const Notice&)> on_notice; ///< called on reactor threads; may be empty
 };
 
 }  // namespace holdfast

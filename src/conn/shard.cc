@@ -37,7 +37,9 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, S
       handler_(handler),
       quota_(quota),
       policies_(std::move(options.policies)),
-      ticks_(reactor.now()),
+      started_(reactor.now()),
+      started_at_(reactor.wall_now()),
+      ticks_(started_),
       registry_(options.reactor, options.max_connections),
       buffer_(options.max_unfinished),
       pace_(shortest_period(policies_), reactor.now()) {
@@ -156,14 +158,22 @@ void Shard::step_walks() {
     }
 }
 
+ProbeRun::Done Shard::counted(ProbeRun::Done done) {
+    return [this, tell = std::move(done)](ProbeFindings findings) {
+        counters_.probes_alive.add(findings.alive);
+        counters_.probes_silent.add(findings.silent.size());
+        tell(std::move(findings));
+    };
+}
+
 void Shard::probe(Connection& connection, milliseconds timeout, ProbeRun::Done done) {
-    ProbeRun& run = probes_.emplace_back(timeout, std::move(done));
+    ProbeRun& run = probes_.emplace_back(timeout, counted(std::move(done)));
     run.ask(connection, registry_.number_of(connection), reactor_.now());
     step_probe(run);
 }
 
 void Shard::probe_all(std::function<bool(const Connection&)> wanted, milliseconds timeout, ProbeRun::Done done) {
-    ProbeRun& run = probes_.emplace_back(timeout, std::move(done));
+    ProbeRun& run = probes_.emplace_back(timeout, counted(std::move(done)));
     walk(
         [this, &run, wanted = std::move(wanted)](Connection& connection) {
             if (wanted(connection)) run.ask(connection, registry_.number_of(connection), reactor_.now());

@@ -53,6 +53,8 @@ public:
     [[nodiscard]] ShardCounters& counters() { return counters_; }
     [[nodiscard]] TurnTime time() const { return {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())}; }
 
+    [[nodiscard]] WallTime wall_of(Tick tick) const { return started_at_ + tick.since(ticks_.at(started_)); }
+
     /// The one door. The first cause wins; the `closed` event comes from reap(), later in this turn.
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
@@ -108,6 +110,7 @@ private:
     void reap();
     void bury(const Dead& dead);
     void step_walks();
+    [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
     void step_probe(ProbeRun& run);
     void drain_slice();
     void finish_if_drained();
@@ -118,6 +121,8 @@ private:
     StreamHandler& handler_;
     ConnectionQuota& quota_;
     std::vector<ListenerPolicy> policies_;
+    const SteadyTime started_;
+    const WallTime started_at_;
     TickLine ticks_;
     Registry registry_;
     LandingBuffer buffer_;

@@ -1,0 +1,94 @@
+#include "server/connection_list.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+namespace holdfast {
+
+namespace {
+
+struct SortWord {
+    ConnectionSort sort;
+    std::string_view word;
+};
+
+constexpr std::array<SortWord, 7> sort_words{{
+    {ConnectionSort::age, "age"},
+    {ConnectionSort::idle, "idle"},
+    {ConnectionSort::items, "items"},
+    {ConnectionSort::bytes_in, "bytes_in"},
+    {ConnectionSort::bytes_out, "bytes_out"},
+    {ConnectionSort::peer, "peer"},
+    {ConnectionSort::key, "key"},
+}};
+
+/// Largest first for quantities, alphabetical for names.
+template <typename T>
+int descending(const T& a, const T& b) {
+    return a == b ? 0 : (a > b ? -1 : 1);
+}
+
+int compare(ConnectionSort sort, const ConnectionRow& a, const ConnectionRow& b) {
+    switch (sort) {
+        case ConnectionSort::age: return descending(a.age, b.age);
+        case ConnectionSort::idle: return descending(a.since_item, b.since_item);
+        case ConnectionSort::items: return descending(a.items, b.items);
+        case ConnectionSort::bytes_in: return descending(a.bytes_in, b.bytes_in);
+        case ConnectionSort::bytes_out: return descending(a.bytes_out, b.bytes_out);
+        case ConnectionSort::peer: return descending(b.peer, a.peer);
+        case ConnectionSort::key: return descending(b.key, a.key);
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::string_view to_string(ConnectionSort sort) noexcept { return sort_words[static_cast<std::size_t>(sort)].word; }
+
+std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexcept {
+    for (const SortWord& each : sort_words) {
+        if (each.word == word) return each.sort;
+    }
+    return std::nullopt;
+}
+
+bool ConnectionList::wants(const Connection& connection, std::string_view listener) const {
+    return (!query_.peer || query_.peer->contains(connection.peer.address)) && (!query_.key || connection.key.view() == *query_.key) &&
+           (!query_.listener || listener == *query_.listener);
+}
+
+void ConnectionList::add(ConnectionRow row) {
+    ++total_;
+    rows_.push_back(std::move(row));
+    const std::size_t needed = query_.limit > std::numeric_limits<std::size_t>::max() / 4 - query_.offset ? rows_.size() : query_.offset + query_.limit;
+    if (rows_.size() > 2 * needed + 4'096) trim();
+}
+
+void ConnectionList::merge(ConnectionList&& other) {
+    total_ += other.total_;
+    std::move(other.rows_.begin(), other.rows_.end(), std::back_inserter(rows_));
+}
+
+/// Sorts, and forgets what no page up to the asked one shows.
+void ConnectionList::trim() {
+    const auto before = [this](const ConnectionRow& a, const ConnectionRow& b) {
+        const int order = compare(query_.sort, a, b);
+        if (order != 0) return query_.reverse ? order > 0 : order < 0;
+        return a.conn < b.conn;  // so that pages do not overlap
+    };
+    std::sort(rows_.begin(), rows_.end(), before);
+    const std::size_t beyond = rows_.size() - std::min(rows_.size(), query_.offset);
+    rows_.resize(rows_.size() - beyond + std::min(beyond, query_.limit));
+}
+
+ConnectionPage ConnectionList::page() && {
+    trim();
+    const auto skipped = static_cast<std::ptrdiff_t>(std::min(rows_.size(), query_.offset));
+    rows_.erase(rows_.begin(), rows_.begin() + skipped);
+    return {.total = total_, .rows = std::move(rows_)};
+}
+
+}  // namespace holdfast

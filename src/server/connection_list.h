@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include <holdfast/server.h>
+
+#include "conn/connection.h"
+
+namespace holdfast {
+
+/// Gathers the connections that a query asks for, in its order, and keeps no more than its page needs however many
+/// match. One reactor's walk fills it; then those of all reactors are merged. One thread at a time.
+class ConnectionList {
+public:
+    explicit ConnectionList(ConnectionQuery query) : query_(std::move(query)) {}
+
+    [[nodiscard]] bool wants(const Connection& connection, std::string_view listener) const;
+    void add(ConnectionRow row);
+    void merge(ConnectionList&& other);
+    [[nodiscard]] ConnectionPage page() &&;
+
+private:
+    void trim();
+
+    ConnectionQuery query_;
+    std::size_t total_ = 0;
+    std::vector<ConnectionRow> rows_;
+};
+
+}  // namespace holdfast

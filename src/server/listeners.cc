@@ -1,0 +1,46 @@
+#include "server/listeners.h"
+
+#include <utility>
+
+namespace holdfast {
+
+namespace {
+
+Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors) {
+    BoundListener bound;
+    const auto plan = plan_liveness(config.detect_within);
+    if (!plan) return plan.error();
+    const auto proved = prove_inheritance(plan.value());
+    if (!proved) return proved.error();
+    bound.plan = proved.value();
+
+    const auto address = parse_endpoint(config.address);
+    if (!address) return address.error();
+    bound.address = address.value();
+    if (!config.reuse_port) {
+        if (auto taken = refuse_if_taken(bound.address)) return *taken;
+    }
+    for (unsigned i = 0; i < reactors; ++i) {
+        auto socket = listen_on({.address = bound.address, .backlog = config.backlog}, plan.value());
+        if (!socket) return socket.error();
+        const auto local = local_endpoint(socket.value().get());
+        if (!local) return local.error();
+        bound.address = local.value();
+        bound.sockets.push_back(std::move(socket).value());
+    }
+    return bound;
+}
+
+}  // namespace
+
+Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners, unsigned reactors) {
+    std::vector<BoundListener> all;
+    for (const ListenerConfig& config : listeners) {
+        auto bound = bind_listener(config, reactors);
+        if (!bound) return Error{"listener \"" + config.name + "\": " + bound.error().message};
+        all.push_back(std::move(bound).value());
+    }
+    return all;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,31 @@
+#include "server/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <string>
+
+namespace holdfast {
+
+Worker::Worker(const Clock& clock, ConnectionQuota& quota, ShardOptions shard, std::unique_ptr<Pipeline> pipeline)
+    : pipeline_(std::move(pipeline)), reactor_(clock), shard_(reactor_, *pipeline_, quota, std::move(shard)) {
+    std::vector<ListenerCounters*> counters;
+    for (const auto& each : shard_.listener_counters()) counters.push_back(each.get());
+    pipeline_->count_in(std::move(counters));
+}
+
+void Worker::start(unsigned number) {
+    // Signals are the program's own business: its threads take them, never a reactor.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this, number] {
+        pthread_setname_np(pthread_self(), ("reactor-" + std::to_string(number)).c_str());
+        shard_.start();
+        reactor_.run(shard_);
+    });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "conn/shard.h"
+#include "reactor/reactor.h"
+#include "server/pipeline.h"
+
+namespace holdfast {
+
+/// One reactor with its shard, its pipeline and its thread. Ends when its shard has drained; joined by wait() or the destructor.
+class Worker {
+public:
+    Worker(const Clock& clock, ConnectionQuota& quota, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker() { wait(); }
+
+    [[nodiscard]] Shard& shard() { return shard_; }  ///< before start(), or its counters
+    [[nodiscard]] const Pipeline& pipeline() const { return *pipeline_; }
+
+    void start(unsigned number);
+    void wait() {
+        if (thread_.joinable()) thread_.join();
+    }
+
+    /// Runs `work` on the reactor's thread; false if that has ended. Any thread.
+    bool post(std::function<void(Shard&)> work) {
+        return reactor_.post([this, run = std::move(work)] { run(shard_); });
+    }
+
+private:
+    std::unique_ptr<Pipeline> pipeline_;
+    Reactor reactor_;
+    Shard shard_;
+    std::thread thread_;
+};
+
+/// The way an answer takes from a reactor's thread to the thread that asked: call it once. Copies are the same way.
+template <typename T>
+class Reply {
+public:
+    void operator()(T answer) const { promise_->set_value(std::move(answer)); }
+    [[nodiscard]] std::future<T> future() const { return promise_->get_future(); }
+
+private:
+    std::shared_ptr<std::promise<T>> promise_ = std::make_shared<std::promise<T>>();
+};
+
+/// Asks `worker` and returns the answer to come; T{} at once if the worker has ended.
+template <typename T>
+[[nodiscard]] std::future<T> ask(Worker& worker, std::function<void(Shard&, Reply<T>)> question) {
+    const Reply<T> reply;
+    auto answer = reply.future();
+    if (!worker.post([question = std::move(question), reply](Shard& shard) { question(shard, reply); })) reply(T{});
+    return answer;
+}
+
+/// Asks every worker the same and combines the answers, in the order of the workers.
+template <typename T>
+[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<Worker>>& workers, const std::function<void(Shard&, Reply<T>)>& question) {
+    std::vector<std::future<T>> answers;
+    for (const auto& worker : workers) answers.push_back(ask<T>(*worker, question));
+    std::vector<T> result;
+    for (auto& answer : answers) result.push_back(answer.get());
+    return result;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,245 @@
+#include "sink/stream_sink.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "codec/event_writer.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds look_again{50};        // at the deadline, while a pipe's reader is slow
+constexpr milliseconds retry_pause{500};      // after a file could not be written
+constexpr std::size_t spare_buffers = 8;
+constexpr std::size_t largest_spare = std::size_t{1} << 20;
+
+bool is_regular(int fd) {
+    struct stat status {};
+    return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+UniqueFd open_to_append(const std::string& path) {
+    return UniqueFd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+}
+
+}  // namespace
+
+/// One reactor's: makes the lines in a buffer of its own and hands that over at the turn's end.
+class StreamSink::Handler final : public EventHandler {
+public:
+    explicit Handler(StreamSink& sink) : sink_(sink) {}
+
+    void on_connected(const ConnectedEvent& event) override {
+        writer_.append_connected(batch_.bytes, event);
+        ++batch_.events;
+    }
+    void on_item(const ItemEvent& event) override {
+        writer_.append_item(batch_.bytes, event);
+        ++batch_.events;
+    }
+    void on_closed(const ClosedEvent& event) override {
+        writer_.append_closed(batch_.bytes, event);
+        ++batch_.events;
+    }
+    void on_turn_end() override {
+        if (batch_.events > 0) sink_.hand_over(batch_);
+    }
+    bool ready() override { return sink_.has_room(batch_.bytes.size()); }
+
+private:
+    StreamSink& sink_;
+    EventWriter writer_;
+    Batch batch_;
+};
+
+Result<std::unique_ptr<StreamSink>> StreamSink::start(Options options) {
+    UniqueFd file;
+    if (!options.path.empty()) {
+        file = open_to_append(options.path);
+        if (!file.valid()) {
+            return Error{"cannot open the sink's file " + options.path + ": " + std::strerror(errno) +
+                         "; make its directory writable for this user, or choose another with --sink file:PATH"};
+        }
+    }
+    return std::unique_ptr<StreamSink>(new StreamSink(std::move(options), std::move(file)));
+}
+
+StreamSink::StreamSink(Options options, UniqueFd file)
+    : options_(std::move(options)),
+      file_(std::move(file)),
+      fd_(file_.valid() ? file_.get() : options_.descriptor),
+      regular_file_(is_regular(fd_)) {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    writer_ = std::thread([this] {
+        pthread_setname_np(pthread_self(), "sink");
+        write_until_stopped();
+    });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+StreamSink::~StreamSink() { stop(milliseconds(0)); }
+
+std::unique_ptr<EventHandler> StreamSink::make_handler() { return std::make_unique<Handler>(*this); }
+
+void StreamSink::hand_over(Batch& batch) {
+    events_.fetch_add(batch.events, std::memory_order_relaxed);
+    queued_bytes_.fetch_add(batch.bytes.size(), std::memory_order_relaxed);
+    bool wake = false;
+    {
+        const std::lock_guard lock(mutex_);
+        queue_.push_back(std::exchange(batch, {}));
+        if (!spare_.empty()) {
+            batch.bytes = std::move(spare_.back());
+            spare_.pop_back();
+        }
+        wake = std::exchange(writer_waits_, false);
+    }
+    if (wake) wake_.notify_one();
+}
+
+std::uint64_t StreamSink::stop(milliseconds patience) {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        deadline_ = std::chrono::steady_clock::now() + patience;
+    }
+    wake_.notify_one();
+    if (writer_.joinable()) writer_.join();
+    return events_.load() - written_.load();
+}
+
+StreamSink::Status StreamSink::status() const {
+    Status status;
+    status.written = written_.load(std::memory_order_relaxed);
+    status.events = std::max(events_.load(std::memory_order_relaxed), status.written);
+    status.bytes = bytes_.load(std::memory_order_relaxed);
+    status.full = !has_room(0);
+    const std::lock_guard lock(mutex_);
+    status.error = error_;
+    return status;
+}
+
+void StreamSink::write_until_stopped() {
+    while (take_batches()) {
+        for (Batch& batch : taken_) {
+            if (write_all(batch.bytes) == Wrote::gave_up) return;
+            queued_bytes_.fetch_sub(batch.bytes.size(), std::memory_order_relaxed);
+            written_.fetch_add(batch.events, std::memory_order_relaxed);
+        }
+    }
+}
+
+/// Everything that waits, in order; small batches become one write. False: stopped, and nothing waits.
+bool StreamSink::take_batches() {
+    std::unique_lock lock(mutex_);
+    for (Batch& batch : taken_) {
+        if (spare_.size() >= spare_buffers || batch.bytes.capacity() > largest_spare) continue;
+        batch.bytes.clear();
+        spare_.push_back(std::move(batch.bytes));
+    }
+    taken_.clear();
+    while (queue_.empty() && !stopping_) {
+        writer_waits_ = true;
+        wake_.wait(lock);
+    }
+    writer_waits_ = false;
+    taken_.swap(queue_);
+    return !taken_.empty();
+}
+
+StreamSink::Wrote StreamSink::write_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+        if (broken_) return Wrote::gave_up;
+        reopen_if_wanted();
+        if (!writable_soon()) {
+            if (past_deadline()) return Wrote::gave_up;
+            continue;
+        }
+        // A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)): so this thread can always be stopped.
+        const ssize_t wrote = ::write(fd_, bytes.data(), regular_file_ ? bytes.size() : std::min<std::size_t>(bytes.size(), PIPE_BUF));
+        if (wrote >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(wrote));
+            bytes_.fetch_add(static_cast<std::uint64_t>(wrote), std::memory_order_relaxed);
+            note_recovery();
+        } else if (errno != EINTR && errno != EAGAIN) {
+            note_trouble(errno);
+            if (past_deadline()) return Wrote::gave_up;
+        }
+    }
+    return Wrote::all;
+}
+
+bool StreamSink::writable_soon() const {
+    if (regular_file_) return true;
+    pollfd waiting{fd_, POLLOUT, 0};
+    return ::poll(&waiting, 1, static_cast<int>(look_again.count())) > 0;
+}
+
+bool StreamSink::past_deadline() const {
+    const std::lock_guard lock(mutex_);
+    return std::chrono::steady_clock::now() >= deadline_;
+}
+
+void StreamSink::reopen_if_wanted() {
+    if (options_.path.empty() || !reopen_wanted_.exchange(false)) return;
+    UniqueFd fresh = open_to_append(options_.path);
+    if (!fresh.valid()) return note_trouble(errno);  // the old one still takes events
+    file_ = std::move(fresh);
+    fd_ = file_.get();
+}
+
+std::string StreamSink::name() const { return options_.path.empty() ? "standard output" : options_.path; }
+
+void StreamSink::note_trouble(int error) {
+    std::string message = "cannot write events to " + name() + ": " + std::strerror(error);
+    const bool final = options_.path.empty() && error == EPIPE;
+    message += final ? "; its reader has gone, so nobody would get them: start the gateway with a reader, or with --sink file:PATH"
+                     : "; nothing is lost: devices wait until it can be written";
+    std::unique_lock lock(mutex_);
+    const bool news = std::exchange(error_, message) != message;
+    if (!final) wake_.wait_for(lock, retry_pause, [this] { return stopping_; });
+    lock.unlock();
+    if (news && final && options_.on_broken) options_.on_broken(message);
+    if (news && !final && options_.on_trouble) options_.on_trouble(message);
+    broken_ = broken_ || final;
+}
+
+void StreamSink::note_recovery() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (error_.empty()) return;
+        error_.clear();
+    }
+    if (options_.on_recovered) options_.on_recovered();
+}
+
+namespace {
+
+class DiscardingHandler final : public EventHandler {
+public:
+    void on_connected(const ConnectedEvent&) override {}
+    void on_item(const ItemEvent&) override {}
+    void on_closed(const ClosedEvent&) override {}
+};
+
+}  // namespace
+
+std::unique_ptr<EventHandler> make_discarding_handler() { return std::make_unique<DiscardingHandler>(); }
+
+}  // namespace holdfast
