@@ -49,7 +49,7 @@ ApiAnswer Api::error(int status, std::string_view code, std::string_view message
 }
 
 ApiAnswer Api::answer(const ApiRequest& request) {
-    const auto target = parse_target(request.target);
+    const auto target = parse_request_target(request.target);
     if (!target) return error(400, "bad_request", target.error().message);
     for (const Route& route : routes) {
         std::string_view id;

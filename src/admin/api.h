@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "admin/control_plane.h"
+#include "admin/request_target.h"
 #include "admin/sink_status.h"
-#include "admin/target.h"
 
 namespace holdfast {
 
@@ -44,7 +44,7 @@ public:
 
 private:
     struct Call {
-        const Target& target;
+        const RequestTarget& target;
         std::string_view body;
         std::string_view id;  // the path's {id}, where the route has one
     };

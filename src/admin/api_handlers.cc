@@ -1,7 +1,7 @@
 #include <unistd.h>
 
 #include "admin/api.h"
-#include "admin/message.h"
+#include "admin/downlink_message.h"
 #include "admin/metrics.h"
 #include "admin/query.h"
 #include "admin/render.h"
@@ -36,7 +36,7 @@ ApiAnswer json(std::string body, int status = 200) { return {.status = status, .
 ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
 
 /// The answer to a request that takes no query parameter and got one.
-std::optional<std::string> unexpected_query(const Target& target) { return QueryReader(target).finish(); }
+std::optional<std::string> unexpected_query(const RequestTarget& target) { return QueryReader(target).finish(); }
 
 ApiAnswer no_such_connection(std::string_view id) {
     const bool possible = parse_connection_id(id).has_value();
@@ -175,7 +175,7 @@ ApiAnswer Api::send(const Call& call) {
             413, "too_large",
             "the message is longer than " + format_size(options_.max_message_bytes) + " (item.max_bytes): send less");
     }
-    const Message message = read_message(call.body);
+    const DownlinkMessage message = read_message(call.body);
     if (!message.code.empty()) return error(400, message.code, message.error);
     const auto id = parse_connection_id(call.id);
     const SendOutcome outcome = id ? gateway_.send(*id, message.json) : SendOutcome::no_such_connection;

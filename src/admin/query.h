@@ -11,7 +11,7 @@
 #include <holdfast/reason.h>
 #include <holdfast/server.h>
 
-#include "admin/target.h"
+#include "admin/request_target.h"
 
 namespace holdfast {
 
@@ -23,7 +23,7 @@ inline constexpr std::chrono::milliseconds max_probe_timeout{30'000};
 /// nobody asked for, or one given twice, is an error: see finish(). Names are string literals. One thread, one request.
 class QueryReader {
 public:
-    explicit QueryReader(const Target& target) : target_(target) {}
+    explicit QueryReader(const RequestTarget& target) : target_(target) {}
 
     [[nodiscard]] std::optional<std::string> text(std::string_view name);
     [[nodiscard]] std::optional<Prefix> prefix(std::string_view name);
@@ -42,7 +42,7 @@ public:
 private:
     void complain(std::string_view name, std::string_view value, std::string_view rule);
 
-    const Target& target_;
+    const RequestTarget& target_;
     std::vector<std::string_view> known_;  // the names asked for: string literals
     std::string error_;
 };

@@ -8,14 +8,14 @@ namespace {
 using namespace std::chrono_literals;
 
 std::string complaint_about_list(std::string_view query) {
-    const Target target = parse_target("/?" + std::string(query)).value();
+    const RequestTarget target = parse_request_target("/?" + std::string(query)).value();
     QueryReader reader(target);
     (void)read_connection_query(reader);
     return reader.finish().value_or("");
 }
 
 ConnectionQuery list_query(std::string_view query) {
-    const Target target = parse_target("/?" + std::string(query)).value();
+    const RequestTarget target = parse_request_target("/?" + std::string(query)).value();
     QueryReader reader(target);
     const ConnectionQuery read = read_connection_query(reader);
     EXPECT_EQ(reader.finish(), std::nullopt);
@@ -67,7 +67,7 @@ TEST(Query, RefusesNumbersThatAreNot) {
 }
 
 TEST(Query, ReadsAClosedQuery) {
-    const Target target = parse_target("/?reason=peer_reset&peer=::1&limit=2&offset=3").value();
+    const RequestTarget target = parse_request_target("/?reason=peer_reset&peer=::1&limit=2&offset=3").value();
     QueryReader reader(target);
     const ClosedQuery read = read_closed_query(reader);
     EXPECT_EQ(reader.finish(), std::nullopt);
@@ -76,7 +76,7 @@ TEST(Query, ReadsAClosedQuery) {
     EXPECT_EQ(read.limit, 2U);
     EXPECT_EQ(read.offset, 3U);
 
-    const Target wrong = parse_target("/?reason=timeout").value();
+    const RequestTarget wrong = parse_request_target("/?reason=timeout").value();
     QueryReader complaining(wrong);
     (void)read_closed_query(complaining);
     const std::string message = complaining.finish().value_or("");
@@ -86,7 +86,7 @@ TEST(Query, ReadsAClosedQuery) {
 
 TEST(Query, TimeoutsHaveBounds) {
     const auto read = [](std::string_view value) {
-        const Target target = parse_target("/?timeout=" + std::string(value)).value();
+        const RequestTarget target = parse_request_target("/?timeout=" + std::string(value)).value();
         QueryReader reader(target);
         const auto timeout = reader.timeout("timeout");
         return reader.finish() ? 0ms : timeout;
@@ -97,7 +97,7 @@ TEST(Query, TimeoutsHaveBounds) {
 }
 
 TEST(Query, FlagsAreTrueOrFalse) {
-    const Target target = parse_target("/?a=true&b=false&c=1").value();
+    const RequestTarget target = parse_request_target("/?a=true&b=false&c=1").value();
     QueryReader reader(target);
     EXPECT_TRUE(reader.flag("a"));
     EXPECT_FALSE(reader.flag("b"));
@@ -107,7 +107,7 @@ TEST(Query, FlagsAreTrueOrFalse) {
 }
 
 TEST(Query, AParameterWhereNoneIsTakenIsAnError) {
-    const Target target = parse_target("/?x=1").value();
+    const RequestTarget target = parse_request_target("/?x=1").value();
     EXPECT_EQ(QueryReader(target).finish(), "no query parameter is taken here, and there is \"x\"");
 }
 

@@ -14,8 +14,8 @@ void write_row(JsonWriter& json, const ConnectionRow& row) {
         .field("peer", to_string(row.peer))
         .key("key");
     write_or_null(json, row.key);
-    json.field("connected_at", render_time(row.connected_at)).field("age_s", seconds(row.age));
-    json.field("since_item_s", seconds(row.since_item)).field("items", row.items);
+    json.field("connected_at", render_time(row.connected_at)).field("age_s", as_seconds(row.age));
+    json.field("since_item_s", as_seconds(row.since_item)).field("items", row.items);
     json.field("bytes_in", row.bytes_in).field("bytes_out", row.bytes_out);
 }
 
@@ -35,9 +35,9 @@ void write_life(JsonWriter& json, const ClosedLife& life) {
     json.key("detail");
     write_or_null(json, life.detail);
     json.key("evidence");
-    write_evidence(json, life.evidence);
+    write_evidence_object(json, life.evidence);
     json.field("items", life.items).field("bytes_in", life.bytes_in).field("bytes_out", life.bytes_out);
-    json.field("duration_s", seconds(life.duration)).field("at", render_time(life.at)).end_object();
+    json.field("duration_s", as_seconds(life.duration)).field("at", render_time(life.at)).end_object();
 }
 
 void append_padded(std::string& out, int number, std::size_t width) {
@@ -66,9 +66,9 @@ std::string render_connection(const ConnectionDetail& detail) {
     write_row(json, detail.row);
     json.field("unfinished_item_bytes", detail.unfinished_item_bytes);
     json.field("downlink_queue_bytes", detail.downlink_queue_bytes).key("evidence");
-    write_evidence(json, detail.evidence);
+    write_evidence_object(json, detail.evidence);
     json.field("detect_within_ms", detail.plan.detect_within.count()).key("plan");
-    write_plan(json, detail.plan);
+    write_plan_object(json, detail.plan);
     json.end_object();
     return json.take();
 }

@@ -2,7 +2,7 @@
 
 namespace holdfast {
 
-void write_plan(JsonWriter& json, const LivenessPlan& plan) {
+void write_plan_object(JsonWriter& json, const LivenessPlan& plan) {
     json.begin_object().field("idle_s", plan.idle.count()).field("interval_s", plan.interval.count());
     json.field("count", plan.count).field("user_timeout_ms", plan.user_timeout.count());
     json.field("sweep_period_ms", plan.sweep_period.count()).field("silence_limit_ms", plan.silence_limit.count());
@@ -14,7 +14,7 @@ void write_plan(JsonWriter& json, const LivenessPlan& plan) {
     json.end_object();
 }
 
-void write_evidence(JsonWriter& json, const Evidence& evidence) {
+void write_evidence_object(JsonWriter& json, const Evidence& evidence) {
     json.begin_object().field("probes", evidence.probes).field("retransmits", evidence.retransmits);
     json.field("last_ack_ms", evidence.last_ack.count()).field("last_heard_ms", evidence.last_heard.count());
     json.field("unacked_bytes", evidence.unacked_bytes).field("unsent_bytes", evidence.unsent_bytes);

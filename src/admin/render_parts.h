@@ -12,12 +12,12 @@ namespace holdfast {
 
 // Pieces that several answers share; private to the renderers.
 
-[[nodiscard]] inline double seconds(std::chrono::milliseconds duration) {
+[[nodiscard]] inline double as_seconds(std::chrono::milliseconds duration) {
     return static_cast<double>(duration.count()) / 1000.0;
 }
 
-void write_plan(JsonWriter& json, const LivenessPlan& plan);
-void write_evidence(JsonWriter& json, const Evidence& evidence);
+void write_plan_object(JsonWriter& json, const LivenessPlan& plan);
+void write_evidence_object(JsonWriter& json, const Evidence& evidence);
 /// An empty text is null.
 void write_or_null(JsonWriter& json, std::string_view text);
 

@@ -49,7 +49,7 @@ void write_counters(JsonWriter& json, const ListenerStatus& counted) {
 void write_detection(JsonWriter& json, const LivenessPlan& plan) {
     json.field("detect_within", format_duration(plan.detect_within));
     json.field("detect_within_ms", plan.detect_within.count()).key("plan");
-    write_plan(json, plan);
+    write_plan_object(json, plan);
 }
 
 void write_listener(JsonWriter& json, const ListenerStatus& listener) {
@@ -77,7 +77,7 @@ void write_sink(JsonWriter& json, const SinkStatus* sink) {
 std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid) {
     JsonWriter json;
     json.begin_object().field("version", version()).field("pid", pid);
-    json.field("started_at", render_time(status.started_at)).field("uptime_s", seconds(status.uptime));
+    json.field("started_at", render_time(status.started_at)).field("uptime_s", as_seconds(status.uptime));
     json.field("reactors", status.reactors).field("max_connections", status.max_connections);
     json.field("draining", status.draining).field("reading_paused", status.reading_paused);
     write_counters(json, sum_of(status.listeners));

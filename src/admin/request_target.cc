@@ -1,4 +1,4 @@
-#include "admin/target.h"
+#include "admin/request_target.h"
 
 #include <algorithm>
 #include <optional>
@@ -46,9 +46,9 @@ Error bad_percent(std::string_view part) {
 
 }  // namespace
 
-Result<Target> parse_target(std::string_view text) {
+Result<RequestTarget> parse_request_target(std::string_view text) {
     if (!text.starts_with('/')) return Error{in_quotes(text) + " is not a path: begin it with /"};
-    Target target;
+    RequestTarget target;
     std::string_view query = text;
     std::string_view path = take_until(query, '?');
     path.remove_prefix(1);

@@ -1,4 +1,4 @@
-#include "admin/message.h"
+#include "admin/downlink_message.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ TEST(Message, KeepsTheObjectAndDropsTheWhiteSpaceBetweenItsTokens) {
 TEST(Message, RefusesWhatIsNotJson) {
     for (const char* body : {"", " ", "{", "{]", "{\"a\":1}}", "{} {}", "{\"a\":01}", "{\"a\":\"\xff\"}",
                              "{\"a\":\"\x01\"}", "nul", "{'a':1}"}) {
-        const Message message = read_message(body);
+        const DownlinkMessage message = read_message(body);
         EXPECT_EQ(message.code, "not_json") << body;
         EXPECT_TRUE(message.json.empty());
     }

@@ -1,10 +1,10 @@
-#include "admin/message.h"
+#include "admin/downlink_message.h"
 
 #include <simdjson.h>
 
 namespace holdfast {
 
-Message read_message(std::string_view body) {
+DownlinkMessage read_message(std::string_view body) {
     simdjson::dom::parser parser;
     simdjson::dom::element document;
     const simdjson::padded_string padded(body);
