@@ -232,8 +232,8 @@ class Gateway:
         return self.ask("POST", f"/v1/probe?{urllib.parse.urlencode(query)}")
 
     def connected(self, peer, since=0.0, timeout=PATIENCE):
-        """The record of the connection from this peer ("10.2.0.9:51514"), once its `connected` has come. A port can come
-        back: `since` (monotonic) leaves earlier connections from it out."""
+        """The record of the connection from this peer ("10.2.0.9:51514"), once its `connected` has come. A port can
+        come back: `since` (monotonic) leaves earlier connections from it out."""
         def latest():
             record = self.events.by_peer.get(peer)
             return record if record and record.connected_at >= since else None

@@ -33,8 +33,8 @@ class Sample:
 
 
 def run_all(table, within):
-    """Starts every `name: function` of the table at once; returns name -> Sample, whose value(until) is to be asked for.
-    Comes back when all have ended or `within` seconds have passed."""
+    """Starts every `name: function` of the table at once; returns name -> Sample, to be asked for its value(until). Comes
+    back when all have ended or `within` seconds have passed."""
     samples = {name: Sample(name, run) for name, run in table.items()}
     until = time.monotonic() + within
     for sample in samples.values():

@@ -90,7 +90,8 @@ def test_everything_goes_back_to_where_it_was(seed):
         # Exactly one `closed` for each `connected`: events.py objects to a second one, or to one without `connected`.
         assert len(gateway.events.records()) == gateway.events.closed_count() == COUNT
         assert not gateway.events.violations, gateway.events.violations[:5]
-        assert until(lambda: gateway.descriptors() <= empty + 2, 10), f"{gateway.descriptors()} descriptors, {empty} before"
+        back = until(lambda: gateway.descriptors() <= empty + 2, 10)
+        assert back, f"{gateway.descriptors()} descriptors, {empty} before"
         grown = gateway.resident_kib() - resident
         print(f"HOLDFAST_SEED={seed}: {COUNT} connections, {dict(tally)}, resident set {grown:+d} KiB")
         # The history of ended connections (10,000 lives) fills meanwhile; beyond it nothing may grow.

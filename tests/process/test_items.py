@@ -1,4 +1,4 @@
-"""Items over real sockets: three framings, any split, what is bad, last words, and sinks that are slow, gone or a file."""
+"""Items over real sockets: three framings, any split, what is bad, last words, and slow, gone or file sinks."""
 
 import contextlib
 import json
@@ -200,7 +200,7 @@ def test_half_an_item_at_the_end_is_no_item():
 # Sinks
 
 class Flood:
-    """Devices that write numbered items as fast as they are taken. What a blocked one could not send waits for finish()."""
+    """Devices that write numbered items as fast as they are taken. What a blocked one could not send, finish() sends."""
 
     def __init__(self, socks):
         self.socks = socks
@@ -242,7 +242,7 @@ class Flood:
 
 
 def test_a_slow_sink_holds_devices_back_and_loses_nothing():
-    """Nobody reads the events: devices' sends block, the daemon's memory stays bounded; later everything comes, in order."""
+    """Nobody reads the events: devices' sends block, the daemon's memory stays bounded; later all comes, in order."""
     with Gateway(config=listener(read_idle="off", item_deadline="10m"), read_events=False) as gateway:
         before = gateway.resident_kib()
         flood = Flood([device.connect(gateway.address) for _ in range(20)])

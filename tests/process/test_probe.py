@@ -2,11 +2,12 @@
 
 import json
 import random
+import subprocess
 import time
 
 import pytest
 
-from gateway import Gateway, listener, run
+from gateway import Gateway, binary, listener, run
 from lab import device
 from lab.netlab import GATEWAY4, device_address
 from population import connect_all, disconnect_all
@@ -16,8 +17,6 @@ CONFIG = listener(address=f"{GATEWAY4}:0", detect_within="60s", read_idle="off")
 
 def holdfast(lab, gateway, *words):
     """A verb of the command, run where the gateway's loopback is."""
-    from gateway import binary
-    import subprocess
     command = lab.gateway.command(binary(), *words, "--admin", gateway.admin_flag())
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
 

@@ -43,7 +43,8 @@ def judge(victims, seconds):
         if record.closed is None:
             wrong.append((float("inf"), number, "never found"))
             continue
-        story = f"{record.reason}, downlinks {[(round(at - victim.silenced_at, 2), code) for at, code in victim.downlinks]}"
+        downlinks = [(round(at - victim.silenced_at, 2), code) for at, code in victim.downlinks]
+        story = f"{record.reason}, downlinks {downlinks}"
         if victim.found_after < 0 or victim.found_after > seconds + LATE:
             wrong.append((victim.found_after, number, f"found after {victim.found_after:.2f} s: {story}"))
         unanswered = any(code == 202 and at > victim.silenced_at - 0.05 for at, code in victim.downlinks)

@@ -1,5 +1,5 @@
-"""Every reason of include/holdfast/reason.h, produced for real between two namespaces, with the evidence that belongs to
-it. All samples run at once."""
+"""Every reason of include/holdfast/reason.h, produced for real between two namespaces, with the evidence that belongs
+to it. All samples run at once."""
 
 import errno
 import re
@@ -58,8 +58,8 @@ def outcome(stage, name):
 def shim(tmp_path_factory):
     library = tmp_path_factory.mktemp("shim") / "recv_errno_shim.so"
     source = ROOT / "lab" / "faults" / "recv_errno_shim.c"
-    done = subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library, source, "-ldl"],
-                          capture_output=True, text=True, check=False)
+    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library, source, "-ldl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"the shim does not compile (is gcc there? apt-get install gcc):\n{done.stderr}"
     return library
 
