@@ -1,0 +1,165 @@
+#include "app/client_actions.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/client_ask.h"
+#include "app/client_text.h"
+#include "app/human.h"
+#include "base/printable.h"
+#include "base/units.h"
+
+namespace holdfast {
+namespace {
+
+/// Past the longest item that a gateway can be told to take: it will refuse the message, and say so.
+constexpr std::size_t most_read = 2 * 1024 * 1024;
+
+/// Beyond the time that the gateway itself waits for a device.
+constexpr std::chrono::seconds answer_patience{10};
+
+struct ProbeFlags {
+    ClientFlags client;
+    std::string id;
+    std::string peer;
+    bool all = false;
+    std::string timeout = "3s";
+};
+
+struct CloseFlags {
+    ClientFlags client;
+    std::string id;
+    std::string peer;
+};
+
+struct SendFlags {
+    ClientFlags client;
+    std::string id;
+    std::string json;
+};
+
+int probe_one(const ProbeFlags& flags, std::chrono::milliseconds patience) {
+    const std::string target = QueryTarget(connection_path(flags.id, "/probe")).with("timeout", flags.timeout).text();
+    const auto verdict = [](const AnswerView& answer) { return answer.flag("/alive") ? exit_good : exit_answer_is_no; };
+    return ask_and_show(flags.client, {.method = "POST", .target = target, .patience = patience},
+                        {.text = probe_text, .verdict = verdict});
+}
+
+int probe_many(const ProbeFlags& flags, std::chrono::milliseconds patience) {
+    QueryTarget target("/v1/probe");
+    target.with("peer", flags.peer).with("all", flags.all ? "true" : "").with("timeout", flags.timeout);
+    // Asked of one prefix, "nobody is there" is a no.
+    const bool need_one = !flags.all;
+    const auto verdict = [need_one](const AnswerView& summary) {
+        const bool silent = summary.count("/silent") > 0 || summary.count("/alive") < summary.count("/asked");
+        return silent || (need_one && summary.count("/asked") == 0) ? exit_answer_is_no : exit_good;
+    };
+    return ask_and_show(flags.client, {.method = "POST", .target = target.text(), .patience = patience},
+                        {.text = probes_text, .verdict = verdict});
+}
+
+int probe_verb(const ProbeFlags& flags) {
+    const int named = (flags.id.empty() ? 0 : 1) + (flags.peer.empty() ? 0 : 1) + (flags.all ? 1 : 0);
+    if (named != 1) {
+        print_error("say whom to probe: one of an ID, --peer PREFIX or --all");
+        return exit_wrong_usage;
+    }
+    const auto timeout = parse_duration(flags.timeout);
+    if (!timeout) {
+        print_error("--timeout: " + timeout.error().message);
+        return exit_wrong_usage;
+    }
+    const auto patience = timeout.value() + answer_patience;
+    return flags.id.empty() ? probe_many(flags, patience) : probe_one(flags, patience);
+}
+
+std::string closed_one_text(const AnswerView& answer) { return "closed " + printable(answer.text("/conn")) + "\n"; }
+
+std::string closed_many_text(const AnswerView& answer) {
+    const std::uint64_t closed = answer.count("/closed");
+    return "closed " + human_count(closed) + (closed == 1 ? " connection\n" : " connections\n");
+}
+
+int close_verb(const CloseFlags& flags) {
+    if (flags.id.empty() == flags.peer.empty()) {
+        print_error("say what to close: an ID or --peer PREFIX");
+        return exit_wrong_usage;
+    }
+    if (!flags.id.empty()) {
+        return ask_and_show(flags.client, {.method = "DELETE", .target = connection_path(flags.id)},
+                            {.text = closed_one_text});
+    }
+    const auto verdict = [](const AnswerView& answer) {
+        return answer.count("/closed") > 0 ? exit_good : exit_answer_is_no;
+    };
+    const std::string target = QueryTarget("/v1/connections").with("peer", flags.peer).text();
+    return ask_and_show(flags.client, {.method = "DELETE", .target = target},
+                        {.text = closed_many_text, .verdict = verdict});
+}
+
+std::optional<std::string> read_standard_input() {
+    std::string all;
+    char buffer[4096];
+    while (all.size() < most_read) {
+        const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
+        if (got == 0) return all;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return std::nullopt;
+        all.append(buffer, static_cast<std::size_t>(got));
+    }
+    return all;
+}
+
+std::string queued_text(const AnswerView& answer) { return "queued for " + printable(answer.text("/conn")) + "\n"; }
+
+int send_verb(const SendFlags& flags) {
+    std::optional<std::string> body = flags.json;
+    if (flags.json == "-") body = read_standard_input();
+    if (!body) {
+        print_error("standard input cannot be read: pipe the JSON object into it");
+        return exit_wrong_usage;
+    }
+    return ask_and_show(flags.client,
+                        {.method = "POST", .target = connection_path(flags.id, "/messages"), .body = std::move(*body)},
+                        {.text = queued_text});
+}
+
+}  // namespace
+
+void add_probe_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("probe", "ask now whether peers are there; exit 0 if all are");
+    const auto flags = std::make_shared<ProbeFlags>();
+    verb->add_option("ID", flags->id, "one connection")->type_name("");
+    verb->add_option("--peer", flags->peer, "all whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
+    verb->add_flag("--all", flags->all, "all connections");
+    verb->add_option("--timeout", flags->timeout, "no answer for so long is silence")
+        ->type_name("DURATION")
+        ->capture_default_str();
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] { selected = [flags] { return probe_verb(*flags); }; });
+}
+
+void add_close_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("close", "end connections; their reason is kicked");
+    const auto flags = std::make_shared<CloseFlags>();
+    verb->add_option("ID", flags->id, "one connection")->type_name("");
+    verb->add_option("--peer", flags->peer, "all whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] { selected = [flags] { return close_verb(*flags); }; });
+}
+
+void add_send_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("send", "send a JSON object to a device");
+    const auto flags = std::make_shared<SendFlags>();
+    verb->add_option("ID", flags->id, "the connection")->required()->type_name("");
+    verb->add_option("JSON", flags->json, "the object, or - to read it from standard input")->required()->type_name("");
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] { selected = [flags] { return send_verb(*flags); }; });
+}
+
+}  // namespace holdfast

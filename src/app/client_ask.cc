@@ -1,0 +1,74 @@
+#include "app/client_ask.h"
+
+#include <iostream>
+
+#include "admin/request_target.h"
+#include "base/printable.h"
+
+namespace holdfast {
+namespace {
+
+int refuse_stranger(const ClientFlags& flags, int status) {
+    print_error("what answers at " + printable(flags.admin) + " is not a holdfast gateway (HTTP status " +
+                std::to_string(status) + "): name the admin address with --admin");
+    return exit_unreachable;
+}
+
+/// 400 is the question's fault, 503 is a gateway too busy to answer, any other error is a no.
+int exit_code_of(int status) {
+    if (status == 400) return exit_wrong_usage;
+    return status == 503 ? exit_unreachable : exit_answer_is_no;
+}
+
+}  // namespace
+
+void add_client_flags(CLI::App& verb, ClientFlags& flags) {
+    verb.add_option("--admin", flags.admin, "the gateway's admin address")
+        ->envname("HOLDFAST_ADMIN")
+        ->type_name("ADDRESS:PORT")
+        ->capture_default_str();
+    verb.add_flag("--json", flags.json, "print the API's JSON as it came");
+}
+
+QueryTarget& QueryTarget::with(std::string_view name, std::string_view value) {
+    if (value.empty()) return *this;
+    text_ += text_.find('?') == std::string::npos ? '?' : '&';
+    text_ += name;
+    text_ += '=';
+    text_ += percent_encode(value);
+    return *this;
+}
+
+std::string connection_path(std::string_view id, std::string_view rest) {
+    return "/v1/connections/" + percent_encode(id) + std::string(rest);
+}
+
+int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {
+    if (!is_admin_address(flags.admin)) {
+        print_error("--admin: " + in_quotes(flags.admin) + " is not an address and port: write e.g. 127.0.0.1:7080");
+        return exit_wrong_usage;
+    }
+    const auto answer = ask_admin(flags.admin, question);
+    if (!answer) {
+        print_error(answer.error().message);
+        return exit_unreachable;
+    }
+    const auto& [status, body] = answer.value();
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    if (parser.parse(body).get(root) || !root.is_object()) return refuse_stranger(flags, status);
+    const AnswerView view(root);
+    if (status >= 300) {
+        if (!view.has("/error/message")) return refuse_stranger(flags, status);
+        print_error(view.text("/error/message"));
+        return exit_code_of(status);
+    }
+    if (flags.json) {
+        std::cout << body << '\n';
+    } else {
+        std::cout << showing.text(view);
+    }
+    return showing.verdict(view);
+}
+
+}  // namespace holdfast

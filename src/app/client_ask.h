@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include "app/admin_client.h"
+#include "app/answer_view.h"
+#include "app/verb.h"
+
+namespace holdfast {
+
+/// The flags of every verb that asks a gateway.
+struct ClientFlags {
+    std::string admin = "127.0.0.1:7080";
+    bool json = false;
+};
+
+void add_client_flags(CLI::App& verb, ClientFlags& flags);
+
+/// "/v1/x?a=1&b=2" out of its parts; values are percent-encoded, empty ones left out.
+class QueryTarget {
+public:
+    explicit QueryTarget(std::string path) : text_(std::move(path)) {}
+    QueryTarget& with(std::string_view name, std::string_view value);
+    [[nodiscard]] const std::string& text() const { return text_; }
+
+private:
+    std::string text_;
+};
+
+/// "/v1/connections/ID" and what follows it.
+[[nodiscard]] std::string connection_path(std::string_view id, std::string_view rest = "");
+
+/// How one kind of answer is shown.
+struct Showing {
+    std::function<std::string(const AnswerView&)> text;
+    std::function<int(const AnswerView&)> verdict = [](const AnswerView&) { return exit_good; };
+};
+
+/// Asks, prints the answer (with --json as it came) or the error, and returns the exit code.
+int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing);
+
+}  // namespace holdfast

@@ -1,0 +1,155 @@
+#include "app/client_looks.h"
+
+#include <memory>
+#include <string>
+
+#include "admin/query.h"
+#include "app/client_ask.h"
+#include "app/client_text.h"
+#include "app/human.h"
+#include "app/table.h"
+
+namespace holdfast {
+namespace {
+
+struct ListFlags {
+    ClientFlags client;
+    std::string peer;
+    std::string key;
+    std::string listener;
+    std::string sort = "age";
+    bool reverse = false;
+    std::string limit = "100";
+    std::string offset;
+};
+
+struct ShowFlags {
+    ClientFlags client;
+    std::string id;
+};
+
+struct ClosedFlags {
+    ClientFlags client;
+    std::string reason;
+    std::string peer;
+    std::string limit = "100";
+    std::string offset;
+};
+
+std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
+
+std::string list_text(const AnswerView& page) {
+    Table table({{"CONN"},
+                 {"PEER"},
+                 {"KEY"},
+                 {"LISTENER"},
+                 {"AGE", Align::right},
+                 {"SINCE ITEM", Align::right},
+                 {"ITEMS", Align::right},
+                 {"RECEIVED", Align::right},
+                 {"SENT", Align::right}});
+    for (const AnswerView& row : page.list("/connections")) {
+        table.add({row.text("/conn"), row.text("/peer"), dash_if_empty(row.text("/key")), row.text("/listener"),
+                   human_seconds(row.real("/age_s")), human_seconds(row.real("/since_item_s")),
+                   human_count(row.count("/items")), human_bytes(row.count("/bytes_in")),
+                   human_bytes(row.count("/bytes_out"))});
+    }
+    std::string out = table.size() > 0 ? table.text(false) : std::string();
+    const std::string shown = human_count(table.size()) + " of " + human_count(page.count("/total")) + " connections";
+    const bool more = table.size() < page.count("/total");
+    return out + shown + (more ? "; --limit and --offset show others" : "") + "\n";
+}
+
+std::string closed_text(const AnswerView& answer) {
+    Table table({{"ENDED"},
+                 {"CONN"},
+                 {"PEER"},
+                 {"KEY"},
+                 {"REASON"},
+                 {"ERROR"},
+                 {"LIVED", Align::right},
+                 {"ITEMS", Align::right},
+                 {"DETAIL"}});
+    for (const AnswerView& life : answer.list("/closed")) {
+        table.add({life.text("/at"), life.text("/conn"), life.text("/peer"), dash_if_empty(life.text("/key")),
+                   life.text("/reason"), dash_if_empty(life.text("/error")), human_seconds(life.real("/duration_s")),
+                   human_count(life.count("/items")), life.text("/detail")});
+    }
+    return table.size() > 0 ? table.text(false) : "no connection has ended so\n";
+}
+
+/// The API's `order`, where the sort's own is not wanted. An unknown sort is for the gateway to refuse.
+std::string order_of(const ListFlags& flags) {
+    if (!flags.reverse) return {};
+    const auto sort = parse_connection_sort(flags.sort);
+    return sort && descends_by_itself(*sort) ? "asc" : "desc";
+}
+
+int list_verb(const ListFlags& flags) {
+    QueryTarget target("/v1/connections");
+    target.with("peer", flags.peer).with("key", flags.key).with("listener", flags.listener).with("sort", flags.sort);
+    target.with("order", order_of(flags)).with("limit", flags.limit).with("offset", flags.offset);
+    return ask_and_show(flags.client, {.target = target.text()}, {.text = list_text});
+}
+
+int closed_verb(const ClosedFlags& flags) {
+    QueryTarget target("/v1/closed");
+    target.with("reason", flags.reason)
+        .with("peer", flags.peer)
+        .with("limit", flags.limit)
+        .with("offset", flags.offset);
+    return ask_and_show(flags.client, {.target = target.text()}, {.text = closed_text});
+}
+
+}  // namespace
+
+void add_status_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("status", "show the gateway at a glance");
+    const auto flags = std::make_shared<ClientFlags>();
+    add_client_flags(*verb, *flags);
+    verb->callback([flags, &selected] {
+        selected = [flags] { return ask_and_show(*flags, {.target = "/v1/status"}, {.text = status_text}); };
+    });
+}
+
+void add_list_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("list", "list connections");
+    const auto flags = std::make_shared<ListFlags>();
+    verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
+    verb->add_option("--key", flags->key, "only those whose latest item has it")->type_name("KEY");
+    verb->add_option("--listener", flags->listener, "only those of one listener")->type_name("NAME");
+    verb->add_option("--sort", flags->sort, "age, idle, items, bytes_in, bytes_out, peer or key")
+        ->type_name("SORT")
+        ->capture_default_str();
+    verb->add_flag("--reverse", flags->reverse, "the sort's other end first");
+    verb->add_option("--limit", flags->limit, "at most so many, up to 10000")->type_name("N")->capture_default_str();
+    verb->add_option("--offset", flags->offset, "leave out the first so many")->type_name("N");
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] { selected = [flags] { return list_verb(*flags); }; });
+}
+
+void add_show_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("show", "show one connection with the kernel's evidence");
+    const auto flags = std::make_shared<ShowFlags>();
+    verb->add_option("ID", flags->id, "as list prints it, e.g. 7f2c91a0-1")->required()->type_name("");
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] {
+        selected = [flags] {
+            return ask_and_show(flags->client, {.target = connection_path(flags->id)}, {.text = connection_text});
+        };
+    });
+}
+
+void add_closed_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("closed", "list the last lives, newest first, and why each ended");
+    const auto flags = std::make_shared<ClosedFlags>();
+    verb->add_option("--reason", flags->reason, "only those that ended so, e.g. keepalive_expired")
+        ->type_name("REASON");
+    verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
+    verb->add_option("--limit", flags->limit, "at most so many, up to 10000")->type_name("N")->capture_default_str();
+    verb->add_option("--offset", flags->offset, "leave out the first so many")->type_name("N");
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] { selected = [flags] { return closed_verb(*flags); }; });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "app/verb.h"
+
+namespace holdfast {
+
+/// The verbs that ask a running gateway over its admin address: status, list, show, closed, probe, close, send.
+void add_client_verbs(CLI::App& app, VerbAction& selected);
+
+}  // namespace holdfast
