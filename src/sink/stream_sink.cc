@@ -124,6 +124,11 @@ std::uint64_t StreamSink::stop(milliseconds patience) {
     return events_.load() - written_.load();
 }
 
+void StreamSink::give_up() {
+    const std::lock_guard lock(mutex_);
+    given_up_ = true;
+}
+
 StreamSink::Status StreamSink::status() const {
     Status status;
     status.written = written_.load(std::memory_order_relaxed);
@@ -193,7 +198,7 @@ bool StreamSink::writable_soon() const {
 
 bool StreamSink::past_deadline() const {
     const std::lock_guard lock(mutex_);
-    return std::chrono::steady_clock::now() >= deadline_;
+    return given_up_ || std::chrono::steady_clock::now() >= deadline_;
 }
 
 void StreamSink::reopen_if_wanted() {

@@ -52,6 +52,8 @@ public:
 
     /// Writes what waits, for at most `patience`; the number of events that it could not write.
     std::uint64_t stop(std::chrono::milliseconds patience);
+    /// Any thread: a stop() under way, or to come, waits no longer.
+    void give_up();
     /// Opens the file's path anew, for log rotation. Any thread; takes effect before the next write.
     void reopen() { reopen_wanted_.store(true); }
 
@@ -94,6 +96,7 @@ private:
     bool writer_waits_ = false;         // guarded by mutex_
     bool stopping_ = false;             // guarded by mutex_
     std::string error_;                 // guarded by mutex_
+    bool given_up_ = false;             // guarded by mutex_
     std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();  // guarded by mutex_
 
     std::atomic<std::size_t> queued_bytes_{0};

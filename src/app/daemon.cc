@@ -1,0 +1,187 @@
+#include "app/daemon.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <holdfast/server.h>
+
+#include "admin/admin_server.h"
+#include "admin/server_control.h"
+#include "app/log.h"
+#include "app/signals.h"
+#include "app/verb.h"
+#include "base/units.h"
+#include "sink/stream_sink.h"
+
+namespace holdfast {
+
+namespace {
+
+/// As many descriptors as this user may have: each connection is one.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// The gateway's parts, in the order in which they are started; stopped in the opposite one.
+class Daemon {
+public:
+    explicit Daemon(const DaemonConfig& config) : config_(config), log_(config.log) {}
+
+    int run();
+
+private:
+    [[nodiscard]] std::optional<Error> start();
+    [[nodiscard]] std::optional<Error> start_sink();
+    [[nodiscard]] std::optional<Error> start_server();
+    [[nodiscard]] std::optional<Error> start_admin();
+    void wait_for_end();
+    [[nodiscard]] int stop();
+    [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] SinkStatus sink_status() const;
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() { return sink_ ? sink_->make_handler() : make_discarding_handler(); }
+
+    const DaemonConfig& config_;
+    Signals signals_;  // before any thread
+    Log log_;
+    std::atomic<bool> sink_lost_{false};
+    std::unique_ptr<StreamSink> sink_;
+    std::unique_ptr<Server> server_;
+    std::unique_ptr<ServerControl> control_;
+    std::unique_ptr<AdminServer> admin_;
+};
+
+std::optional<Error> Daemon::start_sink() {
+    if (config_.sink.type == SinkType::none) return std::nullopt;
+    StreamSink::Options options;
+    options.type = config_.sink.type == SinkType::file ? "file" : "stdout";
+    options.path = config_.sink.type == SinkType::file ? config_.sink.path : std::string();
+    options.descriptor = STDOUT_FILENO;
+    options.queue_bytes = config_.sink.queue_bytes;
+    options.on_trouble = [this](const std::string& error) { log_.error("sink", {{"error", error}}); };
+    options.on_recovered = [this] { log_.info("sink writes again"); };
+    options.on_broken = [this](const std::string& error) {
+        log_.error("sink", {{"error", error}});
+        sink_lost_ = true;
+        signals_.wake();
+    };
+    auto sink = StreamSink::start(std::move(options));
+    if (!sink) return sink.error();
+    sink_ = std::move(sink).value();
+    return std::nullopt;
+}
+
+std::optional<Error> Daemon::start_server() {
+    ServerConfig config = config_.server;
+    config.on_notice = [this](const Notice& notice) {
+        if (notice.kind == Notice::Kind::accept_paused) {
+            log_.warn(notice.message, {{"listener", notice.listener}});
+        } else {
+            log_.info(notice.message, {{"listener", notice.listener}});
+        }
+    };
+    auto server = Server::start(std::move(config), [this](unsigned) { return make_handler(); });
+    if (!server) return server.error();
+    server_ = std::move(server).value();
+    control_ = std::make_unique<ServerControl>(*server_);
+    return std::nullopt;
+}
+
+std::optional<Error> Daemon::start_admin() {
+    if (!config_.admin.enabled()) return std::nullopt;
+    auto admin = AdminServer::start(config_.admin.address, *control_,
+                                    {.max_message_bytes = config_.server.item.max_bytes, .sink = [this] { return sink_status(); }, .not_ready = {}});
+    if (!admin) return admin.error();
+    admin_ = std::move(admin).value();
+    return std::nullopt;
+}
+
+std::optional<Error> Daemon::start() {
+    raise_descriptor_limit();
+    if (auto error = start_sink()) return error;
+    if (auto error = start_server()) return error;
+    if (auto error = start_admin()) return error;
+    for (const ListenerStatus& listener : server_->status().listeners) {
+        log_.info("listening", {{"listener", listener.name}, {"address", to_string(listener.bound)}, {"detect_within", format_duration(listener.plan.detect_within)}});
+    }
+    if (admin_) log_.info("admin", {{"address", to_string(admin_->address())}});
+    return std::nullopt;
+}
+
+SinkStatus Daemon::sink_status() const {
+    if (!sink_) return {.type = "none", .events = 0, .lag_events = 0, .bytes = 0, .full = false, .error = {}};
+    const StreamSink::Status status = sink_->status();
+    return {.type = config_.sink.type == SinkType::file ? "file" : "stdout",
+            .events = status.events,
+            .lag_events = status.events - status.written,
+            .bytes = status.bytes,
+            .full = status.full,
+            .error = status.error};
+}
+
+void Daemon::wait_for_end() {
+    while (!sink_lost_) {
+        const auto event = signals_.wait(std::chrono::minutes(1));
+        if (event == Signals::Event::terminate) return;
+        if (event == Signals::Event::hangup) {
+            log_.info("SIGHUP: the sink's file is opened anew; the configuration is read at start only");
+            if (sink_) sink_->reopen();
+        }
+    }
+}
+
+/// On a thread of its own, so that the main thread can take a second signal meanwhile.
+std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
+    server_->wait();
+    if (admin_) admin_->stop();
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    return sink_ ? sink_->stop(std::max(left, std::chrono::milliseconds(0))) : 0;
+}
+
+int Daemon::stop() {
+    log_.info("stopping", {{"drain_time", format_duration(config_.server.drain_time)}});
+    const auto deadline = std::chrono::steady_clock::now() + config_.server.drain_time;
+    sink_lost_ ? server_->stop_now() : server_->drain();
+    std::atomic<bool> ended{false};
+    std::uint64_t lost = 0;
+    std::thread finishing([this, deadline, &ended, &lost] {
+        lost = finish(deadline);
+        ended = true;
+        signals_.wake();
+    });
+    while (!ended) {
+        if (signals_.wait(std::chrono::seconds(1)) != Signals::Event::terminate) continue;
+        server_->stop_now();
+        if (sink_) sink_->give_up();
+    }
+    finishing.join();
+    if (lost > 0) log_.error("stopped before the sink had taken every event", {{"events_not_written", std::to_string(lost)}});
+    log_.info("stopped");
+    return lost > 0 || sink_lost_ ? exit_answer_is_no : exit_good;
+}
+
+int Daemon::run() {
+    if (auto error = start()) {
+        print_error(error->message);
+        return exit_wrong_usage;
+    }
+    wait_for_end();
+    return stop();
+}
+
+}  // namespace
+
+int serve(const DaemonConfig& config) { return Daemon(config).run(); }
+
+}  // namespace holdfast

@@ -1,0 +1,43 @@
+#include "app/signals.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+Signals::Signals() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, signal);
+    sigprocmask(SIG_BLOCK, &wanted, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of write(2) instead
+    signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
+    HOLDFAST_CHECK(signals_.valid() && wake_.valid());
+}
+
+std::optional<Signals::Event> Signals::wait(std::chrono::milliseconds patience) {
+    std::array<pollfd, 2> sources{{{signals_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+    if (::poll(sources.data(), sources.size(), static_cast<int>(patience.count())) <= 0) return std::nullopt;
+    signalfd_siginfo signal{};
+    if (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+        return signal.ssi_signo == SIGHUP ? Event::hangup : Event::terminate;
+    }
+    std::uint64_t count = 0;
+    if (::read(wake_.get(), &count, sizeof count) == sizeof count) return Event::woken;
+    return std::nullopt;
+}
+
+void Signals::wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);  // EAGAIN: it is awake already
+}
+
+}  // namespace holdfast
