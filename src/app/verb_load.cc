@@ -1,0 +1,232 @@
+#include "app/verb_load.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "base/units.h"
+#include "load/report.h"
+#include "load/run_load.h"
+#include "load/target_guard.h"
+
+namespace holdfast {
+namespace {
+
+/// The flags as they were written.
+struct LoadFlags {
+    LoadOptions options;
+    std::string to;
+    bool any_target = false;
+    std::string duration = "30s";
+    std::string framing = "ndjson";
+    std::string source;
+    std::string item_bytes;
+    std::string fault_within;
+    std::string slow_interval = "100ms";
+    std::string storm;
+    bool seeded = false;
+    bool json = false;
+    bool progress = false;
+};
+
+double& share_of(LoadFlags& flags, Fault fault) { return flags.options.faults[static_cast<std::size_t>(fault)]; }
+
+/// Whatever can be wrong with a flag's text; the flag is named in front of it.
+template <typename T>
+Error of_flag(const char* flag, const Result<T>& result) {
+    return Error{std::string(flag) + ": " + result.error().message};
+}
+
+std::optional<Error> read_target(LoadFlags& flags) {
+    const auto to = parse_endpoint(flags.to);
+    if (!to) return of_flag("--to", to);
+    const auto allowed = check_target(to.value(), flags.any_target);
+    if (!allowed) return of_flag("--to", allowed);
+    flags.options.to = allowed.value();
+    if (flags.source.empty()) return {};
+    const auto source = SourceRange::parse(flags.source);
+    if (!source) return of_flag("--source", source);
+    if (source.value().is_v4() != flags.options.to.address.is_v4()) {
+        return Error{"--source: it and --to must both be IPv4 or both be IPv6"};
+    }
+    flags.options.source = source.value();
+    return {};
+}
+
+std::optional<Error> read_duration(const char* flag, const std::string& text, std::chrono::milliseconds& to) {
+    const auto duration = parse_duration(text);
+    if (!duration) return of_flag(flag, duration);
+    if (duration.value().count() <= 0) return Error{std::string(flag) + ": it must be longer than nothing, e.g. 30s"};
+    to = duration.value();
+    return {};
+}
+
+std::optional<Error> read_times(LoadFlags& flags) {
+    LoadOptions& options = flags.options;
+    if (auto error = read_duration("--duration", flags.duration, options.duration)) return error;
+    if (options.duration > std::chrono::hours(24 * 7))
+        return Error{"--duration: at most 168h, so that every load ends"};
+    if (auto error = read_duration("--slow-interval", flags.slow_interval, options.slow_interval)) return error;
+    options.fault_within = options.duration / 2;
+    if (!flags.fault_within.empty()) {
+        if (auto error = read_duration("--fault-within", flags.fault_within, options.fault_within)) return error;
+    }
+    if (flags.storm.empty()) return {};
+    options.storm.emplace();
+    options.reconnect = true;
+    return read_duration("--storm", flags.storm, *options.storm);
+}
+
+std::optional<Error> read_items(LoadFlags& flags) {
+    ItemStyle& style = flags.options.style;
+    const auto framing = parse_framing(flags.framing);
+    if (!framing) return Error{"--framing: write ndjson, json or length"};
+    style.framing = *framing;
+    if (!flags.item_bytes.empty()) {
+        const auto bytes = parse_size(flags.item_bytes);
+        if (!bytes) return of_flag("--item-bytes", bytes);
+        style.bytes = bytes.value();
+    }
+    const auto shares = check_shares(flags.options.faults);
+    if (!shares) return shares.error();
+    style.seed = flags.options.seed;
+    const auto checked = check_style(style);
+    if (!checked) return checked.error();
+    return {};
+}
+
+int load_verb(LoadFlags flags) {
+    if (!flags.seeded) flags.options.seed = std::random_device{}();
+    for (const auto read : {read_target, read_times, read_items}) {
+        if (const auto error = read(flags)) {
+            print_error(error->message);
+            return exit_wrong_usage;
+        }
+    }
+    LoadOptions& options = flags.options;
+    options.threads = std::min(options.threads, options.connections);
+    LoadWatch watch;
+    watch.ready = [&](const LoadCounts& counts) {
+        std::cout << "ready connections=" << counts.connected;
+        if (counts.never_connected > 0) std::cout << " failed=" << counts.never_connected;
+        std::cout << std::endl;
+    };
+    watch.sent = [](const LoadCounts& counts) {
+        std::cout << "sent items=" << counts.items << " bytes=" << counts.bytes_out << std::endl;
+    };
+    if (flags.progress || ::isatty(STDERR_FILENO) == 1) {
+        watch.progress = [&options, before = LoadCounts{}, last = std::chrono::milliseconds(0)](
+                             const LoadCounts& now, std::chrono::milliseconds elapsed) mutable {
+            std::cerr << progress_line(now, before, options.connections, elapsed, elapsed - last) << std::endl;
+            before = now;
+            last = elapsed;
+        };
+    }
+    const auto report = run_load(options, watch);
+    if (!report) {
+        print_error(report.error().message);
+        return exit_wrong_usage;
+    }
+    std::cout << (flags.json ? summary_json(report.value(), options) + "\n" : summary_text(report.value(), options));
+    return report.value().complete ? exit_good : exit_answer_is_no;
+}
+
+void add_fleet_flags(CLI::App& verb, LoadFlags& flags) {
+    LoadOptions& options = flags.options;
+    verb.add_option("--to", flags.to, "the gateway's listener, e.g. 127.0.0.1:7000")
+        ->required()
+        ->type_name("ADDRESS:PORT");
+    verb.add_flag("--allow-any-target", flags.any_target, "also where --to is not a loopback or private address");
+    verb.add_option("--connections", options.connections, "devices [100]")
+        ->check(CLI::Range(1U, 16'000'000U))
+        ->type_name("N");
+    verb.add_option("--rate", options.connects_per_second, "connects per second [as fast as accepted]")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
+    verb.add_option("--duration", flags.duration, "ends after so long, whatever else [30s]")->type_name("DURATION");
+    verb.add_option("--source", flags.source,
+                    "connect from these addresses in turn, e.g. 127.1.0.0/16 or 127.1.0.1-127.1.0.9")
+        ->type_name("ADDRESSES");
+    verb.add_option("--first-device", options.first_device,
+                    "the first device's number, where several processes load together [0]")
+        ->type_name("N");
+    verb.add_option("--threads", options.threads, "event loops [1]")->check(CLI::Range(1U, 64U))->type_name("N");
+    verb.add_flag("--hold", options.hold,
+                  "print \"ready connections=N\" once connected, then keep quiet until the duration or standard input "
+                  "ends; every "
+                  "line on standard input lets each connection send its --items, followed by \"sent items=N bytes=B\"");
+    verb.add_flag("--progress", flags.progress, "a line each second on standard error, also where that is no terminal");
+    verb.add_flag("--json", flags.json, "the summary for scripts");
+}
+
+void add_item_flags(CLI::App& verb, LoadFlags& flags) {
+    LoadOptions& options = flags.options;
+    verb.add_option("--items", options.items,
+                    "each connection sends so many, as fast as they are taken; the load then ends")
+        ->type_name("N");
+    verb.add_option("--items-per-second", options.items_per_second,
+                    "of the whole fleet, at a steady rate until the duration ends")
+        ->check(CLI::NonNegativeNumber)
+        ->excludes("--items")
+        ->type_name("N");
+    verb.add_option("--batch", options.batch, "items in one write [1]")->check(CLI::Range(1U, 65'536U))->type_name("N");
+    verb.add_option("--item-bytes", flags.item_bytes, "pad every item to so much, e.g. 1KiB")->type_name("SIZE");
+    verb.add_option("--framing", flags.framing, "ndjson, json or length [ndjson]")->type_name("FRAMING");
+    verb.add_option("--key-field", options.style.key_field, "the field that names the item [ip]")->type_name("NAME");
+    verb.add_option("--key-template", options.style.key_template,
+                    "its value: {ip}, {n} (the device's number), {seq} (the item's) [{ip}]")
+        ->type_name("TEXT");
+}
+
+void add_fault_flags(CLI::App& verb, LoadFlags& flags) {
+    const auto share = [&](const char* flag, double& target, const char* help) {
+        verb.add_option(flag, target, help)->check(CLI::Range(0.0, 1.0))->type_name("SHARE")->group("Faults");
+    };
+    share("--silence", share_of(flags, Fault::silence),
+          "of the devices vanish: a socket filter drops whatever comes in, so that not even their kernel answers");
+    share("--reset", share_of(flags, Fault::reset), "of the devices end by RST");
+    share("--stall", share_of(flags, Fault::stall),
+          "of the devices never read, with the smallest receive buffer; their kernel still answers");
+    share("--slow", share_of(flags, Fault::slow), "of the devices write a byte at a time");
+    share("--half-item", share_of(flags, Fault::half_item), "of the devices write half an item and nothing more");
+    share("--bad", flags.options.style.bad, "of the items are bad: cut off, no object, no key, not UTF-8");
+    verb.add_option("--fault-within", flags.fault_within,
+                    "faults strike within so long after the connect [half the duration]")
+        ->type_name("DURATION")
+        ->group("Faults");
+    verb.add_option("--slow-interval", flags.slow_interval, "between two bytes of a slow device [100ms]")
+        ->type_name("DURATION")
+        ->group("Faults");
+    verb.add_flag("--reconnect", flags.options.reconnect,
+                  "a closed connection comes back: after 0.1 s, doubled up to 5 s, with jitter")
+        ->group("Faults");
+    verb.add_option("--storm", flags.storm, "all close and reconnect at once, every so often")
+        ->type_name("DURATION")
+        ->group("Faults");
+    verb.add_option_function<std::uint64_t>(
+            "--seed",
+            [&flags](std::uint64_t seed) {
+                flags.options.seed = seed;
+                flags.seeded = true;
+            },
+            "the same seed, the same faults [drawn, and printed]")
+        ->type_name("N")
+        ->group("Faults");
+}
+
+}  // namespace
+
+void add_load_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("load", "a fleet of simulated devices, with faults on demand");
+    const auto flags = std::make_shared<LoadFlags>();
+    add_fleet_flags(*verb, *flags);
+    add_item_flags(*verb, *flags);
+    add_fault_flags(*verb, *flags);
+    verb->callback([flags, &selected] { selected = [flags] { return load_verb(*flags); }; });
+}
+
+}  // namespace holdfast

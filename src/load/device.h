@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "load/faults.h"
+
+namespace holdfast {
+
+/// One simulated device. Its fleet owns it and its descriptor; the fleet's thread.
+struct Device {
+    enum class State : std::uint8_t { apart, connecting, connected };
+
+    UniqueFd fd;
+    std::uint32_t generation = 0;  ///< of the poller's token: raised with every socket
+    std::uint32_t connects = 0;    ///< that succeeded
+    std::uint32_t tries = 0;       ///< that failed in a row
+    State state = State::apart;
+    Fault fault = Fault::none;
+    bool settled = false;             ///< its first connect succeeded or failed
+    bool mute = false;                ///< a fault struck: it sends nothing more
+    bool deaf = false;                ///< ... and sees nothing more
+    bool queued = false;              ///< in the fleet's list of those that have something to send
+    std::uint64_t seq = 0;            ///< items made
+    std::uint64_t owed = 0;           ///< items still to be made
+    std::uint32_t pending_items = 0;  ///< in `pending`
+    std::uint32_t pending_bad = 0;    ///< of those
+    std::size_t sent = 0;             ///< of `pending`
+    std::string pending;              ///< bytes that the kernel has not taken yet
+    SteadyTime connect_began;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "load/device.h"
+#include "load/load_counts.h"
+#include "load/load_options.h"
+#include "load/pace.h"
+#include "reactor/reactor.h"
+
+namespace holdfast {
+
+/// One thread's part of a fleet of devices: connects them, lets them send, brings their faults about. Owns their
+/// sockets. run() is that thread; other threads use the functions marked so. Ends after finish(), within two seconds.
+class Fleet final : public Reactor::Client {
+public:
+    /// Which of the devices: every `step`th from number `first`, `count` of them.
+    struct Part {
+        std::uint64_t first = 0;
+        std::uint64_t step = 1;
+        std::uint32_t count = 0;
+    };
+    enum class News : std::uint8_t {
+        settled,  ///< every device has tried to connect: told once
+        sent,     ///< every item owed has been handed to the kernel or will never be
+    };
+    using OnNews = std::function<void(News)>;
+
+    Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news);
+
+    void run();
+
+    // Any thread; false once it has ended.
+    bool send_items() {
+        return reactor_.post([this] { owe_items(); });
+    }
+    bool storm() {
+        return reactor_.post([this] { reconnect_all(); });
+    }
+    bool finish() {
+        return reactor_.post([this] { begin_end(); });
+    }
+    bool ask_counts(std::function<void(const LoadCounts&)> reply) {
+        return reactor_.post([this, reply = std::move(reply)] { reply(counts_); });
+    }
+    /// After run() has returned.
+    [[nodiscard]] const LoadCounts& counts() const { return counts_; }
+
+private:
+    void on_ready(Token token, std::uint32_t events) override;
+    [[nodiscard]] bool on_turn_end() override;
+    void tick();
+
+    // Connecting: fleet_connect.cc
+    [[nodiscard]] bool connect_more();
+    void connect(Device& device);
+    [[nodiscard]] int open_socket(Device& device);
+    void finish_connect(Device& device);
+    void connected(Device& device);
+    void connect_failed(Device& device, int error);
+    void settle(Device& device);
+    void ended_by_peer(Device& device, int error);
+    void drop(Device& device);
+    void come_back(Device& device, std::chrono::milliseconds pause);
+    void reconnect_all();
+    void begin_end();
+    void end_if_all_left();
+
+    // Sending and reading: fleet_io.cc
+    void read(Device& device);
+    void owe_items();
+    void want_to_send(Device& device);
+    [[nodiscard]] bool send_more();
+    void send_paced();
+    void send_batch(Device& device, std::uint64_t items);
+    void flush(Device& device);
+    void delivered(Device& device);
+    void dribble(Device& device);
+    void forgive(Device& device);
+    void tell_if_sent();
+
+    // Faults: fleet_faults.cc
+    void plan_strike(Device& device);
+    void strike(Device& device);
+    [[nodiscard]] bool silence(Device& device);
+    void send_half(Device& device);
+
+    /// Runs `work` for the device's present socket in `after`; not if it has another by then.
+    void later(Device& device, std::chrono::milliseconds after, void (Fleet::*work)(Device&));
+    [[nodiscard]] std::uint32_t index_of(const Device& device) const {
+        return static_cast<std::uint32_t>(&device - devices_.data());
+    }
+    [[nodiscard]] std::uint64_t number_of(const Device& device) const {
+        return part_.first + part_.step * index_of(device);
+    }
+    [[nodiscard]] Token token_of(const Device& device) const {
+        return Token{device.generation} << 32 | index_of(device);
+    }
+
+    const Clock& clock_;
+    const LoadOptions& options_;
+    const Part part_;
+    OnNews on_news_;
+    Reactor reactor_;
+    ItemMaker items_;
+    LoadCounts counts_;
+    std::vector<Device> devices_;
+    std::vector<char> landing_;
+    std::string scratch_;
+
+    Pace connect_pace_;
+    std::uint32_t next_ = 0;  // device that connects next
+    std::uint32_t connecting_ = 0;
+    std::uint32_t settled_ = 0;
+
+    Pace item_pace_;
+    std::uint32_t turn_of_ = 0;           // device whose turn it is to send at a steady rate
+    std::vector<std::uint32_t> senders_;  // those that owe items and may write
+    std::uint64_t owing_ = 0;             // devices that owe items
+    bool items_released_ = false;         // owe_items() was called
+    bool ending_ = false;
+};
+
+}  // namespace holdfast

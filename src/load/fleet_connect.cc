@@ -1,0 +1,155 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "load/close_by_reset.h"
+#include "load/draw.h"
+#include "load/fleet.h"
+#include "tcp/sockaddr.h"
+
+namespace holdfast {
+
+namespace {
+
+// Without a rate so many may be on their way at once: more would only fill the listener's queue.
+constexpr std::uint32_t most_connecting = 256;
+constexpr std::uint64_t most_connects_per_turn = 64;
+
+}  // namespace
+
+/// True if there is more to do at once.
+bool Fleet::connect_more() {
+    const bool paced = options_.connects_per_second > 0;
+    std::uint64_t allowed = most_connects_per_turn;
+    if (paced) allowed = std::min(allowed, connect_pace_.due(reactor_.now()));
+    std::uint64_t begun = 0;
+    while (begun < allowed && next_ < part_.count && connecting_ < most_connecting) {
+        connect(devices_[next_++]);
+        ++begun;
+    }
+    if (paced) connect_pace_.take(begun);
+    return !paced && next_ < part_.count && connecting_ < most_connecting;
+}
+
+void Fleet::connect(Device& device) {
+    device.generation = (device.generation + 1) & 0x7fff'ffff;
+    device.connect_began = clock_.steady();
+    int error = open_socket(device);
+    if (error == 0) {
+        SocketAddress to = to_socket_address(options_.to);
+        if (::connect(device.fd.get(), to.get(), to.length) != 0 && errno != EINPROGRESS) error = errno;
+    }
+    if (error == 0) {
+        error = reactor_.poller().add(device.fd.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, token_of(device));
+    }
+    device.state = Device::State::connecting;
+    ++connecting_;
+    if (error != 0) connect_failed(device, error);
+}
+
+/// 0, or the errno of what the kernel refused.
+int Fleet::open_socket(Device& device) {
+    device.fd.reset(
+        ::socket(options_.to.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!device.fd.valid()) return errno;
+    const int fd = device.fd.get();
+    const int on = 1;
+    if (::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) return errno;
+    const int least = 1;  // the kernel makes it the smallest that it can do
+    if (device.fault == Fault::stall && ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) != 0)
+        return errno;
+    if (!options_.source) return 0;
+    // The port is then chosen by connect(), which knows the target: a port is shared by connections to different ones.
+    if (::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0) return errno;
+    SocketAddress from = to_socket_address({.address = options_.source->of_device(number_of(device)), .port = 0});
+    return ::bind(fd, from.get(), from.length) == 0 ? 0 : errno;
+}
+
+void Fleet::finish_connect(Device& device) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (::getsockopt(device.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+    if (error != 0) return connect_failed(device, error);
+    connected(device);
+}
+
+void Fleet::connected(Device& device) {
+    using std::chrono::microseconds;
+    counts_.connect_latency.observe(std::chrono::duration_cast<microseconds>(clock_.steady() - device.connect_began));
+    --connecting_;
+    ++counts_.connected;
+    ++counts_.connects;
+    if (device.connects++ > 0) ++counts_.reconnects;
+    if (device.connects == 1 && device.settled) --counts_.never_connected;
+    device.state = Device::State::connected;
+    device.tries = 0;
+    device.mute = false;
+    settle(device);
+    plan_strike(device);
+    if (device.owed > 0) want_to_send(device);
+}
+
+void Fleet::connect_failed(Device& device, int error) {
+    ++counts_.failed[error];
+    drop(device);
+    if (!device.settled) ++counts_.never_connected;
+    settle(device);
+    if (options_.reconnect && !ending_) {
+        const double share =
+            draw_share(options_.seed, DrawFor::backoff, number_of(device), counts_.connects + device.tries);
+        come_back(device, backoff(device.tries++, share));
+    } else {
+        forgive(device);
+    }
+}
+
+void Fleet::settle(Device& device) {
+    if (device.settled) return;
+    device.settled = true;
+    if (++settled_ < part_.count) return;
+    on_news_(News::settled);
+    tell_if_sent();
+}
+
+void Fleet::ended_by_peer(Device& device, int error) {
+    if (!ending_) {
+        ++(error == 0 ? counts_.closed_by_peer : counts_.reset_by_peer);
+    }
+    drop(device);
+    if (ending_) return end_if_all_left();
+    if (!options_.reconnect) return forgive(device);
+    const double share = draw_share(options_.seed, DrawFor::backoff, number_of(device), device.connects);
+    come_back(device, backoff(device.tries++, share));
+}
+
+/// Closes its socket. What was handed over in part is lost with it: those items are owed again.
+void Fleet::drop(Device& device) {
+    if (device.state == Device::State::connecting) --connecting_;
+    if (device.state == Device::State::connected) --counts_.connected;
+    device.state = Device::State::apart;
+    if (device.deaf) close_by_reset(device.fd);
+    device.fd.reset();
+    if (options_.items_per_second == 0) {
+        device.owed += device.pending_items;
+        device.seq -= device.pending_items;
+    }
+    device.pending_items = device.pending_bad = 0;
+    device.pending.clear();
+    device.sent = 0;
+}
+
+void Fleet::come_back(Device& device, std::chrono::milliseconds pause) { later(device, pause, &Fleet::connect); }
+
+/// Every device that can closes its connection and connects again, in the same breath.
+void Fleet::reconnect_all() {
+    for (Device& device : devices_) {
+        if (ending_ || device.state != Device::State::connected || device.deaf) continue;
+        drop(device);
+        connect(device);
+    }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,162 @@
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "load/fleet.h"
+
+namespace holdfast {
+
+namespace {
+
+// Between looks at what arrived and who may connect.
+constexpr std::size_t writes_per_turn = 256;
+
+}  // namespace
+
+void Fleet::read(Device& device) {
+    if (device.fault == Fault::stall) {  // it reads nothing, but an end is an end
+        int error = 0;
+        socklen_t length = sizeof error;
+        if (::getsockopt(device.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0)
+            ended_by_peer(device, error);
+        return;
+    }
+    while (true) {
+        const ssize_t arrived = ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
+        if (arrived > 0) {
+            counts_.bytes_in += static_cast<std::uint64_t>(arrived);
+            continue;
+        }
+        if (arrived < 0 && errno == EINTR) continue;
+        if (arrived < 0 && errno == EAGAIN) return;
+        return ended_by_peer(device, arrived == 0 ? 0 : errno);
+    }
+}
+
+/// Every device owes its items once more.
+void Fleet::owe_items() {
+    items_released_ = true;
+    if (options_.items == 0 || options_.items_per_second > 0) return tell_if_sent();
+    for (Device& device : devices_) {
+        if (device.mute || (device.settled && device.state == Device::State::apart && !options_.reconnect)) continue;
+        if (device.owed == 0) ++owing_;
+        device.owed += options_.items;
+        if (device.state == Device::State::connected) want_to_send(device);
+    }
+    tell_if_sent();
+}
+
+void Fleet::want_to_send(Device& device) {
+    if (!std::exchange(device.queued, true)) senders_.push_back(index_of(device));
+}
+
+/// Those that owe items send a batch each, in turn. True if there is more to do at once.
+bool Fleet::send_more() {
+    const std::size_t now = std::min(senders_.size(), writes_per_turn);
+    for (std::size_t i = 0; i < now; ++i) {
+        Device& device = devices_[senders_[i]];
+        device.queued = false;
+        if (device.state != Device::State::connected || device.mute || device.owed == 0 || !device.pending.empty())
+            continue;
+        const std::uint64_t items = std::min<std::uint64_t>(device.owed, options_.batch);
+        device.owed -= items;
+        send_batch(device, items);
+        const bool still_here = device.state == Device::State::connected;
+        if (still_here && device.owed > 0 && device.pending.empty()) want_to_send(device);
+    }
+    senders_.erase(senders_.begin(), senders_.begin() + static_cast<std::ptrdiff_t>(now));
+    return !senders_.empty();
+}
+
+/// What is due at the steady rate, a batch from each device in turn; one that cannot write is passed over.
+void Fleet::send_paced() {
+    if (devices_.empty() || (options_.hold && !items_released_)) return;
+    const std::uint64_t due = item_pace_.due(reactor_.now());
+    std::uint64_t made = 0;
+    for (std::uint32_t looked = 0; made + options_.batch <= due && looked < part_.count; ++looked) {
+        Device& device = devices_[turn_of_];
+        turn_of_ = (turn_of_ + 1) % part_.count;
+        if (device.state != Device::State::connected || device.mute || !device.pending.empty()) continue;
+        send_batch(device, options_.batch);
+        made += options_.batch;
+        looked = made + options_.batch <= due ? 0 : looked;
+    }
+    item_pace_.take(made);
+}
+
+void Fleet::send_batch(Device& device, std::uint64_t items) {
+    scratch_.clear();
+    for (std::uint64_t i = 0; i < items; ++i) {
+        if (!items_.append(scratch_, number_of(device), ++device.seq)) ++device.pending_bad;
+    }
+    device.pending_items = static_cast<std::uint32_t>(items);
+    if (device.fault == Fault::slow) {
+        device.pending = scratch_;
+        return dribble(device);
+    }
+    const ssize_t sent = ::send(device.fd.get(), scratch_.data(), scratch_.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return read(device);  // the reason waits there
+    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    counts_.bytes_out += taken;
+    if (taken == scratch_.size()) return delivered(device);
+    device.pending.assign(scratch_, taken);
+}
+
+/// The rest of a batch that the kernel had no room for.
+void Fleet::flush(Device& device) {
+    if (device.fault == Fault::slow) return;  // dribble() does it
+    while (device.sent < device.pending.size()) {
+        const std::size_t left = device.pending.size() - device.sent;
+        const ssize_t sent = ::send(device.fd.get(), device.pending.data() + device.sent, left, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && errno == EAGAIN) return;
+        if (sent < 0) return read(device);
+        device.sent += static_cast<std::size_t>(sent);
+        counts_.bytes_out += static_cast<std::uint64_t>(sent);
+    }
+    delivered(device);
+}
+
+void Fleet::delivered(Device& device) {
+    counts_.items += device.pending_items;
+    counts_.bad_items += device.pending_bad;
+    const bool of_its_debt = device.pending_items > 0 && options_.items_per_second == 0;
+    device.pending_items = device.pending_bad = 0;
+    device.pending.clear();
+    device.sent = 0;
+    if (!of_its_debt) return;
+    if (device.owed > 0) return want_to_send(device);
+    --owing_;
+    tell_if_sent();
+}
+
+/// A slow device's next byte.
+void Fleet::dribble(Device& device) {
+    if (device.state != Device::State::connected || device.pending.empty()) return;
+    const ssize_t sent = ::send(device.fd.get(), device.pending.data() + device.sent, 1, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return read(device);
+    if (sent == 1) {
+        ++device.sent;
+        ++counts_.bytes_out;
+    }
+    if (device.sent == device.pending.size()) return delivered(device);
+    later(device, options_.slow_interval, &Fleet::dribble);
+}
+
+/// It will send no more: what it still owed is missing.
+void Fleet::forgive(Device& device) {
+    if (options_.items_per_second > 0) return;
+    const std::uint64_t missing = std::exchange(device.owed, 0);
+    if (missing == 0) return;
+    counts_.items_missing += missing;
+    --owing_;
+    tell_if_sent();
+}
+
+void Fleet::tell_if_sent() {
+    if (items_released_ && owing_ == 0 && settled_ == part_.count && !ending_) on_news_(News::sent);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,49 @@
+#include "load/latency.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace holdfast {
+
+std::size_t LatencyHistogram::bucket_of(std::uint64_t value) noexcept {
+    const auto width = static_cast<unsigned>(std::bit_width(value));
+    if (width <= sub_bits + 1) return value;  // exact
+    const unsigned shift = width - sub_bits - 1;
+    return std::min(buckets - 1, (std::size_t{shift} << sub_bits) + (value >> shift));
+}
+
+std::uint64_t LatencyHistogram::highest_in(std::size_t bucket) noexcept {
+    if (bucket < (2ULL << sub_bits)) return bucket;
+    const auto shift = (bucket >> sub_bits) - 1;
+    return (((bucket & ((1U << sub_bits) - 1)) + (1U << sub_bits) + 1) << shift) - 1;
+}
+
+void LatencyHistogram::observe(std::chrono::microseconds latency) noexcept {
+    const auto value = std::max<std::int64_t>(latency.count(), 0);
+    ++counts_[bucket_of(static_cast<std::uint64_t>(value))];
+    ++count_;
+    longest_ = std::max(longest_, latency);
+}
+
+LatencyHistogram& LatencyHistogram::operator+=(const LatencyHistogram& other) noexcept {
+    for (std::size_t i = 0; i < buckets; ++i) counts_[i] += other.counts_[i];
+    count_ += other.count_;
+    longest_ = std::max(longest_, other.longest_);
+    return *this;
+}
+
+std::chrono::microseconds LatencyHistogram::percentile(double share) const noexcept {
+    if (count_ == 0) return {};
+    const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
+    std::uint64_t seen = 0;
+    for (std::size_t i = 0; i < buckets; ++i) {
+        seen += counts_[i];
+        if (seen >= std::max<std::uint64_t>(wanted, 1)) {
+            return std::min(longest_, std::chrono::microseconds(static_cast<std::int64_t>(highest_in(i))));
+        }
+    }
+    return longest_;
+}
+
+}  // namespace holdfast

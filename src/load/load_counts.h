@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+
+#include "load/faults.h"
+#include "load/latency.h"
+
+namespace holdfast {
+
+/// What a fleet, or one thread's part of it, has done so far. A value; parts add up.
+struct LoadCounts {
+    std::uint64_t connected = 0;          ///< now
+    std::uint64_t connects = 0;           ///< that succeeded
+    std::uint64_t reconnects = 0;         ///< of those, by a device that had been connected before
+    std::uint64_t never_connected = 0;    ///< devices whose first try failed and that have not got through since
+    std::map<int, std::uint64_t> failed;  ///< connects, by errno
+    std::uint64_t items = 0;              ///< handed to the kernel whole
+    std::uint64_t bad_items = 0;          ///< of those
+    std::uint64_t items_missing = 0;      ///< that a connection still owed when it ended
+    std::uint64_t bytes_out = 0;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t closed_by_peer = 0;                 ///< FIN
+    std::uint64_t reset_by_peer = 0;                  ///< RST, or another error
+    std::array<std::uint64_t, fault_count> struck{};  ///< by Fault
+    LatencyHistogram connect_latency;
+
+    LoadCounts& operator+=(const LoadCounts& other) {
+        connected += other.connected;
+        connects += other.connects;
+        reconnects += other.reconnects;
+        never_connected += other.never_connected;
+        for (const auto& [error, count] : other.failed) failed[error] += count;
+        items += other.items;
+        bad_items += other.bad_items;
+        items_missing += other.items_missing;
+        bytes_out += other.bytes_out;
+        bytes_in += other.bytes_in;
+        closed_by_peer += other.closed_by_peer;
+        reset_by_peer += other.reset_by_peer;
+        for (std::size_t i = 0; i < fault_count; ++i) struck[i] += other.struck[i];
+        connect_latency += other.connect_latency;
+        return *this;
+    }
+};
+
+}  // namespace holdfast

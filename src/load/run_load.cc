@@ -1,0 +1,235 @@
+#include "load/run_load.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/unique_fd.h"
+#include "load/fleet.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t spare_descriptors = 32;  // epoll, eventfd, standard streams, libraries
+
+Result<std::uint64_t> raise_descriptor_limit(std::uint64_t connections) {
+    rlimit limit{};
+    HOLDFAST_CHECK(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max >= connections + spare_descriptors) return static_cast<std::uint64_t>(limit.rlim_max);
+    return Error{std::to_string(connections) + " connections need as many descriptors, but this process may have " +
+                 std::to_string(limit.rlim_max) +
+                 ": raise the hard limit (ulimit -Hn) or run several processes with --first-device"};
+}
+
+/// SIGINT and SIGTERM as a descriptor, blocked for all threads started meanwhile.
+class SignalWatch {
+public:
+    SignalWatch() {
+        sigemptyset(&signals_);
+        sigaddset(&signals_, SIGINT);
+        sigaddset(&signals_, SIGTERM);
+        ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+        fd_.reset(::signalfd(-1, &signals_, SFD_NONBLOCK | SFD_CLOEXEC));
+        HOLDFAST_CHECK(fd_.valid());
+    }
+    SignalWatch(const SignalWatch&) = delete;
+    SignalWatch& operator=(const SignalWatch&) = delete;
+    ~SignalWatch() {
+        signalfd_siginfo taken{};
+        while (::read(fd_.get(), &taken, sizeof taken) > 0) {
+        }
+        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    [[nodiscard]] int fd() const { return fd_.get(); }
+
+private:
+    sigset_t signals_{};
+    sigset_t before_{};
+    UniqueFd fd_;
+};
+
+/// Standard input as a way to steer: a pipe, a socket or a terminal; a file or /dev/null says nothing.
+int steering_input(bool wanted) {
+    struct stat about {};
+    if (!wanted || ::fstat(STDIN_FILENO, &about) != 0) return -1;
+    return S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode) || ::isatty(STDIN_FILENO) == 1 ? STDIN_FILENO : -1;
+}
+
+/// One run: its fleets and their threads. Owned by run_load, whose thread it lives on.
+class Conductor {
+public:
+    Conductor(const LoadOptions& options, const LoadWatch& watch);
+    [[nodiscard]] LoadReport run();
+
+private:
+    [[nodiscard]] bool over();
+    void wait();
+    void hear_news();
+    void hear_input();
+    void keep_time();
+    [[nodiscard]] LoadCounts counts();
+    [[nodiscard]] milliseconds elapsed() const {
+        return std::chrono::duration_cast<milliseconds>(clock_.steady() - start_);
+    }
+
+    const LoadOptions& options_;
+    const LoadWatch& watch_;
+    SystemClock clock_;
+    SteadyTime start_;
+    SteadyTime next_progress_;
+    SteadyTime next_storm_;
+    SignalWatch signals_;
+    UniqueFd news_;  // raised by the fleets
+    int input_;
+    std::atomic<unsigned> settled_{0};
+    std::atomic<unsigned> sent_{0};
+    unsigned sent_wanted_ = 0;  // that complete the present round
+    bool ready_told_ = false;
+    bool round_open_ = false;  // items were asked for and are not all handed over
+    bool interrupted_ = false;
+    bool input_ended_ = false;
+    std::vector<std::unique_ptr<Fleet>> fleets_;
+};
+
+Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch)
+    : options_(options),
+      watch_(watch),
+      start_(clock_.steady()),
+      next_progress_(start_ + std::chrono::seconds(1)),
+      next_storm_(start_ + options.storm.value_or(options.duration)),
+      news_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      input_(steering_input(options.hold)) {
+    HOLDFAST_CHECK(news_.valid());
+    for (unsigned i = 0; i < options.threads; ++i) {
+        const std::uint32_t count = (options.connections + options.threads - 1 - i) / options.threads;
+        const Fleet::Part part{
+            .first = options.first_device + std::uint64_t{i}, .step = options.threads, .count = count};
+        fleets_.push_back(std::make_unique<Fleet>(clock_, options, part, [this](Fleet::News news) {
+            (news == Fleet::News::settled ? settled_ : sent_).fetch_add(1);
+            const std::uint64_t one = 1;
+            HOLDFAST_CHECK(::write(news_.get(), &one, sizeof one) == sizeof one);
+        }));
+    }
+    sent_wanted_ = options.threads;
+}
+
+LoadCounts Conductor::counts() {
+    std::vector<std::future<LoadCounts>> answers;
+    for (const auto& fleet : fleets_) {
+        const auto reply = std::make_shared<std::promise<LoadCounts>>();
+        answers.push_back(reply->get_future());
+        if (!fleet->ask_counts([reply](const LoadCounts& part) { reply->set_value(part); })) reply->set_value({});
+    }
+    LoadCounts sum;
+    for (auto& answer : answers) sum += answer.get();
+    return sum;
+}
+
+bool Conductor::over() {
+    if (interrupted_ || input_ended_ || elapsed() >= options_.duration) return true;
+    const bool only_items = options_.items > 0 && options_.items_per_second == 0 && !options_.hold && !options_.storm &&
+                            !options_.has_faults();
+    return only_items && sent_.load() >= options_.threads;
+}
+
+void Conductor::wait() {
+    const SteadyTime until = std::min({next_progress_, next_storm_, start_ + options_.duration});
+    const auto patience = std::chrono::ceil<milliseconds>(until - clock_.steady());
+    std::array<pollfd, 3> watched{pollfd{.fd = news_.get(), .events = POLLIN, .revents = 0},
+                                  pollfd{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
+                                  pollfd{.fd = input_, .events = POLLIN, .revents = 0}};
+    ::poll(watched.data(), watched.size(), static_cast<int>(std::max<std::int64_t>(patience.count(), 0)));
+    if (watched[1].revents != 0) interrupted_ = true;
+    if (watched[0].revents != 0) hear_news();
+    if (watched[2].revents != 0) hear_input();
+}
+
+void Conductor::hear_news() {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto ignored = ::read(news_.get(), &count, sizeof count);
+    if (!options_.hold) return;
+    if (!ready_told_ && settled_.load() == options_.threads) {
+        ready_told_ = true;
+        if (watch_.ready) watch_.ready(counts());
+    }
+    if (round_open_ && sent_.load() >= sent_wanted_) {
+        round_open_ = false;
+        if (watch_.sent) watch_.sent(counts());
+    }
+}
+
+void Conductor::hear_input() {
+    std::array<char, 512> text{};
+    const ssize_t got = ::read(input_, text.data(), text.size());
+    if (got <= 0) {
+        input_ended_ = true;
+        return;
+    }
+    const bool line = std::find(text.begin(), text.begin() + got, '\n') != text.begin() + got;
+    if (!line || round_open_ || !ready_told_) return;
+    round_open_ = true;
+    sent_wanted_ = sent_.load() + options_.threads;
+    for (const auto& fleet : fleets_) fleet->send_items();
+}
+
+void Conductor::keep_time() {
+    const SteadyTime now = clock_.steady();
+    if (now >= next_progress_) {
+        next_progress_ = now + std::chrono::seconds(1);
+        if (watch_.progress) watch_.progress(counts(), elapsed());
+    }
+    if (options_.storm && now >= next_storm_) {
+        next_storm_ = now + *options_.storm;
+        for (const auto& fleet : fleets_) fleet->storm();
+    }
+}
+
+LoadReport Conductor::run() {
+    std::vector<std::thread> threads;
+    for (const auto& fleet : fleets_) threads.emplace_back([&fleet] { fleet->run(); });
+    while (!over()) {
+        wait();
+        keep_time();
+    }
+    LoadReport report;
+    report.elapsed = elapsed();
+    report.interrupted = interrupted_;
+    const std::uint64_t connected_at_end = counts().connected;
+    for (const auto& fleet : fleets_) fleet->finish();
+    for (std::thread& thread : threads) thread.join();
+    for (const auto& fleet : fleets_) report.counts += fleet->counts();
+    report.complete = report.counts.never_connected == 0 && report.counts.items_missing == 0 &&
+                      report.counts.connects - report.counts.reconnects == options_.connections;
+    report.counts.connected = connected_at_end;
+    return report;
+}
+
+}  // namespace
+
+Result<LoadReport> run_load(const LoadOptions& options, const LoadWatch& watch) {
+    const auto limit = raise_descriptor_limit(std::uint64_t{options.connections});
+    if (!limit) return limit.error();
+    return Conductor(options, watch).run();
+}
+
+}  // namespace holdfast
