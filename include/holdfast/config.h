@@ -26,13 +26,14 @@ struct ListenerConfig {
     std::string name = "devices";
     std::string address = "127.0.0.1:7000";  ///< "[::]:7000" takes IPv4 and IPv6; port 0 lets the kernel choose
     Framing framing = Framing::ndjson;
-    std::chrono::milliseconds detect_within{30'000};            ///< 3 s to 1 h: see liveness.h
+    std::chrono::milliseconds detect_within{30'000};              ///< 3 s to 1 h: see liveness.h
     std::optional<std::chrono::milliseconds> read_idle{300'000};  ///< no complete item for so long: close; nothing: off
-    std::optional<std::chrono::milliseconds> write_stall;       ///< zero window for so long: close; nothing: within detect_within
-    std::chrono::milliseconds item_deadline{30'000};            ///< from an item's first byte to its last
-    std::uint16_t max_bad_items = 100;                          ///< bad items in a row that end the connection
-    int backlog = 4096;                                         ///< listen(2); the kernel caps it at net.core.somaxconn
-    bool reuse_port = false;                                    ///< several gateway processes may share the address
+    std::optional<std::chrono::milliseconds>
+        write_stall;                                  ///< zero window for so long: close; nothing: within detect_within
+    std::chrono::milliseconds item_deadline{30'000};  ///< from an item's first byte to its last
+    std::uint16_t max_bad_items = 100;                ///< bad items in a row that end the connection
+    int backlog = 4096;                               ///< listen(2); the kernel caps it at net.core.somaxconn
+    bool reuse_port = false;                          ///< several gateway processes may share the address
 };
 
 struct ItemConfig {
@@ -42,8 +43,8 @@ struct ItemConfig {
 };
 
 struct LimitsConfig {
-    std::size_t max_connections = 0;             ///< 0: the descriptor limit less a reserve
-    std::size_t downlink_queue = 64 * 1024;      ///< bytes a connection may have waiting beyond the kernel's buffer
+    std::size_t max_connections = 0;         ///< 0: the descriptor limit less a reserve
+    std::size_t downlink_queue = 64 * 1024;  ///< bytes a connection may have waiting beyond the kernel's buffer
 };
 
 /// Something that an operator should hear of, told once when it begins and once when it ends.
@@ -59,10 +60,10 @@ struct ServerConfig {
     std::vector<ListenerConfig> listeners{ListenerConfig{}};
     ItemConfig item;
     LimitsConfig limits;
-    unsigned reactors = 0;                        ///< event-loop threads; 0: one a core
-    std::chrono::milliseconds drain_time{5'000};  ///< a graceful stop takes at most so long
-    std::size_t closed_history = 10'000;          ///< last lives kept for Server::closed
-    std::function<void(const Notice&)> on_notice; ///< called on reactor threads; may be empty
+    unsigned reactors = 0;                         ///< event-loop threads; 0: one a core
+    std::chrono::milliseconds drain_time{5'000};   ///< a graceful stop takes at most so long
+    std::size_t closed_history = 10'000;           ///< last lives kept for Server::closed
+    std::function<void(const Notice&)> on_notice;  ///< called on reactor threads; may be empty
 };
 
 }  // namespace holdfast

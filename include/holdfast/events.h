@@ -12,8 +12,8 @@
 
 namespace holdfast {
 
-/// Names one connection for ever: `run` is drawn anew by each start of a gateway, `number` is never used twice in a run.
-/// The text form is both in hexadecimal, "7f2c91a0-1".
+/// Names one connection for ever: `run` is drawn anew by each start of a gateway, `number` is never used twice in a
+/// run. The text form is both in hexadecimal, "7f2c91a0-1".
 struct ConnectionId {
     std::uint32_t run = 0;
     std::uint64_t number = 0;
@@ -29,14 +29,14 @@ using EventTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// What the kernel knew about a connection (TCP_INFO, tcp(7)) when it was asked or when it ended.
 struct Evidence {
-    std::uint32_t probes = 0;                  ///< keep-alive or window probes out and unanswered
-    std::uint32_t retransmits = 0;             ///< consecutive retransmissions of the oldest segment
-    std::chrono::milliseconds last_ack{};      ///< since the last acknowledgement from the peer
-    std::chrono::milliseconds last_heard{};    ///< since anything from the peer: acknowledgement or data
-    std::uint64_t unacked_bytes = 0;           ///< given to the kernel, not acknowledged by the peer
-    std::uint64_t unsent_bytes = 0;            ///< of those, not sent yet
-    std::uint32_t peer_window = 0;             ///< bytes that the peer says it would take
-    std::chrono::microseconds rtt{};           ///< smoothed round trip
+    std::uint32_t probes = 0;                ///< keep-alive or window probes out and unanswered
+    std::uint32_t retransmits = 0;           ///< consecutive retransmissions of the oldest segment
+    std::chrono::milliseconds last_ack{};    ///< since the last acknowledgement from the peer
+    std::chrono::milliseconds last_heard{};  ///< since anything from the peer: acknowledgement or data
+    std::uint64_t unacked_bytes = 0;         ///< given to the kernel, not acknowledged by the peer
+    std::uint64_t unsent_bytes = 0;          ///< of those, not sent yet
+    std::uint32_t peer_window = 0;           ///< bytes that the peer says it would take
+    std::chrono::microseconds rtt{};         ///< smoothed round trip
 
     friend bool operator==(const Evidence&, const Evidence&) = default;
 };

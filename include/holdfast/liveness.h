@@ -13,16 +13,16 @@ struct LivenessPlan {
     std::chrono::milliseconds detect_within{};
 
     // What the kernel is told, on the listener, inherited by each accepted socket.
-    std::chrono::seconds idle{};                ///< TCP_KEEPIDLE: silence before the first probe
-    std::chrono::seconds interval{};            ///< TCP_KEEPINTVL: between probes
-    int count = 0;                              ///< TCP_KEEPCNT: unanswered probes that end an idle connection
-    std::chrono::milliseconds user_timeout{};   ///< TCP_USER_TIMEOUT: replaces the count once set (see docs/LIVENESS.md)
+    std::chrono::seconds idle{};               ///< TCP_KEEPIDLE: silence before the first probe
+    std::chrono::seconds interval{};           ///< TCP_KEEPINTVL: between probes
+    int count = 0;                             ///< TCP_KEEPCNT: unanswered probes that end an idle connection
+    std::chrono::milliseconds user_timeout{};  ///< TCP_USER_TIMEOUT: replaces the count once set (see docs/LIVENESS.md)
 
     // What the gateway itself keeps, since a write after the peer's death starts the kernel's clock anew.
     std::chrono::milliseconds sweep_period{};   ///< every connection is looked at once in this time
     std::chrono::milliseconds silence_limit{};  ///< unacknowledged data and silent for so long: closed by the sweep
 
-    int lost_probes_tolerated = 0;              ///< consecutive probes that may be lost without a false death
+    int lost_probes_tolerated = 0;  ///< consecutive probes that may be lost without a false death
 
     /// From the peer's last sign of life to the `closed` event; each is at most detect_within.
     struct WorstCase {
@@ -40,7 +40,8 @@ struct LivenessPlan {
 inline constexpr std::chrono::milliseconds min_detect_within{3'000};
 inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
 
-/// Derives the plan. Pure; any thread. Refuses what cannot be kept (below 3 s, above 1 h) with a sentence that says why.
+/// Derives the plan. Pure; any thread. Refuses what cannot be kept (below 3 s, above 1 h) with a sentence that says
+/// why.
 [[nodiscard]] Result<LivenessPlan> plan_liveness(std::chrono::milliseconds detect_within);
 
 /// The share of idle connections that `plan` closes falsely in a day when each packet is lost with probability

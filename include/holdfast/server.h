@@ -32,7 +32,7 @@ enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out
 /// Which connections, in which order, which page of them.
 struct ConnectionQuery {
     std::optional<Prefix> peer;
-    std::optional<std::string> key;       ///< the key of its latest item, compared exactly
+    std::optional<std::string> key;  ///< the key of its latest item, compared exactly
     std::optional<std::string> listener;
     ConnectionSort sort = ConnectionSort::age;  ///< age: oldest first; idle: longest idle first; counts: largest first
     bool reverse = false;
@@ -44,10 +44,10 @@ struct ConnectionRow {
     ConnectionId conn;
     std::string listener;
     Endpoint peer;
-    std::string key;                        ///< of its latest item; empty before the first
+    std::string key;  ///< of its latest item; empty before the first
     EventTime connected_at;
     std::chrono::milliseconds age{};
-    std::chrono::milliseconds since_item{};   ///< since its latest item, or since it connected
+    std::chrono::milliseconds since_item{};  ///< since its latest item, or since it connected
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
@@ -109,7 +109,8 @@ struct ClosedQuery {
 };
 
 /// A cumulative histogram in the manner of Prometheus: counts[i] holds what was <= bounds_s[i]; the last is +Inf.
-inline constexpr std::array<double, 16> duration_bounds_s{0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 900, 3600, 86400};
+inline constexpr std::array<double, 16> duration_bounds_s{0.01, 0.1, 0.5, 1,   2,   5,   10,   15,
+                                                          20,   30,  60,  120, 300, 900, 3600, 86400};
 struct DurationHistogram {
     std::array<std::uint64_t, duration_bounds_s.size() + 1> counts{};
     double sum_s = 0;
@@ -118,20 +119,20 @@ struct DurationHistogram {
 /// Counters since start, of one listener.
 struct ListenerStatus {
     std::string name;
-    Endpoint bound;                   ///< with the port that the kernel chose
+    Endpoint bound;  ///< with the port that the kernel chose
     std::uint64_t connections = 0;
     std::uint64_t accepted = 0;
     std::uint64_t refused_max_connections = 0;
     std::uint64_t refused_descriptors = 0;  ///< times that accepting paused for want of descriptors or memory
     bool accept_paused = false;
-    std::array<std::uint64_t, close_reason_count> closed{};      ///< by CloseReason
-    std::array<DurationHistogram, close_reason_count> detection; ///< last sign of life to close, by CloseReason
-    DurationHistogram duration;                                  ///< of ended connections
+    std::array<std::uint64_t, close_reason_count> closed{};       ///< by CloseReason
+    std::array<DurationHistogram, close_reason_count> detection;  ///< last sign of life to close, by CloseReason
+    DurationHistogram duration;                                   ///< of ended connections
     std::uint64_t items = 0;
-    std::array<std::uint64_t, bad_item_count> bad_items{};       ///< by BadItem
+    std::array<std::uint64_t, bad_item_count> bad_items{};  ///< by BadItem
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
-    LivenessPlan plan;                ///< its socket options as read back from the kernel
+    LivenessPlan plan;  ///< its socket options as read back from the kernel
 };
 
 struct ServerStatus {
@@ -139,12 +140,12 @@ struct ServerStatus {
     EventTime started_at;
     unsigned reactors = 0;
     std::size_t max_connections = 0;
-    bool reading_paused = false;      ///< a handler is not ready: devices wait
+    bool reading_paused = false;  ///< a handler is not ready: devices wait
     bool draining = false;
-    std::uint64_t probes_alive = 0;   ///< connections asked and found alive, without or with a probe
+    std::uint64_t probes_alive = 0;  ///< connections asked and found alive, without or with a probe
     std::uint64_t probes_silent = 0;
-    std::uint64_t events = 0;         ///< given to handlers
-    std::uint64_t stale_commands = 0; ///< commands for a connection that had ended
+    std::uint64_t events = 0;          ///< given to handlers
+    std::uint64_t stale_commands = 0;  ///< commands for a connection that had ended
     std::vector<ListenerStatus> listeners;
 };
 
@@ -156,8 +157,8 @@ public:
     /// Makes the handler of reactor number `reactor` (0-based); called in start, one reactor after another.
     using HandlerFactory = std::function<std::unique_ptr<EventHandler>(unsigned reactor)>;
 
-    /// Checks the configuration, binds, proves on an accepted loopback socket that the kernel keeps the plan, and starts
-    /// the reactors. On an error nothing is left behind.
+    /// Checks the configuration, binds, proves on an accepted loopback socket that the kernel keeps the plan, and
+    /// starts the reactors. On an error nothing is left behind.
     [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerConfig config, const HandlerFactory& make_handler);
 
     Server(const Server&) = delete;

@@ -1,9 +1,12 @@
 #include "admin/metrics.h"
 
+#include <algorithm>
+#include <charconv>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
+#include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
 
@@ -13,42 +16,91 @@ namespace holdfast {
 namespace {
 
 /// A strict reading of the text format: every family with HELP then TYPE before its samples, no sample twice.
-struct Exposition {
+class Exposition {
+public:
     std::map<std::string, std::string> types;
     std::map<std::string, double> samples;  // by name and labels, as they stand
 
     explicit Exposition(const std::string& text) {
-        static const std::regex help("# HELP (holdfast_[a-z0-9_]+) \\S.*\\.");
-        static const std::regex type("# TYPE (holdfast_[a-z0-9_]+) (counter|gauge|histogram)");
-        static const std::regex sample(
-            R"re((holdfast_[a-z0-9_]+)(\{[a-z_]+="([^"\\]|\\["\\n])*"(,[a-z_]+="([^"\\]|\\["\\n])*")*\})? ([0-9][0-9.e+-]*))re");
         EXPECT_TRUE(text.ends_with('\n'));
         std::istringstream lines(text);
-        std::string helped;
-        std::string family;
-        std::smatch match;
         for (std::string line; std::getline(lines, line);) {
-            if (std::regex_match(line, match, help)) {
-                helped = match[1];
-            } else if (std::regex_match(line, match, type)) {
-                family = match[1];
-                EXPECT_EQ(family, helped) << "TYPE without HELP";
-                EXPECT_TRUE(types.emplace(family, match[2]).second) << family << " twice";
-            } else if (std::regex_match(line, match, sample)) {
-                check_name(family, match[1]);
-                EXPECT_TRUE(samples.emplace(match[1].str() + match[2].str(), std::stod(match[6])).second)
-                    << line << " twice";
-            } else {
-                ADD_FAILURE() << "not a line of the text format: " << line;
-            }
+            rest_ = line;
+            EXPECT_TRUE(read_help() || read_type() || read_sample()) << "not a line of the text format: " << line;
         }
     }
 
-    void check_name(const std::string& family, const std::string& name) const {
-        const bool histogram = types.at(family) == "histogram";
-        const std::set<std::string> parts{family + "_bucket", family + "_sum", family + "_count"};
-        EXPECT_TRUE(histogram ? parts.contains(name) : name == family) << name << " in " << family;
+private:
+    bool take(std::string_view word) {
+        if (!rest_.starts_with(word)) return false;
+        rest_.remove_prefix(word.size());
+        return true;
     }
+
+    std::string take_name() {
+        const std::size_t end =
+            std::min(rest_.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"), rest_.size());
+        const std::string name(rest_.substr(0, end));
+        rest_.remove_prefix(end);
+        return name;
+    }
+
+    bool read_help() {
+        if (!take("# HELP ")) return false;
+        helped_ = take_name();
+        return helped_.starts_with("holdfast_") && take(" ") && rest_.size() > 10 && rest_.ends_with('.');
+    }
+
+    bool read_type() {
+        if (!take("# TYPE ")) return false;
+        family_ = take_name();
+        EXPECT_EQ(family_, helped_) << "TYPE without HELP";
+        const bool known = take(" ") && (rest_ == "counter" || rest_ == "gauge" || rest_ == "histogram");
+        EXPECT_TRUE(types.emplace(family_, rest_).second) << family_ << " twice";
+        return known;
+    }
+
+    /// name="value" with \\, \" and \n as the only escapes.
+    bool take_label() {
+        if (take_name().empty() || !take("=\"")) return false;
+        while (!rest_.empty() && rest_.front() != '"') {
+            if (rest_.front() != '\\') {
+                rest_.remove_prefix(1);
+            } else if (!take("\\\\") && !take("\\\"") && !take("\\n")) {
+                return false;
+            }
+        }
+        return take("\"");
+    }
+
+    bool read_sample() {
+        const std::string_view whole = rest_;
+        const std::string name = take_name();
+        check_name(name);
+        if (take("{")) {
+            do {
+                if (!take_label()) return false;
+            } while (take(","));
+            if (!take("}")) return false;
+        }
+        const std::string key(whole.substr(0, whole.size() - rest_.size()));
+        if (!take(" ")) return false;
+        double value = -1;
+        const char* const end = rest_.data() + rest_.size();
+        const auto [stop, error] = std::from_chars(rest_.data(), end, value);
+        EXPECT_TRUE(samples.emplace(key, value).second) << key << " twice";
+        return error == std::errc{} && stop == end && value >= 0;
+    }
+
+    void check_name(const std::string& name) const {
+        const bool histogram = types.at(family_) == "histogram";
+        const std::set<std::string> parts{family_ + "_bucket", family_ + "_sum", family_ + "_count"};
+        EXPECT_TRUE(histogram ? parts.contains(name) : name == family_) << name << " in " << family_;
+    }
+
+    std::string_view rest_;
+    std::string helped_;
+    std::string family_;
 };
 
 TEST(Metrics, AreThoseOfTheContractAndNoOther) {

@@ -50,7 +50,9 @@ private:
     [[nodiscard]] int stop();
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] SinkStatus sink_status() const;
-    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() { return sink_ ? sink_->make_handler() : make_discarding_handler(); }
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
+        return sink_ ? sink_->make_handler() : make_discarding_handler();
+    }
 
     const DaemonConfig& config_;
     Signals signals_;  // before any thread
@@ -69,10 +71,10 @@ std::optional<Error> Daemon::start_sink() {
     options.path = config_.sink.type == SinkType::file ? config_.sink.path : std::string();
     options.descriptor = STDOUT_FILENO;
     options.queue_bytes = config_.sink.queue_bytes;
-    options.on_trouble = [this](const std::string& error) { log_.error("sink", {{"error", error}}); };
+    options.on_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_recovered = [this] { log_.info("sink writes again"); };
     options.on_broken = [this](const std::string& error) {
-        log_.error("sink", {{"error", error}});
+        log_.error(error);
         sink_lost_ = true;
         signals_.wake();
     };
@@ -101,7 +103,9 @@ std::optional<Error> Daemon::start_server() {
 std::optional<Error> Daemon::start_admin() {
     if (!config_.admin.enabled()) return std::nullopt;
     auto admin = AdminServer::start(config_.admin.address, *control_,
-                                    {.max_message_bytes = config_.server.item.max_bytes, .sink = [this] { return sink_status(); }, .not_ready = {}});
+                                    {.max_message_bytes = config_.server.item.max_bytes,
+                                     .sink = [this] { return sink_status(); },
+                                     .not_ready = {}});
     if (!admin) return admin.error();
     admin_ = std::move(admin).value();
     return std::nullopt;
@@ -113,7 +117,9 @@ std::optional<Error> Daemon::start() {
     if (auto error = start_server()) return error;
     if (auto error = start_admin()) return error;
     for (const ListenerStatus& listener : server_->status().listeners) {
-        log_.info("listening", {{"listener", listener.name}, {"address", to_string(listener.bound)}, {"detect_within", format_duration(listener.plan.detect_within)}});
+        log_.info("listening", {{"listener", listener.name},
+                                {"address", to_string(listener.bound)},
+                                {"detect_within", format_duration(listener.plan.detect_within)}});
     }
     if (admin_) log_.info("admin", {{"address", to_string(admin_->address())}});
     return std::nullopt;
@@ -166,7 +172,8 @@ int Daemon::stop() {
         if (sink_) sink_->give_up();
     }
     finishing.join();
-    if (lost > 0) log_.error("stopped before the sink had taken every event", {{"events_not_written", std::to_string(lost)}});
+    if (lost > 0)
+        log_.error("stopped before the sink had taken every event", {{"events_not_written", std::to_string(lost)}});
     log_.info("stopped");
     return lost > 0 || sink_lost_ ? exit_answer_is_no : exit_good;
 }

@@ -1,10 +1,10 @@
 #include "app/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <string>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include "base/clock.h"
 #include "base/json_writer.h"
@@ -17,10 +17,14 @@ namespace {
 
 std::string_view word(LogLevel level) {
     switch (level) {
-        case LogLevel::debug: return "debug";
-        case LogLevel::info: return "info";
-        case LogLevel::warn: return "warn";
-        case LogLevel::error: return "error";
+        case LogLevel::debug:
+            return "debug";
+        case LogLevel::info:
+            return "info";
+        case LogLevel::warn:
+            return "warn";
+        case LogLevel::error:
+            return "error";
     }
     return "";
 }
@@ -33,7 +37,8 @@ std::string time_now() {
 
 /// Bare where that is unambiguous, else quoted.
 std::string field_value(std::string_view value) {
-    const bool bare = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '='; });
+    const bool bare = !value.empty() && std::all_of(value.begin(), value.end(),
+                                                    [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '='; });
     if (bare) return std::string(value);
     std::string quoted;
     append_json_text(quoted, value);

@@ -9,8 +9,8 @@
 namespace holdfast {
 
 /// The daemon's log on standard error, one line for each notable thing, by spdlog. Any thread.
-/// Text: "2026-11-22T08:00:00.123Z info listening listener=devices address=127.0.0.1:7000"; JSON: the same as one object.
-/// Values may come from devices: they are escaped.
+/// Text: "2026-11-22T08:00:00.123Z info listening listener=devices address=127.0.0.1:7000"; JSON: the same as one
+/// object. Values may come from devices: they are escaped.
 class Log {
 public:
     using Fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;

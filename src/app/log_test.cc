@@ -20,14 +20,17 @@ TEST(Log, TextIsOneLineWhateverAFieldHolds) {
 }
 
 TEST(Log, JsonIsOneObjectALine) {
-    const std::string line = logged({.level = LogLevel::info, .format = LogFormat::json}, "listening", {{"listener", "devices"}});
+    const std::string line =
+        logged({.level = LogLevel::info, .format = LogFormat::json}, "listening", {{"listener", "devices"}});
     EXPECT_TRUE(line.starts_with(R"({"at":")")) << line;
     EXPECT_TRUE(line.ends_with(R"(,"level":"info","message":"listening","listener":"devices"})"
                                "\n"))
         << line;
 }
 
-TEST(Log, BelowItsLevelIsSilent) { EXPECT_EQ(logged({.level = LogLevel::warn, .format = LogFormat::text}, "x", {}), ""); }
+TEST(Log, BelowItsLevelIsSilent) {
+    EXPECT_EQ(logged({.level = LogLevel::warn, .format = LogFormat::text}, "x", {}), "");
+}
 
 }  // namespace
 }  // namespace holdfast

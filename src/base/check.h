@@ -6,7 +6,9 @@
 namespace holdfast::detail {
 
 [[noreturn]] inline void check_failed(const char* condition, const char* file, int line) {
-    std::fprintf(stderr, "holdfast: defect: %s does not hold at %s:%d; please report it with the lines before this one\n", condition, file, line);
+    std::fprintf(stderr,
+                 "holdfast: defect: %s does not hold at %s:%d; please report it with the lines before this one\n",
+                 condition, file, line);
     std::abort();
 }
 

@@ -45,7 +45,8 @@ struct Tick {
 
     friend auto operator<=>(Tick, Tick) = default;
     [[nodiscard]] std::chrono::milliseconds since(Tick earlier) const {
-        return std::chrono::milliseconds(100) * (static_cast<std::int64_t>(tenths) - static_cast<std::int64_t>(earlier.tenths));
+        return std::chrono::milliseconds(100) *
+               (static_cast<std::int64_t>(tenths) - static_cast<std::int64_t>(earlier.tenths));
     }
 };
 

@@ -13,7 +13,8 @@ TEST(ConnectionId, TextRoundTrips) {
 }
 
 TEST(ConnectionId, RefusesWhatIsNotOne) {
-    for (const char* text : {"", "-", "7f2c", "7f2c-", "-1", "7f2c-1x", "7f2c--1", "7f2c-1-1", "100000000-1", "1-10000000000000000", " 7f2c-1"}) {
+    for (const char* text : {"", "-", "7f2c", "7f2c-", "-1", "7f2c-1x", "7f2c--1", "7f2c-1-1", "100000000-1",
+                             "1-10000000000000000", " 7f2c-1"}) {
         EXPECT_EQ(parse_connection_id(text), std::nullopt) << text;
     }
 }

@@ -14,8 +14,9 @@ TEST(Endpoint, TextRoundTrips) {
 }
 
 TEST(Endpoint, RefusesWhatIsNotOne) {
-    for (const char* text : {"", ":", "7000", "127.0.0.1", "127.0.0.1:", ":7000", "::1:7000", "[::1]", "127.0.0.1:65536", "127.0.0.1:-1",
-                             "localhost:7000", "127.0.0.1:7000x", "[127.0.0.1]:7000"}) {
+    for (const char* text :
+         {"", ":", "7000", "127.0.0.1", "127.0.0.1:", ":7000", "::1:7000", "[::1]", "127.0.0.1:65536", "127.0.0.1:-1",
+          "localhost:7000", "127.0.0.1:7000x", "[127.0.0.1]:7000"}) {
         EXPECT_FALSE(parse_endpoint(text)) << text;
     }
 }
@@ -47,7 +48,8 @@ TEST(Prefix, OneAddressIsAPrefix) {
 }
 
 TEST(Prefix, RefusesWhatIsNotOne) {
-    for (const char* text : {"", "/", "10.2.0.0/", "10.2.0.0/33", "10.2.0.0/-1", "10.2/16", "2001:db8::/129", "10.2.0.0/16/2", "x/8"}) {
+    for (const char* text :
+         {"", "/", "10.2.0.0/", "10.2.0.0/33", "10.2.0.0/-1", "10.2/16", "2001:db8::/129", "10.2.0.0/16/2", "x/8"}) {
         EXPECT_FALSE(parse_prefix(text)) << text;
     }
     EXPECT_EQ(parse_prefix("10.2.0.1/16").error().message,

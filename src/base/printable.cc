@@ -5,8 +5,6 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t longest_quoted = 80;
-
 void append_hex(std::string& out, unsigned char byte) {
     constexpr std::string_view digits = "0123456789abcdef";
     out += "\\x";
@@ -45,10 +43,10 @@ std::string printable(std::string_view text) {
     return out;
 }
 
-std::string in_quotes(std::string_view text) {
+std::string in_quotes(std::string_view text, std::size_t longest) {
     std::size_t end = text.size();
-    if (end > longest_quoted) {
-        end = longest_quoted;
+    if (end > longest) {
+        end = longest;
         // Not in the middle of a UTF-8 sequence.
         while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -9,7 +10,10 @@ namespace holdfast {
 /// \n, \t or \x1b, and a backslash \\; other bytes stay. Pure.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// The same between double quotes, '"' as \", cut after 80 bytes with "..." behind it. For messages.
-[[nodiscard]] std::string in_quotes(std::string_view text);
+/// The same between double quotes, '"' as \", cut after `longest` bytes with "..." behind it. For messages.
+[[nodiscard]] std::string in_quotes(std::string_view text, std::size_t longest = 80);
+
+/// The same for the path of a file, which is never cut.
+[[nodiscard]] inline std::string path_in_quotes(std::string_view path) { return in_quotes(path, path.size()); }
 
 }  // namespace holdfast

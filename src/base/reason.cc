@@ -52,12 +52,18 @@ ReasonKind kind_of(CloseReason reason) noexcept { return row_of(reason).kind; }
 
 std::string_view to_string(ReasonKind kind) noexcept {
     switch (kind) {
-        case ReasonKind::peer: return "peer";
-        case ReasonKind::network: return "network";
-        case ReasonKind::policy: return "policy";
-        case ReasonKind::protocol: return "protocol";
-        case ReasonKind::resource: return "resource";
-        case ReasonKind::local: return "local";
+        case ReasonKind::peer:
+            return "peer";
+        case ReasonKind::network:
+            return "network";
+        case ReasonKind::policy:
+            return "policy";
+        case ReasonKind::protocol:
+            return "protocol";
+        case ReasonKind::resource:
+            return "resource";
+        case ReasonKind::local:
+            return "local";
     }
     HOLDFAST_CHECK(false);
 }

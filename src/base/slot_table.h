@@ -33,7 +33,8 @@ public:
     static_assert(sizeof(FreeSlot) <= sizeof(T) && alignof(FreeSlot) <= alignof(T));
 
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {
-        void* memory = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* memory =
+            ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) throw std::bad_alloc();
         memory_ = static_cast<std::byte*>(memory);
     }
@@ -93,7 +94,8 @@ public:
     }
 
     [[nodiscard]] std::uint32_t slot_of(const T& value) const noexcept {
-        return static_cast<std::uint32_t>((reinterpret_cast<const std::byte*>(&value) - memory_) / static_cast<std::ptrdiff_t>(sizeof(T)));
+        return static_cast<std::uint32_t>((reinterpret_cast<const std::byte*>(&value) - memory_) /
+                                          static_cast<std::ptrdiff_t>(sizeof(T)));
     }
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
     /// Slots 1 to highest() may be in use.
@@ -103,7 +105,9 @@ public:
 
 private:
     [[nodiscard]] std::size_t bytes() const { return (std::size_t{capacity_} + 1) * sizeof(T); }
-    [[nodiscard]] std::byte* place(std::uint32_t slot) const noexcept { return memory_ + std::size_t{slot} * sizeof(T); }
+    [[nodiscard]] std::byte* place(std::uint32_t slot) const noexcept {
+        return memory_ + std::size_t{slot} * sizeof(T);
+    }
 
     std::byte* memory_ = nullptr;
     std::uint32_t capacity_;

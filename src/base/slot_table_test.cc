@@ -47,7 +47,8 @@ TEST(SlotTable, FindsNothingOutsideItsRange) {
 }
 
 TEST(SlotTable, AgreesWithAMapUnderRandomUse) {
-    const unsigned seed = std::getenv("HOLDFAST_SEED") ? static_cast<unsigned>(std::atoi(std::getenv("HOLDFAST_SEED"))) : std::random_device{}();
+    const unsigned seed = std::getenv("HOLDFAST_SEED") ? static_cast<unsigned>(std::atoi(std::getenv("HOLDFAST_SEED")))
+                                                       : std::random_device{}();
     SCOPED_TRACE("HOLDFAST_SEED=" + std::to_string(seed));
     std::mt19937 random(seed);
     SlotTable<Cell> table(64);

@@ -27,20 +27,20 @@ std::string reason_of(int error) { return std::strerror(error); }
 
 /// What stands in the way of appending to `path`, if anything does.
 std::optional<std::string> not_writable(const std::string& path) {
-    if (path.find('\0') != std::string::npos) return in_quotes(path) + " holds a NUL byte: name another file";
+    if (path.find('\0') != std::string::npos) return path_in_quotes(path) + " holds a NUL byte: name another file";
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0) {
-        if (S_ISDIR(info.st_mode)) return in_quotes(path) + " is a directory: name a file in it";
+        if (S_ISDIR(info.st_mode)) return path_in_quotes(path) + " is a directory: name a file in it";
         if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0) return std::nullopt;
-        return in_quotes(path) + " cannot be written (" + reason_of(errno) +
+        return path_in_quotes(path) + " cannot be written (" + reason_of(errno) +
                "): change its rights or name another file";
     }
-    if (errno != ENOENT) return in_quotes(path) + " cannot be used (" + reason_of(errno) + "): name another file";
+    if (errno != ENOENT) return path_in_quotes(path) + " cannot be used (" + reason_of(errno) + "): name another file";
     std::filesystem::path directory = std::filesystem::path(path).parent_path();
     if (directory.empty()) directory = ".";
     if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return std::nullopt;
-    return "directory " + in_quotes(directory.string()) + " cannot be written (" + reason_of(errno) +
-           "): make it, change its rights or name another";
+    return path_in_quotes(path) + " cannot be made (its directory: " + reason_of(errno) +
+           "): make the directory, change its rights or name another file";
 }
 
 void check_sink(const SinkConfig& sink, Violations& out) {

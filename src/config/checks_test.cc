@@ -40,9 +40,9 @@ TEST(SinkPath, IsRefusedWhereItsRightsForbidWriting) {
     ASSERT_NE(::mkdtemp(directory.data()), nullptr);
     ASSERT_EQ(::chmod(directory.c_str(), 0555), 0);
     EXPECT_EQ(sink_violation(directory + "/x"),
-              "path in [sink]: directory \"" + directory +
-                  "\" cannot be written (Permission denied): make it, change its rights "
-                  "or name another");
+              "path in [sink]: \"" + directory +
+                  "/x\" cannot be made (its directory: Permission denied): make the directory, change its rights "
+                  "or name another file");
     ASSERT_EQ(::chmod(directory.c_str(), 0755), 0);
     std::ofstream(directory + "/x") << "";
     ASSERT_EQ(::chmod((directory + "/x").c_str(), 0444), 0);

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t largest_file = std::size_t{1} << 20;
 
 Error unreadable(const std::string& name, const std::string& why) {
-    return Error{"configuration " + in_quotes(name) + " cannot be read: " + why + ": name another with --config"};
+    return Error{"configuration " + path_in_quotes(name) + " cannot be read: " + why + ": name another with --config"};
 }
 
 Result<std::string> read_whole(const std::filesystem::path& path) {

@@ -235,9 +235,10 @@ TEST_F(LoadConfig, AFileSinkNeedsAPathThatCanBeWritten) {
         errors("[sink]\ntype = \"file\"\n"),
         ElementsAre("gateway.toml:2: type in [sink] is \"file\" without a path: add path = \"...\", or give --sink "
                     "file:PATH"));
-    EXPECT_THAT(errors("[sink]\ntype = \"file\"\npath = \"missing/x\"\n"),
-                ElementsAre("gateway.toml:3: path in [sink]: directory \"missing\" cannot be written (No such file or "
-                            "directory): make it, change its rights or name another"));
+    EXPECT_THAT(
+        errors("[sink]\ntype = \"file\"\npath = \"missing/x\"\n"),
+        ElementsAre("gateway.toml:3: path in [sink]: \"missing/x\" cannot be made (its directory: No such file or "
+                    "directory): make the directory, change its rights or name another file"));
     EXPECT_THAT(errors("[sink]\ntype = \"file\"\npath = \".\"\n"),
                 ElementsAre("gateway.toml:3: path in [sink]: \".\" is a directory: name a file in it"));
 }

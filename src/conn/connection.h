@@ -15,9 +15,9 @@ namespace holdfast {
 
 /// What a connection that is being written to needs, and an idle one does not have.
 struct Downlink {
-    std::string queue;    ///< framed bytes that the kernel had no room for
-    std::size_t sent = 0; ///< of the queue's front
-    Tick stalled_since;   ///< the peer's window was first seen closed with bytes waiting; 0: it is open
+    std::string queue;                 ///< framed bytes that the kernel had no room for
+    std::size_t sent = 0;              ///< of the queue's front
+    Tick stalled_since;                ///< the peer's window was first seen closed with bytes waiting; 0: it is open
     bool watches_write = false;        ///< EPOLLOUT is armed
     bool user_timeout_raised = false;  ///< `write_stall` is longer than the plan's TCP_USER_TIMEOUT
 
@@ -32,21 +32,21 @@ struct Connection : SlotHeader {
     std::uint8_t listener = 0;
     std::uint8_t pending_error = 0;  ///< errno that a send took from the socket; judged once the last words are read
     bool dying : 1 = false;
-    bool under_watch : 1 = false;    ///< the sweep reads TCP_INFO: data may be unacknowledged, or a probe went unanswered
-    bool read_again : 1 = false;     ///< in the shard's list: readable, but its share of the turn was used up
-    Tick opened;                     ///< when it was accepted
+    bool under_watch : 1 = false;  ///< the sweep reads TCP_INFO: data may be unacknowledged, or a probe went unanswered
+    bool read_again : 1 = false;   ///< in the shard's list: readable, but its share of the turn was used up
+    Tick opened;                   ///< when it was accepted
 
     Endpoint peer;
     std::uint16_t bad_items_in_row = 0;
-    Tick last_item;                  ///< latest complete item, or opened
+    Tick last_item;  ///< latest complete item, or opened
 
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
 
-    UnfinishedItemPtr unfinished;        ///< bytes of a started item
+    UnfinishedItemPtr unfinished;  ///< bytes of a started item
     std::unique_ptr<Downlink> downlink;
-    TextCell key;                        ///< of the latest item
+    TextCell key;  ///< of the latest item
 };
 
 // P7: the promise is 120 bytes of user memory for an idle connection, everything included. The slot is nearly all of

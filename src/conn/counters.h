@@ -12,7 +12,9 @@ namespace holdfast {
 /// Written by one reactor's thread, read by any: no read-modify-write, no shared cache line between reactors.
 class Counter {
 public:
-    void add(std::uint64_t n) noexcept { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+    void add(std::uint64_t n) noexcept {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
     void increment() noexcept { add(1); }
     void decrement() noexcept { add(~std::uint64_t{0}); }
     [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }

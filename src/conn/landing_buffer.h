@@ -9,9 +9,9 @@
 
 namespace holdfast {
 
-/// Where a reactor's reads land: one buffer for all its connections. In front of the landing area there is room for what a
-/// connection kept of an unfinished item, so that the two are contiguous without moving what was just read; behind it,
-/// padding that a parser may read.
+/// Where a reactor's reads land: one buffer for all its connections. In front of the landing area there is room for
+/// what a connection kept of an unfinished item, so that the two are contiguous without moving what was just read;
+/// behind it, padding that a parser may read.
 class LandingBuffer {
 public:
     static constexpr std::size_t landing_bytes = 64 * 1024;

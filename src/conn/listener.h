@@ -11,7 +11,8 @@ namespace holdfast {
 /// descriptors to accept with would spin. The reactor's thread; closing it ends the listening.
 class Listener {
 public:
-    Listener(UniqueFd socket, std::uint8_t index, Poller& poller) : socket_(std::move(socket)), index_(index), poller_(poller) {}
+    Listener(UniqueFd socket, std::uint8_t index, Poller& poller)
+        : socket_(std::move(socket)), index_(index), poller_(poller) {}
 
     /// 0 or the errno of epoll_ctl.
     [[nodiscard]] int resume() {

@@ -20,7 +20,8 @@ WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy) {
     const bool asked = view.facts.unacked_segments > 0 || evidence.probes > 0;
     const bool window_closed = evidence.peer_window == 0 && (evidence.unsent_bytes > 0 || view.bytes_waiting);
     if (window_closed) {
-        // Its window probes back off, so a closed window makes long silences normal: its own limit holds, not the silence's.
+        // Its window probes back off, so a closed window makes long silences normal: its own limit holds, not the
+        // silence's.
         const auto limit = policy.write_stall.value_or(policy.plan.silence_limit - policy.plan.sweep_period);
         return view.stalled > limit ? WatchVerdict::stalled_out : WatchVerdict::stalled;
     }

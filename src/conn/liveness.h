@@ -15,7 +15,7 @@ namespace holdfast {
 /// Deadlines that need no question to the kernel.
 struct DeadlineView {
     Tick now;
-    Tick reading_since;          ///< when reading from devices last resumed: they cannot be blamed for a pause of ours
+    Tick reading_since;  ///< when reading from devices last resumed: they cannot be blamed for a pause of ours
     Tick last_item;
     std::optional<Tick> item_began;  ///< of the unfinished item
 };
@@ -23,10 +23,10 @@ struct DeadlineView {
 
 /// A connection under watch, by what TCP_INFO says of it.
 enum class WatchVerdict : std::uint8_t {
-    well,     ///< all acknowledged and no probe out: the watch ends
-    waiting,  ///< data or a probe is out, within its time
-    stalled,  ///< the window is closed with bytes waiting, within its time
-    silent,   ///< nothing heard for the silence limit: dead
+    well,         ///< all acknowledged and no probe out: the watch ends
+    waiting,      ///< data or a probe is out, within its time
+    stalled,      ///< the window is closed with bytes waiting, within its time
+    silent,       ///< nothing heard for the silence limit: dead
     stalled_out,  ///< the window stayed closed for too long: close
 };
 struct WatchView {

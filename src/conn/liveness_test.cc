@@ -8,26 +8,38 @@ namespace {
 using namespace std::chrono_literals;
 
 ListenerPolicy policy_for(std::chrono::milliseconds detect_within) {
-    return {.plan = plan_liveness(detect_within).value(), .read_idle = 300s, .write_stall = std::nullopt, .item_deadline = 30s, .downlink_queue = 65'536};
+    return {.plan = plan_liveness(detect_within).value(),
+            .read_idle = 300s,
+            .write_stall = std::nullopt,
+            .item_deadline = 30s,
+            .downlink_queue = 65'536};
 }
 
 TEST(Deadlines, AreNeverEarlyAndAtMostATickLate) {
     const ListenerPolicy policy = policy_for(30s);
-    EXPECT_EQ(judge_deadlines({.now = {3'010}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy), std::nullopt);
-    EXPECT_EQ(judge_deadlines({.now = {3'011}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy), CloseReason::read_idle);
-    EXPECT_EQ(judge_deadlines({.now = {310}, .reading_since = {}, .last_item = {10}, .item_began = Tick{10}}, policy), std::nullopt);
-    EXPECT_EQ(judge_deadlines({.now = {311}, .reading_since = {}, .last_item = {10}, .item_began = Tick{10}}, policy), CloseReason::item_deadline);
+    EXPECT_EQ(judge_deadlines({.now = {3'010}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy),
+              std::nullopt);
+    EXPECT_EQ(judge_deadlines({.now = {3'011}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy),
+              CloseReason::read_idle);
+    EXPECT_EQ(judge_deadlines({.now = {310}, .reading_since = {}, .last_item = {10}, .item_began = Tick{10}}, policy),
+              std::nullopt);
+    EXPECT_EQ(judge_deadlines({.now = {311}, .reading_since = {}, .last_item = {10}, .item_began = Tick{10}}, policy),
+              CloseReason::item_deadline);
 }
 
 TEST(Deadlines, ReadIdleCanBeOff) {
     ListenerPolicy policy = policy_for(30s);
     policy.read_idle.reset();
-    EXPECT_EQ(judge_deadlines({.now = {4'000'000'000}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy), std::nullopt);
+    EXPECT_EQ(
+        judge_deadlines({.now = {4'000'000'000}, .reading_since = {}, .last_item = {10}, .item_began = {}}, policy),
+        std::nullopt);
 }
 
 TEST(Deadlines, APauseOfOursIsNotTheDevicesFault) {
     const ListenerPolicy policy = policy_for(30s);
-    EXPECT_EQ(judge_deadlines({.now = {5'000}, .reading_since = {4'900}, .last_item = {10}, .item_began = Tick{10}}, policy), std::nullopt);
+    EXPECT_EQ(
+        judge_deadlines({.now = {5'000}, .reading_since = {4'900}, .last_item = {10}, .item_began = Tick{10}}, policy),
+        std::nullopt);
 }
 
 TcpFacts heard(std::chrono::milliseconds ago) {

@@ -23,14 +23,19 @@ void ProbeRun::ask(Connection& connection, Token number, SteadyTime now) {
     const auto facts = read_tcp_facts(connection.fd);
     if (facts && facts->evidence.last_heard < probe_not_needed_within) {
         ++findings_.alive;
-        findings_.last = {.conn = {}, .alive = true, .waited = {}, .last_heard = facts->evidence.last_heard, .rtt = facts->evidence.rtt};
+        findings_.last = {.conn = {},
+                          .alive = true,
+                          .waited = {},
+                          .last_heard = facts->evidence.last_heard,
+                          .rtt = facts->evidence.rtt};
         return;
     }
     force_probe(connection.fd);
     waiting_.push_back({number, now, now});
 }
 
-ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now) {
+ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
+                                 SteadyTime now) {
     Connection* connection = registry.find(waiting.number);
     const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
     const milliseconds waited = elapsed(waiting.asked, now);
@@ -39,11 +44,12 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
         return Look::answered;
     }
     const milliseconds last_heard = facts->evidence.last_heard;
-    // It had been silent for a second and more when it was asked, so a silence shorter than half of that plus the wait is a
-    // new one; the margin absorbs the kernel's jiffies.
+    // It had been silent for a second and more when it was asked, so a silence shorter than half of that plus the wait
+    // is a new one; the margin absorbs the kernel's jiffies.
     if (last_heard < waited + probe_not_needed_within / 2) {
         ++findings_.alive;
-        findings_.last = {.conn = {}, .alive = true, .waited = waited, .last_heard = last_heard, .rtt = facts->evidence.rtt};
+        findings_.last = {
+            .conn = {}, .alive = true, .waited = waited, .last_heard = last_heard, .rtt = facts->evidence.rtt};
         end_forced_probe(connection->fd, policies[connection->listener].plan.idle);
         return Look::answered;
     }
@@ -63,10 +69,12 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
 
 void ProbeRun::count_silent(const Waiting& waiting, milliseconds last_heard, SteadyTime now) {
     findings_.silent.push_back(waiting.number);
-    findings_.last = {.conn = {}, .alive = false, .waited = elapsed(waiting.asked, now), .last_heard = last_heard, .rtt = {}};
+    findings_.last = {
+        .conn = {}, .alive = false, .waited = elapsed(waiting.asked, now), .last_heard = last_heard, .rtt = {}};
 }
 
-std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now, std::size_t limit) {
+std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<ListenerPolicy>& policies,
+                                         SteadyTime now, std::size_t limit) {
     for (; limit > 0 && next_ < waiting_.size(); --limit, ++next_) {
         Waiting waiting = waiting_[next_];
         if (look_at(waiting, registry, policies, now) == Look::waits) waiting_[kept_++] = waiting;
@@ -79,7 +87,9 @@ std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<L
     return std::nullopt;
 }
 
-SteadyTime ProbeRun::next_round(SteadyTime now) { return now + std::exchange(pause_, std::min(pause_ * 2, longest_pause)); }
+SteadyTime ProbeRun::next_round(SteadyTime now) {
+    return now + std::exchange(pause_, std::min(pause_ * 2, longest_pause));
+}
 
 void ProbeRun::give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now) {
     timeout_ = milliseconds(0);

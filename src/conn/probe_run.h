@@ -32,19 +32,21 @@ public:
 
     void ask(Connection& connection, Token number, SteadyTime now);
     /// Looks at up to `limit` of those that have not answered. Returns when to call again; nothing: it has ended.
-    [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now, std::size_t limit);
+    [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies,
+                                                 SteadyTime now, std::size_t limit);
     /// Ends it early: who has not answered counts as silent.
     void give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now);
 
 private:
     struct Waiting {
         Token number;
-        SteadyTime asked;      ///< first
+        SteadyTime asked;  ///< first
         SteadyTime asked_last;
     };
 
     enum class Look : std::uint8_t { answered, waits };
-    [[nodiscard]] Look look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now);
+    [[nodiscard]] Look look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
+                               SteadyTime now);
     void count_silent(const Waiting& waiting, std::chrono::milliseconds last_heard, SteadyTime now);
     [[nodiscard]] SteadyTime next_round(SteadyTime now);
     void finish();
@@ -52,8 +54,8 @@ private:
     std::chrono::milliseconds timeout_;
     Done done_;
     std::vector<Waiting> waiting_;
-    std::size_t next_ = 0;   // in waiting_, of this round
-    std::size_t kept_ = 0;   // of this round's, those that still wait, moved to the front
+    std::size_t next_ = 0;  // in waiting_, of this round
+    std::size_t kept_ = 0;  // of this round's, those that still wait, moved to the front
     std::chrono::milliseconds pause_{2};
     ProbeFindings findings_;
 };

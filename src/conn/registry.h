@@ -30,7 +30,8 @@ public:
     /// The open connection with this number; nullptr if it is dying, gone, or another reactor's.
     [[nodiscard]] Connection* find(Token number) noexcept {
         if (reactor_of(number) != reactor_) return nullptr;
-        Connection* found = table_.find(static_cast<std::uint32_t>(number) & max_connections, static_cast<std::uint32_t>(number >> 32));
+        Connection* found =
+            table_.find(static_cast<std::uint32_t>(number) & max_connections, static_cast<std::uint32_t>(number >> 32));
         return found != nullptr && !found->dying ? found : nullptr;
     }
     /// The open connection in this slot, or nullptr.

@@ -12,15 +12,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::uint32_t walk_slice = 2'048;      // slots a turn
-constexpr std::size_t probe_slice = 512;         // questions a turn: about 1 ms
+constexpr std::uint32_t walk_slice = 2'048;  // slots a turn
+constexpr std::size_t probe_slice = 512;     // questions a turn: about 1 ms
 constexpr milliseconds paused_recheck{5};
 
 milliseconds shortest_period(const std::vector<ListenerPolicy>& policies) {
     milliseconds period = milliseconds::max();
     for (const ListenerPolicy& policy : policies) {
-        period = std::min({period, policy.plan.sweep_period, policy.item_deadline / 4, policy.read_idle.value_or(period) / 4,
-                           policy.write_stall.value_or(period) / 4});
+        period = std::min({period, policy.plan.sweep_period, policy.item_deadline / 4,
+                           policy.read_idle.value_or(period) / 4, policy.write_stall.value_or(period) / 4});
     }
     return std::max(period, milliseconds(50));
 }
@@ -43,7 +43,8 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, S
       registry_(options.reactor, options.max_connections),
       buffer_(options.max_unfinished),
       pace_(shortest_period(policies_), reactor.now()) {
-    for (std::size_t i = 0; i < policies_.size(); ++i) listener_counters_.push_back(std::make_unique<ListenerCounters>());
+    for (std::size_t i = 0; i < policies_.size(); ++i)
+        listener_counters_.push_back(std::make_unique<ListenerCounters>());
 }
 
 void Shard::add_listener(UniqueFd socket) {

@@ -25,9 +25,9 @@ namespace holdfast {
 
 /// What a shard is made of.
 struct ShardOptions {
-    unsigned reactor = 0;               ///< its number
-    std::uint32_t max_connections = 0;  ///< of this shard
-    std::size_t max_unfinished = 0;     ///< bytes of an item that may wait for its end
+    unsigned reactor = 0;                  ///< its number
+    std::uint32_t max_connections = 0;     ///< of this shard
+    std::size_t max_unfinished = 0;        ///< bytes of an item that may wait for its end
     std::vector<ListenerPolicy> policies;  ///< by listener index
 };
 
@@ -48,8 +48,12 @@ public:
     [[nodiscard]] bool on_turn_end() override;
 
     [[nodiscard]] Registry& registry() { return registry_; }
-    [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const { return policies_[connection.listener]; }
-    [[nodiscard]] const std::vector<std::unique_ptr<ListenerCounters>>& listener_counters() const { return listener_counters_; }
+    [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const {
+        return policies_[connection.listener];
+    }
+    [[nodiscard]] const std::vector<std::unique_ptr<ListenerCounters>>& listener_counters() const {
+        return listener_counters_;
+    }
     [[nodiscard]] ShardCounters& counters() { return counters_; }
     [[nodiscard]] TurnTime time() const { return {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())}; }
 
@@ -63,10 +67,11 @@ public:
     void walk(Visit visit, std::function<void()> done);
     /// Asks one connection, or all that `wanted` says, whether they are there.
     void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done);
-    void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout, ProbeRun::Done done);
+    void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
+                   ProbeRun::Done done);
 
-    /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from `deadline`
-    /// on without reading.
+    /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from
+    /// `deadline` on without reading.
     void drain(SteadyTime deadline);
 
 private:
@@ -138,9 +143,9 @@ private:
     std::list<ProbeRun> probes_;
     std::optional<SteadyTime> drain_deadline_;
     bool drained_ = false;
-    bool paused_ = false;        // reading: the handler is not ready
-    bool asks_again_ = false;    // a timer will
-    Tick reading_since_;         // when it last became ready
+    bool paused_ = false;      // reading: the handler is not ready
+    bool asks_again_ = false;  // a timer will
+    Tick reading_since_;       // when it last became ready
 };
 
 }  // namespace holdfast

@@ -5,7 +5,6 @@
 #include "conn/shard.h"
 #include "tcp/accept_outcome.h"
 #include "tcp/sockaddr.h"
-#include "tcp/socket_options.h"
 
 namespace holdfast {
 
@@ -26,10 +25,13 @@ void Shard::accept_from(Listener& listener) {
             continue;
         }
         switch (judge_accept(errno)) {
-            case AcceptOutcome::drained: return;
-            case AcceptOutcome::try_again: break;
+            case AcceptOutcome::drained:
+                return;
+            case AcceptOutcome::try_again:
+                break;
             case AcceptOutcome::pause:
-            case AcceptOutcome::defect: return pause_accepting(listener, errno);
+            case AcceptOutcome::defect:
+                return pause_accepting(listener, errno);
         }
     }
 }
@@ -39,8 +41,7 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     Connection* connection = quota_.take() ? registry_.insert() : nullptr;
     if (connection == nullptr) {
         counters.refused_max_connections.increment();
-        discard_on_close(fd);
-        ::close(fd);
+        ::close(fd);  // an orderly end: the device sees that it was turned away, not that the network failed
         return;
     }
     connection->fd = fd;

@@ -32,7 +32,8 @@ void Shard::read(Connection& connection, ReadUntil until) {
         if (error == EAGAIN && connection.pending_error == 0) return;
         // The socket gives its errno out once: if a send took it, read now says 0 or EAGAIN.
         const bool taken_by_send = connection.pending_error != 0;
-        return end_by_kernel(connection, taken_by_send ? connection.pending_error : error, taken_by_send ? IoPhase::write : IoPhase::read);
+        return end_by_kernel(connection, taken_by_send ? connection.pending_error : error,
+                             taken_by_send ? IoPhase::write : IoPhase::read);
     }
     read_later(connection);
 }
@@ -99,7 +100,8 @@ void Shard::end_by_kernel(Connection& connection, int error, IoPhase phase) {
 SendOutcome Shard::send(Connection& connection, std::string_view framed) {
     if (connection.pending_error != 0) return SendOutcome::no_such_connection;
     if (connection.downlink && connection.downlink->waiting() > 0) {
-        if (connection.downlink->waiting() + framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
+        if (connection.downlink->waiting() + framed.size() > policy_of(connection).downlink_queue)
+            return SendOutcome::queue_full;
         connection.downlink->queue.append(framed);
         return SendOutcome::queued;
     }
@@ -124,7 +126,8 @@ void Shard::queue_downlink(Connection& connection, std::string_view framed) {
     downlink.queue.append(framed);
     if (std::exchange(downlink.watches_write, true)) return;
     const Token number = registry_.number_of(connection);
-    if (const int error = reactor_.poller().modify(connection.fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET, number); error != 0) {
+    if (const int error = reactor_.poller().modify(connection.fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET, number);
+        error != 0) {
         end_by_kernel(connection, error, IoPhase::register_);
     }
 }
@@ -133,7 +136,8 @@ void Shard::flush_downlink(Connection& connection) {
     if (!connection.downlink) return;
     Downlink& downlink = *connection.downlink;
     while (downlink.waiting() > 0) {
-        const ssize_t sent = ::send(connection.fd, downlink.queue.data() + downlink.sent, downlink.waiting(), MSG_NOSIGNAL);
+        const ssize_t sent =
+            ::send(connection.fd, downlink.queue.data() + downlink.sent, downlink.waiting(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) return fail_write(connection, errno);

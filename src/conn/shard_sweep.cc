@@ -31,12 +31,15 @@ void Shard::sweep_slice() {
 void Shard::look_at(Connection& connection) {
     const ListenerPolicy& policy = policy_of(connection);
     if (!paused_) {
-        const DeadlineView view{.now = time().tick,
-                                .reading_since = reading_since_,
-                                .last_item = connection.last_item,
-                                .item_began = connection.unfinished ? std::optional(connection.unfinished->began) : std::nullopt};
+        const DeadlineView view{
+            .now = time().tick,
+            .reading_since = reading_since_,
+            .last_item = connection.last_item,
+            .item_began = connection.unfinished ? std::optional(connection.unfinished->began) : std::nullopt};
         if (const auto reason = judge_deadlines(view, policy)) {
-            return close(connection, *reason, *reason == CloseReason::item_deadline ? handler_.why_unfinished(connection) : std::string_view());
+            return close(
+                connection, *reason,
+                *reason == CloseReason::item_deadline ? handler_.why_unfinished(connection) : std::string_view());
         }
     }
     if (connection.under_watch) look_at_watched(connection);
@@ -48,7 +51,8 @@ void Shard::look_at_watched(Connection& connection) {
     const ListenerPolicy& policy = policy_of(connection);
     const Downlink* downlink = connection.downlink.get();
     WatchView view{.facts = *facts, .bytes_waiting = downlink != nullptr && downlink->waiting() > 0, .stalled = {}};
-    if (downlink != nullptr && downlink->stalled_since != Tick{}) view.stalled = time().tick.since(downlink->stalled_since);
+    if (downlink != nullptr && downlink->stalled_since != Tick{})
+        view.stalled = time().tick.since(downlink->stalled_since);
     const WatchVerdict verdict = judge_watch(view, policy);
     note_stall(connection, verdict == WatchVerdict::stalled);
     switch (verdict) {
@@ -57,14 +61,16 @@ void Shard::look_at_watched(Connection& connection) {
             connection.downlink.reset();
             break;
         case WatchVerdict::waiting:
-        case WatchVerdict::stalled: break;
+        case WatchVerdict::stalled:
+            break;
         case WatchVerdict::silent: {
             const CloseReason reason = judge_timeout(facts->evidence, policy.plan.user_timeout);
             close(connection, Death{.reason = reason, .error = ETIMEDOUT, .detail = {}, .evidence = facts->evidence});
             break;
         }
         case WatchVerdict::stalled_out:
-            close(connection, Death{.reason = CloseReason::window_stalled, .error = 0, .detail = {}, .evidence = facts->evidence});
+            close(connection,
+                  Death{.reason = CloseReason::window_stalled, .error = 0, .detail = {}, .evidence = facts->evidence});
             break;
     }
 }
@@ -79,7 +85,8 @@ void Shard::note_stall(Connection& connection, bool stalled) {
     if (!stalled) downlink.stalled_since = Tick{};
     if (stalled != downlink.user_timeout_raised && policy.outlasts_kernel()) {
         downlink.user_timeout_raised = stalled;
-        set_user_timeout(connection.fd, stalled ? *policy.write_stall + policy.plan.detect_within : policy.plan.user_timeout);
+        set_user_timeout(connection.fd,
+                         stalled ? *policy.write_stall + policy.plan.detect_within : policy.plan.user_timeout);
     }
 }
 

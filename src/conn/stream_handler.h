@@ -31,26 +31,29 @@ struct Death {
 
 /// What became of a window of bytes.
 struct Taken {
-    std::size_t consumed = 0;         ///< of the window's front; the rest is an unfinished item, kept and offered again
-    std::uint64_t scan = 0;           ///< the handler's note, given back with what was kept
-    std::optional<CloseReason> end;   ///< the connection must end
-    std::string_view detail;          ///< static text for its `closed` event
+    std::size_t consumed = 0;        ///< of the window's front; the rest is an unfinished item, kept and offered again
+    std::uint64_t scan = 0;          ///< the handler's note, given back with what was kept
+    std::optional<CloseReason> end;  ///< the connection must end
+    std::string_view detail;         ///< static text for its `closed` event
 };
 
-/// Whom a shard hands its connections' bytes to: it knows framings and sinks, a shard does not. All on the shard's thread.
+/// Whom a shard hands its connections' bytes to: it knows framings and sinks, a shard does not. All on the shard's
+/// thread.
 class StreamHandler {
 public:
     virtual ~StreamHandler() = default;
 
     virtual void on_open(const Connection& connection, Token number, const TurnTime& time) = 0;
     /// `window` starts at an item's boundary and is followed by at least 64 readable bytes.
-    [[nodiscard]] virtual Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan, const TurnTime& time) = 0;
+    [[nodiscard]] virtual Taken on_bytes(Connection& connection, Token number, std::span<const char> window,
+                                         std::uint64_t scan, const TurnTime& time) = 0;
     virtual void on_close(const Connection& connection, Token number, const Death& death, const TurnTime& time) = 0;
     virtual void on_turn_end() = 0;
 
     /// False: read no device now. Asked before each read.
     [[nodiscard]] virtual bool ready() = 0;
-    /// A sentence for the `closed` event of a connection whose item was not finished in time; static text, may be empty.
+    /// A sentence for the `closed` event of a connection whose item was not finished in time; static text, may be
+    /// empty.
     [[nodiscard]] virtual std::string_view why_unfinished(const Connection& connection) = 0;
 
     /// Accepting stopped for want of descriptors or memory, or goes on; once each.

@@ -24,7 +24,9 @@ public:
     [[nodiscard]] bool behind() const { return owed_ >= 1; }
 
     /// How often to call: often enough that slices stay small, seldom enough that an idle gateway sleeps.
-    [[nodiscard]] std::chrono::milliseconds interval() const { return std::max(period_ / 10, std::chrono::milliseconds(10)); }
+    [[nodiscard]] std::chrono::milliseconds interval() const {
+        return std::max(period_ / 10, std::chrono::milliseconds(10));
+    }
 
 private:
     std::chrono::milliseconds period_;

@@ -18,7 +18,8 @@ public:
     ~TextCell() { std::free(text_); }
 
     [[nodiscard]] std::string_view view() const noexcept {
-        return text_ == nullptr ? std::string_view() : std::string_view(text_ + 1, static_cast<unsigned char>(text_[0]));
+        return text_ == nullptr ? std::string_view()
+                                : std::string_view(text_ + 1, static_cast<unsigned char>(text_[0]));
     }
 
     /// Throws std::bad_alloc.

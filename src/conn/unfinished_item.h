@@ -17,7 +17,9 @@ struct UnfinishedItem {
     std::uint32_t capacity = 0;
 
     [[nodiscard]] char* data() noexcept { return reinterpret_cast<char*>(this + 1); }
-    [[nodiscard]] std::span<const char> bytes() const noexcept { return {reinterpret_cast<const char*>(this + 1), size}; }
+    [[nodiscard]] std::span<const char> bytes() const noexcept {
+        return {reinterpret_cast<const char*>(this + 1), size};
+    }
 };
 
 struct FreeUnfinishedItem {

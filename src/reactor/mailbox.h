@@ -9,8 +9,9 @@
 
 namespace holdfast {
 
-/// Work from other threads for one reactor's thread, in order. post() may be called from any thread; the rest belongs to
-/// the reactor. After close_and_drain() nothing is taken any more, so every accepted piece of work is run exactly once.
+/// Work from other threads for one reactor's thread, in order. post() may be called from any thread; the rest belongs
+/// to the reactor. After close_and_drain() nothing is taken any more, so every accepted piece of work is run exactly
+/// once.
 class Mailbox {
 public:
     using Work = std::function<void()>;
@@ -35,7 +36,7 @@ private:
     std::vector<Work> posted_;  // guarded by mutex_
     bool closed_ = false;       // guarded by mutex_
     std::vector<Work> taken_;
-    std::size_t next_ = 0;      // in taken_
+    std::size_t next_ = 0;  // in taken_
 };
 
 }  // namespace holdfast

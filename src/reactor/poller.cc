@@ -19,9 +19,13 @@ int control(int epoll, int operation, int fd, std::uint32_t events, Token token)
 
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) { HOLDFAST_CHECK(epoll_.valid()); }
 
-int Poller::add(int fd, std::uint32_t events, Token token) noexcept { return control(epoll_.get(), EPOLL_CTL_ADD, fd, events, token); }
+int Poller::add(int fd, std::uint32_t events, Token token) noexcept {
+    return control(epoll_.get(), EPOLL_CTL_ADD, fd, events, token);
+}
 
-int Poller::modify(int fd, std::uint32_t events, Token token) noexcept { return control(epoll_.get(), EPOLL_CTL_MOD, fd, events, token); }
+int Poller::modify(int fd, std::uint32_t events, Token token) noexcept {
+    return control(epoll_.get(), EPOLL_CTL_MOD, fd, events, token);
+}
 
 void Poller::remove(int fd) noexcept { control(epoll_.get(), EPOLL_CTL_DEL, fd, 0, 0); }
 

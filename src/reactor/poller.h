@@ -12,8 +12,9 @@
 
 namespace holdfast {
 
-/// What a readiness event carries back: the caller's own 64 bits. A connection's token holds its slot's generation, so an
-/// event that was in flight when the slot was freed is recognised as stale. The top bit marks the reactor's own tokens.
+/// What a readiness event carries back: the caller's own 64 bits. A connection's token holds its slot's generation, so
+/// an event that was in flight when the slot was freed is recognised as stale. The top bit marks the reactor's own
+/// tokens.
 using Token = std::uint64_t;
 inline constexpr Token reactor_token_bit = Token{1} << 63;
 
@@ -22,7 +23,8 @@ class Poller {
 public:
     Poller();
 
-    /// 0, or the errno of epoll_ctl (ENOMEM, ENOSPC: the user's limit of watches). A closed descriptor leaves by itself.
+    /// 0, or the errno of epoll_ctl (ENOMEM, ENOSPC: the user's limit of watches). A closed descriptor leaves by
+    /// itself.
     [[nodiscard]] int add(int fd, std::uint32_t events, Token token) noexcept;
     [[nodiscard]] int modify(int fd, std::uint32_t events, Token token) noexcept;
     void remove(int fd) noexcept;

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// The reactor's few timers, in order of time: the sweep, a paused listener, a running probe. Connections have none; the
-/// sweep looks at them (docs/decisions/0002). One thread; the owner moves time, tests too.
+/// The reactor's few timers, in order of time: the sweep, a paused listener, a running probe. Connections have none;
+/// the sweep looks at them (docs/decisions/0002). One thread; the owner moves time, tests too.
 class TimerQueue {
 public:
     /// Runs `run` once at `when`. There is no cancelling: a timer that finds its work done does nothing.

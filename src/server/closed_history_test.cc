@@ -29,7 +29,8 @@ TEST(ClosedHistory, KeepsTheLastAndTellsTheNewestFirst) {
 TEST(ClosedHistory, FiltersThenPages) {
     ClosedHistory history(100);
     for (std::uint64_t n = 1; n <= 10; ++n) {
-        history.add(life(n, n % 2 == 0 ? "10.2.0.1:1" : "10.3.0.1:1", n % 5 == 0 ? CloseReason::kicked : CloseReason::peer_reset));
+        history.add(life(n, n % 2 == 0 ? "10.2.0.1:1" : "10.3.0.1:1",
+                         n % 5 == 0 ? CloseReason::kicked : CloseReason::peer_reset));
     }
     ClosedQuery query;
     query.reason = CloseReason::kicked;

@@ -33,13 +33,20 @@ int descending(const T& a, const T& b) {
 
 int compare(ConnectionSort sort, const ConnectionRow& a, const ConnectionRow& b) {
     switch (sort) {
-        case ConnectionSort::age: return descending(a.age, b.age);
-        case ConnectionSort::idle: return descending(a.since_item, b.since_item);
-        case ConnectionSort::items: return descending(a.items, b.items);
-        case ConnectionSort::bytes_in: return descending(a.bytes_in, b.bytes_in);
-        case ConnectionSort::bytes_out: return descending(a.bytes_out, b.bytes_out);
-        case ConnectionSort::peer: return descending(b.peer, a.peer);
-        case ConnectionSort::key: return descending(b.key, a.key);
+        case ConnectionSort::age:
+            return descending(a.age, b.age);
+        case ConnectionSort::idle:
+            return descending(a.since_item, b.since_item);
+        case ConnectionSort::items:
+            return descending(a.items, b.items);
+        case ConnectionSort::bytes_in:
+            return descending(a.bytes_in, b.bytes_in);
+        case ConnectionSort::bytes_out:
+            return descending(a.bytes_out, b.bytes_out);
+        case ConnectionSort::peer:
+            return descending(b.peer, a.peer);
+        case ConnectionSort::key:
+            return descending(b.key, a.key);
     }
     return 0;
 }
@@ -56,14 +63,16 @@ std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexc
 }
 
 bool ConnectionList::wants(const Connection& connection, std::string_view listener) const {
-    return (!query_.peer || query_.peer->contains(connection.peer.address)) && (!query_.key || connection.key.view() == *query_.key) &&
-           (!query_.listener || listener == *query_.listener);
+    return (!query_.peer || query_.peer->contains(connection.peer.address)) &&
+           (!query_.key || connection.key.view() == *query_.key) && (!query_.listener || listener == *query_.listener);
 }
 
 void ConnectionList::add(ConnectionRow row) {
     ++total_;
     rows_.push_back(std::move(row));
-    const std::size_t needed = query_.limit > std::numeric_limits<std::size_t>::max() / 4 - query_.offset ? rows_.size() : query_.offset + query_.limit;
+    const std::size_t needed = query_.limit > std::numeric_limits<std::size_t>::max() / 4 - query_.offset
+                                   ? rows_.size()
+                                   : query_.offset + query_.limit;
     if (rows_.size() > 2 * needed + 4'096) trim();
 }
 

@@ -19,6 +19,7 @@ struct BoundListener {
 };
 
 /// Binds every listener `reactors` times and proves its plan. On an error nothing stays bound.
-[[nodiscard]] Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners, unsigned reactors);
+[[nodiscard]] Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners,
+                                                                unsigned reactors);
 
 }  // namespace holdfast

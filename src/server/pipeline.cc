@@ -7,21 +7,25 @@ namespace holdfast {
 
 static_assert(sizeof(FrameScan) == sizeof(std::uint64_t), "a connection keeps it as one number");
 
-Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history)
+Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices)
     : run_(options.run),
       listeners_(std::move(options.listeners)),
       max_item_bytes_(options.item.max_bytes),
-      on_notice_(std::move(options.on_notice)),
       events_(std::move(events)),
       history_(history),
+      notices_(notices),
       decoder_(options.item.key, options.item.max_depth, options.item.max_bytes) {}
 
 void Pipeline::on_open(const Connection& connection, Token number, const TurnTime& time) {
     events_given_.increment();
-    events_->on_connected({.conn = {run_, number}, .listener = listeners_[connection.listener].name, .peer = connection.peer, .at = time.wall});
+    events_->on_connected({.conn = {run_, number},
+                           .listener = listeners_[connection.listener].name,
+                           .peer = connection.peer,
+                           .at = time.wall});
 }
 
-Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan_note, const TurnTime& time) {
+Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan_note,
+                         const TurnTime& time) {
     const PipelineListener& listener = listeners_[connection.listener];
     auto scan = std::bit_cast<FrameScan>(scan_note);
     std::size_t done = 0;
@@ -31,14 +35,22 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
         std::optional<CloseReason> end;
         std::size_t next = frame.next;
         switch (frame.kind) {
-            case Frame::Kind::partial: return {.consumed = done + frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
+            case Frame::Kind::partial:
+                return {
+                    .consumed = done + frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
             case Frame::Kind::too_large:
                 static_cast<void>(on_bad_item(connection, BadItem::too_large));
-                return {.consumed = done, .scan = 0, .end = CloseReason::item_too_large, .detail = "item.max_bytes is the limit"};
-            case Frame::Kind::malformed: end = on_bad_item(connection, BadItem::not_json); break;
+                return {.consumed = done,
+                        .scan = 0,
+                        .end = CloseReason::item_too_large,
+                        .detail = "item.max_bytes is the limit"};
+            case Frame::Kind::malformed:
+                end = on_bad_item(connection, BadItem::not_json);
+                break;
             case Frame::Kind::item:
                 end = on_item(connection, number, {rest.data() + frame.begin, frame.end - frame.begin}, time);
-                if (listener.framing == Framing::json && connection.bad_items_in_row > 0) next = resync_after(rest, frame.next);
+                if (listener.framing == Framing::json && connection.bad_items_in_row > 0)
+                    next = resync_after(rest, frame.next);
                 break;
         }
         if (end) return {.consumed = done, .scan = 0, .end = end, .detail = {}};
@@ -47,7 +59,8 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
 
-std::optional<CloseReason> Pipeline::on_item(Connection& connection, Token number, std::string_view text, const TurnTime& time) {
+std::optional<CloseReason> Pipeline::on_item(Connection& connection, Token number, std::string_view text,
+                                             const TurnTime& time) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
     if (decoded.bad) return on_bad_item(connection, *decoded.bad);
     connection.bad_items_in_row = 0;
@@ -110,16 +123,18 @@ std::string_view Pipeline::why_unfinished(const Connection& connection) {
 }
 
 void Pipeline::on_accept_paused(std::uint8_t listener, int error) {
-    if (!on_notice_) return;
-    on_notice_({.kind = Notice::Kind::accept_paused,
-                .listener = listeners_[listener].name,
-                .message = std::string("accepting paused: ") + std::strerror(error) +
-                           "; devices wait in the backlog; raise the descriptor limit (LimitNOFILE, ulimit -n) or lower limits.max_connections"});
+    notices_.pass(listener,
+                  {.kind = Notice::Kind::accept_paused,
+                   .listener = listeners_[listener].name,
+                   .message = std::string("accepting paused: ") + std::strerror(error) +
+                              "; devices wait in the backlog; raise the descriptor limit (LimitNOFILE, ulimit -n) or "
+                              "lower limits.max_connections"});
 }
 
 void Pipeline::on_accept_resumed(std::uint8_t listener) {
-    if (!on_notice_) return;
-    on_notice_({.kind = Notice::Kind::accept_resumed, .listener = listeners_[listener].name, .message = "accepting again"});
+    notices_.pass(
+        listener,
+        {.kind = Notice::Kind::accept_resumed, .listener = listeners_[listener].name, .message = "accepting again"});
 }
 
 }  // namespace holdfast

@@ -14,6 +14,7 @@
 #include "conn/counters.h"
 #include "conn/stream_handler.h"
 #include "server/closed_history.h"
+#include "server/notice_gate.h"
 
 namespace holdfast {
 
@@ -24,25 +25,25 @@ struct PipelineListener {
     std::uint16_t max_bad_items = 0;
 };
 
-/// One reactor's way from bytes to events: framing, then item, then the EventHandler; and from a death to its `closed` event.
-/// Owns the handler and the decoder; the shard's thread.
+/// One reactor's way from bytes to events: framing, then item, then the EventHandler; and from a death to its `closed`
+/// event. Owns the handler and the decoder; the shard's thread.
 class Pipeline final : public StreamHandler {
 public:
     struct Options {
         std::uint32_t run = 0;
         std::vector<PipelineListener> listeners;
         ItemConfig item;
-        std::function<void(const Notice&)> on_notice;
     };
 
-    Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history);
+    Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices);
 
     /// Where the shard counts, by listener; set once before the reactor runs.
     void count_in(std::vector<ListenerCounters*> counters) { counters_ = std::move(counters); }
     [[nodiscard]] const Counter& events_given() const { return events_given_; }
 
     void on_open(const Connection& connection, Token number, const TurnTime& time) override;
-    [[nodiscard]] Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan, const TurnTime& time) override;
+    [[nodiscard]] Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
+                                 const TurnTime& time) override;
     void on_close(const Connection& connection, Token number, const Death& death, const TurnTime& time) override;
     void on_turn_end() override { events_->on_turn_end(); }
     [[nodiscard]] bool ready() override { return events_->ready(); }
@@ -52,15 +53,16 @@ public:
 
 private:
     /// One item's worth of bytes; what must end the connection, if anything.
-    [[nodiscard]] std::optional<CloseReason> on_item(Connection& connection, Token number, std::string_view text, const TurnTime& time);
+    [[nodiscard]] std::optional<CloseReason> on_item(Connection& connection, Token number, std::string_view text,
+                                                     const TurnTime& time);
     [[nodiscard]] std::optional<CloseReason> on_bad_item(Connection& connection, BadItem kind);
 
     std::uint32_t run_;
     std::vector<PipelineListener> listeners_;
     std::size_t max_item_bytes_;
-    std::function<void(const Notice&)> on_notice_;
     std::unique_ptr<EventHandler> events_;
     ClosedHistory& history_;
+    NoticeGate& notices_;
     ItemDecoder decoder_;
     std::vector<ListenerCounters*> counters_;
     Counter events_given_;

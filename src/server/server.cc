@@ -1,11 +1,11 @@
-#include <holdfast/server.h>
-
 #include <sys/random.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <thread>
 #include <utility>
+
+#include <holdfast/server.h>
 
 #include "base/check.h"
 #include "codec/framing.h"
@@ -28,7 +28,8 @@ std::size_t effective_max_connections(const ServerConfig& config) {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return Registry::max_connections;
     const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
-    return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors : std::max<std::size_t>(descriptors / 2, 1);
+    return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors
+                                                  : std::max<std::size_t>(descriptors / 2, 1);
 }
 
 unsigned effective_reactors(const ServerConfig& config) {
@@ -56,7 +57,11 @@ ListenerPolicy policy_of(const ListenerConfig& listener, const LivenessPlan& pla
 class Server::Impl {
 public:
     Impl(ServerConfig config, std::vector<BoundListener> bound)
-        : config_(std::move(config)), run_(draw_run()), quota_(effective_max_connections(config_)), history_(config_.closed_history) {
+        : config_(std::move(config)),
+          run_(draw_run()),
+          quota_(effective_max_connections(config_)),
+          history_(config_.closed_history),
+          notices_(config_.listeners.size(), config_.on_notice) {
         for (BoundListener& listener : bound) bound_.push_back(std::move(listener));
     }
     Impl(const Impl&) = delete;
@@ -80,9 +85,11 @@ public:
         const unsigned reactor = Registry::reactor_of(id.number);
         return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
     }
-    /// Asks the connection's reactor; `absent` if it has ended. `question` runs on that reactor's thread and must reply once.
+    /// Asks the connection's reactor; `absent` if it has ended. `question` runs on that reactor's thread and must reply
+    /// once.
     template <typename T>
-    [[nodiscard]] T ask_connection(ConnectionId id, T absent, std::function<void(Shard&, Connection&, Reply<T>)> question) const;
+    [[nodiscard]] T ask_connection(ConnectionId id, T absent,
+                                   std::function<void(Shard&, Connection&, Reply<T>)> question) const;
 
     ServerConfig config_;
     const SystemClock clock_;
@@ -92,6 +99,7 @@ public:
     std::vector<BoundListener> bound_;
     ConnectionQuota quota_;
     ClosedHistory history_;
+    NoticeGate notices_;
     std::atomic<bool> draining_{false};
     std::vector<std::unique_ptr<Worker>> workers_;
 };
@@ -106,12 +114,15 @@ void Server::Impl::start(unsigned reactors, const HandlerFactory& make_handler) 
     }
     const auto capacity = static_cast<std::uint32_t>(std::min<std::size_t>(quota_.max(), Registry::max_connections));
     for (unsigned i = 0; i < reactors; ++i) {
-        auto pipeline = std::make_unique<Pipeline>(
-            Pipeline::Options{.run = run_, .listeners = listeners, .item = config_.item, .on_notice = config_.on_notice}, make_handler(i), history_);
-        workers_.push_back(std::make_unique<Worker>(
-            clock_, quota_,
-            ShardOptions{.reactor = i, .max_connections = capacity, .max_unfinished = max_unfinished_bytes(config_.item), .policies = policies},
-            std::move(pipeline)));
+        auto pipeline =
+            std::make_unique<Pipeline>(Pipeline::Options{.run = run_, .listeners = listeners, .item = config_.item},
+                                       make_handler(i), history_, notices_);
+        workers_.push_back(std::make_unique<Worker>(clock_, quota_,
+                                                    ShardOptions{.reactor = i,
+                                                                 .max_connections = capacity,
+                                                                 .max_unfinished = max_unfinished_bytes(config_.item),
+                                                                 .policies = policies},
+                                                    std::move(pipeline)));
         for (BoundListener& listener : bound_) workers_.back()->shard().add_listener(std::move(listener.sockets[i]));
     }
     for (unsigned i = 0; i < reactors; ++i) workers_[i]->start(i);
@@ -161,7 +172,8 @@ ConnectionRow Server::Impl::row_of(const Connection& connection, Shard& shard) c
 }
 
 template <typename T>
-T Server::Impl::ask_connection(ConnectionId id, T absent, std::function<void(Shard&, Connection&, Reply<T>)> question) const {
+T Server::Impl::ask_connection(ConnectionId id, T absent,
+                               std::function<void(Shard&, Connection&, Reply<T>)> question) const {
     Worker* worker = worker_of(id);
     if (worker == nullptr) return absent;
     const Reply<T> reply;
@@ -195,14 +207,16 @@ ServerStatus Server::status() const { return impl_->status(); }
 std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return impl_->history_.find(query); }
 
 ConnectionPage Server::list(const ConnectionQuery& query) const {
-    auto lists = ask_all<std::shared_ptr<ConnectionList>>(impl_->workers_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
-        auto list = std::make_shared<ConnectionList>(query);
-        shard.walk(
-            [this, list, &shard](Connection& connection) {
-                if (list->wants(connection, impl_->config_.listeners[connection.listener].name)) list->add(impl_->row_of(connection, shard));
-            },
-            [list, reply] { reply(list); });
-    });
+    auto lists = ask_all<std::shared_ptr<ConnectionList>>(
+        impl_->workers_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
+            auto list = std::make_shared<ConnectionList>(query);
+            shard.walk(
+                [this, list, &shard](Connection& connection) {
+                    if (list->wants(connection, impl_->config_.listeners[connection.listener].name))
+                        list->add(impl_->row_of(connection, shard));
+                },
+                [list, reply] { reply(list); });
+        });
     ConnectionList all(query);
     for (auto& list : lists) {
         if (list) all.merge(std::move(*list));
@@ -212,33 +226,38 @@ ConnectionPage Server::list(const ConnectionQuery& query) const {
 
 std::optional<ConnectionDetail> Server::show(ConnectionId id) const {
     using Answer = std::optional<ConnectionDetail>;
-    return impl_->ask_connection<Answer>(id, std::nullopt, [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
-        ConnectionDetail detail{.row = impl_->row_of(connection, shard),
-                                .evidence = {},
-                                .unfinished_item_bytes = connection.unfinished ? connection.unfinished->size : 0,
-                                .downlink_queue_bytes = connection.downlink ? connection.downlink->waiting() : 0,
-                                .plan = shard.policy_of(connection).plan};
-        if (const auto facts = read_tcp_facts(connection.fd)) detail.evidence = facts->evidence;
-        reply(std::move(detail));
-    });
+    return impl_->ask_connection<Answer>(
+        id, std::nullopt, [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
+            ConnectionDetail detail{.row = impl_->row_of(connection, shard),
+                                    .evidence = {},
+                                    .unfinished_item_bytes = connection.unfinished ? connection.unfinished->size : 0,
+                                    .downlink_queue_bytes = connection.downlink ? connection.downlink->waiting() : 0,
+                                    .plan = shard.policy_of(connection).plan};
+            if (const auto facts = read_tcp_facts(connection.fd)) detail.evidence = facts->evidence;
+            reply(std::move(detail));
+        });
 }
 
 std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) {
     using Answer = std::optional<ProbeAnswer>;
-    return impl_->ask_connection<Answer>(id, std::nullopt, [id, timeout](Shard& shard, Connection& connection, Reply<Answer> reply) {
-        shard.probe(connection, timeout, [id, reply](ProbeFindings findings) {
-            findings.last.conn = id;
-            reply(findings.last);
-        });
-    });
+    return impl_->ask_connection<Answer>(id, std::nullopt,
+                                         [id, timeout](Shard& shard, Connection& connection, Reply<Answer> reply) {
+                                             shard.probe(connection, timeout, [id, reply](ProbeFindings findings) {
+                                                 findings.last.conn = id;
+                                                 reply(findings.last);
+                                             });
+                                         });
 }
 
 ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout) {
     const SteadyTime asked = impl_->clock_.steady();
-    const auto findings = ask_all<ProbeFindings>(impl_->workers_, [&peer, timeout](Shard& shard, Reply<ProbeFindings> reply) {
-        const auto wanted = [peer](const Connection& connection) { return !peer || peer->contains(connection.peer.address); };
-        shard.probe_all(wanted, timeout, [reply](ProbeFindings found) { reply(std::move(found)); });
-    });
+    const auto findings =
+        ask_all<ProbeFindings>(impl_->workers_, [&peer, timeout](Shard& shard, Reply<ProbeFindings> reply) {
+            const auto wanted = [peer](const Connection& connection) {
+                return !peer || peer->contains(connection.peer.address);
+            };
+            shard.probe_all(wanted, timeout, [reply](ProbeFindings found) { reply(std::move(found)); });
+        });
     ProbeSummary summary;
     for (const ProbeFindings& found : findings) {
         summary.asked += found.asked;
@@ -274,7 +293,8 @@ std::size_t Server::close_all(const Prefix& peer) {
 
 SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
     return impl_->ask_connection<SendOutcome>(
-        id, SendOutcome::no_such_connection, [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
+        id, SendOutcome::no_such_connection,
+        [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             std::string framed;
             append_framed(framed, impl_->config_.listeners[connection.listener].framing, json_object);
             reply(shard.send(connection, framed));

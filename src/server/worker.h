@@ -13,7 +13,8 @@
 
 namespace holdfast {
 
-/// One reactor with its shard, its pipeline and its thread. Ends when its shard has drained; joined by wait() or the destructor.
+/// One reactor with its shard, its pipeline and its thread. Ends when its shard has drained; joined by wait() or the
+/// destructor.
 class Worker {
 public:
     Worker(const Clock& clock, ConnectionQuota& quota, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
@@ -63,7 +64,8 @@ template <typename T>
 
 /// Asks every worker the same and combines the answers, in the order of the workers.
 template <typename T>
-[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<Worker>>& workers, const std::function<void(Shard&, Reply<T>)>& question) {
+[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<Worker>>& workers,
+                                     const std::function<void(Shard&, Reply<T>)>& question) {
     std::vector<std::future<T>> answers;
     for (const auto& worker : workers) answers.push_back(ask<T>(*worker, question));
     std::vector<T> result;

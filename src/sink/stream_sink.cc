@@ -21,8 +21,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds look_again{50};        // at the deadline, while a pipe's reader is slow
-constexpr milliseconds retry_pause{500};      // after a file could not be written
+constexpr milliseconds look_again{50};    // at the deadline, while a pipe's reader is slow
+constexpr milliseconds retry_pause{500};  // after a file could not be written
 constexpr std::size_t spare_buffers = 8;
 constexpr std::size_t largest_spare = std::size_t{1} << 20;
 
@@ -176,8 +176,10 @@ StreamSink::Wrote StreamSink::write_all(std::string_view bytes) {
             if (past_deadline()) return Wrote::gave_up;
             continue;
         }
-        // A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)): so this thread can always be stopped.
-        const ssize_t wrote = ::write(fd_, bytes.data(), regular_file_ ? bytes.size() : std::min<std::size_t>(bytes.size(), PIPE_BUF));
+        // A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)): so this thread can always be
+        // stopped.
+        const ssize_t wrote =
+            ::write(fd_, bytes.data(), regular_file_ ? bytes.size() : std::min<std::size_t>(bytes.size(), PIPE_BUF));
         if (wrote >= 0) {
             bytes.remove_prefix(static_cast<std::size_t>(wrote));
             bytes_.fetch_add(static_cast<std::uint64_t>(wrote), std::memory_order_relaxed);
@@ -209,12 +211,13 @@ void StreamSink::reopen_if_wanted() {
     fd_ = file_.get();
 }
 
-std::string StreamSink::name() const { return options_.path.empty() ? "standard output" : options_.path; }
+std::string StreamSink::name() const { return options_.path.empty() ? "stdout" : options_.path; }
 
 void StreamSink::note_trouble(int error) {
     std::string message = "cannot write events to " + name() + ": " + std::strerror(error);
     const bool final = options_.path.empty() && error == EPIPE;
-    message += final ? "; its reader has gone, so nobody would get them: start the gateway with a reader, or with --sink file:PATH"
+    message += final ? "; its reader has gone, so nobody would get them: start the gateway with a reader, or with "
+                       "--sink file:PATH"
                      : "; nothing is lost: devices wait until it can be written";
     std::unique_lock lock(mutex_);
     const bool news = std::exchange(error_, message) != message;

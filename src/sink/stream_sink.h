@@ -18,27 +18,28 @@
 
 namespace holdfast {
 
-/// Writes events as lines of JSON to a descriptor: standard output or a file. Reactors hand over a batch a turn and never
-/// wait; a thread of its own writes. When `queue_bytes` wait, its handlers say that they are not ready, and devices wait.
-/// A file that cannot be written is tried again until it can; a closed standard output is the end: `on_broken` is called.
-/// Ends by stop(), which the destructor calls too; handlers must be gone by then.
+/// Writes events as lines of JSON to a descriptor: standard output or a file. Reactors hand over a batch a turn and
+/// never wait; a thread of its own writes. When `queue_bytes` wait, its handlers say that they are not ready, and
+/// devices wait. A file that cannot be written is tried again until it can; a closed standard output is the end:
+/// `on_broken` is called. Ends by stop(), which the destructor calls too; handlers must be gone by then.
 class StreamSink {
 public:
     struct Options {
-        std::string type;                 ///< for status: "stdout", "file"
-        std::string path;                 ///< of a file; empty: `descriptor` is used
-        int descriptor = -1;              ///< not owned
+        std::string type;     ///< for status: "stdout", "file"
+        std::string path;     ///< of a file; empty: `descriptor` is used
+        int descriptor = -1;  ///< not owned
         std::size_t queue_bytes = 0;
-        std::function<void(const std::string& error)> on_trouble;    ///< once when writing begins to fail; writer's thread
-        std::function<void()> on_recovered;                          ///< once when it goes on
-        std::function<void(const std::string& error)> on_broken;     ///< there will be no more; once
+        std::function<void(const std::string& error)>
+            on_trouble;                                           ///< once when writing begins to fail; writer's thread
+        std::function<void()> on_recovered;                       ///< once when it goes on
+        std::function<void(const std::string& error)> on_broken;  ///< there will be no more; once
     };
     struct Status {
         std::uint64_t events = 0;   ///< taken over
         std::uint64_t written = 0;  ///< events
         std::uint64_t bytes = 0;    ///< written
         bool full = false;
-        std::string error;          ///< empty while it can write
+        std::string error;  ///< empty while it can write
     };
 
     /// Opens the file (appending, created with mode 0640) and starts the writer.
@@ -71,7 +72,9 @@ private:
 
     // Handlers' side.
     void hand_over(Batch& batch);  ///< leaves an empty one to fill
-    [[nodiscard]] bool has_room(std::size_t more) const { return queued_bytes_.load(std::memory_order_relaxed) + more < options_.queue_bytes; }
+    [[nodiscard]] bool has_room(std::size_t more) const {
+        return queued_bytes_.load(std::memory_order_relaxed) + more < options_.queue_bytes;
+    }
 
     // The writer's side.
     void write_until_stopped();
@@ -91,20 +94,21 @@ private:
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::vector<Batch> queue_;          // guarded by mutex_
-    std::vector<std::string> spare_;    // guarded by mutex_: buffers to reuse
-    bool writer_waits_ = false;         // guarded by mutex_
-    bool stopping_ = false;             // guarded by mutex_
-    std::string error_;                 // guarded by mutex_
-    bool given_up_ = false;             // guarded by mutex_
-    std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();  // guarded by mutex_
+    std::vector<Batch> queue_;        // guarded by mutex_
+    std::vector<std::string> spare_;  // guarded by mutex_: buffers to reuse
+    bool writer_waits_ = false;       // guarded by mutex_
+    bool stopping_ = false;           // guarded by mutex_
+    std::string error_;               // guarded by mutex_
+    bool given_up_ = false;           // guarded by mutex_
+    std::chrono::steady_clock::time_point deadline_ =
+        std::chrono::steady_clock::time_point::max();  // guarded by mutex_
 
     std::atomic<std::size_t> queued_bytes_{0};
     std::atomic<std::uint64_t> events_{0};
     std::atomic<std::uint64_t> written_{0};
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<bool> reopen_wanted_{false};
-    bool broken_ = false;   // writer's
+    bool broken_ = false;       // writer's
     std::vector<Batch> taken_;  // writer's
     std::thread writer_;
 };

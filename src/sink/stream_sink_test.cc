@@ -81,7 +81,8 @@ TEST_F(FileSink, RefusesAPathThatCannotBeOpened) {
     options.path = directory_ / "missing" / "events";
     const auto sink = StreamSink::start(std::move(options));
     ASSERT_FALSE(sink);
-    EXPECT_NE(sink.error().message.find("missing/events: No such file or directory; make its directory writable"), std::string::npos);
+    EXPECT_NE(sink.error().message.find("missing/events: No such file or directory; make its directory writable"),
+              std::string::npos);
 }
 
 class PipeSink : public testing::Test {
@@ -122,7 +123,8 @@ TEST_F(PipeSink, AReaderThatDoesNotReadStopsDevicesAndLosesNothing) {
     std::string got;
     auto reading = std::async(std::launch::async, [&] {
         char buffer[4'096];
-        for (ssize_t n = 0; (n = ::read(reader_.get(), buffer, sizeof buffer)) > 0;) got.append(buffer, static_cast<std::size_t>(n));
+        for (ssize_t n = 0; (n = ::read(reader_.get(), buffer, sizeof buffer)) > 0;)
+            got.append(buffer, static_cast<std::size_t>(n));
     });
     EXPECT_EQ(sink->stop(30s), 0U);
     writer_.reset();
@@ -148,7 +150,7 @@ TEST_F(PipeSink, AClosedReaderIsReportedOnce) {
     reader_.reset();
     handler->on_item(item(1, "{}"));
     handler->on_turn_end();
-    EXPECT_NE(broken.get_future().get().find("cannot write events to standard output: Broken pipe"), std::string::npos);
+    EXPECT_NE(broken.get_future().get().find("cannot write events to stdout: Broken pipe"), std::string::npos);
     handler->on_item(item(2, "{}"));
     handler->on_turn_end();
     EXPECT_EQ(sink->stop(0ms), 2U);

@@ -6,7 +6,8 @@ namespace holdfast {
 
 AcceptOutcome judge_accept(int error) noexcept {
     switch (error) {
-        case EAGAIN: return AcceptOutcome::drained;
+        case EAGAIN:
+            return AcceptOutcome::drained;
         case EINTR:
         case ECONNABORTED:
         case EPERM:  // a firewall rule forbids it
@@ -19,12 +20,15 @@ AcceptOutcome judge_accept(int error) noexcept {
         case EOPNOTSUPP:
         case ENETUNREACH:
         case ETIMEDOUT:
-        case ECONNRESET: return AcceptOutcome::try_again;
+        case ECONNRESET:
+            return AcceptOutcome::try_again;
         case EMFILE:
         case ENFILE:
         case ENOBUFS:
-        case ENOMEM: return AcceptOutcome::pause;
-        default: return AcceptOutcome::defect;
+        case ENOMEM:
+            return AcceptOutcome::pause;
+        default:
+            return AcceptOutcome::defect;
     }
 }
 

@@ -12,8 +12,10 @@ TEST(AcceptOutcome, Table) {
     for (const int error : {EINTR, ECONNABORTED, EPERM, EPROTO, EHOSTUNREACH, ECONNRESET}) {
         EXPECT_EQ(judge_accept(error), AcceptOutcome::try_again) << error;
     }
-    for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) EXPECT_EQ(judge_accept(error), AcceptOutcome::pause) << error;
-    for (const int error : {EBADF, EINVAL, ENOTSOCK, EFAULT}) EXPECT_EQ(judge_accept(error), AcceptOutcome::defect) << error;
+    for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM})
+        EXPECT_EQ(judge_accept(error), AcceptOutcome::pause) << error;
+    for (const int error : {EBADF, EINVAL, ENOTSOCK, EFAULT})
+        EXPECT_EQ(judge_accept(error), AcceptOutcome::defect) << error;
 }
 
 }  // namespace

@@ -5,21 +5,24 @@
 namespace holdfast {
 
 CloseReason judge_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
-    // Window probes back off exponentially, so a living peer's latest answer is up to half the time-out old. A peer that
-    // died behind a closed window has stayed silent for longer, and that is data nobody acknowledges.
+    // Window probes back off exponentially, so a living peer's latest answer is up to half the time-out old. A peer
+    // that died behind a closed window has stayed silent for longer, and that is data nobody acknowledges.
     const bool waiting_for_window = evidence.peer_window == 0 && evidence.unacked_bytes > 0;
     if (waiting_for_window && evidence.last_ack <= user_timeout * 2 / 3) return CloseReason::window_stalled;
     if (evidence.unacked_bytes > 0 || evidence.retransmits > 0) return CloseReason::retransmit_expired;
     return CloseReason::keepalive_expired;
 }
 
-CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
+CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence,
+                        std::chrono::milliseconds user_timeout) noexcept {
     switch (error) {
-        case 0: return phase == IoPhase::read ? CloseReason::peer_closed : CloseReason::internal_error;
+        case 0:
+            return phase == IoPhase::read ? CloseReason::peer_closed : CloseReason::internal_error;
         case ECONNRESET:
         case EPIPE:  // a reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset)
             return CloseReason::peer_reset;
-        case ETIMEDOUT: return judge_timeout(evidence, user_timeout);
+        case ETIMEDOUT:
+            return judge_timeout(evidence, user_timeout);
         // ICMP errors as net/ipv4/icmp.c and net/ipv6/icmp.c turn them into errnos.
         case EHOSTUNREACH:
         case ENETUNREACH:
@@ -29,12 +32,14 @@ CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence, std:
         case ENOPROTOOPT:
         case ECONNREFUSED:
         case EACCES:
-        case EPROTO: return CloseReason::unreachable;
+        case EPROTO:
+            return CloseReason::unreachable;
         case ENOMEM:
         case ENOBUFS:
         case ENOSPC:  // epoll_ctl: the user's limit of watches
             return CloseReason::out_of_memory;
-        default: return CloseReason::internal_error;
+        default:
+            return CloseReason::internal_error;
     }
 }
 

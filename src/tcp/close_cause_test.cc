@@ -21,9 +21,12 @@ struct Case {
 
 const Evidence quiet{.last_ack = 3ms, .last_heard = 3ms, .peer_window = 64'512};
 const Evidence probed{.probes = 5, .last_ack = 20'012ms, .last_heard = 20'012ms, .peer_window = 64'512};
-const Evidence in_flight{.retransmits = 6, .last_ack = 21'000ms, .last_heard = 21'000ms, .unacked_bytes = 18, .peer_window = 64'512};
-const Evidence stalled{.probes = 1, .last_ack = 7'000ms, .last_heard = 7'000ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
-const Evidence stalled_then_dead{.probes = 6, .last_ack = 19'500ms, .last_heard = 19'500ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
+const Evidence in_flight{
+    .retransmits = 6, .last_ack = 21'000ms, .last_heard = 21'000ms, .unacked_bytes = 18, .peer_window = 64'512};
+const Evidence stalled{
+    .probes = 1, .last_ack = 7'000ms, .last_heard = 7'000ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
+const Evidence stalled_then_dead{
+    .probes = 6, .last_ack = 19'500ms, .last_heard = 19'500ms, .unacked_bytes = 4'096, .unsent_bytes = 4'096};
 const Evidence reads_nothing_owes_nothing{.probes = 5, .last_ack = 20'012ms, .last_heard = 20'012ms};
 
 const Case cases[] = {
@@ -35,9 +38,11 @@ const Case cases[] = {
     {"RST after FIN", EPIPE, IoPhase::read, quiet, CloseReason::peer_reset},
     {"RST after FIN, noticed by a send", EPIPE, IoPhase::write, quiet, CloseReason::peer_reset},
     {"silent while idle", ETIMEDOUT, IoPhase::read, probed, CloseReason::keepalive_expired},
-    {"silent while idle, window zero but nothing to send", ETIMEDOUT, IoPhase::read, reads_nothing_owes_nothing, CloseReason::keepalive_expired},
+    {"silent while idle, window zero but nothing to send", ETIMEDOUT, IoPhase::read, reads_nothing_owes_nothing,
+     CloseReason::keepalive_expired},
     {"silent with data in flight", ETIMEDOUT, IoPhase::read, in_flight, CloseReason::retransmit_expired},
-    {"silent with data in flight, noticed by a send", ETIMEDOUT, IoPhase::write, in_flight, CloseReason::retransmit_expired},
+    {"silent with data in flight, noticed by a send", ETIMEDOUT, IoPhase::write, in_flight,
+     CloseReason::retransmit_expired},
     {"zero window", ETIMEDOUT, IoPhase::read, stalled, CloseReason::window_stalled},
     {"zero window, then dead", ETIMEDOUT, IoPhase::read, stalled_then_dead, CloseReason::retransmit_expired},
     {"ICMP host unreachable", EHOSTUNREACH, IoPhase::read, in_flight, CloseReason::unreachable},
@@ -55,7 +60,8 @@ const Case cases[] = {
 
 TEST(CloseCause, Table) {
     for (const Case& row : cases) {
-        EXPECT_EQ(to_string(judge_close(row.error, row.phase, row.evidence, user_timeout)), to_string(row.expected)) << row.what;
+        EXPECT_EQ(to_string(judge_close(row.error, row.phase, row.evidence, user_timeout)), to_string(row.expected))
+            << row.what;
     }
 }
 

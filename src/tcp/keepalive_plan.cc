@@ -11,18 +11,19 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int full_count = 5;                   // probes: at 1 % loss three would kill 4.4 % of idle connections a day
-constexpr milliseconds scheduling_slack{250};   // from a timer's expiry to the event, on a busy machine
+constexpr int full_count = 5;                  // probes: at 1 % loss three would kill 4.4 % of idle connections a day
+constexpr milliseconds scheduling_slack{250};  // from a timer's expiry to the event, on a busy machine
 constexpr milliseconds min_sweep_period{100};
 constexpr milliseconds max_sweep_period{1'000};
 
-// Linux arms timers on a wheel whose buckets are up to 1/8 of the delay wide, and always rounds up (kernel/time/timer.c).
+// Linux arms timers on a wheel whose buckets are up to 1/8 of the delay wide, and always rounds up
+// (kernel/time/timer.c).
 milliseconds latest(milliseconds delay) { return delay + delay / 8 + scheduling_slack; }
 
 milliseconds idle_death(const LivenessPlan& plan) { return plan.idle + plan.count * plan.interval; }
 
-/// From 15 s on: idle D/3, five probes D/15 apart, so an idle death shows at 2D/3. Below, whole seconds leave less room:
-/// as many probes 1 s apart as fit, up to five, and what is left goes to idle.
+/// From 15 s on: idle D/3, five probes D/15 apart, so an idle death shows at 2D/3. Below, whole seconds leave less
+/// room: as many probes 1 s apart as fit, up to five, and what is left goes to idle.
 void choose_kernel_options(LivenessPlan& plan) {
     plan.idle = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 3));
     plan.interval = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 15));
@@ -44,13 +45,15 @@ void choose_own_limits(LivenessPlan& plan) {
 Result<LivenessPlan> plan_liveness(milliseconds detect_within) {
     if (detect_within < min_detect_within) {
         return Error{"detect_within = " + std::to_string(detect_within.count()) +
-                     " ms cannot be kept: the kernel's keep-alive counts in whole seconds, and one for idling, one for a probe and "
+                     " ms cannot be kept: the kernel's keep-alive counts in whole seconds, and one for idling, one for "
+                     "a probe and "
                      "the slack of its timers need 3 s; choose 3s or more (15s or more tolerates four lost probes)"};
     }
     if (detect_within > max_detect_within) {
-        return Error{"detect_within = " + std::to_string(detect_within.count() / 1000) +
-                     " s is above 1 h: firewalls and NAT forget a silent connection long before, so such a bound would only "
-                     "find connections that are dead already; choose 1h or less"};
+        return Error{
+            "detect_within = " + std::to_string(detect_within.count() / 1000) +
+            " s is above 1 h: firewalls and NAT forget a silent connection long before, so such a bound would only "
+            "find connections that are dead already; choose 1h or less"};
     }
     LivenessPlan plan;
     plan.detect_within = detect_within;

@@ -53,7 +53,8 @@ TEST(KeepalivePlan, FourLostProbesAreToleratedFromFifteenSecondsOn) {
     }
 }
 
-// A living peer answers within a round trip once asked; what is left between its last answer and the limit is room for it.
+// A living peer answers within a round trip once asked; what is left between its last answer and the limit is room for
+// it.
 TEST(KeepalivePlan, TheSilenceLimitLeavesALivingPeerTimeToAnswer) {
     for (std::chrono::milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
         const LivenessPlan plan = plan_liveness(bound).value();

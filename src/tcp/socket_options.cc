@@ -37,7 +37,9 @@ std::array<SocketOption, 6> options_of(const LivenessPlan& plan) {
 
 std::string errno_text() { return std::strerror(errno); }
 
-bool set_int(int fd, int level, int option, int value) { return ::setsockopt(fd, level, option, &value, sizeof value) == 0; }
+bool set_int(int fd, int level, int option, int value) {
+    return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
 
 std::optional<int> get_int(int fd, int level, int option) {
     int value = 0;
@@ -54,7 +56,8 @@ Result<UniqueFd> stream_socket(const Endpoint& address) {
 
 Error cannot_listen(const Endpoint& address) {
     std::string message = "cannot listen on " + to_string(address) + ": " + errno_text();
-    if (errno == EADDRINUSE) message += "; another program has it (see `ss -ltnp`): stop that, or choose another address with --listen";
+    if (errno == EADDRINUSE)
+        message += "; another program has it (see `ss -ltnp`): stop that, or choose another address with --listen";
     if (errno == EADDRNOTAVAIL) message += "; this machine has no such address (see `ip address`)";
     if (errno == EACCES) message += "; ports below 1024 need the capability CAP_NET_BIND_SERVICE";
     return {message};
@@ -64,7 +67,8 @@ std::optional<Error> bind_to(int fd, const Endpoint& address, bool reuse_port) {
     const SocketAddress name = to_socket_address(address);
     const bool dual = address.address == IpAddress{};
     if (!set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) || (reuse_port && !set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
-        (!address.address.is_v4() && !set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1)) || ::bind(fd, name.get(), name.length) != 0) {
+        (!address.address.is_v4() && !set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1)) ||
+        ::bind(fd, name.get(), name.length) != 0) {
         return cannot_listen(address);
     }
     return std::nullopt;
@@ -77,12 +81,15 @@ Result<UniqueFd> accept_from_itself(int listener) {
     if (!client) return client;
     const SocketAddress name = to_socket_address(address.value());
     if (::connect(client.value().get(), name.get(), name.length) != 0 && errno != EINPROGRESS) {
-        return Error{"cannot connect to " + to_string(address.value()) + " to prove the socket options: " + errno_text()};
+        return Error{"cannot connect to " + to_string(address.value()) +
+                     " to prove the socket options: " + errno_text()};
     }
     pollfd waiting{listener, POLLIN, 0};
-    if (::poll(&waiting, 1, 2'000) != 1) return Error{"loopback does not deliver connections: is the interface lo up (`ip link set lo up`)?"};
+    if (::poll(&waiting, 1, 2'000) != 1)
+        return Error{"loopback does not deliver connections: is the interface lo up (`ip link set lo up`)?"};
     UniqueFd accepted(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
-    if (!accepted.valid()) return Error{"cannot accept a connection from this process to prove the socket options: " + errno_text()};
+    if (!accepted.valid())
+        return Error{"cannot accept a connection from this process to prove the socket options: " + errno_text()};
     return accepted;
 }
 
@@ -91,8 +98,8 @@ Result<UniqueFd> accept_from_itself(int listener) {
 std::optional<Error> apply_plan(int fd, const LivenessPlan& plan) {
     for (const SocketOption& option : options_of(plan)) {
         if (!set_int(fd, option.level, option.option, option.value)) {
-            return Error{std::string("the kernel refuses ") + option.name + " = " + std::to_string(option.value) + ": " + errno_text() +
-                         "; choose another detect_within"};
+            return Error{std::string("the kernel refuses ") + option.name + " = " + std::to_string(option.value) +
+                         ": " + errno_text() + "; choose another detect_within"};
         }
     }
     return std::nullopt;
@@ -103,7 +110,8 @@ Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan) {
     const auto interval = get_int(fd, IPPROTO_TCP, TCP_KEEPINTVL);
     const auto count = get_int(fd, IPPROTO_TCP, TCP_KEEPCNT);
     const auto user_timeout = get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT);
-    if (!idle || !interval || !count || !user_timeout) return Error{"the kernel does not tell a socket's keep-alive options: " + errno_text()};
+    if (!idle || !interval || !count || !user_timeout)
+        return Error{"the kernel does not tell a socket's keep-alive options: " + errno_text()};
     LivenessPlan kernel = plan;
     kernel.idle = std::chrono::seconds(*idle);
     kernel.interval = std::chrono::seconds(*interval);
@@ -120,8 +128,10 @@ Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan) {
     for (const SocketOption& option : options_of(plan)) {
         const auto value = get_int(accepted.value().get(), option.level, option.option);
         if (value != option.value) {
-            return Error{std::string("an accepted socket says ") + option.name + " = " + (value ? std::to_string(*value) : errno_text()) + " where " +
-                         std::to_string(option.value) + " was set on its listener: this kernel cannot keep detect_within; check it with `holdfast plan`"};
+            return Error{
+                std::string("an accepted socket says ") + option.name + " = " +
+                (value ? std::to_string(*value) : errno_text()) + " where " + std::to_string(option.value) +
+                " was set on its listener: this kernel cannot keep detect_within; check it with `holdfast plan`"};
         }
     }
     return read_back_plan(accepted.value().get(), plan);
@@ -145,7 +155,8 @@ Result<UniqueFd> listen_on(const ListenOptions& options, const LivenessPlan& pla
 
 Result<Endpoint> local_endpoint(int fd) {
     SocketAddress address;
-    if (::getsockname(fd, address.get(), &address.length) != 0) return Error{"cannot read a socket's own address: " + errno_text()};
+    if (::getsockname(fd, address.get(), &address.length) != 0)
+        return Error{"cannot read a socket's own address: " + errno_text()};
     return to_endpoint(address);
 }
 

@@ -11,15 +11,15 @@
 
 namespace holdfast {
 
-/// Sets the plan's keep-alive options, TCP_USER_TIMEOUT and TCP_NODELAY. On a listening socket, accepted sockets inherit them
-/// (net/ipv4/tcp.c), so that no connection costs a setsockopt of its own.
+/// Sets the plan's keep-alive options, TCP_USER_TIMEOUT and TCP_NODELAY. On a listening socket, accepted sockets
+/// inherit them (net/ipv4/tcp.c), so that no connection costs a setsockopt of its own.
 [[nodiscard]] std::optional<Error> apply_plan(int fd, const LivenessPlan& plan);
 
 /// The plan with the kernel's own numbers in place of idle, interval, count and user_timeout.
 [[nodiscard]] Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan);
 
-/// Accepts a connection from itself on loopback with the plan set on the listener, and compares what the accepted socket
-/// says with the plan. The error names the first option that differs.
+/// Accepts a connection from itself on loopback with the plan set on the listener, and compares what the accepted
+/// socket says with the plan. The error names the first option that differs.
 [[nodiscard]] Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan);
 
 struct ListenOptions {
@@ -27,7 +27,8 @@ struct ListenOptions {
     int backlog = 0;
 };
 
-/// A non-blocking listening socket with SO_REUSEPORT, so that each reactor has its own. An IPv6 wildcard takes IPv4 too.
+/// A non-blocking listening socket with SO_REUSEPORT, so that each reactor has its own. An IPv6 wildcard takes IPv4
+/// too.
 [[nodiscard]] Result<UniqueFd> listen_on(const ListenOptions& options, const LivenessPlan& plan);
 
 /// SO_REUSEPORT would let a second gateway of the same user share the port in silence: ask without it first.

@@ -214,8 +214,8 @@ def test_wrong_flags_start_nothing(verb):
     )
     assert_refused(
         holdfast(verb, "--sink", "file:/nonexistent/events"),
-        'holdfast: --sink: path in [sink]: directory "/nonexistent" cannot be written (No such file or directory): make it, '
-        "change its rights or name another",
+        'holdfast: --sink: path in [sink]: "/nonexistent/events" cannot be made (its directory: No such file or directory): '
+        "make the directory, change its rights or name another file",
     )
 
 

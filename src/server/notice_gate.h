@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include <holdfast/config.h>
+
+namespace holdfast {
+
+/// Tells of a shortage once when its first reactor meets it and once when the last has overcome it, however many
+/// reactors share the listener. Any thread.
+class NoticeGate {
+public:
+    NoticeGate(std::size_t listeners, std::function<void(const Notice&)> tell)
+        : paused_(listeners), tell_(std::move(tell)) {}
+
+    void pass(std::size_t listener, const Notice& notice) {
+        const std::lock_guard lock(mutex_);
+        const bool begins = notice.kind == Notice::Kind::accept_paused;
+        unsigned& paused = paused_[listener];
+        const bool news = begins ? paused++ == 0 : --paused == 0;
+        if (news && tell_) tell_(notice);
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<unsigned> paused_;  // guarded by mutex_: reactors, by listener
+    std::function<void(const Notice&)> tell_;
+};
+
+}  // namespace holdfast

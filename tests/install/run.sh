@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs the release build into an empty tree, builds examples/minimal against it in both ways a user would, by
+# find_package and by pkg-config, and sends each a device line.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+fail() { echo "tests/install: $*" >&2; exit 1; }
+
+try() {  # name binary
+  "$2" 127.0.0.1:0 >"$work/$1.out" &
+  server=$!
+  for _ in $(seq 100); do grep -q listening "$work/$1.out" && break; read -rt 0.1 <> <(:) || true; done
+  port=$(sed -n 's/^listening on 127.0.0.1://p' "$work/$1.out")
+  [ -n "$port" ] || fail "$1: the example does not listen"
+  printf '{"ip":"10.20.30.40","status":"online"}\n' >"/dev/tcp/127.0.0.1/$port"
+  for _ in $(seq 100); do grep -q "left: peer_closed" "$work/$1.out" && break; read -rt 0.1 <> <(:) || true; done
+  kill -TERM "$server"
+  wait "$server" || fail "$1: the example ended with $?"
+  server=
+  grep -q 'sent {"ip":"10.20.30.40","status":"online"}$' "$work/$1.out" || fail "$1: the item is missing: $(cat "$work/$1.out")"
+  grep -q "left: peer_closed" "$work/$1.out" || fail "$1: the close is missing: $(cat "$work/$1.out")"
+  echo "$1: ok"
+}
+
+cmake --install build/release --prefix "$work/tree" >/dev/null
+[ -x "$work/tree/bin/holdfast" ] || fail "the command is not installed"
+
+cmake -S examples/minimal -B "$work/consumer" -GNinja -DCMAKE_PREFIX_PATH="$work/tree" >/dev/null
+cmake --build "$work/consumer" >/dev/null
+try find_package "$work/consumer/server"
+
+pc=$(dirname "$(find "$work/tree" -name holdfast.pc)")
+flags=$(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs holdfast)
+# shellcheck disable=SC2086
+g++ -std=c++20 examples/minimal/server.cc -o "$work/by_pkg_config" $flags
+try pkg-config "$work/by_pkg_config"

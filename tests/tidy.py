@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""The style that a compiler does not check: the direction of includes, the length of files, formatting.
+
+Exits 1 and names each place."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+# What each folder of src/ may include from; docs/ARCHITECTURE.md has the reasons.
+MAY_INCLUDE = {
+    "base": set(),
+    "tcp": {"base"},
+    "reactor": {"base"},
+    "conn": {"base", "reactor", "tcp"},
+    "codec": {"base"},
+    "server": {"base", "reactor", "tcp", "conn", "codec"},
+    "sink": {"base", "codec"},
+    "config": {"base", "server"},
+    "admin": {"base", "tcp"},
+    "load": {"base", "reactor", "tcp", "codec"},
+    "app": {"base", "codec", "sink", "config", "admin", "load", "app"},
+}
+# Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
+ONLY = {("config", "server"): {"server/validate.h"}}
+MAX_LINES = 450
+
+
+def sources():
+    for folder in ("src", "include", "examples", "bench", "tests"):
+        yield from sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".h", ".cc"))
+
+
+def include_faults(path):
+    parts = path.relative_to(ROOT).parts
+    if parts[0] == "include":
+        for line in path.read_text().splitlines():
+            if line.startswith('#include "'):
+                yield f"{path.relative_to(ROOT)}: a public header includes {line.split()[1]}, which is not installed"
+        return
+    if parts[0] != "src":
+        return
+    module = parts[1]
+    for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M):
+        target = name.split("/")[0]
+        allowed = target == module or target in MAY_INCLUDE.get(module, set())
+        if not allowed or name not in ONLY.get((module, target), {name}):
+            yield f"{path.relative_to(ROOT)}: {module} must not include {name}"
+
+
+def unknown_folders():
+    for folder in sorted(p.name for p in (ROOT / "src").iterdir() if p.is_dir()):
+        if folder not in MAY_INCLUDE:
+            yield f"src/{folder}: not in the table of tests/tidy.py: say what it may include"
+
+
+def format_faults(paths):
+    tool = shutil.which("clang-format")
+    if tool is None:
+        return ["clang-format is missing: apt-get install clang-format"]
+    run = subprocess.run([tool, "--dry-run", "-Werror", *map(str, paths)], cwd=ROOT, capture_output=True, text=True)
+    lines = [line for line in run.stderr.splitlines() if "error:" in line]
+    return [line.replace(str(ROOT) + "/", "") for line in lines]
+
+
+def main():
+    paths = list(sources())
+    faults = list(unknown_folders())
+    for path in paths:
+        faults += include_faults(path)
+        lines = path.read_text().count("\n")
+        if lines > MAX_LINES:
+            faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")
+    faults += format_faults(paths)
+    print("\n".join(faults[:40]) if faults else f"{len(paths)} files: includes, lengths and formatting as agreed")
+    return 1 if faults else 0
+
+
+sys.exit(main())
