@@ -31,6 +31,7 @@ Fleet::Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews o
 void Fleet::run() {
     if (options_.connects_per_second > 0 || options_.items_per_second > 0) tick();
     if (!options_.hold) owe_items();
+    reactor_.run_at(clock_.steady(), [] {});  // so that the first turn does not wait
     reactor_.run(*this);
 }
 

@@ -25,9 +25,11 @@ public:
         std::uint32_t count = 0;
     };
     enum class News : std::uint8_t {
-        settled,  ///< every device has tried to connect: told once
-        sent,     ///< every item owed has been handed to the kernel or will never be
+        settled,   ///< every device has tried to connect: told once
+        sent,      ///< every item owed has been handed to the kernel or will never be
+        deserted,  ///< no device is connected and none will be: told once
     };
+    static constexpr std::size_t news_count = 3;
     using OnNews = std::function<void(News)>;
 
     Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news);
@@ -82,6 +84,7 @@ private:
     void dribble(Device& device);
     void forgive(Device& device);
     void tell_if_sent();
+    void tell_if_deserted();
 
     // Faults: fleet_faults.cc
     void plan_strike(Device& device);
@@ -122,6 +125,7 @@ private:
     std::vector<std::uint32_t> senders_;  // those that owe items and may write
     std::uint64_t owing_ = 0;             // devices that owe items
     bool items_released_ = false;         // owe_items() was called
+    bool desertion_told_ = false;
     bool ending_ = false;
 };
 

@@ -147,6 +147,7 @@ void Fleet::dribble(Device& device) {
 
 /// It will send no more: what it still owed is missing.
 void Fleet::forgive(Device& device) {
+    tell_if_deserted();
     if (options_.items_per_second > 0) return;
     const std::uint64_t missing = std::exchange(device.owed, 0);
     if (missing == 0) return;
@@ -157,6 +158,13 @@ void Fleet::forgive(Device& device) {
 
 void Fleet::tell_if_sent() {
     if (items_released_ && owing_ == 0 && settled_ == part_.count && !ending_) on_news_(News::sent);
+}
+
+void Fleet::tell_if_deserted() {
+    if (options_.reconnect || ending_ || desertion_told_) return;
+    if (settled_ < part_.count || connecting_ > 0 || counts_.connected > 0) return;
+    desertion_told_ = true;
+    on_news_(News::deserted);
 }
 
 }  // namespace holdfast

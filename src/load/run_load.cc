@@ -88,6 +88,7 @@ private:
     void hear_input();
     void keep_time();
     [[nodiscard]] LoadCounts counts();
+    [[nodiscard]] unsigned heard(Fleet::News news) const { return heard_[static_cast<std::size_t>(news)].load(); }
     [[nodiscard]] milliseconds elapsed() const {
         return std::chrono::duration_cast<milliseconds>(clock_.steady() - start_);
     }
@@ -101,9 +102,8 @@ private:
     SignalWatch signals_;
     UniqueFd news_;  // raised by the fleets
     int input_;
-    std::atomic<unsigned> settled_{0};
-    std::atomic<unsigned> sent_{0};
-    unsigned sent_wanted_ = 0;  // that complete the present round
+    std::array<std::atomic<unsigned>, Fleet::news_count> heard_{};  // from all fleets, by News
+    unsigned sent_wanted_ = 0;                                      // that complete the present round
     bool ready_told_ = false;
     bool round_open_ = false;  // items were asked for and are not all handed over
     bool interrupted_ = false;
@@ -125,7 +125,7 @@ Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch)
         const Fleet::Part part{
             .first = options.first_device + std::uint64_t{i}, .step = options.threads, .count = count};
         fleets_.push_back(std::make_unique<Fleet>(clock_, options, part, [this](Fleet::News news) {
-            (news == Fleet::News::settled ? settled_ : sent_).fetch_add(1);
+            heard_[static_cast<std::size_t>(news)].fetch_add(1);
             const std::uint64_t one = 1;
             HOLDFAST_CHECK(::write(news_.get(), &one, sizeof one) == sizeof one);
         }));
@@ -147,9 +147,10 @@ LoadCounts Conductor::counts() {
 
 bool Conductor::over() {
     if (interrupted_ || input_ended_ || elapsed() >= options_.duration) return true;
+    if (heard(Fleet::News::deserted) == options_.threads) return true;
     const bool only_items = options_.items > 0 && options_.items_per_second == 0 && !options_.hold && !options_.storm &&
                             !options_.has_faults();
-    return only_items && sent_.load() >= options_.threads;
+    return only_items && heard(Fleet::News::sent) >= options_.threads;
 }
 
 void Conductor::wait() {
@@ -168,11 +169,11 @@ void Conductor::hear_news() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto ignored = ::read(news_.get(), &count, sizeof count);
     if (!options_.hold) return;
-    if (!ready_told_ && settled_.load() == options_.threads) {
+    if (!ready_told_ && heard(Fleet::News::settled) == options_.threads) {
         ready_told_ = true;
         if (watch_.ready) watch_.ready(counts());
     }
-    if (round_open_ && sent_.load() >= sent_wanted_) {
+    if (round_open_ && heard(Fleet::News::sent) >= sent_wanted_) {
         round_open_ = false;
         if (watch_.sent) watch_.sent(counts());
     }
@@ -188,7 +189,7 @@ void Conductor::hear_input() {
     const bool line = std::find(text.begin(), text.begin() + got, '\n') != text.begin() + got;
     if (!line || round_open_ || !ready_told_) return;
     round_open_ = true;
-    sent_wanted_ = sent_.load() + options_.threads;
+    sent_wanted_ = heard(Fleet::News::sent) + options_.threads;
     for (const auto& fleet : fleets_) fleet->send_items();
 }
 
