@@ -1,0 +1,65 @@
+"""What the kernel tells of a process: CPU time, memory, and of itself: slab."""
+
+import os
+import time
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ns(pid):
+    """Nanoseconds on a CPU, all threads (scheduler's own account, updated whenever a thread goes to sleep)."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/schedstat") as text:
+                total += int(text.read().split()[0])
+        except FileNotFoundError:
+            pass  # the thread ended meanwhile
+    return total
+
+
+def cpu_split(pid):
+    """(user, system) seconds; in steps of a clock tick."""
+    with open(f"/proc/{pid}/stat") as text:
+        fields = text.read().rsplit(")", 1)[1].split()
+    return int(fields[11]) / TICKS_PER_SECOND, int(fields[12]) / TICKS_PER_SECOND
+
+
+def anonymous_bytes(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as text:
+        for line in text:
+            if line.startswith("Anonymous:"):
+                return int(line.split()[1]) * 1024
+    raise RuntimeError(f"no Anonymous line in /proc/{pid}/smaps_rollup")
+
+
+# What a connection holds on to; other caches move with everything else that the machine does.
+CONNECTION_CACHES = {"TCP", "TCPv6", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "eventpoll_pwq", "ep_head",
+                     "tcp_bind_bucket", "tcp_bind2_bucket", "request_sock_TCP"}
+
+
+def slab_bytes():
+    """Active objects of the slab caches that connections live in, or None where the kernel does not show them (root only)."""
+    try:
+        with open("/proc/slabinfo") as text:
+            lines = text.readlines()[2:]
+    except PermissionError:
+        return None
+    fields = (line.split() for line in lines)
+    return sum(int(field[1]) * int(field[3]) for field in fields if field[0] in CONNECTION_CACHES)
+
+
+def wait_until_idle(pid, quiet_s=0.03, poll_s=0.001, timeout_s=30):
+    """Waits until the process has used no CPU for `quiet_s`; returns (when it last did, its CPU time)."""
+    deadline = time.monotonic() + timeout_s
+    used = cpu_ns(pid)
+    last_used = time.monotonic()
+    while time.monotonic() < deadline:
+        time.sleep(poll_s)
+        now_used = cpu_ns(pid)
+        now = time.monotonic()
+        if now_used - used > 200_000:  # a timer's turn is less
+            used, last_used = now_used, now
+        elif now - last_used > quiet_s:
+            return last_used, now_used
+    raise RuntimeError(f"process {pid} was still busy after {timeout_s} s")

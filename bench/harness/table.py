@@ -1,0 +1,67 @@
+"""Medians with their spread, ratios within rounds, and the one table."""
+
+from statistics import median
+
+ROWS = [
+    ("bytes_fresh", "user memory per idle connection, fresh", "B", 0),
+    ("bytes_after_items", "user memory per connection, after 3 items", "B", 0),
+    ("slab_both_ends", "kernel slab per connection, both ends", "B", 0),
+    ("accept_paced_us", "CPU per accept, as they come", "us", 2),
+    ("accept_burst_us", "CPU per accept, burst of 4,000", "us", 2),
+    ("accept_burst_per_s", "accepts per second, burst of 4,000", "/s", 0),
+    ("close_us", "CPU per close", "us", 2),
+    ("item_us_x1", "CPU per item, drain 10,000 x 1", "us", 2),
+    ("items_per_s_x1", "items per second, drain 10,000 x 1", "/s", 0),
+    ("user_share_x1", "  of which in user space", "", 2),
+    ("item_us_x16", "CPU per item, drain 10,000 x 16", "us", 3),
+    ("items_per_s_x16", "items per second, drain 10,000 x 16", "/s", 0),
+    ("user_share_x16", "  of which in user space", "", 2),
+    ("idle_cpu_percent", "CPU of 19,000 idle connections", "% of a core", 2),
+    ("idle_user_percent", "  in user space", "% of a core", 2),
+    ("idle_system_percent", "  in the kernel", "% of a core", 2),
+    ("ask_all_s", "asking all 19,000: time", "s", 2),
+    ("ask_all_cpu_us", "asking all 19,000: CPU per connection", "us", 2),
+]
+
+
+PROPORTIONAL = {"us", "/s"}  # where a ratio to the floor says something
+
+
+def summarise(rounds, names):
+    """{server: {measure: {median, min, max, rounds[, ratio_to_floor]}}} out of a list of {server: {measure: figure}}."""
+    result = {}
+    for name in names:
+        result[name] = {}
+        for measure, _, unit, _ in ROWS:
+            figures = [one[name][measure] for one in rounds if measure in one[name]]
+            if not figures:
+                continue
+            entry = {"median": median(figures), "min": min(figures), "max": max(figures), "rounds": figures}
+            ratios = [one[name][measure] / one["floor"][measure] for one in rounds
+                      if measure in one[name] and one["floor"].get(measure, 0) > 0 and unit in PROPORTIONAL]
+            if ratios and name != "floor":
+                entry["ratio_to_floor"] = {"median": median(ratios), "min": min(ratios), "max": max(ratios)}
+            result[name][measure] = entry
+    return result
+
+
+def cell(entry, digits):
+    if entry is None:
+        return "-"
+    text = f"{entry['median']:,.{digits}f} ({entry['min']:,.{digits}f}..{entry['max']:,.{digits}f})"
+    if "ratio_to_floor" in entry:
+        text += f" {entry['ratio_to_floor']['median']:.2f}x"
+    return text
+
+
+def render(summary, names):
+    """The table in Markdown, which also reads well in a terminal."""
+    lines = [["measure", *names]]
+    for measure, label, unit, digits in ROWS:
+        entries = [summary[name].get(measure) for name in names]
+        if any(entries):
+            lines.append([f"{label}, {unit}" if unit else label, *(cell(entry, digits) for entry in entries)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = ["| " + " | ".join(value.ljust(width) for value, width in zip(line, widths)) + " |" for line in lines]
+    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(text)
