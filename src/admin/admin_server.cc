@@ -111,8 +111,10 @@ private:
         ++crowd_.waiting;
         auto stream = std::make_shared<RequestStream>(std::move(client), peer, limits_, crowd_);
         workers_.enqueue([this, stream] {
+            ++crowd_.serving;
             --crowd_.waiting;
             if (!crowd_.stopping) front_.serve(*stream, crowd_);
+            --crowd_.serving;
         });
     }
 
@@ -128,7 +130,7 @@ private:
     UniqueFd wake_;
     Endpoint bound_;
     StreamLimits limits_;
-    Crowd crowd_;
+    Crowd crowd_{.threads = threads};
     RequestGate gate_;
     Api api_;
     HttpFront front_;

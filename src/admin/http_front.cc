@@ -51,7 +51,7 @@ HttpFront::HttpFront(Api& api, RequestGate gate) : api_(api), gate_(gate) {
 void HttpFront::serve(RequestStream& stream, const Crowd& crowd) {
     for (int left = requests_per_client; left > 0; --left) {
         if (!stream.wait_for_request()) break;
-        bool last = left == 1 || crowd.waiting > 0;
+        bool last = left == 1 || crowd.dense();
         bool understood = false;
         bool client_closes = false;
         const bool answered = process_request(stream, last, client_closes, [&](httplib::Request& request) {

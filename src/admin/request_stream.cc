@@ -36,7 +36,7 @@ void RequestStream::finish() {
     ::shutdown(socket_.get(), SHUT_WR);
     const Time began = Clock::now();
     for (std::size_t discarded = 0; discarded < most_discarded; discarded += end_) {
-        if (!fill(began, crowd_.waiting > 0 ? glance : limits_.linger)) return;
+        if (!fill(began, crowd_.dense() ? glance : limits_.linger)) return;
     }
 }
 
@@ -74,7 +74,7 @@ void RequestStream::get_local_ip_and_port(std::string& ip, int& port) const {
 
 bool RequestStream::wait_for(short events, Time since, std::chrono::milliseconds allowed) const {
     while (!crowd_.stopping) {
-        const auto limit = crowd_.waiting > 0 ? std::min(allowed, limits_.crowded) : allowed;
+        const auto limit = crowd_.dense() ? std::min(allowed, limits_.crowded) : allowed;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(since + limit - Clock::now());
         if (left <= 0ms) return false;
         pollfd watched{socket_.get(), events, 0};

@@ -21,13 +21,18 @@ struct StreamLimits {
     std::chrono::milliseconds request{3'000};    ///< from a request's first byte to its last
     std::chrono::milliseconds response{10'000};  ///< to take an answer
     std::chrono::milliseconds linger{500};       ///< for what a client still sends when it has its last answer
-    std::chrono::milliseconds crowded{300};      ///< each of the above while other clients wait for a thread
+    std::chrono::milliseconds crowded{1'000};    ///< each of the above while others wait and every thread is taken
 };
 
 /// What the admin threads share. Any thread.
 struct Crowd {
+    std::size_t threads = 0;
+    std::atomic<std::size_t> serving = 0;  ///< threads that have a client
     std::atomic<std::size_t> waiting = 0;  ///< clients that have no thread yet
     std::atomic<bool> stopping = false;
+
+    /// Clients wait because no thread is free, not just until one has woken up.
+    [[nodiscard]] bool dense() const noexcept { return waiting > 0 && serving >= threads; }
 };
 
 /// One admin client's connection as httplib reads and writes it, with limits on a whole request where httplib has
