@@ -23,7 +23,7 @@ class Server:
         self.unread = b""
         self.pid = self.process.pid
 
-    def read_line(self, pattern, timeout_s=10):
+    def read_line(self, pattern, timeout_s=60):
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             line, newline, rest = self.unread.partition(b"\n")

@@ -1,12 +1,13 @@
-// The floor: what the work costs with nothing else around it. Edge-triggered epoll, one thread, one shared buffer, newline
-// framing, simdjson on demand to get `ip`; no registry, no events, no deadlines. Keep-alive options are set on the listener.
-// Not a server to use: an item larger than the kept room, or a bad one, ends its connection.
+// The floor: what the work costs with nothing else around it. Edge-triggered epoll, one thread, one shared buffer,
+// newline framing, simdjson on demand to get `ip`; no registry, no events, no deadlines. Keep-alive options are set on
+// the listener. Not a server to use: an item larger than the kept room, or a bad one, ends its connection.
 //
 //   floor PORT     prints "listening PORT" (0: the kernel chooses), and on SIGUSR1 "accepted=A closed=C items=I bad=B".
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <simdjson.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -20,8 +21,6 @@
 #include <cstring>
 #include <memory>
 #include <vector>
-
-#include <simdjson.h>
 
 namespace {
 
@@ -203,9 +202,10 @@ void Floor::report() {
     signalfd_siginfo taken;
     while (::read(signals_, &taken, sizeof taken) > 0) {
     }
-    std::printf("accepted=%llu closed=%llu items=%llu bad=%llu key_bytes=%llu\n", static_cast<unsigned long long>(counts_.accepted),
-                static_cast<unsigned long long>(counts_.closed), static_cast<unsigned long long>(counts_.items),
-                static_cast<unsigned long long>(counts_.bad), static_cast<unsigned long long>(counts_.key_bytes));
+    std::printf("accepted=%llu closed=%llu items=%llu bad=%llu key_bytes=%llu\n",
+                static_cast<unsigned long long>(counts_.accepted), static_cast<unsigned long long>(counts_.closed),
+                static_cast<unsigned long long>(counts_.items), static_cast<unsigned long long>(counts_.bad),
+                static_cast<unsigned long long>(counts_.key_bytes));
     std::fflush(stdout);
 }
 
