@@ -12,8 +12,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::uint32_t walk_slice = 2'048;  // slots a turn
-constexpr std::size_t probe_slice = 512;     // questions a turn: about 1 ms
+constexpr std::uint32_t probe_slice = 256;      // questions a turn: about 1 ms
+constexpr std::uint32_t drains_a_turn = 1'024;  // connections
 constexpr milliseconds paused_recheck{5};
 
 milliseconds shortest_period(const std::vector<ListenerPolicy>& policies) {
@@ -140,23 +140,21 @@ void Shard::bury(const Dead& dead) {
     quota_.give_back();
 }
 
-void Shard::walk(Visit visit, std::function<void()> done) {
+void Shard::walk(Visit visit, std::function<void()> done, std::uint32_t slice) {
     if (drained_) return done();
-    walks_.push_back({std::move(visit), std::move(done)});
+    walks_.push_back({std::move(visit), std::move(done), slice});
 }
 
 void Shard::step_walks() {
-    std::uint32_t budget = walk_slice;
-    while (!walks_.empty() && budget > 0) {
-        Walk& walk = walks_.front();
-        for (; budget > 0 && walk.next_slot <= registry_.highest_slot(); --budget, ++walk.next_slot) {
-            if (Connection* connection = registry_.in_slot(walk.next_slot)) walk.visit(*connection);
-        }
-        if (walk.next_slot <= registry_.highest_slot()) return;
-        const auto done = std::move(walk.done);
-        walks_.pop_front();
-        done();
+    if (walks_.empty()) return;
+    Walk& walk = walks_.front();
+    for (std::uint32_t left = walk.slice; left > 0 && walk.next_slot <= registry_.highest_slot(); --left) {
+        if (Connection* connection = registry_.in_slot(walk.next_slot++)) walk.visit(*connection);
     }
+    if (walk.next_slot <= registry_.highest_slot()) return;
+    const auto done = std::move(walk.done);
+    walks_.pop_front();
+    done();
 }
 
 ProbeRun::Done Shard::counted(ProbeRun::Done done) {
@@ -179,7 +177,7 @@ void Shard::probe_all(std::function<bool(const Connection&)> wanted, millisecond
         [this, &run, wanted = std::move(wanted)](Connection& connection) {
             if (wanted(connection)) run.ask(connection, registry_.number_of(connection), reactor_.now());
         },
-        [this, &run] { step_probe(run); });
+        [this, &run] { step_probe(run); }, probe_slice);
 }
 
 void Shard::step_probe(ProbeRun& run) {
@@ -203,7 +201,7 @@ void Shard::drain(SteadyTime deadline) {
 
 void Shard::drain_slice() {
     const bool late = reactor_.now() >= *drain_deadline_;
-    std::uint32_t budget = walk_slice;
+    std::uint32_t budget = drains_a_turn;
     for (std::uint32_t slot = 1; slot <= registry_.highest_slot() && budget > 0; ++slot) {
         Connection* connection = registry_.in_slot(slot);
         if (connection == nullptr) continue;

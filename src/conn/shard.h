@@ -55,7 +55,10 @@ public:
         return listener_counters_;
     }
     [[nodiscard]] ShardCounters& counters() { return counters_; }
-    [[nodiscard]] TurnTime time() const { return {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())}; }
+    [[nodiscard]] const TurnTime& time() {
+        if (time_.steady != reactor_.now()) time_ = {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())};
+        return time_;
+    }
 
     [[nodiscard]] WallTime wall_of(Tick tick) const { return started_at_ + tick.since(ticks_.at(started_)); }
 
@@ -63,8 +66,8 @@ public:
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
 
-    /// Visits every open connection, a slice a turn; then `done`, always.
-    void walk(Visit visit, std::function<void()> done);
+    /// Visits every open connection, `slice` slots a turn; then calls `done`, always.
+    void walk(Visit visit, std::function<void()> done, std::uint32_t slice = 2'048);
     /// Asks one connection, or all that `wanted` says, whether they are there.
     void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done);
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
@@ -82,6 +85,7 @@ private:
     struct Walk {
         Visit visit;
         std::function<void()> done;
+        std::uint32_t slice;
         std::uint32_t next_slot = 1;
     };
     enum class ReadUntil : std::uint8_t { short_read, end };
@@ -129,6 +133,7 @@ private:
     const SteadyTime started_;
     const WallTime started_at_;
     TickLine ticks_;
+    TurnTime time_{};
     Registry registry_;
     LandingBuffer buffer_;
     std::vector<std::unique_ptr<ListenerCounters>> listener_counters_;
