@@ -1,6 +1,6 @@
 // The server on standalone Asio, as its users write it: a session that its handlers keep alive by shared_ptr,
-// async_read_until into a growing string, a registry of the sessions that are there. Ends only by a signal. Usage:
-// ../common/peer.h.
+// async_read_until into a growing string, a registry of the sessions that are there. Ends only by a signal.
+// Usage: ../common/peer.h.
 #include <csignal>
 #include <cstdint>
 #include <memory>

@@ -1,8 +1,8 @@
 // What every peer does alike, so that only the library differs: the listener's options, finding lines, reading an
 // item's key with simdjson, and the counts that script/bench asks for. No sockets of its own, one thread.
 //
-//   PEER PORT     prints "listening PORT" (0: the kernel chooses), and on SIGUSR1 "accepted=A closed=C items=I bad=B
-//   ...".
+//   PEER PORT     prints "listening PORT" (0: the kernel chooses), and on SIGUSR1
+//                 "accepted=A closed=C items=I bad=B key_bytes=K".
 #pragma once
 
 #include <netinet/in.h>
@@ -11,11 +11,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace peer {
@@ -79,6 +81,16 @@ struct Counts {
     }
 };
 
+/// Calls `take(line)` for every whole line; returns how many bytes they were, newlines included.
+template <typename Take>
+std::size_t each_line(std::string_view bytes, Take take) {
+    std::size_t begin = 0;
+    for (std::size_t end; (end = bytes.find('\n', begin)) != std::string_view::npos; begin = end + 1) {
+        take(bytes.substr(begin, end - begin));
+    }
+    return begin;
+}
+
 /// Reads the key of one item after another. Owns the parser and a padded copy for lines that have no room behind them.
 class ItemReader {
 public:
@@ -108,20 +120,27 @@ public:
         take_padded({copy_.get(), line.size()});
     }
 
+    /// Bytes with SIMDJSON_PADDING readable bytes behind them; what is left of a line goes to `unfinished`, which takes
+    /// no memory otherwise. False if a line is too long.
+    bool take_arrived(std::string_view arrived, std::string& unfinished) {
+        if (!unfinished.empty()) {
+            const std::size_t end = arrived.find('\n');
+            unfinished.append(arrived.substr(0, end));
+            if (unfinished.size() > longest_line) return false;
+            if (end == std::string_view::npos) return true;
+            take(unfinished);
+            std::string().swap(unfinished);
+            arrived.remove_prefix(end + 1);
+        }
+        arrived.remove_prefix(each_line(arrived, [this](std::string_view line) { take_padded(line); }));
+        if (!arrived.empty()) unfinished.assign(arrived);
+        return true;
+    }
+
 private:
     Counts& counts_;
     simdjson::ondemand::parser parser_;
     std::unique_ptr<char[]> copy_{new char[longest_line + simdjson::SIMDJSON_PADDING]};
 };
-
-/// Calls `take(line)` for every whole line; returns how many bytes they were, newlines included.
-template <typename Take>
-std::size_t each_line(std::string_view bytes, Take take) {
-    std::size_t begin = 0;
-    for (std::size_t end; (end = bytes.find('\n', begin)) != std::string_view::npos; begin = end + 1) {
-        take(bytes.substr(begin, end - begin));
-    }
-    return begin;
-}
 
 }  // namespace peer

@@ -1,13 +1,12 @@
 // The server on libuv, as its users write it: a handle per connection, one read buffer for all since there is one
-// thread, a std::string for an unfinished line, a registry of who is there. Ends only by a signal. Usage:
-// ../common/peer.h.
+// thread, a std::string for an unfinished line, a registry of who is there. Ends only by a signal.
+// Usage: ../common/peer.h.
 #include <uv.h>
 
 #include <csignal>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 
 #include "../common/peer.h"
@@ -38,7 +37,6 @@ private:
     static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
     static void on_closed(uv_handle_t* handle);
     static void on_signal(uv_signal_t* signal, int number);
-    bool take(Connection& connection, std::string_view arrived);
 
     static constexpr std::size_t landing_bytes = 64 * 1024;
 
@@ -91,26 +89,10 @@ void Server::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
 void Server::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
     if (size == 0) return;  // nothing there after all
     auto* const connection = static_cast<Connection*>(stream->data);
-    if (size < 0 || !connection->server->take(*connection, {buffer->base, static_cast<std::size_t>(size)})) {
+    if (size < 0 || !connection->server->reader_.take_arrived({buffer->base, static_cast<std::size_t>(size)},
+                                                              connection->unfinished)) {
         uv_close(reinterpret_cast<uv_handle_t*>(stream), on_closed);
     }
-}
-
-/// False if a line is too long.
-bool Server::take(Connection& connection, std::string_view arrived) {
-    std::string& unfinished = connection.unfinished;
-    if (!unfinished.empty()) {
-        const std::size_t end = arrived.find('\n');
-        unfinished.append(arrived.substr(0, end));
-        if (unfinished.size() > peer::longest_line) return false;
-        if (end == std::string_view::npos) return true;
-        reader_.take(unfinished);
-        std::string().swap(unfinished);
-        arrived.remove_prefix(end + 1);
-    }
-    arrived.remove_prefix(peer::each_line(arrived, [this](std::string_view line) { reader_.take_padded(line); }));
-    if (!arrived.empty()) unfinished.assign(arrived);
-    return true;
 }
 
 void Server::on_closed(uv_handle_t* handle) {
