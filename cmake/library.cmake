@@ -17,6 +17,8 @@ install(EXPORT holdfast NAMESPACE holdfast:: FILE holdfast-targets.cmake DESTINA
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/holdfast-config-version.cmake COMPATIBILITY SameMinorVersion)
 configure_package_config_file(cmake/holdfast-config.cmake.in ${PROJECT_BINARY_DIR}/holdfast-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast)
+# Relative, so that the installed tree can be moved.
+file(RELATIVE_PATH holdfast_prefix_from_pc /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/holdfast.pc.in ${PROJECT_BINARY_DIR}/holdfast.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/holdfast-config.cmake ${PROJECT_BINARY_DIR}/holdfast-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast)
