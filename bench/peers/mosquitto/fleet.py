@@ -63,7 +63,10 @@ def main():
     parser.add_argument("port", type=int, help="the broker's, on 127.0.0.1")
     parser.add_argument("connections", type=int)
     options = parser.parse_args()
-    clients = connect_all(options.port, options.connections)
+    try:
+        clients = connect_all(options.port, options.connections)
+    except OSError as error:
+        sys.exit(f"mqtt fleet: no connection to 127.0.0.1:{options.port}: {error}; start the broker, allow enough open files")
     print(f"ready connections={len(clients)}", flush=True)
     for _ in sys.stdin:
         for client in clients:
