@@ -78,7 +78,7 @@ def main():
     try:
         rounds, names = run(options)
     except measures.Void as void:
-        print(f"bench: the run is void: {void}", file=sys.stderr)
+        print(f"bench: the run is void, nothing was written: {void}", file=sys.stderr)
         return 1
     summary = table.summarise(rounds, names)
     OUT.mkdir(parents=True, exist_ok=True)

@@ -10,11 +10,12 @@ PINNED = ["taskset", "-c", "1"]
 class Fleet:
     """Connected once made; send() lets every connection send its items. Closes its connections at the end."""
 
-    def __init__(self, binary, port, connections, items, batch):
+    def __init__(self, binary, port, connections, items, batch, rate=0):
         self.connections = connections
         self.items = items
         command = [str(binary), "load", "--to", f"127.0.0.1:{port}", "--connections", str(connections), "--items", str(items),
-                   "--batch", str(batch), "--source", "127.1.0.0/16", "--hold", "--duration", "10m", "--seed", "1", "--json"]
+                   "--batch", str(batch), "--source", "127.1.0.0/16", "--hold", "--duration", "10m", "--rate", str(rate), "--seed", "1",
+                   "--json"]
         self.process = subprocess.Popen(PINNED + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.expect(rf"^ready connections={connections}$")
 

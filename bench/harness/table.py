@@ -6,7 +6,7 @@ ROWS = [
     ("bytes_fresh", "user memory per idle connection, fresh", "B", 0),
     ("bytes_after_items", "user memory per connection, after 3 items", "B", 0),
     ("slab_both_ends", "kernel slab per connection, both ends", "B", 0),
-    ("accept_paced_us", "CPU per accept, as they come", "us", 2),
+    ("accept_paced_us", "CPU per accept, 3,000 a second", "us", 2),
     ("accept_burst_us", "CPU per accept, burst of 4,000", "us", 2),
     ("accept_burst_per_s", "accepts per second, burst of 4,000", "/s", 0),
     ("close_us", "CPU per close", "us", 2),

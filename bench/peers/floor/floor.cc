@@ -80,7 +80,6 @@ Floor::Floor(std::uint16_t port) {
     ::getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    kept_.resize(limit.rlim_max);
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     set(listener_, SOL_SOCKET, SO_REUSEADDR, 1);
     set(listener_, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -137,6 +136,7 @@ void Floor::accept_all() {
         const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) return;
         ++counts_.accepted;
+        if (kept_.size() <= static_cast<std::size_t>(fd)) kept_.resize(2 * static_cast<std::size_t>(fd));
         watch(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, fd);
     }
 }
