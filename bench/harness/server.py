@@ -37,6 +37,7 @@ class Server:
                 if not more:
                     break
                 self.unread += more
+        self.process.kill()  # a constructor may be waiting: nobody else would
         raise RuntimeError(f"{self.process.args} did not print {pattern}")
 
     def freeze(self):
