@@ -34,7 +34,12 @@ struct Connection : SlotHeader {
     bool dying : 1 = false;
     bool under_watch : 1 = false;  ///< the sweep reads TCP_INFO: data may be unacknowledged, or a probe went unanswered
     bool read_again : 1 = false;   ///< in the shard's list: readable, but its share of the turn was used up
-    Tick opened;                   ///< when it was accepted
+
+    // For asking the quiet ahead of the kernel (docs/decisions/0006).
+    bool quiet : 1 = false;         ///< no traffic since the asking ring last came by
+    bool probe_forced : 1 = false;  ///< TCP_KEEPIDLE is lowered; the sweep's next look puts it back
+
+    Tick opened;  ///< when it was accepted
 
     Endpoint peer;
     std::uint16_t bad_items_in_row = 0;

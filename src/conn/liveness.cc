@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
+#include "tcp/probe.h"
+
 namespace holdfast {
+
+using std::chrono::milliseconds;
 
 std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy) {
     // "More than", since a tick is up to a tenth of a second old when it is taken: late by that much, never early.
@@ -13,6 +17,13 @@ std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const Liste
         return CloseReason::read_idle;
     }
     return std::nullopt;
+}
+
+std::optional<milliseconds> asking_round(const LivenessPlan& plan) {
+    // A probe can be forced after a second of silence, which a round must therefore outlast.
+    const milliseconds round = milliseconds(plan.idle) * 48 / 100;
+    if (round <= probe_not_needed_within) return std::nullopt;
+    return round;
 }
 
 WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy) {

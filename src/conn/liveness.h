@@ -21,6 +21,11 @@ struct DeadlineView {
 };
 [[nodiscard]] std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy);
 
+/// How long the asking ring takes for one round, or nothing if the kernel's probes come too soon to be ahead of. Who
+/// had no traffic for a round is asked, so each quiet connection is asked every second round, shortly before the kernel
+/// would.
+[[nodiscard]] std::optional<std::chrono::milliseconds> asking_round(const LivenessPlan& plan);
+
 /// A connection under watch, by what TCP_INFO says of it.
 enum class WatchVerdict : std::uint8_t {
     well,         ///< all acknowledged and no probe out: the watch ends

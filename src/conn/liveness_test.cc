@@ -42,6 +42,17 @@ TEST(Deadlines, APauseOfOursIsNotTheDevicesFault) {
         std::nullopt);
 }
 
+TEST(AskingRound, TwoOfThemEndBeforeTheKernelAsksAndOneOutlastsASecond) {
+    for (std::chrono::milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 1s) {
+        const LivenessPlan plan = plan_liveness(bound).value();
+        const auto round = asking_round(plan);
+        ASSERT_EQ(round.has_value(), plan.idle >= 3s) << bound.count();
+        if (!round) continue;
+        EXPECT_LT(2 * *round, plan.idle) << bound.count();
+        EXPECT_GT(*round, 1s) << bound.count();
+    }
+}
+
 TcpFacts heard(std::chrono::milliseconds ago) {
     TcpFacts facts;
     facts.evidence.last_ack = facts.evidence.last_heard = ago;

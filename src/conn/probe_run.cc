@@ -82,6 +82,7 @@ std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<L
     if (next_ < waiting_.size()) return now;
     waiting_.resize(kept_);
     next_ = kept_ = 0;
+    if (!all_asked_) return now + pause_;
     if (!waiting_.empty()) return next_round(now);
     finish();
     return std::nullopt;
@@ -93,6 +94,7 @@ SteadyTime ProbeRun::next_round(SteadyTime now) {
 
 void ProbeRun::give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now) {
     timeout_ = milliseconds(0);
+    all_asked_ = true;
     while (step(registry, policies, now, waiting_.size() + 1)) {
     }
 }

@@ -21,9 +21,9 @@ struct ProbeFindings {
     ProbeAnswer last;  ///< of the verdict given last: the answer, when one connection was asked (its id is not set)
 };
 
-/// One question to some of a reactor's connections: which of you are there? ask() each, then step() until it says that
-/// every verdict is in. It forces keep-alive probes, repeats them at the spacing that receivers answer at, and puts the
-/// planned options back. Ends by `done`, called once. The shard owns it; its thread.
+/// One question to some of a reactor's connections: which of you are there? ask() each, meanwhile step() until it says
+/// that every verdict is in. It forces keep-alive probes, repeats them at the spacing that receivers answer at, and
+/// puts the planned options back. Ends by `done`, called once. The shard owns it; its thread.
 class ProbeRun {
 public:
     using Done = std::function<void(ProbeFindings)>;
@@ -31,6 +31,7 @@ public:
     ProbeRun(std::chrono::milliseconds timeout, Done done) : timeout_(timeout), done_(std::move(done)) {}
 
     void ask(Connection& connection, Token number, SteadyTime now);
+    void all_asked() { all_asked_ = true; }
     /// Looks at up to `limit` of those that have not answered. Returns when to call again; nothing: it has ended.
     [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies,
                                                  SteadyTime now, std::size_t limit);
@@ -54,6 +55,7 @@ private:
     std::chrono::milliseconds timeout_;
     Done done_;
     std::vector<Waiting> waiting_;
+    bool all_asked_ = false;
     std::size_t next_ = 0;  // in waiting_, of this round
     std::size_t kept_ = 0;  // of this round's, those that still wait, moved to the front
     std::chrono::milliseconds pause_{2};

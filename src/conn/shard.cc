@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "conn/liveness.h"
 #include "tcp/socket_options.h"
 
 namespace holdfast {
@@ -12,7 +13,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::uint32_t probe_slice = 256;      // questions a turn: about 1 ms
+// Questions: few enough at a time that probes and answers find room in the receive queue of loopback or veth (1,000
+// packets).
+constexpr std::uint32_t probe_slice = 256;
+constexpr milliseconds probe_slice_pause{2};
 constexpr std::uint32_t drains_a_turn = 1'024;  // connections
 constexpr milliseconds paused_recheck{5};
 
@@ -23,6 +27,16 @@ milliseconds shortest_period(const std::vector<ListenerPolicy>& policies) {
                            policy.read_idle.value_or(period) / 4, policy.write_stall.value_or(period) / 4});
     }
     return std::max(period, milliseconds(50));
+}
+
+std::optional<SweepPace> shortest_asking_round(const std::vector<ListenerPolicy>& policies, SteadyTime now) {
+    std::optional<milliseconds> shortest;
+    for (const ListenerPolicy& policy : policies) {
+        const auto round = asking_round(policy.plan);
+        if (round && (!shortest || *round < *shortest)) shortest = round;
+    }
+    if (!shortest) return std::nullopt;
+    return SweepPace(*shortest, now);
 }
 
 // Nobody is left to take an orderly end: RST, and the kernel keeps nothing of it.
@@ -42,7 +56,8 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, S
       ticks_(started_),
       registry_(options.reactor, options.max_connections),
       buffer_(options.max_unfinished),
-      pace_(shortest_period(policies_), reactor.now()) {
+      pace_(shortest_period(policies_), reactor.now()),
+      asking_pace_(shortest_asking_round(policies_, reactor.now())) {
     for (std::size_t i = 0; i < policies_.size(); ++i)
         listener_counters_.push_back(std::make_unique<ListenerCounters>());
 }
@@ -84,7 +99,7 @@ bool Shard::on_turn_end() {
     handler_.on_turn_end();
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
-    return reads_left || sweep_due_ || !walks_.empty() || (drain_deadline_ && !drained_ && !paused_);
+    return reads_left || sweep_due_ || walk_is_due() || (drain_deadline_ && !drained_ && !paused_);
 }
 
 bool Shard::reading_allowed() {
@@ -140,18 +155,24 @@ void Shard::bury(const Dead& dead) {
     quota_.give_back();
 }
 
-void Shard::walk(Visit visit, std::function<void()> done, std::uint32_t slice) {
+void Shard::walk(Visit visit, std::function<void()> done, WalkPace pace) {
     if (drained_) return done();
-    walks_.push_back({std::move(visit), std::move(done), slice});
+    walks_.push_back({.visit = std::move(visit), .done = std::move(done), .pace = pace});
 }
 
+bool Shard::walk_is_due() { return !walks_.empty() && (drained_ || walks_.front().next_slice <= reactor_.now()); }
+
 void Shard::step_walks() {
-    if (walks_.empty()) return;
+    if (!walk_is_due()) return;
     Walk& walk = walks_.front();
-    for (std::uint32_t left = walk.slice; left > 0 && walk.next_slot <= registry_.highest_slot(); --left) {
+    for (std::uint32_t left = walk.pace.slots; left > 0 && walk.next_slot <= registry_.highest_slot(); --left) {
         if (Connection* connection = registry_.in_slot(walk.next_slot++)) walk.visit(*connection);
     }
-    if (walk.next_slot <= registry_.highest_slot()) return;
+    if (walk.next_slot <= registry_.highest_slot()) {
+        walk.next_slice = reactor_.now() + walk.pace.pause;
+        if (walk.pace.pause > milliseconds(0)) reactor_.run_at(walk.next_slice, [] {});
+        return;
+    }
     const auto done = std::move(walk.done);
     walks_.pop_front();
     done();
@@ -168,6 +189,7 @@ ProbeRun::Done Shard::counted(ProbeRun::Done done) {
 void Shard::probe(Connection& connection, milliseconds timeout, ProbeRun::Done done) {
     ProbeRun& run = probes_.emplace_back(timeout, counted(std::move(done)));
     run.ask(connection, registry_.number_of(connection), reactor_.now());
+    run.all_asked();
     step_probe(run);
 }
 
@@ -177,7 +199,8 @@ void Shard::probe_all(std::function<bool(const Connection&)> wanted, millisecond
         [this, &run, wanted = std::move(wanted)](Connection& connection) {
             if (wanted(connection)) run.ask(connection, registry_.number_of(connection), reactor_.now());
         },
-        [this, &run] { step_probe(run); }, probe_slice);
+        [&run] { run.all_asked(); }, {probe_slice, probe_slice_pause});
+    step_probe(run);
 }
 
 void Shard::step_probe(ProbeRun& run) {

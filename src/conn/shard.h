@@ -66,8 +66,15 @@ public:
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
 
-    /// Visits every open connection, `slice` slots a turn; then calls `done`, always.
-    void walk(Visit visit, std::function<void()> done, std::uint32_t slice = 2'048);
+    /// How fast a walk goes: so many slots in a turn, the next no sooner than after `pause`.
+    struct WalkPace {
+        std::uint32_t slots;
+        std::chrono::milliseconds pause;
+    };
+    static constexpr WalkPace at_ease{2'048, std::chrono::milliseconds(0)};
+
+    /// Visits every open connection, a slice at a time; then calls `done`, always.
+    void walk(Visit visit, std::function<void()> done, WalkPace pace = at_ease);
     /// Asks one connection, or all that `wanted` says, whether they are there.
     void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done);
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
@@ -85,7 +92,8 @@ private:
     struct Walk {
         Visit visit;
         std::function<void()> done;
-        std::uint32_t slice;
+        WalkPace pace;
+        SteadyTime next_slice{};
         std::uint32_t next_slot = 1;
     };
     enum class ReadUntil : std::uint8_t { short_read, end };
@@ -113,12 +121,15 @@ private:
     void look_at(Connection& connection);
     void look_at_watched(Connection& connection);
     void note_stall(Connection& connection, bool stalled);
+    void ask_slice();
+    void ask_if_quiet(Connection& connection);
 
     // shard.cc
     void close(Connection& connection, Death death);
     void reap();
     void bury(const Dead& dead);
     void step_walks();
+    [[nodiscard]] bool walk_is_due();
     [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
     void step_probe(ProbeRun& run);
     void drain_slice();
@@ -142,6 +153,8 @@ private:
     SweepPace pace_;
     std::uint32_t sweep_slot_ = 0;
     bool sweep_due_ = false;
+    std::optional<SweepPace> asking_pace_;  // none: the kernel asks soon enough
+    std::uint32_t ask_slot_ = 0;
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::list<Walk> walks_;

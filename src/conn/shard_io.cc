@@ -40,6 +40,7 @@ void Shard::read(Connection& connection, ReadUntil until) {
 
 /// Hands on what arrived. False: the connection is dying.
 bool Shard::take(Connection& connection, std::size_t arrived) {
+    connection.quiet = false;
     connection.bytes_in += arrived;
     listener_counters_[connection.listener]->bytes_in.add(arrived);
     const std::uint64_t scan = connection.unfinished ? connection.unfinished->scan : 0;
@@ -112,6 +113,7 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
     }
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
     if (taken == 0 && framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
+    connection.quiet = false;
     connection.bytes_out += taken;
     listener_counters_[connection.listener]->bytes_out.add(taken);
     connection.under_watch = true;

@@ -2,6 +2,7 @@
 
 #include "conn/liveness.h"
 #include "conn/shard.h"
+#include "tcp/probe.h"
 #include "tcp/socket_options.h"
 
 namespace holdfast {
@@ -10,11 +11,16 @@ namespace {
 
 constexpr std::uint32_t sweep_slice_slots = 2'048;
 
+// What loopback and veth queue for a core before they drop in silence is 1,000 packets (net.core.netdev_max_backlog).
+constexpr std::uint32_t herd = 500;          // fewer connections cannot overrun it
+constexpr std::uint32_t most_a_slice = 600;  // looks of the asking ring, of which at most all become probes
+
 }  // namespace
 
 void Shard::schedule_sweep() {
     reactor_.run_at(reactor_.now() + pace_.interval(), [this] {
         sweep_due_ = true;
+        if (asking_pace_) ask_slice();
         schedule_sweep();
     });
 }
@@ -42,7 +48,34 @@ void Shard::look_at(Connection& connection) {
                 *reason == CloseReason::item_deadline ? handler_.why_unfinished(connection) : std::string_view());
         }
     }
+    if (connection.probe_forced) {
+        connection.probe_forced = false;
+        end_forced_probe(connection.fd, policy.plan.idle);
+    }
     if (connection.under_watch) look_at_watched(connection);
+}
+
+/// The asking ring: asks the quiet a few at a time, ahead of the kernel, whose timers would ask all those at once that
+/// fell silent in the same quarter of a second and lose most of the answers in a full queue.
+void Shard::ask_slice() {
+    const std::uint32_t slots = registry_.highest_slot();
+    const std::uint32_t due = asking_pace_->take(reactor_.now(), slots, most_a_slice);
+    if (registry_.size() <= herd) return;
+    for (std::uint32_t i = 0; i < due; ++i) {
+        ask_slot_ = ask_slot_ >= slots ? 1 : ask_slot_ + 1;
+        if (Connection* connection = registry_.in_slot(ask_slot_)) ask_if_quiet(*connection);
+    }
+}
+
+void Shard::ask_if_quiet(Connection& connection) {
+    const bool quiet_for_a_round = connection.quiet;
+    connection.quiet = !quiet_for_a_round;  // the answer to a probe is traffic
+    if (!quiet_for_a_round) return;
+    const auto facts = read_tcp_facts(connection.fd);
+    // Whom the kernel is asking already keeps the kernel's rhythm, which the bound is reckoned with.
+    if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
+    force_probe(connection.fd);
+    connection.probe_forced = true;
 }
 
 void Shard::look_at_watched(Connection& connection) {

@@ -1,0 +1,39 @@
+"""Many that fall silent together are not asked together: no living one is lost to a full queue, and the dead are found.
+
+The kernel's timers would probe all of them in the same quarter of a second; loopback and veth queue 1,000 packets for a core
+and drop the rest in silence (docs/decisions/0006)."""
+
+import json
+import subprocess
+import time
+
+from gateway import BINARY, Gateway, until
+
+DEVICES = 12_000
+SILENT = 0.02
+
+
+def test_a_herd_that_falls_silent_together_stays_and_its_dead_are_found():
+    with Gateway("--detect-within", "15s", "--sink", "none", "--reactors", 1) as gateway:
+        load = subprocess.Popen(
+            [str(BINARY), "load", "--to", f"{gateway.address[0]}:{gateway.address[1]}", "--connections", str(DEVICES),
+             "--source", "127.2.0.0/16", "--hold", "--duration", "60s", "--silence", str(SILENT), "--fault-within", "100ms",
+             "--seed", "7", "--json"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            assert load.stdout.readline().startswith(f"ready connections={DEVICES}"), gateway.tail()
+            began = time.monotonic()
+            time.sleep(15.5 - (time.monotonic() - began))
+            status = gateway.status()
+            expired = status["closed"]["keepalive_expired"]
+            # Another bound later the same must hold: the dead were found within the first.
+            time.sleep(12)
+            later = gateway.status()
+            assert later["closed"]["keepalive_expired"] == expired, (status["closed"], later["closed"])
+            summary = gateway.probe_all()
+            assert summary["asked"] == summary["alive"] == DEVICES - expired, summary
+        finally:
+            told = json.loads(load.communicate(timeout=60)[0].splitlines()[-1])  # closes its input, which ends it
+        silenced = told["faults"]["silence"]
+        assert expired == silenced > DEVICES * SILENT / 2, f"{expired} closed, {silenced} silenced"
+        assert until(lambda: gateway.status()["connections"] == 0)
