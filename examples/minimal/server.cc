@@ -10,15 +10,16 @@ class Printer final : public holdfast::EventHandler {
         std::printf("%s connected\n", to_string(event.peer).c_str());
     }
     void on_item(const holdfast::ItemEvent& event) override {
-        std::printf("%s sent %.*s\n", to_string(event.peer).c_str(), static_cast<int>(event.item.size()), event.item.data());
+        std::printf("%s sent %.*s\n", to_string(event.peer).c_str(), static_cast<int>(event.item.size()),
+                    event.item.data());
     }
     void on_closed(const holdfast::ClosedEvent& event) override {
         std::printf("%s left: %s\n", to_string(event.peer).c_str(), std::string(to_string(event.reason)).c_str());
     }
-    void on_turn_end() override { std::fflush(stdout); }
 };
 
 int main(int argc, char** argv) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
     sigset_t stop;
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
@@ -30,7 +31,6 @@ int main(int argc, char** argv) {
     const auto server = holdfast::Server::start(config, [](unsigned) { return std::make_unique<Printer>(); });
     if (!server) return std::fprintf(stderr, "%s\n", server.error().message.c_str()), 1;
     std::printf("listening on %s\n", to_string(server.value()->status().listeners[0].bound).c_str());
-    std::fflush(stdout);
 
     int signal = 0;
     sigwait(&stop, &signal);
