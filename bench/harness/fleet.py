@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 
 PINNED = ["taskset", "-c", "1"]
 
@@ -10,14 +11,17 @@ PINNED = ["taskset", "-c", "1"]
 class Fleet:
     """Connected once made; send() lets every connection send its items. Closes its connections at the end."""
 
-    def __init__(self, binary, port, connections, items, batch, rate=0):
+    def __init__(self, binary, port, connections, items=0, batch=1, rate=0, items_per_second=0, first_device=0, pin=PINNED):
         self.connections = connections
-        self.items = items
-        command = [str(binary), "load", "--to", f"127.0.0.1:{port}", "--connections", str(connections), "--items", str(items),
+        work = ["--items-per-second", str(items_per_second)] if items_per_second else ["--items", str(items)] if items else []
+        command = [str(binary), "load", "--to", f"127.0.0.1:{port}", "--connections", str(connections), *work,
                    "--batch", str(batch), "--source", "127.1.0.0/16", "--hold", "--duration", "10m", "--rate", str(rate), "--seed", "1",
-                   "--json"]
-        self.process = subprocess.Popen(PINNED + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.expect(rf"^ready connections={connections}$")
+                   "--first-device", str(first_device), "--json"]
+        self.start(pin + command)
+
+    def start(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.expect(rf"^ready connections={self.connections}$")
 
     def expect(self, pattern):
         line = self.process.stdout.readline()
@@ -33,14 +37,15 @@ class Fleet:
         return self
 
     def leave(self):
-        """Closes all connections and waits for it."""
+        """Closes all connections, waits for it, and returns the fleet's summary."""
         if self.process.stdin.closed:
-            return
+            return None
         self.process.stdin.close()
         summary = json.loads(self.process.stdout.readline())
         self.process.wait()
         if summary["closed_by_peer"] or summary["reset_by_peer"] or summary["failed"]["total"]:
             raise RuntimeError(f"connections were lost: {summary}")
+        return summary
 
     def __exit__(self, kind, *_):
         if kind is None:
@@ -49,3 +54,11 @@ class Fleet:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+class MqttFleet(Fleet):
+    """The same with MQTT clients (bench/peers/mosquitto/fleet.py); send() lets every one ping."""
+
+    def __init__(self, script, port, connections):
+        self.connections = connections
+        self.start([*PINNED, sys.executable, str(script), str(port), str(connections)])

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 
@@ -15,15 +16,23 @@ PINNED = ["taskset", "-c", "0"]
 class Server:
     """A server process pinned to the first core. stop() ends it; use as a context manager."""
 
-    def __init__(self, command, stream):
+    def __init__(self, command, stream, stdout=subprocess.DEVNULL):
         self.process = subprocess.Popen(PINNED + command, stdin=subprocess.DEVNULL, bufsize=0,
-                                        stdout=subprocess.PIPE if stream == "stdout" else subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE if stream == "stdout" else stdout,
                                         stderr=subprocess.PIPE if stream == "stderr" else subprocess.DEVNULL)
         self.output = self.process.stdout or self.process.stderr
         self.unread = b""
         self.pid = self.process.pid
 
     def read_line(self, pattern, timeout_s=60):
+        found = self.find_line(pattern, timeout_s)
+        if found:
+            return found
+        self.process.kill()  # a constructor may be waiting: nobody else would
+        raise RuntimeError(f"{self.process.args} did not print {pattern}")
+
+    def find_line(self, pattern, timeout_s):
+        """The first match in the lines to come, or None where there is none in time."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             line, newline, rest = self.unread.partition(b"\n")
@@ -37,8 +46,7 @@ class Server:
                 if not more:
                     break
                 self.unread += more
-        self.process.kill()  # a constructor may be waiting: nobody else would
-        raise RuntimeError(f"{self.process.args} did not print {pattern}")
+        return None
 
     def freeze(self):
         os.kill(self.pid, signal.SIGSTOP)
@@ -58,8 +66,8 @@ class Server:
 class Peer(Server):
     """A server of bench/peers: "listening PORT" at start, a line of counts on SIGUSR1."""
 
-    def __init__(self, binary):
-        super().__init__([str(binary), "0"], "stdout")
+    def __init__(self, binary, *flags):
+        super().__init__([str(binary), *flags, "0"], "stdout")
         self.port = int(self.read_line(r"listening (\d+)")[1])
 
     def counts(self):
@@ -69,25 +77,50 @@ class Peer(Server):
 
 
 class Holdfast(Server):
-    def __init__(self, binary, sink):
-        super().__init__([str(binary), "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--sink", sink,
-                          "--reactors", "1", "--detect-within", "30s"], "stderr")
+    """The gateway; with the sink stdout its events go through a pipe to `cat` on the other core."""
+
+    def __init__(self, binary, sink, detect_within="30s", flags=(), port=0):
+        self.reader = None
+        if sink == "stdout":
+            self.reader = subprocess.Popen(["taskset", "-c", "1", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        super().__init__([str(binary), "serve", "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--sink", sink,
+                          "--reactors", "1", "--detect-within", detect_within, *flags], "stderr",
+                         stdout=self.reader.stdin if self.reader else subprocess.DEVNULL)
+        if self.reader:
+            self.reader.stdin.close()
         self.port = int(self.read_line(r"listening .*address=\S*:(\d+)")[1])
         self.admin_port = int(self.read_line(r"admin address=\S*:(\d+)")[1])
 
-    def ask(self, method, path):
+    def __exit__(self, *anything):
+        super().__exit__(*anything)
+        if self.reader:
+            self.reader.wait()  # its input has ended
+
+    def ask(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=60)
         try:
-            connection.request(method, path, headers={"Content-Length": "0"} if method == "POST" else {})
+            headers = {"Content-Length": str(len(body or ""))} if method == "POST" else {}
+            connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
-            body = answer.read()
+            text = answer.read()
         finally:
             connection.close()
         if answer.status >= 300:
-            raise RuntimeError(f"{method} {path}: {answer.status} {body[:200]}")
-        return json.loads(body)
+            raise RuntimeError(f"{method} {path}: {answer.status} {text[:200]}")
+        return json.loads(text)
 
     def counts(self):
         status = self.ask("GET", "/v1/status")
         return {"accepted": status["accepted"], "closed": sum(status["closed"].values()), "items": status["items"],
                 "bad": sum(status["bad_items"].values())}
+
+
+class Mosquitto(Server):
+    """The MQTT broker, for idle memory and accepts. It has no counter: its fleet waits for every acknowledgement."""
+
+    def __init__(self, configuration):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        super().__init__(["mosquitto", "-c", str(configuration), "-p", str(self.port)], "stderr")
+        self.read_line(r"running")

@@ -1,12 +1,16 @@
 // The article's server as a Go user writes it: a goroutine per connection, keep-alive on with a period, a line scanner,
 // encoding/json, a registry behind a mutex.
 //
-//	go-peer PORT   prints "listening PORT" (0: the kernel chooses), and on SIGUSR1 "accepted=A closed=C items=I bad=B".
+//	go-peer [-period D] [-tell] PORT
+//
+// prints "listening PORT" (0: the kernel chooses), and on SIGUSR1 "accepted=A closed=C items=I bad=B". With -tell also
+// "closed PEER UNIX_MS" for each connection that ends, and on SIGUSR2 it writes one line to every connection.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -40,12 +44,23 @@ func (r *registry) remove(c *net.TCPConn) {
 	r.mutex.Unlock()
 }
 
+func (r *registry) writeAll(line []byte) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for c := range r.connections {
+		c.Write(line)
+	}
+}
+
 var accepted, closed, items, bad uint64
 
-func serve(c *net.TCPConn, all *registry) {
+func serve(c *net.TCPConn, all *registry, tell bool) {
 	all.add(c)
 	defer func() {
 		all.remove(c)
+		if tell {
+			fmt.Printf("closed %s %d\n", c.RemoteAddr(), time.Now().UnixMilli())
+		}
 		c.Close()
 		atomic.AddUint64(&closed, 1)
 	}()
@@ -61,9 +76,12 @@ func serve(c *net.TCPConn, all *registry) {
 }
 
 func main() {
+	period := flag.Duration("period", 30*time.Second, "of keep-alive")
+	tell := flag.Bool("tell", false, "print every end; write to all on SIGUSR2")
+	flag.Parse()
 	port := "0"
-	if len(os.Args) > 1 {
-		port = os.Args[1]
+	if flag.NArg() > 0 {
+		port = flag.Arg(0)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err != nil {
@@ -78,8 +96,17 @@ func main() {
 				atomic.LoadUint64(&items), atomic.LoadUint64(&bad))
 		}
 	}()
-	fmt.Printf("listening %d\n", listener.Addr().(*net.TCPAddr).Port)
 	all := &registry{connections: make(map[*net.TCPConn]struct{})}
+	if *tell {
+		wanted := make(chan os.Signal, 1)
+		signal.Notify(wanted, syscall.SIGUSR2)
+		go func() {
+			for range wanted {
+				all.writeAll([]byte("{\"ping\":1}\n"))
+			}
+		}()
+	}
+	fmt.Printf("listening %d\n", listener.Addr().(*net.TCPAddr).Port)
 	for {
 		c, err := listener.Accept()
 		if err != nil {
@@ -90,7 +117,7 @@ func main() {
 		atomic.AddUint64(&accepted, 1)
 		tcp := c.(*net.TCPConn)
 		tcp.SetKeepAlive(true)
-		tcp.SetKeepAlivePeriod(30 * time.Second)
-		go serve(tcp, all)
+		tcp.SetKeepAlivePeriod(*period)
+		go serve(tcp, all, *tell)
 	}
 }
