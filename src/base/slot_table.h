@@ -93,6 +93,14 @@ public:
         return std::launder(reinterpret_cast<T*>(place(slot)));
     }
 
+    /// Fetches the slot into the cache; any number will do.
+    void prefetch(std::uint32_t slot) const noexcept {
+        if (slot > used_) return;
+        const std::byte* first = place(slot);
+        __builtin_prefetch(first);
+        __builtin_prefetch(first + sizeof(T) - 1);
+    }
+
     [[nodiscard]] std::uint32_t slot_of(const T& value) const noexcept {
         return static_cast<std::uint32_t>((reinterpret_cast<const std::byte*>(&value) - memory_) /
                                           static_cast<std::ptrdiff_t>(sizeof(T)));

@@ -40,6 +40,10 @@ public:
         return found != nullptr && !found->dying ? found : nullptr;
     }
 
+    void prefetch(Token number) const noexcept {
+        table_.prefetch(static_cast<std::uint32_t>(number) & max_connections);
+    }
+
     [[nodiscard]] std::uint32_t size() const noexcept { return table_.size(); }
     [[nodiscard]] std::uint32_t highest_slot() const noexcept { return table_.highest(); }
 

@@ -45,6 +45,9 @@ public:
     void start();
 
     void on_ready(Token token, std::uint32_t events) override;
+    void expect(Token token) noexcept override {
+        if (!Listener::is_listener(token)) registry_.prefetch(token);
+    }
     [[nodiscard]] bool on_turn_end() override;
 
     [[nodiscard]] Registry& registry() { return registry_; }

@@ -9,6 +9,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t mailbox_work_per_turn = 256;
+constexpr std::size_t events_ahead = 3;
 
 }  // namespace
 
@@ -29,7 +30,9 @@ void Reactor::turn(Client& client) {
     now_ = clock_.steady();
     wall_now_ = clock_.wall();
     bool mail = mail_left_;
-    for (const epoll_event& event : ready) {
+    for (std::size_t i = 0; i < ready.size(); ++i) {
+        if (i + events_ahead < ready.size()) client.expect(ready[i + events_ahead].data.u64);
+        const epoll_event& event = ready[i];
         if (event.data.u64 == mailbox_token) {
             mail = true;
         } else {

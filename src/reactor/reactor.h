@@ -25,6 +25,9 @@ public:
     public:
         virtual ~Client() = default;
         virtual void on_ready(Token token, std::uint32_t events) = 0;
+        /// on_ready(token) follows soon: the moment to fetch what it will touch into the cache. May be stale or the
+        /// reactor's own.
+        virtual void expect(Token token) noexcept { static_cast<void>(token); }
         /// True if there is work left that must not wait for readiness.
         [[nodiscard]] virtual bool on_turn_end() = 0;
     };
