@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "app/table.h"
+#include "base/plan_json.h"
 #include "base/units.h"
 
 namespace holdfast {
@@ -86,22 +87,8 @@ void print_plan(const LivenessPlan& plan) {
 }
 
 void write_plan(JsonWriter& json, const LivenessPlan& plan) {
-    json.field("detect_within_ms", plan.detect_within.count())
-        .field("idle_s", plan.idle.count())
-        .field("interval_s", plan.interval.count())
-        .field("count", plan.count)
-        .field("user_timeout_ms", plan.user_timeout.count())
-        .field("sweep_period_ms", plan.sweep_period.count())
-        .field("silence_limit_ms", plan.silence_limit.count())
-        .field("lost_probes_tolerated", plan.lost_probes_tolerated);
-    json.key("worst_case_ms")
-        .begin_object()
-        .field("fin_or_reset", plan.worst_case.fin_or_reset.count())
-        .field("idle", plan.worst_case.idle.count())
-        .field("in_flight", plan.worst_case.in_flight.count())
-        .field("probing", plan.worst_case.probing.count())
-        .field("zero_window", plan.worst_case.zero_window.count())
-        .end_object();
+    json.field("detect_within_ms", plan.detect_within.count());
+    write_plan_fields(json, plan);
     json.field("false_deaths_per_day_at_1_percent_loss", false_deaths(plan));
 }
 
