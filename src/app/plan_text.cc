@@ -89,7 +89,7 @@ void print_plan(const LivenessPlan& plan) {
 void write_plan(JsonWriter& json, const LivenessPlan& plan) {
     json.field("detect_within_ms", plan.detect_within.count());
     write_plan_fields(json, plan);
-    json.field("false_deaths_per_day_at_1_percent_loss", false_deaths(plan));
+    json.field("false_deaths_of_10000_per_day_at_1_percent_loss", false_deaths(plan));
 }
 
 }  // namespace holdfast

@@ -100,13 +100,13 @@ def test_plan_as_json_keeps_the_bound(text, ms):
     plan = json.loads(run.stdout)
     assert set(plan) == {
         "detect_within_ms", "idle_s", "interval_s", "count", "user_timeout_ms", "sweep_period_ms", "silence_limit_ms",
-        "lost_probes_tolerated", "worst_case_ms", "false_deaths_per_day_at_1_percent_loss",
+        "lost_probes_tolerated", "worst_case_ms", "false_deaths_of_10000_per_day_at_1_percent_loss",
     }  # fmt: skip
     assert plan["detect_within_ms"] == ms
     assert set(plan["worst_case_ms"]) == {"fin_or_reset", "idle", "in_flight", "probing", "zero_window"}
     assert all(0 < worst <= ms for worst in plan["worst_case_ms"].values())
     assert plan["lost_probes_tolerated"] >= (4 if ms >= 15_000 else 0)
-    assert 0 <= plan["false_deaths_per_day_at_1_percent_loss"] <= 10_000
+    assert 0 <= plan["false_deaths_of_10000_per_day_at_1_percent_loss"] <= 10_000
 
 
 @pytest.mark.parametrize(
