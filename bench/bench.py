@@ -11,12 +11,15 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from harness import measures, table  # noqa: E402
-from harness.server import Holdfast, Peer  # noqa: E402
+from harness import detection, measures, table, targets  # noqa: E402
+from harness.server import Holdfast, Mosquitto, Peer  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCH = pathlib.Path(__file__).resolve().parent
+ROOT = BENCH.parent
 OUT = ROOT / "build" / "bench"
 BINARY = ROOT / "build" / "release" / "holdfast"
+MOSQUITTO = BENCH / "peers" / "mosquitto"
+WATCHED_IDLE = {"floor", "holdfast", "Go"}  # the other event loops leave keep-alive to the kernel as the floor does
 
 
 def start_holdfast(binary, sink):
@@ -26,21 +29,38 @@ def start_holdfast(binary, sink):
 
 
 def servers(binary):
+    peers = OUT / "peers"
     return {
-        "floor": lambda: Peer(OUT / "peers" / "floor"),
+        "floor": lambda: Peer(peers / "floor"),
         "holdfast": lambda: start_holdfast(binary, "none"),
         "holdfast, file": lambda: start_holdfast(binary, "file"),
-        "Go": lambda: Peer(OUT / "peers" / "go-peer"),
+        "holdfast, stdout": lambda: start_holdfast(binary, "stdout"),
+        "Go": lambda: Peer(peers / "go-peer"),
+        "libuv": lambda: Peer(peers / "libuv-peer"),
+        "libevent": lambda: Peer(peers / "libevent-event-peer"),
+        "libevent, bufferevent": lambda: Peer(peers / "libevent-peer"),
+        "Asio": lambda: Peer(peers / "asio-peer"),
+        "mosquitto": lambda: Mosquitto(MOSQUITTO / "mosquitto.conf"),
     }
 
 
-def measure(start, binary, idle_s, repeats):
+def measure(name, start, options, number):
+    """One server's figures of one round: the costly measures only in the first rounds, the watching in the very first."""
+    sizes, costly = options.sizes, number < options.population_rounds
+    idle_s = options.idle if number == 0 and name in WATCHED_IDLE else 0
     figures = {}
+    if name == "mosquitto":
+        if costly:
+            with start() as server:
+                figures.update(measures.mqtt_population(server, MOSQUITTO / "fleet.py", sizes.many, idle_s))
+        return figures
     with start() as server:
-        figures.update(measures.population(server, binary, idle_s, server.counts()))
-        figures.update(measures.burst(server, binary, server.counts()))
+        if costly:
+            figures.update(measures.population(server, options.binary, sizes.many, idle_s, server.counts()))
+            figures.update(measures.paced(server, options.binary, sizes.drained, options.paced, server.counts()))
+        figures.update(measures.burst(server, options.binary, sizes.burst, server.counts()))
         for items in (1, 16):
-            figures.update(measures.drain(server, binary, items, repeats, server.counts()))
+            figures.update(measures.drain(server, options.binary, sizes.drained, items, options.repeats, server.counts()))
     return figures
 
 
@@ -51,10 +71,16 @@ def run(options):
         one = {}
         for name, start in chosen.items():
             began = time.monotonic()
-            one[name] = measure(start, options.binary, options.idle if number == 0 else 0, options.repeats)
+            one[name] = measure(name, start, options, number)
             print(f"round {number + 1} of {options.rounds}: {name}, {time.monotonic() - began:.0f} s", file=sys.stderr)
         rounds.append(one)
-    return rounds, list(chosen)
+    summary = table.summarise(rounds, list(chosen))
+    if options.detection:
+        print(f"silence: at most {options.detection:.0f} s", file=sys.stderr)
+        found = detection.detect_all(options.binary, OUT / "peers" / "go-peer", OUT, (10, 3), options.detection, list(chosen))
+        for name, entries in found.items():
+            summary[name].update(entries)
+    return summary
 
 
 def machine():
@@ -63,29 +89,64 @@ def machine():
     return {"cores": os.cpu_count(), "cpu": model, "kernel": os.uname().release, "load_average": os.getloadavg()}
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", type=pathlib.Path, default=BINARY, help="the holdfast to measure and to measure with")
-    parser.add_argument("--rounds", type=int, default=3, help="each measures every server once [3]")
+    parser.add_argument("--rounds", type=int, default=5, help="each measures every server once [5]")
+    parser.add_argument("--population-rounds", type=int, default=3, help="of them with 19,000 connections and paced items [3]")
     parser.add_argument("--repeats", type=int, default=3, help="drains in a round, of which the median counts [3]")
-    parser.add_argument("--idle", type=float, default=20, help="seconds to watch 19,000 idle connections in the first round [20]")
+    parser.add_argument("--idle", type=float, default=60, help="seconds to watch 19,000 idle connections, once [60]")
+    parser.add_argument("--paced", type=float, default=5, help="seconds of 10,000 items a second [5]")
+    parser.add_argument("--detection", type=float, default=60, help="seconds to wait for silent ones to be found; 0: not at all [60]")
+    parser.add_argument("--small", action="store_true", help="a tenth of the connections: tries the benchmark out, its figures say little")
     parser.add_argument("--only", action="append", help="only this server; may be repeated; the floor is needed for ratios")
+    parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results for docs/PERFORMANCE.md")
     options = parser.parse_args()
+    known = servers(options.binary)
+    for name in options.only or []:
+        if name not in known:
+            parser.error(f"there is no server {name!r}; there are: {'; '.join(known)}")
     if options.only and "floor" not in options.only:
         options.only.append("floor")
+    options.sizes = measures.Sizes(many=1_900, burst=400, drained=1_000) if options.small else measures.Sizes()
+    return options
+
+
+def report(results):
+    """Peers are the columns of a second table, so that each is narrow enough to read; then the targets."""
+    summary = results["summary"]
+    ours = [name for name in summary if name == "floor" or name == "Go" or name.startswith("holdfast")]
+    others = [name for name in summary if name not in ours]
+    parts = [table.render(summary, ours)]
+    if others:
+        parts.append(table.render(summary, others))
+    parts.append(table.align(targets.judge(summary)))
+    machine_text = "{cores} cores, {cpu}, Linux {kernel}".format(**results["machine"])
+    parts.append("Median (least..largest) of the rounds; x: beside the floor in the same round, median of the rounds. Silence:\n"
+                 f"of the devices. {machine_text}; measured in {results['took_s'] / 60:.0f} minutes.")
+    return "\n\n".join(parts)
+
+
+def main():
+    options = arguments()
+    written = OUT / "results.json"
+    if options.markdown:
+        if not written.exists():
+            print("bench: there are no results yet: run script/bench first", file=sys.stderr)
+            return 1
+        print(report(json.loads(written.read_text())))
+        return 0
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    before = machine()
+    before, began = machine(), time.monotonic()
     try:
-        rounds, names = run(options)
-    except measures.Void as void:
+        summary = run(options)
+    except (measures.Void, RuntimeError) as void:
         print(f"bench: the run is void, nothing was written: {void}", file=sys.stderr)
         return 1
-    summary = table.summarise(rounds, names)
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "results.json").write_text(json.dumps({"machine": before, "summary": summary}, indent=2) + "\n")
-    print(table.render(summary, names))
-    print("\nmedian (min..max) of the rounds; x: beside the floor in the same round, median of the rounds")
-    print(f"{before['cores']} cores, {before['cpu']}, Linux {before['kernel']}; written to build/bench/results.json")
+    results = {"machine": before, "took_s": time.monotonic() - began, "small": options.small, "summary": summary}
+    written.write_text(json.dumps(results, indent=2) + "\n")
+    print(report(results))
+    print("written to build/bench/results.json", file=sys.stderr)
     return 0
 
 

@@ -1,14 +1,24 @@
 """The measures. Each takes a server (and what it needs), checks that nothing was lost, and returns {name: figure}."""
 
 import time
+from dataclasses import dataclass
 from statistics import median
 
-from harness.fleet import Fleet
-from harness.process import anonymous_bytes, cpu_ns, cpu_split, slab_bytes, wait_until_idle
+from harness.fleet import Fleet, MqttFleet
+from harness.process import anonymous_bytes, cpu_ns, cpu_split, settle_slab, slab_bytes, wait_until_idle
 
-MANY = 19_000
-BURST = 4_000
-DRAINED = 10_000
+PACED_PER_S = 10_000
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many connections each measure takes."""
+
+    many: int = 19_000
+    burst: int = 4_000
+    drained: int = 10_000
+
+
 # Devices that connect in the same moment are probed in the same moment by the kernel, and loopback's queue
 # (net.core.netdev_max_backlog, 1,000) then drops most of the probes: see docs/PERFORMANCE.md.
 ARRIVALS_PER_S = 3_000
@@ -30,29 +40,30 @@ def wait_for(server, name, wanted, timeout_s=30):
             raise Void(f"{name} should be {wanted}: {counts}")
 
 
-def population(server, binary, idle_s, base):
+def population(server, binary, many, idle_s, base):
     """Memory and CPU of many connections that come, stay, send three items each, and go."""
     figures = {}
     wait_until_idle(server.pid)
+    settle_slab()
     memory, slab, cpu = anonymous_bytes(server.pid), slab_bytes(), cpu_ns(server.pid)
-    with Fleet(binary, server.port, MANY, items=3, batch=1, rate=ARRIVALS_PER_S) as fleet:
+    with Fleet(binary, server.port, many, items=3, batch=1, rate=ARRIVALS_PER_S) as fleet:
         cpu = wait_until_idle(server.pid)[1] - cpu
-        figures["accept_paced_us"] = cpu / MANY / 1e3
-        wait_for(server, "accepted", base["accepted"] + MANY)
-        figures["bytes_fresh"] = (anonymous_bytes(server.pid) - memory) / MANY
+        figures["accept_paced_us"] = cpu / many / 1e3
+        wait_for(server, "accepted", base["accepted"] + many)
+        figures["bytes_fresh"] = (anonymous_bytes(server.pid) - memory) / many
         if slab is not None:
-            figures["slab_both_ends"] = (slab_bytes() - slab) / MANY
+            figures["slab_both_ends"] = (slab_bytes() - slab) / many
         if idle_s:
             figures.update(idle_cpu(server, idle_s))
         if hasattr(server, "ask"):
-            figures.update(ask_all(server))
+            figures.update(ask_all(server, many))
         fleet.send()
-        wait_for(server, "items", base["items"] + 3 * MANY)
-        figures["bytes_after_items"] = (anonymous_bytes(server.pid) - memory) / MANY
+        wait_for(server, "items", base["items"] + 3 * many)
+        figures["bytes_after_items"] = (anonymous_bytes(server.pid) - memory) / many
         cpu = cpu_ns(server.pid)
         fleet.leave()
-        figures["close_us"] = (wait_until_idle(server.pid)[1] - cpu) / MANY / 1e3
-        wait_for(server, "closed", base["closed"] + MANY)
+        figures["close_us"] = (wait_until_idle(server.pid)[1] - cpu) / many / 1e3
+        wait_for(server, "closed", base["closed"] + many)
     return figures
 
 
@@ -65,34 +76,56 @@ def idle_cpu(server, seconds):
             "idle_system_percent": (system_after - system) / seconds * 100}
 
 
-def ask_all(server):
+def mqtt_population(server, fleet_script, many, idle_s):
+    """The same of the MQTT broker as far as it can be: each client is acknowledged once, and pings once."""
+    figures = {}
+    wait_until_idle(server.pid)
+    settle_slab()
+    memory, slab, cpu = anonymous_bytes(server.pid), slab_bytes(), cpu_ns(server.pid)
+    with MqttFleet(fleet_script, server.port, many) as fleet:
+        figures["accept_paced_us"] = (wait_until_idle(server.pid)[1] - cpu) / many / 1e3
+        figures["bytes_fresh"] = (anonymous_bytes(server.pid) - memory) / many
+        if slab is not None:
+            figures["slab_both_ends"] = (slab_bytes() - slab) / many
+        if idle_s:
+            figures.update(idle_cpu(server, idle_s))
+        fleet.send()
+        wait_until_idle(server.pid)
+        figures["bytes_after_items"] = (anonymous_bytes(server.pid) - memory) / many
+        cpu = cpu_ns(server.pid)
+        fleet.leave()
+        figures["close_us"] = (wait_until_idle(server.pid)[1] - cpu) / many / 1e3
+    return figures
+
+
+def ask_all(server, many):
     time.sleep(1.2)  # one heard from within the last second would not be asked
     cpu, start = cpu_ns(server.pid), time.monotonic()
     answer = server.ask("POST", "/v1/probe?all=true")
     took = time.monotonic() - start
-    if answer["asked"] != MANY or answer["alive"] != MANY:
-        raise Void(f"not all {MANY} answered: asked {answer['asked']}, alive {answer['alive']}")
-    return {"ask_all_s": took, "ask_all_cpu_us": (cpu_ns(server.pid) - cpu) / MANY / 1e3}
+    if answer["asked"] != many or answer["alive"] != many:
+        raise Void(f"not all {many} answered: asked {answer['asked']}, alive {answer['alive']}")
+    return {"ask_all_s": took, "ask_all_cpu_us": (cpu_ns(server.pid) - cpu) / many / 1e3}
 
 
-def burst(server, binary, base):
+def burst(server, binary, connections, base):
     """Connections that queued up while the server was stopped."""
     wait_until_idle(server.pid)
     server.freeze()
-    with Fleet(binary, server.port, BURST, items=1, batch=1):
+    with Fleet(binary, server.port, connections, items=1, batch=1):
         cpu, start = cpu_ns(server.pid), time.monotonic()
         server.thaw()
         end, cpu_after = wait_until_idle(server.pid)
-        wait_for(server, "accepted", base["accepted"] + BURST)
-    wait_for(server, "closed", base["closed"] + BURST)
-    return {"accept_burst_us": (cpu_after - cpu) / BURST / 1e3, "accept_burst_per_s": BURST / (end - start)}
+        wait_for(server, "accepted", base["accepted"] + connections)
+    wait_for(server, "closed", base["closed"] + connections)
+    return {"accept_burst_us": (cpu_after - cpu) / connections / 1e3, "accept_burst_per_s": connections / (end - start)}
 
 
-def drain(server, binary, items, repeats, base):
+def drain(server, binary, connections, items, repeats, base):
     """Items that were all written while the server was stopped; the first time warms up and does not count."""
     per_item, per_second, in_user, in_system = [], [], 0, 0
-    with Fleet(binary, server.port, DRAINED, items=items, batch=items) as fleet:
-        wait_for(server, "accepted", base["accepted"] + DRAINED)
+    with Fleet(binary, server.port, connections, items=items, batch=items) as fleet:
+        wait_for(server, "accepted", base["accepted"] + connections)
         for repeat in range(repeats + 1):
             wait_until_idle(server.pid)
             server.freeze()
@@ -101,15 +134,33 @@ def drain(server, binary, items, repeats, base):
             server.thaw()
             end, cpu_after = wait_until_idle(server.pid)
             user_after, system_after = cpu_split(server.pid)
-            wait_for(server, "items", base["items"] + (repeat + 1) * DRAINED * items)
+            wait_for(server, "items", base["items"] + (repeat + 1) * connections * items)
             if repeat == 0:
                 continue
-            per_item.append((cpu_after - cpu) / DRAINED / items / 1e3)
-            per_second.append(DRAINED * items / (end - start))
+            per_item.append((cpu_after - cpu) / connections / items / 1e3)
+            per_second.append(connections * items / (end - start))
             in_user += user_after - user
             in_system += system_after - system
-    wait_for(server, "closed", base["closed"] + DRAINED)
+    wait_for(server, "closed", base["closed"] + connections)
     figures = {f"item_us_x{items}": median(per_item), f"items_per_s_x{items}": median(per_second)}
     if in_user + in_system > 0:
         figures[f"user_share_x{items}"] = in_user / (in_user + in_system)
     return figures
+
+
+def paced(server, binary, connections, seconds, base):
+    """A steady 10,000 items a second, one a write, over many connections."""
+    with Fleet(binary, server.port, connections, items_per_second=PACED_PER_S) as fleet:
+        wait_for(server, "accepted", base["accepted"] + connections)
+        fleet.send()
+        time.sleep(0.5)
+        items, cpu, start = server.counts()["items"], cpu_ns(server.pid), time.monotonic()
+        time.sleep(seconds)
+        cpu, took = cpu_ns(server.pid) - cpu, time.monotonic() - start
+        items = server.counts()["items"] - items
+        sent = fleet.leave()["items"]
+    wait_for(server, "items", base["items"] + sent)
+    wait_for(server, "closed", base["closed"] + connections)
+    if items < 0.97 * took * PACED_PER_S:
+        raise Void(f"{PACED_PER_S} items a second were wanted, {items / took:.0f} a second came")
+    return {"item_us_paced": cpu / items / 1e3}

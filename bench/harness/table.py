@@ -16,19 +16,32 @@ ROWS = [
     ("item_us_x16", "CPU per item, drain 10,000 x 16", "us", 3),
     ("items_per_s_x16", "items per second, drain 10,000 x 16", "/s", 0),
     ("user_share_x16", "  of which in user space", "", 2),
+    ("item_us_paced", "CPU per item, paced 10,000 a second over 10,000", "us", 2),
     ("idle_cpu_percent", "CPU of 19,000 idle connections", "% of a core", 2),
     ("idle_user_percent", "  in user space", "% of a core", 2),
     ("idle_system_percent", "  in the kernel", "% of a core", 2),
     ("ask_all_s", "asking all 19,000: time", "s", 2),
     ("ask_all_cpu_us", "asking all 19,000: CPU per connection", "us", 2),
+    ("detect_idle_10", "silent while idle, budget 10 s: found after", "s", 1),
+    ("detect_in_flight_10", "silent with data in flight, budget 10 s: found after", "s", 1),
+    ("detect_idle_3", "silent while idle, budget 3 s: found after", "s", 1),
+    ("detect_in_flight_3", "silent with data in flight, budget 3 s: found after", "s", 1),
 ]
 
 
 PROPORTIONAL = {"us", "/s"}  # where a ratio to the floor says something
 
 
+def ratios_of(rounds, name, beside, measure):
+    """Within each round that has both."""
+    if name == beside:
+        return []
+    return [one[name][measure] / one[beside][measure] for one in rounds
+            if measure in one.get(name, {}) and one.get(beside, {}).get(measure, 0) > 0]
+
+
 def summarise(rounds, names):
-    """{server: {measure: {median, min, max, rounds[, ratio_to_floor]}}} out of a list of {server: {measure: figure}}."""
+    """{server: {measure: {median, min, max, rounds[, ratio_to_floor, ratio_to_go]}}} out of a list of {server: {measure: figure}}."""
     result = {}
     for name in names:
         result[name] = {}
@@ -37,10 +50,10 @@ def summarise(rounds, names):
             if not figures:
                 continue
             entry = {"median": median(figures), "min": min(figures), "max": max(figures), "rounds": figures}
-            ratios = [one[name][measure] / one["floor"][measure] for one in rounds
-                      if measure in one[name] and one["floor"].get(measure, 0) > 0 and unit in PROPORTIONAL]
-            if ratios and name != "floor":
-                entry["ratio_to_floor"] = {"median": median(ratios), "min": min(ratios), "max": max(ratios)}
+            for beside in ("floor", "Go"):
+                ratios = ratios_of(rounds, name, beside, measure) if unit in PROPORTIONAL else []
+                if ratios:
+                    entry[f"ratio_to_{beside.lower()}"] = {"median": median(ratios), "min": min(ratios), "max": max(ratios)}
             result[name][measure] = entry
     return result
 
@@ -48,20 +61,26 @@ def summarise(rounds, names):
 def cell(entry, digits):
     if entry is None:
         return "-"
+    if entry.get("closed", 1) < entry.get("of", 1):
+        return f"{entry['closed'] or 'none'} of {entry['of']} within {entry['within_s']:g} s"
     text = f"{entry['median']:,.{digits}f} ({entry['min']:,.{digits}f}..{entry['max']:,.{digits}f})"
     if "ratio_to_floor" in entry:
         text += f" {entry['ratio_to_floor']['median']:.2f}x"
     return text
 
 
+def align(lines):
+    """Markdown, which also reads well in a terminal; the first line is the head."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = ["| " + " | ".join(value.ljust(width) for value, width in zip(line, widths)) + " |" for line in lines]
+    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(text)
+
+
 def render(summary, names):
-    """The table in Markdown, which also reads well in a terminal."""
     lines = [["measure", *names]]
     for measure, label, unit, digits in ROWS:
         entries = [summary[name].get(measure) for name in names]
         if any(entries):
             lines.append([f"{label}, {unit}" if unit else label, *(cell(entry, digits) for entry in entries)])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["| " + " | ".join(value.ljust(width) for value, width in zip(line, widths)) + " |" for line in lines]
-    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(text)
+    return align(lines)
