@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 
+#include "app/load_gateway.h"
 #include "base/units.h"
 #include "load/report.h"
 #include "load/run_load.h"
@@ -20,6 +21,8 @@ namespace {
 struct LoadFlags {
     LoadOptions options;
     std::string to;
+    std::string admin = "127.0.0.1:7080";
+    std::optional<Endpoint> admin_at;  ///< where downlinks are asked for
     bool any_target = false;
     std::string duration = "30s";
     std::string framing = "ndjson";
@@ -54,6 +57,16 @@ std::optional<Error> read_target(LoadFlags& flags) {
         return Error{"--source: it and --to must both be IPv4 or both be IPv6"};
     }
     flags.options.source = source.value();
+    return {};
+}
+
+std::optional<Error> read_admin(LoadFlags& flags) {
+    if (flags.options.downlinks_per_second == 0) return {};
+    const auto admin = parse_endpoint(flags.admin);
+    if (!admin) return of_flag("--admin", admin);
+    const auto allowed = check_target(admin.value(), flags.any_target);
+    if (!allowed) return of_flag("--admin", allowed);
+    flags.admin_at = allowed.value();
     return {};
 }
 
@@ -101,7 +114,7 @@ std::optional<Error> read_items(LoadFlags& flags) {
 
 int load_verb(LoadFlags flags) {
     if (!flags.seeded) flags.options.seed = std::random_device{}();
-    for (const auto read : {read_target, read_times, read_items}) {
+    for (const auto read : {read_target, read_admin, read_times, read_items}) {
         if (const auto error = read(flags)) {
             print_error(error->message);
             return exit_wrong_usage;
@@ -126,7 +139,9 @@ int load_verb(LoadFlags flags) {
             last = elapsed;
         };
     }
-    const auto report = run_load(options, watch);
+    std::unique_ptr<LoadGateway> gateway;
+    if (flags.admin_at) gateway = std::make_unique<LoadGateway>(*flags.admin_at);
+    const auto report = run_load(options, watch, gateway.get());
     if (!report) {
         print_error(report.error().message);
         return exit_wrong_usage;
@@ -182,6 +197,21 @@ void add_item_flags(CLI::App& verb, LoadFlags& flags) {
         ->type_name("TEXT");
 }
 
+void add_downlink_flags(CLI::App& verb, LoadFlags& flags) {
+    verb.add_option(
+            "--downlinks-per-second", flags.options.downlinks_per_second,
+            "ask the gateway at --admin to send so many {\"load_downlink\":N} to devices of this fleet, drawn by "
+            "the seed; each answers with an item {\"load_ack\":N}; the summary tells how many arrived and how "
+            "long they took, from asking to arrival")
+        ->check(CLI::Range(0.0, 1e6))
+        ->type_name("N")
+        ->group("Downlinks");
+    verb.add_option("--admin", flags.admin, "the gateway's admin address [127.0.0.1:7080]")
+        ->envname("HOLDFAST_ADMIN")
+        ->type_name("ADDRESS:PORT")
+        ->group("Downlinks");
+}
+
 void add_fault_flags(CLI::App& verb, LoadFlags& flags) {
     const auto share = [&](const char* flag, double& target, const char* help) {
         verb.add_option(flag, target, help)->check(CLI::Range(0.0, 1.0))->type_name("SHARE")->group("Faults");
@@ -225,6 +255,7 @@ void add_load_verb(CLI::App& app, VerbAction& selected) {
     const auto flags = std::make_shared<LoadFlags>();
     add_fleet_flags(*verb, *flags);
     add_item_flags(*verb, *flags);
+    add_downlink_flags(*verb, *flags);
     add_fault_flags(*verb, *flags);
     verb->callback([flags, &selected] { selected = [flags] { return load_verb(*flags); }; });
 }

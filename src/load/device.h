@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
+#include "load/downlink_inbox.h"
 #include "load/faults.h"
 
 namespace holdfast {
@@ -27,9 +28,14 @@ struct Device {
     std::uint64_t owed = 0;           ///< items still to be made
     std::uint32_t pending_items = 0;  ///< in `pending`
     std::uint32_t pending_bad = 0;    ///< of those
+    std::uint32_t pending_acks = 0;   ///< in `pending`, not among its items
     std::size_t sent = 0;             ///< of `pending`
     std::string pending;              ///< bytes that the kernel has not taken yet
+    std::uint32_t acks_owed = 0;      ///< in `acks`
+    std::string acks;                 ///< acknowledgements that wait for `pending`, framed
+    DownlinkInbox inbox;
     SteadyTime connect_began;
+    SteadyTime connected_at;
 };
 
 }  // namespace holdfast

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "codec/framing.h"
 #include "load/draw.h"
 
 namespace holdfast {
@@ -66,6 +67,13 @@ bool ItemMaker::append(std::string& out, std::uint64_t device, std::uint64_t seq
         out += '\n';  // json: what follows a bad item is taken up after a line break
     }
     return good;
+}
+
+void ItemMaker::append_ack(std::string& out, std::uint64_t device, std::uint64_t number) const {
+    std::string item = "{\"" + style_.key_field + "\":\"";
+    append_key(item, device, number);
+    item += "\",\"load_ack\":" + std::to_string(number) + "}";
+    append_framed(out, style_.framing, item);
 }
 
 void ItemMaker::append_good(std::string& out, std::uint64_t device, std::uint64_t seq) const {

@@ -31,6 +31,9 @@ public:
     /// Appends the device's item number `seq` (from 1). False: it is a bad one.
     bool append(std::string& out, std::uint64_t device, std::uint64_t seq) const;
 
+    /// Appends the device's item that acknowledges downlink `number`: its key, and the number.
+    void append_ack(std::string& out, std::uint64_t device, std::uint64_t number) const;
+
 private:
     void append_good(std::string& out, std::uint64_t device, std::uint64_t seq) const;
     void append_key(std::string& out, std::uint64_t device, std::uint64_t seq) const;

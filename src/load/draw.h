@@ -5,7 +5,7 @@
 namespace holdfast {
 
 /// What a random number is drawn for: each purpose has numbers of its own, so that adding one changes no other.
-enum class DrawFor : std::uint8_t { fault, strike, bad_item, bad_kind, backoff };
+enum class DrawFor : std::uint8_t { fault, strike, bad_item, bad_kind, backoff, downlink };
 
 /// A number that depends on nothing but its arguments: the same seed makes the same fleet, in whatever order its
 /// devices are looked at and however many threads there are. Pure; any thread.

@@ -14,11 +14,12 @@ double share_of(double rate, const LoadOptions& options, const Fleet::Part& part
 
 }  // namespace
 
-Fleet::Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news)
+Fleet::Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news, DownlinkBook* book)
     : clock_(clock),
       options_(options),
       part_(part),
       on_news_(std::move(on_news)),
+      book_(book),
       reactor_(clock),
       items_(options.style),
       devices_(part.count),

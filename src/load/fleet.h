@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "load/device.h"
+#include "load/downlink_book.h"
 #include "load/load_counts.h"
 #include "load/load_options.h"
 #include "load/pace.h"
@@ -32,7 +33,8 @@ public:
     static constexpr std::size_t news_count = 3;
     using OnNews = std::function<void(News)>;
 
-    Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news);
+    /// `book`: where its devices' downlinks are kept, or null. It outlives the fleet.
+    Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news, DownlinkBook* book = nullptr);
 
     void run();
 
@@ -79,12 +81,19 @@ private:
     [[nodiscard]] bool send_more();
     void send_paced();
     void send_batch(Device& device, std::uint64_t items);
+    void hand_over(Device& device);
     void flush(Device& device);
     void delivered(Device& device);
     void dribble(Device& device);
     void forgive(Device& device);
     void tell_if_sent();
     void tell_if_deserted();
+
+    // Downlinks: fleet_downlinks.cc
+    void enter_in_book(const Device& device);
+    void strike_from_book(Device& device);
+    void take_downlinks(Device& device, std::size_t arrived);
+    void send_acks(Device& device);
 
     // Faults: fleet_faults.cc
     void plan_strike(Device& device);
@@ -108,12 +117,14 @@ private:
     const LoadOptions& options_;
     const Part part_;
     OnNews on_news_;
+    DownlinkBook* const book_;
     Reactor reactor_;
     ItemMaker items_;
     LoadCounts counts_;
     std::vector<Device> devices_;
     std::vector<char> landing_;
     std::string scratch_;
+    std::vector<std::uint64_t> downlinks_;  // numbers that one read brought
 
     Pace connect_pace_;
     std::uint32_t next_ = 0;  // device that connects next

@@ -17,6 +17,8 @@ namespace {
 // Without a rate so many may be on their way at once: more would only fill the listener's queue.
 constexpr std::uint32_t most_connecting = 256;
 constexpr std::uint64_t most_connects_per_turn = 64;
+// A gateway at a limit accepts and closes: from here that shows only by how soon it does.
+constexpr std::chrono::seconds turned_away_within{1};
 
 }  // namespace
 
@@ -87,6 +89,8 @@ void Fleet::connected(Device& device) {
     device.state = Device::State::connected;
     device.tries = 0;
     device.mute = false;
+    device.connected_at = reactor_.now();
+    if (book_ != nullptr) enter_in_book(device);
     settle(device);
     plan_strike(device);
     if (device.owed > 0) want_to_send(device);
@@ -99,7 +103,7 @@ void Fleet::connect_failed(Device& device, int error) {
     settle(device);
     if (options_.reconnect && !ending_) {
         const double share =
-            draw_share(options_.seed, DrawFor::backoff, number_of(device), counts_.connects + device.tries);
+            draw_share(options_.seed, DrawFor::backoff, number_of(device), device.connects + device.tries);
         come_back(device, backoff(device.tries++, share));
     } else {
         forgive(device);
@@ -117,6 +121,7 @@ void Fleet::settle(Device& device) {
 void Fleet::ended_by_peer(Device& device, int error) {
     if (!ending_) {
         ++(error == 0 ? counts_.closed_by_peer : counts_.reset_by_peer);
+        if (reactor_.now() - device.connected_at < turned_away_within) ++counts_.turned_away;
     }
     drop(device);
     if (ending_) return end_if_all_left();
@@ -136,7 +141,8 @@ void Fleet::drop(Device& device) {
         device.owed += device.pending_items;
         device.seq -= device.pending_items;
     }
-    device.pending_items = device.pending_bad = 0;
+    if (book_ != nullptr) strike_from_book(device);
+    device.pending_items = device.pending_bad = device.pending_acks = 0;
     device.pending.clear();
     device.sent = 0;
 }

@@ -27,10 +27,11 @@ void Fleet::read(Device& device) {
         const ssize_t arrived = ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
         if (arrived > 0) {
             counts_.bytes_in += static_cast<std::uint64_t>(arrived);
+            if (book_ != nullptr) take_downlinks(device, static_cast<std::size_t>(arrived));
             continue;
         }
         if (arrived < 0 && errno == EINTR) continue;
-        if (arrived < 0 && errno == EAGAIN) return;
+        if (arrived < 0 && errno == EAGAIN) return device.acks.empty() ? void() : send_acks(device);
         return ended_by_peer(device, arrived == 0 ? 0 : errno);
     }
 }
@@ -92,6 +93,11 @@ void Fleet::send_batch(Device& device, std::uint64_t items) {
         if (!items_.append(scratch_, number_of(device), ++device.seq)) ++device.pending_bad;
     }
     device.pending_items = static_cast<std::uint32_t>(items);
+    hand_over(device);
+}
+
+/// What `scratch_` holds.
+void Fleet::hand_over(Device& device) {
     if (device.fault == Fault::slow) {
         device.pending = scratch_;
         return dribble(device);
@@ -122,12 +128,14 @@ void Fleet::flush(Device& device) {
 void Fleet::delivered(Device& device) {
     counts_.items += device.pending_items;
     counts_.bad_items += device.pending_bad;
+    counts_.downlinks.acks += device.pending_acks;
     const bool of_its_debt = device.pending_items > 0 && options_.items_per_second == 0;
-    device.pending_items = device.pending_bad = 0;
+    device.pending_items = device.pending_bad = device.pending_acks = 0;
     device.pending.clear();
     device.sent = 0;
-    if (!of_its_debt) return;
+    if (!device.acks.empty()) send_acks(device);
     if (device.owed > 0) return want_to_send(device);
+    if (!of_its_debt) return;
     --owing_;
     tell_if_sent();
 }

@@ -9,6 +9,30 @@
 
 namespace holdfast {
 
+/// Downlinks that were asked of the gateway's admin side. A value; parts add up.
+struct DownlinkCounts {
+    std::uint64_t asked = 0;
+    std::uint64_t accepted = 0;            ///< status 202
+    std::map<int, std::uint64_t> refused;  ///< by another status
+    std::uint64_t unanswered = 0;          ///< no status came; it may have arrived all the same
+    std::uint64_t arrived = 0;             ///< whole, at the device that they were meant for
+    std::uint64_t lost = 0;                ///< accepted and not arrived
+    std::uint64_t acks = 0;                ///< items with which devices acknowledged them, handed to the kernel whole
+    LatencyHistogram latency;              ///< from asking to arrival
+
+    DownlinkCounts& operator+=(const DownlinkCounts& other) {
+        asked += other.asked;
+        accepted += other.accepted;
+        for (const auto& [status, count] : other.refused) refused[status] += count;
+        unanswered += other.unanswered;
+        arrived += other.arrived;
+        lost += other.lost;
+        acks += other.acks;
+        latency += other.latency;
+        return *this;
+    }
+};
+
 /// What a fleet, or one thread's part of it, has done so far. A value; parts add up.
 struct LoadCounts {
     std::uint64_t connected = 0;          ///< now
@@ -23,8 +47,10 @@ struct LoadCounts {
     std::uint64_t bytes_in = 0;
     std::uint64_t closed_by_peer = 0;                 ///< FIN
     std::uint64_t reset_by_peer = 0;                  ///< RST, or another error
+    std::uint64_t turned_away = 0;                    ///< of both, within a second of the connect
     std::array<std::uint64_t, fault_count> struck{};  ///< by Fault
     LatencyHistogram connect_latency;
+    DownlinkCounts downlinks;
 
     LoadCounts& operator+=(const LoadCounts& other) {
         connected += other.connected;
@@ -39,8 +65,10 @@ struct LoadCounts {
         bytes_in += other.bytes_in;
         closed_by_peer += other.closed_by_peer;
         reset_by_peer += other.reset_by_peer;
+        turned_away += other.turned_away;
         for (std::size_t i = 0; i < fault_count; ++i) struck[i] += other.struck[i];
         connect_latency += other.connect_latency;
+        downlinks += other.downlinks;
         return *this;
     }
 };

@@ -27,6 +27,8 @@ struct LoadOptions {
     std::uint32_t batch = 1;         ///< items in one write
     ItemStyle style;
 
+    double downlinks_per_second = 0;  ///< asked of the gateway for the whole fleet; see DownlinkGateway
+
     std::uint64_t seed = 0;
     FaultShares faults{};
     std::chrono::milliseconds fault_within{15'000};  ///< after its connect a device's fault strikes

@@ -1,6 +1,7 @@
 #include "load/report.h"
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
@@ -74,6 +75,39 @@ std::string latency_text(const LatencyHistogram& latency) {
     return text + "longest " + fixed(static_cast<double>(latency.longest().count()) / 1'000, 2) + " ms";
 }
 
+std::uint64_t refused_connects(const LoadCounts& counts) {
+    const auto found = counts.failed.find(ECONNREFUSED);
+    return found == counts.failed.end() ? 0 : found->second;
+}
+
+std::uint64_t all_refused(const DownlinkCounts& downlinks) {
+    std::uint64_t sum = 0;
+    for (const auto& [status, count] : downlinks.refused) sum += count;
+    return sum;
+}
+
+std::string refused_text(const DownlinkCounts& downlinks) {
+    std::string text = std::to_string(all_refused(downlinks)) + " refused";
+    const char* before = " (";
+    for (const auto& [status, count] : downlinks.refused) {
+        text += before + std::to_string(count) + " by status " + std::to_string(status);
+        before = ", ";
+    }
+    return downlinks.refused.empty() ? text : text + ")";
+}
+
+void append_downlinks(std::string& out, const LoadReport& report) {
+    const DownlinkCounts& downlinks = report.counts.downlinks;
+    append_row(out, "downlinks",
+               std::to_string(downlinks.asked) + " asked, " + std::to_string(downlinks.accepted) + " accepted, " +
+                   refused_text(downlinks) + ", " + std::to_string(downlinks.unanswered) + " unanswered");
+    append_row(out, "",
+               std::to_string(downlinks.arrived) + " arrived, " + std::to_string(downlinks.lost) + " lost, " +
+                   std::to_string(downlinks.acks) + " acknowledged");
+    append_row(out, "downlink", latency_text(downlinks.latency));
+    if (!report.downlink_trouble.empty()) append_row(out, "note", report.downlink_trouble);
+}
+
 std::string faults_text(const LoadCounts& counts) {
     std::string text;
     for (const Fault fault : all_faults) {
@@ -96,6 +130,29 @@ void write_latency(JsonWriter& json, const LatencyHistogram& latency) {
     json.field("longest", latency.longest().count()).end_object();
 }
 
+void write_rejected(JsonWriter& json, const LoadCounts& counts) {
+    json.key("rejected").begin_object();
+    json.field("bad_items", counts.bad_items).field("connections_refused", refused_connects(counts));
+    json.field("connections_turned_away", counts.turned_away).end_object();
+}
+
+void write_downlinks(JsonWriter& json, const LoadReport& report) {
+    const DownlinkCounts& downlinks = report.counts.downlinks;
+    json.key("downlinks").begin_object();
+    json.field("asked", downlinks.asked).field("accepted", downlinks.accepted);
+    json.key("refused").begin_object().field("total", all_refused(downlinks));
+    for (const auto& [status, count] : downlinks.refused) json.field(std::to_string(status), count);
+    json.end_object().field("unanswered", downlinks.unanswered);
+    json.field("arrived", downlinks.arrived).field("lost", downlinks.lost).field("acks", downlinks.acks);
+    const auto in_ms = [](std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1'000; };
+    json.key("latency_ms").begin_object();
+    for (const auto& [name, share] : percentiles) json.field(name, in_ms(downlinks.latency.percentile(share)));
+    json.field("max", in_ms(downlinks.latency.longest())).end_object();
+    json.key("trouble");
+    report.downlink_trouble.empty() ? json.null() : json.value(report.downlink_trouble);
+    json.end_object();
+}
+
 void write_faults(JsonWriter& json, const LoadCounts& counts) {
     json.key("faults").begin_object();
     for (const Fault fault : all_faults) {
@@ -114,7 +171,9 @@ std::string progress_line(const LoadCounts& now, const LoadCounts& before, std::
         " items=" + std::to_string(now.items) + " (" + fixed(per_second(now.items - before.items, since), 0) + "/s)";
     line += " bytes=" + std::to_string(now.bytes_out) +
             " closed_by_peer=" + std::to_string(now.closed_by_peer + now.reset_by_peer);
-    return line + " reconnects=" + std::to_string(now.reconnects) + " failed=" + std::to_string(all_failed(now));
+    line += " reconnects=" + std::to_string(now.reconnects) + " failed=" + std::to_string(all_failed(now));
+    if (now.downlinks.asked == 0) return line;
+    return line + " downlinks=" + std::to_string(now.downlinks.arrived) + "/" + std::to_string(now.downlinks.asked);
 }
 
 std::string summary_text(const LoadReport& report, const LoadOptions& options) {
@@ -131,11 +190,16 @@ std::string summary_text(const LoadReport& report, const LoadOptions& options) {
                std::to_string(counts.items) + " (" + fixed(per_second(counts.items, report.elapsed), 0) + "/s), " +
                    std::to_string(counts.bad_items) + " of them bad, " + std::to_string(counts.items_missing) +
                    " missing");
+    append_row(out, "rejected",
+               std::to_string(counts.bad_items) + " bad items sent on purpose, " +
+                   std::to_string(refused_connects(counts)) + " connections refused, " +
+                   std::to_string(counts.turned_away) + " turned away within 1 s");
     append_row(out, "bytes", std::to_string(counts.bytes_out) + " out, " + std::to_string(counts.bytes_in) + " in");
     append_row(out, "ended by peer",
                std::to_string(counts.closed_by_peer) + " closed, " + std::to_string(counts.reset_by_peer) + " reset");
     append_row(out, "reconnects", std::to_string(counts.reconnects));
     append_row(out, "connect", latency_text(counts.connect_latency));
+    if (options.downlinks_per_second > 0) append_downlinks(out, report);
     if (const std::string faults = faults_text(counts); !faults.empty()) append_row(out, "faults", faults);
     if (const std::string help = advice(counts, options); !help.empty()) append_row(out, "note", help);
     return out;
@@ -155,7 +219,9 @@ std::string summary_json(const LoadReport& report, const LoadOptions& options) {
     json.field("items", counts.items).field("bad_items", counts.bad_items).field("items_missing", counts.items_missing);
     json.field("bytes_out", counts.bytes_out).field("bytes_in", counts.bytes_in);
     json.field("closed_by_peer", counts.closed_by_peer).field("reset_by_peer", counts.reset_by_peer);
+    write_rejected(json, counts);
     write_latency(json, counts.connect_latency);
+    if (options.downlinks_per_second > 0) write_downlinks(json, report);
     write_faults(json, counts);
     return json.end_object().take();
 }

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/unique_fd.h"
+#include "load/downlink_asker.h"
+#include "load/downlink_book.h"
 #include "load/fleet.h"
 
 namespace holdfast {
@@ -28,6 +31,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds arrival_patience{2'000};  // for downlinks that are under way at the end
 constexpr std::uint64_t spare_descriptors = 32;  // epoll, eventfd, standard streams, libraries
 
 Result<std::uint64_t> raise_descriptor_limit(std::uint64_t connections) {
@@ -78,7 +82,7 @@ int steering_input(bool wanted) {
 /// One run: its fleets and their threads. Owned by run_load, whose thread it lives on.
 class Conductor {
 public:
-    Conductor(const LoadOptions& options, const LoadWatch& watch);
+    Conductor(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway);
     [[nodiscard]] LoadReport run();
 
 private:
@@ -87,6 +91,7 @@ private:
     void hear_news();
     void hear_input();
     void keep_time();
+    void end_fleets(LoadReport& report, std::vector<std::thread>& threads);
     [[nodiscard]] LoadCounts counts();
     [[nodiscard]] unsigned heard(Fleet::News news) const { return heard_[static_cast<std::size_t>(news)].load(); }
     [[nodiscard]] milliseconds elapsed() const {
@@ -95,6 +100,8 @@ private:
 
     const LoadOptions& options_;
     const LoadWatch& watch_;
+    DownlinkGateway* const gateway_;  // null: no downlinks
+    DownlinkBook downlinks_;
     SystemClock clock_;
     SteadyTime start_;
     SteadyTime next_progress_;
@@ -111,9 +118,10 @@ private:
     std::vector<std::unique_ptr<Fleet>> fleets_;
 };
 
-Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch)
+Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway)
     : options_(options),
       watch_(watch),
+      gateway_(options.downlinks_per_second > 0 ? gateway : nullptr),
       start_(clock_.steady()),
       next_progress_(start_ + std::chrono::seconds(1)),
       next_storm_(start_ + options.storm.value_or(options.duration)),
@@ -124,11 +132,13 @@ Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch)
         const std::uint32_t count = (options.connections + options.threads - 1 - i) / options.threads;
         const Fleet::Part part{
             .first = options.first_device + std::uint64_t{i}, .step = options.threads, .count = count};
-        fleets_.push_back(std::make_unique<Fleet>(clock_, options, part, [this](Fleet::News news) {
+        const auto on_news = [this](Fleet::News news) {
             heard_[static_cast<std::size_t>(news)].fetch_add(1);
             const std::uint64_t one = 1;
             HOLDFAST_CHECK(::write(news_.get(), &one, sizeof one) == sizeof one);
-        }));
+        };
+        fleets_.push_back(
+            std::make_unique<Fleet>(clock_, options, part, on_news, gateway_ != nullptr ? &downlinks_ : nullptr));
     }
     sent_wanted_ = options.threads;
 }
@@ -142,14 +152,15 @@ LoadCounts Conductor::counts() {
     }
     LoadCounts sum;
     for (auto& answer : answers) sum += answer.get();
+    sum.downlinks += downlinks_.counts();
     return sum;
 }
 
 bool Conductor::over() {
     if (interrupted_ || input_ended_ || elapsed() >= options_.duration) return true;
     if (heard(Fleet::News::deserted) == options_.threads) return true;
-    const bool only_items = options_.items > 0 && options_.items_per_second == 0 && !options_.hold && !options_.storm &&
-                            !options_.has_faults();
+    const bool only_items = gateway_ == nullptr && options_.items > 0 && options_.items_per_second == 0 &&
+                            !options_.hold && !options_.storm && !options_.has_faults();
     return only_items && heard(Fleet::News::sent) >= options_.threads;
 }
 
@@ -208,6 +219,8 @@ void Conductor::keep_time() {
 LoadReport Conductor::run() {
     std::vector<std::thread> threads;
     for (const auto& fleet : fleets_) threads.emplace_back([&fleet] { fleet->run(); });
+    std::optional<DownlinkAsker> asker;
+    if (gateway_ != nullptr) asker.emplace(clock_, options_, downlinks_, *gateway_);
     while (!over()) {
         wait();
         keep_time();
@@ -215,22 +228,33 @@ LoadReport Conductor::run() {
     LoadReport report;
     report.elapsed = elapsed();
     report.interrupted = interrupted_;
+    if (asker) {
+        asker->stop();
+        report.downlink_trouble = asker->trouble();
+        downlinks_.wait_for_arrivals(arrival_patience);
+    }
+    end_fleets(report, threads);
+    return report;
+}
+
+void Conductor::end_fleets(LoadReport& report, std::vector<std::thread>& threads) {
     const std::uint64_t connected_at_end = counts().connected;
     for (const auto& fleet : fleets_) fleet->finish();
     for (std::thread& thread : threads) thread.join();
     for (const auto& fleet : fleets_) report.counts += fleet->counts();
+    report.counts.downlinks += downlinks_.counts();
     report.complete = report.counts.never_connected == 0 && report.counts.items_missing == 0 &&
-                      report.counts.connects - report.counts.reconnects == options_.connections;
+                      report.counts.connects - report.counts.reconnects == options_.connections &&
+                      report.counts.downlinks.lost == 0 && report.downlink_trouble.empty();
     report.counts.connected = connected_at_end;
-    return report;
 }
 
 }  // namespace
 
-Result<LoadReport> run_load(const LoadOptions& options, const LoadWatch& watch) {
+Result<LoadReport> run_load(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway) {
     const auto limit = raise_descriptor_limit(std::uint64_t{options.connections});
     if (!limit) return limit.error();
-    return Conductor(options, watch).run();
+    return Conductor(options, watch, gateway).run();
 }
 
 }  // namespace holdfast

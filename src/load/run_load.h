@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <functional>
+#include <string>
 
 #include <holdfast/result.h>
 
+#include "load/downlink_gateway.h"
 #include "load/load_counts.h"
 #include "load/load_options.h"
 
@@ -20,13 +22,16 @@ struct LoadWatch {
 struct LoadReport {
     LoadCounts counts;
     std::chrono::milliseconds elapsed{};
-    bool interrupted = false;  ///< SIGINT or SIGTERM
-    bool complete = false;     ///< every device was connected once, and no item is missing
+    bool interrupted = false;      ///< SIGINT or SIGTERM
+    bool complete = false;         ///< every device was connected once, no item or downlink is missing, no trouble
+    std::string downlink_trouble;  ///< what was in the way of downlinks at the end, or nothing
 };
 
 /// Runs a fleet on threads of its own until the duration is over, or SIGINT or SIGTERM, or, where that was all it had
 /// to do, every item is sent. With `hold`, every line on standard input lets each connection send its items, and the
-/// end of standard input ends the run. Raises the soft limit of descriptors to the hard one.
-[[nodiscard]] Result<LoadReport> run_load(const LoadOptions& options, const LoadWatch& watch);
+/// end of standard input ends the run. Raises the soft limit of descriptors to the hard one. With a
+/// `gateway` it is asked for downlinks until the end, from a thread of its own, and they have two seconds to arrive.
+[[nodiscard]] Result<LoadReport> run_load(const LoadOptions& options, const LoadWatch& watch,
+                                          DownlinkGateway* gateway = nullptr);
 
 }  // namespace holdfast

@@ -1,0 +1,66 @@
+#include "app/load_gateway.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "app/answer_view.h"
+#include "app/client_ask.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t page_rows = 10'000;            // the most that the API gives
+constexpr std::size_t most_connections = 2'000'000;  // so that a list without end has one
+constexpr std::size_t most_id_bytes = 64;
+
+}  // namespace
+
+Result<ConnectionRows> read_connection_rows(std::string_view body) {
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    const simdjson::padded_string text(body);
+    if (parser.parse(text).get(root) || !AnswerView(root).has("/connections"))
+        return Error{"its list of connections cannot be read"};
+    ConnectionRows read;
+    for (const AnswerView& row : AnswerView(root).list("/connections")) {
+        ++read.rows;
+        const auto peer = parse_endpoint(row.text("/peer"));
+        std::string id = row.text("/conn");
+        if (!peer || id.empty() || id.size() > most_id_bytes) continue;
+        read.connections.push_back({std::move(id), peer.value()});
+    }
+    return read;
+}
+
+Error LoadGateway::no_answer(const Error& why) const {
+    return Error{"no gateway answers at --admin " + to_string(admin_) + ": " + why.message +
+                 "; name the admin address of the gateway at --to"};
+}
+
+Result<std::vector<GatewayConnection>> LoadGateway::connections() {
+    std::vector<GatewayConnection> all;
+    for (std::size_t offset = 0; offset < most_connections; offset += page_rows) {
+        // Oldest first, so that those who come meanwhile do not move the pages.
+        const auto target =
+            "/v1/connections?sort=age&limit=" + std::to_string(page_rows) + "&offset=" + std::to_string(offset);
+        const auto answer = exchange_.ask("GET", target, {});
+        if (!answer) return no_answer(answer.error());
+        if (answer.value().status != 200)
+            return no_answer({"it answers a list with status " + std::to_string(answer.value().status)});
+        auto page = read_connection_rows(answer.value().body);
+        if (!page) return no_answer(page.error());
+        auto& rows = page.value().connections;
+        all.insert(all.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
+        if (page.value().rows < page_rows) break;
+    }
+    return all;
+}
+
+Result<int> LoadGateway::send(const std::string& id, const std::string& object) {
+    const auto answer = exchange_.ask("POST", connection_path(id, "/messages"), object);
+    if (!answer) return no_answer(answer.error());
+    return answer.value().status;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,118 @@
+#include "load/downlink_asker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "load/downlink_inbox.h"
+#include "load/draw.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// A list of many connections costs the gateway something: asked for seldom, and a tenth of the time at most.
+constexpr milliseconds look_interval{1'000};
+constexpr milliseconds first_look_interval{100};
+constexpr int look_share = 10;
+constexpr milliseconds turn{2};
+
+bool by_device(const DownlinkTarget& a, const DownlinkTarget& b) { return a.device < b.device; }
+
+}  // namespace
+
+std::size_t choose_target(const std::vector<DownlinkTarget>& targets, const LoadOptions& options, std::uint64_t nth) {
+    const std::uint64_t drawn = draw_bits(options.seed, DrawFor::downlink, 0, nth) % options.connections;
+    const DownlinkTarget wanted{.device = options.first_device + drawn, .connection = {}};
+    const auto found = std::lower_bound(targets.begin(), targets.end(), wanted, by_device);
+    return found == targets.end() ? 0 : static_cast<std::size_t>(found - targets.begin());
+}
+
+DownlinkAsker::DownlinkAsker(const Clock& clock, const LoadOptions& options, DownlinkBook& book,
+                             DownlinkGateway& gateway)
+    : clock_(clock),
+      options_(options),
+      book_(book),
+      gateway_(gateway),
+      pace_(options.downlinks_per_second, clock.steady()),
+      next_look_(clock.steady()),
+      thread_([this] { run(); }) {}
+
+void DownlinkAsker::stop() {
+    {
+        const std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+    stop_asked_.notify_all();
+    gateway_.break_off();
+    if (thread_.joinable()) thread_.join();
+}
+
+bool DownlinkAsker::stopped_within(milliseconds pause) {
+    std::unique_lock lock(mutex_);
+    return stop_asked_.wait_for(lock, pause, [this] { return stopping_; });
+}
+
+void DownlinkAsker::run() {
+    while (!stopped_within(turn)) {
+        look_if_due();
+        ask_due();
+    }
+}
+
+void DownlinkAsker::look_if_due() {
+    const bool stale = book_.version() != seen_version_ || targets_.size() != book_.devices();
+    if (stale && book_.devices() > 0 && clock_.steady() >= next_look_) look();
+}
+
+void DownlinkAsker::look() {
+    const SteadyTime began = clock_.steady();
+    seen_version_ = book_.version();
+    auto told = gateway_.connections();
+    const SteadyTime now = clock_.steady();
+    if (stopped_within(milliseconds(0))) return;
+    targets_.clear();
+    if (!told) {
+        trouble_ = told.error().message;
+        next_look_ = now + look_interval;
+        return;
+    }
+    for (GatewayConnection& connection : told.value()) {
+        if (const auto device = book_.device_at(connection.peer)) targets_.push_back({*device, std::move(connection)});
+    }
+    std::sort(targets_.begin(), targets_.end(), by_device);
+    const auto same = [](const DownlinkTarget& a, const DownlinkTarget& b) { return a.device == b.device; };
+    targets_.erase(std::unique(targets_.begin(), targets_.end(), same), targets_.end());
+    trouble_ = targets_.empty()
+                   ? "none of the " + std::to_string(told.value().size()) +
+                         " connections at --admin is of this fleet: is it the admin address of the gateway "
+                         "at --to, with no proxy in between?"
+                   : "";
+    const auto took = std::chrono::duration_cast<milliseconds>(now - began);
+    next_look_ = now + std::max(targets_.empty() ? first_look_interval : look_interval, took * look_share);
+}
+
+void DownlinkAsker::ask_due() {
+    const std::uint64_t due = pace_.due(clock_.steady());
+    if (targets_.empty()) return pace_.take(due);
+    for (std::uint64_t i = 0; i < due && !stopped_within(milliseconds(0)); ++i) ask();
+    pace_.take(due);
+}
+
+/// A device that has left since the gateway was looked at is passed over, like one that never was there.
+void DownlinkAsker::ask() {
+    const std::size_t first = choose_target(targets_, options_, ++asked_);
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+        const DownlinkTarget& target = targets_[(first + i) % targets_.size()];
+        if (book_.device_at(target.connection.peer) != target.device) continue;
+        const std::uint64_t number = book_.ask(target.device, clock_.steady());
+        const auto status = gateway_.send(target.connection.id, downlink_item(number));
+        book_.answered(number, status ? std::optional<int>(status.value()) : std::nullopt);
+        if (!status && !stopped_within(milliseconds(0))) trouble_ = status.error().message;
+        if (status) trouble_.clear();
+        return;
+    }
+}
+
+}  // namespace holdfast

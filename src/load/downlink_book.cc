@@ -1,0 +1,111 @@
+#include "load/downlink_book.h"
+
+namespace holdfast {
+
+namespace {
+
+// Those that never arrive are kept in case they do; at a steady loss for days that has to end somewhere.
+constexpr std::size_t most_under_way = 1'000'000;
+constexpr int http_accepted = 202;
+
+}  // namespace
+
+void DownlinkBook::connected(std::uint64_t device, const Endpoint& from) {
+    const std::scoped_lock lock(mutex_);
+    ++version_;
+    device_at_[from] = device;
+    place_of_[device] = from;
+}
+
+void DownlinkBook::disconnected(std::uint64_t device) {
+    const std::scoped_lock lock(mutex_);
+    const auto place = place_of_.find(device);
+    if (place == place_of_.end()) return;
+    ++version_;
+    // The kernel may have given the port to another device meanwhile.
+    const auto here = device_at_.find(place->second);
+    if (here != device_at_.end() && here->second == device) device_at_.erase(here);
+    place_of_.erase(place);
+}
+
+std::optional<std::uint64_t> DownlinkBook::device_at(const Endpoint& from) const {
+    const std::scoped_lock lock(mutex_);
+    const auto found = device_at_.find(from);
+    if (found == device_at_.end()) return {};
+    return found->second;
+}
+
+std::size_t DownlinkBook::devices() const {
+    const std::scoped_lock lock(mutex_);
+    return device_at_.size();
+}
+
+std::uint64_t DownlinkBook::version() const {
+    const std::scoped_lock lock(mutex_);
+    return version_;
+}
+
+std::uint64_t DownlinkBook::ask(std::uint64_t device, SteadyTime now) {
+    const std::scoped_lock lock(mutex_);
+    if (under_way_.size() >= most_under_way) forget_oldest();
+    const std::uint64_t number = ++counts_.asked;
+    under_way_.emplace(number, UnderWay{.device = device, .began = now});
+    return number;
+}
+
+void DownlinkBook::answered(std::uint64_t number, std::optional<int> status) {
+    const std::scoped_lock lock(mutex_);
+    if (!status) {
+        ++counts_.unanswered;
+    } else if (*status == http_accepted) {
+        ++counts_.accepted;
+    } else {
+        ++counts_.refused[*status];
+    }
+    const auto found = under_way_.find(number);
+    if (found == under_way_.end()) return;
+    const bool may_come = !status || *status == http_accepted;
+    if (found->second.arrived || !may_come) {
+        under_way_.erase(found);
+        return;
+    }
+    found->second.unanswered = !status;
+    found->second.accepted = status.has_value();
+    if (status) ++awaited_;
+}
+
+bool DownlinkBook::arrived(std::uint64_t number, std::uint64_t device, SteadyTime now) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = under_way_.find(number);
+    if (found == under_way_.end() || found->second.device != device || found->second.arrived) return false;
+    UnderWay& downlink = found->second;
+    ++counts_.arrived;
+    counts_.latency.observe(std::chrono::duration_cast<std::chrono::microseconds>(now - downlink.began));
+    if (downlink.accepted && --awaited_ == 0) all_arrived_.notify_all();
+    downlink.arrived = true;
+    if (downlink.accepted || downlink.unanswered) under_way_.erase(found);  // else its answer is still to come
+    return true;
+}
+
+void DownlinkBook::forget_oldest() {
+    const auto oldest = under_way_.begin();
+    if (oldest->second.accepted) {
+        ++counts_.lost;
+        --awaited_;
+    }
+    under_way_.erase(oldest);
+}
+
+void DownlinkBook::wait_for_arrivals(std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    all_arrived_.wait_for(lock, patience, [this] { return awaited_ == 0; });
+}
+
+DownlinkCounts DownlinkBook::counts() const {
+    const std::scoped_lock lock(mutex_);
+    DownlinkCounts now = counts_;
+    now.lost += awaited_;
+    return now;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,51 @@
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "load/fleet.h"
+#include "tcp/sockaddr.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t most_acks_bytes = 64 * 1024;  // of a device that cannot write
+
+}  // namespace
+
+void Fleet::enter_in_book(const Device& device) {
+    SocketAddress own;
+    own.length = sizeof own.storage;
+    if (::getsockname(device.fd.get(), own.get(), &own.length) == 0)
+        book_->connected(number_of(device), to_endpoint(own));
+}
+
+void Fleet::strike_from_book(Device& device) {
+    book_->disconnected(number_of(device));
+    device.inbox.clear();
+    device.acks.clear();
+    device.acks_owed = 0;
+}
+
+/// Each downlink is answered by an item that carries its number back.
+void Fleet::take_downlinks(Device& device, std::size_t arrived) {
+    downlinks_.clear();
+    device.inbox.take(options_.style.framing, {landing_.data(), arrived}, downlinks_);
+    const SteadyTime now = clock_.steady();
+    for (const std::uint64_t number : downlinks_) {
+        if (!book_->arrived(number, number_of(device), now)) continue;
+        if (ending_ || device.mute || device.acks.size() >= most_acks_bytes) continue;
+        items_.append_ack(device.acks, number_of(device), number);
+        ++device.acks_owed;
+    }
+}
+
+void Fleet::send_acks(Device& device) {
+    const bool may_write = device.state == Device::State::connected && !device.mute && !ending_;
+    if (!may_write || !device.pending.empty() || device.pending_items > 0) return;
+    scratch_ = std::exchange(device.acks, {});
+    device.pending_acks = std::exchange(device.acks_owed, 0U);
+    hand_over(device);
+}
+
+}  // namespace holdfast
