@@ -19,7 +19,9 @@ ROOT = BENCH.parent
 OUT = ROOT / "build" / "bench"
 BINARY = ROOT / "build" / "release" / "holdfast"
 MOSQUITTO = BENCH / "peers" / "mosquitto"
-WATCHED_IDLE = {"floor", "holdfast", "Go"}  # the other event loops leave keep-alive to the kernel as the floor does
+# How much of --idle each is watched; the other event loops leave keep-alive to the kernel, as the floor does.
+WATCHED_IDLE = {"holdfast": 1.0, "floor": 0.5, "Go": 0.5}
+OURS = {"floor", "holdfast", "holdfast, file", "holdfast, stdout", "Go"}  # in all of --population-rounds; others one less
 
 
 def start_holdfast(binary, sink):
@@ -46,8 +48,9 @@ def servers(binary):
 
 def measure(name, start, options, number):
     """One server's figures of one round: the costly measures only in the first rounds, the watching in the very first."""
-    sizes, costly = options.sizes, number < options.population_rounds
-    idle_s = options.idle if number == 0 and name in WATCHED_IDLE else 0
+    sizes = options.sizes
+    costly = number == 0 or number < options.population_rounds - (name not in OURS)
+    idle_s = options.idle * WATCHED_IDLE.get(name, 0) if number == 0 else 0
     figures = {}
     if name == "mosquitto":
         if costly:
@@ -57,7 +60,7 @@ def measure(name, start, options, number):
     with start() as server:
         if costly:
             figures.update(measures.population(server, options.binary, sizes.many, idle_s, server.counts()))
-            figures.update(measures.paced(server, options.binary, sizes.drained, options.paced, server.counts()))
+            figures.update(measures.paced(server, sizes.drained, options.paced, server.counts()))
         figures.update(measures.burst(server, options.binary, sizes.burst, server.counts()))
         for items in (1, 16):
             figures.update(measures.drain(server, options.binary, sizes.drained, items, options.repeats, server.counts()))
@@ -68,10 +71,11 @@ def run(options):
     chosen = {name: start for name, start in servers(options.binary).items() if not options.only or name in options.only}
     rounds = []
     for number in range(options.rounds):
-        one = {}
-        for name, start in chosen.items():
+        one, names = {}, list(chosen)
+        first = number % len(names)  # another one each time: to come first or last is worth something
+        for name in names[first:] + names[:first]:
             began = time.monotonic()
-            one[name] = measure(name, start, options, number)
+            one[name] = measure(name, chosen[name], options, number)
             print(f"round {number + 1} of {options.rounds}: {name}, {time.monotonic() - began:.0f} s", file=sys.stderr)
         rounds.append(one)
     summary = table.summarise(rounds, list(chosen))
@@ -95,7 +99,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5, help="each measures every server once [5]")
     parser.add_argument("--population-rounds", type=int, default=3, help="of them with 19,000 connections and paced items [3]")
     parser.add_argument("--repeats", type=int, default=3, help="drains in a round, of which the median counts [3]")
-    parser.add_argument("--idle", type=float, default=60, help="seconds to watch 19,000 idle connections, once [60]")
+    parser.add_argument("--idle", type=float, default=60, help="seconds to watch 19,000 idle connections, once (the floor and Go half of it) [60]")
     parser.add_argument("--paced", type=float, default=5, help="seconds of 10,000 items a second [5]")
     parser.add_argument("--detection", type=float, default=60, help="seconds to wait for silent ones to be found; 0: not at all [60]")
     parser.add_argument("--small", action="store_true", help="a tenth of the connections: tries the benchmark out, its figures say little")
@@ -115,7 +119,7 @@ def arguments():
 def report(results):
     """Peers are the columns of a second table, so that each is narrow enough to read; then the targets."""
     summary = results["summary"]
-    ours = [name for name in summary if name == "floor" or name == "Go" or name.startswith("holdfast")]
+    ours = [name for name in summary if name in OURS]
     others = [name for name in summary if name not in ours]
     parts = [table.render(summary, ours)]
     if others:

@@ -1,6 +1,7 @@
 """Simulated devices: `holdfast load --hold` on the second core, steered line by line."""
 
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -11,13 +12,13 @@ PINNED = ["taskset", "-c", "1"]
 class Fleet:
     """Connected once made; send() lets every connection send its items. Closes its connections at the end."""
 
-    def __init__(self, binary, port, connections, items=0, batch=1, rate=0, items_per_second=0, first_device=0, pin=PINNED):
+    def __init__(self, binary, port, connections, items=0, batch=1, rate=0, first_device=0, pin=PINNED):
         self.connections = connections
-        work = ["--items-per-second", str(items_per_second)] if items_per_second else ["--items", str(items)] if items else []
+        work = ["--items", str(items)] if items else []
         command = [str(binary), "load", "--to", f"127.0.0.1:{port}", "--connections", str(connections), *work,
                    "--batch", str(batch), "--source", "127.1.0.0/16", "--hold", "--duration", "10m", "--rate", str(rate), "--seed", "1",
                    "--first-device", str(first_device), "--json"]
-        self.start(pin + command)
+        self.start([*pin, *command])
 
     def start(self, command):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -62,3 +63,12 @@ class MqttFleet(Fleet):
     def __init__(self, script, port, connections):
         self.connections = connections
         self.start([*PINNED, sys.executable, str(script), str(port), str(connections)])
+
+
+class PacedFleet(Fleet):
+    """Items at a steady rate from send() to leave(), each at a moment of its own (pacer.py)."""
+
+    def __init__(self, port, connections, items_per_second):
+        self.connections = connections
+        self.start([*PINNED, sys.executable, str(pathlib.Path(__file__).parent / "pacer.py"), str(port), str(connections),
+                    str(items_per_second)])

@@ -4,8 +4,9 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
-from harness.fleet import Fleet, MqttFleet
-from harness.process import anonymous_bytes, cpu_ns, cpu_split, settle_slab, slab_bytes, wait_until_idle
+from harness.fleet import Fleet, MqttFleet, PacedFleet
+from harness.process import anonymous_bytes, cpu_ns, cpu_split, machine_busy_s, settle_slab, slab_bytes, slab_per_connection, \
+    wait_until_idle
 
 PACED_PER_S = 10_000
 
@@ -52,7 +53,7 @@ def population(server, binary, many, idle_s, base):
         wait_for(server, "accepted", base["accepted"] + many)
         figures["bytes_fresh"] = (anonymous_bytes(server.pid) - memory) / many
         if slab is not None:
-            figures["slab_both_ends"] = (slab_bytes() - slab) / many
+            figures["slab_both_ends"] = slab_per_connection(slab, slab_bytes(), many)
         if idle_s:
             figures.update(idle_cpu(server, idle_s))
         if hasattr(server, "ask"):
@@ -68,12 +69,14 @@ def population(server, binary, many, idle_s, base):
 
 
 def idle_cpu(server, seconds):
-    cpu, (user, system) = cpu_ns(server.pid), cpu_split(server.pid)
+    cpu, (user, system), machine = cpu_ns(server.pid), cpu_split(server.pid), machine_busy_s()
     time.sleep(seconds)
+    machine = machine_busy_s() - machine
     user_after, system_after = cpu_split(server.pid)
     return {"idle_cpu_percent": (cpu_ns(server.pid) - cpu) / seconds / 1e7,
             "idle_user_percent": (user_after - user) / seconds * 100,
-            "idle_system_percent": (system_after - system) / seconds * 100}
+            "idle_system_percent": (system_after - system) / seconds * 100,
+            "idle_machine_percent": machine / seconds * 100}
 
 
 def mqtt_population(server, fleet_script, many, idle_s):
@@ -86,7 +89,7 @@ def mqtt_population(server, fleet_script, many, idle_s):
         figures["accept_paced_us"] = (wait_until_idle(server.pid)[1] - cpu) / many / 1e3
         figures["bytes_fresh"] = (anonymous_bytes(server.pid) - memory) / many
         if slab is not None:
-            figures["slab_both_ends"] = (slab_bytes() - slab) / many
+            figures["slab_both_ends"] = slab_per_connection(slab, slab_bytes(), many)
         if idle_s:
             figures.update(idle_cpu(server, idle_s))
         fleet.send()
@@ -148,9 +151,9 @@ def drain(server, binary, connections, items, repeats, base):
     return figures
 
 
-def paced(server, binary, connections, seconds, base):
+def paced(server, connections, seconds, base):
     """A steady 10,000 items a second, one a write, over many connections."""
-    with Fleet(binary, server.port, connections, items_per_second=PACED_PER_S) as fleet:
+    with PacedFleet(server.port, connections, PACED_PER_S) as fleet:
         wait_for(server, "accepted", base["accepted"] + connections)
         fleet.send()
         time.sleep(0.5)

@@ -25,6 +25,13 @@ def cpu_split(pid):
     return int(fields[11]) / TICKS_PER_SECOND, int(fields[12]) / TICKS_PER_SECOND
 
 
+def machine_busy_s():
+    """Seconds that all cores were busy, with what the kernel does for nobody in particular (timers, softirqs)."""
+    with open("/proc/stat") as text:
+        user, nice, system, _, _, irq, softirq, *_ = map(int, text.readline().split()[1:])
+    return (user + nice + system + irq + softirq) / TICKS_PER_SECOND
+
+
 def anonymous_bytes(pid):
     with open(f"/proc/{pid}/smaps_rollup") as text:
         for line in text:
@@ -33,8 +40,9 @@ def anonymous_bytes(pid):
     raise RuntimeError(f"no Anonymous line in /proc/{pid}/smaps_rollup")
 
 
-# What a connection holds on to; other caches move with everything else that the machine does.
-CONNECTION_CACHES = {"TCP", "TCPv6", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "eventpoll_pwq", "ep_head",
+# What a connection holds on to; other caches move with everything else that the machine does. So does `dentry`, of which a
+# socket has exactly one: it is added by its size.
+CONNECTION_CACHES = {"TCP", "TCPv6", "sock_inode_cache", "filp", "eventpoll_epi", "eventpoll_pwq", "ep_head",
                      "tcp_bind_bucket", "tcp_bind2_bucket", "request_sock_TCP"}
 
 
@@ -49,14 +57,21 @@ def settle_slab():
 
 
 def slab_bytes():
-    """Active objects of the slab caches that connections live in, or None where the kernel does not show them (root only)."""
+    """{cache: bytes of its active objects} of those that connections live in (of `dentry`: of one); None where only root may see."""
     try:
         with open("/proc/slabinfo") as text:
             lines = text.readlines()[2:]
     except PermissionError:
         return None
-    fields = (line.split() for line in lines)
-    return sum(int(field[1]) * int(field[3]) for field in fields if field[0] in CONNECTION_CACHES)
+    caches = {name: (int(active), int(size)) for name, active, _, size, *_ in map(str.split, lines)}
+    held = {name: active * size for name, (active, size) in caches.items() if name in CONNECTION_CACHES}
+    return held | {"dentry": caches["dentry"][1]}
+
+
+def slab_per_connection(before, after, connections):
+    """Growth for both ends of a connection."""
+    grown = sum(after[name] - before.get(name, 0) for name in after if name != "dentry")
+    return grown / connections + 2 * after["dentry"]
 
 
 def wait_until_idle(pid, quiet_s=0.03, poll_s=0.001, timeout_s=30):

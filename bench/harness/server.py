@@ -16,8 +16,8 @@ PINNED = ["taskset", "-c", "0"]
 class Server:
     """A server process pinned to the first core. stop() ends it; use as a context manager."""
 
-    def __init__(self, command, stream, stdout=subprocess.DEVNULL):
-        self.process = subprocess.Popen(PINNED + command, stdin=subprocess.DEVNULL, bufsize=0,
+    def __init__(self, command, stream, stdout=subprocess.DEVNULL, pin=PINNED):
+        self.process = subprocess.Popen([*pin, *command], stdin=subprocess.DEVNULL, bufsize=0,
                                         stdout=subprocess.PIPE if stream == "stdout" else stdout,
                                         stderr=subprocess.PIPE if stream == "stderr" else subprocess.DEVNULL)
         self.output = self.process.stdout or self.process.stderr
@@ -79,13 +79,13 @@ class Peer(Server):
 class Holdfast(Server):
     """The gateway; with the sink stdout its events go through a pipe to `cat` on the other core."""
 
-    def __init__(self, binary, sink, detect_within="30s", flags=(), port=0):
+    def __init__(self, binary, sink, detect_within="30s", flags=(), port=0, pin=PINNED):
         self.reader = None
         if sink == "stdout":
             self.reader = subprocess.Popen(["taskset", "-c", "1", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         super().__init__([str(binary), "serve", "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0", "--sink", sink,
                           "--reactors", "1", "--detect-within", detect_within, *flags], "stderr",
-                         stdout=self.reader.stdin if self.reader else subprocess.DEVNULL)
+                         stdout=self.reader.stdin if self.reader else subprocess.DEVNULL, pin=pin)
         if self.reader:
             self.reader.stdin.close()
         self.port = int(self.read_line(r"listening .*address=\S*:(\d+)")[1])

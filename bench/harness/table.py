@@ -20,6 +20,7 @@ ROWS = [
     ("idle_cpu_percent", "CPU of 19,000 idle connections", "% of a core", 2),
     ("idle_user_percent", "  in user space", "% of a core", 2),
     ("idle_system_percent", "  in the kernel", "% of a core", 2),
+    ("idle_machine_percent", "  of the whole machine, both ends", "% of a core", 2),
     ("ask_all_s", "asking all 19,000: time", "s", 2),
     ("ask_all_cpu_us", "asking all 19,000: CPU per connection", "us", 2),
     ("detect_idle_10", "silent while idle, budget 10 s: found after", "s", 1),
