@@ -17,6 +17,7 @@ constexpr milliseconds look_interval{1'000};
 constexpr milliseconds first_look_interval{100};
 constexpr int look_share = 10;
 constexpr milliseconds turn{2};
+constexpr milliseconds last_answer_patience{500};
 
 bool by_device(const DownlinkTarget& a, const DownlinkTarget& b) { return a.device < b.device; }
 
@@ -41,17 +42,18 @@ DownlinkAsker::DownlinkAsker(const Clock& clock, const LoadOptions& options, Dow
 
 void DownlinkAsker::stop() {
     {
-        const std::scoped_lock lock(mutex_);
+        std::unique_lock lock(mutex_);
         stopping_ = true;
+        changed_.notify_all();
+        changed_.wait_for(lock, last_answer_patience, [this] { return ended_; });
     }
-    stop_asked_.notify_all();
     gateway_.break_off();
     if (thread_.joinable()) thread_.join();
 }
 
 bool DownlinkAsker::stopped_within(milliseconds pause) {
     std::unique_lock lock(mutex_);
-    return stop_asked_.wait_for(lock, pause, [this] { return stopping_; });
+    return changed_.wait_for(lock, pause, [this] { return stopping_; });
 }
 
 void DownlinkAsker::run() {
@@ -59,6 +61,9 @@ void DownlinkAsker::run() {
         look_if_due();
         ask_due();
     }
+    const std::scoped_lock lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
 }
 
 void DownlinkAsker::look_if_due() {

@@ -36,7 +36,8 @@ public:
     DownlinkAsker& operator=(const DownlinkAsker&) = delete;
     ~DownlinkAsker() { stop(); }
 
-    /// Breaks off what is being asked; the thread has ended when it returns.
+    /// What is being asked has half a second for its answer, then it is broken off; the thread has ended when it
+    /// returns.
     void stop();
     /// What is in the way of downlinks, or nothing. After stop().
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
@@ -62,8 +63,9 @@ private:
     std::string trouble_;
 
     std::mutex mutex_;
-    std::condition_variable stop_asked_;
+    std::condition_variable changed_;  // either of:
     bool stopping_ = false;
+    bool ended_ = false;
     std::thread thread_;  // last: it uses all of the above
 };
 

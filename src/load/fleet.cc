@@ -48,7 +48,8 @@ void Fleet::on_ready(Token token, std::uint32_t events) {
     if (device.generation != token >> 32 || device.state == Device::State::apart || device.deaf) return;
     if (device.state == Device::State::connecting) {
         if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) finish_connect(device);
-        return;
+        if (device.state != Device::State::connected) return;
+        events &= ~std::uint32_t{EPOLLOUT};  // what has come by now is told only this once: a FIN may be behind it
     }
     if ((events & EPOLLOUT) != 0 && !device.pending.empty()) flush(device);
     if (device.state == Device::State::connected && (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0)

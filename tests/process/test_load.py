@@ -1,0 +1,84 @@
+"""`holdfast load` tells the truth: downlinks that the gateway took arrive and are timed, and a seed repeats a rehearsal."""
+
+import json
+import socketserver
+import threading
+
+import pytest
+
+from gateway import Gateway, listener, run, until
+
+HOSTILE = {
+    "long status": b"HTTP/1.1 200 " + b"x" * 2_000_000,
+    "no list": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull",
+    "not JSON": b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"[" * 5000,
+    "huge": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n{",
+    "short": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+    "nothing": b"",
+}
+
+
+def load(gateway, *flags):
+    done = run("load", "--to", f"{gateway.address[0]}:{gateway.address[1]}", "--json", *map(str, flags))
+    return done, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("framing", ["ndjson", "json", "length"])
+def test_every_accepted_downlink_arrives_and_is_acknowledged(framing):
+    with Gateway(config=listener(framing=framing)) as gateway:
+        done, told = load(gateway, "--connections", 50, "--downlinks-per-second", 100, "--admin", gateway.admin_flag(),
+                          "--duration", "3s", "--framing", framing, "--seed", 5, "--progress")
+        downlinks = told["downlinks"]
+        assert done.returncode == 0 and told["complete"], (done.stderr, told)
+        assert downlinks["asked"] == downlinks["accepted"] == downlinks["arrived"] == downlinks["acks"], downlinks
+        assert 150 <= downlinks["asked"] <= 300 and downlinks["lost"] == downlinks["unanswered"] == 0, downlinks
+        latency = downlinks["latency_ms"]
+        assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"] < 3000, latency
+        assert " downlinks=" in done.stderr, done.stderr
+        # The gateway hands the acknowledgements on like any item.
+        assert until(lambda: gateway.status()["items"] == downlinks["acks"]), gateway.status()
+
+
+def test_a_seed_repeats_the_faults():
+    faults = []
+    with Gateway() as gateway:
+        for seed in (11, 11, 12):
+            # In one write, as soon as connected: no fault strikes between a device's items.
+            _, told = load(gateway, "--connections", 200, "--items", 10, "--batch", 10, "--reset", 0.3, "--half-item", 0.2,
+                           "--bad", 0.1, "--fault-within", "500ms", "--duration", "2s", "--seed", seed)
+            assert told["connected"] == 200 and told["items"] == 2000, told
+            assert told["rejected"]["bad_items"] == told["bad_items"] > 0, told
+            faults.append({**told["faults"], "bad": told["bad_items"]})
+        assert faults[0] == faults[1] != faults[2], faults
+        assert faults[0]["reset"] > 30 and faults[0]["half_item"] > 20, faults
+        assert until(lambda: sum(gateway.status()["bad_items"].values()) == sum(one["bad"] for one in faults))
+
+
+def test_connections_that_the_gateway_turns_away_are_told():
+    with Gateway(config=listener() + "[limits]\nmax_connections = 30\n") as gateway:
+        done, told = load(gateway, "--connections", 50, "--duration", "1s")
+        assert told["rejected"]["connections_turned_away"] == 20, told
+        assert gateway.status()["refused"]["max_connections"] == 20
+
+
+@pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_answers_at_the_admin_address_the_load_runs_to_its_end(answer):
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(4096)
+            try:
+                self.request.sendall(answer)
+            except OSError:
+                pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server, Gateway() as gateway:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            done, told = load(gateway, "--connections", 5, "--duration", "500ms", "--downlinks-per-second", 50,
+                              "--admin", "127.0.0.1:%d" % server.server_address[1])
+        finally:
+            server.shutdown()
+            thread.join()
+        assert done.returncode == 1 and told["downlinks"]["trouble"] and not told["complete"], (done, told)
+        assert told["connected"] == 5 and told["downlinks"]["asked"] == 0, told
