@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/json_writer.h"
+#include "codec/line_buffer.h"
 #include "codec/one_line.h"
 
 namespace holdfast {
@@ -29,37 +30,67 @@ void append_padded(std::string& out, unsigned number, unsigned digits) {
 }
 
 // As to_string(ConnectionId) and to_string(Endpoint), without their strings: a busy gateway does it for every item.
-void append_connection_id(std::string& out, ConnectionId id) {
-    append_number(out, id.run, 16);
-    out += '-';
-    append_number(out, id.number, 16);
+void write_connection_id(LineBuffer& out, ConnectionId id) {
+    out.hexadecimal(id.run);
+    out.literal("-");
+    out.hexadecimal(id.number);
 }
 
-void append_endpoint(std::string& out, const Endpoint& endpoint) {
+void write_endpoint(LineBuffer& out, const Endpoint& endpoint) {
     if (!endpoint.address.is_v4()) {
-        out += to_string(endpoint);
+        out.text(to_string(endpoint));
         return;
     }
+    const auto& bytes = endpoint.address.bytes;
     for (std::size_t i = 12; i < 16; ++i) {
-        append_number(out, endpoint.address.bytes[i]);
-        out += i == 15 ? ':' : '.';
+        if (i > 12) out.literal(".");
+        out.decimal(unsigned{bytes[i]});
     }
-    append_number(out, endpoint.port);
+    out.literal(":");
+    out.decimal(unsigned{endpoint.port});
 }
 
-void append_connection(std::string& out, ConnectionId conn, const Endpoint& peer) {
-    out += R"("conn":")";
-    append_connection_id(out, conn);
-    out += R"(","peer":")";
-    append_endpoint(out, peer);
-    out += '"';
+constexpr std::size_t max_connection_id = 2 * LineBuffer::max_hexadecimal + 1;
+constexpr std::size_t max_endpoint = 80;  // the longest is [ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535
+
+void append_connection(std::string& out, std::string_view head, ConnectionId conn, const Endpoint& peer,
+                       std::string_view tail) {
+    LineBuffer line(out, head.size() + max_connection_id + max_endpoint + tail.size() + 20);
+    line.text(head);
+    line.literal(R"("conn":")");
+    write_connection_id(line, conn);
+    line.literal(R"(","peer":")");
+    write_endpoint(line, peer);
+    line.literal("\"");
+    line.text(tail);
+}
+
+// Whether all eight are printable ASCII and neither " nor \, by arithmetic on each byte of a word: a byte's high bit
+// stays clear unless it, or one below it, is none of these.
+bool stand_for_themselves(const char* eight) {
+    constexpr std::uint64_t each = 0x0101010101010101;
+    std::uint64_t word = 0;
+    std::memcpy(&word, eight, sizeof word);
+    const auto is_zero = [](std::uint64_t bytes) { return (bytes - each) & ~bytes; };
+    const std::uint64_t odd =
+        word | (word - each * 0x20) | (word + each) | is_zero(word ^ each * '"') | is_zero(word ^ each * '\\');
+    return (odd & each * 0x80) == 0;
 }
 
 bool stands_for_itself(char byte) { return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\'; }
 
+bool is_plain(std::string_view text) {
+    constexpr std::size_t width = 8;
+    if (text.size() < width) return std::all_of(text.begin(), text.end(), stands_for_itself);
+    for (std::size_t at = 0; at + width < text.size(); at += width) {
+        if (!stand_for_themselves(text.data() + at)) return false;
+    }
+    return stand_for_themselves(text.data() + text.size() - width);
+}
+
 // Keys nearly always need no escape.
 void append_text(std::string& out, std::string_view text) {
-    if (!std::all_of(text.begin(), text.end(), stands_for_itself)) {
+    if (!is_plain(text)) {
         append_json_text(out, text);
         return;
     }
@@ -106,11 +137,17 @@ void append_seconds(std::string& out, milliseconds duration) {
 void EventWriter::append_connected(std::string& out, const ConnectedEvent& event) {
     remember_time(event.at);
     out += R"({"event":"connected","conn":")";
-    append_connection_id(out, event.conn);
+    {
+        LineBuffer line(out, max_connection_id);
+        write_connection_id(line, event.conn);
+    }
     out += R"(","listener":)";
     append_text(out, event.listener);
     out += R"(,"peer":")";
-    append_endpoint(out, event.peer);
+    {
+        LineBuffer line(out, max_endpoint);
+        write_endpoint(line, event.peer);
+    }
     out += '"';
     out += tail_;
 }
@@ -118,20 +155,21 @@ void EventWriter::append_connected(std::string& out, const ConnectedEvent& event
 void EventWriter::append_item(std::string& out, const ItemEvent& event) {
     remember_connection(event);
     remember_time(event.at);
-    out += item_head_;
-    append_number(out, event.n);
-    out += R"(,"key":)";
-    append_text(out, event.key);
-    out += R"(,"item":)";
-    append_one_line(out, event.item);
-    out += tail_;
+    const std::string_view key = is_plain(event.key) ? event.key : escaped(event.key);
+    LineBuffer line(out,
+                    item_head_.size() + LineBuffer::max_decimal + key.size() + event.item.size() + tail_.size() + 20);
+    line.text(item_head_);
+    line.decimal(event.n);
+    line.literal(R"(,"key":")");
+    line.text(key);
+    line.literal(R"(","item":)");
+    line.to(copy_one_line(line.here(), event.item));
+    line.text(tail_);
 }
 
 void EventWriter::append_closed(std::string& out, const ClosedEvent& event) {
     remember_time(event.at);
-    out += R"({"event":"closed",)";
-    append_connection(out, event.conn, event.peer);
-    out += R"(,"reason":")";
+    append_connection(out, R"({"event":"closed",)", event.conn, event.peer, R"(,"reason":")");
     out += to_string(event.reason);
     out += R"(","kind":")";
     out += to_string(kind_of(event.reason));
@@ -150,13 +188,19 @@ void EventWriter::append_closed(std::string& out, const ClosedEvent& event) {
     out += tail_;
 }
 
+// Without the quotes around it.
+std::string_view EventWriter::escaped(std::string_view text) {
+    escaped_.clear();
+    append_json_text(escaped_, text);
+    return std::string_view(escaped_).substr(1, escaped_.size() - 2);
+}
+
 void EventWriter::remember_connection(const ItemEvent& event) {
     if (!item_head_.empty() && conn_ == event.conn && peer_ == event.peer) return;
     conn_ = event.conn;
     peer_ = event.peer;
-    item_head_ = R"({"event":"item",)";
-    append_connection(item_head_, conn_, peer_);
-    item_head_ += R"(,"n":)";
+    item_head_.clear();
+    append_connection(item_head_, R"({"event":"item",)", conn_, peer_, R"(,"n":)");
 }
 
 void EventWriter::remember_time(EventTime at) {

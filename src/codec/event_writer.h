@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <holdfast/events.h>
 
@@ -21,12 +22,14 @@ public:
 private:
     void remember_connection(const ItemEvent& event);
     void remember_time(EventTime at);
+    [[nodiscard]] std::string_view escaped(std::string_view text);
 
     ConnectionId conn_;
     Endpoint peer_;
     std::string item_head_;  ///< an item line up to its number, for conn_ and peer_; empty before the first
     std::optional<EventTime> at_;
-    std::string tail_;  ///< the end of every line at at_
+    std::string tail_;     ///< the end of every line at at_
+    std::string escaped_;  ///< the last key that needed it
 };
 
 /// "2026-11-22T08:00:00.123Z"; an instant outside the years 0000 to 9999 is written as the nearest inside. Pure.

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json_writer.h"
+
 namespace holdfast {
 namespace {
 
@@ -72,6 +74,41 @@ TEST(EventWriter, TheKeyIsEscaped) {
     EXPECT_NE(line_of(event).find(R"(,"key":"a\"\\\n\u0001\u0000€😀",)"), std::string::npos) << line_of(event);
     event.key = "\xff";
     EXPECT_NE(line_of(event).find(",\"key\":\"\xef\xbf\xbd\","), std::string::npos);
+}
+
+TEST(EventWriter, EveryByteOfAKeyIsLookedAt) {
+    for (std::size_t size = 1; size < 20; ++size) {
+        for (std::size_t at = 0; at < size; ++at) {
+            for (int byte = 0; byte < 256; ++byte) {
+                std::string key(size, 'k');
+                key[at] = static_cast<char>(byte);
+                ItemEvent event = item_event("{}");
+                event.key = key;
+                std::string expected = ",\"key\":";
+                append_json_text(expected, key);
+                ASSERT_NE(line_of(event).find(expected + ",\"item\":"), std::string::npos) << size << ' ' << byte;
+            }
+        }
+    }
+    ItemEvent event = item_event("{}");
+    event.key = {};
+    EXPECT_NE(line_of(event).find(R"(,"key":"","item":)"), std::string::npos);
+}
+
+TEST(EventWriter, EveryByteOfAnItemIsLookedAt) {
+    for (std::size_t size = 1; size < 70; ++size) {
+        const std::string plain(size, 'i');
+        for (std::size_t at = 0; at < size; ++at) {
+            for (const char line_break : {'\n', '\r'}) {
+                std::string item = plain;
+                item[at] = line_break;
+                const std::string line = line_of(item_event(item));
+                item[at] = ' ';
+                ASSERT_NE(line.find(",\"item\":" + item + ",\"at\":"), std::string::npos) << size << ' ' << at;
+            }
+        }
+        ASSERT_NE(line_of(item_event(plain)).find(",\"item\":" + plain + ",\"at\":"), std::string::npos) << size;
+    }
 }
 
 TEST(EventWriter, Closed) {

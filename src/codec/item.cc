@@ -6,6 +6,7 @@
 #include <bit>
 #include <new>
 
+#include "codec/line_batch.h"
 #include "codec/number_grammar.h"
 
 namespace holdfast {
@@ -43,14 +44,16 @@ private:
 
 }  // namespace
 
-/// The decoder behind its header, which keeps simdjson's out of everybody else's build. Owns two parsers, as simdjson
-/// counts depth one short: it refuses what nests to its limit, unless the innermost is empty. Ends with the decoder.
+/// The decoder behind its header, which keeps simdjson's out of everybody else's build. Owns a parser of many lines and
+/// two of one, as simdjson counts depth one short: it refuses what nests to its limit, unless the innermost is empty.
+/// Ends with the decoder.
 class ItemDecoder::Impl {
 public:
     Impl(std::string key_field, unsigned max_depth, std::size_t max_bytes)
         : key_field_(std::move(key_field)),
           max_depth_(max_depth),
           max_bytes_(max_bytes),
+          lines_(max_depth),
           parser_(max_depth),
           deep_parser_(std::size_t{max_depth} + 1) {
         std::transform(key_field_.begin(), key_field_.end(), key_field_.begin(), lower);
@@ -58,12 +61,15 @@ public:
 
     Decoded decode(std::string_view text) {
         if (text.size() > max_bytes_) return {BadItem::too_large, {}};
+        if (const auto line = lines_.document(text)) return judge(*line);
         simdjson::dom::element document;
         const simdjson::error_code error = parser_.parse(text, document);
         if (error == simdjson::SUCCESS) [[likely]]
             return judge(document);
         return second_look(text, error);
     }
+
+    void expect_lines(std::span<const char> window) noexcept { lines_.expect(window); }
 
 private:
     Decoded judge(simdjson::dom::element document) const {
@@ -105,6 +111,7 @@ private:
     std::string key_field_;
     std::size_t max_depth_;
     std::size_t max_bytes_;
+    LineBatch lines_;
     Parser parser_;
     Parser deep_parser_;
     std::string small_numbers_;
@@ -116,5 +123,7 @@ ItemDecoder::ItemDecoder(std::string key_field, unsigned max_depth, std::size_t 
 ItemDecoder::~ItemDecoder() = default;
 
 ItemDecoder::Decoded ItemDecoder::decode(std::string_view text) { return impl_->decode(text); }
+
+void ItemDecoder::expect_lines(std::span<const char> window) noexcept { impl_->expect_lines(window); }
 
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,11 @@ public:
     /// Of several faults one is named, in this order: too_large, bad_utf8, too_deep, not_json, not_object, no_key
     /// (a text that is not JSON to its end may be called not_json before its depth is known).
     [[nodiscard]] Decoded decode(std::string_view text);
+
+    /// The texts of the next decodes are lines of `window`, in order (or of none, if it is empty): two or more together
+    /// cost less than one by one, and come to the same. The window, and item_padding readable bytes behind it, must not
+    /// change before the next call.
+    void expect_lines(std::span<const char> window) noexcept;
 
 private:
     class Impl;

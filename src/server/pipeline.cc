@@ -28,6 +28,7 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
                          const TurnTime& time) {
     const PipelineListener& listener = listeners_[connection.listener];
     auto scan = std::bit_cast<FrameScan>(scan_note);
+    decoder_.expect_lines(listener.framing == Framing::ndjson ? window : std::span<const char>());
     std::size_t done = 0;
     while (done < window.size()) {
         const auto rest = window.subspan(done);

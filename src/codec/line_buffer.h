@@ -1,0 +1,53 @@
+#pragma once
+
+#include <bit>
+#include <charconv>
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace holdfast {
+
+/// Writes behind a string's end through a pointer: one growth for a whole line, where an append of each piece would
+/// check its room and end the string anew. Holds the string for its life; cuts it to what was written at its end.
+class LineBuffer {
+public:
+    /// `most`: as many bytes as may be written. Throws std::bad_alloc.
+    LineBuffer(std::string& out, std::size_t most) : out_(out) {
+        const std::size_t from = out.size();
+        out.resize(from + most);
+        at_ = out.data() + from;
+    }
+    LineBuffer(const LineBuffer&) = delete;
+    LineBuffer& operator=(const LineBuffer&) = delete;
+    ~LineBuffer() { out_.resize(static_cast<std::size_t>(at_ - out_.data())); }
+
+    /// A literal: its copy is a few moves.
+    template <std::size_t size>
+    void literal(const char (&text)[size]) noexcept {
+        std::memcpy(at_, text, size - 1);
+        at_ += size - 1;
+    }
+    void text(std::string_view text) noexcept { at_ += text.copy(at_, text.size()); }
+    void decimal(std::unsigned_integral auto number) noexcept {
+        at_ = std::to_chars(at_, at_ + max_decimal, number).ptr;
+    }
+    void hexadecimal(std::uint64_t number) noexcept {
+        const int digits = (static_cast<int>(std::bit_width(number | 1)) + 3) / 4;
+        for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *at_++ = "0123456789abcdef"[number >> shift & 15];
+    }
+    /// Room that the caller has counted in, to be written by other means up to the pointer handed to `to`.
+    [[nodiscard]] char* here() const noexcept { return at_; }
+    void to(char* at) noexcept { at_ = at; }
+
+    static constexpr std::size_t max_decimal = 20;
+    static constexpr std::size_t max_hexadecimal = 16;
+
+private:
+    std::string& out_;
+    char* at_;
+};
+
+}  // namespace holdfast
