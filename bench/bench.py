@@ -75,7 +75,10 @@ def run(options):
         first = number % len(names)  # another one each time: to come first or last is worth something
         for name in names[first:] + names[:first]:
             began = time.monotonic()
-            one[name] = measure(name, chosen[name], options, number)
+            try:
+                one[name] = measure(name, chosen[name], options, number)
+            except (measures.Void, RuntimeError) as void:
+                raise measures.Void(f"{name}: {void}") from void
             print(f"round {number + 1} of {options.rounds}: {name}, {time.monotonic() - began:.0f} s", file=sys.stderr)
         rounds.append(one)
     summary = table.summarise(rounds, list(chosen))
@@ -104,7 +107,8 @@ def arguments():
     parser.add_argument("--detection", type=float, default=60, help="seconds to wait for silent ones to be found; 0: not at all [60]")
     parser.add_argument("--small", action="store_true", help="a tenth of the connections: tries the benchmark out, its figures say little")
     parser.add_argument("--only", action="append", help="only this server; may be repeated; the floor is needed for ratios")
-    parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results for docs/PERFORMANCE.md")
+    parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results")
+    parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/PERFORMANCE.md")
     options = parser.parse_args()
     known = servers(options.binary)
     for name in options.only or []:
@@ -134,11 +138,14 @@ def report(results):
 def main():
     options = arguments()
     written = OUT / "results.json"
-    if options.markdown:
+    if options.markdown or options.docs:
         if not written.exists():
             print("bench: there are no results yet: run script/bench first", file=sys.stderr)
             return 1
-        print(report(json.loads(written.read_text())))
+        text = report(json.loads(written.read_text()))
+        print(text)
+        if options.docs:
+            table.put_into(ROOT / "docs" / "PERFORMANCE.md", "bench.py --markdown", text)
         return 0
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     before, began = machine(), time.monotonic()

@@ -19,7 +19,7 @@ from harness.fleet import Fleet  # noqa: E402
 from harness.process import anonymous_bytes, cpu_ns, cpu_split, machine_busy_s, settle_slab, slab_bytes, \
     slab_per_connection  # noqa: E402
 from harness.server import Holdfast  # noqa: E402
-from harness.table import align  # noqa: E402
+from harness.table import align, put_into  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
@@ -143,15 +143,19 @@ def main():
     parser.add_argument("--detect-within", default="30s", help="of the gateways [30s]")
     parser.add_argument("--steps", type=lambda text: [int(step) for step in text.split(",")], default=list(STEPS),
                         help="connections, growing [%s]" % ",".join(map(str, STEPS)))
-    parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results for docs/PERFORMANCE.md")
+    parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results")
+    parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/PERFORMANCE.md")
     options = parser.parse_args()
     written = OUT / "scale.json"
-    if options.markdown:
+    if options.markdown or options.docs:
         if not written.exists():
             print("scale: there are no results yet: run script/scale first", file=sys.stderr)
             return 1
         results = json.loads(written.read_text())
-        print(render(results["steps"], results["million"]))
+        text = render(results["steps"], results["million"])
+        print(text)
+        if options.docs:
+            put_into(ROOT / "docs" / "PERFORMANCE.md", "scale.py --markdown", text)
         return 0
     if options.steps != sorted(set(options.steps)) or options.steps[0] < 1 or len(options.steps) < 2:
         parser.error("--steps takes two growing numbers or more")

@@ -1,5 +1,6 @@
 """Medians with their spread, ratios within rounds, and the one table."""
 
+import re
 from statistics import median
 
 ROWS = [
@@ -85,3 +86,12 @@ def render(summary, names):
         if any(entries):
             lines.append([f"{label}, {unit}" if unit else label, *(cell(entry, digits) for entry in entries)])
     return align(lines)
+
+
+def put_into(document, marker, text):
+    """Replaces what stands between `<!-- marker -->` and the next `<!-- end -->`."""
+    old = document.read_text(encoding="utf-8")
+    new, count = re.subn(rf"(<!-- {re.escape(marker)} -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}\n{m[2]}", old, flags=re.S)
+    if count != 1:
+        raise RuntimeError(f"{document} should hold <!-- {marker} --> and <!-- end --> once, not {count} times")
+    document.write_text(new, encoding="utf-8")

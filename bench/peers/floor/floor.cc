@@ -49,7 +49,7 @@ public:
 
 private:
     void accept_all();
-    void read(int fd);
+    void read(int fd, bool ending);
     bool take(int fd, std::size_t arrived);
     bool take_line(char* line, std::size_t size);
     void close(int fd);
@@ -121,7 +121,7 @@ void Floor::run() {
         for (int i = 0; i < count; ++i) {
             const int token = ready[i].data.fd;
             if (token >= 0) {
-                read(token);
+                read(token, (ready[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
             } else if (token == listener_token) {
                 accept_all();
             } else {
@@ -141,8 +141,8 @@ void Floor::accept_all() {
     }
 }
 
-/// One recv for an event; again only if it filled the buffer. An end is announced by an event of its own.
-void Floor::read(int fd) {
+/// One recv for an event; again only if it filled the buffer, or if the peer's end came with the same event.
+void Floor::read(int fd, bool ending) {
     while (true) {
         const ssize_t arrived = ::recv(fd, landing_, landing_bytes, 0);
         if (arrived <= 0) {
@@ -150,7 +150,7 @@ void Floor::read(int fd) {
             return;
         }
         if (!take(fd, static_cast<std::size_t>(arrived))) return close(fd);
-        if (static_cast<std::size_t>(arrived) < landing_bytes) return;
+        if (static_cast<std::size_t>(arrived) < landing_bytes && !ending) return;
     }
 }
 
