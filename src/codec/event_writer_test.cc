@@ -78,10 +78,10 @@ TEST(EventWriter, TheKeyIsEscaped) {
 
 TEST(EventWriter, EveryByteOfAKeyIsLookedAt) {
     for (std::size_t size = 1; size < 20; ++size) {
-        for (std::size_t at = 0; at < size; ++at) {
+        for (std::size_t i = 0; i < size; ++i) {
             for (int byte = 0; byte < 256; ++byte) {
                 std::string key(size, 'k');
-                key[at] = static_cast<char>(byte);
+                key[i] = static_cast<char>(byte);
                 ItemEvent event = item_event("{}");
                 event.key = key;
                 std::string expected = ",\"key\":";
@@ -98,13 +98,13 @@ TEST(EventWriter, EveryByteOfAKeyIsLookedAt) {
 TEST(EventWriter, EveryByteOfAnItemIsLookedAt) {
     for (std::size_t size = 1; size < 70; ++size) {
         const std::string plain(size, 'i');
-        for (std::size_t at = 0; at < size; ++at) {
+        for (std::size_t i = 0; i < size; ++i) {
             for (const char line_break : {'\n', '\r'}) {
                 std::string item = plain;
-                item[at] = line_break;
+                item[i] = line_break;
                 const std::string line = line_of(item_event(item));
-                item[at] = ' ';
-                ASSERT_NE(line.find(",\"item\":" + item + ",\"at\":"), std::string::npos) << size << ' ' << at;
+                item[i] = ' ';
+                ASSERT_NE(line.find(",\"item\":" + item + ",\"at\":"), std::string::npos) << size << ' ' << i;
             }
         }
         ASSERT_NE(line_of(item_event(plain)).find(",\"item\":" + plain + ",\"at\":"), std::string::npos) << size;
