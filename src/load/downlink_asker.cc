@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 
 // A list of many connections costs the gateway something: asked for seldom, and a tenth of the time at most.
 constexpr milliseconds look_interval{1'000};
-constexpr milliseconds first_look_interval{100};
+constexpr milliseconds soon_look_interval{100};
 constexpr int look_share = 10;
 constexpr milliseconds turn{2};
 constexpr milliseconds last_answer_patience{500};
@@ -80,7 +80,7 @@ void DownlinkAsker::look() {
     targets_.clear();
     if (!told) {
         trouble_ = told.error().message;
-        next_look_ = now + look_interval;
+        next_look_ = soonest_look_ = now + look_interval;
         return;
     }
     for (GatewayConnection& connection : told.value()) {
@@ -95,7 +95,8 @@ void DownlinkAsker::look() {
                          "at --to, with no proxy in between?"
                    : "";
     const auto took = std::chrono::duration_cast<milliseconds>(now - began);
-    next_look_ = now + std::max(targets_.empty() ? first_look_interval : look_interval, took * look_share);
+    soonest_look_ = now + std::max(soon_look_interval, took * look_share);
+    next_look_ = targets_.empty() ? soonest_look_ : now + std::max(look_interval, took * look_share);
 }
 
 void DownlinkAsker::ask_due() {
@@ -105,19 +106,19 @@ void DownlinkAsker::ask_due() {
     pace_.take(due);
 }
 
-/// A device that has left since the gateway was looked at is passed over, like one that never was there.
+/// To a device that has left since the gateway was looked at nothing is sent, nor to another in its place: those that
+/// stay through a storm, the silent ones, would get all. It may be back under another id: look soon.
 void DownlinkAsker::ask() {
-    const std::size_t first = choose_target(targets_, options_, ++asked_);
-    for (std::size_t i = 0; i < targets_.size(); ++i) {
-        const DownlinkTarget& target = targets_[(first + i) % targets_.size()];
-        if (book_.device_at(target.connection.peer) != target.device) continue;
-        const std::uint64_t number = book_.ask(target.device, clock_.steady());
-        const auto status = gateway_.send(target.connection.id, downlink_item(number));
-        book_.answered(number, status ? std::optional<int>(status.value()) : std::nullopt);
-        if (!status && !stopped_within(milliseconds(0))) trouble_ = status.error().message;
-        if (status) trouble_.clear();
+    const DownlinkTarget& target = targets_[choose_target(targets_, options_, ++asked_)];
+    if (book_.device_at(target.connection.peer) != target.device) {
+        next_look_ = soonest_look_;
         return;
     }
+    const std::uint64_t number = book_.ask(target.device, clock_.steady());
+    const auto status = gateway_.send(target.connection.id, downlink_item(number));
+    book_.answered(number, status ? std::optional<int>(status.value()) : std::nullopt);
+    if (!status && !stopped_within(milliseconds(0))) trouble_ = status.error().message;
+    if (status) trouble_.clear();
 }
 
 }  // namespace holdfast

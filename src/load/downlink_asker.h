@@ -59,6 +59,7 @@ private:
     std::vector<DownlinkTarget> targets_;  // sorted by device
     std::uint64_t seen_version_ = 0;       // of the book, when the gateway was last looked at
     SteadyTime next_look_;
+    SteadyTime soonest_look_;  // where a device has turned out to have left
     std::uint64_t asked_ = 0;
     std::string trouble_;
 

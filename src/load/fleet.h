@@ -42,6 +42,10 @@ public:
     bool send_items() {
         return reactor_.post([this] { owe_items(); });
     }
+    /// No more items and faults of its own: only what is under way is still read and acknowledged.
+    bool quieten() {
+        return reactor_.post([this] { quiet_ = true; });
+    }
     bool storm() {
         return reactor_.post([this] { reconnect_all(); });
     }
@@ -137,6 +141,7 @@ private:
     std::uint64_t owing_ = 0;             // devices that owe items
     bool items_released_ = false;         // owe_items() was called
     bool desertion_told_ = false;
+    bool quiet_ = false;
     bool ending_ = false;
 };
 

@@ -36,7 +36,7 @@ void Fleet::plan_strike(Device& device) {
 }
 
 void Fleet::strike(Device& device) {
-    if (device.state != Device::State::connected) return;
+    if (quiet_ || device.state != Device::State::connected) return;
     const bool in_the_middle = !device.pending.empty();
     if (device.fault == Fault::silence && (in_the_middle || !silence(device)))
         return later(device, strike_retry, &Fleet::strike);

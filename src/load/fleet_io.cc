@@ -55,6 +55,7 @@ void Fleet::want_to_send(Device& device) {
 
 /// Those that owe items send a batch each, in turn. True if there is more to do at once.
 bool Fleet::send_more() {
+    if (quiet_) return false;
     const std::size_t now = std::min(senders_.size(), writes_per_turn);
     for (std::size_t i = 0; i < now; ++i) {
         Device& device = devices_[senders_[i]];
@@ -73,7 +74,7 @@ bool Fleet::send_more() {
 
 /// What is due at the steady rate, a batch from each device in turn; one that cannot write is passed over.
 void Fleet::send_paced() {
-    if (devices_.empty() || (options_.hold && !items_released_)) return;
+    if (quiet_ || devices_.empty() || (options_.hold && !items_released_)) return;
     const std::uint64_t due = item_pace_.due(reactor_.now());
     std::uint64_t made = 0;
     for (std::uint32_t looked = 0; made + options_.batch <= due && looked < part_.count; ++looked) {

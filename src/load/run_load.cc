@@ -229,6 +229,7 @@ LoadReport Conductor::run() {
     report.elapsed = elapsed();
     report.interrupted = interrupted_;
     if (asker) {
+        for (const auto& fleet : fleets_) fleet->quieten();
         asker->stop();
         report.downlink_trouble = asker->trouble();
         downlinks_.wait_for_arrivals(arrival_patience);
