@@ -131,7 +131,10 @@ def report(results):
     parts.append(table.align(targets.judge(summary)))
     machine_text = "{cores} cores, {cpu}, Linux {kernel}".format(**results["machine"])
     parts.append("Median (least..largest) of the rounds; x: beside the floor in the same round, median of the rounds. Silence:\n"
-                 f"of the devices. {machine_text}; measured in {results['took_s'] / 60:.0f} minutes.")
+                 f"of the devices. {machine_text}; {results['rounds']} rounds in "
+                 f"{results['took_s'] / 60:.0f} minutes.")
+    if results["small"]:
+        parts.append("**With a tenth of the connections: this shows that the benchmark works, and no more.**")
     return "\n\n".join(parts)
 
 
@@ -154,7 +157,8 @@ def main():
     except (measures.Void, RuntimeError) as void:
         print(f"bench: the run is void, nothing was written: {void}", file=sys.stderr)
         return 1
-    results = {"machine": before, "took_s": time.monotonic() - began, "small": options.small, "summary": summary}
+    results = {"machine": before, "took_s": time.monotonic() - began, "rounds": options.rounds, "small": options.small,
+               "summary": summary}
     written.write_text(json.dumps(results, indent=2) + "\n")
     print(report(results))
     print("written to build/bench/results.json", file=sys.stderr)

@@ -42,14 +42,16 @@ def figure_of(target, summary):
     return entry.get("max" if target.worst else "median", float("inf"))
 
 
-def verdict(target, figure):
+def verdict(target, figure, summary):
     reached = figure >= target.limit if target.at_least else figure <= target.limit
     if reached:
         return "reached"
     if figure == float("inf"):
         return "**not reached**: not all found"
     off = target.limit / figure - 1 if target.at_least else figure / target.limit - 1
-    return f"**not reached**, by {off:.0%}"
+    text = f"**not reached**, by {off:.0%}"
+    bare = summary.get("floor", {}).get(target.measure, {}).get("ratio_to_go") if target.beside == "Go" else None
+    return text + (f"; the floor itself: {bare['median']:.2f}" if bare else "")
 
 
 def judge(summary):
@@ -61,5 +63,5 @@ def judge(summary):
             continue
         times = f" x {target.beside}" if target.beside else ""
         wanted = f"{'>=' if target.at_least else '<='} {target.limit:g}{times}"
-        rows.append([target.text, target.server, wanted, f"{figure:,.2f}{times}", verdict(target, figure)])
+        rows.append([target.text, target.server, wanted, f"{figure:,.2f}{times}", verdict(target, figure, summary)])
     return rows
