@@ -77,6 +77,28 @@ void append_item(benchmark::State& state) {
 }
 BENCHMARK(append_item)->ArgNames({"bytes", "run"})->Args({50, 16})->Args({50, 1})->Args({200, 16})->Args({4000, 16});
 
+void segment_to_items(benchmark::State& state) {
+    std::string segment = segment_of(Framing::ndjson, item_of(static_cast<std::size_t>(state.range(0))));
+    while (segment.size() < static_cast<std::size_t>(state.range(1))) segment += segment;
+    const std::size_t size = segment.size();
+    segment.append(item_padding, ' ');
+    ItemDecoder decoder("ip", 64, 65536);
+    std::int64_t n = 0;
+    for (auto _ : state) {
+        FrameScan scan;
+        decoder.expect_lines(std::span<const char>(segment).first(size));
+        for (std::size_t at = 0; at < size;) {
+            const std::span<const char> window = std::span<const char>(segment).first(size).subspan(at);
+            const Frame frame = next_frame(Framing::ndjson, window, scan, 65536);
+            const auto decoded = decoder.decode({window.data() + frame.begin, frame.end - frame.begin});
+            if (decoded.bad) state.SkipWithError("an item was refused");
+            at += frame.next;
+            ++n;
+        }
+    }
+    state.SetItemsProcessed(n);
+}
+BENCHMARK(segment_to_items)->Args({50, 0})->Args({200, 0})->Args({50, 60000})->Args({200, 60000});
 // A drained segment of 16 items: all that the codec does for it.
 void segment_to_lines(benchmark::State& state, Framing framing) {
     std::string segment = segment_of(framing, item_of(static_cast<std::size_t>(state.range(0))));
@@ -89,6 +111,7 @@ void segment_to_lines(benchmark::State& state, Framing framing) {
     for (auto _ : state) {
         FrameScan scan;
         out.clear();
+        if (framing == Framing::ndjson) decoder.expect_lines(std::span<const char>(segment).first(size));
         for (std::size_t at = 0; at < size;) {
             const std::span<const char> window = std::span<const char>(segment).first(size).subspan(at);
             const Frame frame = next_frame(framing, window, scan, 65536);
