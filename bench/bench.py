@@ -132,7 +132,7 @@ def report(results):
     machine_text = "{cores} cores, {cpu}, Linux {kernel}".format(**results["machine"])
     parts.append("Median (least..largest) of the rounds; x: beside the floor in the same round, median of the rounds. Silence:\n"
                  f"of the devices. {machine_text}; {results['rounds']} rounds in "
-                 f"{results['took_s'] / 60:.0f} minutes.")
+                 f"{results['took_s'] / 60:.0f} minutes; load average before: {results['machine']['load_average'][0]:.1f}.")
     if results["small"]:
         parts.append("**With a tenth of the connections: this shows that the benchmark works, and no more.**")
     return "\n\n".join(parts)

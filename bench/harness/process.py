@@ -74,8 +74,20 @@ def slab_per_connection(before, after, connections):
     return grown / connections + 2 * after["dentry"]
 
 
+def wants_cpu(pid):
+    """A thread of it runs, or waits for a core that something else has."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/stat") as text:
+                if text.read().rsplit(")", 1)[1].split()[0] == "R":
+                    return True
+        except FileNotFoundError:
+            pass  # the thread ended meanwhile
+    return False
+
+
 def wait_until_idle(pid, quiet_s=0.03, poll_s=0.001, timeout_s=30):
-    """Waits until the process has used no CPU for `quiet_s`; returns (when it last did, its CPU time)."""
+    """Waits until the process has used no CPU for `quiet_s` and wants none; returns (when it last did, its CPU time)."""
     deadline = time.monotonic() + timeout_s
     used = cpu_ns(pid)
     last_used = time.monotonic()
@@ -85,6 +97,6 @@ def wait_until_idle(pid, quiet_s=0.03, poll_s=0.001, timeout_s=30):
         now = time.monotonic()
         if now_used - used > 200_000:  # a timer's turn is less
             used, last_used = now_used, now
-        elif now - last_used > quiet_s:
+        elif now - last_used > quiet_s and not wants_cpu(pid):
             return last_used, now_used
     raise RuntimeError(f"process {pid} was still busy after {timeout_s} s")

@@ -49,7 +49,7 @@ def verdict(target, figure, summary):
     if figure == float("inf"):
         return "**not reached**: not all found"
     off = target.limit / figure - 1 if target.at_least else figure / target.limit - 1
-    text = f"**not reached**, by {off:.0%}"
+    text = f"**not reached**, by {off:.1%}"
     bare = summary.get("floor", {}).get(target.measure, {}).get("ratio_to_go") if target.beside == "Go" else None
     return text + (f"; the floor itself: {bare['median']:.2f}" if bare else "")
 
