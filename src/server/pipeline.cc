@@ -33,31 +33,29 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
     while (done < window.size()) {
         const auto rest = window.subspan(done);
         const Frame frame = next_frame(listener.framing, rest, scan, max_item_bytes_);
-        std::optional<CloseReason> end;
-        std::size_t next = frame.next;
-        switch (frame.kind) {
-            case Frame::Kind::partial:
-                return {
-                    .consumed = done + frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
-            case Frame::Kind::too_large:
-                static_cast<void>(on_bad_item(connection, BadItem::too_large));
-                return {.consumed = done,
-                        .scan = 0,
-                        .end = CloseReason::item_too_large,
-                        .detail = "item.max_bytes is the limit"};
-            case Frame::Kind::malformed:
-                end = on_bad_item(connection, BadItem::not_json);
-                break;
-            case Frame::Kind::item:
-                end = on_item(connection, number, {rest.data() + frame.begin, frame.end - frame.begin}, time);
-                if (listener.framing == Framing::json && connection.bad_items_in_row > 0)
-                    next = resync_after(rest, frame.next);
-                break;
+        if (frame.kind == Frame::Kind::partial) {
+            return {.consumed = done + frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
         }
-        if (end) return {.consumed = done, .scan = 0, .end = end, .detail = {}};
-        done += next;
+        const Step step = on_frame(connection, number, rest, frame, time);
+        if (step.end) return {.consumed = done, .scan = 0, .end = step.end, .detail = step.detail};
+        done += step.next;
     }
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
+}
+
+Pipeline::Step Pipeline::on_frame(Connection& connection, Token number, std::span<const char> window,
+                                  const Frame& frame, const TurnTime& time) {
+    if (frame.kind == Frame::Kind::too_large) {
+        static_cast<void>(on_bad_item(connection, BadItem::too_large));
+        return {.next = 0, .end = CloseReason::item_too_large, .detail = "item.max_bytes is the limit"};
+    }
+    if (frame.kind == Frame::Kind::malformed) {
+        return {.next = frame.next, .end = on_bad_item(connection, BadItem::not_json), .detail = {}};
+    }
+    const auto end = on_item(connection, number, {window.data() + frame.begin, frame.end - frame.begin}, time);
+    const bool bad = connection.bad_items_in_row > 0;
+    const bool resync = bad && listeners_[connection.listener].framing == Framing::json;
+    return {.next = resync ? resync_after(window, frame.next) : frame.next, .end = end, .detail = {}};
 }
 
 std::optional<CloseReason> Pipeline::on_item(Connection& connection, Token number, std::string_view text,

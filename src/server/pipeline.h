@@ -52,6 +52,14 @@ public:
     void on_accept_resumed(std::uint8_t listener) override;
 
 private:
+    /// What one frame came to: where the next one starts, or why the connection must end.
+    struct Step {
+        std::size_t next = 0;
+        std::optional<CloseReason> end;
+        std::string_view detail;
+    };
+    [[nodiscard]] Step on_frame(Connection& connection, Token number, std::span<const char> window, const Frame& frame,
+                                const TurnTime& time);
     /// One item's worth of bytes; what must end the connection, if anything.
     [[nodiscard]] std::optional<CloseReason> on_item(Connection& connection, Token number, std::string_view text,
                                                      const TurnTime& time);
