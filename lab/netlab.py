@@ -184,8 +184,8 @@ class Lab:
     def loss(self, percent):
         """Each packet is lost with this probability, each way, independently; 0 ends it."""
         lost = round(percent * 100)
-        if not 0 <= lost <= 10_000:
-            raise ValueError(f"loss is 0 to 100 percent, not {percent}")
+        if not 0 <= lost < 10_000:
+            raise ValueError(f"loss is 0 to 99.99 percent, not {percent}")
         commands = "flush chain inet lab loss\n"
         if lost > 0:
             # Not on loopback: the admin API is asked there, and a lost SYN and request would outlast its patience.
