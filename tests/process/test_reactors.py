@@ -25,16 +25,17 @@ def gateway():
         yield made
 
 
-def busy_threads(gateway, work):
-    """How many of the daemon's threads used CPU while `work` ran."""
+def reactor_shares(gateway, work):
+    """Each reactor thread's share of the CPU time that they all used while `work` ran."""
     def read():
-        used = {}
-        for task in pathlib.Path(f"/proc/{gateway.process.pid}/task").iterdir():
-            used[task.name] = int((task / "schedstat").read_text(encoding="ascii").split()[0])
-        return used
+        tasks = pathlib.Path(f"/proc/{gateway.process.pid}/task").iterdir()
+        names = {task: (task / "comm").read_text(encoding="ascii").strip() for task in tasks}
+        return {name: int((task / "schedstat").read_text(encoding="ascii").split()[0])
+                for task, name in names.items() if name.startswith("reactor-")}
     before = read()
     work()
-    return sum(1 for thread, spent in read().items() if spent - before.get(thread, 0) > 20_000_000)
+    spent = {name: used - before[name] for name, used in read().items()}
+    return {name: used / sum(spent.values()) for name, used in spent.items()}
 
 
 def test_connections_are_spread(gateway):
@@ -47,8 +48,8 @@ def test_connections_are_spread(gateway):
         wanted = 200 * 30 * 50
         assert gateway.events.wait(lambda: gateway.events.item_count == wanted, 60), gateway.events.item_count
 
-    busy = busy_threads(gateway, work)
-    assert busy >= 4, f"only {busy} threads did the work of 4 reactors"
+    shares = reactor_shares(gateway, work)
+    assert len(shares) == 4 and min(shares.values()) > 0.05, f"the work was not shared by 4 reactors: {shares}"
     disconnect_all(members)
 
 
