@@ -7,9 +7,10 @@ pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
 holdfast_module(sink DEPENDS codec base)
 holdfast_module(config DEPENDS server base LIBRARIES tomlplusplus::tomlplusplus)
-holdfast_module(admin DEPENDS server base LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
+holdfast_module(watch DEPENDS server base LIBRARIES PkgConfig::httplib)
+holdfast_module(admin DEPENDS watch server base LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 holdfast_module(load DEPENDS codec reactor tcp base)
-holdfast_module(app DEPENDS admin config sink load server
+holdfast_module(app DEPENDS admin watch config sink load server
                 LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)

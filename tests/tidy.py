@@ -20,9 +20,10 @@ MAY_INCLUDE = {
     "server": {"base", "reactor", "tcp", "conn", "codec"},
     "sink": {"base", "codec"},
     "config": {"base", "server"},
-    "admin": {"base", "tcp"},
+    "watch": {"base"},
+    "admin": {"base", "tcp", "watch"},
     "load": {"base", "reactor", "tcp", "codec"},
-    "app": {"base", "codec", "sink", "config", "admin", "load", "app"},
+    "app": {"base", "codec", "sink", "config", "watch", "admin", "load", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}}

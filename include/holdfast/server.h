@@ -17,6 +17,7 @@
 #include <holdfast/liveness.h>
 #include <holdfast/reason.h>
 #include <holdfast/result.h>
+#include <holdfast/watch.h>
 
 namespace holdfast {
 
@@ -82,6 +83,18 @@ struct ProbeSummary {
     std::chrono::milliseconds waited{};
 };
 
+/// What becomes of connections that were asked and did not answer.
+enum class OnSilent : std::uint8_t {
+    report,  ///< nothing: they are named, and the kernel or the sweep ends them in their time
+    close,   ///< they end at once as what they are, keepalive_expired or retransmit_expired, with the evidence
+};
+
+/// What became of a new configuration, one line each.
+struct ApplyReport {
+    std::vector<std::string> applied;
+    std::vector<std::string> needs_restart;  ///< differs, and was left as it is
+};
+
 enum class SendOutcome : std::uint8_t { queued, no_such_connection, queue_full };
 
 /// A connection that has ended: its `closed` event, kept.
@@ -119,7 +132,8 @@ struct DurationHistogram {
 /// Counters since start, of one listener.
 struct ListenerStatus {
     std::string name;
-    Endpoint bound;  ///< with the port that the kernel chose
+    std::uint8_t number = 0;  ///< the same as long as it exists; after that another's
+    Endpoint bound;           ///< with the port that the kernel chose
     std::uint64_t connections = 0;
     std::uint64_t accepted = 0;
     std::uint64_t refused_max_connections = 0;
@@ -180,7 +194,21 @@ public:
     /// Asks the peer's kernel by a keep-alive probe; one heard from within the last second is alive without one.
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout);
     /// Asks all whose peer lies in `peer` (all without one), paced.
-    [[nodiscard]] ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout);
+    [[nodiscard]] ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout,
+                                         OnSilent on_silent = OnSilent::report);
+
+    /// What the reactors have noticed since the last call, for a watch over the population. One caller.
+    [[nodiscard]] Observations observe();
+    /// Where every connection comes from and how old it is.
+    [[nodiscard]] std::vector<CensusEntry> census() const;
+    /// Compares the registry with the kernel's sockets of the listeners (P4), paced; what disagrees is looked at a
+    /// second time, so that a connection that just came or went is not taken for a defect. A few 100 ms.
+    [[nodiscard]] Reconciliation reconcile();
+
+    /// Takes over a new configuration: listeners are added, removed (their connections end as `drained`) and changed
+    /// by name, for living connections too. What cannot change while running is reported. On an error nothing has
+    /// changed.
+    [[nodiscard]] Result<ApplyReport> apply(ServerConfig config);
 
     /// Ends it as `kicked`; false if there is no such connection.
     bool close(ConnectionId id);

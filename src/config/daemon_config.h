@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -27,6 +28,16 @@ struct AdminConfig {
     [[nodiscard]] bool enabled() const { return address != "off"; }
 };
 
+/// When the watch over the population raises an alarm, and whom it tells.
+struct AlarmConfig {
+    std::chrono::milliseconds window{60'000};           ///< how far back the alarms look
+    unsigned drop_percent = 5;                          ///< of the connections lost within the window: an alarm
+    unsigned drop_least = 20;                           ///< but never for fewer than so many connections
+    std::chrono::milliseconds recover_within{120'000};  ///< those that closed in an orderly way should be back by then
+    bool suspicion = true;                              ///< ask a whole prefix when some of it fell silent
+    std::string webhook;                                ///< http://... that is told of alarms; empty: nobody
+};
+
 enum class LogLevel : std::uint8_t { debug, info, warn, error };
 enum class LogFormat : std::uint8_t { text, json };
 
@@ -40,6 +51,7 @@ struct DaemonConfig {
     ServerConfig server;
     SinkConfig sink;
     AdminConfig admin;
+    AlarmConfig alarm;
     LogConfig log;
 };
 

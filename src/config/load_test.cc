@@ -141,7 +141,7 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
     EXPECT_THAT(errors("[[listeners]]\n"),
                 ElementsAre("gateway.toml:1: unknown section [listeners]; did you mean [[listener]]?"));
     EXPECT_THAT(errors("[tls]\n"), ElementsAre("gateway.toml:1: unknown section [tls]; known are [[listener]], [item], "
-                                               "[limits], [sink], [admin] and [log]"));
+                                               "[limits], [sink], [admin], [alarm] and [log]"));
     EXPECT_THAT(errors("[item]\n\"a\\nb\" = 1\n"),
                 ElementsAre(R"(gateway.toml:2: unknown key "a\nb" in [item]; known there: key, max_bytes, max_depth)"));
 }
@@ -149,13 +149,12 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
 TEST_F(LoadConfig, KeysOfLaterVersionsAreNotTakenForTypingErrors) {
     EXPECT_THAT(
         errors("[limits]\nmax_connections_per_peer = 5\naccept_rate = 5\nbuffer_budget = \"1MiB\"\n"
-               "[admin]\nsocket = \"x\"\ntoken_file = \"x\"\n[alarm]\nwindow = \"10s\"\n"),
+               "[admin]\nsocket = \"x\"\ntoken_file = \"x\"\n"),
         ElementsAre("gateway.toml:2: \"max_connections_per_peer\" in [limits] is not in this version: remove it",
                     "gateway.toml:3: \"accept_rate\" in [limits] is not in this version: remove it",
                     "gateway.toml:4: \"buffer_budget\" in [limits] is not in this version: remove it",
                     "gateway.toml:6: \"socket\" in [admin] is not in this version: remove it",
-                    "gateway.toml:7: \"token_file\" in [admin] is not in this version: remove it",
-                    "gateway.toml:8: [alarm] is not in this version: remove it"));
+                    "gateway.toml:7: \"token_file\" in [admin] is not in this version: remove it"));
     EXPECT_THAT(errors("[sink]\ntype = \"nats\"\n"),
                 ElementsAre("gateway.toml:2: type in [sink]: \"nats\" is not one that this version has: write "
                             "\"stdout\", \"file\" or \"none\""));

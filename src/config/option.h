@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-enum class Section : std::uint8_t { top, listener, item, limits, sink, admin, log };
+enum class Section : std::uint8_t { top, listener, item, limits, sink, admin, alarm, log };
 
 /// How an option is written. Durations and sizes are texts with a unit; a size may also be a number of bytes.
 enum class OptionType : std::uint8_t { text, boolean, count, size, duration, choice };

@@ -37,6 +37,10 @@ constexpr Range max_connections = range(bounds::max_connections);
 constexpr Range downlink_queue = range(bounds::downlink_queue);
 constexpr Range reactors = range(bounds::reactors);
 constexpr Range sink_queue{64 << 10, 1 << 30};
+constexpr Range alarm_window{10'000, 3'600'000};
+constexpr Range percent{1, 100};
+constexpr Range drop_least{1, 1'000'000};
+constexpr Range recover_within{10'000, 3'600'000};
 
 // detect_within has no range here: plan_liveness has it, and says why.
 const auto table = std::to_array<Option>({
@@ -217,6 +221,51 @@ const auto table = std::to_array<Option>({
      .flag = "--admin",
      .help = "of the HTTP API and metrics, which ask for no password; \"off\" turns them off"},
 
+    {.section = Section::alarm,
+     .name = "window",
+     .type = OptionType::duration,
+     .place = [](Target t) -> milliseconds& { return t.daemon.alarm.window; },
+     .default_text = "1m",
+     .least = alarm_window.least,
+     .most = alarm_window.most,
+     .help = "how far back the alarms look, 10s to 1h"},
+    {.section = Section::alarm,
+     .name = "drop_percent",
+     .type = OptionType::count,
+     .place = [](Target t) -> unsigned& { return t.daemon.alarm.drop_percent; },
+     .default_text = "5",
+     .least = percent.least,
+     .most = percent.most,
+     .help = "of the connections lost within the window, where so many are not usual: an alarm"},
+    {.section = Section::alarm,
+     .name = "drop_least",
+     .type = OptionType::count,
+     .place = [](Target t) -> unsigned& { return t.daemon.alarm.drop_least; },
+     .default_text = "20",
+     .least = drop_least.least,
+     .most = drop_least.most,
+     .help = "no drop alarm for fewer connections than so many"},
+    {.section = Section::alarm,
+     .name = "recover_within",
+     .type = OptionType::duration,
+     .place = [](Target t) -> milliseconds& { return t.daemon.alarm.recover_within; },
+     .default_text = "2m",
+     .least = recover_within.least,
+     .most = recover_within.most,
+     .help = "devices that closed in an orderly way (a deploy) are expected back within it"},
+    {.section = Section::alarm,
+     .name = "suspicion",
+     .type = OptionType::boolean,
+     .place = [](Target t) -> bool& { return t.daemon.alarm.suspicion; },
+     .default_text = "true",
+     .help = "when some of a prefix fall silent, ask all of it at once and close those that do not answer"},
+    {.section = Section::alarm,
+     .name = "webhook",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.daemon.alarm.webhook; },
+     .default_text = "",
+     .help = "a URL, http://..., that gets a POST for each alarm raised or cleared"},
+
     {.section = Section::log,
      .name = "level",
      .type = OptionType::choice,
@@ -235,7 +284,8 @@ const auto table = std::to_array<Option>({
      .help = "text for people, json for machines"},
 });
 
-constexpr std::array<std::string_view, 7> section_names{"", "listener", "item", "limits", "sink", "admin", "log"};
+constexpr std::array<std::string_view, 8> section_names{"",     "listener", "item",  "limits",
+                                                        "sink", "admin",    "alarm", "log"};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 #include "conn/shard.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/check.h"
@@ -201,6 +202,19 @@ void Shard::probe_all(std::function<bool(const Connection&)> wanted, millisecond
         },
         [&run] { run.all_asked(); }, {probe_slice, probe_slice_pause});
     step_probe(run);
+}
+
+void Shard::end_silent(const std::vector<Token>& silent, milliseconds asked_for) {
+    for (const Token number : silent) {
+        Connection* connection = registry_.find(number);
+        const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
+        if (!facts || facts->evidence.last_heard < asked_for) continue;
+        const CloseReason reason = judge_timeout(facts->evidence, policy_of(*connection).plan.user_timeout);
+        close(*connection, Death{.reason = reason,
+                                 .error = ETIMEDOUT,
+                                 .detail = "asked because others of its prefix fell silent, and it did not answer",
+                                 .evidence = facts->evidence});
+    }
 }
 
 void Shard::step_probe(ProbeRun& run) {

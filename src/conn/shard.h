@@ -83,6 +83,9 @@ public:
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
                    ProbeRun::Done done);
 
+    /// Ends those of `silent` that still are: asked, and not heard from since.
+    void end_silent(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
+
     /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from
     /// `deadline` on without reading.
     void drain(SteadyTime deadline);

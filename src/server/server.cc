@@ -249,14 +249,17 @@ std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) 
                                          });
 }
 
-ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout) {
+ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout, OnSilent on_silent) {
     const SteadyTime asked = impl_->clock_.steady();
     const auto findings =
-        ask_all<ProbeFindings>(impl_->workers_, [&peer, timeout](Shard& shard, Reply<ProbeFindings> reply) {
+        ask_all<ProbeFindings>(impl_->workers_, [&peer, timeout, on_silent](Shard& shard, Reply<ProbeFindings> reply) {
             const auto wanted = [peer](const Connection& connection) {
                 return !peer || peer->contains(connection.peer.address);
             };
-            shard.probe_all(wanted, timeout, [reply](ProbeFindings found) { reply(std::move(found)); });
+            shard.probe_all(wanted, timeout, [reply, timeout, on_silent, &shard](ProbeFindings found) {
+                if (on_silent == OnSilent::close) shard.end_silent(found.silent, timeout);
+                reply(std::move(found));
+            });
         });
     ProbeSummary summary;
     for (const ProbeFindings& found : findings) {

@@ -1,0 +1,29 @@
+#include "watch/alarm.h"
+
+namespace holdfast {
+
+const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
+    AlarmKind::population_drop, AlarmKind::reconnect_storm,       AlarmKind::bad_items,     AlarmKind::accept_paused,
+    AlarmKind::sink_lag,        AlarmKind::keepalive_ineffective, AlarmKind::registry_drift};
+
+std::string_view to_string(AlarmKind kind) noexcept {
+    switch (kind) {
+        case AlarmKind::population_drop:
+            return "population_drop";
+        case AlarmKind::reconnect_storm:
+            return "reconnect_storm";
+        case AlarmKind::bad_items:
+            return "bad_items";
+        case AlarmKind::accept_paused:
+            return "accept_paused";
+        case AlarmKind::sink_lag:
+            return "sink_lag";
+        case AlarmKind::keepalive_ineffective:
+            return "keepalive_ineffective";
+        case AlarmKind::registry_drift:
+            return "registry_drift";
+    }
+    return "unknown";
+}
+
+}  // namespace holdfast

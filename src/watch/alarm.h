@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/endpoint.h>
+#include <holdfast/events.h>
+#include <holdfast/reason.h>
+
+namespace holdfast {
+
+/// What can be wrong with a population of connections. The words are the metric's labels.
+enum class AlarmKind : std::uint8_t {
+    population_drop,        ///< an abnormal number ended, or those that ended do not come back
+    reconnect_storm,        ///< connections come and go far faster than they live
+    bad_items,              ///< far more bad items than usual
+    accept_paused,          ///< no descriptors or memory to accept with
+    sink_lag,               ///< the sink takes no events: devices wait
+    keepalive_ineffective,  ///< connections end by read_idle or retransmission where keep-alive should have found them
+    registry_drift,         ///< registry and kernel disagree
+};
+inline constexpr std::size_t alarm_kind_count = 7;
+extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
+[[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
+
+struct ReasonShare {
+    CloseReason reason{};
+    std::size_t count = 0;
+
+    friend bool operator==(const ReasonShare&, const ReasonShare&) = default;
+};
+
+/// A prefix that the dead of a drop lie in.
+struct PrefixShare {
+    Prefix prefix;
+    std::size_t dead = 0;
+    std::size_t alive = 0;  ///< connections of it from before the drop that still live
+
+    friend bool operator==(const PrefixShare&, const PrefixShare&) = default;
+};
+
+/// One alarm with its explanation. A value; `summary` and `cause` are made for people.
+struct Alarm {
+    std::uint64_t id = 0;  ///< 1 for the gateway's first
+    AlarmKind kind{};
+    std::string listener;  ///< empty: not one listener's
+    EventTime raised_at;
+    std::optional<EventTime> cleared_at;
+
+    std::size_t count = 0;             ///< connections that ended, bad items, ...: what the kind counts
+    std::chrono::milliseconds took{};  ///< from the first of them to the last
+    std::size_t population_before = 0;
+    std::size_t population_now = 0;     ///< kept current while it is active
+    std::vector<ReasonShare> reasons;   ///< largest first
+    std::vector<PrefixShare> prefixes;  ///< the smallest that cover the dead, largest share first; at most 8
+    std::size_t elsewhere = 0;          ///< of the dead, those in none of `prefixes`
+    std::string summary;                ///< "4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16"
+    std::string cause;                  ///< the likely one, a sentence
+    std::string advice;                 ///< what to do or to look at, a sentence
+};
+
+/// What is wrong now, and what was.
+struct AlarmBoard {
+    std::vector<Alarm> active;  ///< newest first
+    std::vector<Alarm> recent;  ///< cleared ones, newest first; at most 100
+};
+
+}  // namespace holdfast
