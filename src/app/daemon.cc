@@ -138,7 +138,8 @@ SinkStatus Daemon::sink_status() const {
 
 void Daemon::wait_for_end() {
     while (!sink_lost_) {
-        const auto event = signals_.wait(std::chrono::minutes(1));
+        const auto event = signals_.wait(std::chrono::seconds(1));
+        log_.tick();
         if (event == Signals::Event::terminate) return;
         if (event == Signals::Event::hangup) {
             log_.info("SIGHUP: the sink's file is opened anew; the configuration is read at start only");

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
 #include "codec/event_writer.h"
@@ -29,12 +29,6 @@ std::string_view word(LogLevel level) {
     return "";
 }
 
-std::string time_now() {
-    std::string text;
-    append_time(text, SystemClock().wall());
-    return text;
-}
-
 /// Bare where that is unambiguous, else quoted.
 std::string field_value(std::string_view value) {
     const bool bare = !value.empty() && std::all_of(value.begin(), value.end(),
@@ -45,25 +39,68 @@ std::string field_value(std::string_view value) {
     return quoted;
 }
 
-}  // namespace
+/// What lines are told apart by when they come too fast. Of the fields only those with few values count.
+std::string cause_of(std::string_view what, Log::Fields fields) {
+    std::string cause(what);
+    for (const auto& [name, value] : fields) {
+        if (name == "listener" || name == "alarm") cause.append(" ").append(name).append("=").append(value);
+    }
+    return cause;
+}
 
-Log::Log(const LogConfig& config) : level_(config.level), format_(config.format) {
+void use_standard_error() {
     auto logger = std::make_shared<spdlog::logger>("holdfast", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_pattern("%v");
     logger->flush_on(spdlog::level::trace);
     spdlog::set_default_logger(std::move(logger));
 }
 
+}  // namespace
+
+Log::Log(const LogConfig& config) : Log(config, system_clock_) {}
+
+Log::Log(const LogConfig& config, const Clock& clock) : clock_(clock), level_(config.level), format_(config.format) {
+    use_standard_error();
+}
+
+void Log::change(const LogConfig& config) {
+    level_ = config.level;
+    format_ = config.format;
+}
+
 void Log::write(LogLevel level, std::string_view what, Fields fields) {
     if (level < level_) return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!limiter_.pass(cause_of(what, fields), level, clock_.steady())) return;
+    }
+    put(level, what, fields);
+}
+
+void Log::tell_held(bool all) {
+    std::vector<LogLimiter::Held> due;
+    {
+        const std::lock_guard lock(mutex_);
+        due = limiter_.take_due(clock_.steady(), all);
+    }
+    for (const LogLimiter::Held& held : due) {
+        if (held.level < level_) continue;
+        const std::string count = std::to_string(held.count);
+        const std::string over = std::to_string(held.over.count());
+        put(held.level, count + " more like this in the last " + over + " s", {{"like", held.cause}});
+    }
+}
+
+void Log::put(LogLevel level, std::string_view what, Fields fields) const {
     std::string line;
+    append_time(line, clock_.wall());
     if (format_ == LogFormat::json) {
         JsonWriter json;
-        json.begin_object().field("at", time_now()).field("level", word(level)).field("message", what);
+        json.begin_object().field("at", line).field("level", word(level)).field("message", what);
         for (const auto& [name, value] : fields) json.field(name, value);
         line = json.end_object().take();
     } else {
-        line = time_now() + " " + std::string(word(level)) + " " + printable(what);
+        line += " " + std::string(word(level)) + " " + printable(what);
         for (const auto& [name, value] : fields) line += " " + std::string(name) + "=" + field_value(value);
     }
     spdlog::default_logger_raw()->log(spdlog::level::critical, line);

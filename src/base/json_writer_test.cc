@@ -59,5 +59,11 @@ TEST(JsonWriterDeathTest, ACallOutOfPlaceEndsTheProcess) {
     EXPECT_DEATH((void)JsonWriter().begin_object().take(), "defect");
 }
 
+TEST(JsonText, ControlCharactersBeyondAsciiAreEscapedToo) {
+    std::string out;
+    append_json_text(out, "\x7f\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0");
+    EXPECT_EQ(out, "\"\\u007f\\u0080\\u009b\\u009f\xc2\xa0\"");
+}
+
 }  // namespace
 }  // namespace holdfast
