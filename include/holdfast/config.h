@@ -60,9 +60,11 @@ struct ServerConfig {
     std::vector<ListenerConfig> listeners{ListenerConfig{}};
     ItemConfig item;
     LimitsConfig limits;
-    unsigned reactors = 0;                         ///< event-loop threads; 0: one a core
-    std::chrono::milliseconds drain_time{5'000};   ///< a graceful stop takes at most so long
-    std::size_t closed_history = 10'000;           ///< last lives kept for Server::closed
+    unsigned reactors = 0;                        ///< event-loop threads; 0: one a core
+    std::chrono::milliseconds drain_time{5'000};  ///< a graceful stop takes at most so long
+    std::size_t closed_history = 10'000;          ///< last lives kept for Server::closed
+    bool observed = false;                        ///< keep what Server::observe hands on
+    bool canaries = false;  ///< ask a few connections ahead of time, so that a partition shows soon
     std::function<void(const Notice&)> on_notice;  ///< called on reactor threads; may be empty
 };
 

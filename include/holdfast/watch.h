@@ -25,8 +25,9 @@ struct Observation {
     std::uint8_t listener = 0;  ///< ListenerStatus::number
     IpAddress peer;
     std::chrono::steady_clock::time_point at;
-    std::chrono::milliseconds last_heard{};  ///< before `at`; not set for `answered`
-    std::chrono::milliseconds lived{};       ///< of `closed`
+    std::chrono::milliseconds last_heard{};      ///< before `at`; not set for `answered`
+    std::chrono::milliseconds lived{};           ///< of `closed`
+    std::chrono::milliseconds answered_after{};  ///< of `answered`; above the time of `overdue`, a slow network's
 };
 
 struct Observations {

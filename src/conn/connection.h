@@ -37,7 +37,7 @@ struct Connection : SlotHeader {
 
     // For asking the quiet ahead of the kernel (docs/decisions/0006).
     bool quiet : 1 = false;         ///< no traffic since the asking ring last came by
-    bool probe_forced : 1 = false;  ///< TCP_KEEPIDLE is lowered; the sweep's next look puts it back
+    bool probe_forced : 1 = false;  ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
 
     Tick opened;  ///< when it was accepted
 

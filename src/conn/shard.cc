@@ -30,14 +30,14 @@ milliseconds shortest_period(const std::vector<ListenerPolicy>& policies) {
     return std::max(period, milliseconds(50));
 }
 
-std::optional<SweepPace> shortest_asking_round(const std::vector<ListenerPolicy>& policies, SteadyTime now) {
-    std::optional<milliseconds> shortest;
+/// 0: no listener's plan leaves room to be ahead of the kernel.
+milliseconds shortest_asking_round(const std::vector<ListenerPolicy>& policies) {
+    milliseconds shortest{0};
     for (const ListenerPolicy& policy : policies) {
         const auto round = asking_round(policy.plan);
-        if (round && (!shortest || *round < *shortest)) shortest = round;
+        if (round && (shortest == milliseconds(0) || *round < shortest)) shortest = *round;
     }
-    if (!shortest) return std::nullopt;
-    return SweepPace(*shortest, now);
+    return shortest;
 }
 
 // Nobody is left to take an orderly end: RST, and the kernel keeps nothing of it.
@@ -58,7 +58,11 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, S
       registry_(options.reactor, options.max_connections),
       buffer_(options.max_unfinished),
       pace_(shortest_period(policies_), reactor.now()),
-      asking_pace_(shortest_asking_round(policies_, reactor.now())) {
+      asking_round_(shortest_asking_round(policies_)),
+      canaries_on_(options.canaries),
+      canaries_(reactor.now(), options.reactor + 1),
+      observations_(options.observed) {
+    if (asking_round_ > milliseconds(0)) asking_pace_.emplace(asking_round_, reactor.now());
     for (std::size_t i = 0; i < policies_.size(); ++i)
         listener_counters_.push_back(std::make_unique<ListenerCounters>());
 }
@@ -148,6 +152,13 @@ void Shard::bury(const Dead& dead) {
     counters.detection[reason].observe(death.evidence.last_heard);
     counters.duration.observe(time().tick.since(connection.opened));
     counters.connections.decrement();
+    observations_.add({.kind = Observation::Kind::closed,
+                       .reason = death.reason,
+                       .listener = connection.listener,
+                       .peer = connection.peer.address,
+                       .at = reactor_.now(),
+                       .last_heard = death.evidence.last_heard,
+                       .lived = time().tick.since(connection.opened)});
     handler_.on_close(connection, registry_.number_of(connection), death, time());
 
     if (discards(death.reason)) discard_on_close(connection.fd);

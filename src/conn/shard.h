@@ -8,9 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "conn/asked_list.h"
+#include "conn/canaries.h"
 #include "conn/counters.h"
 #include "conn/landing_buffer.h"
 #include "conn/listener.h"
+#include "conn/observation_log.h"
 #include "conn/policy.h"
 #include "conn/probe_run.h"
 #include "conn/quota.h"
@@ -29,6 +32,8 @@ struct ShardOptions {
     std::uint32_t max_connections = 0;     ///< of this shard
     std::size_t max_unfinished = 0;        ///< bytes of an item that may wait for its end
     std::vector<ListenerPolicy> policies;  ///< by listener index
+    bool observed = false;                 ///< keep what observations() hands on
+    bool canaries = false;                 ///< ask some ahead of time, for the sake of those
 };
 
 /// One reactor's connections from accept to grave: the only place that reads, writes and ends them. Owns registry,
@@ -58,6 +63,10 @@ public:
         return listener_counters_;
     }
     [[nodiscard]] ShardCounters& counters() { return counters_; }
+    /// What was noticed since the last call.
+    [[nodiscard]] Observations take_observations() { return observations_.take(); }
+    void keep_canaries(bool on) { canaries_on_ = on; }
+    [[nodiscard]] SteadyTime steady_of(Tick tick) const { return started_ + tick.since(ticks_.at(started_)); }
     [[nodiscard]] const TurnTime& time() {
         if (time_.steady != reactor_.now()) time_ = {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())};
         return time_;
@@ -129,6 +138,10 @@ private:
     void note_stall(Connection& connection, bool stalled);
     void ask_slice();
     void ask_if_quiet(Connection& connection);
+    void ask_canaries();
+    void ask_ahead(Connection& connection);
+    void look_at_asked(AskedList::Asked asked);
+    void notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span);
 
     // shard.cc
     void close(Connection& connection, Death death);
@@ -160,7 +173,12 @@ private:
     std::uint32_t sweep_slot_ = 0;
     bool sweep_due_ = false;
     std::optional<SweepPace> asking_pace_;  // none: the kernel asks soon enough
+    std::chrono::milliseconds asking_round_{};
     std::uint32_t ask_slot_ = 0;
+    AskedList asked_;
+    bool canaries_on_;
+    Canaries canaries_;
+    ObservationLog observations_;
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::list<Walk> walks_;

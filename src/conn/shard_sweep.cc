@@ -20,7 +20,11 @@ constexpr std::uint32_t most_a_slice = 600;  // looks of the asking ring, of whi
 void Shard::schedule_sweep() {
     reactor_.run_at(reactor_.now() + pace_.interval(), [this] {
         sweep_due_ = true;
-        if (asking_pace_) ask_slice();
+        if (asking_pace_) {
+            ask_slice();
+            if (canaries_on_) ask_canaries();
+            asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
+        }
         schedule_sweep();
     });
 }
@@ -48,10 +52,6 @@ void Shard::look_at(Connection& connection) {
                 *reason == CloseReason::item_deadline ? handler_.why_unfinished(connection) : std::string_view());
         }
     }
-    if (connection.probe_forced) {
-        connection.probe_forced = false;
-        end_forced_probe(connection.fd, policy.plan.idle);
-    }
     if (connection.under_watch) look_at_watched(connection);
 }
 
@@ -70,12 +70,62 @@ void Shard::ask_slice() {
 void Shard::ask_if_quiet(Connection& connection) {
     const bool quiet_for_a_round = connection.quiet;
     connection.quiet = !quiet_for_a_round;  // the answer to a probe is traffic
-    if (!quiet_for_a_round) return;
+    if (quiet_for_a_round) ask_ahead(connection);
+}
+
+/// A few drawn at random, whether quiet for a round or not: what shows a partition within a second.
+void Shard::ask_canaries() {
+    const std::uint32_t due = canaries_.take(reactor_.now(), registry_.size(), asking_round_);
+    for (std::uint32_t i = 0; i < due; ++i) {
+        if (Connection* connection = registry_.in_slot(canaries_.draw(registry_.highest_slot()))) {
+            ask_ahead(*connection);
+        }
+    }
+}
+
+void Shard::ask_ahead(Connection& connection) {
+    if (connection.probe_forced || asked_.full()) return;
     const auto facts = read_tcp_facts(connection.fd);
     // Whom the kernel is asking already keeps the kernel's rhythm, which the bound is reckoned with.
     if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
     force_probe(connection.fd);
     connection.probe_forced = true;
+    asked_.add(registry_.number_of(connection), reactor_.now());
+}
+
+void Shard::look_at_asked(AskedList::Asked asked) {
+    Connection* connection = registry_.find(asked.number);
+    if (connection == nullptr) return;
+    if (asked.look == 0) {
+        connection->probe_forced = false;
+        end_forced_probe(connection->fd, policy_of(*connection).plan.idle);
+    }
+    if (!observations_.wanted()) return;
+    const auto facts = read_tcp_facts(connection->fd);
+    if (!facts) return;
+    const auto waited = std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - asked.at);
+    const Evidence& evidence = facts->evidence;
+    if (evidence.last_heard < waited + probe_not_needed_within / 2) {
+        const auto took = std::max(waited - evidence.last_heard, std::chrono::milliseconds(0));
+        return notice(*connection, Observation::Kind::answered, took);
+    }
+    if (!asked.overdue && waited > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
+        asked.overdue = true;
+        notice(*connection, Observation::Kind::overdue, evidence.last_heard);
+    }
+    asked_.look_again(asked);
+}
+
+void Shard::notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span) {
+    observations_.add(
+        {.kind = kind,
+         .reason = {},
+         .listener = connection.listener,
+         .peer = connection.peer.address,
+         .at = reactor_.now(),
+         .last_heard = kind == Observation::Kind::overdue ? time_span : std::chrono::milliseconds(0),
+         .lived = {},
+         .answered_after = kind == Observation::Kind::answered ? time_span : std::chrono::milliseconds(0)});
 }
 
 void Shard::look_at_watched(Connection& connection) {

@@ -121,7 +121,9 @@ void Server::Impl::start(unsigned reactors, const HandlerFactory& make_handler) 
                                                     ShardOptions{.reactor = i,
                                                                  .max_connections = capacity,
                                                                  .max_unfinished = max_unfinished_bytes(config_.item),
-                                                                 .policies = policies},
+                                                                 .policies = policies,
+                                                                 .observed = config_.observed,
+                                                                 .canaries = config_.canaries},
                                                     std::move(pipeline)));
         for (BoundListener& listener : bound_) workers_.back()->shard().add_listener(std::move(listener.sockets[i]));
     }
@@ -131,6 +133,7 @@ void Server::Impl::start(unsigned reactors, const HandlerFactory& make_handler) 
 ListenerStatus Server::Impl::status_of(std::size_t listener) const {
     ListenerStatus sum;
     sum.name = config_.listeners[listener].name;
+    sum.number = static_cast<std::uint8_t>(listener);
     sum.bound = bound_[listener].address;
     sum.plan = bound_[listener].plan;
     for (const auto& worker : workers_) worker->shard().listener_counters()[listener]->add_to(sum);
@@ -269,6 +272,34 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
     }
     summary.waited = std::chrono::floor<milliseconds>(impl_->clock_.steady() - asked);
     return summary;
+}
+
+Observations Server::observe() {
+    Observations all;
+    for (Observations& each : ask_all<Observations>(
+             impl_->workers_, [](Shard&shard, const Reply<Observations>&reply) { reply(shard.take_observations()); })) {
+        all.seen.insert(all.seen.end(), each.seen.begin(), each.seen.end());
+        all.dropped += each.dropped;
+    }
+    return all;
+}
+
+std::vector<CensusEntry> Server::census() const {
+    using Entries = std::vector<CensusEntry>;
+    Entries all;
+    for (const Entries& each : ask_all<Entries>(impl_->workers_, [](Shard&shard, Reply<Entries> reply) {
+             auto entries = std::make_shared<Entries>();
+             shard.walk(
+                 [entries, &shard](Connection& connection) {
+                     entries->push_back({.listener = connection.listener,
+                                         .peer = connection.peer.address,
+                                         .opened = shard.steady_of(connection.opened)});
+                 },
+                 [entries, reply] { reply(std::move(*entries)); });
+         })) {
+        all.insert(all.end(), each.begin(), each.end());
+    }
+    return all;
 }
 
 bool Server::close(ConnectionId id) {

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <utility>
+
+#include <holdfast/watch.h>
+
+namespace holdfast {
+
+/// What one reactor noticed since it was last asked. Bounded: beyond that it only counts. The reactor's thread.
+class ObservationLog {
+public:
+    static constexpr std::size_t most = 65'536;
+
+    explicit ObservationLog(bool wanted) : wanted_(wanted) {}
+
+    [[nodiscard]] bool wanted() const noexcept { return wanted_; }
+    void add(const Observation& observation) {
+        if (!wanted_) return;
+        if (noticed_.seen.size() >= most) {
+            ++noticed_.dropped;
+            return;
+        }
+        noticed_.seen.push_back(observation);
+    }
+    [[nodiscard]] Observations take() { return std::exchange(noticed_, {}); }
+
+private:
+    bool wanted_;
+    Observations noticed_;
+};
+
+}  // namespace holdfast
