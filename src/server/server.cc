@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "base/check.h"
 #include "codec/framing.h"
 #include "server/connection_list.h"
+#include "server/inspection.h"
 #include "server/listeners.h"
 #include "server/validate.h"
 #include "server/worker.h"
@@ -61,7 +63,8 @@ public:
           run_(draw_run()),
           quota_(effective_max_connections(config_)),
           history_(config_.closed_history),
-          notices_(config_.listeners.size(), config_.on_notice) {
+          notices_(config_.listeners.size(), config_.on_notice),
+          reconciler_(clock_, reconcile_sources()) {
         for (BoundListener& listener : bound) bound_.push_back(std::move(listener));
     }
     Impl(const Impl&) = delete;
@@ -85,6 +88,8 @@ public:
         const unsigned reactor = Registry::reactor_of(id.number);
         return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
     }
+    [[nodiscard]] std::string listener_at(const Endpoint& local) const;
+    [[nodiscard]] Reconciler::Sources reconcile_sources();
     /// Asks the connection's reactor; `absent` if it has ended. `question` runs on that reactor's thread and must reply
     /// once.
     template <typename T>
@@ -100,6 +105,7 @@ public:
     ConnectionQuota quota_;
     ClosedHistory history_;
     NoticeGate notices_;
+    Reconciler reconciler_;
     std::atomic<bool> draining_{false};
     std::vector<std::unique_ptr<Worker>> workers_;
 };
@@ -172,6 +178,30 @@ ConnectionRow Server::Impl::row_of(const Connection& connection, Shard& shard) c
             .items = connection.items,
             .bytes_in = connection.bytes_in,
             .bytes_out = connection.bytes_out};
+}
+
+std::string Server::Impl::listener_at(const Endpoint& local) const {
+    for (std::size_t i = 0; i < bound_.size(); ++i) {
+        if (bound_[i].address.port == local.port) return config_.listeners[i].name;
+    }
+    return {};
+}
+
+Reconciler::Sources Server::Impl::reconcile_sources() {
+    return {.registry =
+                [this] {
+                    return held_sockets(workers_, run_,
+                                        [this](std::uint8_t listener) { return config_.listeners[listener].name; });
+                },
+            .kernel =
+                [this] {
+                    std::set<std::uint16_t> ports;
+                    for (const BoundListener& listener : bound_) ports.insert(listener.address.port);
+                    return list_kernel_sockets(std::vector(ports.begin(), ports.end()));
+                },
+            .own_descriptors = own_sockets,
+            .listener_at = [this](const Endpoint& local) { return listener_at(local); },
+            .wait = [](milliseconds time) { std::this_thread::sleep_for(time); }};
 }
 
 template <typename T>
@@ -274,33 +304,10 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
     return summary;
 }
 
-Observations Server::observe() {
-    Observations all;
-    for (Observations& each : ask_all<Observations>(
-             impl_->workers_, [](Shard&shard, const Reply<Observations>&reply) { reply(shard.take_observations()); })) {
-        all.seen.insert(all.seen.end(), each.seen.begin(), each.seen.end());
-        all.dropped += each.dropped;
-    }
-    return all;
-}
+Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
 
-std::vector<CensusEntry> Server::census() const {
-    using Entries = std::vector<CensusEntry>;
-    Entries all;
-    for (const Entries& each : ask_all<Entries>(impl_->workers_, [](Shard&shard, Reply<Entries> reply) {
-             auto entries = std::make_shared<Entries>();
-             shard.walk(
-                 [entries, &shard](Connection& connection) {
-                     entries->push_back({.listener = connection.listener,
-                                         .peer = connection.peer.address,
-                                         .opened = shard.steady_of(connection.opened)});
-                 },
-                 [entries, reply] { reply(std::move(*entries)); });
-         })) {
-        all.insert(all.end(), each.begin(), each.end());
-    }
-    return all;
-}
+Observations Server::observe() { return take_observations(impl_->workers_); }
+std::vector<CensusEntry> Server::census() const { return take_census(impl_->workers_); }
 
 bool Server::close(ConnectionId id) {
     return impl_->ask_connection<bool>(id, false, [](Shard& shard, Connection& connection, const Reply<bool>& reply) {

@@ -1,0 +1,62 @@
+#include "server/inspection.h"
+
+#include <sys/stat.h>
+
+#include <iterator>
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+/// One entry for each connection, of all reactors.
+template <typename Entry>
+std::vector<Entry> gather(const Workers& workers, const std::function<Entry(Shard&, Connection&)>& make_entry) {
+    using Entries = std::vector<Entry>;
+    Entries all;
+    for (Entries& each : ask_all<Entries>(workers, [&make_entry](Shard&shard, Reply<Entries> reply) {
+             auto entries = std::make_shared<Entries>();
+             shard.walk([&make_entry, entries,
+                         &shard](Connection& connection) { entries->push_back(make_entry(shard, connection)); },
+                        [entries, reply] { reply(std::move(*entries)); });
+         })) {
+        all.insert(all.end(), std::make_move_iterator(each.begin()), std::make_move_iterator(each.end()));
+    }
+    return all;
+}
+
+std::uint64_t inode_of(int fd) {
+    struct stat info {};
+    return ::fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode) ? info.st_ino : 0;
+}
+
+}  // namespace
+
+Observations take_observations(const Workers& workers) {
+    Observations all;
+    for (Observations& each : ask_all<Observations>(
+             workers, [](Shard&shard, const Reply<Observations>&reply) { reply(shard.take_observations()); })) {
+        all.seen.insert(all.seen.end(), each.seen.begin(), each.seen.end());
+        all.dropped += each.dropped;
+    }
+    return all;
+}
+
+std::vector<CensusEntry> take_census(const Workers& workers) {
+    return gather<CensusEntry>(workers, [](Shard& shard, Connection& connection) -> CensusEntry {
+        return {.listener = connection.listener,
+                .peer = connection.peer.address,
+                .opened = shard.steady_of(connection.opened)};
+    });
+}
+
+std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run,
+                                     const std::function<std::string(std::uint8_t)>& name_of) {
+    return gather<HeldSocket>(workers, [run, &name_of](Shard& shard, Connection& connection) -> HeldSocket {
+        return {.conn = {run, shard.registry().number_of(connection)},
+                .listener = name_of(connection.listener),
+                .peer = connection.peer,
+                .inode = inode_of(connection.fd)};
+    });
+}
+
+}  // namespace holdfast

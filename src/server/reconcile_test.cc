@@ -1,0 +1,229 @@
+#include "server/reconcile.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include <holdfast/server.h>
+
+#include "base/unique_fd.h"
+#include "tcp/sockaddr.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// A registry and a kernel's table that say what the test writes into them.
+struct Planted {
+    ManualClock clock;
+    std::vector<HeldSocket> held;
+    std::vector<KernelSocket> kernel;
+    std::unordered_map<std::uint64_t, int> own;
+    std::function<void()> while_waiting = [] {};
+    Reconciler reconciler{clock,
+                          {.registry = [this] { return held; },
+                           .kernel = [this]() -> Result<std::vector<KernelSocket>> { return kernel; },
+                           .own_descriptors = [this] { return own; },
+                           .listener_at = [](const Endpoint&) { return std::string("devices"); },
+                           .wait =
+                               [this](milliseconds time) {
+                                   clock.advance(time);
+                                   while_waiting();
+                               }}};
+
+    void connect(std::uint64_t number, std::uint8_t state = TCP_ESTABLISHED) {
+        held.push_back({.conn = {1, number}, .listener = "devices", .peer = {}, .inode = 100 + number});
+        kernel.push_back({.inode = 100 + number, .state = state, .local = {}, .peer = {}});
+    }
+};
+
+TEST(Reconciler, AgreesWithTheKernel) {
+    Planted planted;
+    planted.connect(1);
+    planted.connect(2);
+    planted.kernel.push_back({.inode = 0, .state = TCP_ESTABLISHED, .local = {}, .peer = {}});   // not accepted yet
+    planted.kernel.push_back({.inode = 77, .state = TCP_ESTABLISHED, .local = {}, .peer = {}});  // another process's
+    const Reconciliation result = planted.reconciler.run();
+    EXPECT_EQ(result.registry, 2U);
+    EXPECT_EQ(result.kernel, 2U);
+    EXPECT_EQ(result.drift(), 0U);
+    EXPECT_EQ(result.error, "");
+}
+
+TEST(Reconciler, AGhostIsAConnectionWithoutASocket) {
+    Planted planted;
+    planted.connect(1);
+    planted.held.push_back({.conn = {1, 2}, .listener = "devices", .peer = {}, .inode = 102});
+    planted.held.push_back({.conn = {1, 3}, .listener = "devices", .peer = {}, .inode = 0});
+    const Reconciliation result = planted.reconciler.run();
+    EXPECT_EQ(result.ghosts, 2U);
+    EXPECT_EQ(result.drift(), 2U);
+    ASSERT_EQ(result.examples.size(), 2U);
+    EXPECT_EQ(result.examples[0].kind, Discrepancy::Kind::ghost);
+    EXPECT_NE(result.examples[0].conn.number, 1U);
+}
+
+TEST(Reconciler, AnOrphanIsADescriptorOfOursWithoutAConnection) {
+    Planted planted;
+    planted.connect(1);
+    planted.kernel.push_back({.inode = 500, .state = TCP_ESTABLISHED, .local = {}, .peer = {}});
+    planted.own[500] = 17;
+    const Reconciliation result = planted.reconciler.run();
+    EXPECT_EQ(result.orphans, 1U);
+    EXPECT_EQ(result.kernel, 2U);
+    ASSERT_EQ(result.examples.size(), 1U);
+    EXPECT_EQ(result.examples[0].descriptor, 17);
+    EXPECT_EQ(result.examples[0].listener, "devices");
+}
+
+TEST(Reconciler, WhatComesAndGoesMeanwhileIsNoDefect) {
+    Planted planted;
+    planted.held.push_back({.conn = {1, 2}, .listener = "devices", .peer = {}, .inode = 102});  // just reset
+    planted.kernel.push_back({.inode = 500, .state = TCP_ESTABLISHED, .local = {}, .peer = {}});
+    planted.own[500] = 17;  // just accepted
+    planted.while_waiting = [&planted] {
+        planted.held.clear();
+        planted.held.push_back({.conn = {1, 3}, .listener = "devices", .peer = {}, .inode = 500});
+        planted.held.push_back({.conn = {1, 4}, .listener = "devices", .peer = {}, .inode = 104});  // another one
+    };
+    EXPECT_EQ(planted.reconciler.run().drift(), 0U);
+}
+
+TEST(Reconciler, CloseWaitCountsOnceItOutlastsTheGrace) {
+    Planted planted;
+    planted.connect(1, TCP_CLOSE_WAIT);
+    planted.connect(2, TCP_CLOSE_WAIT);
+    EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U);
+    planted.clock.advance(Reconciler::close_wait_grace);
+    planted.kernel[1].state = TCP_ESTABLISHED;  // the slot's next connection
+    const Reconciliation result = planted.reconciler.run();
+    EXPECT_EQ(result.stuck_close_wait, 1U);
+    ASSERT_EQ(result.examples.size(), 1U);
+    EXPECT_EQ(result.examples[0].conn.number, 1U);
+    planted.kernel[1].state = TCP_CLOSE_WAIT;
+    EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 1U) << "the second one's grace begins anew";
+}
+
+/// A real gateway that can be told to take nothing more, so that a FIN stays unread.
+class Gateway {
+public:
+    Gateway() {
+        ServerConfig config;
+        config.reactors = 1;
+        config.listeners.front().address = "127.0.0.1:0";
+        auto started = Server::start(std::move(config), [this](unsigned) { return std::make_unique<Handler>(ready_); });
+        EXPECT_TRUE(started) << started.error().message;
+        server_ = std::move(started).value();
+    }
+
+    [[nodiscard]] UniqueFd connect() const {
+        const SocketAddress address = to_socket_address(server_->status().listeners.front().bound);
+        UniqueFd device(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        EXPECT_EQ(::connect(device.get(), address.get(), address.length), 0);
+        return device;
+    }
+    void hold(std::size_t connections) const {
+        while (server_->status().listeners.front().connections != connections) std::this_thread::yield();
+    }
+    /// The gateway's end of `device`, of which this process has a descriptor.
+    [[nodiscard]] int other_end(const UniqueFd& device) const {
+        SocketAddress mine;
+        ::getsockname(device.get(), mine.get(), &mine.length);
+        for (const auto& [inode, fd] : own_sockets()) {
+            SocketAddress peer;
+            if (::getpeername(fd, peer.get(), &peer.length) == 0 && to_endpoint(peer) == to_endpoint(mine)) return fd;
+        }
+        return -1;
+    }
+    void take_items(bool yes) { ready_ = yes; }
+    Server& server() { return *server_; }
+
+private:
+    struct Handler final : EventHandler {
+        explicit Handler(const std::atomic<bool>& is_ready) : is_ready_(is_ready) {}
+        void on_connected(const ConnectedEvent&) override {}
+        void on_item(const ItemEvent&) override {}
+        void on_closed(const ClosedEvent&) override {}
+        bool ready() override { return is_ready_; }
+        const std::atomic<bool>& is_ready_;
+    };
+    std::atomic<bool> ready_{true};
+    std::unique_ptr<Server> server_;
+};
+
+TEST(ReconcileServer, AgreesWithLivingConnections) {
+    Gateway gateway;
+    std::vector<UniqueFd> devices;
+    for (int i = 0; i < 50; ++i) devices.push_back(gateway.connect());
+    gateway.hold(50);
+    const Reconciliation result = gateway.server().reconcile();
+    EXPECT_EQ(result.error, "");
+    EXPECT_EQ(result.registry, 50U);
+    EXPECT_EQ(result.kernel, 50U);
+    EXPECT_EQ(result.drift(), 0U);
+}
+
+TEST(ReconcileServer, FindsADescriptorWithoutAConnection) {
+    Gateway gateway;
+    const UniqueFd device = gateway.connect();
+    gateway.hold(1);
+    const UniqueFd leaked(::dup(gateway.other_end(device)));
+    const ConnectionPage page = gateway.server().list({});
+    ASSERT_EQ(page.rows.size(), 1U);
+    ASSERT_TRUE(gateway.server().close(page.rows.front().conn));
+    gateway.hold(0);
+    const Reconciliation result = gateway.server().reconcile();
+    EXPECT_EQ(result.orphans, 1U);
+    ASSERT_EQ(result.examples.size(), 1U);
+    EXPECT_EQ(result.examples[0].descriptor, leaked.get());
+    EXPECT_EQ(result.examples[0].peer, page.rows.front().peer);
+}
+
+TEST(ReconcileServer, FindsAConnectionWithoutASocket) {
+    Gateway gateway;
+    const UniqueFd device = gateway.connect();
+    gateway.hold(1);
+    const int fd = gateway.other_end(device);
+    const UniqueFd kept(::dup(fd));  // so that the peer does not see an end
+    const UniqueFd other(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::dup3(other.get(), fd, O_CLOEXEC), fd);
+    const Reconciliation result = gateway.server().reconcile();
+    EXPECT_EQ(result.ghosts, 1U);
+    EXPECT_EQ(result.orphans, 1U) << "the socket itself is one now";
+    ASSERT_EQ(::dup3(kept.get(), fd, O_CLOEXEC), fd);
+}
+
+TEST(ReconcileServer, SeesAFinThatIsNotRead) {
+    Gateway gateway;
+    UniqueFd device = gateway.connect();
+    gateway.hold(1);
+    gateway.take_items(false);
+    device.reset();
+    // The grace is the Reconciler's own business (above); that CLOSE_WAIT shows here is what this proves.
+    const std::uint16_t port = gateway.server().status().listeners.front().bound.port;
+    const auto in_close_wait = [port] {
+        const auto sockets = list_kernel_sockets(std::array{port});
+        EXPECT_TRUE(sockets);
+        return std::count_if(sockets.value().begin(), sockets.value().end(),
+                             [](const KernelSocket& socket) { return socket.state == TCP_CLOSE_WAIT; });
+    };
+    while (in_close_wait() != 1) std::this_thread::yield();
+    EXPECT_EQ(gateway.server().reconcile().registry, 1U);
+    gateway.take_items(true);
+    gateway.hold(0);
+    EXPECT_EQ(in_close_wait(), 0);
+}
+
+}  // namespace
+}  // namespace holdfast
