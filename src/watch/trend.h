@@ -2,7 +2,11 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +30,7 @@ struct TrendPoint {
 };
 
 struct TrendQuery {
-    std::chrono::seconds window{3'600};   ///< back from the latest sample
+    std::chrono::seconds window{3'600};   ///< back from the latest sample, at most two days
     std::chrono::seconds step{0};         ///< 0: the finest that gives at most 600 points
     std::optional<std::string> listener;  ///< nothing: all together
 };
@@ -34,6 +38,37 @@ struct TrendQuery {
 struct TrendAnswer {
     std::chrono::seconds step{};     ///< what it became: a whole number of samples of the ring that holds the window
     std::vector<TrendPoint> points;  ///< oldest first; none for before the gateway's start
+};
+
+class TrendHistory;
+
+/// What the population did: a sample a second for an hour and a minute for two days, of each listener and of all.
+/// Owns about 0.5 MB a listener (trend_history.h), taken when it is first seen; a listener that is gone is kept for an
+/// hour. One thread samples, any thread asks.
+class Trend {
+public:
+    static constexpr std::chrono::seconds fine_window{3'600};      ///< in steps of whole seconds
+    static constexpr std::chrono::seconds coarse_window{172'800};  ///< in steps of whole minutes
+    static constexpr std::chrono::seconds gone_listener_kept{3'600};
+    static constexpr std::size_t gone_listeners_kept = 16;
+
+    Trend();
+    Trend(const Trend&) = delete;
+    Trend& operator=(const Trend&) = delete;
+    ~Trend();
+
+    /// Once a second. What was counted while no sample was taken is in the next one: nothing is lost.
+    void sample(EventTime wall, const ServerStatus& status);
+
+    /// No points for a listener that is not known. The counts of one answer add up to what the counters grew by.
+    [[nodiscard]] TrendAnswer answer(const TrendQuery& query) const;
+
+private:
+    void forget_the_gone(EventTime wall);
+
+    mutable std::mutex mutex_;
+    std::unique_ptr<TrendHistory> all_;                             // guarded by mutex_
+    std::map<std::string, std::unique_ptr<TrendHistory>> by_name_;  // guarded by mutex_
 };
 
 }  // namespace holdfast
