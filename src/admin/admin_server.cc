@@ -7,12 +7,15 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "admin/feed_stream.h"
 #include "admin/http_front.h"
 #include "admin/request_stream.h"
 #include "base/unique_fd.h"
@@ -21,7 +24,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t threads = 8;
+constexpr std::size_t threads = 8;        // that answer; those that feed come on top, so that they take none away
 constexpr std::size_t most_waiting = 64;  // clients without a thread; more are turned away
 constexpr int backlog = 1024;
 
@@ -71,7 +74,7 @@ public:
           gate_(2 * options.max_message_bytes, is_loopback(bound_.address)),
           api_(gateway, std::move(options)),
           front_(api_, gate_),
-          workers_(threads),
+          workers_(threads + EventHub::most_subscribers),
           acceptor_([this] { accept_all(); }) {}
 
     ~Impl() { stop(); }
@@ -111,11 +114,21 @@ private:
         ++crowd_.waiting;
         auto stream = std::make_shared<RequestStream>(std::move(client), peer, limits_, crowd_);
         workers_.enqueue([this, stream] {
-            ++crowd_.serving;
-            --crowd_.waiting;
-            if (!crowd_.stopping) front_.serve(*stream, crowd_);
-            --crowd_.serving;
+            const auto feed = answer(*stream);
+            if (feed) serve_feed(stream->socket(), *feed, crowd_.stopping);
         });
+    }
+
+    /// One client at each place.
+    std::unique_ptr<EventHub::Subscription> answer(RequestStream& stream) {
+        places_.acquire();
+        ++crowd_.serving;
+        --crowd_.waiting;
+        std::unique_ptr<EventHub::Subscription> feed;
+        if (!crowd_.stopping) feed = front_.serve(stream, crowd_);
+        --crowd_.serving;
+        places_.release();
+        return feed;
     }
 
     static void turn_away(int client) {
@@ -134,6 +147,7 @@ private:
     RequestGate gate_;
     Api api_;
     HttpFront front_;
+    std::counting_semaphore<threads> places_{threads};
     httplib::ThreadPool workers_;
     std::thread acceptor_;
 };

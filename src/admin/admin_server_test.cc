@@ -175,6 +175,15 @@ TEST_F(AdminServerTest, APageOfAnotherSiteIsNotServed) {
     expect_error(client_->Get("/v1/status", {{"Host", "evil.example:" + std::to_string(port())}}), 403, "forbidden");
     EXPECT_EQ(client_->Get("/v1/status", {{"Origin", "http://" + own}, {"Sec-Fetch-Site", "same-origin"}})->status,
               200);
+    // Not even where it changes nothing, but for a link that somebody follows.
+    EXPECT_EQ(client_->Delete(known, httplib::Headers{{"Origin", "http://localhost:1"}})->status, 403);
+    expect_error(client_->Get("/v1/status", {{"Sec-Fetch-Site", "same-site"}}), 403, "forbidden");
+    const httplib::Headers link{
+        {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "document"}};
+    EXPECT_EQ(client_->Get("/", link)->status, 200);
+    EXPECT_EQ(client_->Delete(known, link)->status, 403);
+    EXPECT_EQ(client_->Post("/v1/probe?all=true", link)->status, 403);
+    EXPECT_EQ(client_->Delete(known)->status, 200);
     for (const char* host : {"localhost:7080", "localhost", "[::1]:7080", "10.0.0.1"}) {
         EXPECT_EQ(client_->Get("/v1/status", {{"Host", host}})->status, 200) << host;
     }

@@ -28,10 +28,21 @@ bool matches(std::string_view path, const std::vector<std::string>& segments, st
 
 std::string first_words(std::string_view target) { return in_quotes(target.substr(0, target.find('?'))); }
 
+/// Whether If-None-Match (RFC 9110, 13.1.2) names this tag; weak tags compare equal to strong ones.
+bool names_tag(std::string_view list, std::string_view etag) {
+    if (list == "*") return true;
+    for (std::size_t at = list.find(etag); at != std::string_view::npos; at = list.find(etag, at + 1)) {
+        const std::size_t end = at + etag.size();
+        if (end == list.size() || list[end] == ',' || list[end] == ' ') return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 const Api::Route Api::routes[] = {
     {.path = "/", .get = &Api::index},
+    {.path = "/v1", .get = &Api::index},
     {.path = "/healthz", .get = &Api::healthz},
     {.path = "/readyz", .get = &Api::readyz},
     {.path = "/metrics", .get = &Api::metrics},
@@ -42,6 +53,11 @@ const Api::Route Api::routes[] = {
     {.path = "/v1/connections/{id}/messages", .post = &Api::send},
     {.path = "/v1/probe", .post = &Api::probe_all},
     {.path = "/v1/closed", .get = &Api::closed},
+    {.path = "/v1/trend", .get = &Api::trend},
+    {.path = "/v1/alarms", .get = &Api::alarms},
+    {.path = "/v1/events", .get = &Api::events},
+    {.path = "/v1/reconciliation", .get = &Api::reconciliation, .post = &Api::reconcile},
+    {.path = "/v1/reload", .post = &Api::reload},
 };
 
 ApiAnswer Api::error(int status, std::string_view code, std::string_view message) {
@@ -51,12 +67,13 @@ ApiAnswer Api::error(int status, std::string_view code, std::string_view message
 ApiAnswer Api::answer(const ApiRequest& request) {
     const auto target = parse_request_target(request.target);
     if (!target) return error(400, "bad_request", target.error().message);
+    if (auto page = asset(target.value(), request)) return std::move(*page);
     for (const Route& route : routes) {
         std::string_view id;
         if (!matches(route.path, target.value().segments, id)) continue;
-        return dispatch(route, request.method, Call{target.value(), request.body, id});
+        return dispatch(route, request.method, Call{target.value(), request.body, id, request.method == "HEAD"});
     }
-    return error(404, "not_found", "there is nothing at " + first_words(request.target) + ": GET / lists the paths");
+    return error(404, "not_found", "there is nothing at " + first_words(request.target) + ": GET /v1 lists the paths");
 }
 
 ApiAnswer Api::dispatch(const Route& route, std::string_view method, const Call& call) {
@@ -72,8 +89,30 @@ ApiAnswer Api::dispatch(const Route& route, std::string_view method, const Call&
     if (route.remove != nullptr) allow += allow.empty() ? "DELETE" : ", DELETE";
     ApiAnswer refusal = error(405, "method_not_allowed",
                               in_quotes(method) + " is not allowed at " + std::string(route.path) + ": use " + allow);
-    refusal.allow = std::move(allow);
+    refusal.headers.emplace_back("Allow", std::move(allow));
     return refusal;
+}
+
+std::optional<ApiAnswer> Api::asset(const RequestTarget& target, const ApiRequest& request) const {
+    const bool page = target.segments.empty() || target.segments.front() == "dashboard";
+    if (!options_.assets || !page || (request.method != "GET" && request.method != "HEAD")) return std::nullopt;
+    std::string path = target.segments.empty() ? "/" : "";
+    for (const std::string& segment : target.segments) path += "/" + segment;
+    const auto found = options_.assets(path);
+    if (!found) return std::nullopt;
+    ApiAnswer answer{.body = std::string(found->body), .type = std::string(found->type)};
+    answer.headers.emplace_back("Content-Security-Policy",
+                                "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+                                "frame-ancestors 'none'");
+    answer.headers.emplace_back("Cache-Control", "no-cache");
+    answer.headers.emplace_back("Referrer-Policy", "no-referrer");
+    if (found->etag.empty()) return answer;
+    answer.headers.emplace_back("ETag", found->etag);
+    if (!names_tag(request.if_none_match, found->etag)) return answer;
+    answer.status = 304;
+    answer.headers.emplace_back("Content-Length", std::to_string(answer.body.size()));  // what a 200 would say
+    answer.body.clear();
+    return answer;
 }
 
 }  // namespace holdfast

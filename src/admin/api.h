@@ -3,32 +3,47 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "admin/asset.h"
 #include "admin/control_plane.h"
+#include "admin/reload_result.h"
 #include "admin/request_target.h"
 #include "admin/sink_status.h"
+#include "admin/watch_status.h"
+#include "watch/event_hub.h"
+#include "watch/watch_view.h"
 
 namespace holdfast {
 
 struct ApiOptions {
-    std::size_t max_message_bytes = 64 * 1024;  ///< of a downlink body
-    SinkStatusProvider sink;                    ///< may be empty: then nothing is said about a sink
-    std::function<std::string()> not_ready;     ///< more reasons for /readyz to answer 503; empty text: none
+    std::size_t max_message_bytes = 64 * 1024;    ///< of a downlink body
+    SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
+    std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
+    // What is absent of these is answered by 404 or 409. `watch` and `hub` must outlive the API.
+    WatchView* watch = nullptr;
+    EventHub* hub = nullptr;
+    Reload reload = {};
+    AssetSource assets = {};  ///< of / and /dashboard/; without it / is the list of the paths
 };
 
 struct ApiRequest {
     std::string_view method;
     std::string_view target;
-    std::string_view body;
+    std::string_view body = {};
+    std::string_view if_none_match = {};  ///< that header
 };
 
 struct ApiAnswer {
     int status = 200;
     std::string body = {};
     std::string type = "application/json";
-    std::string allow = {};  ///< for the Allow header, where it is not empty
+    std::vector<std::pair<std::string, std::string>> headers = {};  ///< more of them, or others than the usual
 };
 
 /// The admin API without its transport: a request in, an answer out. Owns no thread; answer() may be called from
@@ -39,6 +54,9 @@ public:
 
     [[nodiscard]] ApiAnswer answer(const ApiRequest& request);
 
+    /// What a GET of /v1/events subscribes to; nothing if the request is another, or must be refused by answer().
+    [[nodiscard]] std::unique_ptr<EventHub::Subscription> open_feed(const ApiRequest& request);
+
     /// {"error":{...}} with the status that belongs to it.
     [[nodiscard]] static ApiAnswer error(int status, std::string_view code, std::string_view message);
 
@@ -47,6 +65,7 @@ private:
         const RequestTarget& target;
         std::string_view body;
         std::string_view id;  // the path's {id}, where the route has one
+        bool head = false;    // only the headers are wanted
     };
     using Handler = ApiAnswer (Api::*)(const Call&);
     struct Route {
@@ -58,8 +77,9 @@ private:
     static const Route routes[];
 
     ApiAnswer dispatch(const Route& route, std::string_view method, const Call& call);
-    template <typename Ask>
-    ApiAnswer with_probe_slot(Ask ask);
+    ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask);
+    std::optional<WatchStatus> watched() const;
+    std::optional<ApiAnswer> asset(const RequestTarget& target, const ApiRequest& request) const;
 
     ApiAnswer index(const Call& call);
     ApiAnswer healthz(const Call& call);
@@ -74,10 +94,16 @@ private:
     ApiAnswer probe(const Call& call);
     ApiAnswer probe_all(const Call& call);
     ApiAnswer send(const Call& call);
+    ApiAnswer trend(const Call& call);
+    ApiAnswer alarms(const Call& call);
+    ApiAnswer events(const Call& call);
+    ApiAnswer reconciliation(const Call& call);
+    ApiAnswer reconcile(const Call& call);
+    ApiAnswer reload(const Call& call);
 
     ControlPlane& gateway_;
     ApiOptions options_;
-    std::atomic<int> probing_ = 0;
+    std::atomic<int> slow_ = 0;  // requests that take their time
 };
 
 }  // namespace holdfast

@@ -12,12 +12,10 @@
 namespace holdfast {
 namespace {
 
-/// A probe keeps an admin thread for seconds; the others stay free for looking.
-constexpr int most_probes_at_once = 4;
-
 constexpr std::string_view index_text =
     "holdfast admin API\n"
     "\n"
+    "GET    /v1                                   this list\n"
     "GET    /healthz                              200 while the sink can write\n"
     "GET    /readyz                               200 while devices are welcome\n"
     "GET    /metrics                              Prometheus metrics\n"
@@ -29,7 +27,13 @@ constexpr std::string_view index_text =
     "POST   /v1/connections/{id}/probe            asks whether its peer is there, ?timeout=3s\n"
     "POST   /v1/connections/{id}/messages         sends a JSON object to the device\n"
     "POST   /v1/probe?peer=PREFIX                 asks all of a prefix, or ?all=true\n"
-    "GET    /v1/closed                            the last lives, ?reason= peer= limit= offset=\n";
+    "GET    /v1/closed                            the last lives, ?reason= peer= limit= offset=\n"
+    "GET    /v1/trend                             the population over time, ?window=1h step=10s listener=\n"
+    "GET    /v1/alarms                            what is wrong in the population, and what was\n"
+    "GET    /v1/events                            live, server-sent, ?kinds=sample,alarm,connected,closed,item\n"
+    "GET    /v1/reconciliation                    registry and kernel compared: the latest\n"
+    "POST   /v1/reconciliation                    compares now\n"
+    "POST   /v1/reload                            reads the configuration file anew\n";
 
 ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
 
@@ -52,21 +56,6 @@ std::string paused_listener(const ServerStatus& status) {
 }
 
 }  // namespace
-
-template <typename Ask>
-ApiAnswer Api::with_probe_slot(Ask ask) {
-    struct Slot {
-        std::atomic<int>& taken;
-        int number = ++taken;
-        ~Slot() { --taken; }
-    } const slot{probing_};
-    if (slot.number > most_probes_at_once) {
-        return error(
-            429, "too_many_probes",
-            std::to_string(most_probes_at_once) + " probe requests are under way: ask again when one has ended");
-    }
-    return ask();
-}
 
 ApiAnswer Api::index(const Call& call) {
     if (const auto wrong = unexpected_query(call.target)) return bad_query(*wrong);
@@ -98,14 +87,21 @@ ApiAnswer Api::readyz(const Call& call) {
 ApiAnswer Api::metrics(const Call& call) {
     if (const auto wrong = unexpected_query(call.target)) return bad_query(*wrong);
     const SinkStatus sink = options_.sink ? options_.sink() : SinkStatus{};
-    return {.body = render_metrics(gateway_.status(), options_.sink ? &sink : nullptr),
+    const auto watch = watched();
+    const ProcessStatus process = read_process_status();
+    return {.body = render_metrics({.status = gateway_.status(),
+                                    .sink = options_.sink ? &sink : nullptr,
+                                    .watch = watch ? &*watch : nullptr,
+                                    .process = &process}),
             .type = "text/plain; version=0.0.4; charset=utf-8"};
 }
 
 ApiAnswer Api::status(const Call& call) {
     if (const auto wrong = unexpected_query(call.target)) return bad_query(*wrong);
     const SinkStatus sink = options_.sink ? options_.sink() : SinkStatus{};
-    return json(render_status(gateway_.status(), options_.sink ? &sink : nullptr, ::getpid()));
+    const auto watch = watched();
+    return json(
+        render_status(gateway_.status(), options_.sink ? &sink : nullptr, ::getpid(), watch ? &*watch : nullptr));
 }
 
 ApiAnswer Api::list(const Call& call) {
@@ -150,7 +146,7 @@ ApiAnswer Api::probe(const Call& call) {
     if (const auto wrong = reader.finish()) return bad_query(*wrong);
     const auto id = parse_connection_id(call.id);
     if (!id) return no_such_connection(call.id);
-    return with_probe_slot([&] {
+    return with_slow_slot("too_many_probes", [&] {
         const auto answer = gateway_.probe(*id, timeout);
         return answer ? json(render_probe(*answer)) : no_such_connection(call.id);
     });
@@ -165,7 +161,7 @@ ApiAnswer Api::probe_all(const Call& call) {
     if (peer.has_value() == all) {
         return bad_query("say which connections to ask: either ?peer=PREFIX, e.g. ?peer=10.2.0.0/16, or ?all=true");
     }
-    return with_probe_slot([&] { return json(render_probes(gateway_.probe_all(peer, timeout))); });
+    return with_slow_slot("too_many_probes", [&] { return json(render_probes(gateway_.probe_all(peer, timeout))); });
 }
 
 ApiAnswer Api::send(const Call& call) {

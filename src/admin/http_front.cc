@@ -8,7 +8,10 @@ constexpr int requests_per_client = 100;
 void put(httplib::Response& response, ApiAnswer&& answer) {
     response.status = answer.status;
     response.set_content(answer.body, answer.type);
-    if (!answer.allow.empty()) response.set_header("Allow", answer.allow);
+    for (const auto& [name, value] : answer.headers) {
+        response.headers.erase(name);  // a usual one
+        response.set_header(name, value);
+    }
 }
 
 /// httplib hands these to no handler.
@@ -48,7 +51,8 @@ HttpFront::HttpFront(Api& api, RequestGate gate) : api_(api), gate_(gate) {
     });
 }
 
-void HttpFront::serve(RequestStream& stream, const Crowd& crowd) {
+std::unique_ptr<EventHub::Subscription> HttpFront::serve(RequestStream& stream, const Crowd& crowd) {
+    std::unique_ptr<EventHub::Subscription> feed;
     for (int left = requests_per_client; left > 0; --left) {
         if (!stream.wait_for_request()) break;
         bool last = left == 1 || crowd.dense();
@@ -57,14 +61,20 @@ void HttpFront::serve(RequestStream& stream, const Crowd& crowd) {
         const bool answered = process_request(stream, last, client_closes, [&](httplib::Request& request) {
             understood = true;
             prepare(request, stream, last);
+            if (!gate_.refuse(request)) feed = api_.open_feed({request.method, request.target});
+            // httplib answers every request at once; this one's answer has no end.
+            stream.mute(feed != nullptr);
         });
+        if (feed) return feed;
         if (!answered || !understood || !stream.body_was_read() || client_closes || last) break;
     }
     stream.finish();
+    return nullptr;
 }
 
 void HttpFront::answer(const httplib::Request& request, httplib::Response& response) {
-    put(response, api_.answer({request.method, request.target, request.body}));
+    const std::string tags = request.get_header_value("If-None-Match");
+    put(response, api_.answer({request.method, request.target, request.body, tags}));
 }
 
 void HttpFront::prepare(httplib::Request& request, RequestStream& stream, bool& last) const {
@@ -88,7 +98,7 @@ void HttpFront::explain(httplib::Response& response) const {
     if (!response.body.empty()) return;
     switch (response.status) {
         case 404:
-            return put(response, Api::error(404, "not_found", "there is nothing here: GET / lists the paths"));
+            return put(response, Api::error(404, "not_found", "there is nothing here: GET /v1 lists the paths"));
         case 414:
             return put(response, Api::error(414, "uri_too_long", "the request's target is too long"));
         case 416:

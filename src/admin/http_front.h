@@ -3,6 +3,7 @@
 #include <httplib.h>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 
 #include "admin/api.h"
@@ -33,8 +34,9 @@ class HttpFront final : private httplib::Server {
 public:
     HttpFront(Api& api, RequestGate gate);
 
-    /// Answers one client's requests until either has had enough.
-    void serve(RequestStream& stream, const Crowd& crowd);
+    /// Answers one client's requests until either has had enough, or one opens a live feed: then that is returned, the
+    /// request has no answer yet, and the caller owes it (feed_stream.h).
+    [[nodiscard]] std::unique_ptr<EventHub::Subscription> serve(RequestStream& stream, const Crowd& crowd);
 
 private:
     void answer(const httplib::Request& request, httplib::Response& response);

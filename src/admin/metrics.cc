@@ -17,24 +17,29 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-/// One family under construction. Values are counts, which a double holds exactly up to 2^53.
+constexpr const char* our_prefix = "holdfast_";
+
+/// One family under construction. Counts fit a double exactly up to 2^53.
 class Family {
 public:
-    Family(const char* name, const char* help, MetricType type) {
-        family_.name = std::string("holdfast_") + name;
+    Family(const char* name, const char* help, MetricType type, const char* prefix = our_prefix) {
+        family_.name = std::string(prefix) + name;
         family_.help = help;
         family_.type = type;
     }
 
-    Family&& add(std::uint64_t value, Labels labels = {}) && {
+    template <typename Number>
+    Family&& add(Number value, Labels labels = {}) && {
         put(value, std::move(labels));
         return std::move(*this);
     }
 
-    void put(std::uint64_t value, Labels labels) {
+    void put(std::uint64_t count, Labels labels) { put(static_cast<double>(count), std::move(labels)); }
+
+    void put(double value, Labels labels) {
         ClientMetric metric;
         metric.label = std::move(labels);
-        metric.counter.value = metric.gauge.value = static_cast<double>(value);
+        metric.counter.value = metric.gauge.value = value;
         family_.metric.push_back(std::move(metric));
     }
 
@@ -141,7 +146,7 @@ void add_gateway(Families& out, const ServerStatus& status) {
             .add(status.probes_silent, {{"outcome", "silent"}})
             .take());
     out.push_back(Family("build_info", "Always 1; the labels say which build this is.", MetricType::Gauge)
-                      .add(1, {{"version", word(version())}, {"compiler", __VERSION__}})
+                      .add(1.0, {{"version", word(version())}, {"compiler", __VERSION__}})
                       .take());
 }
 
@@ -153,17 +158,68 @@ void add_sink(Families& out, const SinkStatus& sink) {
         Family("sink_lag_events", "Events that the sink has taken over and not written yet.", MetricType::Gauge)
             .add(sink.lag_events)
             .take());
+    out.push_back(Family("sink_failed", "1 while the sink cannot write.", MetricType::Gauge)
+                      .add(std::uint64_t{sink.error.empty() ? 0U : 1U})
+                      .take());
+}
+
+void add_pauses(Families& out, const ServerStatus& status) {
+    out.push_back(Family("reading_paused", "1 while the sink takes no more and devices wait.", MetricType::Gauge)
+                      .add(std::uint64_t{status.reading_paused ? 1U : 0U})
+                      .take());
+    out.push_back(per_listener(status, "accept_paused", "1 while accepting is paused for want of descriptors.",
+                               MetricType::Gauge,
+                               [](const ListenerStatus& l) { return std::uint64_t{l.accept_paused ? 1U : 0U}; }));
+}
+
+void add_watch(Families& out, const WatchStatus& watch) {
+    Family alarms("alarm_active", "Alarms that are active, by kind.", MetricType::Gauge);
+    for (const AlarmKind kind : all_alarm_kinds) {
+        alarms.put(watch.alarms_active[static_cast<std::size_t>(kind)], {{"alarm", word(to_string(kind))}});
+    }
+    out.push_back(std::move(alarms).take());
+    // Not known is not zero.
+    const double drift =
+        watch.registry_drift ? static_cast<double>(*watch.registry_drift) : std::numeric_limits<double>::quiet_NaN();
+    out.push_back(Family("registry_drift",
+                         "Connections in which registry and kernel disagreed at the latest comparison; NaN before it.",
+                         MetricType::Gauge)
+                      .add(drift)
+                      .take());
+    out.push_back(Family("suspicions_total", "Times that a whole prefix was asked because some of it looked dead.",
+                         MetricType::Counter)
+                      .add(watch.suspicion.suspicions)
+                      .take());
+    out.push_back(
+        Family("suspicion_probes_total", "Connections asked on suspicion, by what was found.", MetricType::Counter)
+            .add(watch.suspicion.alive, {{"outcome", "alive"}})
+            .add(watch.suspicion.silent, {{"outcome", "silent"}})
+            .take());
+}
+
+void add_process(Families& out, const ProcessStatus& process) {
+    const auto add = [&out](const char* name, const char* help, MetricType type, auto value) {
+        out.push_back(Family(name, help, type, "process_").add(value).take());
+    };
+    add("start_time_seconds", "When the process started, since 1970.", MetricType::Gauge, process.start_time_s);
+    add("cpu_seconds_total", "User and system time spent.", MetricType::Counter, process.cpu_s);
+    add("open_fds", "Descriptors open.", MetricType::Gauge, process.open_fds);
+    add("max_fds", "Descriptors that may be open.", MetricType::Gauge, process.max_fds);
+    add("resident_memory_bytes", "Memory resident.", MetricType::Gauge, process.resident_bytes);
 }
 
 }  // namespace
 
-std::string render_metrics(const ServerStatus& status, const SinkStatus* sink) {
+std::string render_metrics(const MetricsParts& parts) {
     Families families;
-    add_connections(families, status);
-    add_durations(families, status);
-    add_items(families, status);
-    add_gateway(families, status);
-    if (sink != nullptr) add_sink(families, *sink);
+    add_connections(families, parts.status);
+    add_durations(families, parts.status);
+    add_items(families, parts.status);
+    add_gateway(families, parts.status);
+    add_pauses(families, parts.status);
+    if (parts.sink != nullptr) add_sink(families, *parts.sink);
+    if (parts.watch != nullptr) add_watch(families, *parts.watch);
+    if (parts.process != nullptr) add_process(families, *parts.process);
     std::ostringstream out;
     out.imbue(std::locale::classic());
     prometheus::TextSerializer().Serialize(out, families);

@@ -4,12 +4,21 @@
 
 #include <holdfast/server.h>
 
+#include "admin/process_status.h"
 #include "admin/sink_status.h"
+#include "admin/watch_status.h"
 
 namespace holdfast {
 
-/// Everything that /metrics shows, in the Prometheus text format 0.0.4. `sink` may be null: then its metrics are left
-/// out. Pure. docs/API.md lists the metrics.
-[[nodiscard]] std::string render_metrics(const ServerStatus& status, const SinkStatus* sink);
+/// What /metrics shows; a part that is null is left out.
+struct MetricsParts {
+    const ServerStatus& status;
+    const SinkStatus* sink = nullptr;
+    const WatchStatus* watch = nullptr;
+    const ProcessStatus* process = nullptr;
+};
+
+/// Everything that /metrics shows, in the Prometheus text format 0.0.4. Pure. docs/API.md lists the metrics.
+[[nodiscard]] std::string render_metrics(const MetricsParts& parts);
 
 }  // namespace holdfast

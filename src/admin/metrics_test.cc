@@ -1,7 +1,11 @@
 #include "admin/metrics.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 #include <map>
 #include <set>
 #include <sstream>
@@ -11,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "admin/fake_control_plane.h"
+#include "base/unique_fd.h"
 
 namespace holdfast {
 namespace {
@@ -48,7 +53,8 @@ private:
     bool read_help() {
         if (!take("# HELP ")) return false;
         helped_ = take_name();
-        return helped_.starts_with("holdfast_") && take(" ") && rest_.size() > 10 && rest_.ends_with('.');
+        const bool ours = helped_.starts_with("holdfast_") || helped_.starts_with("process_");
+        return ours && take(" ") && rest_.size() > 10 && rest_.ends_with('.');
     }
 
     bool read_type() {
@@ -89,7 +95,7 @@ private:
         const char* const end = rest_.data() + rest_.size();
         const auto [stop, error] = std::from_chars(rest_.data(), end, value);
         EXPECT_TRUE(samples.emplace(key, value).second) << key << " twice";
-        return error == std::errc{} && stop == end && value >= 0;
+        return error == std::errc{} && stop == end && (value >= 0 || rest_ == "Nan");
     }
 
     void check_name(const std::string& name) const {
@@ -103,9 +109,13 @@ private:
     std::string family_;
 };
 
+std::string everything(const ServerStatus& status, const WatchStatus& watch = {}, const SinkStatus& sink = {},
+                       const ProcessStatus& process = {}) {
+    return render_metrics({.status = status, .sink = &sink, .watch = &watch, .process = &process});
+}
+
 TEST(Metrics, AreThoseOfTheContractAndNoOther) {
-    const SinkStatus sink;
-    const Exposition seen(render_metrics(FakeControlPlane().status(), &sink));
+    const Exposition seen(everything(FakeControlPlane().status()));
     const std::map<std::string, std::string> expected{{"holdfast_connections", "gauge"},
                                                       {"holdfast_connections_accepted_total", "counter"},
                                                       {"holdfast_connections_refused_total", "counter"},
@@ -119,6 +129,18 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_probes_total", "counter"},
                                                       {"holdfast_sink_events_total", "counter"},
                                                       {"holdfast_sink_lag_events", "gauge"},
+                                                      {"holdfast_sink_failed", "gauge"},
+                                                      {"holdfast_reading_paused", "gauge"},
+                                                      {"holdfast_accept_paused", "gauge"},
+                                                      {"holdfast_alarm_active", "gauge"},
+                                                      {"holdfast_registry_drift", "gauge"},
+                                                      {"holdfast_suspicions_total", "counter"},
+                                                      {"holdfast_suspicion_probes_total", "counter"},
+                                                      {"process_start_time_seconds", "gauge"},
+                                                      {"process_cpu_seconds_total", "counter"},
+                                                      {"process_open_fds", "gauge"},
+                                                      {"process_max_fds", "gauge"},
+                                                      {"process_resident_memory_bytes", "gauge"},
                                                       {"holdfast_build_info", "gauge"}};
     EXPECT_EQ(seen.types, expected);
 }
@@ -141,7 +163,7 @@ TEST(Metrics, ValuesAndLabels) {
     status.probes_alive = 11;
     status.probes_silent = 12;
     const SinkStatus sink{"file", 13, 14, 15, false, ""};
-    const auto samples = Exposition(render_metrics(status, &sink)).samples;
+    const auto samples = Exposition(render_metrics({.status = status, .sink = &sink})).samples;
     const auto is = [&](const std::string& name, double value) {
         const auto found = samples.find("holdfast_" + name);
         ASSERT_NE(found, samples.end()) << name;
@@ -177,7 +199,7 @@ TEST(Metrics, HistogramsAreCumulativeAndSummedOverListeners) {
     status.listeners[0].detection[static_cast<std::size_t>(CloseReason::keepalive_expired)] = one;
     status.listeners.push_back(status.listeners.front());
     status.listeners[1].name = "others";
-    auto samples = Exposition(render_metrics(status, nullptr)).samples;
+    auto samples = Exposition(render_metrics({.status = status})).samples;
     EXPECT_EQ(samples.at("holdfast_connection_duration_seconds_bucket{le=\"0.1\"}"), 0);
     EXPECT_EQ(samples.at("holdfast_connection_duration_seconds_bucket{le=\"0.5\"}"), 6);
     EXPECT_EQ(samples.at("holdfast_connection_duration_seconds_bucket{le=\"86400\"}"), 6);
@@ -189,9 +211,58 @@ TEST(Metrics, HistogramsAreCumulativeAndSummedOverListeners) {
 }
 
 TEST(Metrics, BuildInfoNamesTheVersion) {
-    const std::string text = render_metrics(FakeControlPlane().status(), nullptr);
+    const std::string text = render_metrics({.status = FakeControlPlane().status()});
     EXPECT_NE(text.find("holdfast_build_info{version=\"" + std::string(version()) + "\","), std::string::npos);
-    EXPECT_EQ(text.find("sink"), std::string::npos);
+    EXPECT_EQ(text.find("holdfast_sink"), std::string::npos);
+}
+
+TEST(Metrics, TheWatchAndWhatIsPaused) {
+    ServerStatus status = FakeControlPlane().status();
+    status.reading_paused = true;
+    status.listeners.push_back(status.listeners.front());
+    status.listeners[1].name = "others";
+    status.listeners[1].accept_paused = true;
+    WatchStatus watch;
+    watch.alarms_active[static_cast<std::size_t>(AlarmKind::population_drop)] = 2;
+    watch.registry_drift = 3;
+    watch.suspicion = {.enabled = true, .suspicions = 4, .alive = 5, .silent = 6};
+    SinkStatus sink;
+    sink.error = "No space left on device";
+    auto samples = Exposition(everything(status, watch, sink)).samples;
+    EXPECT_EQ(samples.at("holdfast_reading_paused"), 1);
+    EXPECT_EQ(samples.at("holdfast_accept_paused{listener=\"devices\"}"), 0);
+    EXPECT_EQ(samples.at("holdfast_accept_paused{listener=\"others\"}"), 1);
+    EXPECT_EQ(samples.at("holdfast_sink_failed"), 1);
+    EXPECT_EQ(samples.at("holdfast_alarm_active{alarm=\"population_drop\"}"), 2);
+    for (const AlarmKind kind : all_alarm_kinds) {
+        EXPECT_TRUE(samples.contains("holdfast_alarm_active{alarm=\"" + std::string(to_string(kind)) + "\"}"));
+    }
+    EXPECT_EQ(samples.at("holdfast_registry_drift"), 3);
+    EXPECT_EQ(samples.at("holdfast_suspicions_total"), 4);
+    EXPECT_EQ(samples.at("holdfast_suspicion_probes_total{outcome=\"alive\"}"), 5);
+    EXPECT_EQ(samples.at("holdfast_suspicion_probes_total{outcome=\"silent\"}"), 6);
+    watch.registry_drift.reset();
+    EXPECT_NE(everything(status, watch).find("\nholdfast_registry_drift Nan\n"), std::string::npos);
+}
+
+TEST(Metrics, OfThisProcess) {
+    const auto read = [] {
+        const ProcessStatus process = read_process_status();
+        return Exposition(render_metrics({.status = FakeControlPlane().status(), .process = &process})).samples;
+    };
+    auto before = read();
+    const auto now = static_cast<double>(::time(nullptr));
+    EXPECT_GT(before.at("process_start_time_seconds"), now - 3600);
+    EXPECT_LE(before.at("process_start_time_seconds"), now + 1);
+    EXPECT_GT(before.at("process_resident_memory_bytes"), 1024 * 1024);
+    EXPECT_LT(before.at("process_resident_memory_bytes"), 4.0 * 1024 * 1024 * 1024);
+    const UniqueFd more(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(read().at("process_open_fds"), before.at("process_open_fds") + 1);
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_EQ(before.at("process_max_fds"), static_cast<double>(limit.rlim_cur));
+    EXPECT_GE(read().at("process_cpu_seconds_total"), before.at("process_cpu_seconds_total"));
+    EXPECT_GT(before.at("process_cpu_seconds_total"), 0);
 }
 
 }  // namespace

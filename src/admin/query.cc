@@ -101,6 +101,20 @@ std::chrono::milliseconds QueryReader::timeout(std::string_view name) {
     return default_probe_timeout;
 }
 
+std::chrono::seconds QueryReader::seconds(std::string_view name, std::chrono::seconds otherwise,
+                                          std::chrono::seconds least, std::chrono::seconds most) {
+    const auto value = text(name);
+    if (!value) return otherwise;
+    const auto parsed = parse_duration(*value);
+    const bool whole = parsed && parsed.value() % std::chrono::seconds(1) == std::chrono::milliseconds(0);
+    if (whole && parsed.value() >= least && parsed.value() <= most) {
+        return std::chrono::duration_cast<std::chrono::seconds>(parsed.value());
+    }
+    complain(name, *value,
+             "is not a duration of whole seconds from " + format_duration(least) + " to " + format_duration(most));
+    return otherwise;
+}
+
 std::optional<std::string> QueryReader::finish() {
     if (!error_.empty()) return error_;
     for (const auto& [key, value] : target_.query) {

@@ -34,6 +34,9 @@ public:
     [[nodiscard]] bool flag(std::string_view name);
     [[nodiscard]] std::size_t number(std::string_view name, std::size_t otherwise, std::size_t most);
     [[nodiscard]] std::chrono::milliseconds timeout(std::string_view name);
+    /// A duration of whole seconds from `least` to `most`.
+    [[nodiscard]] std::chrono::seconds seconds(std::string_view name, std::chrono::seconds otherwise,
+                                               std::chrono::seconds least, std::chrono::seconds most);
 
     /// To be called when every parameter has been asked for: a message that names the value at fault and what is
     /// allowed, or nothing.

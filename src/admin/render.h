@@ -7,13 +7,16 @@
 #include <holdfast/server.h>
 
 #include "admin/sink_status.h"
+#include "admin/watch_status.h"
 
 namespace holdfast {
 
 // The API's answers as JSON, one document each, as docs/API.md shows them. Pure.
 
-/// `sink` may be null: then the answer has "sink":null. `pid` is the gateway's own.
-[[nodiscard]] std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid);
+/// `sink` may be null: then the answer has "sink":null; `watch` too: then nothing is said of alarms and drift. `pid` is
+/// the gateway's own.
+[[nodiscard]] std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid,
+                                        const WatchStatus* watch = nullptr);
 [[nodiscard]] std::string render_connections(const ConnectionPage& page);
 [[nodiscard]] std::string render_connection(const ConnectionDetail& detail);
 [[nodiscard]] std::string render_closed(const std::vector<ClosedLife>& lives);

@@ -72,9 +72,18 @@ void write_sink(JsonWriter& json, const SinkStatus* sink) {
     json.end_object();
 }
 
+void write_watch(JsonWriter& json, const WatchStatus& watch) {
+    json.field("alarms_active", watch.all_alarms_active()).key("registry_drift");
+    if (watch.registry_drift) {
+        json.value(*watch.registry_drift);
+    } else {
+        json.null();
+    }
+}
+
 }  // namespace
 
-std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid) {
+std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid, const WatchStatus* watch) {
     JsonWriter json;
     json.begin_object().field("version", version()).field("pid", pid);
     json.field("started_at", render_time(status.started_at)).field("uptime_s", as_seconds(status.uptime));
@@ -88,6 +97,7 @@ std::string render_status(const ServerStatus& status, const SinkStatus* sink, in
         .field("silent", status.probes_silent)
         .end_object();
     json.field("events", status.events).field("stale_commands", status.stale_commands);
+    if (watch != nullptr) write_watch(json, *watch);
     write_sink(json, sink);
     json.key("listeners").begin_array();
     for (const ListenerStatus& listener : status.listeners) write_listener(json, listener);

@@ -185,6 +185,13 @@ TEST(Render, StatusSaysAllOfTheGateway) {
                   R"("sink":{"type":"file","events":12,"lag_events":13,"bytes":14,"full":true,"error":"no space"},)"),
         std::string::npos)
         << json;
+    EXPECT_EQ(json.find("alarms_active"), std::string::npos);
+    WatchStatus watch;
+    watch.alarms_active = {1, 0, 2};
+    EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"(11,"alarms_active":3,"registry_drift":null,"sink")"),
+              std::string::npos);
+    watch.registry_drift = 4;
+    EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"("registry_drift":4,)"), std::string::npos);
 }
 
 }  // namespace

@@ -25,8 +25,16 @@ std::string_view host_of(std::string_view authority) {
     return authority.substr(0, colon);
 }
 
+/// Somebody follows a link to a page (which may be in a mail about an alarm): nothing is changed, and nobody but the
+/// person sees the answer.
+bool follows_link(const httplib::Request& request) {
+    return request.method == "GET" && request.get_header_value("Sec-Fetch-Mode") == "navigate" &&
+           request.get_header_value("Sec-Fetch-Dest") == "document" && !request.has_header("Origin");
+}
+
 /// A browser says from which page a request comes; a page of another site must not steer the gateway.
 bool from_another_site(const httplib::Request& request) {
+    if (follows_link(request)) return false;
     const std::string site = request.get_header_value("Sec-Fetch-Site");
     if (site == "cross-site" || site == "same-site") return true;
     const std::string origin = request.get_header_value("Origin");

@@ -47,6 +47,8 @@ public:
     void expect_body(std::size_t bytes) { readable_ = bytes; }
     /// Whether httplib has had the whole body; if not, what follows on the connection is not a request.
     [[nodiscard]] bool body_was_read() const { return readable_ == 0; }
+    /// While it is mute, what httplib writes goes nowhere.
+    void mute(bool on) { mute_ = on; }
     /// Sends the end and waits for the client's, since closing with unread bytes would destroy the answer.
     void finish();
 
@@ -75,6 +77,7 @@ private:
     Time request_began_;
     Time answer_began_;
     bool answering_ = false;
+    bool mute_ = false;
 };
 
 }  // namespace holdfast

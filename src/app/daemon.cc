@@ -16,6 +16,7 @@
 
 #include "admin/admin_server.h"
 #include "admin/server_control.h"
+#include "app/event_tap.h"
 #include "app/log.h"
 #include "app/signals.h"
 #include "app/verb.h"
@@ -51,13 +52,14 @@ private:
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] SinkStatus sink_status() const;
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
-        return sink_ ? sink_->make_handler() : make_discarding_handler();
+        return tap_events(sink_ ? sink_->make_handler() : make_discarding_handler(), hub_);
     }
 
     const DaemonConfig& config_;
     Signals signals_;  // before any thread
     Log log_;
     std::atomic<bool> sink_lost_{false};
+    EventHub hub_;  // outlives those who publish and those who follow
     std::unique_ptr<StreamSink> sink_;
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
@@ -102,10 +104,9 @@ std::optional<Error> Daemon::start_server() {
 
 std::optional<Error> Daemon::start_admin() {
     if (!config_.admin.enabled()) return std::nullopt;
-    auto admin = AdminServer::start(config_.admin.address, *control_,
-                                    {.max_message_bytes = config_.server.item.max_bytes,
-                                     .sink = [this] { return sink_status(); },
-                                     .not_ready = {}});
+    auto admin = AdminServer::start(
+        config_.admin.address, *control_,
+        {.max_message_bytes = config_.server.item.max_bytes, .sink = [this] { return sink_status(); }, .hub = &hub_});
     if (!admin) return admin.error();
     admin_ = std::move(admin).value();
     return std::nullopt;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace holdfast {
@@ -18,10 +19,12 @@ namespace holdfast {
 /// What is told live. The words are the `event:` names of the stream.
 enum class FeedKind : std::uint8_t { sample, alarm, connected, closed, item, skipped };
 inline constexpr std::size_t feed_kind_count = 6;
+extern const std::array<FeedKind, feed_kind_count> all_feed_kinds;
+[[nodiscard]] std::string_view to_string(FeedKind kind) noexcept;
 
 struct FeedMessage {
     FeedKind kind{};
-    std::string json;  ///< one line
+    std::string json;  ///< one line, without its end
 };
 
 /// Hands live messages to those who watch (GET /v1/events). A subscriber that does not keep up misses messages and is
@@ -30,10 +33,17 @@ class EventHub {
 public:
     static constexpr std::size_t most_subscribers = 16;
     static constexpr std::size_t most_waiting = 1'024;  ///< messages, of one subscriber
+    static constexpr std::size_t most_waiting_bytes =
+        4UL * 1024 * 1024;  ///< of one subscriber, unless it is one message
 
     class Subscription;
     using Kinds = std::uint32_t;  ///< a bit for each FeedKind
     [[nodiscard]] static constexpr Kinds bit(FeedKind kind) { return 1U << static_cast<unsigned>(kind); }
+
+    EventHub() = default;
+    EventHub(const EventHub&) = delete;
+    EventHub& operator=(const EventHub&) = delete;
+    ~EventHub();
 
     /// Nothing when there are most_subscribers already.
     [[nodiscard]] std::unique_ptr<Subscription> subscribe(Kinds kinds);
@@ -43,9 +53,12 @@ public:
         return (wanted_.load(std::memory_order_relaxed) & bit(kind)) != 0;
     }
     void publish(FeedKind kind, std::string json);
+    /// So many messages of a kind were not made, because they were too many: those who want the kind are told.
+    void skip(FeedKind kind, std::uint64_t messages);
 
 private:
     void leave(const Subscription& subscription);
+    void note_wanted();  // under mutex_
 
     std::mutex mutex_;
     std::vector<Subscription*> subscriptions_;  // guarded by mutex_
@@ -60,19 +73,29 @@ public:
     Subscription& operator=(const Subscription&) = delete;
     ~Subscription() { hub_.leave(*this); }
 
-    /// The next message; nothing if none came in time.
+    /// The next message; nothing if none came in time. `skipped` stands where the missing ones would have stood.
     [[nodiscard]] std::optional<FeedMessage> next(std::chrono::milliseconds patience);
 
 private:
     friend class EventHub;
-    void push(const FeedMessage& message);
+    using Line = std::shared_ptr<const std::string>;  // shared with the other subscribers
+    struct Waiting {
+        FeedKind kind{};
+        Line json;
+    };
+
+    void push(FeedKind kind, const Line& json);
+    void skip(std::uint64_t messages);
+    void put(FeedKind kind, Line json);  // under mutex_
+    void tell_skipped();                 // under mutex_
 
     EventHub& hub_;
     const Kinds kinds_;
     std::mutex mutex_;
     std::condition_variable arrived_;
-    std::deque<FeedMessage> waiting_;  // guarded by mutex_
-    std::uint64_t skipped_ = 0;        // guarded by mutex_
+    std::deque<Waiting> waiting_;    // guarded by mutex_
+    std::size_t waiting_bytes_ = 0;  // guarded by mutex_
+    std::uint64_t skipped_ = 0;      // guarded by mutex_; not told yet
 };
 
 }  // namespace holdfast

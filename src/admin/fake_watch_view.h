@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include "watch/watch_view.h"
+
+namespace holdfast {
+
+/// A watch for tests: answers from its members and remembers what it was asked. Any thread, once set up.
+class FakeWatchView final : public WatchView {
+public:
+    TrendAnswer trend(const TrendQuery& query) override {
+        const std::lock_guard lock(mutex);
+        queries.push_back(query);
+        TrendAnswer answer = points;
+        if (query.step.count() > 0) answer.step = query.step;
+        return answer;
+    }
+    AlarmBoard alarms() override {
+        const std::lock_guard lock(mutex);
+        return board;
+    }
+    SuspicionStatus suspicion() override { return {.enabled = true, .suspicions = 1, .alive = 2, .silent = 3}; }
+    std::optional<Reconciliation> reconciled() override {
+        const std::lock_guard lock(mutex);
+        return latest;
+    }
+    Reconciliation reconcile_now() override {
+        const std::lock_guard lock(mutex);
+        latest = next;
+        return next;
+    }
+
+    std::mutex mutex;  // guards what follows
+    TrendAnswer points{.step = std::chrono::seconds(1), .points = {}};
+    AlarmBoard board;
+    std::optional<Reconciliation> latest;
+    Reconciliation next;
+    std::vector<TrendQuery> queries;
+};
+
+/// An alarm with all its parts.
+inline Alarm example_alarm() {
+    Alarm alarm;
+    alarm.id = 1;
+    alarm.kind = AlarmKind::population_drop;
+    alarm.listener = "devices";
+    alarm.raised_at = EventTime(std::chrono::milliseconds(1'795'334'400'123));
+    alarm.count = 4'100;
+    alarm.took = std::chrono::milliseconds(9'100);
+    alarm.population_before = 10'000;
+    alarm.population_now = 5'900;
+    alarm.reasons = {{CloseReason::keepalive_expired, 3'813}, {CloseReason::peer_reset, 287}};
+    alarm.prefixes = {{parse_prefix("10.2.0.0/16").value(), 4'100, 0}};
+    alarm.summary = "4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16";
+    alarm.cause = "A network partition: the whole of 10.2.0.0/16 fell silent at once.";
+    alarm.advice = "Look at the router in front of 10.2.0.0/16.";
+    return alarm;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,134 @@
+#include "app/event_tap.h"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "codec/event_writer.h"
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What the sink's handler got, as the sink would write it.
+struct Written {
+    std::vector<std::string> lines;
+    int turns = 0;
+    bool ready = true;
+};
+
+class WritingHandler final : public EventHandler {
+public:
+    explicit WritingHandler(Written& to) : to_(to) {}
+    void on_connected(const ConnectedEvent& event) override {
+        writer_.append_connected(to_.lines.emplace_back(), event);
+    }
+    void on_item(const ItemEvent& event) override { writer_.append_item(to_.lines.emplace_back(), event); }
+    void on_closed(const ClosedEvent& event) override { writer_.append_closed(to_.lines.emplace_back(), event); }
+    void on_turn_end() override { ++to_.turns; }
+    bool ready() override { return to_.ready; }
+
+private:
+    Written& to_;
+    EventWriter writer_;
+};
+
+class EventTapTest : public testing::Test {
+protected:
+    void item(std::uint64_t n) {
+        tap_->on_item({.conn = conn_,
+                       .listener = "devices",
+                       .peer = peer_,
+                       .n = n,
+                       .key = "10.20.30.40",
+                       .item = "{\"ip\":\"10.20.30.40\",\n\"x\": 1}",
+                       .at = at_});
+    }
+    void connected() { tap_->on_connected({conn_, "devices", peer_, at_}); }
+    void closed() {
+        tap_->on_closed({.conn = conn_,
+                         .listener = "devices",
+                         .peer = peer_,
+                         .reason = CloseReason::peer_reset,
+                         .error = ECONNRESET,
+                         .detail = {},
+                         .evidence = {},
+                         .items = 1,
+                         .duration = 61'400ms,
+                         .at = at_});
+    }
+
+    std::unique_ptr<EventHub::Subscription> follow(std::initializer_list<FeedKind> kinds) {
+        EventHub::Kinds all = 0;
+        for (const FeedKind kind : kinds) all |= EventHub::bit(kind);
+        return hub_.subscribe(all);
+    }
+
+    EventHub hub_;
+    Written written_;
+    std::unique_ptr<EventHandler> tap_ = tap_events(std::make_unique<WritingHandler>(written_), hub_);
+    ConnectionId conn_{0x7f2c91a0, 1};
+    Endpoint peer_ = parse_endpoint("10.2.0.9:51514").value();
+    EventTime at_{1'795'334'400'123ms};
+};
+
+TEST_F(EventTapTest, EveryCallReachesTheSinksHandler) {
+    connected();
+    item(1);
+    closed();
+    tap_->on_turn_end();
+    EXPECT_EQ(written_.lines.size(), 3U);
+    EXPECT_EQ(written_.turns, 1);
+    EXPECT_TRUE(tap_->ready());
+    written_.ready = false;
+    EXPECT_FALSE(tap_->ready());
+}
+
+TEST_F(EventTapTest, ShowsTheSinksVeryLines) {
+    const auto feed = follow({FeedKind::connected, FeedKind::item, FeedKind::closed});
+    connected();
+    item(1);
+    closed();
+    ASSERT_EQ(written_.lines.size(), 3U);
+    for (const FeedKind kind : {FeedKind::connected, FeedKind::item, FeedKind::closed}) {
+        const auto message = feed->next(0ms);
+        ASSERT_TRUE(message);
+        EXPECT_EQ(message->kind, kind);
+        EXPECT_EQ(message->json + "\n", written_.lines.front());
+        written_.lines.erase(written_.lines.begin());
+    }
+    EXPECT_FALSE(feed->next(0ms));
+}
+
+TEST_F(EventTapTest, ShowsOnlyWhatIsWanted) {
+    const auto feed = follow({FeedKind::closed});
+    connected();
+    item(1);
+    closed();
+    EXPECT_EQ(feed->next(0ms)->kind, FeedKind::closed);
+    EXPECT_FALSE(feed->next(0ms));
+}
+
+TEST_F(EventTapTest, BeyondTheLimitOfASecondItOnlyCounts) {
+    const auto feed = follow({FeedKind::item, FeedKind::closed});
+    for (std::uint64_t n = 1; n <= most_tapped_per_second + 50; ++n) item(n);
+    closed();  // another kind has its own allowance
+    tap_->on_turn_end();
+    for (std::uint64_t n = 0; n < most_tapped_per_second; ++n) ASSERT_EQ(feed->next(0ms)->kind, FeedKind::item);
+    EXPECT_EQ(feed->next(0ms)->kind, FeedKind::closed);
+    EXPECT_EQ(feed->next(0ms)->json, "{\"skipped\":50}");
+    item(300);
+    tap_->on_turn_end();
+    EXPECT_EQ(feed->next(0ms)->json, "{\"skipped\":1}");
+    EXPECT_FALSE(feed->next(0ms));
+    at_ += 1s;
+    item(301);
+    EXPECT_EQ(feed->next(0ms)->kind, FeedKind::item);
+    EXPECT_EQ(written_.lines.size(), most_tapped_per_second + 53);
+}
+
+}  // namespace
+}  // namespace holdfast
