@@ -187,6 +187,9 @@ public:
     void stop_now();
 
     [[nodiscard]] ServerStatus status() const;
+    /// For how long the reactor that has been silent longest has owed the answer to an earlier call of this; those
+    /// that owe none are asked anew. Never waits: call it about once a second to feed a watchdog.
+    [[nodiscard]] std::chrono::milliseconds silence() const;
     [[nodiscard]] ConnectionPage list(const ConnectionQuery& query) const;
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
     [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery& query) const;

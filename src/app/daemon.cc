@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,9 +18,13 @@
 #include "admin/admin_server.h"
 #include "admin/server_control.h"
 #include "app/event_tap.h"
+#include "app/human.h"
 #include "app/log.h"
+#include "app/notify.h"
 #include "app/signals.h"
+#include "app/supervision.h"
 #include "app/verb.h"
+#include "base/clock.h"
 #include "base/units.h"
 #include "sink/stream_sink.h"
 
@@ -47,6 +52,9 @@ private:
     [[nodiscard]] std::optional<Error> start_sink();
     [[nodiscard]] std::optional<Error> start_server();
     [[nodiscard]] std::optional<Error> start_admin();
+    void start_supervision();
+    [[nodiscard]] std::string status_line() const;
+    void watch_over();
     void wait_for_end();
     [[nodiscard]] int stop();
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
@@ -64,6 +72,9 @@ private:
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
     std::unique_ptr<AdminServer> admin_;
+    const SystemClock clock_;
+    Notifier manager_;  // of services: systemd
+    std::optional<Supervision> supervision_;
 };
 
 std::optional<Error> Daemon::start_sink() {
@@ -137,14 +148,47 @@ SinkStatus Daemon::sink_status() const {
             .error = status.error};
 }
 
+/// "12,345 connections on 2 listeners"
+std::string Daemon::status_line() const {
+    const ServerStatus status = server_->status();
+    std::uint64_t connections = 0;
+    for (const ListenerStatus& listener : status.listeners) connections += listener.connections;
+    const std::size_t listeners = status.listeners.size();
+    return std::string(status.draining ? "stopping: " : "") + human_count(connections) +
+           (connections == 1 ? " connection on " : " connections on ") + human_count(listeners) +
+           (listeners == 1 ? " listener" : " listeners") + (status.reading_paused ? "; the sink is full" : "");
+}
+
+void Daemon::start_supervision() {
+    const char* socket = std::getenv("NOTIFY_SOCKET");
+    auto manager = Notifier::to(socket != nullptr ? socket : "");
+    if (manager) manager_ = std::move(manager).value();
+    if (!manager) log_.warn(manager.error().message);
+    supervision_.emplace(
+        manager_, log_,
+        Supervision::Options{.watchdog = watchdog_timeout(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID")),
+                             .silence = [this] { return server_->silence(); },
+                             .status = [this] { return status_line(); }},
+        clock_);
+    if (!manager_.ready(status_line())) log_.error("the service manager could not be told that the gateway is ready");
+}
+
+/// What is due on the main thread whenever it wakes.
+void Daemon::watch_over() {
+    log_.tick();
+    supervision_->look();
+}
+
 void Daemon::wait_for_end() {
     while (!sink_lost_) {
-        const auto event = signals_.wait(std::chrono::seconds(1));
-        log_.tick();
+        watch_over();
+        const auto event = signals_.wait(supervision_->patience());
         if (event == Signals::Event::terminate) return;
         if (event == Signals::Event::hangup) {
             log_.info("SIGHUP: the sink's file is opened anew; the configuration is read at start only");
+            manager_.reloading(clock_.steady());
             if (sink_) sink_->reopen();
+            manager_.ready(status_line());
         }
     }
 }
@@ -160,6 +204,8 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
 int Daemon::stop() {
     log_.info("stopping", {{"drain_time", format_duration(config_.server.drain_time)}});
     const auto deadline = std::chrono::steady_clock::now() + config_.server.drain_time;
+    constexpr std::chrono::seconds slack{10};
+    manager_.stopping(config_.server.drain_time + slack, "stopping");
     sink_lost_ ? server_->stop_now() : server_->drain();
     std::atomic<bool> ended{false};
     std::uint64_t lost = 0;
@@ -169,7 +215,8 @@ int Daemon::stop() {
         signals_.wake();
     });
     while (!ended) {
-        if (signals_.wait(std::chrono::seconds(1)) != Signals::Event::terminate) continue;
+        watch_over();
+        if (signals_.wait(supervision_->patience()) != Signals::Event::terminate) continue;
         server_->stop_now();
         if (sink_) sink_->give_up();
     }
@@ -185,6 +232,7 @@ int Daemon::run() {
         print_error(error->message);
         return exit_wrong_usage;
     }
+    start_supervision();
     wait_for_end();
     return stop();
 }

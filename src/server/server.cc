@@ -237,6 +237,14 @@ void Server::stop_now() { impl_->drain_until(SteadyTime{}); }
 void Server::wait() { impl_->wait(); }
 
 ServerStatus Server::status() const { return impl_->status(); }
+
+milliseconds Server::silence() const {
+    milliseconds longest{0};
+    const SteadyTime now = impl_->clock_.steady();
+    for (const auto& worker : impl_->workers_) longest = std::max(longest, worker->silence(now));
+    return longest;
+}
+
 std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return impl_->history_.find(query); }
 
 ConnectionPage Server::list(const ConnectionQuery& query) const {

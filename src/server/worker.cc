@@ -28,4 +28,13 @@ void Worker::start(unsigned number) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+std::chrono::milliseconds Worker::silence(SteadyTime now) {
+    const std::lock_guard lock(pulse_mutex_);
+    if (owes_answer_) return std::chrono::floor<std::chrono::milliseconds>(now - asked_);
+    asked_ = now;
+    owes_answer_ = true;
+    if (!post([this](Shard&) { owes_answer_ = false; })) owes_answer_ = false;  // it has ended: nothing to wait for
+    return std::chrono::milliseconds(0);
+}
+
 }  // namespace holdfast

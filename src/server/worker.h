@@ -1,12 +1,16 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "conn/shard.h"
 #include "reactor/reactor.h"
 #include "server/pipeline.h"
@@ -35,7 +39,14 @@ public:
         return reactor_.post([this, run = std::move(work)] { run(shard_); });
     }
 
+    /// For how long the reactor has owed the answer to an earlier call; if it owes none, it is asked anew, and zero
+    /// comes back. Any thread; never waits.
+    [[nodiscard]] std::chrono::milliseconds silence(SteadyTime now);
+
 private:
+    std::mutex pulse_mutex_;
+    SteadyTime asked_;  // guarded by pulse_mutex_
+    std::atomic<bool> owes_answer_{false};
     std::unique_ptr<Pipeline> pipeline_;
     Reactor reactor_;
     Shard shard_;

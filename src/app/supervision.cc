@@ -1,0 +1,72 @@
+#include "app/supervision.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/units.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A ping in each half of what the manager allows, and a reactor is silent too long after as much.
+milliseconds half(std::chrono::microseconds timeout) {
+    return std::max(std::chrono::floor<milliseconds>(timeout / 2), milliseconds(1));
+}
+
+}  // namespace
+
+Supervision::Supervision(const Notifier& notifier, Log& log, Options options, const Clock& clock)
+    : notifier_(notifier),
+      log_(log),
+      options_(std::move(options)),
+      clock_(clock),
+      limit_(options_.watchdog ? std::min<milliseconds>(half(*options_.watchdog), long_silence) : long_silence),
+      told_(clock.steady()) {}
+
+milliseconds Supervision::patience() const {
+    constexpr milliseconds usual{1'000};
+    // A ping is due in half the time-out, and must not come a whole wait later.
+    return options_.watchdog ? std::clamp(half(*options_.watchdog) / 4, milliseconds(1), usual) : usual;
+}
+
+void Supervision::look() {
+    judge_reactors();
+    tell_status();
+}
+
+void Supervision::judge_reactors() {
+    const milliseconds silence = options_.silence();
+    const bool hangs = silence >= limit_;
+    if (hangs != hangs_) {
+        hangs_ = hangs;
+        if (hangs) {
+            log_.error("a reactor does not turn: its connections are not served; report it with a stack trace",
+                       {{"for", format_duration(silence)}});
+        } else {
+            log_.info("all reactors turn again");
+        }
+    }
+    ping(!hangs);
+}
+
+void Supervision::ping(bool turning) {
+    if (!options_.watchdog || !turning) return;
+    const SteadyTime now = clock_.steady();
+    if (pinged_ && now - *pinged_ < half(*options_.watchdog)) return;
+    // A manager that did not take it is told again at the next look.
+    if (notifier_.alive()) pinged_ = now;
+}
+
+void Supervision::tell_status() {
+    const SteadyTime now = clock_.steady();
+    if (!notifier_.enabled() || now - told_ < status_every) return;
+    told_ = now;
+    std::string status = options_.status();
+    if (status == last_status_ || !notifier_.status(status)) return;
+    last_status_ = std::move(status);
+}
+
+}  // namespace holdfast
