@@ -1,0 +1,12 @@
+# What an operator needs beside the command: the systemd unit with its user, and under share/holdfast the example
+# configuration, kernel settings, log rotation, Prometheus rules and the Grafana dashboard.
+install(CODE "
+  set(bindir \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+  set(docdir \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
+  configure_file(\"${PROJECT_SOURCE_DIR}/deploy/holdfast.service.in\" \"${PROJECT_BINARY_DIR}/holdfast.service\" @ONLY)")
+install(FILES ${PROJECT_BINARY_DIR}/holdfast.service DESTINATION lib/systemd/system)
+install(FILES deploy/sysusers.d/holdfast.conf DESTINATION lib/sysusers.d)
+install(FILES deploy/holdfast.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast)
+install(DIRECTORY deploy/sysctl.d deploy/logrotate.d deploy/prometheus deploy/grafana
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast)
+install(FILES README.md docs/OPERATING.md docs/CONFIG.md docs/LIVENESS.md docs/API.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
