@@ -1,0 +1,139 @@
+"""What stands around the daemon in production: the service manager, its unit, the example configuration, log rotation."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import ROOT
+from gateway import Gateway, binary, run, until
+from service_manager import ServiceManager
+from stopped_thread import stopped
+
+DEPLOY = ROOT / "deploy"
+
+
+# The service manager
+
+def test_ready_comes_once_it_listens_and_stopping_before_it_ends():
+    with ServiceManager() as manager, Gateway(env=manager.env) as gateway:
+        ready = manager.wait_for("READY")
+        assert gateway.ports and gateway.admin, "READY=1 before the ports were known"
+        assert ready.variables == {"READY": "1", "STATUS": "0 connections on 1 listener"}
+        with socket.create_connection(gateway.address):
+            until(lambda: gateway.status()["connections"])
+            gateway.process.send_signal(signal.SIGTERM)
+            stopping = manager.wait_for("STOPPING")
+            assert int(stopping.variables["EXTEND_TIMEOUT_USEC"]) > 5_000_000, "less than drain_time"
+        gateway.wait_exit()
+        assert [set(m.variables) for m in manager.messages if "READY" in m.variables] == [{"READY", "STATUS"}]
+
+
+def test_a_gateway_that_cannot_start_is_never_ready():
+    with ServiceManager() as manager:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            done = run("serve", "--listen", f"127.0.0.1:{taken.getsockname()[1]}", "--admin", "off", env={**os.environ, **manager.env})
+        assert done.returncode == 2 and "READY" not in str(manager.messages)
+
+
+def test_a_reload_is_told_and_ends_ready():
+    with ServiceManager() as manager, Gateway(env=manager.env) as gateway:
+        manager.wait_for("READY")
+        before = time.monotonic()
+        gateway.process.send_signal(signal.SIGHUP)
+        reloading = manager.wait_for("RELOADING")
+        assert before - 1 < int(reloading.variables["MONOTONIC_USEC"]) / 1e6 <= time.monotonic()
+        manager.wait_for("READY", since=reloading.at)
+
+
+def test_the_status_counts_connections():
+    with ServiceManager() as manager, Gateway(env=manager.env) as gateway:
+        manager.wait_for("READY")
+        with socket.create_connection(gateway.address), socket.create_connection(gateway.address):
+            until(lambda: any(m.variables["STATUS"].startswith("2 connections on") for m in manager.all_of("STATUS")))
+            assert manager.messages[-1].variables == {"STATUS": "2 connections on 1 listener"}
+
+
+def test_pings_come_as_long_as_every_reactor_turns():
+    """WATCHDOG_USEC 2 s: a ping a second. One reactor of two is stopped; the gateway itself still answers."""
+    with ServiceManager(watchdog_s=2) as manager, Gateway("--reactors", "2", env=manager.env) as gateway:
+        until(lambda: len(manager.all_of("WATCHDOG")) >= 5)
+        pings = manager.all_of("WATCHDOG")
+        assert max(b.at - a.at for a, b in zip(pings, pings[1:])) < 2, "later than the manager allows"
+        with stopped(gateway.process.pid, "reactor-1"):
+            since = time.monotonic()
+            until(lambda: gateway.log_lines("error a reactor does not turn"))
+            hung = time.monotonic()
+            assert hung - since < 4, "a silence of half the time-out is too long"
+            gateway.ask("GET", "/healthz")
+            # Three times as long as the manager would wait.
+            until(lambda: time.monotonic() > hung + 6, timeout=10, every=0.2)
+            assert not manager.all_of("WATCHDOG", since=hung), "a ping although a reactor hangs"
+        manager.wait_for("WATCHDOG", since=hung)
+        assert gateway.log_lines("info all reactors turn again")
+
+
+def test_a_notify_socket_that_nobody_holds_is_said_and_is_no_reason_to_stay_down():
+    with Gateway(env={"NOTIFY_SOCKET": "/run/holdfast-test/nobody"}) as gateway:
+        assert until(lambda: gateway.log_lines("warn NOTIFY_SOCKET \"/run/holdfast-test/nobody\": No such file or directory"))
+        gateway.ask("GET", "/healthz")
+
+
+# The unit
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The install tree; the unit names the command in it."""
+    tree = tmp_path_factory.mktemp("tree")
+    subprocess.run(["cmake", "--install", str(ROOT / "build" / "release"), "--prefix", str(tree)], check=True, capture_output=True)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def unit(installed):
+    path = installed / "lib" / "systemd" / "system" / "holdfast.service"
+    assert "@" not in re.sub(r"@(service|system-service|privileged|resources|obsolete)", "", path.read_text())
+    return path
+
+
+def settings(unit):
+    pairs = re.findall(r"^(\w+)=(.*)$", unit.read_text(), re.M)
+    return {name: [value for key, value in pairs if key == name] for name, _ in pairs}
+
+
+def test_systemd_takes_the_unit_without_a_word(unit):
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr and not done.stdout, done.stderr + done.stdout
+
+
+def exposure(unit):
+    done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", str(unit)], capture_output=True, text=True,
+                          check=True)
+    return float(re.search(r"Overall exposure level for holdfast.service: ([\d.]+)", done.stdout)[1])
+
+
+def test_the_unit_is_hardened_as_the_documentation_says(unit):
+    said = re.search(r"systemd-analyze security` rates it ([\d.]+)", (ROOT / "docs" / "OPERATING.md").read_text())[1]
+    assert exposure(unit) == float(said) <= 1.5
+
+
+def test_the_unit_outlasts_the_drain_and_watches(unit):
+    of = settings(unit)
+    drain = re.search(r'^drain_time = "(\d+)s"', (DEPLOY / "holdfast.toml").read_text(), re.M)[1]
+    assert int(of["TimeoutStopSec"][0]) > int(drain)
+    assert int(of["WatchdogSec"][0]) >= 20, "a reactor is given 10 s"
+    assert of["Restart"] == ["on-failure"] and int(of["LimitNOFILE"][0]) > 1_000_000
+
+
+# The example configuration
+
+def test_the_example_configuration_is_accepted_without_a_warning():
+    """/var/log/holdfast is what LogsDirectory= makes: here an empty one, in a mount namespace of the test's own."""
+    words = f"mount -t tmpfs none /var/log && mkdir /var/log/holdfast && exec {binary()} check --json --config {DEPLOY / 'holdfast.toml'}"
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert '"warnings":[]' in done.stdout
