@@ -9,6 +9,7 @@ holdfast_module(sink DEPENDS codec base)
 holdfast_module(config DEPENDS server base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(watch DEPENDS server base LIBRARIES PkgConfig::httplib)
 holdfast_module(admin DEPENDS watch server base LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
+include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tcp base)
 holdfast_module(app DEPENDS admin watch config sink load server
                 LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib simdjson::simdjson)

@@ -16,6 +16,7 @@
 #include <holdfast/server.h>
 
 #include "admin/admin_server.h"
+#include "admin/dashboard/assets.h"
 #include "admin/server_control.h"
 #include "app/event_tap.h"
 #include "app/human.h"
@@ -115,9 +116,11 @@ std::optional<Error> Daemon::start_server() {
 
 std::optional<Error> Daemon::start_admin() {
     if (!config_.admin.enabled()) return std::nullopt;
-    auto admin = AdminServer::start(
-        config_.admin.address, *control_,
-        {.max_message_bytes = config_.server.item.max_bytes, .sink = [this] { return sink_status(); }, .hub = &hub_});
+    auto admin = AdminServer::start(config_.admin.address, *control_,
+                                    {.max_message_bytes = config_.server.item.max_bytes,
+                                     .sink = [this] { return sink_status(); },
+                                     .hub = &hub_,
+                                     .assets = dashboard_asset});
     if (!admin) return admin.error();
     admin_ = std::move(admin).value();
     return std::nullopt;

@@ -1,0 +1,28 @@
+# The dashboard becomes part of the program: its own files, and the chart library from Debian's libjs-dygraphs.
+find_path(DYGRAPHS_DIR dygraph.min.js PATHS /usr/share/javascript/dygraphs)
+if(NOT DYGRAPHS_DIR)
+  message(FATAL_ERROR "dygraph.min.js is missing: apt-get install libjs-dygraphs (script/install-deps does it), "
+                      "or name its folder in DYGRAPHS_DIR")
+endif()
+
+set(dashboard_dir ${PROJECT_SOURCE_DIR}/src/admin/dashboard)
+file(GLOB dashboard_files CONFIGURE_DEPENDS ${dashboard_dir}/*.js ${dashboard_dir}/*.css ${dashboard_dir}/*.svg)
+set(embedded_pairs "/=${dashboard_dir}/index.html"
+    "/dashboard/dygraph.js=${DYGRAPHS_DIR}/dygraph.min.js" "/dashboard/dygraph.css=${DYGRAPHS_DIR}/dygraph.min.css")
+foreach(file IN LISTS dashboard_files)
+  get_filename_component(name ${file} NAME)
+  list(APPEND embedded_pairs "/dashboard/${name}=${file}")
+endforeach()
+
+set(embedded ${PROJECT_BINARY_DIR}/generated/dashboard_embedded.cc)
+add_custom_command(
+  OUTPUT ${embedded}
+  COMMAND ${CMAKE_COMMAND} "-DFILES=${embedded_pairs}" -DOUTPUT=${embedded} -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+  DEPENDS ${dashboard_files} ${dashboard_dir}/index.html ${DYGRAPHS_DIR}/dygraph.min.js ${DYGRAPHS_DIR}/dygraph.min.css
+          ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+  COMMENT "Embedding the dashboard"
+  VERBATIM)
+target_sources(holdfast_admin PRIVATE ${dashboard_dir}/assets.cc ${embedded})
+if(HOLDFAST_TESTS)
+  target_sources(admin_test PRIVATE ${dashboard_dir}/assets_test.cc)
+endif()

@@ -1,0 +1,54 @@
+// Asking the gateway. Every call gives the parsed answer or throws an Error with the gateway's own message.
+
+async function ask(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, {cache: 'no-store', ...options});
+  } catch {
+    throw new Error('the gateway does not answer');
+  }
+  const body = await answer.json().catch(() => null);
+  if (answer.ok) return body;
+  const error = new Error(body?.error?.message ?? `the gateway answered ${answer.status}`);
+  error.status = answer.status;
+  error.code = body?.error?.code;
+  throw error;
+}
+
+function withQuery(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== '' && value !== null && value !== undefined);
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
+const onePath = (id) => `/v1/connections/${encodeURIComponent(id)}`;
+
+export const status = () => ask('/v1/status');
+export const trend = (query) => ask(withQuery('/v1/trend', query));
+export const alarms = () => ask('/v1/alarms');
+export const connections = (query) => ask(withQuery('/v1/connections', query));
+export const connection = (id) => ask(onePath(id));
+export const closed = (query) => ask(withQuery('/v1/closed', query));
+export const probe = (id) => ask(`${onePath(id)}/probe?timeout=3s`, {method: 'POST'});
+export const send = (id, json) => ask(`${onePath(id)}/messages`, {method: 'POST', body: json, headers: {'Content-Type': 'application/json'}});
+export const close = (id) => ask(onePath(id), {method: 'DELETE'});
+
+/** Runs `work` at once, or once more after the run that is under way: calls never pile up. */
+export function oneAtATime(work) {
+  let running = false;
+  let again = false;
+  return async function run() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    try {
+      do {
+        again = false;
+        await work();
+      } while (again);
+    } finally {
+      running = false;
+    }
+  };
+}

@@ -1,0 +1,190 @@
+// The dashboard: its parts, the live feed that moves them, and the address that says what is shown.
+
+import {Alarms} from './alarms.js';
+import {Connection} from './connection.js';
+import {Connections} from './connections.js';
+import {byId, say} from './dom.js';
+import {Ended} from './ended.js';
+import {clock, duration, number} from './format.js';
+import {Glance} from './glance.js';
+import {Feed} from './live.js';
+import {Population} from './population.js';
+
+const TABLE_MS = 2000;  // tables are asked for at most so often while things happen
+const IDLE_MS = 5000;   // and at least so often, since ages and the kernel's evidence move by themselves
+
+// Charts take their size and colours from the style sheet, for which modules do not wait.
+if (document.readyState !== 'complete') await new Promise((done) => { addEventListener('load', done, {once: true}); });
+
+// The legend of dygraphs writes style attributes, which the page's policy forbids: the page has a legend of its own.
+Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
+
+const feed = new Feed();
+const glance = new Glance();
+const population = new Population();
+const alarms = new Alarms();
+const connections = new Connections();
+const ended = new Ended();
+const connection = new Connection();
+
+// What is asked for again, and when
+
+let touched = true;  // something came or went since the tables were asked for
+let tablesAt = 0;
+
+function refreshTables(now = Date.now()) {
+  touched = false;
+  tablesAt = now;
+  glance.refresh();
+  if (connection.id !== null) {
+    connection.refresh();
+    return;
+  }
+  connections.refresh();
+  ended.refresh();
+}
+
+function refreshAll() {
+  population.refresh();
+  alarms.refresh();
+  refreshTables();
+}
+
+setInterval(() => {
+  const now = Date.now();
+  if (document.hidden || feed.state !== 'live') return;
+  if (now - tablesAt >= (touched ? TABLE_MS : IDLE_MS)) refreshTables(now);
+}, 500);
+
+feed.addEventListener('sample', ({data}) => {
+  const sample = JSON.parse(data);
+  glance.take(sample);
+  population.take(sample);
+  alarms.take(sample);
+  retitle();
+});
+feed.addEventListener('alarm', () => alarms.refresh());
+feed.addEventListener('connected', () => { touched = true; });
+feed.addEventListener('closed', ({data}) => {
+  touched = true;
+  connection.take(data);
+});
+feed.addEventListener('skipped', refreshAll);
+feed.addEventListener('back', refreshAll);
+feed.addEventListener('state', showFeed);
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) refreshAll();
+});
+
+glance.onStatus = (status) => {
+  const names = status.listeners.map((one) => one.name);
+  population.setListeners(names);
+  connections.setListeners(names);
+  ended.setReasons(Object.keys(status.closed));
+  say(byId('footer-version'), `holdfast ${status.version}, process ${status.pid}, up ${duration(Math.floor(status.uptime_s))}.`);
+};
+
+// The feed's state
+
+function showFeed() {
+  const lost = feed.state === 'lost';
+  document.body.dataset.feed = feed.state;
+  say(byId('feed-text'), {live: 'Live', lost: 'Lost', connecting: 'Connecting'}[feed.state]);
+  byId('lost').hidden = !lost;
+  if (lost) {
+    say(byId('lost-text'), feed.heardAt === null ? 'There is no live feed yet. Trying again.'
+      : `The live feed is lost since ${clock(feed.heardAt)} UTC. All figures are as of then. Trying again.`);
+  }
+  retitle();
+}
+byId('retry').addEventListener('click', () => feed.tryNow());
+
+function retitle() {
+  const alarm = alarms.activeCount ? `(${alarms.activeCount}!) ` : '';
+  const what = connection.id !== null ? connection.title
+    : glance.connections === null ? '' : `${number(glance.connections)} connections`;
+  const title = `${feed.state === 'lost' ? 'lost · ' : ''}${alarm}${what ? `${what} · ` : ''}holdfast`;
+  if (document.title !== title) document.title = title;
+}
+document.addEventListener('titlechange', retitle);
+
+// The address: #/, #/SECTION?search, #/connections/ID?peer=PEER
+
+let toSearch = false;  // the next overview starts in the search
+
+function route() {
+  if (location.hash !== '' && !location.hash.startsWith('#/')) return;
+  const [path, query] = location.hash.slice(2).split('?');
+  const [section, id] = path.split('/').map(decodeURIComponent);
+  const parameters = new URLSearchParams(query);
+  if (section === 'connections' && id) showOne(id, parameters.get('peer'));
+  else showOverview(section, parameters);
+}
+
+function showOne(id, peer) {
+  byId('overview').hidden = true;
+  byId('one').hidden = false;
+  connection.enter(id, peer);
+  scrollTo(0, 0);
+  byId('one-title').focus({preventScroll: true});
+  retitle();
+}
+
+function showOverview(section, parameters) {
+  const cameFrom = connection.id;
+  connection.leave();
+  byId('one').hidden = true;
+  byId('overview').hidden = false;
+  document.querySelector('.back a').href = '#/connections';
+  if (!section || section === 'connections') connections.enter(parameters);
+  refreshAll();
+  retitle();
+  const target = section && ['population', 'alarms', 'connections', 'ended'].includes(section) ? byId(section) : null;
+  if (toSearch) search();
+  else if (cameFrom) focusRow(cameFrom);
+  else if (target) target.focus({preventScroll: true});
+  if (target) target.scrollIntoView({block: 'start'});
+}
+
+function search() {
+  toSearch = false;
+  byId('filter-peer').focus();
+  byId('filter-peer').select();
+}
+
+/** The row that led to the page which was left. */
+function focusRow(id) {
+  const row = document.querySelector(`#overview tr[data-key="${CSS.escape(id)}"] a`);
+  (row ?? byId('connections')).focus({preventScroll: true});
+}
+
+addEventListener('hashchange', (event) => {
+  // The way back from a connection's page leads to the search that it was found with.
+  const before = new URL(event.oldURL).hash;
+  route();
+  if (connection.id !== null && before.startsWith('#/connections?')) document.querySelector('.back a').href = before;
+});
+
+// Keys
+
+byId('skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  byId('main').focus();
+});
+
+addEventListener('keydown', (event) => {
+  if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || byId('confirm').open) return;
+  if (event.target.closest('input, textarea, select')) return;
+  event.preventDefault();
+  if (connection.id === null) {
+    search();
+  } else {
+    toSearch = true;
+    location.hash = '#/connections';
+  }
+});
+
+say(byId('host'), location.host);
+route();
+showFeed();
+feed.start();

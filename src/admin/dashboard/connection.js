@@ -1,0 +1,272 @@
+// One connection's page: what it is, the kernel's evidence, its plan, its last lives; to probe, send and close.
+
+import * as api from './api.js';
+import {byId, fillFacts, say, visible} from './dom.js';
+import {evidenceLine, fillLives} from './ended.js';
+import {ago, bytes, duration, microseconds, milliseconds, number, when, words} from './format.js';
+
+const LIVES = 20;
+const ALL_LIVES = 10000;  // as many as the gateway remembers
+
+/** "10.2.0.9" of "10.2.0.9:51514", "2001:db8::1" of "[2001:db8::1]:51514" */
+const addressOf = (peer) => peer.slice(0, peer.lastIndexOf(':')).replace(/[[\]]/g, '');
+
+function generalFacts(one) {
+  return [
+    ['Key', one.key === null ? 'no item yet' : visible(one.key)],
+    ['Connection', one.conn],
+    ['Listener', one.listener],
+    ['Connected', `${duration(one.age_s)} ago`, one.connected_at],
+    ['Last item', one.key === null ? 'none yet' : `${duration(one.since_item_s)} ago`],
+    ['Items', number(one.items)],
+    ['Received', bytes(one.bytes_in), `${number(one.bytes_in)} bytes`],
+    ['Sent', bytes(one.bytes_out), `${number(one.bytes_out)} bytes`],
+    ['Unfinished item', bytes(one.unfinished_item_bytes)],
+    ['Waiting to be sent', bytes(one.downlink_queue_bytes)],
+  ];
+}
+
+function evidenceFacts(evidence) {
+  return [
+    ['Last heard', `${milliseconds(evidence.last_heard_ms)} ago`, 'any segment from the peer'],
+    ['Last acknowledged', `${milliseconds(evidence.last_ack_ms)} ago`, 'tcpi_last_ack_recv'],
+    ['Probes unanswered', number(evidence.probes)],
+    ['Retransmissions', number(evidence.retransmits)],
+    ['Unacknowledged', bytes(evidence.unacked_bytes)],
+    ['Unsent', bytes(evidence.unsent_bytes)],
+    ['Peer\u2019s window', bytes(evidence.peer_window), evidence.peer_window === 0 ? 'it takes nothing' : ''],
+    ['Round trip', microseconds(evidence.rtt_us)],
+  ];
+}
+
+const ways = {
+  fin_or_reset: 'FIN or reset', idle: 'Gone while idle', in_flight: 'Gone with data in flight', probing: 'Gone while probed',
+  zero_window: 'Takes nothing',
+};
+
+function planFacts(one) {
+  const {plan} = one;
+  const worst = Object.entries(plan.worst_case_ms).map(([way, ms]) => [ways[way] ?? words(way), `within ${milliseconds(ms)}`]);
+  return [
+    ['Promised within', milliseconds(one.detect_within_ms)],
+    ['Probed', `after ${plan.idle_s} s, then each ${plan.interval_s} s`, `${number(plan.count)} probes`],
+    ...worst,
+  ];
+}
+
+function lifeFacts(life) {
+  return [
+    ['Key', life.key === null ? 'no item' : visible(life.key)],
+    ['Connection', life.conn],
+    ['Listener', life.listener],
+    ['Ended', `${when(life.at)} UTC, ${ago(life.at)}`, life.at],
+    ['Lived', duration(life.duration_s)],
+    ['Items', number(life.items)],
+    ['Received', bytes(life.bytes_in)],
+    ['Sent', bytes(life.bytes_out)],
+    ['Error', life.error ?? 'none'],
+    ['Detail', life.detail ? visible(life.detail) : 'none'],
+  ];
+}
+
+/** Why `text` is not one JSON object; nothing if it is. */
+export function objectFault(text) {
+  if (text.trim() === '') return 'Write a JSON object, for example {"cmd":"reboot"}.';
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return `This is not JSON: ${error.message}.`;
+  }
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? '' : 'This is JSON, but not an object: it has to start with {.';
+}
+
+export class Connection {
+  #id = null;
+  #peer = null;
+  #open = false;  // the latest answer said that it lives
+  #known = false;
+  refresh = api.oneAtATime(() => this.#fetch());
+
+  constructor() {
+    byId('one-probe').addEventListener('click', () => this.#probe());
+    byId('one-close').addEventListener('click', () => this.#confirm());
+    byId('confirm').addEventListener('close', () => {
+      if (byId('confirm').returnValue === 'yes') this.#close();
+    });
+    byId('send').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    byId('send-json').addEventListener('keydown', (event) => {
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) byId('send').requestSubmit();
+    });
+  }
+
+  get id() { return this.#id; }
+
+  get title() { return `${this.#peer ?? this.#id}${this.#open ? '' : ' (ended)'}`; }
+
+  enter(id, peer) {
+    this.#id = id;
+    this.#peer = peer;
+    this.#open = this.#known = false;
+    for (const list of ['one-facts', 'one-evidence', 'one-plan']) byId(list).replaceChildren();
+    for (const place of ['one-outcome', 'send-outcome']) this.#outcome(place, '\u00a0', '');
+    byId('send-json').value = '';
+    byId('lives-body').replaceChildren();
+    say(byId('one-title'), peer ?? id);
+    this.#state('', '');
+    this.refresh();
+  }
+
+  leave() {
+    this.#id = null;
+    if (byId('confirm').open) byId('confirm').close('no');
+  }
+
+  /** An event line of the feed: this connection's end is shown at once. */
+  take(line) {
+    if (this.#id !== null && line.includes(`"${this.#id}"`)) this.refresh();
+  }
+
+  async #fetch() {
+    const id = this.#id;
+    if (id === null) return;
+    try {
+      const one = await api.connection(id);
+      if (id !== this.#id) return;
+      this.#peer = one.peer;
+      this.#showOpen(one);
+    } catch (error) {
+      if (id !== this.#id) return;
+      if (error.status === 404) await this.#showEnded(id);
+      else this.#outcome('one-outcome', error.message, 'bad');
+    }
+    if (this.#peer !== null) await this.#fetchLives(id);
+    document.dispatchEvent(new Event('titlechange'));
+  }
+
+  #showOpen(one) {
+    this.#open = this.#known = true;
+    say(byId('one-title'), one.peer);
+    this.#state('open', 'open');
+    this.#enable(true);
+    fillFacts(byId('one-facts'), generalFacts(one));
+    fillFacts(byId('one-evidence'), evidenceFacts(one.evidence));
+    fillFacts(byId('one-plan'), planFacts(one));
+  }
+
+  async #showEnded(id) {
+    if (this.#known && !this.#open) return;  // an end does not change
+    let lives = [];
+    try {
+      lives = (await api.closed({peer: this.#peer === null ? '' : addressOf(this.#peer), limit: ALL_LIVES})).closed;
+    } catch (error) {
+      this.#outcome('one-outcome', error.message, 'bad');
+      return;
+    }
+    if (id !== this.#id) return;
+    const life = lives.find((one) => one.conn === id);
+    this.#open = false;
+    this.#known = true;
+    this.#enable(false);
+    if (!life) {
+      this.#state('gone', 'not here');
+      this.#outcome('one-outcome', 'There is no such connection, and it is not among the last 10,000 that ended.', 'bad');
+      return;
+    }
+    this.#peer = life.peer;
+    say(byId('one-title'), life.peer);
+    this.#state(life.kind, `ended: ${life.reason}`);
+    this.#outcome('one-outcome', evidenceLine(life) || '\u00a0', '');
+    fillFacts(byId('one-facts'), lifeFacts(life));
+    fillFacts(byId('one-evidence'), evidenceFacts(life.evidence));
+    fillFacts(byId('one-plan'), []);
+  }
+
+  async #fetchLives(id) {
+    const address = addressOf(this.#peer);
+    try {
+      const lives = (await api.closed({peer: address, limit: LIVES})).closed.filter((life) => life.conn !== id);
+      if (id !== this.#id) return;
+      fillLives(byId('lives-body'), lives);
+      byId('lives-empty').hidden = lives.length > 0;
+      say(byId('lives-empty'), `No other connection from ${address} is among the last 10,000 that ended.`);
+    } catch {
+      return;  // shown by the next try; the feed's state tells that the gateway is away
+    }
+  }
+
+  // Acting
+
+  async #act(button, place, work) {
+    const id = this.#id;
+    button.setAttribute('aria-busy', 'true');
+    try {
+      const [text, tone] = await work(id);
+      if (id === this.#id) this.#outcome(place, text, tone);
+    } catch (error) {
+      if (id === this.#id) this.#outcome(place, error.message, 'bad');
+    } finally {
+      button.removeAttribute('aria-busy');
+      this.refresh();
+    }
+  }
+
+  #probe() {
+    this.#outcome('one-outcome', 'Asking its kernel…', '');
+    return this.#act(byId('one-probe'), 'one-outcome', async (id) => {
+      const answer = await api.probe(id);
+      const heard = `last heard ${milliseconds(answer.last_heard_ms)} ago`;
+      return answer.alive
+        ? [`It is there: known after ${milliseconds(answer.waited_ms)}, ${heard}, round trip ${microseconds(answer.rtt_us)}.`, 'good']
+        : [`Silent: no answer in ${milliseconds(answer.waited_ms)}, ${heard}. It stays until its plan ends it.`, 'bad'];
+    });
+  }
+
+  #send() {
+    const text = byId('send-json').value;
+    const fault = objectFault(text);
+    byId('send-json').setAttribute('aria-invalid', fault !== '');
+    if (fault) {
+      this.#outcome('send-outcome', fault, 'bad');
+      byId('send-json').focus();
+      return null;
+    }
+    return this.#act(byId('send').querySelector('button'), 'send-outcome', async (id) => {
+      await api.send(id, text);
+      return [`On its way since ${when(Date.now())} UTC. Whether the device took it, only the device can say.`, 'good'];
+    });
+  }
+
+  #confirm() {
+    say(byId('confirm-text'), `${this.#peer} (${this.#id}) sees the end at once and may connect again. The reason will be “kicked”.`);
+    byId('confirm').returnValue = 'no';
+    byId('confirm').showModal();
+  }
+
+  #close() {
+    return this.#act(byId('one-close'), 'one-outcome', async (id) => {
+      await api.close(id);
+      return ['It is being closed.', 'good'];
+    });
+  }
+
+  // Showing
+
+  #enable(open) {
+    for (const button of ['one-probe', 'one-close']) byId(button).disabled = !open;
+    byId('one-sending').hidden = !open;
+  }
+
+  #state(kind, text) {
+    byId('one-state').dataset.kind = kind;
+    say(byId('one-state'), text);
+  }
+
+  #outcome(place, text, tone) {
+    byId(place).dataset.tone = tone;
+    say(byId(place), text);
+  }
+}

@@ -1,0 +1,145 @@
+// The table of connections: searched, sorted and paged by the gateway; what is searched for stands in the address.
+
+import * as api from './api.js';
+import {byId, fillRows, make, say, visible} from './dom.js';
+import {bytes, duration, number} from './format.js';
+
+const ascendingFirst = new Set(['peer', 'key']);
+
+export const pageOf = (conn, peer) => `#/connections/${encodeURIComponent(conn)}?peer=${encodeURIComponent(peer)}`;
+
+function cellsOf(row) {
+  const key = row.key === null ? '–' : visible(row.key);
+  return [
+    {text: row.peer, href: pageOf(row.conn, row.peer), title: row.peer, class: 'mono'},
+    {text: key, title: row.key === null ? 'no item yet' : key, class: 'mono'},
+    {text: row.listener, title: row.listener, class: 'wide'},
+    {text: duration(row.age_s), title: `since ${row.connected_at}`, class: 'right wide'},
+    {text: row.key === null ? '–' : `${duration(row.since_item_s)}`, class: 'right'},
+    {text: number(row.items), class: 'right'},
+    {text: bytes(row.bytes_in), title: `${number(row.bytes_in)} bytes`, class: 'right wide'},
+    {text: bytes(row.bytes_out), title: `${number(row.bytes_out)} bytes`, class: 'right wide'},
+  ];
+}
+
+export class Connections {
+  #query = {peer: '', key: '', listener: '', sort: 'age', order: 'desc'};
+  #offset = 0;
+  #limit = 15;
+  #total = 0;
+  refresh = api.oneAtATime(() => this.#fetch());
+
+  constructor() {
+    const form = byId('filter');
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#search(Object.fromEntries(new FormData(form)));
+    });
+    form.addEventListener('reset', () => this.#search({peer: '', key: '', listener: ''}));
+    byId('filter-listener').addEventListener('change', () => form.requestSubmit());
+    for (const head of document.querySelectorAll('#connections th[data-sort]')) {
+      head.querySelector('button').addEventListener('click', () => this.#sortBy(head.dataset.sort));
+    }
+    byId('page-size').addEventListener('change', (event) => {
+      this.#limit = Number(event.target.value);
+      byId('connections-rows').dataset.rows = event.target.value;
+      this.#turnTo(0);
+    });
+    byId('page-previous').addEventListener('click', () => this.#turnTo(this.#offset - this.#limit));
+    byId('page-next').addEventListener('click', () => this.#turnTo(this.#offset + this.#limit));
+    this.#markSort();
+  }
+
+  setListeners(names) {
+    const select = byId('filter-listener');
+    if (names.join('\n') === [...select.options].slice(1).map((o) => o.value).join('\n')) return;
+    select.replaceChildren(make('option', {value: ''}, 'all'), ...names.map((name) => make('option', {value: name}, name)));
+    select.value = names.includes(this.#query.listener) ? this.#query.listener : '';
+  }
+
+  /** Takes the search from the address: of a link, a bookmark, or on the way back. */
+  enter(parameters) {
+    for (const name of ['peer', 'key', 'listener']) this.#query[name] = parameters.get(name) ?? '';
+    this.#query.sort = document.querySelector(`#connections th[data-sort="${CSS.escape(parameters.get('sort') ?? '')}"]`)
+      ? parameters.get('sort') : 'age';
+    this.#query.order = ['asc', 'desc'].includes(parameters.get('order')) ? parameters.get('order') : this.#usualOrder(this.#query.sort);
+    byId('filter-peer').value = this.#query.peer;
+    byId('filter-key').value = this.#query.key;
+    byId('filter-listener').value = this.#query.listener;
+    this.#offset = 0;
+    this.#markSort();
+    this.refresh();
+  }
+
+  /** "?peer=10.2.0.0/16&sort=items", or nothing where all is as usual. */
+  get address() {
+    const {sort, order} = this.#query;
+    const usual = order === this.#usualOrder(sort);
+    const said = {...this.#query, sort: sort === 'age' && usual ? '' : sort, order: usual ? '' : order};
+    const parameters = new URLSearchParams(Object.entries(said).filter(([, value]) => value !== ''));
+    return parameters.size ? `?${parameters}` : '';
+  }
+
+  #usualOrder(sort) { return ascendingFirst.has(sort) ? 'asc' : 'desc'; }
+
+  #search(fields) {
+    for (const name of ['peer', 'key', 'listener']) this.#query[name] = String(fields[name] ?? '').trim();
+    this.#changed();
+  }
+
+  #sortBy(sort) {
+    const same = this.#query.sort === sort;
+    this.#query.order = same ? (this.#query.order === 'asc' ? 'desc' : 'asc') : this.#usualOrder(sort);
+    this.#query.sort = sort;
+    this.#markSort();
+    this.#changed();
+  }
+
+  #changed() {
+    this.#offset = 0;
+    history.replaceState(null, '', `#/connections${this.address}`);
+    this.refresh();
+  }
+
+  #turnTo(offset) {
+    this.#offset = Math.max(0, offset);
+    this.refresh();
+  }
+
+  #markSort() {
+    for (const head of document.querySelectorAll('#connections th[data-sort]')) {
+      const on = head.dataset.sort === this.#query.sort;
+      if (on) head.setAttribute('aria-sort', this.#query.order === 'asc' ? 'ascending' : 'descending');
+      else head.removeAttribute('aria-sort');
+    }
+  }
+
+  async #fetch() {
+    let answer = null;
+    let trouble = '';
+    try {
+      answer = await api.connections({...this.#query, limit: this.#limit, offset: this.#offset});
+    } catch (error) {
+      trouble = error.message;
+    }
+    say(byId('connections-trouble'), trouble);
+    byId('filter-peer').setAttribute('aria-invalid', trouble.startsWith('peer='));
+    if (!answer) return;
+    if (this.#offset >= answer.total && this.#offset > 0) {  // the page has emptied meanwhile
+      this.#turnTo(Math.floor(Math.max(0, answer.total - 1) / this.#limit) * this.#limit);
+      return;
+    }
+    this.#total = answer.total;
+    fillRows(byId('connections-body'), answer.connections, (row) => row.conn, cellsOf);
+    this.#tell(answer.connections.length);
+  }
+
+  #tell(shown) {
+    const searched = this.#query.peer || this.#query.key || this.#query.listener;
+    byId('connections-empty').hidden = shown > 0;
+    say(byId('connections-empty'), searched ? 'No connection fits this search.' : 'No device is connected.');
+    say(byId('connections-range'), shown ? `${number(this.#offset + 1)} to ${number(this.#offset + shown)} of ${number(this.#total)}` : 'none');
+    byId('page-previous').disabled = this.#offset === 0;
+    byId('page-next').disabled = this.#offset + this.#limit >= this.#total;
+  }
+}
