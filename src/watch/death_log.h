@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include <holdfast/endpoint.h>
+#include <holdfast/reason.h>
+#include <holdfast/watch.h>
+
+namespace holdfast {
+
+/// What a death says about a population.
+enum class DeathClass : std::uint8_t {
+    hard,     ///< an end that nobody wants: the network, a deadline, a protocol fault, memory
+    reset,    ///< the peer or something on the way reset it; a restart, too
+    orderly,  ///< the peer closed: of interest if it does not come back
+};
+inline constexpr std::size_t death_class_count = 3;
+
+/// Nothing for the ends that the gateway's operator chose: kicked, shutdown.
+[[nodiscard]] std::optional<DeathClass> class_of(CloseReason reason);
+
+struct Death {
+    IpAddress peer;
+    std::chrono::steady_clock::time_point at;
+    CloseReason reason{};
+    std::uint8_t listener = 0;  ///< ListenerStatus::number
+};
+
+/// The latest deaths with their addresses, at most `most` (8 MB), oldest first. Counting is not its task: what it had
+/// no room for is in the counters. A value; one thread.
+class DeathLog {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+    static constexpr std::size_t most = 262'144;
+
+    /// Takes a `closed` one that has a class.
+    void note(const Observation& observation);
+    void forget_before(Time time);
+    [[nodiscard]] std::vector<Death> of(std::uint8_t listener, Time since) const;
+    [[nodiscard]] std::size_t size() const { return deaths_.size(); }
+
+private:
+    std::deque<Death> deaths_;
+};
+
+}  // namespace holdfast

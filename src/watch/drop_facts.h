@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "watch/listener_step.h"
+#include "watch/prefix_cover.h"
+
+namespace holdfast {
+
+/// The dead of one drop, told from those that died by the way.
+struct DropFacts {
+    std::size_t count = 0;
+    std::chrono::steady_clock::time_point first;
+    std::chrono::steady_clock::time_point last;
+    std::vector<ReasonShare> reasons;  ///< largest first
+    PrefixCover cover;
+};
+
+using DeathClasses = std::array<bool, death_class_count>;  ///< by DeathClass
+
+/// From a listener's deaths since `since`, those of `classes` that came together: the span of seconds in which most
+/// more died than `usual_per_second` and than trickles in. Nothing came together: a count of 0. The addresses are not
+/// looked at.
+[[nodiscard]] std::vector<Death> deaths_together(std::vector<Death> deaths, const DeathClasses& classes,
+                                                 double usual_per_second);
+
+/// What they have in common; of the living, those of `listener` that were there before the first death are asked for
+/// by `census`.
+[[nodiscard]] DropFacts gather_facts(const std::vector<Death>& deaths, std::uint8_t listener,
+                                     const std::function<std::vector<CensusEntry>()>& census);
+
+}  // namespace holdfast

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "watch/alarm_book.h"
+
+namespace holdfast {
+
+/// The life of one alarm at a time: raised when something is wrong, cleared when it has been right for a while, so that
+/// it does not flap. A value; one thread.
+class Episode {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+
+    [[nodiscard]] bool active() const { return id_.has_value(); }
+    [[nodiscard]] Alarm& alarm(AlarmBook& book) const { return book.active(*id_); }
+    void raise(AlarmBook& book, Alarm alarm) {
+        id_ = book.raise(std::move(alarm));
+        right_since_.reset();
+    }
+    /// Of an active one: how it is now.
+    void see(AlarmBook& book, Time now, bool right, std::chrono::milliseconds patience) {
+        if (!right) {
+            right_since_.reset();
+            return;
+        }
+        if (!right_since_) right_since_ = now;
+        if (now - *right_since_ >= patience) end(book);
+    }
+    void end(AlarmBook& book) {
+        if (id_) book.clear(*std::exchange(id_, std::nullopt));
+    }
+
+private:
+    std::optional<std::uint64_t> id_;
+    std::optional<Time> right_since_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,222 @@
+#include "watch/explain.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace holdfast {
+namespace {
+
+/// What the reasons of a drop have in common.
+enum class Theme : std::uint8_t { silent, unreachable, reset, closed, stalled, idle, framing, memory, defect, mixed };
+constexpr std::size_t theme_count = 10;
+
+/// Where the dead lie.
+enum class Spread : std::uint8_t { one_address, everyone, prefixes, all_over };
+
+struct Verdict {
+    Theme theme;
+    std::array<bool, 4> spreads;  // by Spread
+    std::string_view word;        // ends the summary
+    std::string_view cause;
+    std::string_view advice;
+};
+
+constexpr std::array<bool, 4> one_address{true, false, false, false};
+constexpr std::array<bool, 4> everyone{false, true, false, false};
+constexpr std::array<bool, 4> in_prefixes{false, false, true, false};
+constexpr std::array<bool, 4> all_over{false, false, false, true};
+constexpr std::array<bool, 4> any{true, true, true, true};
+
+// The first row that fits; "{}" is where.
+constexpr std::array verdicts{
+    Verdict{Theme::silent, one_address, "a NAT or proxy is gone",
+            "What answers for all behind {}, a NAT, VPN or proxy, lost power, its network or its state.",
+            "Look at the machine at {} and at the way to it; its devices come back through it or not at all."},
+    Verdict{Theme::silent, everyone, "the gateway's own network",
+            "Nobody answers any more, wherever they are: most likely the gateway's own network, link or firewall.",
+            "Look at this host first: its link, default route, firewall and conntrack table (holdfast doctor)."},
+    Verdict{Theme::silent, in_prefixes, "a partition",
+            "The network of {} is cut off: its peers fell silent together, without FIN or RST.",
+            "Look at the link, router or VPN of {}; holdfast probe --peer PREFIX says who answers again."},
+    Verdict{Theme::silent, all_over, "a path that many share",
+            "Peers with no prefix in common fell silent together: a provider, or a firewall, NAT or balancer that lost "
+            "its state.",
+            "Look at what these connections share: a provider, a balancer, a firewall's table and its idle time-out."},
+    Verdict{Theme::unreachable, any, "a route is lost",
+            "A router on the way says that there is no way to {}: a route or a link was lost, or a firewall rule "
+            "changed.",
+            "Look at the routes to {} (ip route get ADDRESS, traceroute) and at recent firewall changes."},
+    Verdict{Theme::reset, one_address, "the proxy or NAT restarted",
+            "Everything behind {} was reset at once: the proxy, balancer or NAT there restarted or failed over.",
+            "Look at the log of the machine at {}; its devices should reconnect by themselves."},
+    Verdict{
+        Theme::reset, everyone, "a firewall or balancer reset them all",
+        "Nearly every connection was reset at once: a firewall, balancer or NAT between here and everybody restarted "
+        "or lost its state.",
+        "Look at what stands in front of this gateway, and for a changed address or rule there."},
+    Verdict{Theme::reset, in_prefixes, "a restart there",
+            "The devices of {} restarted together, or a firewall or NAT in front of them reset their connections.",
+            "Look for a deploy, a power cut or a firewall that restarted at {}."},
+    Verdict{Theme::reset, all_over, "a firewall or balancer",
+            "Peers with no prefix in common were reset together: a firewall or balancer, or a release that restarts "
+            "them.",
+            "Look at balancers and firewalls that they share, and for a release that was rolled out."},
+    Verdict{Theme::closed, everyone, "a stop of the whole fleet",
+            "Nearly all closed in an orderly way: an update or command for the whole fleet, or a name or balancer that "
+            "now sends them elsewhere.",
+            "Look for a release, and whether devices still resolve and reach this gateway's address."},
+    Verdict{Theme::closed, any, "a deploy or stop that did not come back",
+            "The devices of {} closed in an orderly way: a deploy, update or shutdown.",
+            "Look at the deploy of {}: the new version does not start, or does not reach this gateway."},
+    Verdict{Theme::stalled, any, "devices stop reading",
+            "Devices of {} answer, but take nothing of what is sent to them: their program hangs, or more is sent than "
+            "they can take.",
+            "Send less or slower, and look at the devices' program; write_stall is how long they may."},
+    Verdict{
+        Theme::idle, any, "connected but mute",
+        "Devices of {} hold their connections and send nothing: a hung program, or something on the way that answers "
+        "for them.",
+        "Look at the devices' program; if quiet devices are normal, raise read_idle or set it \"off\"."},
+    Verdict{Theme::framing, any, "another framing or format",
+            "Devices of {} send what is not the listener's framing: most likely new firmware or another client.",
+            "Compare what they send with the listener's framing; the detail of holdfast closed says what was wrong."},
+    Verdict{Theme::memory, any, "out of memory", "This process or its kernel had no memory for them.",
+            "Look at memory limits, net.ipv4.tcp_mem and the size of what is buffered (holdfast doctor)."},
+    Verdict{Theme::defect, any, "a defect of the gateway", "The gateway ended them by a fault of its own.",
+            "Report it with the log and an example of holdfast closed."},
+    Verdict{Theme::mixed, everyone, "several causes at once",
+            "Nearly all ended, for different reasons: most likely something next to this gateway.",
+            "Look at this host and what stands in front of it first."},
+    Verdict{Theme::mixed, any, "several causes at once", "Connections of {} ended together for different reasons.",
+            "Look at the largest reason first: holdfast closed shows the evidence of each connection."},
+};
+
+Theme theme_of(CloseReason reason) {
+    switch (reason) {
+        case CloseReason::keepalive_expired:
+        case CloseReason::retransmit_expired:
+            return Theme::silent;
+        case CloseReason::unreachable:
+            return Theme::unreachable;
+        case CloseReason::peer_reset:
+            return Theme::reset;
+        case CloseReason::peer_closed:
+            return Theme::closed;
+        case CloseReason::window_stalled:
+            return Theme::stalled;
+        case CloseReason::read_idle:
+            return Theme::idle;
+        case CloseReason::item_deadline:
+        case CloseReason::item_too_large:
+        case CloseReason::too_many_bad_items:
+            return Theme::framing;
+        case CloseReason::out_of_memory:
+            return Theme::memory;
+        case CloseReason::internal_error:
+            return Theme::defect;
+        case CloseReason::kicked:
+        case CloseReason::shutdown:
+            break;
+    }
+    return Theme::mixed;
+}
+
+Theme theme_of(const Alarm& alarm) {
+    std::array<std::size_t, theme_count> counts{};
+    for (const ReasonShare& share : alarm.reasons)
+        counts[static_cast<std::size_t>(theme_of(share.reason))] += share.count;
+    // Of a prefix that is cut off, some are reported by a router.
+    auto& silent = counts[static_cast<std::size_t>(Theme::silent)];
+    auto& unreachable = counts[static_cast<std::size_t>(Theme::unreachable)];
+    (silent >= unreachable ? silent : unreachable) = silent + unreachable;
+    const auto most = std::max_element(counts.begin(), counts.end());
+    return 5 * *most >= 3 * alarm.count ? static_cast<Theme>(most - counts.begin()) : Theme::mixed;
+}
+
+std::size_t named_dead(const Alarm& alarm) {
+    std::size_t dead = 0;
+    for (const PrefixShare& share : alarm.prefixes) dead += share.dead;
+    return dead;
+}
+
+Spread spread_of(const Alarm& alarm) {
+    const bool named = !alarm.prefixes.empty() && 5 * named_dead(alarm) >= 4 * alarm.count;
+    if (named && alarm.prefixes.size() == 1 && alarm.prefixes[0].prefix.bits == 128) return Spread::one_address;
+    if (5 * alarm.count >= 4 * alarm.population_before) return Spread::everyone;
+    return named ? Spread::prefixes : Spread::all_over;
+}
+
+std::string name_of(const Prefix& prefix) { return prefix.bits == 128 ? to_string(prefix.address) : to_string(prefix); }
+
+std::string names_of(const std::vector<PrefixShare>& prefixes) {
+    std::string names = name_of(prefixes[0].prefix);
+    if (prefixes.size() == 2) return names + " and " + name_of(prefixes[1].prefix);
+    if (prefixes.size() > 2) names += " and " + std::to_string(prefixes.size() - 1) + " more prefixes";
+    return names;
+}
+
+std::string where(const Alarm& alarm, Spread spread) {
+    if (alarm.prefixes.empty() || spread == Spread::all_over) return "many networks";
+    return names_of(alarm.prefixes);
+}
+
+std::string where_in_summary(const Alarm& alarm, Spread spread) {
+    if (alarm.prefixes.empty()) return spread == Spread::everyone ? "everywhere" : "all over";
+    const std::string names = names_of(alarm.prefixes);
+    const std::size_t dead = named_dead(alarm);
+    if (spread == Spread::all_over) return percent_of(dead, alarm.count) + " of them in " + names;
+    std::size_t alive = 0;
+    for (const PrefixShare& share : alarm.prefixes) alive += share.alive;
+    const std::string share = alive == 0 ? "all" : percent_of(dead, dead + alive);
+    return share + (spread == Spread::one_address ? " behind " : " of ") + names;
+}
+
+std::string filled(std::string_view text, const std::string& place) {
+    std::string out(text);
+    for (std::size_t at = out.find("{}"); at != std::string::npos; at = out.find("{}")) out.replace(at, 2, place);
+    return out;
+}
+
+}  // namespace
+
+std::string with_commas(std::size_t number) {
+    std::string text = std::to_string(number);
+    for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+    return text;
+}
+
+std::string in_words(std::chrono::milliseconds duration) {
+    const auto seconds = (duration.count() + 999) / 1'000;
+    if (duration < std::chrono::seconds(1)) return "under 1 s";
+    return seconds < 120 ? std::to_string(seconds) + " s" : std::to_string((seconds + 30) / 60) + " min";
+}
+
+std::string percent_of(std::size_t part, std::size_t whole) {
+    if (whole == 0 || part >= whole) return "100 %";
+    const std::size_t percent = (200 * part + whole) / (2 * whole);
+    return std::to_string(std::min<std::size_t>(percent, 99)) + " %";
+}
+
+void explain_drop(Alarm& alarm, bool not_back) {
+    const Theme theme = theme_of(alarm);
+    const Spread spread = spread_of(alarm);
+    const auto verdict = std::find_if(verdicts.begin(), verdicts.end(), [&](const Verdict& row) {
+        return row.theme == theme && row.spreads[static_cast<std::size_t>(spread)];
+    });
+    alarm.summary = with_commas(alarm.count) + " in " + in_words(alarm.took);
+    if (!alarm.reasons.empty()) {
+        const ReasonShare& main = alarm.reasons.front();
+        alarm.summary += main.count >= alarm.count ? ", all " : ", " + percent_of(main.count, alarm.count) + " ";
+        alarm.summary += to_string(main.reason);
+    }
+    alarm.summary += ", " + where_in_summary(alarm, spread) + (not_back ? ", not back: " : ": ");
+    alarm.summary += verdict->word;
+    const std::string place = where(alarm, spread);
+    alarm.cause = filled(verdict->cause, place);
+    if (not_back) alarm.cause += " They have not come back in the time they usually need.";
+    alarm.advice = filled(verdict->advice, place);
+}
+
+}  // namespace holdfast

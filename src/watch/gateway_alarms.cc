@@ -1,0 +1,106 @@
+#include "watch/gateway_alarms.h"
+
+#include <utility>
+
+#include "base/printable.h"
+#include "watch/explain.h"
+
+namespace holdfast {
+namespace {
+
+std::size_t population_of(const ServerStatus& status) {
+    std::size_t population = 0;
+    for (const ListenerStatus& listener : status.listeners) population += listener.connections;
+    return population;
+}
+
+Alarm alarm_of(AlarmKind kind, const AlarmInput& input) {
+    Alarm alarm;
+    alarm.kind = kind;
+    alarm.population_before = alarm.population_now = population_of(input.status);
+    return alarm;
+}
+
+}  // namespace
+
+void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const SinkHealth& sink = input.sink;
+    const std::uint64_t written = sink.events - std::min(sink.events, sink.lag_events);
+    const bool stands = sink.lag_events > 0 && written == written_;
+    written_ = written;
+    if (!stands) stands_since_.reset();
+    if (stands && !stands_since_) stands_since_ = input.now;
+    if (!sink.full) full_since_.reset();
+    if (sink.full && !full_since_) full_since_ = input.now;
+    const bool wrong = !sink.error.empty() || (stands && input.now - *stands_since_ >= patience) ||
+                       (sink.full && input.now - *full_since_ >= patience);
+    if (!episode_.active() && !wrong) return;
+    if (!episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::sink_lag, input);
+        explain(alarm, sink);
+        episode_.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(book);
+    alarm.population_now = population_of(input.status);
+    if (wrong) explain(alarm, sink);
+    // What was full comes back by leaps: it must not be full for a while.
+    episode_.see(book, input.now, !wrong && !sink.full && !stands, works_for);
+}
+
+void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) {
+    alarm.count = sink.lag_events;
+    alarm.summary = with_commas(sink.lag_events) + " events wait for the sink: ";
+    if (!sink.error.empty()) {
+        alarm.summary += printable(sink.error);
+        alarm.cause = "The sink cannot write: " + printable(sink.error) + ".";
+        alarm.advice =
+            "Mend what it names (space, rights, the reader of a pipe); events wait meanwhile and none is lost.";
+        return;
+    }
+    alarm.summary += sink.full ? "it is full, and devices wait" : "it takes none";
+    alarm.cause = "What reads from the sink is slower than the devices, or hangs.";
+    alarm.advice = "Look at the reader of the pipe or the disk of the file; reading from devices goes on when it does.";
+}
+
+void DriftWatch::look(AlarmBook& book, const AlarmInput& input) {
+    if (input.reconciled == nullptr || seen_ == input.reconciled->at) return;
+    const Reconciliation& reconciled = *input.reconciled;
+    seen_ = reconciled.at;
+    failures_ = reconciled.error.empty() ? 0 : failures_ + 1;
+    const bool wrong = reconciled.error.empty() ? reconciled.drift() > 0 : failures_ >= 2;
+    if (wrong && !episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::registry_drift, input);
+        explain(alarm, reconciled);
+        episode_.raise(book, std::move(alarm));
+    } else if (wrong) {
+        explain(episode_.alarm(book), reconciled);
+    } else if (reconciled.error.empty()) {
+        episode_.end(book);
+    }
+}
+
+void DriftWatch::explain(Alarm& alarm, const Reconciliation& reconciled) {
+    alarm.count = reconciled.drift();
+    alarm.took = reconciled.took;
+    if (!reconciled.error.empty()) {
+        alarm.summary = "registry and kernel could not be compared: " + printable(reconciled.error);
+        alarm.cause = "The kernel's socket table could not be read twice in a row.";
+        alarm.advice = "Look whether sock_diag is allowed here (a seccomp filter, a container without the module).";
+        return;
+    }
+    alarm.summary = with_commas(reconciled.registry) + " connections in the registry, " +
+                    with_commas(reconciled.kernel) + " sockets in the kernel: " + with_commas(reconciled.ghosts) +
+                    " ghosts, " + with_commas(reconciled.orphans) + " orphans, " +
+                    with_commas(reconciled.stuck_close_wait) + " stuck in CLOSE_WAIT";
+    const bool only_stuck = reconciled.ghosts + reconciled.orphans == 0;
+    alarm.cause = only_stuck
+                      ? "Peers have closed and the gateway has not ended their connections: their last bytes were "
+                        "not read, or a defect."
+                      : "The registry and the kernel disagree about which connections there are: a defect of "
+                        "the gateway.";
+    alarm.advice = only_stuck ? "See whether the sink is full (reading pauses then); otherwise report the examples of "
+                                "/v1/reconciliation."
+                              : "Report the examples of /v1/reconciliation with the log; a restart mends it for now.";
+}
+
+}  // namespace holdfast

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "watch/alarm_engine.h"
+#include "watch/episode.h"
+
+namespace holdfast {
+
+// What is watched of the gateway as a whole; docs/OPERATING.md, "Alarms", has the rules. One thread.
+
+/// sink_lag: the sink fails, is full, or has events and does not write them.
+class SinkWatch {
+public:
+    static constexpr std::chrono::seconds patience{5};    ///< with a sink that is full or stands still
+    static constexpr std::chrono::seconds works_for{10};  ///< then it is cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+    static void explain(Alarm& alarm, const SinkHealth& sink);
+
+    std::uint64_t written_ = 0;
+    std::optional<Time> stands_since_;
+    std::optional<Time> full_since_;
+    Episode episode_;
+};
+
+/// registry_drift: the latest reconciliation found that registry and kernel disagree, or failed twice in a row.
+class DriftWatch {
+public:
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const Reconciliation& reconciled);
+
+    std::optional<EventTime> seen_;
+    unsigned failures_ = 0;  // in a row
+    Episode episode_;
+};
+
+}  // namespace holdfast
