@@ -1,10 +1,15 @@
 """What stands around the daemon in production: the service manager, its unit, the example configuration, log rotation."""
 
+import contextlib
+import gzip
 import os
+import pathlib
 import re
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 
 import pytest
@@ -127,6 +132,103 @@ def test_the_unit_outlasts_the_drain_and_watches(unit):
     assert int(of["TimeoutStopSec"][0]) > int(drain)
     assert int(of["WatchdogSec"][0]) >= 20, "a reactor is given 10 s"
     assert of["Restart"] == ["on-failure"] and int(of["LimitNOFILE"][0]) > 1_000_000
+
+
+class AsTheUnit:
+    """Takes the place of a network namespace for a Gateway: under the unit's restrictions, on this host's network."""
+
+    def __init__(self, writable):
+        self._writable = writable
+
+    def command(self, *words):
+        # A system call outside the filter kills, so that none is missed quietly.
+        return [sys.executable, str(ROOT / "tests" / "process" / "as_the_unit.py"), "--kill", "--writable", str(self._writable), "--", *words]
+
+    def entered(self):
+        return contextlib.nullcontext()
+
+
+def test_everything_works_under_the_units_restrictions(short_directory):
+    """Its user has no rights, its files are read-only, /proc is its own, its system calls are filtered."""
+    events = short_directory / "events.ndjson"
+    with ServiceManager() as manager:
+        os.chmod(pathlib.Path(manager.env["NOTIFY_SOCKET"]).parent, 0o755)
+        os.chmod(manager.env["NOTIFY_SOCKET"], 0o777)
+        with Gateway("--sink", f"file:{events}", env=manager.env, namespace=AsTheUnit(short_directory)) as gateway:
+            manager.wait_for("READY")
+            assert status_of(gateway.process.pid, "NoNewPrivs") == "1" and status_of(gateway.process.pid, "Seccomp") == "2"
+            with socket.create_connection(gateway.address) as device:
+                device.sendall(b'{"ip":"10.0.0.1"}\n')
+                assert until(lambda: events.exists() and '"event":"item"' in events.read_text())
+                conn = gateway.ask("GET", "/v1/connections")["connections"][0]["conn"]
+                assert gateway.send(conn, {"do": "it"}) == 202
+                assert device.recv(100) == b'{"do":"it"}\n'
+                assert gateway.probe_all()["alive"] == 1
+                metrics = gateway.ask("GET", "/metrics")
+                assert re.search(r"^process_open_fds [1-9]", metrics, re.M), "it cannot see its own descriptors"
+                assert re.search(r"^process_resident_memory_bytes [1-9]", metrics, re.M)
+                gateway.process.send_signal(signal.SIGHUP)
+                manager.wait_for("RELOADING")
+            assert until(lambda: '"event":"closed"' in events.read_text())
+        manager.wait_for("STOPPING")
+    assert events.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_restrictions_are_there_at_all(short_directory):
+    """That the test above can fail: what the unit forbids is refused to another program."""
+    words = AsTheUnit(short_directory).command("/bin/nice", "-n", "5", "true")
+    assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGSYS
+    words = [word for word in AsTheUnit(short_directory).command("/bin/sh", "-c", f"touch {ROOT}/x /etc/x; nice -n 5 true") if word != "--kill"]
+    refused = subprocess.run(words, check=False, capture_output=True, text=True).stderr
+    assert refused.count("touch: cannot touch") == 2 and "nice: cannot set niceness" in refused, refused
+
+
+def status_of(pid, field):
+    return re.search(rf"^{field}:\s+(\S+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1]
+
+
+@pytest.fixture
+def short_directory():
+    """One that another user may be given: pytest's own are closed to all but root."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-deploy-") as made:
+        os.chmod(made, 0o755)
+        yield pathlib.Path(made)
+
+
+# Log rotation
+
+def test_logrotate_loses_no_event(short_directory):
+    """The file as it is installed, but for its paths, its user and whom it signals."""
+    events = short_directory / "events.ndjson"
+    with ServiceManager() as manager, Gateway("--sink", f"file:{events}", env=manager.env) as gateway:
+        configuration = short_directory / "logrotate.conf"
+        configuration.write_text(for_a_test((DEPLOY / "logrotate.d" / "holdfast").read_text(), short_directory, gateway.process.pid))
+        for number in range(1, 4):
+            if number > 1:
+                reloads = len(manager.all_of("RELOADING"))
+                done = subprocess.run(["logrotate", "--force", "--state", str(short_directory / "state"), str(configuration)],
+                                      capture_output=True, text=True, check=False)
+                assert done.returncode == 0 and not done.stderr, done.stderr
+                assert until(lambda: len(manager.all_of("RELOADING")) > reloads), "it was not signalled"
+                manager.wait_for("READY", since=manager.all_of("RELOADING")[-1].at)
+            with socket.create_connection(gateway.address) as device:
+                device.sendall(f'{{"ip":"10.0.0.{number}"}}\n'.encode())
+                assert until(lambda: events.exists() and f'"key":"10.0.0.{number}"' in events.read_text()), "not in the new file"
+            assert until(lambda: '"event":"closed"' in events.read_text())
+            time.sleep(1.1)  # a rotated file's name ends in its second
+    files = sorted(short_directory.glob("events.ndjson*"))
+    assert len(files) == 3 and [path.suffix for path in files].count(".gz") == 1, files
+    lines = [line for path in files for line in (gzip.open(path) if path.suffix == ".gz" else open(path, "rb"))]
+    assert [sum(b'"event":"%s"' % kind in line for line in lines) for kind in (b"connected", b"item", b"closed")] == [3, 3, 3]
+
+
+def for_a_test(text, directory, pid):
+    """logrotate's file with the places, the user and the signalled process of a test."""
+    for old, new in {"/var/log/holdfast/": f"{directory}/", "su holdfast holdfast": "su root root",
+                     "/bin/systemctl kill --kill-whom=main --signal=HUP holdfast.service": f"kill -HUP {pid}"}.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
 
 
 # The example configuration
