@@ -196,9 +196,11 @@ public:
 
     /// Asks the peer's kernel by a keep-alive probe; one heard from within the last second is alive without one.
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout);
-    /// Asks all whose peer lies in `peer` (all without one), paced.
+    /// Asks all whose peer lies in `peer` (all without one) and that came by `listener` (a ListenerStatus::number;
+    /// any without one), paced.
     [[nodiscard]] ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout,
-                                         OnSilent on_silent = OnSilent::report);
+                                         OnSilent on_silent = OnSilent::report,
+                                         std::optional<std::uint8_t> listener = std::nullopt);
 
     /// What the reactors have noticed since the last call, for a watch over the population. One caller.
     [[nodiscard]] Observations observe();

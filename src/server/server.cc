@@ -290,12 +290,14 @@ std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) 
                                          });
 }
 
-ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout, OnSilent on_silent) {
+ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout, OnSilent on_silent,
+                               std::optional<std::uint8_t> listener) {
     const SteadyTime asked = impl_->clock_.steady();
-    const auto findings =
-        ask_all<ProbeFindings>(impl_->workers_, [&peer, timeout, on_silent](Shard& shard, Reply<ProbeFindings> reply) {
-            const auto wanted = [peer](const Connection& connection) {
-                return !peer || peer->contains(connection.peer.address);
+    const auto findings = ask_all<ProbeFindings>(
+        impl_->workers_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
+            const auto wanted = [peer, listener](const Connection& connection) {
+                return (!peer || peer->contains(connection.peer.address)) &&
+                       (!listener || *listener == connection.listener);
             };
             shard.probe_all(wanted, timeout, [reply, timeout, on_silent, &shard](ProbeFindings found) {
                 if (on_silent == OnSilent::close) shard.end_silent(found.silent, timeout);

@@ -1,0 +1,199 @@
+#include "watch/suspicion.h"
+
+#include <algorithm>
+
+#include <holdfast/reason.h>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds first_pause = seconds(5);
+constexpr milliseconds longest_pause = std::chrono::minutes(10);
+constexpr milliseconds late_after{400};   // an answer that came later was overdue when it was looked for
+constexpr double late_share = 0.1;        // of the answers: more than loss explains
+constexpr double tempo_memory = 2'000.0;  // answers
+
+// By rank: the gateway, a listener, then prefixes.
+constexpr std::array<unsigned, 6> v4_bits{0, 0, 96 + 8, 96 + 16, 96 + 24, 128};
+constexpr std::array<unsigned, 6> v6_bits{0, 0, 32, 48, 64, 128};
+constexpr unsigned listener_rank = 1;
+
+IpAddress masked(IpAddress address, unsigned bits) {
+    for (unsigned i = 0; i < address.bytes.size(); ++i) {
+        const unsigned kept = std::min(bits > 8 * i ? bits - 8 * i : 0U, 8U);
+        address.bytes[i] = static_cast<std::uint8_t>(address.bytes[i] & (0xff00U >> kept));
+    }
+    return address;
+}
+
+/// Half of many, or nearly all of few: where four answers in a hundred are lost, five of six are silent by chance now
+/// and then, once an hour in some small prefix.
+bool is_suspect(std::size_t silent, std::size_t answered) {
+    if (silent < Suspicion::least_signs) return false;
+    const bool many = silent + answered >= 4 * Suspicion::least_signs;
+    return many ? silent >= answered : silent >= 8 * answered;
+}
+
+bool is_silence(const Observation& observation) {
+    switch (observation.kind) {
+        case Observation::Kind::answered:
+            return false;
+        case Observation::Kind::overdue:
+            return true;
+        case Observation::Kind::closed:
+            return observation.reason == CloseReason::keepalive_expired ||
+                   observation.reason == CloseReason::retransmit_expired ||
+                   observation.reason == CloseReason::unreachable;
+    }
+    return false;
+}
+
+}  // namespace
+
+void Suspicion::note(const Observation& observation) {
+    const bool silent = is_silence(observation);
+    if (observation.kind == Observation::Kind::answered) {
+        learn_tempo(observation);
+    } else if (!silent) {
+        return;  // an end that has nothing to do with silence
+    }
+    if (signs_.size() >= most_signs) {
+        silent_ -= signs_.front().silent ? 1 : 0;
+        signs_.pop_front();
+    }
+    signs_.push_back({observation.at, observation.peer, observation.listener, silent});
+    silent_ += silent ? 1 : 0;
+}
+
+void Suspicion::learn_tempo(const Observation& observation) {
+    Tempo& tempo = tempo_[observation.listener];
+    if (observation.answered_after < late_after) {
+        tempo.on_time += 1;
+    } else {
+        tempo.late += 1;
+        tempo.slowest = std::max(tempo.slowest, observation.answered_after);
+    }
+    if (tempo.on_time + tempo.late < tempo_memory) return;
+    tempo.on_time /= 2;
+    tempo.late /= 2;
+    if (tempo.late < late_share * tempo.on_time) tempo.slowest = milliseconds(0);
+}
+
+void Suspicion::forget_old(Time now) {
+    std::erase_if(signs_, [now](const Sign& sign) { return now - sign.at > window; });
+    silent_ = static_cast<std::size_t>(
+        std::count_if(signs_.begin(), signs_.end(), [](const Sign& sign) { return sign.silent; }));
+    std::erase_if(
+        rests_, [now](const auto& each) { return !each.second.under_way && now - each.second.until > longest_pause; });
+}
+
+Suspicion::Group Suspicion::group_of(const Sign& sign, unsigned rank) {
+    if (rank == 0) return {};
+    if (rank == listener_rank) return {.rank = rank, .listener = sign.listener, .prefix = {}};
+    const unsigned bits = sign.peer.is_v4() ? v4_bits[rank] : v6_bits[rank];
+    return {.rank = rank, .listener = 0, .prefix = {masked(sign.peer, bits), bits}};
+}
+
+Suspicion::Group Suspicion::group_of(const Suspect& suspect) {
+    if (suspect.listener) return {.rank = listener_rank, .listener = *suspect.listener, .prefix = {}};
+    if (!suspect.peer) return {};
+    for (unsigned rank = listener_rank + 1; rank < ranks; ++rank) {
+        const unsigned bits = suspect.peer->address.is_v4() ? v4_bits[rank] : v6_bits[rank];
+        if (bits == suspect.peer->bits) return {.rank = rank, .listener = 0, .prefix = *suspect.peer};
+    }
+    return {};
+}
+
+bool Suspicion::belongs(const Sign& sign, const Group& group) {
+    if (group.rank == 0) return true;
+    if (group.rank == listener_rank) return sign.listener == group.listener;
+    return group.prefix.contains(sign.peer);
+}
+
+bool Suspicion::covers(const Group& wide, const Group& narrow) {
+    if (wide.rank == 0) return true;
+    if (wide.rank > narrow.rank) return false;
+    if (wide.rank == listener_rank) return narrow.rank == listener_rank && wide.listener == narrow.listener;
+    return wide.prefix.bits <= narrow.prefix.bits && wide.prefix.contains(narrow.prefix.address);
+}
+
+/// Only groups in which somebody is silent, which is few: most signs are answers and merely looked up.
+std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
+    std::map<Group, Tally> tallies;
+    for (const Sign& sign : signs_) {
+        if (!sign.silent) continue;
+        for (unsigned rank = 0; rank < ranks; ++rank) ++tallies[group_of(sign, rank)].silent;
+    }
+    std::erase_if(tallies, [](const auto& each) { return each.second.silent < least_signs; });
+    for (const Sign& sign : signs_) {
+        if (sign.silent) continue;
+        for (unsigned rank = 0; rank < ranks; ++rank) {
+            const auto found = tallies.find(group_of(sign, rank));
+            if (found != tallies.end()) ++found->second.answered;
+        }
+    }
+    return tallies;
+}
+
+bool Suspicion::rests(const Group& group, Time now) const {
+    return std::any_of(rests_.begin(), rests_.end(), [&group, now](const auto& each) {
+        const auto& [other, rest] = each;
+        if (rest.under_way) return covers(other, group);
+        return now < rest.until && !(other < group) && !(group < other);
+    });
+}
+
+/// Nothing: the network is so slow that silence says little.
+std::optional<milliseconds> Suspicion::timeout_for(const Group& group) const {
+    milliseconds timeout = usual_timeout;
+    for (std::size_t listener = 0; listener < tempo_.size(); ++listener) {
+        if (group.rank == listener_rank && group.listener != listener) continue;
+        const Tempo& tempo = tempo_[listener];
+        if (tempo.late >= least_signs && tempo.late > late_share * (tempo.on_time + tempo.late)) {
+            timeout = std::max(timeout, 2 * tempo.slowest);
+        }
+    }
+    if (timeout > longest_timeout) return std::nullopt;
+    return timeout;
+}
+
+Suspect Suspicion::suspect_of(const Group& group, const Tally& tally, milliseconds timeout) {
+    Suspect suspect{.peer = {}, .listener = {}, .timeout = timeout, .silent = tally.silent, .answered = tally.answered};
+    if (group.rank == listener_rank) suspect.listener = group.listener;
+    if (group.rank > listener_rank) suspect.peer = group.prefix;
+    return suspect;
+}
+
+std::vector<Suspect> Suspicion::decide(Time now) {
+    std::vector<Suspect> suspects;
+    forget_old(now);
+    while (silent_ >= least_signs) {
+        const auto tallies = tally();
+        const auto found = std::find_if(tallies.begin(), tallies.end(), [this, now](const auto& each) {
+            return is_suspect(each.second.silent, each.second.answered) && !rests(each.first, now);
+        });
+        if (found == tallies.end()) break;
+        const Group group = found->first;
+        // Whatever comes of it, these signs have said what they had to say.
+        std::erase_if(signs_, [&group](const Sign& sign) { return belongs(sign, group); });
+        forget_old(now);
+        const auto timeout = timeout_for(group);
+        if (!timeout) continue;
+        rests_[group].under_way = true;
+        suspects.push_back(suspect_of(group, found->second, *timeout));
+    }
+    return suspects;
+}
+
+void Suspicion::settled(const Suspect& suspect, std::size_t asked, std::size_t silent, Time now) {
+    Rest& rest = rests_[group_of(suspect)];
+    rest.under_way = false;
+    const bool for_nothing = 10 * silent < asked;
+    rest.pause = for_nothing ? std::clamp(2 * rest.pause, first_pause, longest_pause) : milliseconds(0);
+    rest.until = now + rest.pause;
+}
+
+}  // namespace holdfast

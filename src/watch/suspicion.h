@@ -1,0 +1,102 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include <holdfast/endpoint.h>
+#include <holdfast/watch.h>
+
+namespace holdfast {
+
+/// Whom to ask, because some of them fell silent.
+struct Suspect {
+    std::optional<Prefix> peer;            ///< nothing: all, or all of `listener`
+    std::optional<std::uint8_t> listener;  ///< nothing: whichever
+    std::chrono::milliseconds timeout{};   ///< to wait for answers
+    std::size_t silent = 0;                ///< signs that made it one
+    std::size_t answered = 0;              ///< signs against it
+
+    friend bool operator==(const Suspect&, const Suspect&) = default;
+};
+
+/// Tells a partition from single deaths. A prefix (an address, /24, /16, /8; in IPv6 /64, /48, /32), a listener or the
+/// whole gateway is suspect when, within a few seconds, at least five of its connections were found silent and few
+/// answered; the widest that is so is asked. Pure: time comes in; one thread.
+class Suspicion {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+
+    static constexpr std::size_t least_signs = 5;
+    static constexpr std::chrono::milliseconds window{3'000};
+    /// Five probes at the spacing that receivers answer at, and a little: as many chances as keep-alive gives.
+    static constexpr std::chrono::milliseconds usual_timeout{2'200};
+    static constexpr std::chrono::milliseconds longest_timeout{10'000};
+    static constexpr std::size_t most_signs = 65'536;
+
+    void note(const Observation& observation);
+    /// Those to ask now. Each is under way from here until settled().
+    [[nodiscard]] std::vector<Suspect> decide(Time now);
+    /// It was asked; so many did not answer. One that was suspected for nothing is left alone for a while, each time
+    /// for longer.
+    void settled(const Suspect& suspect, std::size_t asked, std::size_t silent, Time now);
+
+private:
+    struct Sign {
+        Time at;
+        IpAddress peer;
+        std::uint8_t listener = 0;
+        bool silent = false;
+    };
+    /// A group of connections that may be suspect: the narrower of two has the higher rank.
+    struct Group {
+        unsigned rank = 0;
+        std::uint8_t listener = 0;
+        Prefix prefix;
+
+        friend bool operator<(const Group& a, const Group& b) {
+            return std::tie(a.rank, a.listener, a.prefix.address, a.prefix.bits) <
+                   std::tie(b.rank, b.listener, b.prefix.address, b.prefix.bits);
+        }
+    };
+    struct Tally {
+        std::size_t silent = 0;
+        std::size_t answered = 0;
+    };
+    struct Rest {
+        bool under_way = false;
+        Time until{};
+        std::chrono::milliseconds pause{};
+    };
+    /// How quickly devices of a listener answer: late ones are a slow network's if they are many.
+    struct Tempo {
+        double on_time = 0;
+        double late = 0;
+        std::chrono::milliseconds slowest{};
+    };
+    static constexpr unsigned ranks = 6;
+
+    [[nodiscard]] static Group group_of(const Sign& sign, unsigned rank);
+    [[nodiscard]] static bool belongs(const Sign& sign, const Group& group);
+    [[nodiscard]] static bool covers(const Group& wide, const Group& narrow);
+    [[nodiscard]] std::map<Group, Tally> tally() const;
+    [[nodiscard]] bool rests(const Group& group, Time now) const;
+    [[nodiscard]] std::optional<std::chrono::milliseconds> timeout_for(const Group& group) const;
+    [[nodiscard]] static Suspect suspect_of(const Group& group, const Tally& tally, std::chrono::milliseconds timeout);
+    [[nodiscard]] static Group group_of(const Suspect& suspect);
+    void forget_old(Time now);
+    void learn_tempo(const Observation& observation);
+
+    std::deque<Sign> signs_;
+    std::size_t silent_ = 0;  // of signs_
+    std::map<Group, Rest> rests_;
+    std::array<Tempo, 256> tempo_{};
+};
+
+}  // namespace holdfast
