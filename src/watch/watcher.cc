@@ -1,0 +1,197 @@
+#include "watch/watcher.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds glance{200};
+constexpr seconds look_every{1};
+constexpr std::size_t most_questions = 4;
+
+/// Signals are the program's own business: the thread that is started meanwhile takes none.
+class SignalsBlocked {
+public:
+    SignalsBlocked() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_;
+};
+
+EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
+
+}  // namespace
+
+Watcher::Watcher(Server& server, Options options)
+    : server_(server), options_(std::move(options)), suspicion_on_(options_.suspicion), engine_(options_.alarms) {
+    const SignalsBlocked blocked;
+    watching_ = std::thread([this] {
+        pthread_setname_np(pthread_self(), "watch");
+        watch();
+    });
+    reconciling_ = std::thread([this] {
+        pthread_setname_np(pthread_self(), "reconcile");
+        reconcile_regularly();
+    });
+}
+
+void Watcher::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (std::exchange(stop_, true)) return;
+    }
+    stopping_.notify_all();
+    watching_.join();
+    reconciling_.join();
+}
+
+bool Watcher::sleep_until(Time when) {
+    std::unique_lock lock(mutex_);
+    return !stopping_.wait_until(lock, when, [this] { return stop_; });
+}
+
+void Watcher::watch() {
+    Time next_glance = std::chrono::steady_clock::now();
+    Time next_look = next_glance;
+    while (sleep_until(next_glance)) {
+        const Time now = std::chrono::steady_clock::now();
+        next_glance = now + glance;
+        take_note();
+        const bool news = take_answers(now);
+        ask_suspects(now);
+        const bool due = now >= next_look;
+        if (due) next_look = now - next_look > look_every ? now + look_every : next_look + look_every;
+        if (due || news) look(now, due);
+    }
+    questions_.clear();  // waits for those under way
+}
+
+void Watcher::take_note() {
+    for (const Observation& observation : server_.observe().seen) {
+        engine_.note(observation);
+        suspicion_.note(observation);
+    }
+}
+
+void Watcher::ask_suspects(Time now) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!suspicion_on_) return;
+    }
+    if (questions_.size() >= most_questions) return;
+    for (const Suspect& suspect : suspicion_.decide(now)) {
+        const SignalsBlocked blocked;
+        questions_.push_back({suspect, std::async(std::launch::async, [this, suspect] {
+                                  return server_.probe_all(suspect.peer, suspect.timeout, OnSilent::close,
+                                                           suspect.listener);
+                              })});
+    }
+}
+
+/// True if there were any.
+bool Watcher::take_answers(Time now) {
+    bool any = false;
+    for (auto question = questions_.begin(); question != questions_.end();) {
+        if (question->answer.wait_for(seconds(0)) != std::future_status::ready) {
+            ++question;
+            continue;
+        }
+        const Inquiry inquiry{question->suspect, question->answer.get()};
+        suspicion_.settled(inquiry.suspect, inquiry.found.asked, inquiry.found.silent.size(), now);
+        {
+            const std::lock_guard lock(mutex_);
+            ++suspicion_status_.suspicions;
+            suspicion_status_.alive += inquiry.found.alive;
+            suspicion_status_.silent += inquiry.found.silent.size();
+        }
+        if (options_.on_inquiry) options_.on_inquiry(inquiry);
+        question = questions_.erase(question);
+        any = true;
+    }
+    if (any) take_note();  // those that were closed
+    return any;
+}
+
+void Watcher::look(Time now, bool sample) {
+    const ServerStatus status = server_.status();
+    const EventTime wall = wall_now();
+    std::optional<Reconciliation> reconciled;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto settings = std::exchange(new_settings_, std::nullopt)) engine_.change(*settings);
+        reconciled = reconciled_;
+    }
+    const auto changed = engine_.look({.now = now,
+                                       .wall = wall,
+                                       .status = status,
+                                       .sink = options_.sink ? options_.sink() : SinkHealth{},
+                                       .reconciled = reconciled ? &*reconciled : nullptr,
+                                       .census = [this] { return server_.census(); }});
+    AlarmBoard board = engine_.board();
+    const std::size_t active = board.active.size();
+    {
+        const std::lock_guard lock(mutex_);
+        board_ = std::move(board);
+    }
+    for (const Alarm& alarm : changed) {
+        if (options_.on_alarm) options_.on_alarm(alarm);
+    }
+    if (!sample) return;
+    trend_.sample(wall, status);
+    if (!options_.on_sample) return;
+    const auto latest = trend_.answer({.window = seconds(1), .step = seconds(1), .listener = {}});
+    if (!latest.points.empty()) options_.on_sample({latest.points.back(), status, active});
+}
+
+void Watcher::reconcile_regularly() {
+    Time next = std::chrono::steady_clock::now() + options_.reconcile_every;
+    while (sleep_until(next)) {
+        static_cast<void>(reconcile_now());
+        next = std::chrono::steady_clock::now() + options_.reconcile_every;
+    }
+}
+
+Reconciliation Watcher::reconcile_now() {
+    const Reconciliation result = server_.reconcile();
+    const std::lock_guard lock(mutex_);
+    reconciled_ = result;
+    return result;
+}
+
+void Watcher::change(const AlarmSettings& alarms, bool suspicion) {
+    const std::lock_guard lock(mutex_);
+    new_settings_ = alarms;
+    suspicion_on_ = suspicion;
+}
+
+AlarmBoard Watcher::alarms() {
+    const std::lock_guard lock(mutex_);
+    return board_;
+}
+
+SuspicionStatus Watcher::suspicion() {
+    const std::lock_guard lock(mutex_);
+    SuspicionStatus status = suspicion_status_;
+    status.enabled = suspicion_on_;
+    return status;
+}
+
+std::optional<Reconciliation> Watcher::reconciled() {
+    const std::lock_guard lock(mutex_);
+    return reconciled_;
+}
+
+}  // namespace holdfast
