@@ -22,6 +22,7 @@
 #include "app/human.h"
 #include "app/log.h"
 #include "app/notify.h"
+#include "app/population_watch.h"
 #include "app/signals.h"
 #include "app/supervision.h"
 #include "app/verb.h"
@@ -60,6 +61,7 @@ private:
     [[nodiscard]] int stop();
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] SinkStatus sink_status() const;
+    [[nodiscard]] SinkHealth sink_health() const;
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
         return tap_events(sink_ ? sink_->make_handler() : make_discarding_handler(), hub_);
     }
@@ -72,6 +74,7 @@ private:
     std::unique_ptr<StreamSink> sink_;
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
+    std::unique_ptr<PopulationWatch> watch_;
     std::unique_ptr<AdminServer> admin_;
     const SystemClock clock_;
     Notifier manager_;  // of services: systemd
@@ -100,6 +103,8 @@ std::optional<Error> Daemon::start_sink() {
 
 std::optional<Error> Daemon::start_server() {
     ServerConfig config = config_.server;
+    config.observed = true;
+    config.canaries = config_.alarm.suspicion;
     config.on_notice = [this](const Notice& notice) {
         if (notice.kind == Notice::Kind::accept_paused) {
             log_.warn(notice.message, {{"listener", notice.listener}});
@@ -111,6 +116,8 @@ std::optional<Error> Daemon::start_server() {
     if (!server) return server.error();
     server_ = std::move(server).value();
     control_ = std::make_unique<ServerControl>(*server_);
+    watch_ = std::make_unique<PopulationWatch>(
+        *server_, config_.alarm, [this] { return sink_health(); }, log_, hub_);
     return std::nullopt;
 }
 
@@ -119,6 +126,7 @@ std::optional<Error> Daemon::start_admin() {
     auto admin = AdminServer::start(config_.admin.address, *control_,
                                     {.max_message_bytes = config_.server.item.max_bytes,
                                      .sink = [this] { return sink_status(); },
+                                     .watch = &watch_->view(),
                                      .hub = &hub_,
                                      .assets = dashboard_asset});
     if (!admin) return admin.error();
@@ -182,6 +190,11 @@ void Daemon::watch_over() {
     supervision_->look();
 }
 
+SinkHealth Daemon::sink_health() const {
+    const SinkStatus status = sink_status();
+    return {.events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
+}
+
 void Daemon::wait_for_end() {
     while (!sink_lost_) {
         watch_over();
@@ -199,6 +212,7 @@ void Daemon::wait_for_end() {
 /// On a thread of its own, so that the main thread can take a second signal meanwhile.
 std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     server_->wait();
+    watch_->stop();
     if (admin_) admin_->stop();
     const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     return sink_ ? sink_->stop(std::max(left, std::chrono::milliseconds(0))) : 0;

@@ -22,16 +22,34 @@ void ProbeRun::ask(Connection& connection, Token number, SteadyTime now) {
     ++findings_.asked;
     const auto facts = read_tcp_facts(connection.fd);
     if (facts && facts->evidence.last_heard < probe_not_needed_within) {
-        ++findings_.alive;
-        findings_.last = {.conn = {},
-                          .alive = true,
-                          .waited = {},
-                          .last_heard = facts->evidence.last_heard,
-                          .rtt = facts->evidence.rtt};
+        if (just_heard_ == JustHeard::is_alive) return count_alive(facts->evidence, milliseconds(0));
+        waiting_.push_back({.number = number, .asked = now, .asked_last = now, .was_asked = false});
         return;
     }
     force_probe(connection.fd);
-    waiting_.push_back({number, now, now});
+    waiting_.push_back({.number = number, .asked = now, .asked_last = now, .was_asked = true});
+}
+
+void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
+    ++findings_.alive;
+    findings_.last = {
+        .conn = {}, .alive = true, .waited = waited, .last_heard = evidence.last_heard, .rtt = evidence.rtt};
+}
+
+/// Heard from again, asked now that its second is over, or neither yet.
+ProbeRun::Look ProbeRun::look_at_just_heard(Waiting& waiting, const Connection& connection, const Evidence& evidence,
+                                            SteadyTime now) {
+    const milliseconds waited = elapsed(waiting.asked, now);
+    if (evidence.last_heard < waited) {
+        count_alive(evidence, waited);
+        return Look::answered;
+    }
+    if (evidence.last_heard >= probe_not_needed_within) {
+        force_probe(connection.fd);
+        waiting.asked = waiting.asked_last = now;
+        waiting.was_asked = true;
+    }
+    return Look::waits;
 }
 
 ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
@@ -43,13 +61,14 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
         count_silent(waiting, waited, now);
         return Look::answered;
     }
+    if (!waiting.was_asked && timeout_ > milliseconds(0)) {
+        return look_at_just_heard(waiting, *connection, facts->evidence, now);
+    }
     const milliseconds last_heard = facts->evidence.last_heard;
     // It had been silent for a second and more when it was asked, so a silence shorter than half of that plus the wait
     // is a new one; the margin absorbs the kernel's jiffies.
     if (last_heard < waited + probe_not_needed_within / 2) {
-        ++findings_.alive;
-        findings_.last = {
-            .conn = {}, .alive = true, .waited = waited, .last_heard = last_heard, .rtt = facts->evidence.rtt};
+        count_alive(facts->evidence, waited);
         end_forced_probe(connection->fd, policies[connection->listener].plan.idle);
         return Look::answered;
     }

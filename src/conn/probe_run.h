@@ -28,7 +28,12 @@ class ProbeRun {
 public:
     using Done = std::function<void(ProbeFindings)>;
 
-    ProbeRun(std::chrono::milliseconds timeout, Done done) : timeout_(timeout), done_(std::move(done)) {}
+    /// Who was heard from within the last second cannot be asked yet: is he alive as of then, or is he to be asked
+    /// once the second is over?
+    enum class JustHeard : std::uint8_t { is_alive, ask_soon };
+
+    ProbeRun(std::chrono::milliseconds timeout, JustHeard just_heard, Done done)
+        : timeout_(timeout), just_heard_(just_heard), done_(std::move(done)) {}
 
     void ask(Connection& connection, Token number, SteadyTime now);
     void all_asked() { all_asked_ = true; }
@@ -41,18 +46,23 @@ public:
 private:
     struct Waiting {
         Token number;
-        SteadyTime asked;  ///< first
+        SteadyTime asked;  ///< first; before that, when it was to be
         SteadyTime asked_last;
+        bool was_asked = true;
     };
 
     enum class Look : std::uint8_t { answered, waits };
     [[nodiscard]] Look look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
                                SteadyTime now);
+    [[nodiscard]] Look look_at_just_heard(Waiting& waiting, const Connection& connection, const Evidence& evidence,
+                                          SteadyTime now);
+    void count_alive(const Evidence& evidence, std::chrono::milliseconds waited);
     void count_silent(const Waiting& waiting, std::chrono::milliseconds last_heard, SteadyTime now);
     [[nodiscard]] SteadyTime next_round(SteadyTime now);
     void finish();
 
     std::chrono::milliseconds timeout_;
+    JustHeard just_heard_;
     Done done_;
     std::vector<Waiting> waiting_;
     bool all_asked_ = false;

@@ -199,14 +199,15 @@ ProbeRun::Done Shard::counted(ProbeRun::Done done) {
 }
 
 void Shard::probe(Connection& connection, milliseconds timeout, ProbeRun::Done done) {
-    ProbeRun& run = probes_.emplace_back(timeout, counted(std::move(done)));
+    ProbeRun& run = probes_.emplace_back(timeout, ProbeRun::JustHeard::is_alive, counted(std::move(done)));
     run.ask(connection, registry_.number_of(connection), reactor_.now());
     run.all_asked();
     step_probe(run);
 }
 
-void Shard::probe_all(std::function<bool(const Connection&)> wanted, milliseconds timeout, ProbeRun::Done done) {
-    ProbeRun& run = probes_.emplace_back(timeout, counted(std::move(done)));
+void Shard::probe_all(std::function<bool(const Connection&)> wanted, milliseconds timeout,
+                      ProbeRun::JustHeard just_heard, ProbeRun::Done done) {
+    ProbeRun& run = probes_.emplace_back(timeout, just_heard, counted(std::move(done)));
     walk(
         [this, &run, wanted = std::move(wanted)](Connection& connection) {
             if (wanted(connection)) run.ask(connection, registry_.number_of(connection), reactor_.now());

@@ -90,7 +90,7 @@ public:
     /// Asks one connection, or all that `wanted` says, whether they are there.
     void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done);
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
-                   ProbeRun::Done done);
+                   ProbeRun::JustHeard just_heard, ProbeRun::Done done);
 
     /// Ends those of `silent` that still are: asked, and not heard from since.
     void end_silent(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);

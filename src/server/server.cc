@@ -299,8 +299,10 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
                 return (!peer || peer->contains(connection.peer.address)) &&
                        (!listener || *listener == connection.listener);
             };
-            shard.probe_all(wanted, timeout, [reply, timeout, on_silent, &shard](ProbeFindings found) {
-                if (on_silent == OnSilent::close) shard.end_silent(found.silent, timeout);
+            const bool closes = on_silent == OnSilent::close;
+            const auto just_heard = closes ? ProbeRun::JustHeard::ask_soon : ProbeRun::JustHeard::is_alive;
+            shard.probe_all(wanted, timeout, just_heard, [reply, timeout, closes, &shard](ProbeFindings found) {
+                if (closes) shard.end_silent(found.silent, timeout);
                 reply(std::move(found));
             });
         });

@@ -1,6 +1,7 @@
 #include "watch/suspicion.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <holdfast/reason.h>
 
@@ -29,14 +30,6 @@ IpAddress masked(IpAddress address, unsigned bits) {
     return address;
 }
 
-/// Half of many, or nearly all of few: where four answers in a hundred are lost, five of six are silent by chance now
-/// and then, once an hour in some small prefix.
-bool is_suspect(std::size_t silent, std::size_t answered) {
-    if (silent < Suspicion::least_signs) return false;
-    const bool many = silent + answered >= 4 * Suspicion::least_signs;
-    return many ? silent >= answered : silent >= 8 * answered;
-}
-
 bool is_silence(const Observation& observation) {
     switch (observation.kind) {
         case Observation::Kind::answered:
@@ -54,18 +47,15 @@ bool is_silence(const Observation& observation) {
 }  // namespace
 
 void Suspicion::note(const Observation& observation) {
-    const bool silent = is_silence(observation);
-    if (observation.kind == Observation::Kind::answered) {
-        learn_tempo(observation);
-    } else if (!silent) {
-        return;  // an end that has nothing to do with silence
-    }
+    const Sign sign{observation.at, observation.peer, observation.listener, is_silence(observation)};
+    if (observation.kind == Observation::Kind::answered) learn_tempo(observation);
+    if (observation.kind == Observation::Kind::closed && (!sign.silent || is_our_doing(sign))) return;
     if (signs_.size() >= most_signs) {
         silent_ -= signs_.front().silent ? 1 : 0;
         signs_.pop_front();
     }
-    signs_.push_back({observation.at, observation.peer, observation.listener, silent});
-    silent_ += silent ? 1 : 0;
+    signs_.push_back(sign);
+    silent_ += sign.silent ? 1 : 0;
 }
 
 void Suspicion::learn_tempo(const Observation& observation) {
@@ -120,6 +110,14 @@ bool Suspicion::covers(const Group& wide, const Group& narrow) {
     return wide.prefix.bits <= narrow.prefix.bits && wide.prefix.contains(narrow.prefix.address);
 }
 
+/// What an inquiry closed is no news.
+bool Suspicion::is_our_doing(const Sign& sign) const {
+    return std::any_of(rests_.begin(), rests_.end(), [&sign](const auto& each) {
+        const auto& [group, rest] = each;
+        return belongs(sign, group) && (rest.under_way || sign.at - rest.settled < seconds(1));
+    });
+}
+
 /// Only groups in which somebody is silent, which is few: most signs are answers and merely looked up.
 std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
     std::map<Group, Tally> tallies;
@@ -128,14 +126,26 @@ std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
         for (unsigned rank = 0; rank < ranks; ++rank) ++tallies[group_of(sign, rank)].silent;
     }
     std::erase_if(tallies, [](const auto& each) { return each.second.silent < least_signs; });
+    if (tallies.empty()) return tallies;
     for (const Sign& sign : signs_) {
-        if (sign.silent) continue;
         for (unsigned rank = 0; rank < ranks; ++rank) {
             const auto found = tallies.find(group_of(sign, rank));
-            if (found != tallies.end()) ++found->second.answered;
+            if (found == tallies.end()) continue;
+            Tally& tally = found->second;
+            tally.answered += sign.silent ? 0 : 1;
+            tally.breaks += sign.silent ? 0 : 1;
+            tally.row += sign.silent ? 1 : 0;
+            if (tally.breaks > 1) tally.row = tally.breaks = 0;
         }
     }
     return tallies;
+}
+
+/// A row is the quick sign, since answers from before a partition do not count against it. Where four answers in a
+/// hundred are lost, eight in a row but one are silent by chance once in a thousand hours.
+bool Suspicion::is_suspect(const Tally& tally) {
+    const bool many = tally.silent + tally.answered >= 4 * least_signs;
+    return tally.row >= least_signs || (many && tally.silent >= tally.answered);
 }
 
 bool Suspicion::rests(const Group& group, Time now) const {
@@ -168,12 +178,13 @@ Suspect Suspicion::suspect_of(const Group& group, const Tally& tally, millisecon
 }
 
 std::vector<Suspect> Suspicion::decide(Time now) {
-    std::vector<Suspect> suspects;
+    std::vector<Suspect> suspects = std::exchange(again_, {});
+    for (const Suspect& suspect : suspects) rests_[group_of(suspect)].under_way = true;
     forget_old(now);
     while (silent_ >= least_signs) {
         const auto tallies = tally();
         const auto found = std::find_if(tallies.begin(), tallies.end(), [this, now](const auto& each) {
-            return is_suspect(each.second.silent, each.second.answered) && !rests(each.first, now);
+            return is_suspect(each.second) && !rests(each.first, now);
         });
         if (found == tallies.end()) break;
         const Group group = found->first;
@@ -189,9 +200,13 @@ std::vector<Suspect> Suspicion::decide(Time now) {
 }
 
 void Suspicion::settled(const Suspect& suspect, std::size_t asked, std::size_t silent, Time now) {
-    Rest& rest = rests_[group_of(suspect)];
+    const Group group = group_of(suspect);
+    Rest& rest = rests_[group];
     rest.under_way = false;
+    rest.settled = now;
+    std::erase_if(signs_, [&group](const Sign& sign) { return belongs(sign, group); });  // noticed meanwhile
     const bool for_nothing = 10 * silent < asked;
+    if (!for_nothing && asked > silent) again_.push_back(suspect);
     rest.pause = for_nothing ? std::clamp(2 * rest.pause, first_pause, longest_pause) : milliseconds(0);
     rest.until = now + rest.pause;
 }

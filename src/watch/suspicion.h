@@ -27,16 +27,16 @@ struct Suspect {
 };
 
 /// Tells a partition from single deaths. A prefix (an address, /24, /16, /8; in IPv6 /64, /48, /32), a listener or the
-/// whole gateway is suspect when, within a few seconds, at least five of its connections were found silent and few
-/// answered; the widest that is so is asked. Pure: time comes in; one thread.
+/// whole gateway is suspect when, within a few seconds, eight of its connections in a row (but for one) were found
+/// silent or more of many than answered; the widest that is so is asked. Pure: time comes in; one thread.
 class Suspicion {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    static constexpr std::size_t least_signs = 5;
+    static constexpr std::size_t least_signs = 8;
     static constexpr std::chrono::milliseconds window{3'000};
-    /// Five probes at the spacing that receivers answer at, and a little: as many chances as keep-alive gives.
-    static constexpr std::chrono::milliseconds usual_timeout{2'200};
+    /// Four probes at the spacing that receivers answer at, and a little.
+    static constexpr std::chrono::milliseconds usual_timeout{1'700};
     static constexpr std::chrono::milliseconds longest_timeout{10'000};
     static constexpr std::size_t most_signs = 65'536;
 
@@ -68,9 +68,12 @@ private:
     struct Tally {
         std::size_t silent = 0;
         std::size_t answered = 0;
+        std::size_t row = 0;     ///< silent ones, the latest, and at most one answer among them
+        std::size_t breaks = 0;  ///< answers in that row
     };
     struct Rest {
         bool under_way = false;
+        Time settled{};
         Time until{};
         std::chrono::milliseconds pause{};
     };
@@ -86,6 +89,8 @@ private:
     [[nodiscard]] static bool belongs(const Sign& sign, const Group& group);
     [[nodiscard]] static bool covers(const Group& wide, const Group& narrow);
     [[nodiscard]] std::map<Group, Tally> tally() const;
+    [[nodiscard]] static bool is_suspect(const Tally& tally);
+    [[nodiscard]] bool is_our_doing(const Sign& sign) const;
     [[nodiscard]] bool rests(const Group& group, Time now) const;
     [[nodiscard]] std::optional<std::chrono::milliseconds> timeout_for(const Group& group) const;
     [[nodiscard]] static Suspect suspect_of(const Group& group, const Tally& tally, std::chrono::milliseconds timeout);
@@ -96,6 +101,7 @@ private:
     std::deque<Sign> signs_;
     std::size_t silent_ = 0;  // of signs_
     std::map<Group, Rest> rests_;
+    std::vector<Suspect> again_;  // proved right: once more, for those that were heard from just before
     std::array<Tempo, 256> tempo_{};
 };
 

@@ -1,0 +1,62 @@
+#include "app/population_watch.h"
+
+#include <string>
+#include <utility>
+
+#include "admin/render_watch.h"
+#include "base/units.h"
+
+namespace holdfast {
+namespace {
+
+AlarmSettings settings_of(const AlarmConfig& config) {
+    return {.window = config.window,
+            .drop_percent = config.drop_percent,
+            .drop_least = config.drop_least,
+            .recover_within = config.recover_within};
+}
+
+std::string name_of(const Suspect& suspect) {
+    if (suspect.peer) return to_string(*suspect.peer);
+    return suspect.listener ? "listener number " + std::to_string(*suspect.listener) : "all connections";
+}
+
+}  // namespace
+
+PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkHealth()> sink, Log& log,
+                                 EventHub& feed)
+    : log_(log),
+      feed_(feed),
+      watcher_(std::make_unique<Watcher>(
+          server, Watcher::Options{.alarms = settings_of(config),
+                                   .suspicion = config.suspicion,
+                                   .sink = std::move(sink),
+                                   .on_alarm = [this](const Alarm& alarm) { on_alarm(alarm); },
+                                   .on_inquiry = [this](const Inquiry& inquiry) { on_inquiry(inquiry); },
+                                   .on_sample = [this](const PopulationSample& sample) { on_sample(sample); }})) {}
+
+void PopulationWatch::change(const AlarmConfig& config) { watcher_->change(settings_of(config), config.suspicion); }
+
+void PopulationWatch::on_sample(const PopulationSample& sample) {
+    if (!feed_.wanted(FeedKind::sample)) return;
+    feed_.publish(FeedKind::sample, render_sample(sample.point, sample.status, sample.alarms_active));
+}
+
+void PopulationWatch::on_alarm(const Alarm& alarm) {
+    if (feed_.wanted(FeedKind::alarm)) feed_.publish(FeedKind::alarm, render_alarm(alarm));
+    log_.warn(alarm.cleared_at ? "alarm cleared" : "alarm", {{"alarm", to_string(alarm.kind)},
+                                                             {"listener", alarm.listener},
+                                                             {"summary", alarm.summary},
+                                                             {"cause", alarm.cause},
+                                                             {"advice", alarm.advice}});
+}
+
+void PopulationWatch::on_inquiry(const Inquiry& inquiry) {
+    log_.info("asked on suspicion; who did not answer was closed",
+              {{"peer", name_of(inquiry.suspect)},
+               {"asked", std::to_string(inquiry.found.asked)},
+               {"silent", std::to_string(inquiry.found.silent.size())},
+               {"waited", format_duration(inquiry.found.waited)}});
+}
+
+}  // namespace holdfast

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+
+#include <holdfast/server.h>
+
+#include "app/log.h"
+#include "config/daemon_config.h"
+#include "watch/event_hub.h"
+#include "watch/watcher.h"
+
+namespace holdfast {
+
+/// The daemon's watch over its population: a Watcher that logs what it finds and tells it to the live feed and the
+/// webhook. Stop it when the server's reactors have ended, before the server goes.
+class PopulationWatch {
+public:
+    PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkHealth()> sink, Log& log,
+                    EventHub& feed);
+
+    [[nodiscard]] WatchView& view() { return *watcher_; }
+    /// Settings of a reloaded configuration. Any thread.
+    void change(const AlarmConfig& config);
+    void stop() { watcher_->stop(); }
+
+private:
+    void on_sample(const PopulationSample& sample);
+    void on_alarm(const Alarm& alarm);
+    void on_inquiry(const Inquiry& inquiry);
+
+    Log& log_;
+    EventHub& feed_;
+    std::unique_ptr<Watcher> watcher_;
+};
+
+}  // namespace holdfast
