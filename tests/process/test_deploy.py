@@ -239,3 +239,26 @@ def test_the_example_configuration_is_accepted_without_a_warning():
     done = subprocess.run(["unshare", "--mount", "sh", "-c", words], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     assert '"warnings":[]' in done.stdout
+
+
+# Kernel settings and documentation
+
+def test_every_kernel_setting_exists_and_is_explained():
+    text = (DEPLOY / "sysctl.d" / "90-holdfast.conf").read_text()
+    settings = re.findall(r"^([a-z0-9_.-]+) = (\d+)$", text, re.M)
+    assert len(settings) >= 7 and len(settings) == len(re.findall(r"^[^#\n]", text, re.M))
+    operating = (ROOT / "docs" / "OPERATING.md").read_text()
+    for name, _ in settings:
+        assert pathlib.Path("/proc/sys", *name.split(".")).exists(), f"this kernel knows no {name}"
+        assert name.rsplit(".", 1)[1] in operating or name == "fs.file-max", f"OPERATING.md does not explain {name}"
+
+
+def test_every_reason_and_every_alert_is_explained():
+    operating = (ROOT / "docs" / "OPERATING.md").read_text()
+    with Gateway() as gateway:
+        reasons = set(re.findall(r'holdfast_connections_closed_total{[^}]*reason="(\w+)"', gateway.ask("GET", "/metrics")))
+    table = operating.split("## Each reason, and what to do")[1]
+    assert len(reasons) >= 14 and not reasons - set(re.findall(r"^\| `(\w+)` \|", table, re.M))
+    alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "holdfast.rules.yml").read_text())
+    assert f"{len(alerts)} alerts" in operating
+    assert not [alert for alert in alerts if f"`{alert}`" not in operating]
