@@ -25,6 +25,7 @@ struct ApiOptions {
     std::size_t max_message_bytes = 64 * 1024;    ///< of a downlink body
     SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
     std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
+    std::function<std::string()> hangs = {};      ///< what of the gateway does not go on: /healthz; empty text: nothing
     // What is absent of these is answered by 404 or 409. `watch` and `hub` must outlive the API.
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;

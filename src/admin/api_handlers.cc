@@ -16,7 +16,7 @@ constexpr std::string_view index_text =
     "holdfast admin API\n"
     "\n"
     "GET    /v1                                   this list\n"
-    "GET    /healthz                              200 while the sink can write\n"
+    "GET    /healthz                              200 while it works: reactors turn, the sink can write\n"
     "GET    /readyz                               200 while devices are welcome\n"
     "GET    /metrics                              Prometheus metrics\n"
     "GET    /v1/status                            the gateway at a glance\n"
@@ -64,6 +64,8 @@ ApiAnswer Api::index(const Call& call) {
 
 ApiAnswer Api::healthz(const Call& call) {
     if (const auto wrong = unexpected_query(call.target)) return bad_query(*wrong);
+    const std::string hanging = options_.hangs ? options_.hangs() : std::string();
+    if (!hanging.empty()) return error(503, "hangs", hanging);
     const std::string trouble = options_.sink ? options_.sink().error : std::string();
     if (!trouble.empty()) return error(503, "sink_error", "the sink cannot write: " + trouble);
     return json(R"({"status":"ok"})");

@@ -60,6 +60,16 @@ TEST_F(ApiTest, HealthFollowsTheSink) {
     EXPECT_THAT(answer.body, HasSubstr("No space left on device"));
 }
 
+TEST_F(ApiTest, HealthFollowsTheReactors) {
+    std::string hanging;
+    Api api(gateway_, {.hangs = [&hanging] { return hanging; }});
+    EXPECT_EQ(api.answer({.method = "GET", .target = "/healthz"}).status, 200);
+    hanging = "a reactor has not turned for 12s";
+    const ApiAnswer answer = api.answer({.method = "GET", .target = "/healthz"});
+    expect_error(answer, 503, "hangs");
+    EXPECT_THAT(answer.body, HasSubstr(hanging));
+}
+
 TEST_F(ApiTest, ReadinessSaysWhyNot) {
     EXPECT_EQ(get("/readyz").status, 200);
     not_ready_ = "the sink is opening";

@@ -56,6 +56,7 @@ private:
     [[nodiscard]] std::optional<Error> start_admin();
     void start_supervision();
     [[nodiscard]] std::string status_line() const;
+    [[nodiscard]] std::string hanging() const;
     void watch_over();
     void wait_for_end();
     [[nodiscard]] int stop();
@@ -126,6 +127,7 @@ std::optional<Error> Daemon::start_admin() {
     auto admin = AdminServer::start(config_.admin.address, *control_,
                                     {.max_message_bytes = config_.server.item.max_bytes,
                                      .sink = [this] { return sink_status(); },
+                                     .hangs = [this] { return hanging(); },
                                      .watch = &watch_->view(),
                                      .hub = &hub_,
                                      .assets = dashboard_asset});
@@ -168,6 +170,12 @@ std::string Daemon::status_line() const {
     return std::string(status.draining ? "stopping: " : "") + human_count(connections) +
            (connections == 1 ? " connection on " : " connections on ") + human_count(listeners) +
            (listeners == 1 ? " listener" : " listeners") + (status.reading_paused ? "; the sink is full" : "");
+}
+
+std::string Daemon::hanging() const {
+    const auto silence = server_->silence();
+    if (silence < Supervision::long_silence) return "";
+    return "a reactor has not turned for " + format_duration(std::chrono::floor<std::chrono::seconds>(silence));
 }
 
 void Daemon::start_supervision() {
