@@ -11,8 +11,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
 
-# Files whose samples all wait at the same time in one fixture, so that they belong on one worker.
-TOGETHER = ("test_facts.py", "test_reasons.py", "test_prometheus.py")
+# Files whose tests share a fixture that is costly, or that there may be only one of: they belong on one worker.
+TOGETHER = ("test_facts.py", "test_reasons.py", "test_prometheus.py", "test_unit.py")
 # The longest waits start first; other tests go wherever there is room.
 FIRST = ("test_no_living_connection", "test_reasons.py", "test_every_silent_death", "test_facts.py", "test_churn.py")
 
