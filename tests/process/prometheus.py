@@ -82,8 +82,14 @@ class Prometheus:
 
 
 def selectors(expression):
-    """Each metric of an expression with its matchers, as Prometheus would select it."""
-    return [name + (matchers or "") for name, matchers in SELECTOR.findall(expression)]
+    """Each metric of an expression with its matchers, as Prometheus would select it; of alternatives (=~"a|b") each alone."""
+    found = []
+    for name, matchers in SELECTOR.findall(expression):
+        alternatives = [(label, words.split("|")) for label, words in re.findall(r'(\w+)=~"([^"]*\|[^"]*)"', matchers)]
+        found.append(name + matchers)
+        for label, words in alternatives:
+            found += [name + re.sub(rf'\b{label}=~"[^"]*"', f'{label}="{word}"', matchers) for word in words]
+    return found
 
 
 def grouping_labels(expression):
