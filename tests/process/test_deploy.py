@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import json
 import os
 import pathlib
 import re
@@ -151,6 +152,28 @@ def short_directory():
     with tempfile.TemporaryDirectory(prefix="holdfast-deploy-") as made:
         os.chmod(made, 0o755)
         yield pathlib.Path(made)
+
+
+# What devices write, shown
+
+def test_the_bytes_of_a_device_reach_no_terminal():
+    """A key that would clear the screen, in both ways to write a control sequence, start a line and ring the bell."""
+    key = "\x1b[2Ja\x9b31mb\r\nc\x07\x7f"
+    with Gateway("--log-level", "debug") as gateway:
+        with socket.create_connection(gateway.address) as device:
+            device.sendall(json.dumps({"ip": key}).encode() + b"\n")
+            assert until(lambda: gateway.ask("GET", "/v1/connections")["connections"][0]["key"] == key)
+            conn = gateway.ask("GET", "/v1/connections")["connections"][0]["conn"]
+            shown = [run(*words, "--admin", gateway.admin_flag()) for words in
+                     (["list"], ["list", "--json"], ["show", conn], ["show", conn, "--json"], ["status"])]
+        assert until(lambda: gateway.ask("GET", "/v1/closed")["closed"])
+        shown += [run(*words, "--admin", gateway.admin_flag()) for words in (["closed"], ["closed", "--json"])]
+        assert sum("[2Ja" in each.stdout for each in shown) >= 6, "the key is not shown at all"
+        texts = [text for each in shown for text in (each.stdout, each.stderr)] + list(gateway.stderr)
+        assert all(each.returncode == 0 for each in shown)
+    for text in texts:
+        bad = [c for c in text if (ord(c) < 0x20 and c != "\n") or 0x7f <= ord(c) < 0xa0]
+        assert not bad, f"{bad} in {text!r}"
 
 
 # Log rotation
