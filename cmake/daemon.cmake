@@ -4,6 +4,7 @@ find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(ncurses REQUIRED IMPORTED_TARGET ncursesw)
 
 holdfast_module(sink DEPENDS codec base)
 holdfast_module(config DEPENDS server base LIBRARIES tomlplusplus::tomlplusplus)
@@ -12,7 +13,7 @@ holdfast_module(admin DEPENDS watch server base LIBRARIES PkgConfig::httplib pro
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tcp base)
 holdfast_module(app DEPENDS admin watch config sink load server
-                LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib simdjson::simdjson)
+                LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib PkgConfig::ncurses simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)
 target_link_libraries(holdfast_command PRIVATE holdfast_app holdfast_flags)

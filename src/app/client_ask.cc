@@ -14,6 +14,13 @@ int refuse_stranger(const ClientFlags& flags, int status) {
     return exit_unreachable;
 }
 
+/// One line, or where there is more to say (every error of a configuration file) one line each.
+void print_refusal(const AnswerView& answer) {
+    const auto details = answer.list("/error/details");
+    if (details.empty()) print_error(answer.text("/error/message"));
+    for (const AnswerView& detail : details) print_error(detail.text(""));
+}
+
 /// 400 is the question's fault, 503 is a gateway too busy to answer, any other error is a no.
 int exit_code_of(int status) {
     if (status == 400) return exit_wrong_usage;
@@ -60,7 +67,7 @@ int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const 
     const AnswerView view(root);
     if (status >= 300) {
         if (!view.has("/error/message")) return refuse_stranger(flags, status);
-        print_error(view.text("/error/message"));
+        print_refusal(view);
         return exit_code_of(status);
     }
     if (flags.json) {

@@ -52,6 +52,16 @@ std::string warnings(const AnswerView& status) {
     std::string out;
     if (status.flag("/draining")) out += "! draining: it accepts no more connections and stops\n";
     if (status.flag("/reading_paused")) out += "! reading is paused: the sink takes no more for now, devices wait\n";
+    const std::uint64_t alarms = status.count("/alarms_active");
+    if (alarms > 0) {
+        out += "! " + human_count(alarms) + (alarms == 1 ? " alarm is active" : " alarms are active") +
+               ": holdfast alarms explains\n";
+    }
+    const std::uint64_t drift = status.count("/registry_drift");
+    if (drift > 0) {
+        out += "! registry and kernel disagree about " + human_count(drift) +
+               (drift == 1 ? " connection" : " connections") + ": holdfast doctor names them\n";
+    }
     const std::string trouble = status.text("/sink/error");
     if (!trouble.empty()) out += "! the sink cannot write: " + printable(trouble) + "\n";
     for (const AnswerView& listener : status.list("/listeners")) {
@@ -91,6 +101,11 @@ std::string status_text(const AnswerView& status) {
                              human_bytes(status.count("/sent_bytes")) + " sent");
     out += line("probes", human_count(status.count("/probes/alive")) + " alive, " +
                               human_count(status.count("/probes/silent")) + " silent");
+    if (status.has("/alarms_active")) {
+        const bool known = !status.text("/registry_drift").empty();
+        out += line("alarms", human_count(status.count("/alarms_active")) + " active, registry drift " +
+                                  (known ? human_count(status.count("/registry_drift")) : "not known yet"));
+    }
     if (status.has("/sink/type")) out += line("sink", sink_line(status));
     out += line("detect_within", printable(status.text("/detect_within")) + ": " + plan_line(status));
     return out + "\n" + listeners_text(status);

@@ -6,7 +6,8 @@
 
 namespace holdfast {
 
-/// The verbs that ask a running gateway over its admin address: status, list, show, closed, probe, close, send.
+/// The verbs that ask a running gateway over its admin address: status, top, list, show, closed, probe, close, send,
+/// alarms, reload.
 void add_client_verbs(CLI::App& app, VerbAction& selected);
 
 }  // namespace holdfast

@@ -14,6 +14,7 @@
 
 #include "admin/admin_server.h"
 #include "admin/fake_control_plane.h"
+#include "admin/fake_watch_view.h"
 #include "admin/raw_client.h"
 #include "base/unique_fd.h"
 
@@ -51,7 +52,8 @@ Outcome run(std::vector<std::string> words) {
 class ClientVerbs : public testing::Test {
 protected:
     void SetUp() override {
-        auto started = AdminServer::start("127.0.0.1:0", gateway_, {});
+        auto started =
+            AdminServer::start("127.0.0.1:0", gateway_, {.watch = &watch_, .reload = [this] { return reloaded_; }});
         ASSERT_TRUE(started) << started.error().message;
         server_ = std::move(started.value());
     }
@@ -62,6 +64,8 @@ protected:
     }
 
     FakeControlPlane gateway_;
+    FakeWatchView watch_;
+    ReloadResult reloaded_;
     std::unique_ptr<AdminServer> server_;
 };
 
@@ -174,6 +178,85 @@ TEST_F(ClientVerbs, SendReadsStandardInput) {
     ::dup2(saved.get(), STDIN_FILENO);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"b\":2}"));
+}
+
+TEST_F(ClientVerbs, AlarmsExplainThemselves) {
+    EXPECT_EQ(ask({"alarms"}).out, "no alarm is active\n");
+    EXPECT_EQ(ask({"alarms"}).code, 0);
+    watch_.board.active.push_back(example_alarm());
+    const Outcome outcome = ask({"alarms"});
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_EQ(outcome.out,
+              "population_drop on listener devices, since 2026-11-22T08:00:00.123Z\n"
+              "  what        4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16\n"
+              "  cause       A network partition: the whole of 10.2.0.0/16 fell silent at once.\n"
+              "  advice      Look at the router in front of 10.2.0.0/16.\n"
+              "  reasons     3,813 keepalive_expired, 287 peer_reset\n"
+              "  where       10.2.0.0/16: 4,100 of 4,100\n"
+              "  population  5,900, was 10,000\n");
+    EXPECT_EQ(ask({"alarms", "--json"}).code, 1);
+    EXPECT_THAT(ask({"alarms", "--json"}).out, StartsWith("{\"active\":[{\"id\":1,"));
+    EXPECT_THAT(ask({"status"}).out, HasSubstr("! 1 alarm is active: holdfast alarms explains\n"));
+}
+
+TEST_F(ClientVerbs, AlarmsOfThePast) {
+    EXPECT_EQ(ask({"alarms", "--recent"}).out, "no alarm is active\n\nnone has been cleared\n");
+    Alarm past = example_alarm();
+    past.cleared_at = past.raised_at + std::chrono::minutes(2);
+    past.summary = "\x1b[2J";
+    past.elsewhere = 5;
+    watch_.board.recent.push_back(past);
+    const Outcome outcome = ask({"alarms", "--recent"});
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("2026-11-22T08:00:00.123Z to 2026-11-22T08:02:00.123Z\n"));
+    EXPECT_THAT(outcome.out, HasSubstr("\\x1b[2J"));
+    EXPECT_THAT(outcome.out, HasSubstr("; elsewhere: 5\n"));
+    EXPECT_EQ(ask({"alarms"}).out, "no alarm is active\n");
+}
+
+TEST_F(ClientVerbs, StatusSaysHowWellRegistryAndKernelAgree) {
+    EXPECT_THAT(ask({"status"}).out, HasSubstr("alarms         0 active, registry drift not known yet\n"));
+    watch_.latest.emplace().ghosts = 2;
+    EXPECT_THAT(ask({"status"}).out, HasSubstr("0 active, registry drift 2\n"));
+    EXPECT_THAT(ask({"status"}).out, HasSubstr("! registry and kernel disagree about 2 connections"));
+}
+
+TEST_F(ClientVerbs, ReloadSaysWhatItDid) {
+    EXPECT_EQ(ask({"reload"}).out, "nothing has changed\n");
+    reloaded_ = {{}, {"log.level is debug"}, {"reactors"}, {"w"}};
+    EXPECT_EQ(ask({"reload"}).out, "applied: log.level is debug\nneeds a restart: reactors\nwarning: w\n");
+    EXPECT_THAT(ask({"reload", "--json"}).out, StartsWith("{\"applied\":["));
+    reloaded_.errors = {"a.toml:3: one", "a.toml:9: t\x1bwo"};
+    const Outcome bad = ask({"reload"});
+    EXPECT_EQ(bad.code, 1);
+    EXPECT_EQ(bad.err, "holdfast: a.toml:3: one\nholdfast: a.toml:9: t wo\n");
+    server_->stop();
+    EXPECT_EQ(ask({"reload"}).code, 3);
+}
+
+TEST_F(ClientVerbs, TopPrintsOneFrame) {
+    gateway_.row.key = "a\x1b[31m";
+    gateway_.now.listeners.front().connections = 12'345;
+    const Outcome outcome = ask({"top", "--once"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("12,345 of at most"));
+    EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[31m"));
+    EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
+    EXPECT_EQ(watch_.queries.back().window, std::chrono::seconds(10));
+    const std::string json = ask({"top", "--once", "--json", "--sort", "items", "--filter", "10.2.0.0/16"}).out;
+    EXPECT_THAT(json, StartsWith("{\"status\":{\"version\""));
+    EXPECT_THAT(json, HasSubstr(",\"connections\":{\"total\":1,"));
+    EXPECT_EQ(gateway_.last_list.sort, ConnectionSort::items);
+    EXPECT_EQ(gateway_.last_list.peer, parse_prefix("10.2.0.0/16").value());
+}
+
+TEST_F(ClientVerbs, TopSaysWhatItNeeds) {
+    expect_one_line(ask({"top"}), 2, "top needs a terminal: use --once");  // standard output is a file here
+    expect_one_line(ask({"top", "--json"}), 2, "--once");
+    expect_one_line(ask({"top", "--once", "--sort", "colour"}), 2, "allowed are age,");
+    expect_one_line(ask({"top", "--once", "--interval", "1ms"}), 2, "100ms to 1h");
+    server_->stop();
+    expect_one_line(ask({"top", "--once"}), 3, "no gateway answers at");
 }
 
 TEST_F(ClientVerbs, TheAddressMayComeFromTheEnvironment) {

@@ -1,0 +1,125 @@
+#include "app/client_watch.h"
+
+#include <memory>
+
+#include "app/client_ask.h"
+#include "app/human.h"
+#include "base/printable.h"
+
+namespace holdfast {
+namespace {
+
+/// A reload may have to wait for another one, and for listeners that are bound.
+constexpr std::chrono::seconds reload_patience{60};
+
+struct AlarmsFlags {
+    ClientFlags client;
+    bool recent = false;
+};
+
+std::string line(std::string_view name, const std::string& content) {
+    std::string out = "  " + std::string(name);
+    out.resize(14, ' ');
+    return content.empty() ? "" : out + content + "\n";
+}
+
+/// "3,813 keepalive_expired, 287 peer_reset"
+std::string reasons_of(const AnswerView& alarm) {
+    std::string out;
+    for (const auto& [reason, count] : alarm.counts("/reasons")) {
+        out += (out.empty() ? "" : ", ") + human_count(count) + " " + printable(reason);
+    }
+    return out;
+}
+
+/// "10.2.0.0/16: 4,100 of 4,103; elsewhere: 12"
+std::string prefixes_of(const AnswerView& alarm) {
+    std::string out;
+    for (const AnswerView& share : alarm.list("/prefixes")) {
+        const std::uint64_t dead = share.count("/dead");
+        out += (out.empty() ? "" : "; ") + printable(share.text("/prefix")) + ": " + human_count(dead) + " of " +
+               human_count(dead + share.count("/alive"));
+    }
+    const std::uint64_t elsewhere = alarm.count("/elsewhere");
+    if (!out.empty() && elsewhere > 0) out += "; elsewhere: " + human_count(elsewhere);
+    return out;
+}
+
+std::string when(const AnswerView& alarm) {
+    const std::string since = printable(alarm.text("/raised_at"));
+    const std::string until = printable(alarm.text("/cleared_at"));
+    return until.empty() ? "since " + since : since + " to " + until;
+}
+
+std::string alarm_text(const AnswerView& alarm) {
+    const auto text = [&](std::string_view pointer) { return printable(alarm.text(pointer)); };
+    const std::string listener = text("/listener");
+    std::string out = text("/alarm") + (listener.empty() ? "" : " on listener " + listener) + ", " + when(alarm) + "\n";
+    out += line("what", text("/summary"));
+    out += line("cause", text("/cause"));
+    out += line("advice", text("/advice"));
+    out += line("reasons", reasons_of(alarm));
+    out += line("where", prefixes_of(alarm));
+    if (alarm.count("/population_before") > 0) {
+        out += line("population", human_count(alarm.count("/population_now")) + ", was " +
+                                      human_count(alarm.count("/population_before")));
+    }
+    return out;
+}
+
+int alarms_verb(const AlarmsFlags& flags) {
+    const bool recent = flags.recent;
+    const auto verdict = [](const AnswerView& board) {
+        return board.list("/active").empty() ? exit_good : exit_answer_is_no;
+    };
+    return ask_and_show(
+        flags.client, {.target = "/v1/alarms"},
+        {.text = [recent](const AnswerView& board) { return alarms_text(board, recent); }, .verdict = verdict});
+}
+
+std::string reload_text(const AnswerView& result) {
+    std::string out;
+    const auto list = [&](std::string_view pointer, std::string_view what) {
+        for (const AnswerView& one : result.list(pointer)) out += std::string(what) + printable(one.text("")) + "\n";
+    };
+    list("/applied", "applied: ");
+    list("/needs_restart", "needs a restart: ");
+    list("/warnings", "warning: ");
+    return out.empty() ? "nothing has changed\n" : out;
+}
+
+}  // namespace
+
+std::string alarms_text(const AnswerView& board, bool recent) {
+    const auto active = board.list("/active");
+    std::string out;
+    for (const AnswerView& alarm : active) out += (out.empty() ? "" : "\n") + alarm_text(alarm);
+    if (active.empty()) out = "no alarm is active\n";
+    if (!recent) return out;
+    const auto cleared = board.list("/recent");
+    out += cleared.empty() ? "\nnone has been cleared\n" : "\ncleared:\n";
+    for (const AnswerView& alarm : cleared) out += "\n" + alarm_text(alarm);
+    return out;
+}
+
+void add_alarms_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("alarms", "show what is wrong in the population, and why; exit 0 if nothing");
+    const auto flags = std::make_shared<AlarmsFlags>();
+    verb->add_flag("--recent", flags->recent, "also those that have been cleared");
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] { selected = [flags] { return alarms_verb(*flags); }; });
+}
+
+void add_reload_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("reload", "have the gateway read its configuration file anew");
+    const auto flags = std::make_shared<ClientFlags>();
+    add_client_flags(*verb, *flags);
+    verb->callback([flags, &selected] {
+        selected = [flags] {
+            return ask_and_show(*flags, {.method = "POST", .target = "/v1/reload", .patience = reload_patience},
+                                {.text = reload_text});
+        };
+    });
+}
+
+}  // namespace holdfast
