@@ -79,9 +79,11 @@ TopFeed::~TopFeed() {
 
 void TopFeed::want(const TopControls& controls, std::size_t rows) {
     const std::lock_guard lock(mutex_);
+    const bool as_before = controls.sort == controls_.sort && controls.reverse == controls_.reverse &&
+                           controls.filter == controls_.filter && rows <= rows_;
+    ask_now_ = ask_now_ || !as_before || (controls_.paused && !controls.paused);
     controls_ = controls;
     rows_ = rows;
-    ask_now_ = true;
     changed_.notify_one();
 }
 

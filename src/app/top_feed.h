@@ -25,7 +25,7 @@ public:
     TopFeed& operator=(const TopFeed&) = delete;
     ~TopFeed();
 
-    /// From now on ask so; at once, even if paused.
+    /// From now on ask so; what was not asked before at once, even if paused.
     void want(const TopControls& controls, std::size_t rows);
     /// The latest answers, if they are newer than those that were taken before.
     [[nodiscard]] std::optional<TopAnswers> take();

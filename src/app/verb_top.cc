@@ -79,12 +79,6 @@ int print_once(const TopFlags& flags, const TopControls& controls) {
     return exit_good;
 }
 
-/// Whether other answers are wanted than before.
-bool asks_else(const TopControls& before, const TopControls& now) {
-    return now.sort != before.sort || now.reverse != before.reverse || now.filter != before.filter ||
-           now.paused != before.paused;
-}
-
 /// Keys, answers and the window's size, until somebody has had enough.
 TopAnswers watch(TopScreen& screen, TopAnswers answers, TopControls controls, const TopFlags& flags,
                  std::chrono::milliseconds interval) {
@@ -96,7 +90,7 @@ TopAnswers watch(TopScreen& screen, TopAnswers answers, TopControls controls, co
         const TopControls before = controls;
         for (const int key : screen.keys(glance)) press(controls, key);
         const TopSize size_before = std::exchange(size, screen.size());
-        if (asks_else(before, controls) || size.lines != size_before.lines) feed.want(controls, size.lines);
+        if (controls != before || size != size_before) feed.want(controls, size.lines);
         auto fresh = feed.take();
         changed = fresh || controls != before || size != size_before;
         if (fresh) answers = std::move(*fresh);

@@ -32,7 +32,8 @@ def test_no_verb_prints_help_and_is_wrong_usage():
 def test_help_names_every_verb():
     run = holdfast("--help")
     assert run.returncode == 0
-    for verb in ("serve", "check", "plan", "status", "list", "show", "probe", "close", "send", "closed", "load", "version"):
+    for verb in ("serve", "check", "plan", "status", "top", "list", "show", "probe", "close", "send", "closed", "alarms",
+                 "reload", "load", "version"):
         assert f"\n  {verb} " in run.stdout
 
 
