@@ -172,12 +172,16 @@ def test_slow_clients_do_not_starve_a_health_check(gateway):
 
 
 LABEL = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
-SAMPLE = re.compile(r"(holdfast_[a-z0-9_]+)(\{%s(?:,%s)*\})? (\S+)" % (LABEL, LABEL))
+SAMPLE = re.compile(r"((?:holdfast|process)_[a-z0-9_]+)(\{%s(?:,%s)*\})? (\S+)" % (LABEL, LABEL))
 METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "connections_refused_total": "counter",
            "connections_closed_total": "counter", "connection_duration_seconds": "histogram",
            "detection_seconds": "histogram", "items_total": "counter", "bad_items_total": "counter",
            "received_bytes_total": "counter", "sent_bytes_total": "counter", "probes_total": "counter",
-           "sink_events_total": "counter", "sink_lag_events": "gauge", "build_info": "gauge"}
+           "sink_events_total": "counter", "sink_lag_events": "gauge", "sink_failed": "gauge",
+           "reading_paused": "gauge", "accept_paused": "gauge", "alarm_active": "gauge", "registry_drift": "gauge",
+           "suspicions_total": "counter", "suspicion_probes_total": "counter", "build_info": "gauge"}
+PROCESS_METRICS = {"start_time_seconds": "gauge", "cpu_seconds_total": "counter", "open_fds": "gauge",
+                   "max_fds": "gauge", "resident_memory_bytes": "gauge"}
 
 
 def test_metrics_are_those_of_the_contract(gateway, device):
@@ -194,7 +198,8 @@ def test_metrics_are_those_of_the_contract(gateway, device):
             match = SAMPLE.fullmatch(line)
             assert match and match[1] + (match[2] or "") not in samples, line
             samples[match[1] + (match[2] or "")] = float(match[3])
-    assert types == {"holdfast_" + name: kind for name, kind in METRICS.items()}
+    assert types == {"holdfast_" + name: kind for name, kind in METRICS.items()} | {
+        "process_" + name: kind for name, kind in PROCESS_METRICS.items()}
     status = gateway.status()
     assert samples['holdfast_connections{listener="devices"}'] == status["connections"]
     assert samples['holdfast_items_total{listener="devices"}'] == status["items"]
