@@ -112,19 +112,27 @@ document.addEventListener('titlechange', retitle);
 
 let toSearch = false;  // the next overview starts in the search
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;  // not percent-encoded as it should be: taken as it stands
+  }
+}
+
 function route() {
   if (location.hash !== '' && !location.hash.startsWith('#/')) return;
   const [path, query] = location.hash.slice(2).split('?');
-  const [section, id] = path.split('/').map(decodeURIComponent);
+  const [section, id] = path.split('/').map(decoded);
   const parameters = new URLSearchParams(query);
-  if (section === 'connections' && id) showOne(id, parameters.get('peer'));
+  if (section === 'connections' && id) showOne(id, parameters);
   else showOverview(section, parameters);
 }
 
-function showOne(id, peer) {
+function showOne(id, parameters) {
   byId('overview').hidden = true;
   byId('one').hidden = false;
-  connection.enter(id, peer);
+  connection.enter(id, parameters.get('peer'), parameters.has('ended'));
   scrollTo(0, 0);
   byId('one-title').focus({preventScroll: true});
   retitle();

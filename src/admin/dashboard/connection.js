@@ -26,10 +26,11 @@ function generalFacts(one) {
   ];
 }
 
-function evidenceFacts(evidence) {
+/** As of now, or as of the end. */
+function evidenceFacts(evidence, before) {
   return [
-    ['Last heard', `${milliseconds(evidence.last_heard_ms)} ago`, 'any segment from the peer'],
-    ['Last acknowledged', `${milliseconds(evidence.last_ack_ms)} ago`, 'tcpi_last_ack_recv'],
+    ['Last heard', `${milliseconds(evidence.last_heard_ms)} ${before}`, 'any segment from the peer'],
+    ['Last acknowledged', `${milliseconds(evidence.last_ack_ms)} ${before}`, 'tcpi_last_ack_recv'],
     ['Probes unanswered', number(evidence.probes)],
     ['Retransmissions', number(evidence.retransmits)],
     ['Unacknowledged', bytes(evidence.unacked_bytes)],
@@ -86,6 +87,7 @@ export class Connection {
   #peer = null;
   #open = false;  // the latest answer said that it lives
   #known = false;
+  #endTold = false;  // that it has ended is known from elsewhere: it need not be asked for in vain
   refresh = api.oneAtATime(() => this.#fetch());
 
   constructor() {
@@ -107,10 +109,11 @@ export class Connection {
 
   get title() { return `${this.#peer ?? this.#id}${this.#open ? '' : ' (ended)'}`; }
 
-  enter(id, peer) {
+  enter(id, peer, ended) {
     this.#id = id;
     this.#peer = peer;
     this.#open = this.#known = false;
+    this.#endTold = ended;
     for (const list of ['one-facts', 'one-evidence', 'one-plan']) byId(list).replaceChildren();
     for (const place of ['one-outcome', 'send-outcome']) this.#outcome(place, '\u00a0', '');
     byId('send-json').value = '';
@@ -127,12 +130,21 @@ export class Connection {
 
   /** An event line of the feed: this connection's end is shown at once. */
   take(line) {
-    if (this.#id !== null && line.includes(`"${this.#id}"`)) this.refresh();
+    if (this.#id === null || !line.includes(`"${this.#id}"`)) return;
+    this.#endTold = true;
+    this.refresh();
   }
 
   async #fetch() {
     const id = this.#id;
     if (id === null) return;
+    if (!this.#endTold || !await this.#showEnded(id)) await this.#fetchOpen(id);
+    if (id !== this.#id) return;
+    if (this.#peer !== null) await this.#fetchLives(id);
+    document.dispatchEvent(new Event('titlechange'));
+  }
+
+  async #fetchOpen(id) {
     try {
       const one = await api.connection(id);
       if (id !== this.#id) return;
@@ -140,11 +152,9 @@ export class Connection {
       this.#showOpen(one);
     } catch (error) {
       if (id !== this.#id) return;
-      if (error.status === 404) await this.#showEnded(id);
-      else this.#outcome('one-outcome', error.message, 'bad');
+      if (error.status !== 404) this.#outcome('one-outcome', error.message, 'bad');
+      else if (!await this.#showEnded(id) && id === this.#id) this.#showMissing();
     }
-    if (this.#peer !== null) await this.#fetchLives(id);
-    document.dispatchEvent(new Event('titlechange'));
   }
 
   #showOpen(one) {
@@ -153,36 +163,40 @@ export class Connection {
     this.#state('open', 'open');
     this.#enable(true);
     fillFacts(byId('one-facts'), generalFacts(one));
-    fillFacts(byId('one-evidence'), evidenceFacts(one.evidence));
+    fillFacts(byId('one-evidence'), evidenceFacts(one.evidence, 'ago'));
     fillFacts(byId('one-plan'), planFacts(one));
   }
 
+  /** Whether it is among the last lives. */
   async #showEnded(id) {
-    if (this.#known && !this.#open) return;  // an end does not change
+    if (this.#known && !this.#open) return true;  // an end does not change
     let lives = [];
     try {
       lives = (await api.closed({peer: this.#peer === null ? '' : addressOf(this.#peer), limit: ALL_LIVES})).closed;
     } catch (error) {
       this.#outcome('one-outcome', error.message, 'bad');
-      return;
+      return true;
     }
-    if (id !== this.#id) return;
     const life = lives.find((one) => one.conn === id);
+    if (!life || id !== this.#id) return false;
     this.#open = false;
     this.#known = true;
     this.#enable(false);
-    if (!life) {
-      this.#state('gone', 'not here');
-      this.#outcome('one-outcome', 'There is no such connection, and it is not among the last 10,000 that ended.', 'bad');
-      return;
-    }
     this.#peer = life.peer;
     say(byId('one-title'), life.peer);
     this.#state(life.kind, `ended: ${life.reason}`);
     this.#outcome('one-outcome', evidenceLine(life) || '\u00a0', '');
     fillFacts(byId('one-facts'), lifeFacts(life));
-    fillFacts(byId('one-evidence'), evidenceFacts(life.evidence));
-    fillFacts(byId('one-plan'), []);
+    fillFacts(byId('one-evidence'), evidenceFacts(life.evidence, 'before the end'));
+    return true;
+  }
+
+  #showMissing() {
+    this.#open = false;
+    this.#known = this.#endTold = true;
+    this.#enable(false);
+    this.#state('gone', 'not here');
+    this.#outcome('one-outcome', 'There is no such connection, and it is not among the last 10,000 that ended.', 'bad');
   }
 
   async #fetchLives(id) {
@@ -200,7 +214,8 @@ export class Connection {
 
   // Acting
 
-  async #act(button, place, work) {
+  /** Without `ask`, what follows is told by the feed. */
+  async #act(button, place, work, ask = true) {
     const id = this.#id;
     button.setAttribute('aria-busy', 'true');
     try {
@@ -210,7 +225,7 @@ export class Connection {
       if (id === this.#id) this.#outcome(place, error.message, 'bad');
     } finally {
       button.removeAttribute('aria-busy');
-      this.refresh();
+      if (ask) this.refresh();
     }
   }
 
@@ -250,14 +265,14 @@ export class Connection {
     return this.#act(byId('one-close'), 'one-outcome', async (id) => {
       await api.close(id);
       return ['It is being closed.', 'good'];
-    });
+    }, false);
   }
 
   // Showing
 
   #enable(open) {
     for (const button of ['one-probe', 'one-close']) byId(button).disabled = !open;
-    byId('one-sending').hidden = !open;
+    byId('one-sending').hidden = byId('one-found').hidden = !open;
   }
 
   #state(kind, text) {

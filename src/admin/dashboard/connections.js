@@ -6,7 +6,9 @@ import {bytes, duration, number} from './format.js';
 
 const ascendingFirst = new Set(['peer', 'key']);
 
-export const pageOf = (conn, peer) => `#/connections/${encodeURIComponent(conn)}?peer=${encodeURIComponent(peer)}`;
+/** The address of a connection's page; of one that has `ended`, only the last lives are asked. */
+export const pageOf = (conn, peer, ended = false) =>
+  `#/connections/${encodeURIComponent(conn)}?peer=${encodeURIComponent(peer)}${ended ? '&ended=1' : ''}`;
 
 function cellsOf(row) {
   const key = row.key === null ? '–' : visible(row.key);

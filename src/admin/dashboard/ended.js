@@ -27,10 +27,10 @@ function cellsOf(life) {
   const evidence = evidenceLine(life);
   return [
     {text: when(life.at), title: life.at, class: 'mono'},
-    {text: life.peer, href: pageOf(life.conn, life.peer), title: life.peer, class: 'mono'},
+    {text: life.peer, href: pageOf(life.conn, life.peer, true), title: life.peer, class: 'mono'},
     {text: key, title: key, class: 'mono wide'},
     {text: life.reason, kind: life.kind, title: evidence},
-    {text: evidence, title: evidence, class: 'wide muted'},
+    {text: evidence, title: evidence, class: 'detail muted'},
     {text: duration(life.duration_s), class: 'right wide'},
     {text: number(life.items), class: 'right wide'},
   ];

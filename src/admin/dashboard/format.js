@@ -58,7 +58,10 @@ export function when(time, now = Date.now()) {
   return today ? clock(at) : `${day(at)} ${shortClock(at)}`;
 }
 
-export const ago = (time, now = Date.now()) => `${duration(Math.max(0, Math.round((now - new Date(time)) / 1000)))} ago`;
+export function ago(time, now = Date.now()) {
+  const seconds = Math.round((now - new Date(time)) / 1000);
+  return seconds < 1 ? 'just now' : `${duration(seconds)} ago`;
+}
 
 /** "population_drop" as words for people */
 export const words = (name) => name.replaceAll('_', ' ');

@@ -64,6 +64,6 @@ export class Glance {
       return;
     }
     const trouble = sink.error ?? (waiting || sink.full ? 'full: devices wait' : null);
-    tile('sink', sink.type, trouble ?? `${number(sink.lag_events)} events behind`, trouble !== null);
+    tile('sink', sink.type, trouble ?? `${number(sink.lag_events)} ${sink.lag_events === 1 ? 'event' : 'events'} behind`, trouble !== null);
   }
 }

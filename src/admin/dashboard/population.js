@@ -10,9 +10,9 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 const BAR_PX = 5;  // the narrowest bar, with its gap
 const stacked = [...reasons].reverse();  // dygraphs stacks from its last series upwards
 
-/** The finest step whose bars can be told apart. */
-function stepFor(window, width) {
-  const enough = STEPS.find((step) => SECONDS[window] / step <= width / BAR_PX) ?? STEPS.at(-1);
+/** The finest step whose bars can be told apart, where so many seconds of the window are shown. */
+function stepFor(window, seconds, width) {
+  const enough = STEPS.find((step) => seconds / step <= width / BAR_PX) ?? STEPS.at(-1);
   return SECONDS[window] > SECONDS['1h'] ? Math.max(60, enough) : enough;
 }
 
@@ -38,7 +38,7 @@ function rangePlotter(step) {
     canvas.fillStyle = color;
     canvas.globalAlpha = 0.25;
     for (const point of points) {
-      const [top, bottom] = [point.y_top, point.y_bottom].map((share) => plotArea.y + plotArea.h * share);
+      const [top, bottom] = [point.y_top, point.y_bottom].map((share) => plotArea.y + plotArea.h * share).sort((a, b) => a - b);
       if (!(bottom - top >= 1)) continue;
       const right = dygraph.toDomXCoord(point.xval);
       const left = dygraph.toDomXCoord(point.xval - step * 1000);
@@ -118,9 +118,10 @@ export class Population {
 
   async #fetch() {
     const asked = `${this.#window} ${this.#listener}`;
+    const first = this.#points.length === 0;
     let answer;
     try {
-      answer = await api.trend({window: this.#window, step: `${this.#wantedStep()}s`, listener: this.#listener});
+      answer = await api.trend({window: `${SECONDS[this.#window]}s`, step: `${this.#wantedStep()}s`, listener: this.#listener});
     } catch (error) {
       say(byId('readout-text'), error.message);
       return;
@@ -131,9 +132,13 @@ export class Population {
     this.#points = answer.points.map((point) => ({...point, time: Date.parse(point.at)}));
     this.#samples = this.#samples.filter((sample) => Date.parse(sample.at) > (this.#points.at(-1)?.time ?? 0));
     this.#draw();
+    if (first && this.#wantedStep() < this.#step) this.#refreshSoon();
   }
 
-  #wantedStep() { return stepFor(this.#window, Math.max(200, byId('chart-ended').clientWidth - 70)); }
+  #wantedStep() {
+    const known = this.#points.length ? (this.#points.at(-1).time - this.#points[0].time) / 1000 : Infinity;
+    return stepFor(this.#window, Math.min(SECONDS[this.#window], known), Math.max(200, byId('chart-ended').clientWidth - 70));
+  }
 
   #choose(window) {
     this.#window = window;
@@ -198,12 +203,17 @@ export class Population {
     this.#draw();
   }
 
+  /** The window; of a gateway younger than that, from its start. */
+  #whole(points) {
+    const end = points.at(-1)?.time ?? Date.now();
+    const start = (points[0]?.time ?? end) - this.#step * 1000;
+    return [Math.max(end - SECONDS[this.#window] * 1000, Math.min(start, end - 60e3)), end];
+  }
+
   #draw() {
     const points = this.#all();
+    const dateWindow = this.#zoom ?? this.#whole(points);
     const end = points.at(-1)?.time ?? Date.now();
-    // A gateway younger than the window is shown from its start.
-    const start = Math.max(end - SECONDS[this.#window] * 1000, Math.min((points[0]?.time ?? end) - this.#step * 1000, end - 60e3));
-    const dateWindow = this.#zoom ?? [start, end];
     const shown = points.filter((p) => p.time >= dateWindow[0] && p.time - this.#step * 1000 <= dateWindow[1]);
     this.#connections.updateOptions({
       dateWindow, valueRange: rangeOf(shown), plotter: [rangePlotter(this.#step), Dygraph.Plotters.linePlotter],
@@ -298,10 +308,9 @@ export class Population {
   }
 
   #zoomTo(range) {
-    const points = this.#all();
-    const span = SECONDS[this.#window] * 1000;
-    const all = range && range[1] - range[0] >= Math.min(span, (points.at(-1)?.time ?? 0) - (points[0]?.time ?? 0) + this.#step * 1000);
-    this.#zoom = range && !all ? range : null;
+    const [start, end] = this.#whole(this.#all());
+    const [from, to] = range ? [Math.max(range[0], start), Math.min(range[1], end)] : [start, end];
+    this.#zoom = to - from < (end - start) * 0.99 ? [from, to] : null;
     this.#draw();
   }
 }

@@ -1,0 +1,148 @@
+"""Headless Chromium, driven by WebDriver, and what a test of a page wants to know of it."""
+
+import base64
+import contextlib
+import json
+import tempfile
+import time
+
+from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+
+from gateway import PATIENCE
+
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+         "--disable-background-networking", "--disable-component-update", "--no-first-run", "--lang=en-US")
+
+
+class Browser:
+    """Owns one Chromium and its driver; `with` ends both. All waits are for conditions, up to PATIENCE seconds."""
+
+    def __init__(self):
+        options = webdriver.ChromeOptions()
+        options.binary_location = "/usr/bin/chromium"
+        self._profile = tempfile.TemporaryDirectory(prefix="holdfast-chromium-", ignore_cleanup_errors=True)
+        for flag in (*FLAGS, f"--user-data-dir={self._profile.name}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+        self._requested = []
+        self.driver.set_page_load_timeout(60)
+        self.driver.set_script_timeout(60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.driver.quit()
+        self._profile.cleanup()
+
+    # What it looks at
+
+    def open(self, url, width=1440, height=900, scheme="light"):
+        """A fresh load of `url`; what was logged before is forgotten."""
+        self.driver.get("about:blank")
+        self.forget_logs()
+        self.size(width, height)
+        self.scheme(scheme)
+        self.driver.get(url)
+
+    def size(self, width, height=900):
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
+
+    def scheme(self, name):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                                    {"features": [{"name": "prefers-color-scheme", "value": name}]})
+
+    def js(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def js_async(self, expression):
+        """The value of an expression that may await."""
+        answer = self.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            f"(async () => {expression})().then((value) => done({{value}}), (error) => done({{error: String(error)}}));")
+        assert "error" not in answer, answer["error"]
+        return answer.get("value")
+
+    def find(self, css):
+        return self.driver.find_element(By.CSS_SELECTOR, css)
+
+    def text(self, css):
+        """As it is in the page, shown or not; None if there is no such element."""
+        return self.js("return document.querySelector(arguments[0])?.textContent ?? null", css)
+
+    def texts(self, css):
+        return self.js("return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", css)
+
+    def shown(self, css):
+        return self.js("const e = document.querySelector(arguments[0]); return !!e && e.checkVisibility()", css)
+
+    # Waiting
+
+    def wait(self, condition, what, timeout=PATIENCE):
+        """Until condition() is true; returns its value."""
+        end = time.monotonic() + timeout
+        while True:
+            with contextlib.suppress(NoSuchElementException, StaleElementReferenceException):
+                if value := condition():
+                    return value
+            assert time.monotonic() < end, f"not within {timeout} s: {what}\n{self.state()}"
+            time.sleep(0.05)
+
+    def wait_text(self, css, wanted, timeout=PATIENCE):
+        """Until the element's text is `wanted`, or contains it if it ends in an ellipsis."""
+        part = wanted.removesuffix("…")
+        return self.wait(lambda: (self.text(css) or "") == wanted or (part != wanted and part in (self.text(css) or "")),
+                         f"{css} says {wanted!r}", timeout)
+
+    def state(self):
+        """What a failure wants to know of the page."""
+        return self.js("return document.title + '\\n' + document.body.innerText").replace("\n\n", "\n")[:3000]
+
+    # Acting
+
+    def click(self, css):
+        self.js("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", css)
+        self.find(css).click()
+
+    def fill(self, css, text):
+        field = self.find(css)
+        field.clear()
+        field.send_keys(text)
+
+    def press(self, *keys):
+        """Keys to whatever has the focus."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def focused(self):
+        """The id, or else the tag and text, of what has the focus."""
+        return self.js("const e = document.activeElement; return e.id || `${e.tagName} ${e.textContent}`.trim()")
+
+    # What it noticed
+
+    def forget_logs(self):
+        self.driver.get_log("browser")
+        self.driver.get_log("performance")
+        self._requested.clear()
+
+    def complaints(self):
+        """Errors and warnings of the console, since the page was opened or they were asked for."""
+        return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")
+                if entry["level"] in ("SEVERE", "WARNING")]
+
+    def requested(self):
+        """Every address that the page asked for since it was opened."""
+        messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        self._requested += [message["params"]["request"]["url"] for message in messages
+                            if message["method"] == "Network.requestWillBeSent"]
+        return self._requested
+
+    def screenshot(self, path):
+        """A PNG of the window."""
+        answer = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
+        path.write_bytes(base64.b64decode(answer["data"]))
