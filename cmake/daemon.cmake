@@ -12,7 +12,8 @@ holdfast_module(watch DEPENDS server base LIBRARIES PkgConfig::httplib)
 holdfast_module(admin DEPENDS watch server base LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tcp base)
-holdfast_module(app DEPENDS admin watch config sink load server
+holdfast_module(doctor DEPENDS server tcp base)
+holdfast_module(app DEPENDS admin watch config sink load doctor server
                 LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib PkgConfig::ncurses simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)

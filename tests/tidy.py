@@ -23,7 +23,8 @@ MAY_INCLUDE = {
     "watch": {"base"},
     "admin": {"base", "tcp", "watch"},
     "load": {"base", "reactor", "tcp", "codec"},
-    "app": {"base", "codec", "sink", "config", "watch", "admin", "load", "app"},
+    "doctor": {"base", "tcp"},
+    "app": {"base", "codec", "sink", "config", "watch", "admin", "load", "doctor", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}}

@@ -11,6 +11,7 @@
 #include "app/client_verbs.h"
 #include "app/verb.h"
 #include "app/verb_check.h"
+#include "app/verb_doctor.h"
 #include "app/verb_load.h"
 #include "app/verb_plan.h"
 #include "app/verb_serve.h"
@@ -28,6 +29,7 @@ void add_verbs(CLI::App& app, VerbAction& selected) {
     add_check_verb(app, selected);
     add_plan_verb(app, selected);
     add_client_verbs(app, selected);
+    add_doctor_verb(app, selected);
     add_load_verb(app, selected);
     add_version_verb(app, selected);
 }

@@ -33,11 +33,11 @@ def test_help_names_every_verb():
     run = holdfast("--help")
     assert run.returncode == 0
     for verb in ("serve", "check", "plan", "status", "top", "list", "show", "probe", "close", "send", "closed", "alarms",
-                 "reload", "load", "version"):
+                 "reload", "doctor", "load", "version"):
         assert f"\n  {verb} " in run.stdout
 
 
-@pytest.mark.parametrize("verb", ["serve", "check", "plan", "version"])
+@pytest.mark.parametrize("verb", ["serve", "check", "plan", "doctor", "version"])
 def test_every_verb_has_help(verb):
     run = holdfast(verb, "--help")
     assert run.returncode == 0

@@ -1,4 +1,4 @@
-#include "app/human.h"
+#include "base/human.h"
 
 #include <array>
 #include <cmath>

@@ -1,0 +1,137 @@
+#include "app/doctor_gateway.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+#include <utility>
+
+#include "app/admin_client.h"
+#include "base/printable.h"
+#include "doctor/socket_facts.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A comparison of the registry with the kernel takes a few 100 ms, more with many connections.
+constexpr seconds reconciliation_patience{30};
+constexpr std::size_t examples_shown = 5;
+// Far above what any answer can mean; numbers from outside must not overflow.
+constexpr std::uint64_t most = std::uint64_t{1} << 40;
+
+std::int64_t bounded(const AnswerView& view, std::string_view pointer) {
+    return static_cast<std::int64_t>(std::min(view.count(pointer), most));
+}
+
+DemandedListener read_listener(const AnswerView& view) {
+    DemandedListener listener{.name = view.text("/name"), .address = {}, .plan = {}, .plan_refused = {}};
+    if (const auto address = parse_endpoint(view.text("/address"))) listener.address = address.value();
+    LivenessPlan& plan = listener.plan;
+    plan.detect_within = milliseconds(bounded(view, "/detect_within_ms"));
+    if (const auto planned = plan_liveness(plan.detect_within)) plan = planned.value();
+    plan.idle = seconds(bounded(view, "/plan/idle_s"));
+    plan.interval = seconds(bounded(view, "/plan/interval_s"));
+    plan.count = static_cast<int>(std::min<std::int64_t>(bounded(view, "/plan/count"), 1'000));
+    plan.user_timeout = milliseconds(bounded(view, "/plan/user_timeout_ms"));
+    return listener;
+}
+
+/// "orphan 10.2.0.9:51514"
+std::string example_of(const AnswerView& view) {
+    return printable(view.text("/kind")) + " " + printable(view.text("/peer"));
+}
+
+/// Asks, and hands the parsed answer to `read`; nothing if the gateway does not know the question.
+template <typename Read>
+Result<bool> ask(const std::string& address, const AdminQuestion& question, const Read& read) {
+    const auto answer = ask_admin(address, question);
+    if (!answer) return answer.error();
+    const auto& [status, body] = answer.value();
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    if (parser.parse(body).get(root) || !root.is_object()) {
+        return Error{"what answers at " + printable(address) + " is not a holdfast gateway (HTTP status " +
+                     std::to_string(status) + "): name the admin address with --admin"};
+    }
+    if (status == 404) return false;
+    if (status >= 300) return Error{printable(AnswerView(root).text("/error/message"))};
+    read(AnswerView(root));
+    return true;
+}
+
+void reconcile(const std::string& address, GatewayFacts& facts) {
+    const auto asked =
+        ask(address, {.method = "POST", .target = "/v1/reconciliation", .patience = reconciliation_patience},
+            [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
+    if (asked) return;
+    facts.reconciliation.emplace();
+    facts.reconciliation->error = asked.error().message;
+}
+
+void look_at_process(const std::string& address, GatewayAnswer& gateway) {
+    GatewayFacts& facts = gateway.facts;
+    if (gateway.pid <= 0 || !is_process_of_age(gateway.pid, gateway.uptime_s)) return;
+    facts.pid = gateway.pid;
+    facts.same_network = shares_network_with(gateway.pid).value_or(true);
+    facts.sockets =
+        look_at_sockets(gateway.pid, facts.listeners, [](milliseconds time) { std::this_thread::sleep_for(time); });
+    std::uint16_t port = 0;
+    const std::string digits = address.substr(address.rfind(':') + 1);
+    std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    facts.admin_listens_on = listening_on(gateway.pid, port);
+}
+
+}  // namespace
+
+GatewayAnswer read_status(const AnswerView& status) {
+    GatewayAnswer gateway;
+    gateway.max_connections = std::min(status.count("/max_connections"), most);
+    gateway.reactors = std::min(status.count("/reactors"), most);
+    gateway.uptime_s = status.real("/uptime_s");
+    gateway.pid = static_cast<int>(std::min<std::uint64_t>(status.count("/pid"), 1U << 30));
+    GatewayFacts& facts = gateway.facts;
+    facts.connections = status.count("/connections");
+    facts.refused = status.count("/refused/max_connections");
+    facts.sink_error = status.text("/sink/error");
+    for (const AnswerView& listener : status.list("/listeners")) {
+        facts.listeners.push_back(read_listener(listener));
+        if (listener.flag("/accept_paused")) facts.accept_paused.push_back(listener.text("/name"));
+    }
+    return gateway;
+}
+
+ReconciliationSeen read_reconciliation(const AnswerView& answer) {
+    ReconciliationSeen seen{.registry = answer.count("/registry"),
+                            .kernel = answer.count("/kernel"),
+                            .ghosts = answer.count("/ghosts"),
+                            .orphans = answer.count("/orphans"),
+                            .stuck_close_wait = answer.count("/stuck_close_wait"),
+                            .examples = {},
+                            .error = answer.text("/error")};
+    for (const AnswerView& example : answer.list("/examples")) {
+        if (seen.examples.size() < examples_shown) seen.examples.push_back(example_of(example));
+    }
+    return seen;
+}
+
+Result<GatewayAnswer> examine_gateway(const std::string& address) {
+    GatewayAnswer gateway;
+    const auto asked =
+        ask(address, {.target = "/v1/status"}, [&](const AnswerView& status) { gateway = read_status(status); });
+    if (!asked) return asked.error();
+    if (!asked.value() || gateway.pid == 0) {
+        return Error{"what answers at " + printable(address) +
+                     " is not a holdfast gateway: name the admin address with --admin"};
+    }
+    gateway.facts.asked_at = address;
+    reconcile(address, gateway.facts);
+    look_at_process(address, gateway);
+    return gateway;
+}
+
+}  // namespace holdfast

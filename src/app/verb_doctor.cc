@@ -1,0 +1,161 @@
+#include "app/verb_doctor.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "app/admin_client.h"
+#include "app/doctor_gateway.h"
+#include "app/doctor_text.h"
+#include "app/serve_options.h"
+#include "base/human.h"
+#include "base/printable.h"
+#include "doctor/diagnose.h"
+#include "doctor/host_facts.h"
+#include "doctor/socket_facts.h"
+
+namespace holdfast {
+namespace {
+
+// src/server/server.cc keeps as many descriptors for itself where max_connections is not set.
+constexpr std::uint64_t reserved_descriptors = 128;
+
+struct DoctorFlags {
+    std::optional<std::string> config;
+    std::optional<std::string> admin;
+    bool json = false;
+};
+
+/// Where to ask, and whether somebody named that place.
+struct AdminPlace {
+    std::optional<std::string> address;
+    bool named = false;
+};
+
+AdminPlace place_to_ask(const DoctorFlags& flags, const DaemonConfig& config) {
+    if (flags.admin) return {flags.admin, true};
+    if (flags.config) return {config.admin.enabled() ? std::optional(config.admin.address) : std::nullopt, false};
+    const char* const from_environment = std::getenv("HOLDFAST_ADMIN");
+    return {from_environment != nullptr ? from_environment : config.admin.address, false};
+}
+
+std::uint64_t limit_by_descriptors(std::uint64_t descriptors) {
+    return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors
+                                                  : std::max<std::uint64_t>(descriptors / 2, 1);
+}
+
+Demand demand_of(const DaemonConfig& config, const std::string& source, const HostFacts& host, bool runs) {
+    Demand demand{.source = source, .admin = {}, .listeners = {}};
+    const DescriptorLimit limit = host.descriptors.value_or(DescriptorLimit{});
+    demand.max_connections = config.server.limits.max_connections;
+    demand.limit_is_set = demand.max_connections != 0;
+    if (!demand.limit_is_set) demand.max_connections = limit_by_descriptors(runs ? limit.soft : limit.hard);
+    demand.reactors =
+        config.server.reactors != 0 ? config.server.reactors : std::max(1U, std::thread::hardware_concurrency());
+    if (config.admin.enabled()) demand.admin = parse_endpoint(config.admin.address).value();  // it has been checked
+    for (const ListenerConfig& listener : config.server.listeners) {
+        demand.listeners.push_back({.name = listener.name,
+                                    .address = parse_endpoint(listener.address).value(),
+                                    .plan = plan_liveness(listener.detect_within).value(),
+                                    .backlog = static_cast<std::uint64_t>(listener.backlog),
+                                    .plan_refused = {}});
+    }
+    return demand;
+}
+
+Demand demand_of(const GatewayAnswer& gateway, const HostFacts& host) {
+    Demand demand{.source = "the gateway at " + gateway.facts.asked_at, .admin = {}, .listeners = {}};
+    demand.max_connections = gateway.max_connections;
+    // A limit that follows from the descriptors is not one that somebody set.
+    demand.limit_is_set = !gateway.facts.pid || !host.descriptors ||
+                          demand.max_connections != limit_by_descriptors(host.descriptors->soft);
+    demand.reactors = gateway.reactors;
+    const auto asked_at = parse_endpoint(gateway.facts.asked_at);
+    if (asked_at) demand.admin = asked_at.value();
+    demand.listeners = gateway.facts.listeners;
+    return demand;
+}
+
+void print_findings(const Findings& findings, const Demand& demand, const GatewayFacts* gateway,
+                    const std::string& note) {
+    std::cout << "This host, for " << printable(demand.source) << ": " << human_count(demand.max_connections)
+              << " connections at most";
+    if (gateway != nullptr) std::cout << ", " << human_count(gateway->connections) << " now";
+    std::cout << ".\n" << note << '\n' << findings_text(findings);
+}
+
+/// Nothing: no gateway was to be found, which is no fault of anybody unless its address was named.
+struct Examined {
+    std::optional<GatewayAnswer> gateway;
+    std::string note;
+    bool unreachable = false;
+};
+
+Examined examine(const AdminPlace& place) {
+    Examined out;
+    if (!place.address) return out;
+    auto gateway = examine_gateway(*place.address);
+    if (gateway) {
+        out.gateway = std::move(gateway).value();
+        return out;
+    }
+    if (place.named) print_error(gateway.error().message);
+    out.unreachable = place.named;
+    out.note = "No gateway answers at " + printable(*place.address) + ", so only the host was looked at.\n";
+    return out;
+}
+
+int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
+    const AdminPlace place = place_to_ask(flags, loaded.config);
+    if (place.address && !is_admin_address(*place.address)) {
+        print_error("--admin: " + in_quotes(*place.address) + " is not an address and port: write e.g. 127.0.0.1:7080");
+        return exit_wrong_usage;
+    }
+    const Examined seen = examine(place);
+    if (seen.unreachable) return exit_unreachable;
+    const GatewayFacts* gateway = seen.gateway ? &seen.gateway->facts : nullptr;
+    const std::optional<int> pid = gateway != nullptr ? gateway->pid : std::nullopt;
+    const HostFacts host = read_host_facts(pid);
+    Demand demand =
+        seen.gateway && !flags.config
+            ? demand_of(*seen.gateway, host)
+            : demand_of(loaded.config, flags.config ? loaded.file : "a gateway on defaults", host, pid.has_value());
+    try_plans(demand.listeners);
+    const Findings findings = diagnose(host, demand, gateway);
+    if (flags.json) {
+        std::cout << to_json(findings) << '\n';
+    } else {
+        print_findings(findings, demand, gateway, seen.note);
+    }
+    return count_of(findings, Verdict::wrong) > 0 ? exit_answer_is_no : exit_good;
+}
+
+int doctor_verb(const DoctorFlags& flags) {
+    const LoadOutcome outcome = load_config(flags.config, {});
+    if (outcome.loaded) return examine_host(flags, *outcome.loaded);
+    print_config_errors(outcome.errors);
+    const bool in_file =
+        std::any_of(outcome.errors.begin(), outcome.errors.end(), [](const ConfigError& e) { return e.in_file; });
+    return in_file ? exit_answer_is_no : exit_wrong_usage;
+}
+
+}  // namespace
+
+void add_doctor_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("doctor", "look for what is wrong with this host, and say how to mend it");
+    const auto flags = std::make_shared<DoctorFlags>();
+    verb->add_option("--config", flags->config,
+                     "what the host is to carry; without it, the running gateway or defaults")
+        ->type_name("FILE");
+    verb->add_option("--admin", flags->admin, "the gateway's admin address [127.0.0.1:7080]")
+        ->type_name("ADDRESS:PORT");
+    verb->add_flag("--json", flags->json, "for scripts");
+    verb->callback([flags, &selected] { selected = [flags] { return doctor_verb(*flags); }; });
+}
+
+}  // namespace holdfast

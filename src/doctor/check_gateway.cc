@@ -1,0 +1,199 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/human.h"
+#include "base/printable.h"
+#include "doctor/checks.h"
+#include "doctor/live_options.h"
+
+namespace holdfast {
+namespace {
+
+bool is_loopback(const IpAddress& address) {
+    static const IpAddress v6 = parse_ip_address("::1").value();
+    return address == v6 || (address.is_v4() && address.bytes[12] == 127);
+}
+
+bool is_wildcard(const IpAddress& address) {
+    static const IpAddress v4 = parse_ip_address("0.0.0.0").value();
+    return address == IpAddress{} || address == v4;
+}
+
+/// Where the admin API can be reached: as the kernel has it if a gateway runs, otherwise as it is configured.
+std::vector<Endpoint> admin_addresses(const Examination& on) {
+    if (on.gateway != nullptr && !on.gateway->admin_listens_on.empty()) return on.gateway->admin_listens_on;
+    if (on.demand.admin) return {*on.demand.admin};
+    return {};
+}
+
+void check_admin(const Examination& on, Findings& out) {
+    Finding finding{
+        .id = "admin_address",
+        .found = "off",
+        .why =
+            "Who reaches the admin API can list, close and write to devices: it asks for no password, so it "
+            "belongs on loopback.",
+        .command = "ss -ltnp"};
+    std::string list;
+    for (const Endpoint& address : admin_addresses(on)) {
+        list += (list.empty() ? "" : ", ") + to_string(address);
+        if (is_loopback(address.address)) continue;
+        finding.verdict = Verdict::wrong;
+        finding.command = "holdfast serve --admin 127.0.0.1:" + std::to_string(address.port) +
+                          "   # or address in [admin]; from afar: ssh -L " + std::to_string(address.port) +
+                          ":127.0.0.1:" + std::to_string(address.port) + " HOST";
+    }
+    if (!list.empty()) finding.found = list;
+    if (finding.verdict == Verdict::wrong) finding.why += " Here it can be reached from outside.";
+    out.push_back(std::move(finding));
+}
+
+void check_listener_addresses(const Examination& on, Findings& out) {
+    std::string list;
+    bool open = false;
+    for (const DemandedListener& listener : on.demand.listeners) {
+        list += (list.empty() ? "" : ", ") + printable(listener.name) + " " + to_string(listener.address);
+        open = open || is_wildcard(listener.address.address);
+    }
+    out.push_back(
+        {.id = "listeners",
+         .verdict = Verdict::ok,
+         .found = list.empty() ? "none" : list,
+         .why = open ? "A wildcard address takes connections on every interface of this host: as meant for devices; "
+                       "a firewall decides who they are."
+                     : "Only what these addresses can be reached from can connect.",
+         .command = "ss -ltn"});
+}
+
+constexpr const char* why_live =
+    "Detection hangs on what each socket really has, not on what was meant: SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, "
+    "TCP_KEEPCNT and TCP_USER_TIMEOUT are read from living connections.";
+
+Finding judge_by_timers(const SocketLook& look) {
+    const std::uint64_t all = look.timers_running + look.timers_missing;
+    Finding finding{.id = "live_sockets",
+                    .found = all == 0 ? "no connection yet"
+                                      : human_count(look.timers_running) + " of " + human_count(all) +
+                                            " connections have a running timer",
+                    .why = "The options of living sockets could not be read: " + look.obstacle +
+                           ". What /proc/net/tcp tells instead is whether a timer runs.",
+                    .command = "sudo holdfast doctor"};
+    finding.verdict = look.timers_missing > 0 ? Verdict::wrong : Verdict::warning;
+    if (look.timers_missing > 0) finding.why += " A connection without one is never asked: keep-alive is off on it.";
+    return finding;
+}
+
+Finding judge_sample(const GatewayFacts& gateway, const SocketLook& look, const std::string& command) {
+    Finding finding{.id = "live_sockets", .found = "", .why = why_live, .command = command};
+    std::size_t differ = 0;
+    std::string example;
+    for (const SocketSeen& socket : look.connections) {
+        const DemandedListener* listener = listener_of(gateway.listeners, socket.local.port);
+        if (listener == nullptr) continue;
+        const std::string difference = differences(socket.options, listener->plan);
+        if (difference.empty()) continue;
+        if (differ++ == 0) example = to_string(socket.peer) + " has " + difference;
+    }
+    const std::string looked = human_count(look.connections.size());
+    finding.found = look.connections.empty()
+                        ? "no connection yet"
+                        : looked + " of " +
+                              human_count(std::max<std::uint64_t>(gateway.connections, look.connections.size())) +
+                              " looked at: all as planned";
+    if (differ > 0) {
+        finding.verdict = Verdict::wrong;
+        finding.found = human_count(differ) + " of " + looked + " looked at are not as planned";
+        finding.why += " " + example + ": such a device is found late or never.";
+    }
+    return finding;
+}
+
+std::string example_text(const ReconciliationSeen& seen) {
+    std::string out;
+    for (const std::string& one : seen.examples) out += (out.empty() ? " E.g. " : ", ") + one;
+    return out.empty() ? out : out + ".";
+}
+
+}  // namespace
+
+void check_exposure(const Examination& on, Findings& out) {
+    check_admin(on, out);
+    check_listener_addresses(on, out);
+}
+
+void check_live_sockets(const Examination& on, Findings& out) {
+    const GatewayFacts& gateway = *on.gateway;
+    const std::string ports = gateway.listeners.empty() ? "" : std::to_string(gateway.listeners.front().address.port);
+    const std::string command = "ss -tino 'sport = :" + ports + "'";
+    if (!gateway.sockets) {
+        out.push_back({.id = "live_sockets",
+                       .verdict = Verdict::warning,
+                       .found = "not looked at",
+                       .why = std::string(why_live) + " The gateway does not run on this host: ask there.",
+                       .command = "holdfast doctor   # on the gateway's host"});
+    } else if (!gateway.sockets->obstacle.empty()) {
+        out.push_back(judge_by_timers(*gateway.sockets));
+    } else {
+        out.push_back(judge_sample(gateway, *gateway.sockets, command));
+    }
+}
+
+void check_gateway_state(const Examination& on, Findings& out) {
+    const GatewayFacts& gateway = *on.gateway;
+    if (!gateway.same_network) {
+        out.push_back(
+            {.id = "namespace",
+             .verdict = Verdict::warning,
+             .found = "the gateway runs in another network namespace",
+             .why = "The net.* settings above are those of this namespace, not those that its connections have.",
+             .command = "nsenter -t " + std::to_string(gateway.pid.value_or(0)) + " -n holdfast doctor"});
+    }
+    std::string paused;
+    for (const std::string& name : gateway.accept_paused) paused += (paused.empty() ? "" : ", ") + printable(name);
+    out.push_back({.id = "accepting",
+                   .verdict = !paused.empty()       ? Verdict::wrong
+                              : gateway.refused > 0 ? Verdict::warning
+                                                    : Verdict::ok,
+                   .found = !paused.empty() ? "paused on " + paused
+                                            : human_count(gateway.refused) + " refused by max_connections",
+                   .why =
+                       "Accepting pauses when descriptors or memory run out; devices then wait in the backlog. Beyond "
+                       "max_connections they are turned away.",
+                   .command = "holdfast status"});
+    out.push_back({.id = "sink",
+                   .verdict = gateway.sink_error.empty() ? Verdict::ok : Verdict::wrong,
+                   .found = gateway.sink_error.empty() ? "takes events" : printable(gateway.sink_error),
+                   .why = "A sink that cannot write pauses reading: devices wait, and nothing is handed on.",
+                   .command = "holdfast status"});
+}
+
+void check_reconciliation(const Examination& on, Findings& out) {
+    Finding finding{
+        .id = "reconciliation",
+        .found = "this gateway cannot say",
+        .why =
+            "The registry has to equal the kernel's own table of sockets: a connection without a socket is a "
+            "ghost, a descriptor without a connection an orphan, and a CLOSE_WAIT that stays is a leak.",
+        .command = "curl -X POST http://" + on.gateway->asked_at + "/v1/reconciliation"};
+    const auto& seen = on.gateway->reconciliation;
+    if (!seen) {
+        finding.verdict = Verdict::warning;
+    } else if (!seen->error.empty()) {
+        finding.verdict = Verdict::warning;
+        finding.found = "could not be done: " + printable(seen->error);
+    } else {
+        finding.found = "registry " + human_count(seen->registry) + ", kernel " + human_count(seen->kernel) + "; " +
+                        human_count(seen->ghosts) + " ghosts, " + human_count(seen->orphans) + " orphans, " +
+                        human_count(seen->stuck_close_wait) + " stuck in CLOSE_WAIT";
+        if (seen->ghosts + seen->orphans + seen->stuck_close_wait > 0) {
+            finding.verdict = Verdict::wrong;
+            finding.why +=
+                example_text(*seen) + " It is a defect of the gateway: report it with the log; a restart clears it.";
+            finding.command = "systemctl restart holdfast";
+        }
+    }
+    out.push_back(std::move(finding));
+}
+
+}  // namespace holdfast

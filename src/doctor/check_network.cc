@@ -1,0 +1,258 @@
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/human.h"
+#include "base/printable.h"
+#include "base/units.h"
+#include "doctor/checks.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t small_backlog = 128;
+constexpr std::uint64_t usual_netdev_backlog = 1'000;
+// docs/LIVENESS.md, "Many at once": below it there is no room to ask ahead of the kernel.
+constexpr milliseconds asks_ahead_from{9'000};
+// src/tcp/probe.h: a device asked again sooner does not answer.
+constexpr std::uint64_t probe_spacing_ms = 500;
+
+std::uint64_t largest_backlog(const Demand& demand) {
+    std::uint64_t most = 0;
+    for (const DemandedListener& listener : demand.listeners) most = std::max(most, listener.backlog);
+    return most;
+}
+
+/// The least that the kernel really keeps for a listener of the gateway.
+std::optional<std::uint64_t> live_backlog(const GatewayFacts* gateway) {
+    if (gateway == nullptr || !gateway->sockets) return std::nullopt;
+    std::optional<std::uint64_t> least;
+    for (const ListeningSeen& one : gateway->sockets->listening)
+        least = std::min(least.value_or(no_limit), one.backlog);
+    return least;
+}
+
+void check_somaxconn(const Examination& on, Findings& out) {
+    if (!on.host.somaxconn)
+        return out.push_back(unseen("somaxconn", "net.core.somaxconn", "sysctl net.core.somaxconn"));
+    const std::uint64_t wanted = largest_backlog(on.demand);
+    const auto live = live_backlog(on.gateway);
+    const std::uint64_t kept = std::min(*on.host.somaxconn, live.value_or(no_limit));
+    Finding finding{
+        .id = "somaxconn",
+        .found = human_count(*on.host.somaxconn) + ", for a backlog of " + human_count(wanted),
+        .why =
+            "The kernel cuts each listener's backlog to net.core.somaxconn. A fleet that reconnects at once "
+            "waits there; beyond it the kernel drops, and devices try again after 1, 3, 7 s.",
+        .command = sysctl_command("net.core.somaxconn", std::to_string(wanted))};
+    if (live && *live < wanted) {
+        finding.found += "; the gateway's listeners have " + human_count(*live);
+        finding.why += " It is taken over when a listener starts.";
+        finding.command += " && systemctl restart holdfast";
+    }
+    if (kept < wanted) finding.verdict = kept < small_backlog ? Verdict::wrong : Verdict::warning;
+    out.push_back(std::move(finding));
+}
+
+void check_syn_backlog(const Examination& on, Findings& out) {
+    constexpr const char* name = "net.ipv4.tcp_max_syn_backlog";
+    if (!on.host.syn_backlog) return out.push_back(unseen("syn_backlog", name, std::string("sysctl ") + name));
+    const std::uint64_t wanted = largest_backlog(on.demand);
+    const bool cookies = on.host.syncookies.value_or(0) != 0;
+    out.push_back({.id = "syn_backlog",
+                   .verdict = !cookies && *on.host.syn_backlog < wanted ? Verdict::warning : Verdict::ok,
+                   .found = human_count(*on.host.syn_backlog) + ", SYN cookies " + (cookies ? "on" : "off"),
+                   .why = "Half-open connections that wait for the device's last word. With SYN cookies on it bounds "
+                          "nothing; without, a reconnecting fleet is dropped beyond three quarters of it.",
+                   .command = cookies ? sysctl_command(name, std::to_string(wanted))
+                                      : sysctl_command("net.ipv4.tcp_syncookies", "1")});
+}
+
+/// True where no reactor asks ahead of the kernel, so that devices silent together are asked together.
+bool asks_in_herds(const Demand& demand) {
+    return std::any_of(demand.listeners.begin(), demand.listeners.end(),
+                       [](const DemandedListener& one) { return one.plan.detect_within < asks_ahead_from; });
+}
+
+void check_netdev_backlog(const Examination& on, Findings& out) {
+    constexpr const char* name = "net.core.netdev_max_backlog";
+    if (!on.host.netdev_backlog) {
+        return out.push_back(unseen("netdev_backlog", name, std::string("sysctl ") + name + "   # on the host"));
+    }
+    const std::uint64_t each = on.demand.max_connections / std::max<std::uint64_t>(on.demand.reactors, 1);
+    const bool herds = asks_in_herds(on.demand) && each > *on.host.netdev_backlog;
+    Finding finding{.id = "netdev_backlog",
+                    .verdict = herds || *on.host.netdev_backlog < usual_netdev_backlog ? Verdict::warning : Verdict::ok,
+                    .found = human_count(*on.host.netdev_backlog),
+                    .why =
+                        "What a core queues before it drops, on loopback and between containers. Connections that fell "
+                        "quiet together are probed together, and a lost probe looks like a dead device.",
+                    .command = sysctl_command(name, "10000")};
+    if (herds) {
+        finding.why += " Below detect_within = \"9s\" the gateway has no room to spread them, and up to " +
+                       human_count(each) + " connections a reactor may be asked at once.";
+    }
+    out.push_back(std::move(finding));
+}
+
+/// The listener that is asked first, which a forgetful firewall cuts last: so the one with the longest silence counts.
+const DemandedListener* quietest(const Demand& demand) {
+    const auto most = std::max_element(demand.listeners.begin(), demand.listeners.end(),
+                                       [](const auto& a, const auto& b) { return a.plan.idle < b.plan.idle; });
+    return most == demand.listeners.end() ? nullptr : &*most;
+}
+
+void check_conntrack_timeout(const Examination& on, const ConntrackFacts& facts, Findings& out) {
+    constexpr const char* name = "net.netfilter.nf_conntrack_tcp_timeout_established";
+    const DemandedListener* listener = quietest(on.demand);
+    if (listener == nullptr) return;
+    if (!facts.established_s) return out.push_back(unseen("conntrack_timeout", name, std::string("sysctl ") + name));
+    const seconds idle = listener->plan.idle;
+    // The kernel's timers come up to an eighth late.
+    const auto latest_probe = static_cast<std::uint64_t>((idle + idle / 8 + seconds(1)).count());
+    const bool forgets = *facts.established_s <= latest_probe;
+    const bool tracks = facts.count.value_or(1) > 0;
+    Finding finding{
+        .id = "conntrack_timeout",
+        .verdict = !forgets ? Verdict::ok
+                   : tracks ? Verdict::wrong
+                            : Verdict::warning,
+        .found = std::to_string(*facts.established_s) + " s; listener " + in_quotes(listener->name) + " asks after " +
+                 format_duration(idle) + " of silence",
+        .why =
+            "The firewall of this host forgets a connection that is silent for so long. If that comes before "
+            "the first probe, the probe itself meets no entry: behind NAT or strict rules the living device "
+            "is cut off.",
+        .command = sysctl_command(name, "86400")};
+    if (forgets && !tracks) finding.why += " Its table is empty at present: nothing here seems to use it.";
+    out.push_back(std::move(finding));
+}
+
+void check_conntrack_table(const Examination& on, const ConntrackFacts& facts, Findings& out) {
+    constexpr const char* name = "net.netfilter.nf_conntrack_max";
+    if (!facts.max) return out.push_back(unseen("conntrack_table", name, std::string("sysctl ") + name));
+    const std::uint64_t count = facts.count.value_or(0);
+    const std::uint64_t needed = on.demand.max_connections + on.demand.max_connections / 4;
+    const bool full = count >= *facts.max / 10 * 9;
+    const bool small = *facts.max < needed;
+    out.push_back(
+        {.id = "conntrack_table",
+         .verdict = full                 ? Verdict::wrong
+                    : small && count > 0 ? on.shortage()
+                    : small              ? Verdict::warning
+                                         : Verdict::ok,
+         .found = human_count(count) + " of " + human_count(*facts.max) + " entries, for " +
+                  human_count(on.demand.max_connections) + " connections",
+         .why = "Where the firewall tracks connections, each is an entry, dead ones for a while too. A full table "
+                "drops new connections, and forgets living ones early.",
+         .command = sysctl_command(name, std::to_string(std::max<std::uint64_t>(2 * needed, 262'144)))});
+}
+
+void check_conntrack_loose(const ConntrackFacts& facts, Findings& out) {
+    constexpr const char* name = "net.netfilter.nf_conntrack_tcp_loose";
+    const bool strict = facts.loose && *facts.loose == 0;
+    out.push_back(
+        {.id = "conntrack_loose",
+         .verdict = strict ? Verdict::warning : Verdict::ok,
+         .found = !facts.loose ? "not known" : std::to_string(*facts.loose),
+         .why = "At 0 a connection that the table lost (a flush, a failover, a full table) is invalid for ever, and "
+                "the usual rules drop its packets; at 1 its next packet takes it up again.",
+         .command = sysctl_command(name, "1")});
+}
+
+/// Whether `port` is in net.ipv4.ip_local_reserved_ports, "7000,8080-8090".
+bool is_reserved(std::string_view ranges, std::uint16_t port) {
+    while (!ranges.empty()) {
+        const std::string_view range = ranges.substr(0, ranges.find(','));
+        ranges.remove_prefix(std::min(range.size() + 1, ranges.size()));
+        unsigned first = 0;
+        const auto [rest, error] = std::from_chars(range.data(), range.data() + range.size(), first);
+        if (error != std::errc{}) continue;
+        unsigned last = first;
+        if (rest != range.data() + range.size() && *rest == '-')
+            std::from_chars(rest + 1, range.data() + range.size(), last);
+        if (port >= first && port <= last) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+void check_backlogs(const Examination& on, Findings& out) {
+    check_somaxconn(on, out);
+    check_syn_backlog(on, out);
+    check_netdev_backlog(on, out);
+}
+
+void check_tcp_settings(const Examination& on, Findings& out) {
+    const HostFacts& host = on.host;
+    const auto text = [](std::optional<std::uint64_t> value) { return value ? std::to_string(*value) : "not known"; };
+    out.push_back(
+        {.id = "mtu_probing",
+         .verdict = host.mtu_probing.value_or(0) == 0 ? Verdict::warning : Verdict::ok,
+         .found = text(host.mtu_probing),
+         .why = "At 0 a path that drops large packets and says nothing (a black hole) stops everything sent to a "
+                "device that does not fit: it ends as retransmit_expired though its probes are answered. At 1 "
+                "the kernel tries smaller segments.",
+         .command = sysctl_command("net.ipv4.tcp_mtu_probing", "1")});
+    out.push_back({.id = "invalid_ratelimit",
+                   .verdict = host.invalid_ratelimit_ms.value_or(0) > probe_spacing_ms ? Verdict::warning : Verdict::ok,
+                   .found = text(host.invalid_ratelimit_ms) + " ms",
+                   .why = "A host answers at most one keep-alive probe of a connection in so long. Here it holds for "
+                          "devices that probe the gateway, and for devices simulated on this host; the gateway asks "
+                          "again after 500 ms.",
+                   .command = sysctl_command("net.ipv4.tcp_invalid_ratelimit", "500")});
+    out.push_back(
+        {.id = "retries2",
+         .verdict = Verdict::ok,
+         .found = text(host.retries2) + ", not in force",
+         .why = "How often the kernel repeats unacknowledged data (15: about 15 minutes). TCP_USER_TIMEOUT, which "
+                "every connection of the gateway has, takes its place.",
+         .command = "sysctl net.ipv4.tcp_retries2"});
+}
+
+void check_ports(const Examination& on, Findings& out) {
+    const auto range = on.host.port_range;
+    if (!range)
+        return out.push_back(
+            unseen("port_range", "net.ipv4.ip_local_port_range", "sysctl net.ipv4.ip_local_port_range"));
+    Finding finding{.id = "port_range",
+                    .found = std::to_string((*range)[0]) + " to " + std::to_string((*range)[1]),
+                    .why = "Ports of outgoing connections. Accepted ones take none of them, so it bounds no devices.",
+                    .command = "sysctl net.ipv4.ip_local_port_range"};
+    for (const DemandedListener& listener : on.demand.listeners) {
+        const std::uint16_t port = listener.address.port;
+        if (port < (*range)[0] || port > (*range)[1] || is_reserved(on.host.reserved_ports, port)) continue;
+        finding.verdict = Verdict::warning;
+        finding.found += "; listener " + in_quotes(listener.name) + " has port " + std::to_string(port);
+        finding.why +=
+            " But an outgoing connection can hold a listener's port when the gateway starts, which then fails.";
+        finding.command = sysctl_command("net.ipv4.ip_local_reserved_ports", std::to_string(port));
+        break;
+    }
+    out.push_back(std::move(finding));
+}
+
+void check_conntrack(const Examination& on, Findings& out) {
+    if (!on.host.conntrack) {
+        return out.push_back({.id = "conntrack",
+                              .verdict = Verdict::ok,
+                              .found = "not loaded",
+                              .why =
+                                  "This host's firewall tracks no connections, so it forgets none. One on the way may: "
+                                  "its time-out has to be longer than detect_within / 3.",
+                              .command = "sysctl net.netfilter"});
+    }
+    check_conntrack_timeout(on, *on.host.conntrack, out);
+    check_conntrack_table(on, *on.host.conntrack, out);
+    check_conntrack_loose(*on.host.conntrack, out);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,267 @@
+#include "doctor/socket_facts.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "base/unique_fd.h"
+#include "doctor/live_options.h"
+#include "tcp/sockaddr.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned state_established = 1;
+constexpr unsigned state_listen = 10;
+// Listening sockets have low numbers; beyond those, as many again and more, spread evenly.
+constexpr std::size_t first_descriptors = 64;
+constexpr std::size_t spread_descriptors = 256;
+constexpr int second_looks = 5;
+constexpr std::chrono::milliseconds between_looks{300};
+
+template <typename T>
+bool parse_hex(std::string_view text, T& out) {
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), out, 16);
+    return error == std::errc{} && rest == text.data() + text.size();
+}
+
+/// "0100007F:1B58", or 32 digits: words of the machine's byte order, each in hexadecimal.
+std::optional<Endpoint> parse_hex_endpoint(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    Endpoint out;
+    if ((colon != 8 && colon != 32) || !parse_hex(text.substr(colon + 1), out.port)) return std::nullopt;
+    std::array<std::uint32_t, 4> words{0, 0, htonl(0xffff), 0};
+    for (std::size_t i = 0; i < colon / 8; ++i) {
+        if (!parse_hex(text.substr(8 * i, 8), words[colon == 8 ? 3 : i])) return std::nullopt;
+    }
+    std::memcpy(out.address.bytes.data(), words.data(), sizeof words);
+    return out;
+}
+
+void each_row(int pid, const std::function<void(const TcpRow&)>& take) {
+    for (const char* const name : {"tcp", "tcp6"}) {
+        std::ifstream in(fs::path("/proc") / std::to_string(pid) / "net" / name);
+        for (std::string line; std::getline(in, line);) {
+            if (const auto row = parse_tcp_row(line)) take(*row);
+        }
+    }
+}
+
+int get_int(int fd, int level, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return ::getsockopt(fd, level, option, &value, &length) == 0 ? value : -1;
+}
+
+SocketOptions read_options(int fd, const tcp_info& info) {
+    return {.keepalive = get_int(fd, SOL_SOCKET, SO_KEEPALIVE) == 1,
+            .idle = std::chrono::seconds(get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE)),
+            .interval = std::chrono::seconds(get_int(fd, IPPROTO_TCP, TCP_KEEPINTVL)),
+            .count = get_int(fd, IPPROTO_TCP, TCP_KEEPCNT),
+            .user_timeout = std::chrono::milliseconds(get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT)),
+            .stalled = info.tcpi_snd_wnd == 0 && info.tcpi_notsent_bytes > 0};
+}
+
+/// Another process's descriptors, each opened for the moment of a look: longer would keep a socket alive that the
+/// process has closed.
+class OtherProcess {
+public:
+    explicit OtherProcess(int pid) : pid_(pid), fd_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
+
+    [[nodiscard]] UniqueFd open(int descriptor) const {
+        return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, fd_.get(), descriptor, 0)));
+    }
+
+    /// A sample: the lowest numbers, and an even spread of the rest.
+    [[nodiscard]] std::vector<int> descriptors() const {
+        std::vector<int> all;
+        std::error_code error;
+        for (fs::directory_iterator entry(fs::path("/proc") / std::to_string(pid_) / "fd", error), end; entry != end;
+             entry.increment(error)) {
+            if (error) break;
+            all.push_back(std::atoi(entry->path().filename().c_str()));
+        }
+        std::sort(all.begin(), all.end());
+        const std::size_t rest = all.size() - std::min(all.size(), first_descriptors);
+        const std::size_t step = std::max<std::size_t>((rest + spread_descriptors - 1) / spread_descriptors, 1);
+        std::vector<int> sample;
+        for (std::size_t i = 0; i < all.size(); i += i < first_descriptors ? 1 : step) sample.push_back(all[i]);
+        return sample;
+    }
+
+private:
+    int pid_;
+    UniqueFd fd_;
+};
+
+void look_at(const UniqueFd& fd, int descriptor, const std::vector<DemandedListener>& listeners, SocketLook& look) {
+    if (!fd.valid() || get_int(fd.get(), SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP) return;
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    SocketAddress local;
+    SocketAddress peer;
+    if (::getsockopt(fd.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return;
+    if (::getsockname(fd.get(), local.get(), &local.length) != 0) return;
+    const Endpoint at = to_endpoint(local);
+    if (listener_of(listeners, at.port) == nullptr) return;
+    if (info.tcpi_state == state_listen) {
+        look.listening.push_back({at, info.tcpi_sacked});  // of a listener: its backlog (net/ipv4/tcp.c)
+    } else if (info.tcpi_state == state_established && ::getpeername(fd.get(), peer.get(), &peer.length) == 0) {
+        look.connections.push_back({descriptor, at, to_endpoint(peer), read_options(fd.get(), info)});
+    }
+}
+
+bool as_planned(const SocketSeen& seen, const std::vector<DemandedListener>& listeners) {
+    const DemandedListener* listener = listener_of(listeners, seen.local.port);
+    return listener == nullptr || differences(seen.options, listener->plan).empty();
+}
+
+/// What has become of a surprising one: as planned by now, gone, or still as it was.
+void look_again(const OtherProcess& process, const std::vector<DemandedListener>& listeners, const Pause& pause,
+                SocketLook& look) {
+    for (int i = 0; i < second_looks; ++i) {
+        const auto surprise = [&](const SocketSeen& one) { return !as_planned(one, listeners); };
+        if (std::none_of(look.connections.begin(), look.connections.end(), surprise)) return;
+        pause(between_looks);
+        std::vector<SocketSeen> kept;
+        for (const SocketSeen& before : look.connections) {
+            SocketLook now;
+            if (surprise(before)) {
+                look_at(process.open(before.descriptor), before.descriptor, listeners, now);
+                if (now.connections.empty() || now.connections.front().peer != before.peer) continue;
+            }
+            kept.push_back(now.connections.empty() ? before : now.connections.front());
+        }
+        look.connections = std::move(kept);
+    }
+}
+
+std::string obstacle_of(int error) {
+    if (error == ENOSYS) return "this kernel has no pidfd_getfd (Linux 5.6)";
+    if (error == EPERM || error == EACCES)
+        return "opening the gateway's sockets is not permitted: run the doctor as root, or as the gateway's user where "
+               "kernel.yama.ptrace_scope is 0";
+    return std::string("opening the gateway's sockets fails (") + std::strerror(error) + ")";
+}
+
+void count_timers(int pid, const std::vector<DemandedListener>& listeners, SocketLook& look) {
+    each_row(pid, [&](const TcpRow& row) {
+        if (row.state != state_established || listener_of(listeners, row.local.port) == nullptr) return;
+        if (row.timer == 0 && row.send_queue == 0) {
+            ++look.timers_missing;
+        } else {
+            ++look.timers_running;
+        }
+    });
+}
+
+}  // namespace
+
+std::optional<TcpRow> parse_tcp_row(std::string_view line) {
+    std::istringstream in{std::string(line)};
+    std::string number;
+    std::string local;
+    std::string peer;
+    std::string state;
+    std::string queues;
+    std::string timer;
+    TcpRow row;
+    if (!(in >> number >> local >> peer >> state >> queues >> timer)) return std::nullopt;
+    const auto from = parse_hex_endpoint(local);
+    const auto to = parse_hex_endpoint(peer);
+    const bool rest = parse_hex(state, row.state) && parse_hex(queues.substr(0, queues.find(':')), row.send_queue) &&
+                      parse_hex(timer.substr(0, timer.find(':')), row.timer);
+    if (!from || !to || !rest) return std::nullopt;
+    row.local = *from;
+    row.peer = *to;
+    return row;
+}
+
+SocketLook look_at_sockets(int pid, const std::vector<DemandedListener>& listeners, const Pause& pause) {
+    SocketLook look;
+    const OtherProcess process(pid);
+    // Standard error is there in every process, and permission is the same for all.
+    errno = 0;
+    const bool permitted = process.open(STDERR_FILENO).valid() || errno == EBADF;
+    if (!permitted) {
+        look.obstacle = obstacle_of(errno);
+        count_timers(pid, listeners, look);
+        return look;
+    }
+    for (const int descriptor : process.descriptors()) look_at(process.open(descriptor), descriptor, listeners, look);
+    look_again(process, listeners, pause, look);
+    return look;
+}
+
+std::vector<Endpoint> listening_on(int pid, std::uint16_t port) {
+    std::vector<Endpoint> out;
+    each_row(pid, [&](const TcpRow& row) {
+        if (row.state == state_listen && row.local.port == port) out.push_back(row.local);
+    });
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
+bool is_process_of_age(int pid, double uptime_s) {
+    std::ifstream in(fs::path("/proc") / std::to_string(pid) / "stat");
+    std::string line;
+    std::getline(in, line);
+    const std::size_t name_ends = line.rfind(')');
+    if (name_ends == std::string::npos) return false;
+    std::istringstream fields(line.substr(name_ends + 1));
+    std::string skipped;
+    for (int field = 3; field < 22; ++field) fields >> skipped;
+    double started_ticks = 0;
+    timespec now{};
+    timespec awake{};
+    if (!(fields >> started_ticks) || ::clock_gettime(CLOCK_BOOTTIME, &now) != 0) return false;
+    ::clock_gettime(CLOCK_MONOTONIC, &awake);
+    const auto seconds = [](const timespec& time) {
+        return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+    };
+    const double age = seconds(now) - started_ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    // The gateway's clock stands still while the machine sleeps.
+    const double slept = seconds(now) - seconds(awake);
+    constexpr double start_takes_s = 15;
+    return age - uptime_s > -2 && age - uptime_s < slept + start_takes_s;
+}
+
+std::optional<bool> shares_network_with(int pid) {
+    std::error_code error;
+    const fs::path theirs = fs::read_symlink(fs::path("/proc") / std::to_string(pid) / "ns/net", error);
+    if (error) return std::nullopt;
+    const fs::path ours = fs::read_symlink("/proc/self/ns/net", error);
+    if (error) return std::nullopt;
+    return ours == theirs;
+}
+
+void try_plans(std::vector<DemandedListener>& listeners) {
+    for (DemandedListener& listener : listeners) {
+        const auto proved = prove_inheritance(listener.plan);
+        listener.plan_refused = proved ? "" : proved.error().message;
+    }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,254 @@
+"""`holdfast doctor` on this host: what it says without and with a gateway, and that planted faults are found. The
+settings of the network are planted in namespaces of the test's own."""
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+
+from gateway import PATIENCE, Gateway, binary, listener, run
+from lab import device
+from lab.netlab import GATEWAY4
+from lab.nft import Nft
+
+SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
+ALWAYS = {"descriptors", "nr_open", "file_max", "epoll_watches", "memory", "tcp_mem", "cgroup_memory", "cgroup_pids",
+          "somaxconn", "syn_backlog", "netdev_backlog", "mtu_probing", "invalid_ratelimit", "retries2", "port_range",
+          "clock", "clocksource", "kernel", "plan_kept", "admin_address", "listeners"}
+OF_A_GATEWAY = {"live_sockets", "accepting", "sink", "reconciliation"}
+
+
+def judged(done):
+    """The findings of a `--json` run by id; checks what holds of every answer."""
+    answer = json.loads(done.stdout)
+    findings = {one["id"]: one for one in answer["findings"]}
+    assert len(findings) == len(answer["findings"])
+    for one in findings.values():
+        assert one["verdict"] in ("ok", "warning", "wrong")
+        assert one["found"] and one["why"] and one["command"], one
+    for verdict, number in (("wrong", answer["wrong"]), ("warning", answer["warnings"])):
+        assert number == sum(one["verdict"] == verdict for one in findings.values())
+    assert done.returncode == (1 if answer["wrong"] else 0), (done.returncode, done.stderr)
+    return findings
+
+
+def doctor(*flags, namespace=None):
+    words = [binary(), "doctor", "--json", *flags]
+    done = subprocess.run(namespace.command(*words) if namespace else words, capture_output=True, text=True,
+                          timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)
+    return judged(done)
+
+
+@contextlib.contextmanager
+def as_nobody():
+    """The binary where everybody may read it."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-nobody-") as folder:
+        os.chmod(folder, 0o755)
+        copy = shutil.copy(binary(), folder)
+        os.chmod(copy, 0o755)
+        yield ["runuser", "-u", "nobody", "--", copy]
+
+
+def free_address():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return "127.0.0.1:%d" % sock.getsockname()[1]
+
+
+# The host alone
+
+
+def test_the_host_without_a_gateway():
+    findings = doctor("--config", "/dev/null")
+    assert set(findings) >= ALWAYS
+    assert not set(findings) & OF_A_GATEWAY
+
+
+def test_the_text_has_a_line_for_each_check_and_the_command_for_what_is_not_well():
+    done = run("doctor", "--config", "/dev/null")
+    findings = judged(run("doctor", "--config", "/dev/null", "--json"))
+    lines = done.stdout.splitlines()
+    for name, one in findings.items():
+        assert any(line.split()[:2] == [name, one["verdict"]] for line in lines), name
+        if one["verdict"] != "ok":
+            assert f"  mend    {one['command']}" in lines
+
+
+def test_a_gateway_that_was_named_and_does_not_answer():
+    address = free_address()
+    done = run("doctor", "--admin", address)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"no gateway answers at {address}" in done.stderr
+
+
+def test_wrong_usage(tmp_path):
+    assert run("doctor", "--admin", "nonsense").returncode == 2
+    assert run("doctor", "--config", str(tmp_path / "absent.toml")).returncode == 2
+    (tmp_path / "bad.toml").write_text("[limits]\nmax_connections = -1\n")
+    done = run("doctor", "--config", str(tmp_path / "bad.toml"))
+    assert done.returncode == 1 and "bad.toml:2: " in done.stderr
+
+
+def test_a_configuration_that_this_host_cannot_carry(tmp_path):
+    path = tmp_path / "large.toml"
+    path.write_text('[limits]\nmax_connections = 90000000\n[admin]\naddress = "0.0.0.0:7080"\n'
+                    + listener(address="0.0.0.0:40000", backlog=60000))
+    findings = doctor("--config", str(path))
+    for name in ("descriptors", "nr_open", "memory", "epoll_watches", "admin_address"):
+        assert findings[name]["verdict"] == "wrong", findings[name]
+    assert "LimitNOFILE=90000128" in findings["descriptors"]["command"]
+    assert findings["somaxconn"]["verdict"] == "warning"
+    assert "40000" in findings["port_range"]["found"]
+
+
+# Settings planted in a namespace
+
+
+def test_planted_settings_of_the_network_are_found(lab):
+    healthy = doctor("--config", "/dev/null", namespace=lab.gateway)
+    assert healthy["somaxconn"]["verdict"] == healthy["conntrack_timeout"]["verdict"] == "ok"
+    for name, value in (("net.core.somaxconn", 16), ("net.ipv4.tcp_syncookies", 0), ("net.ipv4.tcp_mtu_probing", 0),
+                        ("net.ipv4.tcp_invalid_ratelimit", 3000), ("net.netfilter.nf_conntrack_tcp_loose", 0),
+                        ("net.netfilter.nf_conntrack_tcp_timeout_established", 9)):
+        lab.gateway.sysctl(name, value)
+    found = doctor("--config", "/dev/null", namespace=lab.gateway)
+    assert found["somaxconn"]["verdict"] == "wrong" and found["somaxconn"]["found"].startswith("16,")
+    for name in ("syn_backlog", "mtu_probing", "invalid_ratelimit", "conntrack_loose", "conntrack_timeout"):
+        assert found[name]["verdict"] == "warning", found[name]
+    # What is the host's alone cannot be seen from in here, and that is said.
+    assert found["tcp_mem"]["verdict"] == found["netdev_backlog"]["verdict"] == "warning"
+    assert "on the host" in found["tcp_mem"]["command"]
+
+
+def test_the_commands_mend_what_was_planted(lab):
+    for name, value in (("net.core.somaxconn", 16), ("net.ipv4.tcp_syncookies", 0), ("net.ipv4.tcp_mtu_probing", 0)):
+        lab.gateway.sysctl(name, value)
+    found = doctor("--config", "/dev/null", namespace=lab.gateway)
+    for name in ("somaxconn", "syn_backlog", "mtu_probing"):
+        assert found[name]["verdict"] != "ok"
+        subprocess.run(lab.gateway.command("sh", "-c", found[name]["command"]), check=True, capture_output=True)
+    mended = doctor("--config", "/dev/null", namespace=lab.gateway)
+    assert {mended[name]["verdict"] for name in ("somaxconn", "syn_backlog", "mtu_probing")} == {"ok"}
+
+
+def test_a_firewall_that_forgets_living_connections_is_wrong_once_it_tracks_them(lab):
+    Nft(lab.gateway).run("table inet tracking {\n chain arriving {\n type filter hook input priority 0\n"
+                         "ct state established accept\n }\n}\n")
+    lab.gateway.sysctl("net.netfilter.nf_conntrack_tcp_timeout_established", 9)
+    with Gateway(config=listener(address=f"{GATEWAY4}:0", detect_within="30s"), namespace=lab.gateway) as gateway:
+        with device.connect(gateway.address, lab=lab):
+            found = doctor("--admin", gateway.admin_flag(), namespace=lab.gateway)
+    assert found["conntrack_timeout"]["verdict"] == "wrong", found["conntrack_timeout"]
+    assert "9 s" in found["conntrack_timeout"]["found"]
+
+
+# A running gateway
+
+
+def test_a_sound_gateway():
+    with Gateway() as gateway, contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(device.connect(gateway.address))
+        assert gateway.events.wait(lambda: len(gateway.events.open_ids()) == 20, PATIENCE)
+        found = doctor("--admin", gateway.admin_flag())
+        assert set(found) >= ALWAYS | OF_A_GATEWAY
+        assert found["live_sockets"]["verdict"] == "ok"
+        assert found["live_sockets"]["found"] == "20 of 20 looked at: all as planned"
+        for name in ("accepting", "sink", "admin_address", "descriptors"):
+            assert found[name]["verdict"] == "ok", found[name]
+        if found["reconciliation"]["found"] != "this gateway cannot say":
+            assert found["reconciliation"]["verdict"] == "ok", found["reconciliation"]
+        # Looking has ended nobody, and kept nobody's socket open.
+        assert len(gateway.events.open_ids()) == 20
+        stack.close()
+        assert gateway.events.wait(lambda: not gateway.events.open_ids(), 5)
+
+
+def open_of(pid, descriptor):
+    """A duplicate of another process's descriptor, or None."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = libc.syscall(SYS_PIDFD_OPEN, pid, 0)
+    assert pidfd >= 0, os.strerror(ctypes.get_errno())
+    try:
+        copy = libc.syscall(SYS_PIDFD_GETFD, pidfd, descriptor, 0)
+    finally:
+        os.close(pidfd)
+    return copy if copy >= 0 else None
+
+
+@contextlib.contextmanager
+def accepted_socket(gateway, peer):
+    """The gateway's own end of the connection from `peer`."""
+    for name in os.listdir(f"/proc/{gateway.process.pid}/fd"):
+        copy = open_of(gateway.process.pid, int(name))
+        if copy is None:
+            continue
+        with socket.socket(fileno=copy) if _is_socket(copy) else open(copy, "rb", closefd=True) as owned:
+            if isinstance(owned, socket.socket) and _peer_of(owned) == peer:
+                yield owned
+                return
+    raise AssertionError(f"the gateway has no socket to {peer}")
+
+
+def _is_socket(descriptor):
+    return os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
+
+
+def _peer_of(sock):
+    try:
+        return sock.getpeername()
+    except OSError:
+        return None
+
+
+def test_a_living_socket_without_keepalive_is_found():
+    with Gateway() as gateway, device.connect(gateway.address) as sound, device.connect(gateway.address) as planted:
+        gateway.connected(device.name_of(sound))
+        gateway.connected(device.name_of(planted))
+        with accepted_socket(gateway, planted.getsockname()) as victim:
+            victim.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+        found = doctor("--admin", gateway.admin_flag())["live_sockets"]
+        assert found["verdict"] == "wrong"
+        assert found["found"] == "1 of 2 looked at are not as planned"
+        assert f"{device.name_of(planted)} has SO_KEEPALIVE off (planned on)" in found["why"]
+        # Who may not open the sockets sees it by the timer that does not run.
+        with as_nobody() as command:
+            done = subprocess.run([*command, "doctor", "--json", "--admin", gateway.admin_flag()], capture_output=True,
+                                  text=True, timeout=PATIENCE, check=False)
+        found = judged(done)["live_sockets"]
+        assert found["verdict"] == "wrong" and "1 of 2 connections have a running timer" in found["found"]
+        assert "not permitted" in found["why"]
+
+
+def test_an_open_admin_address_and_another_namespace_are_found(lab):
+    with Gateway("--admin", f"{GATEWAY4}:0", config=listener(address=f"{GATEWAY4}:0"), namespace=lab.gateway) as gateway:
+        found = doctor("--admin", gateway.admin_flag(), namespace=lab.device)
+    assert found["admin_address"]["verdict"] == "wrong"
+    assert found["admin_address"]["found"] == gateway.admin_flag()
+    assert found["namespace"]["verdict"] == "warning"
+    assert f"nsenter -t {gateway.process.pid} -n" in found["namespace"]["command"]
+
+
+def test_a_small_descriptor_limit_is_that_of_the_gateway():
+    with Gateway(descriptors=300) as gateway:
+        found = doctor("--admin", gateway.admin_flag())["descriptors"]
+    assert found["verdict"] == "warning"
+    assert found["found"].startswith("300 soft, 300 hard, for 172 connections")
+    assert f"prlimit --pid {gateway.process.pid} --nofile=" in found["command"]
+
+
+def test_a_stranger_at_the_admin_address():
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        done = subprocess.Popen([binary(), "doctor", "--admin", "127.0.0.1:%d" % stranger.getsockname()[1]],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        peer, _ = stranger.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+        out, error = done.communicate(timeout=PATIENCE)
+    assert (done.returncode, out) == (3, "")
+    assert "is not a holdfast gateway" in error
