@@ -75,8 +75,9 @@ Demand demand_of(const GatewayAnswer& gateway, const HostFacts& host) {
     demand.limit_is_set = !gateway.facts.pid || !host.descriptors ||
                           demand.max_connections != limit_by_descriptors(host.descriptors->soft);
     demand.reactors = gateway.reactors;
+    // The kernel tells more: 127.0.0.1 also answers where it listens on 0.0.0.0.
     const auto asked_at = parse_endpoint(gateway.facts.asked_at);
-    if (asked_at) demand.admin = asked_at.value();
+    if (asked_at && gateway.facts.admin_listens_on.empty()) demand.admin = asked_at.value();
     demand.listeners = gateway.facts.listeners;
     return demand;
 }

@@ -20,11 +20,14 @@ bool is_wildcard(const IpAddress& address) {
     return address == IpAddress{} || address == v4;
 }
 
-/// Where the admin API can be reached: as the kernel has it if a gateway runs, otherwise as it is configured.
+/// Where the admin API can be reached: as the kernel has it if a gateway runs, and as it is configured.
 std::vector<Endpoint> admin_addresses(const Examination& on) {
-    if (on.gateway != nullptr && !on.gateway->admin_listens_on.empty()) return on.gateway->admin_listens_on;
-    if (on.demand.admin) return {*on.demand.admin};
-    return {};
+    std::vector<Endpoint> out;
+    if (on.gateway != nullptr) out = on.gateway->admin_listens_on;
+    if (on.demand.admin && std::find(out.begin(), out.end(), *on.demand.admin) == out.end()) {
+        out.push_back(*on.demand.admin);
+    }
+    return out;
 }
 
 void check_admin(const Examination& on, Findings& out) {
