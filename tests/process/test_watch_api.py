@@ -236,3 +236,34 @@ def test_the_pages_are_guarded_and_kept_by_their_tag(gateway):
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert headers_of(gateway, "/", **link)[0] == 200  # somebody follows a link
     assert "GET    /v1/events" in gateway.ask("GET", "/v1")
+
+
+# --- an alarm, on every way that tells of it
+
+
+def test_a_drop_is_told_everywhere():
+    with Gateway() as gateway, Follower(gateway, "alarm,sample") as follower, contextlib.ExitStack() as stack:
+        made = [stack.enter_context(device.connect(gateway.address)) for _ in range(120)]
+        assert follower.wait(lambda: sum(one["connections"] == 120 for one in follower.of("sample")) >= 3)
+        for sock in made[:60]:
+            device.reset(sock)
+        alarm = follower.wait(lambda: _drop(follower.of("alarm")))
+        assert alarm and alarm["cleared_at"] is None, gateway.tail()
+        assert alarm["count"] == 60 and alarm["reasons"] == {"peer_reset": 60}
+        assert alarm["population_before"] == 120 and alarm["population_now"] == 60
+        assert alarm["summary"] and alarm["cause"] and alarm["advice"]
+        # Lives so short may be called a reconnect storm too.
+        active = gateway.ask("GET", "/v1/alarms")["active"]
+        assert _drop(active)["id"] == alarm["id"] and _drop(active)["raised_at"] == alarm["raised_at"]
+        assert follower.wait(lambda: follower.of("sample")[-1]["alarms_active"] >= 1)
+        assert gateway.status()["alarms_active"] >= 1
+        assert 'holdfast_alarm_active{alarm="population_drop"} 1\n' in gateway.ask("GET", "/metrics")
+        shown = run("alarms", "--admin", gateway.admin_flag())
+        assert shown.returncode == 1 and "population_drop" in shown.stdout
+        assert all(_drop(active)[field] in shown.stdout for field in ("raised_at", "summary", "cause", "advice"))
+        frame = run("top", "--once", "--admin", gateway.admin_flag()).stdout
+        assert "! population_drop" in frame
+
+
+def _drop(alarms):
+    return next((one for one in alarms if one["alarm"] == "population_drop"), None)
