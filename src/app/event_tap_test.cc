@@ -44,7 +44,7 @@ protected:
                        .peer = peer_,
                        .n = n,
                        .key = "10.20.30.40",
-                       .item = "{\"ip\":\"10.20.30.40\",\n\"x\": 1}",
+                       .item = "{\"ip\":\"10.20.30.40\",\n\r\"x\": 1}",
                        .at = at_});
     }
     void connected() { tap_->on_connected({conn_, "devices", peer_, at_}); }
@@ -98,6 +98,8 @@ TEST_F(EventTapTest, ShowsTheSinksVeryLines) {
         ASSERT_TRUE(message);
         EXPECT_EQ(message->kind, kind);
         EXPECT_EQ(message->json + "\n", written_.lines.front());
+        EXPECT_EQ(message->json.find_first_of("\r\n"),
+                  std::string::npos);  // either would end a server-sent event's line
         written_.lines.erase(written_.lines.begin());
     }
     EXPECT_FALSE(feed->next(0ms));

@@ -158,6 +158,9 @@ void add_top_verb(CLI::App& app, VerbAction& selected) {
     verb->add_flag("--reverse", flags->reverse, "the sort's other end first");
     verb->add_option("--filter", flags->filter, "only those of a peer prefix, or with a key")->type_name("TEXT");
     add_client_flags(*verb, flags->client);
+    verb->footer(
+        "Keys: s next sort, or at once a age, i idle, n items, b bytes in, o bytes out, e peer, k key;\n"
+        "r reverse; / filter by a peer prefix or a key; p pause; q quit.");
     verb->callback([flags, &selected] { selected = [flags] { return top_verb(*flags); }; });
 }
 
