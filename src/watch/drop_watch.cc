@@ -161,7 +161,7 @@ void DropWatch::watch_return(const Look& look, const ListenerStep& step, double 
     if (!pending_) {
         pending_ = Pending{};
         pending_->before = step.history.most_since(look.now - look.settings.window);
-    } else if (deaths <= 1.02 * pending_->most + 1) {
+    } else if (deaths <= 1.05 * pending_->most) {
         return;
     }
     pending_->most = deaths;
