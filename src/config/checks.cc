@@ -15,6 +15,7 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
+#include "base/http_url.h"
 #include "base/printable.h"
 #include "base/units.h"
 
@@ -79,6 +80,11 @@ void check_admin(const DaemonConfig& config, Violations& out) {
     }
 }
 
+void check_alarm(const AlarmConfig& alarm, Violations& out) {
+    const auto wrong = check_webhook_url(alarm.webhook);
+    if (wrong) out.push_back({std::nullopt, "alarm", "webhook", "webhook in [alarm]: " + *wrong});
+}
+
 bool is_loopback(const IpAddress& address) {
     static const IpAddress v6 = parse_ip_address("::1").value();
     return address == v6 || (address.is_v4() && address.bytes[12] == 127);
@@ -118,6 +124,7 @@ std::vector<Violation> find_violations(const DaemonConfig& config) {
     Violations out = find_violations(config.server);
     check_sink(config.sink, out);
     check_admin(config, out);
+    check_alarm(config.alarm, out);
     return out;
 }
 

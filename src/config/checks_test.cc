@@ -64,5 +64,19 @@ TEST(SinkPath, HostileOnesAreRefused) {
     EXPECT_EQ(sink_violation("/dev/null"), "");
 }
 
+TEST(Webhook, IsAUrl) {
+    DaemonConfig config;
+    EXPECT_TRUE(find_violations(config).empty());
+    config.alarm.webhook = "https://hooks.example/alarms";
+    EXPECT_TRUE(find_violations(config).empty());
+    config.alarm.webhook = "hooks.example";
+    ASSERT_EQ(find_violations(config).size(), 1U);
+    EXPECT_EQ(find_violations(config)[0].section, "alarm");
+    EXPECT_EQ(find_violations(config)[0].option, "webhook");
+    EXPECT_EQ(find_violations(config)[0].message,
+              "webhook in [alarm]: \"hooks.example\" does not start with http:// or https://; write e.g. "
+              "http://127.0.0.1:9000/alarms");
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -146,7 +146,7 @@ void expect_found(const TestFleet& fleet, const Plant& plant, const std::vector<
     EXPECT_EQ(to_string(alarm.prefixes[0].prefix), name);
     EXPECT_GE(alarm.prefixes[0].dead * 100, plant.size * 97);
     EXPECT_LE(alarm.prefixes[0].dead, plant.size + plant.size / 20);
-    EXPECT_LE(alarm.took, std::chrono::seconds(plant.spread + 2));
+    EXPECT_LE(alarm.took, std::chrono::seconds(plant.spread + 4));
 }
 
 TEST_P(AlarmMonth, EveryPlantedDropIsFoundAndNamed) {

@@ -57,7 +57,7 @@ std::vector<Death> deaths_together(std::vector<Death> deaths, const DeathClasses
     std::vector<std::size_t> seconds(second_of(deaths.back()) + 1);
     for (const Death& death : deaths) ++seconds[second_of(death)];
     // A quiet second costs a four-hundredth: a pause of a minute may be part of it, a single death minutes before not.
-    const double charge = 2 * usual_per_second + static_cast<double>(deaths.size()) / 400;
+    const double charge = 3 * usual_per_second + static_cast<double>(deaths.size()) / 400;
     const Span span = densest(seconds, charge);
     std::erase_if(deaths,
                   [&](const Death& death) { return second_of(death) < span.first || second_of(death) > span.last; });
