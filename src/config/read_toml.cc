@@ -110,7 +110,7 @@ private:
         }
         constexpr std::array<std::string_view, 6> sections{"listener", "item", "limits", "sink", "admin", "log"};
         const auto near = nearest_word(key.str(), sections);
-        const std::string hint = !near ? "known are [[listener]], [item], [limits], [sink], [admin] and [log]"
+        const std::string hint = !near ? "known are [[listener]], [item], [limits], [sink], [admin], [alarm] and [log]"
                                        : "did you mean" + in_section(*find_section(*near)).substr(3) + "?";
         draft_.error_at(line, "unknown section " + name + "; " + hint);
     }

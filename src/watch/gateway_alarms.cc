@@ -98,9 +98,11 @@ void DriftWatch::explain(Alarm& alarm, const Reconciliation& reconciled) {
                         "not read, or a defect."
                       : "The registry and the kernel disagree about which connections there are: a defect of "
                         "the gateway.";
-    alarm.advice = only_stuck ? "See whether the sink is full (reading pauses then); otherwise report the examples of "
-                                "/v1/reconciliation."
-                              : "Report the examples of /v1/reconciliation with the log; a restart mends it for now.";
+    alarm.advice =
+        only_stuck ? "See whether the sink is full (reading pauses then); otherwise report the examples of "
+                     "/v1/reconciliation."
+                   : "See whether the sink is full (a reset then waits to be read); otherwise report the examples of "
+                     "/v1/reconciliation with the log.";
 }
 
 }  // namespace holdfast
