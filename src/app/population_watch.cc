@@ -27,6 +27,8 @@ PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std:
                                  EventHub& feed)
     : log_(log),
       feed_(feed),
+      webhook_url_(config.webhook),
+      webhook_(make_webhook(config.webhook)),
       watcher_(std::make_unique<Watcher>(
           server, Watcher::Options{.alarms = settings_of(config),
                                    .suspicion = config.suspicion,
@@ -35,7 +37,19 @@ PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std:
                                    .on_inquiry = [this](const Inquiry& inquiry) { on_inquiry(inquiry); },
                                    .on_sample = [this](const PopulationSample& sample) { on_sample(sample); }})) {}
 
-void PopulationWatch::change(const AlarmConfig& config) { watcher_->change(settings_of(config), config.suspicion); }
+std::unique_ptr<Webhook> PopulationWatch::make_webhook(const std::string& url) {
+    if (url.empty()) return nullptr;
+    return std::make_unique<Webhook>(url, [this](const std::string& line) { log_.warn(line); });
+}
+
+void PopulationWatch::change(const AlarmConfig& config) {
+    watcher_->change(settings_of(config), config.suspicion);
+    std::unique_ptr<Webhook> former;  // ends after the lock is given back: it may be waiting for a receiver
+    const std::lock_guard lock(mutex_);
+    if (config.webhook == webhook_url_) return;
+    webhook_url_ = config.webhook;
+    former = std::exchange(webhook_, make_webhook(config.webhook));
+}
 
 void PopulationWatch::on_sample(const PopulationSample& sample) {
     if (!feed_.wanted(FeedKind::sample)) return;
@@ -43,7 +57,12 @@ void PopulationWatch::on_sample(const PopulationSample& sample) {
 }
 
 void PopulationWatch::on_alarm(const Alarm& alarm) {
-    if (feed_.wanted(FeedKind::alarm)) feed_.publish(FeedKind::alarm, render_alarm(alarm));
+    const std::string json = render_alarm(alarm);
+    if (feed_.wanted(FeedKind::alarm)) feed_.publish(FeedKind::alarm, json);
+    {
+        const std::lock_guard lock(mutex_);
+        if (webhook_) webhook_->post(json);
+    }
     log_.warn(alarm.cleared_at ? "alarm cleared" : "alarm", {{"alarm", to_string(alarm.kind)},
                                                              {"listener", alarm.listener},
                                                              {"summary", alarm.summary},

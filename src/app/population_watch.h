@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
 
 #include <holdfast/server.h>
 
@@ -8,6 +11,7 @@
 #include "config/daemon_config.h"
 #include "watch/event_hub.h"
 #include "watch/watcher.h"
+#include "watch/webhook.h"
 
 namespace holdfast {
 
@@ -28,8 +32,13 @@ private:
     void on_alarm(const Alarm& alarm);
     void on_inquiry(const Inquiry& inquiry);
 
+    [[nodiscard]] std::unique_ptr<Webhook> make_webhook(const std::string& url);
+
     Log& log_;
     EventHub& feed_;
+    std::mutex mutex_;
+    std::string webhook_url_;           // guarded by mutex_
+    std::unique_ptr<Webhook> webhook_;  // guarded by mutex_; empty: nobody is told
     std::unique_ptr<Watcher> watcher_;
 };
 
