@@ -30,13 +30,15 @@ function prefixTable({prefixes, elsewhere}) {
 }
 
 function explanation(alarm) {
-  const before = alarm.population_before;
-  const facts = `${number(alarm.count)} in ${duration(alarm.took_s)}`
-    + (before > 0 ? `; connections: ${number(before)} before, ${number(alarm.population_now)} ${alarm.cleared_at ? 'after' : 'now'}` : '');
+  const facts = [
+    alarm.count > 0 && alarm.took_s > 0 && `${number(alarm.count)} in ${duration(alarm.took_s)}`,
+    alarm.population_before > 0
+      && `connections: ${number(alarm.population_before)} before, ${number(alarm.population_now)} ${alarm.cleared_at ? 'after' : 'now'}`,
+  ].filter(Boolean);
   return [
     make('p', {class: 'cause'}, make('strong', {}, 'Likely cause: '), visible(alarm.cause)),
     make('p', {class: 'advice'}, make('strong', {}, 'What to do: '), visible(alarm.advice)),
-    make('p', {class: 'muted'}, facts), reasonShares(alarm.reasons), prefixTable(alarm),
+    facts.length ? make('p', {class: 'muted'}, facts.join('; ')) : null, reasonShares(alarm.reasons), prefixTable(alarm),
   ].filter(Boolean);
 }
 
