@@ -26,6 +26,11 @@ std::optional<milliseconds> asking_round(const LivenessPlan& plan) {
     return round;
 }
 
+bool was_asked(const Evidence& evidence) {
+    if (evidence.unacked_bytes == 0) return evidence.probes > 0;
+    return evidence.peer_window > 0 && evidence.retransmits >= 2;
+}
+
 WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy) {
     const Evidence& evidence = view.facts.evidence;
     const bool asked = view.facts.unacked_segments > 0 || evidence.probes > 0;

@@ -26,6 +26,10 @@ struct DeadlineView {
 /// would.
 [[nodiscard]] std::optional<std::chrono::milliseconds> asking_round(const LivenessPlan& plan);
 
+/// Whether the peer's kernel had something to answer: a keep-alive probe, or a segment sent and sent again. Behind a
+/// closed window neither is so, since window probes come ever more seldom: there, silence says little.
+[[nodiscard]] bool was_asked(const Evidence& evidence);
+
 /// A connection under watch, by what TCP_INFO says of it.
 enum class WatchVerdict : std::uint8_t {
     well,         ///< all acknowledged and no probe out: the watch ends

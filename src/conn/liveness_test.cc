@@ -98,5 +98,14 @@ TEST(Watch, AClosedWindowHasItsOwnLimit) {
     EXPECT_EQ(judge_watch({.facts = facts, .stalled = 61s}, policy), WatchVerdict::stalled_out);
 }
 
+TEST(WasAsked, OnlyWhatThePeersKernelWouldAnswer) {
+    EXPECT_TRUE(was_asked({.probes = 3}));
+    EXPECT_FALSE(was_asked({})) << "idle, and no probe has gone out";
+    EXPECT_FALSE(was_asked({.probes = 3, .unacked_bytes = 80, .peer_window = 0})) << "a window probe";
+    EXPECT_FALSE(was_asked({.retransmits = 1, .unacked_bytes = 80, .peer_window = 64'000}));
+    EXPECT_TRUE(was_asked({.retransmits = 2, .unacked_bytes = 80, .peer_window = 64'000}));
+    EXPECT_FALSE(was_asked({.retransmits = 2, .unacked_bytes = 80, .peer_window = 0}));
+}
+
 }  // namespace
 }  // namespace holdfast

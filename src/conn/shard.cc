@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "conn/liveness.h"
+#include "tcp/close_cause.h"
 #include "tcp/socket_options.h"
 
 namespace holdfast {
@@ -220,7 +221,7 @@ void Shard::end_silent(const std::vector<Token>& silent, milliseconds asked_for)
     for (const Token number : silent) {
         Connection* connection = registry_.find(number);
         const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
-        if (!facts || facts->evidence.last_heard < asked_for) continue;
+        if (!facts || facts->evidence.last_heard < asked_for || !was_asked(facts->evidence)) continue;
         const CloseReason reason = judge_timeout(facts->evidence, policy_of(*connection).plan.user_timeout);
         close(*connection, Death{.reason = reason,
                                  .error = ETIMEDOUT,

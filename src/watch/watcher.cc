@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace holdfast {
@@ -72,7 +73,8 @@ void Watcher::watch() {
         take_note();
         const bool news = take_answers(now);
         ask_suspects(now);
-        const bool due = now >= next_look;
+        // An alarm is not raised and explained by the half of a partition that one reactor has closed already.
+        const bool due = now >= next_look && !is_settling(now);
         if (due) next_look = now - next_look > look_every ? now + look_every : next_look + look_every;
         if (due || news) look(now, due);
     }
@@ -94,7 +96,7 @@ void Watcher::ask_suspects(Time now) {
     if (questions_.size() >= most_questions) return;
     for (const Suspect& suspect : suspicion_.decide(now)) {
         const SignalsBlocked blocked;
-        questions_.push_back({suspect, std::async(std::launch::async, [this, suspect] {
+        questions_.push_back({suspect, now, std::async(std::launch::async, [this, suspect] {
                                   return server_.probe_all(suspect.peer, suspect.timeout, OnSilent::close,
                                                            suspect.listener);
                               })});
@@ -123,6 +125,14 @@ bool Watcher::take_answers(Time now) {
     }
     if (any) take_note();  // those that were closed
     return any;
+}
+
+/// A question whose time is up is about to be answered, and closes connections reactor by reactor.
+bool Watcher::is_settling(Time now) const {
+    return std::any_of(questions_.begin(), questions_.end(), [now](const Question& question) {
+        const Time end = question.asked + question.suspect.timeout;
+        return now >= end - glance && now < end + look_every;
+    });
 }
 
 void Watcher::look(Time now, bool sample) {

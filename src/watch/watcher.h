@@ -67,6 +67,7 @@ private:
     using Time = std::chrono::steady_clock::time_point;
     struct Question {
         Suspect suspect;
+        Time asked;
         std::future<ProbeSummary> answer;
     };
 
@@ -74,6 +75,7 @@ private:
     void take_note();
     void ask_suspects(Time now);
     [[nodiscard]] bool take_answers(Time now);
+    [[nodiscard]] bool is_settling(Time now) const;
     void look(Time now, bool sample);
     void reconcile_regularly();
     /// False when it is time to end.

@@ -42,6 +42,10 @@ def listener(name="devices", address="127.0.0.1:0", **options):
     return "[[listener]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in options.items())
 
 
+# Where many devices fall silent together and each is to be found in its own time, by the kernel or the sweep.
+NO_SUSPICION = "[alarm]\nsuspicion = false\n"
+
+
 class Gateway:
     """Owns the daemon's process and the threads that read its output. `with` starts it and ends it; leaving the block
     sends SIGTERM and asserts exit 0, one `closed` per `connected`, and no sanitizer report."""

@@ -6,13 +6,13 @@ import dataclasses
 import socket
 import time
 
-from gateway import Gateway, listener
+from gateway import NO_SUSPICION, Gateway, listener
 from lab import device
 from lab.netlab import GATEWAY4, GATEWAY6
 
 # One listener a policy, since each connection is to end by one of them.
 CONFIG = "".join((
-    'reactors = 2\n',
+    'reactors = 2\n' + NO_SUSPICION,
     listener("fast", f"{GATEWAY4}:0", detect_within="5s", read_idle="off"),
     listener("six", f"[{GATEWAY6}]:0", detect_within="5s", read_idle="off"),
     listener("patient", f"{GATEWAY4}:0", detect_within="10s", read_idle="off"),

@@ -69,6 +69,8 @@ def test_a_partition_is_known_named_and_cleaned_up(lab, seed, settled_s):
             lab.silence(hosts=[LOST_PREFIX])
             lost = records_of(gateway, LOST_PREFIX)
             assert len(lost) == LOST
+            for record in lost[:20]:  # these have data in flight
+                assert gateway.send(record.conn, {"text": "are you there?"}) == 202
             gateway.events.wait(lambda: all(record.closed for record in lost), WITHIN)
             named = until(lambda: alarm_of(gateway, "population_drop"), began + WITHIN - time.monotonic(), 0.05)
             known_after = time.monotonic() - began

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from gateway import Gateway, binary, listener, run
+from gateway import NO_SUSPICION, Gateway, binary, listener, run
 from lab import device
 from lab.netlab import GATEWAY4, device_address
 from population import connect_all, disconnect_all
 
-CONFIG = listener(address=f"{GATEWAY4}:0", detect_within="60s", read_idle="off")
+CONFIG = listener(address=f"{GATEWAY4}:0", detect_within="60s", read_idle="off") + NO_SUSPICION
 
 
 def holdfast(lab, gateway, *words):

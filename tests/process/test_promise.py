@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gateway import Gateway, listener
+from gateway import NO_SUSPICION, Gateway, listener
 from lab import device
 from lab.netlab import GATEWAY4
 from population import Timeline, connect_all, disconnect_all
@@ -16,7 +16,8 @@ VICTIMS, CONTROLS = 300, 50
 
 
 def gateway_of(lab, seconds):
-    return Gateway(config=listener(address=f"{GATEWAY4}:0", detect_within=f"{seconds}s", read_idle="off"),
+    return Gateway(config=listener(address=f"{GATEWAY4}:0", detect_within=f"{seconds}s", read_idle="off")
+                   + NO_SUSPICION,
                    namespace=lab.gateway)
 
 
