@@ -5,6 +5,7 @@ HOLDFAST_SCREENSHOTS=docs writes docs/dashboard.png and docs/dashboard-phone.png
 import contextlib
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -271,6 +272,20 @@ def test_a_lost_feed_is_seen_and_taken_up_again(browser):
         browser.wait_text("#tile-connections", "3")
         browser.wait_text("#connections-range", "1 to 3 of 3")
         disconnect_all(members)
+
+
+def test_a_gateway_that_hangs_is_noticed(page, gateway):
+    """Its sockets stay open and nothing comes: the samples that are missing tell."""
+    page.click("#filter-clear")
+    page.wait_text("#connections-empty", "No device is connected.")
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        page.wait_text("#feed-text", "Lost")
+        assert page.shown("#lost")
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)
+    page.wait_text("#feed-text", "Live")
+    assert not page.shown("#lost")
 
 
 def test_by_keyboard_alone(page, gateway):
