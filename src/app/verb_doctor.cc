@@ -13,6 +13,7 @@
 #include "app/doctor_gateway.h"
 #include "app/doctor_text.h"
 #include "app/serve_options.h"
+#include "app/verb_prove.h"
 #include "base/human.h"
 #include "base/printable.h"
 #include "doctor/diagnose.h"
@@ -28,6 +29,8 @@ constexpr std::uint64_t reserved_descriptors = 128;
 struct DoctorFlags {
     std::optional<std::string> config;
     std::optional<std::string> admin;
+    bool prove = false;
+    std::string detect_within = "5s";
     bool json = false;
 };
 
@@ -137,6 +140,7 @@ int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
 }
 
 int doctor_verb(const DoctorFlags& flags) {
+    if (flags.prove) return prove_verb(flags.detect_within, flags.json);
     const LoadOutcome outcome = load_config(flags.config, {});
     if (outcome.loaded) return examine_host(flags, *outcome.loaded);
     print_config_errors(outcome.errors);
@@ -150,11 +154,19 @@ int doctor_verb(const DoctorFlags& flags) {
 void add_doctor_verb(CLI::App& app, VerbAction& selected) {
     CLI::App* verb = app.add_subcommand("doctor", "look for what is wrong with this host, and say how to mend it");
     const auto flags = std::make_shared<DoctorFlags>();
-    verb->add_option("--config", flags->config,
-                     "what the host is to carry; without it, the running gateway or defaults")
-        ->type_name("FILE");
-    verb->add_option("--admin", flags->admin, "the gateway's admin address [127.0.0.1:7080]")
-        ->type_name("ADDRESS:PORT");
+    auto* const config = verb->add_option("--config", flags->config,
+                                          "what the host is to carry; without it, the running gateway or defaults");
+    config->type_name("FILE");
+    auto* const admin = verb->add_option("--admin", flags->admin, "the gateway's admin address [127.0.0.1:7080]");
+    admin->type_name("ADDRESS:PORT");
+    auto* const prove = verb->add_flag("--prove", flags->prove,
+                                       "let devices die in every way between two network namespaces on this host, and "
+                                       "print how long it takes to find them beside what is promised");
+    prove->excludes(config)->excludes(admin);
+    verb->add_option("--detect-within", flags->detect_within, "what to prove")
+        ->needs(prove)
+        ->type_name("DURATION")
+        ->capture_default_str();
     verb->add_flag("--json", flags->json, "for scripts");
     verb->callback([flags, &selected] { selected = [flags] { return doctor_verb(*flags); }; });
 }

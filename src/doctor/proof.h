@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/liveness.h>
+#include <holdfast/reason.h>
+
+#include "base/clock.h"
+
+namespace holdfast {
+
+/// What is done to a device.
+enum class Way : std::uint8_t { fin, reset, idle, in_flight, probing, zero_window, unreachable, quiet, talking };
+
+/// One way to die and what is promised for it; no reason: it lives, and nothing may end it.
+struct DeathRow {
+    Way way{};
+    std::string id;    ///< "in_flight"
+    std::string what;  ///< "vanishes with data in flight"
+    std::optional<CloseReason> expected;
+    std::chrono::milliseconds promised{};  ///< from the last sign of life to the closed event
+};
+
+/// The rows of the death table, in the order in which they are shown. Pure.
+[[nodiscard]] std::vector<DeathRow> death_table(const LivenessPlan& plan);
+
+/// What became of one connection.
+struct Outcome {
+    SteadyTime last_sign;  ///< of life
+    std::optional<SteadyTime> closed_at;
+    CloseReason reason{};  ///< where it was closed
+};
+
+/// A row with what was measured.
+struct ProvedRow {
+    DeathRow row;
+    std::size_t connections = 0;
+    std::size_t found = 0;                                  ///< closed while one watched
+    std::vector<std::pair<CloseReason, std::size_t>> seen;  ///< most frequent first
+    std::optional<std::chrono::microseconds> median;        ///< of those that were closed
+    std::optional<std::chrono::microseconds> worst;
+    bool kept = false;
+};
+
+/// Pure.
+[[nodiscard]] ProvedRow judge(const DeathRow& row, const std::vector<Outcome>& outcomes);
+
+/// The whole table, measured on this host.
+struct Proof {
+    LivenessPlan plan;
+    std::string kernel;
+    std::chrono::milliseconds took{};
+    std::vector<ProvedRow> rows;
+
+    [[nodiscard]] bool kept() const;
+};
+
+[[nodiscard]] std::string to_json(const Proof& proof);
+
+}  // namespace holdfast

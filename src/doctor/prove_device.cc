@@ -1,0 +1,79 @@
+#include "doctor/prove_device.h"
+
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "tcp/sockaddr.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view item = "{\"ip\":\"10.77.0.2\"}\n";
+constexpr int smallest_buffer = 4'096;
+constexpr timeval connect_patience{5, 0};
+constexpr std::chrono::seconds acknowledged_within{1};
+
+bool is_acknowledged(int fd) {
+    int waiting = 0;
+    return ::ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting == 0;
+}
+
+Error cannot(const char* what, const Endpoint& to) {
+    return Error{std::string("a device of the proof cannot ") + what + " " + to_string(to) + ": " +
+                 std::strerror(errno)};
+}
+
+}  // namespace
+
+Result<ProveDevice> ProveDevice::connect(const Options& options) {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd.valid()) return cannot("make a socket for", options.to);
+    // Before connecting: it decides the window that is offered.
+    if (options.small_window) ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &smallest_buffer, sizeof smallest_buffer);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &connect_patience, sizeof connect_patience);
+    const SocketAddress from = to_socket_address({options.from, 0});
+    const SocketAddress to = to_socket_address(options.to);
+    if (::bind(fd.get(), from.get(), from.length) != 0) return cannot("get an address towards", options.to);
+    if (::connect(fd.get(), to.get(), to.length) != 0) return cannot("connect to", options.to);
+    const auto name = local_endpoint(fd.get());
+    if (!name) return name.error();
+    return ProveDevice(std::move(fd), name.value());
+}
+
+bool ProveDevice::speak() const noexcept {
+    return ::send(fd_.get(), item.data(), item.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           static_cast<ssize_t>(item.size());
+}
+
+void ProveDevice::reset() noexcept {
+    discard_on_close(fd_.get());
+    fd_.reset();
+}
+
+bool ProveDevice::vanish() const noexcept {
+    if (!speak()) return false;
+    const SystemClock clock;
+    // Otherwise its kernel would repeat the item, which is a sign of life.
+    for (const SteadyTime until = clock.steady() + acknowledged_within; !is_acknowledged(fd_.get());) {
+        if (clock.steady() > until) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    sock_filter take_nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    const sock_fprog program{.len = 1, .filter = &take_nothing};
+    return ::setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+}  // namespace holdfast
