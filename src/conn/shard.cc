@@ -222,11 +222,8 @@ void Shard::end_silent(const std::vector<Token>& silent, milliseconds asked_for)
         Connection* connection = registry_.find(number);
         const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
         if (!facts || facts->evidence.last_heard < asked_for || !was_asked(facts->evidence)) continue;
-        const CloseReason reason = judge_timeout(facts->evidence, policy_of(*connection).plan.user_timeout);
-        close(*connection, Death{.reason = reason,
-                                 .error = ETIMEDOUT,
-                                 .detail = "asked because others of its prefix fell silent, and it did not answer",
-                                 .evidence = facts->evidence});
+        end_by_silence(*connection, facts->evidence,
+                       "asked because others of its prefix fell silent, and it did not answer");
     }
 }
 

@@ -131,6 +131,7 @@ private:
     void fail_write(Connection& connection, int error);
 
     // shard_sweep.cc
+    void end_by_silence(Connection& connection, const Evidence& evidence, std::string_view detail);
     void schedule_sweep();
     void sweep_slice();
     void look_at(Connection& connection);

@@ -146,16 +146,22 @@ void Shard::look_at_watched(Connection& connection) {
         case WatchVerdict::waiting:
         case WatchVerdict::stalled:
             break;
-        case WatchVerdict::silent: {
-            const CloseReason reason = judge_timeout(facts->evidence, policy.plan.user_timeout);
-            close(connection, Death{.reason = reason, .error = ETIMEDOUT, .detail = {}, .evidence = facts->evidence});
+        case WatchVerdict::silent:
+            end_by_silence(connection, facts->evidence, {});
             break;
-        }
         case WatchVerdict::stalled_out:
             close(connection,
                   Death{.reason = CloseReason::window_stalled, .error = 0, .detail = {}, .evidence = facts->evidence});
             break;
     }
+}
+
+/// Ahead of the kernel, which would have told of an ICMP by its errno: so it is asked for that first.
+void Shard::end_by_silence(Connection& connection, const Evidence& evidence, std::string_view detail) {
+    const int told = take_error(connection.fd);
+    const int error = told != 0 ? told : ETIMEDOUT;
+    const CloseReason reason = judge_close(error, IoPhase::read, evidence, policy_of(connection).plan.user_timeout);
+    close(connection, Death{.reason = reason, .error = error, .detail = detail, .evidence = evidence});
 }
 
 /// Remembers since when the window is closed, and keeps the kernel from ending a stall that `write_stall` still allows.

@@ -165,6 +165,8 @@ void discard_on_close(int fd) noexcept {
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &discard, sizeof discard);
 }
 
+int take_error(int fd) noexcept { return get_int(fd, SOL_SOCKET, SO_ERROR).value_or(0); }
+
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
     set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));
 }

@@ -39,6 +39,10 @@ struct ListenOptions {
 /// close(2) then sends RST and frees the kernel's memory at once, where nobody is left to take an orderly end.
 void discard_on_close(int fd) noexcept;
 
+/// The errno that ended a socket, or else the latest that ICMP told of its path since the last acknowledgement
+/// (socket(7), SO_ERROR; net/core/sock.c, sk_err_soft); 0 if there is none. It is given out a single time.
+[[nodiscard]] int take_error(int fd) noexcept;
+
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
 
 }  // namespace holdfast

@@ -1,6 +1,14 @@
 #include "tcp/socket_options.h"
 
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
 #include <gtest/gtest.h>
+
+#include "tcp/sockaddr.h"
 
 namespace holdfast {
 namespace {
@@ -34,6 +42,25 @@ TEST(SocketOptions, ReactorsShareAPortButAnotherProgramIsNoticed) {
     ASSERT_TRUE(taken);
     EXPECT_NE(taken->message.find("cannot listen on " + to_string(bound)), std::string::npos);
     EXPECT_NE(taken->message.find("--listen"), std::string::npos);
+}
+
+TEST(TakeError, GivesWhatEndedASocketASingleTime) {
+    const auto listener = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 1},
+                                    plan_liveness(std::chrono::seconds(30)).value());
+    const SocketAddress to = to_socket_address(local_endpoint(listener.value().get()).value());
+    UniqueFd device(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(device.get(), to.get(), to.length), 0);
+    pollfd ready{listener.value().get(), POLLIN, 0};
+    ASSERT_EQ(::poll(&ready, 1, 10'000), 1);
+    const UniqueFd accepted(::accept4(listener.value().get(), nullptr, nullptr, SOCK_CLOEXEC));
+    EXPECT_EQ(take_error(accepted.get()), 0);
+    discard_on_close(device.get());
+    device.reset();
+    pollfd ended{accepted.get(), POLLIN, 0};
+    ASSERT_EQ(::poll(&ended, 1, 10'000), 1);
+    EXPECT_EQ(take_error(accepted.get()), ECONNRESET);
+    EXPECT_EQ(take_error(accepted.get()), 0);
+    EXPECT_EQ(take_error(-1), 0);
 }
 
 }  // namespace
