@@ -47,9 +47,13 @@ struct LimitsConfig {
     std::size_t downlink_queue = 64 * 1024;  ///< bytes a connection may have waiting beyond the kernel's buffer
 };
 
-/// Something that an operator should hear of, told once when it begins and once when it ends.
+/// Something that an operator should hear of, told once: when it begins, when it ends, or when it has been done.
 struct Notice {
-    enum class Kind : std::uint8_t { accept_paused, accept_resumed };
+    enum class Kind : std::uint8_t {
+        accept_paused,
+        accept_resumed,
+        plan_in_force,  ///< a changed `detect_within` holds for every connection that was there
+    };
     Kind kind{};
     std::string_view listener;
     std::string message;  ///< what happened and what to do about it

@@ -23,6 +23,7 @@ enum class CloseReason : std::uint8_t {
     item_too_large,      ///< an item exceeded `item.max_bytes`
     too_many_bad_items,  ///< `max_bad_items` bad items in a row
     out_of_memory,       ///< the process or the kernel had no memory for it
+    drained,             ///< its listener was removed by a new configuration
     shutdown,            ///< the gateway stopped
     internal_error,      ///< an error that no other reason explains: a defect to report
 };
@@ -30,7 +31,7 @@ enum class CloseReason : std::uint8_t {
 /// Who or what a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
-inline constexpr std::size_t close_reason_count = 14;
+inline constexpr std::size_t close_reason_count = 15;
 
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;

@@ -24,12 +24,24 @@ public:
         poller_.remove(socket_.get());
         paused_ = true;
     }
-    void close() { socket_.reset(); }
+    void close() {
+        socket_.reset();
+        paused_ = true;
+    }
+    /// Closes the old socket; resume() begins with the new one.
+    void replace(UniqueFd socket) {
+        socket_ = std::move(socket);
+        paused_ = true;
+    }
 
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
     [[nodiscard]] bool closed() const noexcept { return !socket_.valid(); }
     [[nodiscard]] std::uint8_t index() const noexcept { return index_; }
     [[nodiscard]] bool paused() const noexcept { return paused_; }
+
+    /// Connections that wait to be accepted inherited a plan that has changed since.
+    void set_outdated_queue(bool outdated) noexcept { outdated_queue_ = outdated; }
+    [[nodiscard]] bool outdated_queue() const noexcept { return outdated_queue_; }
 
     [[nodiscard]] static Token token_of(std::uint8_t index) noexcept { return reactor_token_bit | index; }
     [[nodiscard]] static bool is_listener(Token token) noexcept { return (token & reactor_token_bit) != 0; }
@@ -40,6 +52,7 @@ private:
     std::uint8_t index_;
     Poller& poller_;
     bool paused_ = true;
+    bool outdated_queue_ = false;
 };
 
 }  // namespace holdfast

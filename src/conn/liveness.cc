@@ -41,7 +41,9 @@ WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy) {
         const auto limit = policy.write_stall.value_or(policy.plan.silence_limit - policy.plan.sweep_period);
         return view.stalled > limit ? WatchVerdict::stalled_out : WatchVerdict::stalled;
     }
-    if (asked && evidence.last_heard >= policy.plan.silence_limit) return WatchVerdict::silent;
+    // What was an ordinary silence under the plan before is not held against anyone.
+    const auto silence = std::min(evidence.last_heard, view.plan_age);
+    if (asked && silence >= policy.plan.silence_limit) return WatchVerdict::silent;
     const bool quiet = evidence.unacked_bytes == 0 && !view.bytes_waiting && !asked;
     return quiet ? WatchVerdict::well : WatchVerdict::waiting;
 }

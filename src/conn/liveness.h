@@ -40,8 +40,9 @@ enum class WatchVerdict : std::uint8_t {
 };
 struct WatchView {
     TcpFacts facts;
-    bool bytes_waiting = false;           ///< in the connection's own queue
-    std::chrono::milliseconds stalled{};  ///< since the window was first seen closed
+    bool bytes_waiting = false;                                             ///< in the connection's own queue
+    std::chrono::milliseconds stalled{};                                    ///< since the window was first seen closed
+    std::chrono::milliseconds plan_age = std::chrono::milliseconds::max();  ///< since the plan holds for it
 };
 [[nodiscard]] WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy);
 

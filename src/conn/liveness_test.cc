@@ -12,7 +12,9 @@ ListenerPolicy policy_for(std::chrono::milliseconds detect_within) {
             .read_idle = 300s,
             .write_stall = std::nullopt,
             .item_deadline = 30s,
-            .downlink_queue = 65'536};
+            .downlink_queue = 65'536,
+            .plan_since = {},
+            .deadlines_since = {}};
 }
 
 TEST(Deadlines, AreNeverEarlyAndAtMostATickLate) {
@@ -80,6 +82,14 @@ TEST(Watch, UnansweredProbesAndSilenceAreDeath) {
     TcpFacts facts = heard(policy.plan.silence_limit);
     facts.evidence.probes = 1;
     EXPECT_EQ(judge_watch({.facts = facts}, policy), WatchVerdict::silent);
+}
+
+TEST(Watch, ANewPlanDoesNotJudgeTheTimeBeforeIt) {
+    const ListenerPolicy policy = policy_for(5s);
+    TcpFacts facts = heard(9s);  // ordinary with detect_within = 30s
+    facts.unacked_segments = 1;
+    EXPECT_EQ(judge_watch({.facts = facts, .plan_age = 1s}, policy), WatchVerdict::waiting);
+    EXPECT_EQ(judge_watch({.facts = facts, .plan_age = policy.plan.silence_limit}, policy), WatchVerdict::silent);
 }
 
 TEST(Watch, SilenceWithoutAQuestionIsNoDeath) {

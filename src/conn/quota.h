@@ -11,15 +11,17 @@ public:
     explicit ConnectionQuota(std::size_t max) : max_(max) {}
 
     [[nodiscard]] bool take() noexcept {
-        if (used_.fetch_add(1, std::memory_order_relaxed) < max_) return true;
+        if (used_.fetch_add(1, std::memory_order_relaxed) < max()) return true;
         give_back();
         return false;
     }
     void give_back() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
-    [[nodiscard]] std::size_t max() const noexcept { return max_; }
+    [[nodiscard]] std::size_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
+    /// Below what is used: nobody loses what it has, and nothing is taken until there is room.
+    void set_max(std::size_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
 
 private:
-    const std::size_t max_;
+    std::atomic<std::size_t> max_;
     std::atomic<std::size_t> used_{0};
 };
 

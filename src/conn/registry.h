@@ -44,6 +44,7 @@ public:
         table_.prefetch(static_cast<std::uint32_t>(number) & max_connections);
     }
 
+    [[nodiscard]] unsigned reactor() const noexcept { return reactor_; }
     [[nodiscard]] std::uint32_t size() const noexcept { return table_.size(); }
     [[nodiscard]] std::uint32_t highest_slot() const noexcept { return table_.highest(); }
 

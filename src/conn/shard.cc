@@ -22,8 +22,10 @@ constexpr milliseconds probe_slice_pause{2};
 constexpr std::uint32_t drains_a_turn = 1'024;  // connections
 constexpr milliseconds paused_recheck{5};
 
+constexpr milliseconds slowest_period{1'000};  // no plan has a slower one
+
 milliseconds shortest_period(const std::vector<ListenerPolicy>& policies) {
-    milliseconds period = milliseconds::max();
+    milliseconds period = slowest_period;
     for (const ListenerPolicy& policy : policies) {
         period = std::min({period, policy.plan.sweep_period, policy.item_deadline / 4,
                            policy.read_idle.value_or(period) / 4, policy.write_stall.value_or(period) / 4});
@@ -65,19 +67,24 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, S
       observations_(options.observed) {
     if (asking_round_ > milliseconds(0)) asking_pace_.emplace(asking_round_, reactor.now());
     for (std::size_t i = 0; i < policies_.size(); ++i)
-        listener_counters_.push_back(std::make_unique<ListenerCounters>());
-}
-
-void Shard::add_listener(UniqueFd socket) {
-    HOLDFAST_CHECK(listeners_.size() < policies_.size());
-    listeners_.emplace_back(std::move(socket), static_cast<std::uint8_t>(listeners_.size()), reactor_.poller());
+        listener_counters_.push_back(std::make_shared<ListenerCounters>());
 }
 
 void Shard::start() {
-    for (Listener& listener : listeners_) {
-        if (const int error = listener.resume(); error != 0) pause_accepting(listener, error);
-    }
+    for (Listener& listener : listeners_) begin_accepting(listener);
     schedule_sweep();
+}
+
+/// The sweep and the asking ring go as fast as the most demanding listener that there is.
+void Shard::choose_paces() {
+    std::vector<ListenerPolicy> there;
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        if (!listeners_[i].closed() || listener_counters_[i]->connections.get() > 0) there.push_back(policies_[i]);
+    }
+    pace_ = SweepPace(shortest_period(there), reactor_.now());
+    asking_round_ = shortest_asking_round(there);
+    asking_pace_.reset();
+    if (asking_round_ > milliseconds(0)) asking_pace_.emplace(asking_round_, reactor_.now());
 }
 
 void Shard::on_ready(Token token, std::uint32_t events) {
@@ -100,12 +107,15 @@ bool Shard::on_turn_end() {
     read_those_left();
     if (sweep_due_) sweep_slice();
     step_walks();
+    drain_leaving();
     if (drain_deadline_) drain_slice();
     reap();
+    forget_those_left();
     handler_.on_turn_end();
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
-    return reads_left || sweep_due_ || walk_is_due() || (drain_deadline_ && !drained_ && !paused_);
+    const bool leaving_left = !leaving_.empty() && !paused_;
+    return reads_left || leaving_left || sweep_due_ || walk_is_due() || (drain_deadline_ && !drained_ && !paused_);
 }
 
 bool Shard::reading_allowed() {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "conn/landing_buffer.h"
 #include "conn/listener.h"
 #include "conn/observation_log.h"
+#include "conn/plan_change.h"
 #include "conn/policy.h"
 #include "conn/probe_run.h"
 #include "conn/quota.h"
@@ -36,6 +38,22 @@ struct ShardOptions {
     bool canaries = false;                 ///< ask some ahead of time, for the sake of those
 };
 
+/// A listener that a running shard gets.
+struct NewListener {
+    std::uint8_t number = 0;
+    ListenerPolicy policy;
+    UniqueFd socket;
+    std::shared_ptr<ListenerCounters> counters;
+};
+
+/// What becomes of one that it has.
+struct ListenerChange {
+    std::uint8_t number = 0;
+    ListenerPolicy policy;
+    int backlog = 0;
+    UniqueFd socket;  ///< of another address; not valid: the same
+};
+
 /// One reactor's connections from accept to grave: the only place that reads, writes and ends them. Owns registry,
 /// listeners and the landing buffer; lives on the reactor's thread. One door, close(); one grave, reap(), at the end of
 /// the turn. Ends when all have been reaped after drain().
@@ -49,6 +67,14 @@ public:
     void add_listener(UniqueFd socket);
     void start();
 
+    /// While it runs: numbers are taken in order, and again once the last connection of the one before has gone.
+    void open_listener(NewListener fresh);
+    /// Living connections follow; `in_force` is called when the last of them has the new plan, and never if the plan
+    /// changes again before.
+    void change_listener(ListenerChange change, PlanChange::Done in_force);
+    /// Its connections end as `drained`; from `deadline` on without reading what has arrived.
+    void close_listener(std::uint8_t number, SteadyTime deadline);
+
     void on_ready(Token token, std::uint32_t events) override;
     void expect(Token token) noexcept override {
         if (!Listener::is_listener(token)) registry_.prefetch(token);
@@ -59,7 +85,8 @@ public:
     [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const {
         return policies_[connection.listener];
     }
-    [[nodiscard]] const std::vector<std::unique_ptr<ListenerCounters>>& listener_counters() const {
+    /// By listener number. Before the reactor runs, or on its thread.
+    [[nodiscard]] const std::vector<std::shared_ptr<ListenerCounters>>& listener_counters() const {
         return listener_counters_;
     }
     [[nodiscard]] ShardCounters& counters() { return counters_; }
@@ -114,10 +141,23 @@ private:
     enum class ReadUntil : std::uint8_t { short_read, end };
 
     // shard_accept.cc
-    void accept_from(Listener& listener);
+    bool accept_from(Listener& listener);
     void admit(Listener& listener, int fd, const Endpoint& peer);
     void pause_accepting(Listener& listener, int error);
     void resume_accepting(Listener& listener);
+
+    // shard_change.cc
+    struct Leaving {
+        std::uint8_t number;
+        SteadyTime deadline;
+    };
+    void begin_accepting(Listener& listener);
+    void accept_last(Listener& listener);
+    void change_plan_of(std::uint8_t number, PlanChange::Done in_force);
+    void step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t number);
+    void drain_leaving();
+    void drain_if_leaving(Connection& connection);
+    void forget_those_left();
 
     // shard_io.cc
     void read(Connection& connection, ReadUntil until);
@@ -148,6 +188,7 @@ private:
     void close(Connection& connection, Death death);
     void reap();
     void bury(const Dead& dead);
+    void choose_paces();
     void step_walks();
     [[nodiscard]] bool walk_is_due();
     [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
@@ -167,7 +208,7 @@ private:
     TurnTime time_{};
     Registry registry_;
     LandingBuffer buffer_;
-    std::vector<std::unique_ptr<ListenerCounters>> listener_counters_;
+    std::vector<std::shared_ptr<ListenerCounters>> listener_counters_;
     ShardCounters counters_;
     std::vector<Listener> listeners_;
     SweepPace pace_;
@@ -184,6 +225,9 @@ private:
     std::vector<Dead> dead_;
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;
+    std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number
+    std::vector<Leaving> leaving_;                                      // removed, with connections that are ending
+    std::uint32_t leaving_slot_ = 0;
     std::optional<SteadyTime> drain_deadline_;
     bool drained_ = false;
     bool paused_ = false;      // reading: the handler is not ready

@@ -5,6 +5,7 @@
 #include "conn/shard.h"
 #include "tcp/accept_outcome.h"
 #include "tcp/sockaddr.h"
+#include "tcp/socket_options.h"
 
 namespace holdfast {
 
@@ -15,7 +16,8 @@ constexpr std::chrono::milliseconds accept_retry{100};
 
 }  // namespace
 
-void Shard::accept_from(Listener& listener) {
+/// False: nothing waits any more, or nothing can be taken.
+bool Shard::accept_from(Listener& listener) {
     for (int accepted = 0; accepted < accepts_per_turn; ++accepted) {
         SocketAddress peer;
         const int fd = ::accept4(listener.fd(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -26,24 +28,30 @@ void Shard::accept_from(Listener& listener) {
         }
         switch (judge_accept(errno)) {
             case AcceptOutcome::drained:
-                return;
+                listener.set_outdated_queue(false);
+                return false;
             case AcceptOutcome::try_again:
                 break;
             case AcceptOutcome::pause:
             case AcceptOutcome::defect:
-                return pause_accepting(listener, errno);
+                pause_accepting(listener, errno);
+                return false;
         }
     }
+    return true;
 }
 
 void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     ListenerCounters& counters = *listener_counters_[listener.index()];
-    Connection* connection = quota_.take() ? registry_.insert() : nullptr;
+    const bool room = quota_.take();
+    Connection* connection = room ? registry_.insert() : nullptr;
     if (connection == nullptr) {
+        if (room) quota_.give_back();
         counters.refused_max_connections.increment();
         ::close(fd);  // an orderly end: the device sees that it was turned away, not that the network failed
         return;
     }
+    if (listener.outdated_queue()) static_cast<void>(change_plan(fd, policies_[listener.index()].plan));
     connection->fd = fd;
     connection->listener = listener.index();
     connection->peer = peer;
@@ -65,9 +73,10 @@ void Shard::pause_accepting(Listener& listener, int error) {
         counters.refused_descriptors.increment();
         handler_.on_accept_paused(listener.index(), error);
     }
-    reactor_.run_at(reactor_.now() + accept_retry, [this, &listener] {
-        if (listener.closed()) return;
-        if (const int again = listener.resume(); again != 0) pause_accepting(listener, again);
+    reactor_.run_at(reactor_.now() + accept_retry, [this, index = listener.index()] {
+        Listener& paused = listeners_[index];
+        if (paused.closed() || !paused.paused()) return;
+        if (const int again = paused.resume(); again != 0) pause_accepting(paused, again);
     });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 
 #include "conn/liveness.h"
@@ -23,8 +24,8 @@ void Shard::schedule_sweep() {
         if (asking_pace_) {
             ask_slice();
             if (canaries_on_) ask_canaries();
-            asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
         }
+        asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
         schedule_sweep();
     });
 }
@@ -43,7 +44,7 @@ void Shard::look_at(Connection& connection) {
     if (!paused_) {
         const DeadlineView view{
             .now = time().tick,
-            .reading_since = reading_since_,
+            .reading_since = std::max(reading_since_, policy.deadlines_since),
             .last_item = connection.last_item,
             .item_began = connection.unfinished ? std::optional(connection.unfinished->began) : std::nullopt};
         if (const auto reason = judge_deadlines(view, policy)) {
@@ -133,7 +134,10 @@ void Shard::look_at_watched(Connection& connection) {
     if (!facts) return;
     const ListenerPolicy& policy = policy_of(connection);
     const Downlink* downlink = connection.downlink.get();
-    WatchView view{.facts = *facts, .bytes_waiting = downlink != nullptr && downlink->waiting() > 0, .stalled = {}};
+    WatchView view{.facts = *facts,
+                   .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
+                   .stalled = {},
+                   .plan_age = time().tick.since(policy.plan_since)};
     if (downlink != nullptr && downlink->stalled_since != Tick{})
         view.stalled = time().tick.since(downlink->stalled_since);
     const WatchVerdict verdict = judge_watch(view, policy);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -49,11 +50,11 @@ std::vector<CensusEntry> take_census(const Workers& workers) {
     });
 }
 
-std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run,
-                                     const std::function<std::string(std::uint8_t)>& name_of) {
-    return gather<HeldSocket>(workers, [run, &name_of](Shard& shard, Connection& connection) -> HeldSocket {
+std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run) {
+    return gather<HeldSocket>(workers, [run, &workers](Shard& shard, Connection& connection) -> HeldSocket {
+        Pipeline& pipeline = workers[shard.registry().reactor()]->pipeline();
         return {.conn = {run, shard.registry().number_of(connection)},
-                .listener = name_of(connection.listener),
+                .listener = pipeline.listener(connection.listener).name,
                 .peer = connection.peer,
                 .inode = inode_of(connection.fd)};
     });

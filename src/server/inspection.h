@@ -1,8 +1,6 @@
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <holdfast/watch.h>
@@ -18,8 +16,6 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 
 [[nodiscard]] Observations take_observations(const Workers& workers);
 [[nodiscard]] std::vector<CensusEntry> take_census(const Workers& workers);
-/// `name_of` is called on the reactors' threads with a listener's number.
-[[nodiscard]] std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run,
-                                                   const std::function<std::string(std::uint8_t)>& name_of);
+[[nodiscard]] std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run);
 
 }  // namespace holdfast

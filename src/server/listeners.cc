@@ -6,7 +6,7 @@ namespace holdfast {
 
 namespace {
 
-Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors) {
+Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reactors, AddressUse use) {
     BoundListener bound;
     const auto plan = plan_liveness(config.detect_within);
     if (!plan) return plan.error();
@@ -17,7 +17,7 @@ Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned react
     const auto address = parse_endpoint(config.address);
     if (!address) return address.error();
     bound.address = address.value();
-    if (!config.reuse_port) {
+    if (!config.reuse_port && use == AddressUse::must_be_free) {
         if (auto taken = refuse_if_taken(bound.address)) return *taken;
     }
     for (unsigned i = 0; i < reactors; ++i) {
@@ -33,11 +33,17 @@ Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned react
 
 }  // namespace
 
+Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors, AddressUse use) {
+    auto bound = bind_and_prove(config, reactors, use);
+    if (!bound) return Error{"listener \"" + config.name + "\": " + bound.error().message};
+    return bound;
+}
+
 Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners, unsigned reactors) {
     std::vector<BoundListener> all;
     for (const ListenerConfig& config : listeners) {
-        auto bound = bind_listener(config, reactors);
-        if (!bound) return Error{"listener \"" + config.name + "\": " + bound.error().message};
+        auto bound = bind_listener(config, reactors, AddressUse::must_be_free);
+        if (!bound) return bound.error();
         all.push_back(std::move(bound).value());
     }
     return all;

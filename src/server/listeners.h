@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include <holdfast/config.h>
@@ -17,6 +18,15 @@ struct BoundListener {
     Endpoint address;   ///< with the port that the kernel chose
     std::vector<UniqueFd> sockets;
 };
+
+/// Whether another socket may have the address already.
+enum class AddressUse : std::uint8_t {
+    must_be_free,
+    may_be_ours,  ///< a listener of this process has it, and is about to give it up
+};
+
+/// Binds one listener `reactors` times and proves its plan. On an error nothing stays bound.
+[[nodiscard]] Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors, AddressUse use);
 
 /// Binds every listener `reactors` times and proves its plan. On an error nothing stays bound.
 [[nodiscard]] Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners,

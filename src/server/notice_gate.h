@@ -2,8 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
-#include <vector>
+#include <utility>
 
 #include <holdfast/config.h>
 
@@ -13,8 +14,7 @@ namespace holdfast {
 /// reactors share the listener. Any thread.
 class NoticeGate {
 public:
-    NoticeGate(std::size_t listeners, std::function<void(const Notice&)> tell)
-        : paused_(listeners), tell_(std::move(tell)) {}
+    explicit NoticeGate(std::function<void(const Notice&)> tell) : tell_(std::move(tell)) {}
 
     void pass(std::size_t listener, const Notice& notice) {
         const std::lock_guard lock(mutex_);
@@ -24,9 +24,15 @@ public:
         if (news && tell_) tell_(notice);
     }
 
+    /// What is told of once as it is.
+    void tell(const Notice& notice) {
+        const std::lock_guard lock(mutex_);
+        if (tell_) tell_(notice);
+    }
+
 private:
     std::mutex mutex_;
-    std::vector<unsigned> paused_;  // guarded by mutex_: reactors, by listener
+    std::map<std::size_t, unsigned> paused_;  // guarded by mutex_: reactors, by listener
     std::function<void(const Notice&)> tell_;
 };
 

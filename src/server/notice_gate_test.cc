@@ -7,7 +7,7 @@ namespace {
 
 TEST(NoticeGate, TellsOnceHoweverManyReactors) {
     std::vector<Notice::Kind> told;
-    NoticeGate gate(2, [&](const Notice& notice) { told.push_back(notice.kind); });
+    NoticeGate gate([&](const Notice& notice) { told.push_back(notice.kind); });
     const Notice paused{.kind = Notice::Kind::accept_paused, .listener = "a", .message = {}};
     const Notice resumed{.kind = Notice::Kind::accept_resumed, .listener = "a", .message = {}};
     gate.pass(0, paused);

@@ -16,6 +16,15 @@ Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, Closed
       notices_(notices),
       decoder_(options.item.key, options.item.max_depth, options.item.max_bytes) {}
 
+void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters) {
+    if (number == listeners_.size()) {
+        listeners_.emplace_back();
+        counters_.emplace_back();
+    }
+    listeners_[number] = std::move(listener);
+    counters_[number] = &counters;
+}
+
 void Pipeline::on_open(const Connection& connection, Token number, const TurnTime& time) {
     events_given_.increment();
     events_->on_connected({.conn = {run_, number},

@@ -41,6 +41,11 @@ public:
     void count_in(std::vector<ListenerCounters*> counters) { counters_ = std::move(counters); }
     [[nodiscard]] const Counter& events_given() const { return events_given_; }
 
+    /// As Shard has it: numbers come in order, and again. The shard's thread.
+    void open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters);
+    void change_listener(std::uint8_t number, PipelineListener listener) { listeners_[number] = std::move(listener); }
+    [[nodiscard]] const PipelineListener& listener(std::uint8_t number) const { return listeners_[number]; }
+
     void on_open(const Connection& connection, Token number, const TurnTime& time) override;
     [[nodiscard]] Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
                                  const TurnTime& time) override;

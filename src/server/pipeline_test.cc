@@ -46,7 +46,7 @@ protected:
     Given given_;
     ListenerCounters counters_;
     ClosedHistory history_{1};
-    NoticeGate notices_{1, {}};
+    NoticeGate notices_{{}};
     Connection connection_;
     Pipeline pipeline_{{.run = 1,
                         .listeners = {{.name = "devices", .framing = Framing::ndjson, .max_bad_items = 3}},

@@ -1,8 +1,8 @@
 #include <sys/random.h>
-#include <sys/resource.h>
 
 #include <algorithm>
-#include <set>
+#include <atomic>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -10,9 +10,11 @@
 
 #include "base/check.h"
 #include "codec/framing.h"
+#include "server/apply.h"
 #include "server/connection_list.h"
 #include "server/inspection.h"
 #include "server/listeners.h"
+#include "server/running.h"
 #include "server/validate.h"
 #include "server/worker.h"
 
@@ -21,18 +23,6 @@ namespace holdfast {
 namespace {
 
 using std::chrono::milliseconds;
-
-// Descriptors that are not connections: listeners, epoll, eventfds, the sink, the admin API and its clients.
-constexpr std::size_t reserved_descriptors = 128;
-
-std::size_t effective_max_connections(const ServerConfig& config) {
-    if (config.limits.max_connections != 0) return config.limits.max_connections;
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return Registry::max_connections;
-    const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
-    return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors
-                                                  : std::max<std::size_t>(descriptors / 2, 1);
-}
 
 unsigned effective_reactors(const ServerConfig& config) {
     const unsigned wanted = config.reactors != 0 ? config.reactors : std::max(1U, std::thread::hardware_concurrency());
@@ -45,12 +35,24 @@ std::uint32_t draw_run() {
     return run;
 }
 
-ListenerPolicy policy_of(const ListenerConfig& listener, const LivenessPlan& plan, const LimitsConfig& limits) {
-    return {.plan = plan,
-            .read_idle = listener.read_idle,
-            .write_stall = listener.write_stall,
-            .item_deadline = listener.item_deadline,
-            .downlink_queue = limits.downlink_queue};
+/// Room for what a later configuration may allow: no more than one connection a descriptor.
+std::uint32_t table_capacity(const LimitsConfig& limits) {
+    const std::size_t most = std::max(effective_max_connections(limits), effective_max_connections({}));
+    return static_cast<std::uint32_t>(std::min<std::size_t>(most, Registry::max_connections));
+}
+
+Running first_running(ServerConfig config, const std::vector<BoundListener>& bound) {
+    Running running{.config = std::move(config), .listeners = {}};
+    for (std::size_t i = 0; i < bound.size(); ++i) {
+        running.listeners.push_back({.number = static_cast<std::uint8_t>(i),
+                                     .config = running.config.listeners[i],
+                                     .plan = bound[i].plan,
+                                     .bound = bound[i].address,
+                                     .before = {},
+                                     .counters = {},
+                                     .leaving = false});
+    }
+    return running;
 }
 
 }  // namespace
@@ -58,20 +60,18 @@ ListenerPolicy policy_of(const ListenerConfig& listener, const LivenessPlan& pla
 /// The parts, in the order in which they depend on each other; destroyed in the opposite order.
 class Server::Impl {
 public:
-    Impl(ServerConfig config, std::vector<BoundListener> bound)
-        : config_(std::move(config)),
-          run_(draw_run()),
-          quota_(effective_max_connections(config_)),
-          history_(config_.closed_history),
-          notices_(config_.listeners.size(), config_.on_notice),
-          reconciler_(clock_, reconcile_sources()) {
-        for (BoundListener& listener : bound) bound_.push_back(std::move(listener));
-    }
+    explicit Impl(Running first)
+        : run_(draw_run()),
+          quota_(effective_max_connections(first.config.limits)),
+          history_(first.config.closed_history),
+          notices_(first.config.on_notice),
+          reconciler_(clock_, reconcile_sources()),
+          running_(std::move(first)) {}
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl() { drain_until(SteadyTime{}); }
 
-    void start(unsigned reactors, const HandlerFactory& make_handler);
+    void start(unsigned reactors, std::vector<BoundListener> bound, const HandlerFactory& make_handler);
     void drain_until(SteadyTime deadline) {
         draining_.store(true, std::memory_order_relaxed);
         for (const auto& worker : workers_) worker->post([deadline](Shard& shard) { shard.drain(deadline); });
@@ -81,14 +81,15 @@ public:
     }
 
     [[nodiscard]] ServerStatus status() const;
-    [[nodiscard]] ListenerStatus status_of(std::size_t listener) const;
+    [[nodiscard]] const PipelineListener& listener_of(const Connection& connection, Shard& shard) const {
+        return workers_[shard.registry().reactor()]->pipeline().listener(connection.listener);
+    }
     [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const;
     /// The worker that holds the connection, if it is one of this run.
     [[nodiscard]] Worker* worker_of(ConnectionId id) const {
         const unsigned reactor = Registry::reactor_of(id.number);
         return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
     }
-    [[nodiscard]] std::string listener_at(const Endpoint& local) const;
     [[nodiscard]] Reconciler::Sources reconcile_sources();
     /// Asks the connection's reactor; `absent` if it has ended. `question` runs on that reactor's thread and must reply
     /// once.
@@ -96,54 +97,49 @@ public:
     [[nodiscard]] T ask_connection(ConnectionId id, T absent,
                                    std::function<void(Shard&, Connection&, Reply<T>)> question) const;
 
-    ServerConfig config_;
     const SystemClock clock_;
     const std::uint32_t run_;
     const SteadyTime started_ = clock_.steady();
     const WallTime started_at_ = clock_.wall();
-    std::vector<BoundListener> bound_;
     ConnectionQuota quota_;
     ClosedHistory history_;
     NoticeGate notices_;
     Reconciler reconciler_;
     std::atomic<bool> draining_{false};
+    RunningNow running_;
+    std::mutex applying_;  // held by the one application of a new configuration
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 
-void Server::Impl::start(unsigned reactors, const HandlerFactory& make_handler) {
+void Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound, const HandlerFactory& make_handler) {
+    Running running = *running_.get();
+    const ServerConfig& config = running.config;
     std::vector<ListenerPolicy> policies;
     std::vector<PipelineListener> listeners;
-    for (std::size_t i = 0; i < bound_.size(); ++i) {
-        const ListenerConfig& listener = config_.listeners[i];
-        policies.push_back(policy_of(listener, bound_[i].plan, config_.limits));
-        listeners.push_back({listener.name, listener.framing, listener.max_bad_items});
+    for (const RunningListener& listener : running.listeners) {
+        policies.push_back(listener.policy(config.limits));
+        listeners.push_back({listener.config.name, listener.config.framing, listener.config.max_bad_items});
     }
-    const auto capacity = static_cast<std::uint32_t>(std::min<std::size_t>(quota_.max(), Registry::max_connections));
     for (unsigned i = 0; i < reactors; ++i) {
         auto pipeline =
-            std::make_unique<Pipeline>(Pipeline::Options{.run = run_, .listeners = listeners, .item = config_.item},
+            std::make_unique<Pipeline>(Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item},
                                        make_handler(i), history_, notices_);
         workers_.push_back(std::make_unique<Worker>(clock_, quota_,
                                                     ShardOptions{.reactor = i,
-                                                                 .max_connections = capacity,
-                                                                 .max_unfinished = max_unfinished_bytes(config_.item),
+                                                                 .max_connections = table_capacity(config.limits),
+                                                                 .max_unfinished = max_unfinished_bytes(config.item),
                                                                  .policies = policies,
-                                                                 .observed = config_.observed,
-                                                                 .canaries = config_.canaries},
+                                                                 .observed = config.observed,
+                                                                 .canaries = config.canaries},
                                                     std::move(pipeline)));
-        for (BoundListener& listener : bound_) workers_.back()->shard().add_listener(std::move(listener.sockets[i]));
+        Shard& shard = workers_.back()->shard();
+        for (std::size_t j = 0; j < bound.size(); ++j) {
+            shard.add_listener(std::move(bound[j].sockets[i]));
+            running.listeners[j].counters.push_back(shard.listener_counters()[j]);
+        }
     }
+    running_.set(std::move(running));
     for (unsigned i = 0; i < reactors; ++i) workers_[i]->start(i);
-}
-
-ListenerStatus Server::Impl::status_of(std::size_t listener) const {
-    ListenerStatus sum;
-    sum.name = config_.listeners[listener].name;
-    sum.number = static_cast<std::uint8_t>(listener);
-    sum.bound = bound_[listener].address;
-    sum.plan = bound_[listener].plan;
-    for (const auto& worker : workers_) worker->shard().listener_counters()[listener]->add_to(sum);
-    return sum;
 }
 
 ServerStatus Server::Impl::status() const {
@@ -161,7 +157,7 @@ ServerStatus Server::Impl::status() const {
         status.stale_commands += counters.stale_commands.get();
         status.events += worker->pipeline().events_given().get();
     }
-    for (std::size_t i = 0; i < bound_.size(); ++i) status.listeners.push_back(status_of(i));
+    status.listeners = status_of(*running_.get());
     return status;
 }
 
@@ -169,7 +165,7 @@ ConnectionRow Server::Impl::row_of(const Connection& connection, Shard& shard) c
     const TurnTime time = shard.time();
     const milliseconds age = time.tick.since(connection.opened);
     return {.conn = {run_, shard.registry().number_of(connection)},
-            .listener = config_.listeners[connection.listener].name,
+            .listener = listener_of(connection, shard).name,
             .peer = connection.peer,
             .key = std::string(connection.key.view()),
             .connected_at = shard.wall_of(connection.opened),
@@ -180,27 +176,11 @@ ConnectionRow Server::Impl::row_of(const Connection& connection, Shard& shard) c
             .bytes_out = connection.bytes_out};
 }
 
-std::string Server::Impl::listener_at(const Endpoint& local) const {
-    for (std::size_t i = 0; i < bound_.size(); ++i) {
-        if (bound_[i].address.port == local.port) return config_.listeners[i].name;
-    }
-    return {};
-}
-
 Reconciler::Sources Server::Impl::reconcile_sources() {
-    return {.registry =
-                [this] {
-                    return held_sockets(workers_, run_,
-                                        [this](std::uint8_t listener) { return config_.listeners[listener].name; });
-                },
-            .kernel =
-                [this] {
-                    std::set<std::uint16_t> ports;
-                    for (const BoundListener& listener : bound_) ports.insert(listener.address.port);
-                    return list_kernel_sockets(std::vector(ports.begin(), ports.end()));
-                },
+    return {.registry = [this] { return held_sockets(workers_, run_); },
+            .kernel = [this] { return list_kernel_sockets(ports_of(*running_.get())); },
             .own_descriptors = own_sockets,
-            .listener_at = [this](const Endpoint& local) { return listener_at(local); },
+            .listener_at = [this](const Endpoint& local) { return listener_at(*running_.get(), local); },
             .wait = [](milliseconds time) { std::this_thread::sleep_for(time); }};
 }
 
@@ -227,12 +207,12 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     const unsigned reactors = effective_reactors(config);
     auto bound = bind_listeners(config.listeners, reactors);
     if (!bound) return bound.error();
-    auto impl = std::make_unique<Impl>(std::move(config), std::move(bound).value());
-    impl->start(reactors, make_handler);
+    auto impl = std::make_unique<Impl>(first_running(std::move(config), bound.value()));
+    impl->start(reactors, std::move(bound).value(), make_handler);
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-void Server::drain() { impl_->drain_until(impl_->clock_.steady() + impl_->config_.drain_time); }
+void Server::drain() { impl_->drain_until(impl_->clock_.steady() + impl_->running_.get()->config.drain_time); }
 void Server::stop_now() { impl_->drain_until(SteadyTime{}); }
 void Server::wait() { impl_->wait(); }
 
@@ -253,7 +233,7 @@ ConnectionPage Server::list(const ConnectionQuery& query) const {
             auto list = std::make_shared<ConnectionList>(query);
             shard.walk(
                 [this, list, &shard](Connection& connection) {
-                    if (list->wants(connection, impl_->config_.listeners[connection.listener].name))
+                    if (list->wants(connection, impl_->listener_of(connection, shard).name))
                         list->add(impl_->row_of(connection, shard));
                 },
                 [list, reply] { reply(list); });
@@ -321,6 +301,19 @@ Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
 Observations Server::observe() { return take_observations(impl_->workers_); }
 std::vector<CensusEntry> Server::census() const { return take_census(impl_->workers_); }
 
+Result<ApplyReport> Server::apply(ServerConfig config) {
+    const std::lock_guard lock(impl_->applying_);
+    if (impl_->draining_.load(std::memory_order_relaxed)) {
+        return Error{"the gateway is stopping: it takes no new configuration"};
+    }
+    return apply_config({.clock = impl_->clock_,
+                         .running = impl_->running_,
+                         .quota = impl_->quota_,
+                         .notices = impl_->notices_,
+                         .workers = impl_->workers_},
+                        config);
+}
+
 bool Server::close(ConnectionId id) {
     return impl_->ask_connection<bool>(id, false, [](Shard& shard, Connection& connection, const Reply<bool>& reply) {
         shard.close(connection, CloseReason::kicked);
@@ -349,7 +342,7 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
         id, SendOutcome::no_such_connection,
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             std::string framed;
-            append_framed(framed, impl_->config_.listeners[connection.listener].framing, json_object);
+            append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
             reply(shard.send(connection, framed));
         });
 }

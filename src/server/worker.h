@@ -26,8 +26,8 @@ public:
     Worker& operator=(const Worker&) = delete;
     ~Worker() { wait(); }
 
-    [[nodiscard]] Shard& shard() { return shard_; }  ///< before start(), or its counters
-    [[nodiscard]] const Pipeline& pipeline() const { return *pipeline_; }
+    [[nodiscard]] Shard& shard() { return shard_; }            ///< before start(), or its counters
+    [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }  ///< on its thread, but for events_given()
 
     void start(unsigned number);
     void wait() {

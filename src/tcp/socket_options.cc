@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "tcp/sockaddr.h"
 
@@ -104,6 +105,25 @@ std::optional<Error> apply_plan(int fd, const LivenessPlan& plan) {
     }
     return std::nullopt;
 }
+
+bool change_plan(int fd, const LivenessPlan& plan, const PlanExceptions& exceptions) noexcept {
+    const auto user_timeout = exceptions.user_timeout.value_or(plan.user_timeout);
+    const std::array<std::pair<int, int>, 4> options{{
+        {TCP_USER_TIMEOUT, static_cast<int>(user_timeout.count())},
+        {TCP_KEEPINTVL, static_cast<int>(plan.interval.count())},
+        {TCP_KEEPCNT, plan.count},
+        {TCP_KEEPIDLE, static_cast<int>(plan.idle.count())},
+    }};
+    bool same = true;
+    for (const auto& [option, value] : options) {
+        if (option == TCP_KEEPIDLE && exceptions.keep_idle) continue;
+        set_int(fd, IPPROTO_TCP, option, value);
+        same = get_int(fd, IPPROTO_TCP, option) == value && same;
+    }
+    return same;
+}
+
+bool set_backlog(int fd, int backlog) noexcept { return ::listen(fd, backlog) == 0; }
 
 Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan) {
     const auto idle = get_int(fd, IPPROTO_TCP, TCP_KEEPIDLE);

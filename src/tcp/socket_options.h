@@ -18,6 +18,18 @@ namespace holdfast {
 /// The plan with the kernel's own numbers in place of idle, interval, count and user_timeout.
 [[nodiscard]] Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan);
 
+/// Where a living connection's options differ from its plan's for the moment.
+struct PlanExceptions {
+    bool keep_idle = false;                                 ///< TCP_KEEPIDLE is lowered to force a probe: leave it
+    std::optional<std::chrono::milliseconds> user_timeout;  ///< in place of the plan's
+};
+/// Gives a connection's socket another plan; false if the kernel does not say the same afterwards. TCP_KEEPIDLE starts
+/// its timer anew (net/ipv4/tcp.c, tcp_sock_set_keepidle_locked), so it comes last.
+[[nodiscard]] bool change_plan(int fd, const LivenessPlan& plan, const PlanExceptions& exceptions = {}) noexcept;
+
+/// The length of a listening socket's queue, anew; false if the kernel refuses.
+[[nodiscard]] bool set_backlog(int fd, int backlog) noexcept;
+
 /// Accepts a connection from itself on loopback with the plan set on the listener, and compares what the accepted
 /// socket says with the plan. The error names the first option that differs.
 [[nodiscard]] Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan);

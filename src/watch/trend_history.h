@@ -93,6 +93,6 @@ private:
 };
 
 // 3,600 seconds and 2,880 minutes: docs/ARCHITECTURE.md says what a listener's history costs.
-static_assert(sizeof(TrendSlot) == 84 && TrendHistory::bytes == 544'320);
+static_assert(sizeof(TrendSlot) == 88 && TrendHistory::bytes == 570'240);
 
 }  // namespace holdfast

@@ -1,0 +1,70 @@
+#include "conn/plan_change.h"
+
+#include <utility>
+
+#include "tcp/probe.h"
+#include "tcp/socket_options.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds between_slices{2};  // as for questions: see probe_slice in shard.cc
+constexpr milliseconds between_rounds{100};
+
+}  // namespace
+
+/// False: it has been quiet for too long.
+bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet) {
+    const auto facts = read_tcp_facts(connection.fd);
+    if (!however_quiet && (!facts || facts->evidence.last_heard >= policy.plan.idle)) return false;
+    PlanExceptions exceptions{.keep_idle = connection.probe_forced, .user_timeout = {}};
+    if (Downlink* downlink = connection.downlink.get(); downlink != nullptr && downlink->user_timeout_raised) {
+        if (policy.outlasts_kernel()) exceptions.user_timeout = *policy.write_stall + policy.plan.detect_within;
+        downlink->user_timeout_raised = policy.outlasts_kernel();
+    }
+    const bool same = change_plan(connection.fd, policy.plan, exceptions);
+    ++(same ? tally_.changed : tally_.refused);
+    return true;
+}
+
+void PlanChange::visit(Connection& connection, Token number, const ListenerPolicy& policy) {
+    if (take_over(connection, policy, false)) return;
+    ++tally_.asked;
+    connection.under_watch = true;  // the sweep keeps the new bound for it meanwhile
+    asked_.push_back({number, SteadyTime{}});
+}
+
+bool PlanChange::look_at(Asked& asked, Registry& registry, const ListenerPolicy& policy, SteadyTime now) {
+    Connection* connection = registry.find(asked.number);
+    if (connection == nullptr) {
+        ++tally_.gone;
+        return true;
+    }
+    if (take_over(*connection, policy, now - began_ >= policy.plan.detect_within)) return true;
+    connection->under_watch = true;
+    if (now - asked.last >= probe_spacing) {
+        force_probe(connection->fd);
+        asked.last = now;
+    }
+    return false;
+}
+
+std::optional<SteadyTime> PlanChange::step(Registry& registry, const ListenerPolicy& policy, SteadyTime now,
+                                           std::size_t limit) {
+    for (; limit > 0 && next_ < asked_.size(); --limit, ++next_) {
+        Asked asked = asked_[next_];
+        if (!look_at(asked, registry, policy, now)) asked_[kept_++] = asked;
+    }
+    if (next_ < asked_.size()) return now + between_slices;
+    asked_.resize(kept_);
+    next_ = kept_ = 0;
+    if (!all_visited_ || !asked_.empty()) return now + between_rounds;
+    std::exchange(done_, nullptr)(tally_);
+    return std::nullopt;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,145 @@
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+#include "conn/shard.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::uint32_t leaving_slice = 1'024;  // slots in a turn
+constexpr std::size_t plan_slice = 256;         // as many questions at a time as probe_all asks
+constexpr Shard::WalkPace plan_walk{512, std::chrono::milliseconds(0)};
+constexpr int last_accepts = 16;  // rounds: what waits beyond them is reset by the kernel
+
+bool same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
+    return a.read_idle == b.read_idle && a.item_deadline == b.item_deadline;
+}
+
+}  // namespace
+
+void Shard::add_listener(UniqueFd socket) {
+    HOLDFAST_CHECK(listeners_.size() < policies_.size());
+    listeners_.emplace_back(std::move(socket), static_cast<std::uint8_t>(listeners_.size()), reactor_.poller());
+}
+
+void Shard::open_listener(NewListener fresh) {
+    if (drain_deadline_) return;
+    const std::size_t number = fresh.number;
+    HOLDFAST_CHECK(number <= listeners_.size());
+    if (number == listeners_.size()) {
+        policies_.emplace_back();
+        listener_counters_.emplace_back();
+        listeners_.emplace_back(UniqueFd(), fresh.number, reactor_.poller());
+    }
+    HOLDFAST_CHECK(listeners_[number].closed());
+    fresh.policy.plan_since = fresh.policy.deadlines_since = time().tick;
+    policies_[number] = fresh.policy;
+    listener_counters_[number] = std::move(fresh.counters);
+    listeners_[number].replace(std::move(fresh.socket));
+    begin_accepting(listeners_[number]);
+    choose_paces();
+}
+
+void Shard::begin_accepting(Listener& listener) {
+    if (const int error = listener.resume(); error != 0) pause_accepting(listener, error);
+}
+
+void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
+    if (drain_deadline_) return;
+    ListenerPolicy& policy = policies_[change.number];
+    const ListenerPolicy before = std::exchange(policy, change.policy);
+    const bool other_plan = before.plan != policy.plan;
+    policy.plan_since = other_plan ? time().tick : before.plan_since;
+    policy.deadlines_since = same_deadlines(before, policy) ? before.deadlines_since : time().tick;
+
+    Listener& listener = listeners_[change.number];
+    if (change.socket.valid()) {
+        accept_last(listener);
+        const bool was_paused = listener.paused();
+        listener.replace(std::move(change.socket));
+        if (!was_paused) begin_accepting(listener);  // else its timer tries again
+    } else {
+        if (other_plan) static_cast<void>(apply_plan(listener.fd(), policy.plan));
+        static_cast<void>(set_backlog(listener.fd(), change.backlog));
+    }
+    listener.set_outdated_queue(listener.outdated_queue() || other_plan);
+    if (other_plan || before.write_stall != policy.write_stall) change_plan_of(change.number, std::move(in_force));
+    choose_paces();
+}
+
+/// What the kernel has completed a handshake with is taken: closing the socket would reset it.
+void Shard::accept_last(Listener& listener) {
+    for (int round = 0; round < last_accepts && !listener.paused(); ++round) {
+        if (!accept_from(listener)) return;
+    }
+}
+
+/// Every living connection of the listener gets the plan's options; a change under way gives way to this one.
+void Shard::change_plan_of(std::uint8_t number, PlanChange::Done in_force) {
+    const auto change = std::make_shared<PlanChange>(reactor_.now(), std::move(in_force));
+    plan_changes_[number] = change;
+    walk(
+        [this, change, number](Connection& connection) {
+            if (connection.listener == number && plan_changes_[number] == change)
+                change->visit(connection, registry_.number_of(connection), policies_[number]);
+        },
+        [this, change, number] {
+            change->all_visited();
+            step_plan_change(change, number);
+        },
+        plan_walk);
+}
+
+void Shard::step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t number) {
+    if (drained_ || plan_changes_[number] != change) return;
+    const auto again = change->step(registry_, policies_[number], reactor_.now(), plan_slice);
+    if (!again) {
+        plan_changes_.erase(number);
+        return;
+    }
+    reactor_.run_at(*again, [this, change, number] { step_plan_change(change, number); });
+}
+
+void Shard::close_listener(std::uint8_t number, SteadyTime deadline) {
+    Listener& listener = listeners_[number];
+    if (drain_deadline_ || listener.closed()) return;
+    accept_last(listener);
+    listener.close();
+    resume_accepting(listener);  // it is not waiting for descriptors any more
+    plan_changes_.erase(number);
+    leaving_.push_back({number, deadline});
+    reactor_.run_at(deadline, [] {});  // wakes the reactor: drain_leaving looks at the time
+}
+
+/// Delivers what has arrived from the connections of removed listeners, then ends them.
+void Shard::drain_leaving() {
+    if (leaving_.empty()) return;
+    for (std::uint32_t left = std::min(leaving_slice, registry_.highest_slot()); left > 0; --left) {
+        leaving_slot_ = leaving_slot_ >= registry_.highest_slot() ? 1 : leaving_slot_ + 1;
+        if (Connection* connection = registry_.in_slot(leaving_slot_)) drain_if_leaving(*connection);
+    }
+}
+
+void Shard::drain_if_leaving(Connection& connection) {
+    const auto found = std::find_if(leaving_.begin(), leaving_.end(),
+                                    [&](const Leaving& leaving) { return leaving.number == connection.listener; });
+    if (found == leaving_.end()) return;
+    const bool late = reactor_.now() >= found->deadline;
+    if (!late) {
+        read(connection, ReadUntil::end);
+        if (connection.read_again) return;  // more is coming, or the handler is not ready: again later
+    }
+    close(connection, CloseReason::drained, "its listener was removed from the configuration");
+}
+
+void Shard::forget_those_left() {
+    std::erase_if(leaving_, [this](const Leaving& leaving) {
+        return listener_counters_[leaving.number]->connections.get() == 0;
+    });
+}
+
+}  // namespace holdfast

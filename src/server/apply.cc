@@ -1,0 +1,268 @@
+#include "server/apply.h"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/printable.h"
+#include "base/units.h"
+#include "server/config_diff.h"
+#include "server/listeners.h"
+#include "server/validate.h"
+
+namespace holdfast {
+
+namespace {
+
+/// What one reactor is told. Shared, since work for a mailbox is copied.
+struct ReactorPart {
+    struct Opened {
+        NewListener listener;
+        PipelineListener pipeline;
+    };
+    struct Changed {
+        ListenerChange listener;
+        PipelineListener pipeline;
+        PlanChange::Done in_force;
+    };
+    std::vector<Opened> opened;
+    std::vector<Changed> changed;
+    std::vector<std::uint8_t> closed;
+    SteadyTime drain_deadline;
+    bool canaries = false;
+};
+
+/// Tells once when every reactor has given a new plan to all connections of a listener.
+class PlanReport {
+public:
+    PlanReport(std::size_t reactors, const ListenerConfig& listener, NoticeGate& notices)
+        : left_(reactors), listener_(listener.name), detect_within_(listener.detect_within), notices_(notices) {}
+
+    void add(const PlanTally& tally) {
+        const std::lock_guard lock(mutex_);
+        sum_.changed += tally.changed;
+        sum_.refused += tally.refused;
+        sum_.asked += tally.asked;
+        sum_.gone += tally.gone;
+        if (--left_ == 0) notices_.tell({Notice::Kind::plan_in_force, listener_, message()});
+    }
+
+private:
+    std::string message() const {
+        std::string text = "detect_within " + format_duration(detect_within_) +
+                           " holds for every connection: options set and read back on " +
+                           std::to_string(sum_.changed + sum_.refused);
+        if (sum_.refused > 0) text += ", of which " + std::to_string(sum_.refused) + " say otherwise";
+        if (sum_.asked > 0) text += "; " + std::to_string(sum_.asked) + " were quiet and asked first";
+        if (sum_.gone > 0) text += ", " + std::to_string(sum_.gone) + " of them ended";
+        return text;
+    }
+
+    std::mutex mutex_;
+    std::size_t left_;  // guarded by mutex_
+    PlanTally sum_;     // guarded by mutex_
+    const std::string listener_;
+    const std::chrono::milliseconds detect_within_;
+    NoticeGate& notices_;
+};
+
+/// From the configuration that runs to the one that is wanted: prepare() may fail, commit() does not.
+class Application {
+public:
+    Application(const ApplyParts& parts, const ServerConfig& wanted)
+        : parts_(parts), wanted_(wanted), before_(parts.running.get()) {}
+
+    [[nodiscard]] std::optional<Error> prepare();
+    [[nodiscard]] ApplyReport commit();
+
+private:
+    [[nodiscard]] const RunningListener* running(std::string_view name) const;
+    [[nodiscard]] std::optional<std::uint8_t> free_number() const;
+    [[nodiscard]] std::optional<Error> prepare_new(const ListenerConfig& config);
+    [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
+    void prepare_removed();
+    [[nodiscard]] std::optional<Error> bind(const ListenerConfig& config, RunningListener& next,
+                                            std::vector<UniqueFd>& sockets) const;
+    [[nodiscard]] bool in_our_own_way(const ListenerConfig& config) const;
+
+    const ApplyParts& parts_;
+    const ServerConfig& wanted_;
+    const RunningNow::Snapshot before_;
+    Running next_;
+    ApplyReport report_;
+    std::vector<std::shared_ptr<ReactorPart>> to_reactors_;
+};
+
+PipelineListener pipeline_of(const ListenerConfig& config) {
+    return {config.name, config.framing, config.max_bad_items};
+}
+
+const RunningListener* Application::running(std::string_view name) const {
+    for (const RunningListener& listener : before_->listeners) {
+        if (!listener.leaving && listener.config.name == name) return &listener;
+    }
+    return nullptr;
+}
+
+std::optional<std::uint8_t> Application::free_number() const {
+    std::array<bool, bounds::listeners> taken{};
+    for (const RunningListener& listener : before_->listeners) {
+        taken[listener.number] = taken[listener.number] || !listener.gone();
+    }
+    for (const RunningListener& listener : next_.listeners) taken[listener.number] = true;
+    const auto free = std::find(taken.begin(), taken.end(), false);
+    if (free == taken.end()) return std::nullopt;
+    return static_cast<std::uint8_t>(free - taken.begin());
+}
+
+/// A listener of ours that moves or leaves still has the address: it is no other program that is in the way.
+bool Application::in_our_own_way(const ListenerConfig& config) const {
+    const auto address = parse_endpoint(config.address);
+    return std::any_of(before_->listeners.begin(), before_->listeners.end(), [&](const RunningListener& listener) {
+        return address && !listener.leaving && overlap(listener.bound, address.value());
+    });
+}
+
+std::optional<Error> Application::bind(const ListenerConfig& config, RunningListener& next,
+                                       std::vector<UniqueFd>& sockets) const {
+    auto bound = bind_listener(config, static_cast<unsigned>(parts_.workers.size()),
+                               in_our_own_way(config) ? AddressUse::may_be_ours : AddressUse::must_be_free);
+    if (!bound) return bound.error();
+    next.plan = bound.value().plan;
+    next.bound = bound.value().address;
+    sockets = std::move(bound.value().sockets);
+    return std::nullopt;
+}
+
+std::optional<Error> Application::prepare_new(const ListenerConfig& config) {
+    const auto number = free_number();
+    if (!number) {
+        return Error{"listener " + in_quotes(config.name) +
+                     ": connections of removed listeners still hold all numbers: try again when they have ended"};
+    }
+    RunningListener next{
+        .number = *number, .config = config, .plan = {}, .bound = {}, .before = {}, .counters = {}, .leaving = false};
+    std::vector<UniqueFd> sockets;
+    if (auto error = bind(config, next, sockets)) return error;
+    for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
+        next.counters.push_back(std::make_shared<ListenerCounters>());
+        to_reactors_[i]->opened.push_back({{.number = *number,
+                                            .policy = next.policy(wanted_.limits),
+                                            .socket = std::move(sockets[i]),
+                                            .counters = next.counters.back()},
+                                           pipeline_of(config)});
+    }
+    report_.applied.push_back("listener " + in_quotes(config.name) + " added at " + to_string(next.bound));
+    next_.listeners.push_back(std::move(next));
+    return std::nullopt;
+}
+
+std::optional<Error> Application::prepare_changed(const RunningListener& before, const ListenerConfig& config) {
+    RunningListener next = before;
+    next.config = without_restart(before.config, config);
+    const std::size_t lines = report_.applied.size();
+    report_differences(before.config, config, report_);
+    const bool same_limits = before_->config.limits.downlink_queue == wanted_.limits.downlink_queue;
+    if (report_.applied.size() == lines && same_limits) {  // the reactors need not hear of it
+        next_.listeners.push_back(std::move(next));
+        return std::nullopt;
+    }
+    std::vector<UniqueFd> sockets(to_reactors_.size());
+    if (before.config.address != config.address) {
+        next.before.push_back(before.bound);
+        if (auto error = bind(next.config, next, sockets)) return error;
+    } else if (before.config.detect_within != config.detect_within) {
+        const auto plan = plan_liveness(config.detect_within);
+        if (!plan) return plan.error();
+        const auto proved = prove_inheritance(plan.value());
+        if (!proved) return Error{"listener " + in_quotes(config.name) + ": " + proved.error().message};
+        next.plan = proved.value();
+    }
+    const auto in_force = std::make_shared<PlanReport>(to_reactors_.size(), next.config, parts_.notices);
+    for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
+        to_reactors_[i]->changed.push_back({{.number = next.number,
+                                             .policy = next.policy(wanted_.limits),
+                                             .backlog = next.config.backlog,
+                                             .socket = std::move(sockets[i])},
+                                            pipeline_of(next.config),
+                                            [in_force](const PlanTally& tally) { in_force->add(tally); }});
+    }
+    next_.listeners.push_back(std::move(next));
+    return std::nullopt;
+}
+
+void Application::prepare_removed() {
+    for (const RunningListener& listener : before_->listeners) {
+        const auto stays = [&listener](const RunningListener& next) { return next.number == listener.number; };
+        // One that has gone may have passed its number on.
+        if (listener.gone() || std::any_of(next_.listeners.begin(), next_.listeners.end(), stays)) continue;
+        if (!listener.leaving) {
+            for (const auto& part : to_reactors_) part->closed.push_back(listener.number);
+            report_.applied.push_back("listener " + in_quotes(listener.config.name) + " removed: its " +
+                                      std::to_string(listener.connections()) + " connections end as drained");
+        }
+        next_.listeners.push_back(listener);
+        next_.listeners.back().leaving = true;
+    }
+}
+
+std::optional<Error> Application::prepare() {
+    for (std::size_t i = 0; i < parts_.workers.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
+    report_differences(before_->config, wanted_, report_);
+    for (const ListenerConfig& config : wanted_.listeners) {
+        const RunningListener* same = running(config.name);
+        if (auto error = same != nullptr ? prepare_changed(*same, config) : prepare_new(config)) return error;
+    }
+    prepare_removed();
+    next_.config = without_restart(before_->config, wanted_);
+    for (const auto& part : to_reactors_) {
+        part->drain_deadline = parts_.clock.steady() + next_.config.drain_time;
+        part->canaries = next_.config.canaries;
+    }
+    return std::nullopt;
+}
+
+/// On the reactor's thread. What is new opens before what is old closes: a renamed listener refuses nobody.
+void take_over(Worker& worker, ReactorPart& part) {
+    Shard& shard = worker.shard();
+    shard.keep_canaries(part.canaries);
+    for (auto& changed : part.changed) {
+        worker.pipeline().change_listener(changed.listener.number, std::move(changed.pipeline));
+        shard.change_listener(std::move(changed.listener), std::move(changed.in_force));
+    }
+    for (auto& opened : part.opened) {
+        worker.pipeline().open_listener(opened.listener.number, std::move(opened.pipeline), *opened.listener.counters);
+        shard.open_listener(std::move(opened.listener));
+    }
+    for (const std::uint8_t number : part.closed) shard.close_listener(number, part.drain_deadline);
+}
+
+ApplyReport Application::commit() {
+    if (report_.applied.empty() && before_->config.canaries == wanted_.canaries) return std::move(report_);
+    parts_.quota.set_max(effective_max_connections(wanted_.limits));
+    parts_.running.set(std::move(next_));
+    std::vector<std::future<bool>> taken;
+    for (std::size_t i = 0; i < parts_.workers.size(); ++i) {
+        Worker& worker = *parts_.workers[i];
+        taken.push_back(ask<bool>(worker, [&worker, part = to_reactors_[i]](Shard&, const Reply<bool>& reply) {
+            take_over(worker, *part);
+            reply(true);
+        }));
+    }
+    for (auto& each : taken) each.wait();
+    return std::move(report_);
+}
+
+}  // namespace
+
+Result<ApplyReport> apply_config(const ApplyParts& parts, const ServerConfig& wanted) {
+    if (const auto errors = validate(wanted); !errors.empty()) return errors.front();
+    Application application(parts, wanted);
+    if (auto error = application.prepare()) return *error;
+    return application.commit();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,107 @@
+#include "server/config_diff.h"
+
+#include <optional>
+#include <string_view>
+
+#include "base/printable.h"
+#include "base/units.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string text_of(milliseconds value) { return format_duration(value); }
+std::string text_of(Framing value) { return std::string(to_string(value)); }
+std::string text_of(bool value) { return value ? "true" : "false"; }
+std::string text_of(const std::string& value) { return in_quotes(value); }
+template <typename T>
+requires std::is_integral_v<T> std::string text_of(T value) { return std::to_string(value); }
+
+std::string text_of(const std::optional<milliseconds>& value, std::string_view unset) {
+    return value ? format_duration(*value) : std::string(unset);
+}
+
+/// Gathers the lines about one section or listener.
+class Lines {
+public:
+    Lines(std::string place, ApplyReport& out) : place_(std::move(place)), out_(out) {}
+
+    template <typename T>
+    void live(std::string_view key, const T& running, const T& wanted) {
+        if (running != wanted) applied(key, text_of(running), text_of(wanted));
+    }
+    void live(std::string_view key, const std::optional<milliseconds>& running,
+              const std::optional<milliseconds>& wanted, std::string_view unset) {
+        if (running != wanted) applied(key, text_of(running, unset), text_of(wanted, unset));
+    }
+    void size(std::string_view key, std::size_t running, std::size_t wanted) {
+        if (running != wanted) applied(key, format_size(running), format_size(wanted));
+    }
+    template <typename T>
+    void restart(std::string_view key, const T& running, const T& wanted) {
+        if (running != wanted) needs_restart(key, text_of(running), text_of(wanted));
+    }
+    void restart_size(std::string_view key, std::size_t running, std::size_t wanted) {
+        if (running != wanted) needs_restart(key, format_size(running), format_size(wanted));
+    }
+
+private:
+    void applied(std::string_view key, const std::string& running, const std::string& wanted) {
+        out_.applied.push_back(std::string(key) + place_ + ": " + running + " -> " + wanted);
+    }
+    void needs_restart(std::string_view key, const std::string& running, const std::string& wanted) {
+        out_.needs_restart.push_back(std::string(key) + place_ + ": runs with " + running +
+                                     ", the configuration says " + wanted + ": restart to take it");
+    }
+
+    std::string place_;
+    ApplyReport& out_;
+};
+
+}  // namespace
+
+void report_differences(const ServerConfig& running, const ServerConfig& wanted, ApplyReport& out) {
+    Lines top("", out);
+    top.live("drain_time", running.drain_time, wanted.drain_time);
+    top.restart("reactors", running.reactors, wanted.reactors);
+    top.restart("closed_history", running.closed_history, wanted.closed_history);
+    Lines limits(" in [limits]", out);
+    limits.live("max_connections", running.limits.max_connections, wanted.limits.max_connections);
+    limits.size("downlink_queue", running.limits.downlink_queue, wanted.limits.downlink_queue);
+    Lines item(" in [item]", out);
+    item.restart("key", running.item.key, wanted.item.key);
+    item.restart_size("max_bytes", running.item.max_bytes, wanted.item.max_bytes);
+    item.restart("max_depth", running.item.max_depth, wanted.item.max_depth);
+}
+
+void report_differences(const ListenerConfig& running, const ListenerConfig& wanted, ApplyReport& out) {
+    Lines lines(" of listener " + in_quotes(running.name), out);
+    lines.live("address", running.address, wanted.address);
+    lines.live("detect_within", running.detect_within, wanted.detect_within);
+    lines.live("read_idle", running.read_idle, wanted.read_idle, "off");
+    lines.live("write_stall", running.write_stall, wanted.write_stall, "detect_within");
+    lines.live("item_deadline", running.item_deadline, wanted.item_deadline);
+    lines.live("max_bad_items", running.max_bad_items, wanted.max_bad_items);
+    lines.live("backlog", running.backlog, wanted.backlog);
+    lines.restart("framing", running.framing, wanted.framing);
+    lines.restart("reuse_port", running.reuse_port, wanted.reuse_port);
+}
+
+ServerConfig without_restart(const ServerConfig& running, ServerConfig wanted) {
+    wanted.reactors = running.reactors;
+    wanted.closed_history = running.closed_history;
+    wanted.item = running.item;
+    wanted.observed = running.observed;
+    wanted.on_notice = running.on_notice;
+    return wanted;
+}
+
+ListenerConfig without_restart(const ListenerConfig& running, ListenerConfig wanted) {
+    wanted.framing = running.framing;
+    wanted.reuse_port = running.reuse_port;
+    return wanted;
+}
+
+}  // namespace holdfast

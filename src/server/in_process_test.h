@@ -1,0 +1,197 @@
+#pragma once
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <holdfast/server.h>
+
+#include "base/unique_fd.h"
+#include "tcp/sockaddr.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+// A Server and its devices in one process, over loopback. Waits are for events, with a patience that a busy machine
+// under a sanitizer needs.
+inline constexpr std::chrono::seconds test_patience{60};
+
+/// What handlers were told, for the thread of the test.
+class TestEvents {
+public:
+    void item(std::string key, std::string listener) {
+        const std::lock_guard lock(mutex_);
+        listeners_by_key_[std::move(key)] = std::move(listener);
+        news_.notify_all();
+    }
+    void close(const Endpoint& peer, CloseReason reason) {
+        const std::lock_guard lock(mutex_);
+        reasons_by_peer_[peer] = reason;
+        news_.notify_all();
+    }
+    void notice(const Notice& notice) {
+        const std::lock_guard lock(mutex_);
+        notices_.emplace_back(notice.kind, notice.message);
+        news_.notify_all();
+    }
+
+    /// Each waits for what it asks about.
+    [[nodiscard]] std::string listener_of(const std::string& key) {
+        return wait([&]() -> std::optional<std::string> {
+            const auto found = listeners_by_key_.find(key);
+            return found == listeners_by_key_.end() ? std::nullopt : std::optional(found->second);
+        });
+    }
+    [[nodiscard]] CloseReason reason_of(const Endpoint& peer) {
+        return wait([&]() -> std::optional<CloseReason> {
+            const auto found = reasons_by_peer_.find(peer);
+            return found == reasons_by_peer_.end() ? std::nullopt : std::optional(found->second);
+        });
+    }
+    /// Of this kind, in order, each once.
+    [[nodiscard]] std::string next_notice(Notice::Kind kind) {
+        return wait([&]() -> std::optional<std::string> {
+            for (; next_notice_ < notices_.size(); ++next_notice_) {
+                if (notices_[next_notice_].first == kind) return notices_[next_notice_++].second;
+            }
+            return std::nullopt;
+        });
+    }
+    [[nodiscard]] bool has_ended(const Endpoint& peer) {
+        const std::lock_guard lock(mutex_);
+        return reasons_by_peer_.contains(peer);
+    }
+
+private:
+    template <typename Find>
+    auto wait(Find find) -> typename decltype(find())::value_type {
+        std::unique_lock lock(mutex_);
+        auto found = find();
+        const bool came = news_.wait_for(lock, test_patience, [&] { return found || (found = find()); });
+        EXPECT_TRUE(came) << "waited in vain";
+        return found ? *found : typename decltype(find())::value_type{};
+    }
+
+    std::mutex mutex_;
+    std::condition_variable news_;
+    std::map<std::string, std::string> listeners_by_key_;
+    std::map<Endpoint, CloseReason> reasons_by_peer_;
+    std::vector<std::pair<Notice::Kind, std::string>> notices_;
+    std::size_t next_notice_ = 0;
+};
+
+class TestHandler final : public EventHandler {
+public:
+    explicit TestHandler(TestEvents& events) : events_(events) {}
+    void on_connected(const ConnectedEvent&) override {}
+    void on_item(const ItemEvent& event) override { events_.item(std::string(event.key), std::string(event.listener)); }
+    void on_closed(const ClosedEvent& event) override { events_.close(event.peer, event.reason); }
+
+private:
+    TestEvents& events_;
+};
+
+/// A device's end of a connection.
+class TestDevice {
+public:
+    explicit TestDevice(const Endpoint& gateway) : socket_(::socket(family(gateway), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        const SocketAddress name = to_socket_address(gateway);
+        error_ = ::connect(socket_.get(), name.get(), name.length) == 0 ? 0 : errno;
+        if (error_ == 0) local_ = local_endpoint(socket_.get()).value();
+    }
+    [[nodiscard]] static bool can_connect(const Endpoint& gateway) { return TestDevice(gateway).error_ == 0; }
+    [[nodiscard]] int error() const { return error_; }  ///< of connect(2), or 0
+
+    [[nodiscard]] Endpoint local() const { return local_; }
+    void send(const std::string& key) { send_raw("{\"ip\":\"" + key + "\"}\n"); }
+    void send_raw(const std::string& text) {
+        EXPECT_EQ(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+    }
+    /// Waits until the gateway has ended it.
+    [[nodiscard]] bool ended() const {
+        pollfd waiting{socket_.get(), POLLIN, 0};
+        char byte = 0;
+        const auto patience = static_cast<int>(std::chrono::milliseconds(test_patience).count());
+        return ::poll(&waiting, 1, patience) == 1 && ::recv(socket_.get(), &byte, 1, 0) <= 0;
+    }
+    void close() { socket_.reset(); }
+
+    /// An address that a program without SO_REUSEPORT has.
+    class Taken {
+    public:
+        Taken() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+            const SocketAddress name = to_socket_address(parse_endpoint("127.0.0.1:0").value());
+            EXPECT_EQ(::bind(socket_.get(), name.get(), name.length), 0);
+            EXPECT_EQ(::listen(socket_.get(), 1), 0);
+        }
+        [[nodiscard]] Endpoint address() const { return local_endpoint(socket_.get()).value(); }
+
+    private:
+        UniqueFd socket_;
+    };
+
+private:
+    static int family(const Endpoint& endpoint) { return endpoint.address.is_v4() ? AF_INET : AF_INET6; }
+
+    UniqueFd socket_;
+    int error_ = 0;
+    Endpoint local_;
+};
+
+/// A Server that runs as long as this lives.
+class TestGateway {
+public:
+    explicit TestGateway(ServerConfig config) {
+        config.on_notice = [this](const Notice& notice) { events_.notice(notice); };
+        auto started =
+            Server::start(std::move(config), [this](unsigned) { return std::make_unique<TestHandler>(events_); });
+        if (!started) throw std::runtime_error(started.error().message);
+        server_ = std::move(started).value();
+    }
+
+    [[nodiscard]] Server& server() { return *server_; }
+    [[nodiscard]] TestEvents& events() { return events_; }
+    [[nodiscard]] std::string next_notice(Notice::Kind kind) { return events_.next_notice(kind); }
+    [[nodiscard]] ApplyReport apply(const ServerConfig& config) {
+        auto report = server_->apply(config);
+        if (!report) throw std::runtime_error(report.error().message);
+        return std::move(report).value();
+    }
+    [[nodiscard]] ListenerStatus status(const std::string& name) const {
+        for (const ListenerStatus& listener : server_->status().listeners) {
+            if (listener.name == name) return listener;
+        }
+        throw std::runtime_error("no listener " + name);
+    }
+    [[nodiscard]] Endpoint bound(const std::string& name) const { return status(name).bound; }
+    void send_and_see(TestDevice& device, const std::string& key) {
+        device.send(key);
+        EXPECT_NE(events_.listener_of(key), "") << key;
+    }
+    template <typename Condition>
+    [[nodiscard]] bool until(Condition condition) const {
+        const auto end = std::chrono::steady_clock::now() + test_patience;
+        while (!condition()) {
+            if (std::chrono::steady_clock::now() > end) return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        }
+        return true;
+    }
+
+private:
+    TestEvents events_;
+    std::unique_ptr<Server> server_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,82 @@
+#include "server/running.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <set>
+
+#include "conn/registry.h"
+
+namespace holdfast {
+
+namespace {
+
+// Descriptors that are not connections: listeners, epoll, eventfds, the sink, the admin API and its clients.
+constexpr std::size_t reserved_descriptors = 128;
+
+}  // namespace
+
+std::uint64_t RunningListener::connections() const {
+    std::uint64_t sum = 0;
+    for (const auto& each : counters) sum += each->connections.get();
+    return sum;
+}
+
+ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
+    return {.plan = plan,
+            .read_idle = config.read_idle,
+            .write_stall = config.write_stall,
+            .item_deadline = config.item_deadline,
+            .downlink_queue = limits.downlink_queue,
+            .plan_since = {},
+            .deadlines_since = {}};
+}
+
+std::vector<ListenerStatus> status_of(const Running& running) {
+    std::vector<ListenerStatus> all;
+    for (const RunningListener& listener : running.listeners) {
+        if (listener.gone()) continue;
+        const auto same = [&listener](const ListenerStatus& status) { return status.name == listener.config.name; };
+        auto status = std::find_if(all.begin(), all.end(), same);
+        if (status == all.end()) {
+            status = all.emplace(all.end());
+            status->name = listener.config.name;
+            status->number = listener.number;
+            status->bound = listener.bound;
+            status->plan = listener.plan;
+        }
+        for (const auto& each : listener.counters) each->add_to(*status);
+    }
+    return all;
+}
+
+std::vector<std::uint16_t> ports_of(const Running& running) {
+    std::set<std::uint16_t> ports;
+    for (const RunningListener& listener : running.listeners) {
+        ports.insert(listener.bound.port);
+        for (const Endpoint& before : listener.before) ports.insert(before.port);
+    }
+    return {ports.begin(), ports.end()};
+}
+
+std::string listener_at(const Running& running, const Endpoint& local) {
+    for (const RunningListener& listener : running.listeners) {
+        if (listener.bound.port == local.port) return listener.config.name;
+    }
+    const auto was_there = [&local](const Endpoint& before) { return before.port == local.port; };
+    for (const RunningListener& listener : running.listeners) {
+        if (std::any_of(listener.before.begin(), listener.before.end(), was_there)) return listener.config.name;
+    }
+    return {};
+}
+
+std::size_t effective_max_connections(const LimitsConfig& limits) {
+    if (limits.max_connections != 0) return limits.max_connections;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return Registry::max_connections;
+    const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
+    return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors
+                                                  : std::max<std::size_t>(descriptors / 2, 1);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/config.h>
+#include <holdfast/server.h>
+
+#include "conn/counters.h"
+#include "conn/policy.h"
+
+namespace holdfast {
+
+/// A listener as it runs.
+struct RunningListener {
+    std::uint8_t number = 0;  ///< what its connections know it by; free again when the last of them has gone
+    ListenerConfig config;
+    LivenessPlan plan;                                        ///< as read back from an accepted socket
+    Endpoint bound;                                           ///< with the port that the kernel chose
+    std::vector<Endpoint> before;                             ///< where it was; connections from then may live on
+    std::vector<std::shared_ptr<ListenerCounters>> counters;  ///< by reactor
+    bool leaving = false;                                     ///< removed: it accepts nobody any more
+
+    [[nodiscard]] std::uint64_t connections() const;
+    /// Removed, and nobody is left of it. Once true, it stays so: the reactors have closed its sockets.
+    [[nodiscard]] bool gone() const { return leaving && connections() == 0; }
+    [[nodiscard]] ListenerPolicy policy(const LimitsConfig& limits) const;
+};
+
+/// What the gateway runs on. Never changed: a new one takes its place.
+struct Running {
+    ServerConfig config;                     ///< but for what needs a restart, as it was applied last
+    std::vector<RunningListener> listeners;  ///< in the configuration's order; then those that are leaving
+};
+
+/// The one place where threads learn what runs now: each takes what is there and keeps it as long as it needs it.
+class RunningNow {
+public:
+    using Snapshot = std::shared_ptr<const Running>;
+
+    explicit RunningNow(Running first) : now_(std::make_shared<const Running>(std::move(first))) {}
+
+    [[nodiscard]] Snapshot get() const {
+        const std::lock_guard lock(mutex_);
+        return now_;
+    }
+    void set(Running next) {
+        auto fresh = std::make_shared<const Running>(std::move(next));
+        const std::lock_guard lock(mutex_);
+        now_.swap(fresh);  // the old one is let go outside the lock
+    }
+
+private:
+    mutable std::mutex mutex_;
+    Snapshot now_;  // guarded by mutex_
+};
+
+/// The figures of every listener that is there; one that is leaving and one that came in its place under the same name
+/// count as one.
+[[nodiscard]] std::vector<ListenerStatus> status_of(const Running& running);
+
+/// Every local port that connections may have.
+[[nodiscard]] std::vector<std::uint16_t> ports_of(const Running& running);
+/// The name of the listener that is, or was, at this address; empty if there is none.
+[[nodiscard]] std::string listener_at(const Running& running, const Endpoint& local);
+
+/// What `limits.max_connections` comes to in this process.
+[[nodiscard]] std::size_t effective_max_connections(const LimitsConfig& limits);
+
+}  // namespace holdfast
