@@ -133,6 +133,7 @@ struct DurationHistogram {
 struct ListenerStatus {
     std::string name;
     std::uint8_t number = 0;  ///< the same as long as it exists; after that another's
+    bool removed = false;     ///< from the configuration; it stays here for two minutes, so that its end can be read
     Endpoint bound;           ///< with the port that the kernel chose
     std::uint64_t connections = 0;
     std::uint64_t accepted = 0;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "app/log.h"
 #include "app/notify.h"
 #include "app/population_watch.h"
+#include "app/reload.h"
 #include "app/signals.h"
 #include "app/supervision.h"
 #include "app/verb.h"
@@ -45,7 +47,8 @@ void raise_descriptor_limit() {
 /// The gateway's parts, in the order in which they are started; stopped in the opposite one.
 class Daemon {
 public:
-    explicit Daemon(const DaemonConfig& config) : config_(config), log_(config.log) {}
+    Daemon(const DaemonConfig& config, const ServeOptions& options)
+        : config_(config), options_(options), log_(config.log) {}
 
     int run();
 
@@ -54,6 +57,9 @@ private:
     [[nodiscard]] std::optional<Error> start_sink();
     [[nodiscard]] std::optional<Error> start_server();
     [[nodiscard]] std::optional<Error> start_admin();
+    void start_reloader();
+    [[nodiscard]] ServerConfig server_config(const DaemonConfig& config);
+    void tell_addresses();
     void start_supervision();
     [[nodiscard]] std::string status_line() const;
     [[nodiscard]] std::string hanging() const;
@@ -67,7 +73,8 @@ private:
         return tap_events(sink_ ? sink_->make_handler() : make_discarding_handler(), hub_);
     }
 
-    const DaemonConfig& config_;
+    const DaemonConfig& config_;  // at the start; reloader_ has what holds now
+    const ServeOptions& options_;
     Signals signals_;  // before any thread
     Log log_;
     std::atomic<bool> sink_lost_{false};
@@ -76,6 +83,8 @@ private:
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
     std::unique_ptr<PopulationWatch> watch_;
+    std::map<std::string, Endpoint> told_;  // the address in the log, by listener
+    std::optional<Reloader> reloader_;      // before admin_, whose threads call it
     std::unique_ptr<AdminServer> admin_;
     const SystemClock clock_;
     Notifier manager_;  // of services: systemd
@@ -102,10 +111,11 @@ std::optional<Error> Daemon::start_sink() {
     return std::nullopt;
 }
 
-std::optional<Error> Daemon::start_server() {
-    ServerConfig config = config_.server;
+/// What the server is told of a configuration.
+ServerConfig Daemon::server_config(const DaemonConfig& from) {
+    ServerConfig config = from.server;
     config.observed = true;
-    config.canaries = config_.alarm.suspicion;
+    config.canaries = from.alarm.suspicion;
     config.on_notice = [this](const Notice& notice) {
         if (notice.kind == Notice::Kind::accept_paused) {
             log_.warn(notice.message, {{"listener", notice.listener}});
@@ -113,7 +123,11 @@ std::optional<Error> Daemon::start_server() {
             log_.info(notice.message, {{"listener", notice.listener}});
         }
     };
-    auto server = Server::start(std::move(config), [this](unsigned) { return make_handler(); });
+    return config;
+}
+
+std::optional<Error> Daemon::start_server() {
+    auto server = Server::start(server_config(config_), [this](unsigned) { return make_handler(); });
     if (!server) return server.error();
     server_ = std::move(server).value();
     control_ = std::make_unique<ServerControl>(*server_);
@@ -130,6 +144,7 @@ std::optional<Error> Daemon::start_admin() {
                                      .hangs = [this] { return hanging(); },
                                      .watch = &watch_->view(),
                                      .hub = &hub_,
+                                     .reload = [this] { return reloader_->run(); },
                                      .assets = dashboard_asset});
     if (!admin) return admin.error();
     admin_ = std::move(admin).value();
@@ -140,14 +155,37 @@ std::optional<Error> Daemon::start() {
     raise_descriptor_limit();
     if (auto error = start_sink()) return error;
     if (auto error = start_server()) return error;
+    start_reloader();
     if (auto error = start_admin()) return error;
+    tell_addresses();
+    if (admin_) log_.info("admin", {{"address", to_string(admin_->address())}});
+    return std::nullopt;
+}
+
+void Daemon::start_reloader() {
+    Reloader::Parts parts;
+    parts.server = [this](const DaemonConfig& config) { return server_->apply(server_config(config)); };
+    parts.sink = [this](const SinkConfig& sink) -> Result<std::function<void()>> {
+        if (!sink_) return std::function<void()>();
+        return sink_->prepare_change(sink.path, sink.queue_bytes);
+    };
+    parts.reopen_sink = [this] {
+        if (sink_) sink_->reopen();
+    };
+    parts.alarms = [this](const AlarmConfig& alarms) { watch_->change(alarms); };
+    parts.done = [this] { tell_addresses(); };
+    reloader_.emplace(config_, options_.config, options_.overrides, log_, std::move(parts));
+}
+
+/// Those of listeners that are new or have moved.
+void Daemon::tell_addresses() {
     for (const ListenerStatus& listener : server_->status().listeners) {
+        const auto [told, fresh] = told_.emplace(listener.name, listener.bound);
+        if (!fresh && std::exchange(told->second, listener.bound) == listener.bound) continue;
         log_.info("listening", {{"listener", listener.name},
                                 {"address", to_string(listener.bound)},
                                 {"detect_within", format_duration(listener.plan.detect_within)}});
     }
-    if (admin_) log_.info("admin", {{"address", to_string(admin_->address())}});
-    return std::nullopt;
 }
 
 SinkStatus Daemon::sink_status() const {
@@ -209,9 +247,8 @@ void Daemon::wait_for_end() {
         const auto event = signals_.wait(supervision_->patience());
         if (event == Signals::Event::terminate) return;
         if (event == Signals::Event::hangup) {
-            log_.info("SIGHUP: the sink's file is opened anew; the configuration is read at start only");
             manager_.reloading(clock_.steady());
-            if (sink_) sink_->reopen();
+            static_cast<void>(reloader_->run());  // it tells the log
             manager_.ready(status_line());
         }
     }
@@ -227,10 +264,11 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
 }
 
 int Daemon::stop() {
-    log_.info("stopping", {{"drain_time", format_duration(config_.server.drain_time)}});
-    const auto deadline = std::chrono::steady_clock::now() + config_.server.drain_time;
+    const auto drain_time = reloader_->drain_time();
+    log_.info("stopping", {{"drain_time", format_duration(drain_time)}});
+    const auto deadline = std::chrono::steady_clock::now() + drain_time;
     constexpr std::chrono::seconds slack{10};
-    manager_.stopping(config_.server.drain_time + slack, "stopping");
+    manager_.stopping(drain_time + slack, "stopping");
     sink_lost_ ? server_->stop_now() : server_->drain();
     std::atomic<bool> ended{false};
     std::uint64_t lost = 0;
@@ -264,6 +302,6 @@ int Daemon::run() {
 
 }  // namespace
 
-int serve(const DaemonConfig& config) { return Daemon(config).run(); }
+int serve(const DaemonConfig& config, const ServeOptions& options) { return Daemon(config, options).run(); }
 
 }  // namespace holdfast

@@ -149,6 +149,7 @@ LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const 
         draft.loaded.file = printable(file->string());
         const auto text = read_whole(*file);
         if (!text) return {std::nullopt, {{text.error().message, false, 0}}};
+        draft.loaded.blank = text.value().find_first_not_of(" \t\r\n") == std::string::npos;
         read_toml(text.value(), draft);
     }
     apply_listen(draft, overrides.listen);

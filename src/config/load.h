@@ -29,6 +29,7 @@ struct LoadedConfig {
     std::string file;                   ///< as it was named; empty: none
     std::map<Spot, Origin> origins;     ///< of what is not a default
     std::vector<std::string> warnings;  ///< one line each: allowed, but probably not what is wanted
+    bool blank = false;                 ///< there is a file, and nothing but white space in it
 
     /// "default", "gateway.toml:3" or "--detect-within".
     [[nodiscard]] std::string origin_text(const Option& option, std::size_t listener) const;

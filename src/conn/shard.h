@@ -68,9 +68,10 @@ public:
     void start();
 
     /// While it runs: numbers are taken in order, and again once the last connection of the one before has gone.
-    void open_listener(NewListener fresh);
-    /// Living connections follow; `in_force` is called when the last of them has the new plan, and never if the plan
-    /// changes again before.
+    /// One that was removed may come back, with connections that have not ended yet; they stay.
+    void open_listener(NewListener fresh, PlanChange::Done in_force);
+    /// Living connections follow. For both, `in_force` is called when the last of them has the new plan: never if it is
+    /// the old one, or changes again before.
     void change_listener(ListenerChange change, PlanChange::Done in_force);
     /// Its connections end as `drained`; from `deadline` on without reading what has arrived.
     void close_listener(std::uint8_t number, SteadyTime deadline);

@@ -26,7 +26,7 @@ void Shard::add_listener(UniqueFd socket) {
     listeners_.emplace_back(std::move(socket), static_cast<std::uint8_t>(listeners_.size()), reactor_.poller());
 }
 
-void Shard::open_listener(NewListener fresh) {
+void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     if (drain_deadline_) return;
     const std::size_t number = fresh.number;
     HOLDFAST_CHECK(number <= listeners_.size());
@@ -36,11 +36,14 @@ void Shard::open_listener(NewListener fresh) {
         listeners_.emplace_back(UniqueFd(), fresh.number, reactor_.poller());
     }
     HOLDFAST_CHECK(listeners_[number].closed());
+    std::erase_if(leaving_, [number](const Leaving& leaving) { return leaving.number == number; });
     fresh.policy.plan_since = fresh.policy.deadlines_since = time().tick;
-    policies_[number] = fresh.policy;
+    const ListenerPolicy before = std::exchange(policies_[number], fresh.policy);
     listener_counters_[number] = std::move(fresh.counters);
     listeners_[number].replace(std::move(fresh.socket));
     begin_accepting(listeners_[number]);
+    const bool some_stayed = listener_counters_[number]->connections.get() > 0;
+    if (some_stayed && before.plan != fresh.policy.plan) change_plan_of(fresh.number, std::move(in_force));
     choose_paces();
 }
 

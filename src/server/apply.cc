@@ -17,19 +17,19 @@ namespace holdfast {
 
 namespace {
 
+// So that whoever looks every minute still sees what became of its connections.
+constexpr std::chrono::minutes listed_after_removal{2};
+
 /// What one reactor is told. Shared, since work for a mailbox is copied.
 struct ReactorPart {
-    struct Opened {
-        NewListener listener;
-        PipelineListener pipeline;
-    };
-    struct Changed {
-        ListenerChange listener;
+    template <typename What>
+    struct Part {
+        What listener;
         PipelineListener pipeline;
         PlanChange::Done in_force;
     };
-    std::vector<Opened> opened;
-    std::vector<Changed> changed;
+    std::vector<Part<NewListener>> opened;
+    std::vector<Part<ListenerChange>> changed;
     std::vector<std::uint8_t> closed;
     SteadyTime drain_deadline;
     bool canaries = false;
@@ -73,16 +73,21 @@ private:
 class Application {
 public:
     Application(const ApplyParts& parts, const ServerConfig& wanted)
-        : parts_(parts), wanted_(wanted), before_(parts.running.get()) {}
+        : parts_(parts), wanted_(wanted), now_(parts.clock.steady()), before_(parts.running.get()) {}
 
     [[nodiscard]] std::optional<Error> prepare();
     [[nodiscard]] ApplyReport commit();
 
 private:
-    [[nodiscard]] const RunningListener* running(std::string_view name) const;
+    [[nodiscard]] const RunningListener* find(std::string_view name) const;
     [[nodiscard]] std::optional<std::uint8_t> free_number() const;
+    [[nodiscard]] std::optional<Error> prepare(const ListenerConfig& config);
     [[nodiscard]] std::optional<Error> prepare_new(const ListenerConfig& config);
+    [[nodiscard]] std::optional<Error> prepare_back(const RunningListener& before, const ListenerConfig& config);
+    [[nodiscard]] std::optional<Error> open(RunningListener next);
     [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
+    void change(RunningListener next, std::vector<UniqueFd> sockets);
+    [[nodiscard]] PlanChange::Done report_plan(const ListenerConfig& config) const;
     void prepare_removed();
     [[nodiscard]] std::optional<Error> bind(const ListenerConfig& config, RunningListener& next,
                                             std::vector<UniqueFd>& sockets) const;
@@ -90,6 +95,7 @@ private:
 
     const ApplyParts& parts_;
     const ServerConfig& wanted_;
+    const SteadyTime now_;
     const RunningNow::Snapshot before_;
     Running next_;
     ApplyReport report_;
@@ -100,22 +106,29 @@ PipelineListener pipeline_of(const ListenerConfig& config) {
     return {config.name, config.framing, config.max_bad_items};
 }
 
-const RunningListener* Application::running(std::string_view name) const {
+const RunningListener* Application::find(std::string_view name) const {
     for (const RunningListener& listener : before_->listeners) {
-        if (!listener.leaving && listener.config.name == name) return &listener;
+        if (listener.config.name == name && listener.listed(now_)) return &listener;
     }
     return nullptr;
 }
 
+/// One that nobody has; failing that, one of a listener that is only listed.
 std::optional<std::uint8_t> Application::free_number() const {
-    std::array<bool, bounds::listeners> taken{};
+    std::array<bool, bounds::listeners> held{};
+    for (const RunningListener& listener : next_.listeners) held[listener.number] = true;
     for (const RunningListener& listener : before_->listeners) {
-        taken[listener.number] = taken[listener.number] || !listener.gone();
+        held[listener.number] = held[listener.number] || !listener.gone();
     }
-    for (const RunningListener& listener : next_.listeners) taken[listener.number] = true;
-    const auto free = std::find(taken.begin(), taken.end(), false);
-    if (free == taken.end()) return std::nullopt;
-    return static_cast<std::uint8_t>(free - taken.begin());
+    auto taken = held;
+    for (const RunningListener& listener : before_->listeners) {
+        taken[listener.number] = taken[listener.number] || listener.listed(now_);
+    }
+    for (const auto& numbers : {taken, held}) {
+        const auto free = std::find(numbers.begin(), numbers.end(), false);
+        if (free != numbers.end()) return static_cast<std::uint8_t>(free - numbers.begin());
+    }
+    return std::nullopt;
 }
 
 /// A listener of ours that moves or leaves still has the address: it is no other program that is in the way.
@@ -137,25 +150,53 @@ std::optional<Error> Application::bind(const ListenerConfig& config, RunningList
     return std::nullopt;
 }
 
+std::optional<Error> Application::prepare(const ListenerConfig& config) {
+    const RunningListener* before = find(config.name);
+    if (before == nullptr) return prepare_new(config);
+    return before->leaving ? prepare_back(*before, config) : prepare_changed(*before, config);
+}
+
 std::optional<Error> Application::prepare_new(const ListenerConfig& config) {
     const auto number = free_number();
     if (!number) {
         return Error{"listener " + in_quotes(config.name) +
                      ": connections of removed listeners still hold all numbers: try again when they have ended"};
     }
-    RunningListener next{
-        .number = *number, .config = config, .plan = {}, .bound = {}, .before = {}, .counters = {}, .leaving = false};
-    std::vector<UniqueFd> sockets;
-    if (auto error = bind(config, next, sockets)) return error;
+    RunningListener next;
+    next.number = *number;
+    next.config = config;
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
         next.counters.push_back(std::make_shared<ListenerCounters>());
-        to_reactors_[i]->opened.push_back({{.number = *number,
+    }
+    return open(std::move(next));
+}
+
+/// It was removed a moment ago, and comes back with its number and figures; who has not been ended yet, stays.
+std::optional<Error> Application::prepare_back(const RunningListener& before, const ListenerConfig& config) {
+    if (!before.gone() && before.config.framing != config.framing) {
+        return Error{"listener " + in_quotes(config.name) + " was removed, and " +
+                     std::to_string(before.connections()) +
+                     " connections with another framing have not ended yet: try again in a moment"};
+    }
+    RunningListener next = before;
+    next.config = config;
+    next.leaving = false;
+    return open(std::move(next));
+}
+
+std::optional<Error> Application::open(RunningListener next) {
+    std::vector<UniqueFd> sockets;
+    if (auto error = bind(next.config, next, sockets)) return error;
+    const auto in_force = report_plan(next.config);
+    for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
+        to_reactors_[i]->opened.push_back({{.number = next.number,
                                             .policy = next.policy(wanted_.limits),
                                             .socket = std::move(sockets[i]),
-                                            .counters = next.counters.back()},
-                                           pipeline_of(config)});
+                                            .counters = next.counters[i]},
+                                           pipeline_of(next.config),
+                                           in_force});
     }
-    report_.applied.push_back("listener " + in_quotes(config.name) + " added at " + to_string(next.bound));
+    report_.applied.push_back("listener " + in_quotes(next.config.name) + " added at " + to_string(next.bound));
     next_.listeners.push_back(std::move(next));
     return std::nullopt;
 }
@@ -165,8 +206,8 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
     next.config = without_restart(before.config, config);
     const std::size_t lines = report_.applied.size();
     report_differences(before.config, config, report_);
-    const bool same_limits = before_->config.limits.downlink_queue == wanted_.limits.downlink_queue;
-    if (report_.applied.size() == lines && same_limits) {  // the reactors need not hear of it
+    if (report_.applied.size() == lines &&
+        before_->config.limits.downlink_queue == wanted_.limits.downlink_queue) {  // the reactors need not hear of it
         next_.listeners.push_back(std::move(next));
         return std::nullopt;
     }
@@ -181,31 +222,39 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
         if (!proved) return Error{"listener " + in_quotes(config.name) + ": " + proved.error().message};
         next.plan = proved.value();
     }
-    const auto in_force = std::make_shared<PlanReport>(to_reactors_.size(), next.config, parts_.notices);
+    change(std::move(next), std::move(sockets));
+    return std::nullopt;
+}
+
+void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {
+    const auto in_force = report_plan(next.config);
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
         to_reactors_[i]->changed.push_back({{.number = next.number,
                                              .policy = next.policy(wanted_.limits),
                                              .backlog = next.config.backlog,
                                              .socket = std::move(sockets[i])},
                                             pipeline_of(next.config),
-                                            [in_force](const PlanTally& tally) { in_force->add(tally); }});
+                                            in_force});
     }
     next_.listeners.push_back(std::move(next));
-    return std::nullopt;
+}
+
+PlanChange::Done Application::report_plan(const ListenerConfig& config) const {
+    return [report = std::make_shared<PlanReport>(to_reactors_.size(), config, parts_.notices)](
+               const PlanTally& tally) { report->add(tally); };
 }
 
 void Application::prepare_removed() {
     for (const RunningListener& listener : before_->listeners) {
-        const auto stays = [&listener](const RunningListener& next) { return next.number == listener.number; };
-        // One that has gone may have passed its number on.
-        if (listener.gone() || std::any_of(next_.listeners.begin(), next_.listeners.end(), stays)) continue;
-        if (!listener.leaving) {
-            for (const auto& part : to_reactors_) part->closed.push_back(listener.number);
-            report_.applied.push_back("listener " + in_quotes(listener.config.name) + " removed: its " +
-                                      std::to_string(listener.connections()) + " connections end as drained");
-        }
-        next_.listeners.push_back(listener);
-        next_.listeners.back().leaving = true;
+        const auto has_its_number = [&listener](const RunningListener& next) { return next.number == listener.number; };
+        const bool taken = std::any_of(next_.listeners.begin(), next_.listeners.end(), has_its_number);
+        if (taken || !listener.listed(now_)) continue;
+        RunningListener& next = next_.listeners.emplace_back(listener);
+        if (std::exchange(next.leaving, true)) continue;
+        next.listed_until = now_ + wanted_.drain_time + listed_after_removal;
+        for (const auto& part : to_reactors_) part->closed.push_back(listener.number);
+        report_.applied.push_back("listener " + in_quotes(listener.config.name) + " removed: its " +
+                                  std::to_string(listener.connections()) + " connections end as drained");
     }
 }
 
@@ -213,13 +262,12 @@ std::optional<Error> Application::prepare() {
     for (std::size_t i = 0; i < parts_.workers.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
     report_differences(before_->config, wanted_, report_);
     for (const ListenerConfig& config : wanted_.listeners) {
-        const RunningListener* same = running(config.name);
-        if (auto error = same != nullptr ? prepare_changed(*same, config) : prepare_new(config)) return error;
+        if (auto error = prepare(config)) return error;
     }
     prepare_removed();
     next_.config = without_restart(before_->config, wanted_);
     for (const auto& part : to_reactors_) {
-        part->drain_deadline = parts_.clock.steady() + next_.config.drain_time;
+        part->drain_deadline = now_ + next_.config.drain_time;
         part->canaries = next_.config.canaries;
     }
     return std::nullopt;
@@ -235,7 +283,7 @@ void take_over(Worker& worker, ReactorPart& part) {
     }
     for (auto& opened : part.opened) {
         worker.pipeline().open_listener(opened.listener.number, std::move(opened.pipeline), *opened.listener.counters);
-        shard.open_listener(std::move(opened.listener));
+        shard.open_listener(std::move(opened.listener), std::move(opened.in_force));
     }
     for (const std::uint8_t number : part.closed) shard.close_listener(number, part.drain_deadline);
 }

@@ -32,20 +32,17 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .deadlines_since = {}};
 }
 
-std::vector<ListenerStatus> status_of(const Running& running) {
+std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now) {
     std::vector<ListenerStatus> all;
     for (const RunningListener& listener : running.listeners) {
-        if (listener.gone()) continue;
-        const auto same = [&listener](const ListenerStatus& status) { return status.name == listener.config.name; };
-        auto status = std::find_if(all.begin(), all.end(), same);
-        if (status == all.end()) {
-            status = all.emplace(all.end());
-            status->name = listener.config.name;
-            status->number = listener.number;
-            status->bound = listener.bound;
-            status->plan = listener.plan;
-        }
-        for (const auto& each : listener.counters) each->add_to(*status);
+        if (!listener.listed(now)) continue;
+        ListenerStatus& status = all.emplace_back();
+        status.name = listener.config.name;
+        status.number = listener.number;
+        status.removed = listener.leaving;
+        status.bound = listener.bound;
+        status.plan = listener.plan;
+        for (const auto& each : listener.counters) each->add_to(status);
     }
     return all;
 }

@@ -10,6 +10,7 @@
 #include <holdfast/config.h>
 #include <holdfast/server.h>
 
+#include "base/clock.h"
 #include "conn/counters.h"
 #include "conn/policy.h"
 
@@ -24,10 +25,12 @@ struct RunningListener {
     std::vector<Endpoint> before;                             ///< where it was; connections from then may live on
     std::vector<std::shared_ptr<ListenerCounters>> counters;  ///< by reactor
     bool leaving = false;                                     ///< removed: it accepts nobody any more
+    SteadyTime listed_until;                                  ///< if removed
 
     [[nodiscard]] std::uint64_t connections() const;
     /// Removed, and nobody is left of it. Once true, it stays so: the reactors have closed its sockets.
     [[nodiscard]] bool gone() const { return leaving && connections() == 0; }
+    [[nodiscard]] bool listed(SteadyTime now) const { return !gone() || now < listed_until; }
     [[nodiscard]] ListenerPolicy policy(const LimitsConfig& limits) const;
 };
 
@@ -59,9 +62,8 @@ private:
     Snapshot now_;  // guarded by mutex_
 };
 
-/// The figures of every listener that is there; one that is leaving and one that came in its place under the same name
-/// count as one.
-[[nodiscard]] std::vector<ListenerStatus> status_of(const Running& running);
+/// The figures of every listener that is listed.
+[[nodiscard]] std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now);
 
 /// Every local port that connections may have.
 [[nodiscard]] std::vector<std::uint16_t> ports_of(const Running& running);

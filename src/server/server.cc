@@ -50,7 +50,8 @@ Running first_running(ServerConfig config, const std::vector<BoundListener>& bou
                                      .bound = bound[i].address,
                                      .before = {},
                                      .counters = {},
-                                     .leaving = false});
+                                     .leaving = false,
+                                     .listed_until = {}});
     }
     return running;
 }
@@ -157,7 +158,7 @@ ServerStatus Server::Impl::status() const {
         status.stale_commands += counters.stale_commands.get();
         status.events += worker->pipeline().events_given().get();
     }
-    status.listeners = status_of(*running_.get());
+    status.listeners = status_of(*running_.get(), clock_.steady());
     return status;
 }
 

@@ -31,8 +31,15 @@ bool is_regular(int fd) {
     return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-UniqueFd open_to_append(const std::string& path) {
-    return UniqueFd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+UniqueFd open_to_append(const std::string& path, int more_flags = 0) {
+    return UniqueFd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | more_flags, 0640));
+}
+
+/// What is left to write, with the whole of the line that is in the middle of being written.
+std::string_view from_its_line(std::string_view all, std::string_view left) {
+    const std::size_t done = all.size() - left.size();
+    const std::size_t line_end = done == 0 ? std::string_view::npos : all.rfind('\n', done - 1);
+    return all.substr(line_end == std::string_view::npos ? 0 : line_end + 1);
 }
 
 }  // namespace
@@ -79,9 +86,12 @@ Result<std::unique_ptr<StreamSink>> StreamSink::start(Options options) {
 
 StreamSink::StreamSink(Options options, UniqueFd file)
     : options_(std::move(options)),
+      wanted_path_(options_.path),
+      path_(options_.path),
       file_(std::move(file)),
       fd_(file_.valid() ? file_.get() : options_.descriptor),
-      regular_file_(is_regular(fd_)) {
+      regular_file_(is_regular(fd_)),
+      queue_bytes_(options_.queue_bytes) {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -103,7 +113,7 @@ void StreamSink::hand_over(Batch& batch) {
     bool wake = false;
     {
         const std::lock_guard lock(mutex_);
-        queue_.push_back(std::exchange(batch, {}));
+        queue_.push_back(std::exchange(batch, Batch{}));
         if (!spare_.empty()) {
             batch.bytes = std::move(spare_.back());
             spare_.pop_back();
@@ -111,6 +121,32 @@ void StreamSink::hand_over(Batch& batch) {
         wake = std::exchange(writer_waits_, false);
     }
     if (wake) wake_.notify_one();
+}
+
+Result<std::function<void()>> StreamSink::prepare_change(const std::string& path, std::size_t queue_bytes) {
+    auto file = std::make_shared<File>();
+    {
+        const std::lock_guard lock(mutex_);
+        if (!options_.path.empty() && path != wanted_path_) file->path = path;
+    }
+    if (!file->path.empty()) {
+        file->fd = open_to_append(path, O_NONBLOCK);  // a FIFO that nobody reads is an error, not a reason to wait
+        if (!file->fd.valid()) {
+            return Error{"cannot open the sink's file " + path + ": " + std::strerror(errno) +
+                         "; make its directory writable for this user, or choose another path in [sink]"};
+        }
+    }
+    return std::function<void()>([this, file, queue_bytes] {
+        queue_bytes_.store(queue_bytes, std::memory_order_relaxed);
+        if (!file->fd.valid()) return;
+        {
+            const std::lock_guard lock(mutex_);
+            wanted_path_ = file->path;
+            queue_.emplace_back().go_on_in = std::make_unique<File>(std::move(*file));
+            writer_waits_ = false;
+        }
+        wake_.notify_one();
+    });
 }
 
 std::uint64_t StreamSink::stop(milliseconds patience) {
@@ -143,6 +179,7 @@ StreamSink::Status StreamSink::status() const {
 void StreamSink::write_until_stopped() {
     while (take_batches()) {
         for (Batch& batch : taken_) {
+            if (batch.go_on_in) take(std::move(*std::exchange(batch.go_on_in, nullptr)));
             if (write_all(batch.bytes) == Wrote::gave_up) return;
             queued_bytes_.fetch_sub(batch.bytes.size(), std::memory_order_relaxed);
             written_.fetch_add(batch.events, std::memory_order_relaxed);
@@ -168,12 +205,14 @@ bool StreamSink::take_batches() {
     return !taken_.empty();
 }
 
-StreamSink::Wrote StreamSink::write_all(std::string_view bytes) {
+StreamSink::Wrote StreamSink::write_all(const std::string_view all) {
+    std::string_view bytes = all;
     while (!bytes.empty()) {
         if (broken_) return Wrote::gave_up;
         reopen_if_wanted();
         if (!writable_soon()) {
             if (past_deadline()) return Wrote::gave_up;
+            if (take_next_file()) bytes = from_its_line(all, bytes);
             continue;
         }
         // A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)): so this thread can always be
@@ -187,6 +226,7 @@ StreamSink::Wrote StreamSink::write_all(std::string_view bytes) {
         } else if (errno != EINTR && errno != EAGAIN) {
             note_trouble(errno);
             if (past_deadline()) return Wrote::gave_up;
+            if (take_next_file()) bytes = from_its_line(all, bytes);
         }
     }
     return Wrote::all;
@@ -204,18 +244,39 @@ bool StreamSink::past_deadline() const {
 }
 
 void StreamSink::reopen_if_wanted() {
-    if (options_.path.empty() || !reopen_wanted_.exchange(false)) return;
-    UniqueFd fresh = open_to_append(options_.path);
+    if (path_.empty() || !reopen_wanted_.exchange(false)) return;
+    UniqueFd fresh = open_to_append(path_);
     if (!fresh.valid()) return note_trouble(errno);  // the old one still takes events
-    file_ = std::move(fresh);
-    fd_ = file_.get();
+    take({path_, std::move(fresh)});
 }
 
-std::string StreamSink::name() const { return options_.path.empty() ? "stdout" : options_.path; }
+void StreamSink::take(File file) {
+    path_ = std::move(file.path);
+    file_ = std::move(file.fd);
+    fd_ = file_.get();
+    regular_file_ = is_regular(fd_);
+}
+
+/// The old file refuses: the new one, if one waits among the batches, comes first.
+bool StreamSink::take_next_file() {
+    const auto in = [this](std::vector<Batch>& batches) {
+        for (Batch& batch : batches) {
+            if (!batch.go_on_in) continue;
+            take(std::move(*std::exchange(batch.go_on_in, nullptr)));
+            return true;
+        }
+        return false;
+    };
+    if (in(taken_)) return true;
+    const std::lock_guard lock(mutex_);
+    return in(queue_);
+}
+
+std::string StreamSink::name() const { return path_.empty() ? "stdout" : path_; }
 
 void StreamSink::note_trouble(int error) {
     std::string message = "cannot write events to " + name() + ": " + std::strerror(error);
-    const bool final = options_.path.empty() && error == EPIPE;
+    const bool final = path_.empty() && error == EPIPE;
     message += final ? "; its reader has gone, so nobody would get them: start the gateway with a reader, or with "
                        "--sink file:PATH"
                      : "; nothing is lost: devices wait until it can be written";

@@ -55,6 +55,10 @@ public:
     std::uint64_t stop(std::chrono::milliseconds patience);
     /// Any thread: a stop() under way, or to come, waits no longer.
     void give_up();
+    /// Opens `path` if that is another, and changes nothing yet. What it returns makes the sink go on with it: events
+    /// taken over before that go to the old file, later ones to the new; should the old one refuse them, all that wait
+    /// go to the new one. Only for a file; the queue's size for any. Any thread.
+    [[nodiscard]] Result<std::function<void()>> prepare_change(const std::string& path, std::size_t queue_bytes);
     /// Opens the file's path anew, for log rotation. Any thread; takes effect before the next write.
     void reopen() { reopen_wanted_.store(true); }
 
@@ -62,9 +66,14 @@ public:
 
 private:
     class Handler;
+    struct File {
+        std::string path;
+        UniqueFd fd;
+    };
     struct Batch {
         std::string bytes;
         std::uint64_t events = 0;
+        std::unique_ptr<File> go_on_in;  ///< no events, but where those behind it go
     };
     enum class Wrote : std::uint8_t { all, gave_up };
 
@@ -73,21 +82,25 @@ private:
     // Handlers' side.
     void hand_over(Batch& batch);  ///< leaves an empty one to fill
     [[nodiscard]] bool has_room(std::size_t more) const {
-        return queued_bytes_.load(std::memory_order_relaxed) + more < options_.queue_bytes;
+        return queued_bytes_.load(std::memory_order_relaxed) + more < queue_bytes_.load(std::memory_order_relaxed);
     }
 
     // The writer's side.
     void write_until_stopped();
     [[nodiscard]] bool take_batches();
-    [[nodiscard]] Wrote write_all(std::string_view bytes);
+    [[nodiscard]] Wrote write_all(std::string_view all);
     [[nodiscard]] bool writable_soon() const;
     [[nodiscard]] bool past_deadline() const;
     void reopen_if_wanted();
+    void take(File file);
+    [[nodiscard]] bool take_next_file();
     void note_trouble(int error);
     void note_recovery();
     [[nodiscard]] std::string name() const;
 
     const Options options_;
+    std::string wanted_path_;  // guarded by mutex_: where the newest events go
+    std::string path_;         // from here on the writer's, once it runs
     UniqueFd file_;
     int fd_;
     bool regular_file_;
@@ -103,6 +116,7 @@ private:
     std::chrono::steady_clock::time_point deadline_ =
         std::chrono::steady_clock::time_point::max();  // guarded by mutex_
 
+    std::atomic<std::size_t> queue_bytes_;
     std::atomic<std::size_t> queued_bytes_{0};
     std::atomic<std::uint64_t> events_{0};
     std::atomic<std::uint64_t> written_{0};
