@@ -5,6 +5,7 @@ namespace holdfast {
 std::optional<DeathClass> class_of(CloseReason reason) {
     switch (reason) {
         case CloseReason::kicked:
+        case CloseReason::drained:
         case CloseReason::shutdown:
             return std::nullopt;
         case CloseReason::peer_closed:

@@ -117,6 +117,7 @@ Theme theme_of(CloseReason reason) {
         case CloseReason::internal_error:
             return Theme::defect;
         case CloseReason::kicked:
+        case CloseReason::drained:
         case CloseReason::shutdown:
             break;
     }

@@ -58,6 +58,7 @@ class Gateway:
         self.admin = None
         self._namespace = namespace
         self._directory = tempfile.TemporaryDirectory(prefix="holdfast-test-")
+        self.config_path = pathlib.Path(self._directory.name) / "holdfast.toml"
         self._may_read = threading.Event()
         if read_events:
             self._may_read.set()
@@ -73,9 +74,8 @@ class Gateway:
     def _command(self, flags, config, descriptors):
         words = [binary(), "serve", *map(str, flags)]
         if config is not None:
-            path = pathlib.Path(self._directory.name) / "holdfast.toml"
-            path.write_text(config, encoding="utf-8")
-            words += ["--config", str(path)]
+            self.configure(config)
+            words += ["--config", str(self.config_path)]
         elif "--listen" not in flags:
             words += ["--listen", "127.0.0.1:0"]
         if "--admin" not in flags:
@@ -146,6 +146,20 @@ class Gateway:
     def check_reports(self):
         reports = [line for line in self.stderr if any(word in line for word in SANITIZER_WORDS)]
         assert not reports, f"sanitizer report: {reports[0]}{self.tail(200)}"
+
+    # Configuration
+
+    def configure(self, config):
+        """Another file takes the configuration's place, as a whole; reload() has it read."""
+        fresh = self.config_path.with_suffix(".new")
+        fresh.write_text(config, encoding="utf-8")
+        fresh.replace(self.config_path)
+
+    def reload(self, config=None, expect=200):
+        """POST /v1/reload, after the file has been written anew; the answer."""
+        if config is not None:
+            self.configure(config)
+        return self.ask("POST", "/v1/reload", expect)
 
     # Output
 

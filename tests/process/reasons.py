@@ -22,14 +22,15 @@ CONFIG = "".join((
     listener("deadline", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", item_deadline="2s"),
     listener("strict", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", max_bad_items=3),
 ))
+REMOVED = listener("removed", f"{GATEWAY4}:0", detect_within="30s", read_idle="off")
 
 
 class Stage:
-    """A gateway with CONFIG in a lab, and devices for it. Owns the devices' sockets, so that none ends by itself."""
+    """A gateway with CONFIG and REMOVED in a lab, and devices for it. Owns the devices' sockets, so that none ends by itself."""
 
     def __init__(self, lab):
         self.lab = lab
-        self.gateway = Gateway(config=CONFIG, namespace=lab.gateway)
+        self.gateway = Gateway(config=CONFIG + REMOVED, namespace=lab.gateway)
         self.sockets = []
 
     def device(self, name, key="10.20.30.40", **options):
@@ -284,6 +285,17 @@ def kicked(stage):
     return ended(stage, record, since, 5)
 
 
+# local
+
+def listener_removed(stage):
+    """While all other samples run: their listeners are not touched."""
+    sock, record = stage.device("removed")
+    sock.sendall(device.item("10.0.0.3"))
+    since = time.monotonic()
+    stage.gateway.reload(CONFIG)
+    return ended(stage, record, since, 5)
+
+
 # protocol
 
 def too_large(stage):
@@ -316,5 +328,5 @@ SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (nothing_sent, "read_idle"), (one_item_then_nothing, "read_idle"), (blank_lines_are_no_items, "read_idle"),
     (half_an_item, "item_deadline"), (an_item_byte_by_byte, "item_deadline"),
     (an_object_without_newline, "item_deadline"),
-    (kicked, "kicked"),
+    (kicked, "kicked"), (listener_removed, "drained"),
     (too_large, "item_too_large"), (bad_items_in_a_row, "too_many_bad_items"))}

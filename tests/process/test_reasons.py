@@ -20,7 +20,7 @@ KINDS = {
     "policy": {"read_idle", "item_deadline", "kicked"},
     "protocol": {"item_too_large", "too_many_bad_items"},
     "resource": {"out_of_memory"},
-    "local": {"shutdown", "internal_error"},
+    "local": {"drained", "shutdown", "internal_error"},
 }
 KIND_OF = {reason: kind for kind, words in KINDS.items() for reason in words}
 ERRORS = {
@@ -124,7 +124,7 @@ def test_data_in_flight_shows_retransmits(stage, name):
 
 @pytest.mark.parametrize("name, within", [
     ("fin", 0.5), ("fin_with_last_words", 0.5), ("fin_of_one_direction", 0.5), ("rst", 0.5),
-    ("rst_with_bytes_unread", 0.5), ("rst_with_last_words", 0.5), ("kicked", 0.5), ("too_large", 0.5),
+    ("rst_with_bytes_unread", 0.5), ("rst_with_last_words", 0.5), ("kicked", 0.5), ("listener_removed", 0.5), ("too_large", 0.5),
     ("bad_items_in_a_row", 0.5), ("silenced_idle", 5), ("silenced_idle_over_ipv6", 5), ("downlink_then_silenced", 5),
     ("silenced_then_downlink", 5), ("silenced_then_downlink_amid_probing", 5), ("stalled_then_silenced", 10),
     ("icmp_no_host", 10), ("icmp_no_route", 10)])
