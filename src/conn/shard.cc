@@ -6,7 +6,6 @@
 
 #include "base/check.h"
 #include "conn/liveness.h"
-#include "tcp/close_cause.h"
 #include "tcp/socket_options.h"
 
 namespace holdfast {

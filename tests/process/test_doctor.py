@@ -3,12 +3,14 @@ settings of the network are planted in namespaces of the test's own."""
 
 import contextlib
 import ctypes
+import http.server
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -170,8 +172,8 @@ def test_a_sound_gateway():
         assert found["live_sockets"]["found"] == "20 of 20 looked at: all as planned"
         for name in ("accepting", "sink", "admin_address", "descriptors"):
             assert found[name]["verdict"] == "ok", found[name]
-        if found["reconciliation"]["found"] != "this gateway cannot say":
-            assert found["reconciliation"]["verdict"] == "ok", found["reconciliation"]
+        assert found["reconciliation"]["verdict"] == "ok", found["reconciliation"]
+        assert found["reconciliation"]["found"].startswith("registry 20, kernel 20; ")
         # Looking has ended nobody, and kept nobody's socket open.
         assert len(gateway.events.open_ids()) == 20
         stack.close()
@@ -249,6 +251,55 @@ def test_a_small_descriptor_limit_is_that_of_the_gateway():
     assert found["verdict"] == "warning"
     assert found["found"].startswith("300 soft, 300 hard, for 172 connections")
     assert f"prlimit --pid {gateway.process.pid} --nofile=" in found["command"]
+
+
+@contextlib.contextmanager
+def planted_answers(gateway, reconciliation):
+    """An admin address that answers as the gateway's does, but for (status, body) on the reconciliation."""
+    answers = {"/v1/status": (200, gateway.status()), "/v1/reconciliation": reconciliation}
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = answers[self.path]
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield "127.0.0.1:%d" % server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+RECONCILED = {"at": "2026-11-22T08:00:00.000Z", "took_ms": 200, "registry": 3, "kernel": 4, "drift": 0, "ghosts": 0,
+              "orphans": 0, "stuck_close_wait": 0, "examples": [], "error": None}
+
+
+@pytest.mark.parametrize("answer, verdict, said", [
+    ((200, RECONCILED | {"drift": 1, "orphans": 1, "examples": [{"kind": "orphan", "listener": "devices", "conn": None,
+                                                                  "peer": "10.2.0.9:51514", "descriptor": 17}]}),
+     "wrong", "E.g. orphan 10.2.0.9:51514."),
+    ((200, RECONCILED | {"drift": 2, "ghosts": 2}), "wrong", "2 ghosts"),
+    ((200, RECONCILED | {"drift": 1, "stuck_close_wait": 1}), "wrong", "1 stuck in CLOSE_WAIT"),
+    ((200, RECONCILED | {"error": "the kernel refuses"}), "warning", "the kernel refuses"),
+    ((404, {"error": {"code": "not_found", "message": "no such path"}}), "warning", "this gateway cannot say"),
+    ((503, {"error": {"code": "busy", "message": "a reactor hangs"}}), "warning", "a reactor hangs")])
+def test_what_the_comparison_with_the_kernel_said_is_shown(answer, verdict, said):
+    with Gateway() as gateway, planted_answers(gateway, answer) as address:
+        found = doctor("--admin", address)["reconciliation"]
+    assert found["verdict"] == verdict
+    assert said in found["found"] + " " + found["why"]
 
 
 def test_a_stranger_at_the_admin_address():
