@@ -168,6 +168,17 @@ def test_what_a_device_says_cannot_steer_the_terminal(gateway):
             terminal.wait_exit()
 
 
+def test_a_terminal_without_utf8_gets_none(gateway):
+    with device.connect(gateway.address) as sock:
+        sock.sendall('{"ip":"schlüssel"}\n'.encode())
+        with top(gateway, env={"LC_ALL": "C"}) as terminal:
+            terminal.shows("schl")
+            terminal.shows("in 10 min")
+            terminal.press("q")
+            assert terminal.wait_exit()[0] == 0
+            assert max(terminal.raw) < 0x80, terminal.raw
+
+
 def test_a_terminal_that_is_not_known(gateway):
     with top(gateway, env={"TERM": "nonsense"}) as terminal:
         code, error = terminal.wait_exit()
