@@ -26,9 +26,10 @@ class Terminal:
         self._master, self._slave = os.openpty()
         self._set_size(columns, lines)
         self.modes_before = self.modes()
+        # pyte does not know how xterm repeats a character (REP); the entry "screen" has no such thing.
         self.process = subprocess.Popen(
             command, stdin=self._slave, stdout=self._slave, stderr=subprocess.PIPE, start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})},
+            env={**os.environ, "TERM": "screen", "LC_ALL": "C.UTF-8", **(env or {})},
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self._ended = False
         self._thread = threading.Thread(target=self._read, daemon=True)
