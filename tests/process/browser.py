@@ -115,6 +115,9 @@ class Browser:
         field.clear()
         field.send_keys(text)
 
+    def mouse(self):
+        return ActionChains(self.driver, duration=50)
+
     def press(self, *keys):
         """Keys to whatever has the focus."""
         ActionChains(self.driver).send_keys(*keys).perform()

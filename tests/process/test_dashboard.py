@@ -143,6 +143,26 @@ def test_windows_and_zoom(page, gateway):
     page.wait(lambda: not page.find("#zoom-reset").get_attribute("disabled"), "zoomed")
     page.click("#zoom-reset")
     page.wait(lambda: page.find("#zoom-reset").get_attribute("disabled"), "the whole window")
+
+    chart = page.find("#chart-connections")
+    width = chart.size["width"]
+    mouse = page.mouse()
+    mouse.move_to_element_with_offset(chart, -width // 4, 0).click_and_hold()
+    mouse.move_by_offset(width // 4, 5).move_by_offset(width // 8, 0).release().perform()
+    page.wait(lambda: not page.find("#zoom-reset").get_attribute("disabled"), "zoomed by dragging")
+    page.mouse().double_click(chart).perform()
+    page.wait(lambda: page.find("#zoom-reset").get_attribute("disabled"), "a double click shows the whole window")
+    page.click("#zoom-in")
+    since = page.wait(lambda: re.match(r"From ([\d:]+)", page.text("#charts-sum")), "the latest half")[1]
+    page.mouse().key_down(Keys.SHIFT).drag_and_drop_by_offset(chart, width, 0).key_up(Keys.SHIFT).perform()
+    page.wait(lambda: page.text("#charts-sum").startswith("Nothing is known of this time")  # of before the gateway's start
+              or page.text("#charts-sum").split()[1] < since, "the half before")
+    page.click("#zoom-reset")
+    # The first sample was taken before there was any device: the cursor at the far left is on it.
+    page.mouse().move_to_element_with_offset(chart, 70 - width // 2, 0).perform()
+    page.wait_text("#readout-text", " 0 connections…")
+    page.mouse().move_to_element(page.find("#alarms-title")).perform()
+    page.wait_text("#readout-text", " 3 connections…")
     disconnect_all(members)
 
 

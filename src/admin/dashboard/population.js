@@ -74,6 +74,7 @@ export class Population {
   #listener = '';
   #zoom = null;  // [from, to] in ms; null: the whole window
   #cursor = -1;  // row of the table of points
+  #dragging = false;  // what is shown stands still meanwhile
   #connections;
   #ended;
   #refreshSoon = api.oneAtATime(() => this.#fetch());
@@ -190,8 +191,17 @@ export class Population {
 
   /** Dragging zooms, with Shift it pans; a double click shows the whole window. Fingers scroll the page: buttons zoom. */
   #mouse() {
-    const {mousedown, mousemove} = Dygraph.defaultInteractionModel;
-    return {mousedown, mousemove, dblclick: () => this.#zoomTo(null)};
+    const {touchstart, touchmove, touchend, ...usual} = Dygraph.defaultInteractionModel;
+    const mousedown = (event, chart, context) => {
+      this.#dragging = true;
+      usual.mousedown(event, chart, context);
+      document.addEventListener('mouseup', () => {  // after the library's own
+        this.#dragging = false;
+        if (event.shiftKey || event.altKey) this.#zoomTo(chart.xAxisRange());
+        else this.#draw();
+      }, {once: true});
+    };
+    return {...usual, mousedown, dblclick: () => this.#zoomTo(null)};
   }
 
   /** Canvas knows no style sheet: colours are read from it whenever the scheme changes. */
@@ -211,6 +221,7 @@ export class Population {
   }
 
   #draw() {
+    if (this.#dragging) return;
     const points = this.#all();
     const dateWindow = this.#zoom ?? this.#whole(points);
     const end = points.at(-1)?.time ?? Date.now();
@@ -243,6 +254,8 @@ export class Population {
       const ends = bySize(closed).map(([reason, count]) => `${number(count)} ${words(reason)}`).join(', ') || 'none';
       say(byId('charts-sum'), `From ${when(shown[0].time)} to ${when(latest.time)} UTC: ${number(latest.connections)} connections at the end, `
         + `fewest ${number(least)}, most ${number(most)}. Ended: ${ends}.`);
+    } else {
+      say(byId('charts-sum'), 'Nothing is known of this time.');
     }
     this.#read(this.#cursor);
   }
@@ -309,8 +322,9 @@ export class Population {
 
   #zoomTo(range) {
     const [start, end] = this.#whole(this.#all());
-    const [from, to] = range ? [Math.max(range[0], start), Math.min(range[1], end)] : [start, end];
-    this.#zoom = to - from < (end - start) * 0.99 ? [from, to] : null;
+    const span = range ? Math.min(range[1] - range[0], end - start) : end - start;
+    const from = range ? Math.min(Math.max(range[0], start), end - span) : start;
+    this.#zoom = span < (end - start) * 0.99 ? [from, from + span] : null;
     this.#draw();
   }
 }
