@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +30,18 @@ std::string read_file(const std::filesystem::path& path) {
     text << file.rdbuf();
     return text.str();
 }
+
+/// Files may have 1,000 bytes as long as it lives: write then fails with EFBIG, as on a full disk with ENOSPC.
+struct Limit {
+    rlimit before{};
+    Limit() {
+        std::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before);
+        const rlimit small{.rlim_cur = 1'000, .rlim_max = before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &small);
+    }
+    ~Limit() { ::setrlimit(RLIMIT_FSIZE, &before); }
+};
 
 class FileSink : public testing::Test {
 protected:
@@ -157,16 +170,6 @@ TEST_F(PipeSink, AClosedReaderIsReportedOnce) {
 }
 
 TEST_F(FileSink, AFullDiskLosesNothing) {
-    struct Limit {
-        rlimit before{};
-        Limit() {
-            std::signal(SIGXFSZ, SIG_IGN);
-            ::getrlimit(RLIMIT_FSIZE, &before);
-            const rlimit small{.rlim_cur = 1'000, .rlim_max = before.rlim_max};
-            ::setrlimit(RLIMIT_FSIZE, &small);  // write then fails with EFBIG, as a full disk does with ENOSPC
-        }
-        ~Limit() { ::setrlimit(RLIMIT_FSIZE, &before); }
-    };
     std::promise<std::string> trouble;
     std::atomic<bool> recovered{false};
     StreamSink::Options options;
@@ -187,6 +190,84 @@ TEST_F(FileSink, AFullDiskLosesNothing) {
     EXPECT_TRUE(recovered);
     const std::string text = read_file(directory_ / "events");
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 100);
+}
+
+TEST_F(FileSink, MovesToAnotherFileBetweenTwoEvents) {
+    auto sink = start();
+    auto handler = sink->make_handler();
+    for (std::uint64_t n = 1; n <= 1'000; ++n) {
+        handler->on_item(item(n, "{}"));
+        handler->on_turn_end();
+        if (n == 600) sink->prepare_change(directory_ / "later", 1 << 20).value()();
+    }
+    EXPECT_EQ(sink->stop(10s), 0U);
+    const std::string before = read_file(directory_ / "events");
+    const std::string later = read_file(directory_ / "later");
+    EXPECT_EQ(std::count(before.begin(), before.end(), '\n'), 600);
+    EXPECT_EQ(std::count(later.begin(), later.end(), '\n'), 400);
+    EXPECT_NE(later.find(R"("n":601,)"), std::string::npos);
+}
+
+TEST_F(FileSink, WhatTheOldFileRefusesGoesToTheNewOne) {
+    StreamSink::Options options;
+    options.path = "/dev/full";
+    options.queue_bytes = 1 << 20;
+    auto sink = std::move(StreamSink::start(std::move(options))).value();
+    auto handler = sink->make_handler();
+    for (std::uint64_t n = 1; n <= 100; ++n) {
+        handler->on_item(item(n, "{}"));
+        handler->on_turn_end();
+    }
+    sink->prepare_change(directory_ / "later", 1 << 20).value()();
+    EXPECT_EQ(sink->stop(30s), 0U);
+    const std::string later = read_file(directory_ / "later");
+    EXPECT_EQ(std::count(later.begin(), later.end(), '\n'), 100);
+}
+
+TEST_F(FileSink, ALineThatTheOldFileTookInPartIsWholeInTheNewOne) {
+    std::promise<void> trouble;
+    std::atomic<int> troubles{0};
+    StreamSink::Options options;
+    options.path = directory_ / "events";
+    options.queue_bytes = 1 << 20;
+    options.on_trouble = [&](const std::string&) {
+        if (troubles++ == 0) trouble.set_value();
+    };
+    std::unique_ptr<StreamSink> sink;
+    {
+        const Limit limit;
+        sink = std::move(StreamSink::start(std::move(options))).value();
+        auto handler = sink->make_handler();
+        for (std::uint64_t n = 1; n <= 100; ++n) handler->on_item(item(n, "{}"));
+        handler->on_turn_end();
+        sink->prepare_change(directory_ / "later", 1 << 20).value()();
+        trouble.get_future().get();
+    }
+    EXPECT_EQ(sink->stop(30s), 0U);
+    std::string before = read_file(directory_ / "events");
+    before.resize(before.rfind('\n') + 1);  // what follows is the part
+    const std::string whole = before + read_file(directory_ / "later");
+    std::istringstream lines(whole);
+    std::string line;
+    for (std::uint64_t n = 1; n <= 100; ++n) {
+        ASSERT_TRUE(std::getline(lines, line));
+        EXPECT_NE(line.find("\"n\":" + std::to_string(n) + ","), std::string::npos) << line;
+        EXPECT_EQ(line.back(), '}');
+    }
+    EXPECT_FALSE(std::getline(lines, line)) << line;
+}
+
+TEST_F(FileSink, AFileThatCannotBeOpenedChangesNothing) {
+    auto sink = start();
+    EXPECT_FALSE(sink->prepare_change(directory_ / "missing" / "events", 1 << 20).ok());
+    const std::string fifo = directory_ / "fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_FALSE(sink->prepare_change(fifo, 1 << 20).ok()) << "a FIFO that nobody reads";
+    auto handler = sink->make_handler();
+    handler->on_item(item(1, "{}"));
+    handler->on_turn_end();
+    EXPECT_EQ(sink->stop(10s), 0U);
+    EXPECT_NE(read_file(directory_ / "events"), "");
 }
 
 }  // namespace
