@@ -120,7 +120,7 @@ def test_every_error_is_told(steady):
     answer = steady.reload(text, expect=422)
     assert [re.search(r":(\d+): ", line)[1] for line in answer["error"]["details"]] == ["1", "3", "5"], answer
     for line in (1, 3, 5):
-        assert steady.log_lines("reload refused", f"{steady.config_path}:{line}: "), steady.tail()
+        assert until(lambda: steady.log_lines("reload refused", f"{steady.config_path}:{line}: ")), steady.tail()
 
 
 def vanished(path):
@@ -375,7 +375,9 @@ def test_the_log_changes_at_once():
         before = len(gateway.stderr)
         assert gateway.reload()["applied"] == ["level in [log]: info -> error"]
         assert gateway.reload(config(listener(max_bad_items=3), log={"level": "error", "format": "json"}))["applied"]
-        assert len(gateway.stderr) == before, gateway.tail()
+        gateway.configure("nonsense\n")
+        lines = hang_up(gateway, "reload refused")  # an error is told, and nothing was before it
+        assert len(lines) == 1 and len(gateway.stderr) == before + 1, gateway.tail()
 
 
 def test_the_sink_moves_to_another_file(tmp_path):
