@@ -1,9 +1,11 @@
 #include "watch/alarm_engine.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "watch/alarm_book.h"
 #include "watch/death_log.h"
@@ -32,6 +34,7 @@ private:
     AlarmBook book_;
     DeathLog deaths_;
     std::array<std::unique_ptr<ListenerWatch>, listener_numbers> listeners_;  // by ListenerStatus::number
+    std::vector<std::uint8_t> watched_;                                       // those that are there
     SinkWatch sink_;
     DriftWatch drift_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
@@ -52,18 +55,22 @@ bool AlarmEngine::Impl::minute_ended(std::chrono::steady_clock::time_point now) 
 
 /// Listeners that a reload took away or replaced.
 void AlarmEngine::Impl::end_the_gone(const ServerStatus& status) {
-    std::array<const ListenerStatus*, listener_numbers> present{};
-    for (const ListenerStatus& listener : status.listeners) present[listener.number] = &listener;
-    for (std::size_t i = 0; i < listeners_.size(); ++i) {
-        if (!listeners_[i] || (present[i] != nullptr && listeners_[i]->is_of(*present[i]))) continue;
-        listeners_[i]->end(book_);
-        listeners_[i].reset();
-    }
+    std::erase_if(watched_, [&](std::uint8_t number) {
+        auto& watch = listeners_[number];
+        const auto is_its = [&watch](const ListenerStatus& listener) { return watch->is_of(listener); };
+        if (std::any_of(status.listeners.begin(), status.listeners.end(), is_its)) return false;
+        watch->end(book_);
+        watch.reset();
+        return true;
+    });
 }
 
 ListenerWatch& AlarmEngine::Impl::watch_of(const ListenerStatus& status) {
     auto& watch = listeners_[status.number];
-    if (!watch) watch = std::make_unique<ListenerWatch>(status);
+    if (!watch) {
+        watch = std::make_unique<ListenerWatch>(status);
+        watched_.push_back(status.number);
+    }
     return *watch;
 }
 

@@ -101,14 +101,13 @@ public:
             const auto due = plant.size * static_cast<std::uint64_t>(time) / static_cast<std::uint64_t>(plant.spread);
             for (; ended < due && fleet.sites[plant.site].count > 0; ++ended) {
                 fleet.end(plant.site, plant.reason(ended));
-                ++fleet.sites[plant.site].away;
+                fleet.leave(plant.site);
             }
             look(fleet, alarms);
         }
         for (int i = 0; i < 600; ++i) {
             for (int k = 0; k < 10 && fleet.sites[plant.site].away > 0; ++k) {
-                --fleet.sites[plant.site].away;
-                fleet.come(plant.site);
+                fleet.come_back(plant.site);
             }
             look(fleet, alarms);
         }

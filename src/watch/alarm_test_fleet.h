@@ -57,7 +57,8 @@ public:
     std::vector<Alarm> second() {
         ++now_;
         churn();
-        for (std::size_t i = 0; i < sites.size(); ++i) restart_a_little(i);
+        for (Restart& restart : restarts_) go_on(restart);
+        std::erase_if(restarts_, [&](const Restart& restart) { return now_ - restart.at > restart.spread + 120; });
         listener().items += total_ / 30;
         listener().bad_items[0] += now_ % 20 == 0 ? 1 + random_() % 5 : 0;
         listener().connections = total_;
@@ -90,6 +91,16 @@ public:
         ++sites[site].recent;
         ++total_;
         ++listener().accepted;
+    }
+    /// One that ended will be back; until then the population is smaller by it.
+    void leave(std::size_t site) {
+        ++sites[site].away;
+        ++away_;
+    }
+    void come_back(std::size_t site) {
+        --sites[site].away;
+        --away_;
+        come(site);
     }
     /// From now on arrivals are told from those that were there.
     void mark() {
@@ -143,7 +154,7 @@ private:
         const double phase = 2 * std::numbers::pi * static_cast<double>(now_) / day;
         double target = 8'000 - 2'000 * std::cos(phase);
         const double slope = 2'000 * 2 * std::numbers::pi / day * std::sin(phase);
-        for (const Site& site : sites) target -= static_cast<double>(site.away);
+        target -= static_cast<double>(away_);
         const double deaths = static_cast<double>(total_) / lifetime_s;
         const double arrivals = deaths + slope + (target - static_cast<double>(total_)) / 1'800;
         for (std::uint64_t i = poisson(deaths); i > 0; --i) end_any();
@@ -178,23 +189,17 @@ private:
         }
         return CloseReason::peer_closed;
     }
-    void restart_a_little(std::size_t site) {
-        for (Restart& restart : restarts_) {
-            if (restart.site != site) continue;
-            const auto part = [&](Seconds from, Seconds over) {
-                const double share = static_cast<double>(now_ - restart.at - from) / static_cast<double>(over);
-                return static_cast<std::uint64_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(restart.size));
-            };
-            for (; restart.ended < part(0, restart.spread) && sites[site].count > 0; ++restart.ended) {
-                end(site, restart.reason);
-                ++sites[site].away;
-            }
-            for (; restart.back < part(20, restart.spread + 80) && sites[site].away > 0; ++restart.back) {
-                --sites[site].away;
-                come(site);
-            }
+    void go_on(Restart& restart) {
+        const auto part = [&](Seconds from, Seconds over) {
+            const double share = static_cast<double>(now_ - restart.at - from) / static_cast<double>(over);
+            return static_cast<std::uint64_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(restart.size));
+        };
+        Site& site = sites[restart.site];
+        for (; restart.ended < part(0, restart.spread) && site.count > 0; ++restart.ended) {
+            end(restart.site, restart.reason);
+            leave(restart.site);
         }
-        std::erase_if(restarts_, [&](const Restart& restart) { return now_ - restart.at > restart.spread + 120; });
+        for (; restart.back < part(20, restart.spread + 80) && site.away > 0; ++restart.back) come_back(restart.site);
     }
     [[nodiscard]] IpAddress address(std::size_t site, std::uint64_t index) const {
         IpAddress address = sites[site].prefix.address;
@@ -223,6 +228,7 @@ private:
     std::vector<Restart> restarts_;
     ServerStatus status_;
     std::uint64_t total_ = 0;
+    std::uint64_t away_ = 0;
     Seconds now_ = 0;
 
 public:

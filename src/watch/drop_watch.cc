@@ -99,6 +99,15 @@ void DropWatch::detect(const Look& look, const ListenerStep& step) {
     const auto& sums = window_.sums();
     const auto all = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
     if (all < look.settings.drop_least) return;
+    double deaths = 0;
+    double usual_deaths = 0;
+    bool unusual = false;  // of the hard ones, of those and the resets, of all
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+        deaths += static_cast<double>(sums[i]);
+        usual_deaths += usual(look, i);
+        unusual = unusual || beyond_scatter(deaths, usual_deaths);
+    }
+    if (!unusual) return;
     const std::uint64_t before = step.history.most_since(look.now - look.settings.window);
     // Two hundredths of it are the population's own trembling.
     double need = 0.0098 * look.settings.drop_percent * static_cast<double>(before);

@@ -52,15 +52,15 @@ void StormWatch::look(const Look& look, const ListenerStep& step) {
         for (Usual& usual : usual_) usual.end_minute();
     }
     const auto& sums = window_.sums();
-    if (!episode_.active() && sums[ended] < 2 * look.settings.drop_least) return;
+    const bool short_lives = sums[ended] >= 2 * look.settings.drop_least && 2 * sums[short_lived] >= sums[ended];
+    if (!episode_.active() && !short_lives) return;
     const auto most = static_cast<double>(step.history.most_since(look.now - look.settings.window));
     const double least = std::max(storm_share * most, 2.0 * static_cast<double>(look.settings.drop_least));
     if (episode_.active()) {
         episode_.alarm(look.book).population_now = step.population;
         const bool right = !beyond(look, ended, least / 2, 1.5) || !beyond(look, accepted, least / 2, 1.5);
         episode_.see(look.book, look.now, right, look.settings.window);
-    } else if (beyond(look, ended, least, times_usual) && beyond(look, accepted, least, times_usual) &&
-               2 * sums[short_lived] >= sums[ended]) {
+    } else if (beyond(look, ended, least, times_usual) && beyond(look, accepted, least, times_usual)) {
         episode_.raise(look.book, explained(look, step));
     }
 }

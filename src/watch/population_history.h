@@ -21,17 +21,16 @@ public:
         while (entries_.size() > 1 && entries_[1].at <= time) entries_.pop_front();
     }
     [[nodiscard]] std::uint64_t at(Time time) const {
-        std::uint64_t count = entries_.empty() ? 0 : entries_.front().count;
-        for (const Entry& entry : entries_) {
-            if (entry.at > time) break;
-            count = entry.count;
+        for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+            if (entry->at <= time) return entry->count;
         }
-        return count;
+        return entries_.empty() ? 0 : entries_.front().count;
     }
     [[nodiscard]] std::uint64_t most_since(Time time) const {
-        std::uint64_t most = at(time);
-        for (auto entry = entries_.rbegin(); entry != entries_.rend() && entry->at > time; ++entry) {
+        std::uint64_t most = 0;
+        for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
             most = std::max(most, entry->count);
+            if (entry->at <= time) break;
         }
         return most;
     }
