@@ -142,7 +142,8 @@ struct ListenerStatus {
     bool accept_paused = false;
     std::array<std::uint64_t, close_reason_count> closed{};       ///< by CloseReason
     std::array<DurationHistogram, close_reason_count> detection;  ///< last sign of life to close, by CloseReason
-    DurationHistogram duration;                                   ///< of ended connections
+    std::uint64_t found_late = 0;  ///< silent peers that were found later than detect_within: a broken promise
+    DurationHistogram duration;    ///< of ended connections
     std::uint64_t items = 0;
     std::array<std::uint64_t, bad_item_count> bad_items{};  ///< by BadItem
     std::uint64_t bytes_in = 0;

@@ -118,6 +118,8 @@ void add_durations(Families& out, const ServerStatus& status) {
         detection.put(detections[static_cast<std::size_t>(reason)], {{"reason", word(to_string(reason))}});
     }
     out.push_back(std::move(detection).take());
+    out.push_back(per_listener(status, "found_late_total", "Silent peers that were found later than detect_within.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.found_late; }));
 }
 
 void add_items(Families& out, const ServerStatus& status) {

@@ -122,6 +122,7 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_connections_closed_total", "counter"},
                                                       {"holdfast_connection_duration_seconds", "histogram"},
                                                       {"holdfast_detection_seconds", "histogram"},
+                                                      {"holdfast_found_late_total", "counter"},
                                                       {"holdfast_items_total", "counter"},
                                                       {"holdfast_bad_items_total", "counter"},
                                                       {"holdfast_received_bytes_total", "counter"},
@@ -153,6 +154,7 @@ TEST(Metrics, ValuesAndLabels) {
     status.listeners[0].accepted = 1'234'567'890'123;
     status.listeners[0].refused_max_connections = 6;
     status.listeners[1].refused_descriptors = 7;
+    status.listeners[1].found_late = 21;
     status.listeners[1].closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 8;
     status.listeners[1].bad_items[static_cast<std::size_t>(BadItem::no_key)] = 9;
     status.listeners[0].items = 10;
@@ -175,6 +177,7 @@ TEST(Metrics, ValuesAndLabels) {
     is("connections_refused_total{listener=\"devices\",limit=\"max_connections\"}", 6);
     is("connections_refused_total{listener=\"a\\\"b\\\\c\",limit=\"descriptors\"}", 7);
     is("connections_closed_total{listener=\"a\\\"b\\\\c\",reason=\"peer_reset\"}", 8);
+    is("found_late_total{listener=\"a\\\"b\\\\c\"}", 21);
     is("bad_items_total{listener=\"a\\\"b\\\\c\",kind=\"no_key\"}", 9);
     is("items_total{listener=\"devices\"}", 10);
     is("received_bytes_total", 3);

@@ -29,6 +29,7 @@ void ListenerCounters::add_to(ListenerStatus& sum) const noexcept {
         sum.closed[i] += closed[i].get();
         detection[i].add_to(sum.detection[i]);
     }
+    sum.found_late += found_late.get();
     duration.add_to(sum.duration);
     sum.items += items.get();
     for (std::size_t i = 0; i < bad_items.size(); ++i) sum.bad_items[i] += bad_items[i].get();

@@ -42,6 +42,7 @@ struct ListenerCounters {
     Counter accept_paused;  ///< 1 while it is
     std::array<Counter, close_reason_count> closed;
     std::array<HistogramCounter, close_reason_count> detection;
+    Counter found_late;
     HistogramCounter duration;
     Counter items;
     std::array<Counter, bad_item_count> bad_items;

@@ -117,5 +117,14 @@ TEST(WasAsked, OnlyWhatThePeersKernelWouldAnswer) {
     EXPECT_FALSE(was_asked({.retransmits = 2, .unacked_bytes = 80, .peer_window = 0}));
 }
 
+TEST(LongestSilence, IsTheBoundUnlessAClosedWindowMayHideIt) {
+    ListenerPolicy policy{.plan = plan_liveness(30s).value()};
+    EXPECT_EQ(policy.longest_silence(), 30'500ms);
+    policy.write_stall = 20s;
+    EXPECT_EQ(policy.longest_silence(), 30'500ms);
+    policy.write_stall = 60s;
+    EXPECT_EQ(policy.longest_silence(), 90s);
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -22,6 +22,13 @@ struct ListenerPolicy {
     Tick plan_since;
     Tick deadlines_since;  ///< read_idle and item_deadline
 
+    /// The longest silence that a connection's end may come after; behind a closed window that `write_stall` allows for
+    /// longer, silence shows only when that is over. Half a second is for what reads the clocks.
+    [[nodiscard]] std::chrono::milliseconds longest_silence() const {
+        const bool window_may_hide_it = write_stall && *write_stall > plan.detect_within;
+        return plan.detect_within + (window_may_hide_it ? *write_stall : std::chrono::milliseconds(500));
+    }
+
     /// Longer than the kernel's own time-out: that must then be raised while a window is closed.
     [[nodiscard]] bool outlasts_kernel() const { return write_stall && *write_stall > plan.user_timeout; }
 };

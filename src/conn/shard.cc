@@ -160,6 +160,10 @@ void Shard::bury(const Dead& dead) {
     const auto reason = static_cast<std::size_t>(death.reason);
     counters.closed[reason].increment();
     counters.detection[reason].observe(death.evidence.last_heard);
+    const bool by_silence = kind_of(death.reason) == ReasonKind::network;
+    if (by_silence && death.evidence.last_heard > policy_of(connection).longest_silence()) {
+        counters.found_late.increment();
+    }
     counters.duration.observe(time().tick.since(connection.opened));
     counters.connections.decrement();
     observations_.add({.kind = Observation::Kind::closed,

@@ -175,7 +175,7 @@ LABEL = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
 SAMPLE = re.compile(r"((?:holdfast|process)_[a-z0-9_]+)(\{%s(?:,%s)*\})? (\S+)" % (LABEL, LABEL))
 METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "connections_refused_total": "counter",
            "connections_closed_total": "counter", "connection_duration_seconds": "histogram",
-           "detection_seconds": "histogram", "items_total": "counter", "bad_items_total": "counter",
+           "detection_seconds": "histogram", "found_late_total": "counter", "items_total": "counter", "bad_items_total": "counter",
            "received_bytes_total": "counter", "sent_bytes_total": "counter", "probes_total": "counter",
            "sink_events_total": "counter", "sink_lag_events": "gauge", "sink_failed": "gauge",
            "reading_paused": "gauge", "accept_paused": "gauge", "alarm_active": "gauge", "registry_drift": "gauge",
