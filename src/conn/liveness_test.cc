@@ -118,7 +118,7 @@ TEST(WasAsked, OnlyWhatThePeersKernelWouldAnswer) {
 }
 
 TEST(LongestSilence, IsTheBoundUnlessAClosedWindowMayHideIt) {
-    ListenerPolicy policy{.plan = plan_liveness(30s).value()};
+    ListenerPolicy policy = policy_for(30s);
     EXPECT_EQ(policy.longest_silence(), 30'500ms);
     policy.write_stall = 20s;
     EXPECT_EQ(policy.longest_silence(), 30'500ms);

@@ -160,8 +160,7 @@ void Shard::bury(const Dead& dead) {
     const auto reason = static_cast<std::size_t>(death.reason);
     counters.closed[reason].increment();
     counters.detection[reason].observe(death.evidence.last_heard);
-    const bool by_silence = kind_of(death.reason) == ReasonKind::network;
-    if (by_silence && death.evidence.last_heard > policy_of(connection).longest_silence()) {
+    if (kind_of(death.reason) == ReasonKind::network && was_found_late(connection, death)) {
         counters.found_late.increment();
     }
     counters.duration.observe(time().tick.since(connection.opened));
@@ -179,6 +178,13 @@ void Shard::bury(const Dead& dead) {
     ::close(connection.fd);  // leaves the poller with it
     registry_.erase(connection);
     quota_.give_back();
+}
+
+/// A bound that a reload has brought is not broken by a silence that is older than it.
+bool Shard::was_found_late(const Connection& connection, const Death& death) {
+    const ListenerPolicy& policy = policy_of(connection);
+    return death.evidence.last_heard > policy.longest_silence() &&
+           time().tick.since(policy.plan_since) > policy.longest_silence();
 }
 
 void Shard::walk(Visit visit, std::function<void()> done, WalkPace pace) {

@@ -189,6 +189,7 @@ private:
     void close(Connection& connection, Death death);
     void reap();
     void bury(const Dead& dead);
+    [[nodiscard]] bool was_found_late(const Connection& connection, const Death& death);
     void choose_paces();
     void step_walks();
     [[nodiscard]] bool walk_is_due();
