@@ -87,7 +87,7 @@ struct Pipe {
 
 /// Runs `ip -batch` in the calling thread's network; `inherited` stays open for it. Empty, or what went wrong.
 std::string run_ip(const std::string& commands, int inherited) {
-    const Pipe asked;
+    Pipe asked;
     Pipe said;
     HOLDFAST_CHECK(::write(asked.in.get(), commands.data(), commands.size()) == static_cast<ssize_t>(commands.size()));
     const pid_t child = ::fork();
@@ -96,7 +96,7 @@ std::string run_ip(const std::string& commands, int inherited) {
         ::close(asked.in.get());
         become_ip(asked.out.get(), said.in.get(), inherited);
     }
-    const_cast<Pipe&>(asked).in.reset();
+    asked.in.reset();
     said.in.reset();
     const std::string complaint = read_all(said.out.get());
     int status = 0;

@@ -120,8 +120,8 @@ def test_wrong_usage():
 class Running:
     """A proof under way: the command, and the process of its own that holds the namespaces."""
 
-    def __init__(self):
-        self.command = subprocess.Popen([binary(), "doctor", "--prove", "--json"], stdout=subprocess.PIPE,
+    def __init__(self, *command):
+        self.command = subprocess.Popen([*(command or [binary()]), "doctor", "--prove", "--json"], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
         self.worker = until(self._child)
         assert self.worker, "the command has no child"
@@ -176,17 +176,30 @@ def test_a_promise_that_is_not_kept_is_seen():
     assert rows["fin"]["kept"]
 
 
+def assert_nothing_is_left(proof, number):
+    proof.wait_for_deaths()
+    namespace = os.readlink(f"/proc/{proof.worker}/ns/net")
+    assert namespace != os.readlink("/proc/self/ns/net")
+    proof.command.send_signal(number)
+    proof.command.wait(PATIENCE)
+    # Long before it would have ended by itself.
+    assert until(lambda: gone(proof.worker), 2), "the process with the namespaces lives on"
+    holders = [path for path in pathlib.Path("/proc").glob("[0-9]*/ns/net") if _link(path) == namespace]
+    assert not holders
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_behind(number):
     with Running() as proof:
-        proof.wait_for_deaths()
-        namespace = os.readlink(f"/proc/{proof.worker}/ns/net")
-        assert namespace != os.readlink("/proc/self/ns/net")
-        proof.command.send_signal(number)
-        proof.command.wait(PATIENCE)
-        assert until(lambda: gone(proof.worker)), "the process with the namespaces lives on"
-    holders = [path for path in pathlib.Path("/proc").glob("[0-9]*/ns/net") if _link(path) == namespace]
-    assert not holders
+        assert_nothing_is_left(proof, number)
+
+
+def test_nothing_is_left_behind_of_a_user():
+    """In a user namespace, too, whose making may clear the tie between parent and child."""
+    if not user_may_have_namespaces():
+        return  # then there is nothing to leave: test_as_a_user_without_rights has seen the refusal
+    with readable_binary() as copy, Running("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy) as proof:
+        assert_nothing_is_left(proof, signal.SIGKILL)
 
 
 def _link(path):
