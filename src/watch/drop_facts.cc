@@ -64,6 +64,21 @@ std::vector<Death> deaths_together(std::vector<Death> deaths, const DeathClasses
     return deaths;
 }
 
+double median_a_second(const std::vector<Death>& deaths, const DeathClasses& classes, Time since, Time now) {
+    constexpr std::int64_t least_seconds = 20;
+    const auto length = std::chrono::floor<std::chrono::seconds>(now - since).count();
+    if (length < least_seconds) return 0;
+    std::vector<std::size_t> seconds(static_cast<std::size_t>(length) + 1);
+    for (const Death& death : deaths) {
+        const auto second = std::chrono::floor<std::chrono::seconds>(death.at - since).count();
+        const bool counts = classes[static_cast<std::size_t>(*class_of(death.reason))];
+        if (counts && second >= 0 && second <= length) ++seconds[static_cast<std::size_t>(second)];
+    }
+    const auto middle = seconds.begin() + length / 2;
+    std::nth_element(seconds.begin(), middle, seconds.end());
+    return static_cast<double>(*middle);
+}
+
 DropFacts gather_facts(const std::vector<Death>& deaths, std::uint8_t listener,
                        const std::function<std::vector<CensusEntry>()>& census) {
     DropFacts facts;

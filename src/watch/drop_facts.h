@@ -27,6 +27,12 @@ using DeathClasses = std::array<bool, death_class_count>;  ///< by DeathClass
 [[nodiscard]] std::vector<Death> deaths_together(std::vector<Death> deaths, const DeathClasses& classes,
                                                  double usual_per_second);
 
+/// Half of the seconds of a window saw no more deaths of `classes` than so: what dies anyway, where nothing has been
+/// learned yet. 0 for a window of less than 20 s.
+[[nodiscard]] double median_a_second(const std::vector<Death>& deaths, const DeathClasses& classes,
+                                     std::chrono::steady_clock::time_point since,
+                                     std::chrono::steady_clock::time_point now);
+
 /// What they have in common; of the living, those of `listener` that were there before the first death are asked for
 /// by `census`.
 [[nodiscard]] DropFacts gather_facts(const std::vector<Death>& deaths, std::uint8_t listener,

@@ -82,6 +82,13 @@ double DropWatch::usual_a_second(const DeathClasses& classes) const {
     return sum;
 }
 
+double DropWatch::baseline(const Look& look, const ListenerStep& step, const DeathClasses& classes) const {
+    const double usual = usual_a_second(classes);
+    if (usual_[hard].known()) return usual;
+    const Time since = look.now - look.settings.window;
+    return std::max(usual, median_a_second(look.deaths.of(step.number, since), classes, since, look.now));
+}
+
 /// Those that have their part in what is more than usual.
 DeathClasses DropWatch::unusual_classes(const Look& look) const {
     std::array<double, death_class_count> unusual{};
@@ -204,7 +211,8 @@ void DropWatch::forget(Time now) {
 DropFacts DropWatch::facts_since(const Look& look, const ListenerStep& step, const DeathClasses& classes,
                                  Time since) const {
     std::vector<Death> deaths = look.deaths.of(step.number, std::max(since, forgotten_until_));
-    return gather_facts(deaths_together(std::move(deaths), classes, usual_a_second(classes)), step.number, look.census);
+    return gather_facts(deaths_together(std::move(deaths), classes, baseline(look, step, classes)), step.number,
+                        look.census);
 }
 
 void DropWatch::raise(const Look& look, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
@@ -234,8 +242,16 @@ void DropWatch::raise(const Look& look, const ListenerStep& step, const DeathCla
         look.book.clear(drops_.front().id);
         drops_.erase(drops_.begin());
     }
-    drops_.push_back(
-        {look.book.raise(std::move(alarm)), facts.first, classes, not_back, true, look.now, look.now, 0, {}});
+    drops_.push_back({look.book.raise(std::move(alarm)),
+                      facts.first,
+                      classes,
+                      not_back,
+                      true,
+                      look.now,
+                      look.now,
+                      0,
+                      baseline(look, step, all_classes),
+                      {}});
     pending_.reset();
 }
 
@@ -243,7 +259,7 @@ void DropWatch::grow(const Look& look, const ListenerStep& step, Drop& drop) {
     drop.unexplained += std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
     if (look.now - drop.explained_at >= explain_every) {
         const std::chrono::duration<double> time = look.now - drop.explained_at;
-        const double grown = static_cast<double>(drop.unexplained) - 1.5 * usual_a_second(all_classes) * time.count();
+        const double grown = static_cast<double>(drop.unexplained) - 1.5 * drop.baseline * time.count();
         const auto count = static_cast<double>(look.book.active(drop.id).count);
         if (grown >= std::max(3.0, 0.01 * count)) {
             drop.last_growth = look.now;

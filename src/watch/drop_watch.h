@@ -44,6 +44,7 @@ private:
         Time last_growth;
         Time explained_at;
         std::uint64_t unexplained = 0;  // deaths since then
+        double baseline = 0;            // deaths a second that are not its own
         std::optional<Time> calm_since;
     };
     /// Many ended in a way that may be a restart: are they back in time?
@@ -58,6 +59,8 @@ private:
     void learn(const Look& look, const ListenerStep& step);
     [[nodiscard]] double usual(const Look& look, std::size_t death_class) const;
     [[nodiscard]] double usual_a_second(const DeathClasses& classes) const;
+    /// What dies anyway, learned or, in the first minutes, seen in the window.
+    [[nodiscard]] double baseline(const Look& look, const ListenerStep& step, const DeathClasses& classes) const;
     [[nodiscard]] DeathClasses unusual_classes(const Look& look) const;
 
     void detect(const Look& look, const ListenerStep& step);

@@ -189,7 +189,7 @@ std::string with_commas(std::size_t number) {
 }
 
 std::string in_words(std::chrono::milliseconds duration) {
-    const auto seconds = (duration.count() + 999) / 1'000;
+    const auto seconds = (duration.count() + 500) / 1'000;
     if (duration < std::chrono::seconds(1)) return "under 1 s";
     return seconds < 120 ? std::to_string(seconds) + " s" : std::to_string((seconds + 30) / 60) + " min";
 }

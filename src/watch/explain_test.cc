@@ -116,7 +116,8 @@ TEST(Explain, Numbers) {
     EXPECT_EQ(with_commas(1'000), "1,000");
     EXPECT_EQ(with_commas(1'234'567), "1,234,567");
     EXPECT_EQ(in_words(milliseconds(999)), "under 1 s");
-    EXPECT_EQ(in_words(milliseconds(1'001)), "2 s");
+    EXPECT_EQ(in_words(milliseconds(1'001)), "1 s");
+    EXPECT_EQ(in_words(milliseconds(1'500)), "2 s");
     EXPECT_EQ(in_words(seconds(119)), "119 s");
     EXPECT_EQ(in_words(seconds(600)), "10 min");
     EXPECT_EQ(percent_of(999, 1'000), "99 %");

@@ -238,5 +238,37 @@ TEST(PopulationDropAtStart, NeedsTwiceAsMany) {
     EXPECT_THAT(gateway.active(), SizeIs(1));
 }
 
+/// In its first minutes a gateway has learned nothing; what comes and goes anyway is no part of the drop all the same.
+TEST(PopulationDropEarly, IsToldFromTheChurnAroundIt) {
+    TestGateway gateway;
+    gateway.come("10.2.0.1", 300);
+    gateway.come("10.3.0.1", 900);
+    int device = 0;
+    const auto churn = [&] {
+        for (int i = 0; i < 2; ++i, ++device) {
+            gateway.come(TestGateway::nth("10.9.0.1", static_cast<std::size_t>(device)));
+            if (device >= 60) {
+                const auto oldest = static_cast<std::size_t>(device - 60);
+                gateway.end(TestGateway::nth("10.9.0.1", oldest), CloseReason::peer_reset);
+            }
+        }
+    };
+    for (int second = 0; second < 75; ++second) {
+        churn();
+        gateway.second();
+    }
+    gateway.end("10.2.0.1", 300, CloseReason::keepalive_expired);
+    for (int second = 0; second < 40; ++second) {
+        churn();
+        gateway.second();
+    }
+    const std::vector<Alarm> active = gateway.active();
+    ASSERT_THAT(active, SizeIs(1));
+    EXPECT_GE(active[0].count, 300U);
+    EXPECT_LE(active[0].count, 310U);
+    EXPECT_THAT(active[0].summary, HasSubstr("keepalive_expired, all of 10.2.0.0/16: a partition"));
+    EXPECT_LE(active[0].took, std::chrono::seconds(2));
+}
+
 }  // namespace
 }  // namespace holdfast
