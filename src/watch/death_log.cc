@@ -27,9 +27,9 @@ void DeathLog::forget_before(Time time) {
     while (!deaths_.empty() && deaths_.front().at < time) deaths_.pop_front();
 }
 
-std::vector<Death> DeathLog::of(std::uint8_t listener, Time since) const {
-    std::vector<Death> found;
-    for (const Death& death : deaths_) {
+std::vector<DeathRecord> DeathLog::of(std::uint8_t listener, Time since) const {
+    std::vector<DeathRecord> found;
+    for (const DeathRecord& death : deaths_) {
         if (death.listener == listener && death.at >= since) found.push_back(death);
     }
     return found;

@@ -24,7 +24,7 @@ inline constexpr std::size_t death_class_count = 3;
 /// Nothing for the ends that the gateway's operator chose: kicked, drained, shutdown.
 [[nodiscard]] std::optional<DeathClass> class_of(CloseReason reason);
 
-struct Death {
+struct DeathRecord {
     IpAddress peer;
     std::chrono::steady_clock::time_point at;
     CloseReason reason{};
@@ -41,11 +41,11 @@ public:
     /// Takes a `closed` one that has a class.
     void note(const Observation& observation);
     void forget_before(Time time);
-    [[nodiscard]] std::vector<Death> of(std::uint8_t listener, Time since) const;
+    [[nodiscard]] std::vector<DeathRecord> of(std::uint8_t listener, Time since) const;
     [[nodiscard]] std::size_t size() const { return deaths_.size(); }
 
 private:
-    std::deque<Death> deaths_;
+    std::deque<DeathRecord> deaths_;
 };
 
 }  // namespace holdfast

@@ -33,9 +33,9 @@ Span densest(const std::vector<std::size_t>& seconds, double charge) {
     return best;
 }
 
-std::vector<ReasonShare> reasons_of(const std::vector<Death>& deaths) {
+std::vector<ReasonShare> reasons_of(const std::vector<DeathRecord>& deaths) {
     std::map<CloseReason, std::size_t> counts;
-    for (const Death& death : deaths) ++counts[death.reason];
+    for (const DeathRecord& death : deaths) ++counts[death.reason];
     std::vector<ReasonShare> reasons;
     for (const auto& [reason, count] : counts) reasons.push_back({reason, count});
     std::stable_sort(reasons.begin(), reasons.end(),
@@ -45,31 +45,33 @@ std::vector<ReasonShare> reasons_of(const std::vector<Death>& deaths) {
 
 }  // namespace
 
-std::vector<Death> deaths_together(std::vector<Death> deaths, const DeathClasses& classes, double usual_per_second) {
-    std::erase_if(deaths,
-                  [&](const Death& death) { return !classes[static_cast<std::size_t>(*class_of(death.reason))]; });
+std::vector<DeathRecord> deaths_together(std::vector<DeathRecord> deaths, const DeathClasses& classes,
+                                         double usual_per_second) {
+    std::erase_if(
+        deaths, [&](const DeathRecord& death) { return !classes[static_cast<std::size_t>(*class_of(death.reason))]; });
     if (deaths.empty()) return deaths;
-    std::sort(deaths.begin(), deaths.end(), [](const Death& a, const Death& b) { return a.at < b.at; });
+    std::sort(deaths.begin(), deaths.end(), [](const DeathRecord& a, const DeathRecord& b) { return a.at < b.at; });
     const Time start = deaths.front().at;
-    const auto second_of = [start](const Death& death) {
+    const auto second_of = [start](const DeathRecord& death) {
         return static_cast<std::size_t>(std::chrono::floor<std::chrono::seconds>(death.at - start).count());
     };
     std::vector<std::size_t> seconds(second_of(deaths.back()) + 1);
-    for (const Death& death : deaths) ++seconds[second_of(death)];
+    for (const DeathRecord& death : deaths) ++seconds[second_of(death)];
     // A quiet second costs a four-hundredth: a pause of a minute may be part of it, a single death minutes before not.
     const double charge = 3 * usual_per_second + static_cast<double>(deaths.size()) / 400;
     const Span span = densest(seconds, charge);
-    std::erase_if(deaths,
-                  [&](const Death& death) { return second_of(death) < span.first || second_of(death) > span.last; });
+    std::erase_if(deaths, [&](const DeathRecord& death) {
+        return second_of(death) < span.first || second_of(death) > span.last;
+    });
     return deaths;
 }
 
-double median_a_second(const std::vector<Death>& deaths, const DeathClasses& classes, Time since, Time now) {
+double median_a_second(const std::vector<DeathRecord>& deaths, const DeathClasses& classes, Time since, Time now) {
     constexpr std::int64_t least_seconds = 20;
     const auto length = std::chrono::floor<std::chrono::seconds>(now - since).count();
     if (length < least_seconds) return 0;
     std::vector<std::size_t> seconds(static_cast<std::size_t>(length) + 1);
-    for (const Death& death : deaths) {
+    for (const DeathRecord& death : deaths) {
         const auto second = std::chrono::floor<std::chrono::seconds>(death.at - since).count();
         const bool counts = classes[static_cast<std::size_t>(*class_of(death.reason))];
         if (counts && second >= 0 && second <= length) ++seconds[static_cast<std::size_t>(second)];
@@ -79,7 +81,7 @@ double median_a_second(const std::vector<Death>& deaths, const DeathClasses& cla
     return static_cast<double>(*middle);
 }
 
-DropFacts gather_facts(const std::vector<Death>& deaths, std::uint8_t listener,
+DropFacts gather_facts(const std::vector<DeathRecord>& deaths, std::uint8_t listener,
                        const std::function<std::vector<CensusEntry>()>& census) {
     DropFacts facts;
     if (deaths.empty()) return facts;
@@ -89,7 +91,7 @@ DropFacts gather_facts(const std::vector<Death>& deaths, std::uint8_t listener,
     facts.reasons = reasons_of(deaths);
     std::vector<IpAddress> dead;
     dead.reserve(deaths.size());
-    for (const Death& death : deaths) dead.push_back(death.peer);
+    for (const DeathRecord& death : deaths) dead.push_back(death.peer);
     std::vector<IpAddress> alive;
     for (const CensusEntry& entry : census ? census() : std::vector<CensusEntry>()) {
         if (entry.listener == listener && entry.opened < facts.first) alive.push_back(entry.peer);

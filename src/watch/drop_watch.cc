@@ -142,17 +142,18 @@ bool DropWatch::at_once(const Look& look, const ListenerStep& step, double need)
 bool DropWatch::one_address_reset(const Look& look, const ListenerStep& step, double need) const {
     if (static_cast<double>(window_.sums()[reset]) < need) return false;
     const Time since = std::max(forgotten_until_, look.now - look.settings.window);
-    const std::vector<Death> deaths = look.deaths.of(step.number, since);
-    const auto is_reset = [](const Death& death) { return death.reason == CloseReason::peer_reset; };
+    const std::vector<DeathRecord> deaths = look.deaths.of(step.number, since);
+    const auto is_reset = [](const DeathRecord& death) { return death.reason == CloseReason::peer_reset; };
     IpAddress candidate;  // the majority's, if there is one (Boyer and Moore)
     std::size_t lead = 0;
-    for (const Death& death : deaths) {
+    for (const DeathRecord& death : deaths) {
         if (!is_reset(death)) continue;
         if (lead == 0) candidate = death.peer;
         lead = death.peer == candidate ? lead + 1 : lead - 1;
     }
-    const auto from_it = std::count_if(deaths.begin(), deaths.end(),
-                                       [&](const Death& death) { return is_reset(death) && death.peer == candidate; });
+    const auto from_it = std::count_if(deaths.begin(), deaths.end(), [&](const DeathRecord& death) {
+        return is_reset(death) && death.peer == candidate;
+    });
     return static_cast<double>(from_it) >= need;
 }
 
@@ -210,7 +211,7 @@ void DropWatch::forget(Time now) {
 
 DropFacts DropWatch::facts_since(const Look& look, const ListenerStep& step, const DeathClasses& classes,
                                  Time since) const {
-    std::vector<Death> deaths = look.deaths.of(step.number, std::max(since, forgotten_until_));
+    std::vector<DeathRecord> deaths = look.deaths.of(step.number, std::max(since, forgotten_until_));
     return gather_facts(deaths_together(std::move(deaths), classes, baseline(look, step, classes)), step.number,
                         look.census);
 }
@@ -224,8 +225,9 @@ void DropWatch::raise(const Look& look, const ListenerStep& step, const DeathCla
         facts.count = facts.cover.elsewhere = static_cast<std::size_t>(counted);
         facts.first = facts.last = look.now;
     } else if (!not_back) {
-        const std::vector<Death> noted = look.deaths.of(step.number, std::max(since, forgotten_until_));
-        scale(facts, counted, static_cast<double>(std::count_if(noted.begin(), noted.end(), [&](const Death& death) {
+        const std::vector<DeathRecord> noted = look.deaths.of(step.number, std::max(since, forgotten_until_));
+        scale(facts, counted,
+              static_cast<double>(std::count_if(noted.begin(), noted.end(), [&](const DeathRecord& death) {
                   return classes[static_cast<std::size_t>(*class_of(death.reason))];
               })));
     }

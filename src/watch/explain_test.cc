@@ -149,7 +149,7 @@ TEST(Usual, IsWhatNineMinutesInTenDoNotExceed) {
 }
 
 TEST(DeathsTogether, LeavesOutWhatDiedByTheWay) {
-    std::vector<Death> deaths;
+    std::vector<DeathRecord> deaths;
     const auto die = [&deaths](int ms, CloseReason reason) {
         deaths.push_back({{}, DeathLog::Time(milliseconds(ms)), reason, 0});
     };
