@@ -160,6 +160,7 @@ struct ServerStatus {
     bool draining = false;
     std::uint64_t probes_alive = 0;  ///< connections asked and found alive, without or with a probe
     std::uint64_t probes_silent = 0;
+    std::uint64_t asked_ahead = 0;     ///< connections asked ahead of the kernel: in turn, or as canaries
     std::uint64_t events = 0;          ///< given to handlers
     std::uint64_t stale_commands = 0;  ///< commands for a connection that had ended
     std::vector<ListenerStatus> listeners;

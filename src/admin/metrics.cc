@@ -147,6 +147,11 @@ void add_gateway(Families& out, const ServerStatus& status) {
             .add(status.probes_alive, {{"outcome", "alive"}})
             .add(status.probes_silent, {{"outcome", "silent"}})
             .take());
+    out.push_back(Family("asked_ahead_total",
+                         "Connections asked ahead of the kernel's keep-alive: in turn, or drawn at random as canaries.",
+                         MetricType::Counter)
+                      .add(status.asked_ahead)
+                      .take());
     out.push_back(Family("build_info", "Always 1; the labels say which build this is.", MetricType::Gauge)
                       .add(1.0, {{"version", word(version())}, {"compiler", __VERSION__}})
                       .take());

@@ -135,6 +135,7 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_accept_paused", "gauge"},
                                                       {"holdfast_alarm_active", "gauge"},
                                                       {"holdfast_registry_drift", "gauge"},
+                                                      {"holdfast_asked_ahead_total", "counter"},
                                                       {"holdfast_suspicions_total", "counter"},
                                                       {"holdfast_suspicion_probes_total", "counter"},
                                                       {"process_start_time_seconds", "gauge"},
@@ -164,6 +165,7 @@ TEST(Metrics, ValuesAndLabels) {
     status.listeners[1].bytes_out = 4;
     status.probes_alive = 11;
     status.probes_silent = 12;
+    status.asked_ahead = 22;
     const SinkStatus sink{"file", 13, 14, 15, false, ""};
     const auto samples = Exposition(render_metrics({.status = status, .sink = &sink})).samples;
     const auto is = [&](const std::string& name, double value) {
@@ -184,6 +186,7 @@ TEST(Metrics, ValuesAndLabels) {
     is("sent_bytes_total", 7);
     is("probes_total{outcome=\"alive\"}", 11);
     is("probes_total{outcome=\"silent\"}", 12);
+    is("asked_ahead_total", 22);
     is("sink_events_total", 13);
     is("sink_lag_events", 14);
     for (const CloseReason reason : all_close_reasons) {

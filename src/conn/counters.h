@@ -57,6 +57,7 @@ struct ListenerCounters {
 struct ShardCounters {
     Counter probes_alive;
     Counter probes_silent;
+    Counter asked_ahead;  ///< connections asked by the asking ring or as canaries
     Counter stale_commands;
     Counter reading_paused;  ///< 1 while it is
 };

@@ -91,6 +91,7 @@ void Shard::ask_ahead(Connection& connection) {
     if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
     force_probe(connection.fd);
     connection.probe_forced = true;
+    counters_.asked_ahead.increment();
     asked_.add(registry_.number_of(connection), reactor_.now());
 }
 

@@ -155,6 +155,7 @@ ServerStatus Server::Impl::status() const {
         status.reading_paused = status.reading_paused || counters.reading_paused.get() != 0;
         status.probes_alive += counters.probes_alive.get();
         status.probes_silent += counters.probes_silent.get();
+        status.asked_ahead += counters.asked_ahead.get();
         status.stale_commands += counters.stale_commands.get();
         status.events += worker->pipeline().events_given().get();
     }

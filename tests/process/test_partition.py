@@ -111,6 +111,7 @@ def test_single_deaths_provoke_no_question(lab, seed):
             time.sleep(0.4)
         time.sleep(8)
         assert metric(gateway, "holdfast_suspicions_total") == 0, gateway.tail()
+        assert metric(gateway, "holdfast_asked_ahead_total") > 0, "nobody was asked: the test shows nothing"
         assert not any(member.record.closed for member in members), gateway.tail()
         assert not gateway.ask("GET", "/v1/alarms")["active"]
         disconnect_all(members)
@@ -124,5 +125,6 @@ def test_suspicion_can_be_switched_off(lab, seed):
         lab.silence(hosts=[LOST_PREFIX])
         time.sleep(8)
         assert gateway.status()["connections"] == 300
+        assert metric(gateway, "holdfast_asked_ahead_total") == 0, "no canaries either"
         assert metric(gateway, "holdfast_suspicions_total") == 0
         lab.restore()
