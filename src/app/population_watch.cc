@@ -16,11 +16,6 @@ AlarmSettings settings_of(const AlarmConfig& config) {
             .recover_within = config.recover_within};
 }
 
-std::string name_of(const Suspect& suspect) {
-    if (suspect.peer) return to_string(*suspect.peer);
-    return suspect.listener ? "listener number " + std::to_string(*suspect.listener) : "all connections";
-}
-
 }  // namespace
 
 PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkHealth()> sink, Log& log,
@@ -72,7 +67,8 @@ void PopulationWatch::on_alarm(const Alarm& alarm) {
 
 void PopulationWatch::on_inquiry(const Inquiry& inquiry) {
     log_.info("asked on suspicion; who did not answer was closed",
-              {{"peer", name_of(inquiry.suspect)},
+              {{"listener", inquiry.listener},
+               {"peer", inquiry.suspect.peer ? to_string(*inquiry.suspect.peer) : "all of the listener"},
                {"asked", std::to_string(inquiry.found.asked)},
                {"silent", std::to_string(inquiry.found.silent.size())},
                {"waited", format_duration(inquiry.found.waited)}});

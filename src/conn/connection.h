@@ -39,6 +39,9 @@ struct Connection : SlotHeader {
     bool quiet : 1 = false;         ///< no traffic since the asking ring last came by
     bool probe_forced : 1 = false;  ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
 
+    bool overdue : 1 = false;   ///< the answer to its latest such question was late
+    std::uint8_t slow : 2 = 0;  ///< it proved alive after that, as a sleeping device does: not to be judged by silence
+
     Tick opened;  ///< when it was accepted
 
     Endpoint peer;

@@ -239,7 +239,8 @@ void Shard::probe_all(std::function<bool(const Connection&)> wanted, millisecond
 void Shard::end_silent(const std::vector<Token>& silent, milliseconds asked_for) {
     for (const Token number : silent) {
         Connection* connection = registry_.find(number);
-        const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
+        if (connection == nullptr || connection->slow > 0) continue;
+        const auto facts = read_tcp_facts(connection->fd);
         if (!facts || facts->evidence.last_heard < asked_for || !was_asked(facts->evidence)) continue;
         end_by_silence(*connection, facts->evidence,
                        "asked because others of its prefix fell silent, and it did not answer");

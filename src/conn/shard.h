@@ -120,7 +120,7 @@ public:
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
                    ProbeRun::JustHeard just_heard, ProbeRun::Done done);
 
-    /// Ends those of `silent` that still are: asked, and not heard from since.
+    /// Ends those of `silent` that still are: asked, not heard from since, and not known to answer late.
     void end_silent(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
 
     /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from
@@ -183,6 +183,7 @@ private:
     void ask_canaries();
     void ask_ahead(Connection& connection);
     void look_at_asked(AskedList::Asked asked);
+    void note_answer(Connection& connection, bool late);
     void notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span);
 
     // shard.cc

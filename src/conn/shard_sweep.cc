@@ -109,13 +109,26 @@ void Shard::look_at_asked(AskedList::Asked asked) {
     const Evidence& evidence = facts->evidence;
     if (evidence.last_heard < waited + probe_not_needed_within / 2) {
         const auto took = std::max(waited - evidence.last_heard, std::chrono::milliseconds(0));
+        note_answer(*connection, asked.overdue);
         return notice(*connection, Observation::Kind::answered, took);
     }
     if (!asked.overdue && waited > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
-        asked.overdue = true;
+        asked.overdue = connection->overdue = true;
         notice(*connection, Observation::Kind::overdue, evidence.last_heard);
     }
     asked_.look_again(asked);
+}
+
+/// Who answers late, or is there again after having been silent, may do so again: several prompt answers make up for
+/// it.
+void Shard::note_answer(Connection& connection, bool late) {
+    constexpr std::uint8_t answers_to_make_up = 3;
+    if (late || connection.overdue) {
+        connection.slow = answers_to_make_up;
+    } else if (connection.slow > 0) {
+        connection.slow = (connection.slow - 1U) & 3U;
+    }
+    connection.overdue = false;
 }
 
 void Shard::notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span) {

@@ -15,12 +15,13 @@ constexpr milliseconds first_pause = seconds(5);
 constexpr milliseconds longest_pause = std::chrono::minutes(10);
 constexpr milliseconds late_after{400};   // an answer that came later was overdue when it was looked for
 constexpr double late_share = 0.1;        // of the answers: more than loss explains
-constexpr double tempo_memory = 2'000.0;  // answers
+constexpr double overdue_share = 0.25;    // of the questions: more than loss or a death now and then explain
+constexpr double least_on_time = 32;      // answers, before silence means anything
+constexpr double tempo_memory = 2'000.0;  // questions
 
-// By rank: the gateway, a listener, then prefixes.
-constexpr std::array<unsigned, 6> v4_bits{0, 0, 96 + 8, 96 + 16, 96 + 24, 128};
-constexpr std::array<unsigned, 6> v6_bits{0, 0, 32, 48, 64, 128};
-constexpr unsigned listener_rank = 1;
+// By rank: all of a listener, then prefixes.
+constexpr std::array<unsigned, 5> v4_bits{0, 96 + 8, 96 + 16, 96 + 24, 128};
+constexpr std::array<unsigned, 5> v6_bits{0, 32, 48, 64, 128};
 
 IpAddress masked(IpAddress address, unsigned bits) {
     for (unsigned i = 0; i < address.bytes.size(); ++i) {
@@ -47,8 +48,9 @@ bool is_silence(const Observation& observation) {
 }  // namespace
 
 void Suspicion::note(const Observation& observation) {
-    const Sign sign{observation.at, observation.peer, observation.listener, is_silence(observation)};
-    if (observation.kind == Observation::Kind::answered) learn_tempo(observation);
+    const bool late = observation.kind == Observation::Kind::answered && observation.answered_after >= late_after;
+    const Sign sign{observation.at, observation.peer, observation.listener, is_silence(observation), late};
+    if (late) learn_late(observation);
     if (observation.kind == Observation::Kind::closed && (!sign.silent || is_our_doing(sign))) return;
     if (signs_.size() >= most_signs) {
         silent_ -= signs_.front().silent ? 1 : 0;
@@ -58,22 +60,37 @@ void Suspicion::note(const Observation& observation) {
     silent_ += sign.silent ? 1 : 0;
 }
 
-void Suspicion::learn_tempo(const Observation& observation) {
+void Suspicion::learn_late(const Observation& observation) {
     Tempo& tempo = tempo_[observation.listener];
-    if (observation.answered_after < late_after) {
-        tempo.on_time += 1;
-    } else {
-        tempo.late += 1;
-        tempo.slowest = std::max(tempo.slowest, observation.answered_after);
-    }
-    if (tempo.on_time + tempo.late < tempo_memory) return;
-    tempo.on_time /= 2;
-    tempo.late /= 2;
-    if (tempo.late < late_share * tempo.on_time) tempo.slowest = milliseconds(0);
+    tempo.late += 1;
+    tempo.slowest = std::max(tempo.slowest, observation.answered_after);
+}
+
+void Suspicion::learn_tempo(const Sign& sign) {
+    Tempo& tempo = tempo_[sign.listener];
+    if (sign.silent) tempo.overdue += 1;
+    if (!sign.silent && !sign.late) tempo.on_time += 1;
+    tempo.fade();
+}
+
+bool Suspicion::Tempo::silence_tells() const {
+    return on_time >= least_on_time && overdue <= overdue_share * (on_time + overdue);
+}
+
+void Suspicion::Tempo::fade() {
+    if (on_time + late + overdue < tempo_memory) return;
+    on_time /= 2;
+    late /= 2;
+    overdue /= 2;
+    if (late < late_share * on_time) slowest = milliseconds(0);
 }
 
 void Suspicion::forget_old(Time now) {
-    std::erase_if(signs_, [now](const Sign& sign) { return now - sign.at > window; });
+    std::erase_if(signs_, [this, now](const Sign& sign) {
+        const bool old = now - sign.at > window;
+        if (old) learn_tempo(sign);
+        return old;
+    });
     silent_ = static_cast<std::size_t>(
         std::count_if(signs_.begin(), signs_.end(), [](const Sign& sign) { return sign.silent; }));
     std::erase_if(
@@ -81,33 +98,24 @@ void Suspicion::forget_old(Time now) {
 }
 
 Suspicion::Group Suspicion::group_of(const Sign& sign, unsigned rank) {
-    if (rank == 0) return {};
-    if (rank == listener_rank) return {.rank = rank, .listener = sign.listener, .prefix = {}};
     const unsigned bits = sign.peer.is_v4() ? v4_bits[rank] : v6_bits[rank];
-    return {.rank = rank, .listener = 0, .prefix = {masked(sign.peer, bits), bits}};
+    return {.rank = rank, .listener = sign.listener, .prefix = {masked(sign.peer, bits), bits}};
 }
 
 Suspicion::Group Suspicion::group_of(const Suspect& suspect) {
-    if (suspect.listener) return {.rank = listener_rank, .listener = *suspect.listener, .prefix = {}};
-    if (!suspect.peer) return {};
-    for (unsigned rank = listener_rank + 1; rank < ranks; ++rank) {
-        const unsigned bits = suspect.peer->address.is_v4() ? v4_bits[rank] : v6_bits[rank];
-        if (bits == suspect.peer->bits) return {.rank = rank, .listener = 0, .prefix = *suspect.peer};
-    }
-    return {};
+    const Prefix prefix = suspect.peer.value_or(Prefix{});
+    const auto& bits = prefix.address.is_v4() ? v4_bits : v6_bits;
+    const auto rank = std::find(bits.begin(), bits.end(), prefix.bits) - bits.begin();
+    return {.rank = static_cast<unsigned>(rank), .listener = suspect.listener, .prefix = prefix};
 }
 
 bool Suspicion::belongs(const Sign& sign, const Group& group) {
-    if (group.rank == 0) return true;
-    if (group.rank == listener_rank) return sign.listener == group.listener;
-    return group.prefix.contains(sign.peer);
+    return sign.listener == group.listener && group.prefix.contains(sign.peer);
 }
 
 bool Suspicion::covers(const Group& wide, const Group& narrow) {
-    if (wide.rank == 0) return true;
-    if (wide.rank > narrow.rank) return false;
-    if (wide.rank == listener_rank) return narrow.rank == listener_rank && wide.listener == narrow.listener;
-    return wide.prefix.bits <= narrow.prefix.bits && wide.prefix.contains(narrow.prefix.address);
+    return wide.listener == narrow.listener && wide.prefix.bits <= narrow.prefix.bits &&
+           wide.prefix.contains(narrow.prefix.address);
 }
 
 /// What an inquiry closed is no news.
@@ -122,7 +130,7 @@ bool Suspicion::is_our_doing(const Sign& sign) const {
 std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
     std::map<Group, Tally> tallies;
     for (const Sign& sign : signs_) {
-        if (!sign.silent) continue;
+        if (!sign.silent || !tempo_[sign.listener].silence_tells()) continue;
         for (unsigned rank = 0; rank < ranks; ++rank) ++tallies[group_of(sign, rank)].silent;
     }
     std::erase_if(tallies, [](const auto& each) { return each.second.silent < least_signs; });
@@ -157,24 +165,20 @@ bool Suspicion::rests(const Group& group, Time now) const {
 }
 
 /// Nothing: the network is so slow that silence says little.
-std::optional<milliseconds> Suspicion::timeout_for(const Group& group) const {
-    milliseconds timeout = usual_timeout;
-    for (std::size_t listener = 0; listener < tempo_.size(); ++listener) {
-        if (group.rank == listener_rank && group.listener != listener) continue;
-        const Tempo& tempo = tempo_[listener];
-        if (tempo.late >= least_signs && tempo.late > late_share * (tempo.on_time + tempo.late)) {
-            timeout = std::max(timeout, 2 * tempo.slowest);
-        }
-    }
+std::optional<milliseconds> Suspicion::timeout_for(std::uint8_t listener) const {
+    const Tempo& tempo = tempo_[listener];
+    const bool slow = tempo.late >= least_signs && tempo.late > late_share * (tempo.on_time + tempo.late);
+    const milliseconds timeout = slow ? std::max(usual_timeout, 2 * tempo.slowest) : usual_timeout;
     if (timeout > longest_timeout) return std::nullopt;
     return timeout;
 }
 
 Suspect Suspicion::suspect_of(const Group& group, const Tally& tally, milliseconds timeout) {
-    Suspect suspect{.peer = {}, .listener = {}, .timeout = timeout, .silent = tally.silent, .answered = tally.answered};
-    if (group.rank == listener_rank) suspect.listener = group.listener;
-    if (group.rank > listener_rank) suspect.peer = group.prefix;
-    return suspect;
+    return {.listener = group.listener,
+            .peer = group.rank == 0 ? std::nullopt : std::optional(group.prefix),
+            .timeout = timeout,
+            .silent = tally.silent,
+            .answered = tally.answered};
 }
 
 std::vector<Suspect> Suspicion::decide(Time now) {
@@ -191,7 +195,7 @@ std::vector<Suspect> Suspicion::decide(Time now) {
         // Whatever comes of it, these signs have said what they had to say.
         std::erase_if(signs_, [&group](const Sign& sign) { return belongs(sign, group); });
         forget_old(now);
-        const auto timeout = timeout_for(group);
+        const auto timeout = timeout_for(group.listener);
         if (!timeout) continue;
         rests_[group].under_way = true;
         suspects.push_back(suspect_of(group, found->second, *timeout));

@@ -17,18 +17,19 @@ namespace holdfast {
 
 /// Whom to ask, because some of them fell silent.
 struct Suspect {
-    std::optional<Prefix> peer;            ///< nothing: all, or all of `listener`
-    std::optional<std::uint8_t> listener;  ///< nothing: whichever
-    std::chrono::milliseconds timeout{};   ///< to wait for answers
-    std::size_t silent = 0;                ///< signs that made it one
-    std::size_t answered = 0;              ///< signs against it
+    std::uint8_t listener = 0;            ///< ListenerStatus::number
+    std::optional<Prefix> peer;           ///< nothing: all of the listener
+    std::chrono::milliseconds timeout{};  ///< to wait for answers
+    std::size_t silent = 0;               ///< signs that made it one
+    std::size_t answered = 0;             ///< signs against it
 
     friend bool operator==(const Suspect&, const Suspect&) = default;
 };
 
-/// Tells a partition from single deaths. A prefix (an address, /24, /16, /8; in IPv6 /64, /48, /32), a listener or the
-/// whole gateway is suspect when, within a few seconds, eight of its connections in a row (but for one) were found
-/// silent or more of many than answered; the widest that is so is asked. Pure: time comes in; one thread.
+/// Tells a partition from single deaths. A listener, or a prefix of it (an address, /24, /16, /8; in IPv6 /64, /48,
+/// /32), is suspect when, within a few seconds, eight of its connections in a row (but for one) were found silent or
+/// more of many than answered; the widest that is so is asked. Where devices often do not answer at once, as those that
+/// sleep, nobody is suspected. Pure: time comes in; one thread.
 class Suspicion {
 public:
     using Time = std::chrono::steady_clock::time_point;
@@ -53,12 +54,13 @@ private:
         IpAddress peer;
         std::uint8_t listener = 0;
         bool silent = false;
+        bool late = false;  ///< answered, but not at once
     };
-    /// A group of connections that may be suspect: the narrower of two has the higher rank.
+    /// A group of a listener's connections that may be suspect: the narrower of two has the higher rank.
     struct Group {
         unsigned rank = 0;
         std::uint8_t listener = 0;
-        Prefix prefix;
+        Prefix prefix;  ///< ::/0 is all
 
         friend bool operator<(const Group& a, const Group& b) {
             return std::tie(a.rank, a.listener, a.prefix.address, a.prefix.bits) <
@@ -77,13 +79,18 @@ private:
         Time until{};
         std::chrono::milliseconds pause{};
     };
-    /// How quickly devices of a listener answer: late ones are a slow network's if they are many.
+    /// How devices of a listener answer. Late ones are a slow network's if they are many; where many do not answer at
+    /// once, as they sleep, silence says nothing. Learned from what has left the window.
     struct Tempo {
         double on_time = 0;
         double late = 0;
+        double overdue = 0;
         std::chrono::milliseconds slowest{};
+
+        [[nodiscard]] bool silence_tells() const;
+        void fade();
     };
-    static constexpr unsigned ranks = 6;
+    static constexpr unsigned ranks = 5;
 
     [[nodiscard]] static Group group_of(const Sign& sign, unsigned rank);
     [[nodiscard]] static bool belongs(const Sign& sign, const Group& group);
@@ -92,11 +99,12 @@ private:
     [[nodiscard]] static bool is_suspect(const Tally& tally);
     [[nodiscard]] bool is_our_doing(const Sign& sign) const;
     [[nodiscard]] bool rests(const Group& group, Time now) const;
-    [[nodiscard]] std::optional<std::chrono::milliseconds> timeout_for(const Group& group) const;
+    [[nodiscard]] std::optional<std::chrono::milliseconds> timeout_for(std::uint8_t listener) const;
     [[nodiscard]] static Suspect suspect_of(const Group& group, const Tally& tally, std::chrono::milliseconds timeout);
     [[nodiscard]] static Group group_of(const Suspect& suspect);
     void forget_old(Time now);
-    void learn_tempo(const Observation& observation);
+    void learn_late(const Observation& observation);
+    void learn_tempo(const Sign& sign);
 
     std::deque<Sign> signs_;
     std::size_t silent_ = 0;  // of signs_

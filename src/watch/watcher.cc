@@ -103,6 +103,13 @@ void Watcher::ask_suspects(Time now) {
     }
 }
 
+std::string Watcher::name_of(std::uint8_t listener) const {
+    for (const ListenerStatus& status : server_.status().listeners) {
+        if (status.number == listener) return status.name;
+    }
+    return {};
+}
+
 /// True if there were any.
 bool Watcher::take_answers(Time now) {
     bool any = false;
@@ -111,7 +118,7 @@ bool Watcher::take_answers(Time now) {
             ++question;
             continue;
         }
-        const Inquiry inquiry{question->suspect, question->answer.get()};
+        const Inquiry inquiry{question->suspect, name_of(question->suspect.listener), question->answer.get()};
         suspicion_.settled(inquiry.suspect, inquiry.found.asked, inquiry.found.silent.size(), now);
         {
             const std::lock_guard lock(mutex_);

@@ -7,6 +7,7 @@
 #include <list>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 
 #include <holdfast/server.h>
@@ -21,7 +22,8 @@ namespace holdfast {
 /// What came of asking a suspect.
 struct Inquiry {
     Suspect suspect;
-    ProbeSummary found;  ///< who is in `silent` has been closed
+    std::string listener;  ///< its name
+    ProbeSummary found;    ///< who is in `silent` has been closed, unless it was known to answer late
 };
 
 /// One second of the population.
@@ -74,6 +76,7 @@ private:
     void watch();
     void take_note();
     void ask_suspects(Time now);
+    [[nodiscard]] std::string name_of(std::uint8_t listener) const;
     [[nodiscard]] bool take_answers(Time now);
     [[nodiscard]] bool is_settling(Time now) const;
     void look(Time now, bool sample);
