@@ -46,9 +46,8 @@ void Mailbox::close_and_drain() {
         const std::lock_guard lock(mutex_);
         closed_ = true;
     }
-    while (run(1'024)) {
+    while (run(1'024) || !posted_.empty()) {
     }
-    while (!posted_.empty()) run(1'024);
     HOLDFAST_CHECK(next_ == taken_.size());
 }
 

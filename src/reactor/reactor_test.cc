@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "reactor/mailbox.h"
+
 namespace holdfast {
 namespace {
 
@@ -52,6 +54,20 @@ TEST(Reactor, TimersRunWhenTheClockSaysSo) {
     clock.advance(10s);
     reactor.turn(client);
     EXPECT_TRUE(ran);
+}
+
+TEST(Mailbox, RunsAllThatWasTakenHoweverMuchWaitsAtTheEnd) {
+    Mailbox mailbox;
+    int ran = 0;
+    const auto post = [&](int pieces) {
+        for (int i = 0; i < pieces; ++i) ASSERT_TRUE(mailbox.post([&ran] { ++ran; }));
+    };
+    post(10);
+    EXPECT_TRUE(mailbox.run(5));
+    post(3'000);
+    mailbox.close_and_drain();
+    EXPECT_EQ(ran, 3'010);
+    EXPECT_FALSE(mailbox.post([] {}));
 }
 
 TEST(Reactor, WorkFromOtherThreadsRunsInOrderAndNoneIsLostAtTheEnd) {
