@@ -24,7 +24,10 @@ bool same(const Option& option, DaemonConfig& a, DaemonConfig& b) {
 
 std::string shown(const Option& option, DaemonConfig& config) {
     std::string text = value_text(option, {config, config.server.listeners.front()});
-    return option.type == OptionType::text ? in_quotes(text) : text;
+    if (option.section == Section::alarm && option.name == "webhook") {
+        return text.empty() ? "\"\"" : "a URL";  // whose path may be a secret
+    }
+    return option.type == OptionType::text ? path_in_quotes(text) : text;
 }
 
 /// The differences in one section, in the words that Server::apply uses for its own. Pure.

@@ -95,7 +95,12 @@ def test_a_flood_is_skipped_and_counted(gateway, devices):
         assert [one["n"] for one in follower.of("item")[:200]] == list(range(1, 201))
 
 
-def test_followers_take_no_thread_away_and_their_number_is_bounded(gateway):
+def test_followers_take_no_thread_away_and_their_number_is_bounded():
+    with Gateway() as gateway:
+        _bound_followers(gateway)
+
+
+def _bound_followers(gateway):
     with contextlib.ExitStack() as stack:
         followers = [stack.enter_context(Follower(gateway)) for _ in range(MOST_FOLLOWERS)]
         assert gateway.request("GET", "/v1/events")[0] == 503
