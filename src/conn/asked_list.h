@@ -22,11 +22,14 @@ public:
         Token number = 0;
         SteadyTime at;
         std::size_t look = 0;  ///< index of the one that is due
+        bool watched = true;   ///< its answer is looked for, and not only its option put back
         bool overdue = false;  ///< was noticed to be
     };
 
     [[nodiscard]] bool full() const { return waiting_[0].size() >= most; }
-    void add(Token number, SteadyTime now) { waiting_[0].push_back({number, now}); }
+    void add(Token number, SteadyTime now, bool watched) {
+        waiting_[0].push_back({.number = number, .at = now, .look = 0, .watched = watched, .overdue = false});
+    }
     /// The same one once more, after the next of `looks`; forgotten after the last.
     void look_again(Asked asked) {
         if (++asked.look < looks.size() && waiting_[asked.look].size() < most) waiting_[asked.look].push_back(asked);

@@ -181,7 +181,7 @@ private:
     void ask_slice();
     void ask_if_quiet(Connection& connection);
     void ask_canaries();
-    void ask_ahead(Connection& connection);
+    void ask_ahead(Connection& connection, bool watched);
     void look_at_asked(AskedList::Asked asked);
     void note_answer(Connection& connection, bool late);
     void notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span);
@@ -220,6 +220,7 @@ private:
     std::optional<SweepPace> asking_pace_;  // none: the kernel asks soon enough
     std::chrono::milliseconds asking_round_{};
     std::uint32_t ask_slot_ = 0;
+    std::uint32_t asked_in_turn_ = 0;
     AskedList asked_;
     bool canaries_on_;
     Canaries canaries_;

@@ -13,8 +13,9 @@ namespace {
 constexpr std::uint32_t sweep_slice_slots = 2'048;
 
 // What loopback and veth queue for a core before they drop in silence is 1,000 packets (net.core.netdev_max_backlog).
-constexpr std::uint32_t herd = 500;          // fewer connections cannot overrun it
-constexpr std::uint32_t most_a_slice = 600;  // looks of the asking ring, of which at most all become probes
+constexpr std::uint32_t herd = 500;           // fewer connections cannot overrun it
+constexpr std::uint32_t watched_of_ring = 4;  // one in so many: looking costs as much as asking
+constexpr std::uint32_t most_a_slice = 600;   // looks of the asking ring, of which at most all become probes
 
 }  // namespace
 
@@ -71,7 +72,7 @@ void Shard::ask_slice() {
 void Shard::ask_if_quiet(Connection& connection) {
     const bool quiet_for_a_round = connection.quiet;
     connection.quiet = !quiet_for_a_round;  // the answer to a probe is traffic
-    if (quiet_for_a_round) ask_ahead(connection);
+    if (quiet_for_a_round) ask_ahead(connection, ++asked_in_turn_ % watched_of_ring == 0);
 }
 
 /// A few drawn at random, whether quiet for a round or not: what shows a partition within a second.
@@ -79,12 +80,12 @@ void Shard::ask_canaries() {
     const std::uint32_t due = canaries_.take(reactor_.now(), registry_.size(), asking_round_);
     for (std::uint32_t i = 0; i < due; ++i) {
         if (Connection* connection = registry_.in_slot(canaries_.draw(registry_.highest_slot()))) {
-            ask_ahead(*connection);
+            ask_ahead(*connection, true);
         }
     }
 }
 
-void Shard::ask_ahead(Connection& connection) {
+void Shard::ask_ahead(Connection& connection, bool watched) {
     if (connection.probe_forced || asked_.full()) return;
     const auto facts = read_tcp_facts(connection.fd);
     // Whom the kernel is asking already keeps the kernel's rhythm, which the bound is reckoned with.
@@ -92,7 +93,7 @@ void Shard::ask_ahead(Connection& connection) {
     force_probe(connection.fd);
     connection.probe_forced = true;
     counters_.asked_ahead.increment();
-    asked_.add(registry_.number_of(connection), reactor_.now());
+    asked_.add(registry_.number_of(connection), reactor_.now(), watched);
 }
 
 void Shard::look_at_asked(AskedList::Asked asked) {
@@ -102,7 +103,8 @@ void Shard::look_at_asked(AskedList::Asked asked) {
         connection->probe_forced = false;
         end_forced_probe(connection->fd, policy_of(*connection).plan.idle);
     }
-    if (!observations_.wanted()) return;
+    const bool unsettled = connection->overdue || connection->slow > 0;
+    if (!observations_.wanted() || (!asked.watched && !unsettled)) return;
     const auto facts = read_tcp_facts(connection->fd);
     if (!facts) return;
     const auto waited = std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - asked.at);
