@@ -87,16 +87,17 @@ def wants_cpu(pid):
 
 
 def wait_until_idle(pid, quiet_s=0.03, poll_s=0.001, timeout_s=30):
-    """Waits until the process has used no CPU for `quiet_s` and wants none; returns (when it last did, its CPU time)."""
+    """Waits until the process has not been at work for `quiet_s` and wants no CPU; returns (when it last was, its CPU time). At work is
+    who used more than half of the time between two looks: a timer's turn now and then is not."""
     deadline = time.monotonic() + timeout_s
-    used = cpu_ns(pid)
-    last_used = time.monotonic()
+    used, looked = cpu_ns(pid), time.monotonic()
+    last_worked = looked
     while time.monotonic() < deadline:
         time.sleep(poll_s)
-        now_used = cpu_ns(pid)
-        now = time.monotonic()
-        if now_used - used > 200_000:  # a timer's turn is less
-            used, last_used = now_used, now
-        elif now - last_used > quiet_s and not wants_cpu(pid):
-            return last_used, now_used
+        now_used, now = cpu_ns(pid), time.monotonic()
+        if now_used - used > 0.5e9 * (now - looked):
+            last_worked = now
+        elif now - last_worked > quiet_s and not wants_cpu(pid):
+            return last_worked, now_used
+        used, looked = now_used, now
     raise RuntimeError(f"process {pid} was still busy after {timeout_s} s")
