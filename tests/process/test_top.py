@@ -73,7 +73,8 @@ def test_sorting(gateway):
 
 
 def test_filtering(gateway):
-    with top(gateway) as terminal:
+    # pyte loses a row now and then to the way in which "screen" moves rows; "linux" redraws them.
+    with top(gateway, env={"TERM": "linux"}) as terminal:
         terminal.shows("10.9.0.7")
         terminal.press("/10.9.0.8\x7f")
         terminal.shows("(Enter applies, Esc leaves): 10.9.0.")
