@@ -10,7 +10,7 @@
 
 #include "app/client_ask.h"
 #include "app/client_text.h"
-#include "app/human.h"
+#include "base/human.h"
 #include "base/printable.h"
 #include "base/units.h"
 

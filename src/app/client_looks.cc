@@ -6,8 +6,8 @@
 #include "admin/query.h"
 #include "app/client_ask.h"
 #include "app/client_text.h"
-#include "app/human.h"
 #include "app/table.h"
+#include "base/human.h"
 
 namespace holdfast {
 namespace {

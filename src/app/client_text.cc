@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "app/human.h"
 #include "app/table.h"
+#include "base/human.h"
 #include "base/printable.h"
 #include "base/units.h"
 

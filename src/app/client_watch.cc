@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "app/client_ask.h"
-#include "app/human.h"
+#include "base/human.h"
 #include "base/printable.h"
 
 namespace holdfast {

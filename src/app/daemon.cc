@@ -20,7 +20,6 @@
 #include "admin/dashboard/assets.h"
 #include "admin/server_control.h"
 #include "app/event_tap.h"
-#include "app/human.h"
 #include "app/log.h"
 #include "app/notify.h"
 #include "app/population_watch.h"
@@ -29,6 +28,7 @@
 #include "app/supervision.h"
 #include "app/verb.h"
 #include "base/clock.h"
+#include "base/human.h"
 #include "base/units.h"
 #include "sink/stream_sink.h"
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "app/answer_view.h"
-#include "app/human.h"
 #include "app/table.h"
+#include "base/human.h"
 #include "base/printable.h"
 
 namespace holdfast {
