@@ -18,13 +18,16 @@ MAY_INCLUDE = {
     "conn": {"base", "reactor", "tcp"},
     "codec": {"base"},
     "server": {"base", "reactor", "tcp", "conn", "codec"},
-    "sink": {"base", "codec"},
+    "spool": {"base"},
+    "sink": {"base", "codec", "spool"},
+    "nats": {"base", "spool"},
+    "fleet": {"base", "codec", "nats", "spool"},
     "config": {"base", "server"},
     "watch": {"base"},
     "admin": {"base", "tcp", "watch"},
     "load": {"base", "reactor", "tcp", "codec"},
     "doctor": {"base", "tcp"},
-    "app": {"base", "codec", "sink", "config", "watch", "admin", "load", "doctor", "app"},
+    "app": {"base", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "doctor", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}}

@@ -34,6 +34,7 @@ struct ListenerConfig {
     std::uint16_t max_bad_items = 100;                ///< bad items in a row that end the connection
     int backlog = 4096;                               ///< listen(2); the kernel caps it at net.core.somaxconn
     bool reuse_port = false;                          ///< several gateway processes may share the address
+    bool acks = false;                                ///< answer to hello and seq: docs/PROTOCOL.md
 };
 
 struct ItemConfig {

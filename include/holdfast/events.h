@@ -3,6 +3,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,10 +42,30 @@ struct Evidence {
     friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 
+/// Who a device says it is (docs/PROTOCOL.md). Empty texts: it has not said.
+struct DeviceName {
+    std::string_view id;
+    std::string_view session;  ///< the run of its numbering; needs an id
+
+    friend bool operator==(const DeviceName&, const DeviceName&) = default;
+};
+
+/// A listener with `acks` tells it when the device has said its hello, or something else, or has been silent for a
+/// second or two; any other at once.
 struct ConnectedEvent {
     ConnectionId conn;
     std::string_view listener;
     Endpoint peer;
+    EventTime at;
+    DeviceName device = {};
+};
+
+/// The device has said its hello after its `connected` was told.
+struct IdentifiedEvent {
+    ConnectionId conn;
+    std::string_view listener;
+    Endpoint peer;
+    DeviceName device = {};
     EventTime at;
 };
 
@@ -57,6 +78,8 @@ struct ItemEvent {
     std::string_view key;   ///< the key field's value, unescaped, UTF-8
     std::string_view item;  ///< the device's JSON object, byte for byte
     EventTime at;
+    DeviceName device = {};
+    std::uint64_t seq = 0;  ///< the device's number for it, in its session; 0: it does not number
 };
 
 struct ClosedEvent {
@@ -72,6 +95,29 @@ struct ClosedEvent {
     std::uint64_t bytes_out = 0;
     std::chrono::milliseconds duration{};
     EventTime at;
+    DeviceName device = {};
+};
+
+/// A numbered item that was refused, and counts as handled: there will be no event, but its number is taken.
+struct RefusedItem {
+    ConnectionId conn;
+    DeviceName device = {};
+    std::uint64_t seq = 0;
+};
+
+/// What acknowledging needs of an EventHandler whose events outlive a crash. Called on the reactor's thread; must not
+/// block.
+class Durable {
+public:
+    virtual ~Durable() = default;
+
+    /// From now on calls `tell` when the first `count` calls of this handler's on_... functions (on_turn_end apart)
+    /// have become durable; any thread, growing. Called once, before the first event.
+    virtual void tell_durable(std::function<void(std::uint64_t count)> tell) = 0;
+
+    /// Calls `answer` with the last number of that session that is durable, 0 if none: once all is durable that any
+    /// handler of the same sink was given before, in turns that have ended. Any thread.
+    virtual void look_up(const DeviceName& device, std::function<void(std::uint64_t seq)> answer) = 0;
 };
 
 /// Takes the events of one reactor: connected, then items, then exactly one closed for each connection.
@@ -84,6 +130,8 @@ public:
     virtual void on_connected(const ConnectedEvent& event) = 0;
     virtual void on_item(const ItemEvent& event) = 0;
     virtual void on_closed(const ClosedEvent& event) = 0;
+    virtual void on_identified(const IdentifiedEvent&) {}
+    virtual void on_refused(const RefusedItem&) {}
 
     /// The turn that called the others has ended: the place to hand a batch on.
     virtual void on_turn_end() {}
@@ -91,6 +139,9 @@ public:
     /// False pauses reading from devices (they see their window close); asked again every turn and every few
     /// milliseconds while paused. Nothing is dropped meanwhile.
     [[nodiscard]] virtual bool ready() { return true; }
+
+    /// Null: what it is given does not outlive a crash, and a listener with `acks` is an error.
+    [[nodiscard]] virtual Durable* durable() { return nullptr; }
 };
 
 }  // namespace holdfast

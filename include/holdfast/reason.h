@@ -20,18 +20,20 @@ enum class CloseReason : std::uint8_t {
     read_idle,           ///< no complete item within `read_idle`
     item_deadline,       ///< a started item was not finished within `item_deadline`
     kicked,              ///< an operator or the embedding program closed it
+    superseded,          ///< a newer connection of the same device took its place
     item_too_large,      ///< an item exceeded `item.max_bytes`
     too_many_bad_items,  ///< `max_bad_items` bad items in a row
     out_of_memory,       ///< the process or the kernel had no memory for it
     drained,             ///< its listener was removed by a new configuration
     shutdown,            ///< the gateway stopped
+    gateway_lost,        ///< its gateway vanished from the fleet; told by another one
     internal_error,      ///< an error that no other reason explains: a defect to report
 };
 
 /// Who or what a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
-inline constexpr std::size_t close_reason_count = 15;
+inline constexpr std::size_t close_reason_count = 17;
 
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;

@@ -22,8 +22,8 @@
 namespace holdfast {
 
 /// Why a started item was not one. The words are the metric's labels.
-enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_deep, too_large };
-inline constexpr std::size_t bad_item_count = 6;
+enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_deep, too_large, bad_hello, bad_seq };
+inline constexpr std::size_t bad_item_count = 8;
 [[nodiscard]] std::string_view to_string(BadItem kind) noexcept;
 
 enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out, peer, key };
@@ -35,6 +35,7 @@ struct ConnectionQuery {
     std::optional<Prefix> peer;
     std::optional<std::string> key;  ///< the key of its latest item, compared exactly
     std::optional<std::string> listener;
+    std::optional<std::string> id = {};         ///< the device's own, compared exactly
     ConnectionSort sort = ConnectionSort::age;  ///< age: oldest first; idle: longest idle first; counts: largest first
     bool reverse = false;
     std::size_t offset = 0;
@@ -45,7 +46,9 @@ struct ConnectionRow {
     ConnectionId conn;
     std::string listener;
     Endpoint peer;
-    std::string key;  ///< of its latest item; empty before the first
+    std::string key;           ///< of its latest item; empty before the first
+    std::string id = {};       ///< of the device; empty if it has not said
+    std::string session = {};  ///< of its numbering; empty if it has none
     EventTime connected_at;
     std::chrono::milliseconds age{};
     std::chrono::milliseconds since_item{};  ///< since its latest item, or since it connected
@@ -97,12 +100,22 @@ struct ApplyReport {
 
 enum class SendOutcome : std::uint8_t { queued, no_such_connection, queue_full };
 
+/// How far a downlink item got in the time that there was.
+enum class Delivery : std::uint8_t {
+    absent,      ///< there is no such connection
+    queue_full,  ///< the device does not read: nothing was sent
+    sent,        ///< given to the kernel, or waiting for it
+    acked,       ///< the device's kernel has acknowledged every byte of it
+};
+[[nodiscard]] std::string_view to_string(Delivery delivery) noexcept;
+
 /// A connection that has ended: its `closed` event, kept.
 struct ClosedLife {
     ConnectionId conn;
     std::string listener;
     Endpoint peer;
     std::string key;
+    std::string id = {};
     CloseReason reason{};
     int error = 0;
     std::string detail;
@@ -146,6 +159,10 @@ struct ListenerStatus {
     DurationHistogram duration;    ///< of ended connections
     std::uint64_t items = 0;
     std::array<std::uint64_t, bad_item_count> bad_items{};  ///< by BadItem
+    std::uint64_t identified = 0;                           ///< connections whose device has said its id
+    std::uint64_t acks = 0;                                 ///< sent; each is for any number of items
+    std::uint64_t repeated_items = 0;  ///< numbered items that had been taken before, and were dropped
+    std::uint64_t gaps = 0;            ///< numbered items that came before the expected one, and were dropped
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     LivenessPlan plan;  ///< its socket options as read back from the kernel
@@ -218,13 +235,18 @@ public:
     /// changed.
     [[nodiscard]] Result<ApplyReport> apply(ServerConfig config);
 
-    /// Ends it as `kicked`; false if there is no such connection.
-    bool close(ConnectionId id);
+    /// The living connection of a device. Never waits.
+    [[nodiscard]] std::optional<ConnectionId> find(std::string_view device) const;
+
+    /// Ends it as `kicked`, or for another reason of kind policy; false if there is no such connection.
+    bool close(ConnectionId id, CloseReason reason = CloseReason::kicked);
     /// Ends all whose peer lies in `peer`; how many.
     std::size_t close_all(const Prefix& peer);
 
     /// Sends one JSON object (the caller has validated it), framed as its listener says.
     [[nodiscard]] SendOutcome send(ConnectionId id, std::string_view json_object);
+    /// The same, and waits up to `patience` for the device's kernel to acknowledge it.
+    [[nodiscard]] Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience);
 
 private:
     class Impl;

@@ -23,11 +23,13 @@ constexpr std::array<Row, close_reason_count> rows{{
     {CloseReason::read_idle, ReasonKind::policy, "read_idle"},
     {CloseReason::item_deadline, ReasonKind::policy, "item_deadline"},
     {CloseReason::kicked, ReasonKind::policy, "kicked"},
+    {CloseReason::superseded, ReasonKind::policy, "superseded"},
     {CloseReason::item_too_large, ReasonKind::protocol, "item_too_large"},
     {CloseReason::too_many_bad_items, ReasonKind::protocol, "too_many_bad_items"},
     {CloseReason::out_of_memory, ReasonKind::resource, "out_of_memory"},
     {CloseReason::drained, ReasonKind::local, "drained"},
     {CloseReason::shutdown, ReasonKind::local, "shutdown"},
+    {CloseReason::gateway_lost, ReasonKind::local, "gateway_lost"},
     {CloseReason::internal_error, ReasonKind::local, "internal_error"},
 }};
 

@@ -316,11 +316,13 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
                         config);
 }
 
-bool Server::close(ConnectionId id) {
-    return impl_->ask_connection<bool>(id, false, [](Shard& shard, Connection& connection, const Reply<bool>& reply) {
-        shard.close(connection, CloseReason::kicked);
-        reply(true);
-    });
+bool Server::close(ConnectionId id, CloseReason reason) {
+    HOLDFAST_CHECK(kind_of(reason) == ReasonKind::policy);
+    return impl_->ask_connection<bool>(id, false,
+                                       [reason](Shard& shard, Connection& connection, const Reply<bool>& reply) {
+                                           shard.close(connection, reason);
+                                           reply(true);
+                                       });
 }
 
 std::size_t Server::close_all(const Prefix& peer) {

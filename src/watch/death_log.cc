@@ -5,8 +5,10 @@ namespace holdfast {
 std::optional<DeathClass> class_of(CloseReason reason) {
     switch (reason) {
         case CloseReason::kicked:
+        case CloseReason::superseded:
         case CloseReason::drained:
         case CloseReason::shutdown:
+        case CloseReason::gateway_lost:
             return std::nullopt;
         case CloseReason::peer_closed:
             return DeathClass::orderly;

@@ -21,7 +21,7 @@ enum class DeathClass : std::uint8_t {
 };
 inline constexpr std::size_t death_class_count = 3;
 
-/// Nothing for the ends that the gateway's operator chose: kicked, drained, shutdown.
+/// Nothing for the ends that the gateway's operator chose: kicked, drained, shutdown; or where another took its place.
 [[nodiscard]] std::optional<DeathClass> class_of(CloseReason reason);
 
 struct DeathRecord {

@@ -117,8 +117,10 @@ Theme theme_of(CloseReason reason) {
         case CloseReason::internal_error:
             return Theme::defect;
         case CloseReason::kicked:
+        case CloseReason::superseded:
         case CloseReason::drained:
         case CloseReason::shutdown:
+        case CloseReason::gateway_lost:
             break;
     }
     return Theme::mixed;

@@ -152,6 +152,11 @@ void ItemWatch::explain(const Look& look, Alarm& alarm) const {
                 "Compare what they send with the listener's framing; holdfast closed --reason "
                 "too_many_bad_items names devices.";
             break;
+        case BadItem::bad_hello:
+        case BadItem::bad_seq:
+            alarm.cause = "Devices that say hello or number their items do not do it as docs/PROTOCOL.md has it.";
+            alarm.advice = "Compare what they send with docs/PROTOCOL.md; most likely a release of theirs is new.";
+            break;
     }
 }
 

@@ -6,7 +6,7 @@ const kindOfReason = new Map(Object.entries({
   read_idle: 'policy', item_deadline: 'policy', kicked: 'policy', superseded: 'policy',
   item_too_large: 'protocol', too_many_bad_items: 'protocol', tls_failed: 'protocol', proxy_header_invalid: 'protocol',
   out_of_memory: 'resource', shed: 'resource',
-  drained: 'local', shutdown: 'local', internal_error: 'local',
+  drained: 'local', shutdown: 'local', gateway_lost: 'local', internal_error: 'local',
 }));
 
 export const kinds = ['peer', 'network', 'policy', 'protocol', 'resource', 'local'];

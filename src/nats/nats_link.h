@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/result.h>
+
+// The C client's own types, so that nats.h stays out of everybody else's build.
+struct __natsConnection;
+struct __jsCtx;
+
+namespace holdfast {
+
+struct NatsOptions {
+    std::string url;          ///< one or more of nats://host:port or tls://host:port, with commas between them
+    std::string credentials;  ///< a .creds file; empty: none
+    std::string tls_ca;       ///< PEM; with any of these three, TLS is used
+    std::string tls_cert;
+    std::string tls_key;
+    std::string name;  ///< what the server shows of this client
+};
+
+/// What the server says of itself: what its acknowledgement of a message survives depends on it.
+struct NatsServerFacts {
+    std::string version;
+    std::string cluster;  ///< empty: it is alone
+    bool jetstream = false;
+};
+
+/// One connection to a NATS cluster, which comes back by itself with back-off for as long as this lives. Owns the
+/// client's connection and JetStream context. Thread-safe; callbacks come on the client library's threads.
+class NatsLink {
+public:
+    /// Never waits for a server: it connects in the background. Errors: an URL or file that cannot be used.
+    [[nodiscard]] static Result<std::unique_ptr<NatsLink>> open(NatsOptions options);
+    NatsLink(const NatsLink&) = delete;
+    NatsLink& operator=(const NatsLink&) = delete;
+    virtual ~NatsLink() = default;
+
+    [[nodiscard]] virtual bool connected() const = 0;
+    [[nodiscard]] virtual std::string trouble() const = 0;  ///< empty while connected; else why not, and since when
+    [[nodiscard]] virtual std::uint64_t reconnects() const = 0;
+    [[nodiscard]] virtual NatsServerFacts facts() const = 0;   ///< of the server that it is, or was last, connected to
+    [[nodiscard]] virtual std::string url_in_use() const = 0;  ///< without user and password
+
+    /// Called whenever it has connected, the first time too; several may be told. Removed by destroying what it
+    /// returns.
+    class Watcher {
+    public:
+        virtual ~Watcher() = default;
+    };
+    [[nodiscard]] virtual std::unique_ptr<Watcher> on_connected(std::function<void()> call) = 0;
+
+    /// Null until it has been connected once. Both live as long as this.
+    [[nodiscard]] virtual __natsConnection* connection() const = 0;
+    [[nodiscard]] virtual __jsCtx* jetstream() const = 0;
+
+protected:
+    NatsLink() = default;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/result.h>
+
+#include "spool/position.h"
+
+namespace holdfast {
+
+struct SpoolOptions {
+    std::string directory;                              ///< made with mode 0700 if missing; the files in it have 0600
+    std::chrono::milliseconds commit_interval{5};       ///< what arrives within it shares a commit
+    std::size_t commit_bytes = std::size_t{256} << 10;  ///< or so much, whichever comes first
+    std::uint64_t retain_bytes = std::uint64_t{10} << 30;  ///< of the files; older events go first
+    std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
+    std::vector<std::string>
+        required_groups;  ///< events stay until each of these has had them, whatever retention says
+    std::function<void(const std::string& error)> on_trouble;      ///< once when it begins to fail; the spool's thread
+    std::function<void()> on_recovered;                            ///< once when it goes on
+    std::function<void(const std::string& report)> on_quarantine;  ///< a damaged row was put aside
+};
+
+/// The last number of a device's session that a batch takes with it.
+struct SessionMark {
+    std::string id;
+    std::string session;
+    std::uint64_t seq = 0;
+};
+
+/// What is appended together and becomes durable together: whole lines, in order.
+struct SpoolBatch {
+    std::string lines;         ///< each event with its '\n'
+    std::uint64_t events = 0;  ///< lines
+    /// Whose events these are, in order: {"devices", 200}, {"meters", 56}. Sums up to `events`.
+    std::vector<std::pair<std::string, std::uint64_t>> listeners;
+    std::vector<SessionMark> marks;
+    std::function<void()> durable;  ///< called on the spool's thread when it is; may be empty
+};
+
+/// One event as it was appended.
+struct SpooledEvent {
+    Position position = 0;
+    std::string_view listener;
+    std::string_view line;  ///< without its '\n'
+};
+
+/// Positions that are gone: they were damaged (quarantined), or retention has removed them.
+struct MissingRange {
+    Position first = 0;
+    Position last = 0;
+    std::string why;
+};
+
+/// A stretch of events with no hole in it.
+struct SpoolPage {
+    std::vector<SpooledEvent> events;   ///< views into `text` and `names`
+    std::vector<MissingRange> missing;  ///< between the position asked for and the first event
+    Position next_after = 0;            ///< go on with this
+    Position last = 0;                  ///< the newest durable event at the time
+    std::string text;
+    std::vector<std::string> names;
+
+    SpoolPage() = default;
+    SpoolPage(SpoolPage&&) noexcept = default;  // (deque or unique_ptr inside if views would move)
+    SpoolPage& operator=(SpoolPage&&) noexcept = default;
+};
+
+struct SpoolGroup {
+    std::string name;
+    Position position = 0;  ///< it has had everything up to here
+    bool required = false;
+    std::chrono::sys_time<std::chrono::milliseconds> moved_at;
+};
+
+struct SpoolStatus {
+    std::string id;                    ///< drawn when the spool was made: 16 hexadecimal digits
+    Position first = 0;                ///< the oldest event that is still there
+    Position last = 0;                 ///< the newest durable one
+    std::uint64_t events = 0;          ///< appended since start
+    std::uint64_t waiting_events = 0;  ///< of those, not durable yet
+    std::uint64_t waiting_bytes = 0;
+    std::uint64_t commits = 0;
+    std::uint64_t file_bytes = 0;        ///< of the database and its log
+    std::uint64_t quarantined_rows = 0;  ///< since the spool was made
+    std::uint64_t quarantined_events = 0;
+    std::chrono::milliseconds oldest{};  ///< age of the first event
+    std::string error;                   ///< empty while it can write
+    std::vector<SpoolGroup> groups;
+};
+
+/// The embedded durable log of events: SQLite in WAL mode with synchronous = FULL, one row for each commit. Owns the
+/// database, the lock on its directory and a thread that writes. Appending never waits; reading is for any thread and
+/// waits for the disk. Ends by stop(), which the destructor calls too.
+class Spool {
+public:
+    /// Makes or opens it. Errors: another process has it, no permission, not a spool, from a newer version.
+    [[nodiscard]] static Result<std::unique_ptr<Spool>> open(SpoolOptions options);
+    virtual ~Spool() = default;
+
+    /// Any thread; in the order of the calls. Bounding what waits is the caller's business: see waiting_bytes().
+    virtual void append(SpoolBatch batch) = 0;
+    [[nodiscard]] virtual std::size_t waiting_bytes() const = 0;  ///< cheap; any thread
+
+    /// The last durable number of that session, once all that was appended before is durable; on the spool's thread.
+    virtual void look_up(std::string id, std::string session, std::function<void(std::uint64_t seq)> answer) = 0;
+
+    /// Events behind `after`: at least one if there is one, at most so many, and no more bytes than that beyond the
+    /// first. Errors: the database cannot be read.
+    [[nodiscard]] virtual Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) = 0;
+    /// Until there is one behind `after`, at most so long; whether there is.
+    virtual bool wait_for(Position after, std::chrono::milliseconds patience) = 0;
+
+    [[nodiscard]] virtual std::vector<SpoolGroup> groups() = 0;
+    /// Durable when it returns. A group comes into being with its first position. Errors: a position beyond the newest
+    /// event, a name that is not 1 to 64 of A-Z a-z 0-9 _ . -, the disk.
+    [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, Position position) = 0;
+    /// Errors: there is none of that name, or it is required.
+    [[nodiscard]] virtual std::optional<Error> remove_group(const std::string& group) = 0;
+
+    /// Of a new configuration: intervals, retention, required groups.
+    virtual void change(const SpoolOptions& options) = 0;
+
+    [[nodiscard]] virtual SpoolStatus status() = 0;
+
+    /// Writes what waits, for at most `patience`; the number of events that it could not write.
+    virtual std::uint64_t stop(std::chrono::milliseconds patience) = 0;
+    virtual void give_up() = 0;  ///< any thread: a stop() under way, or to come, waits no longer
+};
+
+}  // namespace holdfast
