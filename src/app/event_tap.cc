@@ -51,12 +51,19 @@ public:
         if (hub_.wanted(FeedKind::closed)) [[unlikely]]
             show(FeedKind::closed, event, &EventWriter::append_closed);
     }
+    void on_identified(const IdentifiedEvent& event) override {
+        inner_->on_identified(event);
+        if (hub_.wanted(FeedKind::connected)) [[unlikely]]
+            show(FeedKind::connected, event, &EventWriter::append_identified);
+    }
+    void on_refused(const RefusedItem& item) override { inner_->on_refused(item); }
     void on_turn_end() override {
         inner_->on_turn_end();
         if (skipping_) [[unlikely]]
             tell_skipped();
     }
     bool ready() override { return inner_->ready(); }
+    Durable* durable() override { return inner_->durable(); }
 
 private:
     template <typename Event>

@@ -17,10 +17,11 @@ using namespace std::chrono_literals;
 struct Written {
     std::vector<std::string> lines;
     int turns = 0;
+    int refused = 0;
     bool ready = true;
 };
 
-class WritingHandler final : public EventHandler {
+class WritingHandler final : public EventHandler, public Durable {
 public:
     explicit WritingHandler(Written& to) : to_(to) {}
     void on_connected(const ConnectedEvent& event) override {
@@ -28,8 +29,15 @@ public:
     }
     void on_item(const ItemEvent& event) override { writer_.append_item(to_.lines.emplace_back(), event); }
     void on_closed(const ClosedEvent& event) override { writer_.append_closed(to_.lines.emplace_back(), event); }
+    void on_identified(const IdentifiedEvent& event) override {
+        writer_.append_identified(to_.lines.emplace_back(), event);
+    }
+    void on_refused(const RefusedItem&) override { ++to_.refused; }
     void on_turn_end() override { ++to_.turns; }
     bool ready() override { return to_.ready; }
+    Durable* durable() override { return this; }
+    void tell_durable(std::function<void(std::uint64_t)>) override {}
+    void look_up(const DeviceName&, std::function<void(std::uint64_t)>) override {}
 
 private:
     Written& to_;
@@ -67,6 +75,8 @@ protected:
         return hub_.subscribe(all);
     }
 
+    void identified() { tap_->on_identified({conn_, "devices", peer_, {"device-17", "boot-42"}, at_}); }
+
     EventHub hub_;
     Written written_;
     std::unique_ptr<EventHandler> tap_ = tap_events(std::make_unique<WritingHandler>(written_), hub_);
@@ -79,8 +89,12 @@ TEST_F(EventTapTest, EveryCallReachesTheSinksHandler) {
     connected();
     item(1);
     closed();
+    identified();
+    tap_->on_refused({conn_, {"device-17", "boot-42"}, 3});
     tap_->on_turn_end();
-    EXPECT_EQ(written_.lines.size(), 3U);
+    EXPECT_EQ(written_.lines.size(), 4U);
+    EXPECT_EQ(written_.refused, 1);
+    EXPECT_NE(dynamic_cast<WritingHandler*>(tap_->durable()), nullptr);
     EXPECT_EQ(written_.turns, 1);
     EXPECT_TRUE(tap_->ready());
     written_.ready = false;
@@ -103,6 +117,15 @@ TEST_F(EventTapTest, ShowsTheSinksVeryLines) {
         written_.lines.erase(written_.lines.begin());
     }
     EXPECT_FALSE(feed->next(0ms));
+}
+
+TEST_F(EventTapTest, ShowsAnIdentifiedDeviceAmongTheConnected) {
+    const auto feed = follow({FeedKind::connected});
+    identified();
+    const auto message = feed->next(0ms);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->kind, FeedKind::connected);
+    EXPECT_EQ(message->json + "\n", written_.lines.front());
 }
 
 TEST_F(EventTapTest, ShowsOnlyWhatIsWanted) {

@@ -53,18 +53,6 @@ void write_endpoint(LineBuffer& out, const Endpoint& endpoint) {
 constexpr std::size_t max_connection_id = 2 * LineBuffer::max_hexadecimal + 1;
 constexpr std::size_t max_endpoint = 80;  // the longest is [ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535
 
-void append_connection(std::string& out, std::string_view head, ConnectionId conn, const Endpoint& peer,
-                       std::string_view tail) {
-    LineBuffer line(out, head.size() + max_connection_id + max_endpoint + tail.size() + 20);
-    line.text(head);
-    line.literal(R"("conn":")");
-    write_connection_id(line, conn);
-    line.literal(R"(","peer":")");
-    write_endpoint(line, peer);
-    line.literal("\"");
-    line.text(tail);
-}
-
 // Whether all eight are printable ASCII and neither " nor \, by arithmetic on each byte of a word: a byte's high bit
 // stays clear unless it, or one below it, is none of these.
 bool stand_for_themselves(const char* eight) {
@@ -97,6 +85,33 @@ void append_text(std::string& out, std::string_view text) {
     out += '"';
     out += text;
     out += '"';
+}
+
+// `"conn":...,"peer":...`, the listener between them unless it is empty, and the device's name if it has told it.
+void append_origin(std::string& out, ConnectionId conn, std::string_view listener, const Endpoint& peer,
+                   const DeviceName& device) {
+    {
+        LineBuffer line(out, max_connection_id + 10);
+        line.literal(R"("conn":")");
+        write_connection_id(line, conn);
+        line.literal("\"");
+    }
+    if (!listener.empty()) {
+        out += R"(,"listener":)";
+        append_text(out, listener);
+    }
+    {
+        LineBuffer line(out, max_endpoint + 10);
+        line.literal(R"(,"peer":")");
+        write_endpoint(line, peer);
+        line.literal("\"");
+    }
+    if (device.id.empty()) return;
+    out += R"(,"id":)";
+    append_text(out, device.id);
+    if (device.session.empty()) return;
+    out += R"(,"session":)";
+    append_text(out, device.session);
 }
 
 template <typename Number>
@@ -136,19 +151,15 @@ void append_seconds(std::string& out, milliseconds duration) {
 
 void EventWriter::append_connected(std::string& out, const ConnectedEvent& event) {
     remember_time(event.at);
-    out += R"({"event":"connected","conn":")";
-    {
-        LineBuffer line(out, max_connection_id);
-        write_connection_id(line, event.conn);
-    }
-    out += R"(","listener":)";
-    append_text(out, event.listener);
-    out += R"(,"peer":")";
-    {
-        LineBuffer line(out, max_endpoint);
-        write_endpoint(line, event.peer);
-    }
-    out += '"';
+    out += R"({"event":"connected",)";
+    append_origin(out, event.conn, event.listener, event.peer, event.device);
+    out += tail_;
+}
+
+void EventWriter::append_identified(std::string& out, const IdentifiedEvent& event) {
+    remember_time(event.at);
+    out += R"({"event":"identified",)";
+    append_origin(out, event.conn, event.listener, event.peer, event.device);
     out += tail_;
 }
 
@@ -156,9 +167,13 @@ void EventWriter::append_item(std::string& out, const ItemEvent& event) {
     remember_connection(event);
     remember_time(event.at);
     const std::string_view key = is_plain(event.key) ? event.key : escaped(event.key);
-    LineBuffer line(out,
-                    item_head_.size() + LineBuffer::max_decimal + key.size() + event.item.size() + tail_.size() + 20);
+    LineBuffer line(
+        out, item_head_.size() + 2 * LineBuffer::max_decimal + key.size() + event.item.size() + tail_.size() + 30);
     line.text(item_head_);
+    if (has_seq_) {
+        line.decimal(event.seq);
+        line.literal(R"(,"n":)");
+    }
     line.decimal(event.n);
     line.literal(R"(,"key":")");
     line.text(key);
@@ -169,7 +184,9 @@ void EventWriter::append_item(std::string& out, const ItemEvent& event) {
 
 void EventWriter::append_closed(std::string& out, const ClosedEvent& event) {
     remember_time(event.at);
-    append_connection(out, R"({"event":"closed",)", event.conn, event.peer, R"(,"reason":")");
+    out += R"({"event":"closed",)";
+    append_origin(out, event.conn, {}, event.peer, event.device);
+    out += R"(,"reason":")";
     out += to_string(event.reason);
     out += R"(","kind":")";
     out += to_string(kind_of(event.reason));
@@ -196,11 +213,19 @@ std::string_view EventWriter::escaped(std::string_view text) {
 }
 
 void EventWriter::remember_connection(const ItemEvent& event) {
-    if (!item_head_.empty() && conn_ == event.conn && peer_ == event.peer) return;
+    const bool has_seq = event.seq != 0;
+    if (!item_head_.empty() && conn_ == event.conn && peer_ == event.peer && has_seq_ == has_seq &&
+        id_ == event.device.id && session_ == event.device.session) {
+        return;
+    }
     conn_ = event.conn;
     peer_ = event.peer;
-    item_head_.clear();
-    append_connection(item_head_, R"({"event":"item",)", conn_, peer_, R"(,"n":)");
+    id_ = event.device.id;
+    session_ = event.device.session;
+    has_seq_ = has_seq;
+    item_head_ = R"({"event":"item",)";
+    append_origin(item_head_, conn_, {}, peer_, event.device);
+    item_head_ += has_seq ? R"(,"seq":)" : R"(,"n":)";
 }
 
 void EventWriter::remember_time(EventTime at) {

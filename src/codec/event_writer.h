@@ -9,8 +9,8 @@
 namespace holdfast {
 
 /// Appends events as lines of JSON, '\n' included, exactly as in docs/EVENTS.md; what it appends depends on the event
-/// alone. Owns the text of the last item's connection and instant, which the next item usually shares. One a handler;
-/// not thread-safe.
+/// alone. Owns the text of the last item's connection, device and instant, which the next item usually shares. One a
+/// handler; not thread-safe.
 class EventWriter {
 public:
     void append_connected(std::string& out, const ConnectedEvent& event);
@@ -18,6 +18,7 @@ public:
     /// one event stays one line; every other byte of the device's object is unchanged.
     void append_item(std::string& out, const ItemEvent& event);
     void append_closed(std::string& out, const ClosedEvent& event);
+    void append_identified(std::string& out, const IdentifiedEvent& event);
 
 private:
     void remember_connection(const ItemEvent& event);
@@ -26,7 +27,10 @@ private:
 
     ConnectionId conn_;
     Endpoint peer_;
-    std::string item_head_;  ///< an item line up to its number, for conn_ and peer_; empty before the first
+    std::string id_;  ///< with session_, the device's name
+    std::string session_;
+    bool has_seq_ = false;
+    std::string item_head_;  ///< an item line up to its first number, for all of the above; empty before the first
     std::optional<EventTime> at_;
     std::string tail_;     ///< the end of every line at at_
     std::string escaped_;  ///< the last key that needed it

@@ -56,6 +56,34 @@ TEST(EventWriter, Connected) {
               "\"peer\":\"10.2.0.9:51514\",\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
 }
 
+TEST(EventWriter, Identified) {
+    std::string out;
+    EventWriter().append_identified(out, {conn, "devices", peer(), {"device-17", "boot-42"}, at});
+    EXPECT_EQ(out,
+              "{\"event\":\"identified\",\"conn\":\"7f2c-1\",\"listener\":\"devices\",\"peer\":\"10.2.0.9:51514\","
+              "\"id\":\"device-17\",\"session\":\"boot-42\",\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
+}
+
+TEST(EventWriter, TheDevicesNameFollowsThePeerInEveryEvent) {
+    const std::string name = R"("peer":"10.2.0.9:51514","id":"dev\"ice","session":"b\\1",)";
+    const DeviceName device{"dev\"ice", "b\\1"};
+    std::string out;
+    EventWriter().append_connected(out, {conn, "devices", peer(), at, device});
+    EXPECT_NE(out.find(name + R"("at":)"), std::string::npos) << out;
+    ClosedEvent closed = closed_event();
+    closed.device = device;
+    EXPECT_NE(line_of(closed).find(name + R"("reason":)"), std::string::npos) << line_of(closed);
+    ItemEvent item = item_event("{}", 7);
+    item.device = device;
+    EXPECT_NE(line_of(item).find(name + R"("n":7,"key":)"), std::string::npos) << line_of(item);
+    item.seq = 18446744073709551615U;
+    EXPECT_NE(line_of(item).find(name + R"("seq":18446744073709551615,"n":7,"key":)"), std::string::npos)
+        << line_of(item);
+    item.device.session = {};
+    item.seq = 0;
+    EXPECT_NE(line_of(item).find(R"("id":"dev\"ice","n":7,)"), std::string::npos) << line_of(item);
+}
+
 TEST(EventWriter, Item) {
     EXPECT_EQ(line_of(item_event(R"({"ip":"10.20.30.40","status":"online"})")),
               "{\"event\":\"item\",\"conn\":\"7f2c-1\",\"peer\":\"10.2.0.9:51514\",\"n\":1,\"key\":\"10.20.30.40\","
@@ -162,13 +190,17 @@ TEST(EventWriter, IdsAndPeersReadAsEverywhereElse) {
 
 TEST(EventWriter, WhatItRemembersNeverShows) {
     std::vector<ItemEvent> events;
-    for (int i = 0; i < 64; ++i) {
+    for (int i = 0; i < 512; ++i) {
         ItemEvent event = item_event("{}", static_cast<std::uint64_t>(i));
         event.conn.number += static_cast<std::uint64_t>(i & 1);
         if ((i & 2) != 0) event.conn.run = 9;
         if ((i & 4) != 0) event.peer = peer("10.2.0.9:51515");
         if ((i & 8) != 0) event.peer.address = peer("10.2.0.10:1").address;
         if ((i & 16) != 0) event.at += 1ms;
+        if ((i & 32) != 0) event.device.id = "device-17";
+        if ((i & 64) != 0) event.device = {"device-18", "boot-1"};
+        if ((i & 128) != 0) event.device.session = "boot-2";
+        if ((i & 256) != 0) event.seq = 9;
         events.push_back(event);
     }
     EventWriter writer;
