@@ -42,6 +42,27 @@ private:
     simdjson::dom::document document_;
 };
 
+/// Whether the object has such a text, or has none and need not: then it is empty.
+bool read_word(simdjson::dom::object object, std::string_view name, std::size_t most, bool needed, std::string& word) {
+    simdjson::dom::element field;
+    if (object[name].get(field) != simdjson::SUCCESS) return !needed;
+    std::string_view text;
+    if (field.get(text) != simdjson::SUCCESS || !is_device_word(text, most)) return false;
+    word = text;
+    return true;
+}
+
+std::optional<Hello> read_hello(simdjson::dom::element field) {
+    simdjson::dom::object object;
+    Hello hello;
+    if (field.get(object) != simdjson::SUCCESS) return std::nullopt;
+    if (!read_word(object, "id", max_device_id, true, hello.id)) return std::nullopt;
+    if (!read_word(object, "session", max_session, false, hello.session)) return std::nullopt;
+    if (object["from"].get(field) != simdjson::SUCCESS) return hello;
+    const bool good = field.get(hello.from) == simdjson::SUCCESS && hello.from >= 1 && hello.from <= max_seq;
+    return good ? std::optional(hello) : std::nullopt;
+}
+
 }  // namespace
 
 /// The decoder behind its header, which keeps simdjson's out of everybody else's build. Owns a parser of many lines and
@@ -60,6 +81,8 @@ public:
     }
 
     Decoded decode(std::string_view text) {
+        object_.reset();
+        with_numbers_ = {};
         if (text.size() > max_bytes_) return {BadItem::too_large, {}};
         if (const auto line = lines_.document(text)) return judge(*line);
         simdjson::dom::element document;
@@ -71,10 +94,25 @@ public:
 
     void expect_lines(std::span<const char> window) noexcept { lines_.expect(window); }
 
+    std::optional<std::uint64_t> seq() const noexcept {
+        std::uint64_t number = 0;
+        if (!object_) return std::nullopt;
+        if (!with_numbers_.empty()) return seq_among_large_numbers();
+        if ((*object_)["seq"].get(number) != simdjson::SUCCESS) return std::nullopt;
+        return number >= 1 && number <= max_seq ? std::optional(number) : std::nullopt;
+    }
+
+    Greeting greeting() const {
+        simdjson::dom::element field;
+        if (!object_ || (*object_)["hello"].get(field) != simdjson::SUCCESS) return {};
+        return {.tried = true, .hello = read_hello(field)};
+    }
+
 private:
-    Decoded judge(simdjson::dom::element document) const {
+    Decoded judge(simdjson::dom::element document) {
         simdjson::dom::object object;
         if (document.get(object) != simdjson::SUCCESS) return {BadItem::not_object, {}};
+        object_ = object;
         for (const auto field : object) {
             if (!is_key(field.key)) continue;
             std::string_view key;
@@ -87,6 +125,17 @@ private:
     bool is_key(std::string_view name) const {
         return name.size() == key_field_.size() &&
                std::equal(name.begin(), name.end(), key_field_.begin(), [](char a, char b) { return lower(a) == b; });
+    }
+
+    // The parser that looks no further than it is asked to.
+    std::optional<std::uint64_t> seq_among_large_numbers() const noexcept {
+        simdjson::ondemand::parser parser;
+        simdjson::ondemand::document document;
+        std::uint64_t number = 0;
+        const simdjson::padded_string_view padded(with_numbers_, with_numbers_.size() + item_padding);
+        if (parser.iterate(padded).get(document) != simdjson::SUCCESS) return std::nullopt;
+        if (document["seq"].get(number) != simdjson::SUCCESS) return std::nullopt;
+        return number >= 1 && number <= max_seq ? std::optional(number) : std::nullopt;
     }
 
     // simdjson refused it. It names one of several faults as it comes across them, and two of its limits are not
@@ -103,6 +152,7 @@ private:
             if (!shrink_numbers(small_numbers_)) return {BadItem::not_json, {}};
             small_numbers_.append(item_padding, ' ');
             error = deep_parser_.parse(std::string_view(small_numbers_).substr(0, text.size()), document);
+            with_numbers_ = text;
         }
         if (error == simdjson::MEMALLOC) throw std::bad_alloc();
         return error == simdjson::SUCCESS ? judge(document) : Decoded{BadItem::not_json, {}};
@@ -115,6 +165,8 @@ private:
     Parser parser_;
     Parser deep_parser_;
     std::string small_numbers_;
+    std::string_view with_numbers_;                // the latest text, if it was judged without its numbers
+    std::optional<simdjson::dom::object> object_;  // of the latest decode, in the parser that took it
 };
 
 ItemDecoder::ItemDecoder(std::string key_field, unsigned max_depth, std::size_t max_bytes)
@@ -123,6 +175,10 @@ ItemDecoder::ItemDecoder(std::string key_field, unsigned max_depth, std::size_t 
 ItemDecoder::~ItemDecoder() = default;
 
 ItemDecoder::Decoded ItemDecoder::decode(std::string_view text) { return impl_->decode(text); }
+
+std::optional<std::uint64_t> ItemDecoder::seq() const noexcept { return impl_->seq(); }
+
+ItemDecoder::Greeting ItemDecoder::greeting() const { return impl_->greeting(); }
 
 void ItemDecoder::expect_lines(std::span<const char> window) noexcept { impl_->expect_lines(window); }
 

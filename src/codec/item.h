@@ -9,6 +9,8 @@
 
 #include <holdfast/server.h>
 
+#include "codec/hello.h"
+
 namespace holdfast {
 
 /// Bytes that must be readable behind an item handed to ItemDecoder::decode (their content does not matter).
@@ -35,6 +37,17 @@ public:
     /// Of several faults one is named, in this order: too_large, bad_utf8, too_deep, not_json, not_object, no_key
     /// (a text that is not JSON to its end may be called not_json before its depth is known).
     [[nodiscard]] Decoded decode(std::string_view text);
+
+    /// The field `seq` of the object that was decoded last, an item or not: a whole number of 1 to max_seq. Until the
+    /// next decode.
+    [[nodiscard]] std::optional<std::uint64_t> seq() const noexcept;
+
+    struct Greeting {
+        bool tried = false;          ///< there is a field `hello`
+        std::optional<Hello> hello;  ///< and it is one
+    };
+    /// The same for the field `hello`: docs/PROTOCOL.md.
+    [[nodiscard]] Greeting greeting() const;
 
     /// The texts of the next decodes are lines of `window`, in order (or of none, if it is empty): two or more together
     /// cost less than one by one, and come to the same. The window, and item_padding readable bytes behind it, must not

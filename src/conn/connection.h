@@ -42,6 +42,12 @@ struct Connection : SlotHeader {
     bool overdue : 1 = false;   ///< the answer to its latest such question was late
     std::uint8_t slow : 2 = 0;  ///< it proved alive after that, as a sleeping device does: not to be judged by silence
 
+    // The stream handler's own notes.
+    bool untold : 1 = false;  ///< its `connected` event has not been given yet
+    bool spoke : 1 = false;   ///< its first item, or what should have been one, has been seen
+    bool named : 1 = false;   ///< its device has said who it is
+    bool held : 1 = false;    ///< nothing is read, and what was kept waits, until Shard::release
+
     Tick opened;  ///< when it was accepted
 
     Endpoint peer;

@@ -46,6 +46,10 @@ struct ListenerCounters {
     HistogramCounter duration;
     Counter items;
     std::array<Counter, bad_item_count> bad_items;
+    Counter identified;  ///< connections whose device has said who it is
+    Counter acks;
+    Counter repeated_items;
+    Counter gaps;
     Counter bytes_in;
     Counter bytes_out;
 

@@ -17,8 +17,9 @@ public:
     static constexpr std::size_t landing_bytes = 64 * 1024;
     static constexpr std::size_t padding = 64;
 
-    explicit LandingBuffer(std::size_t max_kept)
-        : room_(max_kept), memory_(std::make_unique<char[]>(max_kept + landing_bytes + padding)) {}
+    /// A connection that is held keeps what had arrived beside its unfinished item.
+    explicit LandingBuffer(std::size_t max_unfinished)
+        : room_(max_unfinished + landing_bytes), memory_(std::make_unique<char[]>(room_ + landing_bytes + padding)) {}
 
     [[nodiscard]] std::span<char> landing() noexcept { return {memory_.get() + room_, landing_bytes}; }
 

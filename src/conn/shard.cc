@@ -111,6 +111,7 @@ bool Shard::on_turn_end() {
     reap();
     forget_those_left();
     handler_.on_turn_end();
+    for (const auto& work : std::exchange(after_turn_, {})) work();
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
     const bool leaving_left = !leaving_.empty() && !paused_;

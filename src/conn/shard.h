@@ -104,7 +104,18 @@ public:
 
     /// The one door. The first cause wins; the `closed` event comes from reap(), later in this turn.
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
+    /// The same, once what has arrived has been taken.
+    void close_after_reading(Connection& connection, CloseReason reason);
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
+
+    /// Ends what Taken::hold began: what was kept is offered again, and reading goes on.
+    void release(Connection& connection);
+    /// Runs `work` at the end of this turn, when the handler has been told of it. On the reactor's thread.
+    void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
+
+    /// Asks until `deadline` whether the peer's kernel has acknowledged all that was sent so far; `done` is called
+    /// once.
+    void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done);
 
     /// How fast a walk goes: so many slots in a turn, the next no sooner than after `pause`.
     struct WalkPace {
@@ -170,6 +181,14 @@ private:
     void queue_downlink(Connection& connection, std::string_view framed);
     void flush_downlink(Connection& connection);
     void fail_write(Connection& connection, int error);
+    struct AckWait {
+        Token number;
+        std::uint64_t bytes;  ///< of the connection's bytes_out, which must be acknowledged
+        SteadyTime deadline;
+        std::chrono::milliseconds pause;
+        std::function<void(bool acknowledged)> done;
+    };
+    void look_for_ack(const std::shared_ptr<AckWait>& wait);
 
     // shard_sweep.cc
     void end_by_silence(Connection& connection, const Evidence& evidence, std::string_view detail);
@@ -227,6 +246,7 @@ private:
     ObservationLog observations_;
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
+    std::vector<std::function<void()>> after_turn_;
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;
     std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number

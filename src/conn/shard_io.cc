@@ -14,9 +14,14 @@ namespace {
 // A connection that always has more must leave the turn to others.
 constexpr int reads_per_turn = 4;
 
+// How often to look whether a downlink item was acknowledged: a round trip is rarely shorter, and patience long.
+constexpr std::chrono::milliseconds first_ack_look{1};
+constexpr std::chrono::milliseconds last_ack_look{50};
+
 }  // namespace
 
 void Shard::read(Connection& connection, ReadUntil until) {
+    if (connection.held) return;  // release() reads
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!reading_allowed()) break;
         const std::span<char> landing = buffer_.landing();
@@ -38,7 +43,7 @@ void Shard::read(Connection& connection, ReadUntil until) {
     read_later(connection);
 }
 
-/// Hands on what arrived. False: the connection is dying.
+/// Hands on what arrived. False: the connection is dying, or held.
 bool Shard::take(Connection& connection, std::size_t arrived) {
     connection.quiet = false;
     connection.bytes_in += arrived;
@@ -63,7 +68,24 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
         return false;
     }
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
-    return true;
+    connection.held = taken.hold;
+    return !taken.hold;
+}
+
+void Shard::release(Connection& connection) {
+    if (!connection.held) return;
+    connection.held = false;
+    connection.last_item = time().tick;  // that it had to wait is not its fault
+    if (connection.unfinished) {
+        connection.unfinished->began = time().tick;
+        if (!take(connection, 0)) return;
+    }
+    read_later(connection);
+}
+
+void Shard::close_after_reading(Connection& connection, CloseReason reason) {
+    read(connection, ReadUntil::end);
+    close(connection, reason);
 }
 
 bool Shard::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {
@@ -149,6 +171,27 @@ void Shard::flush_downlink(Connection& connection) {
     }
     downlink.queue.clear();
     downlink.sent = 0;
+}
+
+void Shard::when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool)> done) {
+    const Connection* connection = registry_.find(number);
+    if (connection == nullptr) return done(false);
+    const std::uint64_t waiting = connection->downlink ? connection->downlink->waiting() : 0;
+    look_for_ack(std::make_shared<AckWait>(AckWait{.number = number,
+                                                   .bytes = connection->bytes_out + waiting,
+                                                   .deadline = deadline,
+                                                   .pause = first_ack_look,
+                                                   .done = std::move(done)}));
+}
+
+void Shard::look_for_ack(const std::shared_ptr<AckWait>& wait) {
+    const Connection* connection = registry_.find(wait->number);
+    const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
+    if (!facts) return wait->done(false);
+    const bool acknowledged = connection->bytes_out >= wait->bytes + facts->evidence.unacked_bytes;
+    if (acknowledged || reactor_.now() >= wait->deadline || drain_deadline_) return wait->done(acknowledged);
+    reactor_.run_at(std::min(reactor_.now() + wait->pause, wait->deadline), [this, wait] { look_for_ack(wait); });
+    wait->pause = std::min(2 * wait->pause, last_ack_look);
 }
 
 /// The errno is kept until the connection's last words have been read; then it is judged.

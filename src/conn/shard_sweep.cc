@@ -42,7 +42,10 @@ void Shard::sweep_slice() {
 
 void Shard::look_at(Connection& connection) {
     const ListenerPolicy& policy = policy_of(connection);
-    if (!paused_) {
+    if (connection.untold && time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
+        handler_.on_still_untold(connection, registry_.number_of(connection), time());
+    }
+    if (!paused_ && !connection.held) {
         const DeadlineView view{
             .now = time().tick,
             .reading_since = std::max(reading_since_, policy.deadlines_since),

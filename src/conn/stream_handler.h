@@ -35,6 +35,7 @@ struct Taken {
     std::uint64_t scan = 0;          ///< the handler's note, given back with what was kept
     std::optional<CloseReason> end;  ///< the connection must end
     std::string_view detail;         ///< static text for its `closed` event
+    bool hold = false;               ///< offer the rest, and read more, only after Shard::release
 };
 
 /// Whom a shard hands its connections' bytes to: it knows framings and sinks, a shard does not. All on the shard's
@@ -43,11 +44,13 @@ class StreamHandler {
 public:
     virtual ~StreamHandler() = default;
 
-    virtual void on_open(const Connection& connection, Token number, const TurnTime& time) = 0;
+    virtual void on_open(Connection& connection, Token number, const TurnTime& time) = 0;
     /// `window` starts at an item's boundary and is followed by at least 64 readable bytes.
     [[nodiscard]] virtual Taken on_bytes(Connection& connection, Token number, std::span<const char> window,
                                          std::uint64_t scan, const TurnTime& time) = 0;
-    virtual void on_close(const Connection& connection, Token number, const Death& death, const TurnTime& time) = 0;
+    /// It has been open for a second or more and is still `untold`.
+    virtual void on_still_untold(Connection& connection, Token number, const TurnTime& time) = 0;
+    virtual void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) = 0;
     virtual void on_turn_end() = 0;
 
     /// False: read no device now. Asked before each read.

@@ -103,7 +103,7 @@ private:
 };
 
 PipelineListener pipeline_of(const ListenerConfig& config) {
-    return {config.name, config.framing, config.max_bad_items};
+    return {config.name, config.framing, config.max_bad_items, config.acks};
 }
 
 const RunningListener* Application::find(std::string_view name) const {
@@ -308,6 +308,7 @@ ApplyReport Application::commit() {
 
 Result<ApplyReport> apply_config(const ApplyParts& parts, const ServerConfig& wanted) {
     if (const auto errors = validate(wanted); !errors.empty()) return errors.front();
+    if (auto error = cannot_acknowledge(wanted, parts.workers.front()->pipeline())) return *error;
     Application application(parts, wanted);
     if (auto error = application.prepare()) return *error;
     return application.commit();

@@ -85,6 +85,7 @@ void report_differences(const ListenerConfig& running, const ListenerConfig& wan
     lines.live("item_deadline", running.item_deadline, wanted.item_deadline);
     lines.live("max_bad_items", running.max_bad_items, wanted.max_bad_items);
     lines.live("backlog", running.backlog, wanted.backlog);
+    lines.live("acks", running.acks, wanted.acks);
     lines.restart("framing", running.framing, wanted.framing);
     lines.restart("reuse_port", running.reuse_port, wanted.reuse_port);
 }

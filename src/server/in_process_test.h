@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <condition_variable>
 #include <map>
@@ -118,6 +119,23 @@ public:
     void send_raw(const std::string& text) {
         EXPECT_EQ(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
     }
+    /// The next line that the gateway sends, without its end; empty if it ends the connection.
+    [[nodiscard]] std::string line() {
+        for (;;) {
+            if (const auto end = received_.find('\n'); end != std::string::npos) {
+                const std::string line = received_.substr(0, end);
+                received_.erase(0, end + 1);
+                return line;
+            }
+            pollfd waiting{socket_.get(), POLLIN, 0};
+            std::array<char, 4096> bytes;
+            const auto patience = static_cast<int>(std::chrono::milliseconds(test_patience).count());
+            if (::poll(&waiting, 1, patience) != 1) return "nothing came";
+            const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
+            if (got <= 0) return "";
+            received_.append(bytes.data(), static_cast<std::size_t>(got));
+        }
+    }
     /// Waits until the gateway has ended it.
     [[nodiscard]] bool ended() const {
         pollfd waiting{socket_.get(), POLLIN, 0};
@@ -145,6 +163,7 @@ private:
     static int family(const Endpoint& endpoint) { return endpoint.address.is_v4() ? AF_INET : AF_INET6; }
 
     UniqueFd socket_;
+    std::string received_;
     int error_ = 0;
     Endpoint local_;
 };

@@ -25,12 +25,16 @@ void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, Lis
     counters_[number] = &counters;
 }
 
-void Pipeline::on_open(const Connection& connection, Token number, const TurnTime& time) {
-    events_given_.increment();
-    events_->on_connected({.conn = {run_, number},
-                           .listener = listeners_[connection.listener].name,
-                           .peer = connection.peer,
-                           .at = time.wall});
+void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
+    if (listeners_[connection.listener].acks) {
+        connection.untold = true;  // until it has said who it is, or something else, or nothing for a while
+    } else {
+        give_connected(connection, number, {}, time);
+    }
+}
+
+void Pipeline::on_still_untold(Connection& connection, Token number, const TurnTime& time) {
+    give_connected(connection, number, {}, time);
 }
 
 Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan_note,
@@ -48,52 +52,88 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
         const Step step = on_frame(connection, number, rest, frame, time);
         if (step.end) return {.consumed = done, .scan = 0, .end = step.end, .detail = step.detail};
         done += step.next;
+        if (step.hold) return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = true};
     }
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
 
 Pipeline::Step Pipeline::on_frame(Connection& connection, Token number, std::span<const char> window,
                                   const Frame& frame, const TurnTime& time) {
+    const Arrival arrival{.connection = connection,
+                          .number = number,
+                          .time = time,
+                          .device = connection.named ? devices_.find(number) : nullptr,
+                          .first = !connection.spoke};
+    connection.spoke = true;
+    if (connection.untold && frame.kind != Frame::Kind::item) give_connected(connection, number, {}, time);
     if (frame.kind == Frame::Kind::too_large) {
-        static_cast<void>(on_bad_item(connection, BadItem::too_large));
+        static_cast<void>(on_bad_item(arrival, BadItem::too_large));
         return {.next = 0, .end = CloseReason::item_too_large, .detail = "item.max_bytes is the limit"};
     }
-    if (frame.kind == Frame::Kind::malformed) {
-        return {.next = frame.next, .end = on_bad_item(connection, BadItem::not_json), .detail = {}};
-    }
-    const auto end = on_item(connection, number, {window.data() + frame.begin, frame.end - frame.begin}, time);
-    const bool bad = connection.bad_items_in_row > 0;
-    const bool resync = bad && listeners_[connection.listener].framing == Framing::json;
-    return {.next = resync ? resync_after(window, frame.next) : frame.next, .end = end, .detail = {}};
+    Step step = frame.kind == Frame::Kind::malformed
+                    ? on_malformed(arrival)
+                    : on_item(arrival, {window.data() + frame.begin, frame.end - frame.begin});
+    const bool resync = frame.kind == Frame::Kind::item && connection.bad_items_in_row > 0 &&
+                        listeners_[connection.listener].framing == Framing::json;
+    step.next = resync ? resync_after(window, frame.next) : frame.next;
+    return step;
 }
 
-std::optional<CloseReason> Pipeline::on_item(Connection& connection, Token number, std::string_view text,
-                                             const TurnTime& time) {
+Pipeline::Step Pipeline::on_item(const Arrival& arrival, std::string_view text) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
-    if (decoded.bad) return on_bad_item(connection, *decoded.bad);
+    if (arrival.device != nullptr && arrival.device->counts()) return on_numbered_item(arrival, text, decoded);
+    if (decoded.bad == BadItem::no_key) {
+        const ItemDecoder::Greeting greeting = decoder_.greeting();
+        if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello);
+        return on_bad_item(arrival, greeting.tried ? BadItem::bad_hello : BadItem::no_key);
+    }
+    if (decoded.bad) return on_bad_item(arrival, *decoded.bad);
+    give_item(arrival, text, decoded.key, 0);
+    return {};
+}
+
+void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq) {
+    Connection& connection = arrival.connection;
+    if (connection.untold) [[unlikely]]
+        give_connected(connection, arrival.number, {}, arrival.time);
     connection.bad_items_in_row = 0;
-    connection.last_item = time.tick;
-    connection.key.assign(decoded.key);
+    connection.last_item = arrival.time.tick;
+    connection.key.assign(key);
     ++connection.items;
     counters_[connection.listener]->items.increment();
-    events_given_.increment();
-    events_->on_item({.conn = {run_, number},
+    note_given();
+    events_->on_item({.conn = {run_, arrival.number},
                       .listener = listeners_[connection.listener].name,
                       .peer = connection.peer,
                       .n = connection.items,
-                      .key = decoded.key,
+                      .key = key,
                       .item = text,
-                      .at = time.wall});
-    return std::nullopt;
+                      .at = arrival.time.wall,
+                      .device = arrival.device != nullptr ? arrival.device->name() : DeviceName{},
+                      .seq = seq});
 }
 
-std::optional<CloseReason> Pipeline::on_bad_item(Connection& connection, BadItem kind) {
+Pipeline::Step Pipeline::on_bad_item(const Arrival& arrival, BadItem kind) {
+    Connection& connection = arrival.connection;
+    if (connection.untold) give_connected(connection, arrival.number, {}, arrival.time);
     counters_[connection.listener]->bad_items[static_cast<std::size_t>(kind)].increment();
-    if (++connection.bad_items_in_row < listeners_[connection.listener].max_bad_items) return std::nullopt;
-    return CloseReason::too_many_bad_items;
+    if (++connection.bad_items_in_row < listeners_[connection.listener].max_bad_items) return {};
+    return {.next = 0, .end = CloseReason::too_many_bad_items, .detail = {}};
 }
 
-void Pipeline::on_close(const Connection& connection, Token number, const Death& death, const TurnTime& time) {
+void Pipeline::give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time) {
+    connection.untold = false;
+    note_given();
+    events_->on_connected({.conn = {run_, number},
+                           .listener = listeners_[connection.listener].name,
+                           .peer = connection.peer,
+                           .at = time.wall - time.tick.since(connection.opened),
+                           .device = device});
+}
+
+void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {
+    if (connection.untold) give_connected(connection, number, {}, time);
+    const Device* device = connection.named ? devices_.find(number) : nullptr;
     const ClosedEvent event{.conn = {run_, number},
                             .listener = listeners_[connection.listener].name,
                             .peer = connection.peer,
@@ -105,13 +145,15 @@ void Pipeline::on_close(const Connection& connection, Token number, const Death&
                             .bytes_in = connection.bytes_in,
                             .bytes_out = connection.bytes_out,
                             .duration = time.tick.since(connection.opened),
-                            .at = time.wall};
-    events_given_.increment();
+                            .at = time.wall,
+                            .device = device != nullptr ? device->name() : DeviceName{}};
+    note_given();
     events_->on_closed(event);
     history_.add({.conn = event.conn,
                   .listener = std::string(event.listener),
                   .peer = event.peer,
                   .key = std::string(connection.key.view()),
+                  .id = std::string(event.device.id),
                   .reason = event.reason,
                   .error = event.error,
                   .detail = std::string(event.detail),
@@ -121,6 +163,7 @@ void Pipeline::on_close(const Connection& connection, Token number, const Death&
                   .bytes_out = event.bytes_out,
                   .duration = event.duration,
                   .at = event.at});
+    if (device != nullptr) devices_.part(connection, number);
 }
 
 std::string_view Pipeline::why_unfinished(const Connection& connection) {

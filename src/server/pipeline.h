@@ -7,6 +7,7 @@
 
 #include <holdfast/config.h>
 #include <holdfast/events.h>
+#include <holdfast/result.h>
 
 #include "codec/framing.h"
 #include "codec/item.h"
@@ -14,6 +15,7 @@
 #include "conn/counters.h"
 #include "conn/stream_handler.h"
 #include "server/closed_history.h"
+#include "server/devices.h"
 #include "server/notice_gate.h"
 
 namespace holdfast {
@@ -23,6 +25,7 @@ struct PipelineListener {
     std::string name;
     Framing framing{};
     std::uint16_t max_bad_items = 0;
+    bool acks = false;
 };
 
 /// One reactor's way from bytes to events: framing, then item, then the EventHandler; and from a death to its `closed`
@@ -40,17 +43,26 @@ public:
     /// Where the shard counts, by listener; set once before the reactor runs.
     void count_in(std::vector<ListenerCounters*> counters) { counters_ = std::move(counters); }
     [[nodiscard]] const Counter& events_given() const { return events_given_; }
+    /// Once before the reactor runs: from then on devices may say who they are. `around.durable` is filled in.
+    void know_devices(DeviceSurroundings around);
+    [[nodiscard]] bool acknowledges() const { return events_->durable() != nullptr; }
+    /// Of a connection that is `named`. The shard's thread.
+    [[nodiscard]] const Device* device_of(Token number) { return devices_.find(number); }
 
     /// As Shard has it: numbers come in order, and again. The shard's thread.
     void open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters);
     void change_listener(std::uint8_t number, PipelineListener listener) { listeners_[number] = std::move(listener); }
     [[nodiscard]] const PipelineListener& listener(std::uint8_t number) const { return listeners_[number]; }
 
-    void on_open(const Connection& connection, Token number, const TurnTime& time) override;
+    void on_open(Connection& connection, Token number, const TurnTime& time) override;
     [[nodiscard]] Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
                                  const TurnTime& time) override;
-    void on_close(const Connection& connection, Token number, const Death& death, const TurnTime& time) override;
-    void on_turn_end() override { events_->on_turn_end(); }
+    void on_still_untold(Connection& connection, Token number, const TurnTime& time) override;
+    void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) override;
+    void on_turn_end() override {
+        events_->on_turn_end();
+        devices_.on_turn_end();
+    }
     [[nodiscard]] bool ready() override { return events_->ready(); }
     [[nodiscard]] std::string_view why_unfinished(const Connection& connection) override;
     void on_accept_paused(std::uint8_t listener, int error) override;
@@ -62,13 +74,32 @@ private:
         std::size_t next = 0;
         std::optional<CloseReason> end;
         std::string_view detail;
+        bool hold = false;
+    };
+    /// What is handed on to the steps for one item.
+    struct Arrival {
+        Connection& connection;
+        Token number;
+        const TurnTime& time;
+        Device* device = nullptr;  ///< who has said hello
+        bool first = false;        ///< item, or what should be one, of its connection
     };
     [[nodiscard]] Step on_frame(Connection& connection, Token number, std::span<const char> window, const Frame& frame,
                                 const TurnTime& time);
-    /// One item's worth of bytes; what must end the connection, if anything.
-    [[nodiscard]] std::optional<CloseReason> on_item(Connection& connection, Token number, std::string_view text,
-                                                     const TurnTime& time);
-    [[nodiscard]] std::optional<CloseReason> on_bad_item(Connection& connection, BadItem kind);
+    /// One item's worth of bytes; what must come of it besides the event.
+    [[nodiscard]] Step on_item(const Arrival& arrival, std::string_view text);
+    [[nodiscard]] Step on_numbered_item(const Arrival& arrival, std::string_view text,
+                                        const ItemDecoder::Decoded& decoded);
+    [[nodiscard]] Step on_malformed(const Arrival& arrival);
+    [[nodiscard]] Step refuse(const Arrival& arrival, BadItem kind);
+    [[nodiscard]] Step on_hello(const Arrival& arrival, const Hello& hello);
+    [[nodiscard]] Step on_bad_item(const Arrival& arrival, BadItem kind);
+    void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
+    void give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time);
+    void note_given() {
+        events_given_.increment();
+        ++given_;
+    }
 
     std::uint32_t run_;
     std::vector<PipelineListener> listeners_;
@@ -79,7 +110,12 @@ private:
     ItemDecoder decoder_;
     std::vector<ListenerCounters*> counters_;
     Counter events_given_;
+    std::uint64_t given_ = 0;  // calls of the handler's on_... functions
+    Devices devices_;
 };
+
+/// What stands in the way of a listener's `acks`, if anything: the handler's events do not outlive a crash. Any thread.
+[[nodiscard]] std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeline& pipeline);
 
 /// Room that a kept unfinished item may need: the item, its length or line end, and some white space.
 [[nodiscard]] inline std::size_t max_unfinished_bytes(const ItemConfig& item) { return item.max_bytes + 64; }

@@ -72,7 +72,10 @@ public:
     Impl& operator=(const Impl&) = delete;
     ~Impl() { drain_until(SteadyTime{}); }
 
-    void start(unsigned reactors, std::vector<BoundListener> bound, const HandlerFactory& make_handler);
+    [[nodiscard]] std::optional<Error> start(unsigned reactors, std::vector<BoundListener> bound,
+                                             const HandlerFactory& make_handler);
+    void introduce(Worker& worker);
+    void supersede(Token former, std::function<void()> done);
     void drain_until(SteadyTime deadline) {
         draining_.store(true, std::memory_order_relaxed);
         for (const auto& worker : workers_) worker->post([deadline](Shard& shard) { shard.drain(deadline); });
@@ -85,6 +88,8 @@ public:
     [[nodiscard]] const PipelineListener& listener_of(const Connection& connection, Shard& shard) const {
         return workers_[shard.registry().reactor()]->pipeline().listener(connection.listener);
     }
+    [[nodiscard]] const Device* device_of(const Connection& connection, Shard& shard) const;
+    [[nodiscard]] bool is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const;
     [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const;
     /// The worker that holds the connection, if it is one of this run.
     [[nodiscard]] Worker* worker_of(ConnectionId id) const {
@@ -104,6 +109,7 @@ public:
     const WallTime started_at_ = clock_.wall();
     ConnectionQuota quota_;
     ClosedHistory history_;
+    DeviceDirectory directory_;
     NoticeGate notices_;
     Reconciler reconciler_;
     std::atomic<bool> draining_{false};
@@ -112,14 +118,16 @@ public:
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 
-void Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound, const HandlerFactory& make_handler) {
+std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound,
+                                         const HandlerFactory& make_handler) {
     Running running = *running_.get();
     const ServerConfig& config = running.config;
     std::vector<ListenerPolicy> policies;
     std::vector<PipelineListener> listeners;
     for (const RunningListener& listener : running.listeners) {
         policies.push_back(listener.policy(config.limits));
-        listeners.push_back({listener.config.name, listener.config.framing, listener.config.max_bad_items});
+        listeners.push_back(
+            {listener.config.name, listener.config.framing, listener.config.max_bad_items, listener.config.acks});
     }
     for (unsigned i = 0; i < reactors; ++i) {
         auto pipeline =
@@ -139,8 +147,30 @@ void Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound, co
             running.listeners[j].counters.push_back(shard.listener_counters()[j]);
         }
     }
+    if (auto error = cannot_acknowledge(config, workers_.front()->pipeline())) return error;
     running_.set(std::move(running));
+    for (const auto& worker : workers_) introduce(*worker);
     for (unsigned i = 0; i < reactors; ++i) workers_[i]->start(i);
+    return std::nullopt;
+}
+
+/// Before it runs: so that its devices may say who they are.
+void Server::Impl::introduce(Worker& worker) {
+    worker.pipeline().know_devices(
+        {.directory = &directory_,
+         .shard = &worker.shard(),
+         .durable = nullptr,
+         .post = worker.line(),
+         .supersede = [this](Token former, std::function<void()> done) { supersede(former, std::move(done)); }});
+}
+
+void Server::Impl::supersede(Token former, std::function<void()> done) {
+    const bool posted = workers_[Registry::reactor_of(former)]->post([former, done](Shard& shard) {
+        Connection* connection = shard.registry().find(former);
+        if (connection != nullptr) shard.close_after_reading(*connection, CloseReason::superseded);
+        shard.after_turn(done);
+    });
+    if (!posted) done();
 }
 
 ServerStatus Server::Impl::status() const {
@@ -163,13 +193,29 @@ ServerStatus Server::Impl::status() const {
     return status;
 }
 
+const Device* Server::Impl::device_of(const Connection& connection, Shard& shard) const {
+    if (!connection.named) return nullptr;
+    return workers_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
+}
+
+/// Whether a list should have it. One whose device has a newer connection is about to end: a device is shown once.
+bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const {
+    const Device* device = device_of(connection, shard);
+    if (device == nullptr) return !query.id;
+    if (query.id && *query.id != device->id) return false;
+    return directory_.find(device->id) == shard.registry().number_of(connection);
+}
+
 ConnectionRow Server::Impl::row_of(const Connection& connection, Shard& shard) const {
     const TurnTime time = shard.time();
+    const Device* device = device_of(connection, shard);
     const milliseconds age = time.tick.since(connection.opened);
     return {.conn = {run_, shard.registry().number_of(connection)},
             .listener = listener_of(connection, shard).name,
             .peer = connection.peer,
             .key = std::string(connection.key.view()),
+            .id = device != nullptr ? device->id : std::string(),
+            .session = device != nullptr ? device->session : std::string(),
             .connected_at = shard.wall_of(connection.opened),
             .age = age,
             .since_item = time.tick.since(connection.last_item),
@@ -210,7 +256,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     auto bound = bind_listeners(config.listeners, reactors);
     if (!bound) return bound.error();
     auto impl = std::make_unique<Impl>(first_running(std::move(config), bound.value()));
-    impl->start(reactors, std::move(bound).value(), make_handler);
+    if (auto error = impl->start(reactors, std::move(bound).value(), make_handler)) return *error;
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -234,8 +280,9 @@ ConnectionPage Server::list(const ConnectionQuery& query) const {
         impl_->workers_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
             auto list = std::make_shared<ConnectionList>(query);
             shard.walk(
-                [this, list, &shard](Connection& connection) {
-                    if (list->wants(connection, impl_->listener_of(connection, shard).name))
+                [this, &query, list, &shard](Connection& connection) {
+                    if (list->wants(connection, impl_->listener_of(connection, shard).name) &&
+                        impl_->is_listed(connection, shard, query))
                         list->add(impl_->row_of(connection, shard));
                 },
                 [list, reply] { reply(list); });
@@ -316,6 +363,11 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
                         config);
 }
 
+std::optional<ConnectionId> Server::find(std::string_view device) const {
+    const auto number = impl_->directory_.find(device);
+    return number ? std::optional(ConnectionId{impl_->run_, *number}) : std::nullopt;
+}
+
 bool Server::close(ConnectionId id, CloseReason reason) {
     HOLDFAST_CHECK(kind_of(reason) == ReasonKind::policy);
     return impl_->ask_connection<bool>(id, false,
@@ -348,6 +400,26 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
             std::string framed;
             append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
             reply(shard.send(connection, framed));
+        });
+}
+
+Delivery Server::deliver(ConnectionId id, std::string_view json_object, milliseconds patience) {
+    return impl_->ask_connection<Delivery>(
+        id, Delivery::absent,
+        [this, json_object, patience](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
+            std::string framed;
+            append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
+            switch (shard.send(connection, framed)) {
+                case SendOutcome::no_such_connection:
+                    return reply(Delivery::absent);
+                case SendOutcome::queue_full:
+                    return reply(Delivery::queue_full);
+                case SendOutcome::queued:
+                    break;
+            }
+            shard.when_acknowledged(
+                shard.registry().number_of(connection), shard.time().steady + patience,
+                [reply](bool acknowledged) { reply(acknowledged ? Delivery::acked : Delivery::sent); });
         });
 }
 

@@ -4,14 +4,33 @@
 #include <signal.h>
 
 #include <string>
+#include <utility>
 
 namespace holdfast {
 
 Worker::Worker(const Clock& clock, ConnectionQuota& quota, ShardOptions shard, std::unique_ptr<Pipeline> pipeline)
-    : pipeline_(std::move(pipeline)), reactor_(clock), shard_(reactor_, *pipeline_, quota, std::move(shard)) {
+    : line_(std::make_shared<Line>()),
+      pipeline_(std::move(pipeline)),
+      reactor_(clock),
+      shard_(reactor_, *pipeline_, quota, std::move(shard)) {
     std::vector<ListenerCounters*> counters;
     for (const auto& each : shard_.listener_counters()) counters.push_back(each.get());
     pipeline_->count_in(std::move(counters));
+    line_->worker = this;
+}
+
+Worker::~Worker() {
+    wait();
+    const std::lock_guard lock(line_->mutex);
+    line_->worker = nullptr;
+}
+
+std::function<void(std::function<void()>)> Worker::line() {
+    return [line = line_](std::function<void()> work) {
+        const std::lock_guard lock(line->mutex);
+        if (line->worker == nullptr) return;
+        static_cast<void>(line->worker->post([run = std::move(work)](Shard&) { run(); }));
+    };
 }
 
 void Worker::start(unsigned number) {

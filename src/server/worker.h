@@ -24,7 +24,7 @@ public:
     Worker(const Clock& clock, ConnectionQuota& quota, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
-    ~Worker() { wait(); }
+    ~Worker();
 
     [[nodiscard]] Shard& shard() { return shard_; }            ///< before start(), or its counters
     [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }  ///< on its thread, but for events_given()
@@ -43,7 +43,17 @@ public:
     /// comes back. Any thread; never waits.
     [[nodiscard]] std::chrono::milliseconds silence(SteadyTime now);
 
+    /// Runs work on this reactor's thread, from any; may be kept beyond the worker's end, and then does nothing.
+    [[nodiscard]] std::function<void(std::function<void()>)> line();
+
 private:
+    /// What outlives the worker.
+    struct Line {
+        std::mutex mutex;
+        Worker* worker;  // guarded by mutex
+    };
+
+    const std::shared_ptr<Line> line_;
     std::mutex pulse_mutex_;
     SteadyTime asked_;  // guarded by pulse_mutex_
     std::atomic<bool> owes_answer_{false};

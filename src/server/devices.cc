@@ -1,0 +1,150 @@
+#include "server/devices.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame) {
+    around_ = std::move(around);
+    counters_ = &counters;
+    frame_ = std::move(frame);
+    if (around_.durable == nullptr) return;
+    // However often it is told while the reactor is busy, one call is on its way at a time.
+    durable_count_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+    auto on_its_way = std::make_shared<std::atomic<bool>>(false);
+    around_.durable->tell_durable(
+        [this, post = around_.post, latest = durable_count_, on_its_way](std::uint64_t count) {
+            latest->store(count);
+            if (on_its_way->exchange(true)) return;
+            post([this, latest, on_its_way] {
+                on_its_way->store(false);
+                on_durable(latest->load());
+            });
+        });
+}
+
+bool Devices::greet(Connection& connection, Token number, const Hello& hello, bool acks) {
+    HOLDFAST_CHECK(around_.directory != nullptr);
+    const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
+    Device& device = devices_[number];
+    device = {.id = hello.id, .session = hello.session, .numbers = {}, .from = hello.from, .due = false};
+    if (!counts) device.session.clear();
+    connection.named = true;
+    (*counters_)[connection.listener]->identified.increment();
+
+    const auto former = around_.directory->claim(device.id, number);
+    if (former) {
+        around_.supersede(*former, [this, counts, number, post = around_.post] {
+            if (counts) post([this, number] { ask_former_numbers(number); });
+        });
+    } else if (counts) {
+        ask_former_numbers(number);
+    }
+    return counts;
+}
+
+/// At the end of the turn: what an older connection of the device sent in it has been handed on by then.
+void Devices::ask_former_numbers(Token number) {
+    around_.shard->after_turn([this, number] { look_up(number); });
+}
+
+void Devices::look_up(Token number) {
+    const Device* device = find(number);
+    if (device == nullptr) return;  // it has ended meanwhile
+    around_.durable->look_up(device->name(), [this, number, post = around_.post](std::uint64_t durable) {
+        post([this, number, durable] { resume(number, durable); });
+    });
+}
+
+void Devices::resume(Token number, std::uint64_t durable) {
+    Device* device = find(number);
+    Connection* connection = around_.shard->registry().find(number);
+    if (device == nullptr || connection == nullptr) return;
+    device->numbers = Numbering(durable, device->from);
+    static_cast<void>(send(*connection, "{\"resume\":" + std::to_string(durable) + "}"));
+    around_.shard->release(*connection);
+}
+
+Device* Devices::find(Token number) {
+    const auto found = devices_.find(number);
+    return found == devices_.end() ? nullptr : &found->second;
+}
+
+void Devices::part(const Connection& connection, Token number) {
+    const auto found = devices_.find(number);
+    if (found == devices_.end()) return;
+    (*counters_)[connection.listener]->identified.decrement();
+    parted_.emplace_back(std::move(found->second.id), number);
+    devices_.erase(found);
+}
+
+void Devices::take(Token number, Device& device, std::uint64_t given) {
+    waiting_.push_back({.given = given, .number = number, .seq = device.numbers.next()});
+    device.numbers.take();
+}
+
+void Devices::repeat(Connection& connection, Token number, Device& device, std::uint64_t seq) {
+    (*counters_)[connection.listener]->repeated_items.increment();
+    if (seq > device.numbers.safe()) return;  // the ack comes when it is durable
+    device.numbers.tell_again();
+    note_news(number, device);
+}
+
+void Devices::tell_gap(Connection& connection, Device& device, std::uint64_t seq) {
+    (*counters_)[connection.listener]->gaps.increment();
+    if (!device.numbers.tells_gap()) return;
+    const std::string told = "{\"nack\":" + std::to_string(seq) +
+                             ",\"reason\":\"gap\",\"expected\":" + std::to_string(device.numbers.next()) + "}";
+    if (send(connection, told) == SendOutcome::queued) device.numbers.gap_told();
+}
+
+void Devices::tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason) {
+    static_cast<void>(
+        send(connection, "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + std::string(reason) + "\"}"));
+}
+
+void Devices::on_turn_end() {
+    // Only now: whoever claims the id behind this knows that all of the older connection has been handed on.
+    for (const auto& [id, number] : parted_) around_.directory->release(id, number);
+    parted_.clear();
+    if (!due_.empty()) tell_news();
+}
+
+void Devices::on_durable(std::uint64_t count) {
+    for (; !waiting_.empty() && waiting_.front().given <= count; waiting_.pop_front()) {
+        const Waiting& safe = waiting_.front();
+        Device* device = find(safe.number);
+        if (device != nullptr && device->numbers.make_safe(safe.seq)) note_news(safe.number, *device);
+    }
+    tell_news();
+}
+
+void Devices::note_news(Token number, Device& device) {
+    if (!std::exchange(device.due, true)) due_.push_back(number);
+}
+
+/// One ack for all that a device does not know yet. Whose queue is full stays due: acks are cumulative.
+void Devices::tell_news() {
+    for (const Token number : std::exchange(due_, {})) {
+        Device* device = find(number);
+        Connection* connection = around_.shard->registry().find(number);
+        if (device == nullptr) continue;
+        device->due = false;
+        if (connection == nullptr || !device->numbers.has_news()) continue;
+        const auto outcome = send(*connection, "{\"ack\":" + std::to_string(device->numbers.safe()) + "}");
+        if (outcome == SendOutcome::queue_full) {
+            note_news(number, *device);
+        } else {
+            device->numbers.told();
+            (*counters_)[connection->listener]->acks.increment();
+        }
+    }
+}
+
+SendOutcome Devices::send(Connection& connection, const std::string& json) {
+    return around_.shard->send(connection, frame_(connection, json));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <holdfast/events.h>
+
+#include "codec/hello.h"
+#include "conn/shard.h"
+#include "server/device_directory.h"
+#include "server/numbering.h"
+
+namespace holdfast {
+
+/// A device that has said who it is.
+struct Device {
+    std::string id;
+    std::string session;     ///< empty: it does not number its items
+    Numbering numbers;       ///< if it does
+    std::uint64_t from = 0;  ///< what its hello said
+    bool due = false;        ///< it has news to be told
+
+    [[nodiscard]] bool counts() const { return !session.empty(); }
+    [[nodiscard]] DeviceName name() const { return {id, session}; }
+};
+
+/// What the devices of one reactor need of the world around it. `post` runs work on this reactor's thread, from any
+/// thread, and may be kept beyond the reactor's end; `supersede` ends another connection, wherever it is, and then
+/// calls back, on any thread.
+struct DeviceSurroundings {
+    DeviceDirectory* directory = nullptr;
+    Shard* shard = nullptr;
+    Durable* durable = nullptr;  ///< null: nothing is acknowledged
+    std::function<void(std::function<void()>)> post;
+    std::function<void(Token former, std::function<void()> done)> supersede;
+};
+
+/// One reactor's devices that have said hello: who they are, which of their items are safe, and telling them. Owns what
+/// is known of each and the queue of what is not durable yet; the shard's thread. Nothing of it exists for a plain
+/// device.
+class Devices {
+public:
+    using Frame = std::function<std::string(const Connection&, std::string_view json)>;
+
+    /// `frame` makes a downlink item of a JSON object, as the connection's listener wants it.
+    void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame);
+
+    /// The connection says hello. Whether it has to be held until its former numbers are known.
+    bool greet(Connection& connection, Token number, const Hello& hello, bool acks);
+    [[nodiscard]] Device* find(Token number);
+    /// The connection has ended.
+    void part(const Connection& connection, Token number);
+
+    /// Its item has been given to the handler, as its `given`th call.
+    void take(Token number, Device& device, std::uint64_t given);
+    /// It sent what it had sent before.
+    void repeat(Connection& connection, Token number, Device& device, std::uint64_t seq);
+    void tell_gap(Connection& connection, Device& device, std::uint64_t seq);
+    void tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason);
+
+    /// The handler has been told of the turn.
+    void on_turn_end();
+
+private:
+    struct Waiting {
+        std::uint64_t given;  // the handler's call
+        Token number;
+        std::uint64_t seq;
+    };
+
+    void ask_former_numbers(Token number);
+    void look_up(Token number);
+    void resume(Token number, std::uint64_t durable);
+    void on_durable(std::uint64_t count);
+    void note_news(Token number, Device& device);
+    void tell_news();
+    [[nodiscard]] SendOutcome send(Connection& connection, const std::string& json);
+
+    DeviceSurroundings around_;
+    std::vector<ListenerCounters*>* counters_ = nullptr;
+    Frame frame_;
+    std::unordered_map<Token, Device> devices_;
+    std::deque<Waiting> waiting_;                        // in the order of the handler's calls
+    std::vector<Token> due_;                             // devices with news
+    std::vector<std::pair<std::string, Token>> parted_;  // in this turn
+    std::shared_ptr<std::atomic<std::uint64_t>> durable_count_;
+};
+
+}  // namespace holdfast

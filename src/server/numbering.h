@@ -1,0 +1,52 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace holdfast {
+
+/// The numbers of one device's items within its session: which is expected, which are safe, which it was told are. A
+/// value; pure. docs/PROTOCOL.md has the table.
+class Numbering {
+public:
+    enum class Verdict : std::uint8_t { expected, repeated, gap };
+
+    Numbering() = default;
+    /// `durable` is the last number that is safe; the device's next is `from`, or 0 if it did not say.
+    Numbering(std::uint64_t durable, std::uint64_t from)
+        : next_(std::max(durable + 1, from)), safe_(next_ - 1), told_(safe_) {}
+
+    [[nodiscard]] std::uint64_t next() const { return next_; }
+    [[nodiscard]] std::uint64_t safe() const { return safe_; }
+
+    [[nodiscard]] Verdict judge(std::uint64_t seq) const {
+        if (seq == next_) return Verdict::expected;
+        return seq < next_ ? Verdict::repeated : Verdict::gap;
+    }
+    /// The expected one has been taken, or refused for good.
+    void take() {
+        ++next_;
+        gap_told_ = false;
+    }
+    /// Up to `seq` is safe. Whether the device does not know yet.
+    bool make_safe(std::uint64_t seq) {
+        safe_ = std::max(safe_, seq);
+        return told_ < safe_;
+    }
+    /// A repetition that is safe: the device seems not to know.
+    void tell_again() { told_ = 0; }
+    [[nodiscard]] bool has_news() const { return told_ < safe_; }
+    void told() { told_ = safe_; }
+
+    /// True once for each gap.
+    [[nodiscard]] bool tells_gap() const { return !gap_told_; }
+    void gap_told() { gap_told_ = true; }
+
+private:
+    std::uint64_t next_ = 1;
+    std::uint64_t safe_ = 0;
+    std::uint64_t told_ = 0;
+    bool gap_told_ = false;
+};
+
+}  // namespace holdfast
