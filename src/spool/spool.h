@@ -12,21 +12,23 @@
 
 #include <holdfast/result.h>
 
+#include "base/clock.h"
 #include "spool/position.h"
 
 namespace holdfast {
 
 struct SpoolOptions {
-    std::string directory;                              ///< made with mode 0700 if missing; the files in it have 0600
-    std::chrono::milliseconds commit_interval{5};       ///< what arrives within it shares a commit
-    std::size_t commit_bytes = std::size_t{256} << 10;  ///< or so much, whichever comes first
-    std::uint64_t retain_bytes = std::uint64_t{10} << 30;  ///< of the files; older events go first
+    std::string directory;  ///< made if it is missing, and given mode 0700; the files in it have 0600
+    std::chrono::milliseconds commit_interval{5};          ///< what arrives within it shares a commit
+    std::size_t commit_bytes = std::size_t{256} << 10;     ///< or so much, whichever comes first
+    std::uint64_t retain_bytes = std::uint64_t{10} << 30;  ///< of the files; the oldest go first, one file at a time
     std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
-    std::vector<std::string>
-        required_groups;  ///< events stay until each of these has had them, whatever retention says
+    /// Events stay until each of these has had them, whatever retention says.
+    std::vector<std::string> required_groups;
     std::function<void(const std::string& error)> on_trouble;      ///< once when it begins to fail; the spool's thread
-    std::function<void()> on_recovered;                            ///< once when it goes on
-    std::function<void(const std::string& report)> on_quarantine;  ///< a damaged row was put aside
+    std::function<void()> on_recovered;                            ///< once when it goes on; the spool's thread
+    std::function<void(const std::string& report)> on_quarantine;  ///< something is damaged: once for each; any thread
+    const Clock* clock = nullptr;                                  ///< for what is old; null: the system's
 };
 
 /// The last number of a device's session that a batch takes with it.
@@ -51,6 +53,7 @@ struct SpooledEvent {
     Position position = 0;
     std::string_view listener;
     std::string_view line;  ///< without its '\n'
+    WallTime committed_at;
 };
 
 /// Positions that are gone: they were damaged (quarantined), or retention has removed them.
@@ -62,15 +65,15 @@ struct MissingRange {
 
 /// A stretch of events with no hole in it.
 struct SpoolPage {
-    std::vector<SpooledEvent> events;   ///< views into `text` and `names`
+    std::vector<SpooledEvent> events;   ///< views into `texts` and `names`
     std::vector<MissingRange> missing;  ///< between the position asked for and the first event
     Position next_after = 0;            ///< go on with this
     Position last = 0;                  ///< the newest durable event at the time
-    std::string text;
+    std::vector<std::string> texts;     ///< owns what the views show; moving a page leaves them where they are
     std::vector<std::string> names;
 
     SpoolPage() = default;
-    SpoolPage(SpoolPage&&) noexcept = default;  // (deque or unique_ptr inside if views would move)
+    SpoolPage(SpoolPage&&) noexcept = default;
     SpoolPage& operator=(SpoolPage&&) noexcept = default;
 };
 
@@ -78,7 +81,7 @@ struct SpoolGroup {
     std::string name;
     Position position = 0;  ///< it has had everything up to here
     bool required = false;
-    std::chrono::sys_time<std::chrono::milliseconds> moved_at;
+    WallTime moved_at;
 };
 
 struct SpoolStatus {
@@ -97,9 +100,9 @@ struct SpoolStatus {
     std::vector<SpoolGroup> groups;
 };
 
-/// The embedded durable log of events: SQLite in WAL mode with synchronous = FULL, one row for each commit. Owns the
-/// database, the lock on its directory and a thread that writes. Appending never waits; reading is for any thread and
-/// waits for the disk. Ends by stop(), which the destructor calls too.
+/// The embedded durable log of events: SQLite files in WAL mode with synchronous = FULL, one row for each commit. Owns
+/// the files, the lock on their directory, a thread that writes and one that keeps house. Appending never waits;
+/// reading is for any thread and waits for the disk. Ends by stop(), which the destructor calls too.
 class Spool {
 public:
     /// Makes or opens it. Errors: another process has it, no permission, not a spool, from a newer version.
