@@ -19,7 +19,7 @@ std::optional<std::string> not_a_file(const std::string& name) {
 }
 
 bool same(const Option& option, DaemonConfig& a, DaemonConfig& b) {
-    return value_text(option, {a, a.server.listeners.front()}) == value_text(option, {b, b.server.listeners.front()});
+    return stored_text(option, {a, a.server.listeners.front()}) == stored_text(option, {b, b.server.listeners.front()});
 }
 
 std::string shown(const Option& option, DaemonConfig& config) {
@@ -30,18 +30,33 @@ std::string shown(const Option& option, DaemonConfig& config) {
     return option.type == OptionType::text ? path_in_quotes(text) : text;
 }
 
+/// Of a section that a reload takes over: this key too. A spool stays where it is.
+bool is_live(const Option& option, SinkType sink) {
+    return option.live && !(option.section == Section::sink && option.name == "path" && is_durable(sink));
+}
+
 /// The differences in one section, in the words that Server::apply uses for its own. Pure.
 void report_section(Section section, DaemonConfig running, DaemonConfig wanted, bool live, ReloadResult& out) {
     for (const Option& option : all_options()) {
         if (option.section != section || same(option, running, wanted)) continue;
         const std::string what = std::string(option.name) + in_section(section) + ": ";
-        if (live) {
+        if (live && is_live(option, running.sink.type)) {
             out.applied.push_back(what + shown(option, running) + " -> " + shown(option, wanted));
         } else {
             out.needs_restart.push_back(what + "runs with " + shown(option, running) + ", the configuration says " +
                                         shown(option, wanted) + ": restart to take it");
         }
     }
+}
+
+/// `wanted` with the running sink's keys where they need a restart.
+DaemonConfig taken_over(DaemonConfig running, DaemonConfig wanted) {
+    ListenerConfig none;
+    for (const Option& option : all_options()) {
+        if (option.section != Section::sink || is_live(option, running.sink.type)) continue;
+        static_cast<void>(store_text(option, {wanted, none}, stored_text(option, {running, none})));
+    }
+    return wanted;
 }
 
 }  // namespace
@@ -99,6 +114,7 @@ ReloadResult Reloader::apply(const DaemonConfig& wanted) {
     result.applied = std::move(report.value().applied);
     result.needs_restart = std::move(report.value().needs_restart);
     report_section(Section::sink, running_, wanted, same_sink, result);
+    report_section(Section::fleet, running_, wanted, false, result);
     report_section(Section::admin, running_, wanted, false, result);
     report_section(Section::alarm, running_, wanted, true, result);
     report_section(Section::log, running_, wanted, true, result);
@@ -106,10 +122,12 @@ ReloadResult Reloader::apply(const DaemonConfig& wanted) {
     parts_.alarms(wanted.alarm);
     log_.change(wanted.log);
 
-    const SinkConfig sink = same_sink ? wanted.sink : running_.sink;
+    const SinkConfig sink = same_sink ? taken_over(running_, wanted).sink : running_.sink;
+    const FleetConfig fleet = running_.fleet;
     const AdminConfig admin = running_.admin;
     running_ = wanted;
     running_.sink = sink;
+    running_.fleet = fleet;
     running_.admin = admin;
     parts_.done();
     return result;

@@ -26,7 +26,10 @@ std::string value_name(const Option& option) {
 }
 
 std::string help_text(const Option& option) {
-    if (option.flag == "--sink") return "where events go: stdout, file:PATH, or none (for measurements) (stdout)";
+    if (option.flag == "--sink") {
+        return "where events go: stdout, file:PATH, spool:DIR (durable), nats:URL (durable, and to NATS JetStream), or "
+               "none (for measurements) (stdout)";
+    }
     if (option.type == OptionType::boolean) return std::string(option.help);
     return std::string(option.help) + " (" + std::string(option.default_text) + ")";
 }

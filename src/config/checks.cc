@@ -1,13 +1,6 @@
 #include "config/checks.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,48 +11,12 @@
 #include "base/http_url.h"
 #include "base/printable.h"
 #include "base/units.h"
+#include "config/sink_check.h"
 
 namespace holdfast {
 namespace {
 
 using Violations = std::vector<Violation>;
-
-std::string reason_of(int error) { return std::strerror(error); }
-
-/// What stands in the way of appending to `path`, if anything does.
-std::optional<std::string> not_writable(const std::string& path) {
-    if (path.find('\0') != std::string::npos) return path_in_quotes(path) + " holds a NUL byte: name another file";
-    struct stat info {};
-    if (::stat(path.c_str(), &info) == 0) {
-        if (S_ISDIR(info.st_mode)) return path_in_quotes(path) + " is a directory: name a file in it";
-        if (::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0) return std::nullopt;
-        return path_in_quotes(path) + " cannot be written (" + reason_of(errno) +
-               "): change its rights or name another file";
-    }
-    if (errno != ENOENT) return path_in_quotes(path) + " cannot be used (" + reason_of(errno) + "): name another file";
-    std::filesystem::path directory = std::filesystem::path(path).parent_path();
-    if (directory.empty()) directory = ".";
-    if (::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return std::nullopt;
-    return path_in_quotes(path) + " cannot be made (its directory: " + reason_of(errno) +
-           "): make the directory, change its rights or name another file";
-}
-
-void check_sink(const SinkConfig& sink, Violations& out) {
-    const auto report = [&out](std::string_view option, std::string message) {
-        out.push_back({std::nullopt, "sink", option, std::move(message)});
-    };
-    if (sink.type != SinkType::file) {
-        if (!sink.path.empty()) {
-            report("path", "path in [sink] is for type = \"file\" only: remove it or set the type");
-        }
-        return;
-    }
-    if (sink.path.empty()) {
-        report("type", "type in [sink] is \"file\" without a path: add path = \"...\", or give --sink file:PATH");
-    } else if (const auto obstacle = not_writable(sink.path)) {
-        report("path", "path in [sink]: " + *obstacle);
-    }
-}
 
 void check_admin(const DaemonConfig& config, Violations& out) {
     if (!config.admin.enabled()) return;
@@ -122,7 +79,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
 
 std::vector<Violation> find_violations(const DaemonConfig& config) {
     Violations out = find_violations(config.server);
-    check_sink(config.sink, out);
+    check_sink(config, out);
     check_admin(config, out);
     check_alarm(config.alarm, out);
     return out;

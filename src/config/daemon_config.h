@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <holdfast/config.h>
 
@@ -14,12 +16,47 @@ enum class SinkType : std::uint8_t {
     stdout_,  ///< one line each on standard output
     file,     ///< appended to a file
     none,     ///< discarded: for measurements
+    spool,    ///< the embedded durable log
+    nats,     ///< that log, and from there to NATS JetStream
 };
+
+/// They outlive a crash, so that a device can be told what is safe.
+[[nodiscard]] constexpr bool is_durable(SinkType type) { return type == SinkType::spool || type == SinkType::nats; }
 
 struct SinkConfig {
     SinkType type = SinkType::stdout_;
-    std::string path;                                ///< of `file`
+    std::string path;  ///< of `file`; of a durable one the spool's directory, which load_config fills in if it is empty
     std::size_t queue_bytes = std::size_t{8} << 20;  ///< waiting for the sink before reading from devices pauses
+    // Of `spool` and `nats`.
+    std::chrono::milliseconds commit_interval{5};
+    std::size_t commit_bytes = std::size_t{256} << 10;
+    std::size_t retain_bytes = std::size_t{10} << 30;
+    std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
+    std::string required_groups;  ///< with commas between them: group_names()
+    // Of `nats`.
+    std::string url = "nats://127.0.0.1:4222";  ///< several, with commas between them; may hold passwords
+    std::string stream = "holdfast";
+    unsigned replicas = 0;  ///< 0: three in a cluster of three or more, else one
+    std::size_t batch = 1;  ///< events in a message
+    std::size_t window = 1024;
+    std::string credentials;  ///< a file; these four are empty if there is none
+    std::string tls_ca;
+    std::string tls_cert;
+    std::string tls_key;
+};
+
+/// The names in `required_groups`, without the white space around them. Pure.
+[[nodiscard]] std::vector<std::string> group_names(std::string_view list);
+
+/// Where a spool is if nobody says: "spool" in systemd's StateDirectory, else "holdfast-spool" in the working
+/// directory.
+[[nodiscard]] std::string default_spool_directory();
+
+/// The gateways that share a NATS cluster, and this one's name among them.
+struct FleetConfig {
+    bool enabled = true;  ///< where the sink is `nats`
+    std::string name;     ///< empty: the host's
+    std::chrono::milliseconds lost_after{10'000};
 };
 
 struct AdminConfig {
@@ -50,6 +87,7 @@ struct LogConfig {
 struct DaemonConfig {
     ServerConfig server;
     SinkConfig sink;
+    FleetConfig fleet;
     AdminConfig admin;
     AlarmConfig alarm;
     LogConfig log;

@@ -65,16 +65,51 @@ void apply_listen(Draft& draft, const std::vector<std::string>& addresses) {
     draft.failed.erase({address, 0});
 }
 
-/// "--sink file:PATH" sets two options; any other sink makes the file's path void.
-std::string take_sink_path(Draft& draft, const std::string& text) {
-    constexpr std::string_view file = "file:";
-    const Option* path = find_option(Section::sink, "path");
-    std::string& stored = draft.loaded.config.sink.path;
-    if (text == "file") return text;
-    stored = text.starts_with(file) ? text.substr(file.size()) : "";
-    draft.loaded.origins[{path, 0}] = Origin{0, "--sink"};
-    draft.failed.erase({path, 0});
-    return text.starts_with(file) ? "file" : text;
+/// One that --sink names has `value`, or the default if that is empty.
+void set_by_sink_flag(Draft& draft, const Option& option, const std::string& value) {
+    static_cast<void>(store_text(option, draft.target(0), value.empty() ? option.default_text : value));
+    draft.loaded.origins[{&option, 0}] = Origin{0, "--sink"};
+    draft.failed.erase({&option, 0});
+}
+
+/// "file:PATH" and "spool:DIR" set two options, as "nats:URL", "nats://..." and "tls://..." do.
+struct SinkFlag {
+    std::string type;
+    std::string path;
+    std::string url;
+
+    explicit SinkFlag(const std::string& text) : type(text) {
+        const std::size_t colon = std::min(text.find(':'), text.size());
+        const std::string word = text.substr(0, colon);
+        const std::string rest = text.substr(std::min(colon + 1, text.size()));
+        if (rest.empty()) return;
+        if (word == "file" || word == "spool") {
+            type = word;
+            path = rest;
+        } else if (word == "nats" || word == "tls") {
+            type = "nats";
+            url = rest.starts_with("//") ? text : rest;
+        }
+    }
+};
+
+/// Keys that the file has for another type of sink are void. Returns the type.
+std::string take_sink_flag(Draft& draft, const std::string& text) {
+    const SinkFlag flag(text);
+    const bool was_file = draft.loaded.config.sink.type == SinkType::file;
+    const bool was_spool = is_durable(draft.loaded.config.sink.type);
+    const bool other_path = flag.type == "file" ? was_spool : was_file;
+    for (const Option& option : all_options()) {
+        if (option.section != Section::sink || option.of_sinks.empty()) continue;
+        const bool has = std::find(option.of_sinks.begin(), option.of_sinks.end(), flag.type) != option.of_sinks.end();
+        const bool names = (option.name == "path" && !flag.path.empty()) || (option.name == "url" && !flag.url.empty());
+        if (names) {
+            set_by_sink_flag(draft, option, option.name == "path" ? flag.path : flag.url);
+        } else if (!has || (option.name == "path" && other_path)) {
+            set_by_sink_flag(draft, option, "");
+        }
+    }
+    return flag.type;
 }
 
 void apply_flag(Draft& draft, const Overrides::Flag& flag) {
@@ -82,7 +117,7 @@ void apply_flag(Draft& draft, const Overrides::Flag& flag) {
     const bool of_listener = option.section == Section::listener;
     const std::size_t times = of_listener ? draft.loaded.config.server.listeners.size() : 1;
     const bool is_sink = option.section == Section::sink && option.name == "type";
-    const std::string text = is_sink ? take_sink_path(draft, flag.text) : flag.text;
+    const std::string text = is_sink ? take_sink_flag(draft, flag.text) : flag.text;
     for (std::size_t i = 0; i < times; ++i) {
         const auto complaint = store_text(option, draft.target(i), text);
         draft.loaded.origins[{&option, i}] = Origin{0, option.flag};
@@ -154,6 +189,8 @@ LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const 
     }
     apply_listen(draft, overrides.listen);
     for (const Overrides::Flag& flag : overrides.flags) apply_flag(draft, flag);
+    SinkConfig& sink = draft.loaded.config.sink;
+    if (is_durable(sink.type) && sink.path.empty()) sink.path = default_spool_directory();
     check(draft);
     if (!draft.errors.empty()) return {std::nullopt, std::move(draft.errors)};
     return {std::move(draft.loaded), {}};

@@ -141,7 +141,7 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
     EXPECT_THAT(errors("[[listeners]]\n"),
                 ElementsAre("gateway.toml:1: unknown section [listeners]; did you mean [[listener]]?"));
     EXPECT_THAT(errors("[tls]\n"), ElementsAre("gateway.toml:1: unknown section [tls]; known are [[listener]], [item], "
-                                               "[limits], [sink], [admin], [alarm] and [log]"));
+                                               "[limits], [sink], [fleet], [admin], [alarm] and [log]"));
     EXPECT_THAT(errors("[item]\n\"a\\nb\" = 1\n"),
                 ElementsAre(R"(gateway.toml:2: unknown key "a\nb" in [item]; known there: key, max_bytes, max_depth)"));
 }
@@ -155,9 +155,9 @@ TEST_F(LoadConfig, KeysOfLaterVersionsAreNotTakenForTypingErrors) {
                     "gateway.toml:4: \"buffer_budget\" in [limits] is not in this version: remove it",
                     "gateway.toml:6: \"socket\" in [admin] is not in this version: remove it",
                     "gateway.toml:7: \"token_file\" in [admin] is not in this version: remove it"));
-    EXPECT_THAT(errors("[sink]\ntype = \"nats\"\n"),
-                ElementsAre("gateway.toml:2: type in [sink]: \"nats\" is not one that this version has: write "
-                            "\"stdout\", \"file\" or \"none\""));
+    EXPECT_THAT(errors("[sink]\ntype = \"kafka\"\n"),
+                ElementsAre("gateway.toml:2: type in [sink]: \"kafka\" is not one that this version has: write "
+                            "\"stdout\", \"file\", \"none\", \"spool\" or \"nats\""));
 }
 
 TEST_F(LoadConfig, AllErrorsOfAFileInItsOrder) {
@@ -226,7 +226,8 @@ TEST_F(LoadConfig, OptionsThatContradictEachOther) {
         ElementsAre("gateway.toml:2: address in [admin] 127.0.0.1:7000 is in the way of listener \"devices\" at "
                     "127.0.0.1:7000: give it an address or port of its own"));
     EXPECT_THAT(errors("[sink]\npath = \"x\"\n"),
-                ElementsAre("gateway.toml:2: path in [sink] is for type = \"file\" only: remove it or set the type"));
+                ElementsAre("gateway.toml:2: path in [sink] is for type = \"file\", \"spool\" or \"nats\" only: remove "
+                            "it or set the type"));
 }
 
 TEST_F(LoadConfig, AFileSinkNeedsAPathThatCanBeWritten) {
@@ -278,13 +279,14 @@ TEST_F(LoadConfig, ListenReplacesTheListeners) {
 
 TEST_F(LoadConfig, WrongFlagsAreNamed) {
     Overrides overrides;
-    overrides.flags = {flag(Section::listener, "detect_within", "30"), flag(Section::sink, "type", "nats")};
+    overrides.flags = {flag(Section::listener, "detect_within", "30"), flag(Section::sink, "type", "kafka")};
     overrides.listen = {"127.0.0.1:7000", "127.0.0.1:7000"};
     EXPECT_THAT(
         messages(load_config(std::nullopt, overrides)),
         ElementsAre("--detect-within: \"30\" has no unit: write a number and its unit, e.g. \"500ms\", \"30s\", "
                     "\"5m\" or \"1h\"",
-                    "--sink: \"nats\" is not one that this version has: write \"stdout\", \"file\" or \"none\"",
+                    "--sink: \"kafka\" is not one that this version has: write \"stdout\", \"file\", \"none\", "
+                    "\"spool\" or \"nats\"",
                     "--listen: listener \"devices-2\" at 127.0.0.1:7000 is in the way of listener \"devices\" at "
                     "127.0.0.1:7000: give each an address or port of its own"));
 }

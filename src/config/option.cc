@@ -193,8 +193,13 @@ std::optional<std::string> store_text(const Option& option, Target target, std::
     return store_value(option, target, raw);
 }
 
-std::string value_text(const Option& option, Target target) {
+std::string stored_text(const Option& option, Target target) {
     return std::visit([&](auto ref) { return Printed{option}(ref(target)); }, option.place);
+}
+
+std::string value_text(const Option& option, Target target) {
+    const std::string stored = stored_text(option, target);
+    return option.shown != nullptr ? option.shown(stored) : stored;
 }
 
 }  // namespace holdfast

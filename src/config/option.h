@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-enum class Section : std::uint8_t { top, listener, item, limits, sink, admin, alarm, log };
+enum class Section : std::uint8_t { top, listener, item, limits, sink, fleet, admin, alarm, log };
 
 /// How an option is written. Durations and sizes are texts with a unit; a size may also be a number of bytes.
 enum class OptionType : std::uint8_t { text, boolean, count, size, duration, choice };
@@ -42,11 +42,14 @@ struct Option {
     std::string_view default_text;  ///< as it is printed
     std::int64_t least = 0;         ///< in milliseconds, bytes or pieces
     std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    std::span<const std::string_view> choices = {};  ///< of a choice, in the order of the enumeration
-    std::string_view word = {};                      ///< a duration's word for "not set", e.g. "off"
-    std::string_view zero = {};                      ///< what a count of 0 stands for
-    std::string_view flag = {};                      ///< of `serve` and `check`, or empty
-    std::string_view help;                           ///< one line
+    std::span<const std::string_view> choices = {};    ///< of a choice, in the order of the enumeration
+    std::string_view word = {};                        ///< a duration's word for "not set", e.g. "off"
+    std::string_view zero = {};                        ///< what a count of 0 stands for
+    std::string_view flag = {};                        ///< of `serve` and `check`, or empty
+    std::span<const std::string_view> of_sinks = {};   ///< of a sink's key: the types that have it; empty: all
+    bool live = true;                                  ///< of a section that a reload takes over: this key too
+    std::string (*shown)(std::string_view) = nullptr;  ///< of a text with a secret in it: how it is printed
+    std::string_view help;                             ///< one line
 };
 
 /// The table, in the order of the documentation.
@@ -71,7 +74,10 @@ using RawValue = std::variant<std::string, std::int64_t, bool, double, Other>;
 /// The same for a flag's text.
 [[nodiscard]] std::optional<std::string> store_text(const Option& option, Target target, std::string_view text);
 
-/// The option's value as it would be written in the file, without quotes.
+/// The option's value as it would be written in the file, without quotes and without what is secret in it.
 [[nodiscard]] std::string value_text(const Option& option, Target target);
+
+/// The same with the secret: to compare, not to be shown.
+[[nodiscard]] std::string stored_text(const Option& option, Target target);
 
 }  // namespace holdfast

@@ -1,6 +1,8 @@
 #include <array>
+#include <vector>
 
 #include "config/option.h"
+#include "config/option_rows.h"
 #include "server/validate.h"
 
 namespace holdfast {
@@ -11,7 +13,6 @@ using OptionalDuration = std::optional<milliseconds>;
 
 // Each in the order of its enumeration.
 constexpr std::array<std::string_view, 3> framings{"ndjson", "json", "length"};
-constexpr std::array<std::string_view, 3> sink_types{"stdout", "file", "none"};
 constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
 
@@ -36,14 +37,13 @@ constexpr Range item_depth = range(bounds::item_depth);
 constexpr Range max_connections = range(bounds::max_connections);
 constexpr Range downlink_queue = range(bounds::downlink_queue);
 constexpr Range reactors = range(bounds::reactors);
-constexpr Range sink_queue{64 << 10, 1 << 30};
 constexpr Range alarm_window{10'000, 3'600'000};
 constexpr Range percent{1, 100};
 constexpr Range drop_least{1, 1'000'000};
 constexpr Range recover_within{10'000, 3'600'000};
 
 // detect_within has no range here: plan_liveness has it, and says why.
-const auto table = std::to_array<Option>({
+const auto rows_before_the_sink = std::to_array<Option>({
     {.section = Section::top,
      .name = "reactors",
      .type = OptionType::count,
@@ -145,6 +145,13 @@ const auto table = std::to_array<Option>({
      .default_text = "false",
      .flag = "--reuse-port",
      .help = "let several gateway processes share the address"},
+    {.section = Section::listener,
+     .name = "acks",
+     .type = OptionType::boolean,
+     .place = [](Target t) -> bool& { return t.listener.acks; },
+     .default_text = "false",
+     .flag = "--acks",
+     .help = "tell devices which of their items are safe (docs/PROTOCOL.md); needs the sink spool or nats"},
 
     {.section = Section::item,
      .name = "key",
@@ -189,30 +196,9 @@ const auto table = std::to_array<Option>({
      .least = downlink_queue.least,
      .most = downlink_queue.most,
      .help = "waiting for one device beyond the kernel's buffer; more is refused"},
+});
 
-    {.section = Section::sink,
-     .name = "type",
-     .type = OptionType::choice,
-     .place = [](Target t) -> SinkType& { return t.daemon.sink.type; },
-     .default_text = "stdout",
-     .choices = sink_types,
-     .flag = "--sink",
-     .help = "where events go: stdout, file, or none (discarded: for measurements)"},
-    {.section = Section::sink,
-     .name = "path",
-     .type = OptionType::text,
-     .place = [](Target t) -> std::string& { return t.daemon.sink.path; },
-     .default_text = "",
-     .help = "the file that events are appended to, for type = \"file\""},
-    {.section = Section::sink,
-     .name = "queue_bytes",
-     .type = OptionType::size,
-     .place = [](Target t) -> std::size_t& { return t.daemon.sink.queue_bytes; },
-     .default_text = "8MiB",
-     .least = sink_queue.least,
-     .most = sink_queue.most,
-     .help = "events waiting for the sink; when full, reading from devices pauses"},
-
+const auto rows_behind_the_sink = std::to_array<Option>({
     {.section = Section::admin,
      .name = "address",
      .type = OptionType::text,
@@ -284,15 +270,26 @@ const auto table = std::to_array<Option>({
      .help = "text for people, json for machines"},
 });
 
-constexpr std::array<std::string_view, 8> section_names{"",     "listener", "item",  "limits",
-                                                        "sink", "admin",    "alarm", "log"};
+constexpr std::array<std::string_view, 9> section_names{"",      "listener", "item",  "limits", "sink",
+                                                        "fleet", "admin",    "alarm", "log"};
+
+std::vector<Option> put_together() {
+    std::vector<Option> table(rows_before_the_sink.begin(), rows_before_the_sink.end());
+    for (const auto rows : {sink_rows(), fleet_rows(), std::span<const Option>(rows_behind_the_sink)}) {
+        table.insert(table.end(), rows.begin(), rows.end());
+    }
+    return table;
+}
 
 }  // namespace
 
-std::span<const Option> all_options() { return table; }
+std::span<const Option> all_options() {
+    static const std::vector<Option> table = put_together();
+    return table;
+}
 
 const Option* find_option(Section section, std::string_view name) {
-    for (const Option& option : table) {
+    for (const Option& option : all_options()) {
         if (option.section == section && option.name == name) return &option;
     }
     return nullptr;

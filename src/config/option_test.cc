@@ -113,8 +113,8 @@ TEST(StoreValue, SaysWhatIsWrongAndWhatToWrite) {
     EXPECT_EQ(complaint(Section::listener, "reuse_port", "yes"s), R"("yes" is a text: write true or false)");
     EXPECT_EQ(complaint(Section::item, "key", Other{"an array"}),
               R"(an array is given: write a text in quotes, e.g. "ip")");
-    EXPECT_EQ(complaint(Section::sink, "type", "spool"s),
-              R"("spool" is not one that this version has: write "stdout", "file" or "none")");
+    EXPECT_EQ(complaint(Section::sink, "type", "kafka"s),
+              R"("kafka" is not one that this version has: write "stdout", "file", "none", "spool" or "nats")");
     EXPECT_EQ(complaint(Section::log, "format", std::int64_t{1}), R"(1 is a number: write "text" or "json")");
 }
 

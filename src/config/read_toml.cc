@@ -108,10 +108,12 @@ private:
             draft_.error_at(line, name + " is not in this version: remove it");
             return;
         }
-        constexpr std::array<std::string_view, 6> sections{"listener", "item", "limits", "sink", "admin", "log"};
+        constexpr std::array<std::string_view, 8> sections{"listener", "item",  "limits", "sink",
+                                                           "fleet",    "admin", "alarm",  "log"};
         const auto near = nearest_word(key.str(), sections);
-        const std::string hint = !near ? "known are [[listener]], [item], [limits], [sink], [admin], [alarm] and [log]"
-                                       : "did you mean" + in_section(*find_section(*near)).substr(3) + "?";
+        const std::string hint =
+            !near ? "known are [[listener]], [item], [limits], [sink], [fleet], [admin], [alarm] and [log]"
+                  : "did you mean" + in_section(*find_section(*near)).substr(3) + "?";
         draft_.error_at(line, "unknown section " + name + "; " + hint);
     }
 

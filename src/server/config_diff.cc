@@ -88,6 +88,7 @@ void report_differences(const ListenerConfig& running, const ListenerConfig& wan
     lines.live("acks", running.acks, wanted.acks);
     lines.restart("framing", running.framing, wanted.framing);
     lines.restart("reuse_port", running.reuse_port, wanted.reuse_port);
+    lines.restart("acks", running.acks, wanted.acks);
 }
 
 ServerConfig without_restart(const ServerConfig& running, ServerConfig wanted) {
@@ -102,6 +103,7 @@ ServerConfig without_restart(const ServerConfig& running, ServerConfig wanted) {
 ListenerConfig without_restart(const ListenerConfig& running, ListenerConfig wanted) {
     wanted.framing = running.framing;
     wanted.reuse_port = running.reuse_port;
+    wanted.acks = running.acks;
     return wanted;
 }
 

@@ -175,13 +175,13 @@ WRONG = """[[listener]]
 name = "a"
 detect_witin = "30s"
 [sink]
-type = "spool"
+type = "kafka"
 [limits]
 accept_rate = 5
 """
 WRONG_LINES = (
     'gateway.toml:3: unknown key "detect_witin" in [[listener]]; did you mean "detect_within"?',
-    'gateway.toml:5: type in [sink]: "spool" is not one that this version has: write "stdout", "file" or "none"',
+    'gateway.toml:5: type in [sink]: "kafka" is not one that this version has: write "stdout", "file", "none", "spool" or "nats"',
     'gateway.toml:7: "accept_rate" in [limits] is not in this version: remove it',
 )
 
@@ -209,9 +209,9 @@ def test_a_file_that_is_not_there_or_not_toml(tmp_path):
 @pytest.mark.parametrize("verb", ["check", "serve"])
 def test_wrong_flags_start_nothing(verb):
     assert_refused(
-        holdfast(verb, "--detect-within", "30", "--sink", "nats"),
+        holdfast(verb, "--detect-within", "30", "--sink", "kafka"),
         'holdfast: --detect-within: "30" has no unit: write a number and its unit, e.g. "500ms", "30s", "5m" or "1h"',
-        'holdfast: --sink: "nats" is not one that this version has: write "stdout", "file" or "none"',
+        'holdfast: --sink: "kafka" is not one that this version has: write "stdout", "file", "none", "spool" or "nats"',
     )
     assert_refused(
         holdfast(verb, "--sink", "file:/nonexistent/events"),
@@ -235,6 +235,16 @@ def test_check_warns_of_what_is_seldom_meant():
     assert "write_stall 10s is longer than detect_within 5s" in warnings[0]
     assert "of 10,000 idle connections a day are closed though alive" in warnings[1]
     assert "0.0.0.0:7080 is not loopback" in warnings[2]
+
+
+def test_check_shows_where_a_spool_is_and_no_password(tmp_path):
+    run = holdfast("check", "--sink", "nats://gateway:hunter2@10.0.0.5:4222", "--acks", "--json", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    options = {(o["section"], o["name"]): o["value"] for o in json.loads(run.stdout)["options"]}
+    assert options["sink", "path"] == "holdfast-spool" and options["listener", "acks"] == "true"
+    assert options["sink", "url"] == "nats://***@10.0.0.5:4222"
+    assert "hunter2" not in run.stdout + run.stderr + holdfast("check", "--sink", "nats:u:hunter2@:x").stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_check_makes_no_file(tmp_path):

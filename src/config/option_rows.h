@@ -1,0 +1,14 @@
+#pragma once
+
+#include <span>
+
+#include "config/option.h"
+
+namespace holdfast {
+
+// Parts of the option table, which option_table.cc puts together.
+
+[[nodiscard]] std::span<const Option> sink_rows();
+[[nodiscard]] std::span<const Option> fleet_rows();
+
+}  // namespace holdfast
