@@ -238,5 +238,66 @@ TEST(Words, AreTheEnumerators) {
     for (const char* word : {"", "NDJSON", "jso", "lengths", " json"}) EXPECT_EQ(parse_framing(word), std::nullopt);
 }
 
+/// What is read of `text` besides its verdict.
+template <typename Read>
+auto read_of(std::string text, Read read) {
+    ItemDecoder decoder("ip", max_depth, max_bytes);
+    const std::size_t size = text.size();
+    text.append(item_padding, '}');
+    static_cast<void>(decoder.decode(std::string_view(text).substr(0, size)));
+    return read(decoder);
+}
+
+std::optional<std::uint64_t> seq_of(const std::string& text) {
+    return read_of(text, [](const ItemDecoder& decoder) { return decoder.seq(); });
+}
+
+ItemDecoder::Greeting greeting_of(const std::string& text) {
+    return read_of(text, [](const ItemDecoder& decoder) { return decoder.greeting(); });
+}
+
+TEST(ItemSeq, IsAWholeNumberFromOne) {
+    EXPECT_EQ(seq_of(with(R"("seq":1)")), 1U);
+    EXPECT_EQ(seq_of(R"({"seq":9007199254740991})"), 9007199254740991U);  // whether it is an item or not
+    for (const char* other : {"0", "-1", "1.0", "1e3", "\"1\"", "null", "9007199254740992", "[1]"}) {
+        EXPECT_EQ(seq_of(with(std::string("\"seq\":") + other)), std::nullopt) << other;
+    }
+    EXPECT_EQ(seq_of(with(R"("SEQ":1)")), std::nullopt);
+    EXPECT_EQ(seq_of(R"({"seq":1)"), std::nullopt);
+    EXPECT_EQ(seq_of("[1]"), std::nullopt);
+}
+
+TEST(ItemSeq, IsReadBesideNumbersThatNoMachineHolds) {
+    EXPECT_EQ(seq_of(with(R"("big":123456789012345678901234567890,"seq":7)")), 7U);
+    EXPECT_EQ(seq_of(with(R"("seq":123456789012345678901234567890)")), std::nullopt);
+}
+
+TEST(Greeting, SaysWhoTheDeviceIs) {
+    const auto all = greeting_of(R"({"hello":{"id":"d\u00e9j\u00e0","session":"boot-42","from":7,"more":[]}})");
+    ASSERT_TRUE(all.hello);
+    EXPECT_EQ(all.hello->id, "d\xc3\xa9j\xc3\xa0");
+    EXPECT_EQ(all.hello->session, "boot-42");
+    EXPECT_EQ(all.hello->from, 7U);
+    const auto least = greeting_of(R"({"hello":{"id":"d"}})");
+    ASSERT_TRUE(least.hello);
+    EXPECT_EQ(least.hello->session, "");
+    EXPECT_EQ(least.hello->from, 0U);
+}
+
+TEST(Greeting, IsNoneOrABadOne) {
+    EXPECT_FALSE(greeting_of(R"({"ip":"k"})").tried);
+    for (const std::string& bad_one :
+         {std::string(R"("device")"), std::string("{}"), std::string(R"({"id":""})"), std::string(R"({"id":7})"),
+          std::string(R"({"id":"a\u0000b"})"), std::string(R"({"id":"a\nb"})"),
+          std::string(R"({"id":"d","session":""})"), std::string(R"({"id":"d","session":1})"),
+          std::string(R"({"id":"d","from":0})"), std::string(R"({"id":"d","from":"1"})"),
+          "{\"id\":\"" + std::string(max_device_id + 1, 'x') + "\"}"}) {
+        const auto greeting = greeting_of("{\"hello\":" + bad_one + "}");
+        EXPECT_TRUE(greeting.tried) << bad_one;
+        EXPECT_FALSE(greeting.hello) << bad_one;
+    }
+    EXPECT_TRUE(greeting_of("{\"hello\":{\"id\":\"" + std::string(max_device_id, 'x') + "\"}}").hello);
+}
+
 }  // namespace
 }  // namespace holdfast

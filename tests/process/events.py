@@ -9,10 +9,14 @@ import threading
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FIELDS = {
     "connected": {"event", "conn", "listener", "peer", "at"},
+    "identified": {"event", "conn", "listener", "peer", "id", "at"},
     "item": {"event", "conn", "peer", "n", "key", "item", "at"},
     "closed": {"event", "conn", "peer", "reason", "kind", "error", "evidence", "items", "bytes_in", "bytes_out",
                "duration_s", "at"},
 }
+# Of a device that has said who it is.
+MAY_HAVE = {"connected": {"id", "session"}, "identified": {"session"}, "item": {"id", "session", "seq"},
+            "closed": {"id", "session", "detail"}}
 EVIDENCE = {"probes", "retransmits", "last_ack_ms", "unacked_bytes", "peer_window", "rtt_us"}
 
 
@@ -30,6 +34,7 @@ class Record:
     listener: str
     peer: str
     connected_at: float
+    id: str = None  # of the device
     items: list = dataclasses.field(default_factory=list)
     closed: dict = None
     closed_at: float = None
@@ -81,12 +86,12 @@ class EventLog:
 
     def _take(self, line, event, now):
         kind = event["event"]
-        if set(event) - {"detail"} != FIELDS[kind] or not TIME.fullmatch(event["at"]):
+        if not FIELDS[kind] <= set(event) <= FIELDS[kind] | MAY_HAVE[kind] or not TIME.fullmatch(event["at"]):
             raise ValueError(f"fields {sorted(event)}")
         if kind == "connected":
             if event["conn"] in self.by_id:
                 raise ValueError("connected twice")
-            record = Record(event["conn"], event["listener"], event["peer"], now)
+            record = Record(event["conn"], event["listener"], event["peer"], now, event.get("id"))
             self.by_id[record.conn] = self.by_peer[record.peer] = record
             return
         record = self.by_id[event["conn"]]
@@ -94,7 +99,12 @@ class EventLog:
             raise ValueError("an event after `closed`")
         if record.peer != event["peer"]:
             raise ValueError(f"the peer was {record.peer} before")
-        self._take_item(record, line, event) if kind == "item" else self._take_closed(record, event, now)
+        if kind == "identified":
+            record.id = event["id"]
+        if record.id != event.get("id"):
+            raise ValueError(f"the device was {record.id} before")
+        if kind != "identified":
+            self._take_item(record, line, event) if kind == "item" else self._take_closed(record, event, now)
 
     def _take_item(self, record, line, event):
         # The key comes before the item and `at` after it, so the first and the last of these are not the device's.

@@ -285,6 +285,19 @@ def kicked(stage):
     return ended(stage, record, since, 5)
 
 
+def superseded(stage):
+    """A newer connection says the same id; what the older one had sent is delivered."""
+    older, record = stage.device("fast", key=None)
+    older.sendall(b'{"hello":{"id":"device-17"}}\n' + device.item("10.0.0.4"))
+    newer, _ = stage.device("fast", key=None)
+    assert stage.gateway.events.wait(lambda: record.items, 10)
+    since = time.monotonic()
+    newer.sendall(b'{"hello":{"id":"device-17"}}\n')
+    outcome = ended(stage, record, since, 5)
+    newer.close()
+    return outcome
+
+
 # local
 
 def listener_removed(stage):
@@ -328,5 +341,5 @@ SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (nothing_sent, "read_idle"), (one_item_then_nothing, "read_idle"), (blank_lines_are_no_items, "read_idle"),
     (half_an_item, "item_deadline"), (an_item_byte_by_byte, "item_deadline"),
     (an_object_without_newline, "item_deadline"),
-    (kicked, "kicked"), (listener_removed, "drained"),
+    (kicked, "kicked"), (superseded, "superseded"), (listener_removed, "drained"),
     (too_large, "item_too_large"), (bad_items_in_a_row, "too_many_bad_items"))}

@@ -59,7 +59,8 @@ def test_status_has_what_the_contract_names(gateway, device):
     assert status["connections"] >= 1 and status["accepted"] >= 1 and status["items"] >= 1
     assert status["refused"] == {"max_connections": 0, "descriptors": 0}
     assert {"peer_closed", "keepalive_expired", "internal_error"} <= set(status["closed"])
-    assert set(status["bad_items"]) == {"not_json", "not_object", "no_key", "bad_utf8", "too_deep", "too_large"}
+    assert set(status["bad_items"]) == {"not_json", "not_object", "no_key", "bad_utf8", "too_deep", "too_large",
+                                        "bad_hello", "bad_seq"}
     assert status["detect_within"] == "30s" and status["detect_within_ms"] == 30000
     assert status["plan"]["idle_s"] > 0 and status["plan"]["count"] >= 5
     assert max(status["plan"]["worst_case_ms"].values()) <= 30000
