@@ -53,6 +53,10 @@ public:
         writer_.append_connected(batch_.bytes, event);
         ++batch_.events;
     }
+    void on_identified(const IdentifiedEvent& event) override {
+        writer_.append_identified(batch_.bytes, event);
+        ++batch_.events;
+    }
     void on_item(const ItemEvent& event) override {
         writer_.append_item(batch_.bytes, event);
         ++batch_.events;
