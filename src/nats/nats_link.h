@@ -18,12 +18,12 @@ struct __jsCtx;
 namespace holdfast {
 
 struct NatsOptions {
-    std::string url;          ///< one or more of nats://host:port or tls://host:port, with commas between them
-    std::string credentials;  ///< a .creds file; empty: none
-    std::string tls_ca;       ///< PEM; with any of these three, TLS is used
-    std::string tls_cert;
-    std::string tls_key;
-    std::string name;  ///< what the server shows of this client
+    std::string url = {};          ///< one or more of nats://host:port or tls://host:port, with commas between them
+    std::string credentials = {};  ///< a .creds file; empty: none
+    std::string tls_ca = {};       ///< PEM; with any of these three, TLS is used
+    std::string tls_cert = {};
+    std::string tls_key = {};
+    std::string name = {};  ///< what the server shows of this client
 };
 
 /// What the server says of itself: what its acknowledgement of a message survives depends on it.
@@ -34,7 +34,7 @@ struct NatsServerFacts {
 };
 
 /// One connection to a NATS cluster, which comes back by itself with back-off for as long as this lives. Owns the
-/// client's connection and JetStream context. Thread-safe; callbacks come on the client library's threads.
+/// client's connection and JetStream context, and a thread on which its callbacks come. Thread-safe.
 class NatsLink {
 public:
     /// Never waits for a server: it connects in the background. Errors: an URL or file that cannot be used.
@@ -49,15 +49,17 @@ public:
     [[nodiscard]] virtual NatsServerFacts facts() const = 0;   ///< of the server that it is, or was last, connected to
     [[nodiscard]] virtual std::string url_in_use() const = 0;  ///< without user and password
 
-    /// Called whenever it has connected, the first time too; several may be told. Removed by destroying what it
-    /// returns.
+    /// Called whenever it has connected, the first time too, and soon if it is connected now; several may be told.
+    /// Removed by destroying what it returns, which waits for a call under way and must come before the link's end.
     class Watcher {
     public:
         virtual ~Watcher() = default;
     };
     [[nodiscard]] virtual std::unique_ptr<Watcher> on_connected(std::function<void()> call) = 0;
 
-    /// Null until it has been connected once. Both live as long as this.
+    /// Null until it has been connected once. Both live as long as this. The client gives up a connection that a server
+    /// has refused twice; then there is a new one, which on_connected tells, and what was subscribed is to be
+    /// subscribed anew.
     [[nodiscard]] virtual __natsConnection* connection() const = 0;
     [[nodiscard]] virtual __jsCtx* jetstream() const = 0;
 

@@ -1,0 +1,317 @@
+#include "nats/nats_link.h"
+
+#include <algorithm>
+#include <atomic>
+#include <climits>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "base/nats_url.h"
+#include "base/printable.h"
+#include "base/units.h"
+#include "nats/callback_handle.h"
+#include "nats/link_options.h"
+#include "nats/server_info.h"
+
+#include <nats/nats.h>
+
+namespace holdfast {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds info_patience{1'000};
+
+/// What the client's callbacks write: their thread does nothing else.
+struct LinkNews {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool stopping = false;
+    bool watchers_changed = false;
+    bool up = false;      // as the last callback said
+    bool closed = false;  // for good: the client gave up
+    std::uint64_t ups = 0;
+    Clock::time_point down_since = Clock::now();
+
+    void connected(bool is) {
+        const std::lock_guard lock(mutex);
+        if (up && !is) down_since = Clock::now();
+        up = is;
+        if (is) ++ups;
+        changed.notify_all();
+    }
+    void given_up() {
+        const std::lock_guard lock(mutex);
+        if (up) down_since = Clock::now();
+        up = false;
+        closed = true;
+        changed.notify_all();
+    }
+};
+
+using NewsHandle = CallbackHandle<LinkNews>;
+
+void on_disconnected(natsConnection*, void* closure) {
+    if (const auto news = NewsHandle::find(closure)) news->connected(false);
+}
+void on_reconnected(natsConnection*, void* closure) {
+    if (const auto news = NewsHandle::find(closure)) news->connected(true);
+}
+void on_closed(natsConnection*, void* closure) {
+    if (const auto news = NewsHandle::find(closure)) news->given_up();
+}
+void ignore_error(natsConnection*, natsSubscription*, natsStatus, void*) {}  // the default prints on standard error
+
+/// One that somebody waits for being told.
+struct WatcherEntry {
+    std::recursive_mutex mutex;  // a call may destroy its own watcher
+    std::function<void()> call;  // guarded by mutex; empty: it has gone
+    std::uint64_t told = 0;      // of the link's thread: the connection that it was told of
+};
+
+/// A connection and its JetStream context. Destroyed in the right order.
+struct Connection {
+    natsConnection* client = nullptr;
+    jsCtx* jetstream = nullptr;
+    std::optional<NewsHandle> handle;
+
+    Connection() = default;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() {
+        jsCtx_Destroy(jetstream);
+        natsConnection_Destroy(client);
+    }
+};
+
+class Link final : public NatsLink {
+public:
+    Link(NatsOptions options, std::vector<NatsUrl> urls)
+        : options_(std::move(options)), urls_(std::move(urls)), thread_([this] { run(); }) {}
+
+    ~Link() override {
+        {
+            const std::lock_guard lock(news_->mutex);
+            news_->stopping = true;
+            news_->changed.notify_all();
+        }
+        thread_.join();
+    }
+
+    [[nodiscard]] bool connected() const override {
+        const std::lock_guard lock(news_->mutex);
+        return news_->up;
+    }
+    [[nodiscard]] std::string trouble() const override;
+    [[nodiscard]] std::uint64_t reconnects() const override {
+        const std::lock_guard lock(news_->mutex);
+        return news_->ups > 0 ? news_->ups - 1 : 0;
+    }
+    [[nodiscard]] NatsServerFacts facts() const override {
+        const std::lock_guard lock(mutex_);
+        return facts_;
+    }
+    [[nodiscard]] std::string url_in_use() const override {
+        const std::lock_guard lock(mutex_);
+        return url_;
+    }
+    [[nodiscard]] std::unique_ptr<Watcher> on_connected(std::function<void()> call) override;
+    [[nodiscard]] natsConnection* connection() const override { return client_; }
+    [[nodiscard]] jsCtx* jetstream() const override { return jetstream_; }
+
+private:
+    struct Registration;
+
+    void run();
+    [[nodiscard]] bool connect();
+    [[nodiscard]] natsStatus connect_once(Connection& fresh);
+    [[nodiscard]] bool pause(unsigned attempts);
+    void follow();
+    void look_at_server();
+    void tell_watchers(std::uint64_t up);
+    void note_failure(std::string why) {
+        const std::lock_guard lock(mutex_);
+        failure_ = std::move(why);
+    }
+
+    const NatsOptions options_;
+    const std::vector<NatsUrl> urls_;
+    const std::shared_ptr<LinkNews> news_ = std::make_shared<LinkNews>();
+    std::list<Connection> connections_;  // of thread_; the last is in use, those before it the client gave up
+    std::atomic<natsConnection*> client_{nullptr};
+    std::atomic<jsCtx*> jetstream_{nullptr};
+    mutable std::mutex mutex_;
+    NatsServerFacts facts_;  // guarded by mutex_, as what follows
+    std::string url_;
+    std::string failure_;  // of the last attempt
+    std::list<std::shared_ptr<WatcherEntry>> watchers_;
+    std::thread thread_;  // last: it uses the others
+};
+
+std::string Link::trouble() const {
+    Clock::duration away{};
+    {
+        const std::lock_guard lock(news_->mutex);
+        if (news_->up) return "";
+        away = Clock::now() - news_->down_since;
+    }
+    const std::lock_guard lock(mutex_);
+    std::string servers;
+    for (const NatsUrl& url : urls_) servers += (servers.empty() ? "" : ", ") + url.shown();
+    return "no connection to NATS at " + servers + " for " +
+           format_duration(std::chrono::floor<std::chrono::seconds>(away)) +
+           (failure_.empty() ? "" : " (" + failure_ + ")") + ": start it, or correct url in [sink]";
+}
+
+/// True once there is one; false: to end.
+bool Link::connect() {
+    for (unsigned attempts = 0;; ++attempts) {
+        {
+            const std::lock_guard lock(news_->mutex);
+            if (news_->stopping) return false;
+            news_->closed = false;
+        }
+        Connection& fresh = connections_.emplace_back();
+        if (connect_once(fresh) == NATS_OK) {
+            client_ = fresh.client;
+            jetstream_ = fresh.jetstream;
+            news_->connected(true);
+            return true;
+        }
+        connections_.pop_back();
+        if (!pause(attempts)) return false;
+    }
+}
+
+natsStatus Link::connect_once(Connection& fresh) {
+    fresh.handle.emplace(news_);
+    auto options = make_link_options(options_, urls_);
+    if (!options) {
+        note_failure(options.error().message);
+        return NATS_ERR;
+    }
+    natsOptions* raw = options.value().get();
+    void* closure = fresh.handle->closure();
+    natsOptions_SetDisconnectedCB(raw, on_disconnected, closure);
+    natsOptions_SetReconnectedCB(raw, on_reconnected, closure);
+    natsOptions_SetClosedCB(raw, on_closed, closure);
+    natsOptions_SetErrorHandler(raw, ignore_error, nullptr);
+    natsStatus status = natsConnection_Connect(&fresh.client, raw);
+    if (status == NATS_OK) status = natsConnection_JetStream(&fresh.jetstream, fresh.client, nullptr);
+    if (status == NATS_OK) {
+        note_failure("");
+        return status;
+    }
+    const char* detail = nats_GetLastError(nullptr);
+    const bool has_detail = detail != nullptr && *detail != '\0';
+    note_failure(printable(has_detail ? detail : natsStatus_GetText(status)));
+    return status;
+}
+
+/// False: to end.
+bool Link::pause(unsigned attempts) {
+    std::unique_lock lock(news_->mutex);
+    news_->changed.wait_for(lock, reconnect_delay(attempts), [this] { return news_->stopping; });
+    return !news_->stopping;
+}
+
+void Link::run() {
+    while (connect()) {
+        follow();
+        const std::lock_guard lock(news_->mutex);
+        if (news_->stopping) break;
+    }
+    // Their last callbacks find nothing.
+    connections_.clear();
+    nats_ReleaseThreadMemory();
+}
+
+/// Until the client gives the connection up, or the end.
+void Link::follow() {
+    std::uint64_t seen = 0;
+    for (;;) {
+        std::uint64_t up = 0;
+        {
+            std::unique_lock lock(news_->mutex);
+            news_->changed.wait(lock, [&] {
+                return news_->stopping || news_->closed || news_->watchers_changed || (news_->up && news_->ups != seen);
+            });
+            if (news_->stopping || news_->closed) return;
+            news_->watchers_changed = false;
+            if (!news_->up) continue;
+            up = news_->ups;
+        }
+        if (std::exchange(seen, up) != up) look_at_server();
+        tell_watchers(up);
+    }
+}
+
+void Link::look_at_server() {
+    char text[512] = "";
+    if (natsConnection_GetConnectedUrl(client_, text, sizeof text) != NATS_OK) return;
+    const auto server = parse_nats_urls(text);
+    if (!server) return;
+    const auto facts = ask_server_info(server.value().front(), info_patience);
+    const std::lock_guard lock(mutex_);
+    url_ = server.value().front().shown();
+    if (facts) facts_ = facts.value();
+}
+
+void Link::tell_watchers(std::uint64_t up) {
+    std::list<std::shared_ptr<WatcherEntry>> watchers;
+    {
+        const std::lock_guard lock(mutex_);
+        watchers = watchers_;
+    }
+    for (const auto& watcher : watchers) {
+        if (std::exchange(watcher->told, up) == up) continue;
+        const std::lock_guard lock(watcher->mutex);
+        const auto call = watcher->call;  // a copy: it may destroy its watcher
+        if (call) call();
+    }
+}
+
+struct Link::Registration final : NatsLink::Watcher {
+    Registration(Link& link, std::shared_ptr<WatcherEntry> entry) : link_(link), entry_(std::move(entry)) {}
+    ~Registration() override {
+        {
+            const std::lock_guard lock(link_.mutex_);
+            link_.watchers_.remove(entry_);
+        }
+        const std::lock_guard lock(entry_->mutex);  // waits for a call under way
+        entry_->call = nullptr;
+    }
+
+    Link& link_;
+    std::shared_ptr<WatcherEntry> entry_;
+};
+
+std::unique_ptr<NatsLink::Watcher> Link::on_connected(std::function<void()> call) {
+    auto entry = std::make_shared<WatcherEntry>();
+    entry->call = std::move(call);
+    {
+        const std::lock_guard lock(mutex_);
+        watchers_.push_back(entry);
+    }
+    const std::lock_guard lock(news_->mutex);
+    news_->watchers_changed = true;
+    news_->changed.notify_all();
+    return std::make_unique<Registration>(*this, std::move(entry));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NatsLink>> NatsLink::open(NatsOptions options) {
+    auto urls = parse_nats_urls(options.url);
+    if (!urls) return urls.error();
+    if (auto tried = make_link_options(options, urls.value()); !tried) return tried.error();
+    return std::unique_ptr<NatsLink>(std::make_unique<Link>(std::move(options), std::move(urls).value()));
+}
+
+}  // namespace holdfast
