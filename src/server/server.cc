@@ -9,6 +9,7 @@
 #include <holdfast/server.h>
 
 #include "base/check.h"
+#include "base/descriptor_table.h"
 #include "codec/framing.h"
 #include "server/apply.h"
 #include "server/connection_list.h"
@@ -21,6 +22,10 @@
 namespace holdfast {
 
 namespace {
+
+constexpr std::size_t other_descriptors = 64;  // of the program's
+// The table's room at start: half a megabyte at most. Who holds more connections waits for its doubling then.
+constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
 
@@ -255,6 +260,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     const unsigned reactors = effective_reactors(config);
     auto bound = bind_listeners(config.listeners, reactors);
     if (!bound) return bound.error();
+    grow_descriptor_table(bound.value().front().sockets.front().get(),
+                          std::min(effective_max_connections(config.limits) + other_descriptors, descriptors_at_once));
     auto impl = std::make_unique<Impl>(first_running(std::move(config), bound.value()));
     if (auto error = impl->start(reactors, std::move(bound).value(), make_handler)) return *error;
     return std::unique_ptr<Server>(new Server(std::move(impl)));

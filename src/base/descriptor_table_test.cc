@@ -1,0 +1,42 @@
+#include "base/descriptor_table.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+std::size_t table_size() {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;) {
+        if (word != "FDSize:") continue;
+        std::size_t size = 0;
+        status >> size;
+        return size;
+    }
+    return 0;
+}
+
+TEST(DescriptorTable, GrowsAtOnceAndNoDescriptorStaysOpen) {
+    const int any = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ASSERT_GE(any, 0);
+    const std::size_t before = table_size();
+    grow_descriptor_table(any, 4 * before);
+    EXPECT_GE(table_size(), 4 * before);
+    EXPECT_EQ(::fcntl(static_cast<int>(4 * before) - 1, F_GETFD), -1);
+    ::close(any);
+}
+
+TEST(DescriptorTable, WhatTheLimitForbidsIsLeftOut) {
+    grow_descriptor_table(0, std::size_t{1} << 40);  // as far as this process may
+    grow_descriptor_table(0, 0);
+    grow_descriptor_table(-1, 10);
+}
+
+}  // namespace
+}  // namespace holdfast
