@@ -157,7 +157,7 @@ struct ListenerStatus {
     std::array<DurationHistogram, close_reason_count> detection;  ///< last sign of life to close, by CloseReason
     std::uint64_t found_late = 0;  ///< silent peers that were found later than detect_within: a broken promise
     DurationHistogram duration;    ///< of ended connections
-    std::uint64_t items = 0;
+    std::uint64_t items = 0;       ///< admitted; of a handler that is durable, those that are safe
     std::array<std::uint64_t, bad_item_count> bad_items{};  ///< by BadItem
     std::uint64_t identified = 0;                           ///< connections whose device has said its id
     std::uint64_t acks = 0;                                 ///< sent; each is for any number of items

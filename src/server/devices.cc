@@ -12,17 +12,16 @@ void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& c
     frame_ = std::move(frame);
     if (around_.durable == nullptr) return;
     // However often it is told while the reactor is busy, one call is on its way at a time.
-    durable_count_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+    auto latest = std::make_shared<std::atomic<std::uint64_t>>(0);
     auto on_its_way = std::make_shared<std::atomic<bool>>(false);
-    around_.durable->tell_durable(
-        [this, post = around_.post, latest = durable_count_, on_its_way](std::uint64_t count) {
-            latest->store(count);
-            if (on_its_way->exchange(true)) return;
-            post([this, latest, on_its_way] {
-                on_its_way->store(false);
-                on_durable(latest->load());
-            });
+    around_.durable->tell_durable([this, post = around_.post, latest, on_its_way](std::uint64_t count) {
+        latest->store(count);
+        if (on_its_way->exchange(true)) return;
+        post([this, latest, on_its_way] {
+            on_its_way->store(false);
+            on_durable(latest->load());
         });
+    });
 }
 
 bool Devices::greet(Connection& connection, Token number, const Hello& hello, bool acks) {
@@ -105,7 +104,12 @@ void Devices::tell_bad(Connection& connection, std::uint64_t seq, std::string_vi
         send(connection, "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + std::string(reason) + "\"}"));
 }
 
-void Devices::on_turn_end() {
+void Devices::on_turn_end(std::uint64_t given) {
+    for (std::size_t i = 0; i < counted_.size(); ++i) {
+        if (counted_[i] == 0) continue;
+        uncounted_.push_back(
+            {.given = given, .listener = static_cast<std::uint8_t>(i), .items = std::exchange(counted_[i], 0)});
+    }
     // Only now: whoever claims the id behind this knows that all of the older connection has been handed on.
     for (const auto& [id, number] : parted_) around_.directory->release(id, number);
     parted_.clear();
@@ -117,6 +121,9 @@ void Devices::on_durable(std::uint64_t count) {
         const Waiting& safe = waiting_.front();
         Device* device = find(safe.number);
         if (device != nullptr && device->numbers.make_safe(safe.seq)) note_news(safe.number, *device);
+    }
+    for (; !uncounted_.empty() && uncounted_.front().given <= count; uncounted_.pop_front()) {
+        (*counters_)[uncounted_.front().listener]->items.add(uncounted_.front().items);
     }
     tell_news();
 }

@@ -65,14 +65,29 @@ public:
     void tell_gap(Connection& connection, Device& device, std::uint64_t seq);
     void tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason);
 
-    /// The handler has been told of the turn.
-    void on_turn_end();
+    /// Whether items count once they are safe, and not before.
+    [[nodiscard]] bool waits_for_safety() const { return around_.durable != nullptr; }
+    /// An item has been given, of whatever device: its listener counts it when it is safe.
+    void count_when_safe(std::uint8_t listener) {
+        if (counted_.size() <= listener) counted_.resize(listener + std::size_t{1});
+        ++counted_[listener];
+    }
+
+    /// The handler has been told of the turn, in which it was called for the `given`th time.
+    void on_turn_end(std::uint64_t given);
 
 private:
     struct Waiting {
         std::uint64_t given;  // the handler's call
         Token number;
         std::uint64_t seq;
+    };
+
+    /// Items of one turn, by listener.
+    struct Uncounted {
+        std::uint64_t given;
+        std::uint8_t listener;
+        std::uint64_t items;
     };
 
     void ask_former_numbers(Token number);
@@ -88,9 +103,10 @@ private:
     Frame frame_;
     std::unordered_map<Token, Device> devices_;
     std::deque<Waiting> waiting_;                        // in the order of the handler's calls
+    std::vector<std::uint64_t> counted_;                 // items of this turn, by listener
+    std::deque<Uncounted> uncounted_;                    // those of earlier ones, in order
     std::vector<Token> due_;                             // devices with news
     std::vector<std::pair<std::string, Token>> parted_;  // in this turn
-    std::shared_ptr<std::atomic<std::uint64_t>> durable_count_;
 };
 
 }  // namespace holdfast

@@ -68,6 +68,18 @@ TEST_F(DevicesOf, AnItemIsAcknowledgedWhenItIsDurableAndNotBefore) {
     EXPECT_EQ(device.line(), R"({"ack":2})");
 }
 
+TEST_F(DevicesOf, AnItemCountsOnceItIsDurable) {
+    log_.commit_by_hand();
+    TestDevice plain = connect(1);
+    plain.send("10.0.0.1");
+    plain.send("10.0.0.2");
+    see("item - 10.0.0.2");
+    EXPECT_EQ(server_->status().listeners[1].items, 0U);
+    log_.commit_each_turn();
+    while (server_->status().listeners[1].items < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(server_->status().listeners[1].items, 2U);
+}
+
 TEST_F(DevicesOf, ItGoesOnWhereItWasEvenIfItSendsWithTheHello) {
     TestDevice first = greet(R"({"id":"d1","session":"s1"})");
     EXPECT_EQ(first.line(), R"({"resume":0})");

@@ -100,7 +100,11 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
     connection.last_item = arrival.time.tick;
     connection.key.assign(key);
     ++connection.items;
-    counters_[connection.listener]->items.increment();
+    if (devices_.waits_for_safety()) {
+        devices_.count_when_safe(connection.listener);
+    } else {
+        counters_[connection.listener]->items.increment();
+    }
     note_given();
     events_->on_item({.conn = {run_, arrival.number},
                       .listener = listeners_[connection.listener].name,

@@ -61,7 +61,7 @@ public:
     void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) override;
     void on_turn_end() override {
         events_->on_turn_end();
-        devices_.on_turn_end();
+        devices_.on_turn_end(given_);
     }
     [[nodiscard]] bool ready() override { return events_->ready(); }
     [[nodiscard]] std::string_view why_unfinished(const Connection& connection) override;
