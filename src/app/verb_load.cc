@@ -31,6 +31,7 @@ struct LoadFlags {
     std::string fault_within;
     std::string slow_interval = "100ms";
     std::string storm;
+    bool acks = false;
     bool seeded = false;
     bool json = false;
     bool progress = false;
@@ -94,6 +95,17 @@ std::optional<Error> read_times(LoadFlags& flags) {
     return read_duration("--storm", flags.storm, *options.storm);
 }
 
+/// A session is a run of numbers that begins at 1: another for each load, whatever the seed.
+std::optional<Error> read_identity(LoadFlags& flags) {
+    const std::string& prefix = flags.options.id_prefix;
+    const bool plain = std::all_of(prefix.begin(), prefix.end(), [](unsigned char c) { return c >= ' ' && c != 0x7f; });
+    if (!plain || prefix.size() > 100) return Error{"--ids: at most 100 bytes without control characters"};
+    if (!flags.acks) return {};
+    std::random_device draw;
+    flags.options.session = "load-" + std::to_string(std::uint64_t{draw()} << 32 | draw());
+    return {};
+}
+
 std::optional<Error> read_items(LoadFlags& flags) {
     ItemStyle& style = flags.options.style;
     const auto framing = parse_framing(flags.framing);
@@ -114,7 +126,7 @@ std::optional<Error> read_items(LoadFlags& flags) {
 
 int load_verb(LoadFlags flags) {
     if (!flags.seeded) flags.options.seed = std::random_device{}();
-    for (const auto read : {read_target, read_admin, read_times, read_items}) {
+    for (const auto read : {read_target, read_admin, read_times, read_items, read_identity}) {
         if (const auto error = read(flags)) {
             print_error(error->message);
             return exit_wrong_usage;
@@ -197,6 +209,20 @@ void add_item_flags(CLI::App& verb, LoadFlags& flags) {
         ->type_name("TEXT");
 }
 
+void add_uplink_flags(CLI::App& verb, LoadFlags& flags) {
+    CLI::Option* const ids = verb.add_option("--ids", flags.options.id_prefix,
+                                             "each device says hello first, as PREFIX-N, where N is its number")
+                                 ->type_name("PREFIX")
+                                 ->group("Identity");
+    verb.add_flag("--acks", flags.acks,
+                  "devices number their items, keep them until the gateway acknowledges them and send them again after "
+                  "a reconnect; the summary tells how long acks took, from handing over an item to its ack. The "
+                  "listener needs acks = true")
+        ->needs(ids)
+        ->excludes("--downlinks-per-second")
+        ->group("Identity");
+}
+
 void add_downlink_flags(CLI::App& verb, LoadFlags& flags) {
     verb.add_option(
             "--downlinks-per-second", flags.options.downlinks_per_second,
@@ -256,6 +282,7 @@ void add_load_verb(CLI::App& app, VerbAction& selected) {
     add_fleet_flags(*verb, *flags);
     add_item_flags(*verb, *flags);
     add_downlink_flags(*verb, *flags);
+    add_uplink_flags(*verb, *flags);
     add_fault_flags(*verb, *flags);
     verb->callback([flags, &selected] { selected = [flags] { return load_verb(*flags); }; });
 }

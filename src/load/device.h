@@ -7,6 +7,7 @@
 #include "base/unique_fd.h"
 #include "load/downlink_inbox.h"
 #include "load/faults.h"
+#include "load/unacked.h"
 
 namespace holdfast {
 
@@ -24,7 +25,9 @@ struct Device {
     bool mute = false;                ///< a fault struck: it sends nothing more
     bool deaf = false;                ///< ... and sees nothing more
     bool queued = false;              ///< in the fleet's list of those that have something to send
-    std::uint64_t seq = 0;            ///< items made
+    bool in_debt = false;             ///< among the fleet's owing devices
+    bool resumed = false;             ///< with acks: the gateway has said where to begin on this connection
+    std::uint64_t seq = 0;            ///< items made; with acks, those to be made again not counted
     std::uint64_t owed = 0;           ///< items still to be made
     std::uint32_t pending_items = 0;  ///< in `pending`
     std::uint32_t pending_bad = 0;    ///< of those
@@ -34,6 +37,7 @@ struct Device {
     std::uint32_t acks_owed = 0;      ///< in `acks`
     std::string acks;                 ///< acknowledgements that wait for `pending`, framed
     DownlinkInbox inbox;
+    Unacked unacked;  ///< with acks
     SteadyTime connect_began;
     SteadyTime connected_at;
 };

@@ -9,9 +9,11 @@ namespace {
 
 std::vector<std::uint64_t> received(Framing framing, const std::string& stream, std::size_t step) {
     DownlinkInbox inbox;
-    std::vector<std::uint64_t> numbers;
+    std::vector<GatewayWord> words;
     for (std::size_t at = 0; at < stream.size(); at += step)
-        inbox.take(framing, std::span(stream).subspan(at, std::min(step, stream.size() - at)), numbers);
+        inbox.take(framing, std::span(stream).subspan(at, std::min(step, stream.size() - at)), words);
+    std::vector<std::uint64_t> numbers;
+    for (const GatewayWord& word : words) numbers.push_back(word.number);
     return numbers;
 }
 
@@ -46,14 +48,6 @@ TEST(DownlinkInbox, AnythingMayArrive) {
         EXPECT_TRUE(received(framing, std::string(300'000, 'x'), 65'536).empty());
     }
     EXPECT_EQ(received(Framing::ndjson, std::string(300'000, 'x') + "\n" + downlink_item(7) + "\n", 65'536).size(), 1U);
-}
-
-TEST(DownlinkNumber, OnlyTheItemAsTheGatewaySendsIt) {
-    EXPECT_EQ(downlink_number(R"({"load_downlink":7})"), 7U);
-    for (const char* text :
-         {"", "{}", R"({"load_downlink":})", R"({"load_downlink":-1})", R"({"load_downlink":1.5})",
-          R"({"load_downlink":1,"x":2})", R"({"load_downlink":99999999999999999999})", R"({"load_downlink":7)"})
-        EXPECT_FALSE(downlink_number(text).has_value()) << text;
 }
 
 }  // namespace

@@ -96,8 +96,18 @@ private:
     // Downlinks: fleet_downlinks.cc
     void enter_in_book(const Device& device);
     void strike_from_book(Device& device);
-    void take_downlinks(Device& device, std::size_t arrived);
+    void take_downlink(Device& device, std::uint64_t number);
     void send_acks(Device& device);
+
+    // Hello, numbers and acks: fleet_uplink.cc
+    void say_hello(Device& device);
+    void take_words(Device& device, std::size_t arrived);
+    void resume(Device& device, std::uint64_t seq);
+    void acknowledged(Device& device, std::uint64_t seq);
+    void take_back(Device& device);
+    void settle_debt(Device& device);
+    [[nodiscard]] std::uint64_t sendable(const Device& device) const;
+    [[nodiscard]] bool numbered() const { return !options_.session.empty(); }
 
     // Faults: fleet_faults.cc
     void plan_strike(Device& device);
@@ -128,7 +138,7 @@ private:
     std::vector<Device> devices_;
     std::vector<char> landing_;
     std::string scratch_;
-    std::vector<std::uint64_t> downlinks_;  // numbers that one read brought
+    std::vector<GatewayWord> words_;  // that one read brought
 
     Pace connect_pace_;
     std::uint32_t next_ = 0;  // device that connects next

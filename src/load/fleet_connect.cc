@@ -93,7 +93,8 @@ void Fleet::connected(Device& device) {
     if (book_ != nullptr) enter_in_book(device);
     settle(device);
     plan_strike(device);
-    if (device.owed > 0) want_to_send(device);
+    if (!options_.id_prefix.empty()) say_hello(device);
+    if (device.owed > 0 && device.state == Device::State::connected) want_to_send(device);
 }
 
 void Fleet::connect_failed(Device& device, int error) {
@@ -137,11 +138,14 @@ void Fleet::drop(Device& device) {
     device.state = Device::State::apart;
     if (device.deaf) close_by_reset(device.fd);
     device.fd.reset();
-    if (options_.items_per_second == 0) {
+    if (numbered()) {
+        take_back(device);
+    } else if (options_.items_per_second == 0) {
         device.owed += device.pending_items;
         device.seq -= device.pending_items;
     }
     if (book_ != nullptr) strike_from_book(device);
+    device.inbox.clear();
     device.pending_items = device.pending_bad = device.pending_acks = 0;
     device.pending.clear();
     device.sent = 0;

@@ -22,22 +22,16 @@ void Fleet::enter_in_book(const Device& device) {
 
 void Fleet::strike_from_book(Device& device) {
     book_->disconnected(number_of(device));
-    device.inbox.clear();
     device.acks.clear();
     device.acks_owed = 0;
 }
 
 /// Each downlink is answered by an item that carries its number back.
-void Fleet::take_downlinks(Device& device, std::size_t arrived) {
-    downlinks_.clear();
-    device.inbox.take(options_.style.framing, {landing_.data(), arrived}, downlinks_);
-    const SteadyTime now = clock_.steady();
-    for (const std::uint64_t number : downlinks_) {
-        if (!book_->arrived(number, number_of(device), now)) continue;
-        if (ending_ || device.mute || device.acks.size() >= most_acks_bytes) continue;
-        items_.append_ack(device.acks, number_of(device), number);
-        ++device.acks_owed;
-    }
+void Fleet::take_downlink(Device& device, std::uint64_t number) {
+    if (!book_->arrived(number, number_of(device), clock_.steady())) return;
+    if (ending_ || device.mute || device.acks.size() >= most_acks_bytes) return;
+    items_.append_ack(device.acks, number_of(device), number);
+    ++device.acks_owed;
 }
 
 void Fleet::send_acks(Device& device) {

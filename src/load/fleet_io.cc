@@ -27,7 +27,7 @@ void Fleet::read(Device& device) {
         const ssize_t arrived = ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
         if (arrived > 0) {
             counts_.bytes_in += static_cast<std::uint64_t>(arrived);
-            if (book_ != nullptr) take_downlinks(device, static_cast<std::size_t>(arrived));
+            if (book_ != nullptr || numbered()) take_words(device, static_cast<std::size_t>(arrived));
             continue;
         }
         if (arrived < 0 && errno == EINTR) continue;
@@ -42,7 +42,7 @@ void Fleet::owe_items() {
     if (options_.items == 0 || options_.items_per_second > 0) return tell_if_sent();
     for (Device& device : devices_) {
         if (device.mute || (device.settled && device.state == Device::State::apart && !options_.reconnect)) continue;
-        if (device.owed == 0) ++owing_;
+        if (!std::exchange(device.in_debt, true)) ++owing_;
         device.owed += options_.items;
         if (device.state == Device::State::connected) want_to_send(device);
     }
@@ -55,14 +55,13 @@ void Fleet::want_to_send(Device& device) {
 
 /// Those that owe items send a batch each, in turn. True if there is more to do at once.
 bool Fleet::send_more() {
-    if (quiet_) return false;
     const std::size_t now = std::min(senders_.size(), writes_per_turn);
     for (std::size_t i = 0; i < now; ++i) {
         Device& device = devices_[senders_[i]];
         device.queued = false;
-        if (device.state != Device::State::connected || device.mute || device.owed == 0 || !device.pending.empty())
-            continue;
-        const std::uint64_t items = std::min<std::uint64_t>(device.owed, options_.batch);
+        if (device.state != Device::State::connected || device.mute || !device.pending.empty()) continue;
+        const std::uint64_t items = sendable(device);
+        if (items == 0) continue;
         device.owed -= items;
         send_batch(device, items);
         const bool still_here = device.state == Device::State::connected;
@@ -81,6 +80,7 @@ void Fleet::send_paced() {
         Device& device = devices_[turn_of_];
         turn_of_ = (turn_of_ + 1) % part_.count;
         if (device.state != Device::State::connected || device.mute || !device.pending.empty()) continue;
+        if (numbered() && (!device.resumed || device.owed > 0)) continue;  // what is owed comes first
         send_batch(device, options_.batch);
         made += options_.batch;
         looked = made + options_.batch <= due ? 0 : looked;
@@ -94,6 +94,12 @@ void Fleet::send_batch(Device& device, std::uint64_t items) {
         if (!items_.append(scratch_, number_of(device), ++device.seq)) ++device.pending_bad;
     }
     device.pending_items = static_cast<std::uint32_t>(items);
+    if (numbered()) {
+        const std::uint64_t again = std::min(items, device.unacked.highest() - (device.seq - items));
+        counts_.uplinks.repeated += again;
+        counts_.uplinks.numbered += items - again;
+        device.unacked.made(device.seq, clock_.steady());
+    }
     hand_over(device);
 }
 
@@ -136,9 +142,7 @@ void Fleet::delivered(Device& device) {
     device.sent = 0;
     if (!device.acks.empty()) send_acks(device);
     if (device.owed > 0) return want_to_send(device);
-    if (!of_its_debt) return;
-    --owing_;
-    tell_if_sent();
+    if (of_its_debt && !numbered()) settle_debt(device);
 }
 
 /// A slow device's next byte.
@@ -158,11 +162,8 @@ void Fleet::dribble(Device& device) {
 void Fleet::forgive(Device& device) {
     tell_if_deserted();
     if (options_.items_per_second > 0) return;
-    const std::uint64_t missing = std::exchange(device.owed, 0);
-    if (missing == 0) return;
-    counts_.items_missing += missing;
-    --owing_;
-    tell_if_sent();
+    counts_.items_missing += std::exchange(device.owed, 0);
+    settle_debt(device);
 }
 
 void Fleet::tell_if_sent() {

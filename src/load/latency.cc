@@ -19,10 +19,10 @@ std::uint64_t LatencyHistogram::highest_in(std::size_t bucket) noexcept {
     return (((bucket & ((1U << sub_bits) - 1)) + (1U << sub_bits) + 1) << shift) - 1;
 }
 
-void LatencyHistogram::observe(std::chrono::microseconds latency) noexcept {
+void LatencyHistogram::observe(std::chrono::microseconds latency, std::uint64_t times) noexcept {
     const auto value = std::max<std::int64_t>(latency.count(), 0);
-    ++counts_[bucket_of(static_cast<std::uint64_t>(value))];
-    ++count_;
+    counts_[bucket_of(static_cast<std::uint64_t>(value))] += times;
+    count_ += times;
     longest_ = std::max(longest_, latency);
 }
 

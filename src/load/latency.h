@@ -9,7 +9,7 @@ namespace holdfast {
 /// How long things took, in buckets that are never wider than 1/32 of their value. A value: copy it, add it up.
 class LatencyHistogram {
 public:
-    void observe(std::chrono::microseconds latency) noexcept;
+    void observe(std::chrono::microseconds latency, std::uint64_t times = 1) noexcept;
     LatencyHistogram& operator+=(const LatencyHistogram& other) noexcept;
 
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }

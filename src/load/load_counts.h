@@ -33,6 +33,28 @@ struct DownlinkCounts {
     }
 };
 
+/// Numbered items and what the gateway says of them. A value; parts add up.
+struct UplinkCounts {
+    std::uint64_t numbered = 0;   ///< made, each counted once
+    std::uint64_t acked = 0;      ///< of those
+    std::uint64_t repeated = 0;   ///< made once more, since a connection ended before their ack
+    std::uint64_t nacks = 0;      ///< of bad items
+    std::uint64_t gaps = 0;       ///< nacks for want of an item before: somebody counts wrong
+    std::uint64_t forgotten = 0;  ///< times that the gateway resumed behind what it had acknowledged: a broken promise
+    LatencyHistogram latency;     ///< from the first handing over to the ack
+
+    UplinkCounts& operator+=(const UplinkCounts& other) {
+        numbered += other.numbered;
+        acked += other.acked;
+        repeated += other.repeated;
+        nacks += other.nacks;
+        gaps += other.gaps;
+        forgotten += other.forgotten;
+        latency += other.latency;
+        return *this;
+    }
+};
+
 /// What a fleet, or one thread's part of it, has done so far. A value; parts add up.
 struct LoadCounts {
     std::uint64_t connected = 0;          ///< now
@@ -51,6 +73,7 @@ struct LoadCounts {
     std::array<std::uint64_t, fault_count> struck{};  ///< by Fault
     LatencyHistogram connect_latency;
     DownlinkCounts downlinks;
+    UplinkCounts uplinks;
 
     LoadCounts& operator+=(const LoadCounts& other) {
         connected += other.connected;
@@ -69,6 +92,7 @@ struct LoadCounts {
         for (std::size_t i = 0; i < fault_count; ++i) struck[i] += other.struck[i];
         connect_latency += other.connect_latency;
         downlinks += other.downlinks;
+        uplinks += other.uplinks;
         return *this;
     }
 };

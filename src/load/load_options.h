@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include <holdfast/endpoint.h>
 
@@ -26,6 +27,9 @@ struct LoadOptions {
     std::uint64_t items = 0;         ///< each connection sends
     std::uint32_t batch = 1;         ///< items in one write
     ItemStyle style;
+
+    std::string id_prefix;  ///< each device says hello as PREFIX-N; empty: none does
+    std::string session;    ///< of their numbers, for acks; empty: without. Another for each run: they count from 1
 
     double downlinks_per_second = 0;  ///< asked of the gateway for the whole fleet; see DownlinkGateway
 

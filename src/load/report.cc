@@ -108,6 +108,22 @@ void append_downlinks(std::string& out, const LoadReport& report) {
     if (!report.downlink_trouble.empty()) append_row(out, "note", report.downlink_trouble);
 }
 
+void append_uplinks(std::string& out, const LoadReport& report) {
+    const UplinkCounts& uplinks = report.counts.uplinks;
+    append_row(out, "acknowledged",
+               std::to_string(uplinks.acked) + " of " + std::to_string(uplinks.numbered) + " items (" +
+                   fixed(per_second(uplinks.acked, report.elapsed), 0) + "/s), " + std::to_string(uplinks.repeated) +
+                   " sent again, " + std::to_string(uplinks.nacks) + " refused, " + std::to_string(uplinks.gaps) +
+                   " gaps");
+    append_row(out, "ack", latency_text(uplinks.latency));
+    if (uplinks.forgotten > 0) {
+        append_row(out, "note",
+                   std::to_string(uplinks.forgotten) +
+                       " times the gateway had forgotten items that it had acknowledged: is its spool "
+                       "another one?");
+    }
+}
+
 std::string faults_text(const LoadCounts& counts) {
     std::string text;
     for (const Fault fault : all_faults) {
@@ -136,6 +152,13 @@ void write_rejected(JsonWriter& json, const LoadCounts& counts) {
     json.field("connections_turned_away", counts.turned_away).end_object();
 }
 
+void write_latency_ms(JsonWriter& json, const LatencyHistogram& latency) {
+    const auto in_ms = [](std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1'000; };
+    json.key("latency_ms").begin_object();
+    for (const auto& [name, share] : percentiles) json.field(name, in_ms(latency.percentile(share)));
+    json.field("max", in_ms(latency.longest())).end_object();
+}
+
 void write_downlinks(JsonWriter& json, const LoadReport& report) {
     const DownlinkCounts& downlinks = report.counts.downlinks;
     json.key("downlinks").begin_object();
@@ -144,12 +167,20 @@ void write_downlinks(JsonWriter& json, const LoadReport& report) {
     for (const auto& [status, count] : downlinks.refused) json.field(std::to_string(status), count);
     json.end_object().field("unanswered", downlinks.unanswered);
     json.field("arrived", downlinks.arrived).field("lost", downlinks.lost).field("acks", downlinks.acks);
-    const auto in_ms = [](std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1'000; };
-    json.key("latency_ms").begin_object();
-    for (const auto& [name, share] : percentiles) json.field(name, in_ms(downlinks.latency.percentile(share)));
-    json.field("max", in_ms(downlinks.latency.longest())).end_object();
+    write_latency_ms(json, downlinks.latency);
     json.key("trouble");
     report.downlink_trouble.empty() ? json.null() : json.value(report.downlink_trouble);
+    json.end_object();
+}
+
+void write_uplinks(JsonWriter& json, const LoadReport& report) {
+    const UplinkCounts& uplinks = report.counts.uplinks;
+    json.key("acks").begin_object();
+    json.field("numbered", uplinks.numbered).field("acked", uplinks.acked);
+    json.field("unacked", uplinks.numbered - uplinks.acked);
+    json.field("acked_per_s", per_second(uplinks.acked, report.elapsed)).field("repeated", uplinks.repeated);
+    json.field("nacks", uplinks.nacks).field("gaps", uplinks.gaps).field("forgotten", uplinks.forgotten);
+    write_latency_ms(json, uplinks.latency);
     json.end_object();
 }
 
@@ -172,6 +203,8 @@ std::string progress_line(const LoadCounts& now, const LoadCounts& before, std::
     line += " bytes=" + std::to_string(now.bytes_out) +
             " closed_by_peer=" + std::to_string(now.closed_by_peer + now.reset_by_peer);
     line += " reconnects=" + std::to_string(now.reconnects) + " failed=" + std::to_string(all_failed(now));
+    if (now.uplinks.numbered > 0)
+        line += " acked=" + std::to_string(now.uplinks.acked) + "/" + std::to_string(now.uplinks.numbered);
     if (now.downlinks.asked == 0) return line;
     return line + " downlinks=" + std::to_string(now.downlinks.arrived) + "/" + std::to_string(now.downlinks.asked);
 }
@@ -200,6 +233,7 @@ std::string summary_text(const LoadReport& report, const LoadOptions& options) {
     append_row(out, "reconnects", std::to_string(counts.reconnects));
     append_row(out, "connect", latency_text(counts.connect_latency));
     if (options.downlinks_per_second > 0) append_downlinks(out, report);
+    if (!options.session.empty()) append_uplinks(out, report);
     if (const std::string faults = faults_text(counts); !faults.empty()) append_row(out, "faults", faults);
     if (const std::string help = advice(counts, options); !help.empty()) append_row(out, "note", help);
     return out;
@@ -222,6 +256,7 @@ std::string summary_json(const LoadReport& report, const LoadOptions& options) {
     write_rejected(json, counts);
     write_latency(json, counts.connect_latency);
     if (options.downlinks_per_second > 0) write_downlinks(json, report);
+    if (!options.session.empty()) write_uplinks(json, report);
     write_faults(json, counts);
     return json.end_object().take();
 }

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -32,6 +33,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds arrival_patience{2'000};  // for downlinks that are under way at the end
+constexpr milliseconds ack_patience{3'000};      // without one more item acknowledged at the end
+constexpr milliseconds ack_look{10};
 constexpr std::uint64_t spare_descriptors = 32;  // epoll, eventfd, standard streams, libraries
 
 Result<std::uint64_t> raise_descriptor_limit(std::uint64_t connections) {
@@ -93,6 +96,7 @@ private:
     void keep_time();
     void end_fleets(LoadReport& report, std::vector<std::thread>& threads);
     [[nodiscard]] LoadCounts counts();
+    void wait_for_acks();
     [[nodiscard]] unsigned heard(Fleet::News news) const { return heard_[static_cast<std::size_t>(news)].load(); }
     [[nodiscard]] milliseconds elapsed() const {
         return std::chrono::duration_cast<milliseconds>(clock_.steady() - start_);
@@ -234,8 +238,22 @@ LoadReport Conductor::run() {
         report.downlink_trouble = asker->trouble();
         downlinks_.wait_for_arrivals(arrival_patience);
     }
+    if (!options_.session.empty()) wait_for_acks();
     end_fleets(report, threads);
     return report;
+}
+
+/// For those of items that are under way.
+void Conductor::wait_for_acks() {
+    for (const auto& fleet : fleets_) fleet->quieten();
+    std::uint64_t acked = 0;
+    SteadyTime progress = clock_.steady();
+    while (clock_.steady() - progress < ack_patience) {
+        const UplinkCounts now = counts().uplinks;
+        if (now.acked == now.numbered) return;
+        if (std::exchange(acked, now.acked) != now.acked) progress = clock_.steady();
+        std::this_thread::sleep_for(ack_look);
+    }
 }
 
 void Conductor::end_fleets(LoadReport& report, std::vector<std::thread>& threads) {
@@ -246,7 +264,9 @@ void Conductor::end_fleets(LoadReport& report, std::vector<std::thread>& threads
     report.counts.downlinks += downlinks_.counts();
     report.complete = report.counts.never_connected == 0 && report.counts.items_missing == 0 &&
                       report.counts.connects - report.counts.reconnects == options_.connections &&
-                      report.counts.downlinks.lost == 0 && report.downlink_trouble.empty();
+                      report.counts.downlinks.lost == 0 && report.downlink_trouble.empty() &&
+                      report.counts.uplinks.acked == report.counts.uplinks.numbered &&
+                      report.counts.uplinks.forgotten == 0;
     report.counts.connected = connected_at_end;
 }
 

@@ -15,9 +15,11 @@ class FakeGateway:
     def __init__(self, seed):
         self.safe = []
         self.nacks = 0
+        self.forgetful = False
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._last = {}  # (id, session) -> the last number in `safe`
+        self._newest = {}  # (id, session) -> its connection
         self._drop = set()  # numbers to lose once, as if they had never come
         self._listener = None
         self._connections = set()
@@ -75,7 +77,8 @@ class FakeGateway:
                 return
             name, fresh = (hello["id"], hello["session"]), []
             with self._lock:
-                resume = self._last.get(name, 0)
+                self._newest[name] = connection  # the one before it is superseded
+                resume = 0 if self.forgetful else self._last.get(name, 0)
             self._answer(connection, {"resume": resume})
             expected = max(resume + 1, hello.get("from", 1))
             for line in lines:
@@ -111,8 +114,8 @@ class FakeGateway:
             return
         time.sleep(self._random.random() * 0.005)  # it takes its time, and a crash may come in it
         with self._lock:
-            if connection not in self._connections:
-                raise ConnectionError("crashed")
+            if connection not in self._connections or self._newest[name] is not connection:
+                raise ConnectionError("crashed or superseded")
             self.safe += [(*name, item) for item in fresh]
             self._last[name] = last = fresh[-1]["seq"]
         fresh.clear()

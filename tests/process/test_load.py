@@ -1,11 +1,13 @@
 """`holdfast load` tells the truth: downlinks that the gateway took arrive and are timed, and a seed repeats a rehearsal."""
 
 import json
+import random
 import socketserver
 import threading
 
 import pytest
 
+from fake_gateway import FakeGateway
 from gateway import Gateway, listener, run, until
 
 HOSTILE = {
@@ -82,3 +84,67 @@ def test_whatever_answers_at_the_admin_address_the_load_runs_to_its_end(answer):
             thread.join()
         assert done.returncode == 1 and told["downlinks"]["trouble"] and not told["complete"], (done, told)
         assert told["connected"] == 5 and told["downlinks"]["asked"] == 0, told
+
+
+def by_device(gateway):
+    """The numbers of each device's safe items, in their order."""
+    numbers = {}
+    for name, session, item in gateway.safe:
+        numbers.setdefault((name, session), []).append(item["seq"])
+    return numbers
+
+
+def test_a_fleet_with_acks_loses_nothing_when_the_gateway_crashes(seed):
+    gateway, chance = FakeGateway(seed), random.Random(seed)
+    over = threading.Event()
+
+    def crash_now_and_then():
+        while not over.wait(0.2 + chance.random() * 0.4):
+            gateway.crash()
+            over.wait(chance.random() * 0.2)
+            gateway.start()
+
+    crashes = threading.Thread(target=crash_now_and_then)
+    crashes.start()
+    try:
+        done = run("load", "--to", f"127.0.0.1:{gateway.port}", "--json", "--ids", "van", "--acks", "--reconnect",
+                   "--connections", "20", "--items", "3000", "--batch", "7", "--duration", "40s", timeout=60)
+    finally:
+        over.set()
+        crashes.join()
+    gateway.crash()
+    told = json.loads(done.stdout)
+    acks = told["acks"]
+    assert done.returncode == 0 and told["complete"] and told["reconnects"] > 0, told
+    assert acks["numbered"] == acks["acked"] == 60000 and acks["unacked"] == acks["gaps"] == acks["forgotten"] == 0, acks
+    assert acks["repeated"] > 0 and 0 < acks["latency_ms"]["p50"] <= acks["latency_ms"]["p99"] <= acks["latency_ms"]["max"]
+    numbers = by_device(gateway)
+    assert sorted(name for name, _ in numbers) == sorted(f"van-{n}" for n in range(20))
+    assert all(seen == list(range(1, 3001)) for seen in numbers.values())
+    assert len({session for _, session in numbers}) == 1
+
+
+def test_a_steady_rate_with_acks_ends_with_nothing_under_way(seed):
+    gateway = FakeGateway(seed)
+    done = run("load", "--to", f"127.0.0.1:{gateway.port}", "--ids", "van", "--acks", "--connections", "10",
+               "--items-per-second", "500", "--storm", "700ms", "--duration", "2s", "--progress")
+    gateway.crash()
+    assert done.returncode == 0, done
+    assert " acked=" in done.stderr and "acknowledged" in done.stdout and "p99" in done.stdout, done
+    assert all(seen == list(range(1, len(seen) + 1)) for seen in by_device(gateway).values())
+    assert f"acknowledged    {len(gateway.safe)} of {len(gateway.safe)} items" in done.stdout, done.stdout
+
+
+def test_a_gateway_that_forgets_what_it_acknowledged_is_found_out(seed):
+    gateway = FakeGateway(seed)
+    gateway.forgetful = True
+    done = run("load", "--to", f"127.0.0.1:{gateway.port}", "--json", "--ids", "van", "--acks", "--connections", "5",
+               "--items-per-second", "300", "--storm", "500ms", "--duration", "2s")
+    gateway.crash()
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and not told["complete"] and told["acks"]["forgotten"] > 0, told
+
+
+def test_acks_need_ids():
+    done = run("load", "--to", "127.0.0.1:7000", "--acks")
+    assert done.returncode == 2 and "--ids" in done.stderr, done
