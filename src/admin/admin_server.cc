@@ -25,6 +25,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t threads = 8;        // that answer; those that feed come on top, so that they take none away
+constexpr std::size_t most_aside = 32;    // requests that wait for events; on top as well
 constexpr std::size_t most_waiting = 64;  // clients without a thread; more are turned away
 constexpr int backlog = 1024;
 
@@ -72,9 +73,9 @@ public:
           bound_(name_of(listener_.get())),
           // A body past max_message_bytes is the API's to refuse, unless it is absurd: any message fits twice.
           gate_(2 * options.max_message_bytes, is_loopback(bound_.address)),
-          api_(gateway, std::move(options)),
+          api_(gateway, with_wait(std::move(options))),
           front_(api_, gate_),
-          workers_(threads + EventHub::most_subscribers),
+          workers_(threads + EventHub::most_subscribers + most_aside),
           acceptor_([this] { accept_all(); }) {}
 
     ~Impl() { stop(); }
@@ -131,6 +132,27 @@ private:
         return feed;
     }
 
+    ApiOptions with_wait(ApiOptions options) {
+        options.wait_aside = [this](const std::function<bool()>& look) { return wait_aside(look); };
+        return options;
+    }
+
+    /// On a request's thread, whose place another request may have meanwhile.
+    bool wait_aside(const std::function<bool()>& look) {
+        struct Slot {
+            std::atomic<std::size_t>& taken;
+            std::size_t number = ++taken;
+            ~Slot() { --taken; }
+        } const slot{aside_};
+        if (slot.number > most_aside) return false;
+        --crowd_.serving;
+        places_.release();
+        while (!crowd_.stopping && !look()) continue;
+        places_.acquire();
+        ++crowd_.serving;
+        return true;
+    }
+
     static void turn_away(int client) {
         const ApiAnswer busy = Api::error(503, "too_busy", "too many admin clients wait: ask again in a second");
         const std::string text =
@@ -144,6 +166,7 @@ private:
     Endpoint bound_;
     StreamLimits limits_;
     Crowd crowd_{.threads = threads};
+    std::atomic<std::size_t> aside_ = 0;
     RequestGate gate_;
     Api api_;
     HttpFront front_;

@@ -15,6 +15,7 @@
 #include "admin/reload_result.h"
 #include "admin/request_target.h"
 #include "admin/sink_status.h"
+#include "admin/spool_view.h"
 #include "admin/watch_status.h"
 #include "watch/event_hub.h"
 #include "watch/watch_view.h"
@@ -26,10 +27,14 @@ struct ApiOptions {
     SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
     std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
     std::function<std::string()> hangs = {};      ///< what of the gateway does not go on: /healthz; empty text: nothing
-    // What is absent of these is answered by 404 or 409. `watch` and `hub` must outlive the API.
+    // What is absent of these is answered by 404 or 409. `watch`, `hub` and `spool` must outlive the API.
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;
+    SpoolView* spool = nullptr;
     Reload reload = {};
+    /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
+    /// false: too many wait, and it was not called. Without it, a request waits where it is.
+    std::function<bool(const std::function<bool()>& look)> wait_aside = {};
     AssetSource assets = {};  ///< of / and /dashboard/; without it / is the list of the paths
 };
 
@@ -101,6 +106,11 @@ private:
     ApiAnswer reconciliation(const Call& call);
     ApiAnswer reconcile(const Call& call);
     ApiAnswer reload(const Call& call);
+    ApiAnswer spool(const Call& call);
+    ApiAnswer spool_groups(const Call& call);
+    ApiAnswer move_spool_group(const Call& call);
+    ApiAnswer remove_spool_group(const Call& call);
+    bool wait_for_events(std::uint64_t after, std::chrono::milliseconds wait);
 
     ControlPlane& gateway_;
     ApiOptions options_;

@@ -33,7 +33,11 @@ constexpr std::string_view index_text =
     "GET    /v1/events                            live, server-sent, ?kinds=sample,alarm,connected,closed,item\n"
     "GET    /v1/reconciliation                    registry and kernel compared: the latest\n"
     "POST   /v1/reconciliation                    compares now\n"
-    "POST   /v1/reload                            reads the configuration file anew\n";
+    "POST   /v1/reload                            reads the configuration file anew\n"
+    "GET    /v1/spool                             events by position, ?after= limit= wait=\n"
+    "GET    /v1/spool/groups                      who has read how far\n"
+    "POST   /v1/spool/groups/{group}              says how far: {\"position\":N}\n"
+    "DELETE /v1/spool/groups/{group}              forgets it\n";
 
 ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
 

@@ -101,6 +101,15 @@ std::chrono::milliseconds QueryReader::timeout(std::string_view name) {
     return default_probe_timeout;
 }
 
+std::chrono::milliseconds QueryReader::wait(std::string_view name, std::chrono::milliseconds most) {
+    const auto value = text(name);
+    if (!value) return std::chrono::milliseconds(0);
+    const auto parsed = parse_duration(*value);
+    if (parsed && parsed.value().count() >= 0 && parsed.value() <= most) return parsed.value();
+    complain(name, *value, "is not a time to wait; write e.g. 500ms or 3s, at most " + format_duration(most));
+    return std::chrono::milliseconds(0);
+}
+
 std::chrono::seconds QueryReader::seconds(std::string_view name, std::chrono::seconds otherwise,
                                           std::chrono::seconds least, std::chrono::seconds most) {
     const auto value = text(name);

@@ -34,6 +34,8 @@ public:
     [[nodiscard]] bool flag(std::string_view name);
     [[nodiscard]] std::size_t number(std::string_view name, std::size_t otherwise, std::size_t most);
     [[nodiscard]] std::chrono::milliseconds timeout(std::string_view name);
+    /// From 0s to `most`; not to wait if it is not given.
+    [[nodiscard]] std::chrono::milliseconds wait(std::string_view name, std::chrono::milliseconds most);
     /// A duration of whole seconds from `least` to `most`.
     [[nodiscard]] std::chrono::seconds seconds(std::string_view name, std::chrono::seconds otherwise,
                                                std::chrono::seconds least, std::chrono::seconds most);

@@ -3,6 +3,7 @@
 #include "app/client_actions.h"
 #include "app/client_looks.h"
 #include "app/client_watch.h"
+#include "app/verb_consume.h"
 #include "app/verb_top.h"
 
 namespace holdfast {
@@ -18,6 +19,7 @@ void add_client_verbs(CLI::App& app, VerbAction& selected) {
     add_send_verb(app, selected);
     add_alarms_verb(app, selected);
     add_reload_verb(app, selected);
+    add_consume_verb(app, selected);
 }
 
 }  // namespace holdfast

@@ -1,0 +1,113 @@
+#include "app/verb_consume.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <memory>
+#include <thread>
+
+#include "admin/spool_view.h"
+#include "app/client_ask.h"
+#include "app/consumer.h"
+#include "base/printable.h"
+
+namespace holdfast {
+namespace {
+
+struct ConsumeFlags {
+    std::string admin = "127.0.0.1:7080";
+    std::string group;
+    std::string from;
+    std::string limit;
+    bool follow = false;
+};
+
+// A signal ends it at once, but between writing events and keeping their position: then when that is done. A second
+// one does not wait.
+std::atomic<bool> may_end{true};
+std::atomic<int> told_to_end{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+void on_signal(int) {
+    if (may_end || told_to_end.fetch_add(1) > 0) ::_exit(exit_good);
+}
+
+void take_signals() {
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+}
+
+void set_may_end(bool on) {
+    may_end = on;
+    if (on && told_to_end > 0) ::_exit(exit_good);
+}
+
+bool write_all(std::string_view lines) {
+    while (!lines.empty()) {
+        const ssize_t written = ::write(STDOUT_FILENO, lines.data(), lines.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        lines.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+/// Nothing if it is not a whole number from 1 on.
+std::optional<std::uint64_t> read_number(const std::string& text) {
+    std::uint64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || rest != end || number == 0) return std::nullopt;
+    return number;
+}
+
+int refuse(const std::string& message) {
+    print_error(message);
+    return exit_wrong_usage;
+}
+
+int consume_verb(const ConsumeFlags& flags) {
+    ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow};
+    if (!is_admin_address(flags.admin))
+        return refuse("--admin: " + in_quotes(flags.admin) + " is not an address and port: write e.g. 127.0.0.1:7080");
+    if (!flags.group.empty() && !is_group_name(flags.group))
+        return refuse("--group: " + in_quotes(flags.group) + " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");
+    if (!flags.from.empty() && !(options.from = read_number(flags.from)))
+        return refuse("--from: " + in_quotes(flags.from) + " is not a position: write a whole number from 1");
+    if (!flags.limit.empty() && !(options.limit = read_number(flags.limit)))
+        return refuse("--limit: " + in_quotes(flags.limit) + " is not a whole number from 1");
+    take_signals();
+    Consumer consumer(options, {.ask = [&](const AdminQuestion& question) { return ask_admin(flags.admin, question); },
+                                .write = write_all,
+                                .tell = print_error,
+                                .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
+                                .may_end = set_may_end});
+    return consumer.run();
+}
+
+}  // namespace
+
+void add_consume_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb = app.add_subcommand("consume", "print the events of a gateway's spool, one JSON object a line");
+    const auto flags = std::make_shared<ConsumeFlags>();
+    verb->add_option("--group", flags->group, "go on where this group stopped, and keep where it stops")
+        ->type_name("NAME");
+    verb->add_option("--from", flags->from, "begin with this position; without it, with the group's next or the oldest")
+        ->type_name("N");
+    verb->add_flag("--follow", flags->follow, "wait for more, over restarts of the gateway too");
+    verb->add_option("--limit", flags->limit, "at most so many events")->type_name("N");
+    verb->add_option("--admin", flags->admin, "the gateway's admin address")
+        ->envname("HOLDFAST_ADMIN")
+        ->type_name("ADDRESS:PORT")
+        ->capture_default_str();
+    verb->callback([flags, &selected] { selected = [flags] { return consume_verb(*flags); }; });
+}
+
+}  // namespace holdfast
