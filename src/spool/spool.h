@@ -65,12 +65,11 @@ struct MissingRange {
 
 /// A stretch of events with no hole in it.
 struct SpoolPage {
-    std::vector<SpooledEvent> events;   ///< views into `texts` and `names`
+    std::vector<SpooledEvent> events;   ///< views into what `rows` own
     std::vector<MissingRange> missing;  ///< between the position asked for and the first event
     Position next_after = 0;            ///< go on with this
     Position last = 0;                  ///< the newest durable event at the time
-    std::vector<std::string> texts;     ///< owns what the views show; moving a page leaves them where they are
-    std::vector<std::string> names;
+    std::vector<std::shared_ptr<const void>> rows;
 
     SpoolPage() = default;
     SpoolPage(SpoolPage&&) noexcept = default;

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "spool/database.h"
+#include "spool/directory.h"
+#include "spool/session_book.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// spool.db: the spool's id, the groups' positions, the sessions' numbers, what is quarantined, and up to which
+/// position that is complete. Any thread, except where it says otherwise.
+class Control {
+public:
+    /// Makes it if there is none. One that is damaged is set aside and made anew with what could be read of it: then
+    /// `rebuilt` is told how, and complete() is 0. Errors: not a spool, newer, the disk.
+    [[nodiscard]] static Result<std::unique_ptr<Control>> open(const SpoolDirectory& directory, std::string& rebuilt);
+
+    [[nodiscard]] const std::string& id() const { return id_; }
+    /// At the start: the sessions of all events up to here are in the table, and there was no newer event when it was
+    /// written.
+    [[nodiscard]] Position complete() const { return complete_; }
+    [[nodiscard]] bool was_closed() const { return was_closed_; }  ///< at the start: complete() is the newest event
+
+    [[nodiscard]] std::vector<SpoolGroup> groups() const;
+    void require(const std::vector<std::string>& names);
+    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position, WallTime now);
+    [[nodiscard]] std::optional<Error> remove_group(const std::string& group);
+    /// The position up to which every required group has had events; nothing if none is required.
+    [[nodiscard]] std::optional<Position> slowest_required() const;
+
+    [[nodiscard]] std::optional<DbError> save_sessions(const SessionBook::Numbers& numbers, Position complete,
+                                                       WallTime now, bool closing);
+    [[nodiscard]] std::optional<DbError> save_marks(const std::vector<SessionMark>& marks, WallTime now);
+    [[nodiscard]] std::optional<DbError> forget_sessions(WallTime before);
+    /// The table's number, 0 if none. The spool's thread only.
+    [[nodiscard]] std::optional<std::uint64_t> seq_of(const std::string& id, const std::string& session,
+                                                      DbError& error);
+
+    /// Whether it is news. What cannot be written down now is by the next save_sessions().
+    bool quarantine(const MissingRange& range, WallTime now);
+    struct Quarantined {
+        std::uint64_t rows = 0;
+        std::uint64_t events = 0;
+    };
+    [[nodiscard]] Quarantined quarantined() const;
+    [[nodiscard]] bool has_unsaved() const;  ///< damage that is not written down yet
+
+private:
+    struct Group {
+        Position position = 0;
+        WallTime moved_at;
+        bool stored = false;
+    };
+    struct Damage {
+        Position last = 0;
+        std::string why;
+        WallTime at;
+        bool stored = false;
+    };
+
+    Control() = default;
+    [[nodiscard]] std::optional<DbError> make(const std::string& id);
+    [[nodiscard]] std::optional<DbError> load();
+    [[nodiscard]] std::optional<DbError> prepare(const std::string& path);
+    [[nodiscard]] static Result<std::unique_ptr<Control>> open_present(const SpoolDirectory& directory, bool& damaged);
+    [[nodiscard]] static Result<std::unique_ptr<Control>> make_new(const SpoolDirectory& directory,
+                                                                   const std::string& id,
+                                                                   const std::map<std::string, Group>& groups);
+    void load_groups();
+    [[nodiscard]] bool store_group(const std::string& name, const Group& group);
+    void store_damages();
+    [[nodiscard]] bool store_number(std::string_view id, std::string_view session, std::uint64_t seq, WallTime now);
+    [[nodiscard]] std::optional<DbError> in_transaction(const std::function<bool()>& work);
+
+    mutable std::mutex mutex_;
+    Database database_;  // with the statements, guarded by mutex_
+    Statement put_group_;
+    Statement drop_group_;
+    Statement put_session_;
+    Statement put_about_;
+    Statement put_damage_;
+    Statement drop_damages_;
+    Statement drop_sessions_;
+    Database looking_up_;  // the spool's thread
+    Statement get_session_;
+
+    std::string id_;
+    Position complete_ = 0;
+    bool was_closed_ = false;
+    std::map<std::string, Group> groups_;  // guarded by mutex_
+    std::vector<std::string> required_;    // guarded by mutex_
+    std::map<Position, Damage> damages_;   // guarded by mutex_
+    Quarantined quarantined_;              // guarded by mutex_
+};
+
+}  // namespace holdfast

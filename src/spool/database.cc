@@ -1,0 +1,167 @@
+#include "spool/database.h"
+
+#include <sqlite3.h>
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr int longest_text = 512 << 20;  // a damaged length must not become an allocation of that size
+
+DbFault fault_of(int extended) {
+    switch (extended) {
+        case SQLITE_IOERR_CORRUPTFS:
+        case SQLITE_IOERR_SHORT_READ:
+            return DbFault::damaged;
+        default:
+            break;
+    }
+    switch (extended & 0xff) {
+        case SQLITE_FULL:
+            return DbFault::full;
+        case SQLITE_IOERR:
+            return DbFault::io;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+        case SQLITE_FORMAT:
+        case SQLITE_TOOBIG:
+        case SQLITE_MISMATCH:
+        case SQLITE_ERROR:  // of our fixed statements: the schema is not ours any more
+            return DbFault::damaged;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+            return DbFault::busy;
+        case SQLITE_CANTOPEN:
+        case SQLITE_PERM:
+        case SQLITE_READONLY:
+            return DbFault::gone;
+        default:
+            return DbFault::other;
+    }
+}
+
+DbError error_of(sqlite3* handle) {
+    const int code = sqlite3_extended_errcode(handle);
+    DbError error{fault_of(code), code, sqlite3_errmsg(handle)};
+    const int system = sqlite3_system_errno(handle);
+    const bool about_files = error.fault == DbFault::io || error.fault == DbFault::gone || error.fault == DbFault::full;
+    if (about_files && system != 0) error.message += std::string(" (") + std::strerror(system) + ")";
+    return error;
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* handle) const noexcept { sqlite3_finalize(handle); }
+
+Statement& Statement::bind(int index, std::uint64_t number) { return bind(index, static_cast<std::int64_t>(number)); }
+
+Statement& Statement::bind(int index, std::int64_t number) {
+    HOLDFAST_CHECK(sqlite3_bind_int64(handle_.get(), index, number) == SQLITE_OK);
+    return *this;
+}
+
+Statement& Statement::bind(int index, std::string_view text) {
+    const char* data = text.data() != nullptr ? text.data() : "";  // a null pointer would bind NULL
+    HOLDFAST_CHECK(sqlite3_bind_text64(handle_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8) ==
+                   SQLITE_OK);
+    return *this;
+}
+
+Statement::Step Statement::step() {
+    switch (sqlite3_step(handle_.get())) {
+        case SQLITE_ROW:
+            return Step::row;
+        case SQLITE_DONE:
+            return Step::done;
+        default:
+            return Step::failed;
+    }
+}
+
+void Statement::reset() { sqlite3_reset(handle_.get()); }
+
+bool Statement::run() {
+    Step last = Step::row;
+    while (last == Step::row) last = step();
+    // Not reset after a failure: that would not change what error() says, but the caller may ask for it first.
+    if (last == Step::done) reset();
+    return last == Step::done;
+}
+
+std::int64_t Statement::number(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+
+std::string_view Statement::text(int column) const {
+    const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+    if (data == nullptr) return {};
+    return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
+}
+
+bool Statement::is_number(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_INTEGER; }
+bool Statement::is_text(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_TEXT; }
+
+void Database::Close::operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
+
+std::optional<Database> Database::open(const std::string& path, Use use, DbError& error) {
+    sqlite3* handle = nullptr;
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+    Database database;
+    database.handle_.reset(handle);
+    if (code != SQLITE_OK) {
+        error = handle != nullptr ? error_of(handle) : DbError{DbFault::other, code, "out of memory"};
+        return std::nullopt;
+    }
+    sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, longest_text);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    if (use == Use::read) {
+        database.keep_log_on_close();
+        if (auto failed = database.execute("PRAGMA query_only = ON; PRAGMA cell_size_check = ON")) {
+            error = *failed;
+            return std::nullopt;
+        }
+    }
+    return database;
+}
+
+std::optional<DbError> Database::execute(const char* sql) {
+    if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return std::nullopt;
+    return error();
+}
+
+Statement Database::prepare(const char* sql) {
+    sqlite3_stmt* statement = nullptr;
+    sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    Statement prepared;
+    prepared.handle_.reset(statement);
+    return prepared;
+}
+
+std::optional<std::string> Database::value_of(const char* sql) {
+    Statement statement = prepare(sql);
+    if (!statement.valid() || statement.step() != Statement::Step::row) return std::nullopt;
+    return std::string(statement.text(0));
+}
+
+std::optional<std::int64_t> Database::number_of(const char* sql) {
+    Statement statement = prepare(sql);
+    if (!statement.valid() || statement.step() != Statement::Step::row) return std::nullopt;
+    return statement.number(0);
+}
+
+DbError Database::error() const { return error_of(handle_.get()); }
+
+void Database::keep_log_on_close() { sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
+
+void Database::set_busy_patience_ms(int milliseconds) { sqlite3_busy_timeout(handle_.get(), milliseconds); }
+
+std::optional<DbError> Database::checkpoint(bool truncate) {
+    const int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    if (sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, mode, nullptr, nullptr) == SQLITE_OK) return std::nullopt;
+    return error();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,161 @@
+#include "spool/keeper.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds pause_between{1000};
+constexpr std::chrono::hours between_looks_at_sessions{1};
+/// A device that has been away for longer starts from its first unacknowledged item again: sent twice, never lost.
+constexpr std::chrono::hours least_session_age{24 * 7};
+
+}  // namespace
+
+SpoolKeeper::SpoolKeeper(Parts parts, const SpoolOptions& options)
+    : parts_(std::move(parts)), retain_bytes_(options.retain_bytes), retain_age_(options.retain_age) {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] {
+        pthread_setname_np(pthread_self(), "spool-keeper");
+        run();
+    });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+SpoolKeeper::~SpoolKeeper() { stop(); }
+
+void SpoolKeeper::change(const SpoolOptions& options) {
+    const std::lock_guard lock(mutex_);
+    retain_bytes_ = options.retain_bytes;
+    retain_age_ = options.retain_age;
+}
+
+void SpoolKeeper::hurry() {
+    {
+        const std::lock_guard lock(mutex_);
+        hurry_ = true;
+    }
+    wake_.notify_one();
+}
+
+std::string SpoolKeeper::error() const {
+    const std::lock_guard lock(mutex_);
+    return error_;
+}
+
+void SpoolKeeper::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+}
+
+void SpoolKeeper::run() {
+    bool stopping = false;
+    while (!stopping) {
+        {
+            std::unique_lock lock(mutex_);
+            wake_.wait_for(lock, pause_between, [this] { return stopping_ || hurry_; });
+            hurry_ = false;
+            stopping = stopping_;
+        }
+        keep(stopping);
+    }
+}
+
+void SpoolKeeper::keep(bool closing) {
+    seal();
+    retain();
+    save(closing);
+}
+
+void SpoolKeeper::note(const std::string& what, const std::optional<DbError>& failed) {
+    const std::lock_guard lock(mutex_);
+    error_ = failed ? "the spool in " + parts_.directory.path() + " cannot " + what + ": " + failed->message : "";
+}
+
+void SpoolKeeper::save(bool closing) {
+    const WallTime now = parts_.clock.wall();
+    const Position complete = parts_.book.last();  // before the sessions: those up to here are among them
+    const SessionBook::Numbers& numbers = parts_.sessions.begin_saving();
+    const bool news = !numbers.empty() || complete != saved_ || closing || parts_.control.has_unsaved();
+    std::optional<DbError> failed;
+    if (news) failed = parts_.control.save_sessions(numbers, complete, now, closing);
+    parts_.sessions.end_saving(!failed);
+    if (!failed) saved_ = complete;
+    if (!failed && now - sessions_looked_at_ >= between_looks_at_sessions) {
+        sessions_looked_at_ = now;
+        failed = parts_.control.forget_sessions(now - session_age());
+    }
+    note("save what devices have sent up to (spool.db)", failed);
+}
+
+milliseconds SpoolKeeper::session_age() const {
+    const std::lock_guard lock(mutex_);
+    return std::max<milliseconds>(retain_age_, least_session_age);
+}
+
+void SpoolKeeper::seal() {
+    for (const SegmentBook::Segment& segment : parts_.book.all()) {
+        if (segment.current || segment.sealed) continue;
+        const std::string path = parts_.directory.segment_path(segment.first);
+        // Readers wait meanwhile. Should it fail, it is read as it is and tried again.
+        parts_.reader.without(segment.first, [&] {
+            if (!seal_segment(path)) parts_.book.sealed(segment.first);
+        });
+    }
+}
+
+std::uint64_t SpoolKeeper::file_bytes() const {
+    std::uint64_t bytes = SpoolDirectory::bytes_of(parts_.directory.control_path());
+    for (const SegmentBook::Segment& segment : parts_.book.all()) {
+        bytes += SpoolDirectory::bytes_of(parts_.directory.segment_path(segment.first));
+    }
+    return bytes;
+}
+
+void SpoolKeeper::retain() {
+    std::uint64_t retain_bytes = 0;
+    milliseconds retain_age{};
+    {
+        const std::lock_guard lock(mutex_);
+        retain_bytes = retain_bytes_;
+        retain_age = retain_age_;
+    }
+    std::uint64_t bytes = file_bytes();
+    while (const auto oldest = parts_.book.oldest()) {
+        const bool too_old = parts_.clock.wall() - oldest->newest > retain_age;
+        if (bytes <= retain_bytes && !too_old) return;
+        const std::uint64_t its_bytes = SpoolDirectory::bytes_of(parts_.directory.segment_path(oldest->first));
+        if (!remove_oldest(*oldest)) return;
+        bytes -= std::min(bytes, its_bytes);
+    }
+}
+
+bool SpoolKeeper::remove_oldest(const SegmentBook::Segment& oldest) {
+    if (const auto slowest = parts_.control.slowest_required(); slowest && *slowest < oldest.last) return false;
+    if (oldest.current) {
+        parts_.end_segment();  // then it can go, a second later
+        return false;
+    }
+    // Its name and its rows say how far positions have gone: somebody else must know that before it goes.
+    if (saved_ < oldest.last) save(false);
+    if (saved_ < oldest.last) return false;
+    parts_.book.forget(oldest.first);
+    parts_.reader.without(oldest.first, [&] { SpoolDirectory::remove(parts_.directory.segment_path(oldest.first)); });
+    return true;
+}
+
+}  // namespace holdfast

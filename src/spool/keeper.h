@@ -1,0 +1,64 @@
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "spool/control.h"
+#include "spool/reader.h"
+#include "spool/segment_book.h"
+#include "spool/session_book.h"
+#include "spool/writer.h"
+
+namespace holdfast {
+
+/// Keeps house, about once a second, on a thread of its own: saves the sessions' numbers, seals files that have ended,
+/// removes those that retention does not want. Ends by stop().
+class SpoolKeeper {
+public:
+    struct Parts {
+        const SpoolDirectory& directory;
+        SegmentBook& book;
+        SessionBook& sessions;
+        Control& control;
+        SpoolReader& reader;
+        const Clock& clock;
+        std::function<void()> end_segment;  ///< the current one should go
+    };
+
+    SpoolKeeper(Parts parts, const SpoolOptions& options);
+    ~SpoolKeeper();
+
+    void change(const SpoolOptions& options);
+    void hurry();  ///< there is something to do now
+    [[nodiscard]] std::string error() const;
+    [[nodiscard]] std::uint64_t file_bytes() const;
+    /// Does it all once more, and ends. After the writer.
+    void stop();
+
+private:
+    void run();
+    void keep(bool closing);
+    void save(bool closing);
+    [[nodiscard]] std::chrono::milliseconds session_age() const;
+    void seal();
+    void retain();
+    [[nodiscard]] bool remove_oldest(const SegmentBook::Segment& oldest);
+    void note(const std::string& what, const std::optional<DbError>& failed);
+
+    const Parts parts_;
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    bool stopping_ = false;                 // guarded by mutex_
+    bool hurry_ = false;                    // guarded by mutex_
+    std::uint64_t retain_bytes_;            // guarded by mutex_
+    std::chrono::milliseconds retain_age_;  // guarded by mutex_
+    std::string error_;                     // guarded by mutex_
+    Position saved_ = 0;                    // the thread's: complete in the control file
+    WallTime sessions_looked_at_;           // the thread's
+    std::thread thread_;
+};
+
+}  // namespace holdfast

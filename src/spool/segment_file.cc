@@ -1,0 +1,123 @@
+#include "spool/segment_file.h"
+
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace holdfast {
+
+namespace {
+
+// Chosen by script/bench (docs/decisions/0013-the-spool.md).
+constexpr const char* page_size = "PRAGMA page_size = 8192";
+constexpr int checkpoint_pages = 1024;  // 8 MiB of log
+
+constexpr const char* segment_schema =
+    "BEGIN;"
+    "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE batch ("
+    " position INTEGER PRIMARY KEY,"  // of the first event
+    " events INTEGER NOT NULL,"
+    " at INTEGER NOT NULL,"      // of the commit, milliseconds since 1970
+    " listeners TEXT NOT NULL,"  // [["devices",200],["meters",56]]
+    " sessions TEXT NOT NULL,"   // [["device-17","boot-42",5]]
+    " crc INTEGER NOT NULL,"
+    " lines TEXT NOT NULL);"
+    "PRAGMA application_id = 0x48465350;"
+    "PRAGMA user_version = 1;"
+    "COMMIT";
+
+DbError system_error(const std::string& what) {
+    const bool full = errno == ENOSPC || errno == EDQUOT;
+    return {full ? DbFault::full : DbFault::io, SQLITE_CANTOPEN, what + ": " + std::strerror(errno)};
+}
+
+int note_log(void* pages, sqlite3*, const char*, int in_log) {
+    *static_cast<int*>(pages) = in_log;
+    return SQLITE_OK;
+}
+
+}  // namespace
+
+std::optional<DbError> set_up_for_writing(Database& database) {
+    database.set_busy_patience_ms(2000);  // somebody looks at it with sqlite3 and has taken a lock
+    // Debian's SQLite overwrites what it deletes with zeros; nothing in here is worth that.
+    const auto mode = database.value_of("PRAGMA journal_mode = WAL");
+    if (!mode) return database.error();
+    if (*mode != "wal") return DbError{DbFault::other, SQLITE_CANTOPEN, "its file system has no shared memory"};
+    return database.execute("PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF");
+}
+
+std::optional<SegmentWriter> SegmentWriter::create(const SpoolDirectory& directory, Position first,
+                                                   const std::string& spool_id, DbError& error) {
+    const std::string path = directory.segment_path(first);
+    SpoolDirectory::remove(path);
+    const auto failed = [&path](DbError why) {
+        SpoolDirectory::remove(path);
+        return why;
+    };
+    if (!SpoolDirectory::make_file(path)) {
+        error = failed(system_error("cannot make " + path));
+        return std::nullopt;
+    }
+    auto database = Database::open(path, Database::Use::write, error);
+    if (!database) {
+        error = failed(error);
+        return std::nullopt;
+    }
+    database->keep_log_on_close();
+    auto trouble = database->execute(page_size);
+    if (!trouble) trouble = set_up_for_writing(*database);
+    if (!trouble) trouble = database->execute(segment_schema);
+    if (!trouble) {
+        Statement about = database->prepare("INSERT INTO about VALUES ('spool', ?1)");
+        if (!about.valid() || !about.bind(1, std::string_view(spool_id)).run()) trouble = database->error();
+    }
+    if (!trouble && !directory.sync()) trouble = system_error("cannot sync " + directory.path());
+    if (trouble) {
+        database.reset();
+        error = failed(*trouble);
+        return std::nullopt;
+    }
+    return SegmentWriter(std::move(*database), first);
+}
+
+SegmentWriter::SegmentWriter(Database database, Position first)
+    : first_(first), log_pages_(std::make_unique<int>(0)), database_(std::move(database)) {
+    sqlite3_wal_hook(database_.handle(), note_log, log_pages_.get());  // instead of SQLite's own checkpoints
+    insert_ = database_.prepare("INSERT INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+}
+
+std::optional<DbError> SegmentWriter::append(const StoredRow& row, std::uint32_t checksum) {
+    if (!insert_.valid()) return database_.error();
+    insert_.bind(1, row.first).bind(2, row.events).bind(3, row.at_ms);
+    insert_.bind(4, row.listeners).bind(5, row.sessions).bind(6, std::uint64_t{checksum}).bind(7, row.lines);
+    if (!insert_.run()) {
+        DbError error = database_.error();
+        insert_.reset();
+        return error;
+    }
+    bytes_ += row.lines.size() + row.sessions.size();
+    return std::nullopt;
+}
+
+std::optional<DbError> SegmentWriter::checkpoint_if_due() {
+    if (*log_pages_ < checkpoint_pages) return std::nullopt;
+    *log_pages_ = 0;
+    return database_.checkpoint(false);
+}
+
+std::optional<DbError> seal_segment(const std::string& path) {
+    DbError error;
+    auto database = Database::open(path, Database::Use::write, error);
+    if (!database) return error;
+    if (auto failed = database->execute("PRAGMA synchronous = FULL")) return failed;
+    if (auto failed = database->checkpoint(true)) return failed;
+    const auto mode = database->value_of("PRAGMA journal_mode = DELETE");
+    if (!mode) return database->error();
+    if (*mode != "delete") return DbError{DbFault::busy, SQLITE_BUSY, "another program has it open"};
+    return std::nullopt;
+}
+
+}  // namespace holdfast

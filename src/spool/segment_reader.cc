@@ -1,0 +1,197 @@
+#include "spool/segment_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast {
+
+namespace {
+
+/// Where a damaged page is, there may be any number of them: positions that lie in none are asked for in steps.
+constexpr Position longest_step = Position{1} << 16;
+
+}  // namespace
+
+std::optional<SegmentReader> SegmentReader::open(const std::string& path, DbError& error) {
+    auto database = Database::open(path, Database::Use::read, error);
+    if (!database) return std::nullopt;
+    SegmentReader reader;
+    reader.database_ = std::move(*database);
+    reader.database_.set_busy_patience_ms(2000);
+    reader.at_or_before_ = reader.database_.prepare(
+        "SELECT position, events, at FROM batch WHERE position <= ?1 ORDER BY position DESC LIMIT 1");
+    reader.at_or_behind_ = reader.database_.prepare(
+        "SELECT position, events, at FROM batch WHERE position >= ?1 ORDER BY position LIMIT 1");
+    reader.content_ = reader.database_.prepare(
+        "SELECT position, events, at, listeners, sessions, crc, lines FROM batch WHERE position = ?1");
+    if (!reader.at_or_before_.valid() || !reader.at_or_behind_.valid() || !reader.content_.valid()) {
+        error = reader.database_.error();
+        return std::nullopt;
+    }
+    return reader;
+}
+
+SegmentReader::Look SegmentReader::note_failure(Statement& statement) {
+    error_ = database_.error();
+    statement.reset();
+    failed_ = error_.fault != DbFault::damaged;
+    why_ = "SQLite says: " + error_.message;
+    return failed_ ? Look::failed : Look::damaged;
+}
+
+SegmentReader::Look SegmentReader::look(Statement& statement, Position position) {
+    statement.bind(1, position);
+    const Statement::Step step = statement.step();
+    if (step == Statement::Step::failed) return note_failure(statement);
+    if (step == Statement::Step::row) {
+        head_ = {static_cast<Position>(statement.number(0)), static_cast<std::uint64_t>(statement.number(1)),
+                 statement.number(2)};
+    }
+    statement.reset();
+    return step == Statement::Step::row ? Look::row : Look::nothing;
+}
+
+SegmentReader::Row SegmentReader::load(Position first) {
+    failed_ = false;
+    content_.bind(1, first);
+    const Statement::Step step = content_.step();
+    if (step == Statement::Step::failed) {
+        static_cast<void>(note_failure(content_));
+        return nullptr;
+    }
+    if (step == Statement::Step::done) {
+        content_.reset();
+        why_ = "its page leads elsewhere";
+        return nullptr;
+    }
+    const StoredRow row{static_cast<Position>(content_.number(0)),
+                        static_cast<std::uint64_t>(content_.number(1)),
+                        content_.number(2),
+                        content_.text(3),
+                        content_.text(4),
+                        content_.text(6)};
+    auto good = verify(row, static_cast<std::uint32_t>(content_.number(5)), why_);
+    content_.reset();
+    return good ? std::make_shared<const GoodRow>(std::move(*good)) : nullptr;
+}
+
+SegmentReader::Found SegmentReader::find(Position wanted, Position end) {
+    why_.clear();
+    std::string why;
+    const Look before = look(at_or_before_, wanted);
+    if (before == Look::failed) return error_;
+    if (before == Look::damaged) why = why_;
+    if (before == Look::row) {
+        Row row = load(head_.first);
+        if (failed_) return error_;
+        if (row && row->last() >= wanted) return row;
+        // A good one that ends before `wanted`, or a damaged one that may reach as far: the hole begins here in either
+        // case.
+        if (!row) why = why_;
+    }
+    Row row;
+    const Look behind = next_good(wanted, end, row);
+    if (behind == Look::failed) return error_;
+    if (row && row->first == wanted) return row;
+    if (why.empty()) why = why_;
+    if (why.empty()) why = "no row has them";
+    return MissingRange{wanted, row ? row->first - 1 : end - 1, why};
+}
+
+SegmentReader::Look SegmentReader::look_behind(Position from, Position end) {
+    const Look found = look(at_or_behind_, from);
+    if (found != Look::row || (head_.first >= from && head_.first < end)) return found;
+    why_ = "a position where it cannot be";
+    return Look::damaged;
+}
+
+/// The first row at or behind `from` that is good and before `end`; `row` stays empty if there is none.
+SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& row) {
+    Position step = 1;
+    Position damaged_at = 0;  // the newest position from which the tree could not be read
+    std::string why;
+    while (from < end) {
+        const Look found = look_behind(from, end);
+        if (found == Look::failed) return found;
+        if (found == Look::nothing) break;
+        if (found == Look::damaged) {
+            if (why.empty()) why = why_;
+            damaged_at = from;
+            from += step;
+            step = std::min(step * 2, longest_step);
+            continue;
+        }
+        if (damaged_at != 0) {
+            from = first_readable(std::exchange(damaged_at, 0), from, end);
+            step = 1;
+            continue;
+        }
+        const Position first = head_.first;
+        row = load(first);
+        if (failed_) return Look::failed;
+        if (row && row->last() < end) break;
+        if (why.empty()) why = why_;
+        row.reset();
+        from = first + 1;
+    }
+    why_ = why;
+    return Look::row;
+}
+
+/// The tree cannot be read from the one and can from the other: the first position in between from which it can.
+Position SegmentReader::first_readable(Position unreadable, Position readable, Position end) {
+    while (readable - unreadable > 1) {
+        const Position middle = unreadable + (readable - unreadable) / 2;
+        (look_behind(middle, end) == Look::row ? readable : unreadable) = middle;
+    }
+    return readable;
+}
+
+SegmentReader::Tail SegmentReader::tail(Position first) {
+    constexpr Position beyond = ~Position{0} >> 1;
+    Tail tail;
+    const Look newest = look(at_or_before_, beyond);
+    if (newest == Look::nothing) return tail;
+    tail.last = first;
+    tail.certain = newest == Look::row;
+    if (!tail.certain) return tail;
+    const Head head = head_;
+    tail.at = WallTime{std::chrono::milliseconds(head.at_ms)};
+    if (const Row row = load(head.first)) {
+        tail.last = row->last();
+        return tail;
+    }
+    // It is damaged, and its own numbers may be what is. The row before it says where it begins.
+    Position begins = first;
+    if (head.first > first && look(at_or_before_, head.first - 1) == Look::row) {
+        const Row before = load(head_.first);
+        begins = before ? before->last() + 1 : head.first;
+    }
+    tail.last = begins + std::max<std::uint64_t>(likely_events_at(head.first, begins), 1) - 1;
+    return tail;
+}
+
+/// Of a damaged row: how many there were, if all else about it is as it says or `begins` is its position.
+std::uint64_t SegmentReader::likely_events_at(Position key, Position begins) {
+    content_.bind(1, key);
+    std::uint64_t events = head_.events;
+    if (content_.step() == Statement::Step::row) {
+        const StoredRow row{begins,
+                            static_cast<std::uint64_t>(content_.number(1)),
+                            content_.number(2),
+                            content_.text(3),
+                            content_.text(4),
+                            content_.text(6)};
+        events = likely_events(row, static_cast<std::uint32_t>(content_.number(5)));
+    }
+    content_.reset();
+    constexpr std::uint64_t most = std::uint64_t{1} << 32;
+    return events < most ? events : 1;
+}
+
+std::optional<WallTime> SegmentReader::oldest() {
+    if (look(at_or_behind_, 0) != Look::row) return std::nullopt;
+    return WallTime{std::chrono::milliseconds(head_.at_ms)};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "spool/database.h"
+#include "spool/row.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// Reads one file of events, whatever state it is in: what is damaged becomes a hole, what is behind it is found. Each
+/// call is a short transaction. One thread at a time; owns its connection.
+class SegmentReader {
+public:
+    [[nodiscard]] static std::optional<SegmentReader> open(const std::string& path, DbError& error);
+
+    using Row = std::shared_ptr<const GoodRow>;
+    using Found = std::variant<Row, MissingRange, DbError>;
+    /// The row that holds `wanted`, or the hole from there to the next good row, which is at most up to `end`; an error
+    /// if it cannot be told now.
+    [[nodiscard]] Found find(Position wanted, Position end);
+
+    /// The newest row, good or not.
+    struct Tail {
+        Position last = 0;  ///< 0: there is no row
+        WallTime at;
+        bool certain = true;  ///< false: it could not be read, there may be more
+    };
+    [[nodiscard]] Tail tail(Position first);
+    [[nodiscard]] std::optional<WallTime> oldest();
+
+private:
+    struct Head {
+        Position first = 0;
+        std::uint64_t events = 0;
+        std::int64_t at_ms = 0;
+    };
+    enum class Look : std::uint8_t { row, nothing, damaged, failed };
+
+    SegmentReader() = default;
+    /// Fills head_, or why_ or error_.
+    [[nodiscard]] Look look(Statement& statement, Position position);
+    /// The content of a row; null: damaged, why_ says how, or failed.
+    [[nodiscard]] Row load(Position first);
+    [[nodiscard]] Look note_failure(Statement& statement);
+    [[nodiscard]] Look next_good(Position from, Position end, Row& row);
+    /// As look(at_or_behind_, from), but a row that cannot be there is damage.
+    [[nodiscard]] Look look_behind(Position from, Position end);
+    [[nodiscard]] Position first_readable(Position unreadable, Position readable, Position end);
+    [[nodiscard]] std::uint64_t likely_events_at(Position key, Position begins);
+
+    Database database_;
+    Statement at_or_before_;
+    Statement at_or_behind_;
+    Statement content_;
+    Head head_;
+    std::string why_;
+    DbError error_;
+    bool failed_ = false;  // not damage: reading itself does not work
+};
+
+}  // namespace holdfast

@@ -1,0 +1,242 @@
+#include "spool/spool.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/check.h"
+#include "spool/control.h"
+#include "spool/directory.h"
+#include "spool/keeper.h"
+#include "spool/reader.h"
+#include "spool/segment_book.h"
+#include "spool/segment_file.h"
+#include "spool/segment_reader.h"
+#include "spool/session_book.h"
+#include "spool/writer.h"
+
+namespace holdfast {
+
+namespace {
+
+const SystemClock system_clock;
+
+/// Positions are never given out twice. When the newest rows cannot be read after a crash, nobody can say how many
+/// there were since the last second's note; more than so many cannot have been written in a second or two.
+constexpr Position safe_distance = Position{1} << 20;
+
+bool is_group_name(std::string_view name) {
+    constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    return !name.empty() && name.size() <= 64 && name.find_first_not_of(characters) == std::string_view::npos;
+}
+
+/// The parts in the order in which they need each other; the header says the rest.
+class SqliteSpool final : public Spool {
+public:
+    SqliteSpool(SpoolOptions options, SpoolDirectory directory, std::unique_ptr<Control> control)
+        : options_(std::move(options)),
+          clock_(options_.clock != nullptr ? *options_.clock : system_clock),
+          directory_(std::move(directory)),
+          control_(std::move(control)),
+          reader_(directory_, book_, [this](const MissingRange& range) { note_damage(range); }) {
+        control_->require(options_.required_groups);
+    }
+    ~SqliteSpool() override { stop(std::chrono::milliseconds(0)); }
+
+    [[nodiscard]] std::optional<Error> start();
+
+    void append(SpoolBatch batch) override { writer_->append(std::move(batch)); }
+    [[nodiscard]] std::size_t waiting_bytes() const override { return writer_->waiting_bytes(); }
+    void look_up(std::string id, std::string session, std::function<void(std::uint64_t)> answer) override {
+        writer_->look_up(std::move(id), std::move(session), std::move(answer));
+    }
+    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
+        return reader_.read(after, most_events, most_bytes);
+    }
+    bool wait_for(Position after, std::chrono::milliseconds patience) override {
+        return book_.wait_for(after, patience);
+    }
+    [[nodiscard]] std::vector<SpoolGroup> groups() override { return control_->groups(); }
+    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override;
+    [[nodiscard]] std::optional<Error> remove_group(const std::string& group) override {
+        return control_->remove_group(group);
+    }
+    void change(const SpoolOptions& options) override;
+    [[nodiscard]] SpoolStatus status() override;
+    std::uint64_t stop(std::chrono::milliseconds patience) override;
+    void give_up() override { writer_->give_up(); }
+
+private:
+    [[nodiscard]] Position take_stock();
+    [[nodiscard]] Position look_at(Position first, std::optional<Position> next, bool& certain);
+    void recall_sessions();
+    void note_damage(const MissingRange& range);
+    [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
+
+    const SpoolOptions options_;
+    const Clock& clock_;
+    const SpoolDirectory directory_;
+    const std::unique_ptr<Control> control_;
+    SegmentBook book_;
+    SessionBook sessions_;
+    SpoolReader reader_;
+    std::optional<SpoolKeeper> keeper_;  // after the writer in time: it seals what that leaves
+    std::optional<SpoolWriter> writer_;
+};
+
+/// Enters one file into the book; its newest position.
+Position SqliteSpool::look_at(Position first, std::optional<Position> next, bool& certain) {
+    const std::string path = directory_.segment_path(first);
+    const bool plain = !SpoolDirectory::has_log(path);
+    const bool sealed = plain || !seal_segment(path);
+    DbError error;
+    auto reader = SegmentReader::open(path, error);
+    SegmentReader::Tail tail{.last = first, .at = clock_.wall(), .certain = false};
+    if (reader) tail = reader->tail(first);
+    if (tail.last == 0) return first - 1;  // it was begun, and nothing written to it
+    const WallTime oldest = (reader ? reader->oldest() : std::nullopt).value_or(tail.at);
+    if (!next) certain = tail.certain;
+    const Position last = next ? *next - 1 : tail.last;
+    book_.add({.first = first, .last = last, .oldest = oldest, .newest = tail.at, .current = false, .sealed = sealed},
+              last);
+    return last;
+}
+
+/// The newest position.
+Position SqliteSpool::take_stock() {
+    const std::vector<Position> segments = directory_.segments();
+    Position last = control_->complete();
+    bool certain = true;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        const bool newest = i + 1 == segments.size();
+        last = std::max(last, look_at(segments[i], newest ? std::nullopt : std::optional(segments[i + 1]), certain));
+    }
+    if (!certain && control_->was_closed()) last = std::max(control_->complete(), book_.first());
+    if (!certain && !control_->was_closed()) last += safe_distance;
+    book_.add({}, last);
+    return last;
+}
+
+/// From the rows that are newer than the table.
+void SqliteSpool::recall_sessions() {
+    Position wanted = std::max(control_->complete() + 1, book_.first());
+    const Position last = book_.last();
+    while (wanted <= last) {
+        const auto span = book_.span_of(wanted);
+        DbError error;
+        auto reader = SegmentReader::open(directory_.segment_path(span->first), error);
+        for (; wanted < span->end; ++wanted) {
+            auto found = reader ? reader->find(wanted, span->end) : MissingRange{wanted, span->end - 1, error.message};
+            if (std::holds_alternative<DbError>(found)) {
+                wanted = span->end - 1;
+            } else if (const auto* hole = std::get_if<MissingRange>(&found)) {
+                wanted = hole->last;
+            } else {
+                const auto& row = std::get<SegmentReader::Row>(found);
+                if (const auto marks = parse_sessions(row->sessions)) sessions_.note(*marks);
+                wanted = row->last();
+            }
+        }
+    }
+}
+
+std::optional<Error> SqliteSpool::start() {
+    const Position last = take_stock();
+    recall_sessions();
+    const auto failed = control_->save_sessions(sessions_.begin_saving(), last, clock_.wall(), false);
+    sessions_.end_saving(!failed);
+    if (failed) {
+        return Error{"cannot write to the spool's " + directory_.control_path() + ": " + failed->message +
+                     "; free some space, or give this user the file"};
+    }
+    keeper_.emplace(SpoolKeeper::Parts{.directory = directory_,
+                                       .book = book_,
+                                       .sessions = sessions_,
+                                       .control = *control_,
+                                       .reader = reader_,
+                                       .clock = clock_,
+                                       .end_segment = [this] { writer_->end_segment(); }},
+                    options_);
+    writer_.emplace(SpoolWriter::Parts{.directory = directory_,
+                                       .book = book_,
+                                       .sessions = sessions_,
+                                       .control = *control_,
+                                       .clock = clock_,
+                                       .segment_ended = [this] { keeper_->hurry(); }},
+                    options_);
+    return std::nullopt;
+}
+
+std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position) {
+    if (!is_group_name(group)) return Error{"a group's name is 1 to 64 of A-Z a-z 0-9 _ . -"};
+    if (const Position last = book_.last(); position > last) {
+        return Error{"position " + std::to_string(position) + " is beyond the newest event, which is " +
+                     std::to_string(last)};
+    }
+    return control_->set_position(group, position, clock_.wall());
+}
+
+void SqliteSpool::change(const SpoolOptions& options) {
+    control_->require(options.required_groups);
+    writer_->change(options);
+    keeper_->change(options);
+}
+
+void SqliteSpool::note_damage(const MissingRange& range) {
+    if (!control_->quarantine(range, clock_.wall()) || !options_.on_quarantine) return;
+    const std::string events =
+        range.first == range.last
+            ? "the event at position " + std::to_string(range.first) + " is"
+            : "the events at positions " + std::to_string(range.first) + " to " + std::to_string(range.last) + " are";
+    options_.on_quarantine("the spool in " + directory_.path() + " is damaged: " + events + " lost (" + range.why +
+                           "); everything else is delivered: check the disk");
+}
+
+std::chrono::milliseconds SqliteSpool::age_of_oldest() const {
+    const auto oldest = book_.oldest();
+    if (!oldest) return {};
+    return std::max(clock_.wall() - oldest->oldest, std::chrono::milliseconds(0));
+}
+
+SpoolStatus SqliteSpool::status() {
+    const SpoolWriter::Figures written = writer_->figures();
+    const Control::Quarantined quarantined = control_->quarantined();
+    return {.id = control_->id(),
+            .first = book_.first(),
+            .last = book_.last(),
+            .events = written.events,
+            .waiting_events = written.events - written.durable,
+            .waiting_bytes = writer_->waiting_bytes(),
+            .commits = written.commits,
+            .file_bytes = keeper_->file_bytes(),
+            .quarantined_rows = quarantined.rows,
+            .quarantined_events = quarantined.events,
+            .oldest = age_of_oldest(),
+            .error = written.error.empty() ? keeper_->error() : written.error,
+            .groups = control_->groups()};
+}
+
+std::uint64_t SqliteSpool::stop(std::chrono::milliseconds patience) {
+    if (!writer_) return 0;
+    const std::uint64_t lost = writer_->stop(patience);
+    book_.stop_waiting();
+    keeper_->stop();
+    return lost;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
+    auto directory = SpoolDirectory::take(options.directory);
+    if (!directory) return directory.error();
+    std::string rebuilt;
+    auto control = Control::open(directory.value(), rebuilt);
+    if (!control) return control.error();
+    if (!rebuilt.empty() && options.on_quarantine) options.on_quarantine(rebuilt);
+    auto spool =
+        std::make_unique<SqliteSpool>(std::move(options), std::move(directory).value(), std::move(control).value());
+    if (auto error = spool->start()) return *error;
+    return std::unique_ptr<Spool>(std::move(spool));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// A directory of its own, removed at the end.
+class TemporaryDirectory {
+public:
+    TemporaryDirectory() {
+        std::string name = (std::filesystem::temp_directory_path() / "holdfast-spool-XXXXXX").string();
+        path_ = ::mkdtemp(name.data()) != nullptr ? name : "";
+        EXPECT_FALSE(path_.empty());
+    }
+    TemporaryDirectory(const TemporaryDirectory&) = delete;
+    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
+
+    [[nodiscard]] std::string in(const std::string& name) const { return path_ + "/" + name; }
+
+private:
+    std::string path_;
+};
+
+/// A clock that any thread may read while the test moves it.
+class SharedClock final : public Clock {
+public:
+    [[nodiscard]] SteadyTime steady() const override { return SteadyTime(std::chrono::milliseconds(ms_.load())); }
+    [[nodiscard]] WallTime wall() const override { return WallTime(std::chrono::milliseconds(ms_.load())); }
+    void advance(std::chrono::milliseconds by) { ms_ += by.count(); }
+
+private:
+    std::atomic<std::int64_t> ms_{1'795'334'400'000};  // 2026-11-22
+};
+
+inline std::unique_ptr<Spool> open_spool(SpoolOptions options) {
+    auto spool = Spool::open(std::move(options));
+    EXPECT_TRUE(spool) << spool.error().message;
+    return spool ? std::move(spool).value() : nullptr;
+}
+
+/// "device-N" is whose the Nth event is; its line tells N.
+inline std::string test_line(std::uint64_t n, std::size_t size = 0) {
+    std::string line = "{\"n\":" + std::to_string(n) + ",\"fill\":\"";
+    line.append(size, static_cast<char>('a' + n % 26));
+    return line + "\"}";
+}
+
+/// Appends events `first` to `last`, so many in each batch and so many bytes in each; returns when they are durable.
+inline void append_and_wait(Spool& spool, std::uint64_t first, std::uint64_t last, std::uint64_t in_batch = 1,
+                            std::size_t size = 0) {
+    std::mutex mutex;
+    std::condition_variable news;
+    std::uint64_t durable = 0;
+    std::uint64_t batches = 0;
+    for (std::uint64_t n = first; n <= last;) {
+        SpoolBatch batch;
+        for (; n <= last && batch.events < in_batch; ++n, ++batch.events) batch.lines += test_line(n, size) + "\n";
+        batch.listeners = {{"devices", batch.events}};
+        batch.durable = [&] {
+            const std::lock_guard lock(mutex);
+            ++durable;
+            news.notify_all();
+        };
+        ++batches;
+        spool.append(std::move(batch));
+    }
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(news.wait_for(lock, std::chrono::seconds(30), [&] { return durable == batches; }));
+}
+
+/// All that can be read behind `after`, and what is missing.
+struct ReadBack {
+    std::vector<std::pair<Position, std::string>> events;
+    std::vector<MissingRange> missing;
+};
+inline ReadBack read_all(Spool& spool, Position after = 0, std::size_t most_events = 100) {
+    ReadBack all;
+    for (;;) {
+        auto page = spool.read(after, most_events, std::size_t{1} << 20);
+        EXPECT_TRUE(page) << page.error().message;
+        if (!page || page.value().next_after == after) return all;
+        for (const SpooledEvent& event : page.value().events) all.events.emplace_back(event.position, event.line);
+        for (const MissingRange& range : page.value().missing) all.missing.push_back(range);
+        after = page.value().next_after;
+    }
+}
+
+}  // namespace holdfast

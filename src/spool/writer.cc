@@ -1,0 +1,333 @@
+#include "spool/writer.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds retry_pause{500};
+constexpr std::uint64_t largest_segment = std::uint64_t{256} << 20;
+constexpr std::uint64_t smallest_segment = std::uint64_t{1} << 20;
+constexpr std::size_t kept_buffer = std::size_t{1} << 20;
+
+// Retention takes whole files: a sixteenth of the size, an eighth of the age is how exactly it can keep its limits.
+std::uint64_t segment_bytes(const SpoolOptions& options) {
+    return std::clamp(options.retain_bytes / 16, smallest_segment, largest_segment);
+}
+milliseconds segment_age(const SpoolOptions& options) { return std::max(options.retain_age / 8, milliseconds(1000)); }
+
+std::size_t weight(const SpoolBatch& batch) {
+    std::size_t bytes = batch.lines.size();
+    for (const SessionMark& mark : batch.marks) bytes += sizeof mark + mark.id.size() + mark.session.size();
+    return bytes;
+}
+
+}  // namespace
+
+void SpoolWriter::Row::clear() {
+    if (lines.capacity() > kept_buffer) lines = std::string();
+    lines.clear();
+    events = 0;
+    listeners.clear();
+    marks.clear();
+    durable.clear();
+    batches = 0;
+    bytes = 0;
+}
+
+void SpoolWriter::Row::add(SpoolBatch batch) {
+    bytes += weight(batch);
+    if (lines.empty() && batch.lines.size() > lines.capacity()) {
+        lines = std::move(batch.lines);
+    } else {
+        lines += batch.lines;
+    }
+    events += batch.events;
+    for (auto& run : batch.listeners) {
+        if (!listeners.empty() && listeners.back().first == run.first) {
+            listeners.back().second += run.second;
+        } else {
+            listeners.push_back(std::move(run));
+        }
+    }
+    std::move(batch.marks.begin(), batch.marks.end(), std::back_inserter(marks));
+    if (batch.durable) durable.push_back(std::move(batch.durable));
+    ++batches;
+}
+
+SpoolWriter::SpoolWriter(Parts parts, const SpoolOptions& options)
+    : parts_(std::move(parts)),
+      on_trouble_(options.on_trouble),
+      on_recovered_(options.on_recovered),
+      interval_(options.commit_interval),
+      commit_bytes_(options.commit_bytes),
+      segment_bytes_(segment_bytes(options)),
+      segment_age_(segment_age(options)) {
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] {
+        pthread_setname_np(pthread_self(), "spool");
+        run();
+    });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+SpoolWriter::~SpoolWriter() { stop(milliseconds(0)); }
+
+void SpoolWriter::append(SpoolBatch batch) {
+    const std::size_t bytes = weight(batch);
+    events_.fetch_add(batch.events, std::memory_order_relaxed);
+    waiting_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    bool wake = false;
+    {
+        const std::lock_guard lock(mutex_);
+        queue_bytes_ += bytes;
+        queue_.push_back({std::move(batch), std::chrono::steady_clock::now(), bytes});
+        ++appended_;
+        wake = waits_ == Waits::for_anything || (waits_ == Waits::for_more && queue_bytes_ >= commit_bytes_);
+        if (wake) waits_ = Waits::no;
+    }
+    if (wake) wake_.notify_one();
+}
+
+void SpoolWriter::look_up(std::string id, std::string session, std::function<void(std::uint64_t)> answer) {
+    bool wake = false;
+    {
+        const std::lock_guard lock(mutex_);
+        questions_.push_back({appended_, std::move(id), std::move(session), std::move(answer)});
+        wake = waits_ == Waits::for_anything;
+        if (wake) waits_ = Waits::no;
+    }
+    if (wake) wake_.notify_one();
+}
+
+void SpoolWriter::end_segment() {
+    end_segment_ = true;
+    {
+        const std::lock_guard lock(mutex_);
+        waits_ = Waits::no;
+    }
+    wake_.notify_one();
+}
+
+void SpoolWriter::change(const SpoolOptions& options) {
+    segment_bytes_ = segment_bytes(options);
+    segment_age_ = segment_age(options);
+    const std::lock_guard lock(mutex_);
+    interval_ = options.commit_interval;
+    commit_bytes_ = options.commit_bytes;
+}
+
+SpoolWriter::Figures SpoolWriter::figures() const {
+    Figures figures;
+    figures.durable = durable_.load();
+    figures.events = std::max(events_.load(), figures.durable);
+    figures.commits = commits_.load();
+    const std::lock_guard lock(mutex_);
+    figures.error = error_;
+    return figures;
+}
+
+std::uint64_t SpoolWriter::stop(milliseconds patience) {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        deadline_ = std::chrono::steady_clock::now() + patience;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+    return events_.load() - durable_.load();
+}
+
+void SpoolWriter::give_up() {
+    {
+        const std::lock_guard lock(mutex_);
+        given_up_ = true;
+    }
+    wake_.notify_one();
+}
+
+void SpoolWriter::run() {
+    while (collect()) {
+        if (end_segment_.exchange(false)) close_segment();
+        if (row_.batches > 0 && !commit()) break;
+        answer_questions();
+    }
+    close_segment();
+}
+
+bool SpoolWriter::due() const {
+    if (queue_.empty()) return false;
+    return stopping_ || queue_bytes_ >= commit_bytes_ ||
+           std::chrono::steady_clock::now() >= queue_.front().arrived + interval_;
+}
+
+/// Fills row_ with what is due. False: stopped, and nothing waits. May leave it empty, when something else is to be
+/// done.
+bool SpoolWriter::collect() {
+    std::unique_lock lock(mutex_);
+    while (!due()) {
+        if (!questions_.empty() && questions_.front().behind <= committed_) return true;
+        if (end_segment_) return true;
+        if (stopping_) return false;
+        if (queue_.empty()) {
+            waits_ = Waits::for_anything;
+            wake_.wait(lock);
+        } else {
+            waits_ = Waits::for_more;
+            wake_.wait_until(lock, queue_.front().arrived + interval_);
+        }
+        waits_ = Waits::no;
+    }
+    while (!queue_.empty() && (row_.batches == 0 || row_.bytes + queue_.front().bytes <= commit_bytes_)) {
+        queue_bytes_ -= queue_.front().bytes;
+        row_.add(std::move(queue_.front().batch));
+        queue_.pop_front();
+    }
+    return true;
+}
+
+/// False: given up; row_ is not durable.
+bool SpoolWriter::commit() {
+    while (auto error = try_commit()) {
+        if (!wait_out(*error)) return false;
+    }
+    note_recovery();
+    tell();
+    tidy_up();
+    return true;
+}
+
+std::optional<DbError> SpoolWriter::try_commit() {
+    if (row_.events == 0 && row_.marks.empty()) return std::nullopt;
+    if (row_.events == 0) return parts_.control.save_marks(row_.marks, parts_.clock.wall());
+    auto failed = write_row();
+    // After a failed fsync or write nobody knows what of the file is on disk, and asking again would not tell: what is
+    // durable in it stays so, and everything from here on goes to another (docs/decisions/0013-the-spool.md).
+    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) close_segment();
+    return failed;
+}
+
+std::optional<DbError> SpoolWriter::write_row() {
+    if (auto failed = open_segment()) return failed;
+    const WallTime now = parts_.clock.wall();
+    const std::string listeners = listeners_text(row_.listeners);
+    const std::string sessions = sessions_text(row_.marks);
+    const StoredRow stored{.first = parts_.book.last() + 1,
+                           .events = row_.events,
+                           .at_ms = now.time_since_epoch().count(),
+                           .listeners = listeners,
+                           .sessions = sessions,
+                           .lines = row_.lines};
+    if (auto failed = segment_->append(stored, checksum(stored))) return failed;
+    parts_.sessions.note(row_.marks);  // before the position, so that who knows that also finds these
+    parts_.book.committed(stored.first + stored.events - 1, now);
+    commits_.fetch_add(1, std::memory_order_relaxed);
+    return std::nullopt;
+}
+
+std::optional<DbError> SpoolWriter::open_segment() {
+    const WallTime now = parts_.clock.wall();
+    if (segment_) {
+        const bool full = segment_->bytes() >= segment_bytes_.load();
+        const bool old = segment_->bytes() > 0 && now - segment_began_ >= segment_age_.load();
+        if (!full && !old) return std::nullopt;
+        close_segment();
+    }
+    DbError error;
+    const Position first = parts_.book.last() + 1;
+    segment_ = SegmentWriter::create(parts_.directory, first, parts_.control.id(), error);
+    if (!segment_) return error;
+    segment_began_ = now;
+    parts_.book.begin(first, now);
+    return std::nullopt;
+}
+
+void SpoolWriter::close_segment() {
+    if (!segment_) return;
+    segment_.reset();
+    parts_.book.end_current();
+    parts_.segment_ended();
+}
+
+void SpoolWriter::tell() {
+    if (row_.events == 0) parts_.sessions.note(row_.marks);
+    durable_.fetch_add(row_.events, std::memory_order_relaxed);
+    waiting_bytes_.fetch_sub(row_.bytes, std::memory_order_relaxed);
+    for (const auto& durable : row_.durable) durable();
+    {
+        const std::lock_guard lock(mutex_);
+        committed_ += row_.batches;
+    }
+    row_.clear();
+}
+
+void SpoolWriter::answer_questions() {
+    for (;;) {
+        Question question;
+        {
+            const std::lock_guard lock(mutex_);
+            if (questions_.empty() || questions_.front().behind > committed_) return;
+            question = std::move(questions_.front());
+            questions_.pop_front();
+        }
+        auto seq = parts_.sessions.seq_of(question.id, question.session);
+        DbError error;
+        while (!seq) {
+            seq = parts_.control.seq_of(question.id, question.session, error);
+            if (!seq && !wait_out(error)) return;
+        }
+        note_recovery();
+        question.answer(*seq);
+    }
+}
+
+/// After the answers, so that nobody waits for it but the next row.
+void SpoolWriter::tidy_up() {
+    if (!segment_) return;
+    const auto failed = segment_->checkpoint_if_due();
+    // The log still has it all; the file will be sealed when the disk works again.
+    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) close_segment();
+}
+
+/// Tells of the trouble, and waits for the time to try again. False: there is none left.
+bool SpoolWriter::wait_out(const DbError& error) {
+    const std::string message = "cannot write events to the spool in " + parts_.directory.path() + ": " +
+                                error.message +
+                                "; nothing is lost or acknowledged: devices wait until it can be written" +
+                                (error.fault == DbFault::full ? ": free some space" : "");
+    bool news = false;
+    bool go_on = false;
+    {
+        std::unique_lock lock(mutex_);
+        news = error_.empty();
+        error_ = message;
+    }
+    if (news && on_trouble_) on_trouble_(message);
+    std::unique_lock lock(mutex_);
+    const auto until = std::min(deadline_, std::chrono::steady_clock::now() + retry_pause);
+    const bool was_stopping = stopping_;
+    wake_.wait_until(lock, until, [this, was_stopping] { return given_up_ || stopping_ != was_stopping; });
+    go_on = !given_up_ && std::chrono::steady_clock::now() < deadline_;
+    return go_on;
+}
+
+void SpoolWriter::note_recovery() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (error_.empty()) return;
+        error_.clear();
+    }
+    if (on_recovered_) on_recovered_();
+}
+
+}  // namespace holdfast

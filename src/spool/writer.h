@@ -1,0 +1,127 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "spool/control.h"
+#include "spool/segment_book.h"
+#include "spool/segment_file.h"
+#include "spool/session_book.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// The spool's thread: collects what is appended and commits it, a row at a time, trying again for ever. Owns the queue
+/// and the file that is written to. Ends by stop().
+class SpoolWriter {
+public:
+    struct Parts {
+        const SpoolDirectory& directory;
+        SegmentBook& book;
+        SessionBook& sessions;
+        Control& control;
+        const Clock& clock;
+        std::function<void()> segment_ended;  ///< somebody should seal it
+    };
+    struct Figures {
+        std::uint64_t events = 0;
+        std::uint64_t durable = 0;
+        std::uint64_t commits = 0;
+        std::string error;
+    };
+
+    SpoolWriter(Parts parts, const SpoolOptions& options);
+    ~SpoolWriter();
+
+    // Any thread.
+    void append(SpoolBatch batch);
+    void look_up(std::string id, std::string session, std::function<void(std::uint64_t)> answer);
+    [[nodiscard]] std::size_t waiting_bytes() const { return waiting_bytes_.load(std::memory_order_relaxed); }
+    void change(const SpoolOptions& options);
+    void end_segment();  ///< the next row begins a new file
+    [[nodiscard]] Figures figures() const;
+    std::uint64_t stop(std::chrono::milliseconds patience);
+    void give_up();
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+    struct Entry {
+        SpoolBatch batch;
+        Time arrived;
+        std::size_t bytes = 0;
+    };
+    struct Question {
+        std::uint64_t behind = 0;  // so many batches
+        std::string id;
+        std::string session;
+        std::function<void(std::uint64_t)> answer;
+    };
+    /// What is committed together.
+    struct Row {
+        std::string lines;
+        std::uint64_t events = 0;
+        ListenerRuns listeners;
+        std::vector<SessionMark> marks;
+        std::vector<std::function<void()>> durable;
+        std::uint64_t batches = 0;
+        std::size_t bytes = 0;
+        void clear();
+        void add(SpoolBatch batch);
+    };
+
+    void run();
+    [[nodiscard]] bool collect();
+    [[nodiscard]] bool due() const;
+    [[nodiscard]] bool commit();
+    [[nodiscard]] std::optional<DbError> try_commit();
+    [[nodiscard]] std::optional<DbError> write_row();
+    [[nodiscard]] std::optional<DbError> open_segment();
+    void close_segment();
+    void tell();
+    void answer_questions();
+    void tidy_up();
+    [[nodiscard]] bool wait_out(const DbError& error);
+    void note_recovery();
+
+    const Parts parts_;
+    const std::function<void(const std::string&)> on_trouble_;
+    const std::function<void()> on_recovered_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<Entry> queue_;                                                           // guarded by mutex_
+    std::deque<Question> questions_;                                                    // guarded by mutex_
+    std::size_t queue_bytes_ = 0;                                                       // guarded by mutex_
+    std::uint64_t appended_ = 0;                                                        // guarded by mutex_: batches
+    std::uint64_t committed_ = 0;                                                       // guarded by mutex_: batches
+    enum class Waits : std::uint8_t { no, for_anything, for_more } waits_ = Waits::no;  // guarded by mutex_
+    bool stopping_ = false;                                                             // guarded by mutex_
+    bool given_up_ = false;                                                             // guarded by mutex_
+    Time deadline_ = Time::max();                                                       // guarded by mutex_
+    std::string error_;                                                                 // guarded by mutex_
+    std::chrono::milliseconds interval_;                                                // guarded by mutex_
+    std::size_t commit_bytes_;                                                          // guarded by mutex_
+    std::atomic<std::uint64_t> segment_bytes_;
+    std::atomic<std::chrono::milliseconds> segment_age_;
+
+    std::atomic<std::size_t> waiting_bytes_{0};
+    std::atomic<std::uint64_t> events_{0};
+    std::atomic<std::uint64_t> durable_{0};
+    std::atomic<std::uint64_t> commits_{0};
+    std::atomic<bool> end_segment_{false};
+
+    // The thread's.
+    Row row_;
+    std::optional<SegmentWriter> segment_;
+    WallTime segment_began_;
+    std::thread thread_;
+};
+
+}  // namespace holdfast
