@@ -95,6 +95,7 @@ Result<LinkOptions> make_link_options(const NatsOptions& options, const std::vec
         natsOptions_SetWriteDeadline(raw, write_deadline.count()),
         natsOptions_SetPingInterval(raw, ping_interval.count()),
         natsOptions_SetMaxPingsOut(raw, most_pings_out),
+        natsOptions_SetAllowReconnect(raw, !options.fresh),
         natsOptions_SetMaxReconnect(raw, INT_MAX),
         natsOptions_SetCustomReconnectDelay(raw, delay_for_client, nullptr),
         natsOptions_SetFailRequestsOnDisconnect(raw, true),

@@ -1,13 +1,10 @@
 #include "nats/nats_link.h"
 
 #include <algorithm>
-#include <atomic>
-#include <climits>
 #include <condition_variable>
 #include <list>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <thread>
 #include <utility>
 
@@ -27,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds info_patience{1'000};
+constexpr milliseconds shortest_life{1'000};
 
 /// What the client's callbacks write: their thread does nothing else.
 struct LinkNews {
@@ -122,8 +120,13 @@ public:
         return url_;
     }
     [[nodiscard]] std::unique_ptr<Watcher> on_connected(std::function<void()> call) override;
-    [[nodiscard]] natsConnection* connection() const override { return client_; }
-    [[nodiscard]] jsCtx* jetstream() const override { return jetstream_; }
+    [[nodiscard]] natsConnection* connection() const override { return lease().connection; }
+    [[nodiscard]] jsCtx* jetstream() const override { return lease().jetstream; }
+    [[nodiscard]] Lease lease() const override {
+        const std::lock_guard lock(mutex_);
+        if (!current_) return {};
+        return {current_->client, current_->jetstream, made_, current_};
+    }
 
 private:
     struct Registration;
@@ -143,15 +146,16 @@ private:
     const NatsOptions options_;
     const std::vector<NatsUrl> urls_;
     const std::shared_ptr<LinkNews> news_ = std::make_shared<LinkNews>();
-    std::list<Connection> connections_;  // of thread_; the last is in use, those before it the client gave up
-    std::atomic<natsConnection*> client_{nullptr};
-    std::atomic<jsCtx*> jetstream_{nullptr};
+    std::list<std::shared_ptr<Connection>> given_up_;  // of thread_: whoever has them may go on using them
     mutable std::mutex mutex_;
-    NatsServerFacts facts_;  // guarded by mutex_, as what follows
+    std::shared_ptr<Connection> current_;  // guarded by mutex_, as what follows
+    std::uint64_t made_ = 0;
+    NatsServerFacts facts_;
     std::string url_;
     std::string failure_;  // of the last attempt
     std::list<std::shared_ptr<WatcherEntry>> watchers_;
-    std::thread thread_;  // last: it uses the others
+    unsigned failures_ = 0;  // of thread_: in a row
+    std::thread thread_;     // last: it uses the others
 };
 
 std::string Link::trouble() const {
@@ -171,21 +175,23 @@ std::string Link::trouble() const {
 
 /// True once there is one; false: to end.
 bool Link::connect() {
-    for (unsigned attempts = 0;; ++attempts) {
+    for (;; ++failures_) {
+        if (failures_ > 0 && !pause(failures_ - 1)) return false;
         {
             const std::lock_guard lock(news_->mutex);
             if (news_->stopping) return false;
             news_->closed = false;
         }
-        Connection& fresh = connections_.emplace_back();
-        if (connect_once(fresh) == NATS_OK) {
-            client_ = fresh.client;
-            jetstream_ = fresh.jetstream;
-            news_->connected(true);
-            return true;
+        auto fresh = std::make_shared<Connection>();
+        if (connect_once(*fresh) != NATS_OK) continue;
+        {
+            const std::lock_guard lock(mutex_);
+            if (current_ && !options_.fresh) given_up_.push_back(current_);
+            current_ = std::move(fresh);
+            ++made_;
         }
-        connections_.pop_back();
-        if (!pause(attempts)) return false;
+        news_->connected(true);
+        return true;
     }
 }
 
@@ -223,12 +229,13 @@ bool Link::pause(unsigned attempts) {
 
 void Link::run() {
     while (connect()) {
+        const auto since = Clock::now();
         follow();
+        // One that is dropped at once is as good as none.
+        failures_ = Clock::now() - since < shortest_life ? failures_ + 1 : 0;
         const std::lock_guard lock(news_->mutex);
         if (news_->stopping) break;
     }
-    // Their last callbacks find nothing.
-    connections_.clear();
     nats_ReleaseThreadMemory();
 }
 
@@ -254,7 +261,7 @@ void Link::follow() {
 
 void Link::look_at_server() {
     char text[512] = "";
-    if (natsConnection_GetConnectedUrl(client_, text, sizeof text) != NATS_OK) return;
+    if (natsConnection_GetConnectedUrl(connection(), text, sizeof text) != NATS_OK) return;
     const auto server = parse_nats_urls(text);
     if (!server) return;
     const auto facts = ask_server_info(server.value().front(), info_patience);

@@ -23,6 +23,9 @@ struct NatsOptions {
     std::string tls_ca = {};       ///< PEM; with any of these three, TLS is used
     std::string tls_cert = {};
     std::string tls_key = {};
+    /// Never resume: each connection is a new one, so that nothing is sent on it that was meant for the one before.
+    /// What was subscribed ends with its connection.
+    bool fresh = false;
     std::string name = {};  ///< what the server shows of this client
 };
 
@@ -57,11 +60,20 @@ public:
     };
     [[nodiscard]] virtual std::unique_ptr<Watcher> on_connected(std::function<void()> call) = 0;
 
-    /// Null until it has been connected once. Both live as long as this. The client gives up a connection that a server
-    /// has refused twice; then there is a new one, which on_connected tells, and what was subscribed is to be
-    /// subscribed anew.
+    /// Null until it has been connected once. Both live as long as this, unless it is `fresh`: then use lease(). The
+    /// client gives up a connection that a server has refused twice; then there is a new one, which on_connected tells,
+    /// and what was subscribed is to be subscribed anew.
     [[nodiscard]] virtual __natsConnection* connection() const = 0;
     [[nodiscard]] virtual __jsCtx* jetstream() const = 0;
+
+    /// The connection in use, which lives as long as `keeps` does; all null until there has been one.
+    struct Lease {
+        __natsConnection* connection = nullptr;
+        __jsCtx* jetstream = nullptr;
+        std::uint64_t number = 0;  ///< the first, second, ... that it has made
+        std::shared_ptr<void> keeps;
+    };
+    [[nodiscard]] virtual Lease lease() const = 0;
 
 protected:
     NatsLink() = default;

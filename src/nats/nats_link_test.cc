@@ -119,6 +119,25 @@ TEST(NatsLink, TakesAConnectionThatTheClientGaveUpAnew) {
     EXPECT_EQ(link->reconnects(), 1U);
 }
 
+TEST(NatsLink, AFreshOneNeverResumes) {
+    RealServer server;
+    auto opened = NatsLink::open({.url = server.url(), .fresh = true});
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto link = std::move(opened).value();
+    ASSERT_TRUE(comes_true([&] { return link->connected(); }));
+    auto first = link->lease();
+    EXPECT_EQ(first.number, 1U);
+    server.kill();
+    ASSERT_TRUE(comes_true([&] { return !link->connected(); }));
+    EXPECT_NE(natsConnection_PublishString(first.connection, "a", "b"), NATS_OK);
+    server.start();
+    ASSERT_TRUE(comes_true([&] { return link->connected(); })) << link->trouble();
+    EXPECT_EQ(link->lease().number, 2U);
+    EXPECT_NE(link->lease().connection, first.connection);
+    EXPECT_NE(natsConnection_PublishString(first.connection, "a", "b"), NATS_OK);
+    EXPECT_EQ(natsConnection_PublishString(link->lease().connection, "a", "b"), NATS_OK);
+}
+
 TEST(NatsLink, AWatcherMayEndItself) {
     RealServer server;
     const auto link = open_link(server.url());
