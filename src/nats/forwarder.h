@@ -15,20 +15,23 @@ namespace holdfast {
 struct ForwarderOptions {
     std::string stream = "holdfast";  ///< JetStream's; made if it is missing, checked if it is there
     std::string prefix = "holdfast";  ///< of the subjects
-    unsigned replicas = 0;            ///< of a stream that it makes; 0: 3 in a cluster of three or more, else 1
+    unsigned replicas = 0;            ///< of a stream that it makes; 0: 3 in a cluster, else 1
     std::size_t batch = 1;            ///< events in a message; 1: each has its own, with its own subject
     std::size_t window = 1024;        ///< messages that may be unacknowledged
     std::string group = "nats";       ///< the spool's, where its position is kept: required
     std::function<void(const std::string& error)> on_trouble;  ///< once when publishing begins to fail
     std::function<void()> on_recovered;
+    std::function<void(const MissingRange&)>
+        on_skipped;  ///< events that are not in the spool any more; all three on its thread
 };
 
 struct ForwarderStatus {
     Position published = 0;           ///< everything up to here has been acknowledged by JetStream
     std::uint64_t lag_events = 0;     ///< in the spool beyond that
     std::chrono::milliseconds lag{};  ///< age of the oldest of those
-    std::uint64_t retries = 0;        ///< times that it went back
-    std::uint64_t duplicates = 0;     ///< messages of which JetStream said that it had them
+    std::uint64_t retries = 0;        ///< times that it went back and sent again
+    std::uint64_t reconnects = 0;
+    std::uint64_t duplicates = 0;  ///< messages of which JetStream said that it had them
     bool connected = false;
     std::string server;     ///< URL in use
     std::string guarantee;  ///< what an acknowledgement survives, in a sentence
@@ -40,11 +43,12 @@ struct ForwarderStatus {
 /// too; what it has not published stays in the spool.
 class Forwarder {
 public:
+    /// `link` is of its own and `fresh`: what is sent over one that resumes could overtake what is sent again.
     [[nodiscard]] static std::unique_ptr<Forwarder> start(Spool& spool, NatsLink& link, ForwarderOptions options);
     virtual ~Forwarder() = default;
 
     [[nodiscard]] virtual ForwarderStatus status() const = 0;
-    /// Publishes what is in the spool, for at most `patience`, then ends.
+    /// Publishes what is in the spool, for at most `patience` and while there is a connection, then ends.
     virtual void stop(std::chrono::milliseconds patience) = 0;
 };
 

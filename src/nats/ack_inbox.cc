@@ -1,0 +1,135 @@
+#include "nats/ack_inbox.h"
+
+#include <simdjson.h>
+
+#include <charconv>
+#include <utility>
+
+#include "base/printable.h"
+
+#include <nats/nats.h>
+
+namespace holdfast {
+
+namespace {
+
+struct Arrival {
+    std::uint64_t round = 0;
+    PublishAck ack;
+};
+
+/// "INBOX.ROUND.NUMBER"
+bool read_reply_subject(std::string_view subject, std::uint64_t& round, std::uint64_t& number) {
+    const std::size_t last = subject.rfind('.');
+    if (last == std::string_view::npos || last == 0) return false;
+    const std::size_t before = subject.rfind('.', last - 1);
+    if (before == std::string_view::npos) return false;
+    const auto read = [](std::string_view text, std::uint64_t& out) {
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+        return error == std::errc{} && end == text.data() + text.size();
+    };
+    return read(subject.substr(before + 1, last - before - 1), round) && read(subject.substr(last + 1), number);
+}
+
+}  // namespace
+
+struct AckInbox::Arrivals {
+    std::mutex mutex;
+    std::condition_variable came;
+    std::vector<Arrival> waiting;  // guarded by mutex
+};
+
+PublishAck read_publish_ack(std::string_view body) {
+    thread_local simdjson::dom::parser parser;
+    PublishAck ack;
+    simdjson::dom::object answer;
+    if (parser.parse(body.data(), body.size()).get(answer) != simdjson::SUCCESS) {
+        ack.kind = PublishAck::Kind::refused;
+        ack.error = "it answered what is no JetStream acknowledgement: " + in_quotes(body);
+        return ack;
+    }
+    simdjson::dom::object error;
+    if (answer["error"].get(error) == simdjson::SUCCESS) {
+        std::string_view text = "without a reason";
+        std::int64_t code = 0;
+        if (error["description"].get(text) != simdjson::SUCCESS) text = "without a reason";
+        if (error["err_code"].get(code) != simdjson::SUCCESS) code = 0;
+        ack.kind = PublishAck::Kind::refused;
+        ack.error = printable(text) + " (JetStream error " + std::to_string(code) + ")";
+        return ack;
+    }
+    bool duplicate = false;
+    if (answer["duplicate"].get(duplicate) == simdjson::SUCCESS && duplicate) ack.kind = PublishAck::Kind::duplicate;
+    std::uint64_t sequence = 0;
+    if (answer["seq"].get(sequence) != simdjson::SUCCESS) {
+        ack.kind = PublishAck::Kind::refused;
+        ack.error = "it answered without a sequence: " + in_quotes(body);
+    }
+    return ack;
+}
+
+AckInbox::AckInbox(const NatsLink::Lease& lease)
+    : lease_(lease), arrivals_(std::make_shared<Arrivals>()), handle_(std::in_place, arrivals_) {}
+
+Result<std::unique_ptr<AckInbox>> AckInbox::open(const NatsLink::Lease& lease) {
+    std::unique_ptr<AckInbox> inbox(new AckInbox(lease));
+    natsInbox* name = nullptr;
+    natsStatus status = natsInbox_Create(&name);
+    if (status == NATS_OK) {
+        inbox->subject_ = name;
+        natsInbox_Destroy(name);
+        status = natsConnection_Subscribe(&inbox->subscription_, lease.connection, (inbox->subject_ + ".>").c_str(),
+                                          on_message, inbox->handle_->closure());
+    }
+    if (status == NATS_OK) status = natsSubscription_SetPendingLimits(inbox->subscription_, -1, -1);
+    if (status == NATS_OK) return inbox;
+    return Error{std::string("NATS takes no subscription (") + natsStatus_GetText(status) +
+                 "): it is tried again; may this user subscribe to _INBOX.> ?"};
+}
+
+AckInbox::~AckInbox() { natsSubscription_Destroy(subscription_); }
+
+void AckInbox::on_message(natsConnection*, natsSubscription*, natsMsg* message, void* closure) {
+    if (const auto arrivals = CallbackHandle<Arrivals>::find(closure)) {
+        Arrival arrival;
+        if (read_reply_subject(natsMsg_GetSubject(message), arrival.round, arrival.ack.number)) {
+            const std::uint64_t number = arrival.ack.number;
+            if (natsMsg_IsNoResponders(message)) {
+                arrival.ack.kind = PublishAck::Kind::nobody;
+            } else {
+                arrival.ack = read_publish_ack(
+                    {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))});
+                arrival.ack.number = number;
+            }
+            const std::lock_guard lock(arrivals->mutex);
+            arrivals->waiting.push_back(std::move(arrival));
+            if (arrivals->waiting.size() == 1) arrivals->came.notify_one();
+        }
+    }
+    natsMsg_Destroy(message);
+}
+
+std::string AckInbox::reply_to(std::uint64_t round, std::uint64_t number) const {
+    return subject_ + '.' + std::to_string(round) + '.' + std::to_string(number);
+}
+
+std::vector<PublishAck> AckInbox::take(std::uint64_t round) {
+    std::vector<Arrival> waiting;
+    {
+        const std::lock_guard lock(arrivals_->mutex);
+        waiting.swap(arrivals_->waiting);
+    }
+    std::vector<PublishAck> out;
+    out.reserve(waiting.size());
+    for (Arrival& arrival : waiting) {
+        if (arrival.round == round) out.push_back(std::move(arrival.ack));
+    }
+    return out;
+}
+
+void AckInbox::wait(std::chrono::milliseconds patience) {
+    std::unique_lock lock(arrivals_->mutex);
+    arrivals_->came.wait_for(lock, patience, [this] { return !arrivals_->waiting.empty(); });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// A spool in memory, for tests: what is appended is durable at once. Thread-safe.
+class FakeSpool final : public Spool {
+public:
+    explicit FakeSpool(std::string id = "0123456789abcdef") : id_(std::move(id)) {}
+
+    void append(SpoolBatch batch) override {
+        const std::lock_guard lock(mutex_);
+        std::size_t at = 0;
+        for (const auto& [listener, count] : batch.listeners) {
+            for (std::uint64_t i = 0; i < count; ++i) {
+                const std::size_t end = batch.lines.find('\n', at);
+                events_.push_back({listener, batch.lines.substr(at, end - at), now()});
+                at = end + 1;
+            }
+        }
+        came_.notify_all();
+        if (batch.durable) batch.durable();
+    }
+
+    void add(const std::string& listener, const std::string& line) {
+        append({.lines = line + '\n', .events = 1, .listeners = {{listener, 1}}, .marks = {}, .durable = {}});
+    }
+    /// As if the row had been quarantined.
+    void lose(Position first, Position last) {
+        const std::lock_guard lock(mutex_);
+        lost_.push_back({first, last, "damaged"});
+    }
+
+    [[nodiscard]] std::size_t waiting_bytes() const override { return 0; }
+    void look_up(std::string, std::string, std::function<void(std::uint64_t)> answer) override { answer(0); }
+
+    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
+        const std::lock_guard lock(mutex_);
+        SpoolPage page;
+        page.last = events_.size();
+        page.next_after = after;
+        std::vector<Event> found;
+        std::size_t bytes = 0;
+        for (Position at = after + 1; at <= events_.size(); ++at) {
+            const auto range = std::find_if(lost_.begin(), lost_.end(),
+                                            [at](const MissingRange& r) { return at >= r.first && at <= r.last; });
+            if (range != lost_.end()) {
+                if (!found.empty()) break;
+                page.missing.push_back(*range);
+                at = page.next_after = range->last;
+                continue;
+            }
+            const Event& event = events_[at - 1];
+            if (!found.empty() && (found.size() == most_events || bytes + event.line.size() > most_bytes)) break;
+            bytes += event.line.size();
+            found.push_back(event);
+            page.next_after = at;
+        }
+        page.texts.reserve(found.size());
+        page.names.reserve(found.size());
+        Position at = page.next_after - found.size();
+        for (Event& event : found) {
+            page.texts.push_back(std::move(event.line));
+            page.names.push_back(std::move(event.listener));
+            page.events.push_back({++at, page.names.back(), page.texts.back(), event.at});
+        }
+        return page;
+    }
+
+    bool wait_for(Position after, std::chrono::milliseconds patience) override {
+        std::unique_lock lock(mutex_);
+        return came_.wait_for(lock, patience, [&] { return events_.size() > after; });
+    }
+
+    [[nodiscard]] std::vector<SpoolGroup> groups() override {
+        const std::lock_guard lock(mutex_);
+        std::vector<SpoolGroup> out;
+        for (const auto& [name, position] : groups_) out.push_back({name, position, true, now()});
+        return out;
+    }
+    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override {
+        const std::lock_guard lock(mutex_);
+        if (position > events_.size()) return Error{"a position beyond the newest event"};
+        groups_[group] = position;
+        ++saves_;
+        return std::nullopt;
+    }
+    [[nodiscard]] std::optional<Error> remove_group(const std::string&) override { return std::nullopt; }
+    void change(const SpoolOptions&) override {}
+    [[nodiscard]] SpoolStatus status() override {
+        const std::lock_guard lock(mutex_);
+        SpoolStatus out;
+        out.id = id_;
+        out.last = events_.size();
+        return out;
+    }
+    std::uint64_t stop(std::chrono::milliseconds) override { return 0; }
+    void give_up() override {}
+
+    [[nodiscard]] Position position(const std::string& group) {
+        const std::lock_guard lock(mutex_);
+        const auto found = groups_.find(group);
+        return found == groups_.end() ? 0 : found->second;
+    }
+    [[nodiscard]] std::uint64_t saves() {
+        const std::lock_guard lock(mutex_);
+        return saves_;
+    }
+
+private:
+    struct Event {
+        std::string listener;
+        std::string line;
+        WallTime at;
+    };
+    static WallTime now() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
+
+    const std::string id_;
+    std::mutex mutex_;
+    std::condition_variable came_;
+    std::vector<Event> events_;
+    std::vector<MissingRange> lost_;
+    std::map<std::string, Position> groups_;
+    std::uint64_t saves_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,288 @@
+#include "nats/forwarder.h"
+
+#include <atomic>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "nats/fake_spool.h"
+#include "nats/real_server.h"
+#include "nats/stream_view.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+std::string item(int n) {
+    return R"({"event":"item","conn":"1-1","peer":"10.0.0.1:5","n":)" + std::to_string(n) + R"(,"key":"k)" +
+           std::to_string(n % 7) + R"(","item":{"ip":"k"},"at":"x"})";
+}
+
+/// A spool in memory, a real server and a forwarder between them.
+class Forwarding : public testing::Test {
+protected:
+    void start(ForwarderOptions options = {}) {
+        auto link = NatsLink::open({.url = server_.url(), .fresh = true, .name = "test"});
+        ASSERT_TRUE(link) << link.error().message;
+        link_ = std::move(link).value();
+        options.on_trouble = [this](const std::string& error) {
+            const std::lock_guard lock(mutex_);
+            troubles_.push_back(error);
+        };
+        options.on_recovered = [this] { ++recovered_; };
+        options.on_skipped = [this](const MissingRange& range) { skipped_ += range.last - range.first + 1; };
+        forwarder_ = Forwarder::start(spool_, *link_, std::move(options));
+    }
+    void TearDown() override {
+        forwarder_.reset();
+        link_.reset();
+    }
+    void add(int count) {
+        for (int i = 0; i < count; ++i) spool_.add("devices", item(++added_));
+    }
+    [[nodiscard]] bool all_published(milliseconds patience = std::chrono::seconds(30)) {
+        return comes_true([this] { return forwarder_->status().published == static_cast<Position>(added_); }, patience);
+    }
+    [[nodiscard]] std::string troubles() {
+        const std::lock_guard lock(mutex_);
+        std::string out;
+        for (const std::string& trouble : troubles_) out += trouble + "\n";
+        return out;
+    }
+    /// Each event once, in its order.
+    void expect_whole_stream() {
+        const StreamView view(server_.url());
+        const auto messages = view.messages();
+        ASSERT_EQ(messages.size(), static_cast<std::size_t>(added_));
+        for (int i = 0; i < added_; ++i) {
+            const auto& message = messages[static_cast<std::size_t>(i)];
+            ASSERT_EQ(message.body, item(i + 1));
+            ASSERT_EQ(message.position, std::to_string(i + 1));
+            ASSERT_EQ(message.id, "0123456789abcdef-" + std::to_string(i + 1));
+            ASSERT_EQ(message.subject, "holdfast.devices.item.k" + std::to_string((i + 1) % 7));
+        }
+    }
+
+    RealServer server_;
+    FakeSpool spool_;
+    std::unique_ptr<NatsLink> link_;
+    std::unique_ptr<Forwarder> forwarder_;
+    std::atomic<int> recovered_{0};
+    std::atomic<std::uint64_t> skipped_{0};
+    int added_ = 0;
+
+private:
+    std::mutex mutex_;
+    std::vector<std::string> troubles_;
+};
+
+TEST_F(Forwarding, PublishesInOrderAndRemembersWhereItIs) {
+    add(500);
+    start();
+    ASSERT_TRUE(all_published()) << troubles();
+    add(500);
+    ASSERT_TRUE(all_published()) << troubles();
+    EXPECT_TRUE(comes_true([&] { return spool_.position("nats") == 1'000; }));
+    expect_whole_stream();
+    const ForwarderStatus status = forwarder_->status();
+    EXPECT_EQ(status.lag_events, 0U);
+    EXPECT_EQ(status.lag.count(), 0);
+    EXPECT_EQ(status.retries, 0U);
+    EXPECT_EQ(status.error, "");
+    EXPECT_TRUE(status.connected);
+    EXPECT_EQ(status.server, server_.url());
+    EXPECT_THAT(status.guarantee, HasSubstr("the files of one server (nats-server 2."));
+    EXPECT_EQ(troubles(), "");
+}
+
+TEST_F(Forwarding, TheStreamHasTheDocumentedSettings) {
+    start();
+    const StreamView view(server_.url());
+    ASSERT_TRUE(comes_true([&] { return !forwarder_->status().guarantee.empty(); })) << troubles();
+    jsStreamInfo* info = nullptr;
+    ASSERT_EQ(js_GetStreamInfo(&info, view.jetstream(), "holdfast", nullptr, nullptr), NATS_OK);
+    EXPECT_EQ(info->Config->Storage, js_FileStorage);
+    EXPECT_EQ(info->Config->Retention, js_LimitsPolicy);
+    EXPECT_EQ(info->Config->Discard, js_DiscardOld);
+    EXPECT_EQ(info->Config->Replicas, 1);
+    EXPECT_EQ(info->Config->Duplicates, 120'000'000'000);
+    EXPECT_EQ(info->Config->MaxAge, 7 * 24 * 3'600'000'000'000);
+    EXPECT_EQ(info->Config->SubjectsLen, 5);
+    jsStreamInfo_Destroy(info);
+}
+
+TEST_F(Forwarding, ACrashOfTheServerLosesAndDoublesNothing) {
+    start();
+    for (int round = 0; round < 3; ++round) {
+        add(400);
+        ASSERT_TRUE(comes_true([&] { return forwarder_->status().published > static_cast<Position>(added_) - 390; }));
+        server_.kill();
+        add(400);
+        server_.start();
+        ASSERT_TRUE(all_published()) << forwarder_->status().error;
+    }
+    expect_whole_stream();
+    EXPECT_GE(forwarder_->status().reconnects, 3U);
+}
+
+TEST_F(Forwarding, AnOutageIsLagAndTroubleAndThenNothing) {
+    start();
+    add(10);
+    ASSERT_TRUE(all_published()) << troubles();
+    server_.kill();
+    add(300);
+    ASSERT_TRUE(comes_true([&] { return !forwarder_->status().error.empty(); }));
+    const ForwarderStatus away = forwarder_->status();
+    EXPECT_EQ(away.lag_events, 300U);
+    EXPECT_GT(away.lag.count(), 0);
+    EXPECT_FALSE(away.connected);
+    EXPECT_THAT(away.error, HasSubstr("no connection to NATS at "));
+    server_.start();
+    ASSERT_TRUE(all_published());
+    EXPECT_TRUE(comes_true([&] { return recovered_ == 1; }));
+    EXPECT_EQ(forwarder_->status().error, "");
+    EXPECT_EQ(forwarder_->status().lag.count(), 0);
+    expect_whole_stream();
+}
+
+TEST_F(Forwarding, AServerThatStandsStillIsSurvived) {
+    start();
+    add(100);
+    ASSERT_TRUE(all_published());
+    server_.pause();
+    add(500);
+    EXPECT_TRUE(comes_true([&] { return !forwarder_->status().error.empty(); }));
+    server_.resume();
+    ASSERT_TRUE(all_published()) << forwarder_->status().error;
+    expect_whole_stream();
+}
+
+TEST_F(Forwarding, GoesOnBehindTheSavedPosition) {
+    add(100);
+    ASSERT_EQ(spool_.set_position("nats", 60), std::nullopt);
+    start();
+    ASSERT_TRUE(all_published());
+    const auto messages = StreamView(server_.url()).messages();
+    ASSERT_EQ(messages.size(), 40U);
+    EXPECT_EQ(messages[0].position, "61");
+}
+
+TEST_F(Forwarding, WhatIsSentAgainAfterARestartIsKnown) {
+    add(100);
+    start();
+    ASSERT_TRUE(all_published());
+    forwarder_.reset();
+    ASSERT_EQ(spool_.set_position("nats", 30), std::nullopt);  // as if it had not come to saving it
+    start();
+    ASSERT_TRUE(all_published());
+    EXPECT_EQ(forwarder_->status().duplicates, 70U);
+    expect_whole_stream();
+}
+
+TEST_F(Forwarding, DamagedEventsAreSkippedAndTold) {
+    add(100);
+    spool_.lose(11, 20);
+    spool_.lose(91, 100);
+    start();
+    ASSERT_TRUE(all_published());
+    EXPECT_EQ(StreamView(server_.url()).size(), 80U);
+    EXPECT_EQ(skipped_, 20U);
+    EXPECT_TRUE(comes_true([&] { return spool_.position("nats") == 100; }));
+}
+
+TEST_F(Forwarding, BatchesHoldEveryEventOnceInOrder) {
+    ForwarderOptions options;
+    options.batch = 64;
+    start(options);
+    add(1'000);
+    ASSERT_TRUE(comes_true([&] { return forwarder_->status().published > 0; }));
+    server_.kill();
+    server_.start();
+    add(1'000);
+    ASSERT_TRUE(all_published());
+    std::string lines;
+    for (const auto& message : StreamView(server_.url()).messages()) {
+        EXPECT_EQ(message.subject, "holdfast.batch.0123456789abcdef");
+        EXPECT_LE(std::stoi(message.events), 64);
+        lines += message.body;
+    }
+    std::string expected;
+    for (int i = 1; i <= added_; ++i) expected += item(i) + '\n';
+    EXPECT_EQ(lines, expected);
+}
+
+TEST_F(Forwarding, AWindowOfOneWorks) {
+    ForwarderOptions options;
+    options.window = 1;
+    start(options);
+    add(50);
+    ASSERT_TRUE(all_published());
+    expect_whole_stream();
+}
+
+TEST_F(Forwarding, AStreamThatIsWrongIsSaidAndTriedAgain) {
+    const StreamView view(server_.url());
+    const char* subjects[] = {"holdfast.>"};
+    jsStreamConfig config;
+    jsStreamConfig_Init(&config);
+    config.Name = "holdfast";
+    config.Subjects = subjects;
+    config.SubjectsLen = 1;
+    config.Storage = js_MemoryStorage;
+    ASSERT_EQ(js_AddStream(nullptr, view.jetstream(), &config, nullptr, nullptr), NATS_OK);
+    add(5);
+    start();
+    ASSERT_TRUE(comes_true([&] { return !troubles().empty(); }));
+    EXPECT_THAT(forwarder_->status().error, HasSubstr("is kept in memory"));
+    EXPECT_EQ(forwarder_->status().lag_events, 5U);
+    ASSERT_EQ(js_DeleteStream(view.jetstream(), "holdfast", nullptr, nullptr), NATS_OK);
+    ASSERT_TRUE(all_published()) << forwarder_->status().error;
+    EXPECT_TRUE(comes_true([&] { return recovered_ == 1; }));
+}
+
+TEST_F(Forwarding, AStreamThatIsDeletedIsMadeAnew) {
+    start();
+    add(5);
+    ASSERT_TRUE(all_published());
+    const StreamView view(server_.url());
+    ASSERT_EQ(js_DeleteStream(view.jetstream(), "holdfast", nullptr, nullptr), NATS_OK);
+    add(5);
+    ASSERT_TRUE(all_published()) << forwarder_->status().error;
+    EXPECT_EQ(view.size(), 5U);
+}
+
+TEST_F(Forwarding, AnEventThatIsTooLargeIsSaidAndKept) {
+    add(1);
+    spool_.add("devices", R"({"event":"item","conn":"1-1","peer":"x","n":1,"key":"k","item":")" +
+                              std::string(std::size_t{2} << 20, 'a') + "\"}");
+    ++added_;
+    add(1);
+    start();
+    ASSERT_TRUE(comes_true([&] { return forwarder_->status().published == 1 && !troubles().empty(); }));
+    EXPECT_THAT(forwarder_->status().error, HasSubstr("raise max_payload there"));
+    EXPECT_EQ(forwarder_->status().lag_events, 2U);
+}
+
+TEST_F(Forwarding, StopPublishesWhatThereIs) {
+    start();
+    add(2'000);
+    forwarder_->stop(std::chrono::seconds(20));
+    EXPECT_EQ(spool_.position("nats"), 2'000U);
+    expect_whole_stream();
+}
+
+TEST_F(Forwarding, StopWithoutAServerDoesNotWait) {
+    server_.kill();
+    start();
+    add(10);
+    const auto before = std::chrono::steady_clock::now();
+    forwarder_->stop(std::chrono::seconds(30));
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
+    EXPECT_EQ(forwarder_->status().lag_events, 10U);
+}
+
+}  // namespace
+}  // namespace holdfast

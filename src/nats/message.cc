@@ -1,0 +1,102 @@
+#include "nats/message.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "base/check.h"
+#include "nats/token.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t longest_token = 256;
+constexpr std::size_t kept_of_a_long_one = 200;
+
+/// What the stream has subjects for.
+constexpr std::array<std::string_view, 4> kinds{"connected", "identified", "item", "closed"};
+
+/// FNV-1a: the same in every version, which std::hash is not.
+std::uint64_t hash_of(std::string_view text) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return hash;
+}
+
+}  // namespace
+
+std::string subject_token(std::string_view text) {
+    std::string token = to_token(text);
+    if (token.size() <= longest_token) return token;
+    std::array<char, 32> end{};
+    // No token of a whole text holds "==".
+    std::snprintf(end.data(), end.size(), "==%016llx", static_cast<unsigned long long>(hash_of(text)));
+    return token.substr(0, kept_of_a_long_one) + end.data();
+}
+
+struct MessageMaker::Parser {
+    simdjson::ondemand::parser parser;
+    std::string padded;
+};
+
+MessageMaker::MessageMaker(std::string prefix, std::string spool_id, std::size_t most_events, std::size_t most_bytes)
+    : prefix_(std::move(prefix)),
+      spool_id_(std::move(spool_id)),
+      most_events_(most_events),
+      most_bytes_(most_bytes),
+      parser_(std::make_unique<Parser>()) {}
+
+MessageMaker::~MessageMaker() = default;
+
+std::string MessageMaker::subject_of(const SpooledEvent& event) {
+    std::string out = prefix_ + '.' + subject_token(event.listener) + '.';
+    std::string& padded = parser_->padded;
+    padded.assign(event.line);
+    padded.reserve(padded.size() + simdjson::SIMDJSON_PADDING);
+    simdjson::ondemand::document document;
+    simdjson::ondemand::object object;
+    std::string_view kind;
+    if (parser_->parser.iterate(padded).get(document) != simdjson::SUCCESS ||
+        document.get_object().get(object) != simdjson::SUCCESS ||
+        object.find_field("event").get(kind) != simdjson::SUCCESS) {
+        return out + "item._";
+    }
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) return out + "item._";
+    out.append(kind) += '.';
+    std::string_view name;
+    const bool is_item = kind == "item";
+    const bool found = object.find_field(is_item ? "key" : "id").get(name) == simdjson::SUCCESS;
+    return out + (found ? subject_token(name) : "_");
+}
+
+NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bound) {
+    HOLDFAST_CHECK(!events.empty());
+    NatsMessage out;
+    out.first = events[0].position;
+    out.last = out.first;
+    out.committed_at = events[0].committed_at;
+    out.id = spool_id_ + '-' + std::to_string(out.first);
+    if (most_events_ == 1) {
+        out.subject = subject_of(events[0]);
+        out.body = events[0].line;
+        return out;
+    }
+    out.is_batch = true;
+    out.subject = prefix_ + ".batch." + spool_id_;
+    for (std::size_t i = 0; i < events.size() && i < most_events_; ++i) {
+        const SpooledEvent& event = events[i];
+        const bool follows = i == 0 || (event.position == out.last + 1 && (bound == 0 || event.position <= bound) &&
+                                        out.body.size() + event.line.size() + 1 <= most_bytes_);
+        if (!follows) break;
+        out.last = event.position;
+        out.body += event.line;
+        out.body += '\n';
+    }
+    // With its end: what is sent again after a restart may have other bounds, and must not be taken for this one.
+    out.id += '-' + std::to_string(out.last);
+    return out;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <holdfast/result.h>
+
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// What goes to JetStream: one event, or several that follow each other without a gap.
+struct NatsMessage {
+    std::string subject;
+    std::string id;    ///< for Nats-Msg-Id: the same events in the same bounds have the same
+    std::string body;  ///< without a '\n' if it is one event, else NDJSON
+    Position first = 0;
+    Position last = 0;
+    WallTime committed_at{};  ///< of the first
+    bool is_batch = false;
+
+    [[nodiscard]] std::uint64_t events() const { return last - first + 1; }
+};
+
+/// Makes messages of spooled events: subjects, ids, bounds. Pure but for its parser's memory; one thread.
+class MessageMaker {
+public:
+    /// `most_events` 1: "PREFIX.LISTENER.EVENT.KEY"; more: "PREFIX.batch.SPOOL", ended early by `most_bytes`.
+    MessageMaker(std::string prefix, std::string spool_id, std::size_t most_events, std::size_t most_bytes);
+    ~MessageMaker();
+
+    /// Of the first of `events`, which are at least one, and as many behind it as go with it, but none behind `bound`
+    /// (0: no bound).
+    [[nodiscard]] NatsMessage make(std::span<const SpooledEvent> events, Position bound);
+
+    /// The subject of one event. One that cannot be read is taken for an item without a key.
+    [[nodiscard]] std::string subject_of(const SpooledEvent& event);
+
+private:
+    struct Parser;
+
+    const std::string prefix_;
+    const std::string spool_id_;
+    const std::size_t most_events_;
+    const std::size_t most_bytes_;
+    const std::unique_ptr<Parser> parser_;
+};
+
+/// to_token, but what would be longer than 256 is cut and marked with its hash: a server takes 4,096 bytes of subject.
+[[nodiscard]] std::string subject_token(std::string_view text);
+
+}  // namespace holdfast

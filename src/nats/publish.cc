@@ -1,0 +1,31 @@
+#include "nats/publish.h"
+
+#include <memory>
+
+#include <nats/nats.h>
+
+namespace holdfast {
+
+std::optional<Error> publish(natsConnection* connection, const NatsMessage& message, const std::string& spool_id,
+                             const std::string& reply) {
+    natsMsg* raw = nullptr;
+    natsStatus status = natsMsg_Create(&raw, message.subject.c_str(), reply.c_str(), message.body.data(),
+                                       static_cast<int>(message.body.size()));
+    const std::unique_ptr<natsMsg, decltype(&natsMsg_Destroy)> owner(raw, natsMsg_Destroy);
+    const auto header = [&](const char* name, const std::string& value) {
+        if (status == NATS_OK) status = natsMsgHeader_Set(raw, name, value.c_str());
+    };
+    header("Nats-Msg-Id", message.id);
+    header("Holdfast-Spool", spool_id);
+    header("Holdfast-Position", std::to_string(message.first));
+    if (message.is_batch) header("Holdfast-Events", std::to_string(message.events()));
+    if (status == NATS_OK) status = natsConnection_PublishMsg(connection, raw);
+    if (status == NATS_OK) return std::nullopt;
+    if (status == NATS_MAX_PAYLOAD) {
+        return Error{"it has " + std::to_string(message.body.size()) + " bytes, more than the server takes (" +
+                     std::to_string(natsConnection_GetMaxPayload(connection)) + "): raise max_payload there"};
+    }
+    return Error{natsStatus_GetText(status)};
+}
+
+}  // namespace holdfast

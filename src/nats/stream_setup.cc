@@ -1,0 +1,177 @@
+#include "nats/stream_setup.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+#include "base/printable.h"
+#include "base/units.h"
+
+#include <nats/nats.h>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+// Of a stream that is made here.
+constexpr nanoseconds made_duplicates = std::chrono::minutes(2);
+constexpr nanoseconds made_max_age = std::chrono::hours(24 * 7);
+constexpr unsigned made_replicas_in_a_cluster = 3;
+
+/// What is sent again is sent within seconds; a shorter window would keep duplicates.
+constexpr milliseconds least_duplicates = std::chrono::minutes(1);
+
+constexpr milliseconds patience{3'000};  // for one answer of JetStream's
+
+constexpr int not_enabled = 10'039;  // JetStream's err_code, JSNotEnabledForAccountErr
+constexpr int no_peers = 10'005;     // JSClusterNoPeersErr
+constexpr int overlap = 10'065;      // JSStreamSubjectOverlapErr
+
+using StreamInfo = std::unique_ptr<jsStreamInfo, decltype(&jsStreamInfo_Destroy)>;
+
+std::string_view next_token(std::string_view& rest) {
+    const std::size_t dot = std::min(rest.find('.'), rest.size());
+    const std::string_view token = rest.substr(0, dot);
+    rest.remove_prefix(std::min(dot + 1, rest.size()));
+    return token;
+}
+
+Error complaint(natsStatus status, int code, const StreamNeeds& needs, std::string_view doing) {
+    const std::string stream = "the stream " + in_quotes(needs.name);
+    if (code == not_enabled || status == NATS_NO_RESPONDERS) {
+        return Error{"NATS has no JetStream for this user: enable it in the server's configuration (jetstream {})"};
+    }
+    if (code == no_peers) {
+        return Error{stream + " cannot be made with " + std::to_string(made_replicas_in_a_cluster) +
+                     " replicas: the cluster has not enough JetStream servers: start them, or set replicas in [sink]"};
+    }
+    if (code == overlap) {
+        return Error{stream +
+                     " cannot be made: another has some of its subjects: name that one with stream in [sink], "
+                     "or take the subjects from it"};
+    }
+    const char* detail = nats_GetLastError(nullptr);
+    const std::string why = printable(detail != nullptr && *detail != '\0' ? detail : natsStatus_GetText(status));
+    return Error{stream + " cannot be " + std::string(doing) + " (" + why +
+                 (code != 0 ? ", JetStream error " + std::to_string(code) : "") +
+                 "): it is tried again; see the log of nats-server"};
+}
+
+StreamFacts facts_of(const jsStreamConfig& config) {
+    StreamFacts facts;
+    for (int i = 0; i < config.SubjectsLen; ++i) facts.subjects.emplace_back(config.Subjects[i]);
+    facts.on_disk = config.Storage == js_FileStorage;
+    facts.acknowledges = !config.NoAck;
+    facts.sealed = config.Sealed;
+    facts.drops_without_consumers = config.Retention == js_InterestPolicy;
+    facts.replicas = static_cast<unsigned>(std::max<std::int64_t>(config.Replicas, 1));
+    facts.duplicates = std::chrono::floor<milliseconds>(nanoseconds(config.Duplicates));
+    return facts;
+}
+
+Result<StreamFacts> make_stream(const NatsLink::Lease& lease, const NatsServerFacts& server, const StreamNeeds& needs) {
+    std::vector<const char*> subjects;
+    for (const std::string& subject : needs.subjects) subjects.push_back(subject.c_str());
+    jsStreamConfig config;
+    jsStreamConfig_Init(&config);
+    config.Name = needs.name.c_str();
+    config.Description = "events of holdfast gateways";
+    config.Subjects = subjects.data();
+    config.SubjectsLen = static_cast<int>(subjects.size());
+    config.Retention = js_LimitsPolicy;
+    config.Discard = js_DiscardOld;
+    config.Storage = js_FileStorage;
+    config.MaxAge = made_max_age.count();
+    config.Duplicates = made_duplicates.count();
+    config.Replicas = needs.replicas != 0 ? needs.replicas : server.cluster.empty() ? 1U : made_replicas_in_a_cluster;
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = patience.count();
+    jsStreamInfo* raw = nullptr;
+    auto code = static_cast<jsErrCode>(0);
+    const natsStatus status = js_AddStream(&raw, lease.jetstream, &config, &options, &code);
+    const StreamInfo info(raw, jsStreamInfo_Destroy);
+    if (status != NATS_OK) return complaint(status, static_cast<int>(code), needs, "made");
+    return facts_of(*info->Config);
+}
+
+}  // namespace
+
+std::vector<std::string> event_subjects(const std::string& prefix) {
+    return {prefix + ".*.connected.*", prefix + ".*.identified.*", prefix + ".*.item.*", prefix + ".*.closed.*",
+            prefix + ".batch.*"};
+}
+
+bool subject_covers(std::string_view wide, std::string_view narrow) {
+    while (!wide.empty() && !narrow.empty()) {
+        const std::string_view token = next_token(wide);
+        if (token == ">") return true;
+        const std::string_view other = next_token(narrow);
+        if (other == ">" || (token != "*" && token != other)) return false;
+    }
+    return wide.empty() && narrow.empty();
+}
+
+std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs) {
+    const std::string stream = "the stream " + in_quotes(needs.name) + " ";
+    const std::string advice = ": correct it (nats stream edit " + needs.name + "), or name another in [sink]";
+    for (const std::string& subject : needs.subjects) {
+        const auto covers = [&](const std::string& wide) { return subject_covers(wide, subject); };
+        if (std::any_of(facts.subjects.begin(), facts.subjects.end(), covers)) continue;
+        return stream + "does not take " + subject + ": add the subject (nats stream edit " + needs.name +
+               "), or name another in [sink]";
+    }
+    if (!facts.on_disk) return stream + "is kept in memory and is lost with its server: make one with file storage";
+    if (!facts.acknowledges) return stream + "acknowledges nothing (no_ack)" + advice;
+    if (facts.sealed) return stream + "is sealed and takes no more: name another in [sink]";
+    if (facts.drops_without_consumers) {
+        return stream + "drops what no consumer waits for (retention interest): make one with retention limits";
+    }
+    if (facts.duplicates < least_duplicates) {
+        return stream + "knows duplicates for " + format_duration(facts.duplicates) + " only, " +
+               format_duration(least_duplicates) + " are needed" + advice;
+    }
+    if (facts.replicas < needs.replicas) {
+        return stream + "has " + std::to_string(facts.replicas) + " replicas, replicas in [sink] says " +
+               std::to_string(needs.replicas) + advice;
+    }
+    return "";
+}
+
+std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& server) {
+    const std::string version = server.version.empty() ? "" : " (nats-server " + server.version + ")";
+    if (stream.replicas <= 1) {
+        return "an acknowledged event is in the files of one server" + version +
+               ": it survives a crash of nats-server, but a loss of power may cost what came within its sync interval "
+               "(2 minutes by default), and the loss of its disk everything";
+    }
+    const unsigned may_fail = (stream.replicas - 1) / 2;
+    return "an acknowledged event is with a majority of " + std::to_string(stream.replicas) + " servers" + version +
+           ": it survives the loss of " + std::to_string(may_fail) +
+           (may_fail == 1 ? " of them, disk included" : " of them, disks included") +
+           "; a loss of power at more of them at once may cost what came within the sync interval (2 minutes by "
+           "default)";
+}
+
+Result<StreamFacts> set_up_stream(const NatsLink::Lease& lease, const NatsServerFacts& server,
+                                  const StreamNeeds& needs) {
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = patience.count();
+    jsStreamInfo* raw = nullptr;
+    auto code = static_cast<jsErrCode>(0);
+    const natsStatus status = js_GetStreamInfo(&raw, lease.jetstream, needs.name.c_str(), &options, &code);
+    const StreamInfo info(raw, jsStreamInfo_Destroy);
+    if (status == NATS_NOT_FOUND) return make_stream(lease, server, needs);
+    if (status != NATS_OK) return complaint(status, static_cast<int>(code), needs, "looked at");
+    const StreamFacts facts = facts_of(*info->Config);
+    const std::string wrong = stream_complaint(facts, needs);
+    if (!wrong.empty()) return Error{wrong};
+    return facts;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+
+#include "base/clock.h"
+#include "spool/position.h"
+
+namespace holdfast {
+
+/// The messages that are on their way to JetStream, in their order, and which of them it has acknowledged. Pure; one
+/// thread. Numbers are those of the messages since the last going back.
+class PublishWindow {
+public:
+    struct Message {
+        Position first = 0;
+        Position last = 0;
+        std::size_t bytes = 0;
+        WallTime committed_at{};
+        std::chrono::steady_clock::time_point sent{};
+        bool acknowledged = false;
+    };
+
+    [[nodiscard]] std::uint64_t next_number() const { return first_number_ + messages_.size(); }
+    void add(const Message& message) {
+        bytes_ += message.bytes;
+        messages_.push_back(message);
+    }
+
+    /// One that it does not have is passed over.
+    void acknowledge(std::uint64_t number) {
+        if (number >= first_number_ && number < next_number()) messages_[number - first_number_].acknowledged = true;
+    }
+
+    /// Lets go of the acknowledged at its beginning: how many; `published` becomes the position of the last.
+    std::uint64_t take_acknowledged(Position& published) {
+        std::uint64_t taken = 0;
+        while (!messages_.empty() && messages_.front().acknowledged) {
+            published = messages_.front().last;
+            bytes_ -= messages_.front().bytes;
+            messages_.pop_front();
+            ++first_number_;
+            ++taken;
+        }
+        return taken;
+    }
+
+    /// Empties it. The ends of its messages, for those that repeat them must have the same bounds.
+    [[nodiscard]] std::deque<Position> go_back() {
+        std::deque<Position> ends;
+        for (const Message& message : messages_) ends.push_back(message.last);
+        messages_.clear();
+        bytes_ = 0;
+        first_number_ = 0;
+        return ends;
+    }
+
+    [[nodiscard]] bool empty() const { return messages_.empty(); }
+    [[nodiscard]] std::size_t size() const { return messages_.size(); }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] const Message& oldest() const { return messages_.front(); }
+
+private:
+    std::deque<Message> messages_;
+    std::uint64_t first_number_ = 0;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace holdfast
