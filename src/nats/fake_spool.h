@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -65,14 +66,10 @@ public:
             found.push_back(event);
             page.next_after = at;
         }
-        page.texts.reserve(found.size());
-        page.names.reserve(found.size());
-        Position at = page.next_after - found.size();
-        for (Event& event : found) {
-            page.texts.push_back(std::move(event.line));
-            page.names.push_back(std::move(event.listener));
-            page.events.push_back({++at, page.names.back(), page.texts.back(), event.at});
-        }
+        const auto own = std::make_shared<std::vector<Event>>(std::move(found));
+        Position at = page.next_after - own->size();
+        for (const Event& event : *own) page.events.push_back({++at, event.listener, event.line, event.at});
+        page.rows.push_back(own);
         return page;
     }
 

@@ -9,6 +9,7 @@
 #include "nats/fake_spool.h"
 #include "nats/real_server.h"
 #include "nats/stream_view.h"
+#include "spool/spool_test.h"
 
 namespace holdfast {
 namespace {
@@ -282,6 +283,39 @@ TEST_F(Forwarding, StopWithoutAServerDoesNotWait) {
     forwarder_->stop(std::chrono::seconds(30));
     EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
     EXPECT_EQ(forwarder_->status().lag_events, 10U);
+}
+
+TEST(ForwardingFromDisk, EveryEventAcrossRestartsOfEverything) {
+    const TemporaryDirectory directory;
+    RealServer server;
+    std::uint64_t added = 0;
+    for (int round = 0; round < 3; ++round) {
+        SpoolOptions options;
+        options.directory = directory.in("spool");
+        options.required_groups = {"nats"};
+        const auto spool = open_spool(options);
+        auto link = NatsLink::open({.url = server.url(), .fresh = true});
+        ASSERT_TRUE(link) << link.error().message;
+        const auto forwarder = Forwarder::start(*spool, *link.value(), {});
+        for (int i = 0; i < 300; ++i) {
+            SpoolBatch batch;
+            for (int j = 0; j < 10; ++j) batch.lines += item(static_cast<int>(++added)) + '\n';
+            batch.events = 10;
+            batch.listeners = {{"devices", 10}};
+            spool->append(std::move(batch));
+            if (i == 100) server.kill();
+            if (i == 200) server.start();
+        }
+        if (round == 1) continue;  // the next one goes on
+        ASSERT_TRUE(comes_true([&] { return forwarder->status().published == added; })) << forwarder->status().error;
+        EXPECT_EQ(forwarder->status().lag_events, 0U);
+    }
+    const auto messages = StreamView(server.url()).messages();
+    ASSERT_EQ(messages.size(), added);
+    for (std::uint64_t i = 0; i < added; ++i) {
+        ASSERT_EQ(messages[i].position, std::to_string(i + 1));
+        ASSERT_EQ(messages[i].body, item(static_cast<int>(i + 1)));
+    }
 }
 
 }  // namespace
