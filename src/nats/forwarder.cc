@@ -92,6 +92,7 @@ private:
     Steady::time_point saved_at_ = Steady::now();
     Steady::time_point connected_at_ = Steady::now();
     unsigned failures_ = 0;  // in a row
+    std::uint64_t told_ready_ = 0;
 
     mutable std::mutex mutex_;
     std::condition_variable stopping_;
@@ -185,9 +186,13 @@ void SpoolForwarder::set_up(NatsLink::Lease lease) {
     const auto most_bytes = static_cast<std::size_t>(natsConnection_GetMaxPayload(lease_.connection));
     maker_.emplace(options_.prefix, spool_id_, options_.batch,
                    std::min(most_bytes_in_a_batch, most_bytes - std::min(most_bytes, room_for_headers)));
+    const std::string guarantee = guarantee_text(stream.value(), server);
     {
         const std::lock_guard lock(mutex_);
-        status_.guarantee = guarantee_text(stream.value(), server);
+        status_.guarantee = guarantee;
+    }
+    if (options_.on_ready && std::exchange(told_ready_, lease_.number) != lease_.number) {
+        options_.on_ready(link_.url_in_use(), guarantee);
     }
     go_back("");
 }

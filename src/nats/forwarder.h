@@ -21,8 +21,9 @@ struct ForwarderOptions {
     std::string group = "nats";       ///< the spool's, where its position is kept: required
     std::function<void(const std::string& error)> on_trouble;  ///< once when publishing begins to fail
     std::function<void()> on_recovered;
-    std::function<void(const MissingRange&)>
-        on_skipped;  ///< events that are not in the spool any more; all three on its thread
+    /// Whenever it has begun over a new connection.
+    std::function<void(const std::string& server, const std::string& guarantee)> on_ready;
+    std::function<void(const MissingRange&)> on_skipped;  ///< not in the spool any more; all on its thread
 };
 
 struct ForwarderStatus {

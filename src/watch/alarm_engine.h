@@ -29,6 +29,14 @@ struct SinkHealth {
     std::uint64_t lag_events = 0;  ///< of those, not written yet
     bool full = false;             ///< it takes no more: devices wait
     std::string error;             ///< why it cannot write; empty while it can
+
+    /// Where its events go from there, if they do: NATS.
+    struct Forwarding {
+        std::uint64_t lag_events = 0;     ///< not there yet
+        std::chrono::milliseconds lag{};  ///< the age of the oldest of them
+        std::string error;                ///< why they cannot go; empty while they can
+    };
+    std::optional<Forwarding> forwarding = {};
 };
 
 /// Everything that one look at the population sees; once a second.

@@ -160,6 +160,33 @@ TEST_F(Alarms, ASinkThatStandsStillIsToldAfterSeconds) {
     expect_cleared_once();
 }
 
+TEST_F(Alarms, NatsThatIsAwayIsToldAfterSeconds) {
+    gateway_.sink = {.events = 100, .lag_events = 0, .full = false, .error = ""};
+    gateway_.sink.forwarding = {.lag_events = 1'234, .lag = seconds(3), .error = "no connection to NATS"};
+    gateway_.seconds(5);
+    EXPECT_THAT(gateway_.active(), IsEmpty());
+    gateway_.sink.forwarding->lag = seconds(6);
+    gateway_.seconds(3);
+    EXPECT_THAT(only().summary,
+                HasSubstr("1,234 events wait in the spool for NATS, the oldest for 6s: no connection to NATS"));
+    EXPECT_THAT(only().advice, HasSubstr("no event is lost"));
+    gateway_.sink.forwarding = {.lag_events = 0, .lag = seconds(0), .error = ""};
+    gateway_.seconds(12);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, NatsThatIsAMinuteBehindIsTold) {
+    gateway_.sink.forwarding = {.lag_events = 50, .lag = seconds(59), .error = ""};
+    gateway_.seconds(60);
+    EXPECT_THAT(gateway_.told, IsEmpty());
+    gateway_.sink.forwarding->lag = seconds(60);
+    gateway_.second();
+    EXPECT_THAT(only().cause, HasSubstr("more slowly than they come"));
+    gateway_.sink.error = "disk full";  // which is worse
+    gateway_.second();
+    EXPECT_THAT(only().summary, HasSubstr("wait for the sink: disk full"));
+}
+
 TEST_F(Alarms, ASinkThatIsBehindButWritesIsNone) {
     for (int i = 0; i < 300; ++i) {
         gateway_.sink = {

@@ -1,8 +1,10 @@
 #include "watch/gateway_alarms.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/printable.h"
+#include "base/units.h"
 #include "watch/explain.h"
 
 namespace holdfast {
@@ -23,17 +25,30 @@ Alarm alarm_of(AlarmKind kind, const AlarmInput& input) {
 
 }  // namespace
 
-void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
-    const SinkHealth& sink = input.sink;
+bool SinkWatch::is_wrong(const SinkHealth& sink, Time now) {
     const std::uint64_t written = sink.events - std::min(sink.events, sink.lag_events);
     const bool stands = sink.lag_events > 0 && written == written_;
     written_ = written;
     if (!stands) stands_since_.reset();
-    if (stands && !stands_since_) stands_since_ = input.now;
+    if (stands && !stands_since_) stands_since_ = now;
     if (!sink.full) full_since_.reset();
-    if (sink.full && !full_since_) full_since_ = input.now;
-    const bool wrong = !sink.error.empty() || (stands && input.now - *stands_since_ >= patience) ||
-                       (sink.full && input.now - *full_since_ >= patience);
+    if (sink.full && !full_since_) full_since_ = now;
+    return !sink.error.empty() || (stands && now - *stands_since_ >= patience) ||
+           (sink.full && now - *full_since_ >= patience);
+}
+
+bool SinkWatch::forwarding_is_wrong(const SinkHealth& sink, Time now) {
+    const bool fails = sink.forwarding && !sink.forwarding->error.empty();
+    if (!fails) failing_since_.reset();
+    if (fails && !failing_since_) failing_since_ = now;
+    if (!sink.forwarding) return false;
+    return (fails && now - *failing_since_ >= patience) || sink.forwarding->lag >= most_lag;
+}
+
+void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const SinkHealth& sink = input.sink;
+    sink_is_wrong_ = is_wrong(sink, input.now);
+    const bool wrong = forwarding_is_wrong(sink, input.now) || sink_is_wrong_;
     if (!episode_.active() && !wrong) return;
     if (!episode_.active()) {
         Alarm alarm = alarm_of(AlarmKind::sink_lag, input);
@@ -44,10 +59,15 @@ void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
     alarm.population_now = population_of(input.status);
     if (wrong) explain(alarm, sink);
     // What was full comes back by leaps: it must not be full for a while.
-    episode_.see(book, input.now, !wrong && !sink.full && !stands, works_for);
+    const bool uneasy = sink.full || stands_since_ || failing_since_;
+    episode_.see(book, input.now, !wrong && !uneasy, works_for);
 }
 
-void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) {
+void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) const {
+    if (!sink_is_wrong_ && sink.forwarding) {
+        explain_forwarding(alarm, *sink.forwarding);
+        return;
+    }
     alarm.count = sink.lag_events;
     alarm.summary = with_commas(sink.lag_events) + " events wait for the sink: ";
     if (!sink.error.empty()) {
@@ -60,6 +80,25 @@ void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) {
     alarm.summary += sink.full ? "it is full, and devices wait" : "it takes none";
     alarm.cause = "What reads from the sink is slower than the devices, or hangs.";
     alarm.advice = "Look at the reader of the pipe or the disk of the file; reading from devices goes on when it does.";
+}
+
+void SinkWatch::explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding) {
+    alarm.count = forwarding.lag_events;
+    alarm.summary = with_commas(forwarding.lag_events) + " events wait in the spool for NATS";
+    if (forwarding.lag.count() > 0) {
+        alarm.summary +=
+            ", the oldest for " + format_duration(std::chrono::floor<std::chrono::seconds>(forwarding.lag));
+    }
+    if (!forwarding.error.empty()) {
+        alarm.summary += ": " + printable(forwarding.error);
+        alarm.cause = "NATS does not take events: " + printable(forwarding.error) + ".";
+    } else {
+        alarm.cause = "NATS takes events more slowly than they come, or has just come back.";
+    }
+    alarm.advice =
+        "Devices are served meanwhile and no event is lost, but the spool grows: mend NATS, and watch the spool's "
+        "disk; "
+        "for more events a second set batch = 256 in [sink].";
 }
 
 void DriftWatch::look(AlarmBook& book, const AlarmInput& input) {

@@ -12,21 +12,28 @@ namespace holdfast {
 
 // What is watched of the gateway as a whole; docs/OPERATING.md, "Alarms", has the rules. One thread.
 
-/// sink_lag: the sink fails, is full, or has events and does not write them.
+/// sink_lag: the sink fails, is full, or has events and does not write them; or what forwards them has been failing, or
+/// is a minute behind.
 class SinkWatch {
 public:
     static constexpr std::chrono::seconds patience{5};    ///< with a sink that is full or stands still
     static constexpr std::chrono::seconds works_for{10};  ///< then it is cleared
+    static constexpr std::chrono::seconds most_lag{60};   ///< of what forwards
 
     void look(AlarmBook& book, const AlarmInput& input);
 
 private:
     using Time = std::chrono::steady_clock::time_point;
-    static void explain(Alarm& alarm, const SinkHealth& sink);
+    [[nodiscard]] bool is_wrong(const SinkHealth& sink, Time now);
+    [[nodiscard]] bool forwarding_is_wrong(const SinkHealth& sink, Time now);
+    void explain(Alarm& alarm, const SinkHealth& sink) const;
+    static void explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding);
 
     std::uint64_t written_ = 0;
     std::optional<Time> stands_since_;
     std::optional<Time> full_since_;
+    std::optional<Time> failing_since_;  // what forwards
+    bool sink_is_wrong_ = false;         // and not only what forwards
     Episode episode_;
 };
 
