@@ -1,0 +1,308 @@
+#include "fleet/command_desk.h"
+
+#include <nats/nats.h>
+
+#include <algorithm>
+#include <charconv>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "nats/callback_handle.h"
+#include "nats/token.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t threads = 8;
+constexpr std::size_t most_waiting = 1'024;
+constexpr milliseconds answer_within{900};  // of the second that is promised
+constexpr milliseconds for_the_device{600};  // to acknowledge; then it is `sent`
+constexpr milliseconds while_others_wait{100};
+constexpr milliseconds for_the_way{150};  // to the other gateway and back
+
+struct DestroyMessage {
+    void operator()(natsMsg* message) const { natsMsg_Destroy(message); }
+};
+using Message = std::unique_ptr<natsMsg, DestroyMessage>;
+struct DestroySubscription {
+    void operator()(natsSubscription* subscription) const {
+        natsSubscription_Unsubscribe(subscription);
+        natsSubscription_Destroy(subscription);
+    }
+};
+using Subscription = std::unique_ptr<natsSubscription, DestroySubscription>;
+
+std::string_view data_of(natsMsg* message) {
+    return {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))};
+}
+
+std::string text_of(natsStatus status) { return natsStatus_GetText(status); }
+
+/// What waits for a thread. Any thread.
+class Letters {
+public:
+    struct Letter {
+        Message message;
+        Clock::time_point came;
+    };
+
+    /// False: there are too many.
+    bool put(Message& message) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (ended_ || letters_.size() >= most_waiting) return false;
+            letters_.push_back({std::move(message), Clock::now()});
+        }
+        changed_.notify_one();
+        return true;
+    }
+    /// Nothing: it has ended.
+    std::optional<Letter> take() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return ended_ || !letters_.empty(); });
+        if (ended_) return std::nullopt;
+        Letter letter = std::move(letters_.front());
+        letters_.pop_front();
+        return letter;
+    }
+    bool crowded() {
+        const std::lock_guard lock(mutex_);
+        return letters_.size() >= threads;
+    }
+    void end() {
+        {
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+            letters_.clear();
+        }
+        changed_.notify_all();
+    }
+
+private:
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable changed_;
+    std::deque<Letter> letters_;
+    bool ended_ = false;
+};
+
+void on_message(natsConnection* connection, natsSubscription*, natsMsg* received, void* closure) {
+    Message message(received);
+    const auto letters = CallbackHandle<Letters>::find(closure);
+    if (!letters || letters->put(message) || !message || natsMsg_GetReply(message.get()) == nullptr) return;
+    const std::string busy = to_json(CommandAnswer{.result = "refused",
+                                                   .id = {},
+                                                   .detail = "the gateway has 1,024 commands waiting: ask again later"});
+    natsConnection_PublishString(connection, natsMsg_GetReply(message.get()), busy.c_str());
+}
+
+/// The parts of a subject as it is asked: "holdfast.cmd.<id>" or "holdfast.gw.<gateway>.<what>.<id>".
+struct Address {
+    bool between_gateways = false;
+    std::string what;
+    std::string id;
+};
+
+std::optional<Address> read_subject(std::string_view subject) {
+    std::vector<std::string_view> parts;
+    while (true) {
+        parts.push_back(subject.substr(0, subject.find('.')));
+        if (parts.back().size() == subject.size()) break;
+        subject.remove_prefix(parts.back().size() + 1);
+    }
+    const auto id = from_token(parts.back());
+    if (!id) return std::nullopt;
+    if (parts.size() == 3) return Address{false, "cmd", *id};
+    if (parts.size() == 5) return Address{true, std::string(parts[3]), *id};
+    return std::nullopt;
+}
+
+class NatsCommandDesk final : public CommandDesk {
+public:
+    NatsCommandDesk(Server& server, NatsLink& link, Options options)
+        : server_(server),
+          link_(link),
+          options_(std::move(options)),
+          letters_(std::make_shared<Letters>()),
+          handle_(letters_) {
+        for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    }
+    ~NatsCommandDesk() override { stop(); }
+
+    std::optional<Error> bind() override;
+    CommandAnswer send(const std::string& id, std::string_view json, milliseconds patience) override;
+    std::optional<FleetProbeAnswer> probe(const std::string& id, milliseconds timeout) override;
+    void stop() override;
+
+private:
+    [[nodiscard]] std::optional<Error> subscribe(const std::string& subject, const char* group);
+    void work();
+    [[nodiscard]] std::string answer(const Letters::Letter& letter);
+    [[nodiscard]] CommandAnswer send_here(const std::string& id, const std::string& json, milliseconds patience);
+    [[nodiscard]] CommandAnswer send_there(const std::string& gateway, const std::string& id, const std::string& json,
+                                           milliseconds patience);
+    [[nodiscard]] std::optional<FleetProbeAnswer> probe_here(const std::string& id, milliseconds timeout);
+    [[nodiscard]] std::string subject(const std::string& gateway, std::string_view what, const std::string& id) const {
+        return "holdfast.gw." + to_token(gateway) + "." + std::string(what) + "." + to_token(id);
+    }
+    /// The other gateway's answer.
+    [[nodiscard]] natsStatus ask(const std::string& subject, std::string_view body, milliseconds patience,
+                                 std::string& answer) const;
+
+    Server& server_;
+    NatsLink& link_;
+    const Options options_;
+    std::shared_ptr<Letters> letters_;
+    CallbackHandle<Letters> handle_;
+    natsConnection* bound_to_ = nullptr;
+    std::vector<Subscription> subscriptions_;
+    std::vector<std::thread> workers_;
+};
+
+std::optional<Error> NatsCommandDesk::subscribe(const std::string& subject, const char* group) {
+    natsSubscription* made = nullptr;
+    const natsStatus status =
+        group != nullptr
+            ? natsConnection_QueueSubscribe(&made, bound_to_, subject.c_str(), group, on_message, handle_.closure())
+            : natsConnection_Subscribe(&made, bound_to_, subject.c_str(), on_message, handle_.closure());
+    if (status != NATS_OK) return Error{"commands at " + subject + " cannot be subscribed: " + text_of(status)};
+    subscriptions_.emplace_back(made);
+    return std::nullopt;
+}
+
+std::optional<Error> NatsCommandDesk::bind() {
+    natsConnection* const connection = link_.connection();
+    if (connection == nullptr) return Error{"NATS is not connected"};
+    if (bound_to_ == connection && !subscriptions_.empty()) return std::nullopt;
+    subscriptions_.clear();
+    bound_to_ = connection;
+    const std::string own = "holdfast.gw." + to_token(options_.gateway);
+    auto error = subscribe("holdfast.cmd.*", "holdfast");
+    if (!error) error = subscribe(own + ".cmd.*", nullptr);
+    if (!error) error = subscribe(own + ".probe.*", nullptr);
+    if (error) subscriptions_.clear();
+    return error;
+}
+
+void NatsCommandDesk::stop() {
+    letters_->end();
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+    subscriptions_.clear();
+}
+
+void NatsCommandDesk::work() {
+    while (auto letter = letters_->take()) {
+        const char* const reply = natsMsg_GetReply(letter->message.get());
+        const std::string text = answer(*letter);
+        natsConnection* const connection = link_.connection();
+        if (reply != nullptr && connection != nullptr)
+            natsConnection_Publish(connection, reply, text.data(), static_cast<int>(text.size()));
+    }
+}
+
+std::string NatsCommandDesk::answer(const Letters::Letter& letter) {
+    const auto address = read_subject(natsMsg_GetSubject(letter.message.get()));
+    const std::string_view body = data_of(letter.message.get());
+    if (!address)
+        return to_json(CommandAnswer{.result = "refused", .id = {}, .detail = "the subject's last token names no id"});
+    if (address->what == "probe") {
+        std::int64_t timeout = 0;
+        std::from_chars(body.data(), body.data() + body.size(), timeout);
+        const auto found = probe_here(address->id, milliseconds(std::clamp<std::int64_t>(timeout, 1, 30'000)));
+        return found ? to_json(*found) : to_json(CommandAnswer{.result = "absent", .id = address->id});
+    }
+    const auto waited = std::chrono::floor<milliseconds>(Clock::now() - letter.came);
+    const auto left = std::max(answer_within - waited, milliseconds(1));
+    if (!address->between_gateways) return to_json(send(address->id, body, left));
+    const auto patience = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);
+    return to_json(send_here(address->id, std::string(body), patience));
+}
+
+CommandAnswer NatsCommandDesk::send(const std::string& id, std::string_view json, milliseconds patience) {
+    const auto checked = options_.check(json);
+    if (!checked) return {.result = "refused", .id = id, .detail = checked.error().message};
+    const auto left = std::min(patience, answer_within);
+    const auto here = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);
+    const CommandAnswer own = send_here(id, checked.value(), here);
+    if (own.result != "absent") return own;
+    const auto gateway = options_.holder(id);
+    if (!gateway || *gateway == options_.gateway) return {.result = "absent", .id = id};
+    return send_there(*gateway, id, checked.value(), left);
+}
+
+CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::string& json, milliseconds patience) {
+    const auto conn = server_.find(id);
+    const Delivery delivery = conn ? server_.deliver(*conn, json, patience) : Delivery::absent;
+    if (delivery == Delivery::absent) return {.result = "absent", .id = id};
+    return {.result = std::string(to_string(delivery)),
+            .id = id,
+            .gateway = options_.gateway,
+            .conn = to_string(*conn),
+            .detail = delivery == Delivery::queue_full ? "the device does not read: nothing was sent" : ""};
+}
+
+natsStatus NatsCommandDesk::ask(const std::string& subject, std::string_view body, milliseconds patience,
+                                std::string& answer) const {
+    natsConnection* const connection = link_.connection();
+    if (connection == nullptr || !link_.connected()) return NATS_NOT_YET_CONNECTED;
+    natsMsg* received = nullptr;
+    const natsStatus status = natsConnection_Request(&received, connection, subject.c_str(), body.data(),
+                                                     static_cast<int>(body.size()), patience.count());
+    const Message message(received);
+    if (status == NATS_OK) answer = data_of(message.get());
+    return status;
+}
+
+CommandAnswer NatsCommandDesk::send_there(const std::string& gateway, const std::string& id, const std::string& json,
+                                          milliseconds patience) {
+    std::string text;
+    const natsStatus status = ask(subject(gateway, "cmd", id), json, patience, text);
+    if (status == NATS_OK) {
+        if (const auto answer = read_command_answer(text)) return *answer;
+    }
+    const bool unknown = status == NATS_TIMEOUT;
+    return {.result = "absent",
+            .id = id,
+            .gateway = gateway,
+            .detail = "its gateway " + gateway + " does not answer (" + text_of(status) + ")" +
+                      (unknown ? ": whether the device got it is not known" : ": nothing was sent")};
+}
+
+std::optional<FleetProbeAnswer> NatsCommandDesk::probe_here(const std::string& id, milliseconds timeout) {
+    const auto conn = server_.find(id);
+    const auto found = conn ? server_.probe(*conn, timeout) : std::nullopt;
+    if (!found) return std::nullopt;
+    return FleetProbeAnswer{.id = id,
+                            .gateway = options_.gateway,
+                            .conn = to_string(found->conn),
+                            .alive = found->alive,
+                            .waited = found->waited,
+                            .last_heard = found->last_heard,
+                            .rtt = found->rtt};
+}
+
+std::optional<FleetProbeAnswer> NatsCommandDesk::probe(const std::string& id, milliseconds timeout) {
+    if (auto own = probe_here(id, timeout)) return own;
+    const auto gateway = options_.holder(id);
+    if (!gateway || *gateway == options_.gateway) return std::nullopt;
+    std::string text;
+    const auto patience = timeout + for_the_way + milliseconds(1'000);
+    if (ask(subject(*gateway, "probe", id), std::to_string(timeout.count()), patience, text) != NATS_OK)
+        return std::nullopt;
+    return read_probe_answer(text);
+}
+
+}  // namespace
+
+std::unique_ptr<CommandDesk> CommandDesk::make(Server& server, NatsLink& link, Options options) {
+    return std::make_unique<NatsCommandDesk>(server, link, std::move(options));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,348 @@
+#include "fleet/presence.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+void Presence::write(Entry& entry, const PresenceRecord& record) {
+    entry.conn = record.conn;
+    entry.peer = record.peer;
+    entry.run = record.run;
+    entry.since = record.since;
+    entry.closed_at = record.closed_at;
+    entry.gateway = names_.number_of(record.gateway);
+    entry.listener = names_.number_of(record.listener);
+    entry.by = names_.number_of(record.by);
+    entry.reason = record.reason ? static_cast<std::uint8_t>(*record.reason) : no_reason;
+    entry.online = record.online;
+}
+
+PresenceRecord Presence::read(const Entry& entry) const {
+    PresenceRecord record{.gateway = names_.text(entry.gateway),
+                          .run = entry.run,
+                          .conn = entry.conn,
+                          .peer = entry.peer,
+                          .listener = names_.text(entry.listener),
+                          .since = entry.since,
+                          .online = entry.online};
+    if (entry.reason != no_reason) record.reason = static_cast<CloseReason>(entry.reason);
+    record.closed_at = entry.closed_at;
+    record.by = names_.text(entry.by);
+    return record;
+}
+
+/// It is put into the bucket when its turn comes.
+void Presence::soil(const std::string& id, Entry& entry) {
+    entry.dirty = true;
+    if (!flights_.contains(id)) dirty_.push_back(id);  // once more does no harm
+}
+
+void Presence::set_held(Entry& entry, bool held) {
+    if (entry.held != held) held_ += held ? 1 : std::size_t(-1);
+    entry.held = held;
+}
+
+/// Nobody but this gateway may know that this connection has been replaced.
+void Presence::displace(const std::string& id, const PresenceRecord& former) {
+    if (!former.online || (former.gateway == self_ && former.run == run_)) return;
+    displacing_[id] = {id, former};
+}
+
+void Presence::here(const std::string& id, const HeldDevice& held) {
+    const auto [at, fresh] = entries_.try_emplace(id);
+    Entry& entry = at->second;
+    if (!fresh && entry.held && entry.conn == held.conn) return;
+    if (!fresh) displace(id, read(entry));
+    write(entry, {.gateway = self_,
+                  .run = run_,
+                  .conn = held.conn,
+                  .peer = held.peer,
+                  .listener = held.listener,
+                  .since = held.since,
+                  .online = true});
+    set_held(entry, true);
+    soil(id, entry);
+}
+
+void Presence::gone(const std::string& id, ConnectionId conn, std::optional<CloseReason> reason, WallTime at) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end() || !found->second.held || found->second.conn != conn) return;
+    Entry& entry = found->second;
+    set_held(entry, false);
+    // The newer connection, here or elsewhere, has a record of its own: the device is never shown as gone between.
+    if (reason == CloseReason::superseded) return;
+    entry.online = false;
+    entry.reason = reason ? static_cast<std::uint8_t>(*reason) : no_reason;
+    entry.closed_at = at;
+    soil(id, entry);
+}
+
+void Presence::begin_snapshot() {
+    for (auto& [id, entry] : entries_) entry.seen = false;
+}
+
+void Presence::end_snapshot() {
+    complete_ = true;
+    for (auto at = entries_.begin(); at != entries_.end();) {
+        Entry& entry = at->second;
+        if (entry.seen) {
+            ++at;
+        } else if (entry.held) {
+            entry.revision = 0;
+            soil((at++)->first, entry);
+        } else {
+            at = entries_.erase(at);
+        }
+    }
+}
+
+void Presence::removed(const std::string& id, std::uint64_t revision) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    if (revision == 0) return absent(id, found->second);
+    if (revision <= found->second.revision) return;
+    if (!found->second.held) {
+        entries_.erase(found);
+        return;
+    }
+    found->second.revision = revision;  // what compare-and-set goes by, also behind a marker
+    found->second.seen = true;
+    soil(id, found->second);
+}
+
+void Presence::absent(const std::string& id, Entry& entry) {
+    entry.revision = 0;
+    if (entry.held) soil(id, entry);
+}
+
+void Presence::saw(const std::string& id, const PresenceRecord& record, std::uint64_t revision) {
+    const auto [at, fresh] = entries_.try_emplace(id);
+    Entry& entry = at->second;
+    entry.seen = true;
+    if (!fresh && revision <= entry.revision) return;
+    const bool ours = record.gateway == self_ && record.run == run_ && record.by.empty();
+    if (ours || record.by == self_) return saw_own(id, entry, record, revision);
+    entry.revision = revision;
+    if (entry.held) return saw_while_held(id, entry, record);
+    entry.dirty = false;
+    displacing_.erase(id);
+    write(entry, record);
+}
+
+/// The echo of a put: as good as its acknowledgement, and sometimes earlier.
+void Presence::saw_own(const std::string& id, Entry& entry, const PresenceRecord& record, std::uint64_t revision) {
+    const auto flight = flights_.find(id);
+    if (flight != flights_.end() && flight->second.put.record == record) return landed(id, revision);
+    entry.revision = revision;
+    if (!record.by.empty() && entry.online && !entry.held) tasks_.lost.push_back({id, read(entry)});
+    const bool ours = record.by.empty() && entry.conn.run != 0 && own(entry);
+    if (ours && read(entry) != record) return soil(id, entry);  // of a put that was given up
+    if (entry.held) return soil(id, entry);
+    write(entry, record);
+}
+
+void Presence::saw_while_held(const std::string& id, Entry& entry, const PresenceRecord& record) {
+    if (record.gateway == self_) {
+        const bool given_up = record.run == run_ && record.conn == entry.conn;
+        if (given_up) returning_.insert(id);
+        displace(id, record);  // a former run's
+        return soil(id, entry);
+    }
+    // Not settled: both claimed it without knowing of the other.
+    const bool at_once = entry.dirty || flights_.contains(id);
+    const bool later = std::tie(entry.since, self_) > std::tie(record.since, record.gateway);
+    if (!at_once || !later) return yield(entry, id, record);
+    displace(id, record);
+    soil(id, entry);
+}
+
+void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& to) {
+    tasks_.superseded.push_back(entry.conn);
+    set_held(entry, false);
+    entry.dirty = false;
+    displacing_.erase(id);
+    returning_.erase(id);
+    write(entry, to);
+}
+
+std::vector<PresencePut> Presence::take_puts(std::size_t most) {
+    std::vector<PresencePut> puts;
+    for (std::size_t left = dirty_.size(); left > 0 && puts.size() < most; --left) {
+        const std::string id = std::move(dirty_.front());
+        dirty_.pop_front();
+        const auto found = entries_.find(id);
+        if (found == entries_.end() || !found->second.dirty || flights_.contains(id)) continue;
+        found->second.dirty = false;
+        puts.push_back({id, read(found->second), found->second.revision});
+        flights_[id] = {puts.back(), false};
+    }
+    while (!marks_.empty() && puts.size() < most) {
+        const auto [id, at] = std::move(marks_.front());
+        marks_.pop_front();
+        const auto found = entries_.find(id);
+        if (found == entries_.end() || !found->second.online || found->second.held || flights_.contains(id)) continue;
+        PresencePut put{id, read(found->second), found->second.revision};
+        put.record.online = false;
+        put.record.reason = CloseReason::gateway_lost;
+        put.record.closed_at = at;
+        put.record.by = self_;
+        puts.push_back(put);
+        flights_[id] = {std::move(put), true};
+    }
+    return puts;
+}
+
+void Presence::landed(const std::string& id, std::uint64_t revision) {
+    const auto flight = flights_.find(id);
+    if (flight == flights_.end()) return;
+    const Flight done = std::move(flight->second);
+    flights_.erase(flight);
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    entry.seen = true;
+    const bool newest = entry.revision < revision;
+    entry.revision = std::max(entry.revision, revision);
+    if (done.mark) {
+        PresenceRecord lived = done.put.record;
+        lived.online = true;
+        displacing_.erase(id);  // which is this very connection
+        tasks_.lost.push_back({id, std::move(lived)});
+        if (newest && !entry.held) write(entry, done.put.record);
+    } else {
+        settle_displaced(id);
+        if (returning_.erase(id) > 0 && entry.held) tasks_.returned.push_back(id);
+    }
+    if (entry.dirty) dirty_.push_back(id);
+}
+
+void Presence::refused(const std::string& id) {
+    const auto flight = flights_.find(id);
+    if (flight == flights_.end()) return;
+    const Flight done = std::move(flight->second);
+    flights_.erase(flight);
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    if (done.mark || !own(entry)) {
+        if (entry.dirty) dirty_.push_back(id);
+        return;
+    }
+    if (entry.held) {
+        // Put again when the newer record has been seen; if it does not come, it is read.
+        entry.dirty = true;
+        if (entry.revision > done.put.expected) {
+            dirty_.push_back(id);
+        } else {
+            puzzles_.push_back(id);
+        }
+    } else {
+        entry.dirty = false;  // somebody else has the device
+    }
+}
+
+void Presence::retry(const std::string& id) {
+    const auto found = entries_.find(id);
+    if (found != entries_.end() && found->second.dirty) soil(id, found->second);
+}
+
+void Presence::failed(const std::string& id) {
+    const auto flight = flights_.find(id);
+    if (flight == flights_.end()) return;
+    const Flight done = std::move(flight->second);
+    flights_.erase(flight);
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return;
+    if (done.mark) {
+        marks_.emplace_back(id, done.put.record.closed_at);
+        if (found->second.dirty) dirty_.push_back(id);
+    } else if (own(found->second)) {
+        found->second.dirty = true;
+        dirty_.push_back(id);
+    }
+}
+
+/// Its own gateway sees the newer record and tells the end; unless it is gone.
+void Presence::settle_displaced(const std::string& id) {
+    const auto found = displacing_.find(id);
+    if (found == displacing_.end()) return;
+    LostLife life = std::move(found->second);
+    displacing_.erase(found);
+    if (life.record.gateway == self_) {
+        tasks_.lost.push_back(std::move(life));
+    } else {
+        life.record.closed_at = entries_.at(id).since;
+        displaced_[life.record.gateway].push_back(std::move(life));
+    }
+}
+
+void Presence::tell_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which) {
+    const auto found = displaced_.find(gateway);
+    if (found == displaced_.end()) return;
+    auto& lives = found->second;
+    const auto kept = std::stable_partition(lives.begin(), lives.end(),
+                                            [&](const LostLife& life) { return !which(life.record.run); });
+    std::move(kept, lives.end(), std::back_inserter(tasks_.lost));
+    lives.erase(kept, lives.end());
+    if (lives.empty()) displaced_.erase(found);
+}
+
+void Presence::lose(const std::string& gateway, WallTime now) {
+    for (const auto& [id, entry] : entries_) {
+        const bool its = entry.online && !entry.held && names_.text(entry.gateway) == gateway;
+        if (its && !(gateway == self_ && entry.run == run_)) marks_.emplace_back(id, now);
+    }
+    tell_displaced(gateway, [](std::uint32_t) { return true; });
+}
+
+void Presence::beats(const std::string& gateway, std::uint32_t run, WallTime before) {
+    tell_displaced(gateway, [run](std::uint32_t its) { return its != run; });
+    const auto found = displaced_.find(gateway);
+    if (found == displaced_.end()) return;
+    std::erase_if(found->second, [before](const LostLife& life) { return life.record.closed_at < before; });
+    if (found->second.empty()) displaced_.erase(found);
+}
+
+void Presence::stopped(const std::string& gateway) { displaced_.erase(gateway); }
+
+std::optional<Presence::Found> Presence::find(const std::string& id) const {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) return std::nullopt;
+    return Found{read(found->second), found->second.revision};
+}
+
+void Presence::for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& look) const {
+    for (const auto& [id, entry] : entries_) look(id, read(entry));
+}
+
+std::vector<std::string> Presence::held_ids() const {
+    std::vector<std::string> ids;
+    for (const auto& [id, entry] : entries_) {
+        if (entry.held) ids.push_back(id);
+    }
+    return ids;
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Presence::forget(
+    WallTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives) {
+    std::vector<std::pair<std::string, std::uint64_t>> purge;
+    for (auto at = entries_.begin(); at != entries_.end() && most > 0;) {
+        const auto& [id, entry] = *at;
+        const bool settled = !entry.online && !entry.held && !entry.dirty && !flights_.contains(id);
+        if (!settled || entry.closed_at >= before) {
+            ++at;
+            continue;
+        }
+        const std::string& gateway = names_.text(entry.gateway);
+        if (gateway == self_ || !lives(gateway)) purge.emplace_back(id, entry.revision);
+        at = entries_.erase(at);
+        --most;
+    }
+    return purge;
+}
+
+}  // namespace holdfast

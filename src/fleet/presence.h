@@ -1,0 +1,159 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "fleet/name_table.h"
+#include "fleet/record.h"
+
+namespace holdfast {
+
+/// One connection of a device, as its own gateway knows it.
+struct HeldDevice {
+    ConnectionId conn;
+    Endpoint peer;
+    std::string listener;
+    WallTime since;
+};
+
+/// What the presence bucket is to be given: a compare-and-set.
+struct PresencePut {
+    std::string id;
+    PresenceRecord record;
+    std::uint64_t expected = 0;  ///< the key's revision; 0: there is none
+};
+
+/// A connection whose gateway is gone: nobody else will tell how it ended.
+struct LostLife {
+    std::string id;
+    PresenceRecord record;  ///< as it was while it lived
+};
+
+/// What is to be done besides putting.
+struct PresenceTasks {
+    std::vector<ConnectionId> superseded;  ///< of our own: another gateway has the device
+    std::vector<LostLife> lost;            ///< to be told as closed, gateway_lost
+    std::vector<std::string> returned;     ///< devices of ours that others had given up: to be told as connected
+    [[nodiscard]] bool empty() const { return superseded.empty() && lost.empty() && returned.empty(); }
+};
+
+/// Where every device of the fleet is: what the bucket says, and for this gateway's own devices what it should say.
+/// Decides, by revisions alone, who has a device; the clocks of gateways count only for two that claim it at once.
+/// Pure; one thread at a time.
+class Presence {
+public:
+    Presence(std::string self, std::uint32_t run) : self_(std::move(self)), run_(run) {}
+
+    // What happens to this gateway's own devices.
+    void here(const std::string& id, const HeldDevice& held);
+    void gone(const std::string& id, ConnectionId conn, std::optional<CloseReason> reason, WallTime at);
+
+    // What the bucket says; a revision that is no news is passed over.
+    void begin_snapshot();
+    void saw(const std::string& id, const PresenceRecord& record, std::uint64_t revision);
+    void end_snapshot();
+    void removed(const std::string& id, std::uint64_t revision);  ///< 0: it was looked for, and there is none
+
+    // What became of a put.
+    [[nodiscard]] std::vector<PresencePut> take_puts(std::size_t most);
+    void landed(const std::string& id, std::uint64_t revision);
+    void refused(const std::string& id);  ///< the bucket has another revision
+    void failed(const std::string& id);   ///< nobody knows: it is put again
+
+    // What becomes of gateways.
+    void lose(const std::string& gateway, WallTime now);
+    /// Of this run: what devices had there until `before`, and have here since, it will have seen and told itself.
+    void beats(const std::string& gateway, std::uint32_t run, WallTime before);
+    void stopped(const std::string& gateway);
+    /// It is lost, and lose() was called: tells of devices that have come here from it since.
+    void still_lost(const std::string& gateway) {
+        tell_displaced(gateway, [](std::uint32_t) { return true; });
+    }
+
+    [[nodiscard]] PresenceTasks take_tasks() { return std::exchange(tasks_, {}); }
+    /// Those that were refused, and whose newer record has not been seen: to be read from the bucket.
+    void retry(const std::string& id);  ///< after that
+    [[nodiscard]] std::vector<std::string> take_puzzles() { return std::exchange(puzzles_, {}); }
+
+    struct Found {
+        PresenceRecord record;
+        std::uint64_t revision = 0;
+    };
+    [[nodiscard]] std::optional<Found> find(const std::string& id) const;
+    void for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& look) const;
+    [[nodiscard]] std::vector<std::string> held_ids() const;
+    /// What was closed before `before` is forgotten; with its revision, for those that are to be purged by this
+    /// gateway.
+    [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> forget(
+        WallTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives);
+
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] std::size_t held() const { return held_; }
+    [[nodiscard]] std::size_t unsettled() const { return dirty_.size() + marks_.size() + flights_.size(); }
+    [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
+    [[nodiscard]] bool complete() const { return complete_; }  ///< a snapshot has been seen as a whole
+
+private:
+    struct Entry {
+        ConnectionId conn;
+        std::uint64_t revision = 0;  // in the bucket
+        Endpoint peer;
+        std::uint32_t run = 0;
+        WallTime since;
+        WallTime closed_at;
+        NameTable::Number gateway = 0;
+        NameTable::Number listener = 0;
+        NameTable::Number by = 0;
+        std::uint8_t reason = no_reason;
+        bool online : 1 = false;
+        bool held : 1 = false;   // by this gateway, and `online` tells of that
+        bool dirty : 1 = false;  // the bucket does not say so yet
+        bool seen : 1 = false;   // in the present snapshot
+    };
+    static constexpr std::uint8_t no_reason = 255;
+    struct Flight {
+        PresencePut put;
+        bool mark = false;  // of another's device as lost
+    };
+    using Entries = std::unordered_map<std::string, Entry>;
+
+    void write(Entry& entry, const PresenceRecord& record);
+    [[nodiscard]] PresenceRecord read(const Entry& entry) const;
+    [[nodiscard]] bool own(const Entry& entry) const {
+        return names_.text(entry.gateway) == self_ && entry.run == run_;
+    }
+    void absent(const std::string& id, Entry& entry);
+    void soil(const std::string& id, Entry& entry);
+    void set_held(Entry& entry, bool held);
+    void displace(const std::string& id, const PresenceRecord& former);
+    void saw_while_held(const std::string& id, Entry& entry, const PresenceRecord& record);
+    void saw_own(const std::string& id, Entry& entry, const PresenceRecord& record, std::uint64_t revision);
+    void yield(Entry& entry, const std::string& id, const PresenceRecord& to);
+    void settle_displaced(const std::string& id);
+    void tell_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which);
+
+    std::string self_;
+    std::uint32_t run_;
+    NameTable names_;
+    Entries entries_;
+    std::size_t held_ = 0;
+    std::deque<std::string> dirty_;
+    std::deque<std::pair<std::string, WallTime>> marks_;
+    std::unordered_map<std::string, Flight> flights_;
+    std::unordered_map<std::string, LostLife> displacing_;    // by puts that have not landed
+    std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: when
+    std::unordered_set<std::string> returning_;
+    std::vector<std::string> puzzles_;
+    PresenceTasks tasks_;
+    bool complete_ = false;
+};
+
+}  // namespace holdfast
