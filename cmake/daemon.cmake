@@ -12,13 +12,14 @@ pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 holdfast_module(spool DEPENDS base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
 holdfast_module(sink DEPENDS spool codec base)
 holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simdjson)
+holdfast_module(fleet DEPENDS nats spool server codec base)
 holdfast_module(config DEPENDS server base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(watch DEPENDS server base LIBRARIES PkgConfig::httplib)
 holdfast_module(admin DEPENDS watch server base LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tcp base)
 holdfast_module(doctor DEPENDS server tcp base)
-holdfast_module(app DEPENDS admin watch config sink spool load doctor server
+holdfast_module(app DEPENDS admin watch config sink fleet nats spool load doctor server
                 LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib PkgConfig::ncurses simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)

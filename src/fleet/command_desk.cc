@@ -1,7 +1,5 @@
 #include "fleet/command_desk.h"
 
-#include <nats/nats.h>
-
 #include <algorithm>
 #include <charconv>
 #include <condition_variable>
@@ -14,6 +12,8 @@
 #include "nats/callback_handle.h"
 #include "nats/token.h"
 
+#include <nats/nats.h>
+
 namespace holdfast {
 namespace {
 
@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t threads = 8;
 constexpr std::size_t most_waiting = 1'024;
-constexpr milliseconds answer_within{900};  // of the second that is promised
+constexpr milliseconds answer_within{900};   // of the second that is promised
 constexpr milliseconds for_the_device{600};  // to acknowledge; then it is `sent`
 constexpr milliseconds while_others_wait{100};
 constexpr milliseconds for_the_way{150};  // to the other gateway and back
@@ -96,9 +96,8 @@ void on_message(natsConnection* connection, natsSubscription*, natsMsg* received
     Message message(received);
     const auto letters = CallbackHandle<Letters>::find(closure);
     if (!letters || letters->put(message) || !message || natsMsg_GetReply(message.get()) == nullptr) return;
-    const std::string busy = to_json(CommandAnswer{.result = "refused",
-                                                   .id = {},
-                                                   .detail = "the gateway has 1,024 commands waiting: ask again later"});
+    const std::string busy = to_json(CommandAnswer{
+        .result = "refused", .id = {}, .detail = "the gateway has 1,024 commands waiting: ask again later"});
     natsConnection_PublishString(connection, natsMsg_GetReply(message.get()), busy.c_str());
 }
 

@@ -16,8 +16,8 @@
 namespace holdfast {
 
 /// Answers commands and probes by device id: from any NATS client at `holdfast.cmd.<id>`, from other gateways at
-/// `holdfast.gw.<gateway>.cmd.<id>` and `.probe.<id>`, and from this process by calls. Three subscriptions, whatever the
-/// number of devices. Owns them and the threads that answer. Thread-safe, but for bind(), which has one caller.
+/// `holdfast.gw.<gateway>.cmd.<id>` and `.probe.<id>`, and from this process by calls. Three subscriptions, whatever
+/// the number of devices. Owns them and the threads that answer. Thread-safe, but for bind(), which has one caller.
 class CommandDesk {
 public:
     struct Options {

@@ -109,10 +109,10 @@ FleetPart::FleetPart(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
       options_(std::move(options)),
       presence_(options_.name, run_),
       book_(options_.name, run_, options_.lost_after) {
-    devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
-                            hear_presence());
-    beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
-                          hear_gateways());
+    devices_ =
+        Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas}, hear_presence());
+    beats_ =
+        Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas}, hear_gateways());
     const auto holder = [this](const std::string& id) -> std::optional<std::string> {
         const std::lock_guard lock(mutex_);
         const auto found = presence_.find(id);
@@ -134,32 +134,31 @@ Bucket::Hearer FleetPart::hear_presence() {
         const std::lock_guard lock(mutex_);
         call(*id);
     };
-    return {.begin =
-                [this] {
-                    const std::lock_guard lock(mutex_);
-                    presence_.begin_snapshot();
-                },
-            .saw = [this](const std::string& key, const std::string& value,
-                          std::uint64_t revision) { saw_device(key, value, revision); },
-            .removed =
-                [this, with_id](const std::string& key, std::uint64_t revision) {
-                    with_id(key, [&](const std::string& id) { presence_.removed(id, revision); });
-                },
-            .complete = [this] { presence_complete(); },
-            .landed =
-                [this, with_id](const std::string& key, std::uint64_t revision) {
-                    with_id(key, [&](const std::string& id) { presence_.landed(id, revision); });
-                    news_.wake();
-                },
-            .refused =
-                [this, with_id](const std::string& key) {
-                    with_id(key, [&](const std::string& id) { presence_.refused(id); });
-                    news_.wake();
-                },
-            .failed =
-                [this, with_id](const std::string& key) {
-                    with_id(key, [&](const std::string& id) { presence_.failed(id); });
-                }};
+    return {
+        .begin =
+            [this] {
+                const std::lock_guard lock(mutex_);
+                presence_.begin_snapshot();
+            },
+        .saw = [this](const std::string& key, const std::string& value,
+                      std::uint64_t revision) { saw_device(key, value, revision); },
+        .removed =
+            [this, with_id](const std::string& key, std::uint64_t revision) {
+                with_id(key, [&](const std::string& id) { presence_.removed(id, revision); });
+            },
+        .complete = [this] { presence_complete(); },
+        .landed =
+            [this, with_id](const std::string& key, std::uint64_t revision) {
+                with_id(key, [&](const std::string& id) { presence_.landed(id, revision); });
+                news_.wake();
+            },
+        .refused =
+            [this, with_id](const std::string& key) {
+                with_id(key, [&](const std::string& id) { presence_.refused(id); });
+                news_.wake();
+            },
+        .failed = [this, with_id](
+                      const std::string& key) { with_id(key, [&](const std::string& id) { presence_.failed(id); }); }};
 }
 
 Bucket::Hearer FleetPart::hear_gateways() {

@@ -56,18 +56,18 @@ struct FleetQuery {
 };
 
 struct FleetPage {
-    std::size_t total = 0;  ///< that match, on all pages
+    std::size_t total = 0;             ///< that match, on all pages
     std::vector<FleetDevice> devices;  ///< by id
 };
 
 struct FleetStatus {
     std::string name;
-    std::string trouble;       ///< empty while it takes part
-    bool complete = false;     ///< the presence bucket has been read as a whole
-    std::uint64_t known = 0;   ///< devices
-    std::uint64_t held = 0;    ///< of those, this gateway's own living ones
-    std::uint64_t unsettled = 0;  ///< that the bucket does not have as they are yet
-    std::uint64_t lost_told = 0;  ///< closed events, gateway_lost, that this gateway has told
+    std::string trouble;           ///< empty while it takes part
+    bool complete = false;         ///< the presence bucket has been read as a whole
+    std::uint64_t known = 0;       ///< devices
+    std::uint64_t held = 0;        ///< of those, this gateway's own living ones
+    std::uint64_t unsettled = 0;   ///< that the bucket does not have as they are yet
+    std::uint64_t lost_told = 0;   ///< closed events, gateway_lost, that this gateway has told
     std::uint64_t superseded = 0;  ///< connections that it closed for newer ones elsewhere
 };
 

@@ -15,7 +15,7 @@ class NameTable {
 public:
     using Number = std::uint16_t;
 
-    NameTable() { number_of(""); }
+    NameTable() { static_cast<void>(number_of("")); }
 
     [[nodiscard]] Number number_of(std::string_view name) {
         const auto known = numbers_.find(name);

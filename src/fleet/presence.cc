@@ -48,8 +48,12 @@ void Presence::set_held(Entry& entry, bool held) {
 
 /// Nobody but this gateway may know that this connection has been replaced.
 void Presence::displace(const std::string& id, const PresenceRecord& former) {
-    if (!former.online || (former.gateway == self_ && former.run == run_)) return;
-    displacing_[id] = {id, former};
+    if (former.gateway == self_ && former.run == run_) return;
+    if (former.online) {
+        displacing_[id] = {id, former};
+    } else {
+        displacing_.erase(id);  // its end has been told
+    }
 }
 
 void Presence::here(const std::string& id, const HeldDevice& held) {
@@ -65,6 +69,7 @@ void Presence::here(const std::string& id, const HeldDevice& held) {
                   .since = held.since,
                   .online = true});
     set_held(entry, true);
+    entry.claimed = false;
     soil(id, entry);
 }
 
@@ -128,6 +133,10 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     if (ours || record.by == self_) return saw_own(id, entry, record, revision);
     entry.revision = revision;
     if (entry.held) return saw_while_held(id, entry, record);
+    if (!fresh && insists(id, entry, record)) {
+        displace(id, record);
+        return soil(id, entry);
+    }
     entry.dirty = false;
     displacing_.erase(id);
     write(entry, record);
@@ -145,6 +154,12 @@ void Presence::saw_own(const std::string& id, Entry& entry, const PresenceRecord
     write(entry, record);
 }
 
+/// Both claimed the device without knowing of each other.
+bool Presence::insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const {
+    const bool unsettled = own(entry) && !entry.claimed && (entry.dirty || flights_.contains(id));
+    return unsettled && std::tie(entry.since, self_) > std::tie(other.since, other.gateway);
+}
+
 void Presence::saw_while_held(const std::string& id, Entry& entry, const PresenceRecord& record) {
     if (record.gateway == self_) {
         const bool given_up = record.run == run_ && record.conn == entry.conn;
@@ -152,10 +167,7 @@ void Presence::saw_while_held(const std::string& id, Entry& entry, const Presenc
         displace(id, record);  // a former run's
         return soil(id, entry);
     }
-    // Not settled: both claimed it without knowing of the other.
-    const bool at_once = entry.dirty || flights_.contains(id);
-    const bool later = std::tie(entry.since, self_) > std::tie(record.since, record.gateway);
-    if (!at_once || !later) return yield(entry, id, record);
+    if (!insists(id, entry, record)) return yield(entry, id, record);
     displace(id, record);
     soil(id, entry);
 }
@@ -181,10 +193,11 @@ std::vector<PresencePut> Presence::take_puts(std::size_t most) {
         flights_[id] = {puts.back(), false};
     }
     while (!marks_.empty() && puts.size() < most) {
-        const auto [id, at] = std::move(marks_.front());
+        const auto [id, conn, at] = std::move(marks_.front());
         marks_.pop_front();
         const auto found = entries_.find(id);
-        if (found == entries_.end() || !found->second.online || found->second.held || flights_.contains(id)) continue;
+        if (found == entries_.end() || flights_.contains(id)) continue;
+        if (!found->second.online || found->second.held || found->second.conn != conn) continue;
         PresencePut put{id, read(found->second), found->second.revision};
         put.record.online = false;
         put.record.reason = CloseReason::gateway_lost;
@@ -198,7 +211,8 @@ std::vector<PresencePut> Presence::take_puts(std::size_t most) {
 
 void Presence::landed(const std::string& id, std::uint64_t revision) {
     const auto flight = flights_.find(id);
-    if (flight == flights_.end()) return;
+    // An echo may have come before; then this is the acknowledgement of an earlier put.
+    if (flight == flights_.end() || revision <= flight->second.put.expected) return;
     const Flight done = std::move(flight->second);
     flights_.erase(flight);
     const auto found = entries_.find(id);
@@ -215,6 +229,7 @@ void Presence::landed(const std::string& id, std::uint64_t revision) {
         if (newest && !entry.held) write(entry, done.put.record);
     } else {
         settle_displaced(id);
+        entry.claimed = entry.claimed || (own(entry) && done.put.record.conn == entry.conn);
         if (returning_.erase(id) > 0 && entry.held) tasks_.returned.push_back(id);
     }
     if (entry.dirty) dirty_.push_back(id);
@@ -232,16 +247,16 @@ void Presence::refused(const std::string& id) {
         if (entry.dirty) dirty_.push_back(id);
         return;
     }
-    if (entry.held) {
-        // Put again when the newer record has been seen; if it does not come, it is read.
-        entry.dirty = true;
-        if (entry.revision > done.put.expected) {
-            dirty_.push_back(id);
-        } else {
-            puzzles_.push_back(id);
-        }
+    if (!entry.held && entry.claimed) {
+        entry.dirty = false;  // somebody else has the device by now
+        return;
+    }
+    // Decided when the newer record has been seen; if it does not come, it is read.
+    entry.dirty = true;
+    if (entry.revision > done.put.expected) {
+        dirty_.push_back(id);
     } else {
-        entry.dirty = false;  // somebody else has the device
+        puzzles_.push_back(id);
     }
 }
 
@@ -258,7 +273,7 @@ void Presence::failed(const std::string& id) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) return;
     if (done.mark) {
-        marks_.emplace_back(id, done.put.record.closed_at);
+        marks_.push_back({id, done.put.record.conn, done.put.record.closed_at});
         if (found->second.dirty) dirty_.push_back(id);
     } else if (own(found->second)) {
         found->second.dirty = true;
@@ -294,7 +309,7 @@ void Presence::tell_displaced(const std::string& gateway, const std::function<bo
 void Presence::lose(const std::string& gateway, WallTime now) {
     for (const auto& [id, entry] : entries_) {
         const bool its = entry.online && !entry.held && names_.text(entry.gateway) == gateway;
-        if (its && !(gateway == self_ && entry.run == run_)) marks_.emplace_back(id, now);
+        if (its && !(gateway == self_ && entry.run == run_)) marks_.push_back({id, entry.conn, now});
     }
     tell_displaced(gateway, [](std::uint32_t) { return true; });
 }

@@ -114,14 +114,20 @@ private:
         NameTable::Number by = 0;
         std::uint8_t reason = no_reason;
         bool online : 1 = false;
-        bool held : 1 = false;   // by this gateway, and `online` tells of that
-        bool dirty : 1 = false;  // the bucket does not say so yet
-        bool seen : 1 = false;   // in the present snapshot
+        bool held : 1 = false;     // by this gateway, and `online` tells of that
+        bool dirty : 1 = false;    // the bucket does not say so yet
+        bool claimed : 1 = false;  // its connection has been in the bucket: who replaced it since, knew of it
+        bool seen : 1 = false;     // in the present snapshot
     };
     static constexpr std::uint8_t no_reason = 255;
     struct Flight {
         PresencePut put;
         bool mark = false;  // of another's device as lost
+    };
+    struct Mark {
+        std::string id;
+        ConnectionId conn;  // that is lost; if the device has another by then, that is none
+        WallTime at;
     };
     using Entries = std::unordered_map<std::string, Entry>;
 
@@ -134,6 +140,7 @@ private:
     void soil(const std::string& id, Entry& entry);
     void set_held(Entry& entry, bool held);
     void displace(const std::string& id, const PresenceRecord& former);
+    [[nodiscard]] bool insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const;
     void saw_while_held(const std::string& id, Entry& entry, const PresenceRecord& record);
     void saw_own(const std::string& id, Entry& entry, const PresenceRecord& record, std::uint64_t revision);
     void yield(Entry& entry, const std::string& id, const PresenceRecord& to);
@@ -146,7 +153,7 @@ private:
     Entries entries_;
     std::size_t held_ = 0;
     std::deque<std::string> dirty_;
-    std::deque<std::pair<std::string, WallTime>> marks_;
+    std::deque<Mark> marks_;
     std::unordered_map<std::string, Flight> flights_;
     std::unordered_map<std::string, LostLife> displacing_;    // by puts that have not landed
     std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: when

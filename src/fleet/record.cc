@@ -81,7 +81,11 @@ std::optional<PresenceRecord> read_presence(std::string_view text) {
     const auto peer = parse_endpoint(text_of(json, "peer").value_or(""));
     const auto state = text_of(json, "state");
     if (!gateway || !run || !conn || !peer || !state) return std::nullopt;
-    PresenceRecord record{.gateway = *gateway, .run = *run, .conn = *conn, .peer = peer.value()};
+    PresenceRecord record;
+    record.gateway = *gateway;
+    record.run = *run;
+    record.conn = *conn;
+    record.peer = peer.value();
     record.listener = text_of(json, "listener").value_or("");
     record.since = time_of(json, "since_ms");
     record.online = *state == "online";

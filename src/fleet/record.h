@@ -23,9 +23,9 @@ struct PresenceRecord {
     WallTime since;
     bool online = false;
     // Where it is not:
-    std::optional<CloseReason> reason;  ///< nothing: it was not seen how it ended
-    WallTime closed_at;
-    std::string by;  ///< the gateway that found that `gateway` was lost; empty: it said so itself
+    std::optional<CloseReason> reason = {};  ///< nothing: it was not seen how it ended
+    WallTime closed_at = {};
+    std::string by = {};  ///< the gateway that found that `gateway` was lost; empty: it said so itself
 
     friend bool operator==(const PresenceRecord&, const PresenceRecord&) = default;
 };
