@@ -58,6 +58,7 @@ const Api::Route Api::routes[] = {
     {.path = "/v1/events", .get = &Api::events},
     {.path = "/v1/reconciliation", .get = &Api::reconciliation, .post = &Api::reconcile},
     {.path = "/v1/reload", .post = &Api::reload},
+    {.path = "/v1/fleet", .get = &Api::fleet},
     {.path = "/v1/spool", .get = &Api::spool},
     {.path = "/v1/spool/groups", .get = &Api::spool_groups},
     {.path = "/v1/spool/groups/{id}", .post = &Api::move_spool_group, .remove = &Api::remove_spool_group},

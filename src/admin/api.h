@@ -12,6 +12,7 @@
 
 #include "admin/asset.h"
 #include "admin/control_plane.h"
+#include "admin/fleet_view.h"
 #include "admin/reload_result.h"
 #include "admin/request_target.h"
 #include "admin/sink_status.h"
@@ -27,10 +28,12 @@ struct ApiOptions {
     SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
     std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
     std::function<std::string()> hangs = {};      ///< what of the gateway does not go on: /healthz; empty text: nothing
-    // What is absent of these is answered by 404 or 409. `watch`, `hub` and `spool` must outlive the API.
+    // What is absent of these is answered by 404 or 409. `watch`, `hub`, `spool` and `fleet` must
+    // outlive the API.
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;
     SpoolView* spool = nullptr;
+    FleetView* fleet = nullptr;
     Reload reload = {};
     /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
     /// false: too many wait, and it was not called. Without it, a request waits where it is.
@@ -106,6 +109,7 @@ private:
     ApiAnswer reconciliation(const Call& call);
     ApiAnswer reconcile(const Call& call);
     ApiAnswer reload(const Call& call);
+    ApiAnswer fleet(const Call& call);
     ApiAnswer spool(const Call& call);
     ApiAnswer spool_groups(const Call& call);
     ApiAnswer move_spool_group(const Call& call);

@@ -34,6 +34,7 @@ constexpr std::string_view index_text =
     "GET    /v1/reconciliation                    registry and kernel compared: the latest\n"
     "POST   /v1/reconciliation                    compares now\n"
     "POST   /v1/reload                            reads the configuration file anew\n"
+    "GET    /v1/fleet                             gateways and devices, ?gateway= id= state= limit= offset=\n"
     "GET    /v1/spool                             events by position, ?after= limit= wait=\n"
     "GET    /v1/spool/groups                      who has read how far\n"
     "POST   /v1/spool/groups/{group}              says how far: {\"position\":N}\n"

@@ -31,10 +31,10 @@ constexpr std::size_t purges_in_a_cleaning = 2'000;
 constexpr const char* presence_bucket = "holdfast_presence";
 constexpr const char* gateways_bucket = "holdfast_gateways";
 
-class FleetPart final : public Fleet {
+class NatsFleet final : public Fleet {
 public:
-    FleetPart(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options);
-    ~FleetPart() override { stop(milliseconds(0)); }
+    NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options);
+    ~NatsFleet() override { stop(milliseconds(0)); }
 
     std::vector<FleetGateway> gateways() const override;
     FleetPage devices(const FleetQuery& query) const override;
@@ -101,7 +101,7 @@ private:
     std::thread thread_;
 };
 
-FleetPart::FleetPart(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options)
+NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options)
     : server_(server),
       link_(link),
       spool_(spool),
@@ -127,7 +127,7 @@ FleetPart::FleetPart(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
     thread_ = std::thread([this] { run(); });
 }
 
-Bucket::Hearer FleetPart::hear_presence() {
+Bucket::Hearer NatsFleet::hear_presence() {
     const auto with_id = [this](const std::string& key, const std::function<void(const std::string& id)>& call) {
         const auto id = from_token(key);
         if (!id) return;
@@ -161,7 +161,7 @@ Bucket::Hearer FleetPart::hear_presence() {
                       const std::string& key) { with_id(key, [&](const std::string& id) { presence_.failed(id); }); }};
 }
 
-Bucket::Hearer FleetPart::hear_gateways() {
+Bucket::Hearer NatsFleet::hear_gateways() {
     return {.begin = [] {},
             .saw = [this](const std::string&, const std::string& value, std::uint64_t) { saw_gateway(value); },
             .removed =
@@ -175,7 +175,7 @@ Bucket::Hearer FleetPart::hear_gateways() {
             .failed = [](const std::string&) {}};
 }
 
-void FleetPart::saw_device(const std::string& key, const std::string& value, std::uint64_t revision) {
+void NatsFleet::saw_device(const std::string& key, const std::string& value, std::uint64_t revision) {
     const auto id = from_token(key);
     const auto record = read_presence(value);
     if (!id || !record) return;  // nothing that a gateway has written
@@ -185,14 +185,14 @@ void FleetPart::saw_device(const std::string& key, const std::string& value, std
     news_.wake();
 }
 
-void FleetPart::presence_complete() {
+void NatsFleet::presence_complete() {
     const std::lock_guard lock(mutex_);
     presence_.end_snapshot();
     presence_.lose(options_.name, clock_.wall());  // what a former run left behind
     news_.wake();
 }
 
-void FleetPart::saw_gateway(const std::string& value) {
+void NatsFleet::saw_gateway(const std::string& value) {
     const auto record = read_gateway(value);
     if (!record) return;
     const std::lock_guard lock(mutex_);
@@ -204,7 +204,7 @@ void FleetPart::saw_gateway(const std::string& value) {
     }
 }
 
-void FleetPart::run() {
+void NatsFleet::run() {
     while (!stopping_) turn();
     while (!settled() && clock_.steady() < stop_by_.load() && link_.connected()) turn();
     if (!bound_ || !link_.connected()) return;
@@ -213,12 +213,12 @@ void FleetPart::run() {
     beats_->settle(std::clamp(left, milliseconds(1), milliseconds(2'000)));
 }
 
-bool FleetPart::settled() const {
+bool NatsFleet::settled() const {
     const std::lock_guard lock(mutex_);
     return presence_.unsettled() == 0;
 }
 
-void FleetPart::turn() {
+void NatsFleet::turn() {
     take_news();
     keep_bound();
     if (bound_ && link_.connected()) {
@@ -231,7 +231,7 @@ void FleetPart::turn() {
     clean();
 }
 
-void FleetPart::take_news() {
+void NatsFleet::take_news() {
     const auto taken = news_.take(glance);
     {
         const std::lock_guard lock(mutex_);
@@ -241,7 +241,7 @@ void FleetPart::take_news() {
 }
 
 /// Reactors tell in any order among each other: who has the device now is the server's to say.
-void FleetPart::apply(const DeviceNote& note) {
+void NatsFleet::apply(const DeviceNote& note) {
     if (note.gone) return presence_.gone(note.id, note.conn, note.reason, note.at);
     const auto living = server_.find(note.id);
     if (living && *living != note.conn) return;  // whose own note comes, or has come
@@ -249,7 +249,7 @@ void FleetPart::apply(const DeviceNote& note) {
 }
 
 /// News was lost: looks at all connections.
-void FleetPart::reconcile() {
+void NatsFleet::reconcile() {
     reconcile_ = false;
     ConnectionQuery query;
     query.limit = std::numeric_limits<std::size_t>::max();
@@ -265,7 +265,7 @@ void FleetPart::reconcile() {
     }
 }
 
-void FleetPart::keep_bound() {
+void NatsFleet::keep_bound() {
     const SteadyTime now = clock_.steady();
     if (now - bound_try_ < between_binds) return;
     bound_try_ = now;
@@ -292,7 +292,7 @@ void FleetPart::keep_bound() {
                  : "");
 }
 
-void FleetPart::beat(bool last) {
+void NatsFleet::beat(bool last) {
     beaten_ = clock_.steady();
     GatewayRecord record{.name = options_.name, .run = run_, .since = since_, .at = clock_.wall(), .stopped = last};
     for (const ListenerStatus& listener : server_.status().listeners) record.connections += listener.connections;
@@ -304,7 +304,7 @@ void FleetPart::beat(bool last) {
     static_cast<void>(beats_->put(to_token(options_.name), to_json(record), std::nullopt));
 }
 
-void FleetPart::put_what_is_new() {
+void NatsFleet::put_what_is_new() {
     std::vector<PresencePut> puts;
     {
         const std::lock_guard lock(mutex_);
@@ -320,7 +320,7 @@ void FleetPart::put_what_is_new() {
     if (puts.size() == puts_in_a_turn) news_.wake();
 }
 
-void FleetPart::do_tasks() {
+void NatsFleet::do_tasks() {
     PresenceTasks tasks;
     std::vector<LostLife> returned;
     {
@@ -339,7 +339,7 @@ void FleetPart::do_tasks() {
     }
 }
 
-void FleetPart::tell(const std::string& lines, const std::string& listener) {
+void NatsFleet::tell(const std::string& lines, const std::string& listener) {
     SpoolBatch batch;
     batch.lines = lines;
     batch.events = 1;
@@ -347,7 +347,7 @@ void FleetPart::tell(const std::string& lines, const std::string& listener) {
     spool_.append(std::move(batch));
 }
 
-void FleetPart::judge() {
+void NatsFleet::judge() {
     GatewayBook::Judgement judgement;
     {
         const std::lock_guard lock(mutex_);
@@ -365,7 +365,7 @@ void FleetPart::judge() {
     }
 }
 
-void FleetPart::look_up_puzzles() {
+void NatsFleet::look_up_puzzles() {
     const SteadyTime now = clock_.steady();
     {
         const std::lock_guard lock(mutex_);
@@ -383,7 +383,7 @@ void FleetPart::look_up_puzzles() {
 }
 
 /// What was closed long ago is forgotten, here and in the bucket.
-void FleetPart::clean() {
+void NatsFleet::clean() {
     const SteadyTime now = clock_.steady();
     if (now - cleaned_ < between_cleanings || !bound_ || !link_.connected()) return;
     cleaned_ = now;
@@ -401,7 +401,7 @@ void FleetPart::clean() {
 }
 
 /// Once when it begins, once when it is over.
-void FleetPart::say(const std::string& trouble) {
+void NatsFleet::say(const std::string& trouble) {
     bool news = false;
     {
         const std::lock_guard lock(mutex_);
@@ -413,7 +413,7 @@ void FleetPart::say(const std::string& trouble) {
     if (!trouble.empty() && options_.on_trouble) options_.on_trouble(trouble);
 }
 
-FleetDevice FleetPart::shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const {
+FleetDevice NatsFleet::shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const {
     FleetDeviceState state = FleetDeviceState::closed;
     if (record.online) {
         const bool heard = book_.state_of(record.gateway, now) == GatewayState::online;
@@ -422,14 +422,14 @@ FleetDevice FleetPart::shown(const std::string& id, const PresenceRecord& record
     return {id, record, state};
 }
 
-std::optional<FleetDevice> FleetPart::find(const std::string& id) const {
+std::optional<FleetDevice> NatsFleet::find(const std::string& id) const {
     const std::lock_guard lock(mutex_);
     const auto found = presence_.find(id);
     if (!found) return std::nullopt;
     return shown(id, found->record, clock_.steady());
 }
 
-FleetPage FleetPart::devices(const FleetQuery& query) const {
+FleetPage NatsFleet::devices(const FleetQuery& query) const {
     FleetPage page;
     const SteadyTime now = clock_.steady();
     std::vector<FleetDevice> all;
@@ -455,7 +455,7 @@ FleetPage FleetPart::devices(const FleetQuery& query) const {
     return page;
 }
 
-std::vector<FleetGateway> FleetPart::gateways() const {
+std::vector<FleetGateway> NatsFleet::gateways() const {
     const SteadyTime now = clock_.steady();
     std::vector<FleetGateway> shown;
     const std::lock_guard lock(mutex_);
@@ -473,7 +473,7 @@ std::vector<FleetGateway> FleetPart::gateways() const {
     return shown;
 }
 
-FleetStatus FleetPart::status() const {
+FleetStatus NatsFleet::status() const {
     const std::lock_guard lock(mutex_);
     return {.name = options_.name,
             .trouble = trouble_,
@@ -485,7 +485,7 @@ FleetStatus FleetPart::status() const {
             .superseded = superseded_};
 }
 
-void FleetPart::stop(milliseconds patience) {
+void NatsFleet::stop(milliseconds patience) {
     if (!thread_.joinable()) return;
     stop_by_ = clock_.steady() + patience;
     stopping_ = true;
@@ -513,7 +513,7 @@ std::string_view to_string(FleetDeviceState state) noexcept {
 
 std::unique_ptr<Fleet> Fleet::start(Server& server, NatsLink& link, Spool& spool, DeviceNews& news,
                                     FleetOptions options) {
-    return std::make_unique<FleetPart>(server, link, spool, news, std::move(options));
+    return std::make_unique<NatsFleet>(server, link, spool, news, std::move(options));
 }
 
 }  // namespace holdfast

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "admin/fleet_view.h"
+
+namespace holdfast {
+
+/// A fleet for tests: answers from its members and remembers what it was asked. One thread.
+class FakeFleetView final : public FleetView {
+public:
+    FleetOverview overview() override {
+        return {.name = "east", .trouble = {}, .complete = true, .devices = page.total, .unsettled = 0};
+    }
+    std::vector<FleetGatewayRow> gateways() override { return rows; }
+    FleetPageRow devices(const FleetQueryRow& query) override {
+        queries.push_back(query);
+        return page;
+    }
+    FleetDelivery send(const std::string& id, std::string_view json) override {
+        sent.emplace_back(id, json);
+        return delivery;
+    }
+    std::optional<FleetProbe> probe(const std::string& id, std::chrono::milliseconds) override {
+        probed.push_back(id);
+        return found;
+    }
+
+    std::vector<FleetGatewayRow> rows;
+    FleetPageRow page;
+    FleetDelivery delivery{"absent", {}, {}, {}};
+    std::optional<FleetProbe> found;
+    std::vector<FleetQueryRow> queries;
+    std::vector<std::pair<std::string, std::string>> sent;
+    std::vector<std::string> probed;
+};
+
+/// A device that is online at the gateway "west".
+inline FleetDeviceRow example_device() {
+    return {.id = "d-17",
+            .state = "online",
+            .gateway = "west",
+            .conn = {0x7f2c91a0, 1},
+            .peer = parse_endpoint("10.2.0.9:51514").value(),
+            .listener = "devices",
+            .since = EventTime(std::chrono::milliseconds(1'795'334'400'123)),
+            .reason = {},
+            .closed_at = {},
+            .by = {}};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <holdfast/server.h>
+
+#include "admin/fleet_view.h"
+#include "app/log.h"
+#include "config/daemon_config.h"
+#include "fleet/fleet.h"
+
+namespace holdfast {
+
+/// The daemon's part in the fleet, and the fleet as the admin API sees it. Owns it. Any thread, after start(); ends by
+/// stop().
+class FleetPart final : public FleetView {
+public:
+    explicit FleetPart(Log& log) : log_(log) {}
+
+    /// Before the server's handlers are made: from then on devices are noted.
+    [[nodiscard]] std::unique_ptr<EventHandler> note(std::unique_ptr<EventHandler> inner) {
+        return note_devices(std::move(inner), news_);
+    }
+    /// Server, link and spool must outlive it.
+    void start(const FleetConfig& config, unsigned replicas, Server& server, NatsLink& link, Spool& spool);
+    /// When the server has ended.
+    void stop(std::chrono::milliseconds patience);
+
+    FleetOverview overview() override;
+    std::vector<FleetGatewayRow> gateways() override;
+    FleetPageRow devices(const FleetQueryRow& query) override;
+    FleetDelivery send(const std::string& id, std::string_view json) override;
+    std::optional<FleetProbe> probe(const std::string& id, std::chrono::milliseconds timeout) override;
+
+private:
+    Log& log_;
+    DeviceNews news_;
+    std::unique_ptr<Fleet> fleet_;
+};
+
+/// Of this gateway: what the configuration says, or the host's name.
+[[nodiscard]] std::string fleet_name(const FleetConfig& config);
+
+}  // namespace holdfast
