@@ -169,15 +169,15 @@ void StreamSink::give_up() {
     given_up_ = true;
 }
 
-StreamSink::Status StreamSink::status() const {
-    Status status;
-    status.written = written_.load(std::memory_order_relaxed);
-    status.events = std::max(events_.load(std::memory_order_relaxed), status.written);
-    status.bytes = bytes_.load(std::memory_order_relaxed);
-    status.full = !has_room(0);
+SinkFigures StreamSink::figures() const {
+    SinkFigures figures;
+    figures.written = written_.load(std::memory_order_relaxed);
+    figures.events = std::max(events_.load(std::memory_order_relaxed), figures.written);
+    figures.bytes = bytes_.load(std::memory_order_relaxed);
+    figures.full = !has_room(0);
     const std::lock_guard lock(mutex_);
-    status.error = error_;
-    return status;
+    figures.error = error_;
+    return figures;
 }
 
 void StreamSink::write_until_stopped() {

@@ -15,6 +15,7 @@
 #include <holdfast/result.h>
 
 #include "base/unique_fd.h"
+#include "sink/sink.h"
 
 namespace holdfast {
 
@@ -22,10 +23,9 @@ namespace holdfast {
 /// never wait; a thread of its own writes. When `queue_bytes` wait, its handlers say that they are not ready, and
 /// devices wait. A file that cannot be written is tried again until it can; a closed standard output is the end:
 /// `on_broken` is called. Ends by stop(), which the destructor calls too; handlers must be gone by then.
-class StreamSink {
+class StreamSink final : public Sink {
 public:
     struct Options {
-        std::string type;     ///< for status: "stdout", "file"
         std::string path;     ///< of a file; empty: `descriptor` is used
         int descriptor = -1;  ///< not owned
         std::size_t queue_bytes = 0;
@@ -34,35 +34,22 @@ public:
         std::function<void()> on_recovered;                       ///< once when it goes on
         std::function<void(const std::string& error)> on_broken;  ///< there will be no more; once
     };
-    struct Status {
-        std::uint64_t events = 0;   ///< taken over
-        std::uint64_t written = 0;  ///< events
-        std::uint64_t bytes = 0;    ///< written
-        bool full = false;
-        std::string error;  ///< empty while it can write
-    };
 
     /// Opens the file (appending, created with mode 0640) and starts the writer.
     [[nodiscard]] static Result<std::unique_ptr<StreamSink>> start(Options options);
     StreamSink(const StreamSink&) = delete;
     StreamSink& operator=(const StreamSink&) = delete;
-    ~StreamSink();
+    ~StreamSink() override;
 
-    /// The handler of one reactor.
-    [[nodiscard]] std::unique_ptr<EventHandler> make_handler();
-
-    /// Writes what waits, for at most `patience`; the number of events that it could not write.
-    std::uint64_t stop(std::chrono::milliseconds patience);
-    /// Any thread: a stop() under way, or to come, waits no longer.
-    void give_up();
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
+    std::uint64_t stop(std::chrono::milliseconds patience) override;
+    void give_up() override;
     /// Opens `path` if that is another, and changes nothing yet. What it returns makes the sink go on with it: events
     /// taken over before that go to the old file, later ones to the new; should the old one refuse them, all that wait
     /// go to the new one. Only for a file; the queue's size for any. Any thread.
     [[nodiscard]] Result<std::function<void()>> prepare_change(const std::string& path, std::size_t queue_bytes);
-    /// Opens the file's path anew, for log rotation. Any thread; takes effect before the next write.
-    void reopen() { reopen_wanted_.store(true); }
-
-    [[nodiscard]] Status status() const;  ///< any thread
+    void reopen() override { reopen_wanted_.store(true); }  ///< takes effect before the next write
+    [[nodiscard]] SinkFigures figures() const override;
 
 private:
     class Handler;

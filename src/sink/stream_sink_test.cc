@@ -52,7 +52,6 @@ protected:
 
     std::unique_ptr<StreamSink> start(std::size_t queue_bytes = 1 << 20) {
         StreamSink::Options options;
-        options.type = "file";
         options.path = directory_ / "events";
         options.queue_bytes = queue_bytes;
         return std::move(StreamSink::start(std::move(options))).value();
@@ -76,7 +75,7 @@ TEST_F(FileSink, WritesEveryEventInOrder) {
         ASSERT_NE(line.find("\"n\":" + std::to_string(expected) + ","), std::string::npos) << line;
     }
     EXPECT_EQ(expected, 10'001U);
-    EXPECT_EQ(sink->status().written, 10'000U);
+    EXPECT_EQ(sink->figures().written, 10'000U);
 }
 
 TEST_F(FileSink, AppendsToWhatIsThere) {
@@ -109,7 +108,6 @@ protected:
     }
 
     std::unique_ptr<StreamSink> start(StreamSink::Options options) {
-        options.type = "stdout";
         options.descriptor = writer_.get();
         if (options.queue_bytes == 0) options.queue_bytes = 1 << 20;
         return std::move(StreamSink::start(std::move(options))).value();
@@ -131,7 +129,7 @@ TEST_F(PipeSink, AReaderThatDoesNotReadStopsDevicesAndLosesNothing) {
         handler->on_turn_end();
         ASSERT_LT(given, 10'000U);
     }
-    EXPECT_TRUE(sink->status().full);
+    EXPECT_TRUE(sink->figures().full);
 
     std::string got;
     auto reading = std::async(std::launch::async, [&] {

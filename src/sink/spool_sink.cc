@@ -1,0 +1,133 @@
+#include "sink/spool_sink.h"
+
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "codec/event_writer.h"
+
+namespace holdfast {
+
+namespace {
+
+/// A turn's events beyond that become a second row: a reader takes rows whole.
+constexpr std::size_t largest_batch = std::size_t{1} << 20;
+
+}  // namespace
+
+/// Whom the spool's thread tells, as long as the handler lives.
+struct SpoolSink::Told {
+    std::mutex mutex;
+    bool gone = false;                        // guarded by mutex
+    std::function<void(std::uint64_t)> tell;  // guarded by mutex
+};
+
+/// One reactor's. Makes the lines in a batch of its own and hands that over at the turn's end.
+class SpoolSink::Handler final : public EventHandler, public Durable {
+public:
+    explicit Handler(SpoolSink& sink) : sink_(sink) {}
+    ~Handler() override {
+        const std::lock_guard lock(told_->mutex);
+        told_->gone = true;
+    }
+
+    void on_connected(const ConnectedEvent& event) override {
+        writer_.append_connected(batch_.lines, event);
+        count(event.listener);
+    }
+    void on_identified(const IdentifiedEvent& event) override {
+        writer_.append_identified(batch_.lines, event);
+        count(event.listener);
+    }
+    void on_item(const ItemEvent& event) override {
+        writer_.append_item(batch_.lines, event);
+        if (event.seq != 0) mark(event.device, event.seq);
+        count(event.listener);
+    }
+    void on_closed(const ClosedEvent& event) override {
+        writer_.append_closed(batch_.lines, event);
+        count(event.listener);
+    }
+    void on_refused(const RefusedItem& item) override {
+        mark(item.device, item.seq);
+        ++calls_;
+    }
+    void on_turn_end() override {
+        if (calls_ != handed_over_) hand_over();
+    }
+    bool ready() override { return sink_.has_room(batch_.lines.size()); }
+    Durable* durable() override { return this; }
+
+    void tell_durable(std::function<void(std::uint64_t)> tell) override {
+        const std::lock_guard lock(told_->mutex);
+        told_->tell = std::move(tell);
+    }
+    void look_up(const DeviceName& device, std::function<void(std::uint64_t)> answer) override {
+        sink_.spool_.look_up(std::string(device.id), std::string(device.session),
+                             [told = told_, answer = std::move(answer)](std::uint64_t seq) {
+                                 const std::lock_guard lock(told->mutex);
+                                 if (!told->gone) answer(seq);
+                             });
+    }
+
+private:
+    void count(std::string_view listener) {
+        ++calls_;
+        ++batch_.events;
+        if (batch_.listeners.empty() || batch_.listeners.back().first != listener) {
+            batch_.listeners.emplace_back(listener, 0);
+        }
+        ++batch_.listeners.back().second;
+        if (batch_.lines.size() >= largest_batch) hand_over();
+    }
+
+    /// What one device sends in a turn comes in a row: its last number is enough.
+    void mark(const DeviceName& device, std::uint64_t seq) {
+        if (device.session.empty()) return;
+        if (batch_.marks.empty() || batch_.marks.back().id != device.id ||
+            batch_.marks.back().session != device.session) {
+            batch_.marks.push_back({std::string(device.id), std::string(device.session), seq});
+            return;
+        }
+        batch_.marks.back().seq = seq;
+    }
+
+    void hand_over() {
+        const std::size_t size = batch_.lines.size();
+        batch_.durable = [told = told_, bytes = sink_.bytes_, size, calls = calls_] {
+            bytes->fetch_add(size, std::memory_order_relaxed);
+            const std::lock_guard lock(told->mutex);
+            if (!told->gone && told->tell) told->tell(calls);
+        };
+        handed_over_ = calls_;
+        sink_.spool_.append(std::exchange(batch_, SpoolBatch{}));
+        batch_.lines.reserve(size);  // the next turn's will be about as much
+    }
+
+    SpoolSink& sink_;
+    EventWriter writer_;
+    SpoolBatch batch_;
+    std::uint64_t calls_ = 0;
+    std::uint64_t handed_over_ = 0;  // of them
+    const std::shared_ptr<Told> told_ = std::make_shared<Told>();
+};
+
+SpoolSink::SpoolSink(Spool& spool, std::size_t queue_bytes)
+    : spool_(spool), queue_bytes_(queue_bytes), bytes_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
+
+SpoolSink::~SpoolSink() = default;
+
+std::unique_ptr<EventHandler> SpoolSink::make_handler() { return std::make_unique<Handler>(*this); }
+
+SinkFigures SpoolSink::figures() const {
+    const SpoolStatus status = spool_.status();
+    return {.events = status.events,
+            .written = status.events - status.waiting_events,
+            .bytes = bytes_->load(std::memory_order_relaxed),
+            .full = !has_room(0),
+            .error = status.error};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "sink/sink.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// Hands events to a spool as lines, a batch a turn, and tells reactors what has become durable. When `queue_bytes`
+/// wait to be, its handlers say that they are not ready, and devices wait. Owns nothing: the spool outlives it.
+class SpoolSink final : public Sink {
+public:
+    SpoolSink(Spool& spool, std::size_t queue_bytes);
+    ~SpoolSink() override;
+
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
+    std::uint64_t stop(std::chrono::milliseconds patience) override { return spool_.stop(patience); }
+    void give_up() override { spool_.give_up(); }
+    [[nodiscard]] SinkFigures figures() const override;
+
+    void change_queue(std::size_t queue_bytes) { queue_bytes_.store(queue_bytes, std::memory_order_relaxed); }
+
+private:
+    class Handler;
+    struct Told;
+
+    [[nodiscard]] bool has_room(std::size_t more) const {
+        return spool_.waiting_bytes() + more < queue_bytes_.load(std::memory_order_relaxed);
+    }
+
+    Spool& spool_;
+    std::atomic<std::size_t> queue_bytes_;
+    const std::shared_ptr<std::atomic<std::uint64_t>> bytes_;  // durable; the spool's thread may outlive this in it
+};
+
+}  // namespace holdfast
