@@ -86,6 +86,8 @@ ApiAnswer Api::readyz(const Call& call) {
             503, "not_ready",
             "listener " + in_quotes(paused) + " has paused accepting for want of descriptors: raise LimitNOFILE");
     }
+    const std::string trouble = options_.sink ? options_.sink().error : std::string();
+    if (!trouble.empty()) return error(503, "sink_error", "devices wait: " + trouble);
     const std::string reason = options_.not_ready ? options_.not_ready() : std::string();
     if (!reason.empty()) return error(503, "not_ready", reason);
     return json(R"({"status":"ready"})");

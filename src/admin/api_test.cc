@@ -60,6 +60,14 @@ TEST_F(ApiTest, HealthFollowsTheSink) {
     EXPECT_THAT(answer.body, HasSubstr("No space left on device"));
 }
 
+TEST_F(ApiTest, ReadinessFollowsTheSink) {
+    sink_.error = "No space left on device";
+    expect_error(get("/readyz"), 503, "sink_error");
+    EXPECT_THAT(get("/readyz").body, HasSubstr("No space left on device"));
+    sink_.error.clear();
+    EXPECT_EQ(get("/readyz").status, 200);
+}
+
 TEST_F(ApiTest, HealthFollowsTheReactors) {
     std::string hanging;
     Api api(gateway_, {.hangs = [&hanging] { return hanging; }});

@@ -157,6 +157,25 @@ void add_gateway(Families& out, const ServerStatus& status) {
                       .take());
 }
 
+void add_spool(Families& out, const SinkStatus::SpoolPart& spool) {
+    const auto add = [&out](const char* name, const char* help, MetricType type, std::uint64_t value) {
+        out.push_back(Family(name, help, type).add(value).take());
+    };
+    add("spool_last_position", "Position of the newest durable event.", MetricType::Gauge, spool.last);
+    add("spool_first_position", "Position of the oldest event that is still there.", MetricType::Gauge, spool.first);
+    add("spool_waiting_bytes", "Appended and not durable yet.", MetricType::Gauge, spool.waiting_bytes);
+    add("spool_commits_total", "Commits; each is for any number of events.", MetricType::Counter, spool.commits);
+    add("spool_file_bytes", "Of the spool's files.", MetricType::Gauge, spool.file_bytes);
+    add("spool_quarantined_events", "Events that are lost because what holds them is damaged.", MetricType::Gauge,
+        spool.quarantined_events);
+    out.push_back(Family("spool_oldest_seconds", "Age of the oldest event.", MetricType::Gauge)
+                      .add(std::chrono::duration<double>(spool.oldest).count())
+                      .take());
+    Family lag("spool_group_lag_events", "Events that a group of consumers has not had yet.", MetricType::Gauge);
+    for (const SinkStatus::GroupPart& group : spool.groups) lag.put(group.lag_events, {{"group", group.name}});
+    out.push_back(std::move(lag).take());
+}
+
 void add_sink(Families& out, const SinkStatus& sink) {
     out.push_back(Family("sink_events_total", "Events that the sink has taken over.", MetricType::Counter)
                       .add(sink.events)
@@ -168,6 +187,7 @@ void add_sink(Families& out, const SinkStatus& sink) {
     out.push_back(Family("sink_failed", "1 while the sink cannot write.", MetricType::Gauge)
                       .add(std::uint64_t{sink.error.empty() ? 0U : 1U})
                       .take());
+    if (sink.spool) add_spool(out, *sink.spool);
 }
 
 void add_pauses(Families& out, const ServerStatus& status) {

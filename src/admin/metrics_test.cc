@@ -222,6 +222,31 @@ TEST(Metrics, BuildInfoNamesTheVersion) {
     EXPECT_EQ(text.find("holdfast_sink"), std::string::npos);
 }
 
+TEST(Metrics, TheSpoolAndItsGroups) {
+    SinkStatus sink{.type = "spool"};
+    sink.spool = {.id = "x",
+                  .first = 5,
+                  .last = 100,
+                  .waiting_bytes = 7,
+                  .commits = 8,
+                  .file_bytes = 9,
+                  .quarantined_rows = 1,
+                  .quarantined_events = 3,
+                  .oldest = std::chrono::milliseconds(2'500),
+                  .groups = {{.name = "billing", .position = 90, .lag_events = 10, .required = true},
+                             {.name = "audit", .position = 100, .lag_events = 0, .required = false}}};
+    auto samples = Exposition(everything(FakeControlPlane().status(), {}, sink)).samples;
+    EXPECT_EQ(samples.at("holdfast_spool_first_position"), 5);
+    EXPECT_EQ(samples.at("holdfast_spool_last_position"), 100);
+    EXPECT_EQ(samples.at("holdfast_spool_waiting_bytes"), 7);
+    EXPECT_EQ(samples.at("holdfast_spool_commits_total"), 8);
+    EXPECT_EQ(samples.at("holdfast_spool_file_bytes"), 9);
+    EXPECT_EQ(samples.at("holdfast_spool_quarantined_events"), 3);
+    EXPECT_EQ(samples.at("holdfast_spool_oldest_seconds"), 2.5);
+    EXPECT_EQ(samples.at("holdfast_spool_group_lag_events{group=\"billing\"}"), 10);
+    EXPECT_EQ(samples.at("holdfast_spool_group_lag_events{group=\"audit\"}"), 0);
+}
+
 TEST(Metrics, TheWatchAndWhatIsPaused) {
     ServerStatus status = FakeControlPlane().status();
     status.reading_paused = true;

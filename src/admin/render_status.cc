@@ -60,6 +60,20 @@ void write_listener(JsonWriter& json, const ListenerStatus& listener) {
     json.end_object();
 }
 
+void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
+    json.key("spool").begin_object().field("id", spool.id);
+    json.field("first_position", spool.first).field("last_position", spool.last);
+    json.field("waiting_bytes", spool.waiting_bytes).field("commits", spool.commits);
+    json.field("file_bytes", spool.file_bytes).field("oldest_s", as_seconds(spool.oldest));
+    json.field("quarantined_rows", spool.quarantined_rows).field("quarantined_events", spool.quarantined_events);
+    json.key("groups").begin_array();
+    for (const SinkStatus::GroupPart& group : spool.groups) {
+        json.begin_object().field("name", group.name).field("position", group.position);
+        json.field("lag_events", group.lag_events).field("required", group.required).end_object();
+    }
+    json.end_array().end_object();
+}
+
 void write_sink(JsonWriter& json, const SinkStatus* sink) {
     json.key("sink");
     if (sink == nullptr) {
@@ -69,6 +83,7 @@ void write_sink(JsonWriter& json, const SinkStatus* sink) {
     json.begin_object().field("type", sink->type).field("events", sink->events).field("lag_events", sink->lag_events);
     json.field("bytes", sink->bytes).field("full", sink->full).key("error");
     write_or_null(json, sink->error);
+    if (sink->spool) write_spool(json, *sink->spool);
     json.end_object();
 }
 

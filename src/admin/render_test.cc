@@ -194,5 +194,25 @@ TEST(Render, StatusSaysAllOfTheGateway) {
     EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"("registry_drift":4,)"), std::string::npos);
 }
 
+TEST(Render, StatusSaysAllOfTheSpool) {
+    SinkStatus sink{.type = "spool"};
+    sink.spool = {.id = "00112233aabbccdd",
+                  .first = 5,
+                  .last = 100,
+                  .waiting_bytes = 7,
+                  .commits = 8,
+                  .file_bytes = 9,
+                  .quarantined_rows = 1,
+                  .quarantined_events = 3,
+                  .oldest = 2'500ms,
+                  .groups = {{.name = "billing", .position = 90, .lag_events = 10, .required = true}}};
+    EXPECT_NE(render_status(FakeControlPlane().status(), &sink, 42)
+                  .find(R"("error":null,"spool":{"id":"00112233aabbccdd","first_position":5,"last_position":100,)"
+                        R"("waiting_bytes":7,"commits":8,"file_bytes":9,"oldest_s":2.5,"quarantined_rows":1,)"
+                        R"("quarantined_events":3,"groups":[{"name":"billing","position":90,"lag_events":10,)"
+                        R"("required":true}]})"),
+              std::string::npos);
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -1,19 +1,43 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace holdfast {
 
 /// What the admin API says about the sink.
 struct SinkStatus {
-    std::string type;              ///< "stdout", "file"
+    /// Who reads events from a spool, and how far that has come.
+    struct GroupPart {
+        std::string name;
+        std::uint64_t position = 0;
+        std::uint64_t lag_events = 0;  ///< newer than that
+        bool required = false;         ///< retention waits for it
+    };
+    struct SpoolPart {
+        std::string id;
+        std::uint64_t first = 0;  ///< position of the oldest event
+        std::uint64_t last = 0;   ///< of the newest durable one
+        std::uint64_t waiting_bytes = 0;
+        std::uint64_t commits = 0;
+        std::uint64_t file_bytes = 0;
+        std::uint64_t quarantined_rows = 0;
+        std::uint64_t quarantined_events = 0;
+        std::chrono::milliseconds oldest{};  ///< age of the oldest event
+        std::vector<GroupPart> groups;
+    };
+
+    std::string type;              ///< "stdout", "file", "none", "spool", "nats"
     std::uint64_t events = 0;      ///< taken over since start
     std::uint64_t lag_events = 0;  ///< of those, not written yet
     std::uint64_t bytes = 0;       ///< written
     bool full = false;             ///< it takes no more for now: devices wait
-    std::string error;             ///< why it cannot write; empty while it can
+    std::string error = {};        ///< why it cannot write; empty while it can
+    std::optional<SpoolPart> spool = {};
 };
 
 /// Called on admin threads, several at once.

@@ -48,6 +48,19 @@ std::string sink_line(const AnswerView& status) {
     return out;
 }
 
+std::string spool_text(const AnswerView& status) {
+    const std::uint64_t last = status.count("/sink/spool/last_position");
+    std::string out =
+        line("spool", human_bytes(status.count("/sink/spool/file_bytes")) + ", positions " +
+                          human_count(status.count("/sink/spool/first_position")) + " to " + human_count(last) + ", " +
+                          human_count(status.count("/sink/spool/commits")) + " commits");
+    for (const AnswerView& group : status.list("/sink/spool/groups")) {
+        out += line("", "group " + printable(group.text("/name")) + ": " + human_count(group.count("/lag_events")) +
+                            " events behind" + (group.flag("/required") ? ", required" : ""));
+    }
+    return out;
+}
+
 std::string warnings(const AnswerView& status) {
     std::string out;
     if (status.flag("/draining")) out += "! draining: it accepts no more connections and stops\n";
@@ -64,6 +77,11 @@ std::string warnings(const AnswerView& status) {
     }
     const std::string trouble = status.text("/sink/error");
     if (!trouble.empty()) out += "! the sink cannot write: " + printable(trouble) + "\n";
+    const std::uint64_t quarantined = status.count("/sink/spool/quarantined_events");
+    if (quarantined > 0) {
+        out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +
+               " lost: the spool is damaged there; its table quarantine and the log name the positions\n";
+    }
     for (const AnswerView& listener : status.list("/listeners")) {
         if (!listener.flag("/accept_paused")) continue;
         out += "! listener " + printable(listener.text("/name")) + " has paused accepting for want of descriptors\n";
@@ -107,6 +125,7 @@ std::string status_text(const AnswerView& status) {
                                   (known ? human_count(status.count("/registry_drift")) : "not known yet"));
     }
     if (status.has("/sink/type")) out += line("sink", sink_line(status));
+    if (status.has("/sink/spool")) out += spool_text(status);
     out += line("detect_within", printable(status.text("/detect_within")) + ": " + plan_line(status));
     return out + "\n" + listeners_text(status);
 }

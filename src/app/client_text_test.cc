@@ -63,6 +63,17 @@ TEST(ClientText, StatusWarnsOfWhatIsWrong) {
     EXPECT_EQ(status_text(Answer("{}").view).find('!'), std::string::npos);
 }
 
+TEST(ClientText, StatusNamesTheSpoolItsGroupsAndWhatIsLost) {
+    const std::string text =
+        status_text(Answer(R"({"sink":{"type":"spool","spool":{"first_position":1,"last_position":1234,"commits":17,
+                   "file_bytes":1048576,"quarantined_events":3,
+                   "groups":[{"name":"billing","lag_events":34,"required":true}]}}})")
+                        .view);
+    EXPECT_THAT(text, HasSubstr("positions 1 to 1,234, 17 commits"));
+    EXPECT_THAT(text, HasSubstr("group billing: 34 events behind, required\n"));
+    EXPECT_THAT(text, HasSubstr("! 3 events are lost: the spool is damaged there"));
+}
+
 TEST(ClientText, NothingThatADeviceSaysReachesTheTerminalAsItIs) {
     const std::string hostile =
         R"({"conn":"\u001b]0;x\u0007","listener":"\u009b1m","peer":"a\nb","key":"\u001b[2J","connected_at":"\r"})";

@@ -19,18 +19,19 @@
 #include "admin/admin_server.h"
 #include "admin/dashboard/assets.h"
 #include "admin/server_control.h"
+#include "app/admin_spool.h"
 #include "app/event_tap.h"
 #include "app/log.h"
 #include "app/notify.h"
 #include "app/population_watch.h"
 #include "app/reload.h"
 #include "app/signals.h"
+#include "app/sinks.h"
 #include "app/supervision.h"
 #include "app/verb.h"
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/units.h"
-#include "sink/stream_sink.h"
 
 namespace holdfast {
 
@@ -54,7 +55,6 @@ public:
 
 private:
     [[nodiscard]] std::optional<Error> start();
-    [[nodiscard]] std::optional<Error> start_sink();
     [[nodiscard]] std::optional<Error> start_server();
     [[nodiscard]] std::optional<Error> start_admin();
     void start_reloader();
@@ -67,11 +67,9 @@ private:
     void wait_for_end();
     [[nodiscard]] int stop();
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
-    [[nodiscard]] SinkStatus sink_status() const;
     [[nodiscard]] SinkHealth sink_health() const;
-    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
-        return tap_events(sink_ ? sink_->make_handler() : make_discarding_handler(), hub_);
-    }
+    void lose_sink(const std::string& error);
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() { return tap_events(sink_.make_handler(), hub_); }
 
     const DaemonConfig& config_;  // at the start; reloader_ has what holds now
     const ServeOptions& options_;
@@ -79,36 +77,23 @@ private:
     Log log_;
     std::atomic<bool> sink_lost_{false};
     EventHub hub_;  // outlives those who publish and those who follow
-    std::unique_ptr<StreamSink> sink_;
+    Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); }};
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
     std::unique_ptr<PopulationWatch> watch_;
     std::map<std::string, Endpoint> told_;  // the address in the log, by listener
     std::optional<Reloader> reloader_;      // before admin_, whose threads call it
+    std::optional<AdminSpool> admin_spool_;
     std::unique_ptr<AdminServer> admin_;
     const SystemClock clock_;
     Notifier manager_;  // of services: systemd
     std::optional<Supervision> supervision_;
 };
 
-std::optional<Error> Daemon::start_sink() {
-    if (config_.sink.type == SinkType::none) return std::nullopt;
-    StreamSink::Options options;
-    options.type = config_.sink.type == SinkType::file ? "file" : "stdout";
-    options.path = config_.sink.type == SinkType::file ? config_.sink.path : std::string();
-    options.descriptor = STDOUT_FILENO;
-    options.queue_bytes = config_.sink.queue_bytes;
-    options.on_trouble = [this](const std::string& error) { log_.error(error); };
-    options.on_recovered = [this] { log_.info("sink writes again"); };
-    options.on_broken = [this](const std::string& error) {
-        log_.error(error);
-        sink_lost_ = true;
-        signals_.wake();
-    };
-    auto sink = StreamSink::start(std::move(options));
-    if (!sink) return sink.error();
-    sink_ = std::move(sink).value();
-    return std::nullopt;
+void Daemon::lose_sink(const std::string& error) {
+    log_.error(error);
+    sink_lost_ = true;
+    signals_.wake();
 }
 
 /// What the server is told of a configuration.
@@ -138,12 +123,14 @@ std::optional<Error> Daemon::start_server() {
 
 std::optional<Error> Daemon::start_admin() {
     if (!config_.admin.enabled()) return std::nullopt;
+    if (Spool* spool = sink_.spool()) admin_spool_.emplace(*spool);
     auto admin = AdminServer::start(config_.admin.address, *control_,
                                     {.max_message_bytes = config_.server.item.max_bytes,
-                                     .sink = [this] { return sink_status(); },
+                                     .sink = [this] { return sink_.status(); },
                                      .hangs = [this] { return hanging(); },
                                      .watch = &watch_->view(),
                                      .hub = &hub_,
+                                     .spool = admin_spool_ ? &*admin_spool_ : nullptr,
                                      .reload = [this] { return reloader_->run(); },
                                      .assets = dashboard_asset});
     if (!admin) return admin.error();
@@ -153,7 +140,7 @@ std::optional<Error> Daemon::start_admin() {
 
 std::optional<Error> Daemon::start() {
     raise_descriptor_limit();
-    if (auto error = start_sink()) return error;
+    if (auto error = sink_.start(config_.sink)) return error;
     if (auto error = start_server()) return error;
     start_reloader();
     if (auto error = start_admin()) return error;
@@ -165,13 +152,8 @@ std::optional<Error> Daemon::start() {
 void Daemon::start_reloader() {
     Reloader::Parts parts;
     parts.server = [this](const DaemonConfig& config) { return server_->apply(server_config(config)); };
-    parts.sink = [this](const SinkConfig& sink) -> Result<std::function<void()>> {
-        if (!sink_) return std::function<void()>();
-        return sink_->prepare_change(sink.path, sink.queue_bytes);
-    };
-    parts.reopen_sink = [this] {
-        if (sink_) sink_->reopen();
-    };
+    parts.sink = [this](const SinkConfig& sink) { return sink_.prepare_change(sink); };
+    parts.reopen_sink = [this] { sink_.reopen(); };
     parts.alarms = [this](const AlarmConfig& alarms) { watch_->change(alarms); };
     parts.done = [this] { tell_addresses(); };
     reloader_.emplace(config_, options_.config, options_.overrides, log_, std::move(parts));
@@ -186,17 +168,6 @@ void Daemon::tell_addresses() {
                                 {"address", to_string(listener.bound)},
                                 {"detect_within", format_duration(listener.plan.detect_within)}});
     }
-}
-
-SinkStatus Daemon::sink_status() const {
-    if (!sink_) return {.type = "none", .events = 0, .lag_events = 0, .bytes = 0, .full = false, .error = {}};
-    const StreamSink::Status status = sink_->status();
-    return {.type = config_.sink.type == SinkType::file ? "file" : "stdout",
-            .events = status.events,
-            .lag_events = status.events - status.written,
-            .bytes = status.bytes,
-            .full = status.full,
-            .error = status.error};
 }
 
 /// "12,345 connections on 2 listeners"
@@ -237,7 +208,7 @@ void Daemon::watch_over() {
 }
 
 SinkHealth Daemon::sink_health() const {
-    const SinkStatus status = sink_status();
+    const SinkStatus status = sink_.status();
     return {.events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
 }
 
@@ -260,7 +231,7 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     watch_->stop();
     if (admin_) admin_->stop();
     const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    return sink_ ? sink_->stop(std::max(left, std::chrono::milliseconds(0))) : 0;
+    return sink_.stop(std::max(left, std::chrono::milliseconds(0)));
 }
 
 int Daemon::stop() {
@@ -281,7 +252,7 @@ int Daemon::stop() {
         watch_over();
         if (signals_.wait(supervision_->patience()) != Signals::Event::terminate) continue;
         server_->stop_now();
-        if (sink_) sink_->give_up();
+        sink_.give_up();
     }
     finishing.join();
     if (lost > 0)

@@ -1,0 +1,143 @@
+#include "app/sinks.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "config/option.h"
+
+namespace holdfast {
+
+namespace {
+
+std::string_view word_of(SinkType type) {
+    switch (type) {
+        case SinkType::stdout_:
+            return "stdout";
+        case SinkType::file:
+            return "file";
+        case SinkType::none:
+            return "none";
+        case SinkType::spool:
+            return "spool";
+        case SinkType::nats:
+            return "nats";
+    }
+    return "none";
+}
+
+SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
+    SinkStatus::SpoolPart part{.id = status.id,
+                               .first = status.first,
+                               .last = status.last,
+                               .waiting_bytes = status.waiting_bytes,
+                               .commits = status.commits,
+                               .file_bytes = status.file_bytes,
+                               .quarantined_rows = status.quarantined_rows,
+                               .quarantined_events = status.quarantined_events,
+                               .oldest = status.oldest,
+                               .groups = {}};
+    for (const SpoolGroup& group : status.groups) {
+        part.groups.push_back({.name = group.name,
+                               .position = group.position,
+                               .lag_events = status.last - std::min(status.last, group.position),
+                               .required = group.required});
+    }
+    return part;
+}
+
+}  // namespace
+
+std::optional<Error> Sinks::start(const SinkConfig& config) {
+    type_ = config.type;
+    switch (config.type) {
+        case SinkType::stdout_:
+        case SinkType::file:
+            return start_stream(config);
+        case SinkType::spool:
+        case SinkType::nats:
+            return start_spool(config);
+        case SinkType::none:
+            break;
+    }
+    return std::nullopt;
+}
+
+std::optional<Error> Sinks::start_stream(const SinkConfig& config) {
+    StreamSink::Options options;
+    options.path = config.type == SinkType::file ? config.path : std::string();
+    options.descriptor = STDOUT_FILENO;
+    options.queue_bytes = config.queue_bytes;
+    options.on_trouble = [this](const std::string& error) { log_.error(error); };
+    options.on_recovered = [this] { log_.info("sink writes again"); };
+    options.on_broken = on_broken_;
+    auto sink = StreamSink::start(std::move(options));
+    if (!sink) return sink.error();
+    stream_ = sink.value().get();
+    sink_ = std::move(sink).value();
+    return std::nullopt;
+}
+
+SpoolOptions Sinks::spool_options(const SinkConfig& config) {
+    SpoolOptions options;
+    options.directory = config.path;
+    options.commit_interval = config.commit_interval;
+    options.commit_bytes = config.commit_bytes;
+    options.retain_bytes = config.retain_bytes;
+    options.retain_age = config.retain_age;
+    options.required_groups = group_names(config.required_groups);
+    options.on_trouble = [this](const std::string& error) { log_.error(error); };
+    options.on_recovered = [this] { log_.info("sink writes again"); };
+    options.on_quarantine = [this](const std::string& report) { log_.error(report); };
+    return options;
+}
+
+std::optional<Error> Sinks::start_spool(const SinkConfig& config) {
+    auto spool = Spool::open(spool_options(config));
+    if (!spool) return spool.error();
+    spool_ = std::move(spool).value();
+    auto sink = std::make_unique<SpoolSink>(*spool_, config.queue_bytes);
+    spool_sink_ = sink.get();
+    sink_ = std::move(sink);
+    const SpoolStatus status = spool_->status();
+    log_.info("spool", {{"path", config.path}, {"id", status.id}, {"last_position", std::to_string(status.last)}});
+    return std::nullopt;
+}
+
+std::unique_ptr<EventHandler> Sinks::make_handler() {
+    return sink_ ? sink_->make_handler() : make_discarding_handler();
+}
+
+Result<std::function<void()>> Sinks::prepare_change(const SinkConfig& config) {
+    if (stream_ != nullptr) return stream_->prepare_change(config.path, config.queue_bytes);
+    if (spool_sink_ == nullptr) return std::function<void()>();
+    return std::function<void()>([this, config] {
+        spool_sink_->change_queue(config.queue_bytes);
+        spool_->change(spool_options(config));
+    });
+}
+
+void Sinks::reopen() {
+    if (sink_) sink_->reopen();
+}
+
+SinkStatus Sinks::status() const {
+    SinkStatus status{.type = std::string(word_of(type_))};
+    if (!sink_) return status;
+    const SinkFigures figures = sink_->figures();
+    status.events = figures.events;
+    status.lag_events = figures.events - figures.written;
+    status.bytes = figures.bytes;
+    status.full = figures.full;
+    status.error = figures.error;
+    if (spool_) status.spool = spool_part(spool_->status());
+    return status;
+}
+
+std::uint64_t Sinks::stop(std::chrono::milliseconds patience) { return sink_ ? sink_->stop(patience) : 0; }
+
+void Sinks::give_up() {
+    if (sink_) sink_->give_up();
+}
+
+}  // namespace holdfast

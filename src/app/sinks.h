@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <holdfast/result.h>
+
+#include "admin/sink_status.h"
+#include "app/log.h"
+#include "config/daemon_config.h"
+#include "sink/sink.h"
+#include "sink/spool_sink.h"
+#include "sink/stream_sink.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// The sink that a configuration names, with all that belongs to it. Owns it. Any thread, after start().
+class Sinks {
+public:
+    /// `on_broken`: events cannot be handed on any more, ever.
+    Sinks(Log& log, std::function<void(const std::string&)> on_broken) : log_(log), on_broken_(std::move(on_broken)) {}
+
+    [[nodiscard]] std::optional<Error> start(const SinkConfig& config);
+
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler();
+    /// Opens what a new configuration names, and changes nothing yet; what it returns takes it over. Not for another
+    /// type.
+    [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkConfig& config);
+    void reopen();
+    [[nodiscard]] SinkStatus status() const;
+    [[nodiscard]] Spool* spool() const { return spool_.get(); }  ///< null: it has none
+
+    /// Writes what waits, for at most `patience`; the number of events that are lost with this process.
+    std::uint64_t stop(std::chrono::milliseconds patience);
+    void give_up();
+
+private:
+    [[nodiscard]] std::optional<Error> start_stream(const SinkConfig& config);
+    [[nodiscard]] std::optional<Error> start_spool(const SinkConfig& config);
+    [[nodiscard]] SpoolOptions spool_options(const SinkConfig& config);
+
+    Log& log_;
+    const std::function<void(const std::string&)> on_broken_;
+    SinkType type_ = SinkType::none;
+    std::unique_ptr<Spool> spool_;
+    std::unique_ptr<Sink> sink_;       // null: events are discarded
+    StreamSink* stream_ = nullptr;     // sink_, if it is one
+    SpoolSink* spool_sink_ = nullptr;  // the same
+};
+
+}  // namespace holdfast

@@ -1,0 +1,283 @@
+"""The sink `spool` as a process: what was admitted is delivered, whatever happens to the gateway or to its disk."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import stat
+import threading
+import time
+
+import pytest
+
+from gateway import Gateway, listener, run, until
+from lab import device
+from spool_files import (SmallDisk, failing_sync, items_of, read_all, segments, shell, spool_flags, status, wait_durable)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "spool"
+
+
+def item(number, fill=150):
+    return {"ip": f"10.0.{number // 256 % 256}.{number % 256}", "number": number, "fill": "x" * fill}
+
+
+def lines(first, last, fill=150):
+    return b"".join(json.dumps(item(n, fill), separators=(",", ":")).encode() + b"\n" for n in range(first, last + 1))
+
+
+def send(gateway, first, last, fill=150):
+    """One connection's life."""
+    with contextlib.closing(device.connect(gateway.address)) as sock:
+        sock.sendall(lines(first, last, fill))
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+
+
+def numbers_of(events):
+    return [event["item"]["number"] for _, event in events if event["event"] == "item"]
+
+
+def check_positions(events, first=1):
+    assert [position for position, _ in events] == list(range(first, first + len(events)))
+
+
+def test_events_are_delivered_over_restarts(directory):
+    for life in range(3):
+        with Gateway(*spool_flags(directory)) as gateway:
+            send(gateway, life * 1000 + 1, life * 1000 + 1000)
+            wait_durable(gateway, (life + 1) * 1002)
+            events, missing = read_all(gateway, limit=777)
+            assert not missing
+            check_positions(events)
+            assert numbers_of(events) == list(range(1, (life + 1) * 1000 + 1))
+            kinds = [event["event"] for _, event in events]
+            assert kinds == (["connected"] + ["item"] * 1000 + ["closed"]) * (life + 1)
+
+
+def test_the_shell_reads_it(directory):
+    with Gateway(*spool_flags(directory)) as gateway:
+        send(gateway, 1, 10)
+        wait_durable(gateway, 12)
+        live = shell(segments(directory)[0], "SELECT lines FROM batch")  # while the gateway runs
+    at_rest = shell(segments(directory)[0], "SELECT lines FROM batch")
+    for text in (live, at_rest):
+        events = [json.loads(line) for line in text.splitlines() if line]
+        assert [event["event"] for event in events] == ["connected"] + ["item"] * 10 + ["closed"]
+    assert shell(segments(directory)[0], "SELECT listeners FROM batch LIMIT 1").startswith('[["devices",')
+    assert not list(directory.glob("*-wal")), "an orderly stop leaves plain files"
+
+
+def test_files_are_private(directory):
+    before = os.umask(0)
+    try:
+        with Gateway(*spool_flags(directory)) as gateway:
+            send(gateway, 1, 10)
+            wait_durable(gateway, 12)
+            assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+            files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+            assert len(files) >= 7 and set(files.values()) == {0o600}, files
+    finally:
+        os.umask(before)
+
+
+def test_a_second_gateway_is_refused(directory):
+    with Gateway(*spool_flags(directory)) as gateway:
+        second = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", *spool_flags(directory))
+        assert second.returncode == 2, second.stderr
+        assert f"process {gateway.process.pid} has the spool in {directory}" in second.stderr, second.stderr
+        send(gateway, 1, 10)
+        wait_durable(gateway, 12)
+
+
+def test_a_directory_of_something_else_is_refused(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear", encoding="ascii")
+    refused = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", *spool_flags(tmp_path))
+    assert refused.returncode == 2 and "letter.txt" in refused.stderr, refused.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["letter.txt"]
+
+
+def stream_until(sock, stop, first=1):
+    """Items from `first` on until told to stop or cut off."""
+    number = first
+    with contextlib.suppress(OSError):
+        while not stop.is_set():
+            sock.sendall(lines(number, number + 99))
+            number += 100
+
+
+def test_kill_and_a_torn_tail(directory, seed):
+    """Whatever was said to be durable before a kill -9 is there after it; half a write at the end is no damage."""
+    rng = random.Random(seed)
+    promised = 0
+    for life in range(5):
+        with Gateway(*spool_flags(directory)) as gateway:
+            assert status(gateway)["last_position"] >= promised
+            stop = threading.Event()
+            socks = [device.connect(gateway.address) for _ in range(3)]
+            threads = [threading.Thread(target=stream_until, args=(sock, stop)) for sock in socks]
+            for thread in threads:
+                thread.start()
+            time.sleep(rng.uniform(0.2, 1.0))
+            promised = status(gateway)["last_position"]
+            gateway.process.send_signal(signal.SIGKILL)
+            gateway.wait_exit()
+            stop.set()
+            for thread in threads:
+                thread.join()
+            for sock in socks:
+                sock.close()
+        log = segments(directory)[-1].with_name(segments(directory)[-1].name + "-wal")
+        if life % 2 and log.exists():  # the beginning of one more frame, as a crash in the middle of a write leaves it
+            written = log.read_bytes()
+            with log.open("ab") as end:
+                end.write(written[32:32 + rng.randrange(1, 8000)])
+    with Gateway(*spool_flags(directory)) as gateway:
+        events, missing = read_all(gateway)
+        assert not missing and status(gateway)["quarantined_events"] == 0
+        assert len(events) >= promised > 0
+        check_positions(events)
+        for conn, items in items_of(events).items():
+            assert [one["number"] for one in items] == list(range(1, len(items) + 1)), conn
+
+
+def ready(gateway):
+    return gateway.request("GET", "/readyz")[0]
+
+
+def sink_alarms(gateway):
+    return [alarm for alarm in gateway.ask("GET", "/v1/alarms")["active"] if alarm["alarm"] == "sink_lag"]
+
+
+def check_trouble_comes_and_goes(gateway, begin, end, word, count=20_000):
+    """`begin` breaks the disk under load, `end` mends it: both are told, and no item is lost or there twice."""
+    send(gateway, 1, 1000)
+    wait_durable(gateway, 1002)
+    begin()
+    sender = threading.Thread(target=send, args=(gateway, 1001, count))
+    sender.start()
+    assert until(lambda: ready(gateway) == 503), gateway.status()["sink"]
+    code, answer = gateway.request("GET", "/readyz")
+    assert code == 503 and word in answer["error"]["message"], answer
+    stands = status(gateway)["last_position"]
+    assert until(lambda: sink_alarms(gateway)), gateway.ask("GET", "/v1/alarms")
+    assert word in sink_alarms(gateway)[0]["summary"], sink_alarms(gateway)
+    assert len(gateway.log_lines("cannot write events to the spool")) == 1, gateway.tail()
+    assert status(gateway)["last_position"] == stands
+    end()
+    assert until(lambda: ready(gateway) == 200), gateway.request("GET", "/readyz")
+    assert until(lambda: gateway.log_lines("sink writes again"))
+    sender.join()
+    wait_durable(gateway, count + 4)
+    assert until(lambda: not sink_alarms(gateway), 90), sink_alarms(gateway)
+    events, missing = read_all(gateway)
+    assert not missing and status(gateway)["quarantined_events"] == 0
+    check_positions(events)
+    assert numbers_of(events) == list(range(1, count + 1))
+    assert len(gateway.log_lines("cannot write events to the spool")) == 1, gateway.tail()
+
+
+def test_a_full_disk_makes_devices_wait_and_goes_away(directory):
+    directory.mkdir()
+    disk = SmallDisk(directory, "24m")
+    config = listener() + f'[sink]\ntype = "spool"\npath = "{directory}"\nqueue_bytes = "1MiB"\n'
+    with Gateway(config=config, namespace=disk) as gateway:
+        filler = disk.seen_from_here(gateway) / "filler"
+
+        def fill():
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * 4096)
+
+        check_trouble_comes_and_goes(gateway, fill, filler.unlink, "full")
+
+
+def test_a_failing_fsync_makes_devices_wait_and_goes_away(directory, tmp_path):
+    environment, switch = failing_sync(tmp_path)
+    config = listener() + f'[sink]\ntype = "spool"\npath = "{directory}"\nqueue_bytes = "1MiB"\n'
+    with Gateway(config=config, env=environment) as gateway:
+        check_trouble_comes_and_goes(gateway, switch.touch, switch.unlink, "disk I/O error")
+    # What follows a failed fsync is in another file: nobody knows what the first one has on disk.
+    assert len(segments(directory)) == 2
+    with Gateway(config=config) as gateway:
+        events, missing = read_all(gateway)
+        assert not missing and numbers_of(events) == list(range(1, 20_001))
+
+
+def test_a_flipped_bit_takes_its_row_and_is_named(directory, seed):
+    rng = random.Random(seed)
+    with Gateway(*spool_flags(directory)) as gateway:
+        for n in range(1, 60):
+            send(gateway, n * 10, n * 10 + 9)
+        wait_durable(gateway, 59 * 12)
+        whole, missing = read_all(gateway)
+        assert not missing
+    victim = rng.randrange(10, 600)
+    file = segments(directory)[0]
+    bytes_ = bytearray(file.read_bytes())
+    place = bytes_.index(b'"number":%d,' % victim) + rng.randrange(9)
+    bytes_[place] ^= 1 << rng.randrange(8)
+    file.write_bytes(bytes_)
+    position = next(position for position, event in whole if event["event"] == "item" and event["item"]["number"] == victim)
+    row = shell(file, f"SELECT position, events FROM batch WHERE position <= {position} ORDER BY position DESC LIMIT 1")
+    first, count = map(int, row.split("|"))
+    with Gateway(*spool_flags(directory)) as gateway:
+        events, missing = read_all(gateway)
+        assert [(gap["first"], gap["last"]) for gap in missing] == [(first, first + count - 1)], missing
+        assert events == [(p, event) for p, event in whole if not first <= p < first + count]
+        assert status(gateway)["quarantined_events"] == count
+        assert len(gateway.log_lines("is damaged", f"{first}")) == 1, gateway.tail()
+        read_all(gateway)
+        assert len(gateway.log_lines("is damaged")) == 1, gateway.tail()
+        send(gateway, 1000, 1009)
+        wait_durable(gateway, 60 * 12)
+        gateway.ask("GET", "/healthz")
+    assert f"{first}|{first + count - 1}|" in shell(directory / "spool.db", "SELECT first, last, why FROM quarantine")
+
+
+def bytes_in(directory):
+    return sum(path.stat().st_size for path in directory.iterdir())
+
+
+def test_retention_gives_the_disk_back(directory):
+    config = (listener() + f'[sink]\ntype = "spool"\npath = "{directory}"\nretain_bytes = "{{}}"\n'
+              'required_groups = "{}"\n')
+    with Gateway(config=config.format("16MiB", "billing")) as gateway:
+        send(gateway, 1, 30_000, fill=1000)
+        wait_durable(gateway, 30_002)
+        assert bytes_in(directory) > 30 << 20 and status(gateway)["first_position"] == 1, "billing has had none"
+        gateway.ask("POST", "/v1/spool/groups/billing", body={"position": 20_000})
+        assert until(lambda: status(gateway)["first_position"] > 10_000), status(gateway)
+        assert status(gateway)["first_position"] <= 20_001
+        gateway.ask("POST", "/v1/spool/groups/billing", body={"position": 30_002})
+        assert until(lambda: bytes_in(directory) <= 16 << 20), bytes_in(directory)
+        events, missing = read_all(gateway)
+        first = status(gateway)["first_position"]
+        assert [(gap["first"], gap["last"]) for gap in missing] == [(1, first - 1)], missing
+        assert "retention" in missing[0]["why"]
+        check_positions(events, first)
+        gateway.reload(config.format("4MiB", ""))
+        assert until(lambda: bytes_in(directory) <= 4 << 20), bytes_in(directory)
+        assert status(gateway)["quarantined_events"] == 0
+
+
+def test_memory_does_not_grow_with_the_backlog(directory):
+    with Gateway(*spool_flags(directory)) as gateway:
+        send(gateway, 1, 20_000, fill=1000)
+        wait_durable(gateway, 20_002)
+        read_all(gateway)
+        before = gateway.resident_kib()
+        for n in range(1, 7):
+            send(gateway, n * 20_000 + 1, n * 20_000 + 20_000, fill=1000)
+        wait_durable(gateway, 7 * 20_002, 120)
+        backlog = bytes_in(directory) >> 10
+        after = 0
+        while (page := gateway.ask("GET", f"/v1/spool?after={after}&limit=2000"))["events"]:
+            after = page["next_after"]
+        grown = gateway.resident_kib() - before
+        assert after == 7 * 20_002 and backlog > 140 << 10
+        assert grown < backlog / 10, f"{grown} KiB more for a backlog of {backlog} KiB"
