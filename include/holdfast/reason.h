@@ -24,6 +24,7 @@ enum class CloseReason : std::uint8_t {
     item_too_large,      ///< an item exceeded `item.max_bytes`
     too_many_bad_items,  ///< `max_bad_items` bad items in a row
     out_of_memory,       ///< the process or the kernel had no memory for it
+    shed,                ///< memory for buffers ran out, and it held some for longest
     drained,             ///< its listener was removed by a new configuration
     shutdown,            ///< the gateway stopped
     gateway_lost,        ///< its gateway vanished from the fleet; told by another one
@@ -33,7 +34,7 @@ enum class CloseReason : std::uint8_t {
 /// Who or what a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
-inline constexpr std::size_t close_reason_count = 17;
+inline constexpr std::size_t close_reason_count = 18;
 
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;

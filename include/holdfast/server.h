@@ -26,6 +26,16 @@ enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_
 inline constexpr std::size_t bad_item_count = 8;
 [[nodiscard]] std::string_view to_string(BadItem kind) noexcept;
 
+/// The limit that turned a connection away. The words are the metric's labels.
+enum class RefusedBy : std::uint8_t {
+    max_connections,
+    max_connections_per_peer,    ///< of one IPv4 address, or IPv6 /64
+    max_connections_per_prefix,  ///< of one IPv4 /24, or IPv6 /48
+    buffer_budget,
+};
+inline constexpr std::size_t refused_by_count = 4;
+[[nodiscard]] std::string_view to_string(RefusedBy limit) noexcept;
+
 enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out, peer, key };
 [[nodiscard]] std::string_view to_string(ConnectionSort sort) noexcept;
 [[nodiscard]] std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexcept;
@@ -150,9 +160,10 @@ struct ListenerStatus {
     Endpoint bound;           ///< with the port that the kernel chose
     std::uint64_t connections = 0;
     std::uint64_t accepted = 0;
-    std::uint64_t refused_max_connections = 0;
+    std::array<std::uint64_t, refused_by_count> refused{};  ///< by RefusedBy
     std::uint64_t refused_descriptors = 0;  ///< times that accepting paused for want of descriptors or memory
     bool accept_paused = false;
+    std::uint64_t accept_delays = 0;                              ///< times that accept_rate made the backlog wait
     std::array<std::uint64_t, close_reason_count> closed{};       ///< by CloseReason
     std::array<DurationHistogram, close_reason_count> detection;  ///< last sign of life to close, by CloseReason
     std::uint64_t found_late = 0;  ///< silent peers that were found later than detect_within: a broken promise
@@ -173,6 +184,9 @@ struct ServerStatus {
     EventTime started_at;
     unsigned reactors = 0;
     std::size_t max_connections = 0;
+    std::size_t buffer_bytes = 0;   ///< that connections hold: unfinished items, downlink queues
+    std::size_t buffer_budget = 0;  ///< 0: no limit
+    unsigned buffer_stage = 0;  ///< what is done about it: 0 nothing, 1 the largest are not read, 2 nobody new, 3 shed
     bool reading_paused = false;  ///< a handler is not ready: devices wait
     bool draining = false;
     std::uint64_t probes_alive = 0;  ///< connections asked and found alive, without or with a probe

@@ -85,12 +85,15 @@ void add_connections(Families& out, const ServerStatus& status) {
     out.push_back(per_listener(status, "connections_accepted_total", "Connections accepted.", MetricType::Counter,
                                [](const ListenerStatus& l) { return l.accepted; }));
     Family refused("connections_refused_total",
-                   "Connections turned away by max_connections; times that accepting paused for want of descriptors.",
+                   "Connections turned away by a limit; times that accepting paused for want of descriptors.",
                    MetricType::Counter);
     Family closed("connections_closed_total", "Connections ended, by the reason of their closed event.",
                   MetricType::Counter);
     for (const ListenerStatus& l : status.listeners) {
-        refused.put(l.refused_max_connections, {{"listener", l.name}, {"limit", "max_connections"}});
+        for (std::size_t limit = 0; limit < refused_by_count; ++limit) {
+            refused.put(l.refused[limit],
+                        {{"listener", l.name}, {"limit", word(to_string(static_cast<RefusedBy>(limit)))}});
+        }
         refused.put(l.refused_descriptors, {{"listener", l.name}, {"limit", "descriptors"}});
         for (const CloseReason reason : all_close_reasons) {
             closed.put(l.closed[static_cast<std::size_t>(reason)],

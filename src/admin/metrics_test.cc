@@ -153,7 +153,7 @@ TEST(Metrics, ValuesAndLabels) {
     status.listeners[1].name = "a\"b\\c";
     status.listeners[0].connections = 5;
     status.listeners[0].accepted = 1'234'567'890'123;
-    status.listeners[0].refused_max_connections = 6;
+    status.listeners[0].refused[0] = 6;
     status.listeners[1].refused_descriptors = 7;
     status.listeners[1].found_late = 21;
     status.listeners[1].closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 8;

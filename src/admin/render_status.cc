@@ -18,7 +18,7 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
     for (const ListenerStatus& one : listeners) {
         sum.connections += one.connections;
         sum.accepted += one.accepted;
-        sum.refused_max_connections += one.refused_max_connections;
+        add_to(sum.refused, one.refused);
         sum.refused_descriptors += one.refused_descriptors;
         add_to(sum.closed, one.closed);
         sum.items += one.items;
@@ -32,7 +32,10 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
 void write_counters(JsonWriter& json, const ListenerStatus& counted) {
     json.field("connections", counted.connections).field("accepted", counted.accepted);
     json.key("refused").begin_object();
-    json.field("max_connections", counted.refused_max_connections).field("descriptors", counted.refused_descriptors);
+    for (std::size_t limit = 0; limit < refused_by_count; ++limit) {
+        json.field(to_string(static_cast<RefusedBy>(limit)), counted.refused[limit]);
+    }
+    json.field("descriptors", counted.refused_descriptors);
     json.end_object();
     json.key("closed").begin_object();
     for (const CloseReason reason : all_close_reasons) {

@@ -127,7 +127,7 @@ ServerStatus two_listeners() {
     for (ListenerStatus& one : status.listeners) {
         one.connections = n++;
         one.accepted = n++;
-        one.refused_max_connections = n++;
+        one.refused[0] = n++;
         one.refused_descriptors = n++;
         for (auto& count : one.closed) count = n++;
         one.items = n++;

@@ -27,6 +27,7 @@ constexpr std::array<Row, close_reason_count> rows{{
     {CloseReason::item_too_large, ReasonKind::protocol, "item_too_large"},
     {CloseReason::too_many_bad_items, ReasonKind::protocol, "too_many_bad_items"},
     {CloseReason::out_of_memory, ReasonKind::resource, "out_of_memory"},
+    {CloseReason::shed, ReasonKind::resource, "shed"},
     {CloseReason::drained, ReasonKind::local, "drained"},
     {CloseReason::shutdown, ReasonKind::local, "shutdown"},
     {CloseReason::gateway_lost, ReasonKind::local, "gateway_lost"},

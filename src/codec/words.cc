@@ -11,6 +11,8 @@ namespace {
 constexpr std::array<std::string_view, 3> framing_words{"ndjson", "json", "length"};
 constexpr std::array<std::string_view, bad_item_count> bad_item_words{"not_json", "not_object", "no_key",    "bad_utf8",
                                                                       "too_deep", "too_large",  "bad_hello", "bad_seq"};
+constexpr std::array<std::string_view, refused_by_count> refused_words{"max_connections", "max_connections_per_peer",
+                                                                       "max_connections_per_prefix", "buffer_budget"};
 constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full", "sent", "acked"};
 
 }  // namespace
@@ -25,6 +27,8 @@ std::optional<Framing> parse_framing(std::string_view word) noexcept {
 }
 
 std::string_view to_string(BadItem kind) noexcept { return bad_item_words.at(static_cast<std::size_t>(kind)); }
+
+std::string_view to_string(RefusedBy limit) noexcept { return refused_words.at(static_cast<std::size_t>(limit)); }
 
 std::string_view to_string(Delivery delivery) noexcept { return delivery_words.at(static_cast<std::size_t>(delivery)); }
 

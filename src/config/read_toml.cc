@@ -13,10 +13,7 @@ namespace holdfast {
 namespace {
 
 /// Keys of the format that this version does not have: not a typing error, and not to be passed over in silence.
-constexpr std::array<std::pair<Section, std::string_view>, 5> later_keys{{
-    {Section::limits, "max_connections_per_peer"},
-    {Section::limits, "accept_rate"},
-    {Section::limits, "buffer_budget"},
+constexpr std::array<std::pair<Section, std::string_view>, 2> later_keys{{
     {Section::admin, "socket"},
     {Section::admin, "token_file"},
 }};

@@ -43,10 +43,13 @@ struct Connection : SlotHeader {
     std::uint8_t slow : 2 = 0;  ///< it proved alive after that, as a sleeping device does: not to be judged by silence
 
     // The stream handler's own notes.
-    bool untold : 1 = false;  ///< its `connected` event has not been given yet
-    bool spoke : 1 = false;   ///< its first item, or what should have been one, has been seen
-    bool named : 1 = false;   ///< its device has said who it is
-    bool held : 1 = false;    ///< nothing is read, and what was kept waits, until Shard::release
+    bool untold : 1 = false;             ///< its `connected` event has not been given yet
+    bool spoke : 1 = false;              ///< its first item, or what should have been one, has been seen
+    bool named : 1 = false;              ///< its device has said who it is
+    bool counts_for_peer : 1 = false;    ///< see Admission::Pass
+    bool counts_for_prefix : 1 = false;  ///< the same
+    bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
+    bool held : 1 = false;               ///< nothing is read, and what was kept waits, until Shard::release
 
     Tick opened;  ///< when it was accepted
 
@@ -62,6 +65,12 @@ struct Connection : SlotHeader {
     std::unique_ptr<Downlink> downlink;
     TextCell key;  ///< of the latest item
 };
+
+/// Bytes on the heap that a connection holds in buffers.
+[[nodiscard]] inline std::size_t buffered(const Connection& connection) noexcept {
+    const std::size_t unfinished = connection.unfinished ? connection.unfinished->capacity : 0;
+    return unfinished + (connection.downlink ? connection.downlink->queue.size() : 0);
+}
 
 // P7: the promise is 120 bytes of user memory for an idle connection, everything included. The slot is nearly all of
 // it; what remains is page rounding and the allocator. See docs/PERFORMANCE.md.

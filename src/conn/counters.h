@@ -37,7 +37,8 @@ private:
 struct ListenerCounters {
     Counter connections;
     Counter accepted;
-    Counter refused_max_connections;
+    std::array<Counter, refused_by_count> refused;
+    Counter accept_delays;
     Counter refused_descriptors;
     Counter accept_paused;  ///< 1 while it is
     std::array<Counter, close_reason_count> closed;

@@ -49,10 +49,10 @@ bool discards(CloseReason reason) {
 
 }  // namespace
 
-Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, ShardOptions options)
+Shard::Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, ShardOptions options)
     : reactor_(reactor),
       handler_(handler),
-      quota_(quota),
+      admission_(admission),
       policies_(std::move(options.policies)),
       started_(reactor.now()),
       started_at_(reactor.wall_now()),
@@ -63,7 +63,9 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, S
       asking_round_(shortest_asking_round(policies_)),
       canaries_on_(options.canaries),
       canaries_(reactor.now(), options.reactor + 1),
-      observations_(options.observed) {
+      observations_(options.observed),
+      rates_(options.rates),
+      large_(options.max_unfinished / 4) {
     if (asking_round_ > milliseconds(0)) asking_pace_.emplace(asking_round_, reactor.now());
     for (std::size_t i = 0; i < policies_.size(); ++i)
         listener_counters_.push_back(std::make_shared<ListenerCounters>());
@@ -177,8 +179,10 @@ void Shard::bury(const Dead& dead) {
 
     if (discards(death.reason)) discard_on_close(connection.fd);
     ::close(connection.fd);  // leaves the poller with it
+    admission_.buffers().change(buffered(connection), 0);
+    admission_.give_back(connection.peer.address,
+                         {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     registry_.erase(connection);
-    quota_.give_back();
 }
 
 /// A bound that a reload has brought is not broken by a silence that is older than it.

@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "conn/admission.h"
 #include "conn/asked_list.h"
 #include "conn/canaries.h"
 #include "conn/counters.h"
@@ -18,7 +20,6 @@
 #include "conn/plan_change.h"
 #include "conn/policy.h"
 #include "conn/probe_run.h"
-#include "conn/quota.h"
 #include "conn/registry.h"
 #include "conn/stream_handler.h"
 #include "conn/sweep_pace.h"
@@ -28,6 +29,12 @@
 
 namespace holdfast {
 
+/// What one connection may send in a second; what is beyond waits in the kernel. 0: no limit.
+struct RateLimits {
+    std::uint64_t items = 0;
+    std::uint64_t bytes = 0;
+};
+
 /// What a shard is made of.
 struct ShardOptions {
     unsigned reactor = 0;                  ///< its number
@@ -36,6 +43,7 @@ struct ShardOptions {
     std::vector<ListenerPolicy> policies;  ///< by listener index
     bool observed = false;                 ///< keep what observations() hands on
     bool canaries = false;                 ///< ask some ahead of time, for the sake of those
+    RateLimits rates = {};
 };
 
 /// A listener that a running shard gets.
@@ -61,7 +69,7 @@ class Shard final : public Reactor::Client {
 public:
     using Visit = std::function<void(Connection&)>;
 
-    Shard(Reactor& reactor, StreamHandler& handler, ConnectionQuota& quota, ShardOptions options);
+    Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, ShardOptions options);
 
     /// Before the reactor runs.
     void add_listener(UniqueFd socket);
@@ -157,6 +165,21 @@ private:
     void admit(Listener& listener, int fd, const Endpoint& peer);
     void pause_accepting(Listener& listener, int error);
     void resume_accepting(Listener& listener);
+    void delay_accepting(Listener& listener, SteadyTime until);
+    void accept_again_at(const Listener& listener, SteadyTime when);
+
+    // shard_limits.cc
+    /// What one connection has used up of its share of a second.
+    struct Spent {
+        std::uint64_t items = 0;
+        std::uint64_t bytes = 0;
+    };
+    void charge(Connection& connection, std::uint64_t items, std::uint64_t bytes);
+    void end_second();
+    void squeeze_if_large(Connection& connection);
+    void relieve();
+    void read_again_if_throttled(Token number);
+    void shed_some();
 
     // shard_change.cc
     struct Leaving {
@@ -222,7 +245,7 @@ private:
 
     Reactor& reactor_;
     StreamHandler& handler_;
-    ConnectionQuota& quota_;
+    Admission& admission_;
     std::vector<ListenerPolicy> policies_;
     const SteadyTime started_;
     const WallTime started_at_;
@@ -247,6 +270,11 @@ private:
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::vector<std::function<void()>> after_turn_;
+    const RateLimits rates_;
+    std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
+    std::vector<Token> over_rate_;            // not read until the second is over
+    std::vector<Token> squeezed_;             // not read until there is memory again
+    const std::size_t large_;                 // bytes of an unfinished item
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;
     std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number

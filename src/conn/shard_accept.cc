@@ -19,9 +19,14 @@ constexpr std::chrono::milliseconds accept_retry{100};
 /// False: nothing waits any more, or nothing can be taken.
 bool Shard::accept_from(Listener& listener) {
     for (int accepted = 0; accepted < accepts_per_turn; ++accepted) {
+        if (const auto due = admission_.bucket().wait(reactor_.now())) {
+            delay_accepting(listener, *due);
+            return false;
+        }
         SocketAddress peer;
         const int fd = ::accept4(listener.fd(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            admission_.bucket().take(reactor_.now());
             resume_accepting(listener);
             admit(listener, fd, to_endpoint(peer));
             continue;
@@ -43,14 +48,17 @@ bool Shard::accept_from(Listener& listener) {
 
 void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     ListenerCounters& counters = *listener_counters_[listener.index()];
-    const bool room = quota_.take();
-    Connection* connection = room ? registry_.insert() : nullptr;
+    Admission::Pass pass;
+    auto refused = admission_.take(peer.address, pass);
+    Connection* connection = refused ? nullptr : registry_.insert();
     if (connection == nullptr) {
-        if (room) quota_.give_back();
-        counters.refused_max_connections.increment();
+        if (!refused) admission_.give_back(peer.address, pass);
+        counters.refused[static_cast<std::size_t>(refused.value_or(RefusedBy::max_connections))].increment();
         ::close(fd);  // an orderly end: the device sees that it was turned away, not that the network failed
         return;
     }
+    connection->counts_for_peer = pass.peer;
+    connection->counts_for_prefix = pass.prefix;
     if (listener.outdated_queue()) static_cast<void>(change_plan(fd, policies_[listener.index()].plan));
     connection->fd = fd;
     connection->listener = listener.index();
@@ -73,7 +81,18 @@ void Shard::pause_accepting(Listener& listener, int error) {
         counters.refused_descriptors.increment();
         handler_.on_accept_paused(listener.index(), error);
     }
-    reactor_.run_at(reactor_.now() + accept_retry, [this, index = listener.index()] {
+    accept_again_at(listener, reactor_.now() + accept_retry);
+}
+
+/// The backlog waits until accept_rate allows for more.
+void Shard::delay_accepting(Listener& listener, SteadyTime until) {
+    if (!listener.paused()) listener.pause();
+    listener_counters_[listener.index()]->accept_delays.increment();
+    accept_again_at(listener, until);
+}
+
+void Shard::accept_again_at(const Listener& listener, SteadyTime when) {
+    reactor_.run_at(when, [this, index = listener.index()] {
         Listener& paused = listeners_[index];
         if (paused.closed() || !paused.paused()) return;
         if (const int again = paused.resume(); again != 0) pause_accepting(paused, again);

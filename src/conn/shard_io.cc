@@ -18,10 +18,26 @@ constexpr int reads_per_turn = 4;
 constexpr std::chrono::milliseconds first_ack_look{1};
 constexpr std::chrono::milliseconds last_ack_look{50};
 
+/// Settles the budget when what a connection holds may have changed.
+class BufferNote {
+public:
+    BufferNote(BufferBudget& budget, const Connection& connection)
+        : budget_(budget), connection_(connection), before_(buffered(connection)) {}
+    BufferNote(const BufferNote&) = delete;
+    BufferNote& operator=(const BufferNote&) = delete;
+    ~BufferNote() { budget_.change(before_, buffered(connection_)); }
+
+private:
+    BufferBudget& budget_;
+    const Connection& connection_;
+    const std::size_t before_;
+};
+
 }  // namespace
 
 void Shard::read(Connection& connection, ReadUntil until) {
-    if (connection.held) return;  // release() reads
+    if (connection.held) return;                                         // release() reads
+    if (connection.throttled && until == ReadUntil::short_read) return;  // whoever lifts it reads
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!reading_allowed()) break;
         const std::span<char> landing = buffer_.landing();
@@ -43,8 +59,10 @@ void Shard::read(Connection& connection, ReadUntil until) {
     read_later(connection);
 }
 
-/// Hands on what arrived. False: the connection is dying, or held.
+/// Hands on what arrived. False: the connection is dying, or must not be read on for now.
 bool Shard::take(Connection& connection, std::size_t arrived) {
+    const BufferNote note(admission_.buffers(), connection);
+    const std::uint64_t items = connection.items;
     connection.quiet = false;
     connection.bytes_in += arrived;
     listener_counters_[connection.listener]->bytes_in.add(arrived);
@@ -69,7 +87,9 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
     }
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
     connection.held = taken.hold;
-    return !taken.hold;
+    charge(connection, connection.items - items, arrived);
+    squeeze_if_large(connection);
+    return !taken.hold && !connection.throttled;
 }
 
 void Shard::release(Connection& connection) {
@@ -125,6 +145,7 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
     if (connection.downlink && connection.downlink->waiting() > 0) {
         if (connection.downlink->waiting() + framed.size() > policy_of(connection).downlink_queue)
             return SendOutcome::queue_full;
+        const BufferNote note(admission_.buffers(), connection);
         connection.downlink->queue.append(framed);
         return SendOutcome::queued;
     }
@@ -144,6 +165,7 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
 }
 
 void Shard::queue_downlink(Connection& connection, std::string_view framed) {
+    const BufferNote note(admission_.buffers(), connection);
     if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
     Downlink& downlink = *connection.downlink;
     downlink.queue.erase(0, std::exchange(downlink.sent, 0));
@@ -158,6 +180,7 @@ void Shard::queue_downlink(Connection& connection, std::string_view framed) {
 
 void Shard::flush_downlink(Connection& connection) {
     if (!connection.downlink) return;
+    const BufferNote note(admission_.buffers(), connection);
     Downlink& downlink = *connection.downlink;
     while (downlink.waiting() > 0) {
         const ssize_t sent =
@@ -169,7 +192,7 @@ void Shard::flush_downlink(Connection& connection) {
         connection.bytes_out += static_cast<std::uint64_t>(sent);
         listener_counters_[connection.listener]->bytes_out.add(static_cast<std::uint64_t>(sent));
     }
-    downlink.queue.clear();
+    downlink.queue = std::string();  // an idle connection holds no buffer
     downlink.sent = 0;
 }
 

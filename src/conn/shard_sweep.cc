@@ -26,6 +26,7 @@ void Shard::schedule_sweep() {
             ask_slice();
             if (canaries_on_) ask_canaries();
         }
+        relieve();
         asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
         schedule_sweep();
     });
@@ -45,7 +46,7 @@ void Shard::look_at(Connection& connection) {
     if (connection.untold && time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
         handler_.on_still_untold(connection, registry_.number_of(connection), time());
     }
-    if (!paused_ && !connection.held) {
+    if (!paused_ && !connection.held && !connection.throttled) {
         const DeadlineView view{
             .now = time().tick,
             .reading_since = std::max(reading_since_, policy.deadlines_since),

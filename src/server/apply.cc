@@ -290,7 +290,7 @@ void take_over(Worker& worker, ReactorPart& part) {
 
 ApplyReport Application::commit() {
     if (report_.applied.empty() && before_->config.canaries == wanted_.canaries) return std::move(report_);
-    parts_.quota.set_max(effective_max_connections(wanted_.limits));
+    parts_.admission.set(wanted_.limits, effective_max_connections(wanted_.limits));
     parts_.running.set(std::move(next_));
     std::vector<std::future<bool>> taken;
     for (std::size_t i = 0; i < parts_.workers.size(); ++i) {

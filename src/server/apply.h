@@ -7,7 +7,7 @@
 #include <holdfast/server.h>
 
 #include "base/clock.h"
-#include "conn/quota.h"
+#include "conn/admission.h"
 #include "server/notice_gate.h"
 #include "server/running.h"
 #include "server/worker.h"
@@ -19,7 +19,7 @@ namespace holdfast {
 struct ApplyParts {
     const Clock& clock;
     RunningNow& running;
-    ConnectionQuota& quota;
+    Admission& admission;
     NoticeGate& notices;
     const std::vector<std::unique_ptr<Worker>>& workers;
 };

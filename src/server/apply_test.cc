@@ -233,7 +233,7 @@ TEST(Apply, ALowerLimitDropsNobodyAndLetsNobodyInUntilThereIsRoom) {
     EXPECT_EQ(gateway.server().status().max_connections, 2U);
     TestDevice refused(gateway.bound("a"));
     EXPECT_TRUE(refused.ended());
-    EXPECT_EQ(gateway.status("a").refused_max_connections, 1U);
+    EXPECT_EQ(gateway.status("a").refused[static_cast<std::size_t>(RefusedBy::max_connections)], 1U);
     EXPECT_EQ(gateway.status("a").connections, 4U);
     for (int i = 0; i < 4; ++i)
         gateway.send_and_see(*devices[static_cast<std::size_t>(i)], "again " + std::to_string(i));

@@ -70,6 +70,14 @@ void report_differences(const ServerConfig& running, const ServerConfig& wanted,
     Lines limits(" in [limits]", out);
     limits.live("max_connections", running.limits.max_connections, wanted.limits.max_connections);
     limits.size("downlink_queue", running.limits.downlink_queue, wanted.limits.downlink_queue);
+    limits.live("max_connections_per_peer", running.limits.max_connections_per_peer,
+                wanted.limits.max_connections_per_peer);
+    limits.live("max_connections_per_prefix", running.limits.max_connections_per_prefix,
+                wanted.limits.max_connections_per_prefix);
+    limits.live("accept_rate", running.limits.accept_rate, wanted.limits.accept_rate);
+    limits.size("buffer_budget", running.limits.buffer_budget, wanted.limits.buffer_budget);
+    limits.restart("items_per_second", running.limits.items_per_second, wanted.limits.items_per_second);
+    limits.restart_size("bytes_per_second", running.limits.bytes_per_second, wanted.limits.bytes_per_second);
     Lines item(" in [item]", out);
     item.restart("key", running.item.key, wanted.item.key);
     item.restart_size("max_bytes", running.item.max_bytes, wanted.item.max_bytes);
@@ -95,6 +103,8 @@ ServerConfig without_restart(const ServerConfig& running, ServerConfig wanted) {
     wanted.reactors = running.reactors;
     wanted.closed_history = running.closed_history;
     wanted.item = running.item;
+    wanted.limits.items_per_second = running.limits.items_per_second;
+    wanted.limits.bytes_per_second = running.limits.bytes_per_second;
     wanted.observed = running.observed;
     wanted.on_notice = running.on_notice;
     return wanted;

@@ -68,11 +68,14 @@ class Server::Impl {
 public:
     explicit Impl(Running first)
         : run_(draw_run()),
-          quota_(effective_max_connections(first.config.limits)),
+          admission_(effective_max_connections(first.config.limits)),
           history_(first.config.closed_history),
           notices_(first.config.on_notice),
           reconciler_(clock_, reconcile_sources()),
-          running_(std::move(first)) {}
+          running_(std::move(first)) {
+        const LimitsConfig limits = running_.get()->config.limits;
+        admission_.set(limits, effective_max_connections(limits));
+    }
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
     ~Impl() { drain_until(SteadyTime{}); }
@@ -112,7 +115,7 @@ public:
     const std::uint32_t run_;
     const SteadyTime started_ = clock_.steady();
     const WallTime started_at_ = clock_.wall();
-    ConnectionQuota quota_;
+    Admission admission_;
     ClosedHistory history_;
     DeviceDirectory directory_;
     NoticeGate notices_;
@@ -138,14 +141,16 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
         auto pipeline =
             std::make_unique<Pipeline>(Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item},
                                        make_handler(i), history_, notices_);
-        workers_.push_back(std::make_unique<Worker>(clock_, quota_,
-                                                    ShardOptions{.reactor = i,
-                                                                 .max_connections = table_capacity(config.limits),
-                                                                 .max_unfinished = max_unfinished_bytes(config.item),
-                                                                 .policies = policies,
-                                                                 .observed = config.observed,
-                                                                 .canaries = config.canaries},
-                                                    std::move(pipeline)));
+        workers_.push_back(std::make_unique<Worker>(
+            clock_, admission_,
+            ShardOptions{.reactor = i,
+                         .max_connections = table_capacity(config.limits),
+                         .max_unfinished = max_unfinished_bytes(config.item),
+                         .policies = policies,
+                         .observed = config.observed,
+                         .canaries = config.canaries,
+                         .rates = {config.limits.items_per_second, config.limits.bytes_per_second}},
+            std::move(pipeline)));
         Shard& shard = workers_.back()->shard();
         for (std::size_t j = 0; j < bound.size(); ++j) {
             shard.add_listener(std::move(bound[j].sockets[i]));
@@ -183,7 +188,10 @@ ServerStatus Server::Impl::status() const {
     status.uptime = std::chrono::floor<milliseconds>(clock_.steady() - started_);
     status.started_at = started_at_;
     status.reactors = static_cast<unsigned>(workers_.size());
-    status.max_connections = quota_.max();
+    status.max_connections = admission_.quota().max();
+    status.buffer_bytes = admission_.buffers().used();
+    status.buffer_budget = admission_.buffers().limit();
+    status.buffer_stage = static_cast<unsigned>(admission_.buffers().stage());
     status.draining = draining_.load(std::memory_order_relaxed);
     for (const auto& worker : workers_) {
         const ShardCounters& counters = worker->shard().counters();
@@ -364,7 +372,7 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
     }
     return apply_config({.clock = impl_->clock_,
                          .running = impl_->running_,
-                         .quota = impl_->quota_,
+                         .admission = impl_->admission_,
                          .notices = impl_->notices_,
                          .workers = impl_->workers_},
                         config);

@@ -148,6 +148,21 @@ void check_rest(const ServerConfig& config, Violations& out) {
     report("item", "max_depth", outside(std::size_t{config.item.max_depth}, bounds::item_depth, format_count));
     report("limits", "max_connections", outside(config.limits.max_connections, bounds::max_connections, format_count));
     report("limits", "downlink_queue", outside(config.limits.downlink_queue, bounds::downlink_queue, format_size));
+    const LimitsConfig& limits = config.limits;
+    report("limits", "max_connections_per_peer",
+           outside(limits.max_connections_per_peer, bounds::max_connections, format_count));
+    report("limits", "max_connections_per_prefix",
+           outside(limits.max_connections_per_prefix, bounds::max_connections, format_count));
+    report("limits", "accept_rate", outside(limits.accept_rate, bounds::accept_rate, format_count));
+    report("limits", "buffer_budget", outside(limits.buffer_budget, bounds::buffer_budget, format_size));
+    if (const std::size_t least = 16 * config.item.max_bytes;
+        limits.buffer_budget != 0 && limits.buffer_budget < least) {
+        report("limits", "buffer_budget",
+               format_size(limits.buffer_budget) + " has no room for 16 of the largest items: write at least " +
+                   format_size(least) + ", lower max_bytes in [item], or write 0 for no budget");
+    }
+    report("limits", "items_per_second", outside(limits.items_per_second, bounds::per_second, format_count));
+    report("limits", "bytes_per_second", outside(limits.bytes_per_second, bounds::per_second, format_size));
     report("", "reactors", outside(std::size_t{config.reactors}, bounds::reactors, format_count));
     report("", "drain_time", outside(config.drain_time, bounds::drain_time, format_duration));
     report("", "closed_history", outside(config.closed_history, bounds::closed_history, format_count));

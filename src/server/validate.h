@@ -36,6 +36,9 @@ inline constexpr Bounds<std::size_t> item_bytes{16, std::size_t{1} << 20};
 inline constexpr Bounds<std::size_t> item_depth{1, 1'024};
 inline constexpr Bounds<std::size_t> max_connections{0, 100'000'000};
 inline constexpr Bounds<std::size_t> downlink_queue{std::size_t{1} << 10, std::size_t{64} << 20};
+inline constexpr Bounds<std::size_t> accept_rate{0, 1'000'000};
+inline constexpr Bounds<std::size_t> buffer_budget{0, std::size_t{1} << 40};
+inline constexpr Bounds<std::size_t> per_second{0, std::size_t{1} << 40};  // items or bytes
 inline constexpr Bounds<std::size_t> reactors{0, 128};
 inline constexpr Bounds<std::size_t> closed_history{0, 10'000'000};
 

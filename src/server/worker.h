@@ -21,7 +21,7 @@ namespace holdfast {
 /// destructor.
 class Worker {
 public:
-    Worker(const Clock& clock, ConnectionQuota& quota, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
+    Worker(const Clock& clock, Admission& admission, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     ~Worker();

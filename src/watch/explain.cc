@@ -113,6 +113,7 @@ Theme theme_of(CloseReason reason) {
         case CloseReason::too_many_bad_items:
             return Theme::framing;
         case CloseReason::out_of_memory:
+        case CloseReason::shed:
             return Theme::memory;
         case CloseReason::internal_error:
             return Theme::defect;

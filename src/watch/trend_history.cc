@@ -22,7 +22,8 @@ seconds rounded_up(seconds duration, seconds unit) { return (duration + unit - s
 TrendCounters counters_of(const ListenerStatus& listener) {
     TrendCounters counters;
     counters.accepted = listener.accepted;
-    counters.refused = listener.refused_max_connections + listener.refused_descriptors;
+    counters.refused = listener.refused_descriptors;
+    for (const std::uint64_t count : listener.refused) counters.refused += count;
     counters.closed = listener.closed;
     counters.items = listener.items;
     for (const std::uint64_t count : listener.bad_items) counters.bad_items += count;

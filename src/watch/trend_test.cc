@@ -61,7 +61,7 @@ TEST_F(TrendTest, TurnsCountersIntoWhatHappenedInEachSecond) {
     sample_after(seconds(1));
     devices().connections = 6;
     devices().accepted = 10;
-    devices().refused_max_connections = 3;
+    devices().refused[0] = 3;
     devices().refused_descriptors = 1;
     devices().closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 4;
     devices().items = 50;

@@ -1,0 +1,33 @@
+#include "conn/admission.h"
+
+namespace holdfast {
+
+void Admission::set(const LimitsConfig& limits, std::size_t max_connections) {
+    quota_.set_max(max_connections);
+    bucket_.set_rate(limits.accept_rate);
+    buffers_.set_limit(limits.buffer_budget);
+    per_peer_.store(limits.max_connections_per_peer, std::memory_order_relaxed);
+    per_prefix_.store(limits.max_connections_per_prefix, std::memory_order_relaxed);
+}
+
+std::optional<RefusedBy> Admission::take(const IpAddress& peer, Pass& pass) {
+    if (buffers_.stage() >= BufferStage::refuse_new) return RefusedBy::buffer_budget;
+    if (!quota_.take()) return RefusedBy::max_connections;
+    const std::size_t per_peer = per_peer_.load(std::memory_order_relaxed);
+    const std::size_t per_prefix = per_prefix_.load(std::memory_order_relaxed);
+    pass.peer = per_peer != 0 && peers_.take(peer, per_peer);
+    pass.prefix = per_prefix != 0 && prefixes_.take(peer, per_prefix);
+    if (pass.peer == (per_peer != 0) && pass.prefix == (per_prefix != 0)) return std::nullopt;
+    const RefusedBy by =
+        pass.peer || per_peer == 0 ? RefusedBy::max_connections_per_prefix : RefusedBy::max_connections_per_peer;
+    give_back(peer, pass);
+    return by;
+}
+
+void Admission::give_back(const IpAddress& peer, Pass pass) {
+    if (pass.peer) peers_.give_back(peer);
+    if (pass.prefix) prefixes_.give_back(peer);
+    quota_.give_back();
+}
+
+}  // namespace holdfast

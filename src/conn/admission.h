@@ -1,0 +1,54 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <holdfast/config.h>
+#include <holdfast/endpoint.h>
+#include <holdfast/server.h>
+
+#include "conn/accept_bucket.h"
+#include "conn/buffer_budget.h"
+#include "conn/peer_counts.h"
+#include "conn/quota.h"
+
+namespace holdfast {
+
+/// Who may come in: the limits on connections, shared by all reactors. Owns the counts; any thread.
+class Admission {
+public:
+    explicit Admission(std::size_t max_connections) : quota_(max_connections) {}
+
+    /// What a connection has taken, and gives back.
+    struct Pass {
+        bool peer = false;    ///< it is counted for its address
+        bool prefix = false;  ///< and for its prefix
+    };
+
+    /// Of a new configuration. Connections that are there stay, and those that were not counted are not.
+    void set(const LimitsConfig& limits, std::size_t max_connections);
+    /// The limit that turns it away, or nothing.
+    [[nodiscard]] std::optional<RefusedBy> take(const IpAddress& peer, Pass& pass);
+    void give_back(const IpAddress& peer, Pass pass);
+
+    [[nodiscard]] ConnectionQuota& quota() { return quota_; }
+    [[nodiscard]] const ConnectionQuota& quota() const { return quota_; }
+    [[nodiscard]] AcceptBucket& bucket() { return bucket_; }
+    [[nodiscard]] BufferBudget& buffers() { return buffers_; }
+    [[nodiscard]] const BufferBudget& buffers() const { return buffers_; }
+
+private:
+    ConnectionQuota quota_;
+    AcceptBucket bucket_;
+    BufferBudget buffers_;
+    std::atomic<std::size_t> per_peer_{0};    // 0: no limit
+    std::atomic<std::size_t> per_prefix_{0};  // 0: no limit
+    // One subscriber has an IPv4 address or an IPv6 /64 (RFC 4291, 2.5.4); an operator's site a /24 or a /48.
+    PeerCounts peers_{{.v4 = 32, .v6 = 64}};
+    PeerCounts prefixes_{{.v4 = 24, .v6 = 48}};
+};
+
+}  // namespace holdfast

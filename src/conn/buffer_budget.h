@@ -1,0 +1,47 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace holdfast {
+
+/// What is done about memory that runs out, in order. Each stage includes those before it.
+enum class BufferStage : std::uint8_t {
+    plenty,
+    pause_largest,  ///< whoever has much of an item unfinished is not read for now
+    refuse_new,     ///< no new connections
+    shed,           ///< connections that hold buffers end, the longest idle first
+};
+
+/// The bytes that all connections of the process hold in buffers, unfinished items and downlink queues, against one
+/// budget. Any thread.
+class BufferBudget {
+public:
+    void set_limit(std::size_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }  ///< 0: none
+    [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+    void change(std::size_t before, std::size_t after) noexcept {
+        if (before != after) used_.fetch_add(after - before, std::memory_order_relaxed);
+    }
+
+    [[nodiscard]] BufferStage stage() const noexcept {
+        const std::size_t limit = limit_.load(std::memory_order_relaxed);
+        const std::size_t used = used_.load(std::memory_order_relaxed);
+        if (limit == 0 || used < limit / 10 * 7) return BufferStage::plenty;
+        if (used < limit / 10 * 8) return BufferStage::pause_largest;
+        return used < limit / 10 * 9 ? BufferStage::refuse_new : BufferStage::shed;
+    }
+    /// How many bytes to get rid of until nobody need be shed any more.
+    [[nodiscard]] std::size_t over() const noexcept {
+        const std::size_t goal = limit() / 10 * 8;
+        return limit() != 0 && used() > goal ? used() - goal : 0;
+    }
+
+private:
+    std::atomic<std::size_t> limit_{0};
+    std::atomic<std::size_t> used_{0};
+};
+
+}  // namespace holdfast

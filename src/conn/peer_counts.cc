@@ -1,0 +1,56 @@
+#include "conn/peer_counts.h"
+
+#include <functional>
+#include <string_view>
+
+namespace holdfast {
+
+bool PeerCounts::take(const IpAddress& peer, std::size_t most) {
+    const IpAddress network = network_of(peer);
+    Part& part = part_of(network);
+    const std::lock_guard lock(part.mutex);
+    const auto [found, fresh] = part.counts.try_emplace(network, 0);
+    if (found->second >= most) {
+        if (fresh) part.counts.erase(found);
+        return false;
+    }
+    ++found->second;
+    return true;
+}
+
+void PeerCounts::give_back(const IpAddress& peer) {
+    const IpAddress network = network_of(peer);
+    Part& part = part_of(network);
+    const std::lock_guard lock(part.mutex);
+    const auto found = part.counts.find(network);
+    if (found != part.counts.end() && --found->second == 0) part.counts.erase(found);
+}
+
+std::size_t PeerCounts::networks() const {
+    std::size_t sum = 0;
+    for (const Part& part : parts_) {
+        const std::lock_guard lock(part.mutex);
+        sum += part.counts.size();
+    }
+    return sum;
+}
+
+IpAddress PeerCounts::network_of(const IpAddress& peer) const {
+    const unsigned bits = peer.is_v4() ? 96 + width_.v4 : width_.v6;
+    IpAddress network;
+    for (std::size_t i = 0; i < network.bytes.size(); ++i) {
+        const auto first = static_cast<unsigned>(8 * i);
+        if (first >= bits) break;
+        const unsigned kept = bits - first;
+        const unsigned mask = kept >= 8 ? 0xff : 0xff & ~(0xffU >> kept);
+        network.bytes[i] = static_cast<std::uint8_t>(peer.bytes[i] & mask);
+    }
+    return network;
+}
+
+std::size_t PeerCounts::Hash::operator()(const IpAddress& address) const noexcept {
+    const auto* bytes = reinterpret_cast<const char*>(address.bytes.data());
+    return std::hash<std::string_view>{}({bytes, address.bytes.size()});
+}
+
+}  // namespace holdfast

@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "conn/shard.h"
+
+namespace holdfast {
+
+/// Beyond its share of the second it is not read until that is over; what it took too much is a debt.
+void Shard::charge(Connection& connection, std::uint64_t items, std::uint64_t bytes) {
+    if ((rates_.items == 0 && rates_.bytes == 0) || drain_deadline_) return;
+    if (spent_.empty()) reactor_.run_at(reactor_.now() + std::chrono::seconds(1), [this] { end_second(); });
+    const Token number = registry_.number_of(connection);
+    Spent& spent = spent_[number];
+    spent.items += items;
+    spent.bytes += bytes;
+    const bool over =
+        (rates_.items != 0 && spent.items >= rates_.items) || (rates_.bytes != 0 && spent.bytes >= rates_.bytes);
+    if (!over || connection.throttled) return;
+    connection.throttled = true;
+    over_rate_.push_back(number);
+}
+
+void Shard::end_second() {
+    for (auto entry = spent_.begin(); entry != spent_.end();) {
+        Spent& spent = entry->second;
+        spent.items -= std::min(spent.items, rates_.items != 0 ? rates_.items : spent.items);
+        spent.bytes -= std::min(spent.bytes, rates_.bytes != 0 ? rates_.bytes : spent.bytes);
+        entry = spent.items == 0 && spent.bytes == 0 ? spent_.erase(entry) : std::next(entry);
+    }
+    if (!spent_.empty()) reactor_.run_at(reactor_.now() + std::chrono::seconds(1), [this] { end_second(); });
+    for (const Token number : std::exchange(over_rate_, {})) {
+        const auto debt = spent_.find(number);
+        const bool still = debt != spent_.end() && ((rates_.items != 0 && debt->second.items >= rates_.items) ||
+                                                    (rates_.bytes != 0 && debt->second.bytes >= rates_.bytes));
+        still ? over_rate_.push_back(number) : read_again_if_throttled(number);
+    }
+}
+
+void Shard::read_again_if_throttled(Token number) {
+    Connection* connection = registry_.find(number);
+    if (connection == nullptr || !connection->throttled) return;
+    connection->throttled = false;
+    read_later(*connection);
+}
+
+/// Memory is short: who has much of an item waits with the rest of it.
+void Shard::squeeze_if_large(Connection& connection) {
+    if (connection.throttled || !connection.unfinished || connection.unfinished->capacity < large_) return;
+    if (admission_.buffers().stage() == BufferStage::plenty || drain_deadline_) return;
+    connection.throttled = true;
+    squeezed_.push_back(registry_.number_of(connection));
+}
+
+/// Looks at the memory for buffers, at the sweep's pace.
+void Shard::relieve() {
+    const BufferStage stage = admission_.buffers().stage();
+    if (stage == BufferStage::shed) shed_some();
+    if (stage != BufferStage::plenty) return;
+    for (const Token number : std::exchange(squeezed_, {})) read_again_if_throttled(number);
+}
+
+/// Ends those that hold buffers and have been idle longest. A part of what is over at a time: other reactors shed too.
+void Shard::shed_some() {
+    std::vector<std::tuple<Tick, std::size_t, Connection*>> holders;
+    for (std::uint32_t slot = 1; slot <= registry_.highest_slot(); ++slot) {
+        Connection* connection = registry_.in_slot(slot);
+        if (connection == nullptr || buffered(*connection) == 0) continue;
+        holders.emplace_back(connection->last_item, buffered(*connection), connection);
+    }
+    std::sort(holders.begin(), holders.end(),
+              [](const auto& a, const auto& b) { return std::get<0>(a) < std::get<0>(b); });
+    std::size_t goal = admission_.buffers().over() / 4 + 1;
+    for (const auto& [idle_since, bytes, connection] : holders) {
+        close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
+        if (bytes >= goal) return;
+        goal -= bytes;
+    }
+}
+
+}  // namespace holdfast
