@@ -194,6 +194,20 @@ void add_sink(Families& out, const SinkStatus& sink) {
 }
 
 void add_pauses(Families& out, const ServerStatus& status) {
+    out.push_back(
+        Family("buffer_bytes", "What connections hold: unfinished items and downlink queues.", MetricType::Gauge)
+            .add(std::uint64_t{status.buffer_bytes})
+            .take());
+    out.push_back(Family("buffer_budget_bytes", "limits.buffer_budget; 0: no limit.", MetricType::Gauge)
+                      .add(std::uint64_t{status.buffer_budget})
+                      .take());
+    out.push_back(Family("buffer_stage",
+                         "What is done about it: 0 nothing, 1 the largest are not read, 2 nobody new, 3 shed.",
+                         MetricType::Gauge)
+                      .add(std::uint64_t{status.buffer_stage})
+                      .take());
+    out.push_back(per_listener(status, "accept_delays_total", "Times that accept_rate made the backlog wait.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.accept_delays; }));
     out.push_back(Family("reading_paused", "1 while the sink takes no more and devices wait.", MetricType::Gauge)
                       .add(std::uint64_t{status.reading_paused ? 1U : 0U})
                       .take());

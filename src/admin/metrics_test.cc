@@ -132,6 +132,7 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_sink_lag_events", "gauge"},
                                                       {"holdfast_sink_failed", "gauge"},
                                                       {"holdfast_reading_paused", "gauge"},
+                                                      {"holdfast_accept_delays_total", "counter"},
                                                       {"holdfast_accept_paused", "gauge"},
                                                       {"holdfast_alarm_active", "gauge"},
                                                       {"holdfast_registry_drift", "gauge"},
@@ -143,7 +144,10 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"process_open_fds", "gauge"},
                                                       {"process_max_fds", "gauge"},
                                                       {"process_resident_memory_bytes", "gauge"},
-                                                      {"holdfast_build_info", "gauge"}};
+                                                      {"holdfast_build_info", "gauge"},
+                                                      {"holdfast_buffer_bytes", "gauge"},
+                                                      {"holdfast_buffer_budget_bytes", "gauge"},
+                                                      {"holdfast_buffer_stage", "gauge"}};
     EXPECT_EQ(seen.types, expected);
 }
 

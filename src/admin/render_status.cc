@@ -115,6 +115,12 @@ std::string render_status(const ServerStatus& status, const SinkStatus* sink, in
         .field("silent", status.probes_silent)
         .end_object();
     json.field("events", status.events).field("stale_commands", status.stale_commands);
+    json.key("buffers")
+        .begin_object()
+        .field("bytes", status.buffer_bytes)
+        .field("budget", status.buffer_budget)
+        .field("stage", status.buffer_stage)
+        .end_object();
     if (watch != nullptr) write_watch(json, *watch);
     write_sink(json, sink);
     json.key("listeners").begin_array();

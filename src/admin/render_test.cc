@@ -182,13 +182,14 @@ TEST(Render, StatusSaysAllOfTheGateway) {
         << json;
     EXPECT_NE(
         json.find(R"("probes":{"alive":8,"silent":9},"events":10,"stale_commands":11,)"
+                  R"("buffers":{"bytes":0,"budget":0,"stage":0},)"
                   R"("sink":{"type":"file","events":12,"lag_events":13,"bytes":14,"full":true,"error":"no space"},)"),
         std::string::npos)
         << json;
     EXPECT_EQ(json.find("alarms_active"), std::string::npos);
     WatchStatus watch;
     watch.alarms_active = {1, 0, 2};
-    EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"(11,"alarms_active":3,"registry_drift":null,"sink")"),
+    EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"(0},"alarms_active":3,"registry_drift":null,"sink")"),
               std::string::npos);
     watch.registry_drift = 4;
     EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"("registry_drift":4,)"), std::string::npos);

@@ -148,13 +148,9 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
 
 TEST_F(LoadConfig, KeysOfLaterVersionsAreNotTakenForTypingErrors) {
     EXPECT_THAT(
-        errors("[limits]\nmax_connections_per_peer = 5\naccept_rate = 5\nbuffer_budget = \"1MiB\"\n"
-               "[admin]\nsocket = \"x\"\ntoken_file = \"x\"\n"),
-        ElementsAre("gateway.toml:2: \"max_connections_per_peer\" in [limits] is not in this version: remove it",
-                    "gateway.toml:3: \"accept_rate\" in [limits] is not in this version: remove it",
-                    "gateway.toml:4: \"buffer_budget\" in [limits] is not in this version: remove it",
-                    "gateway.toml:6: \"socket\" in [admin] is not in this version: remove it",
-                    "gateway.toml:7: \"token_file\" in [admin] is not in this version: remove it"));
+        errors("[admin]\nsocket = \"x\"\ntoken_file = \"x\"\n"),
+        ElementsAre("gateway.toml:2: \"socket\" in [admin] is not in this version: remove it",
+                    "gateway.toml:3: \"token_file\" in [admin] is not in this version: remove it"));
     EXPECT_THAT(errors("[sink]\ntype = \"kafka\"\n"),
                 ElementsAre("gateway.toml:2: type in [sink]: \"kafka\" is not one that this version has: write "
                             "\"stdout\", \"file\", \"none\", \"spool\" or \"nats\""));

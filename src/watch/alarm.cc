@@ -3,8 +3,9 @@
 namespace holdfast {
 
 const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
-    AlarmKind::population_drop, AlarmKind::reconnect_storm,       AlarmKind::bad_items,     AlarmKind::accept_paused,
-    AlarmKind::sink_lag,        AlarmKind::keepalive_ineffective, AlarmKind::registry_drift};
+    AlarmKind::population_drop, AlarmKind::reconnect_storm, AlarmKind::bad_items,
+    AlarmKind::accept_paused,   AlarmKind::sink_lag,        AlarmKind::keepalive_ineffective,
+    AlarmKind::registry_drift,  AlarmKind::buffer_pressure};
 
 std::string_view to_string(AlarmKind kind) noexcept {
     switch (kind) {
@@ -22,6 +23,8 @@ std::string_view to_string(AlarmKind kind) noexcept {
             return "keepalive_ineffective";
         case AlarmKind::registry_drift:
             return "registry_drift";
+        case AlarmKind::buffer_pressure:
+            return "buffer_pressure";
     }
     return "unknown";
 }

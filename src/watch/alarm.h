@@ -24,8 +24,9 @@ enum class AlarmKind : std::uint8_t {
     sink_lag,               ///< the sink takes no events: devices wait
     keepalive_ineffective,  ///< connections end by read_idle or retransmission where keep-alive should have found them
     registry_drift,         ///< registry and kernel disagree
+    buffer_pressure,        ///< the memory for buffers runs out: devices wait, are turned away, or are shed
 };
-inline constexpr std::size_t alarm_kind_count = 7;
+inline constexpr std::size_t alarm_kind_count = 8;
 extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 

@@ -37,6 +37,7 @@ private:
     std::vector<std::uint8_t> watched_;                                       // those that are there
     SinkWatch sink_;
     DriftWatch drift_;
+    BufferWatch buffers_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
@@ -88,6 +89,7 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     for (const ListenerStatus& status : input.status.listeners) watch_of(status).look(look, status);
     sink_.look(book_, input);
     drift_.look(book_, input);
+    buffers_.look(book_, input);
     return book_.take_news();
 }
 

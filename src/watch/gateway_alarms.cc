@@ -144,4 +144,32 @@ void DriftWatch::explain(Alarm& alarm, const Reconciliation& reconciled) {
                      "/v1/reconciliation with the log.";
 }
 
+void BufferWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const bool wrong = input.status.buffer_stage > 0;
+    if (!wrong && !episode_.active()) return;
+    if (!episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::buffer_pressure, input);
+        explain(alarm, input.status);
+        episode_.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(book);
+    alarm.population_now = population_of(input.status);
+    if (wrong) explain(alarm, input.status);
+    episode_.see(book, input.now, !wrong, plenty_for);
+}
+
+void BufferWatch::explain(Alarm& alarm, const ServerStatus& status) {
+    alarm.count = status.buffer_bytes;
+    alarm.summary = with_commas(status.buffer_bytes) + " of " + with_commas(status.buffer_budget) +
+                    " bytes for buffers are in use: ";
+    alarm.summary += status.buffer_stage == 1   ? "the largest unfinished items wait"
+                     : status.buffer_stage == 2 ? "new connections are turned away"
+                                                : "the longest idle holders are shed";
+    alarm.cause =
+        "Many devices have sent parts of large items and not their ends, or do not read what is sent to them.";
+    alarm.advice =
+        "Look at holdfast closed --reason shed for who they are; lower max_bytes in [item] or downlink_queue, or raise "
+        "buffer_budget in [limits] if the machine has the memory.";
+}
+
 }  // namespace holdfast

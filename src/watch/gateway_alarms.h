@@ -50,4 +50,17 @@ private:
     Episode episode_;
 };
 
+/// buffer_pressure: something is done about the memory for buffers (ServerStatus::buffer_stage).
+class BufferWatch {
+public:
+    static constexpr std::chrono::seconds plenty_for{10};  ///< then it is cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const ServerStatus& status);
+
+    Episode episode_;
+};
+
 }  // namespace holdfast

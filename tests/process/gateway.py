@@ -235,6 +235,16 @@ class Gateway:
     def status(self):
         return self.ask("GET", "/v1/status")
 
+    def wait_status(self, predicate, within=PATIENCE):
+        """/v1/status, once it is as wanted."""
+        deadline = time.monotonic() + within
+        while True:
+            status = self.status()
+            if predicate(status):
+                return status
+            assert time.monotonic() < deadline, f"the status stays {status}{self.tail()}"
+            time.sleep(0.02)
+
     def send(self, conn, message):
         """The HTTP status of a downlink: 202, or 404 and 429 as API.md has it."""
         return self.request("POST", f"/v1/connections/{conn}/messages", message)[0]

@@ -19,7 +19,7 @@ KINDS = {
     "network": {"keepalive_expired", "retransmit_expired", "window_stalled", "unreachable"},
     "policy": {"read_idle", "item_deadline", "kicked", "superseded"},
     "protocol": {"item_too_large", "too_many_bad_items"},
-    "resource": {"out_of_memory"},
+    "resource": {"out_of_memory", "shed"},
     "local": {"drained", "shutdown", "gateway_lost", "internal_error"},
 }
 KIND_OF = {reason: kind for kind, words in KINDS.items() for reason in words}
@@ -181,7 +181,7 @@ def test_every_reason_of_the_header_was_produced(stage, faulty):
     assert words, "reason.h has another form now: adapt this test"
     produced = {outcome(stage, name).record.reason for name in reasons.SAMPLES}
     produced |= {record.reason for record in [*stage.stopped, *faulty.values()]}
-    assert produced == words - {"gateway_lost"}  # of a fleet: test_fleet.py
+    assert produced == words - {"gateway_lost", "shed"}  # of a fleet: test_fleet.py; of memory: test_limits.py
     assert words == set(KIND_OF)
 
 

@@ -1,0 +1,97 @@
+#include "conn/admission.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+
+IpAddress ip(const char* text) { return parse_ip_address(text).value(); }
+
+TEST(Admission, CountsByPeerAndByPrefix) {
+    Admission admission(100);
+    admission.set({.max_connections_per_peer = 2, .max_connections_per_prefix = 3}, 100);
+    Admission::Pass first;
+    Admission::Pass pass;
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), first), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), RefusedBy::max_connections_per_peer);
+    EXPECT_EQ(admission.take(ip("10.0.0.2"), pass), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.3"), pass), RefusedBy::max_connections_per_prefix);
+    EXPECT_EQ(admission.take(ip("10.0.1.3"), pass), std::nullopt);
+    admission.give_back(ip("10.0.0.1"), first);
+    EXPECT_EQ(admission.take(ip("10.0.0.3"), pass), std::nullopt);
+}
+
+TEST(Admission, AnIpv6SubscriberIsASixtyFour) {
+    Admission admission(100);
+    admission.set({.max_connections_per_peer = 1}, 100);
+    Admission::Pass pass;
+    EXPECT_EQ(admission.take(ip("2001:db8:1:1::1"), pass), std::nullopt);
+    EXPECT_EQ(admission.take(ip("2001:db8:1:1:ffff::2"), pass), RefusedBy::max_connections_per_peer);
+    EXPECT_EQ(admission.take(ip("2001:db8:1:2::1"), pass), std::nullopt);
+}
+
+TEST(Admission, WhoIsTurnedAwayTakesNothing) {
+    Admission admission(2);
+    admission.set({.max_connections_per_peer = 1}, 2);
+    Admission::Pass pass;
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), std::nullopt);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), RefusedBy::max_connections_per_peer);
+    EXPECT_EQ(admission.take(ip("10.0.0.2"), pass), std::nullopt);
+    EXPECT_EQ(admission.take(ip("10.0.0.3"), pass), RefusedBy::max_connections);
+}
+
+TEST(AcceptBucket, LetsSoManyInASecondAndATenthOfThatAtOnce) {
+    AcceptBucket bucket;
+    bucket.set_rate(1000);
+    SteadyTime now{std::chrono::hours(1)};
+    int taken = 0;
+    const SteadyTime end = now + std::chrono::seconds(2);
+    while (now < end) {
+        while (!bucket.wait(now)) {
+            bucket.take(now);
+            ++taken;
+        }
+        EXPECT_GT(*bucket.wait(now), now);
+        now = *bucket.wait(now);
+    }
+    EXPECT_GE(taken, 2'000);
+    EXPECT_LE(taken, 2'102);
+    bucket.set_rate(0);
+    EXPECT_FALSE(bucket.wait(now));
+}
+
+TEST(AcceptBucket, ALowRateIsKeptToo) {
+    AcceptBucket bucket;
+    bucket.set_rate(2);
+    SteadyTime now{std::chrono::hours(1)};
+    int taken = 0;
+    for (int step = 0; step < 1'000; ++step, now += milliseconds(10)) {
+        if (bucket.wait(now)) continue;
+        bucket.take(now);
+        ++taken;
+    }
+    EXPECT_GE(taken, 20);
+    EXPECT_LE(taken, 22);
+}
+
+TEST(BufferBudget, StagesFollowWhatIsUsed) {
+    BufferBudget budget;
+    budget.change(0, 1'000);
+    EXPECT_EQ(budget.stage(), BufferStage::plenty);
+    budget.set_limit(1'000);
+    EXPECT_EQ(budget.stage(), BufferStage::shed);
+    EXPECT_EQ(budget.over(), 200U);
+    budget.change(1'000, 850);
+    EXPECT_EQ(budget.stage(), BufferStage::refuse_new);
+    budget.change(100, 0);
+    EXPECT_EQ(budget.stage(), BufferStage::pause_largest);
+    budget.change(100, 0);
+    EXPECT_EQ(budget.stage(), BufferStage::plenty);
+    EXPECT_EQ(budget.over(), 0U);
+}
+
+}  // namespace
+}  // namespace holdfast
