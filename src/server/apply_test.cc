@@ -110,10 +110,15 @@ TEST(Apply, ARenamedListenerRefusesNobody) {
     named.address = to_string(gateway.bound("a"));
     static_cast<void>(gateway.apply(config_of({named})));
     std::atomic<bool> stop{false};
+    std::atomic<bool> called{false};
     std::map<int, int> outcomes;  // by errno; the thread's until it has ended
     std::thread caller([&, at = gateway.bound("name-0")] {
-        for (int i = 0; i < 10'000 && !stop; ++i) ++outcomes[TestDevice(at).error()];
+        for (int i = 0; i < 10'000 && !stop; ++i) {
+            ++outcomes[TestDevice(at).error()];
+            called = true;
+        }
     });
+    while (!called) std::this_thread::yield();  // on a busy machine all could be over before it begins
     for (int i = 1; i <= 20; ++i) {
         named.name = "name-" + std::to_string(i);
         static_cast<void>(gateway.apply(config_of({named})));

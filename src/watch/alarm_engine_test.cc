@@ -123,13 +123,13 @@ TEST_F(Alarms, APauseBetweenTwoLooksCounts) {
 }
 
 TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
-    gateway_.status().buffer_budget = 1'000;
-    gateway_.status().buffer_bytes = 850;
-    gateway_.status().buffer_stage = 2;
+    gateway_.status.buffer_budget = 1'000;
+    gateway_.status.buffer_bytes = 850;
+    gateway_.status.buffer_stage = 2;
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::buffer_pressure);
     EXPECT_EQ(only().summary, "850 of 1,000 bytes for buffers are in use: new connections are turned away");
-    gateway_.status().buffer_stage = 0;
+    gateway_.status.buffer_stage = 0;
     gateway_.seconds(9);
     EXPECT_THAT(gateway_.active(), SizeIs(1));
     gateway_.seconds(3);
