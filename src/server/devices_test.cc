@@ -120,6 +120,16 @@ TEST_F(DevicesOf, ABadItemTakesItsNumberAndIsAcknowledgedLikeAnother) {
     EXPECT_EQ(again.line(), R"({"resume":4})");
 }
 
+TEST_F(DevicesOf, AnItemTooLargeIsNotSentForEver) {
+    TestDevice device = greet(R"({"id":"d1","session":"s1"})");
+    EXPECT_EQ(device.line(), R"({"resume":0})");
+    device.send_raw(item(1) + R"({"ip":"10.0.0.1","seq":2,"more":")" + std::string(70'000, 'x') + "\"}\n");
+    see("refused d1 2");
+    see("closed d1 item_too_large");
+    TestDevice again = greet(R"({"id":"d1","session":"s1"})");
+    EXPECT_EQ(again.line(), R"({"resume":2})");
+}
+
 TEST_F(DevicesOf, AGapIsToldOnceAndWhatCameInItIsDropped) {
     TestDevice device = greet(R"({"id":"d1","session":"s1"})");
     EXPECT_EQ(device.line(), R"({"resume":0})");

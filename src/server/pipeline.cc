@@ -67,11 +67,11 @@ Pipeline::Step Pipeline::on_frame(Connection& connection, Token number, std::spa
     connection.spoke = true;
     if (connection.untold && frame.kind != Frame::Kind::item) give_connected(connection, number, {}, time);
     if (frame.kind == Frame::Kind::too_large) {
-        static_cast<void>(on_bad_item(arrival, BadItem::too_large));
+        static_cast<void>(on_unreadable(arrival, BadItem::too_large));
         return {.next = 0, .end = CloseReason::item_too_large, .detail = "item.max_bytes is the limit"};
     }
     Step step = frame.kind == Frame::Kind::malformed
-                    ? on_malformed(arrival)
+                    ? on_unreadable(arrival, BadItem::not_json)
                     : on_item(arrival, {window.data() + frame.begin, frame.end - frame.begin});
     const bool resync = frame.kind == Frame::Kind::item && connection.bad_items_in_row > 0 &&
                         listeners_[connection.listener].framing == Framing::json;

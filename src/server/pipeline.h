@@ -90,7 +90,8 @@ private:
     [[nodiscard]] Step on_item(const Arrival& arrival, std::string_view text);
     [[nodiscard]] Step on_numbered_item(const Arrival& arrival, std::string_view text,
                                         const ItemDecoder::Decoded& decoded);
-    [[nodiscard]] Step on_malformed(const Arrival& arrival);
+    /// Of bytes that are no text to decode: of a device that numbers its items they take a number all the same.
+    [[nodiscard]] Step on_unreadable(const Arrival& arrival, BadItem kind);
     [[nodiscard]] Step refuse(const Arrival& arrival, BadItem kind);
     [[nodiscard]] Step on_hello(const Arrival& arrival, const Hello& hello);
     [[nodiscard]] Step on_bad_item(const Arrival& arrival, BadItem kind);

@@ -73,9 +73,9 @@ Pipeline::Step Pipeline::refuse(const Arrival& arrival, BadItem kind) {
     return on_bad_item(arrival, kind);
 }
 
-Pipeline::Step Pipeline::on_malformed(const Arrival& arrival) {
+Pipeline::Step Pipeline::on_unreadable(const Arrival& arrival, BadItem kind) {
     const bool numbered = arrival.device != nullptr && arrival.device->counts();
-    return numbered ? refuse(arrival, BadItem::not_json) : on_bad_item(arrival, BadItem::not_json);
+    return numbered ? refuse(arrival, kind) : on_bad_item(arrival, kind);
 }
 
 }  // namespace holdfast
