@@ -179,6 +179,24 @@ void add_spool(Families& out, const SinkStatus::SpoolPart& spool) {
     out.push_back(std::move(lag).take());
 }
 
+void add_nats(Families& out, const SinkStatus::NatsPart& nats) {
+    const auto add = [&out](const char* name, const char* help, MetricType type, auto value) {
+        out.push_back(Family(name, help, type).add(value).take());
+    };
+    add("nats_connected", "1 while there is a connection to NATS.", MetricType::Gauge,
+        std::uint64_t{nats.connected ? 1U : 0U});
+    add("nats_failed", "1 while events cannot be published to NATS; they wait in the spool.", MetricType::Gauge,
+        std::uint64_t{nats.error.empty() ? 0U : 1U});
+    add("nats_published_position", "JetStream has every event up to this position of the spool.", MetricType::Gauge,
+        nats.published);
+    add("nats_reconnects_total", "Connections to NATS after the first.", MetricType::Counter, nats.reconnects);
+    add("nats_retries_total", "Times that messages without an acknowledgement were sent again.", MetricType::Counter,
+        nats.retries);
+    add("nats_duplicates_total", "Messages that JetStream had already.", MetricType::Counter, nats.duplicates);
+    add("sink_lag_seconds", "Age of the oldest event that is not in NATS yet.", MetricType::Gauge,
+        std::chrono::duration<double>(nats.lag).count());
+}
+
 void add_sink(Families& out, const SinkStatus& sink) {
     out.push_back(Family("sink_events_total", "Events that the sink has taken over.", MetricType::Counter)
                       .add(sink.events)
@@ -191,6 +209,7 @@ void add_sink(Families& out, const SinkStatus& sink) {
                       .add(std::uint64_t{sink.error.empty() ? 0U : 1U})
                       .take());
     if (sink.spool) add_spool(out, *sink.spool);
+    if (sink.nats) add_nats(out, *sink.nats);
 }
 
 void add_pauses(Families& out, const ServerStatus& status) {

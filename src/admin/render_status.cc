@@ -77,6 +77,16 @@ void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
     json.end_array().end_object();
 }
 
+void write_nats(JsonWriter& json, const SinkStatus::NatsPart& nats) {
+    json.key("nats").begin_object().field("connected", nats.connected).field("server", nats.server);
+    json.field("stream", nats.stream).field("published_position", nats.published);
+    json.field("lag_events", nats.lag_events).field("lag_s", as_seconds(nats.lag));
+    json.field("reconnects", nats.reconnects).field("retries", nats.retries).field("duplicates", nats.duplicates);
+    json.field("guarantee", nats.guarantee).key("error");
+    write_or_null(json, nats.error);
+    json.end_object();
+}
+
 void write_sink(JsonWriter& json, const SinkStatus* sink) {
     json.key("sink");
     if (sink == nullptr) {
@@ -87,6 +97,7 @@ void write_sink(JsonWriter& json, const SinkStatus* sink) {
     json.field("bytes", sink->bytes).field("full", sink->full).key("error");
     write_or_null(json, sink->error);
     if (sink->spool) write_spool(json, *sink->spool);
+    if (sink->nats) write_nats(json, *sink->nats);
     json.end_object();
 }
 

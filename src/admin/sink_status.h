@@ -31,6 +31,21 @@ struct SinkStatus {
         std::vector<GroupPart> groups;
     };
 
+    /// Where the events of a spool go on to.
+    struct NatsPart {
+        std::string server;  ///< in use, or the last that was; without a password
+        std::string stream;
+        bool connected = false;
+        std::uint64_t published = 0;      ///< JetStream has everything up to this position
+        std::uint64_t lag_events = 0;     ///< beyond it
+        std::chrono::milliseconds lag{};  ///< age of the oldest of those
+        std::uint64_t reconnects = 0;
+        std::uint64_t retries = 0;     ///< times that it sent again what had not been acknowledged
+        std::uint64_t duplicates = 0;  ///< messages that JetStream had already
+        std::string guarantee;         ///< what its acknowledgement survives
+        std::string error;             ///< empty while it publishes
+    };
+
     std::string type;              ///< "stdout", "file", "none", "spool", "nats"
     std::uint64_t events = 0;      ///< taken over since start
     std::uint64_t lag_events = 0;  ///< of those, not written yet
@@ -38,6 +53,7 @@ struct SinkStatus {
     bool full = false;             ///< it takes no more for now: devices wait
     std::string error = {};        ///< why it cannot write; empty while it can
     std::optional<SpoolPart> spool = {};
+    std::optional<NatsPart> nats = {};
 };
 
 /// Called on admin threads, several at once.

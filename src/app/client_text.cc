@@ -61,6 +61,19 @@ std::string spool_text(const AnswerView& status) {
     return out;
 }
 
+std::string nats_text(const AnswerView& status) {
+    const bool connected = status.flag("/sink/nats/connected");
+    std::string out =
+        line("nats", (connected ? "connected to " : "away, last at ") + printable(status.text("/sink/nats/server")) +
+                         ", stream " + printable(status.text("/sink/nats/stream")) + ", " +
+                         human_count(status.count("/sink/nats/lag_events")) + " events behind (" +
+                         human_seconds(status.real("/sink/nats/lag_s")) + "), " +
+                         human_count(status.count("/sink/nats/reconnects")) + " reconnects");
+    const std::string guarantee = status.text("/sink/nats/guarantee");
+    if (!guarantee.empty()) out += line("", printable(guarantee));
+    return out;
+}
+
 std::string warnings(const AnswerView& status) {
     std::string out;
     if (status.flag("/draining")) out += "! draining: it accepts no more connections and stops\n";
@@ -77,6 +90,8 @@ std::string warnings(const AnswerView& status) {
     }
     const std::string trouble = status.text("/sink/error");
     if (!trouble.empty()) out += "! the sink cannot write: " + printable(trouble) + "\n";
+    const std::string away = status.text("/sink/nats/error");
+    if (!away.empty()) out += "! events wait in the spool for NATS: " + printable(away) + "\n";
     const std::uint64_t quarantined = status.count("/sink/spool/quarantined_events");
     if (quarantined > 0) {
         out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +
@@ -126,6 +141,7 @@ std::string status_text(const AnswerView& status) {
     }
     if (status.has("/sink/type")) out += line("sink", sink_line(status));
     if (status.has("/sink/spool")) out += spool_text(status);
+    if (status.has("/sink/nats/stream")) out += nats_text(status);
     out += line("detect_within", printable(status.text("/detect_within")) + ": " + plan_line(status));
     return out + "\n" + listeners_text(status);
 }

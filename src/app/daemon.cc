@@ -209,7 +209,13 @@ void Daemon::watch_over() {
 
 SinkHealth Daemon::sink_health() const {
     const SinkStatus status = sink_.status();
-    return {.events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
+    SinkHealth health{
+        .events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
+    if (status.nats) {
+        health.lag_events -= status.nats->lag_events;
+        health.forwarding = {status.nats->lag_events, status.nats->lag, status.nats->error};
+    }
+    return health;
 }
 
 void Daemon::wait_for_end() {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "config/option.h"
@@ -86,6 +87,7 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     options.retain_bytes = config.retain_bytes;
     options.retain_age = config.retain_age;
     options.required_groups = group_names(config.required_groups);
+    if (config.type == SinkType::nats) options.required_groups.emplace_back(nats_group);
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_recovered = [this] { log_.info("sink writes again"); };
     options.on_quarantine = [this](const std::string& report) { log_.error(report); };
@@ -101,6 +103,10 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config) {
     sink_ = std::move(sink);
     const SpoolStatus status = spool_->status();
     log_.info("spool", {{"path", config.path}, {"id", status.id}, {"last_position", std::to_string(status.last)}});
+    if (config.type != SinkType::nats) return std::nullopt;
+    auto nats = NatsOutput::start(*spool_, config, log_);
+    if (!nats) return nats.error();
+    nats_ = std::move(nats).value();
     return std::nullopt;
 }
 
@@ -131,13 +137,25 @@ SinkStatus Sinks::status() const {
     status.full = figures.full;
     status.error = figures.error;
     if (spool_) status.spool = spool_part(spool_->status());
+    if (nats_) {
+        status.nats = nats_->status();
+        status.lag_events += status.nats->lag_events;
+    }
     return status;
 }
 
-std::uint64_t Sinks::stop(std::chrono::milliseconds patience) { return sink_ ? sink_->stop(patience) : 0; }
+/// What does not reach NATS in time stays in the spool: it is not lost.
+std::uint64_t Sinks::stop(std::chrono::milliseconds patience) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const std::uint64_t lost = sink_ ? sink_->stop(patience) : 0;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (nats_) nats_->stop(std::max(left, std::chrono::milliseconds(0)));
+    return lost;
+}
 
 void Sinks::give_up() {
     if (sink_) sink_->give_up();
+    if (nats_) nats_->give_up();
 }
 
 }  // namespace holdfast

@@ -10,6 +10,7 @@
 
 #include "admin/sink_status.h"
 #include "app/log.h"
+#include "app/nats_output.h"
 #include "config/daemon_config.h"
 #include "sink/sink.h"
 #include "sink/spool_sink.h"
@@ -32,7 +33,8 @@ public:
     [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkConfig& config);
     void reopen();
     [[nodiscard]] SinkStatus status() const;
-    [[nodiscard]] Spool* spool() const { return spool_.get(); }  ///< null: it has none
+    [[nodiscard]] Spool* spool() const { return spool_.get(); }     ///< null: it has none
+    [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< null: the sink is another
 
     /// Writes what waits, for at most `patience`; the number of events that are lost with this process.
     std::uint64_t stop(std::chrono::milliseconds patience);
@@ -50,6 +52,7 @@ private:
     std::unique_ptr<Sink> sink_;       // null: events are discarded
     StreamSink* stream_ = nullptr;     // sink_, if it is one
     SpoolSink* spool_sink_ = nullptr;  // the same
+    std::unique_ptr<NatsOutput> nats_;
 };
 
 }  // namespace holdfast

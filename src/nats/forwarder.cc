@@ -53,8 +53,10 @@ public:
 
     [[nodiscard]] ForwarderStatus status() const override;
     void stop(milliseconds patience) override;
+    void give_up() override { stop_within(milliseconds(0)); }
 
 private:
+    void stop_within(milliseconds patience);
     void run();
     [[nodiscard]] bool ended();
     [[nodiscard]] bool find_start();
@@ -119,13 +121,15 @@ ForwarderStatus SpoolForwarder::status() const {
     return out;
 }
 
+void SpoolForwarder::stop_within(milliseconds patience) {
+    const std::lock_guard lock(mutex_);
+    const auto at = Steady::now() + patience;
+    stop_at_ = stop_at_ ? std::min(*stop_at_, at) : at;
+    stopping_.notify_all();
+}
+
 void SpoolForwarder::stop(milliseconds patience) {
-    {
-        const std::lock_guard lock(mutex_);
-        const auto at = Steady::now() + patience;
-        stop_at_ = stop_at_ ? std::min(*stop_at_, at) : at;
-        stopping_.notify_all();
-    }
+    stop_within(patience);
     if (thread_.joinable()) thread_.join();
 }
 

@@ -51,6 +51,7 @@ public:
     [[nodiscard]] virtual ForwarderStatus status() const = 0;
     /// Publishes what is in the spool, for at most `patience` and while there is a connection, then ends.
     virtual void stop(std::chrono::milliseconds patience) = 0;
+    virtual void give_up() = 0;  ///< any thread: a stop() under way, or to come, waits no longer
 };
 
 }  // namespace holdfast

@@ -1,0 +1,71 @@
+#include "app/nats_output.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+std::string host_name() {
+    char name[256] = "";
+    return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+NatsOptions link_options(const SinkConfig& config, bool fresh) {
+    NatsOptions options;
+    options.url = config.url;
+    options.credentials = config.credentials;
+    options.tls_ca = config.tls_ca;
+    options.tls_cert = config.tls_cert;
+    options.tls_key = config.tls_key;
+    options.fresh = fresh;
+    options.name = std::string(fresh ? "holdfast events " : "holdfast ") + host_name();
+    return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkConfig& config, Log& log) {
+    std::unique_ptr<NatsOutput> out(new NatsOutput());
+    out->stream_ = config.stream;
+    for (const bool fresh : {false, true}) {
+        auto link = NatsLink::open(link_options(config, fresh));
+        if (!link) return link.error();
+        (fresh ? out->feed_ : out->link_) = std::move(link).value();
+    }
+    ForwarderOptions options;
+    options.stream = config.stream;
+    options.replicas = config.replicas;
+    options.batch = config.batch;
+    options.window = config.window;
+    options.group = nats_group;
+    options.on_trouble = [&log](const std::string& error) { log.error("events wait in the spool for NATS: " + error); };
+    options.on_recovered = [&log] { log.info("events go to NATS again"); };
+    options.on_ready = [&log](const std::string& server, const std::string& guarantee) {
+        log.info("NATS", {{"server", server}, {"guarantee", guarantee}});
+    };
+    options.on_skipped = [&log](const MissingRange& range) {
+        log.error("events " + std::to_string(range.first) + " to " + std::to_string(range.last) +
+                  " are not in the spool any more and do not go to NATS: " + range.why);
+    };
+    out->forwarder_ = Forwarder::start(spool, *out->feed_, std::move(options));
+    return out;
+}
+
+SinkStatus::NatsPart NatsOutput::status() const {
+    const ForwarderStatus status = forwarder_->status();
+    return {.server = status.server,
+            .stream = stream_,
+            .connected = status.connected,
+            .published = status.published,
+            .lag_events = status.lag_events,
+            .lag = status.lag,
+            .reconnects = status.reconnects,
+            .retries = status.retries,
+            .duplicates = status.duplicates,
+            .guarantee = status.guarantee,
+            .error = status.error};
+}
+
+}  // namespace holdfast

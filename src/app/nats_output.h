@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <holdfast/result.h>
+
+#include "admin/sink_status.h"
+#include "app/log.h"
+#include "config/daemon_config.h"
+#include "nats/forwarder.h"
+#include "nats/nats_link.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// The group of a spool that the sink `nats` reads for: retention waits for it.
+inline constexpr const char* nats_group = "nats";
+
+/// What takes a spool's events to NATS, and the connection that the fleet shares. Owns two connections, so that what is
+/// asked of a device does not wait behind events, and the forwarder's thread. Ends by stop(), or at its destruction.
+class NatsOutput {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<NatsOutput>> start(Spool& spool, const SinkConfig& config, Log& log);
+
+    /// For all but events; it resumes by itself.
+    [[nodiscard]] NatsLink& link() { return *link_; }
+    [[nodiscard]] SinkStatus::NatsPart status() const;
+    /// Publishes what is in the spool, for at most `patience`.
+    void stop(std::chrono::milliseconds patience) { forwarder_->stop(patience); }
+    void give_up() { forwarder_->give_up(); }
+
+private:
+    NatsOutput() = default;
+
+    std::string stream_;
+    std::unique_ptr<NatsLink> link_;
+    std::unique_ptr<NatsLink> feed_;  // of events
+    std::unique_ptr<Forwarder> forwarder_;
+};
+
+}  // namespace holdfast
