@@ -166,7 +166,7 @@ def check_trouble_comes_and_goes(gateway, begin, end, word, count=20_000):
     stands = status(gateway)["last_position"]
     assert until(lambda: sink_alarms(gateway)), gateway.ask("GET", "/v1/alarms")
     assert word in sink_alarms(gateway)[0]["summary"], sink_alarms(gateway)
-    assert len(gateway.log_lines("cannot write events to the spool")) == 1, gateway.tail()
+    assert len(gateway.log_lines(" error cannot write events to the spool")) == 1, gateway.tail()
     assert status(gateway)["last_position"] == stands
     end()
     assert until(lambda: ready(gateway) == 200), gateway.request("GET", "/readyz")
@@ -178,7 +178,7 @@ def check_trouble_comes_and_goes(gateway, begin, end, word, count=20_000):
     assert not missing and status(gateway)["quarantined_events"] == 0
     check_positions(events)
     assert numbers_of(events) == list(range(1, count + 1))
-    assert len(gateway.log_lines("cannot write events to the spool")) == 1, gateway.tail()
+    assert len(gateway.log_lines(" error cannot write events to the spool")) == 1, gateway.tail()
 
 
 def test_a_full_disk_makes_devices_wait_and_goes_away(directory):
@@ -267,17 +267,15 @@ def test_retention_gives_the_disk_back(directory):
 
 def test_memory_does_not_grow_with_the_backlog(directory):
     with Gateway(*spool_flags(directory)) as gateway:
-        send(gateway, 1, 20_000, fill=1000)
-        wait_durable(gateway, 20_002)
-        read_all(gateway)
-        before = gateway.resident_kib()
-        for n in range(1, 7):
-            send(gateway, n * 20_000 + 1, n * 20_000 + 20_000, fill=1000)
-        wait_durable(gateway, 7 * 20_002, 120)
-        backlog = bytes_in(directory) >> 10
-        after = 0
-        while (page := gateway.ask("GET", f"/v1/spool?after={after}&limit=2000"))["events"]:
-            after = page["next_after"]
-        grown = gateway.resident_kib() - before
-        assert after == 7 * 20_002 and backlog > 140 << 10
-        assert grown < backlog / 10, f"{grown} KiB more for a backlog of {backlog} KiB"
+        resident, sent = [], 0
+        for share in (40_000, 40_000, 80_000):
+            for first in range(sent + 1, sent + share, 20_000):
+                send(gateway, first, first + 19_999, fill=1000)
+            sent += share
+            wait_durable(gateway, sent + sent // 10_000, 120)
+            for _ in range(2):
+                read_all(gateway, limit=2000)
+            resident.append(gateway.resident_kib())
+        assert bytes_in(directory) > 160 << 20
+    # The first share fills queues, caches and what the allocator keeps for each admin thread; 120 MB more add nothing.
+    assert resident[2] - resident[0] < 24 << 10, resident
