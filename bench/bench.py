@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from harness import detection, measures, table, targets  # noqa: E402
+from harness import detection, durability, measures, table, targets  # noqa: E402
 from harness.server import Holdfast, Mosquitto, Peer  # noqa: E402
 
 BENCH = pathlib.Path(__file__).resolve().parent
@@ -107,6 +107,7 @@ def arguments():
     parser.add_argument("--detection", type=float, default=60, help="seconds to wait for silent ones to be found; 0: not at all [60]")
     parser.add_argument("--small", action="store_true", help="a tenth of the connections: tries the benchmark out, its figures say little")
     parser.add_argument("--only", action="append", help="only this server; may be repeated; the floor is needed for ratios")
+    parser.add_argument("--spool", action="store_true", help="only what durable events cost: items a second through the sinks, time to an ack")
     parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results")
     parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/PERFORMANCE.md")
     options = parser.parse_args()
@@ -138,8 +139,19 @@ def report(results):
     return "\n\n".join(parts)
 
 
+def measure_spool(options):
+    items, samples = (80_000, 50) if options.small else (800_000, 300)
+    results = durability.measure(options.binary, OUT, options.rounds, items, samples)
+    (OUT / "spool.json").write_text(json.dumps(results, indent=2) + "\n")
+    print(durability.report(results))
+    return 0
+
+
 def main():
     options = arguments()
+    if options.spool:
+        OUT.mkdir(parents=True, exist_ok=True)
+        return measure_spool(options)
     written = OUT / "results.json"
     if options.markdown or options.docs:
         if not written.exists():

@@ -124,12 +124,15 @@ TEST_F(SpoolDamageTest, AFlippedBitInTheTextTakesItsRowAndNothingElse) {
     const std::uint32_t seed = test_seed();
     fill(seed);
     std::mt19937 random(seed + 1);
-    const Position victim = 1 + random() % test_events;
-    const auto [first, last] = row_of(segment(), victim);
     std::ifstream in(segment(), std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(in)), {});
-    const std::size_t at = bytes.find("{\"n\":" + std::to_string(victim) + ",");
-    ASSERT_NE(at, std::string::npos);
+    Position victim = 0;
+    std::size_t at = std::string::npos;
+    while (at == std::string::npos) {  // one whose text is not cut by the end of a page
+        victim = 1 + random() % test_events;
+        at = bytes.find("{\"n\":" + std::to_string(victim) + ",");
+    }
+    const auto [first, last] = row_of(segment(), victim);
     flip(segment(), at + 2 + random() % 3, static_cast<int>(random() % 8));
     const std::set<Position> missing = check();
     ASSERT_FALSE(missing.empty());
@@ -185,7 +188,7 @@ TEST_F(SpoolDamageTest, AFlippedBitAnywhereInADataPageIsContainedAndNamed) {
     const std::uint64_t page_size = 8192;
     std::mt19937 random(seed + 2);
     std::size_t harmless = 0;
-    const int trials = 60;
+    const int trials = 40;
     for (int trial = 0; trial < trials; ++trial) {
         auto page = pages.begin();
         std::advance(page, random() % pages.size());
