@@ -9,4 +9,4 @@ install(FILES deploy/sysusers.d/holdfast.conf DESTINATION lib/sysusers.d)
 install(FILES deploy/holdfast.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast)
 install(DIRECTORY deploy/sysctl.d deploy/logrotate.d deploy/prometheus deploy/grafana
         DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast)
-install(FILES README.md docs/OPERATING.md docs/CONFIG.md docs/LIVENESS.md docs/API.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md docs/OPERATING.md docs/CONFIG.md docs/LIVENESS.md docs/API.md docs/DELIVERY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -36,7 +36,7 @@ struct SinkConfig {
     // Of `nats`.
     std::string url = "nats://127.0.0.1:4222";  ///< several, with commas between them; may hold passwords
     std::string stream = "holdfast";
-    unsigned replicas = 0;  ///< 0: three in a cluster of three or more, else one
+    unsigned replicas = 0;  ///< 0: three in a cluster, else one
     std::size_t batch = 1;  ///< events in a message
     std::size_t window = 1024;
     std::string credentials;  ///< a file; these four are empty if there is none
