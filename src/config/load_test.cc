@@ -147,10 +147,9 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
 }
 
 TEST_F(LoadConfig, KeysOfLaterVersionsAreNotTakenForTypingErrors) {
-    EXPECT_THAT(
-        errors("[admin]\nsocket = \"x\"\ntoken_file = \"x\"\n"),
-        ElementsAre("gateway.toml:2: \"socket\" in [admin] is not in this version: remove it",
-                    "gateway.toml:3: \"token_file\" in [admin] is not in this version: remove it"));
+    EXPECT_THAT(errors("[admin]\nsocket = \"x\"\ntoken_file = \"x\"\n"),
+                ElementsAre("gateway.toml:2: \"socket\" in [admin] is not in this version: remove it",
+                            "gateway.toml:3: \"token_file\" in [admin] is not in this version: remove it"));
     EXPECT_THAT(errors("[sink]\ntype = \"kafka\"\n"),
                 ElementsAre("gateway.toml:2: type in [sink]: \"kafka\" is not one that this version has: write "
                             "\"stdout\", \"file\", \"none\", \"spool\" or \"nats\""));
