@@ -209,6 +209,33 @@ TEST_F(SpoolDamageTest, AFlippedBitAnywhereInADataPageIsContainedAndNamed) {
     EXPECT_LT(harmless, static_cast<std::size_t>(trials));
 }
 
+TEST_F(SpoolDamageTest, AFlippedBitInTheTreeAboveTheDataInventsNothing) {
+    const std::uint32_t seed = test_seed();
+    fill(seed);
+    const auto data = events_by_page(segment());
+    const std::uint64_t page_size = 8192;
+    const std::uint64_t pages = fs::file_size(segment()) / page_size;
+    std::vector<std::uint64_t> others;
+    for (std::uint64_t page = 1; page <= pages; ++page) {
+        if (!data.contains(page)) others.push_back(page);
+    }
+    const std::string kept = directory_.in("kept");
+    fs::copy(directory_.in("spool"), kept, fs::copy_options::recursive);
+    std::mt19937 random(seed + 3);
+    for (int trial = 0; trial < 20 && !HasFailure(); ++trial) {
+        // Its beginning is what is used of it.
+        const std::uint64_t byte = (others[random() % others.size()] - 1) * page_size + random() % 600;
+        const int bit = static_cast<int>(random() % 8);
+        SCOPED_TRACE("trial " + std::to_string(trial) + ": byte " + std::to_string(byte) + ", bit " +
+                     std::to_string(bit));
+        fs::remove_all(directory_.in("spool"));
+        fs::copy(kept, directory_.in("spool"), fs::copy_options::recursive);
+        reports_.clear();
+        flip(segment(), byte, bit);
+        static_cast<void>(check());
+    }
+}
+
 TEST_F(SpoolDamageTest, ADamagedControlFileIsMadeAnew) {
     fill(1);
     std::string id;
