@@ -140,6 +140,7 @@ struct ClosedLife {
 struct ClosedQuery {
     std::optional<CloseReason> reason;
     std::optional<Prefix> peer;
+    std::optional<std::string> id = {};  ///< the device's own, compared exactly
     std::size_t offset = 0;
     std::size_t limit = 100;
 };

@@ -12,6 +12,7 @@
 
 #include "admin/asset.h"
 #include "admin/control_plane.h"
+#include "admin/device_question.h"
 #include "admin/fleet_view.h"
 #include "admin/reload_result.h"
 #include "admin/request_target.h"
@@ -38,7 +39,8 @@ struct ApiOptions {
     /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
     /// false: too many wait, and it was not called. Without it, a request waits where it is.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};
-    AssetSource assets = {};  ///< of / and /dashboard/; without it / is the list of the paths
+    AssetSource assets = {};      ///< of / and /dashboard/; without it / is the list of the paths
+    AskElsewhere elsewhere = {};  ///< about devices that are not here
 };
 
 struct ApiRequest {
@@ -88,6 +90,8 @@ private:
     ApiAnswer dispatch(const Route& route, std::string_view method, const Call& call);
     ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask);
     std::optional<WatchStatus> watched() const;
+    ApiAnswer elsewhere(const DeviceQuestion& question);
+    [[nodiscard]] std::optional<ApiAnswer> too_long(std::string_view body) const;
     std::optional<ApiAnswer> asset(const RequestTarget& target, const ApiRequest& request) const;
 
     ApiAnswer index(const Call& call);
@@ -103,6 +107,10 @@ private:
     ApiAnswer probe(const Call& call);
     ApiAnswer probe_all(const Call& call);
     ApiAnswer send(const Call& call);
+    ApiAnswer device(const Call& call);
+    ApiAnswer device_close(const Call& call);
+    ApiAnswer device_probe(const Call& call);
+    ApiAnswer device_send(const Call& call);
     ApiAnswer trend(const Call& call);
     ApiAnswer alarms(const Call& call);
     ApiAnswer events(const Call& call);

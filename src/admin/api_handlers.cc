@@ -20,14 +20,18 @@ constexpr std::string_view index_text =
     "GET    /readyz                               200 while devices are welcome\n"
     "GET    /metrics                              Prometheus metrics\n"
     "GET    /v1/status                            the gateway at a glance\n"
-    "GET    /v1/connections                       ?peer= key= listener= sort= order= limit= offset=\n"
+    "GET    /v1/connections                       ?peer= key= id= listener= sort= order= limit= offset=\n"
     "DELETE /v1/connections?peer=PREFIX           closes all of a prefix\n"
     "GET    /v1/connections/{id}                  one, with the kernel's evidence\n"
     "DELETE /v1/connections/{id}                  closes it\n"
     "POST   /v1/connections/{id}/probe            asks whether its peer is there, ?timeout=3s\n"
     "POST   /v1/connections/{id}/messages         sends a JSON object to the device\n"
+    "GET    /v1/devices/{id}                      the living connection of a device, by its own id\n"
+    "DELETE /v1/devices/{id}                      closes it\n"
+    "POST   /v1/devices/{id}/probe                asks whether it is there, ?timeout=3s\n"
+    "POST   /v1/devices/{id}/messages             sends it a JSON object and says how far it got, ?wait=300ms\n"
     "POST   /v1/probe?peer=PREFIX                 asks all of a prefix, or ?all=true\n"
-    "GET    /v1/closed                            the last lives, ?reason= peer= limit= offset=\n"
+    "GET    /v1/closed                            the last lives, ?reason= peer= id= limit= offset=\n"
     "GET    /v1/trend                             the population over time, ?window=1h step=10s listener=\n"
     "GET    /v1/alarms                            what is wrong in the population, and what was\n"
     "GET    /v1/events                            live, server-sent, ?kinds=sample,alarm,connected,closed,item\n"
@@ -173,13 +177,16 @@ ApiAnswer Api::probe_all(const Call& call) {
     return with_slow_slot("too_many_probes", [&] { return json(render_probes(gateway_.probe_all(peer, timeout))); });
 }
 
+std::optional<ApiAnswer> Api::too_long(std::string_view body) const {
+    if (body.size() <= options_.max_message_bytes) return std::nullopt;
+    return error(
+        413, "too_large",
+        "the message is longer than " + format_size(options_.max_message_bytes) + " (item.max_bytes): send less");
+}
+
 ApiAnswer Api::send(const Call& call) {
     if (const auto wrong = unexpected_query(call.target)) return bad_query(*wrong);
-    if (call.body.size() > options_.max_message_bytes) {
-        return error(
-            413, "too_large",
-            "the message is longer than " + format_size(options_.max_message_bytes) + " (item.max_bytes): send less");
-    }
+    if (auto refusal = too_long(call.body)) return std::move(*refusal);
     const DownlinkMessage message = read_message(call.body);
     if (!message.code.empty()) return error(400, message.code, message.error);
     const auto id = parse_connection_id(call.id);

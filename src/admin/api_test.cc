@@ -47,7 +47,8 @@ TEST_F(ApiTest, IndexNamesEveryPath) {
     EXPECT_THAT(answer.type, StartsWith("text/plain"));
     for (const char* path : {"/healthz", "/readyz", "/metrics", "/v1/status", "/v1/connections", "/v1/connections/{id}",
                              "/v1/connections/{id}/probe", "/v1/connections/{id}/messages", "/v1/probe", "/v1/closed",
-                             "/v1/trend", "/v1/alarms", "/v1/events", "/v1/reconciliation", "/v1/reload"}) {
+                             "/v1/devices/{id}", "/v1/devices/{id}/probe", "/v1/devices/{id}/messages", "/v1/trend",
+                             "/v1/alarms", "/v1/events", "/v1/reconciliation", "/v1/reload"}) {
         EXPECT_THAT(answer.body, HasSubstr(std::string(path))) << path;
     }
 }

@@ -68,6 +68,17 @@ public:
         sent.emplace_back(json_object);
         return SendOutcome::queued;
     }
+    std::optional<ConnectionId> find(std::string_view device) override {
+        return !row.id.empty() && device == row.id ? std::optional(known) : std::nullopt;
+    }
+    Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience) override {
+        const std::lock_guard lock(mutex);
+        last_timeout = patience;
+        if (id != known) return Delivery::absent;
+        if (full) return Delivery::queue_full;
+        sent.emplace_back(json_object);
+        return alive ? Delivery::acked : Delivery::sent;
+    }
 
     ServerStatus now;
     ConnectionRow row;

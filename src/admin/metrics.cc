@@ -144,6 +144,17 @@ void add_items(Families& out, const ServerStatus& status) {
     out.push_back(Family("sent_bytes_total", "Bytes sent to devices.", MetricType::Counter).add(sent).take());
 }
 
+void add_identity(Families& out, const ServerStatus& status) {
+    out.push_back(per_listener(status, "identified_connections", "Connections held now whose device has said its id.",
+                               MetricType::Gauge, [](const ListenerStatus& l) { return l.identified; }));
+    out.push_back(per_listener(status, "acks_total", "Acknowledgements sent, each for any number of items.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.acks; }));
+    out.push_back(per_listener(status, "repeated_items_total", "Numbered items that had been taken before, dropped.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.repeated_items; }));
+    out.push_back(per_listener(status, "gaps_total", "Numbered items that came before the expected one, dropped.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.gaps; }));
+}
+
 void add_gateway(Families& out, const ServerStatus& status) {
     out.push_back(
         Family("probes_total", "Connections asked whether their peer is there, by what was found.", MetricType::Counter)
@@ -278,6 +289,7 @@ std::string render_metrics(const MetricsParts& parts) {
     add_connections(families, parts.status);
     add_durations(families, parts.status);
     add_items(families, parts.status);
+    add_identity(families, parts.status);
     add_gateway(families, parts.status);
     add_pauses(families, parts.status);
     if (parts.sink != nullptr) add_sink(families, *parts.sink);

@@ -125,6 +125,10 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_found_late_total", "counter"},
                                                       {"holdfast_items_total", "counter"},
                                                       {"holdfast_bad_items_total", "counter"},
+                                                      {"holdfast_identified_connections", "gauge"},
+                                                      {"holdfast_acks_total", "counter"},
+                                                      {"holdfast_repeated_items_total", "counter"},
+                                                      {"holdfast_gaps_total", "counter"},
                                                       {"holdfast_received_bytes_total", "counter"},
                                                       {"holdfast_sent_bytes_total", "counter"},
                                                       {"holdfast_probes_total", "counter"},
@@ -163,6 +167,10 @@ TEST(Metrics, ValuesAndLabels) {
     status.listeners[1].closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 8;
     status.listeners[1].bad_items[static_cast<std::size_t>(BadItem::no_key)] = 9;
     status.listeners[0].items = 10;
+    status.listeners[0].identified = 23;
+    status.listeners[1].acks = 24;
+    status.listeners[0].repeated_items = 25;
+    status.listeners[1].gaps = 26;
     status.listeners[0].bytes_in = 1;
     status.listeners[1].bytes_in = 2;
     status.listeners[0].bytes_out = 3;
@@ -186,6 +194,10 @@ TEST(Metrics, ValuesAndLabels) {
     is("found_late_total{listener=\"a\\\"b\\\\c\"}", 21);
     is("bad_items_total{listener=\"a\\\"b\\\\c\",kind=\"no_key\"}", 9);
     is("items_total{listener=\"devices\"}", 10);
+    is("identified_connections{listener=\"devices\"}", 23);
+    is("acks_total{listener=\"a\\\"b\\\\c\"}", 24);
+    is("repeated_items_total{listener=\"devices\"}", 25);
+    is("gaps_total{listener=\"a\\\"b\\\\c\"}", 26);
     is("received_bytes_total", 3);
     is("sent_bytes_total", 7);
     is("probes_total{outcome=\"alive\"}", 11);

@@ -90,15 +90,15 @@ std::size_t QueryReader::number(std::string_view name, std::size_t otherwise, st
     return otherwise;
 }
 
-std::chrono::milliseconds QueryReader::timeout(std::string_view name) {
+std::chrono::milliseconds QueryReader::timeout(std::string_view name, std::chrono::milliseconds otherwise) {
     const auto value = text(name);
-    if (!value) return default_probe_timeout;
+    if (!value) return otherwise;
     const auto parsed = parse_duration(*value);
     const bool fits = parsed && parsed.value().count() > 0 && parsed.value() <= max_probe_timeout;
     if (fits) return parsed.value();
     complain(name, *value,
              "is not a time to wait; write e.g. 500ms or 3s, from 1ms to " + format_duration(max_probe_timeout));
-    return default_probe_timeout;
+    return otherwise;
 }
 
 std::chrono::milliseconds QueryReader::wait(std::string_view name, std::chrono::milliseconds most) {
@@ -146,6 +146,7 @@ ConnectionQuery read_connection_query(QueryReader& query) {
     ConnectionQuery read;
     read.peer = query.prefix("peer");
     read.key = query.text("key");
+    read.id = query.text("id");
     read.listener = query.text("listener");
     read.sort = query.sort("sort");
     const bool natural = descends_by_itself(read.sort);
@@ -159,6 +160,7 @@ ClosedQuery read_closed_query(QueryReader& query) {
     ClosedQuery read;
     read.reason = query.reason("reason");
     read.peer = query.prefix("peer");
+    read.id = query.text("id");
     read.limit = query.number("limit", read.limit, max_page);
     read.offset = query.number("offset", 0, std::numeric_limits<std::size_t>::max());
     return read;

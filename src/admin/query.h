@@ -18,6 +18,7 @@ namespace holdfast {
 inline constexpr std::size_t max_page = 10'000;  ///< rows that one answer holds at most
 inline constexpr std::chrono::milliseconds default_probe_timeout{3'000};
 inline constexpr std::chrono::milliseconds max_probe_timeout{30'000};
+inline constexpr std::chrono::milliseconds default_delivery_wait{300};
 
 /// Reads a request's query values by name and remembers the first thing that was wrong with them. A parameter that
 /// nobody asked for, or one given twice, is an error: see finish(). Names are string literals. One thread, one request.
@@ -33,7 +34,8 @@ public:
     [[nodiscard]] std::optional<bool> descending(std::string_view name);
     [[nodiscard]] bool flag(std::string_view name);
     [[nodiscard]] std::size_t number(std::string_view name, std::size_t otherwise, std::size_t most);
-    [[nodiscard]] std::chrono::milliseconds timeout(std::string_view name);
+    [[nodiscard]] std::chrono::milliseconds timeout(std::string_view name,
+                                                    std::chrono::milliseconds otherwise = default_probe_timeout);
     /// From 0s to `most`; not to wait if it is not given.
     [[nodiscard]] std::chrono::milliseconds wait(std::string_view name, std::chrono::milliseconds most);
     /// A duration of whole seconds from `least` to `most`.

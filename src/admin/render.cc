@@ -8,11 +8,16 @@
 namespace holdfast {
 namespace {
 
+/// Only of a device that has said who it is.
+void write_identity(JsonWriter& json, std::string_view id, std::string_view session) {
+    if (!id.empty()) json.field("id", id);
+    if (!session.empty()) json.field("session", session);
+}
+
 void write_row(JsonWriter& json, const ConnectionRow& row) {
-    json.field("conn", to_string(row.conn))
-        .field("listener", row.listener)
-        .field("peer", to_string(row.peer))
-        .key("key");
+    json.field("conn", to_string(row.conn)).field("listener", row.listener).field("peer", to_string(row.peer));
+    write_identity(json, row.id, row.session);
+    json.key("key");
     write_or_null(json, row.key);
     json.field("connected_at", render_time(row.connected_at)).field("age_s", as_seconds(row.age));
     json.field("since_item_s", as_seconds(row.since_item)).field("items", row.items);
@@ -28,7 +33,9 @@ std::string error_name(int error) {
 
 void write_life(JsonWriter& json, const ClosedLife& life) {
     json.begin_object().field("conn", to_string(life.conn)).field("listener", life.listener);
-    json.field("peer", to_string(life.peer)).key("key");
+    json.field("peer", to_string(life.peer));
+    write_identity(json, life.id, {});
+    json.key("key");
     write_or_null(json, life.key);
     json.field("reason", to_string(life.reason)).field("kind", to_string(kind_of(life.reason))).key("error");
     write_or_null(json, error_name(life.error));
@@ -81,9 +88,11 @@ std::string render_closed(const std::vector<ClosedLife>& lives) {
     return json.take();
 }
 
-std::string render_probe(const ProbeAnswer& answer) {
+std::string render_probe(const ProbeAnswer& answer, std::string_view device) {
     JsonWriter json;
-    json.begin_object().field("conn", to_string(answer.conn)).field("alive", answer.alive);
+    json.begin_object();
+    write_identity(json, device, {});
+    json.field("conn", to_string(answer.conn)).field("alive", answer.alive);
     json.field("waited_ms", answer.waited.count()).field("last_heard_ms", answer.last_heard.count());
     json.field("rtt_us", answer.rtt.count()).end_object();
     return json.take();

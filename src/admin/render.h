@@ -20,7 +20,7 @@ namespace holdfast {
 [[nodiscard]] std::string render_connections(const ConnectionPage& page);
 [[nodiscard]] std::string render_connection(const ConnectionDetail& detail);
 [[nodiscard]] std::string render_closed(const std::vector<ClosedLife>& lives);
-[[nodiscard]] std::string render_probe(const ProbeAnswer& answer);
+[[nodiscard]] std::string render_probe(const ProbeAnswer& answer, std::string_view device = {});
 [[nodiscard]] std::string render_probes(const ProbeSummary& summary);
 [[nodiscard]] std::string render_error(std::string_view code, std::string_view message);
 

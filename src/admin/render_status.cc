@@ -23,6 +23,10 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
         add_to(sum.closed, one.closed);
         sum.items += one.items;
         add_to(sum.bad_items, one.bad_items);
+        sum.identified += one.identified;
+        sum.acks += one.acks;
+        sum.repeated_items += one.repeated_items;
+        sum.gaps += one.gaps;
         sum.bytes_in += one.bytes_in;
         sum.bytes_out += one.bytes_out;
     }
@@ -46,7 +50,9 @@ void write_counters(JsonWriter& json, const ListenerStatus& counted) {
     for (std::size_t kind = 0; kind < bad_item_count; ++kind) {
         json.field(to_string(static_cast<BadItem>(kind)), counted.bad_items[kind]);
     }
-    json.end_object().field("received_bytes", counted.bytes_in).field("sent_bytes", counted.bytes_out);
+    json.end_object().field("identified", counted.identified).field("acks", counted.acks);
+    json.field("repeated_items", counted.repeated_items).field("gaps", counted.gaps);
+    json.field("received_bytes", counted.bytes_in).field("sent_bytes", counted.bytes_out);
 }
 
 void write_detection(JsonWriter& json, const LivenessPlan& plan) {

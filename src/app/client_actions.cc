@@ -26,6 +26,7 @@ constexpr std::chrono::seconds answer_patience{10};
 struct ProbeFlags {
     ClientFlags client;
     std::string id;
+    std::string device;
     std::string peer;
     bool all = false;
     std::string timeout = "3s";
@@ -34,17 +35,22 @@ struct ProbeFlags {
 struct CloseFlags {
     ClientFlags client;
     std::string id;
+    std::string device;
     std::string peer;
 };
 
 struct SendFlags {
     ClientFlags client;
-    std::string id;
-    std::string json;
+    std::string first;   ///< the connection; with a device, the object
+    std::string second;  ///< the object
+    std::string device;
+    std::string wait;
 };
 
 int probe_one(const ProbeFlags& flags, std::chrono::milliseconds patience) {
-    const std::string target = QueryTarget(connection_path(flags.id, "/probe")).with("timeout", flags.timeout).text();
+    const std::string path =
+        flags.device.empty() ? connection_path(flags.id, "/probe") : device_path(flags.device, "/probe");
+    const std::string target = QueryTarget(path).with("timeout", flags.timeout).text();
     const auto verdict = [](const AnswerView& answer) { return answer.flag("/alive") ? exit_good : exit_answer_is_no; };
     return ask_and_show(flags.client, {.method = "POST", .target = target, .patience = patience},
                         {.text = probe_text, .verdict = verdict});
@@ -64,9 +70,10 @@ int probe_many(const ProbeFlags& flags, std::chrono::milliseconds patience) {
 }
 
 int probe_verb(const ProbeFlags& flags) {
-    const int named = (flags.id.empty() ? 0 : 1) + (flags.peer.empty() ? 0 : 1) + (flags.all ? 1 : 0);
+    const int named = (flags.id.empty() ? 0 : 1) + (flags.device.empty() ? 0 : 1) + (flags.peer.empty() ? 0 : 1) +
+                      (flags.all ? 1 : 0);
     if (named != 1) {
-        print_error("say whom to probe: one of an ID, --peer PREFIX or --all");
+        print_error("say whom to probe: one of an ID, --id DEVICE, --peer PREFIX or --all");
         return exit_wrong_usage;
     }
     const auto timeout = parse_duration(flags.timeout);
@@ -75,7 +82,8 @@ int probe_verb(const ProbeFlags& flags) {
         return exit_wrong_usage;
     }
     const auto patience = timeout.value() + answer_patience;
-    return flags.id.empty() ? probe_many(flags, patience) : probe_one(flags, patience);
+    const bool one = !flags.id.empty() || !flags.device.empty();
+    return one ? probe_one(flags, patience) : probe_many(flags, patience);
 }
 
 std::string closed_one_text(const AnswerView& answer) { return "closed " + printable(answer.text("/conn")) + "\n"; }
@@ -86,13 +94,14 @@ std::string closed_many_text(const AnswerView& answer) {
 }
 
 int close_verb(const CloseFlags& flags) {
-    if (flags.id.empty() == flags.peer.empty()) {
-        print_error("say what to close: an ID or --peer PREFIX");
+    const int named = (flags.id.empty() ? 0 : 1) + (flags.device.empty() ? 0 : 1) + (flags.peer.empty() ? 0 : 1);
+    if (named != 1) {
+        print_error("say what to close: one of an ID, --id DEVICE or --peer PREFIX");
         return exit_wrong_usage;
     }
-    if (!flags.id.empty()) {
-        return ask_and_show(flags.client, {.method = "DELETE", .target = connection_path(flags.id)},
-                            {.text = closed_one_text});
+    if (flags.peer.empty()) {
+        const std::string one = flags.device.empty() ? connection_path(flags.id) : device_path(flags.device);
+        return ask_and_show(flags.client, {.method = "DELETE", .target = one}, {.text = closed_one_text});
     }
     const auto verdict = [](const AnswerView& answer) {
         return answer.count("/closed") > 0 ? exit_good : exit_answer_is_no;
@@ -117,15 +126,43 @@ std::optional<std::string> read_standard_input() {
 
 std::string queued_text(const AnswerView& answer) { return "queued for " + printable(answer.text("/conn")) + "\n"; }
 
+std::string delivered_text(const AnswerView& answer) {
+    const std::string who = printable(answer.text("/id"));
+    if (answer.text("/result") == "acked") return "acked: the kernel of " + who + " has it\n";
+    return "sent to " + who + ", and not acknowledged yet\n";
+}
+
+int send_to_device(const SendFlags& flags, std::string body) {
+    auto patience = answer_patience + std::chrono::milliseconds(0);
+    if (!flags.wait.empty()) {
+        const auto wait = parse_duration(flags.wait);
+        if (!wait) {
+            print_error("--wait: " + wait.error().message);
+            return exit_wrong_usage;
+        }
+        patience += wait.value();
+    }
+    const std::string target = QueryTarget(device_path(flags.device, "/messages")).with("wait", flags.wait).text();
+    return ask_and_show(flags.client,
+                        {.method = "POST", .target = target, .body = std::move(body), .patience = patience},
+                        {.text = delivered_text});
+}
+
 int send_verb(const SendFlags& flags) {
-    std::optional<std::string> body = flags.json;
-    if (flags.json == "-") body = read_standard_input();
+    const bool to_device = !flags.device.empty();
+    if (to_device != flags.second.empty() || (!to_device && !flags.wait.empty())) {
+        print_error("say to whom and what: send ID JSON, or send --id DEVICE [--wait DURATION] JSON");
+        return exit_wrong_usage;
+    }
+    std::optional<std::string> body = to_device ? flags.first : flags.second;
+    if (body == "-") body = read_standard_input();
     if (!body) {
         print_error("standard input cannot be read: pipe the JSON object into it");
         return exit_wrong_usage;
     }
-    return ask_and_show(flags.client,
-                        {.method = "POST", .target = connection_path(flags.id, "/messages"), .body = std::move(*body)},
+    if (to_device) return send_to_device(flags, std::move(*body));
+    const std::string target = connection_path(flags.first, "/messages");
+    return ask_and_show(flags.client, {.method = "POST", .target = target, .body = std::move(*body)},
                         {.text = queued_text});
 }
 
@@ -135,6 +172,7 @@ void add_probe_verb(CLI::App& app, VerbAction& selected) {
     CLI::App* verb = app.add_subcommand("probe", "ask now whether peers are there; exit 0 if all are");
     const auto flags = std::make_shared<ProbeFlags>();
     verb->add_option("ID", flags->id, "one connection")->type_name("");
+    verb->add_option("--id", flags->device, "a device, by what it says of itself")->type_name("DEVICE");
     verb->add_option("--peer", flags->peer, "all whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
     verb->add_flag("--all", flags->all, "all connections");
     verb->add_option("--timeout", flags->timeout, "no answer for so long is silence")
@@ -148,6 +186,7 @@ void add_close_verb(CLI::App& app, VerbAction& selected) {
     CLI::App* verb = app.add_subcommand("close", "end connections; their reason is kicked");
     const auto flags = std::make_shared<CloseFlags>();
     verb->add_option("ID", flags->id, "one connection")->type_name("");
+    verb->add_option("--id", flags->device, "a device, by what it says of itself")->type_name("DEVICE");
     verb->add_option("--peer", flags->peer, "all whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
     add_client_flags(*verb, flags->client);
     verb->callback([flags, &selected] { selected = [flags] { return close_verb(*flags); }; });
@@ -156,8 +195,12 @@ void add_close_verb(CLI::App& app, VerbAction& selected) {
 void add_send_verb(CLI::App& app, VerbAction& selected) {
     CLI::App* verb = app.add_subcommand("send", "send a JSON object to a device");
     const auto flags = std::make_shared<SendFlags>();
-    verb->add_option("ID", flags->id, "the connection")->required()->type_name("");
-    verb->add_option("JSON", flags->json, "the object, or - to read it from standard input")->required()->type_name("");
+    verb->add_option("ID", flags->first, "the connection; not with --id")->required()->type_name("");
+    verb->add_option("JSON", flags->second, "the object, or - to read it from standard input")->type_name("");
+    verb->add_option("--id", flags->device, "a device, by what it says of itself, in place of a connection's ID")
+        ->type_name("DEVICE");
+    verb->add_option("--wait", flags->wait, "for the device's kernel to acknowledge it, with --id [300ms]")
+        ->type_name("DURATION");
     add_client_flags(*verb, flags->client);
     verb->callback([flags, &selected] { selected = [flags] { return send_verb(*flags); }; });
 }

@@ -50,6 +50,10 @@ std::string connection_path(std::string_view id, std::string_view rest) {
     return "/v1/connections/" + percent_encode(id) + std::string(rest);
 }
 
+std::string device_path(std::string_view id, std::string_view rest) {
+    return "/v1/devices/" + percent_encode(id) + std::string(rest);
+}
+
 int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {
     if (!is_admin_address(flags.admin)) {
         print_error("--admin: " + in_quotes(flags.admin) + " is not an address and port: write e.g. 127.0.0.1:7080");

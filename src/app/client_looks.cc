@@ -1,7 +1,10 @@
 #include "app/client_looks.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "admin/query.h"
 #include "app/client_ask.h"
@@ -16,6 +19,7 @@ struct ListFlags {
     ClientFlags client;
     std::string peer;
     std::string key;
+    std::string device;
     std::string listener;
     std::string sort = "age";
     bool reverse = false;
@@ -26,33 +30,51 @@ struct ListFlags {
 struct ShowFlags {
     ClientFlags client;
     std::string id;
+    std::string device;
 };
 
 struct ClosedFlags {
     ClientFlags client;
     std::string reason;
     std::string peer;
+    std::string device;
     std::string limit = "100";
     std::string offset;
 };
 
 std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
 
+/// Devices that say who they are get a column for it.
+bool any_has_id(const std::vector<AnswerView>& rows) {
+    return std::any_of(rows.begin(), rows.end(), [](const AnswerView& row) { return row.has("/id"); });
+}
+
 std::string list_text(const AnswerView& page) {
-    Table table({{"CONN"},
-                 {"PEER"},
-                 {"KEY"},
-                 {"LISTENER"},
-                 {"AGE", Align::right},
-                 {"SINCE ITEM", Align::right},
-                 {"ITEMS", Align::right},
-                 {"RECEIVED", Align::right},
-                 {"SENT", Align::right}});
-    for (const AnswerView& row : page.list("/connections")) {
-        table.add({row.text("/conn"), row.text("/peer"), dash_if_empty(row.text("/key")), row.text("/listener"),
-                   human_seconds(row.real("/age_s")), human_seconds(row.real("/since_item_s")),
-                   human_count(row.count("/items")), human_bytes(row.count("/bytes_in")),
-                   human_bytes(row.count("/bytes_out"))});
+    std::vector<Column> columns{{"CONN"},
+                                {"PEER"},
+                                {"KEY"},
+                                {"LISTENER"},
+                                {"AGE", Align::right},
+                                {"SINCE ITEM", Align::right},
+                                {"ITEMS", Align::right},
+                                {"RECEIVED", Align::right},
+                                {"SENT", Align::right}};
+    const auto rows = page.list("/connections");
+    const bool with_ids = any_has_id(rows);
+    if (with_ids) columns.insert(columns.begin() + 2, {"ID"});
+    Table table(std::move(columns));
+    for (const AnswerView& row : rows) {
+        std::vector<std::string> cells{row.text("/conn"),
+                                       row.text("/peer"),
+                                       dash_if_empty(row.text("/key")),
+                                       row.text("/listener"),
+                                       human_seconds(row.real("/age_s")),
+                                       human_seconds(row.real("/since_item_s")),
+                                       human_count(row.count("/items")),
+                                       human_bytes(row.count("/bytes_in")),
+                                       human_bytes(row.count("/bytes_out"))};
+        if (with_ids) cells.insert(cells.begin() + 2, dash_if_empty(row.text("/id")));
+        table.add(std::move(cells));
     }
     std::string out = table.size() > 0 ? table.text(false) : std::string();
     const std::string shown = human_count(table.size()) + " of " + human_count(page.count("/total")) + " connections";
@@ -61,19 +83,25 @@ std::string list_text(const AnswerView& page) {
 }
 
 std::string closed_text(const AnswerView& answer) {
-    Table table({{"ENDED"},
-                 {"CONN"},
-                 {"PEER"},
-                 {"KEY"},
-                 {"REASON"},
-                 {"ERROR"},
-                 {"LIVED", Align::right},
-                 {"ITEMS", Align::right},
-                 {"DETAIL"}});
-    for (const AnswerView& life : answer.list("/closed")) {
-        table.add({life.text("/at"), life.text("/conn"), life.text("/peer"), dash_if_empty(life.text("/key")),
-                   life.text("/reason"), dash_if_empty(life.text("/error")), human_seconds(life.real("/duration_s")),
-                   human_count(life.count("/items")), life.text("/detail")});
+    std::vector<Column> columns{
+        {"ENDED"}, {"CONN"}, {"PEER"}, {"KEY"}, {"REASON"}, {"ERROR"}, {"LIVED", Align::right}, {"ITEMS", Align::right},
+        {"DETAIL"}};
+    const auto lives = answer.list("/closed");
+    const bool with_ids = any_has_id(lives);
+    if (with_ids) columns.insert(columns.begin() + 3, {"ID"});
+    Table table(std::move(columns));
+    for (const AnswerView& life : lives) {
+        std::vector<std::string> cells{life.text("/at"),
+                                       life.text("/conn"),
+                                       life.text("/peer"),
+                                       dash_if_empty(life.text("/key")),
+                                       life.text("/reason"),
+                                       dash_if_empty(life.text("/error")),
+                                       human_seconds(life.real("/duration_s")),
+                                       human_count(life.count("/items")),
+                                       life.text("/detail")};
+        if (with_ids) cells.insert(cells.begin() + 3, dash_if_empty(life.text("/id")));
+        table.add(std::move(cells));
     }
     return table.size() > 0 ? table.text(false) : "no connection has ended so\n";
 }
@@ -87,15 +115,26 @@ std::string order_of(const ListFlags& flags) {
 
 int list_verb(const ListFlags& flags) {
     QueryTarget target("/v1/connections");
-    target.with("peer", flags.peer).with("key", flags.key).with("listener", flags.listener).with("sort", flags.sort);
+    target.with("peer", flags.peer).with("key", flags.key).with("id", flags.device);
+    target.with("listener", flags.listener).with("sort", flags.sort);
     target.with("order", order_of(flags)).with("limit", flags.limit).with("offset", flags.offset);
     return ask_and_show(flags.client, {.target = target.text()}, {.text = list_text});
+}
+
+int show_verb(const ShowFlags& flags) {
+    if (flags.id.empty() == flags.device.empty()) {
+        print_error("say what to show: an ID or --id DEVICE");
+        return exit_wrong_usage;
+    }
+    const std::string target = flags.device.empty() ? connection_path(flags.id) : device_path(flags.device);
+    return ask_and_show(flags.client, {.target = target}, {.text = connection_text});
 }
 
 int closed_verb(const ClosedFlags& flags) {
     QueryTarget target("/v1/closed");
     target.with("reason", flags.reason)
         .with("peer", flags.peer)
+        .with("id", flags.device)
         .with("limit", flags.limit)
         .with("offset", flags.offset);
     return ask_and_show(flags.client, {.target = target.text()}, {.text = closed_text});
@@ -117,6 +156,7 @@ void add_list_verb(CLI::App& app, VerbAction& selected) {
     const auto flags = std::make_shared<ListFlags>();
     verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
     verb->add_option("--key", flags->key, "only those whose latest item has it")->type_name("KEY");
+    verb->add_option("--id", flags->device, "only the device that says so of itself")->type_name("DEVICE");
     verb->add_option("--listener", flags->listener, "only those of one listener")->type_name("NAME");
     verb->add_option("--sort", flags->sort, "age, idle, items, bytes_in, bytes_out, peer or key")
         ->type_name("SORT")
@@ -131,13 +171,10 @@ void add_list_verb(CLI::App& app, VerbAction& selected) {
 void add_show_verb(CLI::App& app, VerbAction& selected) {
     CLI::App* verb = app.add_subcommand("show", "show one connection with the kernel's evidence");
     const auto flags = std::make_shared<ShowFlags>();
-    verb->add_option("ID", flags->id, "as list prints it, e.g. 7f2c91a0-1")->required()->type_name("");
+    verb->add_option("ID", flags->id, "as list prints it, e.g. 7f2c91a0-1")->type_name("");
+    verb->add_option("--id", flags->device, "the one of the device that says so of itself")->type_name("DEVICE");
     add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] {
-        selected = [flags] {
-            return ask_and_show(flags->client, {.target = connection_path(flags->id)}, {.text = connection_text});
-        };
-    });
+    verb->callback([flags, &selected] { selected = [flags] { return show_verb(*flags); }; });
 }
 
 void add_closed_verb(CLI::App& app, VerbAction& selected) {
@@ -146,6 +183,7 @@ void add_closed_verb(CLI::App& app, VerbAction& selected) {
     verb->add_option("--reason", flags->reason, "only those that ended so, e.g. keepalive_expired")
         ->type_name("REASON");
     verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
+    verb->add_option("--id", flags->device, "only those of one device")->type_name("DEVICE");
     verb->add_option("--limit", flags->limit, "at most so many, up to 10000")->type_name("N")->capture_default_str();
     verb->add_option("--offset", flags->offset, "leave out the first so many")->type_name("N");
     add_client_flags(*verb, flags->client);

@@ -130,6 +130,12 @@ std::string status_text(const AnswerView& status) {
     out += line("accepted", human_count(status.count("/accepted")) + ", refused " + broken_down(status, "/refused"));
     out += line("closed", broken_down(status, "/closed"));
     out += line("items", human_count(status.count("/items")) + ", bad " + broken_down(status, "/bad_items"));
+    if (status.count("/identified") + status.count("/acks") > 0) {
+        out += line("devices", human_count(status.count("/identified")) + " connected by their id; " +
+                                   human_count(status.count("/acks")) + " acks, " +
+                                   human_count(status.count("/repeated_items")) + " items sent again, " +
+                                   human_count(status.count("/gaps")) + " gaps");
+    }
     out += line("bytes", human_bytes(status.count("/received_bytes")) + " received, " +
                              human_bytes(status.count("/sent_bytes")) + " sent");
     out += line("probes", human_count(status.count("/probes/alive")) + " alive, " +
@@ -174,6 +180,9 @@ std::string connection_text(const AnswerView& c) {
     const auto text = [&](std::string_view pointer) { return printable(c.text(pointer)); };
     std::string out = line("connection", text("/conn") + " on listener " + text("/listener"));
     out += line("peer", text("/peer"));
+    if (c.has("/id")) {
+        out += line("device", text("/id") + (c.has("/session") ? ", session " + text("/session") : std::string()));
+    }
     out += line("key", c.text("/key").empty() ? "none yet" : text("/key"));
     out += line("connected", text("/connected_at") + ", " + human_seconds(c.real("/age_s")) + " ago");
     out += line("items",
@@ -195,7 +204,7 @@ std::string connection_text(const AnswerView& c) {
 std::string probe_text(const AnswerView& answer) {
     const std::string heard = "last heard " + milliseconds(answer, "/last_heard_ms") + " ago";
     const std::string waited = ", waited " + milliseconds(answer, "/waited_ms");
-    const std::string who = printable(answer.text("/conn"));
+    const std::string who = printable(answer.text(answer.has("/id") ? "/id" : "/conn"));
     if (!answer.flag("/alive")) return who + " is silent: " + heard + waited + "\n";
     return who + " is alive: " + heard + waited + ", rtt " + answer.text("/rtt_us") + " us\n";
 }

@@ -166,6 +166,41 @@ TEST_F(ClientVerbs, Send) {
     expect_one_line(ask({"send", known, "{}"}), 1, "send again later");
 }
 
+TEST_F(ClientVerbs, ADeviceIsFoundByItsOwnId) {
+    EXPECT_EQ(ask({"list"}).out.find(" ID "), std::string::npos) << "nobody has one";
+    gateway_.row.id = "van 17/\x1b";
+    gateway_.row.session = "boot-42";
+    EXPECT_THAT(ask({"list", "--id", gateway_.row.id}).out, HasSubstr("van 17/\\x1b"));
+    EXPECT_THAT(ask({"list"}).out, HasSubstr(" ID "));
+    (void)ask({"list", "--id", gateway_.row.id});
+    EXPECT_EQ(gateway_.last_list.id, gateway_.row.id);
+    EXPECT_THAT(ask({"show", "--id", gateway_.row.id}).out,
+                HasSubstr("device         van 17/\\x1b, session boot-42\n"));
+    EXPECT_THAT(ask({"probe", "--id", gateway_.row.id}).out, StartsWith("van 17/\\x1b is alive"));
+    EXPECT_EQ(ask({"close", "--id", gateway_.row.id}).out, "closed 7f2c91a0-1\n");
+    (void)ask({"closed", "--id", "x"});
+    EXPECT_EQ(gateway_.last_closed.id, "x");
+    for (const char* verb : {"show", "probe", "close"}) {
+        expect_one_line(ask({verb, "--id", "nobody"}), 1, "no device \"nobody\" is connected");
+        expect_one_line(ask({verb, known, "--id", "x"}), 2, "say wh");
+    }
+}
+
+TEST_F(ClientVerbs, SendToADeviceSaysHowFarItGot) {
+    gateway_.row.id = "van";
+    const Outcome acked = ask({"send", "--id", "van", "--wait", "2s", "{\"a\": 1}"});
+    EXPECT_EQ(acked.out, "acked: the kernel of van has it\n") << acked.err;
+    EXPECT_EQ(gateway_.last_timeout, std::chrono::seconds(2));
+    EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"a\":1}"));
+    gateway_.alive = false;
+    EXPECT_EQ(ask({"send", "--id", "van", "{}"}).out, "sent to van, and not acknowledged yet\n");
+    EXPECT_EQ(ask({"send", "--id", "van", "{}"}).code, 0);
+    expect_one_line(ask({"send", "--id", "nobody", "{}"}), 1, "no device \"nobody\"");
+    expect_one_line(ask({"send", "--id", "van", known, "{}"}), 2, "send --id DEVICE");
+    expect_one_line(ask({"send", "{}"}), 2, "send ID JSON");
+    expect_one_line(ask({"send", known, "{}", "--wait", "1s"}), 2, "send ID JSON");
+}
+
 TEST_F(ClientVerbs, SendReadsStandardInput) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);

@@ -83,8 +83,9 @@ std::vector<std::string> connection_targets(const TopControls& controls, std::si
         target.with("sort", to_string(controls.sort)).with("order", descending ? "desc" : "asc");
         return target.with("limit", std::to_string(rows)).with(filter_name, controls.filter).text();
     };
-    if (controls.filter.empty() || !parse_prefix(controls.filter)) return {ask("key")};
-    return {ask("peer"), ask("key")};
+    if (controls.filter.empty()) return {ask("key")};
+    if (!parse_prefix(controls.filter)) return {ask("key"), ask("id")};
+    return {ask("peer"), ask("key"), ask("id")};
 }
 
 }  // namespace holdfast

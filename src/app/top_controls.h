@@ -15,7 +15,7 @@ enum TopKey : int { top_enter = '\n', top_escape = 27, top_backspace = 127 };
 struct TopControls {
     ConnectionSort sort = ConnectionSort::age;
     bool reverse = false;
-    std::string filter;  ///< a prefix, an address or a key; empty: all
+    std::string filter;  ///< a prefix, an address, a key or an id; empty: all
     bool paused = false;
     bool typing = false;  ///< a filter, which is `typed` so far
     std::string typed;

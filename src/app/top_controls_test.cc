@@ -59,11 +59,13 @@ TEST(TopControls, TheTablesQuestions) {
     EXPECT_THAT(connection_targets(after("er"), 5), ElementsAre("/v1/connections?sort=peer&order=desc&limit=5"));
     EXPECT_THAT(connection_targets(after("e"), 5), ElementsAre("/v1/connections?sort=peer&order=asc&limit=5"));
     EXPECT_THAT(connection_targets(after("/a b\n"), 5),
-                ElementsAre("/v1/connections?sort=age&order=desc&limit=5&key=a%20b"));
+                ElementsAre("/v1/connections?sort=age&order=desc&limit=5&key=a%20b",
+                            "/v1/connections?sort=age&order=desc&limit=5&id=a%20b"));
     // An address may be the peer's or the device's own.
     EXPECT_THAT(connection_targets(after("/10.2.0.9\n"), 5),
                 ElementsAre("/v1/connections?sort=age&order=desc&limit=5&peer=10.2.0.9",
-                            "/v1/connections?sort=age&order=desc&limit=5&key=10.2.0.9"));
+                            "/v1/connections?sort=age&order=desc&limit=5&key=10.2.0.9",
+                            "/v1/connections?sort=age&order=desc&limit=5&id=10.2.0.9"));
 }
 
 }  // namespace

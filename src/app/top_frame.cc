@@ -90,9 +90,17 @@ std::string key_of(const AnswerView& row) {
     return key.empty() ? "-" : clipped(key, longest_key);
 }
 
-constexpr std::array<TableField, 9> fields{
+std::string id_of(const AnswerView& row) {
+    const std::string id = row.text("/id");
+    return id.empty() ? "-" : clipped(id, longest_key);
+}
+
+constexpr std::string_view id_title = "ID";
+
+constexpr std::array<TableField, 10> fields{
     {{"CONN", Align::left, [](const AnswerView& row) { return row.text("/conn"); }},
      {"PEER", Align::left, [](const AnswerView& row) { return row.text("/peer"); }},
+     {id_title, Align::left, id_of},
      {"KEY", Align::left, key_of},
      {"AGE", Align::right, [](const AnswerView& row) { return human_seconds(row.real("/age_s")); }},
      {"SINCE ITEM", Align::right, [](const AnswerView& row) { return human_seconds(row.real("/since_item_s")); }},
@@ -173,6 +181,7 @@ private:
         const AnswerView status = status_.view();
         std::string line = human_count(status.count("/connections")) + " of at most " +
                            human_count(status.count("/max_connections")) + " connections";
+        if (status.count("/identified") > 0) line += ", " + human_count(status.count("/identified")) + " by id";
         const Document trend(answers_.trend);
         const auto points = trend.view().list("/points");
         if (points.empty()) return add(line);
@@ -252,6 +261,8 @@ private:
             return add(controls_.filter.empty() ? "no connections" : "no connection matches the filter");
         }
         std::vector<TableField> shown(fields.begin(), fields.end());
+        if (std::none_of(rows.begin(), rows.end(), [](const AnswerView& row) { return row.has("/id"); }))
+            std::erase_if(shown, [](const TableField& field) { return field.title == id_title; });
         std::string text = table_text(rows, shown);
         for (const std::string_view dispensable : dispensables) {
             if (widest_line(text) <= size_.columns) break;
@@ -266,7 +277,7 @@ private:
 
     [[nodiscard]] std::string keys() const {
         if (controls_.typing) {
-            return "filter by peer prefix or key (Enter applies, Esc leaves): " + printable(controls_.typed);
+            return "filter by peer prefix, key or id (Enter applies, Esc leaves): " + printable(controls_.typed);
         }
         std::string out = controls_.paused ? "q quit  p go on  s sort: " : "q quit  p pause  s sort: ";
         out +=

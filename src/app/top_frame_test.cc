@@ -45,6 +45,19 @@ std::vector<std::string> texts(const TopAnswers& answers, TopSize size, const To
     return all;
 }
 
+TEST(TopFrame, DevicesThatSayWhoTheyAreHaveAColumn) {
+    TopAnswers answers = example();
+    answers.status = R"({"version":"0.1.0","connections":2,"max_connections":9,"identified":1})";
+    std::string with_id = row("7f2c91a0-1", "k");
+    with_id.insert(with_id.size() - 1, R"(,"id":"van\u001b17")");
+    answers.connections = R"({"total":2,"connections":[)" + with_id + "," + row("7f2c91a0-2", "") + "]}";
+    const auto lines = texts(answers, {160, 14});
+    EXPECT_THAT(lines[1], StartsWith("2 of at most 9 connections, 1 by id"));
+    EXPECT_THAT(lines, Contains(StartsWith("CONN        PEER            ID         KEY")));
+    EXPECT_THAT(lines, Contains(HasSubstr("van\\x1b17  k")));
+    EXPECT_THAT(texts(example(), {160, 14}), Not(Contains(HasSubstr(" ID "))));
+}
+
 TEST(TopFrame, ShowsTheGatewayAtAGlance) {
     const auto lines = texts(example(), {120, 14});
     ASSERT_EQ(lines.size(), 14U);

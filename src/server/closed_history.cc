@@ -22,6 +22,7 @@ std::vector<ClosedLife> ClosedHistory::find(const ClosedQuery& query) const {
     for (std::size_t age = 0; age < ring_.size() && found.size() < query.limit; ++age) {
         const ClosedLife& life = ring_[(next_ + ring_.size() - 1 - age) % ring_.size()];
         if (query.reason && life.reason != *query.reason) continue;
+        if (query.id && life.id != *query.id) continue;
         if (query.peer && !query.peer->contains(life.peer.address)) continue;
         if (skip > 0) {
             --skip;

@@ -42,6 +42,20 @@ TEST(ClosedHistory, FiltersThenPages) {
     EXPECT_EQ(numbers(history.find(query)), (std::vector<std::uint64_t>{8, 6}));
 }
 
+TEST(ClosedHistory, ADeviceIsFoundByItsId) {
+    ClosedHistory history(100);
+    for (std::uint64_t n = 1; n <= 4; ++n) {
+        ClosedLife each = life(n, "10.2.0.1:1", CloseReason::superseded);
+        each.id = n % 2 == 0 ? "even" : "odd";
+        history.add(each);
+    }
+    ClosedQuery query;
+    query.id = "even";
+    EXPECT_EQ(numbers(history.find(query)), (std::vector<std::uint64_t>{4, 2}));
+    query.id = "eve";
+    EXPECT_TRUE(history.find(query).empty());
+}
+
 TEST(ClosedHistory, MayBeOff) {
     ClosedHistory history(0);
     history.add(life(1, "10.0.0.1:1", CloseReason::kicked));

@@ -11,8 +11,15 @@ const ALL_LIVES = 10000;  // as many as the gateway remembers
 /** "10.2.0.9" of "10.2.0.9:51514", "2001:db8::1" of "[2001:db8::1]:51514" */
 const addressOf = (peer) => peer.slice(0, peer.lastIndexOf(':')).replace(/[[\]]/g, '');
 
+/** Of a device that has said who it is. */
+const identityFacts = ({id, session}) => [
+  ...(id === undefined ? [] : [['Device', visible(id)]]),
+  ...(session === undefined ? [] : [['Session', visible(session), 'of its numbering']]),
+];
+
 function generalFacts(one) {
   return [
+    ...identityFacts(one),
     ['Key', one.key === null ? 'no item yet' : visible(one.key)],
     ['Connection', one.conn],
     ['Listener', one.listener],
@@ -57,6 +64,7 @@ function planFacts(one) {
 
 function lifeFacts(life) {
   return [
+    ...identityFacts(life),
     ['Key', life.key === null ? 'no item' : visible(life.key)],
     ['Connection', life.conn],
     ['Listener', life.listener],

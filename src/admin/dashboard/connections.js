@@ -10,11 +10,16 @@ const ascendingFirst = new Set(['peer', 'key']);
 export const pageOf = (conn, peer, ended = false) =>
   `#/connections/${encodeURIComponent(conn)}?peer=${encodeURIComponent(peer)}${ended ? '&ended=1' : ''}`;
 
+/** "device-17 · 10.20.30.40": who the device says it is, if it does, and the key of its latest item. */
+export function keyOf(row) {
+  return [row.id, row.key].filter((one) => one !== null && one !== undefined).map(visible).join(' · ') || '–';
+}
+
 function cellsOf(row) {
-  const key = row.key === null ? '–' : visible(row.key);
+  const key = keyOf(row);
   return [
     {text: row.peer, href: pageOf(row.conn, row.peer), title: row.peer, class: 'mono'},
-    {text: key, title: row.key === null ? 'no item yet' : key, class: 'mono'},
+    {text: key, title: key === '–' ? 'no item yet' : key, class: 'mono'},
     {text: row.listener, title: row.listener, class: 'wide'},
     {text: duration(row.age_s), title: `since ${row.connected_at}`, class: 'right wide'},
     {text: row.key === null ? '–' : `${duration(row.since_item_s)}`, class: 'right'},
@@ -25,7 +30,7 @@ function cellsOf(row) {
 }
 
 export class Connections {
-  #query = {peer: '', key: '', listener: '', sort: 'age', order: 'desc'};
+  #query = {peer: '', key: '', id: '', listener: '', sort: 'age', order: 'desc'};
   #offset = 0;
   #limit = 15;
   #total = 0;
@@ -37,7 +42,7 @@ export class Connections {
       event.preventDefault();
       this.#search(Object.fromEntries(new FormData(form)));
     });
-    form.addEventListener('reset', () => this.#search({peer: '', key: '', listener: ''}));
+    form.addEventListener('reset', () => this.#search({peer: '', key: '', id: '', listener: ''}));
     byId('filter-listener').addEventListener('change', () => form.requestSubmit());
     for (const head of document.querySelectorAll('#connections th[data-sort]')) {
       head.querySelector('button').addEventListener('click', () => this.#sortBy(head.dataset.sort));
@@ -61,12 +66,13 @@ export class Connections {
 
   /** Takes the search from the address: of a link, a bookmark, or on the way back. */
   enter(parameters) {
-    for (const name of ['peer', 'key', 'listener']) this.#query[name] = parameters.get(name) ?? '';
+    for (const name of ['peer', 'key', 'id', 'listener']) this.#query[name] = parameters.get(name) ?? '';
     this.#query.sort = document.querySelector(`#connections th[data-sort="${CSS.escape(parameters.get('sort') ?? '')}"]`)
       ? parameters.get('sort') : 'age';
     this.#query.order = ['asc', 'desc'].includes(parameters.get('order')) ? parameters.get('order') : this.#usualOrder(this.#query.sort);
     byId('filter-peer').value = this.#query.peer;
     byId('filter-key').value = this.#query.key;
+    byId('filter-id').value = this.#query.id;
     byId('filter-listener').value = this.#query.listener;
     this.#offset = 0;
     this.#markSort();
@@ -85,7 +91,7 @@ export class Connections {
   #usualOrder(sort) { return ascendingFirst.has(sort) ? 'asc' : 'desc'; }
 
   #search(fields) {
-    for (const name of ['peer', 'key', 'listener']) this.#query[name] = String(fields[name] ?? '').trim();
+    for (const name of ['peer', 'key', 'id', 'listener']) this.#query[name] = String(fields[name] ?? '').trim();
     this.#changed();
   }
 
@@ -137,7 +143,7 @@ export class Connections {
   }
 
   #tell(shown) {
-    const searched = this.#query.peer || this.#query.key || this.#query.listener;
+    const searched = this.#query.peer || this.#query.key || this.#query.id || this.#query.listener;
     byId('connections-empty').hidden = shown > 0;
     say(byId('connections-empty'), searched ? 'No connection fits this search.' : 'No device is connected.');
     say(byId('connections-range'), shown ? `${number(this.#offset + 1)} to ${number(this.#offset + shown)} of ${number(this.#total)}` : 'none');

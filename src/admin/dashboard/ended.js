@@ -1,7 +1,7 @@
 // The connections that ended last, each with its reason and what the kernel said.
 
 import * as api from './api.js';
-import {pageOf} from './connections.js';
+import {keyOf, pageOf} from './connections.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
 import {duration, milliseconds, number, when} from './format.js';
 import {reasons} from './reasons.js';
@@ -23,7 +23,7 @@ export function evidenceLine(life) {
 }
 
 function cellsOf(life) {
-  const key = life.key === null ? '–' : visible(life.key);
+  const key = keyOf(life);
   const evidence = evidenceLine(life);
   return [
     {text: when(life.at), title: life.at, class: 'mono'},

@@ -41,7 +41,8 @@ export class Glance {
     const now = this.#sample;
     const paused = status.listeners.filter((one) => one.accept_paused).map((one) => one.name);
     const refused = status.refused.max_connections;
-    tile('connections', number(this.connections), status.draining ? 'draining: the gateway stops' : `of at most ${number(status.max_connections)}`, status.draining);
+    const named = status.identified ? `, ${number(status.identified)} by id` : '';
+    tile('connections', number(this.connections), status.draining ? 'draining: the gateway stops' : `of at most ${number(status.max_connections)}${named}`, status.draining);
     if (now) this.#showRates(now);
     say(byId('tile-accepted-note'), paused.length ? `paused: ${paused.join(', ')}` : `${number(status.accepted)} since start${refused ? `, ${number(refused)} refused` : ''}`);
     byId('tile-accepted').parentElement.classList.toggle('trouble', paused.length > 0);

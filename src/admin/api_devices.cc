@@ -1,0 +1,90 @@
+#include "admin/api.h"
+#include "admin/downlink_message.h"
+#include "admin/query.h"
+#include "admin/render.h"
+#include "base/json_writer.h"
+#include "base/printable.h"
+#include "base/units.h"
+
+namespace holdfast {
+namespace {
+
+ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
+
+ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
+
+ApiAnswer no_such_device(std::string_view device) {
+    return Api::error(404, "not_found",
+                      "no device " + in_quotes(device) + " is connected: GET /v1/closed?id= tells of its last lives");
+}
+
+ApiAnswer delivery(std::string_view device, ConnectionId conn, Delivery outcome) {
+    if (outcome == Delivery::absent) return no_such_device(device);
+    if (outcome == Delivery::queue_full) {
+        return Api::error(
+            429, "queue_full",
+            "device " + in_quotes(device) + " has as much waiting as limits.downlink_queue allows: send again later");
+    }
+    JsonWriter out;
+    out.begin_object().field("id", device).field("conn", to_string(conn)).field("result", to_string(outcome));
+    return json(out.end_object().take(), outcome == Delivery::acked ? 200 : 202);
+}
+
+}  // namespace
+
+ApiAnswer Api::elsewhere(const DeviceQuestion& question) {
+    if (options_.elsewhere) {
+        if (auto answer = options_.elsewhere(question)) return std::move(*answer);
+    }
+    return no_such_device(question.device);
+}
+
+ApiAnswer Api::device(const Call& call) {
+    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+    const auto conn = gateway_.find(call.id);
+    const auto detail = conn ? gateway_.show(*conn) : std::nullopt;
+    if (detail) return json(render_connection(*detail));
+    return elsewhere({.kind = DeviceQuestion::Kind::show, .device = call.id, .patience = {}});
+}
+
+ApiAnswer Api::device_close(const Call& call) {
+    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+    const auto conn = gateway_.find(call.id);
+    if (!conn || !gateway_.close(*conn)) {
+        return elsewhere({.kind = DeviceQuestion::Kind::close, .device = call.id, .patience = {}});
+    }
+    JsonWriter out;
+    out.begin_object().field("id", call.id).field("conn", to_string(*conn)).field("closed", true);
+    return json(out.end_object().take());
+}
+
+ApiAnswer Api::device_probe(const Call& call) {
+    QueryReader reader(call.target);
+    const auto timeout = reader.timeout("timeout");
+    if (const auto wrong = reader.finish()) return bad_query(*wrong);
+    return with_slow_slot("too_many_probes", [&] {
+        const auto conn = gateway_.find(call.id);
+        const auto answer = conn ? gateway_.probe(*conn, timeout) : std::nullopt;
+        if (answer) return json(render_probe(*answer, call.id));
+        return elsewhere({.kind = DeviceQuestion::Kind::probe, .device = call.id, .patience = timeout});
+    });
+}
+
+ApiAnswer Api::device_send(const Call& call) {
+    QueryReader reader(call.target);
+    const auto wait = reader.timeout("wait", default_delivery_wait);
+    if (const auto wrong = reader.finish()) return bad_query(*wrong);
+    if (auto refusal = too_long(call.body)) return std::move(*refusal);
+    const DownlinkMessage message = read_message(call.body);
+    if (!message.code.empty()) return error(400, message.code, message.error);
+    const auto deliver = [&] {
+        const auto conn = gateway_.find(call.id);
+        const Delivery outcome = conn ? gateway_.deliver(*conn, message.json, wait) : Delivery::absent;
+        if (outcome != Delivery::absent) return delivery(call.id, *conn, outcome);
+        return elsewhere({DeviceQuestion::Kind::send, call.id, message.json, wait});
+    };
+    // A short wait is for the many; who asks for a long one must not keep them out.
+    return wait <= default_delivery_wait ? deliver() : with_slow_slot("too_busy", deliver);
+}
+
+}  // namespace holdfast
