@@ -26,4 +26,11 @@ add_executable(holdfast_command src/app/main/main.cc)
 target_link_libraries(holdfast_command PRIVATE holdfast_app holdfast_flags)
 set_target_properties(holdfast_command PROPERTIES OUTPUT_NAME holdfast RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 install(TARGETS holdfast_command RUNTIME)
+
+# The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
+# those in the libraries. Built by the tests that run it, and never installed.
+add_executable(holdfast_planted EXCLUDE_FROM_ALL src/app/main/main.cc src/app/consumer.cc src/nats/message.cc
+               src/spool/reader.cc src/spool/writer.cc)
+target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
+target_link_libraries(holdfast_planted PRIVATE holdfast_app holdfast_flags)
 include(cmake/deploy.cmake)

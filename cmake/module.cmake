@@ -6,10 +6,6 @@ target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wsha
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 target_include_directories(holdfast_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_VERSION="${PROJECT_VERSION}")
-foreach(defect IN LISTS HOLDFAST_PLANT)
-  string(TOUPPER ${defect} defect)
-  target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_PLANT_${defect})
-endforeach()
 if(HOLDFAST_SANITIZE)
   # GCC 12 takes std::regex for uninitialised under -fsanitize (GCC bug 105562).
   target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)

@@ -8,6 +8,7 @@
 #include "admin/request_target.h"
 #include "app/verb.h"
 #include "base/json_writer.h"
+#include "base/plant.h"
 #include "base/printable.h"
 
 namespace holdfast {
@@ -19,12 +20,6 @@ constexpr std::uint64_t most_in_page = 10'000;
 constexpr milliseconds wait{10'000};  // of one question while following
 constexpr milliseconds patience = wait + milliseconds(20'000);
 constexpr milliseconds between_tries{500};
-
-#ifdef HOLDFAST_PLANT_STORE_BEFORE_WRITE
-constexpr bool store_before_write = true;  // a defect that the tests must find
-#else
-constexpr bool store_before_write = false;
-#endif
 
 /// Too busy, or the disk fails: it may get better.
 bool may_pass(int status) { return status == 429 || status == 503; }
@@ -87,6 +82,7 @@ bool Consumer::finished(const ReadPage& page) const {
 Consumer::Ending Consumer::take(const ReadPage& page) {
     for (const std::string& gap : page.missing) world_.tell(gap);
     world_.may_end(false);
+    const bool store_before_write = planted("store_before_write");
     auto ending = store_before_write ? keep_position(page.next_after) : write_out(page);
     if (!ending) ending = store_before_write ? write_out(page) : keep_position(page.next_after);
     if (ending) return ending;

@@ -1,12 +1,14 @@
 #include "nats/message.h"
 
 #include <simdjson.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 
 #include "base/check.h"
+#include "base/plant.h"
 #include "nats/token.h"
 
 namespace holdfast {
@@ -23,6 +25,12 @@ std::uint64_t hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return hash;
+}
+
+/// Of a planted defect.
+std::string id_of_this_process() {
+    static std::uint64_t made = 0;
+    return "of-" + std::to_string(::getpid()) + '-' + std::to_string(++made);
 }
 
 }  // namespace
@@ -78,6 +86,7 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     out.last = out.first;
     out.committed_at = events[0].committed_at;
     out.id = spool_id_ + '-' + std::to_string(out.first);
+    if (planted("dedupe_per_connection")) out.id = id_of_this_process();
     if (most_events_ == 1) {
         out.subject = subject_of(events[0]);
         out.body = events[0].line;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/plant.h"
+
 namespace holdfast {
 
 namespace {
@@ -103,6 +105,10 @@ SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::siz
     }
     if (auto* hole = std::get_if<MissingRange>(&found)) return take_hole(page, wanted, std::move(*hole), true);
     const auto& row = std::get<SegmentReader::Row>(found);
+    if (planted("drop_partial") && page.events.empty() && wanted > row->first) {
+        wanted = (page.next_after = row->last()) + 1;
+        return Went::on;
+    }
     return add_events(page, row, wanted, most_events, most_bytes, bytes_) ? Went::on : Went::stop;
 }
 

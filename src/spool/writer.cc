@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/plant.h"
+
 namespace holdfast {
 
 namespace {
@@ -85,6 +87,7 @@ SpoolWriter::~SpoolWriter() { stop(milliseconds(0)); }
 
 void SpoolWriter::append(SpoolBatch batch) {
     const std::size_t bytes = weight(batch);
+    if (planted("ack_before_commit") && batch.durable) std::exchange(batch.durable, nullptr)();
     events_.fetch_add(batch.events, std::memory_order_relaxed);
     waiting_bytes_.fetch_add(bytes, std::memory_order_relaxed);
     bool wake = false;
@@ -287,7 +290,7 @@ void SpoolWriter::answer_questions() {
             if (!seq && !wait_out(error)) return;
         }
         note_recovery();
-        question.answer(*seq);
+        question.answer(planted("dedupe_per_connection") ? 0 : *seq);
     }
 }
 

@@ -51,12 +51,13 @@ class Gateway:
     sends SIGTERM and asserts exit 0, one `closed` per `connected`, and no sanitizer report."""
 
     def __init__(self, *flags, config=None, namespace=None, env=None, descriptors=None, read_events=True,
-                 stdout=subprocess.PIPE):
+                 stdout=subprocess.PIPE, binary=None):
         self.events = EventLog()
         self.stderr = collections.deque(maxlen=2000)
         self.ports = {}
         self.admin = None
         self._namespace = namespace
+        self._binary = binary
         self._directory = tempfile.TemporaryDirectory(prefix="holdfast-test-")
         self.config_path = pathlib.Path(self._directory.name) / "holdfast.toml"
         self._may_read = threading.Event()
@@ -72,7 +73,7 @@ class Gateway:
             thread.start()
 
     def _command(self, flags, config, descriptors):
-        words = [binary(), "serve", *map(str, flags)]
+        words = [self._binary or binary(), "serve", *map(str, flags)]
         if config is not None:
             self.configure(config)
             words += ["--config", str(self.config_path)]

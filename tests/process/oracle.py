@@ -1,0 +1,264 @@
+"""The oracle: devices, consumers and a gateway that is killed at random moments; at the end what the devices were told is
+safe is held against what came out. docs/DELIVERY.md has the promises; a broken one is a violation in the Verdict."""
+
+import collections
+import dataclasses
+import json
+import os
+import random
+import subprocess
+import threading
+import time
+
+from gateway import BINARY, PATIENCE, Gateway, listener
+from oracle_devices import Fleet
+
+GROUP = "oracle"
+
+
+@dataclasses.dataclass
+class Verdict:
+    violations: list
+    kills: int = 0
+    consumer_kills: int = 0
+    acked: int = 0
+    items: int = 0
+    events: int = 0
+    repeated_lines: int = 0  # that the killed consumer had twice, as at-least-once allows
+
+    def __str__(self):
+        return (f"{self.kills} kills of the gateway, {self.consumer_kills} of the consumer, {self.acked} items acked, "
+                f"{self.items} delivered in {self.events} events, {self.repeated_lines} lines repeated to the consumer; "
+                f"{len(self.violations)} violations {self.violations[:5]}")
+
+
+class Daemon:
+    """One gateway after another, at the same addresses and with the same spool."""
+
+    def __init__(self, directory, binary, env, sink):
+        self._directory, self._binary, self._env, self._sink = directory, str(binary), env, sink
+        self._address, self._admin = "127.0.0.1:0", "127.0.0.1:0"
+        self.gateway = None
+
+    def start(self, wait=True):
+        config = listener(address=self._address, acks=True) + "[admin]\n" + f'address = "{self._admin}"\n' + self._sink
+        self.gateway = Gateway("--admin", self._admin, config=config, env=self._env, stdout=subprocess.DEVNULL,
+                               binary=self._binary)
+        if wait:
+            self.gateway.wait_ready()
+            self._address = "%s:%d" % self.gateway.address
+            self._admin = self.gateway.admin_flag()
+        return self.gateway
+
+    @property
+    def admin(self):
+        return self._admin
+
+    @property
+    def address(self):
+        host, port = self._address.rsplit(":", 1)
+        return host, int(port)
+
+    def kill(self):
+        self.gateway.kill()
+
+
+class Consumer:
+    """`holdfast consume --group`, killed at random and read with pauses. `lines` are the whole ones, as they came."""
+
+    def __init__(self, daemon, binary, env, seed):
+        self._daemon, self._binary, self._env = daemon, str(binary), {**os.environ, **env}
+        self._chance = random.Random(f"{seed}/consumer")
+        self._stop = threading.Event()
+        self.lines = []
+        self.kills = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _command(self, *more):
+        return [self._binary, "consume", "--group", GROUP, "--admin", self._daemon.admin, *more]
+
+    def _run(self):
+        while not self._stop.is_set():
+            # Followed until killed, or so many events and the end: often in the middle of a row.
+            more = ["--follow"] if self._chance.random() < 0.6 else ["--limit", str(self._chance.randrange(1, 3000))]
+            self._one(more, time.monotonic() + self._chance.uniform(0.05, 0.8))
+
+    def _one(self, more, until):
+        process = subprocess.Popen(self._command(*more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, env=self._env)
+        # Reading late makes its writes wait, so that it is killed in the middle of one.
+        killer = threading.Timer(max(until - time.monotonic(), 0), process.kill)
+        killer.start()
+        rest = b""
+        with process.stdout as pipe:
+            while chunk := os.read(pipe.fileno(), self._chance.choice((500, 5000, 65536))):
+                *lines, rest = (rest + chunk).split(b"\n")
+                self.lines += lines
+                if self._chance.random() < 0.2:
+                    time.sleep(self._chance.uniform(0, 0.05))
+        killer.cancel()
+        if process.wait() < 0:
+            self.kills += 1
+
+    def finish(self):
+        """Until there is no more."""
+        self._stop.set()
+        self._thread.join()
+        done = subprocess.run(self._command(), capture_output=True, env=self._env, timeout=PATIENCE, check=True)
+        self.lines += done.stdout.split(b"\n")[:-1]
+
+
+def read_all(daemon, binary):
+    """The spool from its first event to its last, in its order."""
+    done = subprocess.run([str(binary), "consume", "--from", "1", "--admin", daemon.admin], capture_output=True,
+                          timeout=PATIENCE, check=True)
+    assert done.stdout.endswith(b"\n") or not done.stdout, done.stdout[-200:]
+    return done.stdout.split(b"\n")[:-1]
+
+
+class Judge:
+    """Holds what came out against what the devices know. Violations are sentences."""
+
+    def __init__(self):
+        self.violations = []
+        self.items = 0
+
+    def violate(self, text):
+        self.violations.append(text)
+
+    def items_of(self, lines, what):
+        """(id, session) -> [(seq, raw item)] in the order of the lines."""
+        found = collections.defaultdict(list)
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                self.violate(f"{what}: a torn line: {line[:200]!r}")
+                continue
+            if event["event"] == "item":
+                raw = line[line.index(b',"item":') + 8:line.rindex(b',"at":"')]
+                found[event["id"], event["session"]].append((event["seq"], raw))
+        return found
+
+    def judge_items(self, sessions, lines, what):
+        known = {(session.device, session.name): session for session in sessions}
+        for name, items in self.items_of(lines, what).items():
+            self.items += len(items)
+            session = known.pop(name, None)
+            if session is None:
+                self.violate(f"{what}: items of {name}, whom nobody knows")
+                continue
+            self._judge_session(session, items, f"{what}: {session.device}/{session.name}")
+        for session in known.values():
+            if session.acked:
+                self.violate(f"{what}: {session.device}/{session.name}: all {session.acked} acked items are lost")
+
+    def _judge_session(self, session, items, who):
+        numbers = [seq for seq, _ in items]
+        if numbers != sorted(numbers):
+            self.violate(f"{who}: out of order")
+        if twice := [seq for seq, count in collections.Counter(numbers).items() if count > 1]:
+            self.violate(f"{who}: {len(twice)} items twice, {twice[:5]}")
+        if lost := sorted(set(range(1, session.acked + 1)) - set(numbers)):
+            self.violate(f"{who}: {len(lost)} acked items lost, {lost[:5]}")
+        for seq, raw in items:
+            if not 1 <= seq <= len(session.sent):
+                self.violate(f"{who}: item {seq} was never sent")
+            elif raw != session.sent[seq - 1]:
+                self.violate(f"{who}: item {seq} is {raw[:80]!r} and was {session.sent[seq - 1][:80]!r}")
+
+    def judge_consumer(self, truth, lines):
+        """At least once, and in order but for what is repeated after a kill."""
+        place = {line: n for n, line in enumerate(truth)}
+        if len(place) != len(truth):
+            self.violate(f"the spool holds {len(truth) - len(place)} events twice")
+        if strange := [line for line in lines if line not in place]:
+            self.violate(f"the consumer got {len(strange)} lines that the spool does not have: {strange[0][:200]!r}")
+        firsts = list(dict.fromkeys(line for line in lines if line in place))
+        if missing := len(truth) - len(firsts):
+            gone = next(line for line in truth if line not in set(firsts))
+            self.violate(f"the consumer missed {missing} events, the first {gone[:200]!r}")
+        if any(place[a] > place[b] for a, b in zip(firsts, firsts[1:])):
+            self.violate("the consumer got events out of order")
+        return len(lines) - len(firsts)
+
+    def judge_stream(self, truth, messages):
+        """Of NATS: each position once, in order, the same bytes; nothing missing."""
+        positions = [position for _, position, _ in messages]
+        if twice := [p for p, count in collections.Counter(positions).items() if count > 1]:
+            self.violate(f"the stream holds {len(twice)} positions twice, {twice[:5]}")
+        if positions != sorted(positions):
+            self.violate("the stream is out of order")
+        if len({spool for spool, _, _ in messages}) > 1:
+            self.violate("the stream names more than one spool")
+        if lost := sorted(set(range(1, len(truth) + 1)) - set(positions)):
+            self.violate(f"the stream misses {len(lost)} positions, {lost[:5]}")
+        for _, position, line in messages:
+            if not 1 <= position <= len(truth):
+                self.violate(f"the stream has position {position} of {len(truth)}")
+            elif line != truth[position - 1]:
+                self.violate(f"position {position} is {line[:80]!r} in the stream and {truth[position - 1][:80]!r}")
+
+
+def kill_at_random(daemon, kills, chance, alive=lambda: True):
+    """Mostly under full load; now and then while it still starts."""
+    done = 0
+    while done < kills and alive():
+        time.sleep(chance.choice((chance.uniform(0.02, 0.2), chance.uniform(0.1, 0.6))))
+        daemon.kill()
+        done += 1
+        while chance.random() < 0.15 and done < kills:
+            daemon.start(wait=False)
+            time.sleep(chance.uniform(0, 0.1))
+            daemon.kill()
+            done += 1
+        daemon.start()
+    return done
+
+
+def spool_sink(directory):
+    return f'[sink]\ntype = "spool"\npath = "{directory}/spool"\n'
+
+
+def nats_sink(directory, url, batch=1):
+    return f'[sink]\ntype = "nats"\npath = "{directory}/spool"\nurl = "{url}"\nbatch = {batch}\n'
+
+
+def try_it(directory, seed, kills, sink=None, binary=BINARY, plant="", devices=24, nats=None):
+    """A whole run. `nats`: a NatsServer whose stream is judged too, and `sink` is to it. `plant`: the defect that `binary`
+    is to have."""
+    env = {"HOLDFAST_PLANT": plant} if plant else {}
+    daemon = Daemon(directory, binary, env, sink or spool_sink(directory))
+    daemon.start()
+    fleet = Fleet(daemon.address, devices, seed)
+    consumer = Consumer(daemon, binary, env, seed)
+    judge = Judge()
+    try:
+        done = kill_at_random(daemon, kills, random.Random(f"{seed}/kills"))
+        fleet.finish()
+        consumer.finish()
+        truth = read_all(daemon, binary)
+        messages = stream_of(nats, len(truth)) if nats else None
+        daemon.gateway.check_reports()
+    finally:
+        daemon.kill()
+    judge.judge_items(fleet.sessions(), truth, "spool")
+    repeated = judge.judge_consumer(truth, consumer.lines)
+    if messages is not None:
+        judge.judge_stream(truth, messages)
+    return Verdict(fleet.violations + judge.violations, done, consumer.kills, fleet.acks, judge.items, len(truth), repeated)
+
+
+def stream_of(nats, events, within=60):
+    """[(spool, position, line)], once the gateway has published all of its spool."""
+    with nats.client() as client:
+        end = time.monotonic() + within
+        while True:
+            out = []
+            for message in client.read_stream():
+                spool, first = message.headers["Holdfast-Spool"], int(message.headers["Holdfast-Position"])
+                out += [(spool, first + n, line) for n, line in enumerate(message.body.rstrip(b"\n").split(b"\n"))]
+            if len(out) >= events or time.monotonic() > end:
+                return out
+            time.sleep(0.2)
