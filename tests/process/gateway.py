@@ -230,7 +230,8 @@ class Gateway:
 
     def ask(self, method, path, expect=200, body=None, timeout=60):
         status, answer = self.request(method, path, body, timeout)
-        assert status == expect, f"{method} {path}: {status}, not {expect}: {answer}{self.tail()}"
+        expected = expect if isinstance(expect, tuple) else (expect,)
+        assert status in expected, f"{method} {path}: {status}, not {expect}: {answer}{self.tail()}"
         return answer
 
     def status(self):

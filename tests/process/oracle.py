@@ -2,10 +2,12 @@
 safe is held against what came out. docs/DELIVERY.md has the promises; a broken one is a violation in the Verdict."""
 
 import collections
+import contextlib
 import dataclasses
 import json
 import os
 import random
+import socket
 import subprocess
 import threading
 import time
@@ -32,12 +34,23 @@ class Verdict:
                 f"{len(self.violations)} violations {self.violations[:5]}")
 
 
+def two_ports():
+    """Below those that outgoing connections get: a device that asks in vain must not be given the gateway's own."""
+    found = []
+    while len(found) < 2:
+        port = random.SystemRandom().randrange(20000, 30000)
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
+
+
 class Daemon:
     """One gateway after another, at the same addresses and with the same spool."""
 
     def __init__(self, directory, binary, env, sink):
         self._directory, self._binary, self._env, self._sink = directory, str(binary), env, sink
-        self._address, self._admin = "127.0.0.1:0", "127.0.0.1:0"
+        self._address, self._admin = (f"127.0.0.1:{port}" for port in two_ports())
         self.gateway = None
 
     def start(self, wait=True):
@@ -46,8 +59,6 @@ class Daemon:
                                binary=self._binary)
         if wait:
             self.gateway.wait_ready()
-            self._address = "%s:%d" % self.gateway.address
-            self._admin = self.gateway.admin_flag()
         return self.gateway
 
     @property
@@ -162,6 +173,8 @@ class Judge:
             self.violate(f"{who}: {len(twice)} items twice, {twice[:5]}")
         if lost := sorted(set(range(1, session.acked + 1)) - set(numbers)):
             self.violate(f"{who}: {len(lost)} acked items lost, {lost[:5]}")
+        elif holes := sorted(set(range(1, max(numbers))) - set(numbers)):
+            self.violate(f"{who}: {len(holes)} items left out, {holes[:5]}")
         for seq, raw in items:
             if not 1 <= seq <= len(session.sent):
                 self.violate(f"{who}: item {seq} was never sent")

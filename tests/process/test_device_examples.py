@@ -9,8 +9,10 @@ import time
 
 import pytest
 
+import oracle
 from conftest import ROOT
 from fake_gateway import FakeGateway
+from gateway import BINARY
 
 EXAMPLES = ROOT / "examples"
 
@@ -103,6 +105,27 @@ def test_whatever_dies_every_item_arrives_once_and_in_order(language, programs, 
     assert without_seq(gateway.items()) == items
     assert [item["seq"] for item in gateway.items()] == list(range(1, 1501))
     assert len({session for _, session, _ in gateway.safe}) == 1
+
+
+@pytest.mark.parametrize("language", ["python", "c++"])
+def test_a_real_gateway_that_is_killed_loses_nothing(language, programs, tmp_path, seed):
+    chance, kept, items = random.Random(seed), tmp_path / "kept.ndjson", texts(1, 1200)
+    daemon = oracle.Daemon(tmp_path, BINARY, {}, oracle.spool_sink(tmp_path))
+    daemon.start()
+    try:
+        device = Device(programs[language](daemon.address[1], "device-17", kept), items, pause=0.002)
+        for _ in range(4):
+            time.sleep(chance.uniform(0.2, 0.6))
+            daemon.kill()
+            time.sleep(chance.uniform(0, 0.2))
+            daemon.start()
+        device.finish()
+        events = [json.loads(line) for line in oracle.read_all(daemon, BINARY)]
+    finally:
+        daemon.kill()
+    taken = [event["item"] for event in events if event["event"] == "item"]
+    assert without_seq(taken) == items
+    assert {(event["id"], event["seq"] - event["item"]["seq"]) for event in events if event["event"] == "item"} == {("device-17", 0)}
 
 
 def test_each_goes_on_with_the_file_of_the_other(programs, tmp_path, seed):

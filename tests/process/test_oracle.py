@@ -1,0 +1,86 @@
+"""Nothing acked is lost, nothing is invented, torn or twice, and order is kept, whatever is killed: docs/DELIVERY.md. And the
+oracle that says so is not blind: each planted defect is found.
+
+HOLDFAST_KILLS: how often the gateway is killed in each trial."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import oracle
+from conftest import ROOT
+from gateway import BINARY
+from nats import NatsServer
+
+KILLS = int(os.environ.get("HOLDFAST_KILLS") or 10)
+# Where a kill hits is chance: so many trials a defect may need, each with another seed.
+MOST_TRIALS = 6
+
+
+def test_spool_loses_nothing_acked(tmp_path, seed):
+    verdict = oracle.try_it(tmp_path, seed, KILLS)
+    print(verdict)
+    assert not verdict.violations, verdict
+    assert verdict.kills == KILLS and verdict.consumer_kills > 0 and verdict.acked > 100 * KILLS, verdict
+
+
+@pytest.mark.parametrize("batch", [1, 256])
+def test_nats_loses_nothing_acked(batch, tmp_path, seed):
+    with NatsServer() as nats:
+        verdict = oracle.try_it(tmp_path, seed, KILLS, sink=oracle.nats_sink(tmp_path, nats.url, batch), nats=nats)
+    print(verdict)
+    assert not verdict.violations, verdict
+    assert verdict.kills == KILLS and verdict.acked > 100 * KILLS, verdict
+
+
+# The oracle itself
+
+@pytest.fixture(scope="session")
+def planted_binary():
+    """The command with the defects in it, beside the one under test."""
+    build = BINARY.parent
+    subprocess.run(["cmake", "--build", str(build), "--target", "holdfast_planted"], check=True, capture_output=True)
+    return build / "holdfast_planted"
+
+
+def trials(tmp_path, seed, binary, plant, over_nats):
+    for trial in range(MOST_TRIALS):
+        directory = tmp_path / str(trial)
+        directory.mkdir()
+        if not over_nats:
+            yield oracle.try_it(directory, f"{seed}-{trial}", 5, binary=binary, plant=plant)
+            continue
+        with NatsServer() as nats:
+            sink = oracle.nats_sink(directory, nats.url)
+            yield oracle.try_it(directory, f"{seed}-{trial}", 5, sink, binary, plant, nats=nats)
+
+
+@pytest.mark.parametrize("plant, over_nats, words", [
+    ("ack_before_commit", False, ("acked items lost", "had been acknowledged")),
+    ("store_before_write", False, ("the consumer missed",)),
+    ("drop_partial", False, ("the consumer missed",)),
+    ("dedupe_per_connection", False, ("items twice",)),
+    ("dedupe_per_connection", True, ("positions twice",)),
+])
+def test_a_planted_defect_is_found(plant, over_nats, words, planted_binary, tmp_path, seed):
+    for verdict in trials(tmp_path, seed, planted_binary, plant, over_nats):
+        print(verdict)
+        if any(word in violation for violation in verdict.violations for word in words):
+            return
+    pytest.fail(f"{MOST_TRIALS} trials did not find {plant}")
+
+
+def test_without_a_choice_nothing_is_planted(planted_binary, tmp_path, seed):
+    verdict = oracle.try_it(tmp_path, seed, 3, binary=planted_binary)
+    assert not verdict.violations, verdict
+
+
+def test_the_command_itself_has_no_defect_planted():
+    text = BINARY.read_bytes()
+    names = ["HOLDFAST_PLANT", "ack_before_commit", "store_before_write", "drop_partial", "dedupe_per_connection"]
+    assert not [name for name in names if name.encode() in text]
+    sources = [path.read_text() for path in pathlib.Path(ROOT / "src").rglob("*.cc")]
+    for name in names[1:]:
+        assert any(f'planted("{name}")' in source for source in sources), name
