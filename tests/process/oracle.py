@@ -91,15 +91,17 @@ class Consumer:
 
     def _run(self):
         while not self._stop.is_set():
-            # Followed until killed, or so many events and the end: often in the middle of a row.
-            more = ["--follow"] if self._chance.random() < 0.6 else ["--limit", str(self._chance.randrange(1, 3000))]
-            self._one(more, time.monotonic() + self._chance.uniform(0.05, 0.8))
+            # Followed until it is killed; or only so many events, and the end is mostly in the middle of a row.
+            if self._chance.random() < 0.5:
+                self._one(["--follow"], self._chance.uniform(0.05, 0.8))
+            else:
+                self._one(["--limit", str(self._chance.choice((1, 7, 50, 400)))], PATIENCE)
 
-    def _one(self, more, until):
+    def _one(self, more, patience):
         process = subprocess.Popen(self._command(*more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, env=self._env)
         # Reading late makes its writes wait, so that it is killed in the middle of one.
-        killer = threading.Timer(max(until - time.monotonic(), 0), process.kill)
+        killer = threading.Timer(patience, process.kill)
         killer.start()
         rest = b""
         with process.stdout as pipe:
