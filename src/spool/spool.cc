@@ -1,5 +1,7 @@
 #include "spool/spool.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -84,6 +86,14 @@ private:
     std::optional<SpoolWriter> writer_;
 };
 
+/// The process ended while it made the file: no row can be in it, since with its tables alone it has more than one
+/// page.
+bool is_unmade(const std::string& path) {
+    constexpr off_t page = 8192;
+    struct stat about {};
+    return !SpoolDirectory::has_log(path) && ::stat(path.c_str(), &about) == 0 && about.st_size <= page;
+}
+
 /// Enters one file into the book; its newest position.
 Position SqliteSpool::look_at(Position first, std::optional<Position> next, bool& certain) {
     const std::string path = directory_.segment_path(first);
@@ -93,6 +103,7 @@ Position SqliteSpool::look_at(Position first, std::optional<Position> next, bool
     auto reader = SegmentReader::open(path, error);
     SegmentReader::Tail tail{.last = first, .at = clock_.wall(), .certain = false};
     if (reader) tail = reader->tail(first);
+    if (!reader && is_unmade(path)) return first - 1;
     if (tail.last == 0) return first - 1;  // it was begun, and nothing written to it
     const WallTime oldest = (reader ? reader->oldest() : std::nullopt).value_or(tail.at);
     if (!next) certain = tail.certain;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <string>
@@ -72,6 +73,23 @@ TEST_F(SpoolTest, GoesOnBehindTheLastPositionAfterARestart) {
         EXPECT_EQ(read_all(*spool).events.size(), run * 10 + 10);
     }
     EXPECT_EQ(id.size(), 16U);
+}
+
+TEST_F(SpoolTest, AFileThatAKillLeftUnmadeLosesNoPosition) {
+    const auto running = open_spool(options());
+    append_and_wait(*running, 1, 3, 3);
+    for (const std::size_t bytes : {0U, 8192U}) {
+        auto killed = options();
+        killed.directory = directory_.in("killed-" + std::to_string(bytes));
+        std::filesystem::copy(options().directory, killed.directory);
+        std::filesystem::permissions(killed.directory, std::filesystem::perms::owner_all);
+        std::ofstream(killed.directory + "/events-0000000000000000004.db") << std::string(bytes, '\0');
+        const auto spool = open_spool(killed);
+        EXPECT_EQ(spool->status().last, 3U) << bytes << " bytes";
+        append_and_wait(*spool, 4, 5, 2);
+        EXPECT_TRUE(read_all(*spool).missing.empty());
+    }
+    EXPECT_TRUE(reports_.empty());
 }
 
 TEST_F(SpoolTest, StopWritesWhatWaits) {

@@ -120,7 +120,7 @@ def test_a_real_gateway_that_is_killed_loses_nothing(language, programs, tmp_pat
             time.sleep(chance.uniform(0, 0.2))
             daemon.start()
         device.finish()
-        events = [json.loads(line) for line in oracle.read_all(daemon, BINARY)]
+        events = [json.loads(line) for line in oracle.read_all(daemon)[0]]
     finally:
         daemon.kill()
     taken = [event["item"] for event in events if event["event"] == "item"]

@@ -29,7 +29,7 @@ def test_spool_loses_nothing_acked(tmp_path, seed):
 @pytest.mark.parametrize("batch", [1, 256])
 def test_nats_loses_nothing_acked(batch, tmp_path, seed):
     with NatsServer() as nats:
-        verdict = oracle.try_it(tmp_path, seed, KILLS, sink=oracle.nats_sink(tmp_path, nats.url, batch), nats=nats)
+        verdict = oracle.try_it(tmp_path, seed, KILLS, nats=nats, batch=batch)
     print(verdict)
     assert not verdict.violations, verdict
     assert verdict.kills == KILLS and verdict.acked > 100 * KILLS, verdict
@@ -50,11 +50,10 @@ def trials(tmp_path, seed, binary, plant, over_nats):
         directory = tmp_path / str(trial)
         directory.mkdir()
         if not over_nats:
-            yield oracle.try_it(directory, f"{seed}-{trial}", 5, binary=binary, plant=plant)
+            yield oracle.try_it(directory, f"{seed}-{trial}", 5, binary, plant)
             continue
         with NatsServer() as nats:
-            sink = oracle.nats_sink(directory, nats.url)
-            yield oracle.try_it(directory, f"{seed}-{trial}", 5, sink, binary, plant, nats=nats)
+            yield oracle.try_it(directory, f"{seed}-{trial}", 5, binary, plant, nats=nats)
 
 
 @pytest.mark.parametrize("plant, over_nats, words", [
