@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <utility>
 
 #include "fleet/bucket.h"
-#include "fleet/presence.h"
+#include "fleet/fleet_state.h"
 #include "fleet/told_lines.h"
 #include "nats/token.h"
 
@@ -36,20 +35,14 @@ public:
     NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options);
     ~NatsFleet() override { stop(milliseconds(0)); }
 
-    std::vector<FleetGateway> gateways() const override;
-    FleetPage devices(const FleetQuery& query) const override;
-    std::optional<FleetDevice> find(const std::string& id) const override;
-    FleetStatus status() const override;
+    std::vector<FleetGateway> gateways() const override { return state_.gateways(); }
+    FleetPage devices(const FleetQuery& query) const override { return state_.devices(query); }
+    std::optional<FleetDevice> find(const std::string& id) const override { return state_.find(id); }
+    FleetStatus status() const override { return state_.status(); }
     CommandDesk& desk() override { return *desk_; }
     void stop(milliseconds patience) override;
 
 private:
-    [[nodiscard]] Bucket::Hearer hear_presence();
-    [[nodiscard]] Bucket::Hearer hear_gateways();
-    void saw_device(const std::string& key, const std::string& value, std::uint64_t revision);
-    void saw_gateway(const std::string& value);
-    void presence_complete();
-
     void run();
     void turn();
     void take_news();
@@ -65,7 +58,6 @@ private:
     void clean();
     void say(const std::string& trouble);
     [[nodiscard]] bool settled() const;
-    [[nodiscard]] FleetDevice shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const;
 
     const SystemClock clock_;
     Server& server_;
@@ -73,15 +65,8 @@ private:
     Spool& spool_;
     DeviceNews& news_;
     const FleetOptions options_;
-    const std::uint32_t run_ = std::random_device()();
     const WallTime since_ = clock_.wall();
-
-    mutable std::mutex mutex_;  // guards what follows
-    Presence presence_;
-    GatewayBook book_;
-    std::string trouble_;
-    std::uint64_t lost_told_ = 0;
-    std::uint64_t superseded_ = 0;
+    FleetState state_;
 
     // The fleet's thread only.
     SteadyTime bound_try_{};
@@ -107,17 +92,12 @@ NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
       spool_(spool),
       news_(news),
       options_(std::move(options)),
-      presence_(options_.name, run_),
-      book_(options_.name, run_, options_.lost_after) {
-    devices_ =
-        Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas}, hear_presence());
-    beats_ =
-        Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas}, hear_gateways());
-    const auto holder = [this](const std::string& id) -> std::optional<std::string> {
-        const std::lock_guard lock(mutex_);
-        const auto found = presence_.find(id);
-        return found && found->record.online ? std::optional(found->record.gateway) : std::nullopt;
-    };
+      state_(options_.name, options_.lost_after, news_) {
+    devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
+                            state_.hear_presence());
+    beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
+                          state_.hear_gateways());
+    const auto holder = [this](const std::string& id) { return state_.holder(id); };
     desk_ = CommandDesk::make(server_, link_, {options_.name, options_.check_message, holder});
     reconnected_ = link_.on_connected([this] {
         devices_->renew();
@@ -125,83 +105,6 @@ NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
         news_.wake();
     });
     thread_ = std::thread([this] { run(); });
-}
-
-Bucket::Hearer NatsFleet::hear_presence() {
-    const auto with_id = [this](const std::string& key, const std::function<void(const std::string& id)>& call) {
-        const auto id = from_token(key);
-        if (!id) return;
-        const std::lock_guard lock(mutex_);
-        call(*id);
-    };
-    return {
-        .begin =
-            [this] {
-                const std::lock_guard lock(mutex_);
-                presence_.begin_snapshot();
-            },
-        .saw = [this](const std::string& key, const std::string& value,
-                      std::uint64_t revision) { saw_device(key, value, revision); },
-        .removed =
-            [this, with_id](const std::string& key, std::uint64_t revision) {
-                with_id(key, [&](const std::string& id) { presence_.removed(id, revision); });
-            },
-        .complete = [this] { presence_complete(); },
-        .landed =
-            [this, with_id](const std::string& key, std::uint64_t revision) {
-                with_id(key, [&](const std::string& id) { presence_.landed(id, revision); });
-                news_.wake();
-            },
-        .refused =
-            [this, with_id](const std::string& key) {
-                with_id(key, [&](const std::string& id) { presence_.refused(id); });
-                news_.wake();
-            },
-        .failed = [this, with_id](
-                      const std::string& key) { with_id(key, [&](const std::string& id) { presence_.failed(id); }); }};
-}
-
-Bucket::Hearer NatsFleet::hear_gateways() {
-    return {.begin = [] {},
-            .saw = [this](const std::string&, const std::string& value, std::uint64_t) { saw_gateway(value); },
-            .removed =
-                [this](const std::string& key, std::uint64_t) {
-                    const std::lock_guard lock(mutex_);
-                    book_.removed(from_token(key).value_or(""));
-                },
-            .complete = [] {},
-            .landed = [](const std::string&, std::uint64_t) {},
-            .refused = [](const std::string&) {},
-            .failed = [](const std::string&) {}};
-}
-
-void NatsFleet::saw_device(const std::string& key, const std::string& value, std::uint64_t revision) {
-    const auto id = from_token(key);
-    const auto record = read_presence(value);
-    if (!id || !record) return;  // nothing that a gateway has written
-    const std::lock_guard lock(mutex_);
-    presence_.saw(*id, *record, revision);
-    if (record->online) book_.mentioned(record->gateway, clock_.steady());
-    news_.wake();
-}
-
-void NatsFleet::presence_complete() {
-    const std::lock_guard lock(mutex_);
-    presence_.end_snapshot();
-    presence_.lose(options_.name, clock_.wall());  // what a former run left behind
-    news_.wake();
-}
-
-void NatsFleet::saw_gateway(const std::string& value) {
-    const auto record = read_gateway(value);
-    if (!record) return;
-    const std::lock_guard lock(mutex_);
-    book_.heard(*record, clock_.steady());
-    if (record->stopped) {
-        presence_.stopped(record->name);
-    } else {
-        presence_.beats(record->name, record->run, clock_.wall() - beat_interval);
-    }
 }
 
 void NatsFleet::run() {
@@ -214,8 +117,8 @@ void NatsFleet::run() {
 }
 
 bool NatsFleet::settled() const {
-    const std::lock_guard lock(mutex_);
-    return presence_.unsettled() == 0;
+    const std::lock_guard lock(state_.mutex);
+    return state_.presence.unsettled() == 0;
 }
 
 void NatsFleet::turn() {
@@ -234,7 +137,7 @@ void NatsFleet::turn() {
 void NatsFleet::take_news() {
     const auto taken = news_.take(glance);
     {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(state_.mutex);
         for (const DeviceNote& note : taken.notes) apply(note);
     }
     if (taken.dropped || reconcile_) reconcile();
@@ -242,10 +145,10 @@ void NatsFleet::take_news() {
 
 /// Reactors tell in any order among each other: who has the device now is the server's to say.
 void NatsFleet::apply(const DeviceNote& note) {
-    if (note.gone) return presence_.gone(note.id, note.conn, note.reason, note.at);
+    if (note.gone) return state_.presence.gone(note.id, note.conn, note.reason, note.at);
     const auto living = server_.find(note.id);
     if (living && *living != note.conn) return;  // whose own note comes, or has come
-    presence_.here(note.id, {note.conn, note.peer, note.listener, note.at});
+    state_.presence.here(note.id, {note.conn, note.peer, note.listener, note.at});
 }
 
 /// News was lost: looks at all connections.
@@ -254,14 +157,14 @@ void NatsFleet::reconcile() {
     ConnectionQuery query;
     query.limit = std::numeric_limits<std::size_t>::max();
     const ConnectionPage page = server_.list(query);
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(state_.mutex);
     for (const ConnectionRow& row : page.rows) {
         if (row.id.empty() || server_.find(row.id) != row.conn) continue;
-        presence_.here(row.id, {row.conn, row.peer, row.listener, row.connected_at});
+        state_.presence.here(row.id, {row.conn, row.peer, row.listener, row.connected_at});
     }
-    for (const std::string& id : presence_.held_ids()) {
-        const auto found = presence_.find(id);
-        if (!server_.find(id)) presence_.gone(id, found->record.conn, std::nullopt, clock_.wall());
+    for (const std::string& id : state_.presence.held_ids()) {
+        const auto found = state_.presence.find(id);
+        if (!server_.find(id)) state_.presence.gone(id, found->record.conn, std::nullopt, clock_.wall());
     }
 }
 
@@ -277,9 +180,9 @@ void NatsFleet::keep_bound() {
     bool deaf = false;
     bool replaced = false;
     {
-        const std::lock_guard lock(mutex_);
-        deaf = bound_ && !book_.hears(now) && now - renewed_ > deaf_for;
-        replaced = book_.replaced();
+        const std::lock_guard lock(state_.mutex);
+        deaf = bound_ && !state_.book.hears(now) && now - renewed_ > deaf_for;
+        replaced = state_.book.replaced();
     }
     if (deaf) {
         renewed_ = now;
@@ -294,12 +197,13 @@ void NatsFleet::keep_bound() {
 
 void NatsFleet::beat(bool last) {
     beaten_ = clock_.steady();
-    GatewayRecord record{.name = options_.name, .run = run_, .since = since_, .at = clock_.wall(), .stopped = last};
+    GatewayRecord record{
+        .name = options_.name, .run = state_.run, .since = since_, .at = clock_.wall(), .stopped = last};
     for (const ListenerStatus& listener : server_.status().listeners) record.connections += listener.connections;
     {
-        const std::lock_guard lock(mutex_);
-        if (book_.replaced()) return;
-        record.devices = presence_.held();
+        const std::lock_guard lock(state_.mutex);
+        if (state_.book.replaced()) return;
+        record.devices = state_.presence.held();
     }
     static_cast<void>(beats_->put(to_token(options_.name), to_json(record), std::nullopt));
 }
@@ -307,15 +211,16 @@ void NatsFleet::beat(bool last) {
 void NatsFleet::put_what_is_new() {
     std::vector<PresencePut> puts;
     {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(state_.mutex);
         // Before the bucket has been seen, nobody knows by which revisions to put.
-        if (!presence_.complete() || book_.replaced() || presence_.in_flight() >= most_in_flight) return;
-        puts = presence_.take_puts(puts_in_a_turn);
+        if (!state_.presence.complete() || state_.book.replaced() || state_.presence.in_flight() >= most_in_flight)
+            return;
+        puts = state_.presence.take_puts(puts_in_a_turn);
     }
     for (const PresencePut& put : puts) {
         if (devices_->put(to_token(put.id), to_json(put.record), put.expected)) continue;
-        const std::lock_guard lock(mutex_);
-        presence_.failed(put.id);
+        const std::lock_guard lock(state_.mutex);
+        state_.presence.failed(put.id);
     }
     if (puts.size() == puts_in_a_turn) news_.wake();
 }
@@ -324,13 +229,13 @@ void NatsFleet::do_tasks() {
     PresenceTasks tasks;
     std::vector<LostLife> returned;
     {
-        const std::lock_guard lock(mutex_);
-        tasks = presence_.take_tasks();
+        const std::lock_guard lock(state_.mutex);
+        tasks = state_.presence.take_tasks();
         for (const std::string& id : tasks.returned) {
-            if (const auto found = presence_.find(id)) returned.push_back({id, found->record});
+            if (const auto found = state_.presence.find(id)) returned.push_back({id, found->record});
         }
-        lost_told_ += tasks.lost.size();
-        superseded_ += tasks.superseded.size();
+        state_.lost_told += tasks.lost.size();
+        state_.superseded += tasks.superseded.size();
     }
     for (const ConnectionId conn : tasks.superseded) server_.close(conn, CloseReason::superseded);
     for (const LostLife& life : tasks.lost) tell(lost_line(life, options_.name, clock_.wall()), life.record.listener);
@@ -350,12 +255,12 @@ void NatsFleet::tell(const std::string& lines, const std::string& listener) {
 void NatsFleet::judge() {
     GatewayBook::Judgement judgement;
     {
-        const std::lock_guard lock(mutex_);
-        if (book_.replaced()) return;
-        judgement = book_.judge(clock_.steady());
-        for (const std::string& name : judgement.take_over) presence_.lose(name, clock_.wall());
-        for (const auto& [name, gateway] : book_.all()) {
-            if (gateway.lost && gateway.taken_over) presence_.still_lost(name);
+        const std::lock_guard lock(state_.mutex);
+        if (state_.book.replaced()) return;
+        judgement = state_.book.judge(clock_.steady());
+        for (const std::string& name : judgement.take_over) state_.presence.lose(name, clock_.wall());
+        for (const auto& [name, gateway] : state_.book.all()) {
+            if (gateway.lost && gateway.taken_over) state_.presence.still_lost(name);
         }
     }
     if (!options_.on_notice) return;
@@ -368,15 +273,15 @@ void NatsFleet::judge() {
 void NatsFleet::look_up_puzzles() {
     const SteadyTime now = clock_.steady();
     {
-        const std::lock_guard lock(mutex_);
-        for (std::string& id : presence_.take_puzzles()) puzzles_.emplace_back(std::move(id), now);
+        const std::lock_guard lock(state_.mutex);
+        for (std::string& id : state_.presence.take_puzzles()) puzzles_.emplace_back(std::move(id), now);
     }
     std::size_t done = 0;
     while (done < puzzles_.size() && now - puzzles_[done].second >= until_looked_up) {
         const std::string& id = puzzles_[done].first;
         if (!devices_->look(to_token(id))) break;  // waits; asked again in a later turn
-        const std::lock_guard lock(mutex_);
-        presence_.retry(id);
+        const std::lock_guard lock(state_.mutex);
+        state_.presence.retry(id);
         ++done;
     }
     puzzles_.erase(puzzles_.begin(), puzzles_.begin() + static_cast<std::ptrdiff_t>(done));
@@ -390,11 +295,13 @@ void NatsFleet::clean() {
     std::vector<std::pair<std::string, std::uint64_t>> purges;
     std::vector<std::string> gateways;  // long gone
     {
-        const std::lock_guard lock(mutex_);
-        const auto lives = [&](const std::string& name) { return book_.state_of(name, now) == GatewayState::online; };
-        gateways = book_.long_gone(now - keep_closed);
-        for (const std::string& name : gateways) book_.removed(name);
-        purges = presence_.forget(clock_.wall() - keep_closed, purges_in_a_cleaning, lives);
+        const std::lock_guard lock(state_.mutex);
+        const auto lives = [&](const std::string& name) {
+            return state_.book.state_of(name, now) == GatewayState::online;
+        };
+        gateways = state_.book.long_gone(now - keep_closed);
+        for (const std::string& name : gateways) state_.book.removed(name);
+        purges = state_.presence.forget(clock_.wall() - keep_closed, purges_in_a_cleaning, lives);
     }
     for (const auto& [id, revision] : purges) devices_->purge(to_token(id), revision);
     for (const std::string& name : gateways) beats_->purge(to_token(name), 0);
@@ -404,85 +311,13 @@ void NatsFleet::clean() {
 void NatsFleet::say(const std::string& trouble) {
     bool news = false;
     {
-        const std::lock_guard lock(mutex_);
-        news = trouble.empty() != trouble_.empty();
-        trouble_ = trouble;
+        const std::lock_guard lock(state_.mutex);
+        news = trouble.empty() != state_.trouble.empty();
+        state_.trouble = trouble;
     }
     if (!news) return;
     if (trouble.empty() && options_.on_recovered) options_.on_recovered();
     if (!trouble.empty() && options_.on_trouble) options_.on_trouble(trouble);
-}
-
-FleetDevice NatsFleet::shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const {
-    FleetDeviceState state = FleetDeviceState::closed;
-    if (record.online) {
-        const bool heard = book_.state_of(record.gateway, now) == GatewayState::online;
-        state = heard ? FleetDeviceState::online : FleetDeviceState::unknown;
-    }
-    return {id, record, state};
-}
-
-std::optional<FleetDevice> NatsFleet::find(const std::string& id) const {
-    const std::lock_guard lock(mutex_);
-    const auto found = presence_.find(id);
-    if (!found) return std::nullopt;
-    return shown(id, found->record, clock_.steady());
-}
-
-FleetPage NatsFleet::devices(const FleetQuery& query) const {
-    FleetPage page;
-    const SteadyTime now = clock_.steady();
-    std::vector<FleetDevice> all;
-    {
-        const std::lock_guard lock(mutex_);
-        const auto take = [&](const std::string& id, const PresenceRecord& record) {
-            if (query.gateway && record.gateway != *query.gateway) return;
-            FleetDevice device = shown(id, record, now);
-            if (!query.state || device.state == *query.state) all.push_back(std::move(device));
-        };
-        if (query.id) {
-            if (const auto found = presence_.find(*query.id)) take(*query.id, found->record);
-        } else {
-            presence_.for_each(take);
-        }
-    }
-    page.total = all.size();
-    const std::size_t first = std::min(query.offset, all.size());
-    const std::size_t last = first + std::min(query.limit, all.size() - first);
-    const auto at = [&](std::size_t n) { return all.begin() + static_cast<std::ptrdiff_t>(n); };
-    std::partial_sort(at(0), at(last), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-    page.devices.assign(std::make_move_iterator(at(first)), std::make_move_iterator(at(last)));
-    return page;
-}
-
-std::vector<FleetGateway> NatsFleet::gateways() const {
-    const SteadyTime now = clock_.steady();
-    std::vector<FleetGateway> shown;
-    const std::lock_guard lock(mutex_);
-    std::map<std::string, std::uint64_t> online;
-    presence_.for_each([&](const std::string&, const PresenceRecord& record) {
-        if (record.online) ++online[record.gateway];
-    });
-    for (const auto& [name, gateway] : book_.all()) {
-        shown.push_back({.record = gateway.record,
-                         .state = book_.state_of(name, now),
-                         .self = name == options_.name,
-                         .quiet = std::chrono::floor<milliseconds>(now - gateway.heard),
-                         .devices = online[name]});
-    }
-    return shown;
-}
-
-FleetStatus NatsFleet::status() const {
-    const std::lock_guard lock(mutex_);
-    return {.name = options_.name,
-            .trouble = trouble_,
-            .complete = presence_.complete(),
-            .known = presence_.size(),
-            .held = presence_.held(),
-            .unsettled = presence_.unsettled(),
-            .lost_told = lost_told_,
-            .superseded = superseded_};
 }
 
 void NatsFleet::stop(milliseconds patience) {
@@ -498,18 +333,6 @@ void NatsFleet::stop(milliseconds patience) {
 }
 
 }  // namespace
-
-std::string_view to_string(FleetDeviceState state) noexcept {
-    switch (state) {
-        case FleetDeviceState::online:
-            return "online";
-        case FleetDeviceState::unknown:
-            return "unknown";
-        case FleetDeviceState::closed:
-            return "closed";
-    }
-    return "";
-}
 
 std::unique_ptr<Fleet> Fleet::start(Server& server, NatsLink& link, Spool& spool, DeviceNews& news,
                                     FleetOptions options) {

@@ -1,0 +1,185 @@
+#include "fleet/fleet_state.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <utility>
+
+#include "nats/token.h"
+
+namespace holdfast {
+
+using std::chrono::milliseconds;
+
+FleetState::FleetState(const std::string& name, milliseconds lost_after, DeviceNews& news)
+    : run(std::random_device()()), presence(name, run), book(name, run, lost_after), name_(name), news_(news) {}
+
+Bucket::Hearer FleetState::hear_presence() {
+    const auto with_id = [this](const std::string& key, const std::function<void(const std::string& id)>& call) {
+        const auto id = from_token(key);
+        if (!id) return;
+        const std::lock_guard lock(mutex);
+        call(*id);
+    };
+    Bucket::Hearer hearer;
+    hearer.begin = [this] {
+        const std::lock_guard lock(mutex);
+        presence.begin_snapshot();
+    };
+    hearer.saw = [this](const std::string& key, const std::string& value, std::uint64_t revision) {
+        saw_device(key, value, revision);
+    };
+    hearer.removed = [this, with_id](const std::string& key, std::uint64_t revision) {
+        with_id(key, [&](const std::string& id) { presence.removed(id, revision); });
+    };
+    hearer.complete = [this] { presence_complete(); };
+    hearer.landed = [this, with_id](const std::string& key, std::uint64_t revision) {
+        with_id(key, [&](const std::string& id) { presence.landed(id, revision); });
+        news_.wake();
+    };
+    hearer.refused = [this, with_id](const std::string& key) {
+        with_id(key, [&](const std::string& id) { presence.refused(id); });
+        news_.wake();
+    };
+    hearer.failed = [this, with_id](const std::string& key) {
+        with_id(key, [&](const std::string& id) { presence.failed(id); });
+    };
+    return hearer;
+}
+
+Bucket::Hearer FleetState::hear_gateways() {
+    Bucket::Hearer hearer;
+    hearer.saw = [this](const std::string&, const std::string& value, std::uint64_t) { saw_gateway(value); };
+    hearer.removed = [this](const std::string& key, std::uint64_t) {
+        const std::lock_guard lock(mutex);
+        book.removed(from_token(key).value_or(""));
+    };
+    hearer.begin = hearer.complete = [] {};
+    hearer.landed = [](const std::string&, std::uint64_t) {};
+    hearer.refused = hearer.failed = [](const std::string&) {};
+    return hearer;
+}
+
+void FleetState::saw_device(const std::string& key, const std::string& value, std::uint64_t revision) {
+    const auto id = from_token(key);
+    const auto record = read_presence(value);
+    if (!id || !record) return;  // nothing that a gateway has written
+    const std::lock_guard lock(mutex);
+    presence.saw(*id, *record, revision);
+    if (record->online) book.mentioned(record->gateway, clock_.steady());
+    news_.wake();
+}
+
+void FleetState::presence_complete() {
+    const std::lock_guard lock(mutex);
+    presence.end_snapshot();
+    presence.lose(name_, clock_.wall());  // what a former run left behind
+    news_.wake();
+}
+
+void FleetState::saw_gateway(const std::string& value) {
+    const auto record = read_gateway(value);
+    if (!record) return;
+    const std::lock_guard lock(mutex);
+    book.heard(*record, clock_.steady());
+    if (record->stopped) {
+        presence.stopped(record->name);
+    } else {
+        presence.beats(record->name, record->run, clock_.wall() - beat_interval);
+    }
+}
+
+FleetDevice FleetState::shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const {
+    FleetDeviceState state = FleetDeviceState::closed;
+    if (record.online) {
+        const bool heard = book.state_of(record.gateway, now) == GatewayState::online;
+        state = heard ? FleetDeviceState::online : FleetDeviceState::unknown;
+    }
+    return {id, record, state};
+}
+
+std::optional<FleetDevice> FleetState::find(const std::string& id) const {
+    const std::lock_guard lock(mutex);
+    const auto found = presence.find(id);
+    if (!found) return std::nullopt;
+    return shown(id, found->record, clock_.steady());
+}
+
+std::optional<std::string> FleetState::holder(const std::string& id) const {
+    const std::lock_guard lock(mutex);
+    const auto found = presence.find(id);
+    return found && found->record.online ? std::optional(found->record.gateway) : std::nullopt;
+}
+
+std::vector<FleetDevice> FleetState::matching(const FleetQuery& query) const {
+    const SteadyTime now = clock_.steady();
+    std::vector<FleetDevice> all;
+    const std::lock_guard lock(mutex);
+    const auto take = [&](const std::string& id, const PresenceRecord& record) {
+        if (query.gateway && record.gateway != *query.gateway) return;
+        FleetDevice device = shown(id, record, now);
+        if (!query.state || device.state == *query.state) all.push_back(std::move(device));
+    };
+    if (!query.id) {
+        presence.for_each(take);
+    } else if (const auto found = presence.find(*query.id)) {
+        take(*query.id, found->record);
+    }
+    return all;
+}
+
+FleetPage FleetState::devices(const FleetQuery& query) const {
+    std::vector<FleetDevice> all = matching(query);
+    FleetPage page;
+    page.total = all.size();
+    const std::size_t first = std::min(query.offset, all.size());
+    const std::size_t last = first + std::min(query.limit, all.size() - first);
+    const auto at = [&](std::size_t n) { return all.begin() + static_cast<std::ptrdiff_t>(n); };
+    std::partial_sort(at(0), at(last), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    page.devices.assign(std::make_move_iterator(at(first)), std::make_move_iterator(at(last)));
+    return page;
+}
+
+std::vector<FleetGateway> FleetState::gateways() const {
+    const SteadyTime now = clock_.steady();
+    std::vector<FleetGateway> shown;
+    const std::lock_guard lock(mutex);
+    std::map<std::string, std::uint64_t> online;
+    presence.for_each([&](const std::string&, const PresenceRecord& record) {
+        if (record.online) ++online[record.gateway];
+    });
+    for (const auto& [name, gateway] : book.all()) {
+        shown.push_back({.record = gateway.record,
+                         .state = book.state_of(name, now),
+                         .self = name == name_,
+                         .quiet = std::chrono::floor<milliseconds>(now - gateway.heard),
+                         .devices = online[name]});
+    }
+    return shown;
+}
+
+FleetStatus FleetState::status() const {
+    const std::lock_guard lock(mutex);
+    return {.name = name_,
+            .trouble = trouble,
+            .complete = presence.complete(),
+            .known = presence.size(),
+            .held = presence.held(),
+            .unsettled = presence.unsettled(),
+            .lost_told = lost_told,
+            .superseded = superseded};
+}
+
+std::string_view to_string(FleetDeviceState state) noexcept {
+    switch (state) {
+        case FleetDeviceState::online:
+            return "online";
+        case FleetDeviceState::unknown:
+            return "unknown";
+        case FleetDeviceState::closed:
+            return "closed";
+    }
+    return "";
+}
+
+}  // namespace holdfast

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fleet/bucket.h"
+#include "fleet/device_news.h"
+#include "fleet/fleet.h"
+#include "fleet/gateway_book.h"
+#include "fleet/presence.h"
+
+namespace holdfast {
+
+/// What a gateway knows of the fleet, shared by its thread, the buckets' and whoever asks. Members are guarded by
+/// `mutex`, which nobody holds while waiting for something else; the functions take it themselves.
+class FleetState {
+public:
+    FleetState(const std::string& name, std::chrono::milliseconds lost_after, DeviceNews& news);
+
+    /// What the buckets are to tell; wakes the reader of `news` when there is something to do.
+    [[nodiscard]] Bucket::Hearer hear_presence();
+    [[nodiscard]] Bucket::Hearer hear_gateways();
+
+    // As Fleet has them.
+    [[nodiscard]] std::vector<FleetGateway> gateways() const;
+    [[nodiscard]] FleetPage devices(const FleetQuery& query) const;
+    [[nodiscard]] std::optional<FleetDevice> find(const std::string& id) const;
+    [[nodiscard]] FleetStatus status() const;
+    /// The gateway that has the device.
+    [[nodiscard]] std::optional<std::string> holder(const std::string& id) const;
+
+    const std::uint32_t run;  ///< of this gateway's part in the fleet
+    mutable std::mutex mutex;
+    Presence presence;
+    GatewayBook book;
+    std::string trouble;
+    std::uint64_t lost_told = 0;
+    std::uint64_t superseded = 0;
+
+private:
+    void saw_device(const std::string& key, const std::string& value, std::uint64_t revision);
+    void saw_gateway(const std::string& value);
+    void presence_complete();
+    [[nodiscard]] FleetDevice shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const;
+    [[nodiscard]] std::vector<FleetDevice> matching(const FleetQuery& query) const;
+
+    const SystemClock clock_;
+    const std::string name_;
+    DeviceNews& news_;
+};
+
+}  // namespace holdfast

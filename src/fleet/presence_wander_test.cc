@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fleet/fake_bucket.h"
+
+namespace holdfast {
+namespace {
+
+using testing::IsEmpty;
+
+/// Devices move between gateways while watches and answers lag; then one gateway is lost. In the end everybody agrees
+/// on where each device is, superseded connections are gone, and each connection of the lost one has been told once.
+class Wanderings {
+public:
+    explicit Wanderings(std::uint32_t seed) : random_(seed) {}
+
+    void run() {
+        for (int step = 0; step < 400; ++step) wander();
+        agree();
+        for (int step = 0; step < 30; ++step) wander();
+        lose_first();
+        agree();
+        check_told();
+    }
+
+private:
+    static constexpr std::array<const char*, 4> ids{"a", "b", "c", "d"};
+
+    unsigned draw(unsigned below) { return std::uniform_int_distribution<unsigned>(0, below - 1)(random_); }
+    bool is_latest(const std::string& id, ConnectionId conn) {
+        const auto latest = latest_.find(id);
+        return latest != latest_.end() && latest->second == conn;
+    }
+    Gateway& any() { return *gateways_[first_living_ + draw(3 - static_cast<unsigned>(first_living_))]; }
+
+    void wander() {
+        ++time_;
+        const unsigned what = draw(12);
+        if (what == 0) connect(ids[draw(ids.size())]);
+        if (what == 1) end(ids[draw(ids.size())]);
+        if (what >= 2 && what < 5) any().watch_one();
+        if (what >= 5 && what < 8) any().put_all();
+        if (what >= 8) any().answer_one();
+        do_tasks();
+    }
+    void connect(const std::string& id) {
+        const std::size_t to = first_living_ + draw(3 - static_cast<unsigned>(first_living_));
+        const ConnectionId conn{static_cast<std::uint32_t>(to + 1), ++number_};
+        Gateway& gateway = *gateways_[to];
+        if (const auto old = living_[to].find(id); old != living_[to].end()) {
+            gateway.presence.gone(id, old->second, CloseReason::superseded, at(time_));
+        }
+        living_[to][id] = conn;
+        latest_[id] = conn;
+        gateway.presence.here(id, held(conn, time_));
+    }
+    void end(const std::string& id) {
+        const std::size_t where = first_living_ + draw(3 - static_cast<unsigned>(first_living_));
+        const auto there = living_[where].find(id);
+        if (there == living_[where].end()) return;
+        gateways_[where]->presence.gone(id, there->second, CloseReason::peer_reset, at(time_));
+        if (is_latest(id, there->second)) latest_.erase(id);
+        living_[where].erase(there);
+    }
+    void do_tasks() {
+        for (std::size_t i = first_living_; i < 3; ++i) {
+            const auto tasks = gateways_[i]->presence.take_tasks();
+            for (const ConnectionId conn : tasks.superseded) supersede(i, conn);
+            for (const LostLife& life : tasks.lost) told_.push_back(life.record.conn);
+            EXPECT_THAT(tasks.returned, IsEmpty());
+        }
+    }
+    void supersede(std::size_t where, ConnectionId conn) {
+        std::erase_if(living_[where], [&](const auto& entry) {
+            if (entry.second != conn) return false;
+            EXPECT_FALSE(is_latest(entry.first, conn)) << "the newest connection of " << entry.first << " was closed";
+            gateways_[where]->presence.gone(entry.first, conn, CloseReason::superseded, at(time_));
+            return true;
+        });
+    }
+    void agree() {
+        for (int round = 0; round < 20; ++round) {
+            for (std::size_t i = first_living_; i < 3; ++i) gateways_[i]->settle();
+            do_tasks();
+        }
+        for (std::size_t i = first_living_; i < 3; ++i) {
+            EXPECT_EQ(gateways_[i]->presence.unsettled(), 0U);
+            for (const char* id : ids) check(i, id);
+        }
+    }
+    void check(std::size_t where, const std::string& id) {
+        const auto* const there = bucket_.find(id);
+        const auto latest = latest_.find(id);
+        const auto known = gateways_[where]->presence.find(id);
+        if (there == nullptr) {
+            EXPECT_EQ(latest, latest_.end());
+            return;
+        }
+        if (latest != latest_.end()) {
+            EXPECT_TRUE(there->record.online) << id;
+            EXPECT_EQ(there->record.conn, latest->second) << id;
+        }
+        ASSERT_TRUE(known);
+        EXPECT_EQ(known->record, there->record) << id;
+        // Where the newest has ended before anybody knew of it, an older one may still have the device; never two.
+        const auto living = living_[where].find(id);
+        const bool has = living != living_[where].end();
+        const bool says = there->record.online && there->record.conn.run == where + 1;
+        EXPECT_EQ(has, says) << id << " at " << where;
+        if (has && says) {
+            EXPECT_EQ(living->second, there->record.conn) << id;
+        }
+    }
+    void lose_first() {
+        std::set<ConnectionId> seen;
+        for (const auto& change : bucket_.log) seen.insert(change.record.conn);
+        for (const auto& [id, conn] : living_[0]) {
+            if (seen.contains(conn)) lost_.insert(conn);
+            if (is_latest(id, conn)) latest_.erase(id);
+        }
+        first_living_ = 1;
+        for (int step = 0; step < 20; ++step) wander();
+        gateways_[1]->presence.lose("g0", at(time_));
+        gateways_[2]->presence.lose("g0", at(time_));
+        for (int step = 0; step < 50; ++step) {
+            wander();
+            gateways_[1]->presence.still_lost("g0");
+            gateways_[2]->presence.still_lost("g0");
+        }
+        for (int round = 0; round < 3; ++round) {
+            agree_quietly();
+            gateways_[1]->presence.lose("g0", at(time_));
+            gateways_[2]->presence.lose("g0", at(time_));
+        }
+    }
+    void agree_quietly() {
+        for (int round = 0; round < 20; ++round) {
+            for (std::size_t i = first_living_; i < 3; ++i) gateways_[i]->settle();
+            do_tasks();
+        }
+    }
+    void check_told() {
+        for (const ConnectionId conn : lost_) {
+            EXPECT_EQ(std::count(told_.begin(), told_.end(), conn), 1) << to_string(conn);
+        }
+    }
+
+    std::mt19937 random_;
+    FakeBucket bucket_;
+    std::array<std::unique_ptr<Gateway>, 3> gateways_{std::make_unique<Gateway>(bucket_, "g0", 1),
+                                                      std::make_unique<Gateway>(bucket_, "g1", 2),
+                                                      std::make_unique<Gateway>(bucket_, "g2", 3)};
+    std::array<std::map<std::string, ConnectionId>, 3> living_;
+    std::map<std::string, ConnectionId> latest_;
+    std::set<ConnectionId> lost_;
+    std::vector<ConnectionId> told_;
+    std::size_t first_living_ = 0;
+    std::uint64_t number_ = 0;
+    int time_ = 0;
+};
+
+TEST(PresenceWanderings, EverybodyAgreesInTheEnd) {
+    const char* const given = std::getenv("HOLDFAST_SEED");
+    const auto seed =
+        given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device()();
+    std::cout << "HOLDFAST_SEED=" << seed << '\n';
+    for (std::uint32_t trial = 0; trial < 200 && !testing::Test::HasFailure(); ++trial) {
+        SCOPED_TRACE("trial " + std::to_string(trial));
+        Wanderings(seed + trial).run();
+    }
+}
+
+}  // namespace
+}  // namespace holdfast
