@@ -33,8 +33,8 @@ struct ApiOptions {
     // outlive the API.
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;
-    SpoolView* spool = nullptr;
     FleetView* fleet = nullptr;
+    SpoolView* spool = nullptr;
     Reload reload = {};
     /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
     /// false: too many wait, and it was not called. Without it, a request waits where it is.

@@ -21,6 +21,7 @@
 #include "admin/server_control.h"
 #include "app/admin_spool.h"
 #include "app/event_tap.h"
+#include "app/fleet_part.h"
 #include "app/log.h"
 #include "app/notify.h"
 #include "app/population_watch.h"
@@ -50,12 +51,14 @@ class Daemon {
 public:
     Daemon(const DaemonConfig& config, const ServeOptions& options)
         : config_(config), options_(options), log_(config.log) {}
+    ~Daemon() { fleet_.stop(std::chrono::milliseconds(0)); }  // where not all could be started
 
     int run();
 
 private:
     [[nodiscard]] std::optional<Error> start();
     [[nodiscard]] std::optional<Error> start_server();
+    void start_fleet();
     [[nodiscard]] std::optional<Error> start_admin();
     void start_reloader();
     [[nodiscard]] ServerConfig server_config(const DaemonConfig& config);
@@ -69,7 +72,11 @@ private:
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] SinkHealth sink_health() const;
     void lose_sink(const std::string& error);
-    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() { return tap_events(sink_.make_handler(), hub_); }
+    [[nodiscard]] bool in_fleet() const { return sink_.nats() != nullptr && config_.fleet.enabled; }
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
+        auto handler = tap_events(sink_.make_handler(), hub_);
+        return in_fleet() ? fleet_.note(std::move(handler)) : std::move(handler);
+    }
 
     const DaemonConfig& config_;  // at the start; reloader_ has what holds now
     const ServeOptions& options_;
@@ -78,6 +85,7 @@ private:
     std::atomic<bool> sink_lost_{false};
     EventHub hub_;  // outlives those who publish and those who follow
     Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); }};
+    FleetPart fleet_{log_};  // outlives the handlers that tell it of devices
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
     std::unique_ptr<PopulationWatch> watch_;
@@ -121,6 +129,10 @@ std::optional<Error> Daemon::start_server() {
     return std::nullopt;
 }
 
+void Daemon::start_fleet() {
+    if (in_fleet()) fleet_.start(config_.fleet, config_.sink.replicas, *server_, sink_.nats()->link(), *sink_.spool());
+}
+
 std::optional<Error> Daemon::start_admin() {
     if (!config_.admin.enabled()) return std::nullopt;
     if (Spool* spool = sink_.spool()) admin_spool_.emplace(*spool);
@@ -130,6 +142,7 @@ std::optional<Error> Daemon::start_admin() {
                                      .hangs = [this] { return hanging(); },
                                      .watch = &watch_->view(),
                                      .hub = &hub_,
+                                     .fleet = in_fleet() ? &fleet_ : nullptr,
                                      .spool = admin_spool_ ? &*admin_spool_ : nullptr,
                                      .reload = [this] { return reloader_->run(); },
                                      .assets = dashboard_asset});
@@ -142,6 +155,7 @@ std::optional<Error> Daemon::start() {
     raise_descriptor_limit();
     if (auto error = sink_.start(config_.sink)) return error;
     if (auto error = start_server()) return error;
+    start_fleet();
     start_reloader();
     if (auto error = start_admin()) return error;
     tell_addresses();
@@ -236,8 +250,12 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     server_->wait();
     watch_->stop();
     if (admin_) admin_->stop();
-    const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    return sink_.stop(std::max(left, std::chrono::milliseconds(0)));
+    const auto patience = [deadline] {
+        const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        return std::max(left, std::chrono::milliseconds(0));
+    };
+    fleet_.stop(patience() / 2);
+    return sink_.stop(patience());
 }
 
 int Daemon::stop() {
