@@ -1,0 +1,337 @@
+"""A fleet of gateways on real nats-servers: where each device is, what a gateway's death does, and commands."""
+
+import collections
+import contextlib
+import random
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import nats
+from fleet import Device, FleetGateway, PresenceLog, command, devices_at, gateways
+from gateway import binary, run, until
+
+MANY = 600
+
+
+@pytest.fixture(params=["one", "cluster"])
+def server(request):
+    """One NATS server, and a cluster of three."""
+    with nats.NatsServer() if request.param == "one" else nats.NatsCluster() as running:
+        yield running
+
+
+@pytest.fixture
+def one():
+    with nats.NatsServer() as running:
+        yield running
+
+
+def everybody_sees(fleet, id, gateway, state="online", timeout=10):
+    def seen():
+        return all((row := member.device(id)) and row["gateway"] == gateway.name and row["state"] == state
+                   for member in fleet)
+
+    assert until(seen, timeout), [member.device(id) for member in fleet]
+
+
+def test_every_gateway_knows_every_device(server):
+    with gateways(["east", "west", "mid"], server.url) as fleet, server.client() as client:
+        east, west, _ = fleet
+        device = Device(east, "d 1.é")
+        everybody_sees(fleet, "d 1.é", east)
+        row = west.device("d 1.é")
+        assert (row["peer"], row["listener"], row["reason"]) == (device.peer, "devices", None)
+        expected = {"east": ("online", False), "mid": ("online", False), "west": ("online", True)}
+        assert until(lambda: {name: (row["state"], row["self"]) for name, row in west.gateways().items()} == expected)
+        device.close()
+        everybody_sees(fleet, "d 1.é", east, "closed")
+        assert west.device("d 1.é")["reason"] == "peer_closed"
+        bucket = client.stream_info("KV_holdfast_presence")["config"]
+        assert (bucket["max_msgs_per_subject"], bucket["storage"]) == (1, "file")
+        assert bucket["num_replicas"] == (3 if isinstance(server, nats.NatsCluster) else 1)
+
+
+def test_a_device_that_moves_is_superseded_at_once_and_never_shown_offline(server):
+    with gateways(["east", "west"], server.url) as fleet, server.client() as client:
+        east, west = fleet
+        log = PresenceLog(client)
+        place = fleet[0]
+        device = Device(place, "rover")
+        everybody_sees(fleet, "rover", place)
+        for move in range(20):
+            place = fleet[(move + 1) % 2]
+            since = time.monotonic()
+            newer = Device(place, "rover")
+            assert device.ended(), "the old connection lives on"
+            assert time.monotonic() - since < 2, "superseded late"
+            device.close()
+            device = newer
+        everybody_sees(fleet, "rover", place)
+        newer = Device(place, "rover")  # the same gateway again
+        assert device.ended()
+        everybody_sees(fleet, "rover", place)
+        assert until(lambda: len(log.states_of("rover")) >= 22), log.states_of("rover")
+        assert set(log.states_of("rover")) == {"online"}, log.states_of("rover")
+
+        def reasons():
+            return [event["reason"] for member in fleet for event in member.spooled() if event["event"] == "closed"]
+
+        assert until(lambda: reasons() == ["superseded"] * 21), reasons()
+        assert east.status()["connections"] + west.status()["connections"] == 1
+        newer.close()
+
+
+def test_commands_reach_a_device_from_any_client(server):
+    with gateways(["east", "west", "mid"], server.url) as fleet, server.client() as client:
+        devices = {id: Device(gateway, id) for gateway in fleet for id in [f"{gateway.name}.{n}" for n in range(4)]}
+        for id in devices:
+            everybody_sees(fleet, id, next(g for g in fleet if id.startswith(g.name)))
+        for round in range(3):
+            for id, device in devices.items():
+                answer, took = command(client, id, {"cmd": "reboot", "round": round})
+                assert answer["result"] == "acked", answer
+                assert (answer["id"], answer["gateway"]) == (id, id.split(".")[0])
+                assert took < 1.0
+                assert device.read() == {"cmd": "reboot", "round": round}
+        answer, took = command(client, "nobody", {"cmd": 1})
+        assert (answer["result"], took < 1.0) == ("absent", True), answer
+        answer, _ = command(client, "east.0", b"[1]")
+        assert answer["result"] == "refused" and "object" in answer["detail"]
+        devices["east.0"].close()
+        everybody_sees(fleet, "east.0", fleet[0], "closed")
+        assert command(client, "east.0", {})[0]["result"] == "absent"
+
+
+def killed_at(gateway):
+    since = time.monotonic()
+    gateway.crash()
+    return since
+
+
+def check_lost_once(survivors, connections, timeout=30):
+    """One `closed`, gateway_lost, for each of the lost gateway's connections, in one survivor's spool."""
+    def told():
+        return collections.Counter(event["conn"] for gateway in survivors for event in gateway.lost())
+
+    assert until(lambda: set(told()) == set(connections), timeout, every=0.2), (len(told()), len(connections))
+    assert set(told().values()) == {1}, [conn for conn, times in told().items() if times > 1][:5]
+
+
+def test_a_killed_gateway_is_noticed_and_its_devices_are_told_as_lost(server):
+    with gateways(["east", "west", "mid"], server.url) as (east, west, mid):
+        devices = devices_at(east, "d", 200)
+        stay = devices_at(west, "w", 20)
+        assert until(lambda: mid.count("online") == 220), mid.fleet(limit=0)
+        connections = {row["conn"] for row in mid.fleet(gateway="east", limit=1000)["devices"]}
+        since = killed_at(east)
+        assert until(lambda: west.count("unknown") == 200, 10), west.fleet(limit=0)
+        noticed = time.monotonic() - since
+        assert until(lambda: west.count("closed") == 200 and mid.count("closed") == 200, 20), west.fleet(limit=0)
+        print(f"unknown after {noticed:.1f} s, closed after {time.monotonic() - since:.1f} s")
+        assert noticed < 10
+        assert west.gateways()["east"]["state"] == "lost"
+        check_lost_once([west, mid], connections)
+        event = (west.lost() + mid.lost())[0]
+        assert (event["event"], event["kind"], event["gateway"]) == ("closed", "local", "east")
+        assert event["by"] in ("west", "mid") and event["id"].startswith("d-")
+        row = mid.device("d-0")
+        assert (row["state"], row["reason"], row["gateway"]) == ("closed", "gateway_lost", "east")
+        assert west.count("online") == 20
+        for device in devices + stay:
+            device.close()
+
+
+def test_devices_of_a_killed_gateway_that_are_elsewhere_already(server):
+    """They are back within a moment, online all the time; their former connections are told as lost all the same."""
+    with gateways(["east", "west", "mid"], server.url) as (east, west, mid):
+        devices_at_east = devices_at(east, "d", 100)
+        assert until(lambda: mid.count("online", "east") == 100)
+        connections = {row["conn"] for row in mid.fleet(gateway="east", limit=1000)["devices"]}
+        east.crash()
+        again = [Device((west, mid)[n % 2], f"d-{n}") for n in range(80)]
+        assert until(lambda: west.count("online") == mid.count("online") >= 80, 5), west.fleet(limit=0)
+        check_lost_once([west, mid], connections)
+        assert west.count("online") == 80
+        assert west.count("closed") == 20
+        for device in devices_at_east + again:
+            device.close()
+
+
+def test_a_gateway_that_restarts_tells_what_its_former_run_left(one):
+    with tempfile.TemporaryDirectory() as directory, gateways(["west"], one.url) as (west,):
+        with FleetGateway("east", one.url, f"{directory}/east") as east:
+            devices_at_east = devices_at(east, "d", 50)
+            assert until(lambda: west.count("online", "east") == 50)
+            connections = {row["conn"] for row in west.fleet(gateway="east", limit=1000)["devices"]}
+            east.crash()
+        with FleetGateway("east", one.url, f"{directory}/east") as east:
+            again = devices_at(east, "d", 30)
+            assert until(lambda: west.count("online", "east") == 30 and west.count("closed") == 20, 10), west.fleet()
+            check_lost_once([east, west], connections)
+            for device in devices_at_east + again:
+                device.close()
+
+
+def test_a_gateway_that_was_stopped_for_long_returns(server):
+    with gateways(["east", "west", "mid"], server.url) as (east, west, mid):
+        devices = devices_at(east, "d", 40)
+        assert until(lambda: mid.count("online", "east") == 40)
+        east.pause()
+        try:
+            assert until(lambda: west.count("closed") == 40, 25), west.fleet(limit=0)
+            moved = devices_at(west, "d", 10)
+            assert until(lambda: mid.count("online", "west") == 10)
+        finally:
+            east.resume()
+        assert until(lambda: mid.count("online", "east") == 30 and mid.count("online", "west") == 10, 15), mid.fleet()
+        assert all(device.ended() for device in devices[:10])
+        assert until(lambda: mid.gateways()["east"]["state"] == "online", 10)
+        until(lambda: sum("returned" in event for event in east.spooled()) >= 30)
+        returned = [event for event in east.spooled() if event.get("returned")]
+        assert {event["id"] for event in returned} == {f"d-{n}" for n in range(10, 40)}
+        assert len(returned) == 30 and all(event["event"] == "connected" for event in returned)
+        check_lost_once([west, mid], {event["conn"] for event in west.lost() + mid.lost()})
+        assert len(west.lost() + mid.lost()) == 40
+        for device in devices + moved:
+            device.close()
+
+
+def test_a_clean_stop_says_so(one):
+    with gateways(["east", "west"], one.url) as (east, west):
+        devices = devices_at(east, "d", 30)
+        assert until(lambda: west.count("online") == 30)
+        east.stop()
+        assert until(lambda: west.count("closed") == 30, 5), west.fleet()
+        assert {row["reason"] for row in west.fleet()["devices"]} == {"shutdown"}
+        assert west.gateways()["east"]["state"] == "stopped"
+        for device in devices:
+            device.close()
+
+
+def test_nats_away_and_back_loses_no_gateway(one):
+    """For longer than lost_after, with devices coming and going meanwhile."""
+    with gateways(["east", "west"], one.url) as (east, west):
+        devices = devices_at(east, "d", 60)
+        assert until(lambda: west.count("online") == 60)
+        one.kill()
+        for device in devices[:20]:
+            device.close()
+        later = devices_at(west, "later", 30)
+        time.sleep(12)  # longer than lost_after: what must not happen has no event to wait for
+        assert west.fleet(limit=0)["trouble"]
+        one.start()
+        assert until(lambda: east.count("online") == west.count("online") == 70, 30), (east.fleet(), west.fleet())
+        time.sleep(11)  # and nobody is lost for the time without beats
+        assert not east.lost() and not west.lost()
+        assert {row["state"] for row in west.gateways().values()} == {"online"}
+        assert west.count("closed") == 20
+        for device in devices + later:
+            device.close()
+
+
+def test_a_killed_nats_node_is_no_loss():
+    with nats.NatsCluster() as cluster, gateways(["east", "west", "mid"], cluster.url) as fleet:
+        east, west, mid = fleet
+        devices = devices_at(east, "d", 100)
+        assert until(lambda: mid.count("online") == 100)
+        cluster.leader_of("KV_holdfast_presence").kill()
+        more = devices_at(west, "w", 100)
+        assert until(lambda: all(g.count("online") == 200 for g in fleet), 40), [g.fleet(limit=0) for g in fleet]
+        moved = [Device(mid, f"d-{n}") for n in range(50)]
+        assert until(lambda: all(g.count("online", "mid") == 50 for g in fleet), 20), mid.fleet(limit=0)
+        assert all(device.ended() for device in devices[:50])
+        time.sleep(11)  # longer than lost_after
+        assert not any(g.lost() for g in fleet)
+        with cluster.client() as client:
+            assert command(client, "w-7", {"x": 1})[0]["result"] == "acked"
+        for device in devices + more + moved:
+            device.close()
+
+
+def test_thousands_reconnect_to_the_survivors(one, seed):
+    """`holdfast load` behind a gateway that is killed, while as many devices come to the others."""
+    random.seed(seed)
+    with gateways(["east", "west"], one.url) as (east, west):
+        loads = []
+        try:
+            def load(gateway, first):
+                loads.append(subprocess.Popen(
+                    [binary(), "load", "--to", "%s:%d" % gateway.address, "--connections", "3000", "--ids", "n",
+                     "--hold", "--duration", "120s", "--first-device", str(first)],
+                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+            load(east, 0)
+            since = time.monotonic()
+            assert until(lambda: west.count("online", "east") == 3000, 30), west.fleet(limit=0)
+            print(f"3,000 devices seen by the other gateway after {time.monotonic() - since:.1f} s")
+            connections = {row["conn"] for row in west.fleet(gateway="east", limit=10000)["devices"]}
+            east.crash()
+            load(west, 0)
+            since = time.monotonic()
+            assert until(lambda: west.count("online", "west") == 3000, 30), west.fleet(limit=0)
+            print(f"3,000 devices moved after {time.monotonic() - since:.1f} s")
+            check_lost_once([west], connections)
+            assert west.fleet(limit=0)["unsettled"] == 0
+        finally:
+            for process in loads:
+                process.kill()
+                process.wait()
+
+
+def test_the_verbs_show_the_fleet(one):
+    with gateways(["east", "west"], one.url) as (east, west):
+        device = Device(east, "d-1")
+        everybody_sees([east, west], "d-1", east)
+        admin = ["--admin", west.admin_flag()]
+        listed = run("list", "--fleet", *admin)
+        assert listed.returncode == 0 and "d-1" in listed.stdout and "east" in listed.stdout, listed
+        shown = run("status", "--fleet", *admin)
+        assert shown.returncode == 0 and "east" in shown.stdout and "online" in shown.stdout, shown
+        asked = run("probe", "--id", "d-1", *admin)
+        assert asked.returncode == 0 and "alive" in asked.stdout, asked
+        sent = run("send", "--id", "d-1", '{"cmd":1}', *admin)
+        assert sent.returncode == 0 and "east" in sent.stdout, sent
+        assert device.read() == {"cmd": 1}
+        assert run("probe", "--id", "nobody", *admin).returncode == 1
+        assert run("send", "--id", "nobody", "{}", *admin).returncode == 1
+        device.close()
+
+
+@pytest.fixture
+def cut(lab):
+    """NATS and two gateways on one side of a wire, one gateway on the other."""
+    from lab.netlab import DEVICE4
+
+    with nats.NatsServer(namespace=lab.device) as running:
+        running.kill()
+        running.host = "0.0.0.0"
+        running.start()
+        yield lab, f"nats://{DEVICE4}:{running.port}", running.url
+
+
+def test_a_gateway_that_is_cut_off_from_nats(cut):
+    """Its devices stay connected to it; the others give them up, and take it back."""
+    from lab.netlab import DEVICE4
+
+    lab, far, near = cut
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        east = stack.enter_context(FleetGateway("east", far, f"{directory}/east", namespace=lab.gateway))
+        west = stack.enter_context(FleetGateway("west", near, f"{directory}/west", namespace=lab.device))
+        devices = [Device(east, f"d-{n}", lab.gateway) for n in range(20)]
+        assert until(lambda: west.count("online", "east") == 20)
+        lab.silence(hosts=[DEVICE4])
+        assert until(lambda: west.count("unknown") == 20, 12), west.fleet(limit=0)
+        assert until(lambda: west.count("closed") == 20, 20), west.fleet(limit=0)
+        assert east.status()["connections"] == 20, "its own devices are none the worse"
+        moved = Device(west, "d-0", lab.device)
+        lab.restore()
+        assert until(lambda: west.count("online", "east") == 19 and west.count("online", "west") == 1, 90), west.fleet()
+        assert devices[0].ended()
+        assert until(lambda: len([e for e in east.spooled() if e.get("returned")]) == 19, 10)
+        assert not east.lost(), "who is cut off judges nobody"
+        for device in [*devices, moved]:
+            device.close()
