@@ -18,22 +18,10 @@ public:
         queries.push_back(query);
         return page;
     }
-    FleetDelivery send(const std::string& id, std::string_view json) override {
-        sent.emplace_back(id, json);
-        return delivery;
-    }
-    std::optional<FleetProbe> probe(const std::string& id, std::chrono::milliseconds) override {
-        probed.push_back(id);
-        return found;
-    }
 
     std::vector<FleetGatewayRow> rows;
     FleetPageRow page;
-    FleetDelivery delivery{"absent", {}, {}, {}};
-    std::optional<FleetProbe> found;
     std::vector<FleetQueryRow> queries;
-    std::vector<std::pair<std::string, std::string>> sent;
-    std::vector<std::string> probed;
 };
 
 /// A device that is online at the gateway "west".

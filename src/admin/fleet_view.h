@@ -5,13 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <holdfast/endpoint.h>
 #include <holdfast/events.h>
 #include <holdfast/reason.h>
-#include <holdfast/server.h>
 
 namespace holdfast {
 
@@ -59,19 +57,6 @@ struct FleetOverview {
     std::uint64_t unsettled = 0;  ///< of this gateway's, what the others cannot see yet
 };
 
-/// What became of a message to a device of the fleet.
-struct FleetDelivery {
-    std::string result;  ///< sent, acked, absent, queue_full, refused
-    std::string gateway;
-    std::string conn;
-    std::string detail;
-};
-
-struct FleetProbe {
-    ProbeAnswer answer;
-    std::string gateway;
-};
-
 /// What the admin API asks of the fleet. Any thread.
 class FleetView {
 public:
@@ -80,10 +65,6 @@ public:
     [[nodiscard]] virtual FleetOverview overview() = 0;
     [[nodiscard]] virtual std::vector<FleetGatewayRow> gateways() = 0;
     [[nodiscard]] virtual FleetPageRow devices(const FleetQueryRow& query) = 0;
-    /// Wherever the device is; within a second.
-    [[nodiscard]] virtual FleetDelivery send(const std::string& id, std::string_view json) = 0;
-    /// Nothing: no gateway has the device.
-    [[nodiscard]] virtual std::optional<FleetProbe> probe(const std::string& id, std::chrono::milliseconds timeout) = 0;
 };
 
 }  // namespace holdfast

@@ -127,7 +127,8 @@ std::optional<std::string> read_standard_input() {
 std::string queued_text(const AnswerView& answer) { return "queued for " + printable(answer.text("/conn")) + "\n"; }
 
 std::string delivered_text(const AnswerView& answer) {
-    const std::string who = printable(answer.text("/id"));
+    const std::string gateway = printable(answer.text("/gateway"));  // where it is another's
+    const std::string who = printable(answer.text("/id")) + (gateway.empty() ? "" : " at gateway " + gateway);
     if (answer.text("/result") == "acked") return "acked: the kernel of " + who + " has it\n";
     return "sent to " + who + ", and not acknowledged yet\n";
 }

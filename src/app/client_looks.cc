@@ -8,6 +8,7 @@
 
 #include "admin/query.h"
 #include "app/client_ask.h"
+#include "app/client_fleet.h"
 #include "app/client_text.h"
 #include "app/table.h"
 #include "base/human.h"
@@ -17,6 +18,9 @@ namespace {
 
 struct ListFlags {
     ClientFlags client;
+    bool fleet = false;
+    std::string gateway;
+    std::string state;
     std::string peer;
     std::string key;
     std::string device;
@@ -25,6 +29,11 @@ struct ListFlags {
     bool reverse = false;
     std::string limit = "100";
     std::string offset;
+};
+
+struct StatusFlags {
+    ClientFlags client;
+    bool fleet = false;
 };
 
 struct ShowFlags {
@@ -113,7 +122,21 @@ std::string order_of(const ListFlags& flags) {
     return sort && descends_by_itself(*sort) ? "asc" : "desc";
 }
 
+/// What a fleet knows of its devices is less than what a gateway knows of its connections.
+int list_fleet_verb(const ListFlags& flags) {
+    if (!flags.peer.empty() || !flags.key.empty() || !flags.listener.empty() || flags.sort != "age" || flags.reverse) {
+        print_error("list --fleet takes --id, --gateway, --state, --limit and --offset, and no other choice");
+        return exit_wrong_usage;
+    }
+    return list_fleet(flags.client, {flags.device, flags.gateway, flags.state, flags.limit, flags.offset});
+}
+
 int list_verb(const ListFlags& flags) {
+    if (flags.fleet) return list_fleet_verb(flags);
+    if (!flags.gateway.empty() || !flags.state.empty()) {
+        print_error("--gateway and --state are for list --fleet");
+        return exit_wrong_usage;
+    }
     QueryTarget target("/v1/connections");
     target.with("peer", flags.peer).with("key", flags.key).with("id", flags.device);
     target.with("listener", flags.listener).with("sort", flags.sort);
@@ -144,16 +167,24 @@ int closed_verb(const ClosedFlags& flags) {
 
 void add_status_verb(CLI::App& app, VerbAction& selected) {
     CLI::App* verb = app.add_subcommand("status", "show the gateway at a glance");
-    const auto flags = std::make_shared<ClientFlags>();
-    add_client_flags(*verb, *flags);
+    const auto flags = std::make_shared<StatusFlags>();
+    verb->add_flag("--fleet", flags->fleet, "all gateways of the fleet, and how many devices each has");
+    add_client_flags(*verb, flags->client);
     verb->callback([flags, &selected] {
-        selected = [flags] { return ask_and_show(*flags, {.target = "/v1/status"}, {.text = status_text}); };
+        selected = [flags] {
+            if (flags->fleet) return show_fleet(flags->client);
+            return ask_and_show(flags->client, {.target = "/v1/status"}, {.text = status_text});
+        };
     });
 }
 
 void add_list_verb(CLI::App& app, VerbAction& selected) {
     CLI::App* verb = app.add_subcommand("list", "list connections");
     const auto flags = std::make_shared<ListFlags>();
+    verb->add_flag("--fleet", flags->fleet,
+                   "devices of all gateways of the fleet, in place of connections of this one");
+    verb->add_option("--gateway", flags->gateway, "with --fleet, only those that it has or had")->type_name("NAME");
+    verb->add_option("--state", flags->state, "with --fleet: online, unknown or closed")->type_name("STATE");
     verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
     verb->add_option("--key", flags->key, "only those whose latest item has it")->type_name("KEY");
     verb->add_option("--id", flags->device, "only the device that says so of itself")->type_name("DEVICE");

@@ -179,6 +179,7 @@ std::string evidence_meaning(const AnswerView& connection) {
 std::string connection_text(const AnswerView& c) {
     const auto text = [&](std::string_view pointer) { return printable(c.text(pointer)); };
     std::string out = line("connection", text("/conn") + " on listener " + text("/listener"));
+    if (c.has("/gateway")) out += line("gateway", text("/gateway"));
     out += line("peer", text("/peer"));
     if (c.has("/id")) {
         out += line("device", text("/id") + (c.has("/session") ? ", session " + text("/session") : std::string()));

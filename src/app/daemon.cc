@@ -59,6 +59,7 @@ private:
     [[nodiscard]] std::optional<Error> start();
     [[nodiscard]] std::optional<Error> start_server();
     void start_fleet();
+    [[nodiscard]] AskElsewhere elsewhere();
     [[nodiscard]] std::optional<Error> start_admin();
     void start_reloader();
     [[nodiscard]] ServerConfig server_config(const DaemonConfig& config);
@@ -133,6 +134,11 @@ void Daemon::start_fleet() {
     if (in_fleet()) fleet_.start(config_.fleet, config_.sink.replicas, *server_, sink_.nats()->link(), *sink_.spool());
 }
 
+AskElsewhere Daemon::elsewhere() {
+    if (!in_fleet()) return {};
+    return [this](const DeviceQuestion& question) { return fleet_.elsewhere(question); };
+}
+
 std::optional<Error> Daemon::start_admin() {
     if (!config_.admin.enabled()) return std::nullopt;
     if (Spool* spool = sink_.spool()) admin_spool_.emplace(*spool);
@@ -145,7 +151,8 @@ std::optional<Error> Daemon::start_admin() {
                                      .fleet = in_fleet() ? &fleet_ : nullptr,
                                      .spool = admin_spool_ ? &*admin_spool_ : nullptr,
                                      .reload = [this] { return reloader_->run(); },
-                                     .assets = dashboard_asset});
+                                     .assets = dashboard_asset,
+                                     .elsewhere = elsewhere()});
     if (!admin) return admin.error();
     admin_ = std::move(admin).value();
     return std::nullopt;

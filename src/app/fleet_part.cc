@@ -2,19 +2,66 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "admin/downlink_message.h"
+#include "admin/query.h"
+#include "admin/render.h"
+#include "base/json_writer.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::chrono::milliseconds command_patience{900};
+constexpr std::chrono::milliseconds on_top{900};  // of a question's patience: for the way there and back
 
 Result<std::string> check_message(std::string_view json) {
     DownlinkMessage message = read_message(json);
     if (!message.code.empty()) return Error{std::move(message.error)};
     return std::move(message.json);
+}
+
+std::string_view word_of(DeviceQuestion::Kind kind) {
+    switch (kind) {
+        case DeviceQuestion::Kind::show:
+            return "show";
+        case DeviceQuestion::Kind::send:
+            return "cmd";
+        case DeviceQuestion::Kind::probe:
+            return "probe";
+        case DeviceQuestion::Kind::close:
+            return "close";
+    }
+    return "";
+}
+
+ApiAnswer gateway_silent(const std::string& trouble) { return Api::error(503, "gateway_silent", trouble); }
+
+std::optional<std::string> probed(Server& server, const std::string& id, ConnectionId conn, std::string_view body) {
+    std::int64_t timeout = 0;
+    std::from_chars(body.data(), body.data() + body.size(), timeout);
+    const auto patience =
+        std::clamp(std::chrono::milliseconds(timeout), std::chrono::milliseconds(1), max_probe_timeout);
+    const auto found = server.probe(conn, patience);
+    return found ? std::optional(render_probe(*found, id)) : std::nullopt;
+}
+
+/// To another gateway's question about a device, if it is here.
+std::optional<std::string> answer_of(Server& server, std::string_view what, const std::string& id,
+                                     std::string_view body) {
+    const auto conn = server.find(id);
+    if (!conn) return std::nullopt;
+    if (what == "probe") return probed(server, id, *conn, body);
+    if (what == "show") {
+        const auto detail = server.show(*conn);
+        return detail ? std::optional(render_connection(*detail)) : std::nullopt;
+    }
+    if (what != "close" || !server.close(*conn)) return std::nullopt;
+    JsonWriter out;
+    out.begin_object().field("id", id).field("conn", to_string(*conn)).field("closed", true).end_object();
+    return out.take();
 }
 
 FleetDeviceRow row_of(const FleetDevice& device) {
@@ -53,6 +100,9 @@ void FleetPart::start(const FleetConfig& config, unsigned replicas, Server& serv
     options.lost_after = config.lost_after;
     options.replicas = replicas;
     options.check_message = check_message;
+    options.answer = [&server](std::string_view what, const std::string& id, std::string_view body) {
+        return answer_of(server, what, id, body);
+    };
     options.on_trouble = [this](const std::string& trouble) { log_.warn("out of the fleet", {{"why", trouble}}); };
     options.on_recovered = [this] { log_.info("part of the fleet again"); };
     options.on_notice = [this](const std::string& notice) { log_.warn(notice); };
@@ -98,16 +148,26 @@ FleetPageRow FleetPart::devices(const FleetQueryRow& query) {
     return rows;
 }
 
-FleetDelivery FleetPart::send(const std::string& id, std::string_view json) {
-    CommandAnswer answer = fleet_->desk().send(id, json, command_patience);
-    return {std::move(answer.result), std::move(answer.gateway), std::move(answer.conn), std::move(answer.detail)};
+std::optional<ApiAnswer> FleetPart::elsewhere(const DeviceQuestion& question) {
+    if (question.kind == DeviceQuestion::Kind::send) return send_elsewhere(question);
+    const std::string patience = std::to_string(question.patience.count());
+    auto [gateway, answer, trouble] =
+        fleet_->desk().ask(word_of(question.kind), std::string(question.device), patience, question.patience + on_top);
+    if (!trouble.empty()) return gateway_silent(trouble);
+    if (!answer) return std::nullopt;
+    // The other's own answer, and whose it is.
+    const std::string whose = JsonWriter().begin_object().field("gateway", gateway).end_object().take();
+    answer->replace(0, 1, whose.substr(0, whose.size() - 1) + ",");
+    return ApiAnswer{.body = std::move(*answer)};
 }
 
-std::optional<FleetProbe> FleetPart::probe(const std::string& id, std::chrono::milliseconds timeout) {
-    const auto found = fleet_->desk().probe(id, timeout);
-    const auto conn = found ? parse_connection_id(found->conn) : std::nullopt;
-    if (!conn) return std::nullopt;
-    return FleetProbe{{*conn, found->alive, found->waited, found->last_heard, found->rtt}, found->gateway};
+std::optional<ApiAnswer> FleetPart::send_elsewhere(const DeviceQuestion& question) {
+    const CommandAnswer answer = fleet_->desk().send(std::string(question.device), question.json, command_patience);
+    if (answer.result == "absent" && answer.detail.empty()) return std::nullopt;
+    if (answer.result == "absent") return gateway_silent(answer.detail);
+    if (answer.result == "queue_full") return Api::error(429, "queue_full", answer.detail + ": send again later");
+    if (answer.result == "refused") return Api::error(429, "too_busy", answer.detail);
+    return ApiAnswer{.status = answer.result == "acked" ? 200 : 202, .body = to_json(answer)};
 }
 
 }  // namespace holdfast

@@ -6,6 +6,8 @@
 
 #include <holdfast/server.h>
 
+#include "admin/api.h"
+#include "admin/device_question.h"
 #include "admin/fleet_view.h"
 #include "app/log.h"
 #include "config/daemon_config.h"
@@ -31,10 +33,13 @@ public:
     FleetOverview overview() override;
     std::vector<FleetGatewayRow> gateways() override;
     FleetPageRow devices(const FleetQueryRow& query) override;
-    FleetDelivery send(const std::string& id, std::string_view json) override;
-    std::optional<FleetProbe> probe(const std::string& id, std::chrono::milliseconds timeout) override;
+
+    /// Of a device that this gateway does not have.
+    [[nodiscard]] std::optional<ApiAnswer> elsewhere(const DeviceQuestion& question);
 
 private:
+    [[nodiscard]] std::optional<ApiAnswer> send_elsewhere(const DeviceQuestion& question);
+
     Log& log_;
     DeviceNews news_;
     std::unique_ptr<Fleet> fleet_;

@@ -15,12 +15,6 @@ std::string text_of(const element& object, std::string_view name) {
     return std::string(text);
 }
 
-std::int64_t count_of(const element& object, std::string_view name) {
-    std::int64_t count = 0;
-    if (object[name].get(count)) return 0;
-    return count;
-}
-
 }  // namespace
 
 std::string to_json(const CommandAnswer& answer) {
@@ -43,30 +37,6 @@ std::optional<CommandAnswer> read_command_answer(std::string_view text) {
                          .conn = text_of(json, "conn"),
                          .detail = text_of(json, "detail")};
     return answer.result.empty() ? std::nullopt : std::optional(std::move(answer));
-}
-
-std::string to_json(const FleetProbeAnswer& answer) {
-    JsonWriter json;
-    json.begin_object().field("id", answer.id).field("gateway", answer.gateway).field("conn", answer.conn);
-    json.field("alive", answer.alive).field("waited_ms", answer.waited.count());
-    json.field("last_heard_ms", answer.last_heard.count()).field("rtt_us", answer.rtt.count()).end_object();
-    return json.take();
-}
-
-std::optional<FleetProbeAnswer> read_probe_answer(std::string_view text) {
-    simdjson::dom::parser parser;
-    element json;
-    if (parser.parse(text.data(), text.size()).get(json) || !json.is_object()) return std::nullopt;
-    FleetProbeAnswer answer{.id = text_of(json, "id"),
-                            .gateway = text_of(json, "gateway"),
-                            .conn = text_of(json, "conn"),
-                            .waited = std::chrono::milliseconds(count_of(json, "waited_ms")),
-                            .last_heard = std::chrono::milliseconds(count_of(json, "last_heard_ms")),
-                            .rtt = std::chrono::microseconds(count_of(json, "rtt_us"))};
-    bool alive = false;
-    if (json["alive"].get(alive) || answer.conn.empty()) return std::nullopt;
-    answer.alive = alive;
-    return answer;
 }
 
 }  // namespace holdfast

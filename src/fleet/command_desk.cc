@@ -1,7 +1,6 @@
 #include "fleet/command_desk.h"
 
 #include <algorithm>
-#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -25,7 +24,6 @@ constexpr std::size_t most_waiting = 1'024;
 constexpr milliseconds answer_within{900};   // of the second that is promised
 constexpr milliseconds for_the_device{600};  // to acknowledge; then it is `sent`
 constexpr milliseconds while_others_wait{100};
-constexpr milliseconds for_the_way{150};  // to the other gateway and back
 
 struct DestroyMessage {
     void operator()(natsMsg* message) const { natsMsg_Destroy(message); }
@@ -136,7 +134,7 @@ public:
 
     std::optional<Error> bind() override;
     CommandAnswer send(const std::string& id, std::string_view json, milliseconds patience) override;
-    std::optional<FleetProbeAnswer> probe(const std::string& id, milliseconds timeout) override;
+    Elsewhere ask(std::string_view what, const std::string& id, std::string_view body, milliseconds patience) override;
     void stop() override;
 
 private:
@@ -146,13 +144,12 @@ private:
     [[nodiscard]] CommandAnswer send_here(const std::string& id, const std::string& json, milliseconds patience);
     [[nodiscard]] CommandAnswer send_there(const std::string& gateway, const std::string& id, const std::string& json,
                                            milliseconds patience);
-    [[nodiscard]] std::optional<FleetProbeAnswer> probe_here(const std::string& id, milliseconds timeout);
     [[nodiscard]] std::string subject(const std::string& gateway, std::string_view what, const std::string& id) const {
         return "holdfast.gw." + to_token(gateway) + "." + std::string(what) + "." + to_token(id);
     }
     /// The other gateway's answer.
-    [[nodiscard]] natsStatus ask(const std::string& subject, std::string_view body, milliseconds patience,
-                                 std::string& answer) const;
+    [[nodiscard]] natsStatus request(const std::string& subject, std::string_view body, milliseconds patience,
+                                     std::string& answer) const;
 
     Server& server_;
     NatsLink& link_;
@@ -183,8 +180,7 @@ std::optional<Error> NatsCommandDesk::bind() {
     bound_to_ = connection;
     const std::string own = "holdfast.gw." + to_token(options_.gateway);
     auto error = subscribe("holdfast.cmd.*", "holdfast");
-    if (!error) error = subscribe(own + ".cmd.*", nullptr);
-    if (!error) error = subscribe(own + ".probe.*", nullptr);
+    if (!error) error = subscribe(own + ".*.*", nullptr);
     if (error) subscriptions_.clear();
     return error;
 }
@@ -211,12 +207,7 @@ std::string NatsCommandDesk::answer(const Letters::Letter& letter) {
     const std::string_view body = data_of(letter.message.get());
     if (!address)
         return to_json(CommandAnswer{.result = "refused", .id = {}, .detail = "the subject's last token names no id"});
-    if (address->what == "probe") {
-        std::int64_t timeout = 0;
-        std::from_chars(body.data(), body.data() + body.size(), timeout);
-        const auto found = probe_here(address->id, milliseconds(std::clamp<std::int64_t>(timeout, 1, 30'000)));
-        return found ? to_json(*found) : to_json(CommandAnswer{.result = "absent", .id = address->id});
-    }
+    if (address->what != "cmd") return options_.answer(address->what, address->id, body).value_or("");
     const auto waited = std::chrono::floor<milliseconds>(Clock::now() - letter.came);
     const auto left = std::max(answer_within - waited, milliseconds(1));
     if (!address->between_gateways) return to_json(send(address->id, body, left));
@@ -247,8 +238,8 @@ CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::strin
             .detail = delivery == Delivery::queue_full ? "the device does not read: nothing was sent" : ""};
 }
 
-natsStatus NatsCommandDesk::ask(const std::string& subject, std::string_view body, milliseconds patience,
-                                std::string& answer) const {
+natsStatus NatsCommandDesk::request(const std::string& subject, std::string_view body, milliseconds patience,
+                                    std::string& answer) const {
     natsConnection* const connection = link_.connection();
     if (connection == nullptr || !link_.connected()) return NATS_NOT_YET_CONNECTED;
     natsMsg* received = nullptr;
@@ -262,7 +253,7 @@ natsStatus NatsCommandDesk::ask(const std::string& subject, std::string_view bod
 CommandAnswer NatsCommandDesk::send_there(const std::string& gateway, const std::string& id, const std::string& json,
                                           milliseconds patience) {
     std::string text;
-    const natsStatus status = ask(subject(gateway, "cmd", id), json, patience, text);
+    const natsStatus status = request(subject(gateway, "cmd", id), json, patience, text);
     if (status == NATS_OK) {
         if (const auto answer = read_command_answer(text)) return *answer;
     }
@@ -274,28 +265,15 @@ CommandAnswer NatsCommandDesk::send_there(const std::string& gateway, const std:
                       (unknown ? ": whether the device got it is not known" : ": nothing was sent")};
 }
 
-std::optional<FleetProbeAnswer> NatsCommandDesk::probe_here(const std::string& id, milliseconds timeout) {
-    const auto conn = server_.find(id);
-    const auto found = conn ? server_.probe(*conn, timeout) : std::nullopt;
-    if (!found) return std::nullopt;
-    return FleetProbeAnswer{.id = id,
-                            .gateway = options_.gateway,
-                            .conn = to_string(found->conn),
-                            .alive = found->alive,
-                            .waited = found->waited,
-                            .last_heard = found->last_heard,
-                            .rtt = found->rtt};
-}
-
-std::optional<FleetProbeAnswer> NatsCommandDesk::probe(const std::string& id, milliseconds timeout) {
-    if (auto own = probe_here(id, timeout)) return own;
+CommandDesk::Elsewhere NatsCommandDesk::ask(std::string_view what, const std::string& id, std::string_view body,
+                                            milliseconds patience) {
     const auto gateway = options_.holder(id);
-    if (!gateway || *gateway == options_.gateway) return std::nullopt;
+    if (!gateway || *gateway == options_.gateway) return {};
     std::string text;
-    const auto patience = timeout + for_the_way + milliseconds(1'000);
-    if (ask(subject(*gateway, "probe", id), std::to_string(timeout.count()), patience, text) != NATS_OK)
-        return std::nullopt;
-    return read_probe_answer(text);
+    const natsStatus status = request(subject(*gateway, what, id), body, patience, text);
+    if (status != NATS_OK)
+        return {*gateway, std::nullopt, "its gateway " + *gateway + " does not answer (" + text_of(status) + ")"};
+    return {*gateway, text.empty() ? std::nullopt : std::optional(std::move(text)), {}};
 }
 
 }  // namespace

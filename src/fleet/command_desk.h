@@ -15,9 +15,9 @@
 
 namespace holdfast {
 
-/// Answers commands and probes by device id: from any NATS client at `holdfast.cmd.<id>`, from other gateways at
-/// `holdfast.gw.<gateway>.cmd.<id>` and `.probe.<id>`, and from this process by calls. Three subscriptions, whatever
-/// the number of devices. Owns them and the threads that answer. Thread-safe, but for bind(), which has one caller.
+/// Answers commands by device id: from any NATS client at `holdfast.cmd.<id>`, and from other gateways, like their
+/// questions, at `holdfast.gw.<gateway>.<what>.<id>`; and asks them. Two subscriptions, whatever the number of devices.
+/// Owns them and the threads that answer. Thread-safe, but for bind(), which has one caller.
 class CommandDesk {
 public:
     struct Options {
@@ -26,6 +26,15 @@ public:
         std::function<Result<std::string>(std::string_view json)> check;
         /// The gateway that has the device, by what the fleet knows.
         std::function<std::optional<std::string>(const std::string& id)> holder;
+        /// Another gateway's question about a device that should be here: the answer's JSON, or nothing if it is not.
+        std::function<std::optional<std::string>(std::string_view what, const std::string& id, std::string_view body)>
+            answer;
+    };
+    /// What the gateway of a device says.
+    struct Elsewhere {
+        std::string gateway;                ///< empty: no other one has it
+        std::optional<std::string> answer;  ///< its `answer`'s
+        std::string trouble;                ///< why there is none; empty: it does not have the device any more
     };
     [[nodiscard]] static std::unique_ptr<CommandDesk> make(Server& server, NatsLink& link, Options options);
     virtual ~CommandDesk() = default;
@@ -36,9 +45,9 @@ public:
     /// To a device wherever it is. Answers within a second, or `patience` where that is less.
     [[nodiscard]] virtual CommandAnswer send(const std::string& id, std::string_view json,
                                              std::chrono::milliseconds patience) = 0;
-    /// Of a device wherever it is; nothing: it is nowhere, or its gateway does not answer.
-    [[nodiscard]] virtual std::optional<FleetProbeAnswer> probe(const std::string& id,
-                                                                std::chrono::milliseconds timeout) = 0;
+    /// A question to the gateway that has the device, if it is another.
+    [[nodiscard]] virtual Elsewhere ask(std::string_view what, const std::string& id, std::string_view body,
+                                        std::chrono::milliseconds patience) = 0;
     virtual void stop() = 0;
 };
 

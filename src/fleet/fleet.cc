@@ -98,7 +98,7 @@ NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
     beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
                           state_.hear_gateways());
     const auto holder = [this](const std::string& id) { return state_.holder(id); };
-    desk_ = CommandDesk::make(server_, link_, {options_.name, options_.check_message, holder});
+    desk_ = CommandDesk::make(server_, link_, {options_.name, options_.check_message, holder, options_.answer});
     reconnected_ = link_.on_connected([this] {
         devices_->renew();
         beats_->renew();

@@ -24,6 +24,7 @@ struct FleetOptions {
     std::chrono::milliseconds lost_after{10'000};
     unsigned replicas = 0;  ///< of buckets that it makes; 0: 3 in a cluster of three or more, else 1
     std::function<Result<std::string>(std::string_view json)> check_message;
+    decltype(CommandDesk::Options::answer) answer;               ///< to other gateways' questions
     std::function<void(const std::string& trouble)> on_trouble;  ///< once when it begins; the fleet's thread
     std::function<void()> on_recovered;
     std::function<void(const std::string& notice)> on_notice;  ///< e.g. that a gateway was lost
