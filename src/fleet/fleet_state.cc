@@ -111,32 +111,34 @@ std::optional<std::string> FleetState::holder(const std::string& id) const {
     return found && found->record.online ? std::optional(found->record.gateway) : std::nullopt;
 }
 
-std::vector<FleetDevice> FleetState::matching(const FleetQuery& query) const {
-    const SteadyTime now = clock_.steady();
-    std::vector<FleetDevice> all;
-    const std::lock_guard lock(mutex);
-    const auto take = [&](const std::string& id, const PresenceRecord& record) {
-        if (query.gateway && record.gateway != *query.gateway) return;
-        FleetDevice device = shown(id, record, now);
-        if (!query.state || device.state == *query.state) all.push_back(std::move(device));
-    };
-    if (!query.id) {
-        presence.for_each(take);
-    } else if (const auto found = presence.find(*query.id)) {
-        take(*query.id, found->record);
-    }
-    return all;
-}
-
+/// The few that are wanted are copied, not all that match.
 FleetPage FleetState::devices(const FleetQuery& query) const {
-    std::vector<FleetDevice> all = matching(query);
+    const SteadyTime now = clock_.steady();
     FleetPage page;
-    page.total = all.size();
-    const std::size_t first = std::min(query.offset, all.size());
-    const std::size_t last = first + std::min(query.limit, all.size() - first);
-    const auto at = [&](std::size_t n) { return all.begin() + static_cast<std::ptrdiff_t>(n); };
-    std::partial_sort(at(0), at(last), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-    page.devices.assign(std::make_move_iterator(at(first)), std::make_move_iterator(at(last)));
+    std::vector<const std::string*> ids;
+    const std::lock_guard lock(mutex);
+    const auto matches = [&](const std::string& id, const PresenceRecord& record) {
+        if (query.gateway && record.gateway != *query.gateway) return false;
+        return !query.state || shown(id, record, now).state == *query.state;
+    };
+    if (query.id) {
+        const auto found = presence.find(*query.id);
+        if (found && matches(*query.id, found->record)) ids.push_back(&*query.id);
+    } else {
+        presence.for_each([&](const std::string& id, const PresenceRecord& record) {
+            if (!matches(id, record)) return;
+            ++page.total;
+            if (query.limit > 0) ids.push_back(&id);
+        });
+    }
+    if (query.id) page.total = ids.size();
+    const std::size_t first = std::min(query.offset, ids.size());
+    const std::size_t last = first + std::min(query.limit, ids.size() - first);
+    const auto at = [&](std::size_t n) { return ids.begin() + static_cast<std::ptrdiff_t>(n); };
+    std::partial_sort(at(0), at(last), ids.end(), [](const auto* a, const auto* b) { return *a < *b; });
+    for (std::size_t n = first; n < last; ++n) {
+        page.devices.push_back(shown(*ids[n], presence.find(*ids[n])->record, now));
+    }
     return page;
 }
 

@@ -46,7 +46,6 @@ private:
     void saw_gateway(const std::string& value);
     void presence_complete();
     [[nodiscard]] FleetDevice shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const;
-    [[nodiscard]] std::vector<FleetDevice> matching(const FleetQuery& query) const;
 
     const SystemClock clock_;
     const std::string name_;

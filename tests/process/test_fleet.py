@@ -132,7 +132,7 @@ def test_a_killed_gateway_is_noticed_and_its_devices_are_told_as_lost(server):
         assert until(lambda: west.count("closed") == 200 and mid.count("closed") == 200, 20), west.fleet(limit=0)
         print(f"unknown after {noticed:.1f} s, closed after {time.monotonic() - since:.1f} s")
         assert noticed < 10
-        assert west.gateways()["east"]["state"] == "lost"
+        assert until(lambda: west.gateways()["east"]["state"] == "lost", 10)
         check_lost_once([west, mid], connections)
         event = (west.lost() + mid.lost())[0]
         assert (event["event"], event["kind"], event["gateway"]) == ("closed", "local", "east")
@@ -279,6 +279,44 @@ def test_thousands_reconnect_to_the_survivors(one, seed):
             for process in loads:
                 process.kill()
                 process.wait()
+
+
+@contextlib.contextmanager
+def load(gateway, count, prefix="n"):
+    """So many idle devices with ids, held until the block ends."""
+    process = subprocess.Popen([binary(), "load", "--to", "%s:%d" % gateway.address, "--connections", str(count),
+                                "--ids", prefix, "--hold", "--duration", "300s", "--source", "127.1.0.0/24"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout.readline().startswith("ready ")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_memory_of_an_idle_device_in_the_fleet(one):
+    """What one more idle device with an id costs its gateway, alone and in the fleet, and every other gateway."""
+    count, grown = 10_000, {}
+    with tempfile.TemporaryDirectory() as directory:
+        for fleet in (False, True):
+            with contextlib.ExitStack() as stack:
+                members = [stack.enter_context(FleetGateway(name, one.url, f"{directory}/{name}-{fleet}", fleet=fleet))
+                           for name in ("east", "west")]
+                east, west = members
+                before = [member.resident_kib() for member in members]
+                with load(east, count):
+                    assert until(lambda: east.status()["connections"] == count)
+                    if fleet:
+                        assert until(lambda: west.count("online", "east") == count)
+                        assert until(lambda: east.fleet(limit=0)["unsettled"] == 0)
+                    time.sleep(1)  # for the sink's queues to be given back
+                    after = [member.resident_kib() for member in members]
+                grown[fleet] = [(a - b) * 1024 / count for a, b in zip(after, before)]
+    print(f"bytes a device: {grown[False][0]:.0f} without the fleet, {grown[True][0]:.0f} in it; "
+          f"at another gateway {grown[True][1]:.0f}")
+    assert grown[True][0] - grown[False][0] < 1000
+    assert grown[True][1] < 1000
 
 
 def test_the_verbs_show_the_fleet(one):
