@@ -113,8 +113,14 @@ ApiAnswer Api::status(const Call& call) {
     if (const auto wrong = unexpected_query(call.target)) return bad_query(*wrong);
     const SinkStatus sink = options_.sink ? options_.sink() : SinkStatus{};
     const auto watch = watched();
-    return json(
-        render_status(gateway_.status(), options_.sink ? &sink : nullptr, ::getpid(), watch ? &*watch : nullptr));
+    std::string text =
+        render_status(gateway_.status(), options_.sink ? &sink : nullptr, ::getpid(), watch ? &*watch : nullptr);
+    if (options_.fleet != nullptr) {
+        const std::string part =
+            JsonWriter().begin_object().field("fleet", options_.fleet->overview().name).end_object().take();
+        text.replace(text.size() - 1, 1, "," + part.substr(1));
+    }
+    return json(std::move(text));
 }
 
 ApiAnswer Api::list(const Call& call) {

@@ -18,8 +18,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds glance{100};
-constexpr std::size_t most_in_flight = 8 * 1024;
-constexpr std::size_t puts_in_a_turn = 1'024;
+constexpr std::size_t most_in_flight = 1'024;  // each has its message and its text
+constexpr std::size_t puts_in_a_turn = 256;
 constexpr milliseconds between_binds{500};
 constexpr milliseconds deaf_for{8'000};  ///< own beats do not come back: the watches begin anew
 constexpr milliseconds until_looked_up{1'000};

@@ -5,6 +5,7 @@ import {Connection} from './connection.js';
 import {Connections} from './connections.js';
 import {byId, say} from './dom.js';
 import {Ended} from './ended.js';
+import {Fleet} from './fleet.js';
 import {clock, duration, number} from './format.js';
 import {Glance} from './glance.js';
 import {Feed} from './live.js';
@@ -25,6 +26,7 @@ const population = new Population();
 const alarms = new Alarms();
 const connections = new Connections();
 const ended = new Ended();
+const fleet = new Fleet();
 const connection = new Connection();
 
 // What is asked for again, and when
@@ -42,6 +44,7 @@ function refreshTables(now = Date.now()) {
   }
   connections.refresh();
   ended.refresh();
+  fleet.refresh();
 }
 
 function refreshAll() {
@@ -81,6 +84,7 @@ glance.onStatus = (status) => {
   population.setListeners(names);
   connections.setListeners(names);
   ended.setReasons(Object.keys(status.closed));
+  fleet.take(status);
   say(byId('footer-version'), `holdfast ${status.version}, process ${status.pid}, up ${duration(Math.floor(status.uptime_s))}.`);
 };
 
@@ -147,7 +151,7 @@ function showOverview(section, parameters) {
   if (!section || section === 'connections') connections.enter(parameters);
   refreshAll();
   retitle();
-  const target = section && ['population', 'alarms', 'connections', 'ended'].includes(section) ? byId(section) : null;
+  const target = section && ['population', 'alarms', 'fleet', 'connections', 'ended'].includes(section) ? byId(section) : null;
   if (toSearch) search();
   else if (cameFrom) focusRow(cameFrom);
   else if (target) target.focus({preventScroll: true});

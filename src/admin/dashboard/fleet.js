@@ -1,0 +1,71 @@
+// The fleet: its gateways, and which of them has a device. Only where this gateway is in one.
+
+import * as api from './api.js';
+import {byId, fillRows, say, visible} from './dom.js';
+import {duration, number, when} from './format.js';
+
+// Whether a state is as it should be, in the colours of the reasons' kinds.
+const kinds = {online: 'peer', stopped: 'local', closed: 'local', silent: 'policy', unknown: 'policy', lost: 'network'};
+
+function cellsOf(gateway) {
+  const name = visible(gateway.name) + (gateway.self ? ' (this one)' : '');
+  return [
+    {text: name, title: name},
+    {text: gateway.state, kind: kinds[gateway.state] ?? 'local'},
+    {text: number(gateway.devices), class: 'right'},
+    {text: number(gateway.connections), class: 'right wide'},
+    {text: `${duration(gateway.quiet_s)} ago`, class: 'right'},
+    {text: gateway.since === null ? '–' : when(gateway.since), title: gateway.since ?? '', class: 'wide'},
+  ];
+}
+
+function told(device) {
+  const id = visible(device.id);
+  const gateway = visible(device.gateway);
+  if (device.state === 'online') return `${id} is online at ${gateway}, as ${device.conn} from ${device.peer}.`;
+  if (device.state === 'unknown') return `${id} was at ${gateway}, which has not been heard of lately.`;
+  return `${id} is not connected: it was at ${gateway} until ${device.closed_at}, ${device.reason ?? 'for a reason that nobody saw'}.`;
+}
+
+export class Fleet {
+  #wanted = '';
+  #present = false;
+  refresh = api.oneAtATime(() => this.#fetch());
+
+  constructor() {
+    byId('fleet-search').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#wanted = byId('fleet-id').value;
+      this.refresh();
+    });
+  }
+
+  /** Of a gateway's status: its name in a fleet, if it is in one. */
+  take(status) {
+    const present = Boolean(status.fleet);
+    if (present === this.#present) return;
+    this.#present = present;
+    byId('fleet').hidden = !present;
+    byId('fleet-link').hidden = !present;
+    if (present) this.refresh();
+  }
+
+  async #fetch() {
+    if (!this.#present) return;
+    try {
+      const fleet = await api.fleet({id: this.#wanted, limit: this.#wanted ? 1 : 0});
+      say(byId('fleet-trouble'), fleet.trouble ?? '');
+      fillRows(byId('fleet-body'), fleet.gateways, (gateway) => gateway.name, cellsOf);
+      const devices = fleet.gateways.reduce((sum, gateway) => sum + gateway.devices, 0);
+      say(byId('fleet-sum'), `${number(devices)} devices on ${number(fleet.gateways.length)} gateways`);
+      this.#tell(fleet.devices[0]);
+    } catch (error) {
+      say(byId('fleet-trouble'), error.message);
+    }
+  }
+
+  #tell(device) {
+    if (this.#wanted === '') return say(byId('fleet-found'), '\u00a0');
+    say(byId('fleet-found'), device ? told(device) : `No gateway knows of a device ${visible(this.#wanted)}.`);
+  }
+}
