@@ -176,13 +176,13 @@ name = "a"
 detect_witin = "30s"
 [sink]
 type = "kafka"
-[limits]
-accept_rate = 5
+[admin]
+socket = "x"
 """
 WRONG_LINES = (
     'gateway.toml:3: unknown key "detect_witin" in [[listener]]; did you mean "detect_within"?',
     'gateway.toml:5: type in [sink]: "kafka" is not one that this version has: write "stdout", "file", "none", "spool" or "nats"',
-    'gateway.toml:7: "accept_rate" in [limits] is not in this version: remove it',
+    'gateway.toml:7: "socket" in [admin] is not in this version: remove it',
 )
 
 
