@@ -57,7 +57,8 @@ def test_health_and_readiness(gateway):
 def test_status_has_what_the_contract_names(gateway, device):
     status = gateway.status()
     assert status["connections"] >= 1 and status["accepted"] >= 1 and status["items"] >= 1
-    assert status["refused"] == {"max_connections": 0, "descriptors": 0}
+    assert status["refused"] == dict.fromkeys(("max_connections", "max_connections_per_peer", "max_connections_per_prefix",
+                                              "buffer_budget", "descriptors"), 0)
     assert {"peer_closed", "keepalive_expired", "internal_error"} <= set(status["closed"])
     assert set(status["bad_items"]) == {"not_json", "not_object", "no_key", "bad_utf8", "too_deep", "too_large",
                                         "bad_hello", "bad_seq"}
@@ -180,7 +181,8 @@ METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "con
            "identified_connections": "gauge", "acks_total": "counter", "repeated_items_total": "counter", "gaps_total": "counter",
            "received_bytes_total": "counter", "sent_bytes_total": "counter", "probes_total": "counter",
            "sink_events_total": "counter", "sink_lag_events": "gauge", "sink_failed": "gauge",
-           "reading_paused": "gauge", "accept_paused": "gauge", "alarm_active": "gauge", "registry_drift": "gauge",
+           "reading_paused": "gauge", "accept_paused": "gauge", "accept_delays_total": "counter",
+           "buffer_bytes": "gauge", "buffer_budget_bytes": "gauge", "buffer_stage": "gauge", "alarm_active": "gauge", "registry_drift": "gauge",
            "suspicions_total": "counter", "asked_ahead_total": "counter", "suspicion_probes_total": "counter", "build_info": "gauge"}
 PROCESS_METRICS = {"start_time_seconds": "gauge", "cpu_seconds_total": "counter", "open_fds": "gauge",
                    "max_fds": "gauge", "resident_memory_bytes": "gauge"}

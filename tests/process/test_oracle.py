@@ -3,6 +3,7 @@ oracle that says so is not blind: each planted defect is found.
 
 HOLDFAST_KILLS: how often the gateway is killed in each trial."""
 
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -41,7 +42,9 @@ def test_nats_loses_nothing_acked(batch, tmp_path, seed):
 def planted_binary():
     """The command with the defects in it, beside the one under test."""
     build = BINARY.parent
-    subprocess.run(["cmake", "--build", str(build), "--target", "holdfast_planted"], check=True, capture_output=True)
+    with open(build / "planted.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of one test run share the directory
+        subprocess.run(["cmake", "--build", str(build), "--target", "holdfast_planted"], check=True, capture_output=True)
     return build / "holdfast_planted"
 
 

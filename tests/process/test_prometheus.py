@@ -6,10 +6,12 @@ import re
 import socket
 import struct
 import subprocess
+import tempfile
 
 import pytest
 
-from gateway import Gateway, until
+from gateway import Gateway, listener, until
+from nats import NatsServer
 from prometheus import DEPLOY, Prometheus, grouping_labels, legend_labels, selectors
 
 RULES = DEPLOY / "prometheus" / "holdfast.rules.yml"
@@ -24,8 +26,11 @@ def promtool(*words):
 
 @pytest.fixture(scope="module")
 def scraped():
-    """A gateway with some life behind it, and a Prometheus that has scraped it before and after."""
-    with Gateway("--max-connections", "3") as gateway, Prometheus(gateway.admin) as prometheus:
+    """A gateway with some life behind it, and a Prometheus that has scraped it before and after. Its events go to NATS by
+    a spool, so that it has every metric there is."""
+    with tempfile.TemporaryDirectory() as directory, NatsServer() as nats, \
+            Gateway("--max-connections", "3", config=f'[sink]\ntype = "nats"\nurl = "{nats.url}"\npath = "{directory}/spool"\n'
+                    + listener()) as gateway, Prometheus(gateway.admin) as prometheus:
         assert until(lambda: prometheus.query('up{job="holdfast"} == 1')), prometheus.log()
         live_a_little(gateway)
         closed = 'sum(holdfast_connections_closed_total{reason="peer_reset"}) > 0'
