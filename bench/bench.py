@@ -107,7 +107,7 @@ def arguments():
     parser.add_argument("--detection", type=float, default=60, help="seconds to wait for silent ones to be found; 0: not at all [60]")
     parser.add_argument("--small", action="store_true", help="a tenth of the connections: tries the benchmark out, its figures say little")
     parser.add_argument("--only", action="append", help="only this server; may be repeated; the floor is needed for ratios")
-    parser.add_argument("--spool", action="store_true", help="only what durable events cost: items a second through the sinks, time to an ack")
+    parser.add_argument("--spool", action="store_true", help="only the last part: what durable events cost, items a second through the sinks, time to an ack")
     parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results")
     parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/PERFORMANCE.md")
     options = parser.parse_args()
@@ -160,7 +160,11 @@ def main():
         text = report(json.loads(written.read_text()))
         print(text)
         if options.docs:
-            table.put_into(ROOT / "docs" / "PERFORMANCE.md", "bench.py --markdown", text)
+            document = ROOT / "docs" / "PERFORMANCE.md"
+            table.put_into(document, "bench.py --markdown", text)
+            if (OUT / "spool.json").exists():
+                durable = durability.report(json.loads((OUT / "spool.json").read_text()))
+                table.put_into(document, "bench.py --spool", durable)
         return 0
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     before, began = machine(), time.monotonic()
@@ -174,7 +178,7 @@ def main():
     written.write_text(json.dumps(results, indent=2) + "\n")
     print(report(results))
     print("written to build/bench/results.json", file=sys.stderr)
-    return 0
+    return 0 if options.only else measure_spool(options)
 
 
 if __name__ == "__main__":
