@@ -3,7 +3,9 @@
 #include <sqlite3.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace holdfast {
 
@@ -49,36 +51,46 @@ std::optional<DbError> set_up_for_writing(Database& database) {
     return database.execute("PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF");
 }
 
+namespace {
+
+/// A whole file without a row, under a name that no reader takes for one of the spool's.
+std::optional<DbError> make_empty(const std::string& path, const std::string& spool_id) {
+    SpoolDirectory::remove(path);
+    if (!SpoolDirectory::make_file(path)) return system_error("cannot make " + path);
+    DbError error;
+    auto database = Database::open(path, Database::Use::write, error);
+    if (!database) return error;
+    if (auto failed = database->execute(page_size)) return failed;
+    if (auto failed = database->execute("PRAGMA synchronous = FULL")) return failed;
+    if (auto failed = database->execute(segment_schema)) return failed;
+    Statement about = database->prepare("INSERT INTO about VALUES ('spool', ?1)");
+    if (!about.valid() || !about.bind(1, std::string_view(spool_id)).run()) return database->error();
+    return std::nullopt;
+}
+
+}  // namespace
+
+/// Made under another name and renamed: whenever the process is killed, a file of that name has its tables.
 std::optional<SegmentWriter> SegmentWriter::create(const SpoolDirectory& directory, Position first,
                                                    const std::string& spool_id, DbError& error) {
     const std::string path = directory.segment_path(first);
+    const std::string making = directory.path() + "/making.db";
     SpoolDirectory::remove(path);
-    const auto failed = [&path](DbError why) {
+    const auto failed = [&](DbError why) {
+        SpoolDirectory::remove(making);
         SpoolDirectory::remove(path);
-        return why;
+        error = std::move(why);
+        return std::nullopt;
     };
-    if (!SpoolDirectory::make_file(path)) {
-        error = failed(system_error("cannot make " + path));
-        return std::nullopt;
-    }
+    if (auto trouble = make_empty(making, spool_id)) return failed(*trouble);
+    if (::rename(making.c_str(), path.c_str()) != 0) return failed(system_error("cannot rename " + making));
+    if (!directory.sync()) return failed(system_error("cannot sync " + directory.path()));
     auto database = Database::open(path, Database::Use::write, error);
-    if (!database) {
-        error = failed(error);
-        return std::nullopt;
-    }
+    if (!database) return failed(error);
     database->keep_log_on_close();
-    auto trouble = database->execute(page_size);
-    if (!trouble) trouble = set_up_for_writing(*database);
-    if (!trouble) trouble = database->execute(segment_schema);
-    if (!trouble) {
-        Statement about = database->prepare("INSERT INTO about VALUES ('spool', ?1)");
-        if (!about.valid() || !about.bind(1, std::string_view(spool_id)).run()) trouble = database->error();
-    }
-    if (!trouble && !directory.sync()) trouble = system_error("cannot sync " + directory.path());
-    if (trouble) {
+    if (auto trouble = set_up_for_writing(*database)) {
         database.reset();
-        error = failed(*trouble);
-        return std::nullopt;
+        return failed(*trouble);
     }
     return SegmentWriter(std::move(*database), first);
 }

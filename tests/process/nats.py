@@ -328,10 +328,23 @@ class NatsClient:
         answer = self.js(f"STREAM.INFO.{name}")
         return answer["state"]["messages"] if "state" in answer else 0
 
+    def wait_for_replicas(self, name="holdfast", timeout=PATIENCE):
+        """Until every replica has all of the stream: a consumer is served by any of them, and one that was away says that
+        nothing is pending while it still catches up."""
+        end = time.monotonic() + timeout
+        while True:
+            info = self.js(f"STREAM.INFO.{name}")
+            replicas = info.get("cluster", {}).get("replicas", [])
+            if "state" in info and all(each.get("current") and not each.get("lag") for each in replicas):
+                return
+            assert time.monotonic() < end, f"replicas of {name} do not catch up: {info}"
+            time.sleep(0.1)
+
     def read_stream(self, name="holdfast", first=1, timeout=PATIENCE):
         """All messages that the stream holds, in its order, by an ordered push consumer with flow control."""
         if not self.stream_size(name):
             return []
+        self.wait_for_replicas(name)
         inbox = f"{self._inbox}-{next(self._requests)}"
         arrived = self.subscribe(inbox)
         config = {"deliver_subject": inbox, "deliver_policy": "by_start_sequence", "opt_start_seq": first,
