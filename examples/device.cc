@@ -14,7 +14,6 @@
 #include <thread>
 
 using std::string, std::to_string;
-
 /// In its file: {"session":S,"from":N}, then item N, item N + 1 and so on.
 struct Device {
     const string name, path;
@@ -86,7 +85,8 @@ struct Device {
     }
 };
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+    if (argc != 5) return std::cerr << "usage: device ADDRESS PORT ID FILE, an item a line on standard input\n", 2;
     const sockaddr_in to{AF_INET, htons(uint16_t(std::stoi(argv[2]))), {inet_addr(argv[1])}, {}};
     std::signal(SIGPIPE, SIG_IGN);
     Device device{.name = argv[3], .path = argv[4]};

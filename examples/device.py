@@ -83,7 +83,7 @@ def talk(gateway):
             sent += len(fresh)
 
 
-address, name, path = sys.argv[1:]
+address, name, path = sys.argv[1:] if len(sys.argv) == 4 else sys.exit(__doc__)
 kept, source, pause = Kept(path), Lines(sys.stdin.fileno()), 0.1
 while kept.items or not source.ended:
     try:
