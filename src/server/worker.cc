@@ -1,10 +1,9 @@
 #include "server/worker.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <string>
 #include <utility>
+
+#include "base/start_thread.h"
 
 namespace holdfast {
 
@@ -34,17 +33,10 @@ std::function<void(std::function<void()>)> Worker::line() {
 }
 
 void Worker::start(unsigned number) {
-    // Signals are the program's own business: its threads take them, never a reactor.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this, number] {
-        pthread_setname_np(pthread_self(), ("reactor-" + std::to_string(number)).c_str());
+    thread_ = start_thread("reactor-" + std::to_string(number), [this] {
         shard_.start();
         reactor_.run(shard_);
     });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 std::chrono::milliseconds Worker::silence(SteadyTime now) {

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/start_thread.h"
 #include "codec/event_writer.h"
 
 namespace holdfast {
@@ -96,15 +95,7 @@ StreamSink::StreamSink(Options options, UniqueFd file)
       fd_(file_.valid() ? file_.get() : options_.descriptor),
       regular_file_(is_regular(fd_)),
       queue_bytes_(options_.queue_bytes) {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    writer_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "sink");
-        write_until_stopped();
-    });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    writer_ = start_thread("sink", [this] { write_until_stopped(); });
 }
 
 StreamSink::~StreamSink() { stop(milliseconds(0)); }

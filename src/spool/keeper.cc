@@ -1,10 +1,9 @@
 #include "spool/keeper.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "base/start_thread.h"
 
 namespace holdfast {
 
@@ -21,15 +20,7 @@ constexpr std::chrono::hours least_session_age{24 * 7};
 
 SpoolKeeper::SpoolKeeper(Parts parts, const SpoolOptions& options)
     : parts_(std::move(parts)), retain_bytes_(options.retain_bytes), retain_age_(options.retain_age) {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "spool-keeper");
-        run();
-    });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = start_thread("spool-keeper", [this] { run(); });
 }
 
 SpoolKeeper::~SpoolKeeper() { stop(); }

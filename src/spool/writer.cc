@@ -1,12 +1,10 @@
 #include "spool/writer.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/plant.h"
+#include "base/start_thread.h"
 
 namespace holdfast {
 
@@ -72,15 +70,7 @@ SpoolWriter::SpoolWriter(Parts parts, const SpoolOptions& options)
       commit_bytes_(options.commit_bytes),
       segment_bytes_(segment_bytes(options)),
       segment_age_(segment_age(options)) {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "spool");
-        run();
-    });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = start_thread("spool", [this] { run(); });
 }
 
 SpoolWriter::~SpoolWriter() { stop(milliseconds(0)); }

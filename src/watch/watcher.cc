@@ -1,10 +1,9 @@
 #include "watch/watcher.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "base/start_thread.h"
 
 namespace holdfast {
 namespace {
@@ -16,37 +15,14 @@ constexpr milliseconds glance{200};
 constexpr seconds look_every{1};
 constexpr std::size_t most_questions = 4;
 
-/// Signals are the program's own business: the thread that is started meanwhile takes none.
-class SignalsBlocked {
-public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_;
-};
-
 EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 }  // namespace
 
 Watcher::Watcher(Server& server, Options options)
     : server_(server), options_(std::move(options)), suspicion_on_(options_.suspicion), engine_(options_.alarms) {
-    const SignalsBlocked blocked;
-    watching_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "watch");
-        watch();
-    });
-    reconciling_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "reconcile");
-        reconcile_regularly();
-    });
+    watching_ = start_thread("watch", [this] { watch(); });
+    reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });
 }
 
 void Watcher::stop() {
