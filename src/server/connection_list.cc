@@ -31,12 +31,15 @@ int descending(const T& a, const T& b) {
     return a == b ? 0 : (a > b ? -1 : 1);
 }
 
+/// A moment that stays, however long the walk over all connections takes: ages grow meanwhile.
+EventTime last_item_at(const ConnectionRow& row) { return row.connected_at + row.age - row.since_item; }
+
 int compare(ConnectionSort sort, const ConnectionRow& a, const ConnectionRow& b) {
     switch (sort) {
         case ConnectionSort::age:
-            return descending(a.age, b.age);
+            return descending(b.connected_at, a.connected_at);
         case ConnectionSort::idle:
-            return descending(a.since_item, b.since_item);
+            return descending(last_item_at(b), last_item_at(a));
         case ConnectionSort::items:
             return descending(a.items, b.items);
         case ConnectionSort::bytes_in:

@@ -47,6 +47,24 @@ TEST(ConnectionList, MergesThoseOfAllReactors) {
     EXPECT_EQ(numbers(std::move(a).page()), (std::vector<std::uint64_t>{2, 3, 1}));
 }
 
+TEST(ConnectionList, WhoIsVisitedLaterIsNotOlder) {
+    using std::chrono::milliseconds;
+    for (const ConnectionSort sort : {ConnectionSort::age, ConnectionSort::idle}) {
+        ConnectionQuery query;
+        query.sort = sort;
+        ConnectionList list(query);
+        ConnectionRow older = row(2, 0);
+        older.connected_at = EventTime(milliseconds(1'000));
+        older.age = older.since_item = milliseconds(100);
+        ConnectionRow younger = row(1, 0);
+        younger.connected_at = EventTime(milliseconds(1'001));
+        younger.age = younger.since_item = milliseconds(300);  // the walk came to it 201 ms later
+        list.add(younger);
+        list.add(older);
+        EXPECT_EQ(numbers(std::move(list).page()), (std::vector<std::uint64_t>{2, 1})) << to_string(sort);
+    }
+}
+
 TEST(ConnectionList, PagesOfEqualRowsDoNotOverlap) {
     std::vector<std::uint64_t> seen;
     for (std::size_t offset = 0; offset < 10; offset += 3) {
