@@ -292,6 +292,7 @@ void Shard::finish_if_drained() {
     // Questions that were still out are answered before the thread ends.
     while (!walks_.empty()) step_walks();
     for (ProbeRun& run : probes_) run.give_up(registry_, policies_, reactor_.now());
+    for (const AckWait& wait : ack_waits_) wait.done(false);
     reactor_.stop();
 }
 

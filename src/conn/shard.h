@@ -211,7 +211,8 @@ private:
         std::chrono::milliseconds pause;
         std::function<void(bool acknowledged)> done;
     };
-    void look_for_ack(const std::shared_ptr<AckWait>& wait);
+    using AckWaits = std::list<AckWait>;
+    void look_for_ack(AckWaits::iterator wait);
 
     // shard_sweep.cc
     void end_by_silence(Connection& connection, const Evidence& evidence, std::string_view detail);
@@ -277,6 +278,7 @@ private:
     const std::size_t large_;                 // bytes of an unfinished item
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;
+    AckWaits ack_waits_;
     std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number
     std::vector<Leaving> leaving_;                                      // removed, with connections that are ending
     std::uint32_t leaving_slot_ = 0;

@@ -200,19 +200,22 @@ void Shard::when_acknowledged(Token number, SteadyTime deadline, std::function<v
     const Connection* connection = registry_.find(number);
     if (connection == nullptr) return done(false);
     const std::uint64_t waiting = connection->downlink ? connection->downlink->waiting() : 0;
-    look_for_ack(std::make_shared<AckWait>(AckWait{.number = number,
-                                                   .bytes = connection->bytes_out + waiting,
-                                                   .deadline = deadline,
-                                                   .pause = first_ack_look,
-                                                   .done = std::move(done)}));
+    look_for_ack(ack_waits_.insert(ack_waits_.end(), {.number = number,
+                                                      .bytes = connection->bytes_out + waiting,
+                                                      .deadline = deadline,
+                                                      .pause = first_ack_look,
+                                                      .done = std::move(done)}));
 }
 
-void Shard::look_for_ack(const std::shared_ptr<AckWait>& wait) {
+void Shard::look_for_ack(AckWaits::iterator wait) {
     const Connection* connection = registry_.find(wait->number);
     const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
-    if (!facts) return wait->done(false);
-    const bool acknowledged = connection->bytes_out >= wait->bytes + facts->evidence.unacked_bytes;
-    if (acknowledged || reactor_.now() >= wait->deadline || drain_deadline_) return wait->done(acknowledged);
+    const bool acknowledged = facts && connection->bytes_out >= wait->bytes + facts->evidence.unacked_bytes;
+    if (!facts || acknowledged || reactor_.now() >= wait->deadline) {
+        const auto done = std::move(wait->done);
+        ack_waits_.erase(wait);
+        return done(acknowledged);
+    }
     reactor_.run_at(std::min(reactor_.now() + wait->pause, wait->deadline), [this, wait] { look_for_ack(wait); });
     wait->pause = std::min(2 * wait->pause, last_ack_look);
 }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -223,6 +224,49 @@ TEST_F(DevicesOf, ADownlinkIsAcknowledgedByTheDevicesKernel) {
     device.close();
     see("closed d1 peer_closed");
     EXPECT_FALSE(server_->find("d1"));
+}
+
+TEST(Devices, AStopAnswersWhoWaitsForADevice) {
+    ServerConfig config;
+    config.reactors = 1;
+    config.listeners[0].address = "127.0.0.1:0";
+    config.limits.downlink_queue = std::size_t{32} << 20;
+    TestLog log;
+    auto started = Server::start(config, [&log](unsigned) { return log.make_handler(); });
+    ASSERT_TRUE(started);
+    Server& server = *started.value();
+    TestDevice device(server.status().listeners[0].bound);
+    device.send_raw("{\"hello\":{\"id\":\"d1\"}}\n");
+    const auto soon = std::chrono::steady_clock::now() + test_patience;
+    while (!server.find("d1") && std::chrono::steady_clock::now() < soon) std::this_thread::yield();
+    const ConnectionId conn = server.find("d1").value();
+    const std::string large = "{\"text\":\"" + std::string(1 << 20, 'x') + "\"}";
+    // It reads nothing: once its window is closed, what comes waits in the gateway.
+    while (server.show(conn)->downlink_queue_bytes == 0) static_cast<void>(server.send(conn, large));
+    const std::size_t waiting = server.show(conn)->downlink_queue_bytes;
+    auto answer = std::async(std::launch::async, [&] { return server.deliver(conn, large, std::chrono::minutes(10)); });
+    while (server.show(conn)->downlink_queue_bytes == waiting) std::this_thread::yield();
+    server.stop_now();
+    ASSERT_EQ(answer.wait_for(test_patience), std::future_status::ready);
+    EXPECT_EQ(answer.get(), Delivery::sent);
+}
+
+TEST_F(DevicesOf, ARepetitionBehindABadItemIsNotTakenForOne) {
+    ServerConfig config;
+    config.listeners[0].address = "127.0.0.1:0";
+    config.listeners[0].framing = Framing::json;
+    config.listeners[0].acks = true;
+    auto started = Server::start(config, [this](unsigned) { return log_.make_handler(); });
+    ASSERT_TRUE(started);
+    TestDevice device(started.value()->status().listeners[0].bound);
+    device.send_raw(R"({"hello":{"id":"j1","session":"s1"}})");
+    see("connected j1");
+    // The second has no key; then the first comes again, and the third behind it on the same line.
+    device.send_raw(R"({"ip":"a","seq":1}{"seq":2})"
+                    "\n"
+                    R"({"ip":"a","seq":1}{"ip":"a","seq":3})");
+    see("refused j1 2");
+    see("item j1 3");
 }
 
 TEST(Devices, AcksNeedAHandlerThatIsDurable) {

@@ -73,8 +73,8 @@ Pipeline::Step Pipeline::on_frame(Connection& connection, Token number, std::spa
     Step step = frame.kind == Frame::Kind::malformed
                     ? on_unreadable(arrival, BadItem::not_json)
                     : on_item(arrival, {window.data() + frame.begin, frame.end - frame.begin});
-    const bool resync = frame.kind == Frame::Kind::item && connection.bad_items_in_row > 0 &&
-                        listeners_[connection.listener].framing == Framing::json;
+    const bool resync =
+        step.bad && frame.kind == Frame::Kind::item && listeners_[connection.listener].framing == Framing::json;
     step.next = resync ? resync_after(window, frame.next) : frame.next;
     return step;
 }
@@ -121,8 +121,11 @@ Pipeline::Step Pipeline::on_bad_item(const Arrival& arrival, BadItem kind) {
     Connection& connection = arrival.connection;
     if (connection.untold) give_connected(connection, arrival.number, {}, arrival.time);
     counters_[connection.listener]->bad_items[static_cast<std::size_t>(kind)].increment();
-    if (++connection.bad_items_in_row < listeners_[connection.listener].max_bad_items) return {};
-    return {.next = 0, .end = CloseReason::too_many_bad_items, .detail = {}};
+    Step step{.next = 0, .end = {}, .detail = {}, .hold = false, .bad = true};
+    if (++connection.bad_items_in_row >= listeners_[connection.listener].max_bad_items) {
+        step.end = CloseReason::too_many_bad_items;
+    }
+    return step;
 }
 
 void Pipeline::give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time) {

@@ -75,6 +75,7 @@ private:
         std::optional<CloseReason> end;
         std::string_view detail;
         bool hold = false;
+        bool bad = false;  ///< it was no item
     };
     /// What is handed on to the steps for one item.
     struct Arrival {

@@ -140,7 +140,7 @@ bool SpoolDirectory::has_log(const std::string& database) {
 
 std::uint64_t SpoolDirectory::bytes_of(const std::string& database) {
     std::uint64_t bytes = 0;
-    for (const char* tail : {"", "-wal"}) {
+    for (const char* tail : {"", "-wal", "-shm"}) {
         struct stat status {};
         if (::stat((database + tail).c_str(), &status) == 0) bytes += static_cast<std::uint64_t>(status.st_size);
     }

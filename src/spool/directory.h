@@ -31,7 +31,7 @@ public:
     /// With its log and its index.
     static void remove(const std::string& database);
     [[nodiscard]] static bool has_log(const std::string& database);
-    [[nodiscard]] static std::uint64_t bytes_of(const std::string& database);  ///< with its log
+    [[nodiscard]] static std::uint64_t bytes_of(const std::string& database);  ///< with its log and shared memory
     /// Renames it out of the way, with its log; the new name.
     [[nodiscard]] static std::string set_aside(const std::string& database);
 

@@ -70,6 +70,7 @@ void SpoolKeeper::keep(bool closing) {
     seal();
     retain();
     save(closing);
+    rounds_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void SpoolKeeper::note(const std::string& what, const std::optional<DbError>& failed) {

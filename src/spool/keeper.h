@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -35,6 +36,8 @@ public:
     void hurry();  ///< there is something to do now
     [[nodiscard]] std::string error() const;
     [[nodiscard]] std::uint64_t file_bytes() const;
+    /// How often it has gone through all of it.
+    [[nodiscard]] std::uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
     /// Does it all once more, and ends. After the writer.
     void stop();
 
@@ -56,8 +59,9 @@ private:
     std::uint64_t retain_bytes_;            // guarded by mutex_
     std::chrono::milliseconds retain_age_;  // guarded by mutex_
     std::string error_;                     // guarded by mutex_
-    Position saved_ = 0;                    // the thread's: complete in the control file
-    WallTime sessions_looked_at_;           // the thread's
+    std::atomic<std::uint64_t> rounds_{0};
+    Position saved_ = 0;           // the thread's: complete in the control file
+    WallTime sessions_looked_at_;  // the thread's
     std::thread thread_;
 };
 

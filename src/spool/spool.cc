@@ -220,6 +220,7 @@ SpoolStatus SqliteSpool::status() {
             .waiting_bytes = writer_->waiting_bytes(),
             .commits = written.commits,
             .file_bytes = keeper_->file_bytes(),
+            .keeper_rounds = keeper_->rounds(),
             .quarantined_rows = quarantined.rows,
             .quarantined_events = quarantined.events,
             .oldest = age_of_oldest(),

@@ -91,7 +91,8 @@ struct SpoolStatus {
     std::uint64_t waiting_events = 0;  ///< of those, not durable yet
     std::uint64_t waiting_bytes = 0;
     std::uint64_t commits = 0;
-    std::uint64_t file_bytes = 0;        ///< of the database and its log
+    std::uint64_t file_bytes = 0;        ///< of the databases, with their logs and shared memory
+    std::uint64_t keeper_rounds = 0;     ///< how often retention has been looked after since start
     std::uint64_t quarantined_rows = 0;  ///< since the spool was made
     std::uint64_t quarantined_events = 0;
     std::chrono::milliseconds oldest{};  ///< age of the first event

@@ -297,7 +297,8 @@ TEST_F(SpoolTest, ARequiredGroupHoldsRetentionBack) {
     small.required_groups = {"billing"};
     const auto spool = open_spool(small);
     append_and_wait(*spool, 1, 8'000, 100, 1000);
-    std::this_thread::sleep_for(1500ms);  // longer than the keeper's pause: it has had its chance
+    const std::uint64_t rounds = spool->status().keeper_rounds;
+    wait_until([&] { return spool->status().keeper_rounds >= rounds + 2; });  // it has had its chance
     EXPECT_EQ(spool->status().first, 1U);
     EXPECT_GT(spool->status().file_bytes, small.retain_bytes);
     ASSERT_FALSE(spool->set_position("billing", 5'000));
