@@ -10,7 +10,7 @@ pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 holdfast_module(spool DEPENDS base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
-holdfast_module(sink DEPENDS spool codec base)
+holdfast_module(sink HOT DEPENDS spool codec base)
 holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(fleet DEPENDS nats spool server codec base)
 holdfast_module(config DEPENDS server base LIBRARIES tomlplusplus::tomlplusplus)
@@ -24,6 +24,9 @@ holdfast_module(app DEPENDS admin watch config fleet nats sink spool load doctor
 
 add_executable(holdfast_command src/app/main/main.cc)
 target_link_libraries(holdfast_command PRIVATE holdfast_app holdfast_flags)
+if(HOLDFAST_LTO)
+  target_link_options(holdfast_command PRIVATE -flto=auto -O2)
+endif()
 set_target_properties(holdfast_command PROPERTIES OUTPUT_NAME holdfast RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 install(TARGETS holdfast_command RUNTIME)
 

@@ -1,5 +1,7 @@
-# holdfast_module(name [DEPENDS module...] [LIBRARIES target...])
+# holdfast_module(name [HOT] [DEPENDS module...] [LIBRARIES target...])
 # src/<name>/*.cc but *_test.cc becomes the static library holdfast_<name>; src/<name>/*_test.cc its test program.
+# HOT: an item's way goes through it. These are optimised together where HOLDFAST_LTO is on; their objects hold machine
+# code as well, so that a program may link them without.
 add_library(holdfast_flags INTERFACE)
 target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
 # GCC 12 warns about its own std::string at -O2 (GCC bug 105651).
@@ -14,7 +16,7 @@ if(HOLDFAST_SANITIZE)
 endif()
 
 function(holdfast_module name)
-  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "HOT" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -23,6 +25,9 @@ function(holdfast_module name)
   add_library(holdfast_${name} STATIC ${sources})
   target_link_libraries(holdfast_${name} PUBLIC ${ARG_DEPENDS} ${ARG_LIBRARIES} Threads::Threads
                                          PRIVATE $<BUILD_INTERFACE:holdfast_flags>)
+  if(ARG_HOT AND HOLDFAST_LTO)
+    target_compile_options(holdfast_${name} PRIVATE -flto=auto -ffat-lto-objects)
+  endif()
   if(HOLDFAST_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE holdfast_${name} holdfast_flags GTest::gtest_main GTest::gmock)

@@ -31,7 +31,7 @@ bool was_asked(const Evidence& evidence) {
     return evidence.peer_window > 0 && evidence.retransmits >= 2;
 }
 
-WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy) {
+WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy) {
     const Evidence& evidence = view.facts.evidence;
     const bool asked = view.facts.unacked_segments > 0 || evidence.probes > 0;
     const bool window_closed = evidence.peer_window == 0 && (evidence.unsent_bytes > 0 || view.bytes_waiting);

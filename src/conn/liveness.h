@@ -38,12 +38,12 @@ enum class WatchVerdict : std::uint8_t {
     silent,       ///< nothing heard for the silence limit: dead
     stalled_out,  ///< the window stayed closed for too long: close
 };
-struct WatchView {
+struct WatchedFacts {
     TcpFacts facts;
     bool bytes_waiting = false;                                             ///< in the connection's own queue
     std::chrono::milliseconds stalled{};                                    ///< since the window was first seen closed
     std::chrono::milliseconds plan_age = std::chrono::milliseconds::max();  ///< since the plan holds for it
 };
-[[nodiscard]] WatchVerdict judge_watch(const WatchView& view, const ListenerPolicy& policy);
+[[nodiscard]] WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy);
 
 }  // namespace holdfast

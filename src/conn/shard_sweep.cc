@@ -154,10 +154,10 @@ void Shard::look_at_watched(Connection& connection) {
     if (!facts) return;
     const ListenerPolicy& policy = policy_of(connection);
     const Downlink* downlink = connection.downlink.get();
-    WatchView view{.facts = *facts,
-                   .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
-                   .stalled = {},
-                   .plan_age = time().tick.since(policy.plan_since)};
+    WatchedFacts view{.facts = *facts,
+                      .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
+                      .stalled = {},
+                      .plan_age = time().tick.since(policy.plan_since)};
     if (downlink != nullptr && downlink->stalled_since != Tick{})
         view.stalled = time().tick.since(downlink->stalled_since);
     const WatchVerdict verdict = judge_watch(view, policy);

@@ -39,57 +39,60 @@ void Pipeline::on_still_untold(Connection& connection, Token number, const TurnT
 
 Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan_note,
                          const TurnTime& time) {
-    const PipelineListener& listener = listeners_[connection.listener];
+    Arrival arrival{.connection = connection,
+                    .number = number,
+                    .time = time,
+                    .listener = listeners_[connection.listener],
+                    .device = connection.named ? devices_.find(number) : nullptr};
+    const Framing framing = arrival.listener.framing;
     auto scan = std::bit_cast<FrameScan>(scan_note);
-    decoder_.expect_lines(listener.framing == Framing::ndjson ? window : std::span<const char>());
+    decoder_.expect_lines(framing == Framing::ndjson ? window : std::span<const char>());
     std::size_t done = 0;
     while (done < window.size()) {
         const auto rest = window.subspan(done);
-        const Frame frame = next_frame(listener.framing, rest, scan, max_item_bytes_);
+        Frame frame = next_frame(framing, rest, scan, max_item_bytes_);
         if (frame.kind == Frame::Kind::partial) {
             return {.consumed = done + frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
         }
-        const Step step = on_frame(connection, number, rest, frame, time);
-        if (step.end) return {.consumed = done, .scan = 0, .end = step.end, .detail = step.detail};
-        done += step.next;
-        if (step.hold) return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = true};
+        const Next next = on_frame(arrival, rest, frame);
+        if (next == Next::end) return {.consumed = done, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+        done += frame.next;
+        if (next == Next::hold) return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = true};
     }
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
 
-Pipeline::Step Pipeline::on_frame(Connection& connection, Token number, std::span<const char> window,
-                                  const Frame& frame, const TurnTime& time) {
-    const Arrival arrival{.connection = connection,
-                          .number = number,
-                          .time = time,
-                          .device = connection.named ? devices_.find(number) : nullptr,
-                          .first = !connection.spoke};
+/// Moves `frame.next` on where the framing's rule is to skip what stands behind a bad item.
+Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
+    Connection& connection = arrival.connection;
+    arrival.first = !connection.spoke;
     connection.spoke = true;
-    if (connection.untold && frame.kind != Frame::Kind::item) give_connected(connection, number, {}, time);
-    if (frame.kind == Frame::Kind::too_large) {
-        static_cast<void>(on_unreadable(arrival, BadItem::too_large));
-        return {.next = 0, .end = CloseReason::item_too_large, .detail = "item.max_bytes is the limit"};
+    if (frame.kind == Frame::Kind::item) [[likely]] {
+        const Next next = on_item(arrival, {window.data() + frame.begin, frame.end - frame.begin});
+        if (next == Next::bad && arrival.listener.framing == Framing::json) {
+            frame.next = resync_after(window, frame.next);
+        }
+        return next;
     }
-    Step step = frame.kind == Frame::Kind::malformed
-                    ? on_unreadable(arrival, BadItem::not_json)
-                    : on_item(arrival, {window.data() + frame.begin, frame.end - frame.begin});
-    const bool resync =
-        step.bad && frame.kind == Frame::Kind::item && listeners_[connection.listener].framing == Framing::json;
-    step.next = resync ? resync_after(window, frame.next) : frame.next;
-    return step;
+    if (connection.untold) give_connected(connection, arrival.number, {}, arrival.time);
+    if (frame.kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
+    static_cast<void>(on_unreadable(arrival, BadItem::too_large));
+    arrival.end = CloseReason::item_too_large;
+    arrival.detail = "item.max_bytes is the limit";
+    return Next::end;
 }
 
-Pipeline::Step Pipeline::on_item(const Arrival& arrival, std::string_view text) {
+Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
     if (arrival.device != nullptr && arrival.device->counts()) return on_numbered_item(arrival, text, decoded);
-    if (decoded.bad == BadItem::no_key) {
-        const ItemDecoder::Greeting greeting = decoder_.greeting();
-        if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello);
-        return on_bad_item(arrival, greeting.tried ? BadItem::bad_hello : BadItem::no_key);
+    if (!decoded.bad) [[likely]] {
+        give_item(arrival, text, decoded.key, 0);
+        return Next::go_on;
     }
-    if (decoded.bad) return on_bad_item(arrival, *decoded.bad);
-    give_item(arrival, text, decoded.key, 0);
-    return {};
+    if (*decoded.bad != BadItem::no_key) return on_bad_item(arrival, *decoded.bad);
+    const ItemDecoder::Greeting greeting = decoder_.greeting();
+    if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello);
+    return on_bad_item(arrival, greeting.tried ? BadItem::bad_hello : BadItem::no_key);
 }
 
 void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq) {
@@ -107,7 +110,7 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
     }
     note_given();
     events_->on_item({.conn = {run_, arrival.number},
-                      .listener = listeners_[connection.listener].name,
+                      .listener = arrival.listener.name,
                       .peer = connection.peer,
                       .n = connection.items,
                       .key = key,
@@ -117,15 +120,13 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
                       .seq = seq});
 }
 
-Pipeline::Step Pipeline::on_bad_item(const Arrival& arrival, BadItem kind) {
+Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
     Connection& connection = arrival.connection;
     if (connection.untold) give_connected(connection, arrival.number, {}, arrival.time);
     counters_[connection.listener]->bad_items[static_cast<std::size_t>(kind)].increment();
-    Step step{.next = 0, .end = {}, .detail = {}, .hold = false, .bad = true};
-    if (++connection.bad_items_in_row >= listeners_[connection.listener].max_bad_items) {
-        step.end = CloseReason::too_many_bad_items;
-    }
-    return step;
+    if (++connection.bad_items_in_row < arrival.listener.max_bad_items) return Next::bad;
+    arrival.end = CloseReason::too_many_bad_items;
+    return Next::end;
 }
 
 void Pipeline::give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time) {

@@ -69,33 +69,33 @@ public:
     void on_accept_resumed(std::uint8_t listener) override;
 
 private:
-    /// What one frame came to: where the next one starts, or why the connection must end.
-    struct Step {
-        std::size_t next = 0;
-        std::optional<CloseReason> end;
-        std::string_view detail;
-        bool hold = false;
-        bool bad = false;  ///< it was no item
+    /// What one frame came to.
+    enum class Next : std::uint8_t {
+        go_on,
+        bad,   ///< the same, but it was no item
+        hold,  ///< what is behind it must wait for Shard::release
+        end,   ///< the connection must end, as the arrival says
     };
-    /// What is handed on to the steps for one item.
+    /// One window of a connection's bytes, on its way through the steps.
     struct Arrival {
         Connection& connection;
         Token number;
         const TurnTime& time;
+        const PipelineListener& listener;
         Device* device = nullptr;  ///< who has said hello
         bool first = false;        ///< item, or what should be one, of its connection
+        CloseReason end{};         ///< for Next::end
+        std::string_view detail = {};
     };
-    [[nodiscard]] Step on_frame(Connection& connection, Token number, std::span<const char> window, const Frame& frame,
-                                const TurnTime& time);
+    [[nodiscard]] Next on_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
     /// One item's worth of bytes; what must come of it besides the event.
-    [[nodiscard]] Step on_item(const Arrival& arrival, std::string_view text);
-    [[nodiscard]] Step on_numbered_item(const Arrival& arrival, std::string_view text,
-                                        const ItemDecoder::Decoded& decoded);
+    [[nodiscard]] Next on_item(Arrival& arrival, std::string_view text);
+    [[nodiscard]] Next on_numbered_item(Arrival& arrival, std::string_view text, const ItemDecoder::Decoded& decoded);
     /// Of bytes that are no text to decode: of a device that numbers its items they take a number all the same.
-    [[nodiscard]] Step on_unreadable(const Arrival& arrival, BadItem kind);
-    [[nodiscard]] Step refuse(const Arrival& arrival, BadItem kind);
-    [[nodiscard]] Step on_hello(const Arrival& arrival, const Hello& hello);
-    [[nodiscard]] Step on_bad_item(const Arrival& arrival, BadItem kind);
+    [[nodiscard]] Next on_unreadable(Arrival& arrival, BadItem kind);
+    [[nodiscard]] Next refuse(Arrival& arrival, BadItem kind);
+    [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello);
+    [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
     void give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time);
     void note_given() {

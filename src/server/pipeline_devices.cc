@@ -25,11 +25,12 @@ void Pipeline::know_devices(DeviceSurroundings around) {
     });
 }
 
-Pipeline::Step Pipeline::on_hello(const Arrival& arrival, const Hello& hello) {
+Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello) {
     Connection& connection = arrival.connection;
     connection.last_item = arrival.time.tick;
-    const bool hold = devices_.greet(connection, arrival.number, hello, listeners_[connection.listener].acks);
-    const Device& device = *devices_.find(arrival.number);
+    const bool hold = devices_.greet(connection, arrival.number, hello, arrival.listener.acks);
+    arrival.device = devices_.find(arrival.number);
+    const Device& device = *arrival.device;
     if (connection.untold) {
         give_connected(connection, arrival.number, device.name(), arrival.time);
     } else {
@@ -40,11 +41,11 @@ Pipeline::Step Pipeline::on_hello(const Arrival& arrival, const Hello& hello) {
                                 .device = device.name(),
                                 .at = arrival.time.wall});
     }
-    return {.next = 0, .end = {}, .detail = {}, .hold = hold};
+    return hold ? Next::hold : Next::go_on;
 }
 
 /// Of a device that numbers its items: the table of docs/PROTOCOL.md, row by row.
-Pipeline::Step Pipeline::on_numbered_item(const Arrival& arrival, std::string_view text,
+Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view text,
                                           const ItemDecoder::Decoded& decoded) {
     Device& device = *arrival.device;
     const auto seq = decoder_.seq();
@@ -54,17 +55,17 @@ Pipeline::Step Pipeline::on_numbered_item(const Arrival& arrival, std::string_vi
             arrival.connection.last_item = arrival.time.tick;
             verdict == Numbering::Verdict::gap ? devices_.tell_gap(arrival.connection, device, *seq)
                                                : devices_.repeat(arrival.connection, arrival.number, device, *seq);
-            return {};
+            return Next::go_on;
         }
     }
     if (decoded.bad || !seq) return refuse(arrival, decoded.bad.value_or(BadItem::bad_seq));
     give_item(arrival, text, decoded.key, device.numbers.next());
     devices_.take(arrival.number, device, given_);
-    return {};
+    return Next::go_on;
 }
 
 /// What stands in the expected one's place: its number is taken.
-Pipeline::Step Pipeline::refuse(const Arrival& arrival, BadItem kind) {
+Pipeline::Next Pipeline::refuse(Arrival& arrival, BadItem kind) {
     Device& device = *arrival.device;
     devices_.tell_bad(arrival.connection, device.numbers.next(), to_string(kind));
     ++given_;
@@ -73,7 +74,7 @@ Pipeline::Step Pipeline::refuse(const Arrival& arrival, BadItem kind) {
     return on_bad_item(arrival, kind);
 }
 
-Pipeline::Step Pipeline::on_unreadable(const Arrival& arrival, BadItem kind) {
+Pipeline::Next Pipeline::on_unreadable(Arrival& arrival, BadItem kind) {
     const bool numbered = arrival.device != nullptr && arrival.device->counts();
     return numbered ? refuse(arrival, kind) : on_bad_item(arrival, kind);
 }
