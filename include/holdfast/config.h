@@ -21,6 +21,11 @@ enum class Framing : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Framing framing) noexcept;
 [[nodiscard]] std::optional<Framing> parse_framing(std::string_view word) noexcept;
 
+/// Whether a proxy tells in front of each connection whose it is, and how (the PROXY protocol of HAProxy).
+enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
+
+[[nodiscard]] std::string_view to_string(ProxyProtocol version) noexcept;
+
 /// One listening address and what holds for the connections accepted on it.
 struct ListenerConfig {
     std::string name = "devices";
@@ -35,6 +40,8 @@ struct ListenerConfig {
     int backlog = 4096;                               ///< listen(2); the kernel caps it at net.core.somaxconn
     bool reuse_port = false;                          ///< several gateway processes may share the address
     bool acks = false;                                ///< answer to hello and seq: docs/PROTOCOL.md
+    ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": who may send PROXY headers, and come in at all then
 };
 
 struct ItemConfig {

@@ -11,30 +11,31 @@ namespace holdfast {
 /// Why a connection ended. The enumerator, the metric label and the JSON value are the same word.
 /// The list grows only by a reason that a test produces: see docs/ARCHITECTURE.md, "How to add a reason".
 enum class CloseReason : std::uint8_t {
-    peer_closed,         ///< the peer sent FIN (RFC 9293, 3.6)
-    peer_reset,          ///< the peer sent RST (RFC 9293, 3.5.2)
-    keepalive_expired,   ///< idle, and the kernel's keep-alive probes went unanswered (RFC 9293, 3.8.4)
-    retransmit_expired,  ///< data stayed unacknowledged (RFC 5482; tcp(7), TCP_USER_TIMEOUT)
-    window_stalled,      ///< the peer answers but takes nothing: zero window (RFC 9293, 3.8.6.1)
-    unreachable,         ///< the kernel named a route or host error (ICMP, RFC 1122, 4.2.3.9)
-    read_idle,           ///< no complete item within `read_idle`
-    item_deadline,       ///< a started item was not finished within `item_deadline`
-    kicked,              ///< an operator or the embedding program closed it
-    superseded,          ///< a newer connection of the same device took its place
-    item_too_large,      ///< an item exceeded `item.max_bytes`
-    too_many_bad_items,  ///< `max_bad_items` bad items in a row
-    out_of_memory,       ///< the process or the kernel had no memory for it
-    shed,                ///< memory for buffers ran out, and it held some for longest
-    drained,             ///< its listener was removed by a new configuration
-    shutdown,            ///< the gateway stopped
-    gateway_lost,        ///< its gateway vanished from the fleet; told by another one
-    internal_error,      ///< an error that no other reason explains: a defect to report
+    peer_closed,           ///< the peer sent FIN (RFC 9293, 3.6)
+    peer_reset,            ///< the peer sent RST (RFC 9293, 3.5.2)
+    keepalive_expired,     ///< idle, and the kernel's keep-alive probes went unanswered (RFC 9293, 3.8.4)
+    retransmit_expired,    ///< data stayed unacknowledged (RFC 5482; tcp(7), TCP_USER_TIMEOUT)
+    window_stalled,        ///< the peer answers but takes nothing: zero window (RFC 9293, 3.8.6.1)
+    unreachable,           ///< the kernel named a route or host error (ICMP, RFC 1122, 4.2.3.9)
+    read_idle,             ///< no complete item within `read_idle`
+    item_deadline,         ///< a started item was not finished within `item_deadline`
+    kicked,                ///< an operator or the embedding program closed it
+    superseded,            ///< a newer connection of the same device took its place
+    item_too_large,        ///< an item exceeded `item.max_bytes`
+    too_many_bad_items,    ///< `max_bad_items` bad items in a row
+    proxy_header_invalid,  ///< no PROXY header that can be believed came from its proxy
+    out_of_memory,         ///< the process or the kernel had no memory for it
+    shed,                  ///< memory for buffers ran out, and it held some for longest
+    drained,               ///< its listener was removed by a new configuration
+    shutdown,              ///< the gateway stopped
+    gateway_lost,          ///< its gateway vanished from the fleet; told by another one
+    internal_error,        ///< an error that no other reason explains: a defect to report
 };
 
 /// Who or what a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
-inline constexpr std::size_t close_reason_count = 18;
+inline constexpr std::size_t close_reason_count = 19;
 
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;

@@ -32,8 +32,9 @@ enum class RefusedBy : std::uint8_t {
     max_connections_per_peer,    ///< of one IPv4 address, or IPv6 /64
     max_connections_per_prefix,  ///< of one IPv4 /24, or IPv6 /48
     buffer_budget,
+    untrusted_proxy,  ///< a listener with `proxy_protocol`, and it is none of `trusted_proxies`
 };
-inline constexpr std::size_t refused_by_count = 4;
+inline constexpr std::size_t refused_by_count = 5;
 [[nodiscard]] std::string_view to_string(RefusedBy limit) noexcept;
 
 enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out, peer, key };
@@ -159,8 +160,10 @@ struct ListenerStatus {
     std::uint8_t number = 0;  ///< the same as long as it exists; after that another's
     bool removed = false;     ///< from the configuration; it stays here for two minutes, so that its end can be read
     Endpoint bound;           ///< with the port that the kernel chose
-    std::uint64_t connections = 0;
+    std::uint64_t connections = 0;  ///< held now, those that are not open yet among them
     std::uint64_t accepted = 0;
+    std::uint64_t opening = 0;        ///< not open yet: their PROXY header is to come
+    std::uint64_t health_checks = 0;  ///< a proxy's own connections that ended without a byte of a device: no events
     std::array<std::uint64_t, refused_by_count> refused{};  ///< by RefusedBy
     std::uint64_t refused_descriptors = 0;  ///< times that accepting paused for want of descriptors or memory
     bool accept_paused = false;

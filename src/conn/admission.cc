@@ -11,8 +11,19 @@ void Admission::set(const LimitsConfig& limits, std::size_t max_connections) {
 }
 
 std::optional<RefusedBy> Admission::take(const IpAddress& peer, Pass& pass) {
+    if (const auto refused = take_place()) return refused;
+    const auto refused = take_share(peer, pass);
+    if (refused) quota_.give_back();
+    return refused;
+}
+
+std::optional<RefusedBy> Admission::take_place() {
     if (buffers_.stage() >= BufferStage::refuse_new) return RefusedBy::buffer_budget;
     if (!quota_.take()) return RefusedBy::max_connections;
+    return std::nullopt;
+}
+
+std::optional<RefusedBy> Admission::take_share(const IpAddress& peer, Pass& pass) {
     const std::size_t per_peer = per_peer_.load(std::memory_order_relaxed);
     const std::size_t per_prefix = per_prefix_.load(std::memory_order_relaxed);
     pass.peer = per_peer != 0 && peers_.take(peer, per_peer);
@@ -20,7 +31,9 @@ std::optional<RefusedBy> Admission::take(const IpAddress& peer, Pass& pass) {
     if (pass.peer == (per_peer != 0) && pass.prefix == (per_prefix != 0)) return std::nullopt;
     const RefusedBy by =
         pass.peer || per_peer == 0 ? RefusedBy::max_connections_per_prefix : RefusedBy::max_connections_per_peer;
-    give_back(peer, pass);
+    if (pass.peer) peers_.give_back(peer);
+    if (pass.prefix) prefixes_.give_back(peer);
+    pass = {};
     return by;
 }
 

@@ -32,6 +32,10 @@ public:
     void set(const LimitsConfig& limits, std::size_t max_connections);
     /// The limit that turns it away, or nothing.
     [[nodiscard]] std::optional<RefusedBy> take(const IpAddress& peer, Pass& pass);
+    /// The two parts of take(): a place at all, and a share of what the peer may have; the place is kept if it has
+    /// none.
+    [[nodiscard]] std::optional<RefusedBy> take_place();
+    [[nodiscard]] std::optional<RefusedBy> take_share(const IpAddress& peer, Pass& pass);
     void give_back(const IpAddress& peer, Pass pass);
 
     [[nodiscard]] ConnectionQuota& quota() { return quota_; }

@@ -50,6 +50,7 @@ struct Connection : SlotHeader {
     bool counts_for_prefix : 1 = false;  ///< the same
     bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
     bool held : 1 = false;               ///< nothing is read, and what was kept waits, until Shard::release
+    bool preamble : 1 = false;  ///< it is not open yet, and the handler does not know of it; then it is held, too
 
     Tick opened;  ///< when it was accepted
 

@@ -22,6 +22,8 @@ void HistogramCounter::add_to(DurationHistogram& sum) const noexcept {
 void ListenerCounters::add_to(ListenerStatus& sum) const noexcept {
     sum.connections += connections.get();
     sum.accepted += accepted.get();
+    sum.opening += opening.get();
+    sum.health_checks += health_checks.get();
     for (std::size_t i = 0; i < refused.size(); ++i) sum.refused[i] += refused[i].get();
     sum.accept_delays += accept_delays.get();
     sum.refused_descriptors += refused_descriptors.get();

@@ -36,7 +36,9 @@ private:
 /// One reactor's part of one listener's figures.
 struct ListenerCounters {
     Counter connections;
-    Counter accepted;
+    Counter accepted;  ///< that became connections
+    Counter opening;   ///< of `connections`, those that are not open yet
+    Counter health_checks;
     std::array<Counter, refused_by_count> refused;
     Counter accept_delays;
     Counter refused_descriptors;

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <vector>
 
+#include <holdfast/config.h>
+#include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
 #include "base/clock.h"
@@ -17,6 +21,8 @@ struct ListenerPolicy {
     std::optional<std::chrono::milliseconds> write_stall;  ///< nothing: the plan's bound holds for a closed window too
     std::chrono::milliseconds item_deadline{};
     std::size_t downlink_queue = 0;  ///< bytes
+    ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    std::vector<Prefix> trusted_proxies = {};  ///< whose PROXY headers are believed; nobody else comes in then
 
     // Since when they hold, for a connection that is older: nobody is judged by a bound for the time before it.
     Tick plan_since;
@@ -27,6 +33,13 @@ struct ListenerPolicy {
     [[nodiscard]] std::chrono::milliseconds longest_silence() const {
         const bool window_may_hide_it = write_stall && *write_stall > plan.detect_within;
         return plan.detect_within + (window_may_hide_it ? *write_stall : std::chrono::milliseconds(500));
+    }
+
+    /// Its connections have something to do before they are open.
+    [[nodiscard]] bool has_preamble() const { return proxy_protocol != ProxyProtocol::off; }
+    [[nodiscard]] bool trusts(const IpAddress& proxy) const {
+        return std::any_of(trusted_proxies.begin(), trusted_proxies.end(),
+                           [&proxy](const Prefix& prefix) { return prefix.contains(proxy); });
     }
 
     /// Longer than the kernel's own time-out: that must then be raised while a window is closed.

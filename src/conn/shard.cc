@@ -158,7 +158,17 @@ void Shard::reap() {
 
 void Shard::bury(const Dead& dead) {
     Connection& connection = *dead.connection;
-    const Death& death = dead.death;
+    listener_counters_[connection.listener]->connections.decrement();
+    if (!connection.preamble || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
+    if (discards(dead.death.reason)) discard_on_close(connection.fd);
+    ::close(connection.fd);  // leaves the poller with it
+    admission_.buffers().change(buffered(connection), 0);
+    admission_.give_back(connection.peer.address,
+                         {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
+    registry_.erase(connection);
+}
+
+void Shard::tell_end(Connection& connection, const Death& death) {
     ListenerCounters& counters = *listener_counters_[connection.listener];
     const auto reason = static_cast<std::size_t>(death.reason);
     counters.closed[reason].increment();
@@ -167,7 +177,6 @@ void Shard::bury(const Dead& dead) {
         counters.found_late.increment();
     }
     counters.duration.observe(time().tick.since(connection.opened));
-    counters.connections.decrement();
     observations_.add({.kind = Observation::Kind::closed,
                        .reason = death.reason,
                        .listener = connection.listener,
@@ -176,13 +185,6 @@ void Shard::bury(const Dead& dead) {
                        .last_heard = death.evidence.last_heard,
                        .lived = time().tick.since(connection.opened)});
     handler_.on_close(connection, registry_.number_of(connection), death, time());
-
-    if (discards(death.reason)) discard_on_close(connection.fd);
-    ::close(connection.fd);  // leaves the poller with it
-    admission_.buffers().change(buffered(connection), 0);
-    admission_.give_back(connection.peer.address,
-                         {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
-    registry_.erase(connection);
 }
 
 /// A bound that a reload has brought is not broken by a silence that is older than it.

@@ -19,6 +19,7 @@
 #include "conn/observation_log.h"
 #include "conn/plan_change.h"
 #include "conn/policy.h"
+#include "conn/preamble.h"
 #include "conn/probe_run.h"
 #include "conn/registry.h"
 #include "conn/stream_handler.h"
@@ -163,10 +164,25 @@ private:
     // shard_accept.cc
     bool accept_from(Listener& listener);
     void admit(Listener& listener, int fd, const Endpoint& peer);
+    [[nodiscard]] std::optional<RefusedBy> refuse(const ListenerPolicy& policy, const Endpoint& peer,
+                                                  Admission::Pass& pass);
     void pause_accepting(Listener& listener, int error);
     void resume_accepting(Listener& listener);
     void delay_accepting(Listener& listener, SteadyTime until);
     void accept_again_at(const Listener& listener, SteadyTime when);
+
+    // shard_preamble.cc
+    void begin_preamble(Connection& connection);
+    void watch_preambles();
+    void overrun_preamble(Connection& connection);
+    void step_preamble(Connection& connection, ReadUntil until);
+    [[nodiscard]] bool take_proxy_header(Connection& connection, Preamble& preamble, ReadUntil until);
+    [[nodiscard]] bool move_to(Connection& connection, const Endpoint& peer);
+    void turn_away(Connection& connection, RefusedBy limit);
+    [[nodiscard]] bool has_arrived(Connection& connection);
+    void end_if_shut(Connection& connection);
+    void open(Connection& connection);
+    [[nodiscard]] bool end_preamble(Connection& connection, const Death& death);
 
     // shard_limits.cc
     /// What one connection has used up of its share of a second.
@@ -233,6 +249,7 @@ private:
     void close(Connection& connection, Death death);
     void reap();
     void bury(const Dead& dead);
+    void tell_end(Connection& connection, const Death& death);
     [[nodiscard]] bool was_found_late(const Connection& connection, const Death& death);
     void choose_paces();
     void step_walks();
@@ -268,6 +285,8 @@ private:
     bool canaries_on_;
     Canaries canaries_;
     ObservationLog observations_;
+    Preambles preambles_;
+    bool watches_preambles_ = false;
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::vector<std::function<void()>> after_turn_;

@@ -49,7 +49,8 @@ bool Shard::accept_from(Listener& listener) {
 void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     ListenerCounters& counters = *listener_counters_[listener.index()];
     Admission::Pass pass;
-    auto refused = admission_.take(peer.address, pass);
+    const ListenerPolicy& policy = policies_[listener.index()];
+    auto refused = refuse(policy, peer, pass);
     Connection* connection = refused ? nullptr : registry_.insert();
     if (connection == nullptr) {
         if (!refused) admission_.give_back(peer.address, pass);
@@ -59,18 +60,29 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     }
     connection->counts_for_peer = pass.peer;
     connection->counts_for_prefix = pass.prefix;
-    if (listener.outdated_queue()) static_cast<void>(change_plan(fd, policies_[listener.index()].plan));
+    if (listener.outdated_queue()) static_cast<void>(change_plan(fd, policy.plan));
     connection->fd = fd;
     connection->listener = listener.index();
     connection->peer = peer;
     connection->opened = connection->last_item = time().tick;
-    counters.accepted.increment();
     counters.connections.increment();
     const Token number = registry_.number_of(*connection);
-    handler_.on_open(*connection, number, time());
+    if (policy.has_preamble()) {
+        begin_preamble(*connection);
+    } else {
+        counters.accepted.increment();
+        handler_.on_open(*connection, number, time());
+    }
     if (const int error = reactor_.poller().add(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, number); error != 0) {
         end_by_kernel(*connection, error, IoPhase::register_);
     }
+}
+
+/// The limit that turns it away. A proxy's connections count for those whom it speaks for, once it has said who.
+std::optional<RefusedBy> Shard::refuse(const ListenerPolicy& policy, const Endpoint& peer, Admission::Pass& pass) {
+    if (policy.proxy_protocol == ProxyProtocol::off) return admission_.take(peer.address, pass);
+    if (!policy.trusts(peer.address)) return RefusedBy::untrusted_proxy;
+    return admission_.take_place();
 }
 
 void Shard::pause_accepting(Listener& listener, int error) {

@@ -36,7 +36,8 @@ private:
 }  // namespace
 
 void Shard::read(Connection& connection, ReadUntil until) {
-    if (connection.held) return;                                         // release() reads
+    if (connection.held) [[unlikely]]
+        return step_preamble(connection, until);                         // or release() reads
     if (connection.throttled && until == ReadUntil::short_read) return;  // whoever lifts it reads
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!reading_allowed()) break;

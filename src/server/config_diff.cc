@@ -14,6 +14,12 @@ using std::chrono::milliseconds;
 
 std::string text_of(milliseconds value) { return format_duration(value); }
 std::string text_of(Framing value) { return std::string(to_string(value)); }
+std::string text_of(ProxyProtocol value) { return std::string(to_string(value)); }
+std::string text_of(const std::vector<std::string>& values) {
+    std::string text;
+    for (const std::string& value : values) text += (text.empty() ? "" : ", ") + in_quotes(value);
+    return "[" + text + "]";
+}
 std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(const std::string& value) { return in_quotes(value); }
 template <typename T>
@@ -94,6 +100,8 @@ void report_differences(const ListenerConfig& running, const ListenerConfig& wan
     lines.live("max_bad_items", running.max_bad_items, wanted.max_bad_items);
     lines.live("backlog", running.backlog, wanted.backlog);
     lines.live("acks", running.acks, wanted.acks);
+    lines.live("proxy_protocol", running.proxy_protocol, wanted.proxy_protocol);
+    lines.live("trusted_proxies", running.trusted_proxies, wanted.trusted_proxies);
     lines.restart("framing", running.framing, wanted.framing);
     lines.restart("reuse_port", running.reuse_port, wanted.reuse_port);
     lines.restart("acks", running.acks, wanted.acks);

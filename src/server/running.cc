@@ -14,6 +14,12 @@ namespace {
 // Descriptors that are not connections: listeners, epoll, eventfds, the sink, the admin API and its clients.
 constexpr std::size_t reserved_descriptors = 128;
 
+std::vector<Prefix> prefixes_of(const std::vector<std::string>& texts) {
+    std::vector<Prefix> prefixes;
+    for (const std::string& text : texts) prefixes.push_back(parse_prefix(text).value());  // as validate() has seen
+    return prefixes;
+}
+
 }  // namespace
 
 std::uint64_t RunningListener::connections() const {
@@ -28,6 +34,8 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .write_stall = config.write_stall,
             .item_deadline = config.item_deadline,
             .downlink_queue = limits.downlink_queue,
+            .proxy_protocol = config.proxy_protocol,
+            .trusted_proxies = prefixes_of(config.trusted_proxies),
             .plan_since = {},
             .deadlines_since = {}};
 }

@@ -213,6 +213,7 @@ const Device* Server::Impl::device_of(const Connection& connection, Shard& shard
 
 /// Whether a list should have it. One whose device has a newer connection is about to end: a device is shown once.
 bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const {
+    if (connection.preamble) return false;
     const Device* device = device_of(connection, shard);
     if (device == nullptr) return !query.id;
     if (query.id && *query.id != device->id) return false;
@@ -253,7 +254,8 @@ T Server::Impl::ask_connection(ConnectionId id, T absent,
     const Reply<T> reply;
     auto answer = reply.future();
     const bool taken = worker->post([&absent, &question, number = id.number, reply](Shard& shard) {
-        if (Connection* connection = shard.registry().find(number)) return question(shard, *connection, reply);
+        Connection* connection = shard.registry().find(number);
+        if (connection != nullptr && !connection->preamble) return question(shard, *connection, reply);
         shard.counters().stale_commands.increment();
         reply(absent);
     });

@@ -52,6 +52,7 @@ public:
         report("item_deadline", outside(listener_.item_deadline, bounds::item_deadline, format_duration));
         report("max_bad_items", outside(std::size_t{listener_.max_bad_items}, bounds::max_bad_items, format_count));
         report("backlog", outside(as_count(listener_.backlog), bounds::backlog, format_count));
+        check_proxies();
     }
 
 private:
@@ -63,6 +64,19 @@ private:
         }
         add("name", "listener name " + in_quotes(name) + " is not one: write 1 to " +
                         std::to_string(bounds::name_length) + " of A-Z a-z 0-9 _ . -");
+    }
+
+    /// Nobody is believed by default; and a list that nothing reads is a mistake.
+    void check_proxies() {
+        for (const std::string& proxy : listener_.trusted_proxies) {
+            if (const auto prefix = parse_prefix(proxy); !prefix) report("trusted_proxies", prefix.error().message);
+        }
+        const bool wanted = listener_.proxy_protocol != ProxyProtocol::off;
+        if (wanted == !listener_.trusted_proxies.empty()) return;
+        report("trusted_proxies",
+               wanted ? "with proxy_protocol it must name the proxies, for nobody else is let in: write e.g. "
+                        "[\"10.0.0.0/8\"]"
+                      : "it is of no use without proxy_protocol: write \"v1\" or \"v2\" there, or remove it");
     }
 
     void report(std::string_view option, const std::optional<std::string>& complaint) {

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include <holdfast/config.h>
+
+#include "base/clock.h"
+#include "reactor/poller.h"
+
+namespace holdfast {
+
+/// What a connection still owes before it is open, and nothing that it may keep afterwards.
+struct Preamble {
+    enum class Step : std::uint8_t {
+        header,      ///< the proxy's, of the PROXY protocol
+        first_byte,  ///< of a connection that the proxy says is its own: a health check ends before it
+    };
+    Step step{};
+    ProxyProtocol version = ProxyProtocol::off;  ///< of the header; a reload does not change what is under way
+    bool bare = true;          ///< nothing of a device has been seen: if the peer ends it now, it was a health check
+    bool turned_away = false;  ///< by a limit: it never was a connection
+};
+
+/// The connections of one shard that are not open yet, each with the one deadline that all have. Owns what is known of
+/// them; no memory for a connection that has none. The shard's thread.
+class Preambles {
+public:
+    static constexpr std::chrono::seconds deadline{5};
+
+    void begin(Token number, Preamble preamble, SteadyTime now) {
+        under_way_.emplace(number, preamble);
+        deadlines_.emplace_back(now + deadline, number);
+    }
+    /// Nullptr: it has none, or it is over.
+    [[nodiscard]] Preamble* find(Token number) {
+        const auto found = under_way_.find(number);
+        return found == under_way_.end() ? nullptr : &found->second;
+    }
+    void end(Token number) { under_way_.erase(number); }
+
+    /// When next() may have something to say; nothing: all are over.
+    [[nodiscard]] std::optional<SteadyTime> next_deadline() {
+        while (!deadlines_.empty() && !under_way_.contains(deadlines_.front().second)) deadlines_.pop_front();
+        return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.front().first);
+    }
+    /// One whose time is up; each a single time.
+    [[nodiscard]] std::optional<Token> overdue(SteadyTime now) {
+        const auto due = next_deadline();
+        if (!due || *due > now) return std::nullopt;
+        const Token number = deadlines_.front().second;
+        deadlines_.pop_front();
+        return number;
+    }
+
+private:
+    std::unordered_map<Token, Preamble> under_way_;
+    std::deque<std::pair<SteadyTime, Token>> deadlines_;  // in order; of some that are over, too
+};
+
+}  // namespace holdfast

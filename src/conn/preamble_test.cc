@@ -1,0 +1,31 @@
+#include "conn/preamble.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(Preambles, AllHaveTheSameTime) {
+    Preambles preambles;
+    const SteadyTime start{std::chrono::hours(1)};
+    EXPECT_EQ(preambles.next_deadline(), std::nullopt);
+    preambles.begin(1, {}, start);
+    preambles.begin(2, {}, start + seconds(1));
+    preambles.begin(3, {}, start + seconds(2));
+    EXPECT_EQ(preambles.next_deadline(), start + seconds(5));
+    EXPECT_EQ(preambles.overdue(start + seconds(5) - milliseconds(1)), std::nullopt);
+    preambles.end(1);
+    EXPECT_EQ(preambles.find(1), nullptr);
+    EXPECT_EQ(preambles.next_deadline(), start + seconds(6)) << "the first was in time";
+    EXPECT_EQ(preambles.overdue(start + seconds(7)), Token{2});
+    EXPECT_NE(preambles.find(2), nullptr) << "it is told, and ends when its connection does";
+    EXPECT_EQ(preambles.overdue(start + seconds(7)), Token{3});
+    EXPECT_EQ(preambles.overdue(start + seconds(9)), std::nullopt);
+    EXPECT_EQ(preambles.next_deadline(), std::nullopt);
+}
+
+}  // namespace
+}  // namespace holdfast

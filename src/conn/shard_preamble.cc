@@ -1,0 +1,147 @@
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "conn/shard.h"
+#include "tcp/proxy_header.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+// A connection whose listener wants more than bytes of items begins with a preamble: until that is over nothing of it
+// is read as items (it is `held`), and the handler has not been told of it.
+
+void Shard::begin_preamble(Connection& connection) {
+    connection.preamble = connection.held = true;
+    listener_counters_[connection.listener]->opening.increment();
+    preambles_.begin(registry_.number_of(connection),
+                     {.step = Preamble::Step::header, .version = policy_of(connection).proxy_protocol}, reactor_.now());
+    watch_preambles();
+}
+
+/// One timer for all: the next to run out of time.
+void Shard::watch_preambles() {
+    const auto next = preambles_.next_deadline();
+    if (!next || std::exchange(watches_preambles_, true)) return;
+    reactor_.run_at(*next, [this] {
+        watches_preambles_ = false;
+        while (const auto number = preambles_.overdue(reactor_.now())) {
+            if (Connection* connection = registry_.find(*number)) overrun_preamble(*connection);
+        }
+        watch_preambles();
+    });
+}
+
+void Shard::overrun_preamble(Connection& connection) {
+    switch (preambles_.find(registry_.number_of(connection))->step) {
+        case Preamble::Step::header:
+            return close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
+        case Preamble::Step::first_byte:
+            return open(connection);  // no health check lasts so long
+    }
+}
+
+/// What has arrived takes it as far as it goes.
+void Shard::step_preamble(Connection& connection, ReadUntil until) {
+    Preamble* preamble = preambles_.find(registry_.number_of(connection));
+    if (preamble == nullptr) return;  // it is held for its device's numbers
+    if (preamble->step == Preamble::Step::header && !take_proxy_header(connection, *preamble, until)) return;
+    if (preamble->step == Preamble::Step::first_byte && !has_arrived(connection)) return;
+    open(connection);
+}
+
+/// Looks at what waits in the kernel, and takes nothing but the header. False: it is not whole, or the last of it.
+bool Shard::take_proxy_header(Connection& connection, Preamble& preamble, ReadUntil until) {
+    const std::span<char> room = buffer_.landing().first(max_proxy_header);
+    const ssize_t arrived = ::recv(connection.fd, room.data(), room.size(), MSG_PEEK);
+    if (arrived < 0 && errno == EAGAIN) return false;
+    if (arrived <= 0) {
+        end_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
+        return false;
+    }
+    preamble.bare = false;
+    const ProxyHeader header = parse_proxy_header(preamble.version, room.first(static_cast<std::size_t>(arrived)));
+    switch (header.kind) {
+        case ProxyHeader::Kind::partial:
+            if (until == ReadUntil::end) end_if_shut(connection);
+            return false;
+        case ProxyHeader::Kind::invalid:
+            close(connection, CloseReason::proxy_header_invalid, header.detail);
+            return false;
+        case ProxyHeader::Kind::local:
+        case ProxyHeader::Kind::relayed:
+            break;
+    }
+    static_cast<void>(::recv(connection.fd, room.data(), header.size, 0));
+    if (header.kind == ProxyHeader::Kind::relayed) return move_to(connection, header.peer);
+    preamble.step = Preamble::Step::first_byte;
+    preamble.bare = true;
+    return true;
+}
+
+/// Whom the proxy speaks for: from now on the limits are his.
+bool Shard::move_to(Connection& connection, const Endpoint& peer) {
+    Admission::Pass pass;
+    const auto refused = admission_.take_share(peer.address, pass);
+    connection.peer = peer;
+    connection.counts_for_peer = pass.peer;
+    connection.counts_for_prefix = pass.prefix;
+    if (refused) turn_away(connection, *refused);
+    return !refused;
+}
+
+void Shard::turn_away(Connection& connection, RefusedBy limit) {
+    preambles_.find(registry_.number_of(connection))->turned_away = true;
+    listener_counters_[connection.listener]->refused[static_cast<std::size_t>(limit)].increment();
+    close(connection, Death{});
+}
+
+/// False: nothing is there yet, or the connection is over.
+bool Shard::has_arrived(Connection& connection) {
+    char byte = 0;
+    const ssize_t arrived = ::recv(connection.fd, &byte, 1, MSG_PEEK);
+    if (arrived <= 0 && !(arrived < 0 && errno == EAGAIN)) {
+        end_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
+    }
+    return arrived > 0;
+}
+
+/// A peek does not see the end of the stream behind bytes that it leaves.
+void Shard::end_if_shut(Connection& connection) {
+    pollfd look{connection.fd, POLLRDHUP, 0};
+    if (::poll(&look, 1, 0) <= 0) return;
+    end_by_kernel(connection, take_error(connection.fd), IoPhase::read);
+}
+
+/// The preamble is over, and was good.
+void Shard::open(Connection& connection) {
+    const Token number = registry_.number_of(connection);
+    preambles_.end(number);
+    connection.preamble = connection.held = false;
+    connection.last_item = time().tick;
+    ListenerCounters& counters = *listener_counters_[connection.listener];
+    counters.opening.decrement();
+    counters.accepted.increment();
+    handler_.on_open(connection, number, time());
+    read(connection, ReadUntil::end);
+}
+
+/// It ended in its preamble. Whether anybody should hear of it: not of a proxy's health check, nor of one that was
+/// turned away.
+bool Shard::end_preamble(Connection& connection, const Death& death) {
+    const Token number = registry_.number_of(connection);
+    const Preamble preamble = *preambles_.find(number);
+    preambles_.end(number);
+    ListenerCounters& counters = *listener_counters_[connection.listener];
+    counters.opening.decrement();
+    const bool health_check = preamble.bare && kind_of(death.reason) == ReasonKind::peer;
+    if (health_check && !preamble.turned_away) counters.health_checks.increment();
+    if (health_check || preamble.turned_away) return false;
+    counters.accepted.increment();
+    handler_.on_open(connection, number, time());
+    return true;
+}
+
+}  // namespace holdfast
