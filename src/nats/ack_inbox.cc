@@ -39,6 +39,11 @@ struct AckInbox::Arrivals {
     std::vector<Arrival> waiting;  // guarded by mutex
 };
 
+// A leader notes a message's id before its followers have the message, and answers a repetition by that: up to 2.11
+// with a duplicate of sequence 0, later with this error. If it loses the lead meanwhile, the message never comes to be
+// stored, and its id is kept for all of duplicate_window (nats-server's pull requests 6415 and 6486).
+constexpr std::int64_t duplicate_is_in_process = 10'158;
+
 PublishAck read_publish_ack(std::string_view body) {
     thread_local simdjson::dom::parser parser;
     PublishAck ack;
@@ -54,6 +59,10 @@ PublishAck read_publish_ack(std::string_view body) {
         std::int64_t code = 0;
         if (error["description"].get(text) != simdjson::SUCCESS) text = "without a reason";
         if (error["err_code"].get(code) != simdjson::SUCCESS) code = 0;
+        if (code == duplicate_is_in_process) {
+            ack.kind = PublishAck::Kind::staged;
+            return ack;
+        }
         ack.kind = PublishAck::Kind::refused;
         ack.error = printable(text) + " (JetStream error " + std::to_string(code) + ")";
         return ack;
@@ -64,6 +73,8 @@ PublishAck read_publish_ack(std::string_view body) {
     if (answer["seq"].get(sequence) != simdjson::SUCCESS) {
         ack.kind = PublishAck::Kind::refused;
         ack.error = "it answered without a sequence: " + in_quotes(body);
+    } else if (sequence == 0) {
+        ack.kind = PublishAck::Kind::staged;
     }
     return ack;
 }

@@ -22,7 +22,13 @@ namespace holdfast {
 
 /// JetStream's answer to one message.
 struct PublishAck {
-    enum class Kind : std::uint8_t { stored, duplicate, refused, nobody };
+    enum class Kind : std::uint8_t {
+        stored,
+        duplicate,  ///< it was stored before
+        staged,     ///< its id is that of a message of which it is not known whether it will be stored: proves nothing
+        refused,
+        nobody,
+    };
 
     std::uint64_t number = 0;  ///< of the message
     Kind kind = Kind::stored;

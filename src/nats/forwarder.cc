@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -28,7 +29,6 @@ namespace {
 using Steady = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds ack_patience{5'000};
 constexpr milliseconds away_before_trouble{1'000};
 constexpr milliseconds save_interval{100};
 constexpr std::uint64_t save_messages = 1'000;
@@ -36,6 +36,7 @@ constexpr std::size_t most_bytes_under_way = std::size_t{16} << 20;
 constexpr std::size_t most_bytes_in_a_batch = std::size_t{512} << 10;
 constexpr std::size_t room_for_headers = 1'024;
 constexpr std::size_t publishes_between_acks = 256;
+constexpr unsigned failures_of_a_server = 2;
 constexpr milliseconds idle_wait{50};
 constexpr milliseconds ack_wait{2};
 
@@ -66,11 +67,13 @@ private:
     void note_published();
     [[nodiscard]] bool publish_some();
     [[nodiscard]] bool publish_next();
+    void name_anew_if_staged(NatsMessage& message);
     void cannot_go_on(const std::string& why);
     void go_back(const std::string& why);
     void save_position(bool now);
     void wait_for_news();
     void pause(milliseconds patience);
+    void fail(const std::string& why);
     void trouble(const std::string& error);
     void well();
     void note_oldest();
@@ -85,8 +88,9 @@ private:
     PublishWindow window_;
     std::optional<MessageMaker> maker_;
     NatsLink::Lease lease_;
-    std::unique_ptr<AckInbox> inbox_;  // after lease_: its connection
-    std::deque<Position> bounds_;      // of messages that may have been sent before
+    std::unique_ptr<AckInbox> inbox_;      // after lease_: its connection
+    std::deque<Position> bounds_;          // of messages that may have been sent before
+    std::map<Position, unsigned> staged_;  // how often those beginning there came back so
     std::uint64_t round_ = 0;
     Position published_ = 0;
     Position saved_ = 0;
@@ -181,8 +185,7 @@ void SpoolForwarder::set_up(NatsLink::Lease lease) {
     auto inbox = AckInbox::open(lease);
     if (!stream || !inbox) {
         note_oldest();
-        trouble(!stream ? stream.error().message : inbox.error().message);
-        pause(reconnect_delay(failures_++));
+        fail(!stream ? stream.error().message : inbox.error().message);
         return;
     }
     inbox_ = std::move(inbox).value();
@@ -221,6 +224,8 @@ void SpoolForwarder::look_at_acks() {
         if (ack.kind == PublishAck::Kind::stored || ack.kind == PublishAck::Kind::duplicate) {
             window_.acknowledge(ack.number);
             duplicates += ack.kind == PublishAck::Kind::duplicate ? 1 : 0;
+        } else if (ack.kind == PublishAck::Kind::staged) {
+            window_.note_staged(ack.number);
         } else if (refusal.empty()) {
             refusal = ack.kind == PublishAck::Kind::nobody
                           ? "nobody takes it: the stream " + in_quotes(options_.stream) + " or its leader is away"
@@ -241,8 +246,8 @@ void SpoolForwarder::look_at_acks() {
     if (!refusal.empty()) {
         go_back(refusal);
         lease_ = {};  // look at the stream anew
-    } else if (!window_.empty() && Steady::now() - window_.oldest().sent > ack_patience) {
-        go_back("no acknowledgement within " + format_duration(ack_patience));
+    } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
+        go_back("no acknowledgement within " + format_duration(options_.ack_patience));
         lease_ = {};
     }
 }
@@ -257,6 +262,7 @@ void SpoolForwarder::note_published() {
 /// Everything that has not been acknowledged is sent again. An empty `why`: over a new connection, without a fault.
 void SpoolForwarder::go_back(const std::string& why) {
     const bool resends = !window_.empty();
+    for (const Position first : window_.staged()) ++staged_[first];
     std::deque<Position> bounds = window_.go_back();
     bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // what was still to be repeated
     bounds_ = std::move(bounds);
@@ -267,8 +273,7 @@ void SpoolForwarder::go_back(const std::string& why) {
         ++status_.retries;
     }
     if (why.empty()) return;
-    trouble("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
-    pause(reconnect_delay(failures_++));
+    fail("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
 }
 
 /// False if there is nothing to be done before something has happened.
@@ -289,7 +294,8 @@ bool SpoolForwarder::publish_next() {
     }
     if (events.value().empty()) return false;
     while (!bounds_.empty() && bounds_.front() < events.value()[0].position) bounds_.pop_front();
-    const NatsMessage message = maker_->make(events.value(), bounds_.empty() ? 0 : bounds_.front());
+    NatsMessage message = maker_->make(events.value(), bounds_.empty() ? 0 : bounds_.front());
+    name_anew_if_staged(message);
     const auto failed = publish(lease_.connection, message, spool_id_, inbox_->reply_to(round_, window_.next_number()));
     if (failed) {
         // A connection that has just gone is noticed by is_ready(), and is no fault of the message.
@@ -304,11 +310,25 @@ bool SpoolForwarder::publish_next() {
     return true;
 }
 
+/// One whose id a former leader has taken with it would be held for known until duplicate_window is over: it may come
+/// to be there twice, but it comes.
+void SpoolForwarder::name_anew_if_staged(NatsMessage& message) {
+    staged_.erase(staged_.begin(), staged_.upper_bound(published_));
+    const auto found = staged_.find(message.first);
+    if (found != staged_.end() && found->second > 1) message.id += "~" + std::to_string(found->second - 1);
+}
+
 /// What is under way goes first: its acknowledgements are still to come.
 void SpoolForwarder::cannot_go_on(const std::string& why) {
-    if (!window_.empty()) return;
+    if (window_.empty()) fail(why);
+}
+
+/// After some in a row another server is asked: this one may be cut off from those that have the stream.
+void SpoolForwarder::fail(const std::string& why) {
     trouble(why);
-    pause(reconnect_delay(failures_++));
+    const milliseconds delay = reconnect_delay(failures_++);
+    if (failures_ % failures_of_a_server == 0) link_.change_server();
+    pause(delay);
 }
 
 void SpoolForwarder::save_position(bool now) {

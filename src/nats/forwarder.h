@@ -13,12 +13,13 @@
 namespace holdfast {
 
 struct ForwarderOptions {
-    std::string stream = "holdfast";  ///< JetStream's; made if it is missing, checked if it is there
-    std::string prefix = "holdfast";  ///< of the subjects
-    unsigned replicas = 0;            ///< of a stream that it makes; 0: 3 in a cluster, else 1
-    std::size_t batch = 1;            ///< events in a message; 1: each has its own, with its own subject
-    std::size_t window = 1024;        ///< messages that may be unacknowledged
-    std::string group = "nats";       ///< the spool's, where its position is kept: required
+    std::string stream = "holdfast";                ///< JetStream's; made if it is missing, checked if it is there
+    std::string prefix = "holdfast";                ///< of the subjects
+    unsigned replicas = 0;                          ///< of a stream that it makes; 0: 3 in a cluster, else 1
+    std::size_t batch = 1;                          ///< events in a message; 1: each has its own, with its own subject
+    std::size_t window = 1024;                      ///< messages that may be unacknowledged
+    std::chrono::milliseconds ack_patience{5'000};  ///< without an acknowledgement it goes back then
+    std::string group = "nats";                     ///< the spool's, where its position is kept: required
     std::function<void(const std::string& error)> on_trouble;  ///< once when publishing begins to fail
     std::function<void()> on_recovered;
     /// Whenever it has begun over a new connection.

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "nats/ack_inbox.h"
 #include "nats/fake_spool.h"
 #include "nats/real_server.h"
 #include "nats/stream_view.h"
@@ -222,6 +223,78 @@ TEST_F(Forwarding, AWindowOfOneWorks) {
     add(50);
     ASSERT_TRUE(all_published());
     expect_whole_stream();
+}
+
+/// Answers for JetStream wherever the server's mapping sends a message to it: its first `staged` messages are known, of
+/// a sequence that is not, and the next ones stored.
+class FormerLeader {
+public:
+    FormerLeader(const std::string& url, int staged) : staged_(staged) {
+        natsConnection_ConnectTo(&client_, url.c_str());
+        natsConnection_Subscribe(&subscription_, client_, "former.leader", on_message, this);
+        natsConnection_Flush(client_);
+    }
+    ~FormerLeader() {
+        natsSubscription_Destroy(subscription_);
+        natsConnection_Destroy(client_);  // waits for the callback
+    }
+    FormerLeader(const FormerLeader&) = delete;
+    FormerLeader& operator=(const FormerLeader&) = delete;
+
+    [[nodiscard]] std::vector<std::string> ids() {
+        const std::lock_guard lock(mutex_);
+        return ids_;
+    }
+
+private:
+    static void on_message(natsConnection* client, natsSubscription*, natsMsg* message, void* self) {
+        FormerLeader& leader = *static_cast<FormerLeader*>(self);
+        const char* id = nullptr;
+        natsMsgHeader_Get(message, "Nats-Msg-Id", &id);
+        const std::lock_guard lock(leader.mutex_);
+        leader.ids_.emplace_back(id);
+        const bool staged = static_cast<int>(leader.ids_.size()) <= leader.staged_;
+        natsConnection_PublishString(
+            client, natsMsg_GetReply(message),
+            staged ? R"({"stream":"holdfast", "seq":0,"duplicate": true})" : R"({"stream":"holdfast", "seq":1000})");
+        natsMsg_Destroy(message);
+    }
+
+    natsConnection* client_ = nullptr;
+    natsSubscription* subscription_ = nullptr;
+    const int staged_;
+    std::mutex mutex_;
+    std::vector<std::string> ids_;  // guarded by mutex_
+};
+
+TEST(ForwardingThroughALeadersDeath, WhatItHadOnlyNotedIsNotTakenForStored) {
+    RealServer server({}, R"(mappings = { "holdfast.devices.item.k3": "former.leader" })");
+    FormerLeader leader(server.url(), 3);
+    FakeSpool spool;
+    auto link = NatsLink::open({.url = server.url(), .fresh = true});
+    ASSERT_TRUE(link) << link.error().message;
+    for (int n = 1; n <= 5; ++n) spool.add("devices", item(n));
+    ForwarderOptions options;
+    options.ack_patience = milliseconds(20);
+    const auto forwarder = Forwarder::start(spool, *link.value(), options);
+    ASSERT_TRUE(comes_true([&] { return forwarder->status().published == 5; })) << forwarder->status().error;
+    const std::string id = "0123456789abcdef-3";
+    EXPECT_THAT(leader.ids(), testing::ElementsAre(id, id, id + "~1", id + "~2"));
+    EXPECT_GE(forwarder->status().retries, 3U);
+    const auto messages = StreamView(server.url()).messages();
+    EXPECT_EQ(messages.size(), 4U) << "1, 2, 4 and 5, once";
+}
+
+TEST(PublishAck, ADuplicateOfNothingIsNone) {
+    EXPECT_EQ(read_publish_ack(R"({"stream":"s","seq":7})").kind, PublishAck::Kind::stored);
+    EXPECT_EQ(read_publish_ack(R"({"stream":"s","seq":7,"duplicate":true})").kind, PublishAck::Kind::duplicate);
+    EXPECT_EQ(read_publish_ack(R"({"stream":"s","seq":0,"duplicate":true})").kind, PublishAck::Kind::staged);
+    EXPECT_EQ(read_publish_ack(R"({"error":{"code":409,"err_code":10158,"description":"in process"},"stream":"s",)"
+                               R"("seq":0})")
+                  .kind,
+              PublishAck::Kind::staged);
+    EXPECT_EQ(read_publish_ack(R"({"error":{"code":503,"err_code":10077,"description":"full"}})").kind,
+              PublishAck::Kind::refused);
 }
 
 TEST_F(Forwarding, AStreamThatIsWrongIsSaidAndTriedAgain) {

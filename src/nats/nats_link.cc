@@ -119,6 +119,9 @@ public:
         const std::lock_guard lock(mutex_);
         return url_;
     }
+    void change_server() override {
+        if (const Lease now = lease(); now.connection != nullptr) natsConnection_Close(now.connection);
+    }
     [[nodiscard]] std::unique_ptr<Watcher> on_connected(std::function<void()> call) override;
     [[nodiscard]] natsConnection* connection() const override { return lease().connection; }
     [[nodiscard]] jsCtx* jetstream() const override { return lease().jetstream; }

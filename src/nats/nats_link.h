@@ -52,6 +52,9 @@ public:
     [[nodiscard]] virtual NatsServerFacts facts() const = 0;   ///< of the server that it is, or was last, connected to
     [[nodiscard]] virtual std::string url_in_use() const = 0;  ///< without user and password
 
+    /// Gives the connection up for one to whichever server is tried first: when this one does not do what it should.
+    virtual void change_server() = 0;
+
     /// Called whenever it has connected, the first time too, and soon if it is connected now; several may be told.
     /// Removed by destroying what it returns, which waits for a call under way and must come before the link's end.
     class Watcher {

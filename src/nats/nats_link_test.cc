@@ -94,6 +94,24 @@ TEST(NatsLink, TakesTheNextOfSeveralServers) {
     EXPECT_TRUE(comes_true([&] { return link->connected() && link->url_in_use() == other.url(); }));
 }
 
+TEST(NatsLink, ChangesItsServerWhenItIsTold) {
+    RealServer one;
+    RealServer two;
+    auto opened = NatsLink::open({.url = one.url() + "," + two.url(), .fresh = true});
+    ASSERT_TRUE(opened);
+    NatsLink& link = *opened.value();
+    link.change_server();  // there may be none yet
+    ASSERT_TRUE(comes_true([&] { return link.connected() && !link.url_in_use().empty(); }));
+    const std::string first = link.url_in_use();
+    // Which it tries first is drawn.
+    ASSERT_TRUE(comes_true([&] {
+        const std::uint64_t before = link.lease().number;
+        link.change_server();
+        EXPECT_TRUE(comes_true([&] { return link.connected() && link.lease().number > before; }));
+        return link.url_in_use() != first;
+    })) << link.trouble();
+}
+
 TEST(NatsLink, LogsIn) {
     RealServer server({}, R"(authorization { user: gateway, password: "hunter2" })");
     const std::string host = "127.0.0.1:" + std::to_string(server.port());

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <vector>
 
 #include "base/clock.h"
 #include "spool/position.h"
@@ -20,6 +21,7 @@ public:
         WallTime committed_at{};
         std::chrono::steady_clock::time_point sent{};
         bool acknowledged = false;
+        bool staged = false;  ///< JetStream does not know whether it has it
     };
 
     [[nodiscard]] std::uint64_t next_number() const { return first_number_ + messages_.size(); }
@@ -31,6 +33,18 @@ public:
     /// One that it does not have is passed over.
     void acknowledge(std::uint64_t number) {
         if (number >= first_number_ && number < next_number()) messages_[number - first_number_].acknowledged = true;
+    }
+
+    void note_staged(std::uint64_t number) {
+        if (number >= first_number_ && number < next_number()) messages_[number - first_number_].staged = true;
+    }
+    /// Where those begin that were staged and not acknowledged since.
+    [[nodiscard]] std::vector<Position> staged() const {
+        std::vector<Position> firsts;
+        for (const Message& message : messages_) {
+            if (message.staged && !message.acknowledged) firsts.push_back(message.first);
+        }
+        return firsts;
     }
 
     /// Lets go of the acknowledged at its beginning: how many; `published` becomes the position of the last.
