@@ -181,6 +181,12 @@ bool SpoolForwarder::is_ready() {
 void SpoolForwarder::set_up(NatsLink::Lease lease) {
     if (!find_start()) return;
     const NatsServerFacts server = link_.facts();
+    if (server.version.empty()) {  // whether it is in a cluster decides how many replicas a new stream gets
+        note_oldest();
+        const std::string why = link_.trouble();
+        if (!why.empty() && Steady::now() - connected_at_ > away_before_trouble) trouble(why);
+        return pause(idle_wait);
+    }
     auto stream = set_up_stream(lease, server, {options_.stream, event_subjects(options_.prefix), options_.replicas});
     auto inbox = AckInbox::open(lease);
     if (!stream || !inbox) {

@@ -139,7 +139,7 @@ private:
     [[nodiscard]] natsStatus connect_once(Connection& fresh);
     [[nodiscard]] bool pause(unsigned attempts);
     void follow();
-    void look_at_server();
+    [[nodiscard]] bool look_at_server();
     void tell_watchers(std::uint64_t up);
     void note_failure(std::string why) {
         const std::lock_guard lock(mutex_);
@@ -163,12 +163,14 @@ private:
 
 std::string Link::trouble() const {
     Clock::duration away{};
+    bool up = false;
     {
         const std::lock_guard lock(news_->mutex);
-        if (news_->up) return "";
+        up = news_->up;
         away = Clock::now() - news_->down_since;
     }
     const std::lock_guard lock(mutex_);
+    if (up) return facts_.version.empty() ? failure_ : "";
     std::string servers;
     for (const NatsUrl& url : urls_) servers += (servers.empty() ? "" : ", ") + url.shown();
     return "no connection to NATS at " + servers + " for " +
@@ -242,35 +244,43 @@ void Link::run() {
     nats_ReleaseThreadMemory();
 }
 
-/// Until the client gives the connection up, or the end.
+/// Until the client gives the connection up, or the end. Nobody is told of a connection before its server is known.
 void Link::follow() {
-    std::uint64_t seen = 0;
+    std::uint64_t known = 0;
     for (;;) {
         std::uint64_t up = 0;
         {
             std::unique_lock lock(news_->mutex);
-            news_->changed.wait(lock, [&] {
-                return news_->stopping || news_->closed || news_->watchers_changed || (news_->up && news_->ups != seen);
-            });
+            const auto to_do = [&] {
+                return news_->stopping || news_->closed || news_->watchers_changed ||
+                       (news_->up && news_->ups != known);
+            };
+            news_->changed.wait(lock, to_do);
             if (news_->stopping || news_->closed) return;
             news_->watchers_changed = false;
             if (!news_->up) continue;
             up = news_->ups;
         }
-        if (std::exchange(seen, up) != up) look_at_server();
+        if (known != up && !look_at_server()) {
+            if (!pause(0)) return;
+            continue;
+        }
+        known = up;
         tell_watchers(up);
     }
 }
 
-void Link::look_at_server() {
+bool Link::look_at_server() {
     char text[512] = "";
-    if (natsConnection_GetConnectedUrl(connection(), text, sizeof text) != NATS_OK) return;
+    if (natsConnection_GetConnectedUrl(connection(), text, sizeof text) != NATS_OK) return false;
     const auto server = parse_nats_urls(text);
-    if (!server) return;
+    if (!server) return false;
     const auto facts = ask_server_info(server.value().front(), info_patience);
     const std::lock_guard lock(mutex_);
     url_ = server.value().front().shown();
+    failure_ = facts ? "" : facts.error().message;
     if (facts) facts_ = facts.value();
+    return facts.ok();
 }
 
 void Link::tell_watchers(std::uint64_t up) {

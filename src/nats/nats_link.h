@@ -47,9 +47,11 @@ public:
     virtual ~NatsLink() = default;
 
     [[nodiscard]] virtual bool connected() const = 0;
-    [[nodiscard]] virtual std::string trouble() const = 0;  ///< empty while connected; else why not, and since when
+    /// Empty while connected; else why not, and since when, or why it is not known which server it is.
+    [[nodiscard]] virtual std::string trouble() const = 0;
     [[nodiscard]] virtual std::uint64_t reconnects() const = 0;
-    [[nodiscard]] virtual NatsServerFacts facts() const = 0;   ///< of the server that it is, or was last, connected to
+    /// Of the server that it is, or was last, connected to; without a version until one has been asked.
+    [[nodiscard]] virtual NatsServerFacts facts() const = 0;
     [[nodiscard]] virtual std::string url_in_use() const = 0;  ///< without user and password
 
     /// Gives the connection up for one to whichever server is tried first: when this one does not do what it should.

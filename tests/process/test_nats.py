@@ -251,6 +251,7 @@ def test_a_cluster_of_three_survives_the_death_of_each(tmp_path):
                     f"{nats_status(running)}{running.tail()}"
                 victim.start()
                 cluster.wait_for_jetstream()
+                cluster.wait_until_whole()
         wait_published(running, 120, load)
         with cluster.client() as client:
             events = client.events()
