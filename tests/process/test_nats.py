@@ -237,7 +237,6 @@ def test_kill_9_of_the_gateway_loses_nothing_that_was_acked(tmp_path):
         assert numbers == list(range(1, len(numbers) + 1)), f"{device.name}: an item is missing, double or out of order"
 
 
-@pytest.mark.alone
 def test_a_cluster_of_three_survives_the_death_of_each(tmp_path):
     with NatsCluster(3) as cluster, gateway(tmp_path, cluster.url) as running:
         with Load(running.address, devices=4, rate=100) as load:
