@@ -120,7 +120,10 @@ public:
         return url_;
     }
     void change_server() override {
-        if (const Lease now = lease(); now.connection != nullptr) natsConnection_Close(now.connection);
+        const Lease now = lease();
+        if (now.connection == nullptr) return;
+        news_->connected(false);  // the client tells it later
+        natsConnection_Close(now.connection);
     }
     [[nodiscard]] std::unique_ptr<Watcher> on_connected(std::function<void()> call) override;
     [[nodiscard]] natsConnection* connection() const override { return lease().connection; }
