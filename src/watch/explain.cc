@@ -111,6 +111,7 @@ Theme theme_of(CloseReason reason) {
         case CloseReason::item_deadline:
         case CloseReason::item_too_large:
         case CloseReason::too_many_bad_items:
+        case CloseReason::proxy_header_invalid:
             return Theme::framing;
         case CloseReason::out_of_memory:
         case CloseReason::shed:
