@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <holdfast/endpoint.h>
+#include <holdfast/liveness.h>
 #include <holdfast/reason.h>
 
 namespace holdfast {
@@ -58,6 +59,7 @@ struct ConnectedEvent {
     Endpoint peer;
     EventTime at;
     DeviceName device = {};
+    LivenessOf liveness = LivenessOf::device;
 };
 
 /// The device has said its hello after its `connected` was told.
@@ -96,6 +98,7 @@ struct ClosedEvent {
     std::chrono::milliseconds duration{};
     EventTime at;
     DeviceName device = {};
+    LivenessOf liveness = LivenessOf::device;
 };
 
 /// A numbered item that was refused, and counts as handled: there will be no event, but its number is taken.

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <string_view>
 
 #include <holdfast/result.h>
 
@@ -36,6 +38,11 @@ struct LivenessPlan {
 
     friend bool operator==(const LivenessPlan&, const LivenessPlan&) = default;
 };
+
+/// What keep-alive proves of a connection: that the device's kernel is there, or only the path to a proxy, which
+/// answers in its place.
+enum class LivenessOf : std::uint8_t { device, path };
+[[nodiscard]] std::string_view to_string(LivenessOf liveness) noexcept;
 
 inline constexpr std::chrono::milliseconds min_detect_within{3'000};
 inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};

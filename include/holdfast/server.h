@@ -66,6 +66,7 @@ struct ConnectionRow {
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
+    LivenessOf liveness = LivenessOf::device;
 };
 
 struct ConnectionPage {

@@ -84,6 +84,11 @@ void add_connections(Families& out, const ServerStatus& status) {
                                [](const ListenerStatus& l) { return l.connections; }));
     out.push_back(per_listener(status, "connections_accepted_total", "Connections accepted.", MetricType::Counter,
                                [](const ListenerStatus& l) { return l.accepted; }));
+    out.push_back(per_listener(status, "connections_opening", "Of those held, not open yet: a PROXY header is to come.",
+                               MetricType::Gauge, [](const ListenerStatus& l) { return l.opening; }));
+    out.push_back(per_listener(status, "health_checks_total",
+                               "A proxy's own connections that ended without a byte of a device.", MetricType::Counter,
+                               [](const ListenerStatus& l) { return l.health_checks; }));
     Family refused("connections_refused_total",
                    "Connections turned away by a limit; times that accepting paused for want of descriptors.",
                    MetricType::Counter);

@@ -118,6 +118,8 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
     const Exposition seen(everything(FakeControlPlane().status()));
     const std::map<std::string, std::string> expected{{"holdfast_connections", "gauge"},
                                                       {"holdfast_connections_accepted_total", "counter"},
+                                                      {"holdfast_connections_opening", "gauge"},
+                                                      {"holdfast_health_checks_total", "counter"},
                                                       {"holdfast_connections_refused_total", "counter"},
                                                       {"holdfast_connections_closed_total", "counter"},
                                                       {"holdfast_connection_duration_seconds", "histogram"},

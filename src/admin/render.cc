@@ -22,6 +22,7 @@ void write_row(JsonWriter& json, const ConnectionRow& row) {
     json.field("connected_at", render_time(row.connected_at)).field("age_s", as_seconds(row.age));
     json.field("since_item_s", as_seconds(row.since_item)).field("items", row.items);
     json.field("bytes_in", row.bytes_in).field("bytes_out", row.bytes_out);
+    json.field("liveness", to_string(row.liveness));
 }
 
 /// "ETIMEDOUT"; an errno without a name as "errno 4095".

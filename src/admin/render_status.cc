@@ -18,6 +18,8 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
     for (const ListenerStatus& one : listeners) {
         sum.connections += one.connections;
         sum.accepted += one.accepted;
+        sum.opening += one.opening;
+        sum.health_checks += one.health_checks;
         add_to(sum.refused, one.refused);
         sum.refused_descriptors += one.refused_descriptors;
         add_to(sum.closed, one.closed);
@@ -35,6 +37,7 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
 
 void write_counters(JsonWriter& json, const ListenerStatus& counted) {
     json.field("connections", counted.connections).field("accepted", counted.accepted);
+    json.field("opening", counted.opening).field("health_checks", counted.health_checks);
     json.key("refused").begin_object();
     for (std::size_t limit = 0; limit < refused_by_count; ++limit) {
         json.field(to_string(static_cast<RefusedBy>(limit)), counted.refused[limit]);

@@ -41,9 +41,9 @@ TEST(Render, Connections) {
         render_connections({7, {sample_row(), keyed}}),
         R"({"total":7,"connections":[)"
         R"({"conn":"7f2c91a0-1f","listener":"devices","peer":"[2001:db8::1]:51514","key":null,)"
-        R"("connected_at":"2026-11-22T08:00:00.123Z","age_s":61.4,"since_item_s":0.4,"items":1,"bytes_in":49,"bytes_out":0},)"
+        R"("connected_at":"2026-11-22T08:00:00.123Z","age_s":61.4,"since_item_s":0.4,"items":1,"bytes_in":49,"bytes_out":0,"liveness":"device"},)"
         R"({"conn":"7f2c91a0-1f","listener":"devices","peer":"[2001:db8::1]:51514","key":"a\"b\n\u001b",)"
-        R"("connected_at":"2026-11-22T08:00:00.123Z","age_s":61.4,"since_item_s":0.4,"items":1,"bytes_in":49,"bytes_out":0}]})");
+        R"("connected_at":"2026-11-22T08:00:00.123Z","age_s":61.4,"since_item_s":0.4,"items":1,"bytes_in":49,"bytes_out":0,"liveness":"device"}]})");
     EXPECT_EQ(render_connections({}), R"({"total":0,"connections":[]})");
 }
 
@@ -64,7 +64,7 @@ TEST(Render, ConnectionHasEvidenceAndPlan) {
     detail.downlink_queue_bytes = 18;
     const std::string json = render_connection(detail);
     EXPECT_TRUE(json.ends_with(
-        R"("bytes_out":0,"unfinished_item_bytes":17,"downlink_queue_bytes":18,)"
+        R"("bytes_out":0,"liveness":"device","unfinished_item_bytes":17,"downlink_queue_bytes":18,)"
         R"("evidence":{"probes":5,"retransmits":2,"last_ack_ms":20012,"last_heard_ms":300,"unacked_bytes":10,)"
         R"("unsent_bytes":4,"peer_window":64512,"rtt_us":310},"detect_within_ms":30000,)"
         R"("plan":{"idle_s":10,"interval_s":2,"count":5,"user_timeout_ms":19000,"sweep_period_ms":1000,)"
@@ -127,6 +127,8 @@ ServerStatus two_listeners() {
     for (ListenerStatus& one : status.listeners) {
         one.connections = n++;
         one.accepted = n++;
+        one.opening = n++;
+        one.health_checks = n++;
         one.refused[0] = n++;
         one.refused_descriptors = n++;
         for (auto& count : one.closed) count = n++;
@@ -150,9 +152,9 @@ TEST(Render, StatusSumsItsListeners) {
         return value.get_uint64().value();
     };
     for (const char* path :
-         {"/connections", "/accepted", "/refused/max_connections", "/refused/descriptors", "/items", "/identified",
-          "/acks", "/repeated_items", "/gaps", "/received_bytes", "/sent_bytes", "/closed/peer_closed",
-          "/closed/internal_error", "/bad_items/not_json", "/bad_items/too_large"}) {
+         {"/connections", "/accepted", "/opening", "/health_checks", "/refused/max_connections", "/refused/descriptors",
+          "/items", "/identified", "/acks", "/repeated_items", "/gaps", "/received_bytes", "/sent_bytes",
+          "/closed/peer_closed", "/closed/internal_error", "/bad_items/not_json", "/bad_items/too_large"}) {
         const auto first = number(root.at_pointer("/listeners/0" + std::string(path)));
         const auto second = number(root.at_pointer("/listeners/1" + std::string(path)));
         EXPECT_NE(first, second) << path;

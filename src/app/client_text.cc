@@ -199,7 +199,9 @@ std::string connection_text(const AnswerView& c) {
                         human_bytes(c.count("/evidence/unsent_bytes")) + " of them unsent, peer window " +
                         human_bytes(c.count("/evidence/peer_window")) + ", rtt " + text("/evidence/rtt_us") + " us");
     out += line("", evidence_meaning(c));
-    return out + line("detect_within", milliseconds(c, "/detect_within_ms") + ": " + plan_line(c));
+    out += line("detect_within", milliseconds(c, "/detect_within_ms") + ": " + plan_line(c));
+    if (c.text("/liveness") != "path") return out;
+    return out + line("liveness", "of the path to a proxy, which answers in the device's place: docs/LIVENESS.md");
 }
 
 std::string probe_text(const AnswerView& answer) {

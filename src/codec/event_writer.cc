@@ -140,6 +140,11 @@ void append_evidence(std::string& out, const Evidence& evidence) {
     out += '}';
 }
 
+/// Only where it is not the device's own.
+void append_liveness(std::string& out, LivenessOf liveness) {
+    if (liveness == LivenessOf::path) out += R"(,"liveness":"path")";
+}
+
 void append_seconds(std::string& out, milliseconds duration) {
     const auto tenths = (std::max(duration, milliseconds{0}).count() + 50) / 100;
     append_number(out, tenths / 10);
@@ -153,6 +158,7 @@ void EventWriter::append_connected(std::string& out, const ConnectedEvent& event
     remember_time(event.at);
     out += R"({"event":"connected",)";
     append_origin(out, event.conn, event.listener, event.peer, event.device);
+    append_liveness(out, event.liveness);
     out += tail_;
 }
 
@@ -186,6 +192,7 @@ void EventWriter::append_closed(std::string& out, const ClosedEvent& event) {
     remember_time(event.at);
     out += R"({"event":"closed",)";
     append_origin(out, event.conn, {}, event.peer, event.device);
+    append_liveness(out, event.liveness);
     out += R"(,"reason":")";
     out += to_string(event.reason);
     out += R"(","kind":")";

@@ -56,6 +56,22 @@ TEST(EventWriter, Connected) {
               "\"peer\":\"10.2.0.9:51514\",\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
 }
 
+TEST(EventWriter, BehindAProxyLivenessIsOfThePath) {
+    std::string out;
+    EventWriter().append_connected(
+        out, {.conn = conn, .listener = "devices", .peer = peer(), .at = at, .liveness = LivenessOf::path});
+    EXPECT_EQ(out,
+              "{\"event\":\"connected\",\"conn\":\"7f2c-1\",\"listener\":\"devices\",\"peer\":\"10.2.0.9:51514\","
+              "\"liveness\":\"path\",\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
+    ClosedEvent event = closed_event();
+    const std::string of_device = line_of(event);
+    event.liveness = LivenessOf::path;
+    std::string of_path = line_of(event);
+    const std::string field = R"("liveness":"path",)";
+    ASSERT_NE(of_path.find(R"("peer":"10.2.0.9:51514",)" + field + R"("reason":)"), std::string::npos) << of_path;
+    EXPECT_EQ(of_path.erase(of_path.find(field), field.size()), of_device);
+}
+
 TEST(EventWriter, Identified) {
     std::string out;
     EventWriter().append_identified(out, {conn, "devices", peer(), {"device-17", "boot-42"}, at});

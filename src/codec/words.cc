@@ -27,6 +27,8 @@ std::optional<Framing> parse_framing(std::string_view word) noexcept {
     return std::nullopt;
 }
 
+std::string_view to_string(LivenessOf liveness) noexcept { return liveness == LivenessOf::path ? "path" : "device"; }
+
 std::string_view to_string(ProxyProtocol version) noexcept {
     return proxy_protocol_words.at(static_cast<std::size_t>(version));
 }

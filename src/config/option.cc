@@ -26,6 +26,8 @@ std::string expected_form(const Option& option) {
     switch (option.type) {
         case OptionType::text:
             return "a text in quotes, e.g. " + in_quotes(option.default_text.empty() ? "..." : option.default_text);
+        case OptionType::texts:
+            return R"(a list of texts, e.g. ["...", "..."])";
         case OptionType::boolean:
             return "true or false";
         case OptionType::count:
@@ -43,6 +45,7 @@ std::string expected_form(const Option& option) {
 
 struct Described {
     std::string operator()(const std::string& text) const { return in_quotes(text) + " is a text"; }
+    std::string operator()(const std::vector<std::string>&) const { return "a list is given"; }
     std::string operator()(std::int64_t number) const { return std::to_string(number) + " is a number"; }
     std::string operator()(bool flag) const { return std::string(flag ? "true" : "false") + " is a boolean"; }
     std::string operator()(double) const { return "a number with a fraction or exponent is given"; }
@@ -103,6 +106,13 @@ Complaint store(const Option& option, const RawValue& raw, std::string& out) {
     return std::nullopt;
 }
 
+Complaint store(const Option& option, const RawValue& raw, std::vector<std::string>& out) {
+    const auto* texts = std::get_if<std::vector<std::string>>(&raw);
+    if (texts == nullptr) return wrong_type(option, raw);
+    out = *texts;
+    return std::nullopt;
+}
+
 Complaint store(const Option& option, const RawValue& raw, bool& out) {
     const auto* flag = std::get_if<bool>(&raw);
     if (flag == nullptr) return wrong_type(option, raw);
@@ -153,6 +163,11 @@ struct Printed {
     const Option& option;
 
     std::string operator()(const std::string& text) const { return text; }
+    std::string operator()(const std::vector<std::string>& texts) const {
+        std::string out;
+        for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + in_quotes(text);
+        return "[" + out + "]";
+    }
     std::string operator()(bool flag) const { return flag ? "true" : "false"; }
     std::string operator()(milliseconds duration) const { return format_duration(duration); }
     std::string operator()(const std::optional<milliseconds>& duration) const {
@@ -170,6 +185,7 @@ struct Printed {
 
 /// A flag's text is a number or a boolean where the option wants one; where it is not, the text stays and is refused.
 RawValue typed(const Option& option, std::string_view text) {
+    if (option.type == OptionType::texts && text == "[]") return std::vector<std::string>();
     if (option.type == OptionType::boolean && (text == "true" || text == "false")) return text == "true";
     if (option.type == OptionType::count) {
         std::int64_t number = 0;

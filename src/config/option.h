@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "config/daemon_config.h"
 
@@ -17,7 +18,7 @@ namespace holdfast {
 enum class Section : std::uint8_t { top, listener, item, limits, sink, fleet, admin, alarm, log };
 
 /// How an option is written. Durations and sizes are texts with a unit; a size may also be a number of bytes.
-enum class OptionType : std::uint8_t { text, boolean, count, size, duration, choice };
+enum class OptionType : std::uint8_t { text, texts, boolean, count, size, duration, choice };
 
 /// What an option's place is looked up in: the daemon's configuration, and the listener at hand.
 struct Target {
@@ -29,8 +30,9 @@ template <typename T>
 using Ref = T& (*)(Target);
 
 /// How an option is stored.
-using Place = std::variant<Ref<std::string>, Ref<bool>, Ref<int>, Ref<unsigned>, Ref<std::uint16_t>, Ref<std::size_t>,
-                           Ref<std::chrono::milliseconds>, Ref<std::optional<std::chrono::milliseconds>>, Ref<Framing>,
+using Place = std::variant<Ref<std::string>, Ref<std::vector<std::string>>, Ref<bool>, Ref<int>, Ref<unsigned>,
+                           Ref<std::uint16_t>, Ref<std::size_t>, Ref<std::chrono::milliseconds>,
+                           Ref<std::optional<std::chrono::milliseconds>>, Ref<Framing>, Ref<ProxyProtocol>,
                            Ref<SinkType>, Ref<LogLevel>, Ref<LogFormat>>;
 
 /// One row of the option table: reading, checking, printing, the flags and docs/CONFIG.md all come from it.
@@ -66,7 +68,7 @@ struct Option {
 struct Other {
     std::string_view what;
 };
-using RawValue = std::variant<std::string, std::int64_t, bool, double, Other>;
+using RawValue = std::variant<std::string, std::vector<std::string>, std::int64_t, bool, double, Other>;
 
 /// Checks `raw` and stores it; returns what is wrong with it, if anything, and then stores nothing. Pure.
 [[nodiscard]] std::optional<std::string> store_value(const Option& option, Target target, const RawValue& raw);

@@ -13,6 +13,7 @@ using OptionalDuration = std::optional<milliseconds>;
 
 // Each in the order of its enumeration.
 constexpr std::array<std::string_view, 3> framings{"ndjson", "json", "length"};
+constexpr std::array<std::string_view, 3> proxy_protocols{"off", "v1", "v2"};
 constexpr std::array<std::string_view, 4> log_levels{"debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 2> log_formats{"text", "json"};
 
@@ -155,6 +156,19 @@ const auto rows_before_the_sink = std::to_array<Option>({
      .default_text = "false",
      .flag = "--acks",
      .help = "tell devices which of their items are safe (docs/PROTOCOL.md); needs the sink spool or nats"},
+    {.section = Section::listener,
+     .name = "proxy_protocol",
+     .type = OptionType::choice,
+     .place = [](Target t) -> ProxyProtocol& { return t.listener.proxy_protocol; },
+     .default_text = "off",
+     .choices = proxy_protocols,
+     .help = "a proxy tells in front of each connection whose it is: off, v1 or v2, never guessed"},
+    {.section = Section::listener,
+     .name = "trusted_proxies",
+     .type = OptionType::texts,
+     .place = [](Target t) -> std::vector<std::string>& { return t.listener.trusted_proxies; },
+     .default_text = "[]",
+     .help = "addresses and prefixes of those proxies, e.g. [\"10.0.0.0/8\"]; nobody else is let in then"},
 
     {.section = Section::item,
      .name = "key",

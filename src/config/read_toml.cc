@@ -28,7 +28,14 @@ RawValue raw_value(const toml::node& node) {
     if (const auto* number = node.as_integer()) return number->get();
     if (const auto* flag = node.as_boolean()) return flag->get();
     if (const auto* number = node.as_floating_point()) return number->get();
-    if (node.is_array()) return Other{"an array"};
+    if (const auto* list = node.as_array()) {
+        std::vector<std::string> texts;
+        for (const toml::node& element : *list) {
+            if (!element.is_string()) return Other{"a list with something else than texts"};
+            texts.push_back(element.as_string()->get());
+        }
+        return texts;
+    }
     if (node.is_table()) return Other{"a table"};
     return Other{"a date or time"};
 }

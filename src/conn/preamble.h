@@ -7,8 +7,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include <holdfast/config.h>
-
 #include "base/clock.h"
 #include "reactor/poller.h"
 
@@ -21,7 +19,6 @@ struct Preamble {
         first_byte,  ///< of a connection that the proxy says is its own: a health check ends before it
     };
     Step step{};
-    ProxyProtocol version = ProxyProtocol::off;  ///< of the header; a reload does not change what is under way
     bool bare = true;          ///< nothing of a device has been seen: if the peer ends it now, it was a health check
     bool turned_away = false;  ///< by a limit: it never was a connection
 };

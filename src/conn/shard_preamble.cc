@@ -16,8 +16,7 @@ namespace holdfast {
 void Shard::begin_preamble(Connection& connection) {
     connection.preamble = connection.held = true;
     listener_counters_[connection.listener]->opening.increment();
-    preambles_.begin(registry_.number_of(connection),
-                     {.step = Preamble::Step::header, .version = policy_of(connection).proxy_protocol}, reactor_.now());
+    preambles_.begin(registry_.number_of(connection), {.step = Preamble::Step::header}, reactor_.now());
     watch_preambles();
 }
 
@@ -62,7 +61,8 @@ bool Shard::take_proxy_header(Connection& connection, Preamble& preamble, ReadUn
         return false;
     }
     preamble.bare = false;
-    const ProxyHeader header = parse_proxy_header(preamble.version, room.first(static_cast<std::size_t>(arrived)));
+    const ProxyHeader header =
+        parse_proxy_header(policy_of(connection).proxy_protocol, room.first(static_cast<std::size_t>(arrived)));
     switch (header.kind) {
         case ProxyHeader::Kind::partial:
             if (until == ReadUntil::end) end_if_shut(connection);

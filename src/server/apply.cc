@@ -102,10 +102,6 @@ private:
     std::vector<std::shared_ptr<ReactorPart>> to_reactors_;
 };
 
-PipelineListener pipeline_of(const ListenerConfig& config) {
-    return {config.name, config.framing, config.max_bad_items, config.acks};
-}
-
 const RunningListener* Application::find(std::string_view name) const {
     for (const RunningListener& listener : before_->listeners) {
         if (listener.config.name == name && listener.listed(now_)) return &listener;
@@ -173,10 +169,12 @@ std::optional<Error> Application::prepare_new(const ListenerConfig& config) {
 
 /// It was removed a moment ago, and comes back with its number and figures; who has not been ended yet, stays.
 std::optional<Error> Application::prepare_back(const RunningListener& before, const ListenerConfig& config) {
-    if (!before.gone() && before.config.framing != config.framing) {
+    const bool other_bytes =
+        before.config.framing != config.framing || before.config.proxy_protocol != config.proxy_protocol;
+    if (!before.gone() && other_bytes) {
         return Error{"listener " + in_quotes(config.name) + " was removed, and " +
                      std::to_string(before.connections()) +
-                     " connections with another framing have not ended yet: try again in a moment"};
+                     " connections with another framing or proxy_protocol have not ended yet: try again in a moment"};
     }
     RunningListener next = before;
     next.config = config;
@@ -193,7 +191,7 @@ std::optional<Error> Application::open(RunningListener next) {
                                             .policy = next.policy(wanted_.limits),
                                             .socket = std::move(sockets[i]),
                                             .counters = next.counters[i]},
-                                           pipeline_of(next.config),
+                                           pipeline_listener(next.config),
                                            in_force});
     }
     report_.applied.push_back("listener " + in_quotes(next.config.name) + " added at " + to_string(next.bound));
@@ -233,7 +231,7 @@ void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {
                                              .policy = next.policy(wanted_.limits),
                                              .backlog = next.config.backlog,
                                              .socket = std::move(sockets[i])},
-                                            pipeline_of(next.config),
+                                            pipeline_listener(next.config),
                                             in_force});
     }
     next_.listeners.push_back(std::move(next));

@@ -100,8 +100,11 @@ void report_differences(const ListenerConfig& running, const ListenerConfig& wan
     lines.live("max_bad_items", running.max_bad_items, wanted.max_bad_items);
     lines.live("backlog", running.backlog, wanted.backlog);
     lines.live("acks", running.acks, wanted.acks);
-    lines.live("proxy_protocol", running.proxy_protocol, wanted.proxy_protocol);
-    lines.live("trusted_proxies", running.trusted_proxies, wanted.trusted_proxies);
+    if (running.proxy_protocol == wanted.proxy_protocol) {
+        lines.live("trusted_proxies", running.trusted_proxies, wanted.trusted_proxies);
+    } else {
+        lines.restart("proxy_protocol", running.proxy_protocol, wanted.proxy_protocol);
+    }
     lines.restart("framing", running.framing, wanted.framing);
     lines.restart("reuse_port", running.reuse_port, wanted.reuse_port);
     lines.restart("acks", running.acks, wanted.acks);
@@ -122,6 +125,8 @@ ListenerConfig without_restart(const ListenerConfig& running, ListenerConfig wan
     wanted.framing = running.framing;
     wanted.reuse_port = running.reuse_port;
     wanted.acks = running.acks;
+    if (wanted.proxy_protocol != running.proxy_protocol) wanted.trusted_proxies = running.trusted_proxies;
+    wanted.proxy_protocol = running.proxy_protocol;
     return wanted;
 }
 

@@ -7,6 +7,14 @@ namespace holdfast {
 
 static_assert(sizeof(FrameScan) == sizeof(std::uint64_t), "a connection keeps it as one number");
 
+PipelineListener pipeline_listener(const ListenerConfig& config) {
+    return {.name = config.name,
+            .framing = config.framing,
+            .max_bad_items = config.max_bad_items,
+            .acks = config.acks,
+            .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path};
+}
+
 Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices)
     : run_(options.run),
       listeners_(std::move(options.listeners)),
@@ -136,7 +144,8 @@ void Pipeline::give_connected(Connection& connection, Token number, const Device
                            .listener = listeners_[connection.listener].name,
                            .peer = connection.peer,
                            .at = time.wall - time.tick.since(connection.opened),
-                           .device = device});
+                           .device = device,
+                           .liveness = listeners_[connection.listener].liveness});
 }
 
 void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {
@@ -154,7 +163,8 @@ void Pipeline::on_close(Connection& connection, Token number, const Death& death
                             .bytes_out = connection.bytes_out,
                             .duration = time.tick.since(connection.opened),
                             .at = time.wall,
-                            .device = device != nullptr ? device->name() : DeviceName{}};
+                            .device = device != nullptr ? device->name() : DeviceName{},
+                            .liveness = listeners_[connection.listener].liveness};
     note_given();
     events_->on_closed(event);
     history_.add({.conn = event.conn,

@@ -26,7 +26,9 @@ struct PipelineListener {
     Framing framing{};
     std::uint16_t max_bad_items = 0;
     bool acks = false;
+    LivenessOf liveness = LivenessOf::device;
 };
+[[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config);
 
 /// One reactor's way from bytes to events: framing, then item, then the EventHandler; and from a death to its `closed`
 /// event. Owns the handler and the decoder; the shard's thread.

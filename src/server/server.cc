@@ -134,8 +134,7 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
     std::vector<PipelineListener> listeners;
     for (const RunningListener& listener : running.listeners) {
         policies.push_back(listener.policy(config.limits));
-        listeners.push_back(
-            {listener.config.name, listener.config.framing, listener.config.max_bad_items, listener.config.acks});
+        listeners.push_back(pipeline_listener(listener.config));
     }
     for (unsigned i = 0; i < reactors; ++i) {
         auto pipeline =
@@ -235,7 +234,8 @@ ConnectionRow Server::Impl::row_of(const Connection& connection, Shard& shard) c
             .since_item = time.tick.since(connection.last_item),
             .items = connection.items,
             .bytes_in = connection.bytes_in,
-            .bytes_out = connection.bytes_out};
+            .bytes_out = connection.bytes_out,
+            .liveness = listener_of(connection, shard).liveness};
 }
 
 Reconciler::Sources Server::Impl::reconcile_sources() {

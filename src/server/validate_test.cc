@@ -88,6 +88,24 @@ TEST(Validate, PassesOnWhyDetectWithinCannotBeKept) {
     EXPECT_THAT(messages(config), ElementsAre("listener \"devices\": " + plan_liveness(seconds(1)).error().message));
 }
 
+TEST(Validate, WhoHasProxiesNamesThem) {
+    ServerConfig config;
+    config.listeners[0].proxy_protocol = ProxyProtocol::v2;
+    EXPECT_THAT(messages(config),
+                ElementsAre("listener \"devices\": trusted_proxies: with proxy_protocol it must name the proxies, for "
+                            "nobody else is let in: write e.g. [\"10.0.0.0/8\"]"));
+    config.listeners[0].trusted_proxies = {"10.0.0.0/8", "2001:db8::1"};
+    EXPECT_THAT(messages(config), ElementsAre());
+    config.listeners[0].trusted_proxies = {"10.0.0.1/8", "proxy"};
+    EXPECT_THAT(messages(config),
+                ElementsAre("listener \"devices\": trusted_proxies: " + parse_prefix("10.0.0.1/8").error().message,
+                            "listener \"devices\": trusted_proxies: " + parse_prefix("proxy").error().message));
+    config.listeners[0].proxy_protocol = ProxyProtocol::off;
+    config.listeners[0].trusted_proxies = {"10.0.0.0/8"};
+    EXPECT_THAT(messages(config), ElementsAre("listener \"devices\": trusted_proxies: it is of no use without "
+                                              "proxy_protocol: write \"v1\" or \"v2\" there, or remove it"));
+}
+
 TEST(Validate, RefusesNamesThatWouldBreakLinesAndLabels) {
     for (const char* name : {"", "a b", "a\nb", "caf\xc3\xa9", "a/b", "\"x\""}) {
         const auto found = find_violations(with_listeners({{name, "127.0.0.1:7000"}}));

@@ -21,6 +21,8 @@ CONFIG = "".join((
     listener("quiet", f"{GATEWAY4}:0", detect_within="30s", read_idle="2s"),
     listener("deadline", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", item_deadline="2s"),
     listener("strict", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", max_bad_items=3),
+    listener("proxied", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", proxy_protocol="v1",
+             trusted_proxies=["0.0.0.0/0"]),
 ))
 REMOVED = listener("removed", f"{GATEWAY4}:0", detect_within="30s", read_idle="off")
 
@@ -327,6 +329,28 @@ def bad_items_in_a_row(stage):
     return ended(stage, record, since, 5)
 
 
+def proxied(stage):
+    """Before its header: there is no `connected` yet."""
+    sock = device.connect(stage.gateway.ports["proxied"], lab=stage.lab)
+    stage.sockets.append(sock)
+    return sock, time.monotonic()
+
+
+def no_proxy_header(stage):
+    sock, since = proxied(stage)
+    sock.sendall(device.item("10.0.0.5"))
+    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 5)
+
+
+def a_proxy_header_byte_by_byte(stage):
+    sock, since = proxied(stage)
+    for octet in b"PROXY TCP4 192.0.2.1 192.":
+        if stage.gateway.events.wait(lambda: stage.gateway.events.by_peer.get(device.name_of(sock)), 0.25):
+            break
+        sock.sendall(bytes([octet]))
+    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 5)
+
+
 # name: (function, reason)
 SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (fin, "peer_closed"), (fin_with_last_words, "peer_closed"), (fin_of_one_direction, "peer_closed"),
@@ -342,4 +366,5 @@ SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (half_an_item, "item_deadline"), (an_item_byte_by_byte, "item_deadline"),
     (an_object_without_newline, "item_deadline"),
     (kicked, "kicked"), (superseded, "superseded"), (listener_removed, "drained"),
-    (too_large, "item_too_large"), (bad_items_in_a_row, "too_many_bad_items"))}
+    (too_large, "item_too_large"), (bad_items_in_a_row, "too_many_bad_items"),
+    (no_proxy_header, "proxy_header_invalid"), (a_proxy_header_byte_by_byte, "proxy_header_invalid"))}

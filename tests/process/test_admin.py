@@ -176,6 +176,7 @@ def test_slow_clients_do_not_starve_a_health_check(gateway):
 LABEL = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
 SAMPLE = re.compile(r"((?:holdfast|process)_[a-z0-9_]+)(\{%s(?:,%s)*\})? (\S+)" % (LABEL, LABEL))
 METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "connections_refused_total": "counter",
+           "connections_opening": "gauge", "health_checks_total": "counter",
            "connections_closed_total": "counter", "connection_duration_seconds": "histogram",
            "detection_seconds": "histogram", "found_late_total": "counter", "items_total": "counter", "bad_items_total": "counter",
            "identified_connections": "gauge", "acks_total": "counter", "repeated_items_total": "counter", "gaps_total": "counter",

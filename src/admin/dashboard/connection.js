@@ -24,6 +24,7 @@ function generalFacts(one) {
     ['Connection', one.conn],
     ['Listener', one.listener],
     ['Connected', `${duration(one.age_s)} ago`, one.connected_at],
+    ...(one.liveness === 'path' ? [['Liveness', 'of the path to a proxy', 'which answers in the device\u2019s place']] : []),
     ['Last item', one.key === null ? 'none yet' : `${duration(one.since_item_s)} ago`],
     ['Items', number(one.items)],
     ['Received', bytes(one.bytes_in), `${number(one.bytes_in)} bytes`],
