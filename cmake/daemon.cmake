@@ -19,7 +19,7 @@ holdfast_module(admin DEPENDS watch server base LIBRARIES PkgConfig::httplib pro
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tcp base)
 holdfast_module(doctor DEPENDS server tcp base)
-holdfast_module(app DEPENDS admin watch config fleet nats sink spool load doctor server
+holdfast_module(app DEPENDS tokens admin watch config fleet nats sink spool load doctor server
                 LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib PkgConfig::ncurses simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)

@@ -2,14 +2,14 @@
 include(CMakePackageConfigHelpers)
 
 add_library(holdfast STATIC)
-foreach(module base tcp reactor conn codec server)
+foreach(module base tcp reactor conn codec tokens server)
   target_sources(holdfast PRIVATE $<TARGET_OBJECTS:holdfast_${module}>)
 endforeach()
 set_target_properties(holdfast PROPERTIES LINKER_LANGUAGE CXX)
 target_compile_features(holdfast PUBLIC cxx_std_20)
 target_include_directories(holdfast PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_link_libraries(holdfast PUBLIC Threads::Threads simdjson::simdjson)
+target_link_libraries(holdfast PUBLIC Threads::Threads simdjson::simdjson OpenSSL::SSL)
 
 install(DIRECTORY include/holdfast DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS holdfast EXPORT holdfast ARCHIVE)

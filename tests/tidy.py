@@ -17,7 +17,8 @@ MAY_INCLUDE = {
     "reactor": {"base"},
     "conn": {"base", "reactor", "tcp"},
     "codec": {"base"},
-    "server": {"base", "reactor", "tcp", "conn", "codec"},
+    "tokens": {"base", "codec"},
+    "server": {"base", "reactor", "tcp", "conn", "codec", "tokens"},
     "spool": {"base"},
     "sink": {"base", "codec", "spool"},
     "nats": {"base", "spool"},
@@ -27,7 +28,7 @@ MAY_INCLUDE = {
     "admin": {"base", "tcp", "watch"},
     "load": {"base", "reactor", "tcp", "codec"},
     "doctor": {"base", "tcp"},
-    "app": {"base", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "doctor", "app"},
+    "app": {"base", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "doctor", "tokens", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}}

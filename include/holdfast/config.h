@@ -41,6 +41,8 @@ struct ListenerConfig {
     bool reuse_port = false;                          ///< several gateway processes may share the address
     bool acks = false;                                ///< answer to hello and seq: docs/PROTOCOL.md
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    std::string
+        tokens_file;  ///< hashed tokens (`holdfast token add`): only a hello with one opens; empty: no such list
     std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": who may send PROXY headers, and come in at all then
 };
 

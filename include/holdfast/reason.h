@@ -21,6 +21,7 @@ enum class CloseReason : std::uint8_t {
     item_deadline,         ///< a started item was not finished within `item_deadline`
     kicked,                ///< an operator or the embedding program closed it
     superseded,            ///< a newer connection of the same device took its place
+    unauthenticated,       ///< it did not prove in time which device it is
     item_too_large,        ///< an item exceeded `item.max_bytes`
     too_many_bad_items,    ///< `max_bad_items` bad items in a row
     proxy_header_invalid,  ///< no PROXY header that can be believed came from its proxy
@@ -35,7 +36,7 @@ enum class CloseReason : std::uint8_t {
 /// Who or what a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
-inline constexpr std::size_t close_reason_count = 19;
+inline constexpr std::size_t close_reason_count = 20;
 
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;

@@ -24,6 +24,7 @@ constexpr std::array<Row, close_reason_count> rows{{
     {CloseReason::item_deadline, ReasonKind::policy, "item_deadline"},
     {CloseReason::kicked, ReasonKind::policy, "kicked"},
     {CloseReason::superseded, ReasonKind::policy, "superseded"},
+    {CloseReason::unauthenticated, ReasonKind::policy, "unauthenticated"},
     {CloseReason::item_too_large, ReasonKind::protocol, "item_too_large"},
     {CloseReason::too_many_bad_items, ReasonKind::protocol, "too_many_bad_items"},
     {CloseReason::proxy_header_invalid, ReasonKind::protocol, "proxy_header_invalid"},

@@ -58,6 +58,7 @@ std::optional<Hello> read_hello(simdjson::dom::element field) {
     if (field.get(object) != simdjson::SUCCESS) return std::nullopt;
     if (!read_word(object, "id", max_device_id, true, hello.id)) return std::nullopt;
     if (!read_word(object, "session", max_session, false, hello.session)) return std::nullopt;
+    if (!read_word(object, "token", max_token, false, hello.token)) return std::nullopt;
     if (object["from"].get(field) != simdjson::SUCCESS) return hello;
     const bool good = field.get(hello.from) == simdjson::SUCCESS && hello.from >= 1 && hello.from <= max_seq;
     return good ? std::optional(hello) : std::nullopt;

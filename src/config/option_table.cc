@@ -157,6 +157,12 @@ const auto rows_before_the_sink = std::to_array<Option>({
      .flag = "--acks",
      .help = "tell devices which of their items are safe (docs/PROTOCOL.md); needs the sink spool or nats"},
     {.section = Section::listener,
+     .name = "tokens_file",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.listener.tokens_file; },
+     .default_text = "",
+     .help = "hashed tokens of devices (holdfast token add); only a hello with its id's token opens a connection then"},
+    {.section = Section::listener,
      .name = "proxy_protocol",
      .type = OptionType::choice,
      .place = [](Target t) -> ProxyProtocol& { return t.listener.proxy_protocol; },
@@ -249,7 +255,8 @@ const auto rows_before_the_sink = std::to_array<Option>({
      .most = buffer_budget.most,
      .zero = "no limit",
      .help = "unfinished items and downlink queues of all connections; near it the largest are not read, then nobody "
-             "new comes in, then the longest idle holders end as shed; 0: no limit"},
+             "new comes in, then holders end as shed, those first that have not proved who they are, then the longest "
+             "idle; 0: no limit"},
     {.section = Section::limits,
      .name = "items_per_second",
      .type = OptionType::count,

@@ -22,6 +22,7 @@ struct ListenerPolicy {
     std::chrono::milliseconds item_deadline{};
     std::size_t downlink_queue = 0;  ///< bytes
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    bool authenticates = false;  ///< a connection that is not `named` in time ends, and is the first to be shed
     std::vector<Prefix> trusted_proxies = {};  ///< whose PROXY headers are believed; nobody else comes in then
 
     // Since when they hold, for a connection that is older: nobody is judged by a bound for the time before it.
@@ -41,6 +42,8 @@ struct ListenerPolicy {
         return std::any_of(trusted_proxies.begin(), trusted_proxies.end(),
                            [&proxy](const Prefix& prefix) { return prefix.contains(proxy); });
     }
+
+    static constexpr std::chrono::seconds name_deadline{10};  ///< from accept
 
     /// Longer than the kernel's own time-out: that must then be raised while a window is closed.
     [[nodiscard]] bool outlasts_kernel() const { return write_stall && *write_stall > plan.user_timeout; }

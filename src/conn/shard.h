@@ -117,6 +117,10 @@ public:
     void close_after_reading(Connection& connection, CloseReason reason);
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
 
+    /// It must prove which device it is, and has not done so yet.
+    [[nodiscard]] bool is_stranger(const Connection& connection) const {
+        return connection.preamble || (policy_of(connection).authenticates && !connection.named);
+    }
     /// Ends what Taken::hold began: what was kept is offered again, and reading goes on.
     void release(Connection& connection);
     /// Runs `work` at the end of this turn, when the handler has been told of it. On the reactor's thread.

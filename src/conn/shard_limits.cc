@@ -61,18 +61,20 @@ void Shard::relieve() {
     for (const Token number : std::exchange(squeezed_, {})) read_again_if_throttled(number);
 }
 
-/// Ends those that hold buffers and have been idle longest. A part of what is over at a time: other reactors shed too.
+/// Ends those that hold buffers: first who has not proved which device it is, then who has been idle longest. A part of
+/// what is over at a time: other reactors shed too.
 void Shard::shed_some() {
-    std::vector<std::tuple<Tick, std::size_t, Connection*>> holders;
+    std::vector<std::tuple<bool, Tick, std::size_t, Connection*>> holders;
     for (std::uint32_t slot = 1; slot <= registry_.highest_slot(); ++slot) {
         Connection* connection = registry_.in_slot(slot);
         if (connection == nullptr || buffered(*connection) == 0) continue;
-        holders.emplace_back(connection->last_item, buffered(*connection), connection);
+        holders.emplace_back(!is_stranger(*connection), connection->last_item, buffered(*connection), connection);
     }
-    std::sort(holders.begin(), holders.end(),
-              [](const auto& a, const auto& b) { return std::get<0>(a) < std::get<0>(b); });
+    std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) {
+        return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+    });
     std::size_t goal = admission_.buffers().over() / 4 + 1;
-    for (const auto& [idle_since, bytes, connection] : holders) {
+    for (const auto& [known, idle_since, bytes, connection] : holders) {
         close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
         if (bytes >= goal) return;
         goal -= bytes;

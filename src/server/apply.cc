@@ -86,6 +86,7 @@ private:
     [[nodiscard]] std::optional<Error> prepare_back(const RunningListener& before, const ListenerConfig& config);
     [[nodiscard]] std::optional<Error> open(RunningListener next);
     [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
+    void report_tokens(const RunningListener& before, const RunningListener& next);
     void change(RunningListener next, std::vector<UniqueFd> sockets);
     [[nodiscard]] PlanChange::Done report_plan(const ListenerConfig& config) const;
     void prepare_removed();
@@ -142,6 +143,7 @@ std::optional<Error> Application::bind(const ListenerConfig& config, RunningList
     if (!bound) return bound.error();
     next.plan = bound.value().plan;
     next.bound = bound.value().address;
+    next.tokens = bound.value().tokens;
     sockets = std::move(bound.value().sockets);
     return std::nullopt;
 }
@@ -191,7 +193,7 @@ std::optional<Error> Application::open(RunningListener next) {
                                             .policy = next.policy(wanted_.limits),
                                             .socket = std::move(sockets[i]),
                                             .counters = next.counters[i]},
-                                           pipeline_listener(next.config),
+                                           pipeline_listener(next.config, next.tokens),
                                            in_force});
     }
     report_.applied.push_back("listener " + in_quotes(next.config.name) + " added at " + to_string(next.bound));
@@ -204,6 +206,10 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
     next.config = without_restart(before.config, config);
     const std::size_t lines = report_.applied.size();
     report_differences(before.config, config, report_);
+    auto tokens = load_tokens(config);
+    if (!tokens) return tokens.error();
+    next.tokens = std::move(tokens).value();
+    report_tokens(before, next);
     if (report_.applied.size() == lines &&
         before_->config.limits.downlink_queue == wanted_.limits.downlink_queue) {  // the reactors need not hear of it
         next_.listeners.push_back(std::move(next));
@@ -224,6 +230,19 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
     return std::nullopt;
 }
 
+/// What the file holds, where that is another than before.
+void Application::report_tokens(const RunningListener& before, const RunningListener& next) {
+    if (before.tokens == nullptr || next.tokens == nullptr || *before.tokens == *next.tokens) return;
+    const auto gone_from = [](const TokenSet& from, const TokenSet& to) {
+        return std::to_string(std::count_if(from.all().begin(), from.all().end(), [&to](const StoredToken& token) {
+            return !to.has(token.id, mark_of(token));
+        }));
+    };
+    report_.applied.push_back("tokens of listener " + in_quotes(next.config.name) + ": " +
+                              gone_from(*next.tokens, *before.tokens) + " added, " +
+                              gone_from(*before.tokens, *next.tokens) + " revoked");
+}
+
 void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {
     const auto in_force = report_plan(next.config);
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
@@ -231,7 +250,7 @@ void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {
                                              .policy = next.policy(wanted_.limits),
                                              .backlog = next.config.backlog,
                                              .socket = std::move(sockets[i])},
-                                            pipeline_listener(next.config),
+                                            pipeline_listener(next.config, next.tokens),
                                             in_force});
     }
     next_.listeners.push_back(std::move(next));
@@ -271,13 +290,28 @@ std::optional<Error> Application::prepare() {
     return std::nullopt;
 }
 
+/// An operator who revokes a token expects that its device goes.
+void end_revoked(Worker& worker, std::uint8_t number) {
+    if (worker.pipeline().listener(number).tokens == nullptr) return;
+    worker.shard().walk(
+        [&worker, number](Connection& connection) {
+            if (connection.listener != number ||
+                worker.pipeline().may_stay(connection, worker.shard().registry().number_of(connection)))
+                return;
+            worker.shard().close(connection, CloseReason::kicked, "its token was revoked");
+        },
+        [] {});
+}
+
 /// On the reactor's thread. What is new opens before what is old closes: a renamed listener refuses nobody.
 void take_over(Worker& worker, ReactorPart& part) {
     Shard& shard = worker.shard();
     shard.keep_canaries(part.canaries);
     for (auto& changed : part.changed) {
-        worker.pipeline().change_listener(changed.listener.number, std::move(changed.pipeline));
+        const std::uint8_t number = changed.listener.number;
+        worker.pipeline().change_listener(number, std::move(changed.pipeline));
         shard.change_listener(std::move(changed.listener), std::move(changed.in_force));
+        end_revoked(worker, number);
     }
     for (auto& opened : part.opened) {
         worker.pipeline().open_listener(opened.listener.number, std::move(opened.pipeline), *opened.listener.counters);

@@ -100,6 +100,7 @@ void report_differences(const ListenerConfig& running, const ListenerConfig& wan
     lines.live("max_bad_items", running.max_bad_items, wanted.max_bad_items);
     lines.live("backlog", running.backlog, wanted.backlog);
     lines.live("acks", running.acks, wanted.acks);
+    lines.live("tokens_file", running.tokens_file, wanted.tokens_file);
     if (running.proxy_protocol == wanted.proxy_protocol) {
         lines.live("trusted_proxies", running.trusted_proxies, wanted.trusted_proxies);
     } else {

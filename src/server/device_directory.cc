@@ -4,30 +4,31 @@
 
 namespace holdfast {
 
-std::optional<Token> DeviceDirectory::claim(std::string_view id, Token mine) {
+DeviceDirectory::Claim DeviceDirectory::claim(std::string_view id, Token mine, bool authenticated) {
     Part& part = part_of(id);
     const std::lock_guard lock(part.mutex);
     const auto found = part.holders.find(id);
     if (found == part.holders.end()) {
-        part.holders.emplace(id, mine);
-        return std::nullopt;
+        part.holders.emplace(id, Holder{mine, authenticated});
+        return {};
     }
-    const Token former = std::exchange(found->second, mine);
-    return former == mine ? std::nullopt : std::optional(former);
+    if (found->second.authenticated && !authenticated) return {.granted = false};
+    const Token former = std::exchange(found->second, Holder{mine, authenticated}).number;
+    return {.former = former == mine ? std::nullopt : std::optional(former)};
 }
 
 void DeviceDirectory::release(std::string_view id, Token mine) {
     Part& part = part_of(id);
     const std::lock_guard lock(part.mutex);
     const auto found = part.holders.find(id);
-    if (found != part.holders.end() && found->second == mine) part.holders.erase(found);
+    if (found != part.holders.end() && found->second.number == mine) part.holders.erase(found);
 }
 
 std::optional<Token> DeviceDirectory::find(std::string_view id) const {
     const Part& part = part_of(id);
     const std::lock_guard lock(part.mutex);
     const auto found = part.holders.find(id);
-    return found == part.holders.end() ? std::nullopt : std::optional(found->second);
+    return found == part.holders.end() ? std::nullopt : std::optional(found->second.number);
 }
 
 }  // namespace holdfast

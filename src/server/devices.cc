@@ -24,24 +24,26 @@ void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& c
     });
 }
 
-bool Devices::greet(Connection& connection, Token number, const Hello& hello, bool acks) {
+Devices::Greeted Devices::greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token) {
     HOLDFAST_CHECK(around_.directory != nullptr);
+    const auto claim = around_.directory->claim(hello.id, number, token != 0);
+    if (!claim.granted) return Greeted::denied;
     const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
     Device& device = devices_[number];
-    device = {.id = hello.id, .session = hello.session, .numbers = {}, .from = hello.from, .due = false};
+    device = {
+        .id = hello.id, .session = hello.session, .numbers = {}, .from = hello.from, .due = false, .token = token};
     if (!counts) device.session.clear();
     connection.named = true;
     (*counters_)[connection.listener]->identified.increment();
 
-    const auto former = around_.directory->claim(device.id, number);
-    if (former) {
-        around_.supersede(*former, [this, counts, number, post = around_.post] {
+    if (claim.former) {
+        around_.supersede(*claim.former, [this, counts, number, post = around_.post] {
             if (counts) post([this, number] { ask_former_numbers(number); });
         });
     } else if (counts) {
         ask_former_numbers(number);
     }
-    return counts;
+    return counts ? Greeted::held : Greeted::open;
 }
 
 /// At the end of the turn: what an older connection of the device sent in it has been handed on by then.

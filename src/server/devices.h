@@ -16,6 +16,7 @@
 #include "conn/shard.h"
 #include "server/device_directory.h"
 #include "server/numbering.h"
+#include "tokens/token_set.h"
 
 namespace holdfast {
 
@@ -26,6 +27,7 @@ struct Device {
     Numbering numbers;       ///< if it does
     std::uint64_t from = 0;  ///< what its hello said
     bool due = false;        ///< it has news to be told
+    TokenMark token = 0;     ///< by which it has proved who it is; 0: it has not
 
     [[nodiscard]] bool counts() const { return !session.empty(); }
     [[nodiscard]] DeviceName name() const { return {id, session}; }
@@ -52,8 +54,13 @@ public:
     /// `frame` makes a downlink item of a JSON object, as the connection's listener wants it.
     void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame);
 
-    /// The connection says hello. Whether it has to be held until its former numbers are known.
-    bool greet(Connection& connection, Token number, const Hello& hello, bool acks);
+    enum class Greeted : std::uint8_t {
+        open,
+        held,    ///< until its former numbers are known
+        denied,  ///< another has proved to be that device, and this one has not
+    };
+    /// The connection says hello; `token` is the mark of the right one that it has shown, or 0.
+    [[nodiscard]] Greeted greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token);
     [[nodiscard]] Device* find(Token number);
     /// The connection has ended.
     void part(const Connection& connection, Token number);

@@ -6,8 +6,22 @@ namespace holdfast {
 
 namespace {
 
+Result<std::shared_ptr<const TokenSet>> read_tokens(const ListenerConfig& config) {
+    if (config.tokens_file.empty()) return std::shared_ptr<const TokenSet>();
+    auto tokens = TokenSet::load(config.tokens_file);
+    if (!tokens) return tokens.error();
+    return std::shared_ptr<const TokenSet>(std::make_shared<TokenSet>(std::move(tokens).value()));
+}
+
+Error of_listener(const ListenerConfig& config, const Error& error) {
+    return Error{"listener \"" + config.name + "\": " + error.message};
+}
+
 Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reactors, AddressUse use) {
     BoundListener bound;
+    auto tokens = read_tokens(config);
+    if (!tokens) return tokens.error();
+    bound.tokens = std::move(tokens).value();
     const auto plan = plan_liveness(config.detect_within);
     if (!plan) return plan.error();
     const auto proved = prove_inheritance(plan.value());
@@ -35,8 +49,14 @@ Result<BoundListener> bind_and_prove(const ListenerConfig& config, unsigned reac
 
 Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors, AddressUse use) {
     auto bound = bind_and_prove(config, reactors, use);
-    if (!bound) return Error{"listener \"" + config.name + "\": " + bound.error().message};
+    if (!bound) return of_listener(config, bound.error());
     return bound;
+}
+
+Result<std::shared_ptr<const TokenSet>> load_tokens(const ListenerConfig& config) {
+    auto tokens = read_tokens(config);
+    if (!tokens) return of_listener(config, tokens.error());
+    return tokens;
 }
 
 Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners, unsigned reactors) {

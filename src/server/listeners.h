@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <holdfast/config.h>
@@ -9,6 +10,7 @@
 
 #include "base/unique_fd.h"
 #include "tcp/socket_options.h"
+#include "tokens/token_set.h"
 
 namespace holdfast {
 
@@ -17,7 +19,11 @@ struct BoundListener {
     LivenessPlan plan;  ///< as read back from an accepted socket
     Endpoint address;   ///< with the port that the kernel chose
     std::vector<UniqueFd> sockets;
+    std::shared_ptr<const TokenSet> tokens;
 };
+
+/// Reads the listener's tokens_file; null if it has none.
+[[nodiscard]] Result<std::shared_ptr<const TokenSet>> load_tokens(const ListenerConfig& config);
 
 /// Whether another socket may have the address already.
 enum class AddressUse : std::uint8_t {

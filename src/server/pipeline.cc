@@ -7,12 +7,13 @@ namespace holdfast {
 
 static_assert(sizeof(FrameScan) == sizeof(std::uint64_t), "a connection keeps it as one number");
 
-PipelineListener pipeline_listener(const ListenerConfig& config) {
+PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens) {
     return {.name = config.name,
             .framing = config.framing,
             .max_bad_items = config.max_bad_items,
             .acks = config.acks,
-            .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path};
+            .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path,
+            .tokens = std::move(tokens)};
 }
 
 Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices)
@@ -34,7 +35,8 @@ void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, Lis
 }
 
 void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
-    if (listeners_[connection.listener].acks) {
+    const PipelineListener& listener = listeners_[connection.listener];
+    if (listener.acks || listener.tokens) {
         connection.untold = true;  // until it has said who it is, or something else, or nothing for a while
     } else {
         give_connected(connection, number, {}, time);
@@ -42,6 +44,7 @@ void Pipeline::on_open(Connection& connection, Token number, const TurnTime& tim
 }
 
 void Pipeline::on_still_untold(Connection& connection, Token number, const TurnTime& time) {
+    if (listeners_[connection.listener].tokens && !connection.named) return;  // it will be told, or end
     give_connected(connection, number, {}, time);
 }
 
@@ -52,6 +55,8 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
                     .time = time,
                     .listener = listeners_[connection.listener],
                     .device = connection.named ? devices_.find(number) : nullptr};
+    if (arrival.listener.tokens && !connection.named) [[unlikely]]
+        return on_stranger(arrival, window, scan_note);
     const Framing framing = arrival.listener.framing;
     auto scan = std::bit_cast<FrameScan>(scan_note);
     decoder_.expect_lines(framing == Framing::ndjson ? window : std::span<const char>());
@@ -99,7 +104,7 @@ Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
     }
     if (*decoded.bad != BadItem::no_key) return on_bad_item(arrival, *decoded.bad);
     const ItemDecoder::Greeting greeting = decoder_.greeting();
-    if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello);
+    if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello, 0);
     return on_bad_item(arrival, greeting.tried ? BadItem::bad_hello : BadItem::no_key);
 }
 

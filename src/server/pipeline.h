@@ -17,6 +17,7 @@
 #include "server/closed_history.h"
 #include "server/devices.h"
 #include "server/notice_gate.h"
+#include "tokens/token_set.h"
 
 namespace holdfast {
 
@@ -27,8 +28,9 @@ struct PipelineListener {
     std::uint16_t max_bad_items = 0;
     bool acks = false;
     LivenessOf liveness = LivenessOf::device;
+    std::shared_ptr<const TokenSet> tokens = nullptr;  ///< only a hello with one of these opens; null: anybody's does
 };
-[[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config);
+[[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens);
 
 /// One reactor's way from bytes to events: framing, then item, then the EventHandler; and from a death to its `closed`
 /// event. Owns the handler and the decoder; the shard's thread.
@@ -52,6 +54,8 @@ public:
     [[nodiscard]] const Device* device_of(Token number) { return devices_.find(number); }
 
     /// As Shard has it: numbers come in order, and again. The shard's thread.
+    /// Of a connection whose listener has got another set of tokens: whether it may stay.
+    [[nodiscard]] bool may_stay(const Connection& connection, Token number);
     void open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters);
     void change_listener(std::uint8_t number, PipelineListener listener) { listeners_[number] = std::move(listener); }
     [[nodiscard]] const PipelineListener& listener(std::uint8_t number) const { return listeners_[number]; }
@@ -96,7 +100,10 @@ private:
     /// Of bytes that are no text to decode: of a device that numbers its items they take a number all the same.
     [[nodiscard]] Next on_unreadable(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next refuse(Arrival& arrival, BadItem kind);
-    [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello);
+    [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello, TokenMark token);
+    [[nodiscard]] Taken on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
+    [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
     void give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time);

@@ -1,3 +1,4 @@
+#include <bit>
 #include <utility>
 
 #include "base/printable.h"
@@ -25,10 +26,12 @@ void Pipeline::know_devices(DeviceSurroundings around) {
     });
 }
 
-Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello) {
+Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMark token) {
     Connection& connection = arrival.connection;
     connection.last_item = arrival.time.tick;
-    const bool hold = devices_.greet(connection, arrival.number, hello, arrival.listener.acks);
+    const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
+    if (greeted == Devices::Greeted::denied)
+        return deny(arrival, "a connection that has proved to be this device is there, and this one has not");
     arrival.device = devices_.find(arrival.number);
     const Device& device = *arrival.device;
     if (connection.untold) {
@@ -41,7 +44,59 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello) {
                                 .device = device.name(),
                                 .at = arrival.time.wall});
     }
-    return hold ? Next::hold : Next::go_on;
+    return greeted == Devices::Greeted::held ? Next::hold : Next::go_on;
+}
+
+Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
+    arrival.end = CloseReason::unauthenticated;
+    arrival.detail = why;
+    return Next::end;
+}
+
+/// Of one that has not proved yet who it is: its first frame must, and must come within its first KiB.
+Taken Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
+    constexpr std::size_t most_bytes = 1'024;
+    Connection& connection = arrival.connection;
+    auto scan = std::bit_cast<FrameScan>(scan_note);
+    decoder_.expect_lines({});
+    const Frame frame = next_frame(arrival.listener.framing, window, scan, most_bytes);
+    const bool partial = frame.kind == Frame::Kind::partial;
+    const std::uint64_t behind = partial ? 0 : window.size() - frame.next;
+    const bool too_much = connection.bytes_in - behind > most_bytes || frame.kind == Frame::Kind::too_large;
+    if (partial && !too_much)
+        return {.consumed = frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
+    Next next = Next::end;
+    if (too_much) {
+        next = deny(arrival, "more than 1 KiB came before a hello with a token");
+    } else if (frame.kind == Frame::Kind::malformed) {
+        next = deny(arrival, "something else came than a hello with a token");
+    } else {
+        next = let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin});
+    }
+    if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+    if (next == Next::hold) return {.consumed = frame.next, .scan = 0, .end = {}, .detail = {}, .hold = true};
+    Taken rest = on_bytes(connection, arrival.number, window.subspan(frame.next), 0, arrival.time);
+    rest.consumed += frame.next;
+    return rest;
+}
+
+/// An unknown id and a wrong token come to the same, in the same time.
+Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
+    const ItemDecoder::Decoded decoded = decoder_.decode(text);
+    const auto greeting = decoded.bad == BadItem::no_key ? decoder_.greeting() : ItemDecoder::Greeting{};
+    if (!greeting.hello || arrival.connection.spoke)
+        return deny(arrival, "something else came than a hello with a token");
+    arrival.connection.spoke = true;
+    if (greeting.hello->token.empty()) return deny(arrival, "its hello has no token");
+    const auto mark = arrival.listener.tokens->check(greeting.hello->id, greeting.hello->token);
+    return mark ? on_hello(arrival, *greeting.hello, *mark) : deny(arrival, "its token is not one of its id's");
+}
+
+bool Pipeline::may_stay(const Connection& connection, Token number) {
+    const auto& tokens = listeners_[connection.listener].tokens;
+    const Device* device = connection.named ? devices_.find(number) : nullptr;
+    if (tokens == nullptr || device == nullptr) return true;  // who has said nothing yet has ten seconds for it
+    return tokens->has(device->id, device->token);
 }
 
 /// Of a device that numbers its items: the table of docs/PROTOCOL.md, row by row.

@@ -35,6 +35,7 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .item_deadline = config.item_deadline,
             .downlink_queue = limits.downlink_queue,
             .proxy_protocol = config.proxy_protocol,
+            .authenticates = tokens != nullptr,
             .trusted_proxies = prefixes_of(config.trusted_proxies),
             .plan_since = {},
             .deadlines_since = {}};

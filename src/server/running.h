@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "conn/counters.h"
 #include "conn/policy.h"
+#include "tokens/token_set.h"
 
 namespace holdfast {
 
@@ -21,6 +22,7 @@ struct RunningListener {
     std::uint8_t number = 0;  ///< what its connections know it by; free again when the last of them has gone
     ListenerConfig config;
     LivenessPlan plan;                                        ///< as read back from an accepted socket
+    std::shared_ptr<const TokenSet> tokens;                   ///< null: it has no tokens_file
     Endpoint bound;                                           ///< with the port that the kernel chose
     std::vector<Endpoint> before;                             ///< where it was; connections from then may live on
     std::vector<std::shared_ptr<ListenerCounters>> counters;  ///< by reactor

@@ -52,6 +52,7 @@ Running first_running(ServerConfig config, const std::vector<BoundListener>& bou
         running.listeners.push_back({.number = static_cast<std::uint8_t>(i),
                                      .config = running.config.listeners[i],
                                      .plan = bound[i].plan,
+                                     .tokens = bound[i].tokens,
                                      .bound = bound[i].address,
                                      .before = {},
                                      .counters = {},
@@ -134,7 +135,7 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
     std::vector<PipelineListener> listeners;
     for (const RunningListener& listener : running.listeners) {
         policies.push_back(listener.policy(config.limits));
-        listeners.push_back(pipeline_listener(listener.config));
+        listeners.push_back(pipeline_listener(listener.config, listener.tokens));
     }
     for (unsigned i = 0; i < reactors; ++i) {
         auto pipeline =
@@ -414,6 +415,7 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
     return impl_->ask_connection<SendOutcome>(
         id, SendOutcome::no_such_connection,
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
+            if (shard.is_stranger(connection)) return reply(SendOutcome::no_such_connection);
             std::string framed;
             append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
             reply(shard.send(connection, framed));
@@ -424,6 +426,7 @@ Delivery Server::deliver(ConnectionId id, std::string_view json_object, millisec
     return impl_->ask_connection<Delivery>(
         id, Delivery::absent,
         [this, json_object, patience](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
+            if (shard.is_stranger(connection)) return reply(Delivery::absent);
             std::string framed;
             append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
             switch (shard.send(connection, framed)) {

@@ -6,6 +6,7 @@ import dataclasses
 import socket
 import time
 
+import tokens
 from gateway import NO_SUSPICION, Gateway, listener
 from lab import device
 from lab.netlab import GATEWAY4, GATEWAY6
@@ -23,6 +24,7 @@ CONFIG = "".join((
     listener("strict", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", max_bad_items=3),
     listener("proxied", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", proxy_protocol="v1",
              trusted_proxies=["0.0.0.0/0"]),
+    listener("tokens", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", tokens_file=str(tokens.FILE)),
 ))
 REMOVED = listener("removed", f"{GATEWAY4}:0", detect_within="30s", read_idle="off")
 
@@ -336,6 +338,28 @@ def proxied(stage):
     return sock, time.monotonic()
 
 
+def a_wrong_token(stage):
+    sock, record_of = stranger(stage)
+    since = time.monotonic()
+    sock.sendall(tokens.hello("device-17", "0" * 64) + device.item("10.0.0.6"))
+    return ended(stage, record_of(), since, 5)
+
+
+def a_silent_stranger(stage):
+    """It says its name, and not that it is it."""
+    sock, record_of = stranger(stage)
+    since = time.monotonic()
+    sock.sendall(tokens.hello("device-17", "0" * 64)[:-10])
+    return ended(stage, record_of(15), since, 5)
+
+
+def stranger(stage):
+    """Its `connected` comes with its end."""
+    sock = device.connect(stage.gateway.ports["tokens"], lab=stage.lab)
+    stage.sockets.append(sock)
+    return sock, lambda timeout=10: stage.gateway.connected(device.name_of(sock), timeout=timeout)
+
+
 def no_proxy_header(stage):
     sock, since = proxied(stage)
     sock.sendall(device.item("10.0.0.5"))
@@ -367,4 +391,5 @@ SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (an_object_without_newline, "item_deadline"),
     (kicked, "kicked"), (superseded, "superseded"), (listener_removed, "drained"),
     (too_large, "item_too_large"), (bad_items_in_a_row, "too_many_bad_items"),
+    (a_wrong_token, "unauthenticated"), (a_silent_stranger, "unauthenticated"),
     (no_proxy_header, "proxy_header_invalid"), (a_proxy_header_byte_by_byte, "proxy_header_invalid"))}

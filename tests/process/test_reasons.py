@@ -17,7 +17,7 @@ from sidebyside import run_all
 KINDS = {
     "peer": {"peer_closed", "peer_reset"},
     "network": {"keepalive_expired", "retransmit_expired", "window_stalled", "unreachable"},
-    "policy": {"read_idle", "item_deadline", "kicked", "superseded"},
+    "policy": {"read_idle", "item_deadline", "kicked", "superseded", "unauthenticated"},
     "protocol": {"item_too_large", "too_many_bad_items", "proxy_header_invalid"},
     "resource": {"out_of_memory", "shed"},
     "local": {"drained", "shutdown", "gateway_lost", "internal_error"},
@@ -125,7 +125,7 @@ def test_data_in_flight_shows_retransmits(stage, name):
 @pytest.mark.parametrize("name, within", [
     ("fin", 0.5), ("fin_with_last_words", 0.5), ("fin_of_one_direction", 0.5), ("rst", 0.5),
     ("rst_with_bytes_unread", 0.5), ("rst_with_last_words", 0.5), ("kicked", 0.5), ("superseded", 0.5), ("listener_removed", 0.5), ("too_large", 0.5),
-    ("bad_items_in_a_row", 0.5), ("no_proxy_header", 0.5), ("silenced_idle", 5), ("silenced_idle_over_ipv6", 5), ("downlink_then_silenced", 5),
+    ("bad_items_in_a_row", 0.5), ("no_proxy_header", 0.5), ("a_wrong_token", 0.5), ("silenced_idle", 5), ("silenced_idle_over_ipv6", 5), ("downlink_then_silenced", 5),
     ("silenced_then_downlink", 5), ("silenced_then_downlink_amid_probing", 5), ("stalled_then_silenced", 10),
     ("icmp_no_host", 10), ("icmp_no_route", 10)])
 def test_found_in_time(stage, name, within):
@@ -135,7 +135,7 @@ def test_found_in_time(stage, name, within):
 @pytest.mark.parametrize("name, least, most", [
     ("stalled_by_default", 1.0, 5.0), ("stalled_early", 2.5, 4.5), ("stalled_late", 11.0, 14.0),
     ("nothing_sent", 1.9, 3.0), ("one_item_then_nothing", 1.8, 3.0), ("blank_lines_are_no_items", 1.9, 3.0),
-    ("half_an_item", 1.9, 3.0), ("a_proxy_header_byte_by_byte", 4.9, 5.5), ("an_item_byte_by_byte", 1.9, 3.0), ("an_object_without_newline", 1.9, 3.0)])
+    ("half_an_item", 1.9, 3.0), ("a_proxy_header_byte_by_byte", 4.9, 5.5), ("a_silent_stranger", 9.9, 11.5), ("an_item_byte_by_byte", 1.9, 3.0), ("an_object_without_newline", 1.9, 3.0)])
 def test_policies_keep_their_time(stage, name, least, most):
     """Not before its time, and not long after."""
     assert least <= outcome(stage, name).seconds <= most + LATE, outcome(stage, name)

@@ -3,7 +3,7 @@
 const kindOfReason = new Map(Object.entries({
   peer_closed: 'peer', peer_reset: 'peer',
   keepalive_expired: 'network', retransmit_expired: 'network', window_stalled: 'network', unreachable: 'network',
-  read_idle: 'policy', item_deadline: 'policy', kicked: 'policy', superseded: 'policy',
+  read_idle: 'policy', item_deadline: 'policy', kicked: 'policy', superseded: 'policy', unauthenticated: 'policy',
   item_too_large: 'protocol', too_many_bad_items: 'protocol', tls_failed: 'protocol', proxy_header_invalid: 'protocol',
   out_of_memory: 'resource', shed: 'resource',
   drained: 'local', shutdown: 'local', gateway_lost: 'local', internal_error: 'local',

@@ -1,0 +1,195 @@
+// A listener with a tokens_file, over loopback and through the public Server.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codec/framing.h"
+#include "server/in_process_test.h"
+#include "tokens/token_editor.h"
+
+namespace holdfast {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Tokens : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string name = testing::TempDir() + "tokens-XXXXXX";
+        ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        folder_ = name;
+        file_ = folder_ + "/tokens";
+        first_ = add_token(file_, "d1").value();
+        second_ = add_token(file_, "d2").value();
+        config_.listeners[0].address = "127.0.0.1:0";
+        config_.listeners[0].tokens_file = file_;
+        config_.reactors = 2;
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    static std::string hello(const std::string& id, const std::string& token) {
+        return R"({"hello":{"id":")" + id + R"(","token":")" + token + "\"}}\n";
+    }
+    /// Of a connection that sends this and nothing else: how it ends, and that nothing of it is admitted.
+    std::string end_of(TestGateway& gateway, const std::string& bytes) {
+        TestDevice device(gateway.bound("devices"));
+        device.send_raw(bytes);
+        EXPECT_EQ(gateway.events().reason_of(device.local()), CloseReason::unauthenticated) << bytes;
+        EXPECT_EQ(device.line(), "") << "it is told nothing";
+        std::string detail;
+        EXPECT_TRUE(gateway.until([&] {
+            for (const ClosedLife& life : gateway.server().closed({})) {
+                if (life.peer != device.local()) continue;
+                detail = life.detail;
+                EXPECT_EQ(life.items, 0U);
+                EXPECT_EQ(life.id, "");
+                return true;
+            }
+            return false;
+        }));
+        EXPECT_EQ(gateway.status("devices").items, 0U);
+        return detail;
+    }
+
+    static CloseReason end_of_hello(TestGateway& gateway, const std::string& listener, const std::string& bytes) {
+        TestDevice device(gateway.bound(listener));
+        device.send_raw(bytes);
+        return gateway.events().reason_of(device.local());
+    }
+
+    std::string folder_;
+    std::string file_;
+    std::string first_;
+    std::string second_;
+    ServerConfig config_;
+};
+
+TEST_F(Tokens, TheRightOneOpens) {
+    TestGateway gateway(config_);
+    TestDevice device(gateway.bound("devices"));
+    const std::string opening = hello("d1", first_) + "{\"ip\":\"with it\"}\n{\"ip\":\"and";
+    device.send_raw(opening.substr(0, 30));
+    device.send_raw(opening.substr(30));
+    EXPECT_EQ(gateway.events().listener_of("with it"), "devices");
+    device.send_raw(" then\"}\n");
+    EXPECT_EQ(gateway.events().listener_of("and then"), "devices");
+    EXPECT_TRUE(gateway.server().find("d1"));
+    EXPECT_EQ(gateway.status("devices").items, 2U);
+}
+
+TEST_F(Tokens, NothingElseDoes) {
+    TestGateway gateway(config_);
+    const std::string wrong = "its token is not one of its id's";
+    EXPECT_EQ(end_of(gateway, hello("d1", second_)), wrong);
+    EXPECT_EQ(end_of(gateway, hello("nobody", first_)), wrong);
+    EXPECT_EQ(end_of(gateway, hello("d1", std::string(64, '0')) + "{\"ip\":\"x\"}\n"), wrong);
+    EXPECT_EQ(end_of(gateway, "{\"hello\":{\"id\":\"d1\"}}\n"), "its hello has no token");
+    const std::string something = "something else came than a hello with a token";
+    EXPECT_EQ(end_of(gateway, "{\"ip\":\"10.0.0.1\"}\n"), something);
+    EXPECT_EQ(end_of(gateway, "GET / HTTP/1.1\r\n"), something);
+    EXPECT_EQ(end_of(gateway, "{\"ip\":\"10.0.0.1\",\"hello\":{\"id\":\"d1\",\"token\":\"" + first_ + "\"}}\n"),
+              something)
+        << "an item that looks like a hello is an item";
+    const std::string too_much = "more than 1 KiB came before a hello with a token";
+    EXPECT_EQ(end_of(gateway, "{\"hello\":\"" + std::string(1'100, 'x')), too_much);
+    EXPECT_EQ(end_of(gateway, std::string(1'100, '\n')), too_much);
+    EXPECT_EQ(end_of(gateway, std::string(1'000, '\n') + hello("d1", first_)), too_much);
+    EXPECT_EQ(gateway.status("devices").identified, 0U);
+}
+
+TEST_F(Tokens, IsLetInByEveryFraming) {
+    for (const Framing framing : {Framing::json, Framing::length}) {
+        ServerConfig config = config_;
+        config.listeners[0].framing = framing;
+        TestGateway gateway(config);
+        TestDevice device(gateway.bound("devices"));
+        std::string bytes;
+        append_framed(bytes, framing, hello("d1", first_));
+        append_framed(bytes, framing, R"({"ip":"item"})");
+        device.send_raw(bytes);
+        EXPECT_EQ(gateway.events().listener_of("item"), "devices");
+        TestDevice stranger(gateway.bound("devices"));
+        bytes.clear();
+        append_framed(bytes, framing, hello("d1", second_));
+        stranger.send_raw(bytes);
+        EXPECT_EQ(gateway.events().reason_of(stranger.local()), CloseReason::unauthenticated);
+    }
+}
+
+TEST_F(Tokens, OnlyOneWhoHasProvedItSupersedes) {
+    config_.listeners.push_back(config_.listeners[0]);
+    config_.listeners[1].name = "open";
+    config_.listeners[1].tokens_file.clear();
+    TestGateway gateway(config_);
+    TestDevice proved(gateway.bound("devices"));
+    proved.send_raw(hello("d1", first_));
+    gateway.send_and_see(proved, "proved");
+    EXPECT_EQ(end_of_hello(gateway, "devices", hello("d1", second_)), CloseReason::unauthenticated);
+    EXPECT_EQ(end_of_hello(gateway, "open", "{\"hello\":{\"id\":\"d1\"}}\n"), CloseReason::unauthenticated);
+    gateway.send_and_see(proved, "still here");
+    TestDevice newer(gateway.bound("devices"));
+    newer.send_raw(hello("d1", first_));
+    gateway.send_and_see(newer, "newer");
+    EXPECT_EQ(gateway.events().reason_of(proved.local()), CloseReason::superseded);
+}
+
+TEST_F(Tokens, WhoseTokenIsRevokedGoesWithTheReload) {
+    TestGateway gateway(config_);
+    TestDevice one(gateway.bound("devices"));
+    TestDevice two(gateway.bound("devices"));
+    one.send_raw(hello("d1", first_));
+    gateway.send_and_see(one, "one");
+    two.send_raw(hello("d2", second_));
+    gateway.send_and_see(two, "two");
+    ASSERT_TRUE(revoke_tokens(file_, "d1", "").ok());
+    const std::string third = add_token(file_, "d3").value();
+    EXPECT_THAT(gateway.apply(config_).applied, ElementsAre("tokens of listener \"devices\": 1 added, 1 revoked"));
+    EXPECT_EQ(gateway.events().reason_of(one.local()), CloseReason::kicked);
+    gateway.send_and_see(two, "two again");
+    TestDevice three(gateway.bound("devices"));
+    three.send_raw(hello("d3", third));
+    gateway.send_and_see(three, "three");
+    EXPECT_EQ(end_of_hello(gateway, "devices", hello("d1", first_)), CloseReason::unauthenticated);
+}
+
+TEST_F(Tokens, AFileThatIsBadChangesNothing) {
+    TestGateway gateway(config_);
+    ASSERT_EQ(::chmod(file_.c_str(), 0644), 0);
+    const auto report = gateway.server().apply(config_);
+    ASSERT_FALSE(report.ok());
+    EXPECT_THAT(report.error().message, HasSubstr("listener \"devices\": tokens_file \"" + file_ + "\" may be read"));
+    ASSERT_EQ(::unlink(file_.c_str()), 0);
+    EXPECT_FALSE(gateway.server().apply(config_).ok());
+    TestDevice device(gateway.bound("devices"));
+    device.send_raw(hello("d1", first_));
+    gateway.send_and_see(device, "as before");
+}
+
+TEST_F(Tokens, WithoutTheFileNothingStarts) {
+    config_.listeners[0].tokens_file = folder_ + "/other";
+    const auto started = Server::start(config_, [](unsigned) { return std::unique_ptr<EventHandler>(); });
+    ASSERT_FALSE(started.ok());
+    EXPECT_THAT(started.error().message, HasSubstr("make it with holdfast token add"));
+}
+
+TEST_F(Tokens, AStrangerIsSentNothing) {
+    TestGateway gateway(config_);
+    TestDevice device(gateway.bound("devices"));
+    EXPECT_TRUE(gateway.until([&] { return gateway.server().list({}).total == 1; }));
+    const ConnectionId id = gateway.server().list({}).rows[0].conn;
+    EXPECT_EQ(gateway.server().send(id, "{}"), SendOutcome::no_such_connection);
+    EXPECT_EQ(gateway.server().deliver(id, "{}", std::chrono::milliseconds(1)), Delivery::absent);
+    device.send_raw(hello("d1", first_));
+    gateway.send_and_see(device, "known");
+    EXPECT_EQ(gateway.server().send(id, R"({"do":"report"})"), SendOutcome::queued);
+    EXPECT_EQ(device.line(), R"({"do":"report"})");
+}
+
+}  // namespace
+}  // namespace holdfast
