@@ -6,6 +6,7 @@ std::optional<DeathClass> class_of(CloseReason reason) {
     switch (reason) {
         case CloseReason::kicked:
         case CloseReason::superseded:
+        case CloseReason::unauthenticated:  // it never was a device's
         case CloseReason::drained:
         case CloseReason::shutdown:
         case CloseReason::gateway_lost:

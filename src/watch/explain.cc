@@ -120,6 +120,7 @@ Theme theme_of(CloseReason reason) {
             return Theme::defect;
         case CloseReason::kicked:
         case CloseReason::superseded:
+        case CloseReason::unauthenticated:
         case CloseReason::drained:
         case CloseReason::shutdown:
         case CloseReason::gateway_lost:
