@@ -10,6 +10,7 @@ namespace {
 std::string value_name(const Option& option) {
     switch (option.type) {
         case OptionType::text:
+        case OptionType::texts:
             return option.name == "address" ? "ADDRESS:PORT" : "TEXT";
         case OptionType::boolean:
             return "";

@@ -93,6 +93,6 @@ private:
 };
 
 // 3,600 seconds and 2,880 minutes: docs/ARCHITECTURE.md says what a listener's history costs.
-static_assert(sizeof(TrendSlot) == 28 + 4 * close_reason_count && TrendHistory::bytes < 700'000);
+static_assert(sizeof(TrendSlot) == 28 + 4 * close_reason_count && TrendHistory::bytes < 750'000);
 
 }  // namespace holdfast

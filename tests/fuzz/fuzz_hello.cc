@@ -1,0 +1,220 @@
+// The input is a sequence of steps: devices connect to a listener with acks (and, as the first byte says, with tokens),
+// say hello, number their items rightly or not, send anything in pieces, vanish; the log commits when a step says so.
+// A reactor, its shard and pipeline, and sockets over loopback, on one thread and a clock that steps move. Whatever
+// comes: a device's numbers are handed on once and in order, and nothing of one that has not shown its token.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "reactor/reactor.h"
+#include "server/durable_test_log.h"
+#include "server/pipeline.h"
+#include "tcp/sockaddr.h"
+#include "tcp/socket_options.h"
+
+namespace {
+
+using namespace holdfast;
+
+constexpr std::string_view right_token = "right";
+
+TokenSet made_tokens() {
+    std::string lines;
+    for (const char* id : {"d0", "d1"}) {
+        StoredToken token{.id = id, .salt = {}, .hash = {}};
+        token.hash = hash_token(token.salt, right_token);
+        lines += to_hex(token.salt.data(), token.salt.size()) + " " + to_hex(token.hash.data(), token.hash.size()) +
+                 " " + id + "\n";
+    }
+    return TokenSet::parse(lines, "tokens").value();
+}
+
+/// Looks at what the log is handed, and hands it on.
+class Judge final : public EventHandler {
+public:
+    Judge(std::unique_ptr<EventHandler> log, bool tokens) : log_(std::move(log)), tokens_(tokens) {}
+    ~Judge() override { HOLDFAST_CHECK(open_.empty()); }
+
+    void on_connected(const ConnectedEvent& event) override {
+        HOLDFAST_CHECK(open_.emplace(event.conn, 0).second);
+        log_->on_connected(event);
+    }
+    void on_identified(const IdentifiedEvent& event) override { log_->on_identified(event); }
+    void on_item(const ItemEvent& event) override {
+        HOLDFAST_CHECK(open_.contains(event.conn) && ++open_[event.conn] == event.n);
+        HOLDFAST_CHECK(!tokens_ || !event.device.id.empty());
+        if (event.seq != 0) follow(event.device, event.seq);
+        log_->on_item(event);
+    }
+    void on_refused(const RefusedItem& item) override {
+        follow(item.device, item.seq);
+        log_->on_refused(item);
+    }
+    void on_closed(const ClosedEvent& event) override {
+        HOLDFAST_CHECK(open_.erase(event.conn) == 1);
+        log_->on_closed(event);
+    }
+    void on_turn_end() override { log_->on_turn_end(); }
+    Durable* durable() override { return log_->durable(); }
+
+private:
+    void follow(const DeviceName& device, std::uint64_t seq) {
+        HOLDFAST_CHECK(++numbers_[{std::string(device.id), std::string(device.session)}] == seq);
+    }
+
+    std::unique_ptr<EventHandler> log_;
+    bool tokens_;
+    std::map<ConnectionId, std::uint64_t> open_;  // items so far
+    std::map<TestLog::Session, std::uint64_t> numbers_;
+};
+
+class World {
+public:
+    explicit World(bool tokens)
+        : pipeline_({.run = 1, .listeners = {listener(tokens)}, .item = {}},
+                    std::make_unique<Judge>(log_.make_handler(), tokens), history_, notices_),
+          shard_(reactor_, pipeline_, admission_, options(tokens)) {
+        log_.commit_by_hand();
+        auto socket = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 16}, plan_);
+        HOLDFAST_CHECK(socket.ok());
+        address_ = to_socket_address(local_endpoint(socket.value().get()).value());
+        shard_.add_listener(std::move(socket).value());
+        pipeline_.count_in({shard_.listener_counters()[0].get()});
+        pipeline_.know_devices(
+            {.directory = &directory_,
+             .shard = &shard_,
+             .durable = nullptr,
+             .post = [this](std::function<void()> work) { static_cast<void>(reactor_.post(std::move(work))); },
+             .supersede = [this](Token former, std::function<void()> done) { supersede(former, std::move(done)); }});
+        shard_.start();
+    }
+    ~World() {
+        devices_.clear();
+        shard_.drain(SteadyTime{});
+        for (int i = 0; i < 4 || shard_.registry().size() > 0; ++i) turn();
+        log_.commit();
+        turn();
+    }
+
+    void connect() {
+        if (devices_.size() == 3) devices_.erase(devices_.begin());
+        UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        HOLDFAST_CHECK(::connect(fd.get(), address_.get(), address_.length) == 0);
+        devices_.push_back(std::move(fd));
+    }
+    /// By the latest device, or one before.
+    void send(std::size_t back, std::string_view bytes) {
+        if (back >= devices_.size() || bytes.empty()) return;
+        static_cast<void>(::send(devices_[devices_.size() - 1 - back].get(), bytes.data(), bytes.size(),
+                                 MSG_NOSIGNAL | MSG_DONTWAIT));
+    }
+    void vanish() {
+        if (!devices_.empty()) devices_.pop_back();
+    }
+    void turn() {
+        clock_.advance(std::chrono::milliseconds(20));
+        static_cast<void>(reactor_.post([] {}));  // so that it does not wait
+        reactor_.turn(shard_);
+    }
+    void commit() { log_.commit(); }
+    void pass(std::chrono::seconds time) { clock_.advance(time); }
+
+private:
+    static PipelineListener listener(bool tokens) {
+        static const auto set = std::make_shared<const TokenSet>(made_tokens());
+        return {.name = "devices",
+                .framing = Framing::ndjson,
+                .max_bad_items = 5,
+                .acks = true,
+                .tokens = tokens ? set : nullptr};
+    }
+    ShardOptions options(bool tokens) const {
+        ListenerPolicy policy;
+        policy.plan = plan_;
+        policy.item_deadline = std::chrono::seconds(30);
+        policy.downlink_queue = 4'096;
+        policy.authenticates = tokens;
+        return {.reactor = 0, .max_connections = 16, .max_unfinished = max_unfinished_bytes({}), .policies = {policy}};
+    }
+    void supersede(Token former, std::function<void()> done) {
+        static_cast<void>(reactor_.post([this, former, done] {
+            if (Connection* connection = shard_.registry().find(former))
+                shard_.close_after_reading(*connection, CloseReason::superseded);
+            shard_.after_turn(done);
+        }));
+    }
+
+    ManualClock clock_;
+    const LivenessPlan plan_ = plan_liveness(std::chrono::seconds(30)).value();
+    TestLog log_;
+    DeviceDirectory directory_;
+    ClosedHistory history_{8};
+    NoticeGate notices_{{}};
+    Admission admission_{16};
+    Reactor reactor_{clock_};
+    Pipeline pipeline_;
+    Shard shard_;
+    SocketAddress address_;
+    std::vector<UniqueFd> devices_;
+};
+
+std::string hello(std::uint8_t choice) {
+    std::string text = R"({"hello":{"id":"d)" + std::to_string(choice & 1) + '"';
+    if ((choice & 2) != 0) text += R"(,"session":"s)" + std::to_string(choice >> 2 & 1) + '"';
+    if ((choice & 8) == 0) text += R"(,"token":")" + std::string((choice & 16) == 0 ? right_token : "wrong") + '"';
+    return text + "}}\n";
+}
+
+std::string item(std::uint8_t choice) {
+    std::string text = R"({"ip":"k")";
+    if ((choice & 7) != 0) text += R"(,"seq":)" + std::to_string(choice & 7);
+    return text + ((choice & 8) == 0 ? "}\n" : "\n");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size < 2 || size > 512) return 0;
+    World world((data[0] & 1) != 0);
+    for (std::size_t at = 1; at + 1 < size; at += 2) {
+        const std::uint8_t choice = data[at + 1];
+        const std::size_t back = data[at] >> 4 & 3;
+        const std::string_view raw(reinterpret_cast<const char*>(data) + at + 2,
+                                   std::min<std::size_t>(choice, size - at - 2));
+        switch (data[at] & 7) {
+            case 0:
+                world.connect();
+                break;
+            case 1:
+                world.send(back, hello(choice));
+                break;
+            case 2:
+                world.send(back, item(choice));
+                break;
+            case 3:
+                world.send(back, hello(choice).substr(0, choice % 20));
+                break;
+            case 4:
+                world.send(back, raw);
+                at += raw.size();
+                break;
+            case 5:
+                world.commit();
+                break;
+            case 6:
+                choice % 8 == 7 ? world.pass(std::chrono::seconds(3)) : world.turn();
+                break;
+            case 7:
+                world.vanish();
+                break;
+        }
+        if ((data[at] & 8) != 0) world.turn();
+    }
+    return 0;
+}
