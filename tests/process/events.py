@@ -14,9 +14,9 @@ FIELDS = {
     "closed": {"event", "conn", "peer", "reason", "kind", "error", "evidence", "items", "bytes_in", "bytes_out",
                "duration_s", "at"},
 }
-# Of a device that has said who it is.
-MAY_HAVE = {"connected": {"id", "session"}, "identified": {"session"}, "item": {"id", "session", "seq"},
-            "closed": {"id", "session", "detail"}}
+# Of a device that has said who it is, or came by way of a proxy.
+MAY_HAVE = {"connected": {"id", "session", "liveness"}, "identified": {"session"}, "item": {"id", "session", "seq"},
+            "closed": {"id", "session", "liveness", "detail"}}
 EVIDENCE = {"probes", "retransmits", "last_ack_ms", "unacked_bytes", "peer_window", "rtt_us"}
 
 

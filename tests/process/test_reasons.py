@@ -29,6 +29,8 @@ ERRORS = {
     "retransmit_expired": {"ETIMEDOUT", None}, "window_stalled": {"ETIMEDOUT", None},
     "unreachable": {"EHOSTUNREACH", "ENETUNREACH"}, "out_of_memory": {"ENOMEM"}, "internal_error": {"EBADMSG"},
 }
+# They never came in: their `connected` comes with their `closed`.
+TOLD_AT_THE_END = {"proxy_header_invalid", "unauthenticated"}
 FAULTS = {"out_of_memory": errno.ENOMEM, "internal_error": errno.EBADMSG}
 FAULTY_PEER = "127.0.0.66"
 # Detection may be so much later than detect_within: the promise that the tests hold the gateway to.
@@ -90,7 +92,8 @@ def check(record, reason):
     assert closed["reason"] == reason, f"{reason} expected: {closed}"
     assert closed["kind"] == KIND_OF[reason], closed
     assert closed["error"] in ERRORS.get(reason, {None}), closed
-    assert abs(closed["duration_s"] - (record.closed_at - record.connected_at)) < 0.6, closed
+    if reason not in TOLD_AT_THE_END:
+        assert abs(closed["duration_s"] - (record.closed_at - record.connected_at)) < 0.6, closed
     assert closed["evidence"]["rtt_us"] > 0, closed
     assert closed["bytes_in"] >= sum(len(item.raw) for item in record.items), closed
 
