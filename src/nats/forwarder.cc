@@ -305,7 +305,8 @@ bool SpoolForwarder::publish_next() {
     const auto failed = publish(lease_.connection, message, spool_id_, inbox_->reply_to(round_, window_.next_number()));
     if (failed) {
         // A connection that has just gone is noticed by is_ready(), and is no fault of the message.
-        if (link_.connected() && link_.lease().number == lease_.number) {
+        const bool in_use = link_.connected() && link_.lease().number == lease_.number;
+        if (in_use && !natsConnection_IsClosed(lease_.connection)) {
             cannot_go_on("event " + std::to_string(message.first) + " cannot be published: " + failed->message);
         }
         return false;
