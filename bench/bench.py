@@ -2,17 +2,19 @@
 """Measures holdfast beside its peers; script/bench builds them all and calls this. Method: docs/PERFORMANCE.md."""
 
 import argparse
+import functools
 import json
 import os
 import pathlib
 import resource
+import shutil
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from harness import detection, durability, measures, table, targets  # noqa: E402
-from harness.server import Holdfast, Mosquitto, Peer  # noqa: E402
+from harness.server import Holdfast, HoldfastAndNats, Mosquitto, Peer  # noqa: E402
 
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
@@ -21,13 +23,19 @@ BINARY = ROOT / "build" / "release" / "holdfast"
 MOSQUITTO = BENCH / "peers" / "mosquitto"
 # How much of --idle each is watched; the other event loops leave keep-alive to the kernel, as the floor does.
 WATCHED_IDLE = {"holdfast": 1.0, "floor": 0.5, "Go": 0.5}
-OURS = {"floor", "holdfast", "holdfast, file", "holdfast, stdout", "Go"}  # in all of --population-rounds; others one less
+OURS = {"floor", "holdfast", "Go"}  # in all of --population-rounds; others one less
+# What the event stream costs beside `none`; only items tell, connections are the same.
+SINKS = {f"holdfast, {sink}": sink for sink in ("file", "stdout", "spool", "nats")}
 
 
 def start_holdfast(binary, sink):
-    events = OUT / "events"
-    events.unlink(missing_ok=True)
-    return Holdfast(binary, f"file:{events}" if sink == "file" else sink)
+    for place in ("events", "spool", "nats"):
+        shutil.rmtree(OUT / place, ignore_errors=True)
+    (OUT / "events").mkdir()
+    if sink == "nats":
+        return HoldfastAndNats(binary, OUT)
+    places = {"file": f"file:{OUT / 'events' / 'lines'}", "spool": f"spool:{OUT / 'spool'}"}
+    return Holdfast(binary, places.get(sink, sink))
 
 
 def servers(binary):
@@ -35,8 +43,7 @@ def servers(binary):
     return {
         "floor": lambda: Peer(peers / "floor"),
         "holdfast": lambda: start_holdfast(binary, "none"),
-        "holdfast, file": lambda: start_holdfast(binary, "file"),
-        "holdfast, stdout": lambda: start_holdfast(binary, "stdout"),
+        **{name: functools.partial(start_holdfast, binary, sink) for name, sink in SINKS.items()},
         "Go": lambda: Peer(peers / "go-peer"),
         "libuv": lambda: Peer(peers / "libuv-peer"),
         "libevent": lambda: Peer(peers / "libevent-event-peer"),
@@ -58,10 +65,11 @@ def measure(name, start, options, number):
                 figures.update(measures.mqtt_population(server, MOSQUITTO / "fleet.py", sizes.many, idle_s))
         return figures
     with start() as server:
-        if costly:
+        if costly and name not in SINKS:
             figures.update(measures.population(server, options.binary, sizes.many, idle_s, server.counts()))
             figures.update(measures.paced(server, sizes.drained, options.paced, server.counts()))
-        figures.update(measures.burst(server, options.binary, sizes.burst, server.counts()))
+        if name not in SINKS:
+            figures.update(measures.burst(server, options.binary, sizes.burst, server.counts()))
         for items in (1, 16):
             figures.update(measures.drain(server, options.binary, sizes.drained, items, options.repeats, server.counts()))
     return figures
@@ -122,13 +130,13 @@ def arguments():
 
 
 def report(results):
-    """Peers are the columns of a second table, so that each is narrow enough to read; then the targets."""
+    """Peers are the columns of a second table, so that each is narrow enough to read; then the sinks, then the targets."""
     summary = results["summary"]
     ours = [name for name in summary if name in OURS]
-    others = [name for name in summary if name not in ours]
-    parts = [table.render(summary, ours)]
-    if others:
-        parts.append(table.render(summary, others))
+    others = [name for name in summary if name not in ours and name not in SINKS]
+    parts = [table.render(summary, names) for names in (ours, others) if names]
+    if any(name in SINKS for name in summary):
+        parts.append(table.render(summary, ["holdfast", *(name for name in summary if name in SINKS)], table.ITEM_ROWS))
     parts.append(table.align(targets.judge(summary)))
     machine_text = "{cores} cores, {cpu}, Linux {kernel}".format(**results["machine"])
     parts.append("Median (least..largest) of the rounds; x: beside the floor in the same round, median of the rounds. Silence:\n"

@@ -115,12 +115,40 @@ class Holdfast(Server):
                 "bad": sum(status["bad_items"].values())}
 
 
+class NatsServer(Server):
+    """One nats-server with JetStream, on the other core."""
+
+    def __init__(self, directory):
+        self.port = free_port()
+        super().__init__(["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(directory)], "stderr",
+                         pin=["taskset", "-c", "1"])
+        self.read_line("Server is ready")
+
+
+class HoldfastAndNats(Holdfast):
+    """The gateway with the sink nats: its events are durable in the spool, and go to JetStream from there."""
+
+    def __init__(self, binary, out):
+        self.nats = NatsServer(out / "nats")
+        config = out / "nats.toml"
+        config.write_text(f'[sink]\ntype = "nats"\npath = "{out / "spool"}"\n[fleet]\nenabled = false\n')
+        super().__init__(binary, f"nats:nats://127.0.0.1:{self.nats.port}", flags=["--config", str(config)])
+
+    def __exit__(self, *anything):
+        super().__exit__(*anything)
+        self.nats.__exit__(*anything)
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 class Mosquitto(Server):
     """The MQTT broker, for idle memory and accepts. It has no counter: its fleet waits for every acknowledgement."""
 
     def __init__(self, configuration):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         super().__init__(["mosquitto", "-c", str(configuration), "-p", str(self.port)], "stderr")
         self.read_line(r"running")

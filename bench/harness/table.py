@@ -31,6 +31,8 @@ ROWS = [
 ]
 
 
+ITEM_ROWS = [row for row in ROWS if "x1" in row[0]]  # of the drains
+
 PROPORTIONAL = {"us", "/s"}  # where a ratio to the floor says something
 
 
@@ -79,9 +81,9 @@ def align(lines):
     return "\n".join(text)
 
 
-def render(summary, names):
+def render(summary, names, rows=None):
     lines = [["measure", *names]]
-    for measure, label, unit, digits in ROWS:
+    for measure, label, unit, digits in rows or ROWS:
         entries = [summary[name].get(measure) for name in names]
         if any(entries):
             lines.append([f"{label}, {unit}" if unit else label, *(cell(entry, digits) for entry in entries)])
