@@ -134,7 +134,8 @@ TEST(StoreText, ReadsFlags) {
 
 /// The row that docs/CONFIG.md has for the option.
 std::string reference_row(const Option& option) {
-    const bool quotes = option.type != OptionType::count && option.type != OptionType::boolean;
+    const bool quotes =
+        option.type != OptionType::count && option.type != OptionType::boolean && option.type != OptionType::texts;
     const std::string value = quotes ? '"' + std::string(option.default_text) + '"' : std::string(option.default_text);
     const std::string flag = option.flag.empty() ? "" : "`" + std::string(option.flag) + "`";
     return "| `" + std::string(option.name) + "` | `" + value + "` | " + flag + " | " + std::string(option.help) + " |";

@@ -178,6 +178,33 @@ TEST_F(Tokens, WithoutTheFileNothingStarts) {
     EXPECT_THAT(started.error().message, HasSubstr("make it with holdfast token add"));
 }
 
+TEST_F(Tokens, StrangersAreShedFirstThoughOthersHaveBeenIdleForLonger) {
+    config_.item.max_bytes = 4'096;
+    config_.limits.buffer_budget = 16 * config_.item.max_bytes;
+    config_.reactors = 1;
+    TestGateway gateway(config_);
+    std::vector<std::unique_ptr<TestDevice>> known;
+    std::vector<std::unique_ptr<TestDevice>> strangers;
+    for (int i = 0; i < 12; ++i) {
+        known.push_back(std::make_unique<TestDevice>(gateway.bound("devices")));
+        const std::string id = "known" + std::to_string(i);
+        const std::string token = add_token(file_, id).value();
+        ASSERT_TRUE(gateway.server().apply(config_).ok());
+        known.back()->send_raw(hello(id, token));
+        gateway.send_and_see(*known.back(), id);
+    }
+    for (int i = 0; i < 40; ++i) strangers.push_back(std::make_unique<TestDevice>(gateway.bound("devices")));
+    EXPECT_TRUE(gateway.until([&] { return gateway.status("devices").connections == 52; }));
+    for (const auto& device : known) device->send_raw("{\"ip\":\"" + std::string(3'000, 'x'));
+    EXPECT_TRUE(gateway.until([&] { return gateway.server().status().buffer_bytes > 12 * 3'000; }));
+    for (const auto& device : strangers) device->send_raw("{\"hello\":{\"id\":\"" + std::string(900, 'x'));
+    EXPECT_TRUE(gateway.until([&] {
+        const auto shed = gateway.status("devices").closed[static_cast<std::size_t>(CloseReason::shed)];
+        return shed > 0 && gateway.server().status().buffer_stage < 3;
+    }));
+    for (const auto& device : known) EXPECT_FALSE(gateway.events().has_ended(device->local()));
+}
+
 TEST_F(Tokens, AStrangerIsSentNothing) {
     TestGateway gateway(config_);
     TestDevice device(gateway.bound("devices"));
