@@ -28,7 +28,7 @@ struct ProxyHeader {
 };
 
 /// Judges `bytes`, the first of a connection, as a header of `version`, which is never guessed. A verdict other than
-/// partial stays the same whatever follows. Pure.
+/// partial stays the same whatever follows (its detail guesses from what is there). Pure.
 [[nodiscard]] ProxyHeader parse_proxy_header(ProxyProtocol version, std::span<const char> bytes);
 
 /// CRC-32C (RFC 9260, appendix A) of `bytes`, going on from `crc`; bit by bit, since a connection needs it once.

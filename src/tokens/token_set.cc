@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t largest_file = std::size_t{256} << 20;  // some 2 million devices
 
 /// Compared with where an id has fewer tokens than another may have: nothing hashes to it that anybody could find.
-constexpr StoredToken decoy{};
+const StoredToken decoy{};
 
 std::string cannot_read(const std::string& path, int error) {
     return "tokens_file " + in_quotes(path) + " cannot be read: " + std::strerror(error) +

@@ -22,11 +22,12 @@ namespace {
 
 using namespace holdfast;
 
+// Of each id; see hello().
 constexpr std::string_view right_token = "right";
 
 TokenSet made_tokens() {
     std::string lines;
-    for (const char* id : {"d0", "d1"}) {
+    for (const char* id : {"d0", "d1", "w0", "w1"}) {
         StoredToken token{.id = id, .salt = {}, .hash = {}};
         token.hash = hash_token(token.salt, right_token);
         lines += to_hex(token.salt.data(), token.salt.size()) + " " + to_hex(token.hash.data(), token.hash.size()) +
@@ -48,7 +49,7 @@ public:
     void on_identified(const IdentifiedEvent& event) override { log_->on_identified(event); }
     void on_item(const ItemEvent& event) override {
         HOLDFAST_CHECK(open_.contains(event.conn) && ++open_[event.conn] == event.n);
-        HOLDFAST_CHECK(!tokens_ || !event.device.id.empty());
+        HOLDFAST_CHECK(!tokens_ || event.device.id.starts_with('d'));
         if (event.seq != 0) follow(event.device, event.seq);
         log_->on_item(event);
     }
@@ -65,7 +66,8 @@ public:
 
 private:
     void follow(const DeviceName& device, std::uint64_t seq) {
-        HOLDFAST_CHECK(++numbers_[{std::string(device.id), std::string(device.session)}] == seq);
+        const TestLog::Session session{std::string(device.id), std::string(device.session)};
+        HOLDFAST_CHECK(++numbers_[session] == seq);
     }
 
     std::unique_ptr<EventHandler> log_;
@@ -164,8 +166,10 @@ private:
     std::vector<UniqueFd> devices_;
 };
 
+/// Those whose token is wrong, or missing, have names of their own: nothing of them may be handed on.
 std::string hello(std::uint8_t choice) {
-    std::string text = R"({"hello":{"id":"d)" + std::to_string(choice & 1) + '"';
+    const bool right = (choice & 24) == 0;
+    std::string text = std::string(R"({"hello":{"id":")") + (right ? 'd' : 'w') + std::to_string(choice & 1) + '"';
     if ((choice & 2) != 0) text += R"(,"session":"s)" + std::to_string(choice >> 2 & 1) + '"';
     if ((choice & 8) == 0) text += R"(,"token":")" + std::string((choice & 16) == 0 ? right_token : "wrong") + '"';
     return text + "}}\n";
