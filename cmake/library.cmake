@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 add_library(holdfast STATIC)
-foreach(module base tcp reactor conn codec tokens server)
+foreach(module base tcp reactor tls conn codec tokens server)
   target_sources(holdfast PRIVATE $<TARGET_OBJECTS:holdfast_${module}>)
 endforeach()
 set_target_properties(holdfast PROPERTIES LINKER_LANGUAGE CXX)

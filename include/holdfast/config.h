@@ -26,6 +26,39 @@ enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
 
 [[nodiscard]] std::string_view to_string(ProxyProtocol version) noexcept;
 
+/// Whether a device shows a certificate of its own.
+enum class TlsClient : std::uint8_t {
+    off,       ///< it is not asked for one
+    optional,  ///< it may, and then it must be good
+    required,  ///< nobody comes in without
+};
+
+/// Which name in a device's certificate is its id. It must have exactly one of that kind.
+enum class TlsId : std::uint8_t {
+    cn,         ///< the subject's common name
+    san_dns,    ///< the subject alternative name, of this kind
+    san_uri,    ///< the same
+    san_email,  ///< the same
+};
+
+[[nodiscard]] std::string_view to_string(TlsClient client) noexcept;
+[[nodiscard]] std::string_view to_string(TlsId id) noexcept;
+
+/// TLS 1.2 and 1.3 of one listener. All are paths of PEM files, read by Server::start and Server::apply; living
+/// connections keep what they began with.
+struct TlsConfig {
+    std::string certificate;  ///< the listener's own, and what leads from it to the authority; empty: no TLS
+    std::string key;          ///< its private key; readable by everybody it is refused
+    TlsClient client = TlsClient::off;
+    std::string client_ca;   ///< the authorities whose certificates are good
+    std::string client_crl;  ///< what they have revoked; empty: nothing
+    TlsId id = TlsId::cn;
+    std::string ids_file;  ///< one id a line: nobody else comes in by a certificate; empty: no such list
+
+    [[nodiscard]] bool enabled() const noexcept { return !certificate.empty(); }
+    friend bool operator==(const TlsConfig&, const TlsConfig&) = default;
+};
+
 /// One listening address and what holds for the connections accepted on it.
 struct ListenerConfig {
     std::string name = "devices";
@@ -44,6 +77,8 @@ struct ListenerConfig {
     std::string
         tokens_file;  ///< hashed tokens (`holdfast token add`): only a hello with one opens; empty: no such list
     std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": who may send PROXY headers, and come in at all then
+
+    TlsConfig tls;
 };
 
 struct ItemConfig {
@@ -61,6 +96,7 @@ struct LimitsConfig {
     std::size_t buffer_budget = std::size_t{256} << 20;  ///< bytes of all unfinished items and downlink queues; 0: none
     std::size_t items_per_second = 0;                    ///< of one connection; what is beyond waits; 0: no limit
     std::size_t bytes_per_second = 0;                    ///< the same
+    std::size_t max_handshakes = 1'024;  ///< of TLS, at once; more connections are turned away; 0: no limit
 };
 
 /// Something that an operator should hear of, told once: when it begins, when it ends, or when it has been done.

@@ -1,4 +1,4 @@
-#include "codec/hello.h"
+#include "base/device_word.h"
 
 #include <algorithm>
 

@@ -1,0 +1,45 @@
+#include "tls/socket_bio.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+namespace {
+
+int send_without_signal(BIO* bio, const char* bytes, int size) {
+    int fd = -1;
+    BIO_get_fd(bio, &fd);
+    BIO_clear_retry_flags(bio);
+    errno = 0;
+    const ssize_t sent = ::send(fd, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+    if (sent <= 0 && BIO_sock_should_retry(static_cast<int>(sent)) != 0) BIO_set_retry_write(bio);
+    return static_cast<int>(sent);
+}
+
+const BIO_METHOD* make_method() {
+    const BIO_METHOD* socket = BIO_s_socket();
+    BIO_METHOD* method = BIO_meth_new(BIO_TYPE_SOCKET, "socket without signals");
+    HOLDFAST_CHECK(method != nullptr);
+    HOLDFAST_CHECK(BIO_meth_set_write(method, send_without_signal) == 1 &&
+                   BIO_meth_set_read(method, BIO_meth_get_read(socket)) == 1 &&
+                   BIO_meth_set_puts(method, BIO_meth_get_puts(socket)) == 1 &&
+                   BIO_meth_set_ctrl(method, BIO_meth_get_ctrl(socket)) == 1 &&
+                   BIO_meth_set_create(method, BIO_meth_get_create(socket)) == 1 &&
+                   BIO_meth_set_destroy(method, BIO_meth_get_destroy(socket)) == 1);
+    return method;
+}
+
+}  // namespace
+
+BIO* new_socket_bio(int fd) noexcept {
+    static const BIO_METHOD* const method = make_method();  // for as long as the program runs
+    BIO* bio = BIO_new(method);
+    if (bio != nullptr) BIO_set_fd(bio, fd, BIO_NOCLOSE);
+    return bio;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,309 @@
+#include "tls/tls_context.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "base/printable.h"
+#include "tls/tls_file.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+namespace holdfast {
+
+namespace {
+
+// Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
+constexpr const char* ciphers_of_tls_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20";
+constexpr std::chrono::hours ticket_life{2};
+constexpr long largest_chain = 32 * 1024;  // bytes of certificates that a peer may send
+constexpr int deepest_chain = 8;
+constexpr std::string_view session_context = "holdfast";
+
+const TlsContext* context_of(const SSL* ssl) {
+    return static_cast<const TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+}
+
+/// OpenSSL has judged one certificate of the chain; of the device's own, the id is judged too, while the device can
+/// still be told by an alert.
+int judge_peer(int good, X509_STORE_CTX* store) {
+    if (good != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return good;
+    auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    const CertifiedId id = context_of(ssl)->judge(*X509_STORE_CTX_get_current_cert(store));
+    if (!id.id.empty()) return 1;
+    SSL_set_app_data(ssl, const_cast<char*>(id.refusal.data()));
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
+void set_rules(SSL_CTX* ctx) {
+    HOLDFAST_CHECK(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1);
+    HOLDFAST_CHECK(SSL_CTX_set_cipher_list(ctx, ciphers_of_tls_1_2) == 1);
+    SSL_CTX_set_security_level(ctx, 2);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                 SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);  // sessions are resumed by tickets, which the device keeps
+    SSL_CTX_set_max_cert_list(ctx, largest_chain);
+    SSL_CTX_set_verify_depth(ctx, deepest_chain);
+}
+
+void set_server_rules(SSL_CTX* ctx) {
+    set_rules(ctx);
+    SSL_CTX_set_max_early_data(ctx, 0);
+    SSL_CTX_set_num_tickets(ctx, 1);
+    SSL_CTX_set_timeout(ctx, std::chrono::seconds(ticket_life).count());
+    HOLDFAST_CHECK(SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const unsigned char*>(session_context.data()),
+                                                  session_context.size()) == 1);
+}
+
+EventTime time_of(const ASN1_TIME* time) {
+    std::tm parts{};
+    HOLDFAST_CHECK(ASN1_TIME_to_tm(time, &parts) == 1);
+    return EventTime{std::chrono::seconds(timegm(&parts))};
+}
+
+std::string day_of(const ASN1_TIME* time) {
+    std::tm parts{};
+    ASN1_TIME_to_tm(time, &parts);
+    std::array<char, 16> text{};
+    std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts);
+    return text.data();
+}
+
+std::string subject_of(const X509_NAME* name) {
+    const BioPtr bio(BIO_new(BIO_s_mem()));
+    X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB));
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio.get(), &text);
+    return in_quotes({text, static_cast<std::size_t>(std::max(size, 0L))});
+}
+
+bool is_past(const ASN1_TIME* time) { return X509_cmp_current_time(time) < 0; }
+
+/// One text of several, which no other several make.
+void add_part(std::string& sum, std::string_view part) {
+    sum += std::to_string(part.size()) + ":";
+    sum += part;
+}
+
+std::string hash_of(std::string_view text) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
+    unsigned size = 0;
+    HOLDFAST_CHECK(EVP_Digest(text.data(), text.size(), hash.data(), &size, EVP_sha256(), nullptr) == 1);
+    return {reinterpret_cast<char*>(hash.data()), size};
+}
+
+}  // namespace
+
+/// Makes a TlsContext of a listener's files, one after another; the first fault ends it.
+class TlsLoader {
+public:
+    explicit TlsLoader(const TlsConfig& config)
+        : config_(config),
+          made_(std::make_shared<TlsContext>(TlsContext::Private(), SslCtxPtr(SSL_CTX_new(TLS_server_method())))) {}
+
+    TlsContext::Loaded run() {
+        set_server_rules(ctx());
+        SSL_CTX_set_app_data(ctx(), made_.get());
+        made_->serves_ = true;
+        made_->id_ = config_.id;
+        if (auto fault = load_own()) return *fault;
+        if (config_.client != TlsClient::off) {
+            if (auto fault = load_authorities()) return *fault;
+            if (auto fault = load_revoked()) return *fault;
+            if (auto fault = load_ids()) return *fault;
+            ask_for_certificates();
+        }
+        add_part(parts_, to_string(config_.client));
+        add_part(parts_, to_string(config_.id));
+        made_->digest_ = hash_of(parts_);
+        OPENSSL_cleanse(parts_.data(), parts_.size());
+        return made_;
+    }
+
+private:
+    using Fault = std::optional<TlsFault>;
+
+    [[nodiscard]] SSL_CTX* ctx() const { return made_->get(); }
+    static TlsFault fault(std::string_view option, const std::string& message) {
+        return {option, std::string(option) + ": " + message};
+    }
+    void warn(std::string message) { made_->warnings_.push_back(std::move(message)); }
+
+    Fault load_own();
+    Fault load_key(const X509& certificate);
+    Fault load_authorities();
+    Fault load_revoked();
+    Fault check_revocation_lists(const std::vector<CrlPtr>& lists);
+    Fault load_ids();
+    void ask_for_certificates();
+
+    const TlsConfig& config_;
+    const std::shared_ptr<TlsContext> made_;
+    std::string parts_;
+    std::vector<CertificatePtr> authorities_;
+};
+
+TlsLoader::Fault TlsLoader::load_own() {
+    const auto text = read_tls_file(config_.certificate, Secrecy::open);
+    if (!text) return fault("tls_certificate", text.error().message);
+    add_part(parts_, text.value());
+    auto chain = read_certificates(text.value(), config_.certificate);
+    if (!chain) return fault("tls_certificate", chain.error().message);
+    const X509* own = chain.value().front().get();
+    if (SSL_CTX_use_certificate(ctx(), chain.value().front().get()) != 1) {
+        return fault("tls_certificate", path_in_quotes(config_.certificate) +
+                                            " cannot be used: " + take_openssl_reason() +
+                                            ": make one with a key of 2048 bits (RSA) or P-256");
+    }
+    const std::string subject = subject_of(X509_get_subject_name(own));
+    made_->good_until_ = time_of(X509_get0_notAfter(own));
+    if (is_past(X509_get0_notAfter(own))) {
+        warn("tls_certificate " + subject + " has expired on " + day_of(X509_get0_notAfter(own)) +
+             ": devices that check it will not come in; renew it");
+    }
+    if (!is_past(X509_get0_notBefore(own))) {
+        warn("tls_certificate " + subject + " is good from " + day_of(X509_get0_notBefore(own)) +
+             " on only: devices that check it will not come in before");
+    }
+    if (auto wrong = load_key(*own)) return wrong;
+    for (std::size_t i = 1; i < chain.value().size(); ++i) {
+        HOLDFAST_CHECK(SSL_CTX_add1_chain_cert(ctx(), chain.value()[i].get()) == 1);
+    }
+    return {};
+}
+
+TlsLoader::Fault TlsLoader::load_key(const X509& certificate) {
+    auto text = read_tls_file(config_.key, Secrecy::secret);
+    if (!text) return fault("tls_key", text.error().message);
+    add_part(parts_, text.value());
+    const auto key = read_private_key(text.value(), config_.key);
+    OPENSSL_cleanse(text.value().data(), text.value().size());
+    if (!key) return fault("tls_key", key.error().message);
+    if (X509_check_private_key(&certificate, key.value().get()) != 1 ||
+        SSL_CTX_use_PrivateKey(ctx(), key.value().get()) != 1) {
+        ERR_clear_error();
+        return fault("tls_key", path_in_quotes(config_.key) + " is not the key of the certificate in " +
+                                    path_in_quotes(config_.certificate) + ": name the two that belong together");
+    }
+    return {};
+}
+
+TlsLoader::Fault TlsLoader::load_authorities() {
+    const auto text = read_tls_file(config_.client_ca, Secrecy::open);
+    if (!text) return fault("tls_client_ca", text.error().message);
+    add_part(parts_, text.value());
+    auto found = read_certificates(text.value(), config_.client_ca);
+    if (!found) return fault("tls_client_ca", found.error().message);
+    authorities_ = std::move(found).value();
+    X509_STORE* store = SSL_CTX_get_cert_store(ctx());
+    for (const CertificatePtr& authority : authorities_) {
+        const std::string subject = subject_of(X509_get_subject_name(authority.get()));
+        if (X509_check_ca(authority.get()) == 0) {
+            return fault("tls_client_ca", path_in_quotes(config_.client_ca) + " holds " + subject +
+                                              ", which is no authority's certificate: take it out");
+        }
+        if (is_past(X509_get0_notAfter(authority.get()))) {
+            warn("the authority " + subject + " in tls_client_ca has expired on " +
+                 day_of(X509_get0_notAfter(authority.get())) + ": no device comes in by it; renew it");
+        }
+        HOLDFAST_CHECK(X509_STORE_add_cert(store, authority.get()) == 1);
+        SSL_CTX_add_client_CA(ctx(), authority.get());
+    }
+    return {};
+}
+
+TlsLoader::Fault TlsLoader::load_revoked() {
+    if (config_.client_crl.empty()) return {};
+    const auto text = read_tls_file(config_.client_crl, Secrecy::open);
+    if (!text) return fault("tls_client_crl", text.error().message);
+    add_part(parts_, text.value());
+    const auto lists = read_crls(text.value(), config_.client_crl);
+    if (!lists) return fault("tls_client_crl", lists.error().message);
+    if (auto wrong = check_revocation_lists(lists.value())) return wrong;
+    X509_STORE* store = SSL_CTX_get_cert_store(ctx());
+    for (const CrlPtr& list : lists.value()) HOLDFAST_CHECK(X509_STORE_add_crl(store, list.get()) == 1);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return {};
+}
+
+/// Each authority has a list, signed by it: OpenSSL would turn all its devices away otherwise, and not say why.
+TlsLoader::Fault TlsLoader::check_revocation_lists(const std::vector<CrlPtr>& lists) {
+    for (const CertificatePtr& authority : authorities_) {
+        const X509_NAME* name = X509_get_subject_name(authority.get());
+        const auto is_its = [&](const CrlPtr& list) {
+            return X509_NAME_cmp(X509_CRL_get_issuer(list.get()), name) == 0 &&
+                   X509_CRL_verify(list.get(), X509_get0_pubkey(authority.get())) == 1;
+        };
+        const auto own = std::find_if(lists.begin(), lists.end(), is_its);
+        ERR_clear_error();
+        if (own == lists.end()) {
+            return fault("tls_client_crl", path_in_quotes(config_.client_crl) + " holds no list signed by " +
+                                               subject_of(name) + " of tls_client_ca: append its list, be it empty");
+        }
+        const ASN1_TIME* next = X509_CRL_get0_nextUpdate(own->get());
+        if (next != nullptr && is_past(next)) {
+            warn("the list of " + subject_of(name) + " in tls_client_crl was to be renewed on " + day_of(next) +
+                 ": none of its devices comes in until it is");
+        }
+    }
+    return {};
+}
+
+TlsLoader::Fault TlsLoader::load_ids() {
+    if (config_.ids_file.empty()) return {};
+    const auto text = read_tls_file(config_.ids_file, Secrecy::open);
+    if (!text) return fault("ids_file", text.error().message);
+    add_part(parts_, "ids");
+    add_part(parts_, text.value());
+    auto ids = parse_id_list(text.value(), config_.ids_file);
+    if (!ids) return fault("ids_file", ids.error().message);
+    made_->ids_ = std::move(ids).value();
+    made_->has_ids_ = true;
+    return {};
+}
+
+void TlsLoader::ask_for_certificates() {
+    const int required = config_.client == TlsClient::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
+    SSL_CTX_set_verify(ctx(), SSL_VERIFY_PEER | required, judge_peer);
+}
+
+TlsContext::Loaded TlsContext::load(const TlsConfig& config) { return TlsLoader(config).run(); }
+
+CertifiedId TlsContext::judge(const X509& certificate) const {
+    CertifiedId found = certified_id(certificate, id_);
+    if (!found.id.empty() && has_ids_ && !ids_.contains(found.id)) {
+        return {{}, "the certificate is good, but its id is not in ids_file"};
+    }
+    return found;
+}
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const TlsClientFiles& files) {
+    auto made = std::make_shared<TlsContext>(Private(), SslCtxPtr(SSL_CTX_new(TLS_client_method())));
+    SSL_CTX* ctx = made->get();
+    set_rules(ctx);
+    if (!files.ca.empty()) {
+        const auto text = read_tls_file(files.ca, Secrecy::open);
+        if (!text) return text.error();
+        const auto authorities = read_certificates(text.value(), files.ca);
+        if (!authorities) return authorities.error();
+        for (const CertificatePtr& each : authorities.value())
+            X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), each.get());
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+    }
+    if (files.certificate.empty()) return std::shared_ptr<const TlsContext>(made);
+    if (SSL_CTX_use_certificate_chain_file(ctx, files.certificate.c_str()) != 1 ||
+        SSL_CTX_use_PrivateKey_file(ctx, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+        return Error{path_in_quotes(files.certificate) + " and " + path_in_quotes(files.key) +
+                     " cannot be used: " + take_openssl_reason() + ": name a PEM certificate and its key"};
+    }
+    return std::shared_ptr<const TlsContext>(made);
+}
+
+}  // namespace holdfast

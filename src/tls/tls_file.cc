@@ -1,0 +1,109 @@
+#include "tls/tls_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/printable.h"
+#include "base/unique_fd.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t largest_file = std::size_t{64} << 20;
+
+Error about(const std::string& path, const std::string& what) { return Error{path_in_quotes(path) + " " + what}; }
+
+BioPtr bio_of(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+
+int no_passphrase(char*, int, int, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+}
+
+/// The PEM reader has come to the end of what there is, and not to something that it could not read.
+bool is_end_of_pem() {
+    const unsigned long error = ERR_peek_last_error();
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
+/// All objects of one kind, read by `read_next` until it finds no more.
+template <typename Ptr, typename ReadNext>
+Result<std::vector<Ptr>> read_all(const std::string& text, const std::string& path, const char* what,
+                                  ReadNext read_next) {
+    ERR_clear_error();
+    const BioPtr bio = bio_of(text);
+    std::vector<Ptr> all;
+    while (auto* each = read_next(bio.get())) all.emplace_back(each);
+    if (!is_end_of_pem()) {
+        return about(path,
+                     "holds a broken " + std::string(what) + " (" + take_openssl_reason() + "): write it anew, in PEM");
+    }
+    ERR_clear_error();
+    if (all.empty()) return about(path, "holds no " + std::string(what) + ": it must be PEM, -----BEGIN ...-----");
+    return all;
+}
+
+}  // namespace
+
+Result<std::string> read_tls_file(const std::string& path, Secrecy secrecy) {
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!fd.valid()) return about(path, std::string("cannot be read: ") + std::strerror(errno));
+    struct stat facts {};
+    if (::fstat(fd.get(), &facts) != 0) return about(path, std::string("cannot be read: ") + std::strerror(errno));
+    if (!S_ISREG(facts.st_mode)) return about(path, "is not a file");
+    if (secrecy == Secrecy::secret && (facts.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+        return about(path, "is a private key that everybody may read: chmod o= it");
+    }
+    std::string text;
+    char buffer[16'384];
+    for (;;) {
+        const ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
+        if (got == 0) break;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return about(path, std::string("cannot be read: ") + std::strerror(errno));
+        text.append(buffer, static_cast<std::size_t>(got));
+        if (text.size() > largest_file) return about(path, "is larger than 64MiB");
+    }
+    OPENSSL_cleanse(buffer, sizeof buffer);
+    return text;
+}
+
+Result<std::vector<CertificatePtr>> read_certificates(const std::string& text, const std::string& path) {
+    return read_all<CertificatePtr>(text, path, "certificate",
+                                    [](BIO* bio) { return PEM_read_bio_X509(bio, nullptr, nullptr, nullptr); });
+}
+
+Result<std::vector<CrlPtr>> read_crls(const std::string& text, const std::string& path) {
+    return read_all<CrlPtr>(text, path, "revocation list",
+                            [](BIO* bio) { return PEM_read_bio_X509_CRL(bio, nullptr, nullptr, nullptr); });
+}
+
+Result<KeyPtr> read_private_key(const std::string& text, const std::string& path) {
+    ERR_clear_error();
+    bool asked = false;
+    const BioPtr bio = bio_of(text);
+    KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, &asked));
+    ERR_clear_error();
+    if (key) return key;
+    if (asked) {
+        return about(path,
+                     "is encrypted, and nobody is there to type its passphrase: write the key without one, and "
+                     "protect the file");
+    }
+    return about(path, "holds no private key: it must be PEM, -----BEGIN PRIVATE KEY-----");
+}
+
+std::string take_openssl_reason() {
+    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    return reason == nullptr ? "unknown" : reason;
+}
+
+}  // namespace holdfast

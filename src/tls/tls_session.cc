@@ -1,0 +1,130 @@
+#include "tls/tls_session.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+#include "tls/socket_bio.h"
+
+#include <openssl/err.h>
+
+namespace holdfast {
+
+namespace {
+
+struct Explanation {
+    int reason;
+    std::string_view text;
+};
+
+// What operators meet most, in words that say what to look at; all else is told in OpenSSL's.
+constexpr Explanation explanations[] = {
+    {SSL_R_WRONG_VERSION_NUMBER, "what arrived is not TLS: the device probably speaks plain"},
+    {SSL_R_HTTP_REQUEST, "what arrived is an HTTP request, not TLS"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, "the device offers no TLS newer than 1.1"},
+    {SSL_R_NO_SHARED_CIPHER, "the device and the gateway have no cipher in common"},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the device showed no certificate, and tls_client is \"required\""},
+    {SSL_R_TLSV1_ALERT_UNKNOWN_CA, "the device does not know the authority of the gateway's certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED, "the device says that the gateway's certificate has expired"},
+    {SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, "the device does not accept the gateway's certificate"},
+    {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "the device does not accept the gateway's certificate"},
+};
+
+}  // namespace
+
+std::unique_ptr<TlsSession> TlsSession::begin(std::shared_ptr<const TlsContext> context, int fd) noexcept {
+    ERR_clear_error();
+    SslPtr ssl(SSL_new(context->get()));
+    BIO* bio = ssl ? new_socket_bio(fd) : nullptr;
+    if (bio == nullptr) return nullptr;
+    SSL_set_bio(ssl.get(), bio, bio);
+    context->serves() ? SSL_set_accept_state(ssl.get()) : SSL_set_connect_state(ssl.get());
+    return std::unique_ptr<TlsSession>(new (std::nothrow) TlsSession(std::move(ssl), std::move(context)));
+}
+
+TlsOutcome TlsSession::handshake() noexcept {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_.get());
+    if (result != 1) return judge(result);
+    return SSL_session_reused(ssl_.get()) == 1 && context_->serves() ? check_resumed() : TlsOutcome{TlsStep::done};
+}
+
+/// A ticket stands for a certificate that was good when it was given out, and nobody has looked at it since.
+TlsOutcome TlsSession::check_resumed() noexcept {
+    const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
+    if (certificate == nullptr) return {TlsStep::done};
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
+        return {.step = TlsStep::failed, .detail = "certificate has expired"};
+    }
+    return {TlsStep::done};
+}
+
+TlsOutcome TlsSession::read(std::span<char> into) noexcept {
+    ERR_clear_error();
+    std::size_t bytes = 0;
+    const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &bytes);
+    return result == 1 ? TlsOutcome{.step = TlsStep::done, .bytes = bytes} : judge(result);
+}
+
+TlsOutcome TlsSession::write(std::string_view bytes) noexcept {
+    ERR_clear_error();
+    std::size_t written = 0;
+    const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
+    return result == 1 ? TlsOutcome{.step = TlsStep::done, .bytes = written} : judge(result);
+}
+
+void TlsSession::farewell() noexcept {
+    ERR_clear_error();
+    if (SSL_is_init_finished(ssl_.get()) == 1) static_cast<void>(SSL_shutdown(ssl_.get()));
+    ERR_clear_error();
+}
+
+TlsOutcome TlsSession::judge(int result) noexcept {
+    const int error = errno;
+    switch (SSL_get_error(ssl_.get(), result)) {
+        case SSL_ERROR_WANT_READ:
+            return {TlsStep::want_read};
+        case SSL_ERROR_WANT_WRITE:
+            return {TlsStep::want_write};
+        case SSL_ERROR_ZERO_RETURN:
+            return {TlsStep::closed};
+        case SSL_ERROR_SYSCALL:
+            return {.step = TlsStep::broken, .error = error};
+        case SSL_ERROR_SSL:
+            if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return {TlsStep::truncated};
+            return {.step = TlsStep::failed, .detail = why_failed()};
+        default:
+            return {.step = TlsStep::failed, .detail = "OpenSSL wants what it was not set up for"};
+    }
+}
+
+std::string_view TlsSession::why_failed() const noexcept {
+    if (const auto* refusal = static_cast<const char*>(SSL_get_app_data(ssl_.get()))) return refusal;
+    const unsigned long error = ERR_peek_error();
+    const int reason = ERR_GET_REASON(error);
+    if (ERR_GET_LIB(error) == ERR_LIB_SSL) {
+        if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+            return X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get()));
+        }
+        for (const Explanation& each : explanations) {
+            if (each.reason == reason) return each.text;
+        }
+    }
+    const char* text = ERR_reason_error_string(error);
+    return text == nullptr ? "the TLS library gives no reason" : text;
+}
+
+TlsFacts TlsSession::facts() const noexcept {
+    return {.version = SSL_get_version(ssl_.get()),
+            .cipher = SSL_get_cipher_name(ssl_.get()),
+            .resumed = SSL_session_reused(ssl_.get()) == 1};
+}
+
+std::string TlsSession::device_id() const {
+    const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
+    return certificate == nullptr ? std::string() : context_->judge(*certificate).id;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tls/tls_context.h"
+
+namespace holdfast {
+
+/// How far a call got.
+enum class TlsStep : std::uint8_t {
+    done,        ///< the handshake is over, or `bytes` have been read or written
+    want_read,   ///< call again when the socket is readable
+    want_write,  ///< ... writable; a write with the same bytes in front
+    closed,      ///< the peer said that it ends (close_notify)
+    truncated,   ///< FIN without that
+    broken,      ///< the kernel said `error`, an errno
+    failed,      ///< the peer or its certificate is at fault: `detail`
+};
+
+struct TlsOutcome {
+    TlsStep step{};
+    std::size_t bytes = 0;
+    int error = 0;
+    std::string_view detail = {};  ///< static text
+};
+
+/// What was agreed on; static texts.
+struct TlsFacts {
+    std::string_view version;
+    std::string_view cipher;
+    bool resumed = false;
+};
+
+/// TLS on one non-blocking socket, which is the caller's and outlives it. Idle, it holds no buffers. One thread. It
+/// raises no SIGPIPE, whatever the program does about that. Ends by its destructor; farewell() before it is good
+/// manners.
+class TlsSession {
+public:
+    /// Nullptr: no memory. `context` decides which side it is on.
+    [[nodiscard]] static std::unique_ptr<TlsSession> begin(std::shared_ptr<const TlsContext> context, int fd) noexcept;
+
+    TlsSession(SslPtr ssl, std::shared_ptr<const TlsContext> context) noexcept
+        : ssl_(std::move(ssl)), context_(std::move(context)) {}
+
+    [[nodiscard]] TlsOutcome handshake() noexcept;
+    /// One record's worth at most: more may be there, in the socket or decrypted; read until `want_read`.
+    [[nodiscard]] TlsOutcome read(std::span<char> into) noexcept;
+    [[nodiscard]] TlsOutcome write(std::string_view bytes) noexcept;
+    /// Says close_notify, as far as the socket takes it at once.
+    void farewell() noexcept;
+
+    [[nodiscard]] TlsFacts facts() const noexcept;
+    /// Of the device's certificate, once the handshake is over; empty: it showed none.
+    [[nodiscard]] std::string device_id() const;
+
+private:
+    [[nodiscard]] TlsOutcome judge(int result) noexcept;
+    [[nodiscard]] std::string_view why_failed() const noexcept;
+    [[nodiscard]] TlsOutcome check_resumed() noexcept;
+
+    SslPtr ssl_;
+    std::shared_ptr<const TlsContext> context_;  // the SSL's own points to it
+};
+
+}  // namespace holdfast

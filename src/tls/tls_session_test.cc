@@ -1,0 +1,313 @@
+#include "tls/tls_session.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/unique_fd.h"
+#include "tls/made_certificates.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+namespace holdfast {
+namespace {
+
+using testing::AnyOf;
+using testing::HasSubstr;
+
+/// A gateway's session and a device's, on the two ends of a socket pair; the device's is OpenSSL's own.
+class TlsSessionTest : public testing::Test {
+protected:
+    TlsSessionTest()
+        : authority_(make_certificate({.common_names = {"authority"}, .authority = true})),
+          own_(make_certificate({.common_names = {"gateway"}})),
+          device_(make_certificate({.common_names = {"device-1"}, .issuer = &authority_})),
+          client_ctx_(SSL_CTX_new(TLS_client_method())) {
+        config_.certificate = folder_.certificates("gateway.crt", {&own_});
+        config_.key = folder_.key("gateway.key", own_);
+    }
+
+    void ask_devices(TlsClient client = TlsClient::required) {
+        config_.client = client;
+        config_.client_ca = folder_.certificates("ca.crt", {&authority_});
+    }
+    void show(const MadeCertificate& certificate) {
+        SSL_CTX_use_certificate(client_ctx_.get(), certificate.certificate.get());
+        SSL_CTX_use_PrivateKey(client_ctx_.get(), certificate.key.get());
+    }
+    void load() {
+        const auto loaded = TlsContext::load(config_);
+        if (const auto* wrong = std::get_if<TlsFault>(&loaded)) FAIL() << wrong->message;
+        context_ = std::get<std::shared_ptr<const TlsContext>>(loaded);
+    }
+    void connect(SSL_SESSION* resumed = nullptr) {
+        if (!context_) load();
+        std::array<int, 2> ends{};
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+        client_.reset();
+        session_.reset();
+        here_.reset(ends[0]);
+        there_.reset(ends[1]);
+        session_ = TlsSession::begin(context_, here_.get());
+        client_.reset(SSL_new(client_ctx_.get()));
+        SSL_set_fd(client_.get(), there_.get());
+        if (resumed != nullptr) SSL_set_session(client_.get(), resumed);
+    }
+    /// Both sides in turn, until the gateway's has come to an end.
+    TlsOutcome shake_hands() {
+        for (int round = 0; round < 20; ++round) {
+            if (SSL_connect(client_.get()) == 1) client_done_ = true;
+            const TlsOutcome outcome = session_->handshake();
+            if (outcome.step == TlsStep::done) SSL_connect(client_.get());
+            if (outcome.step != TlsStep::want_read && outcome.step != TlsStep::want_write) return outcome;
+        }
+        return {.step = TlsStep::failed, .detail = "it takes for ever"};
+    }
+    TlsOutcome meet() {
+        connect();
+        return shake_hands();
+    }
+    std::string client_reads() {
+        std::array<char, 40'000> into{};
+        const int got = SSL_read(client_.get(), into.data(), into.size());
+        return {into.data(), static_cast<std::size_t>(std::max(got, 0))};
+    }
+
+    const CertificateFolder folder_;
+    const MadeCertificate authority_;
+    const MadeCertificate own_;
+    const MadeCertificate device_;
+    SslCtxPtr client_ctx_;
+    TlsConfig config_;
+    std::shared_ptr<const TlsContext> context_;
+    UniqueFd here_;
+    UniqueFd there_;
+    std::unique_ptr<TlsSession> session_;
+    SslPtr client_;
+    bool client_done_ = false;
+};
+
+TEST_F(TlsSessionTest, BytesGoBothWays) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    EXPECT_EQ(session_->facts().version, "TLSv1.3");
+    EXPECT_FALSE(session_->facts().resumed);
+    EXPECT_EQ(session_->device_id(), "");
+    EXPECT_EQ(SSL_write(client_.get(), "up", 2), 2);
+    std::array<char, 64> into{};
+    const TlsOutcome got = session_->read(into);
+    ASSERT_EQ(got.step, TlsStep::done);
+    EXPECT_EQ(std::string_view(into.data(), got.bytes), "up");
+    EXPECT_EQ(session_->read(into).step, TlsStep::want_read);
+    EXPECT_EQ(session_->write("down").bytes, 4U);
+    EXPECT_EQ(client_reads(), "down");
+}
+
+TEST_F(TlsSessionTest, VersionsBefore12AreRefused) {
+    SSL_CTX_set_security_level(client_ctx_.get(), 0);
+    SSL_CTX_set_min_proto_version(client_ctx_.get(), TLS1_VERSION);
+    SSL_CTX_set_max_proto_version(client_ctx_.get(), TLS1_1_VERSION);
+    const TlsOutcome outcome = meet();
+    EXPECT_EQ(outcome.step, TlsStep::failed);
+    EXPECT_THAT(outcome.detail, HasSubstr("no TLS newer than 1.1"));
+}
+
+TEST_F(TlsSessionTest, Version12IsTaken) {
+    SSL_CTX_set_max_proto_version(client_ctx_.get(), TLS1_2_VERSION);
+    ASSERT_EQ(meet().step, TlsStep::done);
+    EXPECT_EQ(session_->facts().version, "TLSv1.2");
+}
+
+TEST_F(TlsSessionTest, ACipherWithoutForwardSecrecyIsRefused) {
+    SSL_CTX_set_max_proto_version(client_ctx_.get(), TLS1_2_VERSION);
+    SSL_CTX_set_cipher_list(client_ctx_.get(), "AES128-GCM-SHA256");
+    EXPECT_THAT(meet().detail, HasSubstr("no cipher in common"));
+}
+
+TEST_F(TlsSessionTest, ADeviceThatSpeaksPlainIsToldApart) {
+    connect();
+    ASSERT_EQ(::send(there_.get(), "{\"ip\":\"10.0.0.1\"}\n", 18, 0), 18);
+    EXPECT_THAT(session_->handshake().detail, HasSubstr("probably speaks plain"));
+    connect();
+    ASSERT_EQ(::send(there_.get(), "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
+    EXPECT_THAT(session_->handshake().detail, HasSubstr("HTTP request"));
+}
+
+TEST_F(TlsSessionTest, RenegotiationIsRefusedAndTheSessionGoesOn) {
+    SSL_CTX_set_max_proto_version(client_ctx_.get(), TLS1_2_VERSION);
+    ASSERT_EQ(meet().step, TlsStep::done);
+    ASSERT_EQ(SSL_renegotiate(client_.get()), 1);
+    SSL_do_handshake(client_.get());
+    std::array<char, 64> into{};
+    const TlsOutcome outcome = session_->read(into);
+    EXPECT_EQ(outcome.step, TlsStep::want_read);
+    EXPECT_NE(SSL_do_handshake(client_.get()), 1);
+    EXPECT_EQ(session_->facts().version, "TLSv1.2");
+}
+
+TEST_F(TlsSessionTest, CloseNotifyAndABareFinAreToldApart) {
+    std::array<char, 64> into{};
+    ASSERT_EQ(meet().step, TlsStep::done);
+    SSL_shutdown(client_.get());
+    EXPECT_EQ(session_->read(into).step, TlsStep::closed);
+    ASSERT_EQ(meet().step, TlsStep::done);
+    EXPECT_EQ(client_reads(), "");  // takes the ticket: what is left unread would make the FIN a reset
+    client_.reset();
+    there_.reset();
+    EXPECT_EQ(session_->read(into).step, TlsStep::truncated);
+}
+
+TEST_F(TlsSessionTest, TheFarewellIsACloseNotify) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    session_->farewell();
+    char byte = 0;
+    EXPECT_EQ(SSL_get_error(client_.get(), SSL_read(client_.get(), &byte, 1)), SSL_ERROR_ZERO_RETURN);
+}
+
+TEST_F(TlsSessionTest, ARecordThatWasTamperedWithEndsIt) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    const std::array<unsigned char, 9> record{0x17, 3, 3, 0, 4, 1, 2, 3, 4};
+    ASSERT_EQ(::send(there_.get(), record.data(), record.size(), 0), 9);
+    std::array<char, 64> into{};
+    EXPECT_EQ(session_->read(into).step, TlsStep::failed);
+}
+
+TEST_F(TlsSessionTest, AWriteThatFindsNoRoomIsTakenUpAgainFromAnotherPlace) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    std::string sent;
+    for (int i = 0; i < 400'000; ++i) sent.push_back(static_cast<char>('a' + i % 26));
+    std::string received;
+    std::size_t done = 0;
+    bool waited = false;
+    while (done < sent.size()) {
+        const TlsOutcome outcome = session_->write(std::string(sent, done));  // another copy each time
+        waited = waited || outcome.step == TlsStep::want_write;
+        ASSERT_THAT(outcome.step, AnyOf(TlsStep::done, TlsStep::want_write));
+        done += outcome.bytes;
+        if (outcome.step == TlsStep::want_write) received += client_reads();
+    }
+    while (received.size() < sent.size()) {
+        const std::string more = client_reads();
+        ASSERT_FALSE(more.empty());
+        received += more;
+    }
+    EXPECT_TRUE(waited);
+    EXPECT_EQ(received, sent);
+}
+
+TEST_F(TlsSessionTest, APeerThatHasGoneRaisesNoSignal) {
+    ASSERT_NE(std::signal(SIGPIPE, SIG_DFL), SIG_ERR);
+    ASSERT_EQ(meet().step, TlsStep::done);
+    client_.reset();
+    there_.reset();
+    const TlsOutcome outcome = session_->write("down");
+    EXPECT_EQ(outcome.step, TlsStep::broken);
+    EXPECT_EQ(outcome.error, EPIPE);
+}
+
+TEST_F(TlsSessionTest, ADevicesCertificateGivesItsId) {
+    ask_devices();
+    show(device_);
+    ASSERT_EQ(meet().step, TlsStep::done);
+    EXPECT_EQ(session_->device_id(), "device-1");
+}
+
+TEST_F(TlsSessionTest, WithoutACertificateOnlyTheOptionalComeIn) {
+    ask_devices();
+    EXPECT_THAT(meet().detail, HasSubstr("showed no certificate"));
+    ask_devices(TlsClient::optional);
+    context_.reset();
+    ASSERT_EQ(meet().step, TlsStep::done);
+    EXPECT_EQ(session_->device_id(), "");
+}
+
+TEST_F(TlsSessionTest, OptionalIsNoExcuseForABadCertificate) {
+    ask_devices(TlsClient::optional);
+    show(own_);
+    EXPECT_EQ(meet().step, TlsStep::failed);
+}
+
+TEST_F(TlsSessionTest, ARevokedDeviceIsRefused) {
+    ask_devices();
+    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {&device_}));
+    show(device_);
+    EXPECT_EQ(meet().detail, "certificate revoked");
+    context_.reset();
+    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}));
+    EXPECT_EQ(meet().step, TlsStep::done);
+}
+
+TEST_F(TlsSessionTest, AnOldRevocationListLetsNobodyIn) {
+    ask_devices();
+    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -1));
+    show(device_);
+    EXPECT_EQ(meet().detail, "CRL has expired");
+}
+
+TEST_F(TlsSessionTest, AnExpiredDeviceIsRefused) {
+    ask_devices();
+    show(make_certificate({.common_names = {"device-1"}, .issuer = &authority_, .from_days = -9, .to_days = -2}));
+    EXPECT_EQ(meet().detail, "certificate has expired");
+}
+
+TEST_F(TlsSessionTest, WhoIsNotOnTheListIsToldSoByAnAlert) {
+    ask_devices();
+    config_.ids_file = folder_.text("ids", "device-2\n");
+    show(device_);
+    EXPECT_THAT(meet().detail, HasSubstr("not in ids_file"));
+    char byte = 0;
+    ERR_clear_error();
+    EXPECT_LE(SSL_read(client_.get(), &byte, 1), 0);
+    EXPECT_EQ(ERR_GET_REASON(ERR_peek_error()), SSL_R_SSLV3_ALERT_BAD_CERTIFICATE);
+}
+
+/// Keeps the ticket that the gateway gives.
+class TicketTest : public TlsSessionTest {
+protected:
+    using SessionPtr = std::unique_ptr<SSL_SESSION, FreeBy<SSL_SESSION_free>>;
+
+    SessionPtr get_ticket() {
+        EXPECT_EQ(meet().step, TlsStep::done);
+        EXPECT_EQ(session_->write("x").bytes, 1U);
+        client_reads();  // with the ticket in front
+        SessionPtr kept(SSL_get1_session(client_.get()));
+        SSL_shutdown(client_.get());
+        return kept;
+    }
+};
+
+TEST_F(TicketTest, ATicketResumesTheSessionWithItsId) {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        ask_devices();
+        show(device_);
+        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
+        const SessionPtr ticket = get_ticket();
+        connect(ticket.get());
+        ASSERT_EQ(shake_hands().step, TlsStep::done);
+        EXPECT_TRUE(session_->facts().resumed) << version;
+        EXPECT_EQ(session_->device_id(), "device-1");
+    }
+}
+
+TEST_F(TicketTest, ATicketEndsWithTheRulesThatItWasGivenUnder) {
+    ask_devices();
+    show(device_);
+    const SessionPtr ticket = get_ticket();
+    config_.ids_file = folder_.text("ids", "device-2\n");
+    load();
+    connect(ticket.get());
+    EXPECT_THAT(shake_hands().detail, HasSubstr("not in ids_file"));
+}
+
+TEST_F(TicketTest, EarlyDataIsNotTaken) {
+    const SessionPtr ticket = get_ticket();
+    EXPECT_EQ(SSL_SESSION_get_max_early_data(ticket.get()), 0U);
+}
+
+}  // namespace
+}  // namespace holdfast
