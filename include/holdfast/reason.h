@@ -24,6 +24,7 @@ enum class CloseReason : std::uint8_t {
     unauthenticated,       ///< it did not prove in time which device it is
     item_too_large,        ///< an item exceeded `item.max_bytes`
     too_many_bad_items,    ///< `max_bad_items` bad items in a row
+    tls_failed,            ///< the TLS handshake, or the session later, was not as it must be
     proxy_header_invalid,  ///< no PROXY header that can be believed came from its proxy
     out_of_memory,         ///< the process or the kernel had no memory for it
     shed,                  ///< memory for buffers ran out, and it held some for longest

@@ -33,8 +33,9 @@ enum class RefusedBy : std::uint8_t {
     max_connections_per_prefix,  ///< of one IPv4 /24, or IPv6 /48
     buffer_budget,
     untrusted_proxy,  ///< a listener with `proxy_protocol`, and it is none of `trusted_proxies`
+    max_handshakes,   ///< of TLS, at once
 };
-inline constexpr std::size_t refused_by_count = 5;
+inline constexpr std::size_t refused_by_count = 6;
 [[nodiscard]] std::string_view to_string(RefusedBy limit) noexcept;
 
 enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out, peer, key };
@@ -81,6 +82,9 @@ struct ConnectionDetail {
     std::size_t unfinished_item_bytes = 0;
     std::size_t downlink_queue_bytes = 0;
     LivenessPlan plan;
+    std::string tls_version = {};  ///< "TLSv1.3"; empty: it is plain
+    std::string tls_cipher = {};
+    bool tls_resumed = false;  ///< by a ticket
 };
 
 struct ProbeAnswer {
@@ -163,8 +167,14 @@ struct ListenerStatus {
     Endpoint bound;           ///< with the port that the kernel chose
     std::uint64_t connections = 0;  ///< held now, those that are not open yet among them
     std::uint64_t accepted = 0;
-    std::uint64_t opening = 0;        ///< not open yet: their PROXY header is to come
-    std::uint64_t health_checks = 0;  ///< a proxy's own connections that ended without a byte of a device: no events
+    std::uint64_t opening = 0;          ///< not open yet: their PROXY header is to come
+    std::uint64_t health_checks = 0;    ///< a proxy's own connections that ended without a byte of a device: no events
+    std::uint64_t handshakes = 0;       ///< of TLS, under way
+    std::uint64_t handshakes_full = 0;  ///< done
+    std::uint64_t handshakes_resumed = 0;  ///< the same, by a ticket
+    std::uint64_t handshakes_failed = 0;
+    DurationHistogram handshake;                            ///< from accept to open, of those that were done
+    std::optional<EventTime> tls_good_until;                ///< of the listener's certificate; nothing: it is plain
     std::array<std::uint64_t, refused_by_count> refused{};  ///< by RefusedBy
     std::uint64_t refused_descriptors = 0;  ///< times that accepting paused for want of descriptors or memory
     bool accept_paused = false;

@@ -27,6 +27,7 @@ constexpr std::array<Row, close_reason_count> rows{{
     {CloseReason::unauthenticated, ReasonKind::policy, "unauthenticated"},
     {CloseReason::item_too_large, ReasonKind::protocol, "item_too_large"},
     {CloseReason::too_many_bad_items, ReasonKind::protocol, "too_many_bad_items"},
+    {CloseReason::tls_failed, ReasonKind::protocol, "tls_failed"},
     {CloseReason::proxy_header_invalid, ReasonKind::protocol, "proxy_header_invalid"},
     {CloseReason::out_of_memory, ReasonKind::resource, "out_of_memory"},
     {CloseReason::shed, ReasonKind::resource, "shed"},

@@ -13,7 +13,8 @@ constexpr std::array<std::string_view, 3> proxy_protocol_words{"off", "v1", "v2"
 constexpr std::array<std::string_view, bad_item_count> bad_item_words{"not_json", "not_object", "no_key",    "bad_utf8",
                                                                       "too_deep", "too_large",  "bad_hello", "bad_seq"};
 constexpr std::array<std::string_view, refused_by_count> refused_words{
-    "max_connections", "max_connections_per_peer", "max_connections_per_prefix", "buffer_budget", "untrusted_proxy"};
+    "max_connections", "max_connections_per_peer", "max_connections_per_prefix",
+    "buffer_budget",   "untrusted_proxy",          "max_handshakes"};
 constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full", "sent", "acked"};
 
 }  // namespace

@@ -1,9 +1,12 @@
 #include "conn/admission.h"
 
+#include <limits>
+
 namespace holdfast {
 
 void Admission::set(const LimitsConfig& limits, std::size_t max_connections) {
     quota_.set_max(max_connections);
+    handshakes_.set_max(limits.max_handshakes == 0 ? std::numeric_limits<std::size_t>::max() : limits.max_handshakes);
     bucket_.set_rate(limits.accept_rate);
     buffers_.set_limit(limits.buffer_budget);
     per_peer_.store(limits.max_connections_per_peer, std::memory_order_relaxed);

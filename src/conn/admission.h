@@ -40,12 +40,14 @@ public:
 
     [[nodiscard]] ConnectionQuota& quota() { return quota_; }
     [[nodiscard]] const ConnectionQuota& quota() const { return quota_; }
+    [[nodiscard]] ConnectionQuota& handshakes() { return handshakes_; }
     [[nodiscard]] AcceptBucket& bucket() { return bucket_; }
     [[nodiscard]] BufferBudget& buffers() { return buffers_; }
     [[nodiscard]] const BufferBudget& buffers() const { return buffers_; }
 
 private:
     ConnectionQuota quota_;
+    ConnectionQuota handshakes_{0};  // under way
     AcceptBucket bucket_;
     BufferBudget buffers_;
     std::atomic<std::size_t> per_peer_{0};    // 0: no limit

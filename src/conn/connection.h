@@ -49,8 +49,8 @@ struct Connection : SlotHeader {
     bool counts_for_peer : 1 = false;    ///< see Admission::Pass
     bool counts_for_prefix : 1 = false;  ///< the same
     bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
-    bool held : 1 = false;               ///< nothing is read, and what was kept waits, until Shard::release
-    bool preamble : 1 = false;  ///< it is not open yet, and the handler does not know of it; then it is held, too
+    bool held : 1 = false;               ///< nothing is read, and what was kept waits, until Shard::release or open
+    bool encrypted : 1 = false;          ///< its bytes go through the shard's TLS session for it
 
     Tick opened;  ///< when it was accepted
 

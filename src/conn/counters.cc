@@ -24,6 +24,11 @@ void ListenerCounters::add_to(ListenerStatus& sum) const noexcept {
     sum.accepted += accepted.get();
     sum.opening += opening.get();
     sum.health_checks += health_checks.get();
+    sum.handshakes += handshakes.get();
+    sum.handshakes_full += handshakes_full.get();
+    sum.handshakes_resumed += handshakes_resumed.get();
+    sum.handshakes_failed += handshakes_failed.get();
+    handshake.add_to(sum.handshake);
     for (std::size_t i = 0; i < refused.size(); ++i) sum.refused[i] += refused[i].get();
     sum.accept_delays += accept_delays.get();
     sum.refused_descriptors += refused_descriptors.get();

@@ -39,6 +39,11 @@ struct ListenerCounters {
     Counter accepted;  ///< that became connections
     Counter opening;   ///< of `connections`, those that are not open yet
     Counter health_checks;
+    Counter handshakes;          ///< of TLS, under way
+    Counter handshakes_full;     ///< done
+    Counter handshakes_resumed;  ///< the same, by a ticket
+    Counter handshakes_failed;
+    HistogramCounter handshake;  ///< from accept to open, of those that were done
     std::array<Counter, refused_by_count> refused;
     Counter accept_delays;
     Counter refused_descriptors;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include <holdfast/liveness.h>
 
 #include "base/clock.h"
+#include "tls/tls_context.h"
 
 namespace holdfast {
 
@@ -25,6 +27,8 @@ struct ListenerPolicy {
     bool authenticates = false;  ///< a connection that is not `named` in time ends, and is the first to be shed
     std::vector<Prefix> trusted_proxies = {};  ///< whose PROXY headers are believed; nobody else comes in then
 
+    std::shared_ptr<const TlsContext> tls = nullptr;  ///< of new handshakes; null: the listener is plain
+
     // Since when they hold, for a connection that is older: nobody is judged by a bound for the time before it.
     Tick plan_since;
     Tick deadlines_since;  ///< read_idle and item_deadline
@@ -37,7 +41,7 @@ struct ListenerPolicy {
     }
 
     /// Its connections have something to do before they are open.
-    [[nodiscard]] bool has_preamble() const { return proxy_protocol != ProxyProtocol::off; }
+    [[nodiscard]] bool has_preamble() const { return proxy_protocol != ProxyProtocol::off || tls != nullptr; }
     [[nodiscard]] bool trusts(const IpAddress& proxy) const {
         return std::any_of(trusted_proxies.begin(), trusted_proxies.end(),
                            [&proxy](const Prefix& prefix) { return prefix.contains(proxy); });

@@ -17,10 +17,14 @@ struct Preamble {
     enum class Step : std::uint8_t {
         header,      ///< the proxy's, of the PROXY protocol
         first_byte,  ///< of a connection that the proxy says is its own: a health check ends before it
+        handshake,   ///< of TLS
     };
     Step step{};
     bool bare = true;          ///< nothing of a device has been seen: if the peer ends it now, it was a health check
     bool turned_away = false;  ///< by a limit: it never was a connection
+    bool shaking = false;      ///< hands, with a session of its own: it counts for max_handshakes
+    bool queued = false;       ///< its next step of the handshake waits for its turn
+    SteadyTime began = {};
 };
 
 /// The connections of one shard that are not open yet, each with the one deadline that all have. Owns what is known of
@@ -30,6 +34,7 @@ public:
     static constexpr std::chrono::seconds deadline{5};
 
     void begin(Token number, Preamble preamble, SteadyTime now) {
+        preamble.began = now;
         under_way_.emplace(number, preamble);
         deadlines_.emplace_back(now + deadline, number);
     }
@@ -38,6 +43,7 @@ public:
         const auto found = under_way_.find(number);
         return found == under_way_.end() ? nullptr : &found->second;
     }
+    [[nodiscard]] bool under_way(Token number) const { return under_way_.contains(number); }
     void end(Token number) { under_way_.erase(number); }
 
     /// When next() may have something to say; nothing: all are over.

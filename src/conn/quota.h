@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-/// How many connections the process may hold, shared by all reactors. Any thread.
+/// How many of something the process may hold, shared by all reactors. Any thread.
 class ConnectionQuota {
 public:
     explicit ConnectionQuota(std::size_t max) : max_(max) {}

@@ -99,13 +99,14 @@ void Shard::on_ready(Token token, std::uint32_t events) {
     if ((events & EPOLLOUT) != 0) flush_downlink(*connection);
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         read(*connection, ReadUntil::end);
-    } else if ((events & EPOLLIN) != 0) {
+    } else if ((events & EPOLLIN) != 0 || connection->encrypted) {  // TLS may have waited for room to write
         read(*connection, ReadUntil::short_read);
     }
 }
 
 bool Shard::on_turn_end() {
     read_those_left();
+    step_handshakes();
     if (sweep_due_) sweep_slice();
     step_walks();
     drain_leaving();
@@ -117,7 +118,8 @@ bool Shard::on_turn_end() {
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
     const bool leaving_left = !leaving_.empty() && !paused_;
-    return reads_left || leaving_left || sweep_due_ || walk_is_due() || (drain_deadline_ && !drained_ && !paused_);
+    return reads_left || leaving_left || !handshakes_.empty() || sweep_due_ || walk_is_due() ||
+           (drain_deadline_ && !drained_ && !paused_);
 }
 
 bool Shard::reading_allowed() {
@@ -159,7 +161,8 @@ void Shard::reap() {
 void Shard::bury(const Dead& dead) {
     Connection& connection = *dead.connection;
     listener_counters_[connection.listener]->connections.decrement();
-    if (!connection.preamble || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
+    if (!is_opening(connection) || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
+    if (connection.encrypted) end_encryption(connection, dead.death);
     if (discards(dead.death.reason)) discard_on_close(connection.fd);
     ::close(connection.fd);  // leaves the poller with it
     admission_.buffers().change(buffered(connection), 0);

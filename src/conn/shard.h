@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -24,6 +27,7 @@
 #include "conn/registry.h"
 #include "conn/stream_handler.h"
 #include "conn/sweep_pace.h"
+#include "conn/tls_sessions.h"
 #include "reactor/reactor.h"
 #include "tcp/close_cause.h"
 #include "tcp/tcp_info.h"
@@ -92,6 +96,12 @@ public:
     [[nodiscard]] bool on_turn_end() override;
 
     [[nodiscard]] Registry& registry() { return registry_; }
+    /// It is in its preamble, and the handler has not been told of it.
+    [[nodiscard]] bool is_opening(const Connection& connection) const {
+        return connection.held && preambles_.under_way(registry_.number_of(connection));
+    }
+    /// Of one that is `encrypted`.
+    [[nodiscard]] const TlsSession& tls_of(const Connection& connection) { return tls_.of(connection.fd); }
     [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const {
         return policies_[connection.listener];
     }
@@ -188,6 +198,19 @@ private:
     void open(Connection& connection);
     [[nodiscard]] bool end_preamble(Connection& connection, const Death& death);
 
+    // shard_tls.cc
+    [[nodiscard]] bool begin_handshake(Connection& connection, Preamble& preamble);
+    void shake_later(Connection& connection, Preamble& preamble);
+    void step_handshakes();
+    void shake(Connection& connection);
+    void finish_handshake(Connection& connection, const TlsSession& session);
+    void read_encrypted(Connection& connection, ReadUntil until);
+    void end_by_tls(Connection& connection, const TlsOutcome& outcome);
+    void wake_for_write(Connection& connection);
+    [[nodiscard]] ssize_t put(Connection& connection, std::string_view bytes);
+    [[nodiscard]] ssize_t put_encrypted(Connection& connection, std::string_view bytes);
+    void end_encryption(Connection& connection, const Death& death);
+
     // shard_limits.cc
     /// What one connection has used up of its share of a second.
     struct Spent {
@@ -220,7 +243,7 @@ private:
     [[nodiscard]] bool keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item);
     void read_later(Connection& connection);
     void read_those_left();
-    void end_by_kernel(Connection& connection, int error, IoPhase phase);
+    void end_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail = {});
     void queue_downlink(Connection& connection, std::string_view framed);
     void flush_downlink(Connection& connection);
     void fail_write(Connection& connection, int error);
@@ -291,6 +314,8 @@ private:
     ObservationLog observations_;
     Preambles preambles_;
     bool watches_preambles_ = false;
+    TlsSessions tls_;
+    std::deque<Token> handshakes_;  // that have a step to make
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::vector<std::function<void()>> after_turn_;

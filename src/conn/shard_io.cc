@@ -36,8 +36,8 @@ private:
 }  // namespace
 
 void Shard::read(Connection& connection, ReadUntil until) {
-    if (connection.held) [[unlikely]]
-        return step_preamble(connection, until);                         // or release() reads
+    if (connection.held || connection.encrypted) [[unlikely]]
+        return connection.held ? step_preamble(connection, until) : read_encrypted(connection, until);
     if (connection.throttled && until == ReadUntil::short_read) return;  // whoever lifts it reads
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!reading_allowed()) break;
@@ -134,8 +134,8 @@ void Shard::read_those_left() {
     }
 }
 
-void Shard::end_by_kernel(Connection& connection, int error, IoPhase phase) {
-    Death death{.reason = CloseReason::internal_error, .error = error, .detail = {}, .evidence = {}};
+void Shard::end_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
+    Death death{.reason = CloseReason::internal_error, .error = error, .detail = detail, .evidence = {}};
     if (const auto facts = read_tcp_facts(connection.fd)) death.evidence = facts->evidence;
     death.reason = judge_close(error, phase, death.evidence, policy_of(connection).plan.user_timeout);
     close(connection, death);
@@ -150,13 +150,15 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
         connection.downlink->queue.append(framed);
         return SendOutcome::queued;
     }
-    const ssize_t sent = ::send(connection.fd, framed.data(), framed.size(), MSG_NOSIGNAL);
+    const ssize_t sent = put(connection, framed);
     if (sent < 0 && errno != EAGAIN) {
         fail_write(connection, errno);
         return SendOutcome::no_such_connection;
     }
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-    if (taken == 0 && framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
+    // TLS has made a record of them that it cannot take back.
+    const bool is_begun = taken > 0 || connection.encrypted;
+    if (!is_begun && framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
     connection.quiet = false;
     connection.bytes_out += taken;
     listener_counters_[connection.listener]->bytes_out.add(taken);
@@ -184,8 +186,7 @@ void Shard::flush_downlink(Connection& connection) {
     const BufferNote note(admission_.buffers(), connection);
     Downlink& downlink = *connection.downlink;
     while (downlink.waiting() > 0) {
-        const ssize_t sent =
-            ::send(connection.fd, downlink.queue.data() + downlink.sent, downlink.waiting(), MSG_NOSIGNAL);
+        const ssize_t sent = put(connection, std::string_view(downlink.queue).substr(downlink.sent));
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) return fail_write(connection, errno);

@@ -14,9 +14,12 @@ namespace holdfast {
 // is read as items (it is `held`), and the handler has not been told of it.
 
 void Shard::begin_preamble(Connection& connection) {
-    connection.preamble = connection.held = true;
+    connection.held = true;
     listener_counters_[connection.listener]->opening.increment();
-    preambles_.begin(registry_.number_of(connection), {.step = Preamble::Step::header}, reactor_.now());
+    const bool proxied = policy_of(connection).proxy_protocol != ProxyProtocol::off;
+    preambles_.begin(registry_.number_of(connection),
+                     {.step = proxied ? Preamble::Step::header : Preamble::Step::handshake, .bare = proxied},
+                     reactor_.now());
     watch_preambles();
 }
 
@@ -38,7 +41,10 @@ void Shard::overrun_preamble(Connection& connection) {
         case Preamble::Step::header:
             return close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
         case Preamble::Step::first_byte:
-            return open(connection);  // no health check lasts so long
+            if (policy_of(connection).tls == nullptr) return open(connection);  // no health check lasts so long
+            [[fallthrough]];
+        case Preamble::Step::handshake:
+            return close(connection, CloseReason::tls_failed, "the TLS handshake was not finished within 5 s");
     }
 }
 
@@ -48,7 +54,9 @@ void Shard::step_preamble(Connection& connection, ReadUntil until) {
     if (preamble == nullptr) return;  // it is held for its device's numbers
     if (preamble->step == Preamble::Step::header && !take_proxy_header(connection, *preamble, until)) return;
     if (preamble->step == Preamble::Step::first_byte && !has_arrived(connection)) return;
-    open(connection);
+    if (policy_of(connection).tls == nullptr) return open(connection);
+    preamble->step = Preamble::Step::handshake;
+    shake_later(connection, *preamble);
 }
 
 /// Looks at what waits in the kernel, and takes nothing but the header. False: it is not whole, or the last of it.
@@ -119,7 +127,7 @@ void Shard::end_if_shut(Connection& connection) {
 void Shard::open(Connection& connection) {
     const Token number = registry_.number_of(connection);
     preambles_.end(number);
-    connection.preamble = connection.held = false;
+    connection.held = false;
     connection.last_item = time().tick;
     ListenerCounters& counters = *listener_counters_[connection.listener];
     counters.opening.decrement();
@@ -136,6 +144,11 @@ bool Shard::end_preamble(Connection& connection, const Death& death) {
     preambles_.end(number);
     ListenerCounters& counters = *listener_counters_[connection.listener];
     counters.opening.decrement();
+    if (preamble.shaking) {
+        admission_.handshakes().give_back();
+        counters.handshakes.decrement();
+        counters.handshakes_failed.increment();
+    }
     const bool health_check = preamble.bare && kind_of(death.reason) == ReasonKind::peer;
     if (health_check && !preamble.turned_away) counters.health_checks.increment();
     if (health_check || preamble.turned_away) return false;

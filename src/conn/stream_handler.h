@@ -45,6 +45,8 @@ public:
     virtual ~StreamHandler() = default;
 
     virtual void on_open(Connection& connection, Token number, const TurnTime& time) = 0;
+    /// Just before on_open: a certificate that is good says which device it is.
+    virtual void on_certified(Connection& connection, Token number, std::string_view id) = 0;
     /// `window` starts at an item's boundary and is followed by at least 64 readable bytes.
     [[nodiscard]] virtual Taken on_bytes(Connection& connection, Token number, std::span<const char> window,
                                          std::uint64_t scan, const TurnTime& time) = 0;

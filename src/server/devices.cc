@@ -24,26 +24,43 @@ void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& c
     });
 }
 
+void Devices::certify(Connection& connection, Token number, std::string_view id) {
+    static_cast<void>(name(connection, number, std::string(id), true));
+}
+
 Devices::Greeted Devices::greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token) {
-    HOLDFAST_CHECK(around_.directory != nullptr);
-    const auto claim = around_.directory->claim(hello.id, number, token != 0);
-    if (!claim.granted) return Greeted::denied;
     const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
+    if (!connection.named && !name(connection, number, hello.id, token != 0)) return Greeted::denied;
     Device& device = devices_[number];
-    device = {
-        .id = hello.id, .session = hello.session, .numbers = {}, .from = hello.from, .due = false, .token = token};
-    if (!counts) device.session.clear();
+    device.token = token;
+    if (!counts) return Greeted::open;
+    device.session = hello.session;
+    device.from = hello.from;
+    if (!device.former_ends) ask_former_numbers(number);
+    return Greeted::held;
+}
+
+/// Says whose the connection is; an older one of the same device gives way to it. False: that one has proved who it is,
+/// and this one has not.
+bool Devices::name(Connection& connection, Token number, std::string id, bool proved) {
+    HOLDFAST_CHECK(around_.directory != nullptr);
+    const auto claim = around_.directory->claim(id, number, proved);
+    if (!claim.granted) return false;
     connection.named = true;
     (*counters_)[connection.listener]->identified.increment();
+    Device& device = devices_[number];
+    device = {.id = std::move(id), .session = {}, .numbers = {}, .former_ends = claim.former.has_value()};
+    if (!claim.former) return true;
+    around_.supersede(*claim.former,
+                      [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });
+    return true;
+}
 
-    if (claim.former) {
-        around_.supersede(*claim.former, [this, counts, number, post = around_.post] {
-            if (counts) post([this, number] { ask_former_numbers(number); });
-        });
-    } else if (counts) {
-        ask_former_numbers(number);
-    }
-    return counts ? Greeted::held : Greeted::open;
+void Devices::former_has_ended(Token number) {
+    Device* device = find(number);
+    if (device == nullptr) return;
+    device->former_ends = false;
+    if (device->counts()) ask_former_numbers(number);
 }
 
 /// At the end of the turn: what an older connection of the device sent in it has been handed on by then.

@@ -23,11 +23,12 @@ namespace holdfast {
 /// A device that has said who it is.
 struct Device {
     std::string id;
-    std::string session;     ///< empty: it does not number its items
-    Numbering numbers;       ///< if it does
-    std::uint64_t from = 0;  ///< what its hello said
-    bool due = false;        ///< it has news to be told
-    TokenMark token = 0;     ///< by which it has proved who it is; 0: it has not
+    std::string session;       ///< empty: it does not number its items
+    Numbering numbers;         ///< if it does
+    std::uint64_t from = 0;    ///< what its hello said
+    bool due = false;          ///< it has news to be told
+    bool former_ends = false;  ///< an older connection of it is ending
+    TokenMark token = 0;       ///< by which it has proved who it is; 0: it has not
 
     [[nodiscard]] bool counts() const { return !session.empty(); }
     [[nodiscard]] DeviceName name() const { return {id, session}; }
@@ -59,6 +60,8 @@ public:
         held,    ///< until its former numbers are known
         denied,  ///< another has proved to be that device, and this one has not
     };
+    /// A certificate says whose the connection is, before it is open.
+    void certify(Connection& connection, Token number, std::string_view id);
     /// The connection says hello; `token` is the mark of the right one that it has shown, or 0.
     [[nodiscard]] Greeted greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token);
     [[nodiscard]] Device* find(Token number);
@@ -97,6 +100,8 @@ private:
         std::uint64_t items;
     };
 
+    [[nodiscard]] bool name(Connection& connection, Token number, std::string id, bool proved);
+    void former_has_ended(Token number);
     void ask_former_numbers(Token number);
     void look_up(Token number);
     void resume(Token number, std::uint64_t durable);

@@ -36,16 +36,16 @@ void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, Lis
 
 void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
     const PipelineListener& listener = listeners_[connection.listener];
-    if (listener.acks || listener.tokens) {
+    if (listener.acks || (listener.tokens && !connection.named)) {
         connection.untold = true;  // until it has said who it is, or something else, or nothing for a while
     } else {
-        give_connected(connection, number, {}, time);
+        give_connected(connection, number, time);
     }
 }
 
 void Pipeline::on_still_untold(Connection& connection, Token number, const TurnTime& time) {
     if (listeners_[connection.listener].tokens && !connection.named) return;  // it will be told, or end
-    give_connected(connection, number, {}, time);
+    give_connected(connection, number, time);
 }
 
 Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan_note,
@@ -87,7 +87,7 @@ Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window
         }
         return next;
     }
-    if (connection.untold) give_connected(connection, arrival.number, {}, arrival.time);
+    if (connection.untold) give_connected(connection, arrival.number, arrival.time);
     if (frame.kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
     static_cast<void>(on_unreadable(arrival, BadItem::too_large));
     arrival.end = CloseReason::item_too_large;
@@ -111,7 +111,7 @@ Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
 void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq) {
     Connection& connection = arrival.connection;
     if (connection.untold) [[unlikely]]
-        give_connected(connection, arrival.number, {}, arrival.time);
+        give_connected(connection, arrival.number, arrival.time);
     connection.bad_items_in_row = 0;
     connection.last_item = arrival.time.tick;
     connection.key.assign(key);
@@ -135,26 +135,27 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
 
 Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
     Connection& connection = arrival.connection;
-    if (connection.untold) give_connected(connection, arrival.number, {}, arrival.time);
+    if (connection.untold) give_connected(connection, arrival.number, arrival.time);
     counters_[connection.listener]->bad_items[static_cast<std::size_t>(kind)].increment();
     if (++connection.bad_items_in_row < arrival.listener.max_bad_items) return Next::bad;
     arrival.end = CloseReason::too_many_bad_items;
     return Next::end;
 }
 
-void Pipeline::give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time) {
+void Pipeline::give_connected(Connection& connection, Token number, const TurnTime& time) {
+    const Device* device = connection.named ? devices_.find(number) : nullptr;
     connection.untold = false;
     note_given();
     events_->on_connected({.conn = {run_, number},
                            .listener = listeners_[connection.listener].name,
                            .peer = connection.peer,
                            .at = time.wall - time.tick.since(connection.opened),
-                           .device = device,
+                           .device = device != nullptr ? device->name() : DeviceName{},
                            .liveness = listeners_[connection.listener].liveness});
 }
 
 void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {
-    if (connection.untold) give_connected(connection, number, {}, time);
+    if (connection.untold) give_connected(connection, number, time);
     const Device* device = connection.named ? devices_.find(number) : nullptr;
     const ClosedEvent event{.conn = {run_, number},
                             .listener = listeners_[connection.listener].name,

@@ -61,6 +61,7 @@ public:
     [[nodiscard]] const PipelineListener& listener(std::uint8_t number) const { return listeners_[number]; }
 
     void on_open(Connection& connection, Token number, const TurnTime& time) override;
+    void on_certified(Connection& connection, Token number, std::string_view id) override;
     [[nodiscard]] Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
                                  const TurnTime& time) override;
     void on_still_untold(Connection& connection, Token number, const TurnTime& time) override;
@@ -106,7 +107,7 @@ private:
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
-    void give_connected(Connection& connection, Token number, const DeviceName& device, const TurnTime& time);
+    void give_connected(Connection& connection, Token number, const TurnTime& time);
     void note_given() {
         events_given_.increment();
         ++given_;

@@ -26,8 +26,16 @@ void Pipeline::know_devices(DeviceSurroundings around) {
     });
 }
 
+void Pipeline::on_certified(Connection& connection, Token number, std::string_view id) {
+    devices_.certify(connection, number, id);
+}
+
+/// Where certificates say who is who, a hello without one is nothing.
 Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMark token) {
     Connection& connection = arrival.connection;
+    if (arrival.device != nullptr && arrival.device->id != hello.id) {
+        return deny(arrival, "its hello says another id than its certificate");
+    }
     connection.last_item = arrival.time.tick;
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
     if (greeted == Devices::Greeted::denied)
@@ -35,7 +43,7 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
     arrival.device = devices_.find(arrival.number);
     const Device& device = *arrival.device;
     if (connection.untold) {
-        give_connected(connection, arrival.number, device.name(), arrival.time);
+        give_connected(connection, arrival.number, arrival.time);
     } else {
         note_given();
         events_->on_identified({.conn = {run_, arrival.number},
@@ -96,7 +104,8 @@ bool Pipeline::may_stay(const Connection& connection, Token number) {
     const auto& tokens = listeners_[connection.listener].tokens;
     const Device* device = connection.named ? devices_.find(number) : nullptr;
     if (tokens == nullptr || device == nullptr) return true;  // who has said nothing yet has ten seconds for it
-    return tokens->has(device->id, device->token);
+    const bool certified = device->token == 0;
+    return certified || tokens->has(device->id, device->token);
 }
 
 /// Of a device that numbers its items: the table of docs/PROTOCOL.md, row by row.

@@ -62,10 +62,14 @@ TlsOutcome TlsSession::check_resumed() noexcept {
 }
 
 TlsOutcome TlsSession::read(std::span<char> into) noexcept {
+    if (read_end_.step != TlsStep::done) return read_end_;
     ERR_clear_error();
     std::size_t bytes = 0;
     const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &bytes);
-    return result == 1 ? TlsOutcome{.step = TlsStep::done, .bytes = bytes} : judge(result);
+    if (result == 1) return {.step = TlsStep::done, .bytes = bytes};
+    const TlsOutcome outcome = judge(result);
+    if (outcome.step != TlsStep::want_read && outcome.step != TlsStep::want_write) read_end_ = outcome;
+    return outcome;
 }
 
 TlsOutcome TlsSession::write(std::string_view bytes) noexcept {

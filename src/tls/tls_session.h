@@ -47,7 +47,8 @@ public:
         : ssl_(std::move(ssl)), context_(std::move(context)) {}
 
     [[nodiscard]] TlsOutcome handshake() noexcept;
-    /// One record's worth at most: more may be there, in the socket or decrypted; read until `want_read`.
+    /// One record's worth at most: more may be there, in the socket or decrypted; read until `want_read`. An end is
+    /// told again whenever asked.
     [[nodiscard]] TlsOutcome read(std::span<char> into) noexcept;
     [[nodiscard]] TlsOutcome write(std::string_view bytes) noexcept;
     /// Says close_notify, as far as the socket takes it at once.
@@ -64,6 +65,7 @@ private:
 
     SslPtr ssl_;
     std::shared_ptr<const TlsContext> context_;  // the SSL's own points to it
+    TlsOutcome read_end_;                        // done: reading has not come to its end yet
 };
 
 }  // namespace holdfast

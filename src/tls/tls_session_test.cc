@@ -160,6 +160,7 @@ TEST_F(TlsSessionTest, CloseNotifyAndABareFinAreToldApart) {
     client_.reset();
     there_.reset();
     EXPECT_EQ(session_->read(into).step, TlsStep::truncated);
+    EXPECT_EQ(session_->read(into).step, TlsStep::truncated) << "once more";
 }
 
 TEST_F(TlsSessionTest, TheFarewellIsACloseNotify) {

@@ -1,0 +1,174 @@
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "conn/shard.h"
+
+namespace holdfast {
+
+namespace {
+
+// Handshakes are dear: 0.2 ms of a core with ECDSA, 1 ms with RSA 2048. So many steps and the turn goes on, so that
+// those who are in are served while a fleet comes back (docs/PERFORMANCE.md).
+constexpr int handshake_steps_a_turn = 4;
+constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connection
+
+}  // namespace
+
+/// False: it is over already. The first byte has arrived: who connects and says nothing costs no session.
+bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
+    if (!has_arrived(connection)) return false;
+    if (!admission_.handshakes().take()) {
+        turn_away(connection, RefusedBy::max_handshakes);
+        return false;
+    }
+    preamble.shaking = true;
+    preamble.bare = false;
+    listener_counters_[connection.listener]->handshakes.increment();
+    auto session = TlsSession::begin(policy_of(connection).tls, connection.fd);
+    if (session == nullptr) {
+        close(connection, CloseReason::out_of_memory, "no memory for a TLS session");
+        return false;
+    }
+    tls_.put(connection.fd, std::move(session));
+    connection.encrypted = true;
+    return true;
+}
+
+void Shard::shake_later(Connection& connection, Preamble& preamble) {
+    if (std::exchange(preamble.queued, true)) return;
+    handshakes_.push_back(registry_.number_of(connection));
+}
+
+/// In the order in which their bytes came; whoever has run out of time meanwhile costs nothing any more.
+void Shard::step_handshakes() {
+    for (int left = handshake_steps_a_turn; left > 0 && !handshakes_.empty();) {
+        const Token number = handshakes_.front();
+        handshakes_.pop_front();
+        Connection* connection = registry_.find(number);
+        if (connection == nullptr) continue;
+        --left;
+        shake(*connection);
+    }
+}
+
+void Shard::shake(Connection& connection) {
+    Preamble& preamble = *preambles_.find(registry_.number_of(connection));
+    preamble.queued = false;
+    if (!preamble.shaking && !begin_handshake(connection, preamble)) return;
+    TlsSession& session = tls_.of(connection.fd);
+    const TlsOutcome outcome = session.handshake();
+    switch (outcome.step) {
+        case TlsStep::done:
+            return finish_handshake(connection, session);
+        case TlsStep::want_read:
+            return;
+        case TlsStep::want_write:
+            return wake_for_write(connection);
+        case TlsStep::closed:
+        case TlsStep::truncated:
+            return end_by_kernel(connection, 0, IoPhase::read, "in the middle of the TLS handshake");
+        case TlsStep::broken:
+        case TlsStep::failed:
+            return end_by_tls(connection, outcome);
+    }
+}
+
+void Shard::finish_handshake(Connection& connection, const TlsSession& session) {
+    Preamble& preamble = *preambles_.find(registry_.number_of(connection));
+    preamble.shaking = false;
+    admission_.handshakes().give_back();
+    ListenerCounters& counters = *listener_counters_[connection.listener];
+    counters.handshakes.decrement();
+    (session.facts().resumed ? counters.handshakes_resumed : counters.handshakes_full).increment();
+    counters.handshake.observe(std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - preamble.began));
+    connection.under_watch = true;  // its last words to the device may be unacknowledged
+    if (const std::string id = session.device_id(); !id.empty()) {
+        handler_.on_certified(connection, registry_.number_of(connection), id);
+    }
+    open(connection);
+}
+
+/// As read(), but that what is short does not mean that nothing is left: a record may be decrypted already.
+void Shard::read_encrypted(Connection& connection, ReadUntil until) {
+    if (connection.throttled && until == ReadUntil::short_read) return;
+    TlsSession& session = tls_.of(connection.fd);
+    for (int window = 0; window < windows_a_turn; ++window) {
+        if (!reading_allowed()) break;
+        const std::span<char> landing = buffer_.landing();
+        std::size_t arrived = 0;
+        TlsOutcome outcome;
+        do {
+            outcome = session.read(landing.subspan(arrived));
+            arrived += outcome.bytes;
+        } while (outcome.step == TlsStep::done && arrived < landing.size());
+        if (arrived > 0 && !take(connection, arrived)) return;
+        if (outcome.step != TlsStep::done) return end_by_tls(connection, outcome);
+    }
+    read_later(connection);
+}
+
+/// What a session says when there is no more: often that there will be.
+void Shard::end_by_tls(Connection& connection, const TlsOutcome& outcome) {
+    const int pending = connection.pending_error;
+    switch (outcome.step) {
+        case TlsStep::want_write:
+            wake_for_write(connection);
+            [[fallthrough]];
+        case TlsStep::done:
+        case TlsStep::want_read:
+            if (pending != 0) end_by_kernel(connection, pending, IoPhase::write);
+            return;
+        case TlsStep::closed:
+            return end_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read);
+        case TlsStep::truncated:
+            return end_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read,
+                                 "without the close_notify of TLS: its last bytes may be missing");
+        case TlsStep::broken:
+            return end_by_kernel(connection, pending != 0 ? pending : outcome.error,
+                                 pending != 0 ? IoPhase::write : IoPhase::read);
+        case TlsStep::failed:
+            return close(connection, CloseReason::tls_failed, outcome.detail);
+    }
+}
+
+/// The poller says once when there is room to write.
+void Shard::wake_for_write(Connection& connection) {
+    const Token number = registry_.number_of(connection);
+    if (const int error = reactor_.poller().modify(connection.fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET, number);
+        error != 0) {
+        end_by_kernel(connection, error, IoPhase::register_);
+    }
+}
+
+/// As send(2) without a signal.
+ssize_t Shard::put(Connection& connection, std::string_view bytes) {
+    if (connection.encrypted) return put_encrypted(connection, bytes);
+    return ::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
+
+/// What is not taken must come again with the same bytes in front.
+ssize_t Shard::put_encrypted(Connection& connection, std::string_view bytes) {
+    TlsSession& session = tls_.of(connection.fd);
+    std::size_t taken = 0;
+    while (taken < bytes.size()) {
+        const TlsOutcome outcome = session.write(bytes.substr(taken));
+        taken += outcome.bytes;
+        if (outcome.step == TlsStep::done) continue;
+        const bool waits = outcome.step == TlsStep::want_read || outcome.step == TlsStep::want_write;
+        if (waits && taken > 0) break;
+        if (outcome.step == TlsStep::failed) close(connection, CloseReason::tls_failed, outcome.detail);
+        errno = waits ? EAGAIN : outcome.step == TlsStep::broken ? outcome.error : EPIPE;
+        return -1;
+    }
+    return static_cast<ssize_t>(taken);
+}
+
+void Shard::end_encryption(Connection& connection, const Death& death) {
+    const ReasonKind kind = kind_of(death.reason);
+    if (kind != ReasonKind::peer && kind != ReasonKind::network) tls_.of(connection.fd).farewell();
+    tls_.end(connection.fd);
+}
+
+}  // namespace holdfast
