@@ -104,6 +104,7 @@ struct Notice {
     enum class Kind : std::uint8_t {
         accept_paused,
         accept_resumed,
+        certificate,    ///< something of a listener's TLS files has expired
         plan_in_force,  ///< a changed `detect_within` holds for every connection that was there
     };
     Kind kind{};

@@ -130,6 +130,28 @@ void add_durations(Families& out, const ServerStatus& status) {
                                MetricType::Counter, [](const ListenerStatus& l) { return l.found_late; }));
 }
 
+/// Of listeners with TLS only.
+void add_tls(Families& out, const ServerStatus& status) {
+    Family handshakes("tls_handshakes_total", "TLS handshakes that came to an end, by how.", MetricType::Counter);
+    Family under_way("tls_handshakes", "TLS handshakes under way now.", MetricType::Gauge);
+    Family took("tls_handshake_seconds", "From accept to the end of a TLS handshake that was good.",
+                MetricType::Histogram);
+    Family expiry("tls_certificate_expiry_timestamp_seconds", "Until when the listener's certificate is good.",
+                  MetricType::Gauge);
+    for (const ListenerStatus& l : status.listeners) {
+        if (!l.tls_good_until) continue;
+        handshakes.put(l.handshakes_full, {{"listener", l.name}, {"outcome", "full"}});
+        handshakes.put(l.handshakes_resumed, {{"listener", l.name}, {"outcome", "resumed"}});
+        handshakes.put(l.handshakes_failed, {{"listener", l.name}, {"outcome", "failed"}});
+        under_way.put(l.handshakes, {{"listener", l.name}});
+        took.put(l.handshake, {{"listener", l.name}});
+        expiry.put(static_cast<std::uint64_t>(
+                       std::chrono::floor<std::chrono::seconds>(*l.tls_good_until).time_since_epoch().count()),
+                   {{"listener", l.name}});
+    }
+    for (Family* each : {&handshakes, &under_way, &took, &expiry}) out.push_back(std::move(*each).take());
+}
+
 void add_items(Families& out, const ServerStatus& status) {
     out.push_back(per_listener(status, "items_total", "Items decoded.", MetricType::Counter,
                                [](const ListenerStatus& l) { return l.items; }));
@@ -293,6 +315,7 @@ std::string render_metrics(const MetricsParts& parts) {
     Families families;
     add_connections(families, parts.status);
     add_durations(families, parts.status);
+    add_tls(families, parts.status);
     add_items(families, parts.status);
     add_identity(families, parts.status);
     add_gateway(families, parts.status);

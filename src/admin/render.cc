@@ -75,6 +75,10 @@ std::string render_connection(const ConnectionDetail& detail) {
     json.field("unfinished_item_bytes", detail.unfinished_item_bytes);
     json.field("downlink_queue_bytes", detail.downlink_queue_bytes).key("evidence");
     write_evidence_object(json, detail.evidence);
+    if (!detail.tls_version.empty()) {
+        json.key("tls").begin_object().field("version", detail.tls_version).field("cipher", detail.tls_cipher);
+        json.field("resumed", detail.tls_resumed).end_object();
+    }
     json.field("detect_within_ms", detail.plan.detect_within.count()).key("plan");
     write_plan_object(json, detail.plan);
     json.end_object();

@@ -64,10 +64,19 @@ void write_detection(JsonWriter& json, const LivenessPlan& plan) {
     write_plan_object(json, plan);
 }
 
+void write_tls(JsonWriter& json, const ListenerStatus& listener) {
+    if (!listener.tls_good_until) return;
+    json.key("tls").begin_object().field("handshakes", listener.handshakes);
+    json.field("full", listener.handshakes_full).field("resumed", listener.handshakes_resumed);
+    json.field("failed", listener.handshakes_failed);
+    json.field("certificate_good_until", render_time(*listener.tls_good_until)).end_object();
+}
+
 void write_listener(JsonWriter& json, const ListenerStatus& listener) {
     json.begin_object().field("name", listener.name).field("address", to_string(listener.bound));
     json.field("accept_paused", listener.accept_paused);
     write_counters(json, listener);
+    write_tls(json, listener);
     write_detection(json, listener.plan);
     json.end_object();
 }

@@ -111,7 +111,7 @@ ServerConfig Daemon::server_config(const DaemonConfig& from) {
     config.observed = true;
     config.canaries = from.alarm.suspicion;
     config.on_notice = [this](const Notice& notice) {
-        if (notice.kind == Notice::Kind::accept_paused) {
+        if (notice.kind == Notice::Kind::accept_paused || notice.kind == Notice::Kind::certificate) {
             log_.warn(notice.message, {{"listener", notice.listener}});
         } else {
             log_.info(notice.message, {{"listener", notice.listener}});

@@ -12,6 +12,7 @@
 #include "base/printable.h"
 #include "base/units.h"
 #include "config/sink_check.h"
+#include "config/tls_check.h"
 
 namespace holdfast {
 namespace {
@@ -82,6 +83,7 @@ std::vector<Violation> find_violations(const DaemonConfig& config) {
     check_sink(config, out);
     check_admin(config, out);
     check_alarm(config.alarm, out);
+    check_tls_files(config.server, out);
     return out;
 }
 
@@ -90,6 +92,7 @@ std::vector<Violation> find_warnings(const DaemonConfig& config) {
     for (std::size_t i = 0; i < config.server.listeners.size(); ++i) {
         warn_of_liveness(config.server.listeners[i], i, out);
     }
+    warn_of_tls_files(config.server, out);
     const auto admin = parse_endpoint(config.admin.address);
     if (admin && !is_loopback(admin.value().address)) {
         out.push_back(

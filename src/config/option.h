@@ -33,7 +33,7 @@ using Ref = T& (*)(Target);
 using Place = std::variant<Ref<std::string>, Ref<std::vector<std::string>>, Ref<bool>, Ref<int>, Ref<unsigned>,
                            Ref<std::uint16_t>, Ref<std::size_t>, Ref<std::chrono::milliseconds>,
                            Ref<std::optional<std::chrono::milliseconds>>, Ref<Framing>, Ref<ProxyProtocol>,
-                           Ref<SinkType>, Ref<LogLevel>, Ref<LogFormat>>;
+                           Ref<TlsClient>, Ref<TlsId>, Ref<SinkType>, Ref<LogLevel>, Ref<LogFormat>>;
 
 /// One row of the option table: reading, checking, printing, the flags and docs/CONFIG.md all come from it.
 struct Option {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -275,6 +276,15 @@ const auto rows_before_the_sink = std::to_array<Option>({
      .most = per_second.most,
      .zero = "no limit",
      .help = "of one connection; what is beyond waits in the kernel; 0: no limit"},
+    {.section = Section::limits,
+     .name = "max_handshakes",
+     .type = OptionType::count,
+     .place = [](Target t) -> std::size_t& { return t.daemon.server.limits.max_handshakes; },
+     .default_text = "1024",
+     .least = max_connections.least,
+     .most = max_connections.most,
+     .zero = "no limit",
+     .help = "of TLS under way at once, of all listeners; more are turned away; 0: no limit"},
 });
 
 const auto rows_behind_the_sink = std::to_array<Option>({
@@ -354,6 +364,9 @@ constexpr std::array<std::string_view, 9> section_names{"",      "listener", "it
 
 std::vector<Option> put_together() {
     std::vector<Option> table(rows_before_the_sink.begin(), rows_before_the_sink.end());
+    const auto behind_listeners =
+        std::find_if(table.begin(), table.end(), [](const Option& row) { return row.section == Section::item; });
+    table.insert(behind_listeners, tls_rows().begin(), tls_rows().end());
     for (const auto rows : {sink_rows(), fleet_rows(), std::span<const Option>(rows_behind_the_sink)}) {
         table.insert(table.end(), rows.begin(), rows.end());
     }

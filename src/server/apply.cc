@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -87,6 +88,7 @@ private:
     [[nodiscard]] std::optional<Error> open(RunningListener next);
     [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
     void report_tokens(const RunningListener& before, const RunningListener& next);
+    [[nodiscard]] std::optional<Error> renew_certificates(RunningListener& next);
     void change(RunningListener next, std::vector<UniqueFd> sockets);
     [[nodiscard]] PlanChange::Done report_plan(const ListenerConfig& config) const;
     void prepare_removed();
@@ -102,6 +104,14 @@ private:
     ApplyReport report_;
     std::vector<std::shared_ptr<ReactorPart>> to_reactors_;
 };
+
+std::string day_text(EventTime time) {
+    const std::chrono::year_month_day day{std::chrono::floor<std::chrono::days>(time)};
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%d-%02u-%02u", static_cast<int>(day.year()),
+                  static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
+    return text.data();
+}
 
 const RunningListener* Application::find(std::string_view name) const {
     for (const RunningListener& listener : before_->listeners) {
@@ -160,9 +170,12 @@ std::optional<Error> Application::prepare_new(const ListenerConfig& config) {
         return Error{"listener " + in_quotes(config.name) +
                      ": connections of removed listeners still hold all numbers: try again when they have ended"};
     }
+    auto tls = load_tls(config);
+    if (!tls) return tls.error();
     RunningListener next;
     next.number = *number;
     next.config = config;
+    next.tls = std::move(tls).value();
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
         next.counters.push_back(std::make_shared<ListenerCounters>());
     }
@@ -178,8 +191,17 @@ std::optional<Error> Application::prepare_back(const RunningListener& before, co
                      std::to_string(before.connections()) +
                      " connections with another framing or proxy_protocol have not ended yet: try again in a moment"};
     }
+    if (!before.gone() && before.config.tls.enabled() != config.tls.enabled()) {
+        return Error{"listener " + in_quotes(config.name) + " was removed, and " +
+                     std::to_string(before.connections()) +
+                     (before.config.tls.enabled() ? " connections with TLS" : " connections without TLS") +
+                     " have not ended yet: try again in a moment"};
+    }
+    auto tls = load_tls(config);
+    if (!tls) return tls.error();
     RunningListener next = before;
     next.config = config;
+    next.tls = std::move(tls).value();
     next.leaving = false;
     return open(std::move(next));
 }
@@ -210,6 +232,7 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
     if (!tokens) return tokens.error();
     next.tokens = std::move(tokens).value();
     report_tokens(before, next);
+    if (auto error = renew_certificates(next)) return error;
     if (report_.applied.size() == lines &&
         before_->config.limits.downlink_queue == wanted_.limits.downlink_queue) {  // the reactors need not hear of it
         next_.listeners.push_back(std::move(next));
@@ -241,6 +264,19 @@ void Application::report_tokens(const RunningListener& before, const RunningList
     report_.applied.push_back("tokens of listener " + in_quotes(next.config.name) + ": " +
                               gone_from(*next.tokens, *before.tokens) + " added, " +
                               gone_from(*before.tokens, *next.tokens) + " revoked");
+}
+
+/// The files may say something else under the same names. If they do not, the tickets that devices hold stay good.
+std::optional<Error> Application::renew_certificates(RunningListener& next) {
+    auto loaded = load_tls(next.config);
+    if (!loaded) return loaded.error();
+    const auto fresh = std::move(loaded).value();
+    if (fresh == nullptr || fresh->digest() == next.tls->digest()) return std::nullopt;
+    next.tls = fresh;
+    report_.applied.push_back("TLS files of listener " + in_quotes(next.config.name) +
+                              ": read anew, for new handshakes; the certificate is good until " +
+                              day_text(fresh->good_until()));
+    return std::nullopt;
 }
 
 void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {

@@ -20,6 +20,8 @@ std::string text_of(const std::vector<std::string>& values) {
     for (const std::string& value : values) text += (text.empty() ? "" : ", ") + in_quotes(value);
     return "[" + text + "]";
 }
+std::string text_of(TlsClient value) { return std::string(to_string(value)); }
+std::string text_of(TlsId value) { return std::string(to_string(value)); }
 std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(const std::string& value) { return in_quotes(value); }
 template <typename T>
@@ -66,6 +68,20 @@ private:
     ApplyReport& out_;
 };
 
+/// A listener is plain or has TLS for its life.
+void report_tls(const TlsConfig& running, const TlsConfig& wanted, Lines& lines) {
+    if (running.enabled() != wanted.enabled()) {
+        return lines.restart("tls_certificate", running.certificate, wanted.certificate);
+    }
+    lines.live("tls_certificate", running.certificate, wanted.certificate);
+    lines.live("tls_key", running.key, wanted.key);
+    lines.live("tls_client", running.client, wanted.client);
+    lines.live("tls_client_ca", running.client_ca, wanted.client_ca);
+    lines.live("tls_client_crl", running.client_crl, wanted.client_crl);
+    lines.live("tls_id", running.id, wanted.id);
+    lines.live("ids_file", running.ids_file, wanted.ids_file);
+}
+
 }  // namespace
 
 void report_differences(const ServerConfig& running, const ServerConfig& wanted, ApplyReport& out) {
@@ -82,6 +98,7 @@ void report_differences(const ServerConfig& running, const ServerConfig& wanted,
                 wanted.limits.max_connections_per_prefix);
     limits.live("accept_rate", running.limits.accept_rate, wanted.limits.accept_rate);
     limits.size("buffer_budget", running.limits.buffer_budget, wanted.limits.buffer_budget);
+    limits.live("max_handshakes", running.limits.max_handshakes, wanted.limits.max_handshakes);
     limits.restart("items_per_second", running.limits.items_per_second, wanted.limits.items_per_second);
     limits.restart_size("bytes_per_second", running.limits.bytes_per_second, wanted.limits.bytes_per_second);
     Lines item(" in [item]", out);
@@ -106,6 +123,7 @@ void report_differences(const ListenerConfig& running, const ListenerConfig& wan
     } else {
         lines.restart("proxy_protocol", running.proxy_protocol, wanted.proxy_protocol);
     }
+    report_tls(running.tls, wanted.tls, lines);
     lines.restart("framing", running.framing, wanted.framing);
     lines.restart("reuse_port", running.reuse_port, wanted.reuse_port);
     lines.restart("acks", running.acks, wanted.acks);
@@ -128,6 +146,7 @@ ListenerConfig without_restart(const ListenerConfig& running, ListenerConfig wan
     wanted.acks = running.acks;
     if (wanted.proxy_protocol != running.proxy_protocol) wanted.trusted_proxies = running.trusted_proxies;
     wanted.proxy_protocol = running.proxy_protocol;
+    if (wanted.tls.enabled() != running.tls.enabled()) wanted.tls = running.tls;
     return wanted;
 }
 

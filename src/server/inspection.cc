@@ -60,4 +60,20 @@ std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run) 
     });
 }
 
+ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row) {
+    ConnectionDetail detail{.row = std::move(row),
+                            .evidence = {},
+                            .unfinished_item_bytes = connection.unfinished ? connection.unfinished->size : 0,
+                            .downlink_queue_bytes = connection.downlink ? connection.downlink->waiting() : 0,
+                            .plan = shard.policy_of(connection).plan};
+    if (const auto facts = read_tcp_facts(connection.fd)) detail.evidence = facts->evidence;
+    if (connection.encrypted) {
+        const TlsFacts facts = shard.tls_of(connection).facts();
+        detail.tls_version = facts.version;
+        detail.tls_cipher = facts.cipher;
+        detail.tls_resumed = facts.resumed;
+    }
+    return detail;
+}
+
 }  // namespace holdfast

@@ -18,4 +18,7 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 [[nodiscard]] std::vector<CensusEntry> take_census(const Workers& workers);
 [[nodiscard]] std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run);
 
+/// On its shard's thread.
+[[nodiscard]] ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row);
+
 }  // namespace holdfast

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/printable.h"
 #include "conn/registry.h"
 
 namespace holdfast {
@@ -37,8 +38,34 @@ ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
             .proxy_protocol = config.proxy_protocol,
             .authenticates = tokens != nullptr,
             .trusted_proxies = prefixes_of(config.trusted_proxies),
+            .tls = tls,
             .plan_since = {},
             .deadlines_since = {}};
+}
+
+Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config) {
+    if (!config.tls.enabled()) return std::shared_ptr<const TlsContext>();
+    auto loaded = TlsContext::load(config.tls);
+    if (const auto* fault = std::get_if<TlsFault>(&loaded)) {
+        return Error{"listener " + in_quotes(config.name) + ": " + fault->message};
+    }
+    return std::get<std::shared_ptr<const TlsContext>>(std::move(loaded));
+}
+
+Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound) {
+    Running running{.config = std::move(config), .listeners = {}};
+    for (std::size_t i = 0; i < bound.size(); ++i) {
+        RunningListener& listener = running.listeners.emplace_back();
+        listener.number = static_cast<std::uint8_t>(i);
+        listener.config = running.config.listeners[i];
+        listener.plan = bound[i].plan;
+        listener.tokens = bound[i].tokens;
+        listener.bound = bound[i].address;
+        auto tls = load_tls(listener.config);
+        if (!tls) return tls.error();
+        listener.tls = std::move(tls).value();
+    }
+    return running;
 }
 
 std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now) {
@@ -51,6 +78,7 @@ std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now) {
         status.removed = listener.leaving;
         status.bound = listener.bound;
         status.plan = listener.plan;
+        if (listener.tls != nullptr) status.tls_good_until = listener.tls->good_until();
         for (const auto& each : listener.counters) each->add_to(status);
     }
     return all;

@@ -8,11 +8,14 @@
 #include <vector>
 
 #include <holdfast/config.h>
+#include <holdfast/result.h>
 #include <holdfast/server.h>
 
 #include "base/clock.h"
 #include "conn/counters.h"
 #include "conn/policy.h"
+#include "server/listeners.h"
+#include "tls/tls_context.h"
 #include "tokens/token_set.h"
 
 namespace holdfast {
@@ -26,6 +29,7 @@ struct RunningListener {
     Endpoint bound;                                           ///< with the port that the kernel chose
     std::vector<Endpoint> before;                             ///< where it was; connections from then may live on
     std::vector<std::shared_ptr<ListenerCounters>> counters;  ///< by reactor
+    std::shared_ptr<const TlsContext> tls = nullptr;          ///< of new handshakes
     bool leaving = false;                                     ///< removed: it accepts nobody any more
     SteadyTime listed_until;                                  ///< if removed
 
@@ -63,6 +67,12 @@ private:
     mutable std::mutex mutex_;
     Snapshot now_;  // guarded by mutex_
 };
+
+/// What runs first, of a configuration whose listeners are bound.
+[[nodiscard]] Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound);
+
+/// The listener's files, loaded; null if it is plain.
+[[nodiscard]] Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config);
 
 /// The figures of every listener that is listed.
 [[nodiscard]] std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now);

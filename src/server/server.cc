@@ -46,22 +46,6 @@ std::uint32_t table_capacity(const LimitsConfig& limits) {
     return static_cast<std::uint32_t>(std::min<std::size_t>(most, Registry::max_connections));
 }
 
-Running first_running(ServerConfig config, const std::vector<BoundListener>& bound) {
-    Running running{.config = std::move(config), .listeners = {}};
-    for (std::size_t i = 0; i < bound.size(); ++i) {
-        running.listeners.push_back({.number = static_cast<std::uint8_t>(i),
-                                     .config = running.config.listeners[i],
-                                     .plan = bound[i].plan,
-                                     .tokens = bound[i].tokens,
-                                     .bound = bound[i].address,
-                                     .before = {},
-                                     .counters = {},
-                                     .leaving = false,
-                                     .listed_until = {}});
-    }
-    return running;
-}
-
 }  // namespace
 
 /// The parts, in the order in which they depend on each other; destroyed in the opposite order.
@@ -83,6 +67,7 @@ public:
 
     [[nodiscard]] std::optional<Error> start(unsigned reactors, std::vector<BoundListener> bound,
                                              const HandlerFactory& make_handler);
+    void tell_of_certificates();
     void introduce(Worker& worker);
     void supersede(Token former, std::function<void()> done);
     void drain_until(SteadyTime deadline) {
@@ -162,6 +147,16 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
     for (const auto& worker : workers_) introduce(*worker);
     for (unsigned i = 0; i < reactors; ++i) workers_[i]->start(i);
     return std::nullopt;
+}
+
+void Server::Impl::tell_of_certificates() {
+    const auto running = running_.get();
+    for (const RunningListener& listener : running->listeners) {
+        if (listener.tls == nullptr) continue;
+        for (const std::string& warning : listener.tls->warnings()) {
+            notices_.tell({Notice::Kind::certificate, listener.config.name, warning});
+        }
+    }
 }
 
 /// Before it runs: so that its devices may say who they are.
@@ -273,7 +268,10 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     if (!bound) return bound.error();
     grow_descriptor_table(bound.value().front().sockets.front().get(),
                           std::min(effective_max_connections(config.limits) + other_descriptors, descriptors_at_once));
-    auto impl = std::make_unique<Impl>(first_running(std::move(config), bound.value()));
+    auto first = first_running(std::move(config), bound.value());
+    if (!first) return first.error();
+    auto impl = std::make_unique<Impl>(std::move(first).value());
+    impl->tell_of_certificates();
     if (auto error = impl->start(reactors, std::move(bound).value(), make_handler)) return *error;
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
@@ -314,16 +312,10 @@ ConnectionPage Server::list(const ConnectionQuery& query) const {
 
 std::optional<ConnectionDetail> Server::show(ConnectionId id) const {
     using Answer = std::optional<ConnectionDetail>;
-    return impl_->ask_connection<Answer>(
-        id, std::nullopt, [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
-            ConnectionDetail detail{.row = impl_->row_of(connection, shard),
-                                    .evidence = {},
-                                    .unfinished_item_bytes = connection.unfinished ? connection.unfinished->size : 0,
-                                    .downlink_queue_bytes = connection.downlink ? connection.downlink->waiting() : 0,
-                                    .plan = shard.policy_of(connection).plan};
-            if (const auto facts = read_tcp_facts(connection.fd)) detail.evidence = facts->evidence;
-            reply(std::move(detail));
-        });
+    return impl_->ask_connection<Answer>(id, std::nullopt,
+                                         [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
+                                             reply(detail_of(connection, shard, impl_->row_of(connection, shard)));
+                                         });
 }
 
 std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) {

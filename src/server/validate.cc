@@ -51,6 +51,7 @@ public:
         }
         report("item_deadline", outside(listener_.item_deadline, bounds::item_deadline, format_duration));
         report("max_bad_items", outside(std::size_t{listener_.max_bad_items}, bounds::max_bad_items, format_count));
+        check_tls(listener_.tls);
         report("backlog", outside(as_count(listener_.backlog), bounds::backlog, format_count));
         check_proxies();
     }
@@ -77,6 +78,32 @@ private:
                wanted ? "with proxy_protocol it must name the proxies, for nobody else is let in: write e.g. "
                         "[\"10.0.0.0/8\"]"
                       : "it is of no use without proxy_protocol: write \"v1\" or \"v2\" there, or remove it");
+    }
+
+    /// Which keys go together; the files are another matter.
+    void check_tls(const TlsConfig& tls) {
+        const auto need = [&](bool missing, std::string_view option, const char* what) {
+            if (missing) add(option, in_listener() + std::string(option) + " is not set: " + what);
+        };
+        const auto alone = [&](const std::string& value, std::string_view option, const char* what) {
+            if (!value.empty()) add(option, in_listener() + std::string(option) + " is set, but " + what);
+        };
+        if (tls.enabled()) {
+            need(tls.key.empty(), "tls_key", "name the file with the key of tls_certificate");
+        } else {
+            alone(tls.key, "tls_key", "there is no tls_certificate: name both files or neither");
+            if (tls.client != TlsClient::off) {
+                add("tls_client", in_listener() + "tls_client needs TLS: name the files tls_certificate and tls_key");
+                return;
+            }
+        }
+        if (tls.client != TlsClient::off) {
+            return need(tls.client_ca.empty(), "tls_client_ca", "name the file with the authorities of the devices");
+        }
+        constexpr const char* unasked = "devices are not asked for certificates: set tls_client";
+        alone(tls.client_ca, "tls_client_ca", unasked);
+        alone(tls.client_crl, "tls_client_crl", unasked);
+        alone(tls.ids_file, "ids_file", unasked);
     }
 
     void report(std::string_view option, const std::optional<std::string>& complaint) {
@@ -177,6 +204,7 @@ void check_rest(const ServerConfig& config, Violations& out) {
     }
     report("limits", "items_per_second", outside(limits.items_per_second, bounds::per_second, format_count));
     report("limits", "bytes_per_second", outside(limits.bytes_per_second, bounds::per_second, format_size));
+    report("limits", "max_handshakes", outside(limits.max_handshakes, bounds::max_connections, format_count));
     report("", "reactors", outside(std::size_t{config.reactors}, bounds::reactors, format_count));
     report("", "drain_time", outside(config.drain_time, bounds::drain_time, format_duration));
     report("", "closed_history", outside(config.closed_history, bounds::closed_history, format_count));
