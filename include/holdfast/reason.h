@@ -37,7 +37,7 @@ enum class CloseReason : std::uint8_t {
 /// Who or what a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
-inline constexpr std::size_t close_reason_count = 20;
+inline constexpr std::size_t close_reason_count = 21;
 
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;

@@ -129,7 +129,7 @@ public:
 
     /// It must prove which device it is, and has not done so yet.
     [[nodiscard]] bool is_stranger(const Connection& connection) const {
-        return connection.preamble || (policy_of(connection).authenticates && !connection.named);
+        return is_opening(connection) || (policy_of(connection).authenticates && !connection.named);
     }
     /// Ends what Taken::hold began: what was kept is offered again, and reading goes on.
     void release(Connection& connection);

@@ -46,7 +46,7 @@ void Shard::look_at(Connection& connection) {
     if (connection.untold && time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
         handler_.on_still_untold(connection, registry_.number_of(connection), time());
     }
-    if (policy.authenticates && !connection.named && !connection.preamble &&
+    if (policy.authenticates && !connection.named && !is_opening(connection) &&
         time().tick.since(connection.opened) > ListenerPolicy::name_deadline) {
         return close(connection, CloseReason::unauthenticated, "no hello with a token came within 10 s");
     }

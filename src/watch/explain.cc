@@ -9,7 +9,19 @@ namespace holdfast {
 namespace {
 
 /// What the reasons of a drop have in common.
-enum class Theme : std::uint8_t { silent, unreachable, reset, closed, stalled, idle, framing, memory, defect, mixed };
+enum class Theme : std::uint8_t {
+    silent,
+    unreachable,
+    reset,
+    closed,
+    stalled,
+    idle,
+    framing,
+    tls,
+    memory,
+    defect,
+    mixed
+};
 constexpr std::size_t theme_count = 10;
 
 /// Where the dead lie.
@@ -82,6 +94,10 @@ constexpr std::array verdicts{
     Verdict{Theme::framing, any, "another framing or format",
             "Devices of {} send what is not the listener's framing: most likely new firmware or another client.",
             "Compare what they send with the listener's framing; the detail of holdfast closed says what was wrong."},
+    Verdict{
+        Theme::tls, any, "a certificate",
+        "Devices of {} fail in TLS: most likely a certificate, theirs or the gateway's, has expired or was changed.",
+        "Look at the detail of holdfast closed, and until when the certificates on both sides are good."},
     Verdict{Theme::memory, any, "out of memory", "This process or its kernel had no memory for them.",
             "Look at memory limits, net.ipv4.tcp_mem and the size of what is buffered (holdfast doctor)."},
     Verdict{Theme::defect, any, "a defect of the gateway", "The gateway ended them by a fault of its own.",
@@ -113,6 +129,8 @@ Theme theme_of(CloseReason reason) {
         case CloseReason::too_many_bad_items:
         case CloseReason::proxy_header_invalid:
             return Theme::framing;
+        case CloseReason::tls_failed:
+            return Theme::tls;
         case CloseReason::out_of_memory:
         case CloseReason::shed:
             return Theme::memory;
