@@ -171,7 +171,7 @@ def test_the_certificate_says_who_it_is(pki, tmp_path):
                 assert gateway.closed(record).closed["reason"] == "superseded"
                 newer.sendall(b'{"hello":{"id":"device-2"}}\n')
                 closed = closed_of(gateway, name_of(newer))
-                assert closed["reason"] == "tls_failed" and "another id" in closed["detail"], closed
+                assert closed["reason"] == "unauthenticated" and "another id" in closed["detail"], closed
         assert "not in ids_file" in refused_with(gateway, client(pki, "device-2"))["detail"]
         assert "showed no certificate" in refused_with(gateway, client(pki))["detail"]
         assert not [record for record in gateway.events.by_peer.values() if record.id == "device-2"]
