@@ -12,8 +12,6 @@ std::string value_name(const Option& option) {
         case OptionType::text:
         case OptionType::texts:
             return option.name == "address" ? "ADDRESS:PORT" : "TEXT";
-        case OptionType::texts:
-            return "TEXT,...";
         case OptionType::boolean:
             return "";
         case OptionType::count:

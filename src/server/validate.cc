@@ -97,6 +97,12 @@ private:
                 return;
             }
         }
+        if (tls.client == TlsClient::required) {
+            alone(listener_.tokens_file, "tokens_file",
+                  "tls_client is \"required\", so that nobody would be asked for a token: set it to \"optional\" for "
+                  "one or "
+                  "the other");
+        }
         if (tls.client != TlsClient::off) {
             return need(tls.client_ca.empty(), "tls_client_ca", "name the file with the authorities of the devices");
         }
