@@ -4,17 +4,20 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <semaphore>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "admin/admin_listener.h"
 #include "admin/feed_stream.h"
 #include "admin/http_front.h"
 #include "admin/request_stream.h"
@@ -27,60 +30,41 @@ namespace {
 constexpr std::size_t threads = 8;        // that answer; those that feed come on top, so that they take none away
 constexpr std::size_t most_aside = 32;    // requests that wait for events; on top as well
 constexpr std::size_t most_waiting = 64;  // clients without a thread; more are turned away
-constexpr int backlog = 1024;
 
-std::string system_error(std::string_view address, std::string_view what) {
-    return "cannot " + std::string(what) + " the admin address " + std::string(address) + ": " + std::strerror(errno);
-}
+/// Of the admin threads to those that hold devices: where processor time is short, looking waits, not the devices.
+constexpr int politeness = 10;
 
-Error bind_error(std::string_view address) {
-    const bool taken = errno == EADDRINUSE;
-    return Error{system_error(address, "listen on") + (taken ? "; another process has it" : "") +
-                 "; choose another with --admin or [admin] address"};
-}
-
-Result<UniqueFd> listen_on(std::string_view text, const Endpoint& endpoint) {
-    const SocketAddress address = to_socket_address(endpoint);
-    UniqueFd socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!socket.valid()) return Error{system_error(text, "make a socket for")};
-    const int on = 1;
-    // Not SO_REUSEPORT, which httplib would set: two gateways on one admin address must not both start.
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(socket.get(), address.get(), address.length) != 0) return bind_error(text);
-    if (::listen(socket.get(), backlog) != 0) return bind_error(text);
-    return socket;
-}
-
-Endpoint name_of(int socket) {
-    SocketAddress address;
-    ::getsockname(socket, address.get(), &address.length);
-    return to_endpoint(address);
-}
-
-bool is_loopback(const IpAddress& address) {
-    static const Prefix v4 = parse_prefix("127.0.0.0/8").value();
-    static const Prefix v6 = parse_prefix("::1").value();
-    return v4.contains(address) || v6.contains(address);
+void be_polite() {
+    static thread_local const int done = ::setpriority(PRIO_PROCESS, 0, politeness);  // of this thread: setpriority(2)
+    static_cast<void>(done);
 }
 
 }  // namespace
 
 class AdminServer::Impl {
 public:
-    Impl(UniqueFd listener, UniqueFd wake, ControlPlane& gateway, ApiOptions options)
+    Impl(AdminListener listener, UniqueFd wake, ControlPlane& gateway, ApiOptions options, DoorOptions door)
         : listener_(std::move(listener)),
           wake_(std::move(wake)),
-          bound_(name_of(listener_.get())),
+          secrets_(std::move(door.secrets)),
+          meter_(door.meter != nullptr ? *door.meter : own_meter_),
           // A body past max_message_bytes is the API's to refuse, unless it is absurd: any message fits twice.
-          gate_(2 * options.max_message_bytes, is_loopback(bound_.address)),
+          gate_({.max_body_bytes = 2 * options.max_message_bytes,
+                 .any_host = listener_.is_unix(),
+                 .hosts = std::move(door.hosts)}),
           api_(gateway, with_wait(std::move(options))),
-          front_(api_, gate_),
+          front_(api_, gate_, meter_, std::move(door.on_unauthorized)),
           workers_(threads + EventHub::most_subscribers + most_aside),
           acceptor_([this] { accept_all(); }) {}
 
     ~Impl() { stop(); }
 
-    [[nodiscard]] Endpoint address() const noexcept { return bound_; }
+    [[nodiscard]] Endpoint address() const noexcept { return listener_.address(); }
+
+    void change(DoorSecrets secrets) {
+        const std::lock_guard lock(mutex_);
+        secrets_ = std::move(secrets);
+    }
 
     void stop() {
         if (crowd_.stopping.exchange(true)) return;
@@ -88,17 +72,17 @@ public:
         [[maybe_unused]] const ssize_t woken = ::write(wake_.get(), &one, sizeof one);
         acceptor_.join();
         workers_.shutdown();
-        listener_.reset();
+        listener_.close();
     }
 
 private:
     void accept_all() {
         while (!crowd_.stopping) {
-            pollfd watched[] = {{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+            pollfd watched[] = {{listener_.descriptor(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
             ::poll(watched, 2, -1);
             if (watched[0].revents == 0) continue;
             SocketAddress peer;
-            UniqueFd client(::accept4(listener_.get(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            UniqueFd client(::accept4(listener_.descriptor(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (client.valid()) {
                 admit(std::move(client), to_endpoint(peer));
             } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
@@ -112,12 +96,22 @@ private:
         if (crowd_.waiting >= most_waiting) return turn_away(client.get());
         const int on = 1;
         ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        const auto tls = secrets().tls;
+        auto session = tls ? tls->begin() : nullptr;
+        if (tls && !session) return;  // no memory for it: closed, never spoken to in plain
         ++crowd_.waiting;
-        auto stream = std::make_shared<RequestStream>(std::move(client), peer, limits_, crowd_);
+        auto stream =
+            std::make_shared<RequestStream>(Wire(std::move(client), std::move(session)), peer, limits_, crowd_);
         workers_.enqueue([this, stream] {
+            be_polite();
             const auto feed = answer(*stream);
-            if (feed) serve_feed(stream->socket(), *feed, crowd_.stopping);
+            if (feed) serve_feed(stream->wire(), *feed, crowd_.stopping);
         });
+    }
+
+    [[nodiscard]] DoorSecrets secrets() {
+        const std::lock_guard lock(mutex_);
+        return secrets_;
     }
 
     /// One client at each place.
@@ -126,7 +120,7 @@ private:
         ++crowd_.serving;
         --crowd_.waiting;
         std::unique_ptr<EventHub::Subscription> feed;
-        if (!crowd_.stopping) feed = front_.serve(stream, crowd_);
+        if (!crowd_.stopping) feed = front_.serve(stream, crowd_, [this] { return secrets(); });
         --crowd_.serving;
         places_.release();
         return feed;
@@ -153,17 +147,22 @@ private:
         return true;
     }
 
-    static void turn_away(int client) {
-        const ApiAnswer busy = Api::error(503, "too_busy", "too many admin clients wait: ask again in a second");
-        const std::string text =
-            "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: " + busy.type +
-            "\r\nContent-Length: " + std::to_string(busy.body.size()) + "\r\n\r\n" + busy.body;
+    /// Under TLS there is no place for the handshake either: the connection ends without a word.
+    void turn_away(int client) {
+        meter_.count(AdminOutcome::turned_away);
+        if (secrets().tls) return;
+        ApiAnswer busy = Api::error(503, "too_busy", "too many admin clients wait: ask again in a second");
+        busy.headers.emplace_back("Retry-After", "1");
+        const std::string text = to_http(busy);
         ::send(client, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
 
-    UniqueFd listener_;
+    AdminListener listener_;
     UniqueFd wake_;
-    Endpoint bound_;
+    std::mutex mutex_;
+    DoorSecrets secrets_;  // guarded by mutex_
+    AdminMeter own_meter_;
+    AdminMeter& meter_;
     StreamLimits limits_;
     Crowd crowd_{.threads = threads};
     std::atomic<std::size_t> aside_ = 0;
@@ -175,15 +174,17 @@ private:
     std::thread acceptor_;
 };
 
-Result<std::unique_ptr<AdminServer>> AdminServer::start(std::string_view address, ControlPlane& gateway,
-                                                        ApiOptions options) {
-    const auto endpoint = parse_endpoint(address);
-    if (!endpoint) return Error{"the admin address is not one: " + endpoint.error().message};
-    auto listener = listen_on(address, endpoint.value());
+Result<std::unique_ptr<AdminServer>> AdminServer::start(std::string_view place, ControlPlane& gateway,
+                                                        ApiOptions options, DoorOptions door) {
+    auto listener = AdminListener::open(place);
     if (!listener) return listener.error();
     UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!wake.valid()) return Error{system_error(address, "make an eventfd for")};
-    auto impl = std::make_unique<Impl>(std::move(listener.value()), std::move(wake), gateway, std::move(options));
+    if (!wake.valid()) {
+        return Error{"cannot make an eventfd for the admin address " + std::string(place) + ": " +
+                     std::strerror(errno)};
+    }
+    auto impl = std::make_unique<Impl>(std::move(listener).value(), std::move(wake), gateway, std::move(options),
+                                       std::move(door));
     return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));
 }
 
@@ -191,6 +192,8 @@ AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 AdminServer::~AdminServer() = default;
 
 Endpoint AdminServer::address() const noexcept { return impl_->address(); }
+
+void AdminServer::change(DoorSecrets secrets) { impl_->change(std::move(secrets)); }
 
 void AdminServer::stop() { impl_->stop(); }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/admin_meter.h"
 #include "admin/asset.h"
 #include "admin/control_plane.h"
 #include "admin/device_question.h"
@@ -39,8 +40,9 @@ struct ApiOptions {
     /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
     /// false: too many wait, and it was not called. Without it, a request waits where it is.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};
-    AssetSource assets = {};      ///< of / and /dashboard/; without it / is the list of the paths
-    AskElsewhere elsewhere = {};  ///< about devices that are not here
+    AssetSource assets = {};            ///< of / and /dashboard/; without it / is the list of the paths
+    AskElsewhere elsewhere = {};        ///< about devices that are not here
+    const AdminMeter* meter = nullptr;  ///< for /metrics; must outlive the API
 };
 
 struct ApiRequest {

@@ -105,7 +105,8 @@ ApiAnswer Api::metrics(const Call& call) {
     return {.body = render_metrics({.status = gateway_.status(),
                                     .sink = options_.sink ? &sink : nullptr,
                                     .watch = watch ? &*watch : nullptr,
-                                    .process = &process}),
+                                    .process = &process,
+                                    .admin = options_.meter}),
             .type = "text/plain; version=0.0.4; charset=utf-8"};
 }
 

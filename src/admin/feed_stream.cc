@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -30,11 +29,12 @@ constexpr std::chrono::milliseconds vanished{30'000};
 
 class FeedStream {
 public:
-    FeedStream(int socket, const std::atomic<bool>& stopping, const FeedLimits& limits)
-        : socket_(socket), stopping_(stopping), limits_(limits) {
+    FeedStream(Wire& wire, const std::atomic<bool>& stopping, const FeedLimits& limits)
+        : wire_(wire), stopping_(stopping), limits_(limits) {
         const auto patience = static_cast<unsigned>(vanished.count());
-        ::setsockopt(socket_, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
-        ::setsockopt(socket_, SOL_SOCKET, SO_SNDBUF, &limits_.send_buffer_bytes, sizeof limits_.send_buffer_bytes);
+        ::setsockopt(wire_.socket(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
+        ::setsockopt(wire_.socket(), SOL_SOCKET, SO_SNDBUF, &limits_.send_buffer_bytes,
+                     sizeof limits_.send_buffer_bytes);
     }
 
     void run(EventHub::Subscription& feed) {
@@ -52,28 +52,25 @@ public:
 private:
     /// A client has nothing more to say: the end of its bytes is the end of its interest.
     [[nodiscard]] bool has_left() const {
-        pollfd watched{socket_, POLLRDHUP, 0};
+        pollfd watched{wire_.socket(), POLLRDHUP, 0};
         return ::poll(&watched, 1, 0) > 0;
     }
 
     [[nodiscard]] bool send(std::string_view bytes) {
         const auto began = Clock::now();
         while (!bytes.empty() && !stopping_) {
-            const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-            if (sent >= 0) {
-                bytes.remove_prefix(static_cast<std::size_t>(sent));
-                continue;
-            }
-            if (errno != EAGAIN && errno != EINTR) return false;
-            if (Clock::now() - began >= limits_.stalled) return false;
-            pollfd watched{socket_, POLLOUT, 0};
+            const Wire::Step step = wire_.write(bytes.data(), bytes.size());
+            bytes.remove_prefix(step.bytes);
+            if (step.bytes > 0) continue;
+            if (step.wait_for == 0 || Clock::now() - began >= limits_.stalled) return false;
+            pollfd watched{wire_.socket(), step.wait_for, 0};
             ::poll(&watched, 1, static_cast<int>(limits_.glance.count()));
         }
         sent_ = Clock::now();
         return bytes.empty();
     }
 
-    const int socket_;
+    Wire& wire_;
     const std::atomic<bool>& stopping_;
     const FeedLimits limits_;
     Clock::time_point sent_;
@@ -81,8 +78,8 @@ private:
 
 }  // namespace
 
-void serve_feed(int socket, EventHub::Subscription& feed, const std::atomic<bool>& stopping, const FeedLimits& limits) {
-    FeedStream(socket, stopping, limits).run(feed);
+void serve_feed(Wire& wire, EventHub::Subscription& feed, const std::atomic<bool>& stopping, const FeedLimits& limits) {
+    FeedStream(wire, stopping, limits).run(feed);
 }
 
 }  // namespace holdfast

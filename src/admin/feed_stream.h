@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 
+#include "admin/wire.h"
 #include "watch/event_hub.h"
 
 namespace holdfast {
@@ -16,8 +17,8 @@ struct FeedLimits {
 
 /// Answers a GET of /v1/events on its socket: headers at once, then what the subscription brings as server-sent events
 /// (HTML Living Standard, 9.2), until the client leaves or takes nothing, or `stopping`. The caller owns and closes
-/// the socket, which does not block.
-void serve_feed(int socket, EventHub::Subscription& feed, const std::atomic<bool>& stopping,
+/// the wire.
+void serve_feed(Wire& wire, EventHub::Subscription& feed, const std::atomic<bool>& stopping,
                 const FeedLimits& limits = {});
 
 }  // namespace holdfast

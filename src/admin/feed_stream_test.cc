@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -122,18 +123,18 @@ protected:
     void SetUp() override {
         int ends[2];
         ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-        served_.reset(ends[0]);
+        served_.emplace(UniqueFd(ends[0]));
         client_.reset(ends[1]);
     }
 
     void serve(const FeedLimits& limits) {
         const auto feed = hub_.subscribe(EventHub::bit(FeedKind::item));
         for (int i = 0; i < 100; ++i) hub_.publish(FeedKind::item, std::string(30'000, 'x'));
-        serve_feed(served_.get(), *feed, stopping_, limits);
+        serve_feed(*served_, *feed, stopping_, limits);
     }
 
     EventHub hub_;
-    UniqueFd served_;
+    std::optional<Wire> served_;
     UniqueFd client_;
     std::atomic<bool> stopping_ = false;
 };
@@ -154,7 +155,7 @@ TEST_F(FeedStreams, AStopDoesNotWaitForAClientThatDoesNotRead) {
 
 TEST_F(FeedStreams, ACommentKeepsAQuietOneOpen) {
     const auto feed = hub_.subscribe(EventHub::bit(FeedKind::item));
-    std::jthread serving([&] { serve_feed(served_.get(), *feed, stopping_, {.glance = 1ms, .comment = 5ms}); });
+    std::jthread serving([&] { serve_feed(*served_, *feed, stopping_, {.glance = 1ms, .comment = 5ms}); });
     std::string all;
     const timeval patience{10, 0};
     ::setsockopt(client_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);

@@ -1,5 +1,9 @@
 #include "admin/http_front.h"
 
+#include <array>
+#include <utility>
+#include <variant>
+
 namespace holdfast {
 namespace {
 
@@ -14,12 +18,43 @@ void put(httplib::Response& response, ApiAnswer&& answer) {
     }
 }
 
-/// httplib hands these to no handler.
-bool has_no_handler(const std::string& method) { return method == "CONNECT" || method == "TRACE" || method == "PRI"; }
+std::string_view phrase_of(int status) {
+    constexpr std::array<std::pair<int, std::string_view>, 11> phrases{{{400, "Bad Request"},
+                                                                        {401, "Unauthorized"},
+                                                                        {403, "Forbidden"},
+                                                                        {405, "Method Not Allowed"},
+                                                                        {408, "Request Timeout"},
+                                                                        {411, "Length Required"},
+                                                                        {413, "Content Too Large"},
+                                                                        {414, "URI Too Long"},
+                                                                        {415, "Unsupported Media Type"},
+                                                                        {431, "Request Header Fields Too Large"},
+                                                                        {503, "Service Unavailable"}}};
+    for (const auto& [number, phrase] : phrases) {
+        if (number == status) return phrase;
+    }
+    return "Refused";
+}
+
+ApiAnswer refusal_of(RequestStream::Head head) {
+    if (head == RequestStream::Head::late)
+        return Api::error(408, "too_slow", "the request did not come in time: send it at once");
+    return Api::error(431, "too_many_headers", "request line and headers are longer than 16KiB: send less");
+}
 
 }  // namespace
 
-HttpFront::HttpFront(Api& api, RequestGate gate) : api_(api), gate_(gate) {
+std::string to_http(const ApiAnswer& answer, bool with_body) {
+    std::string text = "HTTP/1.1 " + std::to_string(answer.status) + " " + std::string(phrase_of(answer.status));
+    text += "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Type: ";
+    text += answer.type + "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n";
+    for (const auto& [name, value] : answer.headers) text.append(name).append(": ").append(value).append("\r\n");
+    text += "\r\n";
+    return with_body ? text + answer.body : text;
+}
+
+HttpFront::HttpFront(Api& api, RequestGate gate, AdminMeter& meter, OnUnauthorized on_unauthorized)
+    : api_(api), gate_(std::move(gate)), meter_(meter), on_unauthorized_(std::move(on_unauthorized)) {
     set_keep_alive_max_count(requests_per_client);
     set_keep_alive_timeout(
         std::chrono::floor<std::chrono::seconds>(StreamLimits().idle).count());  // only said, kept by RequestStream
@@ -33,64 +68,78 @@ HttpFront::HttpFront(Api& api, RequestGate gate) : api_(api), gate_(gate) {
     Put(".*", httplib::Server::Handler(answer_all))
         .Patch(".*", httplib::Server::Handler(answer_all))
         .Options(".*", answer_all);
-    set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-        auto refusal = gate_.refuse(request);
-        if (refusal) {
-            put(response, std::move(*refusal));
-        } else if (has_no_handler(request.method)) {
-            answer(request, response);
-        } else {
-            return HandlerResponse::Unhandled;
-        }
-        return HandlerResponse::Handled;
-    });
     set_error_handler(
         httplib::Server::Handler([this](const httplib::Request&, httplib::Response& response) { explain(response); }));
     set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
         put(response, Api::error(500, "internal_error", "the request could not be answered: see the gateway's log"));
     });
+    set_logger(
+        [this](const httplib::Request&, const httplib::Response& response) { meter_.count_status(response.status); });
 }
 
-std::unique_ptr<EventHub::Subscription> HttpFront::serve(RequestStream& stream, const Crowd& crowd) {
-    std::unique_ptr<EventHub::Subscription> feed;
+std::unique_ptr<EventHub::Subscription> HttpFront::serve(RequestStream& stream, const Crowd& crowd,
+                                                         const std::function<DoorSecrets()>& secrets) {
     for (int left = requests_per_client; left > 0; --left) {
-        if (!stream.wait_for_request()) break;
-        bool last = left == 1 || crowd.dense();
-        bool understood = false;
-        bool client_closes = false;
-        const bool answered = process_request(stream, last, client_closes, [&](httplib::Request& request) {
-            understood = true;
-            prepare(request, stream, last);
-            if (!gate_.refuse(request)) feed = api_.open_feed({request.method, request.target});
-            // httplib answers every request at once; this one's answer has no end.
-            stream.mute(feed != nullptr);
-        });
-        if (feed) return feed;
-        if (!answered || !understood || !stream.body_was_read() || client_closes || last) break;
+        RequestHead head;
+        if (!admit(stream, secrets(), head)) break;
+        // httplib answers every request at once; the answer to this one has no end.
+        if (auto feed = api_.open_feed({head.method, head.target})) {
+            meter_.count_status(200);
+            return feed;
+        }
+        if (exchange(stream, head, left == 1 || crowd.dense()) == Next::end) break;
     }
     stream.finish();
     return nullptr;
 }
 
+/// Waits for a request; one that is refused has its answer when it returns, and its body stays unread, so nothing can
+/// follow on this connection.
+bool HttpFront::admit(RequestStream& stream, const DoorSecrets& secrets, RequestHead& head) {
+    const RequestStream::Head came = stream.wait_for_head();
+    if (came == RequestStream::Head::none) return false;
+    if (came != RequestStream::Head::whole) {
+        turn_down(stream, refusal_of(came), true);
+        return false;
+    }
+    auto read = read_request_head(stream.head());
+    if (const auto* refusal = std::get_if<ApiAnswer>(&read)) {
+        turn_down(stream, *refusal, true);
+        return false;
+    }
+    head = std::get<RequestHead>(std::move(read));
+    if (const auto refusal = gate_.refuse(head, secrets)) {
+        if (refusal->status == 401 && on_unauthorized_) on_unauthorized_(stream.peer());
+        turn_down(stream, *refusal, head.method != "HEAD");
+        return false;
+    }
+    return true;
+}
+
+HttpFront::Next HttpFront::exchange(RequestStream& stream, const RequestHead& head, bool last) {
+    const std::size_t body_bytes = head.body_bytes;  // what `head` views into goes when httplib reads
+    bool understood = false;
+    bool client_closes = false;
+    const bool answered = process_request(stream, last, client_closes, [&](httplib::Request& request) {
+        understood = true;
+        stream.expect_body(body_bytes);
+        // Answers go out whole and as they are: no ranges, no compression. A body is taken as it came: not as a form.
+        request.ranges.clear();
+        request.headers.erase("Accept-Encoding");
+        request.headers.erase("Content-Type");
+    });
+    const bool goes_on = answered && understood && stream.body_was_read() && !client_closes && !last;
+    return goes_on ? Next::request : Next::end;
+}
+
+void HttpFront::turn_down(RequestStream& stream, const ApiAnswer& refusal, bool with_body) {
+    meter_.count_status(refusal.status);
+    stream.write_all(to_http(refusal, with_body));
+}
+
 void HttpFront::answer(const httplib::Request& request, httplib::Response& response) {
     const std::string tags = request.get_header_value("If-None-Match");
     put(response, api_.answer({request.method, request.target, request.body, tags}));
-}
-
-void HttpFront::prepare(httplib::Request& request, RequestStream& stream, bool& last) const {
-    const bool refused = gate_.refuse(request).has_value();
-    if (refused) {
-        // Its body stays unread, so nothing can follow on this connection.
-        last = true;
-        request.headers.erase("Connection");
-        request.set_header("Connection", "close");
-        request.headers.erase("Expect");
-    }
-    stream.expect_body(refused ? 0 : RequestGate::body_bytes(request));
-    // Answers go out whole and as they are: no ranges, no compression. A body is taken as it came: not as a form.
-    request.ranges.clear();
-    request.headers.erase("Accept-Encoding");
-    request.headers.erase("Content-Type");
 }
 
 /// Gives httplib's own refusals the API's form.
@@ -99,14 +148,12 @@ void HttpFront::explain(httplib::Response& response) const {
     switch (response.status) {
         case 404:
             return put(response, Api::error(404, "not_found", "there is nothing here: GET /v1 lists the paths"));
-        case 414:
-            return put(response, Api::error(414, "uri_too_long", "the request's target is too long"));
         case 416:
             return put(response, Api::error(416, "bad_range", "the Range header is malformed: leave it out"));
         default:
             return put(response, Api::error(response.status, "bad_request",
-                                            "this is not an HTTP/1.1 request, or its headers or body are malformed, "
-                                            "too large or came too slowly"));
+                                            "this is not an HTTP/1.1 request, or its body is malformed or came too "
+                                            "slowly"));
     }
 }
 

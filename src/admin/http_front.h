@@ -2,49 +2,48 @@
 
 #include <httplib.h>
 
-#include <cstddef>
+#include <functional>
 #include <memory>
-#include <optional>
+#include <string>
 
+#include "admin/admin_meter.h"
 #include "admin/api.h"
+#include "admin/request_gate.h"
 #include "admin/request_stream.h"
 
 namespace holdfast {
 
-/// What HTTP itself allows of a request, before its body is read. Pure but for its settings.
-class RequestGate {
-public:
-    RequestGate(std::size_t max_body_bytes, bool local_names_only)
-        : max_body_bytes_(max_body_bytes), local_names_only_(local_names_only) {}
+/// An answer as it goes over the wire, where httplib has no part in it; the connection ends with it.
+[[nodiscard]] std::string to_http(const ApiAnswer& answer, bool with_body = true);
 
-    /// The answer to a request that must not go further, or nothing.
-    [[nodiscard]] std::optional<ApiAnswer> refuse(const httplib::Request& request) const;
-
-    /// The bytes of a body that was not refused.
-    [[nodiscard]] static std::size_t body_bytes(const httplib::Request& request);
-
-private:
-    std::size_t max_body_bytes_;
-    bool local_names_only_;
-};
-
-/// HTTP/1.1 between a RequestStream and the Api, spoken by httplib, which here has no socket of its own. serve() may
-/// be called by several threads at once. Owns nothing but its settings.
+/// HTTP/1.1 between a RequestStream and the Api. Every head is read and judged here first; what passes is spoken by
+/// httplib, which here has no socket of its own. serve() may be called by several threads at once. Owns nothing but its
+/// settings.
 class HttpFront final : private httplib::Server {
 public:
-    HttpFront(Api& api, RequestGate gate);
+    /// Told of whoever had no right to come in.
+    using OnUnauthorized = std::function<void(const Endpoint& peer)>;
+
+    HttpFront(Api& api, RequestGate gate, AdminMeter& meter, OnUnauthorized on_unauthorized = {});
 
     /// Answers one client's requests until either has had enough, or one opens a live feed: then that is returned, the
     /// request has no answer yet, and the caller owes it (feed_stream.h).
-    [[nodiscard]] std::unique_ptr<EventHub::Subscription> serve(RequestStream& stream, const Crowd& crowd);
+    [[nodiscard]] std::unique_ptr<EventHub::Subscription> serve(RequestStream& stream, const Crowd& crowd,
+                                                                const std::function<DoorSecrets()>& secrets);
 
 private:
+    enum class Next { request, end };
+
+    [[nodiscard]] bool admit(RequestStream& stream, const DoorSecrets& secrets, RequestHead& head);
+    [[nodiscard]] Next exchange(RequestStream& stream, const RequestHead& head, bool last);
+    void turn_down(RequestStream& stream, const ApiAnswer& refusal, bool with_body);
     void answer(const httplib::Request& request, httplib::Response& response);
     void explain(httplib::Response& response) const;
-    void prepare(httplib::Request& request, RequestStream& stream, bool& last) const;
 
     Api& api_;
     RequestGate gate_;
+    AdminMeter& meter_;
+    OnUnauthorized on_unauthorized_;
 };
 
 }  // namespace holdfast

@@ -309,6 +309,14 @@ void add_process(Families& out, const ProcessStatus& process) {
     add("resident_memory_bytes", "Memory resident.", MetricType::Gauge, process.resident_bytes);
 }
 
+void add_admin(Families& out, const AdminMeter& admin) {
+    Family requests("admin_requests_total", "Requests to the admin API, by what became of them.", MetricType::Counter);
+    for (std::size_t i = 0; i < admin_outcome_words.size(); ++i) {
+        requests.put(admin.of(static_cast<AdminOutcome>(i)), {{"outcome", std::string(admin_outcome_words[i])}});
+    }
+    out.push_back(std::move(requests).take());
+}
+
 }  // namespace
 
 std::string render_metrics(const MetricsParts& parts) {
@@ -323,6 +331,7 @@ std::string render_metrics(const MetricsParts& parts) {
     if (parts.sink != nullptr) add_sink(families, *parts.sink);
     if (parts.watch != nullptr) add_watch(families, *parts.watch);
     if (parts.process != nullptr) add_process(families, *parts.process);
+    if (parts.admin != nullptr) add_admin(families, *parts.admin);
     std::ostringstream out;
     out.imbue(std::locale::classic());
     prometheus::TextSerializer().Serialize(out, families);

@@ -4,6 +4,7 @@
 
 #include <holdfast/server.h>
 
+#include "admin/admin_meter.h"
 #include "admin/process_status.h"
 #include "admin/sink_status.h"
 #include "admin/watch_status.h"
@@ -16,6 +17,7 @@ struct MetricsParts {
     const SinkStatus* sink = nullptr;
     const WatchStatus* watch = nullptr;
     const ProcessStatus* process = nullptr;
+    const AdminMeter* admin = nullptr;
 };
 
 /// Everything that /metrics shows, in the Prometheus text format 0.0.4. Pure. docs/API.md lists the metrics.

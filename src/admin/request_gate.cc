@@ -1,22 +1,16 @@
-#include <charconv>
-#include <string>
-#include <string_view>
+#include "admin/request_gate.h"
+
+#include <strings.h>
+
+#include <algorithm>
 
 #include <holdfast/endpoint.h>
 
-#include "admin/http_front.h"
 #include "base/printable.h"
 #include "base/units.h"
 
 namespace holdfast {
 namespace {
-
-std::optional<std::size_t> parse_length(std::string_view text) {
-    std::size_t length = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-    if (error != std::errc{} || rest != text.data() + text.size()) return std::nullopt;
-    return length;
-}
 
 /// "localhost:7080", "127.0.0.1", "[::1]:7080": without the port.
 std::string_view host_of(std::string_view authority) {
@@ -25,57 +19,84 @@ std::string_view host_of(std::string_view authority) {
     return authority.substr(0, colon);
 }
 
+bool same_host(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool only_looks(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
+
 /// Somebody follows a link to a page (which may be in a mail about an alarm): nothing is changed, and nobody but the
 /// person sees the answer.
-bool follows_link(const httplib::Request& request) {
-    return request.method == "GET" && request.get_header_value("Sec-Fetch-Mode") == "navigate" &&
-           request.get_header_value("Sec-Fetch-Dest") == "document" && !request.has_header("Origin");
+bool follows_link(const RequestHead& head) {
+    return head.method == "GET" && head.value("Sec-Fetch-Mode") == "navigate" &&
+           head.value("Sec-Fetch-Dest") == "document" && head.count("Origin") == 0;
 }
 
 /// A browser says from which page a request comes; a page of another site must not steer the gateway.
-bool from_another_site(const httplib::Request& request) {
-    if (follows_link(request)) return false;
-    const std::string site = request.get_header_value("Sec-Fetch-Site");
+bool from_another_site(const RequestHead& head) {
+    if (follows_link(head)) return false;
+    const std::string_view site = head.value("Sec-Fetch-Site");
     if (site == "cross-site" || site == "same-site") return true;
-    const std::string origin = request.get_header_value("Origin");
+    const std::string_view origin = head.value("Origin");
     if (origin.empty()) return false;
     const std::size_t scheme = origin.find("://");
-    return scheme == std::string::npos || origin.substr(scheme + 3) != request.get_header_value("Host");
+    return scheme == std::string_view::npos || origin.substr(scheme + 3) != head.value("Host");
+}
+
+/// What anybody may ask: whether the gateway is well, and the dashboard's files, which ask for a token themselves.
+bool is_open(const RequestHead& head) {
+    const std::string_view path = head.target.substr(0, head.target.find('?'));
+    const bool open = path == "/" || path == "/healthz" || path == "/readyz" || path.starts_with("/dashboard/");
+    return open && only_looks(head);
+}
+
+std::optional<ApiAnswer> refuse_access(const RequestHead& head, const AdminTokens& tokens) {
+    const std::string_view given = head.value("Authorization");
+    const Access access = tokens.of(given);
+    if (access == Access::write || (access == Access::read && only_looks(head)) || is_open(head)) return std::nullopt;
+    if (access == Access::read) {
+        return Api::error(403, "read_only",
+                          "this token may look and not change anything: use one of [admin] token_file");
+    }
+    ApiAnswer refusal = Api::error(401, "unauthorized",
+                                   given.empty() ? "this gateway asks for a token: send Authorization: Bearer TOKEN, "
+                                                   "or give the command --admin-token-file FILE"
+                                                 : "this is not a token of this gateway: [admin] token_file and "
+                                                   "read_token_file have them");
+    refusal.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"holdfast\"");
+    return refusal;
 }
 
 }  // namespace
 
-std::optional<ApiAnswer> RequestGate::refuse(const httplib::Request& request) const {
-    const std::string host = request.get_header_value("Host");
-    const std::string_view name = host_of(host);
-    // A foreign name for a loopback address is how a web page gets around the same-origin rule (DNS rebinding).
-    if (local_names_only_ && !name.empty() && name != "localhost" && !parse_ip_address(name)) {
-        return Api::error(
-            403, "forbidden",
-            "the admin address is a loopback one: call it localhost or by its IP, not " + in_quotes(name));
+std::optional<ApiAnswer> RequestGate::refuse(const RequestHead& head, const DoorSecrets& secrets) const {
+    const std::string_view host = host_of(head.value("Host"));
+    // A foreign name is how a web page gets around the same-origin rule (DNS rebinding).
+    if (!settings_.any_host && !is_own_name(host, secrets)) {
+        return Api::error(403, "forbidden",
+                          "this is not a name of the admin address: call it localhost or by its IP, or add " +
+                              in_quotes(host) + " to hosts in [admin]");
     }
-    if (from_another_site(request)) {
+    if (from_another_site(head))
         return Api::error(403, "forbidden", "requests from a page of another site are not taken");
+    if (secrets.tokens && !secrets.tokens->empty()) {
+        if (auto refusal = refuse_access(head, *secrets.tokens)) return refusal;
     }
-    if (request.has_header("Transfer-Encoding")) {
-        return Api::error(411, "length_required", "a body needs a Content-Length; Transfer-Encoding is not taken");
-    }
-    if (request.has_header("Content-Encoding")) {
+    if (head.count("Content-Encoding") > 0) {
         return Api::error(415, "unsupported_encoding",
                           "a body must not be compressed: send it without Content-Encoding");
     }
-    if (request.get_header_value_count("Content-Length") > 1) {
-        return Api::error(400, "bad_request", "there are two Content-Length headers: send one");
-    }
-    if (!request.has_header("Content-Length")) return std::nullopt;
-    const auto length = parse_length(request.get_header_value("Content-Length"));
-    if (!length) return Api::error(400, "bad_request", "Content-Length is not a number");
-    if (*length <= max_body_bytes_) return std::nullopt;
-    return Api::error(413, "too_large", "the body is longer than " + format_size(max_body_bytes_) + ": send less");
+    if (head.body_bytes <= settings_.max_body_bytes) return std::nullopt;
+    return Api::error(413, "too_large",
+                      "the body is longer than " + format_size(settings_.max_body_bytes) + ": send less");
 }
 
-std::size_t RequestGate::body_bytes(const httplib::Request& request) {
-    return parse_length(request.get_header_value("Content-Length")).value_or(0);
+bool RequestGate::is_own_name(std::string_view host, const DoorSecrets& secrets) const {
+    // HTTP/1.0 has requests without it; no browser sends one.
+    if (host.empty() || same_host(host, "localhost") || parse_ip_address(host)) return true;
+    const auto same = [host](const std::string& name) { return same_host(name, host); };
+    if (std::any_of(settings_.hosts.begin(), settings_.hosts.end(), same)) return true;
+    return secrets.tls && secrets.tls->names(host);
 }
 
 }  // namespace holdfast

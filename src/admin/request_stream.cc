@@ -1,11 +1,11 @@
 #include "admin/request_stream.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace holdfast {
 namespace {
@@ -16,26 +16,40 @@ using Clock = std::chrono::steady_clock;
 /// A wait notices within this time that the server stops or that others have come to wait.
 constexpr std::chrono::milliseconds glance = 100ms;
 
+constexpr std::string_view empty_line = "\r\n\r\n";
+
 /// Of what a refused client still sends, so much is read and thrown away.
 constexpr std::size_t most_discarded = 32 * 1024 * 1024;
 
 }  // namespace
 
-RequestStream::RequestStream(UniqueFd socket, Endpoint peer, const StreamLimits& limits, const Crowd& crowd)
-    : socket_(std::move(socket)), peer_(peer), limits_(limits), crowd_(crowd) {}
+RequestStream::RequestStream(Wire wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd)
+    : wire_(std::move(wire)), peer_(peer), limits_(limits), crowd_(crowd) {}
 
-bool RequestStream::wait_for_request() {
+RequestStream::Head RequestStream::wait_for_head() {
     answering_ = false;
-    readable_ = limits_.header_bytes;
-    if (begin_ == end_ && !fill(Clock::now(), limits_.idle)) return false;
+    readable_ = 0;
+    if (begin_ == end_ && !fill(Clock::now(), limits_.idle)) return Head::none;
     request_began_ = Clock::now();
-    return true;
+    for (std::size_t looked = 0;;) {
+        const std::string_view there(buffer_.data() + begin_, end_ - begin_);
+        const std::size_t end = there.find(empty_line, looked);
+        if (end != std::string_view::npos) {
+            readable_ = head_bytes_ = end + empty_line.size();
+            return Head::whole;
+        }
+        if (there.size() == buffer_.size()) return Head::too_large;
+        looked = there.size() < empty_line.size() ? 0 : there.size() - empty_line.size() + 1;
+        if (!fill(request_began_, limits_.request))
+            return in_time(request_began_, limits_.request) ? Head::none : Head::late;
+    }
 }
 
 void RequestStream::finish() {
-    ::shutdown(socket_.get(), SHUT_WR);
+    wire_.end_writing();
     const Time began = Clock::now();
     for (std::size_t discarded = 0; discarded < most_discarded; discarded += end_) {
+        begin_ = end_ = 0;
         if (!fill(began, crowd_.dense() ? glance : limits_.linger)) return;
     }
 }
@@ -52,15 +66,23 @@ ssize_t RequestStream::read(char* to, std::size_t size) {
 }
 
 ssize_t RequestStream::write(const char* from, std::size_t size) {
-    if (mute_) return static_cast<ssize_t>(size);
     if (!answering_) answer_began_ = Clock::now();
     answering_ = true;
-    for (;;) {
-        const ssize_t sent = ::send(socket_.get(), from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent >= 0) return sent;
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN || !wait_for(POLLOUT, answer_began_, limits_.response)) return -1;
+    while (size > 0) {
+        const Wire::Step step = wire_.write(from, size);
+        if (step.bytes > 0) return static_cast<ssize_t>(step.bytes);
+        if (step.wait_for == 0 || !wait_for(step.wait_for, answer_began_, limits_.response)) return -1;
     }
+    return 0;
+}
+
+bool RequestStream::write_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = write(bytes.data(), bytes.size());
+        if (written < 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
 }
 
 void RequestStream::get_remote_ip_and_port(std::string& ip, int& port) const {
@@ -73,31 +95,37 @@ void RequestStream::get_local_ip_and_port(std::string& ip, int& port) const {
     port = 0;
 }
 
+bool RequestStream::in_time(Time since, std::chrono::milliseconds allowed) const {
+    const auto limit = crowd_.dense() ? std::min(allowed, limits_.crowded) : allowed;
+    return !crowd_.stopping && Clock::now() < since + limit;
+}
+
 bool RequestStream::wait_for(short events, Time since, std::chrono::milliseconds allowed) const {
-    while (!crowd_.stopping) {
-        const auto limit = crowd_.dense() ? std::min(allowed, limits_.crowded) : allowed;
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(since + limit - Clock::now());
-        if (left <= 0ms) return false;
-        pollfd watched{socket_.get(), events, 0};
-        const int ready = ::poll(&watched, 1, static_cast<int>(std::min(left, glance).count()));
+    while (in_time(since, allowed)) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(since + allowed - Clock::now());
+        pollfd watched{wire_.socket(), events, 0};
+        const int ready = ::poll(&watched, 1, static_cast<int>(std::clamp(left, 0ms, glance).count()));
         if (ready > 0) return true;
         if (ready < 0 && errno != EINTR) return false;
     }
     return false;
 }
 
+/// More bytes behind those that are there; the buffer is not full.
 bool RequestStream::fill(Time since, std::chrono::milliseconds allowed) {
-    begin_ = end_ = 0;
-    for (;;) {
-        // Also when bytes keep coming: a client that sends one now and then must not outlive its time.
-        if (!wait_for(POLLIN, since, allowed)) return false;
-        const ssize_t got = ::recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-        if (got > 0) {
-            end_ = static_cast<std::size_t>(got);
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    // Also when bytes keep coming: a client that sends one now and then must not outlive its time.
+    while (in_time(since, allowed)) {
+        const Wire::Step step = wire_.read(buffer_.data() + end_, buffer_.size() - end_);
+        if (step.bytes > 0) {
+            end_ += step.bytes;
             return true;
         }
-        if (got == 0 || (errno != EAGAIN && errno != EINTR)) return false;
+        if (step.wait_for == 0 || !wait_for(step.wait_for, since, allowed)) return false;
     }
+    return false;
 }
 
 }  // namespace holdfast

@@ -1,0 +1,137 @@
+#include "admin/admin_listener.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/printable.h"
+#include "tcp/sockaddr.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int backlog = 1024;
+constexpr mode_t owner_only = 0600;
+
+Error bind_error(std::string_view address) {
+    const bool taken = errno == EADDRINUSE;
+    return Error{"cannot listen on the admin address " + std::string(address) + ": " + std::strerror(errno) +
+                 (taken ? "; another process has it" : "") + "; choose another with --admin or [admin] address"};
+}
+
+Error socket_error(const std::string& path, std::string_view what, std::string_view remedy) {
+    return Error{"the admin socket " + path_in_quotes(path) + " " + std::string(what) + ": " + std::string(remedy)};
+}
+
+Error failed(const std::string& path, std::string_view call) {
+    return socket_error(path, "cannot be made (" + std::string(call) + ": " + std::strerror(errno) + ")",
+                        "choose another with socket in [admin], or make its directory writable");
+}
+
+Result<UniqueFd> listen_on(std::string_view text, const Endpoint& endpoint) {
+    const SocketAddress address = to_socket_address(endpoint);
+    UniqueFd socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket.valid()) return bind_error(text);
+    const int on = 1;
+    // Not SO_REUSEPORT, which httplib would set: two gateways on one admin address must not both start.
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (::bind(socket.get(), address.get(), address.length) != 0) return bind_error(text);
+    if (::listen(socket.get(), backlog) != 0) return bind_error(text);
+    return socket;
+}
+
+Endpoint name_of(int socket) {
+    SocketAddress address;
+    ::getsockname(socket, address.get(), &address.length);
+    return to_endpoint(address);
+}
+
+const sockaddr* generic(const sockaddr_un& name) { return reinterpret_cast<const sockaddr*>(&name); }
+
+/// Whoever makes or replaces a socket in a directory holds this lock, so that two gateways that start at once do not
+/// each take the other's fresh socket for a dead one.
+Result<UniqueFd> lock_directory(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid() || ::flock(fd.get(), LOCK_EX) != 0) return failed(path, "its directory");
+    return fd;
+}
+
+/// Removes a socket that nobody listens on. What else stands in the way is an error.
+std::optional<Error> make_way(const std::string& path, const sockaddr_un& name) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT) return std::nullopt;
+        return failed(path, "lstat");
+    }
+    if (!S_ISSOCK(info.st_mode))
+        return socket_error(path, "is a file of another kind", "remove it or choose another with socket in [admin]");
+    const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!probe.valid()) return failed(path, "socket");
+    if (::connect(probe.get(), generic(name), sizeof name) == 0 || errno == EAGAIN)
+        return socket_error(path, "is in use by a running gateway",
+                            "stop it, or choose another with socket in [admin]");
+    if (errno != ECONNREFUSED) return failed(path, "connect");
+    if (::unlink(path.c_str()) != 0) return failed(path, "unlink");
+    return std::nullopt;
+}
+
+}  // namespace
+
+Result<AdminListener> AdminListener::open(std::string_view place) {
+    if (place.starts_with(unix_scheme)) return open_unix(std::string(place.substr(unix_scheme.size())));
+    const auto endpoint = parse_endpoint(place);
+    if (!endpoint) return Error{"the admin address is not one: " + endpoint.error().message};
+    auto socket = listen_on(place, endpoint.value());
+    if (!socket) return socket.error();
+    const Endpoint bound = name_of(socket.value().get());
+    return AdminListener(std::move(socket).value(), bound);
+}
+
+Result<AdminListener> AdminListener::open_unix(const std::string& path) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof name.sun_path || path.find('\0') != std::string::npos) {
+        return socket_error(path, "has a path that cannot be one",
+                            "write 1 to " + std::to_string(sizeof name.sun_path - 1) + " bytes");
+    }
+    std::memcpy(name.sun_path, path.data(), path.size());
+    const auto lock = lock_directory(path);
+    if (!lock) return lock.error();
+    if (auto error = make_way(path, name)) return std::move(*error);
+    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    // Before it has a name: the file is never there with other rights (unix(7): bind takes the mode of the socket).
+    if (!socket.valid() || ::fchmod(socket.get(), owner_only) != 0) return failed(path, "socket");
+    if (::bind(socket.get(), generic(name), sizeof name) != 0) return failed(path, "bind");
+    struct stat made {};
+    if (::lstat(path.c_str(), &made) != 0) return failed(path, "lstat");
+    AdminListener listener(std::move(socket), path, made.st_dev, made.st_ino);
+    if ((made.st_mode & 0777U & ~owner_only) != 0)
+        return socket_error(path, "would be open to others", "choose a directory whose file system keeps modes");
+    if (::listen(listener.descriptor(), backlog) != 0) return failed(path, "listen");
+    return listener;
+}
+
+AdminListener::AdminListener(AdminListener&& other) noexcept
+    : socket_(std::move(other.socket_)),
+      address_(other.address_),
+      path_(std::exchange(other.path_, {})),
+      device_(other.device_),
+      inode_(other.inode_) {}
+
+void AdminListener::close() {
+    struct stat there {};
+    const bool own = socket_.valid() && is_unix() && ::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ &&
+                     there.st_ino == inode_;
+    if (own) ::unlink(path_.c_str());
+    socket_.reset();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <holdfast/endpoint.h>
+#include <holdfast/result.h>
+
+#include "base/unique_fd.h"
+
+namespace holdfast {
+
+/// Where the admin API listens: an address and port, or a unix socket that only this user can connect to. Owns the
+/// descriptor; the destructor closes it and removes the socket's file, if that is still its own.
+class AdminListener {
+public:
+    static constexpr std::string_view unix_scheme = "unix:";
+
+    /// `place` is "127.0.0.1:7080" (port 0: the kernel chooses) or "unix:/run/holdfast/admin.sock". A socket that
+    /// nobody listens on any more is replaced; one that is in use, or a file of another kind, is an error.
+    [[nodiscard]] static Result<AdminListener> open(std::string_view place);
+
+    AdminListener(AdminListener&& other) noexcept;
+    AdminListener& operator=(AdminListener&&) = delete;
+    ~AdminListener() { close(); }
+
+    void close();
+    [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
+    [[nodiscard]] bool is_unix() const noexcept { return !path_.empty(); }
+    /// With the port that the kernel chose; all zeros for a unix socket.
+    [[nodiscard]] Endpoint address() const noexcept { return address_; }
+
+private:
+    AdminListener(UniqueFd socket, const Endpoint& address) : socket_(std::move(socket)), address_(address) {}
+    AdminListener(UniqueFd socket, std::string path, dev_t device, ino_t inode)
+        : socket_(std::move(socket)), path_(std::move(path)), device_(device), inode_(inode) {}
+
+    [[nodiscard]] static Result<AdminListener> open_unix(const std::string& path);
+
+    UniqueFd socket_;
+    Endpoint address_;
+    std::string path_;  // of a unix socket; empty otherwise
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+};
+
+}  // namespace holdfast

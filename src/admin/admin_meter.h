@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace holdfast {
+
+/// What became of a request to the admin API. `turned_away`: a client that had no place, and no request read.
+enum class AdminOutcome : std::uint8_t { answered, refused, unauthorized, forbidden, failed, turned_away };
+
+inline constexpr std::array<std::string_view, 6> admin_outcome_words{"answered",  "refused", "unauthorized",
+                                                                     "forbidden", "failed",  "turned_away"};
+
+/// Counts what becomes of requests, over all doors. Any thread.
+class AdminMeter {
+public:
+    void count(AdminOutcome outcome) { ++counts_[static_cast<std::size_t>(outcome)]; }
+
+    void count_status(int status) {
+        count(status < 400    ? AdminOutcome::answered
+              : status == 401 ? AdminOutcome::unauthorized
+              : status == 403 ? AdminOutcome::forbidden
+              : status < 500  ? AdminOutcome::refused
+                              : AdminOutcome::failed);
+    }
+
+    [[nodiscard]] std::uint64_t of(AdminOutcome outcome) const { return counts_[static_cast<std::size_t>(outcome)]; }
+
+private:
+    std::array<std::atomic<std::uint64_t>, admin_outcome_words.size()> counts_{};
+};
+
+}  // namespace holdfast
