@@ -5,7 +5,6 @@ find_package(spdlog REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(nats REQUIRED IMPORTED_TARGET libnats)
-find_package(OpenSSL REQUIRED)
 pkg_check_modules(ncurses REQUIRED IMPORTED_TARGET ncursesw)
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
@@ -16,8 +15,8 @@ holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simd
 holdfast_module(fleet DEPENDS nats spool server codec base)
 holdfast_module(config DEPENDS server tls base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(watch DEPENDS server base LIBRARIES PkgConfig::httplib)
-holdfast_module(admin DEPENDS watch server base
-                LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson OpenSSL::SSL OpenSSL::Crypto)
+holdfast_module(admin DEPENDS watch server tls base
+                LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tls tcp base)
 holdfast_module(doctor DEPENDS server tcp base)

@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "fleet": {"base", "codec", "nats", "spool"},
     "config": {"base", "server", "tls"},
     "watch": {"base"},
-    "admin": {"base", "tcp", "watch"},
+    "admin": {"base", "tcp", "tls", "watch"},
     "load": {"base", "reactor", "tcp", "tls", "codec"},
     "doctor": {"base", "tcp"},
     "app": {"base", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "doctor", "tokens", "app"},

@@ -97,7 +97,7 @@ private:
         const int on = 1;
         ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         const auto tls = secrets().tls;
-        auto session = tls ? tls->begin() : nullptr;
+        auto session = tls ? TlsSession::begin(tls, client.get()) : nullptr;
         if (tls && !session) return;  // no memory for it: closed, never spoken to in plain
         ++crowd_.waiting;
         auto stream =

@@ -23,6 +23,8 @@ public:
     [[nodiscard]] static Result<AdminTokens> load(const std::string& write_file, const std::string& read_file);
 
     [[nodiscard]] bool empty() const { return held_.empty(); }
+    /// The same tokens, in the same order; not in constant time.
+    friend bool operator==(const AdminTokens&, const AdminTokens&) = default;
     /// What an Authorization header allows. Takes the same time for every wrong token of a length.
     [[nodiscard]] Access of(std::string_view authorization) const;
 
@@ -31,6 +33,7 @@ private:
     struct Held {
         Digest digest;
         Access access;
+        friend bool operator==(const Held&, const Held&) = default;
     };
     [[nodiscard]] static Digest digest_of(std::string_view token);
 

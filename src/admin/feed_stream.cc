@@ -59,7 +59,7 @@ private:
     [[nodiscard]] bool send(std::string_view bytes) {
         const auto began = Clock::now();
         while (!bytes.empty() && !stopping_) {
-            const Wire::Step step = wire_.write(bytes.data(), bytes.size());
+            const Wire::Step step = wire_.write(bytes);
             bytes.remove_prefix(step.bytes);
             if (step.bytes > 0) continue;
             if (step.wait_for == 0 || Clock::now() - began >= limits_.stalled) return false;

@@ -9,8 +9,15 @@
 #include "base/printable.h"
 #include "base/units.h"
 
+#include <openssl/x509v3.h>
+
 namespace holdfast {
 namespace {
+
+bool is_for(const TlsContext& tls, std::string_view host) {
+    X509* certificate = ::SSL_CTX_get0_certificate(tls.get());
+    return certificate != nullptr && ::X509_check_host(certificate, host.data(), host.size(), 0, nullptr) == 1;
+}
 
 /// "localhost:7080", "127.0.0.1", "[::1]:7080": without the port.
 std::string_view host_of(std::string_view authority) {
@@ -96,7 +103,7 @@ bool RequestGate::is_own_name(std::string_view host, const DoorSecrets& secrets)
     if (host.empty() || same_host(host, "localhost") || parse_ip_address(host)) return true;
     const auto same = [host](const std::string& name) { return same_host(name, host); };
     if (std::any_of(settings_.hosts.begin(), settings_.hosts.end(), same)) return true;
-    return secrets.tls && secrets.tls->names(host);
+    return secrets.tls && is_for(*secrets.tls, host);
 }
 
 }  // namespace holdfast

@@ -7,16 +7,16 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/admin_tls.h"
 #include "admin/admin_tokens.h"
 #include "admin/request_head.h"
+#include "tls/tls_context.h"
 
 namespace holdfast {
 
 /// What a door asks of those who come, and may be read anew while it is open.
 struct DoorSecrets {
-    std::shared_ptr<const AdminTokens> tokens;  ///< null or empty: none is asked for
-    std::shared_ptr<const AdminTls> tls;        ///< null: plain HTTP
+    std::shared_ptr<const AdminTokens> tokens = {};  ///< null or empty: none is asked for
+    std::shared_ptr<const TlsContext> tls = {};      ///< null: plain HTTP
 };
 
 /// Who is let in, by a request's head. Pure but for its settings.

@@ -92,6 +92,7 @@ Fault read_first_line(std::string_view line, RequestHead& head, bool& modern) {
 
 Fault read_header(std::string_view line, RequestHead& head) {
     if (line.front() == ' ' || line.front() == '\t') return malformed("a header goes on in a second line");
+    if (line.size() > max_header_bytes) return Api::error(431, "too_many_headers", "a header is longer than 8KiB");
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return malformed("a header has no colon");
     const std::string_view name = line.substr(0, colon);

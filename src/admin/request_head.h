@@ -23,6 +23,7 @@ struct RequestHead {
 };
 
 inline constexpr std::size_t max_headers = 100;
+inline constexpr std::size_t max_header_bytes = 8 * 1024 - 2;  ///< of one header; as httplib has it
 inline constexpr std::size_t max_target_bytes = 8 * 1024;
 
 /// Reads everything up to and with the empty line, or says why not: then the connection cannot go on. Takes less than

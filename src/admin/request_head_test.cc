@@ -87,6 +87,8 @@ TEST(RequestHead, AHeaderIsOneLineWithItsColonBehindItsName) {
     for (std::size_t i = 1; i < max_headers; ++i) many += "X: y\r\n";
     EXPECT_EQ(with_headers(many), 0);
     EXPECT_EQ(with_headers(many + "X: y\r\n"), 431);
+    EXPECT_EQ(with_headers("X: " + std::string(max_header_bytes - 3, 'y') + "\r\n"), 0);
+    EXPECT_EQ(with_headers("X: " + std::string(max_header_bytes - 2, 'y') + "\r\n"), 431);
 }
 
 TEST(RequestHead, WhatDecidesIsThereOnce) {

@@ -69,7 +69,7 @@ ssize_t RequestStream::write(const char* from, std::size_t size) {
     if (!answering_) answer_began_ = Clock::now();
     answering_ = true;
     while (size > 0) {
-        const Wire::Step step = wire_.write(from, size);
+        const Wire::Step step = wire_.write({from, size});
         if (step.bytes > 0) return static_cast<ssize_t>(step.bytes);
         if (step.wait_for == 0 || !wait_for(step.wait_for, answer_began_, limits_.response)) return -1;
     }

@@ -2,23 +2,20 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 
 #include "base/unique_fd.h"
-
-#include <openssl/ssl.h>
+#include "tls/tls_session.h"
 
 namespace holdfast {
 
-struct SslDeleter {
-    void operator()(SSL* ssl) const noexcept { ::SSL_free(ssl); }
-};
-using SslHandle = std::unique_ptr<SSL, SslDeleter>;
-
-/// An admin client's socket, which does not block, as it is or under TLS. The handshake is part of the first read or
-/// write. Owns both; one thread at a time; the destructor closes.
+/// An admin client's socket, which does not block, as it is or under TLS. The handshake is part of the first read.
+/// Owns both; one thread at a time; the destructor closes.
 class Wire {
 public:
-    explicit Wire(UniqueFd socket, SslHandle tls = nullptr);
+    explicit Wire(UniqueFd socket) : socket_(std::move(socket)) {}
+    /// `tls` is a session on `socket`.
+    Wire(UniqueFd socket, std::unique_ptr<TlsSession> tls) : socket_(std::move(socket)), tls_(std::move(tls)) {}
 
     /// Bytes that went, or else what poll(2) has to report before it is worth another try; neither: it is over.
     struct Step {
@@ -26,18 +23,16 @@ public:
         short wait_for = 0;
     };
     [[nodiscard]] Step read(char* to, std::size_t size);
-    [[nodiscard]] Step write(const char* from, std::size_t size);
+    [[nodiscard]] Step write(std::string_view bytes);
     /// Nothing more will be written.
     void end_writing();
 
     [[nodiscard]] int socket() const noexcept { return socket_.get(); }
 
 private:
-    [[nodiscard]] Step after(int result);
-
     UniqueFd socket_;
-    SslHandle tls_;
-    bool broken_ = false;  // by a TLS error: then not even the end can be said
+    std::unique_ptr<TlsSession> tls_;
+    bool shaken_ = false;  // hands, with tls_
 };
 
 }  // namespace holdfast

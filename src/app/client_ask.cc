@@ -9,7 +9,7 @@ namespace holdfast {
 namespace {
 
 int refuse_stranger(const ClientFlags& flags, int status) {
-    print_error("what answers at " + printable(flags.admin) + " is not a holdfast gateway (HTTP status " +
+    print_error("what answers at " + printable(flags.admin.address) + " is not a holdfast gateway (HTTP status " +
                 std::to_string(status) + "): name the admin address with --admin");
     return exit_unreachable;
 }
@@ -21,19 +21,34 @@ void print_refusal(const AnswerView& answer) {
     for (const AnswerView& detail : details) print_error(detail.text(""));
 }
 
-/// 400 is the question's fault, 503 is a gateway too busy to answer, any other error is a no.
+/// 400 is the question's fault, 401 and 403 are the token's, 503 is a gateway too busy to answer, any other error is a
+/// no.
 int exit_code_of(int status) {
-    if (status == 400) return exit_wrong_usage;
+    if (status == 400 || status == 401 || status == 403) return exit_wrong_usage;
     return status == 503 ? exit_unreachable : exit_answer_is_no;
 }
 
 }  // namespace
 
-void add_client_flags(CLI::App& verb, ClientFlags& flags) {
-    verb.add_option("--admin", flags.admin, "the gateway's admin address")
+void add_admin_keys(CLI::App& verb, AdminAccess& access) {
+    verb.add_option("--admin-ca", access.ca, "PEM file of the authorities for https://; by default the system's")
+        ->envname("HOLDFAST_ADMIN_CA")
+        ->type_name("FILE");
+    verb.add_option("--admin-token-file", access.token_file, "a file with the gateway's token")
+        ->envname("HOLDFAST_ADMIN_TOKEN_FILE")
+        ->type_name("FILE");
+}
+
+void add_admin_flags(CLI::App& verb, AdminAccess& access) {
+    add_admin_keys(verb, access);
+    verb.add_option("--admin", access.address, "the gateway's admin address: also https://HOST:PORT or unix:PATH")
         ->envname("HOLDFAST_ADMIN")
         ->type_name("ADDRESS:PORT")
         ->capture_default_str();
+}
+
+void add_client_flags(CLI::App& verb, ClientFlags& flags) {
+    add_admin_flags(verb, flags.admin);
     verb.add_flag("--json", flags.json, "print the API's JSON as it came");
 }
 
@@ -55,8 +70,8 @@ std::string device_path(std::string_view id, std::string_view rest) {
 }
 
 int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {
-    if (!is_admin_address(flags.admin)) {
-        print_error("--admin: " + in_quotes(flags.admin) + " is not an address and port: write e.g. 127.0.0.1:7080");
+    if (!is_admin_address(flags.admin.address)) {
+        print_error("--admin: " + not_an_admin_address(flags.admin.address));
         return exit_wrong_usage;
     }
     const auto answer = ask_admin(flags.admin, question);

@@ -15,9 +15,14 @@ namespace holdfast {
 
 /// The flags of every verb that asks a gateway.
 struct ClientFlags {
-    std::string admin = "127.0.0.1:7080";
+    AdminAccess admin;
     bool json = false;
 };
+
+/// --admin-ca and --admin-token-file, which may come from the environment.
+void add_admin_keys(CLI::App& verb, AdminAccess& access);
+/// These and --admin, which may too.
+void add_admin_flags(CLI::App& verb, AdminAccess& access);
 
 void add_client_flags(CLI::App& verb, ClientFlags& flags);
 

@@ -16,9 +16,9 @@
 
 #include <holdfast/server.h>
 
-#include "admin/admin_server.h"
 #include "admin/dashboard/assets.h"
 #include "admin/server_control.h"
+#include "app/admin_doors.h"
 #include "app/admin_spool.h"
 #include "app/event_tap.h"
 #include "app/fleet_part.h"
@@ -93,7 +93,7 @@ private:
     std::map<std::string, Endpoint> told_;  // the address in the log, by listener
     std::optional<Reloader> reloader_;      // before admin_, whose threads call it
     std::optional<AdminSpool> admin_spool_;
-    std::unique_ptr<AdminServer> admin_;
+    AdminDoors admin_{log_};
     const SystemClock clock_;
     Notifier manager_;  // of services: systemd
     std::optional<Supervision> supervision_;
@@ -140,22 +140,18 @@ AskElsewhere Daemon::elsewhere() {
 }
 
 std::optional<Error> Daemon::start_admin() {
-    if (!config_.admin.enabled()) return std::nullopt;
     if (Spool* spool = sink_.spool()) admin_spool_.emplace(*spool);
-    auto admin = AdminServer::start(config_.admin.address, *control_,
-                                    {.max_message_bytes = config_.server.item.max_bytes,
-                                     .sink = [this] { return sink_.status(); },
-                                     .hangs = [this] { return hanging(); },
-                                     .watch = &watch_->view(),
-                                     .hub = &hub_,
-                                     .fleet = in_fleet() ? &fleet_ : nullptr,
-                                     .spool = admin_spool_ ? &*admin_spool_ : nullptr,
-                                     .reload = [this] { return reloader_->run(); },
-                                     .assets = dashboard_asset,
-                                     .elsewhere = elsewhere()});
-    if (!admin) return admin.error();
-    admin_ = std::move(admin).value();
-    return std::nullopt;
+    return admin_.open(config_.admin, *control_,
+                       {.max_message_bytes = config_.server.item.max_bytes,
+                        .sink = [this] { return sink_.status(); },
+                        .hangs = [this] { return hanging(); },
+                        .watch = &watch_->view(),
+                        .hub = &hub_,
+                        .fleet = in_fleet() ? &fleet_ : nullptr,
+                        .spool = admin_spool_ ? &*admin_spool_ : nullptr,
+                        .reload = [this] { return reloader_->run(); },
+                        .assets = dashboard_asset,
+                        .elsewhere = elsewhere()});
 }
 
 std::optional<Error> Daemon::start() {
@@ -166,7 +162,7 @@ std::optional<Error> Daemon::start() {
     start_reloader();
     if (auto error = start_admin()) return error;
     tell_addresses();
-    if (admin_) log_.info("admin", {{"address", to_string(admin_->address())}});
+    admin_.tell_addresses();
     return std::nullopt;
 }
 
@@ -176,6 +172,7 @@ void Daemon::start_reloader() {
     parts.sink = [this](const SinkConfig& sink) { return sink_.prepare_change(sink); };
     parts.reopen_sink = [this] { sink_.reopen(); };
     parts.alarms = [this](const AlarmConfig& alarms) { watch_->change(alarms); };
+    parts.admin = [this] { return admin_.read_anew(); };
     parts.done = [this] { tell_addresses(); };
     reloader_.emplace(config_, options_.config, options_.overrides, log_, std::move(parts));
 }
@@ -256,7 +253,7 @@ void Daemon::wait_for_end() {
 std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     server_->wait();
     watch_->stop();
-    if (admin_) admin_->stop();
+    admin_.close();
     const auto patience = [deadline] {
         const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         return std::max(left, std::chrono::milliseconds(0));

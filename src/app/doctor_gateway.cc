@@ -48,14 +48,14 @@ std::string example_of(const AnswerView& view) {
 
 /// Asks, and hands the parsed answer to `read`; nothing if the gateway does not know the question.
 template <typename Read>
-Result<bool> ask(const std::string& address, const AdminQuestion& question, const Read& read) {
-    const auto answer = ask_admin(address, question);
+Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const Read& read) {
+    const auto answer = ask_admin(access, question);
     if (!answer) return answer.error();
     const auto& [status, body] = answer.value();
     simdjson::dom::parser parser;
     simdjson::dom::element root;
     if (parser.parse(body).get(root) || !root.is_object()) {
-        return Error{"what answers at " + printable(address) + " is not a holdfast gateway (HTTP status " +
+        return Error{"what answers at " + printable(access.address) + " is not a holdfast gateway (HTTP status " +
                      std::to_string(status) + "): name the admin address with --admin"};
     }
     if (status == 404) return false;
@@ -64,9 +64,9 @@ Result<bool> ask(const std::string& address, const AdminQuestion& question, cons
     return true;
 }
 
-void reconcile(const std::string& address, GatewayFacts& facts) {
+void reconcile(const AdminAccess& access, GatewayFacts& facts) {
     const auto asked =
-        ask(address, {.method = "POST", .target = "/v1/reconciliation", .patience = reconciliation_patience},
+        ask(access, {.method = "POST", .target = "/v1/reconciliation", .patience = reconciliation_patience},
             [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
     if (asked) return;
     facts.reconciliation.emplace();
@@ -83,7 +83,7 @@ void look_at_process(const std::string& address, GatewayAnswer& gateway) {
     std::uint16_t port = 0;
     const std::string digits = address.substr(address.rfind(':') + 1);
     std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    facts.admin_listens_on = listening_on(gateway.pid, port);
+    if (port != 0) facts.admin_listens_on = listening_on(gateway.pid, port);
 }
 
 }  // namespace
@@ -119,17 +119,18 @@ ReconciliationSeen read_reconciliation(const AnswerView& answer) {
     return seen;
 }
 
-Result<GatewayAnswer> examine_gateway(const std::string& address) {
+Result<GatewayAnswer> examine_gateway(const AdminAccess& access) {
+    const std::string& address = access.address;
     GatewayAnswer gateway;
     const auto asked =
-        ask(address, {.target = "/v1/status"}, [&](const AnswerView& status) { gateway = read_status(status); });
+        ask(access, {.target = "/v1/status"}, [&](const AnswerView& status) { gateway = read_status(status); });
     if (!asked) return asked.error();
     if (!asked.value() || gateway.pid == 0) {
         return Error{"what answers at " + printable(address) +
                      " is not a holdfast gateway: name the admin address with --admin"};
     }
     gateway.facts.asked_at = address;
-    reconcile(address, gateway.facts);
+    reconcile(access, gateway.facts);
     look_at_process(address, gateway);
     return gateway;
 }

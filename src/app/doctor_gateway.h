@@ -4,6 +4,7 @@
 
 #include <holdfast/result.h>
 
+#include "app/admin_client.h"
 #include "app/answer_view.h"
 #include "doctor/facts.h"
 
@@ -23,7 +24,7 @@ struct GatewayAnswer {
 /// Reads a /v1/reconciliation. Pure.
 [[nodiscard]] ReconciliationSeen read_reconciliation(const AnswerView& answer);
 
-/// Asks the gateway at `address`, and if it runs on this host looks at its process and its sockets.
-[[nodiscard]] Result<GatewayAnswer> examine_gateway(const std::string& address);
+/// Asks the gateway there, and if it runs on this host looks at its process and its sockets.
+[[nodiscard]] Result<GatewayAnswer> examine_gateway(const AdminAccess& access);
 
 }  // namespace holdfast

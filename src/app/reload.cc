@@ -105,6 +105,11 @@ ReloadResult Reloader::apply(const DaemonConfig& wanted) {
         }
         take_sink_over = std::move(opened).value();
     }
+    auto secrets = parts_.admin();
+    if (!secrets) {
+        result.errors.push_back(secrets.error().message);
+        return result;
+    }
     auto report = parts_.server(wanted);
     if (!report) {
         result.errors.push_back(report.error().message);
@@ -116,6 +121,8 @@ ReloadResult Reloader::apply(const DaemonConfig& wanted) {
     report_section(Section::sink, running_, wanted, same_sink, result);
     report_section(Section::fleet, running_, wanted, false, result);
     report_section(Section::admin, running_, wanted, false, result);
+    for (std::string& change : secrets.value().changes) result.applied.push_back(std::move(change));
+    if (secrets.value().take_over) secrets.value().take_over();
     report_section(Section::alarm, running_, wanted, true, result);
     report_section(Section::log, running_, wanted, true, result);
     if (take_sink_over) take_sink_over();

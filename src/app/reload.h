@@ -8,6 +8,7 @@
 #include <holdfast/server.h>
 
 #include "admin/reload_result.h"
+#include "app/admin_doors.h"
 #include "app/log.h"
 #include "config/load.h"
 
@@ -26,6 +27,8 @@ public:
         std::function<Result<std::function<void()>>(const SinkConfig& sink)> sink;
         std::function<void()> reopen_sink;  ///< the file that runs, anew
         std::function<void(const AlarmConfig&)> alarms;
+        /// The files with secrets that [admin] names, anew.
+        std::function<Result<AdminDoors::Fresh>()> admin;
         std::function<void()> done;  ///< after a change
     };
 

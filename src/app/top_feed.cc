@@ -13,7 +13,7 @@ constexpr std::chrono::seconds patience{3};
 /// Asks one question after another, until one has no answer.
 class Questions {
 public:
-    explicit Questions(const std::string& admin) : admin_(admin) {}
+    explicit Questions(const AdminAccess& admin) : admin_(admin) {}
 
     /// The body of a 200; empty for another status, which a gateway without a watch answers with.
     std::string ask(const std::string& target) {
@@ -29,7 +29,7 @@ public:
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
 private:
-    const std::string& admin_;
+    const AdminAccess& admin_;
     std::string trouble_;
 };
 
@@ -41,7 +41,7 @@ bool finds_any(const std::string& page) {
 
 }  // namespace
 
-TopAnswers ask_for_top(const std::string& admin, const TopControls& controls, std::size_t rows,
+TopAnswers ask_for_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
                        const TopAnswers& before) {
     Questions questions(admin);
     TopAnswers answers;
@@ -56,14 +56,14 @@ TopAnswers ask_for_top(const std::string& admin, const TopControls& controls, st
     if (!questions.trouble().empty()) answers = before;
     if (questions.trouble().empty() && answers.status.empty()) {
         answers.trouble =
-            "what answers at " + admin + " is not a holdfast gateway: name the admin address with --admin";
+            "what answers at " + admin.address + " is not a holdfast gateway: name the admin address with --admin";
     } else {
         answers.trouble = questions.trouble();
     }
     return answers;
 }
 
-TopFeed::TopFeed(std::string admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows)
+TopFeed::TopFeed(AdminAccess admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows)
     : admin_(std::move(admin)), interval_(interval), controls_(std::move(controls)), rows_(rows), thread_([this] {
           run();
       }) {}

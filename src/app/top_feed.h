@@ -8,19 +8,20 @@
 #include <string>
 #include <thread>
 
+#include "app/admin_client.h"
 #include "app/top_frame.h"
 
 namespace holdfast {
 
 /// Asks the gateway once; `trouble` says why there is no answer, and the others are those of `before`.
-[[nodiscard]] TopAnswers ask_for_top(const std::string& admin, const TopControls& controls, std::size_t rows,
+[[nodiscard]] TopAnswers ask_for_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
                                      const TopAnswers& before = {});
 
 /// Asks again and again on a thread of its own, so that keys are taken while a gateway is slow. Ends by its destructor,
 /// which waits for an answer under way, a few seconds at most.
 class TopFeed {
 public:
-    TopFeed(std::string admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows);
+    TopFeed(AdminAccess admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows);
     TopFeed(const TopFeed&) = delete;
     TopFeed& operator=(const TopFeed&) = delete;
     ~TopFeed();
@@ -33,7 +34,7 @@ public:
 private:
     void run();
 
-    const std::string admin_;
+    const AdminAccess admin_;
     const std::chrono::milliseconds interval_;
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -18,7 +18,7 @@ namespace holdfast {
 namespace {
 
 struct ConsumeFlags {
-    std::string admin = "127.0.0.1:7080";
+    AdminAccess admin;
     std::string group;
     std::string from;
     std::string limit;
@@ -75,8 +75,7 @@ int refuse(const std::string& message) {
 
 int consume_verb(const ConsumeFlags& flags) {
     ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow};
-    if (!is_admin_address(flags.admin))
-        return refuse("--admin: " + in_quotes(flags.admin) + " is not an address and port: write e.g. 127.0.0.1:7080");
+    if (!is_admin_address(flags.admin.address)) return refuse("--admin: " + not_an_admin_address(flags.admin.address));
     if (!flags.group.empty() && !is_group_name(flags.group))
         return refuse("--group: " + in_quotes(flags.group) + " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");
     if (!flags.from.empty() && !(options.from = read_number(flags.from)))
@@ -103,10 +102,7 @@ void add_consume_verb(CLI::App& app, VerbAction& selected) {
         ->type_name("N");
     verb->add_flag("--follow", flags->follow, "wait for more, over restarts of the gateway too");
     verb->add_option("--limit", flags->limit, "at most so many events")->type_name("N");
-    verb->add_option("--admin", flags->admin, "the gateway's admin address")
-        ->envname("HOLDFAST_ADMIN")
-        ->type_name("ADDRESS:PORT")
-        ->capture_default_str();
+    add_admin_flags(*verb, flags->admin);
     verb->callback([flags, &selected] { selected = [flags] { return consume_verb(*flags); }; });
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "app/admin_client.h"
+#include "app/client_ask.h"
 #include "app/doctor_gateway.h"
 #include "app/doctor_text.h"
 #include "app/serve_options.h"
@@ -29,6 +30,7 @@ constexpr std::uint64_t reserved_descriptors = 128;
 struct DoctorFlags {
     std::optional<std::string> config;
     std::optional<std::string> admin;
+    AdminAccess keys;  ///< of what --admin names
     bool prove = false;
     std::string detect_within = "5s";
     bool json = false;
@@ -36,15 +38,30 @@ struct DoctorFlags {
 
 /// Where to ask, and whether somebody named that place.
 struct AdminPlace {
-    std::optional<std::string> address;
+    std::optional<AdminAccess> access;
     bool named = false;
 };
 
+/// Where a gateway of this configuration is reached from its own host.
+std::optional<AdminAccess> access_to(const AdminConfig& admin, AdminAccess keys) {
+    if (keys.token_file.empty()) keys.token_file = admin.token_file;
+    const std::string scheme = admin.tls_certificate.empty() ? "" : "https://";
+    if (admin.has_address()) {
+        keys.address = scheme + admin.address;
+    } else if (admin.has_socket()) {
+        keys.address = "unix:" + admin.socket;
+    } else {
+        return std::nullopt;
+    }
+    return keys;
+}
+
 AdminPlace place_to_ask(const DoctorFlags& flags, const DaemonConfig& config) {
-    if (flags.admin) return {flags.admin, true};
-    if (flags.config) return {config.admin.enabled() ? std::optional(config.admin.address) : std::nullopt, false};
+    if (flags.config && !flags.admin) return {access_to(config.admin, flags.keys), false};
+    AdminAccess access = flags.keys;
     const char* const from_environment = std::getenv("HOLDFAST_ADMIN");
-    return {from_environment != nullptr ? from_environment : config.admin.address, false};
+    access.address = flags.admin ? *flags.admin : from_environment != nullptr ? from_environment : config.admin.address;
+    return {access, flags.admin.has_value()};
 }
 
 std::uint64_t limit_by_descriptors(std::uint64_t descriptors) {
@@ -60,7 +77,7 @@ Demand demand_of(const DaemonConfig& config, const std::string& source, const Ho
     if (!demand.limit_is_set) demand.max_connections = limit_by_descriptors(runs ? limit.soft : limit.hard);
     demand.reactors =
         config.server.reactors != 0 ? config.server.reactors : std::max(1U, std::thread::hardware_concurrency());
-    if (config.admin.enabled()) demand.admin = parse_endpoint(config.admin.address).value();  // it has been checked
+    if (config.admin.has_address()) demand.admin = parse_endpoint(config.admin.address).value();  // it has been checked
     for (const ListenerConfig& listener : config.server.listeners) {
         demand.listeners.push_back({.name = listener.name,
                                     .address = parse_endpoint(listener.address).value(),
@@ -102,22 +119,22 @@ struct Examined {
 
 Examined examine(const AdminPlace& place) {
     Examined out;
-    if (!place.address) return out;
-    auto gateway = examine_gateway(*place.address);
+    if (!place.access) return out;
+    auto gateway = examine_gateway(*place.access);
     if (gateway) {
         out.gateway = std::move(gateway).value();
         return out;
     }
     if (place.named) print_error(gateway.error().message);
     out.unreachable = place.named;
-    out.note = "No gateway answers at " + printable(*place.address) + ", so only the host was looked at.\n";
+    out.note = "No gateway answers at " + printable(place.access->address) + ", so only the host was looked at.\n";
     return out;
 }
 
 int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
     const AdminPlace place = place_to_ask(flags, loaded.config);
-    if (place.address && !is_admin_address(*place.address)) {
-        print_error("--admin: " + in_quotes(*place.address) + " is not an address and port: write e.g. 127.0.0.1:7080");
+    if (place.access && !is_admin_address(place.access->address)) {
+        print_error("--admin: " + not_an_admin_address(place.access->address));
         return exit_wrong_usage;
     }
     const Examined seen = examine(place);
@@ -159,6 +176,7 @@ void add_doctor_verb(CLI::App& app, VerbAction& selected) {
     config->type_name("FILE");
     auto* const admin = verb->add_option("--admin", flags->admin, "the gateway's admin address [127.0.0.1:7080]");
     admin->type_name("ADDRESS:PORT");
+    add_admin_keys(*verb, flags->keys);
     auto* const prove = verb->add_flag("--prove", flags->prove,
                                        "let devices die in every way between two network namespaces on this host, and "
                                        "print how long it takes to find them beside what is promised");

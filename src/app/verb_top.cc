@@ -74,7 +74,7 @@ int print_once(const TopFlags& flags, const TopControls& controls) {
                   << ",\"connections\":" << or_null(answers.connections) << "}\n";
         return exit_good;
     }
-    const TopOptions options{.admin = flags.client.admin, .unicode = speaks_utf8(), .with_keys = false};
+    const TopOptions options{.admin = flags.client.admin.address, .unicode = speaks_utf8(), .with_keys = false};
     for (const TopLine& line : render_frame(answers, controls, size, options)) std::cout << line.text << '\n';
     return exit_good;
 }
@@ -82,7 +82,7 @@ int print_once(const TopFlags& flags, const TopControls& controls) {
 /// Keys, answers and the window's size, until somebody has had enough.
 TopAnswers watch(TopScreen& screen, TopAnswers answers, TopControls controls, const TopFlags& flags,
                  std::chrono::milliseconds interval) {
-    const TopOptions options{.admin = flags.client.admin, .unicode = screen.unicode(), .with_keys = true};
+    const TopOptions options{.admin = flags.client.admin.address, .unicode = screen.unicode(), .with_keys = true};
     TopSize size = screen.size();
     TopFeed feed(flags.client.admin, interval, controls, size.lines);
     for (bool changed = true; !controls.quit && !screen.interrupted();) {
@@ -125,9 +125,8 @@ int top_verb(const TopFlags& flags) {
     TopControls controls;
     const auto sort = parse_connection_sort(flags.sort);
     const auto interval = parse_duration(flags.interval);
-    if (!is_admin_address(flags.client.admin)) {
-        print_error("--admin: " + in_quotes(flags.client.admin) +
-                    " is not an address and port: write e.g. 127.0.0.1:7080");
+    if (!is_admin_address(flags.client.admin.address)) {
+        print_error("--admin: " + not_an_admin_address(flags.client.admin.address));
     } else if (!sort) {
         print_error("--sort: " + in_quotes(flags.sort) +
                     " is not a sort; allowed are age, idle, items, bytes_in, bytes_out, peer, key");

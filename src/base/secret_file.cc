@@ -53,7 +53,7 @@ Error bad_token(const std::string& named, std::size_t line) {
 
 }  // namespace
 
-Result<std::string> read_secret_file(std::string_view what, const std::string& path, SecretReaders readers) {
+Result<std::string> read_secret_file(std::string_view what, const std::string& path) {
     const std::string named = std::string(what) + " " + path_in_quotes(path);
     if (path.find('\0') != std::string::npos) return Error{named + " holds a NUL byte: name another file"};
     // Not waiting for the writer of a FIFO.
@@ -62,11 +62,9 @@ Result<std::string> read_secret_file(std::string_view what, const std::string& p
     if (!fd.valid() || ::fstat(fd.get(), &info) != 0)
         return Error{named + " cannot be read (" + std::strerror(errno) + "): change its rights or name another file"};
     if (!S_ISREG(info.st_mode)) return Error{named + " is not a regular file: name another one"};
-    const bool group_may = readers == SecretReaders::group || is_credential(path);
-    const mode_t forbidden = group_may ? S_IRWXO | S_IWGRP : S_IRWXO | S_IRWXG;
+    const mode_t forbidden = is_credential(path) ? S_IRWXO | S_IWGRP : S_IRWXO | S_IRWXG;
     if ((info.st_mode & forbidden) != 0) {
-        return Error{named + " can be read or written by others (mode " + octal(info.st_mode) + "): chmod " +
-                     (group_may ? "0640" : "0600") + " it"};
+        return Error{named + " can be read or written by others (mode " + octal(info.st_mode) + "): chmod 0600 it"};
     }
     return read_all(fd.get(), named);
 }

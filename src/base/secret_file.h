@@ -8,14 +8,10 @@
 
 namespace holdfast {
 
-/// Who beside its owner may be able to read a file with a secret.
-enum class SecretReaders { owner, group };
-
 /// A file whose content is a secret: at most 64 KiB, a regular file, and nobody may read it who has no business with
 /// it. `what` names it in errors: "the token file". Below systemd's CREDENTIALS_DIRECTORY the group's bit is passed
 /// over: there it is the mask of an access list.
-[[nodiscard]] Result<std::string> read_secret_file(std::string_view what, const std::string& path,
-                                                   SecretReaders readers = SecretReaders::owner);
+[[nodiscard]] Result<std::string> read_secret_file(std::string_view what, const std::string& path);
 
 /// A file of bearer tokens (RFC 6750, 2.1), one a line, each of 16 to 256 characters; '#' begins a comment line. At
 /// least one.

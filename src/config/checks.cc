@@ -11,6 +11,7 @@
 #include "base/http_url.h"
 #include "base/printable.h"
 #include "base/units.h"
+#include "config/admin_check.h"
 #include "config/sink_check.h"
 #include "config/tls_check.h"
 
@@ -19,33 +20,9 @@ namespace {
 
 using Violations = std::vector<Violation>;
 
-void check_admin(const DaemonConfig& config, Violations& out) {
-    if (!config.admin.enabled()) return;
-    const auto report = [&out](std::string message) {
-        out.push_back({std::nullopt, "admin", "address", std::move(message)});
-    };
-    const auto admin = parse_endpoint(config.admin.address);
-    if (!admin) {
-        report("address in [admin]: " + admin.error().message + ", or \"off\"");
-        return;
-    }
-    for (const ListenerConfig& listener : config.server.listeners) {
-        const auto endpoint = parse_endpoint(listener.address);
-        if (endpoint && overlap(endpoint.value(), admin.value())) {
-            report("address in [admin] " + config.admin.address + " is in the way of listener " +
-                   in_quotes(listener.name) + " at " + listener.address + ": give it an address or port of its own");
-        }
-    }
-}
-
 void check_alarm(const AlarmConfig& alarm, Violations& out) {
     const auto wrong = check_webhook_url(alarm.webhook);
     if (wrong) out.push_back({std::nullopt, "alarm", "webhook", "webhook in [alarm]: " + *wrong});
-}
-
-bool is_loopback(const IpAddress& address) {
-    static const IpAddress v6 = parse_ip_address("::1").value();
-    return address == v6 || (address.is_v4() && address.bytes[12] == 127);
 }
 
 std::string one_decimal(double number) {
@@ -93,13 +70,7 @@ std::vector<Violation> find_warnings(const DaemonConfig& config) {
         warn_of_liveness(config.server.listeners[i], i, out);
     }
     warn_of_tls_files(config.server, out);
-    const auto admin = parse_endpoint(config.admin.address);
-    if (admin && !is_loopback(admin.value().address)) {
-        out.push_back(
-            {std::nullopt, "admin", "address",
-             "address in [admin] " + config.admin.address +
-                 " is not loopback: whoever reaches it can list, close and write to devices, without a password"});
-    }
+    warn_of_admin(config.admin, out);
     return out;
 }
 

@@ -5,7 +5,18 @@
 
 namespace holdfast {
 
-std::vector<std::string> group_names(std::string_view list) {
+namespace {
+
+/// The first of systemd's directories of one kind: they have colons between them. Empty: none.
+std::string_view directory_in(const char* variable) {
+    const char* const directories = std::getenv(variable);
+    const std::string_view all = directories != nullptr ? directories : "";
+    return all.substr(0, all.find(':'));
+}
+
+}  // namespace
+
+std::vector<std::string> comma_names(std::string_view list) {
     constexpr std::string_view space = " \t";
     std::vector<std::string> names;
     while (list.find_first_not_of(space) != std::string_view::npos) {
@@ -20,10 +31,13 @@ std::vector<std::string> group_names(std::string_view list) {
 }
 
 std::string default_spool_directory() {
-    const char* state = std::getenv("STATE_DIRECTORY");  // systemd's: one, or several with colons between them
-    if (state == nullptr || *state == '\0') return "holdfast-spool";
-    const std::string_view directories = state;
-    return std::string(directories.substr(0, directories.find(':'))) + "/spool";
+    const std::string_view state = directory_in("STATE_DIRECTORY");
+    return state.empty() ? "holdfast-spool" : std::string(state) + "/spool";
+}
+
+std::string default_admin_socket() {
+    const std::string_view runtime = directory_in("RUNTIME_DIRECTORY");
+    return runtime.empty() ? "" : std::string(runtime) + "/admin.sock";
 }
 
 }  // namespace holdfast

@@ -169,6 +169,19 @@ void check(Draft& draft) {
     }
 }
 
+/// What the file says is read: then the flags, the defaults that depend on where it runs, and the checks of the whole.
+LoadOutcome finish(Draft draft, const Overrides& overrides) {
+    apply_listen(draft, overrides.listen);
+    for (const Overrides::Flag& flag : overrides.flags) apply_flag(draft, flag);
+    SinkConfig& sink = draft.loaded.config.sink;
+    if (is_durable(sink.type) && sink.path.empty()) sink.path = default_spool_directory();
+    AdminConfig& admin = draft.loaded.config.admin;
+    if (admin.socket.empty()) admin.socket = default_admin_socket();
+    check(draft);
+    if (!draft.errors.empty()) return {std::nullopt, std::move(draft.errors)};
+    return {std::move(draft.loaded), {}};
+}
+
 }  // namespace
 
 std::string LoadedConfig::origin_text(const Option& option, std::size_t listener) const {
@@ -179,21 +192,18 @@ std::string LoadedConfig::origin_text(const Option& option, std::size_t listener
 }
 
 LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const Overrides& overrides) {
+    if (!file) return finish(Draft(), overrides);
+    const auto text = read_whole(*file);
+    if (!text) return {std::nullopt, {{text.error().message, false, 0}}};
+    return load_config_text(file->string(), text.value(), overrides);
+}
+
+LoadOutcome load_config_text(std::string_view name, std::string_view text, const Overrides& overrides) {
     Draft draft;
-    if (file) {
-        draft.loaded.file = printable(file->string());
-        const auto text = read_whole(*file);
-        if (!text) return {std::nullopt, {{text.error().message, false, 0}}};
-        draft.loaded.blank = text.value().find_first_not_of(" \t\r\n") == std::string::npos;
-        read_toml(text.value(), draft);
-    }
-    apply_listen(draft, overrides.listen);
-    for (const Overrides::Flag& flag : overrides.flags) apply_flag(draft, flag);
-    SinkConfig& sink = draft.loaded.config.sink;
-    if (is_durable(sink.type) && sink.path.empty()) sink.path = default_spool_directory();
-    check(draft);
-    if (!draft.errors.empty()) return {std::nullopt, std::move(draft.errors)};
-    return {std::move(draft.loaded), {}};
+    draft.loaded.file = printable(name);
+    draft.loaded.blank = text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+    read_toml(text, draft);
+    return finish(std::move(draft), overrides);
 }
 
 }  // namespace holdfast

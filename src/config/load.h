@@ -62,4 +62,7 @@ struct LoadOutcome {
 /// Defaults, then the file, then the flags. Reads the file, looks at the sink's directory, makes and binds nothing.
 [[nodiscard]] LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const Overrides& overrides);
 
+/// The same of a file's text; `name` is for messages.
+[[nodiscard]] LoadOutcome load_config_text(std::string_view name, std::string_view text, const Overrides& overrides);
+
 }  // namespace holdfast

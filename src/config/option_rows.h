@@ -11,5 +11,6 @@ namespace holdfast {
 [[nodiscard]] std::span<const Option> tls_rows();  ///< of a listener
 [[nodiscard]] std::span<const Option> sink_rows();
 [[nodiscard]] std::span<const Option> fleet_rows();
+[[nodiscard]] std::span<const Option> admin_rows();
 
 }  // namespace holdfast

@@ -288,14 +288,6 @@ const auto rows_before_the_sink = std::to_array<Option>({
 });
 
 const auto rows_behind_the_sink = std::to_array<Option>({
-    {.section = Section::admin,
-     .name = "address",
-     .type = OptionType::text,
-     .place = [](Target t) -> std::string& { return t.daemon.admin.address; },
-     .default_text = "127.0.0.1:7080",
-     .flag = "--admin",
-     .help = "of the HTTP API and metrics, which ask for no password; \"off\" turns them off"},
-
     {.section = Section::alarm,
      .name = "window",
      .type = OptionType::duration,
@@ -367,7 +359,7 @@ std::vector<Option> put_together() {
     const auto behind_listeners =
         std::find_if(table.begin(), table.end(), [](const Option& row) { return row.section == Section::item; });
     table.insert(behind_listeners, tls_rows().begin(), tls_rows().end());
-    for (const auto rows : {sink_rows(), fleet_rows(), std::span<const Option>(rows_behind_the_sink)}) {
+    for (const auto rows : {sink_rows(), fleet_rows(), admin_rows(), std::span<const Option>(rows_behind_the_sink)}) {
         table.insert(table.end(), rows.begin(), rows.end());
     }
     return table;

@@ -31,24 +31,25 @@ std::vector<Endpoint> admin_addresses(const Examination& on) {
 }
 
 void check_admin(const Examination& on, Findings& out) {
-    Finding finding{
-        .id = "admin_address",
-        .found = "off",
-        .why =
-            "Who reaches the admin API can list, close and write to devices: it asks for no password, so it "
-            "belongs on loopback.",
-        .command = "ss -ltnp"};
+    Finding finding{.id = "admin_address",
+                    .found = "off",
+                    .why =
+                        "Who comes into the admin API can list, close and write to devices: on loopback it asks for a "
+                        "token only where "
+                        "one is configured, anywhere else always, and under TLS.",
+                    .command = "ss -ltnp"};
     std::string list;
     for (const Endpoint& address : admin_addresses(on)) {
         list += (list.empty() ? "" : ", ") + to_string(address);
         if (is_loopback(address.address)) continue;
-        finding.verdict = Verdict::wrong;
+        finding.verdict = Verdict::warning;
         finding.command = "holdfast serve --admin 127.0.0.1:" + std::to_string(address.port) +
                           "   # or address in [admin]; from afar: ssh -L " + std::to_string(address.port) +
                           ":127.0.0.1:" + std::to_string(address.port) + " HOST";
     }
     if (!list.empty()) finding.found = list;
-    if (finding.verdict == Verdict::wrong) finding.why += " Here it can be reached from outside.";
+    if (finding.verdict == Verdict::warning)
+        finding.why += " Here it can be reached from outside: loopback and a tunnel are narrower.";
     out.push_back(std::move(finding));
 }
 

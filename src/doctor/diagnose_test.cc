@@ -255,9 +255,9 @@ INSTANTIATE_TEST_SUITE_P(
     Gateway, OneThingSpoilt,
     testing::ValuesIn(std::vector<Spoilt>{
         {"AdminOpenToAll", [](Scene& s) { s.gateway.admin_listens_on = {parse_endpoint("0.0.0.0:7080").value()}; },
-         "admin_address", Verdict::wrong, "0.0.0.0:7080", "--admin 127.0.0.1:7080"},
+         "admin_address", Verdict::warning, "0.0.0.0:7080", "--admin 127.0.0.1:7080"},
         {"AdminConfiguredOpen", [](Scene& s) { s.demand.admin = parse_endpoint("[::]:7080").value(); }, "admin_address",
-         Verdict::wrong, "[::]:7080", "--admin 127.0.0.1:7080"},
+         Verdict::warning, "[::]:7080", "--admin 127.0.0.1:7080"},
         {"NoKeepalive", [](Scene& s) { s.gateway.sockets->connections.front().options.keepalive = false; },
          "live_sockets", Verdict::wrong, "10.2.0.9:51514 has SO_KEEPALIVE off (planned on)", "sport = :7000"},
         {"OtherIdle", [](Scene& s) { s.gateway.sockets->connections.front().options.idle = std::chrono::hours(2); },

@@ -1,11 +1,13 @@
 // Asking the gateway. Every call gives the parsed answer or throws an Error with the gateway's own message.
 
+import {isLocked, request} from './token.js';
+
 async function ask(path, options) {
   let answer;
   try {
-    answer = await fetch(path, {cache: 'no-store', ...options});
+    answer = await request(path, options);
   } catch {
-    throw new Error('the gateway does not answer');
+    throw new Error(isLocked() ? 'this gateway asks for a token' : 'the gateway does not answer');
   }
   const body = await answer.json().catch(() => null);
   if (answer.ok) return body;

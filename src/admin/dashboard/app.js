@@ -9,7 +9,9 @@ import {Fleet} from './fleet.js';
 import {clock, duration, number} from './format.js';
 import {Glance} from './glance.js';
 import {Feed} from './live.js';
+import {startLogin} from './login.js';
 import {Population} from './population.js';
+import {door, isLocked} from './token.js';
 
 const TABLE_MS = 2000;  // tables are asked for at most so often while things happen
 const IDLE_MS = 5000;   // and at least so often, since ages and the kernel's evidence move by themselves
@@ -76,7 +78,7 @@ feed.addEventListener('skipped', refreshAll);
 feed.addEventListener('back', refreshAll);
 feed.addEventListener('state', showFeed);
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) refreshAll();
+  if (!document.hidden && !isLocked()) refreshAll();
 });
 
 glance.onStatus = (status) => {
@@ -93,7 +95,7 @@ glance.onStatus = (status) => {
 function showFeed() {
   const lost = feed.state === 'lost';
   document.body.dataset.feed = feed.state;
-  say(byId('feed-text'), {live: 'Live', lost: 'Lost', connecting: 'Connecting'}[feed.state]);
+  say(byId('feed-text'), {live: 'Live', lost: 'Lost', connecting: 'Connecting', locked: 'Locked'}[feed.state]);
   byId('lost').hidden = !lost;
   if (lost) {
     say(byId('lost-text'), feed.heardAt === null ? 'There is no live feed yet. Trying again.'
@@ -196,7 +198,14 @@ addEventListener('keydown', (event) => {
   }
 });
 
+door.addEventListener('opened', () => {
+  feed.tryNow();
+  refreshAll();
+});
+door.addEventListener('locked', () => feed.stop());
+
 say(byId('host'), location.host);
+startLogin();
 route();
 showFeed();
 feed.start();

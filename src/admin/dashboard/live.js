@@ -1,11 +1,29 @@
-// The live feed (/v1/events): tells its listeners what comes, notices when nothing comes any more, and tries again.
+// The live feed (/v1/events): tells its listeners what comes, notices when nothing comes any more, and tries again. It is
+// read by fetch(), since an EventSource cannot send the token.
+
+import {isLocked, request} from './token.js';
 
 const QUIET_MS = 6000;  // a sample comes each second: after so long without one the feed is lost
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 10000;
 
+/** What a stream of server-sent events brings, as [kind, data]. */
+async function* messages(stream) {
+  let rest = '';
+  for (const reader = stream.pipeThrough(new TextDecoderStream()).getReader();;) {
+    const {value, done} = await reader.read();
+    if (done) return;
+    const whole = (rest + value).split('\n\n');
+    rest = whole.pop();
+    for (const message of whole) {
+      const fields = Object.fromEntries(message.split('\n').map((line) => line.split(/: (.*)/s, 2)));
+      if ('event' in fields) yield [fields.event, fields.data ?? ''];
+    }
+  }
+}
+
 export class Feed extends EventTarget {
-  #source = null;
+  #under = null;  // the AbortController of the stream under way
   #retry = 0;
   #wait = FIRST_RETRY_MS;
   #quietSince = 0;  // ms since the epoch: the latest message, or the latest try
@@ -19,25 +37,33 @@ export class Feed extends EventTarget {
     setInterval(() => this.#watch(), 1000);
   }
 
+  /** Until tryNow(). */
+  stop() {
+    this.#lose();
+  }
+
   /** Opens the feed anew, now. */
   tryNow() {
     if (this.#state !== 'live') this.#open();
   }
 
-  #open() {
+  async #open() {
     clearTimeout(this.#retry);
-    this.#source?.close();
+    this.#under?.abort();
     this.#quietSince = Date.now();
-    const source = new EventSource('/v1/events?kinds=sample,alarm,connected,closed');
-    this.#source = source;
-    for (const kind of ['sample', 'alarm', 'connected', 'closed', 'skipped']) {
-      source.addEventListener(kind, (event) => {
-        if (source === this.#source) this.#take(kind, event.data);
-      });
+    const under = new AbortController();
+    this.#under = under;
+    try {
+      const answer = await request('/v1/events?kinds=sample,alarm,connected,closed', {signal: under.signal});
+      if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
+      for await (const [kind, data] of messages(answer.body)) {
+        if (under !== this.#under) return;
+        this.#take(kind, data);
+      }
+    } catch {
+      // As an end without a word: it is lost.
     }
-    source.addEventListener('error', () => {
-      if (source === this.#source) this.#lose();
-    });
+    if (under === this.#under) this.#lose();
   }
 
   #take(kind, data) {
@@ -51,15 +77,16 @@ export class Feed extends EventTarget {
   }
 
   #watch() {
-    const open = this.#source.readyState !== EventSource.CLOSED;
-    if (open && Date.now() - this.#quietSince > QUIET_MS) this.#lose();
+    if (this.#under !== null && Date.now() - this.#quietSince > QUIET_MS) this.#lose();
     if (this.#state === 'lost') this.dispatchEvent(new Event('state'));
   }
 
   #lose() {
-    this.#source.close();
-    this.#turn('lost');
+    this.#under?.abort();
+    this.#under = null;
     clearTimeout(this.#retry);
+    this.#turn(isLocked() ? 'locked' : 'lost');
+    if (isLocked()) return;
     this.#retry = setTimeout(() => this.#open(), this.#wait);
     this.#wait = Math.min(this.#wait * 2, LAST_RETRY_MS);
   }

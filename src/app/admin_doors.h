@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/result.h>
+
+#include "admin/admin_server.h"
+#include "app/log.h"
+#include "config/daemon_config.h"
+
+namespace holdfast {
+
+/// The ways in to the admin API: its address and its unix socket, each served by threads of its own, so that a crowd at
+/// the one keeps nobody out of the other. Owns both; one thread, but for read_anew().
+class AdminDoors {
+public:
+    explicit AdminDoors(Log& log) : log_(log) {}
+
+    /// What `config` names; with an error nothing is open. The gateway and what `options` point to must outlive it.
+    [[nodiscard]] std::optional<Error> open(const AdminConfig& config, ControlPlane& gateway, ApiOptions options);
+    void close();
+
+    [[nodiscard]] const AdminMeter& meter() const { return meter_; }
+    void tell_addresses() const;
+
+    /// Tokens, certificate and key from their files.
+    struct Fresh {
+        std::vector<std::string> changes;  ///< one line each
+        std::function<void()> take_over;
+    };
+    /// An error changes nothing. Any thread, one at a time.
+    [[nodiscard]] Result<Fresh> read_anew();
+
+private:
+    [[nodiscard]] Result<DoorSecrets> read_secrets() const;
+
+    Log& log_;
+    AdminConfig config_;
+    AdminMeter meter_;
+    DoorSecrets secrets_;
+    std::unique_ptr<AdminServer> by_address_;
+    std::unique_ptr<AdminServer> by_socket_;
+};
+
+}  // namespace holdfast
