@@ -96,7 +96,10 @@ Demand demand_of(const GatewayAnswer& gateway, const HostFacts& host) {
                           demand.max_connections != limit_by_descriptors(host.descriptors->soft);
     demand.reactors = gateway.reactors;
     // The kernel tells more: 127.0.0.1 also answers where it listens on 0.0.0.0.
-    const auto asked_at = parse_endpoint(gateway.facts.asked_at);
+    std::string_view place = gateway.facts.asked_at;
+    const std::size_t scheme = place.find("://");
+    if (scheme != std::string_view::npos) place.remove_prefix(scheme + 3);
+    const auto asked_at = parse_endpoint(place);
     if (asked_at && gateway.facts.admin_listens_on.empty()) demand.admin = asked_at.value();
     demand.listeners = gateway.facts.listeners;
     return demand;

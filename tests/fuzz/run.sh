@@ -12,7 +12,8 @@ fi
 seconds=$1
 here=$(cd "$(dirname "$0")" && pwd)
 build=${2:-$here/../../build/fuzz}
-targets=(fuzz_framing_ndjson fuzz_framing_json fuzz_framing_length fuzz_item fuzz_batch fuzz_proxy fuzz_hello)
+targets=(fuzz_framing_ndjson fuzz_framing_json fuzz_framing_length fuzz_item fuzz_batch fuzz_proxy fuzz_hello fuzz_admin fuzz_config
+         fuzz_spool)
 
 declare -A pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' INT TERM
@@ -25,8 +26,10 @@ for target in "${targets[@]}"; do
 done
 for target in "${targets[@]}"; do
     mkdir -p "$build/fuzz/$target"
+    dictionary=$here/json.dict
+    [[ -f $here/$target.dict ]] && dictionary=$here/$target.dict
     "$build/tests/fuzz/$target" -max_total_time="$seconds" -max_len=2048 -timeout=10 -print_final_stats=1 \
-        -dict="$here/json.dict" -artifact_prefix="$build/fuzz/$target-" \
+        -dict="$dictionary" -artifact_prefix="$build/fuzz/$target-" \
         "$build/fuzz/$target" "$here/corpus/$target" >"$build/fuzz/$target.log" 2>&1 &
     pids[$target]=$!
 done

@@ -44,6 +44,14 @@ class Authority:
         _openssl("ca", "-config", self.config, "-cert", self.certificate, "-keyfile", self.key, "-gencrl", "-out", self.crl)
 
 
+def self_signed(folder, name="gateway", names="IP:127.0.0.1,DNS:localhost"):
+    """(certificate, key) of a server; the certificate is its own authority."""
+    certificate, key = folder / f"{name}.pem", _key(folder / f"{name}.key")
+    _openssl("req", "-x509", "-new", "-key", key, "-subj", f"/CN={name}", "-days", "30", "-out", certificate, "-addext",
+             f"subjectAltName={names}")
+    return certificate, key
+
+
 def _key(path, kind="ec"):
     how = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if kind == "rsa" else \
         ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]

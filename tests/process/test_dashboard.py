@@ -294,6 +294,50 @@ def test_a_lost_feed_is_seen_and_taken_up_again(browser):
         disconnect_all(members)
 
 
+def test_where_a_token_is_asked_for_the_page_asks_for_it(browser, tmp_path):
+    write, read = tmp_path / "write", tmp_path / "read"
+    for path, token in ((write, "write-0123456789abcdef"), (read, "read-0123456789abcdef")):
+        path.touch(mode=0o600)
+        path.write_text(token + "\n", encoding="ascii")
+    config = CONFIG + f'[admin]\ntoken_file = "{write}"\nread_token_file = "{read}"\n'
+    with Gateway(config=config) as gateway:
+        members = connect_all(gateway, 2)
+        browser.open(origin_of(gateway))
+        browser.wait(lambda: browser.shown("#login"), "the page asks for a token")
+        browser.wait_text("#feed-text", "Locked")
+        if PICTURES:
+            browser.screenshot(ROOT / PICTURES / "dashboard-login.png")
+        enter(browser, "wrong-0123456789abcdef")
+        browser.wait_text("#login-trouble", "This is not a token of this gateway.")
+        assert browser.text("#tile-connections") == "–"
+        enter(browser, "read-0123456789abcdef")
+        browser.wait_text("#feed-text", "Live")
+        browser.wait_text("#tile-connections", "2")
+        assert not browser.shown("#login") and browser.shown("#lock")
+        more = connect_all(gateway, 1)  # the feed has the token too
+        browser.wait_text("#tile-connections", "3")
+        browser.driver.refresh()  # it stays in this tab
+        browser.wait_text("#feed-text", "Live")
+        open_one(browser, members[0])
+        browser.click("#one-probe")
+        browser.wait_text("#one-outcome", "this token may look and not change anything…")
+        browser.click("#lock")
+        browser.wait(lambda: browser.shown("#login"), "the token is forgotten")
+        enter(browser, "write-0123456789abcdef")
+        browser.wait_text("#feed-text", "Live")
+        browser.click("#one-probe")
+        browser.wait_text("#one-outcome", "It is there: …")
+        assert not [url for url in browser.requested() if "0123456789abcdef" in url]
+        complaints = [line for line in browser.complaints() if " 401 " not in line and " 403 " not in line]
+        assert not complaints, complaints
+        disconnect_all(members + more)
+
+
+def enter(browser, token):
+    browser.fill("#login-token", token)
+    browser.click("#login-form button[type=submit]")
+
+
 def test_a_gateway_that_hangs_is_noticed(page, gateway):
     """Its sockets stay open and nothing comes: the samples that are missing tell."""
     page.click("#filter-clear")

@@ -14,6 +14,7 @@ import threading
 
 import pytest
 
+from certificates import self_signed
 from gateway import PATIENCE, Gateway, binary, listener, run
 from lab import device
 from lab.netlab import GATEWAY4
@@ -107,10 +108,10 @@ def test_wrong_usage(tmp_path):
 
 def test_a_configuration_that_this_host_cannot_carry(tmp_path):
     path = tmp_path / "large.toml"
-    path.write_text('[limits]\nmax_connections = 90000000\n[admin]\naddress = "0.0.0.0:7080"\n'
+    path.write_text('[limits]\nmax_connections = 90000000\n'
                     + listener(address="0.0.0.0:40000", backlog=60000))
     findings = doctor("--config", str(path))
-    for name in ("descriptors", "nr_open", "memory", "epoll_watches", "admin_address"):
+    for name in ("descriptors", "nr_open", "memory", "epoll_watches"):
         assert findings[name]["verdict"] == "wrong", findings[name]
     assert "LimitNOFILE=90000128" in findings["descriptors"]["command"]
     assert findings["somaxconn"]["verdict"] == "warning"
@@ -236,10 +237,17 @@ def test_a_living_socket_without_keepalive_is_found():
         assert "not permitted" in found["why"]
 
 
-def test_an_open_admin_address_and_another_namespace_are_found(lab):
-    with Gateway("--admin", f"{GATEWAY4}:0", config=listener(address=f"{GATEWAY4}:0"), namespace=lab.gateway) as gateway:
-        found = doctor("--admin", gateway.admin_flag(), namespace=lab.device)
-    assert found["admin_address"]["verdict"] == "wrong"
+def test_an_open_admin_address_and_another_namespace_are_found(lab, tmp_path):
+    certificate, key = self_signed(tmp_path, names=f"IP:{GATEWAY4}")
+    tokens = tmp_path / "tokens"
+    tokens.touch(mode=0o600)
+    tokens.write_text("0123456789abcdef\n", encoding="ascii")
+    config = (listener(address=f"{GATEWAY4}:0")
+              + f'[admin]\ntoken_file = "{tokens}"\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n')
+    with Gateway("--admin", f"{GATEWAY4}:0", config=config, namespace=lab.gateway) as gateway:
+        found = doctor("--admin", "https://" + gateway.admin_flag(), "--admin-ca", str(certificate), "--admin-token-file",
+                       str(tokens), namespace=lab.device)
+    assert found["admin_address"]["verdict"] == "warning"
     assert found["admin_address"]["found"] == gateway.admin_flag()
     assert found["namespace"]["verdict"] == "warning"
     assert f"nsenter -t {gateway.process.pid} -n" in found["namespace"]["command"]

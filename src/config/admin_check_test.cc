@@ -1,0 +1,95 @@
+#include "config/admin_check.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+#include "tls/made_certificates.h"
+
+namespace holdfast {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class AdminCheck : public testing::Test {
+protected:
+    std::vector<std::string> complaints() {
+        std::vector<Violation> found;
+        check_admin(config_, found);
+        std::vector<std::string> out;
+        for (const Violation& violation : found) out.push_back(violation.message);
+        return out;
+    }
+
+    /// Everything that an open address needs.
+    void shut() {
+        const MadeCertificate made = make_certificate({.common_names = {"gateway"}});
+        config_.admin.token_file = folder_.text("tokens", "0123456789abcdef\n");
+        config_.admin.tls_certificate = folder_.certificates("chain.pem", {&made});
+        config_.admin.tls_key = folder_.key("key.pem", made);
+    }
+
+    CertificateFolder folder_;
+    DaemonConfig config_;
+};
+
+TEST_F(AdminCheck, LoopbackNeedsNothing) {
+    for (const char* address : {"127.0.0.1:7080", "127.9.9.9:0", "[::1]:7080", "off"}) {
+        config_.admin.address = address;
+        EXPECT_THAT(complaints(), IsEmpty()) << address;
+    }
+}
+
+TEST_F(AdminCheck, AnyOtherAddressNeedsTokensAndTls) {
+    for (const char* address :
+         {"0.0.0.0:7080", "[::]:7080", "10.0.0.1:7080", "[::ffff:10.0.0.1]:7080", "128.0.0.1:7080"}) {
+        config_.admin = {};
+        config_.admin.address = address;
+        EXPECT_THAT(complaints(), ElementsAre(HasSubstr(" is not loopback, and whoever reaches it"))) << address;
+        shut();
+        EXPECT_THAT(complaints(), IsEmpty()) << address;
+        config_.admin.token_file.clear();
+        EXPECT_THAT(complaints(), ElementsAre(HasSubstr(" is not loopback"))) << address;
+    }
+}
+
+TEST_F(AdminCheck, WhatCannotBeLoadedIsToldByItsKey) {
+    shut();
+    config_.admin.tls_key = folder_.text("broken.pem", "nonsense");
+    EXPECT_THAT(complaints(), ElementsAre(StartsWith("tls_key in [admin]: ")));
+    config_.admin.tls_key.clear();
+    EXPECT_THAT(complaints(), ElementsAre(HasSubstr("go together")));
+    shut();
+    config_.admin.read_token_file = folder_.text("open", "0123456789abcdef\n", 0644);
+    EXPECT_THAT(complaints(), ElementsAre(StartsWith("read_token_file in [admin]: the token file")));
+    config_.admin.read_token_file = config_.admin.token_file;
+    config_.admin.token_file.clear();
+    EXPECT_THAT(complaints(), ElementsAre(HasSubstr("without token_file nobody could change")));
+}
+
+TEST_F(AdminCheck, NamesAndPathsHaveTheirForm) {
+    config_.admin.hosts = "gateway.example.org, a b,ok";
+    EXPECT_THAT(complaints(), ElementsAre(StartsWith("hosts in [admin]: \"a b\" is not the name of a host")));
+    config_.admin.hosts = "gateway.example.org , gw";
+    config_.admin.socket = "/" + std::string(107, 'x');
+    EXPECT_THAT(complaints(), ElementsAre(HasSubstr("write 1 to 107 bytes")));
+    config_.admin.socket = "/" + std::string(106, 'x');
+    EXPECT_THAT(complaints(), IsEmpty());
+}
+
+TEST(AdminSocket, IsInTheRuntimeDirectoryIfThereIsOne) {
+    ::setenv("RUNTIME_DIRECTORY", "/run/holdfast:/run/other", 1);
+    EXPECT_EQ(load_config_text("x", "", {}).loaded->config.admin.socket, "/run/holdfast/admin.sock");
+    EXPECT_EQ(load_config_text("x", "[admin]\nsocket = \"off\"\n", {}).loaded->config.admin.has_socket(), false);
+    ::unsetenv("RUNTIME_DIRECTORY");
+    EXPECT_EQ(load_config_text("x", "", {}).loaded->config.admin.socket, "");
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,112 @@
+// The input is what a client sends, several requests one after another, through everything that stands before the
+// gateway: heads, gate, httplib, targets and queries. Nobody who does not know the token makes the gateway do or tell
+// anything, and every answer is whole.
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "admin/fake_control_plane.h"
+#include "admin/http_front.h"
+#include "base/check.h"
+
+namespace {
+
+using namespace holdfast;
+using namespace std::chrono_literals;
+
+constexpr std::string_view write_token = "fuzz-write-token-0001";
+constexpr std::string_view read_token = "fuzz-read-token-0001";
+
+/// Whether whoever speaks knows a token, and so may be told something, or has something done.
+bool may_look = false;
+bool may_act = false;
+
+class Guarded final : public ControlPlane {
+public:
+    ServerStatus status() override { return gateway_.status(); }  // /readyz asks for it too
+    ConnectionPage list(const ConnectionQuery& query) override { return look(), gateway_.list(query); }
+    std::optional<ConnectionDetail> show(ConnectionId id) override { return look(), gateway_.show(id); }
+    std::vector<ClosedLife> closed(const ClosedQuery& query) override { return look(), gateway_.closed(query); }
+    std::optional<ConnectionId> find(std::string_view device) override { return look(), gateway_.find(device); }
+    std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
+        return act(), gateway_.probe(id, timeout);
+    }
+    ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout) override {
+        return act(), gateway_.probe_all(peer, timeout);
+    }
+    bool close(ConnectionId id) override { return act(), gateway_.close(id); }
+    std::size_t close_all(const Prefix& peer) override { return act(), gateway_.close_all(peer); }
+    SendOutcome send(ConnectionId id, std::string_view json) override { return act(), gateway_.send(id, json); }
+    Delivery deliver(ConnectionId id, std::string_view json, std::chrono::milliseconds patience) override {
+        return act(), gateway_.deliver(id, json, patience);
+    }
+
+private:
+    static void look() { HOLDFAST_CHECK(may_look); }
+    static void act() { HOLDFAST_CHECK(may_act); }
+
+    FakeControlPlane gateway_;
+};
+
+std::string take_all(int socket) {
+    std::string all;
+    char piece[4096];
+    for (ssize_t got = 0; (got = ::recv(socket, piece, sizeof piece, MSG_DONTWAIT)) > 0;) {
+        all.append(piece, static_cast<std::size_t>(got));
+    }
+    return all;
+}
+
+/// Answers one after another, each with its whole body but for the last, which a slow client's patience may cut.
+void check_answers(std::string_view bytes) {
+    while (!bytes.empty()) {
+        if (bytes.starts_with("HTTP/1.1 100 Continue\r\n\r\n")) {
+            bytes.remove_prefix(25);
+            continue;
+        }
+        HOLDFAST_CHECK(bytes.starts_with("HTTP/1.1 "));
+        const std::size_t end = bytes.find("\r\n\r\n");
+        if (end == std::string_view::npos) return;
+        const std::string_view head = bytes.substr(0, end + 2);
+        constexpr std::string_view length = "\r\nContent-Length: ";
+        const std::size_t at = head.find(length);
+        HOLDFAST_CHECK(at != std::string_view::npos && head.find(length, at + 1) == std::string_view::npos);
+        std::size_t body = std::stoul(std::string(head.substr(at + length.size(), 12)));
+        bytes.remove_prefix(end + 4);
+        if (bytes.starts_with("HTTP/1.1 ")) body = 0;  // the answer to HEAD
+        bytes.remove_prefix(std::min(body, bytes.size()));
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static Guarded gateway;
+    static EventHub hub;
+    static AdminMeter meter;
+    static Api api(gateway, {.max_message_bytes = 256, .hub = &hub, .meter = &meter});
+    static HttpFront front(api, RequestGate({.max_body_bytes = 512, .any_host = false, .hosts = {"gateway.example"}}),
+                           meter);
+    static const DoorSecrets secrets{
+        .tokens = std::make_shared<AdminTokens>(std::vector<std::string>{std::string(write_token)},
+                                                std::vector<std::string>{std::string(read_token)})};
+    static const StreamLimits limits{.idle = 10ms, .request = 10ms, .response = 2ms, .linger = 1ms, .crowded = 10ms};
+    static const Crowd crowd{.threads = 1};
+
+    const std::string_view input(reinterpret_cast<const char*>(data), size);
+    may_act = input.find(write_token) != std::string_view::npos;
+    may_look = may_act || input.find(read_token) != std::string_view::npos;
+    int ends[2];
+    HOLDFAST_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const UniqueFd client(ends[1]);
+    RequestStream stream(Wire(UniqueFd(ends[0])), {}, limits, crowd);
+    HOLDFAST_CHECK(::send(client.get(), input.data(), input.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(size));
+    ::shutdown(client.get(), SHUT_WR);
+    const auto feed = front.serve(stream, crowd, [] { return secrets; });
+    HOLDFAST_CHECK(!feed || may_look);
+    check_answers(take_all(client.get()));
+    return 0;
+}
