@@ -93,7 +93,8 @@ std::optional<HttpHead> parse_http_head(std::string_view head) {
     return sized ? std::optional(read) : std::nullopt;
 }
 
-HttpExchange::HttpExchange(const Endpoint& to) : to_(to), broken_off_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+HttpExchange::HttpExchange(const Endpoint& to, std::string token)
+    : to_(to), token_(std::move(token)), broken_off_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     HOLDFAST_CHECK(broken_off_.valid());
 }
 
@@ -105,6 +106,7 @@ void HttpExchange::break_off() noexcept {
 Result<HttpAnswer> HttpExchange::ask(std::string_view method, std::string_view target, std::string_view body) {
     std::string request = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n";
     if (method != "GET") request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    if (!token_.empty()) request += "Authorization: Bearer " + token_ + "\r\n";
     request.append("\r\n").append(body);
     deadline_ = clock_.steady() + patience;
     if (clock_.steady() - last_use_ > longest_quiet) fd_.reset();

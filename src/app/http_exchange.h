@@ -34,7 +34,7 @@ struct HttpAnswer {
 /// answers, which the library's client is not: a long status line overflows its stack. One thread, but for break_off().
 class HttpExchange {
 public:
-    explicit HttpExchange(const Endpoint& to);
+    explicit HttpExchange(const Endpoint& to, std::string token = {});
 
     /// Any status is an answer; an Error says why there is none.
     [[nodiscard]] Result<HttpAnswer> ask(std::string_view method, std::string_view target, std::string_view body);
@@ -49,6 +49,7 @@ private:
     [[nodiscard]] std::string wait(short events);
 
     Endpoint to_;
+    std::string token_;    // shown with every question; empty: none
     UniqueFd broken_off_;  // readable from then on
     UniqueFd fd_;
     SystemClock clock_;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <holdfast/result.h>
@@ -22,7 +23,8 @@ struct ConnectionRows {
 /// A gateway's admin API as `holdfast load` uses it. Owns its HTTP connection; one thread, but for break_off().
 class LoadGateway final : public DownlinkGateway {
 public:
-    explicit LoadGateway(const Endpoint& admin) : admin_(admin), exchange_(admin) {}
+    /// `token` opens it; empty: it asks for none.
+    LoadGateway(const Endpoint& admin, std::string token) : admin_(admin), exchange_(admin, std::move(token)) {}
 
     Result<std::vector<GatewayConnection>> connections() override;
     Result<int> send(const std::string& id, const std::string& object) override;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "app/load_gateway.h"
+#include "base/secret_file.h"
 #include "base/units.h"
 #include "load/report.h"
 #include "load/run_load.h"
@@ -23,6 +24,8 @@ struct LoadFlags {
     std::string to;
     std::string admin = "127.0.0.1:7080";
     std::optional<Endpoint> admin_at;  ///< where downlinks are asked for
+    std::string admin_token_file;
+    std::string admin_token;
     bool any_target = false;
     std::string duration = "30s";
     std::string framing = "ndjson";
@@ -68,6 +71,10 @@ std::optional<Error> read_admin(LoadFlags& flags) {
     const auto allowed = check_target(admin.value(), flags.any_target);
     if (!allowed) return of_flag("--admin", allowed);
     flags.admin_at = allowed.value();
+    if (flags.admin_token_file.empty()) return {};
+    const auto tokens = read_token_file(flags.admin_token_file);
+    if (!tokens) return of_flag("--admin-token-file", tokens);
+    flags.admin_token = tokens.value().front();
     return {};
 }
 
@@ -152,7 +159,7 @@ int load_verb(LoadFlags flags) {
         };
     }
     std::unique_ptr<LoadGateway> gateway;
-    if (flags.admin_at) gateway = std::make_unique<LoadGateway>(*flags.admin_at);
+    if (flags.admin_at) gateway = std::make_unique<LoadGateway>(*flags.admin_at, flags.admin_token);
     const auto report = run_load(options, watch, gateway.get());
     if (!report) {
         print_error(report.error().message);
@@ -235,6 +242,10 @@ void add_downlink_flags(CLI::App& verb, LoadFlags& flags) {
     verb.add_option("--admin", flags.admin, "the gateway's admin address [127.0.0.1:7080]")
         ->envname("HOLDFAST_ADMIN")
         ->type_name("ADDRESS:PORT")
+        ->group("Downlinks");
+    verb.add_option("--admin-token-file", flags.admin_token_file, "a file with the gateway's token; sent unencrypted")
+        ->envname("HOLDFAST_ADMIN_TOKEN_FILE")
+        ->type_name("FILE")
         ->group("Downlinks");
 }
 
