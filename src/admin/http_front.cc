@@ -73,8 +73,9 @@ HttpFront::HttpFront(Api& api, RequestGate gate, AdminMeter& meter, OnUnauthoriz
     set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
         put(response, Api::error(500, "internal_error", "the request could not be answered: see the gateway's log"));
     });
-    set_logger(
-        [this](const httplib::Request&, const httplib::Response& response) { meter_.count_status(response.status); });
+    // Before the answer goes out: whoever has it finds it counted.
+    set_post_routing_handler(
+        [this](const httplib::Request&, httplib::Response& response) { meter_.count_status(response.status); });
 }
 
 std::unique_ptr<EventHub::Subscription> HttpFront::serve(RequestStream& stream, const Crowd& crowd,

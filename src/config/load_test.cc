@@ -115,7 +115,7 @@ format = "json"
     EXPECT_EQ(config.server.limits.max_connections, 1'000U);
     EXPECT_EQ(config.sink.type, SinkType::file);
     EXPECT_EQ(config.sink.path, "events.ndjson");
-    EXPECT_FALSE(config.admin.enabled());
+    EXPECT_FALSE(config.admin.has_address());
     EXPECT_EQ(config.log.level, LogLevel::warn);
     EXPECT_EQ(config.log.format, LogFormat::json);
     EXPECT_FALSE(std::filesystem::exists("events.ndjson")) << "the check made the sink's file";
