@@ -77,6 +77,7 @@ public:
 
 private:
     void accept_all() {
+        be_polite();
         while (!crowd_.stopping) {
             pollfd watched[] = {{listener_.descriptor(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
             ::poll(watched, 2, -1);

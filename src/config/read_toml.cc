@@ -12,12 +12,6 @@
 namespace holdfast {
 namespace {
 
-/// Keys of the format that this version does not have: not a typing error, and not to be passed over in silence.
-constexpr std::array<std::pair<Section, std::string_view>, 2> later_keys{{
-    {Section::admin, "socket"},
-    {Section::admin, "token_file"},
-}};
-
 std::uint32_t line_of(const toml::key& key, const toml::node& node) {
     const auto line = node.source().begin.line;
     return line != 0 ? line : key.source().begin.line;
@@ -71,10 +65,6 @@ std::string advice(Section section, std::string_view key) {
     return "known there: " + keys;
 }
 
-bool is_for_later(Section section, std::string_view key) {
-    return std::find(later_keys.begin(), later_keys.end(), std::pair(section, key)) != later_keys.end();
-}
-
 class Reader {
 public:
     explicit Reader(Draft& draft) : draft_(draft) {}
@@ -108,10 +98,6 @@ private:
     void unknown_section(const toml::key& key, const toml::node& node) {
         const std::uint32_t line = line_of(key, node);
         const std::string name = "[" + printable(key.str()) + "]";
-        if (is_for_later(Section::top, key.str())) {
-            draft_.error_at(line, name + " is not in this version: remove it");
-            return;
-        }
         constexpr std::array<std::string_view, 8> sections{"listener", "item",  "limits", "sink",
                                                            "fleet",    "admin", "alarm",  "log"};
         const auto near = nearest_word(key.str(), sections);
@@ -158,11 +144,7 @@ private:
 
     void unknown_key(Section section, std::string_view name, std::uint32_t line) {
         const std::string subject = in_quotes(name) + in_section(section);
-        if (is_for_later(section, name)) {
-            draft_.error_at(line, subject + " is not in this version: remove it");
-        } else {
-            draft_.error_at(line, "unknown key " + subject + "; " + advice(section, name));
-        }
+        draft_.error_at(line, "unknown key " + subject + "; " + advice(section, name));
     }
 
     Draft& draft_;

@@ -177,12 +177,13 @@ detect_witin = "30s"
 [sink]
 type = "kafka"
 [admin]
-socket = "x"
+address = "0.0.0.0:7080"
 """
 WRONG_LINES = (
     'gateway.toml:3: unknown key "detect_witin" in [[listener]]; did you mean "detect_within"?',
     'gateway.toml:5: type in [sink]: "kafka" is not one that this version has: write "stdout", "file", "none", "spool" or "nats"',
-    'gateway.toml:7: "socket" in [admin] is not in this version: remove it',
+    "gateway.toml:7: address in [admin]: 0.0.0.0:7080 is not loopback, and whoever reaches it could list, close and write to "
+    "devices: add token_file, tls_certificate and tls_key, or listen on 127.0.0.1",
 )
 
 

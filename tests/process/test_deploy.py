@@ -135,11 +135,11 @@ def test_everything_works_under_the_units_restrictions(short_directory):
 
 def test_the_restrictions_are_there_at_all(short_directory):
     """That the test above can fail: what the unit forbids is refused to another program."""
-    words = AsTheUnit(short_directory).command("/bin/nice", "-n", "5", "true")
+    words = AsTheUnit(short_directory).command("/usr/bin/ionice", "-c", "3", "true")
     assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGSYS
-    words = [word for word in AsTheUnit(short_directory).command("/bin/sh", "-c", f"touch {ROOT}/x /etc/x; nice -n 5 true") if word != "--kill"]
+    words = [word for word in AsTheUnit(short_directory).command("/bin/sh", "-c", f"touch {ROOT}/x /etc/x; ionice -c 3 true") if word != "--kill"]
     refused = subprocess.run(words, check=False, capture_output=True, text=True).stderr
-    assert refused.count("touch: cannot touch") == 2 and "nice: cannot set niceness" in refused, refused
+    assert refused.count("touch: cannot touch") == 2 and "ionice: ioprio_set failed" in refused, refused
 
 
 def status_of(pid, field):

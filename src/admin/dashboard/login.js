@@ -13,7 +13,10 @@ export function startLogin() {
   door.addEventListener('opened', () => { byId('lock').hidden = !hasToken(); });
   dialog.addEventListener('cancel', (event) => event.preventDefault());
   byId('lock').hidden = !hasToken();
-  byId('lock').addEventListener('click', lock);
+  byId('lock').addEventListener('click', () => {
+    lock();
+    location.reload();  // what was shown is forgotten too
+  });
   byId('login-form').addEventListener('submit', async (event) => {
     event.preventDefault();
     const trouble = await unlock(field.value.trim());
