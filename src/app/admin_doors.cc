@@ -22,7 +22,7 @@ std::optional<Error> AdminDoors::open(const AdminConfig& config, ControlPlane& g
     };
     auto server = AdminServer::start(
         config_.address, gateway, std::move(options),
-        {.hosts = comma_names(config_.hosts), .secrets = secrets_, .meter = &meter_, .on_unauthorized = unauthorized});
+        {.hosts = config_.hosts, .secrets = secrets_, .meter = &meter_, .on_unauthorized = unauthorized});
     if (!server) {
         by_socket_.reset();
         return server.error();

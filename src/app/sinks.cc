@@ -86,7 +86,7 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     options.commit_bytes = config.commit_bytes;
     options.retain_bytes = config.retain_bytes;
     options.retain_age = config.retain_age;
-    options.required_groups = comma_names(config.required_groups);
+    options.required_groups = group_names(config.required_groups);
     if (config.type == SinkType::nats) options.required_groups.emplace_back(nats_group);
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_recovered = [this] { log_.info("sink writes again"); };

@@ -49,7 +49,7 @@ public:
                    "without token_file nobody could change anything: add token_file, whose tokens may");
         }
         check_certificate();
-        for (const std::string& name : comma_names(admin_.hosts)) {
+        for (const std::string& name : admin_.hosts) {
             if (!is_host_name(name))
                 report("hosts", in_quotes(name) + " is not the name of a host: write e.g. gateway.example.org");
         }

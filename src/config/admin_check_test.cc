@@ -74,9 +74,9 @@ TEST_F(AdminCheck, WhatCannotBeLoadedIsToldByItsKey) {
 }
 
 TEST_F(AdminCheck, NamesAndPathsHaveTheirForm) {
-    config_.admin.hosts = "gateway.example.org, a b,ok";
+    config_.admin.hosts = {"gateway.example.org", "a b", "ok"};
     EXPECT_THAT(complaints(), ElementsAre(StartsWith("hosts in [admin]: \"a b\" is not the name of a host")));
-    config_.admin.hosts = "gateway.example.org , gw";
+    config_.admin.hosts = {"gateway.example.org", "gw"};
     config_.admin.socket = "/" + std::string(107, 'x');
     EXPECT_THAT(complaints(), ElementsAre(HasSubstr("write 1 to 107 bytes")));
     config_.admin.socket = "/" + std::string(106, 'x');

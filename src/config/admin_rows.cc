@@ -48,11 +48,11 @@ const auto admin_table = std::to_array<Option>({
      .help = "PEM: its private key"},
     {.section = Section::admin,
      .name = "hosts",
-     .type = OptionType::text,
-     .place = [](Target t) -> std::string& { return t.daemon.admin.hosts; },
-     .default_text = "",
-     .help = "with commas between them: names that the address is called by, beside localhost, IP addresses and those "
-             "of the certificate; requests for others are refused"},
+     .type = OptionType::texts,
+     .place = [](Target t) -> std::vector<std::string>& { return t.daemon.admin.hosts; },
+     .default_text = "[]",
+     .help = "names that the address is called by, beside localhost, IP addresses and those of the certificate; "
+             "requests for others are refused"},
 });
 
 }  // namespace

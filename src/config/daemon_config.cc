@@ -16,7 +16,7 @@ std::string_view directory_in(const char* variable) {
 
 }  // namespace
 
-std::vector<std::string> comma_names(std::string_view list) {
+std::vector<std::string> group_names(std::string_view list) {
     constexpr std::string_view space = " \t";
     std::vector<std::string> names;
     while (list.find_first_not_of(space) != std::string_view::npos) {

@@ -32,7 +32,7 @@ struct SinkConfig {
     std::size_t commit_bytes = std::size_t{256} << 10;
     std::size_t retain_bytes = std::size_t{10} << 30;
     std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
-    std::string required_groups;  ///< with commas between them: comma_names()
+    std::string required_groups;  ///< with commas between them: group_names()
     // Of `nats`.
     std::string url = "nats://127.0.0.1:4222";  ///< several, with commas between them; may hold passwords
     std::string stream = "holdfast";
@@ -45,8 +45,8 @@ struct SinkConfig {
     std::string tls_key;
 };
 
-/// The names in a list with commas between them, without the white space around them. Pure.
-[[nodiscard]] std::vector<std::string> comma_names(std::string_view list);
+/// The names in `required_groups`, without the white space around them. Pure.
+[[nodiscard]] std::vector<std::string> group_names(std::string_view list);
 
 /// Where a spool is if nobody says: "spool" in systemd's StateDirectory, else "holdfast-spool" in the working
 /// directory.
@@ -67,7 +67,7 @@ struct AdminConfig {
     std::string read_token_file;
     std::string tls_certificate;
     std::string tls_key;
-    std::string hosts;  ///< with commas between them: comma_names()
+    std::vector<std::string> hosts;
 
     [[nodiscard]] bool has_address() const { return address != "off"; }
     [[nodiscard]] bool has_socket() const { return !socket.empty() && socket != "off"; }

@@ -115,7 +115,7 @@ private:
 
     void check_spool() {
         if (const auto obstacle = no_place_for_a_spool(sink_.path)) report("path", "path in [sink]: " + *obstacle);
-        for (const std::string& group : comma_names(sink_.required_groups)) {
+        for (const std::string& group : group_names(sink_.required_groups)) {
             if (is_name(group)) continue;
             report("required_groups", "required_groups in [sink]: " + in_quotes(group) +
                                           " is not the name of a group: write 1 to 64 of A-Z a-z 0-9 _ . - for each");

@@ -90,7 +90,7 @@ lost_after = "20s"
     EXPECT_EQ(sink.commit_bytes, std::size_t{1} << 20);
     EXPECT_EQ(sink.retain_bytes, std::size_t{1} << 30);
     EXPECT_EQ(sink.retain_age, std::chrono::hours(24));
-    EXPECT_THAT(comma_names(sink.required_groups), ElementsAre("billing", "audit"));
+    EXPECT_THAT(group_names(sink.required_groups), ElementsAre("billing", "audit"));
     EXPECT_EQ(sink.url, "tls://10.0.0.5:4222,tls://10.0.0.6:4222");
     EXPECT_EQ(sink.stream, "fleet");
     EXPECT_EQ(sink.replicas, 3U);

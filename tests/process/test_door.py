@@ -37,7 +37,7 @@ class Keys:
     def config(self, **more):
         keys = {"token_file": self.write_file, "read_token_file": self.read_file, "tls_certificate": self.certificate,
                 "tls_key": self.key, **more}
-        return listener() + "[admin]\n" + "".join(f'{name} = "{value}"\n' for name, value in keys.items())
+        return listener() + "[admin]\n" + "".join(f"{name} = {json.dumps(value, default=str)}\n" for name, value in keys.items())
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_what_cannot_be_loaded_is_an_error_with_its_line(tmp_path, keys):
     keys.key.chmod(0o644)
     refused(keys.config(), place, "tls_key in [admin]")
     keys.key.chmod(0o600)
-    refused(keys.config(hosts="a b"), place, "hosts in [admin]")
+    refused(keys.config(hosts=["a b"]), place, "hosts in [admin]")
     refused(keys.config(token_file=""), place, "read_token_file in [admin]: without token_file nobody could")
 
 
