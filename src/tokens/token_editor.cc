@@ -91,7 +91,7 @@ Result<std::string> read_text(const std::string& path, bool may_be_missing) {
         return std::string(
             "# Tokens of devices, hashed: SALT HASH ID. Written by holdfast token; see docs/PROTOCOL.md.\n");
     }
-    auto text = read_token_file(path);
+    auto text = read_tokens_file(path);
     if (!text) return text;
     if (const auto set = TokenSet::parse(text.value(), path); !set) return set.error();
     if (!text.value().empty() && text.value().back() != '\n') text.value() += '\n';

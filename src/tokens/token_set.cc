@@ -71,7 +71,7 @@ std::optional<StoredToken> read_line(std::string_view line) {
 
 }  // namespace
 
-Result<std::string> read_token_file(const std::string& path) {
+Result<std::string> read_tokens_file(const std::string& path) {
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat facts {};
     if (!file.valid() || ::fstat(file.get(), &facts) != 0) return Error{cannot_read(path, errno)};
@@ -89,7 +89,7 @@ Result<std::string> read_token_file(const std::string& path) {
 }
 
 Result<TokenSet> TokenSet::load(const std::string& path) {
-    const auto text = read_token_file(path);
+    const auto text = read_tokens_file(path);
     if (!text) return text.error();
     return parse(text.value(), path);
 }

@@ -70,6 +70,6 @@ private:
 [[nodiscard]] std::string to_hex(const std::uint8_t* bytes, std::size_t count);
 
 /// A whole file that holds secrets or hashes of them; refused as TokenSet::load says.
-[[nodiscard]] Result<std::string> read_token_file(const std::string& path);
+[[nodiscard]] Result<std::string> read_tokens_file(const std::string& path);
 
 }  // namespace holdfast
