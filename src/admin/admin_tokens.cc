@@ -17,7 +17,7 @@ constexpr std::string_view scheme = "Bearer ";
 
 Result<std::vector<std::string>> tokens_of(const std::string& file) {
     if (file.empty()) return std::vector<std::string>();
-    return read_token_file(file);
+    return read_bearer_tokens(file);
 }
 
 }  // namespace

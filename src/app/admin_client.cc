@@ -149,7 +149,7 @@ Result<std::string> token_for(const Place& place, const AdminAccess& access) {
         return Error{"the token is not sent to " + printable(access.address) +
                      " where anybody on the way could read it: write https:// before the address"};
     }
-    auto tokens = read_token_file(access.token_file);
+    auto tokens = read_bearer_tokens(access.token_file);
     if (!tokens) return tokens.error();
     return std::move(tokens.value().front());
 }

@@ -72,7 +72,7 @@ std::optional<Error> read_admin(LoadFlags& flags) {
     if (!allowed) return of_flag("--admin", allowed);
     flags.admin_at = allowed.value();
     if (flags.admin_token_file.empty()) return {};
-    const auto tokens = read_token_file(flags.admin_token_file);
+    const auto tokens = read_bearer_tokens(flags.admin_token_file);
     if (!tokens) return of_flag("--admin-token-file", tokens);
     flags.admin_token = tokens.value().front();
     return {};

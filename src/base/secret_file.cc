@@ -69,7 +69,7 @@ Result<std::string> read_secret_file(std::string_view what, const std::string& p
     return read_all(fd.get(), named);
 }
 
-Result<std::vector<std::string>> read_token_file(const std::string& path) {
+Result<std::vector<std::string>> read_bearer_tokens(const std::string& path) {
     const auto text = read_secret_file("the token file", path);
     if (!text) return text.error();
     const std::string named = "the token file " + path_in_quotes(path);

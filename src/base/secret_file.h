@@ -15,6 +15,6 @@ namespace holdfast {
 
 /// A file of bearer tokens (RFC 6750, 2.1), one a line, each of 16 to 256 characters; '#' begins a comment line. At
 /// least one.
-[[nodiscard]] Result<std::vector<std::string>> read_token_file(const std::string& path);
+[[nodiscard]] Result<std::vector<std::string>> read_bearer_tokens(const std::string& path);
 
 }  // namespace holdfast

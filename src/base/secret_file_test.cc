@@ -34,7 +34,7 @@ protected:
         return path;
     }
     std::string refusal(std::string_view text) {
-        const auto read = read_token_file(write(text));
+        const auto read = read_bearer_tokens(write(text));
         return read ? "" : read.error().message;
     }
 
@@ -71,7 +71,7 @@ TEST_F(SecretFile, WhatIsNoFileIsRefused) {
 
 TEST_F(SecretFile, TokensAreLines) {
     const std::string text = std::string("# of the operators\n\n") + token + "\r\n" + token + "=/+ \n";
-    EXPECT_THAT(read_token_file(write(text)).value(), ElementsAre(token, std::string(token) + "=/+"));
+    EXPECT_THAT(read_bearer_tokens(write(text)).value(), ElementsAre(token, std::string(token) + "=/+"));
     EXPECT_THAT(refusal("# nothing\n"), HasSubstr("holds no token"));
     EXPECT_THAT(refusal(""), HasSubstr("holds no token"));
     EXPECT_THAT(refusal("\nshort\n"), HasSubstr(", line 2: a token is 16 to 256 of"));

@@ -88,7 +88,7 @@ private:
 
     void check_tokens(std::string_view option, const std::string& file) {
         if (file.empty()) return;
-        const auto tokens = read_token_file(file);
+        const auto tokens = read_bearer_tokens(file);
         if (!tokens) report(option, tokens.error().message);
     }
 
