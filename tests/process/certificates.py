@@ -1,7 +1,9 @@
 """Authorities, certificates and revocation lists, made by openssl(1) for a test in a directory of its own."""
 
+import functools
 import pathlib
 import subprocess
+import tempfile
 
 
 class Authority:
@@ -50,6 +52,18 @@ def self_signed(folder, name="gateway", names="IP:127.0.0.1,DNS:localhost"):
     _openssl("req", "-x509", "-new", "-key", key, "-subj", f"/CN={name}", "-days", "30", "-out", certificate, "-addext",
              f"subjectAltName={names}")
     return certificate, key
+
+
+@functools.cache
+def _own():
+    folder = tempfile.TemporaryDirectory(prefix="holdfast-pki-")
+    return folder, self_signed(pathlib.Path(folder.name))
+
+
+def own_listener():
+    """The options of a listener with TLS, for tests that look at no certificate."""
+    certificate, key = _own()[1]
+    return {"tls_certificate": str(certificate), "tls_key": str(key)}
 
 
 def _key(path, kind="ec"):

@@ -6,6 +6,7 @@ import dataclasses
 import socket
 import time
 
+import certificates
 import tokens
 from gateway import NO_SUSPICION, Gateway, listener
 from lab import device
@@ -25,6 +26,7 @@ CONFIG = "".join((
     listener("proxied", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", proxy_protocol="v1",
              trusted_proxies=["0.0.0.0/0"]),
     listener("tokens", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", tokens_file=str(tokens.FILE)),
+    listener("tls", f"{GATEWAY4}:0", detect_within="30s", read_idle="off", **certificates.own_listener()),
 ))
 REMOVED = listener("removed", f"{GATEWAY4}:0", detect_within="30s", read_idle="off")
 
@@ -375,6 +377,25 @@ def a_proxy_header_byte_by_byte(stage):
     return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 5)
 
 
+def tls(stage):
+    """Before its handshake: there is no `connected` yet."""
+    sock = device.connect(stage.gateway.ports["tls"], lab=stage.lab)
+    stage.sockets.append(sock)
+    return sock, time.monotonic()
+
+
+def plain_on_a_tls_port(stage):
+    sock, since = tls(stage)
+    sock.sendall(device.item("10.0.0.5"))
+    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 5)
+
+
+def a_handshake_that_stops(stage):
+    sock, since = tls(stage)
+    sock.sendall(bytes.fromhex("160301"))
+    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 7)
+
+
 # name: (function, reason)
 SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (fin, "peer_closed"), (fin_with_last_words, "peer_closed"), (fin_of_one_direction, "peer_closed"),
@@ -392,4 +413,5 @@ SAMPLES = {run.__name__: (run, reason) for run, reason in (
     (kicked, "kicked"), (superseded, "superseded"), (listener_removed, "drained"),
     (too_large, "item_too_large"), (bad_items_in_a_row, "too_many_bad_items"),
     (a_wrong_token, "unauthenticated"), (a_silent_stranger, "unauthenticated"),
+    (plain_on_a_tls_port, "tls_failed"), (a_handshake_that_stops, "tls_failed"),
     (no_proxy_header, "proxy_header_invalid"), (a_proxy_header_byte_by_byte, "proxy_header_invalid"))}

@@ -18,7 +18,7 @@ KINDS = {
     "peer": {"peer_closed", "peer_reset"},
     "network": {"keepalive_expired", "retransmit_expired", "window_stalled", "unreachable"},
     "policy": {"read_idle", "item_deadline", "kicked", "superseded", "unauthenticated"},
-    "protocol": {"item_too_large", "too_many_bad_items", "proxy_header_invalid"},
+    "protocol": {"item_too_large", "too_many_bad_items", "tls_failed", "proxy_header_invalid"},
     "resource": {"out_of_memory", "shed"},
     "local": {"drained", "shutdown", "gateway_lost", "internal_error"},
 }
@@ -30,7 +30,7 @@ ERRORS = {
     "unreachable": {"EHOSTUNREACH", "ENETUNREACH"}, "out_of_memory": {"ENOMEM"}, "internal_error": {"EBADMSG"},
 }
 # They never came in: their `connected` comes with their `closed`.
-TOLD_AT_THE_END = {"proxy_header_invalid", "unauthenticated"}
+TOLD_AT_THE_END = {"tls_failed", "proxy_header_invalid", "unauthenticated"}
 FAULTS = {"out_of_memory": errno.ENOMEM, "internal_error": errno.EBADMSG}
 FAULTY_PEER = "127.0.0.66"
 # Detection may be so much later than detect_within: the promise that the tests hold the gateway to.
