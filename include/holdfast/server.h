@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <holdfast/config.h>
+#include <holdfast/drain.h>
 #include <holdfast/endpoint.h>
 #include <holdfast/events.h>
 #include <holdfast/liveness.h>
@@ -203,8 +204,10 @@ struct ServerStatus {
     std::size_t buffer_budget = 0;  ///< 0: no limit
     unsigned buffer_stage = 0;  ///< what is done about it: 0 nothing, 1 the largest are not read, 2 nobody new, 3 shed
     bool reading_paused = false;  ///< a handler is not ready: devices wait
-    bool draining = false;
-    std::uint64_t probes_alive = 0;  ///< connections asked and found alive, without or with a probe
+    bool draining = false;        ///< it stops
+    bool out_of_service = false;  ///< all of it was drained, and that was not cancelled: balancers look elsewhere
+    std::optional<DrainStatus> drain = {};  ///< the latest, if there was one
+    std::uint64_t probes_alive = 0;         ///< connections asked and found alive, without or with a probe
     std::uint64_t probes_silent = 0;
     std::uint64_t asked_ahead = 0;     ///< connections asked ahead of the kernel: in turn, or as canaries
     std::uint64_t events = 0;          ///< given to handlers
@@ -263,6 +266,12 @@ public:
     /// by name, for living connections too. What cannot change while running is reported. On an error nothing has
     /// changed.
     [[nodiscard]] Result<ApplyReport> apply(ServerConfig config);
+
+    /// Begins to end living connections, in place of a drain that is under way. Returns at once; ServerStatus::drain
+    /// tells how far it is. An error: the order is out of bounds, there is no such listener, or the gateway stops.
+    [[nodiscard]] Result<DrainStatus> drain_over(const DrainOrder& order);
+    /// Who is left stays, and a gateway out of service is in service again; nothing: there was no drain.
+    std::optional<DrainStatus> cancel_drain();
 
     /// The living connection of a device. Never waits.
     [[nodiscard]] std::optional<ConnectionId> find(std::string_view device) const;

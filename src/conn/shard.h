@@ -17,6 +17,7 @@
 #include "conn/asked_list.h"
 #include "conn/canaries.h"
 #include "conn/counters.h"
+#include "conn/drain_run.h"
 #include "conn/landing_buffer.h"
 #include "conn/listener.h"
 #include "conn/observation_log.h"
@@ -157,6 +158,9 @@ public:
     /// Ends those of `silent` that still are: asked, not heard from since, and not known to answer late.
     void end_silent(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
 
+    /// Ends some connections as `drained`, spread over a time; who comes meanwhile stays.
+    void drain_over(DrainTask task);
+
     /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from
     /// `deadline` on without reading.
     void drain(SteadyTime deadline);
@@ -236,6 +240,11 @@ private:
     void drain_leaving();
     void drain_if_leaving(Connection& connection);
     void forget_those_left();
+
+    // shard_drain.cc
+    void step_drain(const std::shared_ptr<DrainRun>& run);
+    [[nodiscard]] bool take_for_drain(Connection& connection, const DrainRun& run);
+    void end_in_drain(Connection& connection, const DrainRun& run);
 
     // shard_io.cc
     void read(Connection& connection, ReadUntil until);

@@ -13,6 +13,7 @@
 #include "codec/framing.h"
 #include "server/apply.h"
 #include "server/connection_list.h"
+#include "server/drains.h"
 #include "server/inspection.h"
 #include "server/listeners.h"
 #include "server/running.h"
@@ -110,6 +111,7 @@ public:
     RunningNow running_;
     std::mutex applying_;  // held by the one application of a new configuration
     std::vector<std::unique_ptr<Worker>> workers_;
+    Drains drains_{clock_, workers_};
 };
 
 std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound,
@@ -197,6 +199,7 @@ ServerStatus Server::Impl::status() const {
         status.stale_commands += counters.stale_commands.get();
         status.events += worker->pipeline().events_given().get();
     }
+    drains_.add_to(status);
     status.listeners = status_of(*running_.get(), clock_.steady());
     return status;
 }
@@ -372,6 +375,15 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
                          .workers = impl_->workers_},
                         config);
 }
+
+Result<DrainStatus> Server::drain_over(const DrainOrder& order) {
+    const auto running = impl_->running_.get();
+    if (impl_->draining_.load(std::memory_order_relaxed)) return Error{"the gateway is stopping: all connections end"};
+    if (auto error = Drains::refusal(order, *running)) return *error;
+    return impl_->drains_.begin(order, *running);
+}
+
+std::optional<DrainStatus> Server::cancel_drain() { return impl_->drains_.cancel(); }
 
 std::optional<ConnectionId> Server::find(std::string_view device) const {
     const auto number = impl_->directory_.find(device);

@@ -1,0 +1,60 @@
+#include "conn/shard.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::chrono::milliseconds between_steps{5};  // ends that are due closer together are one step
+constexpr std::uint32_t most_a_step = 256;             // the rest of a late drain comes in the next
+
+}  // namespace
+
+void Shard::drain_over(DrainTask task) {
+    const auto run = std::make_shared<DrainRun>(std::move(task));
+    if (drain_deadline_) return;
+    walk(
+        [this, run](Connection& connection) {
+            // One that is not open yet has only just come, and its peer may not be known.
+            if (!connection.preamble && run->wanted(connection)) run->add(registry_.number_of(connection));
+        },
+        [this, run] {
+            run->all_added();
+            step_drain(run);
+        });
+}
+
+void Shard::step_drain(const std::shared_ptr<DrainRun>& run) {
+    if (drain_deadline_ || run->cancelled()) return;
+    const SteadyTime now = reactor_.now();
+    for (std::uint32_t left = most_a_step; left > 0; --left) {
+        const auto number = run->due(now);
+        if (!number) break;
+        Connection* connection = registry_.find(*number);
+        if (connection != nullptr && !take_for_drain(*connection, *run)) {
+            if (paused_) break;
+            run->put_off();
+            continue;
+        }
+        const bool there = connection != nullptr && !connection->dying;
+        if (there) end_in_drain(*connection, *run);
+        run->done(there);
+    }
+    const auto next = run->next();
+    if (!next) return;
+    reactor_.run_at(std::max(*next, now + between_steps), [this, run] { step_drain(run); });
+}
+
+/// Reads what has arrived; it may die of that. False: there is more, and time for it.
+bool Shard::take_for_drain(Connection& connection, const DrainRun& run) {
+    if (reactor_.now() >= run.deadline()) return true;
+    read(connection, ReadUntil::end);
+    return connection.dying || !(connection.read_again || connection.throttled || connection.held);
+}
+
+void Shard::end_in_drain(Connection& connection, const DrainRun& run) {
+    const std::string goodbye = run.goodbye(connection, reactor_.now());
+    if (!goodbye.empty()) static_cast<void>(send(connection, goodbye));
+    close(connection, CloseReason::drained, "an operator drains the gateway");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,124 @@
+#include "server/drains.h"
+
+#include <algorithm>
+#include <array>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "base/json_writer.h"
+#include "base/printable.h"
+#include "base/units.h"
+#include "codec/framing.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds shortest{1'000};
+constexpr milliseconds longest{24 * 3'600'000};
+
+const RunningListener* find(const Running& running, const std::string& name) {
+    const auto is_it = [&name](const RunningListener& listener) { return listener.config.name == name; };
+    const auto found = std::find_if(running.listeners.begin(), running.listeners.end(), is_it);
+    return found == running.listeners.end() ? nullptr : &*found;
+}
+
+std::string retry_after(milliseconds time) {
+    return JsonWriter().begin_object().field("retry_after_ms", time.count()).end_object().take();
+}
+
+}  // namespace
+
+std::string_view to_string(ComeBack when) noexcept { return when == ComeBack::later ? "later" : "at_once"; }
+
+std::optional<ComeBack> parse_come_back(std::string_view word) noexcept {
+    for (const ComeBack each : {ComeBack::at_once, ComeBack::later}) {
+        if (word == to_string(each)) return each;
+    }
+    return std::nullopt;
+}
+
+std::string_view to_string(DrainStatus::State state) noexcept {
+    constexpr std::array<std::string_view, 3> words{"running", "done", "cancelled"};
+    return words[static_cast<std::size_t>(state)];
+}
+
+std::optional<Error> Drains::refusal(const DrainOrder& order, const Running& running) {
+    if (order.over < shortest || order.over > longest) {
+        return Error{"over = " + format_duration(order.over) + " is no time to drain over: write from " +
+                     format_duration(shortest) + " to " + format_duration(longest)};
+    }
+    if (order.listener && find(running, *order.listener) == nullptr) {
+        return Error{"there is no listener " + in_quotes(*order.listener) + ": holdfast status names them"};
+    }
+    return std::nullopt;
+}
+
+DrainTask Drains::task_of(const Latest& latest, const Running& running) const {
+    const DrainOrder& order = latest.order;
+    std::optional<std::uint8_t> listener;
+    if (order.listener) listener = find(running, *order.listener)->number;
+    return {.began = clock_.steady(),
+            .over = order.over,
+            .patience = running.config.drain_time,
+            .wanted =
+                [peer = order.peer, listener](const Connection& connection) {
+                    return (!peer || peer->contains(connection.peer.address)) &&
+                           (!listener || *listener == connection.listener);
+                },
+            .goodbye = {},
+            .come_back_later = order.come_back == ComeBack::later,
+            .seed = std::random_device{}(),
+            .progress = latest.progress};
+}
+
+DrainStatus Drains::begin(const DrainOrder& order, const Running& running) {
+    const std::lock_guard lock(mutex_);
+    if (latest_) latest_->progress->cancelled = true;
+    latest_ = Latest{order, clock_.wall(), std::make_shared<DrainProgress>()};
+    latest_->progress->reactors_busy = static_cast<unsigned>(workers_.size());
+    out_of_service_ = out_of_service_ || order.is_of_all();
+    for (const auto& worker : workers_) {
+        DrainTask task = task_of(*latest_, running);
+        if (order.goodbye) {
+            task.goodbye = [&pipeline = worker->pipeline()](const Connection& connection, milliseconds time) {
+                std::string framed;
+                append_framed(framed, pipeline.listener(connection.listener).framing, retry_after(time));
+                return framed;
+            };
+        }
+        if (!worker->post([task](Shard& shard) { shard.drain_over(task); })) --latest_->progress->reactors_busy;
+    }
+    return status_of(*latest_);
+}
+
+std::optional<DrainStatus> Drains::cancel() {
+    const std::lock_guard lock(mutex_);
+    out_of_service_ = false;
+    if (!latest_) return std::nullopt;
+    if (latest_->progress->reactors_busy > 0) latest_->progress->cancelled = true;
+    return status_of(*latest_);
+}
+
+DrainStatus Drains::status_of(const Latest& latest) {
+    const DrainProgress& progress = *latest.progress;
+    const bool busy = progress.reactors_busy > 0;  // before the figures, which are then the last ones
+    DrainStatus status{.order = latest.order, .began_at = latest.began_at};
+    status.ended = progress.ended;
+    status.gone = progress.gone;
+    status.found = progress.found;  // after those that are part of it
+    if (!busy) status.state = DrainStatus::State::done;
+    if (progress.cancelled) status.state = DrainStatus::State::cancelled;
+    return status;
+}
+
+void Drains::add_to(ServerStatus& status) const {
+    const std::lock_guard lock(mutex_);
+    status.out_of_service = out_of_service_;
+    if (latest_) status.drain = status_of(*latest_);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <holdfast/server.h>
+
+#include "base/clock.h"
+#include "conn/drain_run.h"
+#include "server/running.h"
+#include "server/worker.h"
+
+namespace holdfast {
+
+/// The drains that operators order, one at a time; the reactors carry them out. Any thread.
+class Drains {
+public:
+    using Workers = std::vector<std::unique_ptr<Worker>>;
+
+    Drains(const Clock& clock, const Workers& workers) : clock_(clock), workers_(workers) {}
+
+    /// An error that is the order's own.
+    [[nodiscard]] static std::optional<Error> refusal(const DrainOrder& order, const Running& running);
+    /// Of an order without refusal; one that is under way ends where it is.
+    [[nodiscard]] DrainStatus begin(const DrainOrder& order, const Running& running);
+    [[nodiscard]] std::optional<DrainStatus> cancel();
+
+    void add_to(ServerStatus& status) const;
+
+private:
+    struct Latest {
+        DrainOrder order;
+        EventTime began_at;
+        std::shared_ptr<DrainProgress> progress;
+    };
+    [[nodiscard]] static DrainStatus status_of(const Latest& latest);
+    [[nodiscard]] DrainTask task_of(const Latest& latest, const Running& running) const;
+
+    const Clock& clock_;
+    const Workers& workers_;
+    mutable std::mutex mutex_;
+    std::optional<Latest> latest_;  // guarded by mutex_
+    bool out_of_service_ = false;   // guarded by mutex_
+};
+
+}  // namespace holdfast
