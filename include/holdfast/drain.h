@@ -8,8 +8,9 @@
 
 #include <holdfast/endpoint.h>
 #include <holdfast/events.h>
+#include <holdfast/visibility.h>
 
-namespace holdfast {
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// Where the devices that a drain ends are meant to come back to.
 enum class ComeBack : std::uint8_t {
@@ -47,4 +48,4 @@ struct DrainStatus {
 };
 [[nodiscard]] std::string_view to_string(DrainStatus::State state) noexcept;
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

@@ -60,6 +60,7 @@ const Api::Route Api::routes[] = {
     {.path = "/v1/alarms", .get = &Api::alarms},
     {.path = "/v1/events", .get = &Api::events},
     {.path = "/v1/reconciliation", .get = &Api::reconciliation, .post = &Api::reconcile},
+    {.path = "/v1/drain", .get = &Api::show_drain, .post = &Api::drain, .remove = &Api::cancel_drain},
     {.path = "/v1/reload", .post = &Api::reload},
     {.path = "/v1/fleet", .get = &Api::fleet},
     {.path = "/v1/spool", .get = &Api::spool},

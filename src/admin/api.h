@@ -119,6 +119,9 @@ private:
     ApiAnswer reconciliation(const Call& call);
     ApiAnswer reconcile(const Call& call);
     ApiAnswer reload(const Call& call);
+    ApiAnswer drain(const Call& call);
+    ApiAnswer show_drain(const Call& call);
+    ApiAnswer cancel_drain(const Call& call);
     ApiAnswer fleet(const Call& call);
     ApiAnswer spool(const Call& call);
     ApiAnswer spool_groups(const Call& call);

@@ -37,6 +37,9 @@ constexpr std::string_view index_text =
     "GET    /v1/events                            live, server-sent, ?kinds=sample,alarm,connected,closed,item\n"
     "GET    /v1/reconciliation                    registry and kernel compared: the latest\n"
     "POST   /v1/reconciliation                    compares now\n"
+    "POST   /v1/drain                             ends connections over a time, {\"over\":\"2m\",\"peer\":PREFIX}\n"
+    "GET    /v1/drain                             how far it is\n"
+    "DELETE /v1/drain                             cancels it, and puts the gateway back in service\n"
     "POST   /v1/reload                            reads the configuration file anew\n"
     "GET    /v1/fleet                             gateways and devices, ?gateway= id= state= limit= offset=\n"
     "GET    /v1/spool                             events by position, ?after= limit= wait=\n"
@@ -84,6 +87,10 @@ ApiAnswer Api::readyz(const Call& call) {
     if (const auto wrong = unexpected_query(call.target)) return bad_query(*wrong);
     const ServerStatus now = gateway_.status();
     if (now.draining) return error(503, "not_ready", "the gateway is draining: it stops");
+    if (now.out_of_service) {
+        return error(503, "out_of_service",
+                     "an operator has drained the gateway: restart it, or take it back by holdfast drain --cancel");
+    }
     const std::string paused = paused_listener(now);
     if (!paused.empty()) {
         return error(

@@ -26,6 +26,8 @@ public:
     virtual bool close(ConnectionId id) = 0;
     virtual std::size_t close_all(const Prefix& peer) = 0;
     [[nodiscard]] virtual SendOutcome send(ConnectionId id, std::string_view json_object) = 0;
+    [[nodiscard]] virtual Result<DrainStatus> drain(const DrainOrder& order) = 0;
+    virtual std::optional<DrainStatus> cancel_drain() = 0;
     /// The living connection of a device.
     [[nodiscard]] virtual std::optional<ConnectionId> find(std::string_view device) = 0;
     [[nodiscard]] virtual Delivery deliver(ConnectionId id, std::string_view json_object,

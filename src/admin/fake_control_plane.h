@@ -68,6 +68,19 @@ public:
         sent.emplace_back(json_object);
         return SendOutcome::queued;
     }
+    Result<DrainStatus> drain(const DrainOrder& order) override {
+        const std::lock_guard lock(mutex);
+        if (now.draining) return Error{"the gateway is stopping: all connections end"};
+        now.drain = DrainStatus{.order = order, .began_at = {}};
+        now.out_of_service = order.is_of_all();
+        return *now.drain;
+    }
+    std::optional<DrainStatus> cancel_drain() override {
+        const std::lock_guard lock(mutex);
+        if (now.drain) now.drain->state = DrainStatus::State::cancelled;
+        now.out_of_service = false;
+        return now.drain;
+    }
     std::optional<ConnectionId> find(std::string_view device) override {
         return !row.id.empty() && device == row.id ? std::optional(known) : std::nullopt;
     }

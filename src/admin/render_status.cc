@@ -1,5 +1,6 @@
 #include <numeric>
 
+#include "admin/drain_order.h"
 #include "admin/render.h"
 #include "admin/render_parts.h"
 #include "base/units.h"
@@ -154,8 +155,9 @@ std::string render_status(const ServerStatus& status, const SinkStatus* sink, in
     write_sink(json, sink);
     json.key("listeners").begin_array();
     for (const ListenerStatus& listener : status.listeners) write_listener(json, listener);
-    json.end_array().end_object();
-    return json.take();
+    json.end_array().field("out_of_service", status.out_of_service).key("drain");
+    status.drain ? write_drain(json, *status.drain) : void(json.null());
+    return json.end_object().take();
 }
 
 }  // namespace holdfast

@@ -22,6 +22,8 @@ public:
     bool close(ConnectionId id) override { return server_.close(id); }
     std::size_t close_all(const Prefix& peer) override { return server_.close_all(peer); }
     SendOutcome send(ConnectionId id, std::string_view json_object) override { return server_.send(id, json_object); }
+    Result<DrainStatus> drain(const DrainOrder& order) override { return server_.drain_over(order); }
+    std::optional<DrainStatus> cancel_drain() override { return server_.cancel_drain(); }
     std::optional<ConnectionId> find(std::string_view device) override { return server_.find(device); }
     Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience) override {
         return server_.deliver(id, json_object, patience);

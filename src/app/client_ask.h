@@ -47,6 +47,7 @@ private:
 struct Showing {
     std::function<std::string(const AnswerView&)> text;
     std::function<int(const AnswerView&)> verdict = [](const AnswerView&) { return exit_good; };
+    std::function<bool(const AnswerView&)> wanted = [](const AnswerView&) { return true; };  ///< shown at all
 };
 
 /// Asks, prints the answer (with --json as it came) or the error, and returns the exit code.

@@ -74,9 +74,18 @@ std::string nats_text(const AnswerView& status) {
     return out;
 }
 
+std::string out_of_service_text(const AnswerView& status) {
+    const std::uint64_t left = status.count("/drain/left");
+    const bool running = status.text("/drain/state") == "running";
+    return "! out of service: drained by an operator" +
+           (running ? ", " + human_count(left) + (left == 1 ? " connection is" : " connections are") + " left" : "") +
+           "; holdfast drain --cancel puts it back\n";
+}
+
 std::string warnings(const AnswerView& status) {
     std::string out;
     if (status.flag("/draining")) out += "! draining: it accepts no more connections and stops\n";
+    if (status.flag("/out_of_service")) out += out_of_service_text(status);
     if (status.flag("/reading_paused")) out += "! reading is paused: the sink takes no more for now, devices wait\n";
     const std::uint64_t alarms = status.count("/alarms_active");
     if (alarms > 0) {

@@ -174,6 +174,7 @@ private:
         title += ", " + printable(options_.admin);
         if (controls_.paused) title += ", PAUSED";
         if (status.flag("/draining")) title += ", DRAINING";
+        if (status.flag("/out_of_service")) title += ", OUT OF SERVICE";
         add(title, TopStyle::title);
     }
 

@@ -42,7 +42,8 @@ export class Glance {
     const paused = status.listeners.filter((one) => one.accept_paused).map((one) => one.name);
     const refused = status.refused.max_connections;
     const named = status.identified ? `, ${number(status.identified)} by id` : '';
-    tile('connections', number(this.connections), status.draining ? 'draining: the gateway stops' : `of at most ${number(status.max_connections)}${named}`, status.draining);
+    const leaving = status.draining ? 'draining: the gateway stops' : status.out_of_service ? 'out of service: drained by an operator' : '';
+    tile('connections', number(this.connections), leaving || `of at most ${number(status.max_connections)}${named}`, leaving !== '');
     if (now) this.#showRates(now);
     say(byId('tile-accepted-note'), paused.length ? `paused: ${paused.join(', ')}` : `${number(status.accepted)} since start${refused ? `, ${number(refused)} refused` : ''}`);
     byId('tile-accepted').parentElement.classList.toggle('trouble', paused.length > 0);

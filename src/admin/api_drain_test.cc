@@ -1,0 +1,101 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "admin/api.h"
+#include "admin/drain_order.h"
+#include "admin/fake_control_plane.h"
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+TEST(DrainOrder, WithoutABodyEverythingHasItsDefault) {
+    const auto order = read_drain_order("");
+    ASSERT_TRUE(order);
+    EXPECT_EQ(order.value().over, 2min);
+    EXPECT_TRUE(order.value().goodbye);
+    EXPECT_TRUE(order.value().is_of_all());
+    EXPECT_EQ(order.value().come_back, ComeBack::later);
+}
+
+TEST(DrainOrder, EveryKeyIsRead) {
+    const auto order = read_drain_order(
+        R"({"over":"90s","peer":"10.2.0.0/16","listener":"devices","goodbye":false,"come_back":"later"})");
+    ASSERT_TRUE(order) << order.error().message;
+    EXPECT_EQ(order.value().over, 90s);
+    EXPECT_EQ(to_string(*order.value().peer), "10.2.0.0/16");
+    EXPECT_EQ(order.value().listener, "devices");
+    EXPECT_FALSE(order.value().goodbye);
+    EXPECT_EQ(order.value().come_back, ComeBack::later);
+}
+
+TEST(DrainOrder, APartIsWelcomeBackAtOnce) {
+    EXPECT_EQ(read_drain_order(R"({"peer":"10.2.0.0/16"})").value().come_back, ComeBack::at_once);
+    EXPECT_EQ(read_drain_order(R"({"listener":"a"})").value().come_back, ComeBack::at_once);
+    EXPECT_EQ(read_drain_order(R"({"over":"1s"})").value().come_back, ComeBack::later);
+}
+
+TEST(DrainOrder, WhatIsWrongIsNamed) {
+    const std::pair<const char*, const char*> wrong[] = {
+        {"[]", "not a JSON object"},
+        {"{\"over\":", "not a JSON object"},
+        {R"({"over":120})", "over is not a time"},
+        {R"({"over":"soon"})", "over is not a time"},
+        {R"({"peer":"10.2.0.0/99"})", "peer is not a prefix"},
+        {R"({"peer":7})", "peer is not a text"},
+        {R"({"listener":["a"]})", "listener is not a text"},
+        {R"({"goodbye":"yes"})", "goodbye is not true or false"},
+        {R"({"come_back":"never"})", "come_back is not"},
+        {R"({"within":"2m"})", "there is no key \"within\" here"},
+    };
+    for (const auto& [body, message] : wrong) {
+        const auto order = read_drain_order(body);
+        ASSERT_FALSE(order) << body;
+        EXPECT_THAT(order.error().message, HasSubstr(message)) << body;
+    }
+}
+
+class ApiDrainTest : public testing::Test {
+protected:
+    ApiAnswer ask(std::string_view method, std::string_view target, std::string_view body = {}) {
+        return api_.answer({method, target, body});
+    }
+    FakeControlPlane gateway_;
+    Api api_{gateway_, {}};
+};
+
+TEST_F(ApiDrainTest, BeginsShowsAndCancels) {
+    EXPECT_EQ(ask("GET", "/v1/drain").status, 404);
+    EXPECT_EQ(ask("DELETE", "/v1/drain").status, 404);
+    EXPECT_EQ(ask("GET", "/readyz").status, 200);
+    const ApiAnswer begun = ask("POST", "/v1/drain", R"({"over":"90s"})");
+    EXPECT_EQ(begun.status, 202);
+    EXPECT_EQ(
+        begun.body,
+        R"({"out_of_service":true,"drain":{"state":"running","began_at":"1970-01-01T00:00:00.000Z","over":"90s","over_ms":90000,"peer":null,"listener":null,"goodbye":true,"come_back":"later","found":0,"ended":0,"gone":0,"left":0}})");
+    EXPECT_EQ(ask("GET", "/v1/drain").body, begun.body);
+    EXPECT_THAT(ask("GET", "/v1/status").body, HasSubstr(R"("out_of_service":true,"drain":{"state":"running")"));
+    EXPECT_EQ(ask("GET", "/readyz").status, 503);
+    EXPECT_THAT(ask("GET", "/readyz").body, HasSubstr("\"out_of_service\""));
+    EXPECT_EQ(ask("GET", "/healthz").status, 200);
+    EXPECT_THAT(ask("DELETE", "/v1/drain").body, HasSubstr(R"("out_of_service":false,"drain":{"state":"cancelled")"));
+    EXPECT_EQ(ask("GET", "/readyz").status, 200);
+}
+
+TEST_F(ApiDrainTest, RefusesWhatIsWrong) {
+    EXPECT_EQ(ask("POST", "/v1/drain", "{\"over\":1}").status, 400);
+    EXPECT_EQ(ask("POST", "/v1/drain?over=2m").status, 400);
+    gateway_.now.draining = true;
+    const ApiAnswer answer = ask("POST", "/v1/drain");
+    EXPECT_EQ(answer.status, 409);
+    EXPECT_THAT(answer.body, HasSubstr("stopping"));
+}
+
+TEST_F(ApiDrainTest, StatusSaysThatNothingWasDrained) {
+    EXPECT_THAT(ask("GET", "/v1/status").body, HasSubstr(R"("out_of_service":false,"drain":null)"));
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,119 @@
+#include "app/client_drain.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "app/client_ask.h"
+#include "base/human.h"
+#include "base/json_writer.h"
+#include "base/printable.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::chrono::milliseconds between_looks{500};
+constexpr int still_runs = -1;
+
+struct DrainFlags {
+    ClientFlags client;
+    std::string over = "2m";
+    std::string peer;
+    std::string listener;
+    std::string come_back;
+    bool no_goodbye = false;
+    bool wait = false;
+    bool cancel = false;
+    bool show = false;
+};
+
+std::string order_of(const DrainFlags& flags) {
+    JsonWriter json;
+    json.begin_object().field("over", flags.over);
+    if (!flags.peer.empty()) json.field("peer", flags.peer);
+    if (!flags.listener.empty()) json.field("listener", flags.listener);
+    if (!flags.come_back.empty()) json.field("come_back", flags.come_back);
+    return json.field("goodbye", !flags.no_goodbye).end_object().take();
+}
+
+bool runs(const AnswerView& answer) { return answer.text("/drain/state") == "running"; }
+
+/// "all", or "10.2.0.0/16", "listener devices", or both.
+std::string whom(const AnswerView& answer) {
+    const std::string peer = answer.text("/drain/peer");
+    const std::string listener = answer.text("/drain/listener");
+    if (peer.empty() && listener.empty()) return "all";
+    const std::string part = listener.empty() ? "" : "listener " + printable(listener);
+    return printable(peer) + (peer.empty() || part.empty() ? "" : ", ") + part;
+}
+
+std::string drain_text(const AnswerView& answer) {
+    const auto count = [&](std::string_view name) { return human_count(answer.count("/drain/" + std::string(name))); };
+    std::string out = printable(answer.text("/drain/state")) + ": " + whom(answer) + " over " +
+                      printable(answer.text("/drain/over")) + "; " + count("ended") + " of " + count("found") +
+                      " ended, " + count("gone") + " had gone, " + count("left") + " left\n";
+    if (answer.flag("/out_of_service")) out += "out of service: /readyz says 503 until a restart or drain --cancel\n";
+    return out;
+}
+
+std::string begun_text(const AnswerView& answer) {
+    std::string out =
+        "begun: " + whom(answer) + " over " + printable(answer.text("/drain/over")) + "; drain --status tells\n";
+    if (answer.flag("/out_of_service")) out += "out of service: /readyz says 503 until a restart or drain --cancel\n";
+    return out;
+}
+
+/// Looks again and again until it is over; then 0 if it was carried out, 1 if it was cancelled.
+int wait_for_end(const ClientFlags& client) {
+    const Showing last{.text = drain_text,
+                       .verdict = [](const AnswerView& answer) -> int {
+                           if (runs(answer)) return still_runs;
+                           return answer.text("/drain/state") == "done" ? exit_good : exit_answer_is_no;
+                       },
+                       .wanted = [](const AnswerView& answer) { return !runs(answer); }};
+    for (;;) {
+        const int code = ask_and_show(client, {.target = "/v1/drain"}, last);
+        if (code != still_runs) return code;
+        std::this_thread::sleep_for(between_looks);
+    }
+}
+
+int drain_verb(const DrainFlags& flags) {
+    if (flags.cancel && flags.show) {
+        print_error("say one of --cancel and --status");
+        return exit_wrong_usage;
+    }
+    if (flags.show) return ask_and_show(flags.client, {.target = "/v1/drain"}, {.text = drain_text});
+    if (flags.cancel) {
+        return ask_and_show(flags.client, {.method = "DELETE", .target = "/v1/drain"}, {.text = drain_text});
+    }
+    const bool wait = flags.wait;
+    const int begun = ask_and_show(flags.client, {.method = "POST", .target = "/v1/drain", .body = order_of(flags)},
+                                   {.text = begun_text, .wanted = [wait](const AnswerView&) { return !wait; }});
+    return begun == exit_good && wait ? wait_for_end(flags.client) : begun;
+}
+
+}  // namespace
+
+void add_drain_verb(CLI::App& app, VerbAction& selected) {
+    CLI::App* verb =
+        app.add_subcommand("drain", "end the living connections, spread over a time; of all: before a restart");
+    const auto flags = std::make_shared<DrainFlags>();
+    verb->add_option("--over", flags->over, "the time that their ends are spread over")
+        ->type_name("DURATION")
+        ->capture_default_str();
+    verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
+    verb->add_option("--listener", flags->listener, "only those that came by it")->type_name("NAME");
+    verb->add_option("--come-back", flags->come_back,
+                     "what the goodbye asks of a device: later, after the drain (of all), or at_once (of a part)")
+        ->type_name("WHEN");
+    verb->add_flag("--no-goodbye", flags->no_goodbye, "do not send {\"retry_after_ms\":N} before the end");
+    verb->add_flag("--wait", flags->wait, "return when it is over; exit 1 if it was cancelled");
+    verb->add_flag("--status", flags->show, "show how far the latest is");
+    verb->add_flag("--cancel", flags->cancel, "end it, keep who is left, and be in service again");
+    add_client_flags(*verb, flags->client);
+    verb->callback([flags, &selected] { selected = [flags] { return drain_verb(*flags); }; });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,85 @@
+"""holdfast drain against a living gateway: its connections end one by one over the window, each told when to come back."""
+
+import json
+import socket
+import statistics
+import subprocess
+import time
+
+from gateway import Gateway, binary, until
+
+DEVICES = 60
+WINDOW_S = 3.0
+
+
+def verb(gateway, *words):
+    return subprocess.run([binary(), "drain", *words, "--admin", gateway.admin_flag()], capture_output=True, text=True, check=False)
+
+
+def connect(gateway, count):
+    devices = [socket.create_connection(gateway.address) for _ in range(count)]
+    for number, device in enumerate(devices):
+        device.sendall(f'{{"ip":"10.0.0.{number}"}}\n'.encode())
+    assert until(lambda: gateway.status()["items"] >= count)
+    return devices
+
+
+def last_words(device):
+    """What the gateway says before the end, and when the end came."""
+    device.settimeout(30)
+    said = b""
+    while chunk := device.recv(4096):
+        said += chunk
+    return said, time.monotonic()
+
+
+def test_ends_are_spread_over_the_window_and_so_are_the_returns():
+    with Gateway() as gateway:
+        devices = connect(gateway, DEVICES)
+        begun = verb(gateway, "--over", f"{WINDOW_S:g}s")
+        assert begun.returncode == 0 and "out of service" in begun.stdout, begun
+        status, answer = gateway.request("GET", "/readyz")
+        assert status == 503 and answer["error"]["code"] == "out_of_service", answer
+        assert until(lambda: gateway.status()["drain"]["found"] == DEVICES)
+        with socket.create_connection(gateway.address) as late:
+            late.sendall(b'{"ip":"late"}\n')
+            ends = sorted((last_words(device) for device in devices), key=lambda each: each[1])
+            assert until(lambda: gateway.status()["drain"]["state"] == "done")
+            drain = gateway.status()["drain"]
+            assert (drain["ended"], drain["gone"], drain["left"]) == (DEVICES, 0, 0)
+            assert gateway.status()["connections"] == 1, "who comes during it stays"
+            # Each waits for about the window's length, so that they come back as far apart as they went.
+            waits = [json.loads(said)["retry_after_ms"] for said, _ in ends]
+            assert all(0 < wait <= WINDOW_S * 1000 + 5 for wait in waits), waits
+            assert statistics.median(waits) > WINDOW_S * 1000 / 2, "told too late to be of use"
+            assert gateway.events.wait(lambda: gateway.events.closed_count() == DEVICES, 30)
+            closed = [record.closed for record in gateway.events.records() if record.closed]
+            assert [event["reason"] for event in closed] == ["drained"] * DEVICES
+            at = sorted(_seconds(event["at"]) for event in closed)
+            # By the gateway's own clock, to a turn: no third of the window has more than its share and a few.
+            for third in range(3):
+                share = sum(at[0] + third * WINDOW_S / 3 <= each < at[0] + (third + 1) * WINDOW_S / 3 for each in at)
+                assert abs(share - DEVICES / 3) <= 8, f"{share} of {DEVICES} in third {third}: {at}"
+            shown = verb(gateway, "--status")
+            assert shown.stdout.startswith(f"done: all over 3s; {DEVICES} of {DEVICES} ended"), shown
+        assert verb(gateway, "--cancel").returncode == 0
+        assert gateway.request("GET", "/readyz")[0] == 200
+
+
+def test_what_had_arrived_is_delivered_and_wait_waits():
+    with Gateway() as gateway:
+        devices = connect(gateway, 10)
+        for number, device in enumerate(devices):
+            device.sendall(f'{{"ip":"last-{number}"}}\n'.encode())
+        done = verb(gateway, "--over", "1s", "--peer", "127.0.0.0/8", "--wait")
+        assert done.returncode == 0 and done.stdout.startswith("done: 127.0.0.0/8 over 1s; 10 of 10 ended"), done
+        assert gateway.request("GET", "/readyz")[0] == 200, "a part of the devices says nothing of the gateway"
+        assert all(json.loads(last_words(device)[0]) == {"retry_after_ms": 0} for device in devices)
+        assert gateway.events.wait(lambda: gateway.events.closed_count() == 10, 30)
+        keys = {item.key for record in gateway.events.records() for item in record.items}
+        assert {f"last-{number}" for number in range(10)} <= keys
+
+
+def _seconds(at):
+    hours, minutes, seconds = at[at.index("T") + 1:-1].split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
