@@ -1,19 +1,35 @@
 # libholdfast: the modules in one archive, the public headers, find_package(holdfast) and pkg-config.
 include(CMakePackageConfigHelpers)
 
+set(holdfast_modules base tcp reactor tls conn codec tokens server)
+set(holdfast_links simdjson::simdjson OpenSSL::SSL)
 add_library(holdfast STATIC)
-foreach(module base tcp reactor tls conn codec tokens server)
-  target_sources(holdfast PRIVATE $<TARGET_OBJECTS:holdfast_${module}>)
+# What may be used of it is what include/holdfast declares: the modules are compiled with hidden visibility.
+add_library(holdfast_shared SHARED)
+foreach(library holdfast holdfast_shared)
+  foreach(module IN LISTS holdfast_modules)
+    target_sources(${library} PRIVATE $<TARGET_OBJECTS:holdfast_${module}>)
+  endforeach()
+  set_target_properties(${library} PROPERTIES LINKER_LANGUAGE CXX OUTPUT_NAME holdfast)
+  target_compile_features(${library} PUBLIC cxx_std_20)
+  target_include_directories(${library} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                               $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${library} PUBLIC Threads::Threads)
 endforeach()
-set_target_properties(holdfast PROPERTIES LINKER_LANGUAGE CXX)
-target_compile_features(holdfast PUBLIC cxx_std_20)
-target_include_directories(holdfast PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
-                                           $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_link_libraries(holdfast PUBLIC Threads::Threads simdjson::simdjson OpenSSL::SSL)
+target_link_libraries(holdfast PUBLIC ${holdfast_links})
+# Before 1.0 a minor version may break what was compiled against the one before.
+set_target_properties(holdfast_shared PROPERTIES EXPORT_NAME shared VERSION ${PROJECT_VERSION}
+                      SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+target_link_libraries(holdfast_shared PRIVATE ${holdfast_links})
+if(HOLDFAST_SANITIZE)
+  target_link_options(holdfast_shared PRIVATE -fsanitize=${HOLDFAST_SANITIZE})
+endif()
 
-install(DIRECTORY include/holdfast DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS holdfast EXPORT holdfast ARCHIVE)
-install(EXPORT holdfast NAMESPACE holdfast:: FILE holdfast-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast)
+install(DIRECTORY include/holdfast DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+install(TARGETS holdfast EXPORT holdfast ARCHIVE COMPONENT development)
+install(TARGETS holdfast_shared EXPORT holdfast LIBRARY COMPONENT library NAMELINK_COMPONENT development)
+install(EXPORT holdfast NAMESPACE holdfast:: FILE holdfast-targets.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast
+        COMPONENT development)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/holdfast-config-version.cmake COMPATIBILITY SameMinorVersion)
 configure_package_config_file(cmake/holdfast-config.cmake.in ${PROJECT_BINARY_DIR}/holdfast-config.cmake
                               INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast)
@@ -21,5 +37,6 @@ configure_package_config_file(cmake/holdfast-config.cmake.in ${PROJECT_BINARY_DI
 file(RELATIVE_PATH holdfast_prefix_from_pc /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/holdfast.pc.in ${PROJECT_BINARY_DIR}/holdfast.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/holdfast-config.cmake ${PROJECT_BINARY_DIR}/holdfast-config-version.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast)
-install(FILES ${PROJECT_BINARY_DIR}/holdfast.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/holdfast
+        COMPONENT development)
+install(FILES ${PROJECT_BINARY_DIR}/holdfast.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

@@ -6,6 +6,8 @@ add_library(holdfast_flags INTERFACE)
 target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
 # GCC 12 warns about its own std::string at -O2 (GCC bug 105651).
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# Only what public headers declare leaves libholdfast.so (include/holdfast/visibility.h).
+target_compile_options(holdfast_flags INTERFACE -fvisibility=hidden -fvisibility-inlines-hidden)
 target_include_directories(holdfast_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_VERSION="${PROJECT_VERSION}")
 if(HOLDFAST_SANITIZE)

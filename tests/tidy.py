@@ -47,6 +47,8 @@ def include_faults(path):
         for line in path.read_text().splitlines():
             if line.startswith('#include "'):
                 yield f"{path.relative_to(ROOT)}: a public header includes {line.split()[1]}, which is not installed"
+        if re.search(r"^namespace holdfast \{", path.read_text(), re.M):
+            yield f"{path.relative_to(ROOT)}: write namespace holdfast HOLDFAST_PUBLIC, or the shared library hides it"
         return
     if parts[0] != "src":
         return

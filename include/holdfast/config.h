@@ -9,7 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace holdfast {
+#include <holdfast/visibility.h>
+
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// How items are cut out of the byte stream.
 enum class Framing : std::uint8_t {
@@ -125,4 +127,4 @@ struct ServerConfig {
     std::function<void(const Notice&)> on_notice;  ///< called on reactor threads; may be empty
 };
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

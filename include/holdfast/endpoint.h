@@ -7,8 +7,9 @@
 #include <string_view>
 
 #include <holdfast/result.h>
+#include <holdfast/visibility.h>
 
-namespace holdfast {
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// An IP address: IPv6, with IPv4 held in its mapped form (RFC 4291, 2.5.5.2) and printed as IPv4.
 struct IpAddress {
@@ -46,4 +47,4 @@ struct Prefix {
 /// "10.2.0.0/16", "10.2.0.9", "2001:db8::/32"; host bits must be zero.
 [[nodiscard]] Result<Prefix> parse_prefix(std::string_view text);
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

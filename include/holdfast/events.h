@@ -11,8 +11,9 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 #include <holdfast/reason.h>
+#include <holdfast/visibility.h>
 
-namespace holdfast {
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// Names one connection for ever: `run` is drawn anew by each start of a gateway, `number` is never used twice in a
 /// run. The text form is both in hexadecimal, "7f2c91a0-1".
@@ -147,4 +148,4 @@ public:
     [[nodiscard]] virtual Durable* durable() { return nullptr; }
 };
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

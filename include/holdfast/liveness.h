@@ -5,8 +5,9 @@
 #include <string_view>
 
 #include <holdfast/result.h>
+#include <holdfast/visibility.h>
 
-namespace holdfast {
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// Everything that follows from one number, `detect_within`: the socket options that are set, the limits that the
 /// sweep keeps, and the worst case for each way to die. A value: compare it, copy it, print it.
@@ -55,4 +56,4 @@ inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
 /// `packet_loss` (0 to 1, each way, independently). Pure; any thread.
 [[nodiscard]] double false_deaths_per_day(const LivenessPlan& plan, double packet_loss);
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

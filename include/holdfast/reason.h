@@ -6,7 +6,9 @@
 #include <optional>
 #include <string_view>
 
-namespace holdfast {
+#include <holdfast/visibility.h>
+
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// Why a connection ended. The enumerator, the metric label and the JSON value are the same word.
 /// The list grows only by a reason that a test produces: see docs/ARCHITECTURE.md, "How to add a reason".
@@ -51,4 +53,4 @@ extern const std::array<CloseReason, close_reason_count> all_close_reasons;
 /// The reason with exactly this word, or nothing.
 [[nodiscard]] std::optional<CloseReason> parse_close_reason(std::string_view word) noexcept;
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

@@ -5,7 +5,9 @@
 #include <utility>
 #include <variant>
 
-namespace holdfast {
+#include <holdfast/visibility.h>
+
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// What went wrong, with which thing, and what to do about it: one line, ready to be shown to a person.
 struct Error {
@@ -38,4 +40,4 @@ private:
     std::variant<T, Error> state_;
 };
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

@@ -18,9 +18,10 @@
 #include <holdfast/liveness.h>
 #include <holdfast/reason.h>
 #include <holdfast/result.h>
+#include <holdfast/visibility.h>
 #include <holdfast/watch.h>
 
-namespace holdfast {
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// Why a started item was not one. The words are the metric's labels.
 enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_deep, too_large, bad_hello, bad_seq };
@@ -295,4 +296,4 @@ private:
 /// "0.1.0"
 [[nodiscard]] std::string_view version() noexcept;
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

@@ -9,8 +9,9 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/events.h>
 #include <holdfast/reason.h>
+#include <holdfast/visibility.h>
 
-namespace holdfast {
+namespace holdfast HOLDFAST_PUBLIC {
 
 /// What a reactor noticed about one connection and what says little alone: beside others of its prefix it tells a
 /// partition from a single death. Server::observe hands them on.
@@ -71,4 +72,4 @@ struct Reconciliation {
     [[nodiscard]] std::size_t drift() const noexcept { return ghosts + orphans + stuck_close_wait; }
 };
 
-}  // namespace holdfast
+}  // namespace HOLDFAST_PUBLIC

@@ -33,7 +33,15 @@ cmake --build "$work/consumer" >/dev/null
 try find_package "$work/consumer/server"
 
 pc=$(dirname "$(find "$work/tree" -name holdfast.pc)")
-flags=$(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs holdfast)
-# shellcheck disable=SC2086
-g++ -std=c++20 examples/minimal/server.cc -o "$work/by_pkg_config" $flags
-try pkg-config "$work/by_pkg_config"
+for kind in shared static; do
+  static=()
+  [ $kind = shared ] || static=(--static)
+  flags=$(PKG_CONFIG_PATH="$pc" pkg-config --cflags --libs "${static[@]}" holdfast)
+  [ $kind = shared ] || flags=${flags/-lholdfast/-l:libholdfast.a}
+  # shellcheck disable=SC2086
+  g++ -std=c++20 examples/minimal/server.cc -o "$work/by_pkg_config_$kind" $flags
+  LD_LIBRARY_PATH=$(dirname "$pc") try "pkg-config_$kind" "$work/by_pkg_config_$kind"
+done
+# What the shared library gives out is what the public headers declare: nothing of a module's own.
+hidden=$(nm -DC --defined-only "$(dirname "$pc")/libholdfast.so" | grep -E ' holdfast::(Shard|Reactor|Pipeline|Worker|Connection)::' || true)
+[ -z "$hidden" ] || fail "the shared library gives out internals: $hidden"
