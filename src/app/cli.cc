@@ -11,6 +11,7 @@
 #include "app/client_verbs.h"
 #include "app/verb.h"
 #include "app/verb_check.h"
+#include "app/verb_describe.h"
 #include "app/verb_doctor.h"
 #include "app/verb_load.h"
 #include "app/verb_plan.h"
@@ -34,6 +35,7 @@ void add_verbs(CLI::App& app, VerbAction& selected) {
     add_doctor_verb(app, selected);
     add_load_verb(app, selected);
     add_version_verb(app, selected);
+    add_describe_verbs(app, selected);
 }
 
 std::string did_you_mean(std::string_view given, const std::vector<std::string>& known, std::string_view otherwise) {

@@ -1,0 +1,177 @@
+#include "app/completions.h"
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "config/option.h"
+
+namespace holdfast {
+namespace {
+
+struct Flag {
+    std::string name;   ///< with its dashes
+    std::string value;  ///< what it takes: "DURATION"; empty: nothing
+    std::string help;
+    std::vector<std::string> choices;
+};
+
+struct Verb {
+    std::string name;
+    std::string help;
+    std::vector<Flag> flags;
+    std::vector<Verb> parts;  ///< "add" of "token add"
+};
+
+/// The words that a flag of the configuration's takes, if there are only so many.
+std::vector<std::string> choices_of(const std::string& flag) {
+    for (const Option& option : all_options()) {
+        if (option.flag == flag) return {option.choices.begin(), option.choices.end()};
+    }
+    return {};
+}
+
+Verb read_verb(const CLI::App& app) {
+    Verb verb{.name = app.get_name(), .help = app.get_description(), .flags = {}, .parts = {}};
+    for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+            const std::string flag = "--" + name;
+            const bool takes_one = option->get_expected_max() > 0 && name != "help";
+            verb.flags.push_back({flag, takes_one ? option->get_type_name() : "", option->get_description(),
+                                  takes_one ? choices_of(flag) : std::vector<std::string>()});
+        }
+    }
+    for (const CLI::App* part : app.get_subcommands({})) verb.parts.push_back(read_verb(*part));
+    return verb;
+}
+
+std::string joined(std::span<const std::string> words) {
+    std::string out;
+    for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+    return out;
+}
+
+std::string part_names(const Verb& verb) {
+    std::vector<std::string> names;
+    for (const Verb& part : verb.parts) names.push_back(part.name);
+    return joined(names);
+}
+
+/// Its own and those of its parts: "holdfast token --" offers what any of them takes.
+void all_flags(const Verb& verb, std::vector<Flag>& out) {
+    out.insert(out.end(), verb.flags.begin(), verb.flags.end());
+    for (const Verb& part : verb.parts) all_flags(part, out);
+}
+
+std::vector<Flag> all_flags(const Verb& verb) {
+    std::vector<Flag> flags;
+    all_flags(verb, flags);
+    return flags;
+}
+
+/// For a shell, between single quotes.
+std::string single_quoted(std::string_view text) {
+    std::string out = "'";
+    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+}
+
+/// In a specification of _arguments: brackets and colons mean something there.
+std::string zsh_words(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '[' || c == ']' || c == ':' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+std::string zsh_flag(const Flag& flag) {
+    std::string words = flag.name + "[" + zsh_words(flag.help) + "]";
+    if (!flag.value.empty()) {
+        words += ":" + zsh_words(flag.value) + ":";
+        words += flag.choices.empty() ? "_files" : "(" + joined(flag.choices) + ")";
+    }
+    return single_quoted(words);
+}
+
+std::string bash_case(const Verb& verb) {
+    std::string words = part_names(verb);
+    std::string values;
+    for (const Flag& flag : all_flags(verb)) {
+        words += (words.empty() ? "" : " ") + flag.name;
+        if (!flag.choices.empty()) {
+            values += "          " + flag.name + ") words=" + single_quoted(joined(flag.choices)) + " ;;\n";
+        } else if (!flag.value.empty()) {
+            values += "          " + flag.name + ") return ;;\n";  // files, by -o default
+        }
+    }
+    return "      " + verb.name + ")\n        words=" + single_quoted(words) + "\n        case $before in\n" + values +
+           "        esac ;;\n";
+}
+
+}  // namespace
+
+std::string bash_completions(const CLI::App& app) {
+    const Verb root = read_verb(app);
+    std::string out =
+        "# bash completion for holdfast, written by `holdfast completions bash`.\n"
+        "_holdfast() {\n"
+        "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=\n"
+        "  COMPREPLY=()\n"
+        "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+        "    words=" +
+        single_quoted(part_names(root) + " --help") +
+        "\n"
+        "  else\n"
+        "    case ${COMP_WORDS[1]} in\n";
+    for (const Verb& verb : root.parts) out += bash_case(verb);
+    return out +
+           "    esac\n"
+           "  fi\n"
+           "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
+           "}\n"
+           "complete -o default -F _holdfast holdfast\n";
+}
+
+std::string zsh_completions(const CLI::App& app) {
+    const Verb root = read_verb(app);
+    std::string out =
+        "#compdef holdfast\n"
+        "# zsh completion for holdfast, written by `holdfast completions zsh`.\n"
+        "_holdfast() {\n"
+        "  if (( CURRENT == 2 )); then\n"
+        "    local -a verbs=(\n";
+    for (const Verb& verb : root.parts) {
+        out += "      " + single_quoted(verb.name + ":" + zsh_words(verb.help)) + "\n";
+    }
+    out += "    )\n    _describe verb verbs\n    return\n  fi\n  case $words[2] in\n";
+    for (const Verb& verb : root.parts) {
+        out += "    " + verb.name + ") _arguments";
+        for (const Flag& flag : all_flags(verb)) out += " \\\n      " + zsh_flag(flag);
+        const std::string parts = part_names(verb);
+        out +=
+            " \\\n      " + single_quoted(parts.empty() ? "*:argument:_files" : "*:argument:(" + parts + ")") + " ;;\n";
+    }
+    return out + "  esac\n}\n_holdfast \"$@\"\n";
+}
+
+std::string fish_completions(const CLI::App& app) {
+    const Verb root = read_verb(app);
+    std::string out = "# fish completion for holdfast, written by `holdfast completions fish`.\n";
+    for (const Verb& verb : root.parts) {
+        const std::string on = "complete -c holdfast -n " + single_quoted("__fish_seen_subcommand_from " + verb.name);
+        out += "complete -c holdfast -n __fish_use_subcommand -f -a " + verb.name + " -d " + single_quoted(verb.help) +
+               "\n";
+        if (!verb.parts.empty()) out += on + " -f -a " + single_quoted(part_names(verb)) + "\n";
+        for (const Flag& flag : all_flags(verb)) {
+            out += on + " -l " + flag.name.substr(2);
+            if (!flag.value.empty()) out += " -r";
+            if (!flag.choices.empty()) out += " -f -a " + single_quoted(joined(flag.choices));
+            out += " -d " + single_quoted(flag.help) + "\n";
+        }
+    }
+    return out;
+}
+
+}  // namespace holdfast

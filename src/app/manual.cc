@@ -1,0 +1,156 @@
+#include "app/manual.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/server.h>
+
+#include "base/units.h"
+#include "config/option.h"
+
+namespace holdfast {
+namespace {
+
+/// Text that man(7) shows as it is.
+std::string plain(std::string_view text) {
+    std::string out;
+    bool starts_line = true;
+    for (const char c : text) {
+        if (starts_line && (c == '.' || c == '\'')) out += "\\&";
+        starts_line = c == '\n';
+        if (c == '\\') {
+            out += "\\e";
+        } else if (c == '-') {
+            out += "\\-";
+        } else {
+            out += c;
+        }
+    }
+    return out;
+}
+
+std::string bold(std::string_view text) { return "\\fB" + plain(text) + "\\fR"; }
+std::string italic(std::string_view text) { return text.empty() ? "" : "\\fI" + plain(text) + "\\fR"; }
+
+/// As an argument of a request, which blanks would end.
+std::string argument(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : plain(text)) out += c == '"' ? std::string("\\(dq") : std::string(1, c);
+    return out + "\"";
+}
+
+std::string heading(std::string_view name, std::string_view section) {
+    return ".TH " + std::string(name) + " " + std::string(section) + " \"\" " +
+           argument("holdfast " + std::string(version())) + "\n";
+}
+
+std::string names_of(const CLI::Option& option) {
+    std::string out;
+    for (const std::string& name : option.get_snames()) out += (out.empty() ? "" : ", ") + bold("-" + name);
+    for (const std::string& name : option.get_lnames()) out += (out.empty() ? "" : ", ") + bold("--" + name);
+    return out;
+}
+
+std::string option_text(const CLI::Option& option) {
+    std::string label = option.get_positional() ? italic(option.get_single_name()) : names_of(option);
+    if (!option.get_positional() && !option.get_type_name().empty()) label += " " + italic(option.get_type_name());
+    std::string out = ".TP\n" + label + "\n" + plain(option.get_description());
+    if (option.get_required()) out += "; required";
+    if (!option.get_default_str().empty()) out += " [" + plain(option.get_default_str()) + "]";
+    return out + "\n";
+}
+
+void add_verb(const CLI::App& verb, const std::string& command, std::string& out) {
+    out += ".SS " + argument(command) + "\n" + plain(verb.get_description()) + "\n";
+    for (const CLI::Option* option : verb.get_options()) {
+        if (option->get_name() != "--help") out += option_text(*option);
+    }
+    for (const CLI::App* part : verb.get_subcommands({})) add_verb(*part, command + " " + part->get_name(), out);
+}
+
+void collect_environment(const CLI::App& app, std::set<std::string>& names) {
+    for (const CLI::Option* option : app.get_options()) {
+        if (!option->get_envname().empty()) names.insert(option->get_envname());
+    }
+    for (const CLI::App* verb : app.get_subcommands({})) collect_environment(*verb, names);
+}
+
+std::string environment(const CLI::App& app) {
+    std::set<std::string> names;
+    collect_environment(app, names);
+    std::string out = names.empty() ? "" : ".SH ENVIRONMENT\n";
+    for (const std::string& name : names) {
+        out += ".TP\n" + bold(name) + "\nstands for the flag where that is not given\n";
+    }
+    return out;
+}
+
+constexpr std::string_view exit_codes =
+    ".SH EXIT STATUS\n"
+    ".TP\n0\ngood\n.TP\n1\nthe answer is no\n.TP\n2\nwrong usage, or a configuration that is wrong\n"
+    ".TP\n3\nthe gateway cannot be reached\n";
+
+std::string type_text(const Option& option) {
+    switch (option.type) {
+        case OptionType::text:
+            return "text";
+        case OptionType::boolean:
+            return "true or false";
+        case OptionType::count:
+            return "number";
+        case OptionType::size:
+            return "size, e.g. \"64KiB\"";
+        case OptionType::duration:
+            return "duration, e.g. \"30s\"";
+        case OptionType::choice:
+            break;
+    }
+    std::string words;
+    for (const std::string_view word : option.choices) words += (words.empty() ? "" : ", ") + std::string(word);
+    return "one of " + words;
+}
+
+std::string option_text(const Option& option) {
+    std::string out = ".TP\n" + bold(option.name) + "\n" + plain(option.help) + ".\n" + plain(type_text(option));
+    if (!option.word.empty()) out += ", or \"" + plain(option.word) + "\"";
+    if (!option.default_text.empty()) out += "; default " + plain(option.default_text);
+    if (!option.flag.empty()) out += "; flag " + bold(option.flag);
+    return out + "\n";
+}
+
+std::string section_title(Section section) {
+    if (section == Section::top) return "AT THE TOP";
+    const std::string name(name_of(section));
+    return section == Section::listener ? "[[" + name + "]]" : "[" + name + "]";
+}
+
+}  // namespace
+
+std::string command_page(const CLI::App& app) {
+    std::string out = heading("HOLDFAST", "1") + ".SH NAME\nholdfast \\- " + plain(app.get_description()) +
+                      "\n.SH SYNOPSIS\n.B holdfast\n\\fIVERB\\fR [\\fIFLAG\\fR]...\n.SH VERBS\n";
+    for (const CLI::App* verb : app.get_subcommands({})) add_verb(*verb, "holdfast " + verb->get_name(), out);
+    return out + std::string(exit_codes) + environment(app) + ".SH SEE ALSO\n.BR holdfast.toml (5)\n";
+}
+
+std::string configuration_page() {
+    std::string out =
+        heading("HOLDFAST.TOML", "5") +
+        ".SH NAME\nholdfast.toml \\- configuration of the holdfast gateway\n"
+        ".SH DESCRIPTION\nA TOML file; every key is optional. \\fBholdfast check\\fR says what follows from one, "
+        "and \\fBholdfast reload\\fR has the gateway read it anew.\n";
+    std::vector<Section> seen;
+    for (const Option& first : all_options()) {
+        if (std::find(seen.begin(), seen.end(), first.section) != seen.end()) continue;
+        seen.push_back(first.section);
+        out += ".SH " + argument(section_title(first.section)) + "\n";
+        for (const Option& option : all_options()) {
+            if (option.section == first.section) out += option_text(option);
+        }
+    }
+    return out + ".SH FILES\n.I /etc/holdfast/holdfast.toml\n.SH SEE ALSO\n.BR holdfast (1)\n";
+}
+
+}  // namespace holdfast
