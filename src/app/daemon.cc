@@ -25,6 +25,7 @@
 #include "app/log.h"
 #include "app/notify.h"
 #include "app/population_watch.h"
+#include "app/privileges.h"
 #include "app/reload.h"
 #include "app/signals.h"
 #include "app/sinks.h"
@@ -33,6 +34,7 @@
 #include "base/clock.h"
 #include "base/human.h"
 #include "base/units.h"
+#include "config/secrets.h"
 
 namespace holdfast {
 
@@ -57,6 +59,7 @@ public:
 
 private:
     [[nodiscard]] std::optional<Error> start();
+    [[nodiscard]] std::optional<Error> restrict_itself();
     [[nodiscard]] std::optional<Error> start_server();
     void start_fleet();
     [[nodiscard]] AskElsewhere elsewhere();
@@ -154,8 +157,24 @@ std::optional<Error> Daemon::start_admin() {
                         .elsewhere = elsewhere()});
 }
 
+/// Before anything is opened: what a reload opens later is opened with the same rights.
+std::optional<Error> Daemon::restrict_itself() {
+    keep_to_itself();
+    const std::string& user = config_.process.user;
+    if (!user.empty()) {
+        if (auto error = become(user, binds_low_ports(config_))) return error;
+        if (options_.config && ::access(options_.config->c_str(), R_OK) != 0) {
+            log_.warn("a reload cannot read the configuration: let its user or group read it",
+                      {{"user", user}, {"file", *options_.config}});
+        }
+    }
+    if (holds_secrets(config_)) keep_memory_secret();
+    return std::nullopt;
+}
+
 std::optional<Error> Daemon::start() {
     raise_descriptor_limit();
+    if (auto error = restrict_itself()) return error;
     if (auto error = sink_.start(config_.sink)) return error;
     if (auto error = start_server()) return error;
     start_fleet();
@@ -168,7 +187,10 @@ std::optional<Error> Daemon::start() {
 
 void Daemon::start_reloader() {
     Reloader::Parts parts;
-    parts.server = [this](const DaemonConfig& config) { return server_->apply(server_config(config)); };
+    parts.server = [this](const DaemonConfig& config) {
+        if (holds_secrets(config)) keep_memory_secret();
+        return server_->apply(server_config(config));
+    };
     parts.sink = [this](const SinkConfig& sink) { return sink_.prepare_change(sink); };
     parts.reopen_sink = [this] { sink_.reopen(); };
     parts.alarms = [this](const AlarmConfig& alarms) { watch_->change(alarms); };

@@ -125,6 +125,7 @@ ReloadResult Reloader::apply(const DaemonConfig& wanted) {
     if (secrets.value().take_over) secrets.value().take_over();
     report_section(Section::alarm, running_, wanted, true, result);
     report_section(Section::log, running_, wanted, true, result);
+    report_section(Section::process, running_, wanted, false, result);
     if (take_sink_over) take_sink_over();
     parts_.alarms(wanted.alarm);
     log_.change(wanted.log);
@@ -132,10 +133,12 @@ ReloadResult Reloader::apply(const DaemonConfig& wanted) {
     const SinkConfig sink = same_sink ? taken_over(running_, wanted).sink : running_.sink;
     const FleetConfig fleet = running_.fleet;
     const AdminConfig admin = running_.admin;
+    const ProcessConfig process = running_.process;
     running_ = wanted;
     running_.sink = sink;
     running_.fleet = fleet;
     running_.admin = admin;
+    running_.process = process;
     parts_.done();
     return result;
 }

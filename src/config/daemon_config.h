@@ -94,6 +94,10 @@ struct LogConfig {
     LogFormat format = LogFormat::text;
 };
 
+struct ProcessConfig {
+    std::string user;  ///< that a gateway started by root goes on as; empty: it stays who it is
+};
+
 /// All that `holdfast serve` is told: docs/CONFIG.md. A value; made by load_config, which has checked it.
 struct DaemonConfig {
     ServerConfig server;
@@ -102,6 +106,7 @@ struct DaemonConfig {
     AdminConfig admin;
     AlarmConfig alarm;
     LogConfig log;
+    ProcessConfig process;
 };
 
 }  // namespace holdfast

@@ -15,7 +15,7 @@
 
 namespace holdfast {
 
-enum class Section : std::uint8_t { top, listener, item, limits, sink, fleet, admin, alarm, log };
+enum class Section : std::uint8_t { top, listener, item, limits, sink, fleet, admin, alarm, log, process };
 
 /// How an option is written. Durations and sizes are texts with a unit; a size may also be a number of bytes.
 enum class OptionType : std::uint8_t { text, texts, boolean, count, size, duration, choice };

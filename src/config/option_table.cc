@@ -349,10 +349,18 @@ const auto rows_behind_the_sink = std::to_array<Option>({
      .choices = log_formats,
      .flag = "--log-format",
      .help = "text for people, json for machines"},
+
+    {.section = Section::process,
+     .name = "user",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.daemon.process.user; },
+     .default_text = "",
+     .flag = "--user",
+     .help = "started by root, it goes on as this user, without root's rights"},
 });
 
-constexpr std::array<std::string_view, 9> section_names{"",      "listener", "item",  "limits", "sink",
-                                                        "fleet", "admin",    "alarm", "log"};
+constexpr std::array<std::string_view, 10> section_names{"",      "listener", "item",  "limits", "sink",
+                                                         "fleet", "admin",    "alarm", "log",    "process"};
 
 std::vector<Option> put_together() {
     std::vector<Option> table(rows_before_the_sink.begin(), rows_before_the_sink.end());

@@ -60,7 +60,12 @@ Error cannot_listen(const Endpoint& address) {
     if (errno == EADDRINUSE)
         message += "; another program has it (see `ss -ltnp`): stop that, or choose another address with --listen";
     if (errno == EADDRNOTAVAIL) message += "; this machine has no such address (see `ip address`)";
-    if (errno == EACCES) message += "; ports below 1024 need the capability CAP_NET_BIND_SERVICE";
+    if (errno == EACCES) {
+        message +=
+            "; ports below 1024 need the capability CAP_NET_BIND_SERVICE, which a gateway that left root behind "
+            "([process] "
+            "user) has only if it began with such a port: restart it";
+    }
     return {message};
 }
 
