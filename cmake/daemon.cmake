@@ -29,7 +29,7 @@ if(HOLDFAST_LTO)
   target_link_options(holdfast_command PRIVATE -flto=auto -O2)
 endif()
 set_target_properties(holdfast_command PROPERTIES OUTPUT_NAME holdfast RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
-install(TARGETS holdfast_command RUNTIME)
+install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 
 # The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
 # those in the libraries. Built by the tests that run it, and never installed.
@@ -38,3 +38,4 @@ add_executable(holdfast_planted EXCLUDE_FROM_ALL src/app/main/main.cc src/app/co
 target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
 target_link_libraries(holdfast_planted PRIVATE holdfast_app holdfast_flags)
 include(cmake/deploy.cmake)
+include(cmake/package.cmake)

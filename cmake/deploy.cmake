@@ -3,10 +3,10 @@
 install(CODE "
   set(bindir \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
   set(docdir \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")
-  configure_file(\"${PROJECT_SOURCE_DIR}/deploy/holdfast.service.in\" \"${PROJECT_BINARY_DIR}/holdfast.service\" @ONLY)")
-install(FILES ${PROJECT_BINARY_DIR}/holdfast.service DESTINATION lib/systemd/system)
-install(FILES deploy/sysusers.d/holdfast.conf DESTINATION lib/sysusers.d)
-install(FILES deploy/holdfast.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast)
+  configure_file(\"${PROJECT_SOURCE_DIR}/deploy/holdfast.service.in\" \"${PROJECT_BINARY_DIR}/holdfast.service\" @ONLY)" COMPONENT holdfast)
+install(FILES ${PROJECT_BINARY_DIR}/holdfast.service DESTINATION lib/systemd/system COMPONENT holdfast)
+install(FILES deploy/sysusers.d/holdfast.conf DESTINATION lib/sysusers.d COMPONENT holdfast)
+install(FILES deploy/holdfast.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast COMPONENT holdfast)
 install(DIRECTORY deploy/sysctl.d deploy/logrotate.d deploy/prometheus deploy/grafana
-        DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast)
-install(FILES README.md docs/OPERATING.md docs/CONFIG.md docs/LIVENESS.md docs/API.md docs/DELIVERY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast COMPONENT holdfast)
+install(FILES README.md docs/OPERATING.md docs/CONFIG.md docs/LIVENESS.md docs/API.md docs/DELIVERY.md docs/SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT holdfast)
