@@ -96,6 +96,8 @@ std::string type_text(const Option& option) {
     switch (option.type) {
         case OptionType::text:
             return "text";
+        case OptionType::texts:
+            return "list of texts";
         case OptionType::boolean:
             return "true or false";
         case OptionType::count:
