@@ -30,6 +30,17 @@ std::string retry_after(milliseconds time) {
     return JsonWriter().begin_object().field("retry_after_ms", time.count()).end_object().take();
 }
 
+std::optional<Error> refusal(const DrainOrder& order, const Running& running) {
+    if (order.over < shortest || order.over > longest) {
+        return Error{"over = " + format_duration(order.over) + " is no time to drain over: write from " +
+                     format_duration(shortest) + " to " + format_duration(longest)};
+    }
+    if (order.listener && find(running, *order.listener) == nullptr) {
+        return Error{"there is no listener " + in_quotes(*order.listener) + ": holdfast status names them"};
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::string_view to_string(ComeBack when) noexcept { return when == ComeBack::later ? "later" : "at_once"; }
@@ -44,17 +55,6 @@ std::optional<ComeBack> parse_come_back(std::string_view word) noexcept {
 std::string_view to_string(DrainStatus::State state) noexcept {
     constexpr std::array<std::string_view, 3> words{"running", "done", "cancelled"};
     return words[static_cast<std::size_t>(state)];
-}
-
-std::optional<Error> Drains::refusal(const DrainOrder& order, const Running& running) {
-    if (order.over < shortest || order.over > longest) {
-        return Error{"over = " + format_duration(order.over) + " is no time to drain over: write from " +
-                     format_duration(shortest) + " to " + format_duration(longest)};
-    }
-    if (order.listener && find(running, *order.listener) == nullptr) {
-        return Error{"there is no listener " + in_quotes(*order.listener) + ": holdfast status names them"};
-    }
-    return std::nullopt;
 }
 
 DrainTask Drains::task_of(const Latest& latest, const Running& running) const {
@@ -75,7 +75,8 @@ DrainTask Drains::task_of(const Latest& latest, const Running& running) const {
             .progress = latest.progress};
 }
 
-DrainStatus Drains::begin(const DrainOrder& order, const Running& running) {
+Result<DrainStatus> Drains::begin(const DrainOrder& order, const Running& running) {
+    if (auto error = refusal(order, running)) return *error;
     const std::lock_guard lock(mutex_);
     if (latest_) latest_->progress->cancelled = true;
     latest_ = Latest{order, clock_.wall(), std::make_shared<DrainProgress>()};

@@ -21,10 +21,8 @@ public:
 
     Drains(const Clock& clock, const Workers& workers) : clock_(clock), workers_(workers) {}
 
-    /// An error that is the order's own.
-    [[nodiscard]] static std::optional<Error> refusal(const DrainOrder& order, const Running& running);
-    /// Of an order without refusal; one that is under way ends where it is.
-    [[nodiscard]] DrainStatus begin(const DrainOrder& order, const Running& running);
+    /// One that is under way ends where it is. An error is the order's own, and changes nothing.
+    [[nodiscard]] Result<DrainStatus> begin(const DrainOrder& order, const Running& running);
     [[nodiscard]] std::optional<DrainStatus> cancel();
 
     void add_to(ServerStatus& status) const;

@@ -377,10 +377,8 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
 }
 
 Result<DrainStatus> Server::drain_over(const DrainOrder& order) {
-    const auto running = impl_->running_.get();
     if (impl_->draining_.load(std::memory_order_relaxed)) return Error{"the gateway is stopping: all connections end"};
-    if (auto error = Drains::refusal(order, *running)) return *error;
-    return impl_->drains_.begin(order, *running);
+    return impl_->drains_.begin(order, *impl_->running_.get());
 }
 
 std::optional<DrainStatus> Server::cancel_drain() { return impl_->drains_.cancel(); }
