@@ -15,7 +15,7 @@ void Shard::drain_over(DrainTask task) {
     walk(
         [this, run](Connection& connection) {
             // One that is not open yet has only just come, and its peer may not be known.
-            if (!connection.preamble && run->wanted(connection)) run->add(registry_.number_of(connection));
+            if (!is_opening(connection) && run->wanted(connection)) run->add(registry_.number_of(connection));
         },
         [this, run] {
             run->all_added();
