@@ -55,12 +55,12 @@ class Lines:
 
 
 def wait(patience, *inboxes):
-    """Until something comes. What comes from `source` is kept; the lines of the others are returned."""
-    ready = select.select([one.descriptor for one in inboxes if not one.ended], [], [], patience)[0]
-    lines = {one: one.read() for one in inboxes if one.descriptor in ready}
-    if texts := lines.pop(source, []):
-        kept.add(texts)
-    return [json.loads(line) for one in lines.values() for line in one]
+    """Until something comes. What comes from `source` is kept, before another can fail; the others' lines are returned."""
+    ready, words = select.select([one.descriptor for one in inboxes if not one.ended], [], [], patience)[0], []
+    for one in [each for each in inboxes if each.descriptor in ready]:
+        lines = one.read()
+        words += map(json.loads, lines) if one is not source else kept.add(lines) or []
+    return words
 
 
 def talk(gateway):

@@ -58,7 +58,8 @@ def test_status_has_what_the_contract_names(gateway, device):
     status = gateway.status()
     assert status["connections"] >= 1 and status["accepted"] >= 1 and status["items"] >= 1
     assert status["refused"] == dict.fromkeys(("max_connections", "max_connections_per_peer", "max_connections_per_prefix",
-                                              "buffer_budget", "untrusted_proxy", "descriptors"), 0)
+                                              "buffer_budget", "untrusted_proxy", "max_handshakes",
+                                              "descriptors"), 0)
     assert {"peer_closed", "keepalive_expired", "internal_error"} <= set(status["closed"])
     assert set(status["bad_items"]) == {"not_json", "not_object", "no_key", "bad_utf8", "too_deep", "too_large",
                                         "bad_hello", "bad_seq"}
@@ -177,6 +178,8 @@ LABEL = r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"'
 SAMPLE = re.compile(r"((?:holdfast|process)_[a-z0-9_]+)(\{%s(?:,%s)*\})? (\S+)" % (LABEL, LABEL))
 METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "connections_refused_total": "counter",
            "connections_opening": "gauge", "health_checks_total": "counter",
+           "tls_handshakes": "gauge", "tls_handshakes_total": "counter", "tls_handshake_seconds": "histogram",
+           "tls_certificate_expiry_timestamp_seconds": "gauge",
            "connections_closed_total": "counter", "connection_duration_seconds": "histogram",
            "detection_seconds": "histogram", "found_late_total": "counter", "items_total": "counter", "bad_items_total": "counter",
            "identified_connections": "gauge", "acks_total": "counter", "repeated_items_total": "counter", "gaps_total": "counter",

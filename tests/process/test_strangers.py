@@ -8,7 +8,7 @@ import time
 import pytest
 
 import tokens
-from gateway import Gateway, listener, run
+from gateway import Gateway, listener, run, until
 from lab import device
 
 STRANGERS = 2000
@@ -112,7 +112,7 @@ def test_headers_that_do_not_come(tmp_path):
         slow = [connected_device(gateway, "proxied", start[:1 + number % 13]) for number in range(100)]
         large = [connected_device(gateway, "proxied", start + b"\x0f\xf0" + addresses + b"\x04\x0f\xe0" + bytes(4000))
                  for _ in range(100)]
-        assert metric(gateway, "holdfast_connections_opening", listener="proxied") == 600
+        assert until(lambda: metric(gateway, "holdfast_connections_opening", listener="proxied") == 600)
         for sock in slow:
             sock.sendall(b"\r")
         assert gateway.events.wait(lambda: gateway.events.closed_count() == 600, 20)
@@ -121,7 +121,7 @@ def test_headers_that_do_not_come(tmp_path):
         assert gateway.events.wait(lambda: len(record.items) == sent, 10), f"{len(record.items)} of {sent}"
         assert {r.reason for r in gateway.events.records() if r.closed} == {"proxy_header_invalid"}
         assert 4.9 < lasted < 8, "none before its time but those that were wrong, none long after"
-        assert metric(gateway, "holdfast_connections_opening", listener="proxied") == 0
+        assert until(lambda: metric(gateway, "holdfast_connections_opening", listener="proxied") == 0)
         for sock in (*silent, *slow, *large, good):
             sock.close()
 
