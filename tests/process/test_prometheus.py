@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 
+from certificates import own_listener
 from gateway import Gateway, listener, until
 from nats import NatsServer
 from prometheus import DEPLOY, Prometheus, grouping_labels, legend_labels, selectors
@@ -30,7 +31,7 @@ def scraped():
     a spool, so that it has every metric there is."""
     with tempfile.TemporaryDirectory() as directory, NatsServer() as nats, \
             Gateway("--max-connections", "3", config=f'[sink]\ntype = "nats"\nurl = "{nats.url}"\npath = "{directory}/spool"\n'
-                    + listener()) as gateway, Prometheus(gateway.admin) as prometheus:
+                    + listener() + listener("secret", **own_listener())) as gateway, Prometheus(gateway.admin) as prometheus:
         assert until(lambda: prometheus.query('up{job="holdfast"} == 1')), prometheus.log()
         live_a_little(gateway)
         closed = 'sum(holdfast_connections_closed_total{reason="peer_reset"}) > 0'
