@@ -55,7 +55,7 @@ class Lines:
 
 
 def wait(patience, *inboxes):
-    """Until something comes. What `source` gives is kept before another can fail; the lines of the others are returned."""
+    """Until something comes. What `source` gives is kept before another can fail; the others' lines are returned."""
     ready, words = select.select([one.descriptor for one in inboxes if not one.ended], [], [], patience)[0], []
     for one in [each for each in inboxes if each.descriptor in ready]:
         lines = one.read()
