@@ -24,11 +24,13 @@ inside() { DEBIAN_FRONTEND=noninteractive LC_ALL=C chroot "$root" "$@"; }
 on_network() { ip netns exec "$network" "$@"; }
 quietly() { "$@" >"$work/said" 2>&1 || { cat "$work/said" >&2; fail "$* failed"; }; }
 
-# The packages: an older number first, so that the real one upgrades it.
-HOLDFAST_PACKAGE_VERSION=0.0.1 script/package >/dev/null
-mkdir "$work/old" && cp build/release/packages/*.deb "$work/old"
 script/package >/dev/null
 version=$(dpkg-deb -f "$(ls build/release/packages/holdfast_*.deb)" Version)
+# The same under an older number, which the real one upgrades.
+mkdir "$work/old"
+dpkg-deb -R build/release/packages/holdfast_*.deb "$work/unpacked"
+sed -i 's/^Version: .*/Version: 0.0.1/' "$work/unpacked/DEBIAN/control"
+dpkg-deb -Zgzip -b "$work/unpacked" "$work/old/holdfast_0.0.1.deb" >/dev/null
 step "built $version"
 if command -v lintian >/dev/null && [ -n "${HOLDFAST_LINTIAN:-}" ]; then
   quietly lintian --fail-on error --suppress-tags-from-file tests/package/lintian.txt build/release/packages/*.deb
