@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "admin": {"base", "tcp", "tls", "watch"},
     "load": {"base", "reactor", "tcp", "tls", "codec"},
     "doctor": {"base", "tcp"},
-    "app": {"base", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "doctor", "tokens", "app"},
+    "app": {"base", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}}

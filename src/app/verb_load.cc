@@ -27,6 +27,8 @@ struct LoadFlags {
     std::string admin_token_file;
     std::string admin_token;
     bool any_target = false;
+    bool tls = false;
+    std::string tls_ca;
     std::string duration = "30s";
     std::string framing = "ndjson";
     std::string source;
@@ -75,6 +77,14 @@ std::optional<Error> read_admin(LoadFlags& flags) {
     const auto tokens = read_bearer_tokens(flags.admin_token_file);
     if (!tokens) return of_flag("--admin-token-file", tokens);
     flags.admin_token = tokens.value().front();
+    return {};
+}
+
+std::optional<Error> read_tls(LoadFlags& flags) {
+    if (!flags.tls) return {};
+    auto context = TlsContext::for_client({.ca = flags.tls_ca, .certificate = {}, .key = {}});
+    if (!context) return of_flag("--tls-ca", context);
+    flags.options.tls = std::move(context).value();
     return {};
 }
 
@@ -133,7 +143,7 @@ std::optional<Error> read_items(LoadFlags& flags) {
 
 int load_verb(LoadFlags flags) {
     if (!flags.seeded) flags.options.seed = std::random_device{}();
-    for (const auto read : {read_target, read_admin, read_times, read_items, read_identity}) {
+    for (const auto read : {read_target, read_tls, read_admin, read_times, read_items, read_identity}) {
         if (const auto error = read(flags)) {
             print_error(error->message);
             return exit_wrong_usage;
@@ -175,6 +185,12 @@ void add_fleet_flags(CLI::App& verb, LoadFlags& flags) {
         ->required()
         ->type_name("ADDRESS:PORT");
     verb.add_flag("--allow-any-target", flags.any_target, "also where --to is not a loopback or private address");
+    CLI::Option* const tls = verb.add_flag("--tls", flags.tls, "each device speaks TLS");
+    verb.add_option(
+            "--tls-ca", flags.tls_ca,
+            "a PEM file with the authorities that the gateway's certificate must be of; without it, any is good")
+        ->needs(tls)
+        ->type_name("FILE");
     verb.add_option("--connections", options.connections, "devices [100]")
         ->check(CLI::Range(1U, 16'000'000U))
         ->type_name("N");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/clock.h"
@@ -8,6 +9,7 @@
 #include "load/downlink_inbox.h"
 #include "load/faults.h"
 #include "load/unacked.h"
+#include "tls/tls_session.h"
 
 namespace holdfast {
 
@@ -16,9 +18,10 @@ struct Device {
     enum class State : std::uint8_t { apart, connecting, connected };
 
     UniqueFd fd;
-    std::uint32_t generation = 0;  ///< of the poller's token: raised with every socket
-    std::uint32_t connects = 0;    ///< that succeeded
-    std::uint32_t tries = 0;       ///< that failed in a row
+    std::unique_ptr<TlsSession> tls;  ///< of a fleet that has it, from the TCP connect on
+    std::uint32_t generation = 0;     ///< of the poller's token: raised with every socket
+    std::uint32_t connects = 0;       ///< that succeeded
+    std::uint32_t tries = 0;          ///< that failed in a row
     State state = State::apart;
     Fault fault = Fault::none;
     bool settled = false;             ///< its first connect succeeded or failed

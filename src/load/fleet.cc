@@ -47,7 +47,11 @@ void Fleet::on_ready(Token token, std::uint32_t events) {
     Device& device = devices_[static_cast<std::uint32_t>(token)];
     if (device.generation != token >> 32 || device.state == Device::State::apart || device.deaf) return;
     if (device.state == Device::State::connecting) {
-        if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) finish_connect(device);
+        if (device.tls) {
+            shake_hands(device);
+        } else if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
+            finish_connect(device);
+        }
         if (device.state != Device::State::connected) return;
         events &= ~std::uint32_t{EPOLLOUT};  // what has come by now is told only this once: a FIN may be behind it
     }
@@ -78,6 +82,7 @@ void Fleet::begin_end() {
         if (device.state != Device::State::connected || device.deaf) {
             drop(device);
         } else {
+            if (device.tls) device.tls->farewell();
             ::shutdown(device.fd.get(), SHUT_WR);  // what is on its way still arrives; the peer's FIN ends it
             if (device.fault == Fault::stall) drop(device);
         }

@@ -68,6 +68,9 @@ private:
     void connect(Device& device);
     [[nodiscard]] int open_socket(Device& device);
     void finish_connect(Device& device);
+    void shake_hands(Device& device);
+    [[nodiscard]] ssize_t get(Device& device);
+    [[nodiscard]] static ssize_t put(Device& device, std::string_view bytes);
     void connected(Device& device);
     void connect_failed(Device& device, int error);
     void settle(Device& device);

@@ -75,7 +75,9 @@ void Fleet::finish_connect(Device& device) {
     socklen_t length = sizeof error;
     if (::getsockopt(device.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
     if (error != 0) return connect_failed(device, error);
-    connected(device);
+    if (options_.tls == nullptr) return connected(device);
+    device.tls = TlsSession::begin(options_.tls, device.fd.get());
+    device.tls ? shake_hands(device) : connect_failed(device, ENOMEM);
 }
 
 void Fleet::connected(Device& device) {
@@ -136,6 +138,7 @@ void Fleet::drop(Device& device) {
     if (device.state == Device::State::connecting) --connecting_;
     if (device.state == Device::State::connected) --counts_.connected;
     device.state = Device::State::apart;
+    device.tls.reset();
     if (device.deaf) close_by_reset(device.fd);
     device.fd.reset();
     if (numbered()) {

@@ -71,7 +71,7 @@ bool Fleet::silence(Device& device) {
 void Fleet::send_half(Device& device) {
     scratch_.clear();
     items_.append(scratch_, number_of(device), device.seq + 1);
-    const ssize_t sent = ::send(device.fd.get(), scratch_.data(), scratch_.size() / 2, MSG_NOSIGNAL);
+    const ssize_t sent = put(device, std::string_view(scratch_).substr(0, scratch_.size() / 2));
     if (sent > 0) counts_.bytes_out += static_cast<std::uint64_t>(sent);
 }
 

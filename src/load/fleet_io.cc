@@ -24,7 +24,7 @@ void Fleet::read(Device& device) {
         return;
     }
     while (true) {
-        const ssize_t arrived = ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
+        const ssize_t arrived = get(device);
         if (arrived > 0) {
             counts_.bytes_in += static_cast<std::uint64_t>(arrived);
             if (book_ != nullptr || numbered()) take_words(device, static_cast<std::size_t>(arrived));
@@ -109,7 +109,7 @@ void Fleet::hand_over(Device& device) {
         device.pending = scratch_;
         return dribble(device);
     }
-    const ssize_t sent = ::send(device.fd.get(), scratch_.data(), scratch_.size(), MSG_NOSIGNAL);
+    const ssize_t sent = put(device, scratch_);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) return read(device);  // the reason waits there
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
     counts_.bytes_out += taken;
@@ -121,8 +121,7 @@ void Fleet::hand_over(Device& device) {
 void Fleet::flush(Device& device) {
     if (device.fault == Fault::slow) return;  // dribble() does it
     while (device.sent < device.pending.size()) {
-        const std::size_t left = device.pending.size() - device.sent;
-        const ssize_t sent = ::send(device.fd.get(), device.pending.data() + device.sent, left, MSG_NOSIGNAL);
+        const ssize_t sent = put(device, std::string_view(device.pending).substr(device.sent));
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) return read(device);
@@ -148,7 +147,7 @@ void Fleet::delivered(Device& device) {
 /// A slow device's next byte.
 void Fleet::dribble(Device& device) {
     if (device.state != Device::State::connected || device.pending.empty()) return;
-    const ssize_t sent = ::send(device.fd.get(), device.pending.data() + device.sent, 1, MSG_NOSIGNAL);
+    const ssize_t sent = put(device, std::string_view(device.pending).substr(device.sent, 1));
     if (sent < 0 && errno != EAGAIN && errno != EINTR) return read(device);
     if (sent == 1) {
         ++device.sent;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "load/device_items.h"
 #include "load/faults.h"
 #include "load/source_range.h"
+#include "tls/tls_context.h"
 
 namespace holdfast {
 
@@ -21,6 +23,7 @@ struct LoadOptions {
     unsigned threads = 1;
     std::optional<SourceRange> source;
     std::chrono::milliseconds duration{30'000};
+    std::shared_ptr<const TlsContext> tls;  ///< a client's; null: plain
 
     double connects_per_second = 0;  ///< 0: as fast as they are accepted
     double items_per_second = 0;     ///< of the whole fleet; 0: `items` each, as fast as they are taken

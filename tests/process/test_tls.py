@@ -225,3 +225,15 @@ def test_check_names_file_line_and_remedy(pki, tmp_path):
     key.chmod(0o600)
     config.write_text(listener(tls_certificate=str(pki.gateway[0]), tls_key=str(key), tls_client="required"))
     assert "tls_client_ca is not set" in run("check", "--config", str(config)).stderr
+
+
+def test_the_load_speaks_tls(pki):
+    with Gateway("--sink", "none", config=tls_listener(pki)) as gateway:
+        to = "{}:{}".format(*gateway.address)
+        words = ["load", "--to", to, "--connections", "50", "--items", "20", "--batch", "4", "--json"]
+        done = run(*words, "--tls", "--tls-ca", str(pki.certificate))
+        assert done.returncode == 0, done
+        status = gateway.wait_status(lambda s: s["listeners"][0]["items"] == 1000)
+        assert status["listeners"][0]["tls"]["full"] == 50
+        assert status["listeners"][0]["closed"]["peer_closed"] == 50
+        assert run(*words, "--tls", "--tls-ca", str(pki.devices["device-1"][0])).returncode == 1, "another authority"

@@ -1,0 +1,61 @@
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "load/fleet.h"
+
+namespace holdfast {
+
+namespace {
+
+/// As recv(2) and send(2) would say it; what is no TLS at all is EPROTO.
+ssize_t as_socket(const TlsOutcome& outcome) {
+    switch (outcome.step) {
+        case TlsStep::done:
+            return static_cast<ssize_t>(outcome.bytes);
+        case TlsStep::closed:
+        case TlsStep::truncated:
+            return 0;
+        case TlsStep::want_read:
+        case TlsStep::want_write:
+            errno = EAGAIN;
+            return -1;
+        case TlsStep::broken:
+            errno = outcome.error;
+            return -1;
+        case TlsStep::failed:
+            errno = EPROTO;
+            return -1;
+    }
+    return -1;
+}
+
+}  // namespace
+
+/// A device is connected when its handshake is over.
+void Fleet::shake_hands(Device& device) {
+    const TlsOutcome outcome = device.tls->handshake();
+    if (outcome.step == TlsStep::done) return connected(device);
+    const ssize_t result = as_socket(outcome);
+    if (result < 0 && errno == EAGAIN) return;
+    connect_failed(device, result == 0 ? ECONNRESET : errno);
+}
+
+ssize_t Fleet::get(Device& device) {
+    if (device.tls) return as_socket(device.tls->read(landing_));
+    return ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
+}
+
+/// What TLS does not take must come again with the same bytes in front.
+ssize_t Fleet::put(Device& device, std::string_view bytes) {
+    if (!device.tls) return ::send(device.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    std::size_t taken = 0;
+    while (taken < bytes.size()) {
+        const ssize_t sent = as_socket(device.tls->write(bytes.substr(taken)));
+        if (sent < 0) return taken > 0 && errno == EAGAIN ? static_cast<ssize_t>(taken) : -1;
+        taken += static_cast<std::size_t>(sent);
+    }
+    return static_cast<ssize_t>(taken);
+}
+
+}  // namespace holdfast
