@@ -22,7 +22,7 @@ enum class Theme : std::uint8_t {
     defect,
     mixed
 };
-constexpr std::size_t theme_count = 10;
+constexpr std::size_t theme_count = static_cast<std::size_t>(Theme::mixed) + 1;
 
 /// Where the dead lie.
 enum class Spread : std::uint8_t { one_address, everyone, prefixes, all_over };
