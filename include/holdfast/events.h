@@ -61,6 +61,7 @@ struct ConnectedEvent {
     EventTime at;
     DeviceName device = {};
     LivenessOf liveness = LivenessOf::device;
+    bool authenticated = false;  ///< it has proved to be that device, by a certificate or a token
 };
 
 /// The device has said its hello after its `connected` was told.
@@ -70,6 +71,7 @@ struct IdentifiedEvent {
     Endpoint peer;
     DeviceName device = {};
     EventTime at;
+    bool authenticated = false;  ///< as in ConnectedEvent
 };
 
 /// Views are valid during the call only.

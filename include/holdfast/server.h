@@ -70,6 +70,7 @@ struct ConnectionRow {
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     LivenessOf liveness = LivenessOf::device;
+    bool authenticated = false;  ///< it has proved to be the device `id`, by a certificate or a token
 };
 
 struct ConnectionPage {
@@ -277,8 +278,9 @@ public:
     /// The living connection of a device. Never waits.
     [[nodiscard]] std::optional<ConnectionId> find(std::string_view device) const;
 
-    /// Ends it as `kicked`, or for another reason of kind policy; false if there is no such connection.
-    bool close(ConnectionId id, CloseReason reason = CloseReason::kicked);
+    /// Ends it as `kicked`, or for another reason of kind policy; `detail` is static text for its `closed` event. False
+    /// if there is no such connection.
+    bool close(ConnectionId id, CloseReason reason = CloseReason::kicked, std::string_view detail = {});
     /// Ends all whose peer lies in `peer`; how many.
     std::size_t close_all(const Prefix& peer);
 

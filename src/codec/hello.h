@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/device_word.h"
 
@@ -17,5 +18,9 @@ struct Hello {
     std::uint64_t from = 0;  ///< its next number; 0: it did not say
     std::string token;       ///< empty: it has none; never told to anybody
 };
+
+/// Why a connection that says so, without proof, ends as `unauthenticated`; the same wherever the other one is.
+inline constexpr std::string_view another_has_proved =
+    "a connection that has proved to be this device is there, and this one has not";
 
 }  // namespace holdfast

@@ -47,7 +47,8 @@ private:
                           .conn = event.conn,
                           .peer = event.peer,
                           .listener = std::string(event.listener),
-                          .at = event.at});
+                          .at = event.at,
+                          .proved = event.authenticated});
     }
 
     std::unique_ptr<EventHandler> inner_;

@@ -20,6 +20,7 @@ struct DeviceNote {
     Endpoint peer;
     std::string listener;
     EventTime at;
+    bool proved = false;  ///< to be that device
     bool gone = false;
     std::optional<CloseReason> reason = {};
 };

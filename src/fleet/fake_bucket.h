@@ -13,9 +13,10 @@ namespace holdfast {
 
 inline WallTime at(int ms) { return WallTime(std::chrono::milliseconds(ms)); }
 
-inline HeldDevice held(ConnectionId conn, int since) {
-    return {conn, parse_endpoint("10.2.0.9:51514").value(), "devices", at(since)};
+inline HeldDevice held(ConnectionId conn, int since, bool proved = false) {
+    return {conn, parse_endpoint("10.2.0.9:51514").value(), "devices", at(since), proved};
 }
+inline HeldDevice proved(ConnectionId conn, int since) { return held(conn, since, true); }
 
 /// The bucket as JetStream keeps it: compare-and-set by key, one growing revision, and a log that watches follow.
 class FakeBucket {

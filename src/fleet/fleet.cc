@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "codec/hello.h"
 #include "fleet/bucket.h"
 #include "fleet/fleet_state.h"
 #include "fleet/told_lines.h"
@@ -148,7 +149,7 @@ void NatsFleet::apply(const DeviceNote& note) {
     if (note.gone) return state_.presence.gone(note.id, note.conn, note.reason, note.at);
     const auto living = server_.find(note.id);
     if (living && *living != note.conn) return;  // whose own note comes, or has come
-    state_.presence.here(note.id, {note.conn, note.peer, note.listener, note.at});
+    state_.presence.here(note.id, {note.conn, note.peer, note.listener, note.at, note.proved});
 }
 
 /// News was lost: looks at all connections.
@@ -160,7 +161,7 @@ void NatsFleet::reconcile() {
     const std::lock_guard lock(state_.mutex);
     for (const ConnectionRow& row : page.rows) {
         if (row.id.empty() || server_.find(row.id) != row.conn) continue;
-        state_.presence.here(row.id, {row.conn, row.peer, row.listener, row.connected_at});
+        state_.presence.here(row.id, {row.conn, row.peer, row.listener, row.connected_at, row.authenticated});
     }
     for (const std::string& id : state_.presence.held_ids()) {
         const auto found = state_.presence.find(id);
@@ -238,6 +239,7 @@ void NatsFleet::do_tasks() {
         state_.superseded += tasks.superseded.size();
     }
     for (const ConnectionId conn : tasks.superseded) server_.close(conn, CloseReason::superseded);
+    for (const ConnectionId conn : tasks.denied) server_.close(conn, CloseReason::unauthenticated, another_has_proved);
     for (const LostLife& life : tasks.lost) tell(lost_line(life, options_.name, clock_.wall()), life.record.listener);
     for (const LostLife& life : returned) {
         tell(returned_line(life.id, life.record, clock_.wall()), life.record.listener);

@@ -19,6 +19,7 @@ void Presence::write(Entry& entry, const PresenceRecord& record) {
     entry.by = names_.number_of(record.by);
     entry.reason = record.reason ? static_cast<std::uint8_t>(*record.reason) : no_reason;
     entry.online = record.online;
+    entry.proved = record.proved;
 }
 
 PresenceRecord Presence::read(const Entry& entry) const {
@@ -28,7 +29,8 @@ PresenceRecord Presence::read(const Entry& entry) const {
                           .peer = entry.peer,
                           .listener = names_.text(entry.listener),
                           .since = entry.since,
-                          .online = entry.online};
+                          .online = entry.online,
+                          .proved = entry.proved};
     if (entry.reason != no_reason) record.reason = static_cast<CloseReason>(entry.reason);
     record.closed_at = entry.closed_at;
     record.by = names_.text(entry.by);
@@ -56,10 +58,16 @@ void Presence::displace(const std::string& id, const PresenceRecord& former) {
     }
 }
 
+/// By another gateway, as the directory of this one denies it: a device that has proved who it is keeps its place.
+bool Presence::is_denied(const Entry& entry, const HeldDevice& held) const {
+    return entry.online && entry.proved && !held.proved && names_.text(entry.gateway) != self_;
+}
+
 void Presence::here(const std::string& id, const HeldDevice& held) {
     const auto [at, fresh] = entries_.try_emplace(id);
     Entry& entry = at->second;
     if (!fresh && entry.held && entry.conn == held.conn) return;
+    if (!fresh && is_denied(entry, held)) return tasks_.denied.push_back(held.conn);
     if (!fresh) displace(id, read(entry));
     write(entry, {.gateway = self_,
                   .run = run_,
@@ -67,7 +75,8 @@ void Presence::here(const std::string& id, const HeldDevice& held) {
                   .peer = held.peer,
                   .listener = held.listener,
                   .since = held.since,
-                  .online = true});
+                  .online = true,
+                  .proved = held.proved});
     set_held(entry, true);
     entry.claimed = false;
     soil(id, entry);
@@ -131,6 +140,7 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     if (!fresh && revision <= entry.revision) return;
     const bool ours = record.gateway == self_ && record.run == run_ && record.by.empty();
     if (ours || record.by == self_) return saw_own(id, entry, record, revision);
+    if (own(entry) && !entry.proved && record.proved && record.online) came_back(record);
     entry.revision = revision;
     if (entry.held) return saw_while_held(id, entry, record);
     if (!fresh && insists(id, entry, record)) {
@@ -140,6 +150,13 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     entry.dirty = false;
     displacing_.erase(id);
     write(entry, record);
+}
+
+/// By its proof it has the device again, after a put of ours: it was not replaced.
+void Presence::came_back(const PresenceRecord& record) {
+    const auto found = displaced_.find(record.gateway);
+    if (found == displaced_.end()) return;
+    std::erase_if(found->second, [&](const LostLife& life) { return life.record.conn == record.conn; });
 }
 
 /// The echo of a put: as good as its acknowledgement, and sometimes earlier.
@@ -154,8 +171,10 @@ void Presence::saw_own(const std::string& id, Entry& entry, const PresenceRecord
     write(entry, record);
 }
 
-/// Both claimed the device without knowing of each other.
+/// Both claimed the device without knowing of each other; or the other did without the proof that ours has given.
 bool Presence::insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const {
+    if (entry.held && entry.proved && !other.proved) return true;
+    if (other.online && other.proved && !entry.proved) return false;
     const bool unsettled = own(entry) && !entry.claimed && (entry.dirty || flights_.contains(id));
     return unsettled && std::tie(entry.since, self_) > std::tie(other.since, other.gateway);
 }
@@ -173,7 +192,9 @@ void Presence::saw_while_held(const std::string& id, Entry& entry, const Presenc
 }
 
 void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& to) {
-    tasks_.superseded.push_back(entry.conn);
+    // What was never in the bucket came second.
+    const bool denied = to.online && to.proved && !entry.proved && !entry.claimed;
+    (denied ? tasks_.denied : tasks_.superseded).push_back(entry.conn);
     set_held(entry, false);
     entry.dirty = false;
     displacing_.erase(id);

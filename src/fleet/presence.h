@@ -22,6 +22,7 @@ struct HeldDevice {
     Endpoint peer;
     std::string listener;
     WallTime since;
+    bool proved = false;  ///< to be that device
 };
 
 /// What the presence bucket is to be given: a compare-and-set.
@@ -40,14 +41,17 @@ struct LostLife {
 /// What is to be done besides putting.
 struct PresenceTasks {
     std::vector<ConnectionId> superseded;  ///< of our own: another gateway has the device
+    std::vector<ConnectionId> denied;      ///< the same, by a connection that has proved to be it, which ours had not
     std::vector<LostLife> lost;            ///< to be told as closed, gateway_lost
     std::vector<std::string> returned;     ///< devices of ours that others had given up: to be told as connected
-    [[nodiscard]] bool empty() const { return superseded.empty() && lost.empty() && returned.empty(); }
+    [[nodiscard]] bool empty() const {
+        return superseded.empty() && denied.empty() && lost.empty() && returned.empty();
+    }
 };
 
 /// Where every device of the fleet is: what the bucket says, and for this gateway's own devices what it should say.
-/// Decides, by revisions alone, who has a device; the clocks of gateways count only for two that claim it at once.
-/// Pure; one thread at a time.
+/// Decides, by proof and then by revisions, who has a device; the clocks of gateways count only for two that claim it
+/// at once. Pure; one thread at a time.
 class Presence {
 public:
     Presence(std::string self, std::uint32_t run) : self_(std::move(self)), run_(run) {}
@@ -118,6 +122,7 @@ private:
         bool dirty : 1 = false;    // the bucket does not say so yet
         bool claimed : 1 = false;  // its connection has been in the bucket: who replaced it since, knew of it
         bool seen : 1 = false;     // in the present snapshot
+        bool proved : 1 = false;
     };
     static constexpr std::uint8_t no_reason = 255;
     struct Flight {
@@ -140,11 +145,13 @@ private:
     void soil(const std::string& id, Entry& entry);
     void set_held(Entry& entry, bool held);
     void displace(const std::string& id, const PresenceRecord& former);
+    [[nodiscard]] bool is_denied(const Entry& entry, const HeldDevice& held) const;
     [[nodiscard]] bool insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const;
     void saw_while_held(const std::string& id, Entry& entry, const PresenceRecord& record);
     void saw_own(const std::string& id, Entry& entry, const PresenceRecord& record, std::uint64_t revision);
     void yield(Entry& entry, const std::string& id, const PresenceRecord& to);
     void settle_displaced(const std::string& id);
+    void came_back(const PresenceRecord& record);
     void tell_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which);
 
     std::string self_;

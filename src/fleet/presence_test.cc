@@ -205,6 +205,93 @@ TEST_F(PresenceTest, WhatWasClosedLongAgoIsForgotten) {
     EXPECT_EQ(one_.presence.size() + two_.presence.size(), 0U);
 }
 
+TEST_F(PresenceTest, OnlyProofTakesADeviceThatHasProvedWhoItIs) {
+    one_.presence.here("d", proved({10, 1}, 5));
+    settle();
+    EXPECT_TRUE(two_.presence.find("d")->record.proved);
+    two_.presence.here("d", held({20, 1}, 6));
+    settle();
+    EXPECT_THAT(two_.presence.take_tasks().denied, ElementsAre(ConnectionId{20, 1}));
+    EXPECT_TRUE(one_.presence.take_tasks().empty());
+    EXPECT_EQ(now("d").gateway, "one");
+    EXPECT_THAT(bucket_.log, SizeIs(1));
+    two_.presence.gone("d", {20, 1}, CloseReason::unauthenticated, at(7));
+    two_.presence.here("d", proved({20, 2}, 8));
+    settle();
+    EXPECT_THAT(one_.presence.take_tasks().superseded, ElementsAre(ConnectionId{10, 1}));
+    EXPECT_EQ(now("d").conn, (ConnectionId{20, 2}));
+}
+
+TEST_F(PresenceTest, ProofTakesADeviceFromOneWithout) {
+    one_.presence.here("d", held({10, 1}, 5));
+    settle();
+    two_.presence.here("d", proved({20, 1}, 6));
+    settle();
+    const auto tasks = one_.presence.take_tasks();
+    EXPECT_THAT(tasks.superseded, ElementsAre(ConnectionId{10, 1}));
+    EXPECT_THAT(tasks.denied, IsEmpty());
+    EXPECT_TRUE(now("d").proved);
+}
+
+/// Whichever is in the bucket first, and whoever's clock is ahead.
+TEST_F(PresenceTest, OfTwoAtOnceTheOneWithProofStays) {
+    for (const bool proof_is_put_first : {false, true}) {
+        const std::string id = proof_is_put_first ? "d" : "e";
+        one_.presence.here(id, proved({10, 1}, 5));
+        two_.presence.here(id, held({20, 1}, 9));
+        (proof_is_put_first ? one_ : two_).put_all();
+        settle();
+        EXPECT_EQ(now(id).gateway, "one");
+        EXPECT_TRUE(one_.presence.take_tasks().empty());
+        const auto tasks = two_.presence.take_tasks();
+        EXPECT_EQ(tasks.denied.size() + tasks.superseded.size(), 1U);
+    }
+}
+
+/// It knows nothing of proof, and puts over what it has seen.
+TEST_F(PresenceTest, AClaimOfAnOlderGatewayIsWithoutProof) {
+    one_.presence.here("d", proved({10, 1}, 5));
+    settle();
+    PresenceRecord claim = now("d");
+    claim.gateway = "old";
+    claim.conn = {30, 1};
+    claim.proved = false;
+    bucket_.put({"d", claim, bucket_.find("d")->revision});
+    settle();
+    EXPECT_EQ(now("d").gateway, "one");
+    EXPECT_TRUE(now("d").proved);
+    EXPECT_TRUE(one_.presence.take_tasks().empty());
+}
+
+TEST_F(PresenceTest, WhereProofHasGoneAnyoneMayCome) {
+    one_.presence.here("d", proved({10, 1}, 5));
+    one_.presence.here("e", proved({10, 2}, 5));
+    settle();
+    one_.presence.gone("d", {10, 1}, CloseReason::peer_closed, at(6));
+    settle();
+    two_.presence.lose("one", at(20));
+    two_.settle();
+    for (const char* id : {"d", "e"}) two_.presence.here(id, held({20, 1}, 30));
+    two_.settle();
+    EXPECT_THAT(two_.presence.take_tasks().denied, IsEmpty());
+    EXPECT_EQ(now("d").gateway, "two");
+    EXPECT_EQ(now("e").gateway, "two");
+}
+
+TEST(PresenceRecordText, ProofIsWrittenWhereThereIsOne) {
+    PresenceRecord record{.gateway = "one",
+                          .run = 1,
+                          .conn = {10, 1},
+                          .peer = parse_endpoint("10.2.0.9:51514").value(),
+                          .listener = "devices",
+                          .since = at(5),
+                          .online = true};
+    EXPECT_EQ(to_json(record).find("proved"), std::string::npos);
+    EXPECT_EQ(read_presence(to_json(record)), record);
+    record.proved = true;
+    EXPECT_EQ(read_presence(to_json(record)), record);
+}
+
 TEST_F(PresenceTest, APutWithoutAnAnswerIsRepeated) {
     one_.presence.here("d", held({10, 1}, 5));
     const auto puts = one_.presence.take_puts(10);

@@ -30,6 +30,11 @@ std::uint64_t count_of(const element& object, std::string_view name) {
     return count;
 }
 
+bool is_true(const element& object, std::string_view name) {
+    bool value = false;
+    return !object[name].get(value) && value;
+}
+
 /// Milliseconds since 1970: exact, and cheap to read.
 WallTime time_of(const element& object, std::string_view name) {
     std::int64_t milliseconds = 0;
@@ -61,6 +66,7 @@ std::string to_json(const PresenceRecord& record) {
     json.begin_object().field("gateway", record.gateway).field("run", run_text(record.run));
     json.field("conn", to_string(record.conn)).field("peer", to_string(record.peer)).field("listener", record.listener);
     json.field("state", record.online ? "online" : "closed").field("since_ms", record.since.time_since_epoch().count());
+    if (record.proved) json.field("proved", true);
     if (!record.online) {
         json.key("reason");
         record.reason ? json.value(to_string(*record.reason)) : json.null();
@@ -89,6 +95,7 @@ std::optional<PresenceRecord> read_presence(std::string_view text) {
     record.listener = text_of(json, "listener").value_or("");
     record.since = time_of(json, "since_ms");
     record.online = *state == "online";
+    record.proved = is_true(json, "proved");
     record.reason = parse_close_reason(text_of(json, "reason").value_or(""));
     record.closed_at = time_of(json, "closed_ms");
     record.by = text_of(json, "by").value_or("");

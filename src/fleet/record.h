@@ -22,6 +22,7 @@ struct PresenceRecord {
     std::string listener;
     WallTime since;
     bool online = false;
+    bool proved = false;  ///< to be that device, by a certificate or a token
     // Where it is not:
     std::optional<CloseReason> reason = {};  ///< nothing: it was not seen how it ended
     WallTime closed_at = {};

@@ -49,7 +49,8 @@ bool Devices::name(Connection& connection, Token number, std::string id, bool pr
     connection.named = true;
     (*counters_)[connection.listener]->identified.increment();
     Device& device = devices_[number];
-    device = {.id = std::move(id), .session = {}, .numbers = {}, .former_ends = claim.former.has_value()};
+    device = {
+        .id = std::move(id), .session = {}, .numbers = {}, .former_ends = claim.former.has_value(), .proved = proved};
     if (!claim.former) return true;
     around_.supersede(*claim.former,
                       [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });

@@ -28,7 +28,8 @@ struct Device {
     std::uint64_t from = 0;    ///< what its hello said
     bool due = false;          ///< it has news to be told
     bool former_ends = false;  ///< an older connection of it is ending
-    TokenMark token = 0;       ///< by which it has proved who it is; 0: it has not
+    TokenMark token = 0;       ///< by which it has proved who it is; 0: by none
+    bool proved = false;       ///< who it is, by a token or a certificate
 
     [[nodiscard]] bool counts() const { return !session.empty(); }
     [[nodiscard]] DeviceName name() const { return {id, session}; }

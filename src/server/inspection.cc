@@ -60,6 +60,25 @@ std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run) 
     });
 }
 
+ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineListener& listener, const Device* device,
+                     std::uint32_t run) {
+    const TurnTime time = shard.time();
+    return {.conn = {run, shard.registry().number_of(connection)},
+            .listener = listener.name,
+            .peer = connection.peer,
+            .key = std::string(connection.key.view()),
+            .id = device != nullptr ? device->id : std::string(),
+            .session = device != nullptr ? device->session : std::string(),
+            .connected_at = shard.wall_of(connection.opened),
+            .age = time.tick.since(connection.opened),
+            .since_item = time.tick.since(connection.last_item),
+            .items = connection.items,
+            .bytes_in = connection.bytes_in,
+            .bytes_out = connection.bytes_out,
+            .liveness = listener.liveness,
+            .authenticated = device != nullptr && device->proved};
+}
+
 ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row) {
     ConnectionDetail detail{.row = std::move(row),
                             .evidence = {},

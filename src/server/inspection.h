@@ -18,7 +18,11 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 [[nodiscard]] std::vector<CensusEntry> take_census(const Workers& workers);
 [[nodiscard]] std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run);
 
-/// On its shard's thread.
+// On its shard's thread.
+
+/// `device` is null if it has not said who it is.
+[[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineListener& listener,
+                                   const Device* device, std::uint32_t run);
 [[nodiscard]] ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row);
 
 }  // namespace holdfast

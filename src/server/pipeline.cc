@@ -151,7 +151,8 @@ void Pipeline::give_connected(Connection& connection, Token number, const TurnTi
                            .peer = connection.peer,
                            .at = time.wall - time.tick.since(connection.opened),
                            .device = device != nullptr ? device->name() : DeviceName{},
-                           .liveness = listeners_[connection.listener].liveness});
+                           .liveness = listeners_[connection.listener].liveness,
+                           .authenticated = device != nullptr && device->proved});
 }
 
 void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {

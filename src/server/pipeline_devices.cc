@@ -38,8 +38,7 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
     }
     connection.last_item = arrival.time.tick;
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
-    if (greeted == Devices::Greeted::denied)
-        return deny(arrival, "a connection that has proved to be this device is there, and this one has not");
+    if (greeted == Devices::Greeted::denied) return deny(arrival, another_has_proved);
     arrival.device = devices_.find(arrival.number);
     const Device& device = *arrival.device;
     if (connection.untold) {
@@ -50,7 +49,8 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
                                 .listener = listeners_[connection.listener].name,
                                 .peer = connection.peer,
                                 .device = device.name(),
-                                .at = arrival.time.wall});
+                                .at = arrival.time.wall,
+                                .authenticated = device.proved});
     }
     return greeted == Devices::Greeted::held ? Next::hold : Next::go_on;
 }

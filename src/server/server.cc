@@ -85,7 +85,9 @@ public:
     }
     [[nodiscard]] const Device* device_of(const Connection& connection, Shard& shard) const;
     [[nodiscard]] bool is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const;
-    [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const;
+    [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const {
+        return holdfast::row_of(connection, shard, listener_of(connection, shard), device_of(connection, shard), run_);
+    }
     /// The worker that holds the connection, if it is one of this run.
     [[nodiscard]] Worker* worker_of(ConnectionId id) const {
         const unsigned reactor = Registry::reactor_of(id.number);
@@ -216,25 +218,6 @@ bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const C
     if (device == nullptr) return !query.id;
     if (query.id && *query.id != device->id) return false;
     return directory_.find(device->id) == shard.registry().number_of(connection);
-}
-
-ConnectionRow Server::Impl::row_of(const Connection& connection, Shard& shard) const {
-    const TurnTime time = shard.time();
-    const Device* device = device_of(connection, shard);
-    const milliseconds age = time.tick.since(connection.opened);
-    return {.conn = {run_, shard.registry().number_of(connection)},
-            .listener = listener_of(connection, shard).name,
-            .peer = connection.peer,
-            .key = std::string(connection.key.view()),
-            .id = device != nullptr ? device->id : std::string(),
-            .session = device != nullptr ? device->session : std::string(),
-            .connected_at = shard.wall_of(connection.opened),
-            .age = age,
-            .since_item = time.tick.since(connection.last_item),
-            .items = connection.items,
-            .bytes_in = connection.bytes_in,
-            .bytes_out = connection.bytes_out,
-            .liveness = listener_of(connection, shard).liveness};
 }
 
 Reconciler::Sources Server::Impl::reconcile_sources() {
@@ -388,13 +371,13 @@ std::optional<ConnectionId> Server::find(std::string_view device) const {
     return number ? std::optional(ConnectionId{impl_->run_, *number}) : std::nullopt;
 }
 
-bool Server::close(ConnectionId id, CloseReason reason) {
+bool Server::close(ConnectionId id, CloseReason reason, std::string_view detail) {
     HOLDFAST_CHECK(kind_of(reason) == ReasonKind::policy);
-    return impl_->ask_connection<bool>(id, false,
-                                       [reason](Shard& shard, Connection& connection, const Reply<bool>& reply) {
-                                           shard.close(connection, reason);
-                                           reply(true);
-                                       });
+    return impl_->ask_connection<bool>(
+        id, false, [reason, detail](Shard& shard, Connection& connection, const Reply<bool>& reply) {
+            shard.close(connection, reason, detail);
+            reply(true);
+        });
 }
 
 std::size_t Server::close_all(const Prefix& peer) {

@@ -18,11 +18,12 @@ class FleetGateway(Gateway):
     """One with the sink `nats` and a name in the fleet. Its spool's directory outlives it."""
 
     def __init__(self, name, url, directory, lost_after="10s", acks=False, fleet=True,
-                 namespace=None, **options):
+                 namespace=None, tokens_file=None, **options):
         self.name = name
         self.spool = pathlib.Path(directory)
         self._in_fleet = fleet
-        config = listener(**({"acks": True} if acks else {})) + (
+        keys = ({"acks": True} if acks else {}) | ({"tokens_file": str(tokens_file)} if tokens_file else {})
+        config = listener(**keys) + (
             f'[sink]\ntype = "nats"\nurl = {json.dumps(url)}\npath = {json.dumps(str(self.spool))}\n'
             f'[fleet]\nenabled = {json.dumps(fleet)}\nname = {json.dumps(name)}\nlost_after = {json.dumps(lost_after)}\n[alarm]\nsuspicion = false\n')
         super().__init__(config=config, namespace=namespace, **options)
@@ -81,12 +82,12 @@ def gateways(names, url, **options):
 class Device:
     """A socket that has said who it is."""
 
-    def __init__(self, gateway, id, namespace=None):
+    def __init__(self, gateway, id, namespace=None, token=None):
         self.id = id
         with namespace.entered() if namespace else contextlib.nullcontext():
             self.sock = socket.create_connection(gateway.address, timeout=PATIENCE)
         self.peer = "%s:%d" % self.sock.getsockname()[:2]
-        self.sock.sendall(json.dumps({"hello": {"id": id}}).encode() + b"\n")
+        self.sock.sendall(json.dumps({"hello": {"id": id} | ({"token": token} if token else {})}).encode() + b"\n")
 
     def read(self):
         """One message of the gateway's, or None when it has hung up."""

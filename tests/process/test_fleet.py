@@ -10,6 +10,7 @@ import time
 import pytest
 
 import nats
+import tokens
 from fleet import Device, FleetGateway, PresenceLog, command, devices_at, gateways
 from gateway import binary, run, until
 
@@ -82,6 +83,37 @@ def test_a_device_that_moves_is_superseded_at_once_and_never_shown_offline(serve
         assert until(lambda: reasons() == ["superseded"] * 21), reasons()
         assert east.status()["connections"] + west.status()["connections"] == 1
         newer.close()
+
+
+def test_a_device_that_proved_who_it_is_keeps_its_place_in_the_fleet(one, tmp_path):
+    file = tmp_path / "tokens"
+    file.touch(mode=0o600)
+    token = tokens.add(file, "rover")
+    with FleetGateway("east", one.url, tmp_path / "east", tokens_file=file) as east, \
+            FleetGateway("west", one.url, tmp_path / "west") as west, one.client() as client:
+        poser = Device(west, "rover")
+        everybody_sees([east, west], "rover", west)
+        device = Device(east, "rover", token=token)
+        everybody_sees([east, west], "rover", east)
+        assert poser.ended()
+        for _ in range(5):
+            poser = Device(west, "rover")
+            assert poser.ended()
+        answer, _ = command(client, "rover", {"cmd": "reboot"})
+        assert (answer["result"], answer["gateway"]) == ("acked", "east"), answer
+        assert device.read() == {"cmd": "reboot"}
+        everybody_sees([east, west], "rover", east)
+
+        def ends():
+            return [(e["reason"], e.get("detail")) for e in west.spooled() if e["event"] == "closed"]
+
+        denied = ("unauthenticated", "a connection that has proved to be this device is there, and this one has not")
+        assert until(lambda: ends() == [("superseded", None)] + [denied] * 5), ends()
+        device.close()
+        everybody_sees([east, west], "rover", east, "closed")
+        poser = Device(west, "rover")
+        everybody_sees([east, west], "rover", west)
+        poser.close()
 
 
 def test_commands_reach_a_device_from_any_client(server):
