@@ -38,6 +38,11 @@ public:
         const std::size_t goal = limit() / 10 * 8;
         return limit() != 0 && used() > goal ? used() - goal : 0;
     }
+    /// And until there is plenty.
+    [[nodiscard]] std::size_t over_plenty() const noexcept {
+        const std::size_t goal = limit() / 10 * 7;
+        return limit() != 0 && used() >= goal ? used() - goal + 1 : 0;
+    }
 
 private:
     std::atomic<std::size_t> limit_{0};

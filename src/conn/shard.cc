@@ -107,10 +107,12 @@ void Shard::on_ready(Token token, std::uint32_t events) {
 bool Shard::on_turn_end() {
     read_those_left();
     step_handshakes();
+    make_room();  // before those whose time is over are read for the last time
     if (sweep_due_) sweep_slice();
     step_walks();
     drain_leaving();
     if (drain_deadline_) drain_slice();
+    make_room();
     reap();
     forget_those_left();
     handler_.on_turn_end();
@@ -123,6 +125,8 @@ bool Shard::on_turn_end() {
 }
 
 bool Shard::reading_allowed() {
+    if (out_of_buffers_) [[unlikely]]
+        return false;
     if (handler_.ready()) {
         if (std::exchange(paused_, false)) {
             reading_since_ = time().tick;

@@ -223,10 +223,12 @@ private:
     };
     void charge(Connection& connection, std::uint64_t items, std::uint64_t bytes);
     void end_second();
-    void squeeze_if_large(Connection& connection);
+    void mind_memory(Connection& connection);
+    void make_room();
     void relieve();
     void read_again_if_throttled(Token number);
     void shed_some();
+    void shed_late_ones();
 
     // shard_change.cc
     struct Leaving {
@@ -331,7 +333,8 @@ private:
     const RateLimits rates_;
     std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
     std::vector<Token> over_rate_;            // not read until the second is over
-    std::vector<Token> squeezed_;             // not read until there is memory again
+    std::vector<Token> squeezed_;             // not read until there is memory again, the longest waiting first
+    bool out_of_buffers_ = false;             // nobody is read until make_room()
     const std::size_t large_;                 // bytes of an unfinished item
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;

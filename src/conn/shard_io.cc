@@ -89,7 +89,7 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
     connection.held = taken.hold;
     charge(connection, connection.items - items, arrived);
-    squeeze_if_large(connection);
+    mind_memory(connection);
     return !taken.hold && !connection.throttled;
 }
 

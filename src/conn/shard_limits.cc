@@ -45,20 +45,44 @@ void Shard::read_again_if_throttled(Token number) {
     read_later(*connection);
 }
 
-/// Memory is short: who has much of an item waits with the rest of it.
-void Shard::squeeze_if_large(Connection& connection) {
-    if (connection.throttled || !connection.unfinished || connection.unfinished->capacity < large_) return;
-    if (admission_.buffers().stage() == BufferStage::plenty || drain_deadline_) return;
+/// Memory is short: who has much of an item waits with the rest of it. At the budget's end nobody is read until some
+/// were shed, still in this turn: else one turn's reads could take many times the budget.
+void Shard::mind_memory(Connection& connection) {
+    if (!connection.unfinished || drain_deadline_) return;
+    const BufferStage stage = admission_.buffers().stage();
+    if (stage == BufferStage::plenty) return;
+    if (stage == BufferStage::shed) out_of_buffers_ = true;
+    if (connection.throttled || connection.unfinished->capacity < large_) return;
     connection.throttled = true;
     squeezed_.push_back(registry_.number_of(connection));
+}
+
+void Shard::make_room() {
+    if (std::exchange(out_of_buffers_, false)) shed_some();
 }
 
 /// Looks at the memory for buffers, at the sweep's pace.
 void Shard::relieve() {
     const BufferStage stage = admission_.buffers().stage();
     if (stage == BufferStage::shed) shed_some();
-    if (stage != BufferStage::plenty) return;
+    if (stage != BufferStage::plenty) return shed_late_ones();
     for (const Token number : std::exchange(squeezed_, {})) read_again_if_throttled(number);
+}
+
+/// Who is not read cannot finish its item, and who never meant to would keep the others waiting for ever: after
+/// item_deadline those that have waited longest end, until the rest can be read.
+void Shard::shed_late_ones() {
+    std::size_t goal = admission_.buffers().over_plenty();
+    std::erase_if(squeezed_, [this, &goal](Token number) {
+        Connection* connection = registry_.find(number);
+        if (connection == nullptr || connection->dying || !connection->unfinished) return connection == nullptr;
+        const auto waited = time().tick.since(connection->unfinished->began);
+        const auto deadline = policy_of(*connection).item_deadline;
+        if (goal == 0 || waited <= deadline) return false;
+        goal -= std::min(goal, buffered(*connection));
+        close(*connection, CloseReason::shed, "its item was not finished in time while memory for buffers was short");
+        return true;
+    });
 }
 
 /// Ends those that hold buffers: first who has not proved which device it is, then who has been idle longest. A part of
@@ -73,7 +97,9 @@ void Shard::shed_some() {
     std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) {
         return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
     });
-    std::size_t goal = admission_.buffers().over() / 4 + 1;
+    // More than a read brings, if so much is over: or there would be no room in the next turn either.
+    const std::size_t over = admission_.buffers().over();
+    std::size_t goal = std::max(over / 4, std::min(over, 2 * LandingBuffer::landing_bytes)) + 1;
     for (const auto& [known, idle_since, bytes, connection] : holders) {
         close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
         if (bytes >= goal) return;
