@@ -170,6 +170,10 @@ class Lab:
         if not devices_still_hear:
             self._device_filter.run(commands)
 
+    def deafen(self, *hosts):
+        """From now on nothing arrives at these hosts or prefixes, and what they send does: nobody is at home there."""
+        self._device_filter.run("".join(_add_hosts(hosts)))
+
     def icmp_unreachable(self, *peers, what="no_host"):
         """Packets to these peers are answered with ICMP host (`no_host`) or net (`no_route`) unreachable; nothing of
         theirs arrives."""

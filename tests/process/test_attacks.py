@@ -1,0 +1,433 @@
+"""Attacks at their full size with HOLDFAST_ATTACK_SCALE=1, beside 50 devices that behave: docs/SECURITY.md has the figures.
+`-s` prints a row for each."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from attacks import DEVICES, SANITIZED, SCALE, Crowd, Scene, WallClock, ended, size
+from certificates import own_listener
+from gateway import listener, until
+from lab import device
+from lab.netlab import GATEWAY4
+from packets import ACK, RST, SYN, Wire, segment, spoofed
+from witness import UnixConnection
+
+ITEM = device.item("10.0.0.66")
+
+
+def config(limits="", tls=None, item="", **options):
+    return listener(**options, **(tls or {})) + limits + item
+
+
+# Those who say nothing
+
+
+def test_silence():
+    """Each costs a slot and a descriptor until read_idle."""
+    count = size(19_000, 500)
+    with Scene("connect and say nothing", config(read_idle="5s")) as scene, Crowd(scene.gateway) as crowd:
+        with scene.attack(count):
+            for _ in range(count):
+                crowd.connect()
+            scene.closed(read_idle=count)
+        assert scene.grown_mib() < 16 + count * 256 / 2**20, "a silent connection has no buffer"
+
+
+def test_silence_from_one_address():
+    """It has its share, and is turned away beyond it; nobody else is."""
+    count, share = size(19_000, 500), 100
+    limits = f"[limits]\nmax_connections_per_peer = {share}\n"
+    with Scene("the same from one address", config(limits, read_idle="5s")) as scene, \
+            Crowd(scene.gateway, from_one_address="127.99.0.1") as crowd:
+        with scene.attack(count):
+            for _ in range(count):
+                crowd.connect()
+            assert until(lambda: scene.refused("max_connections_per_peer") == count - share), scene.gateway.status()["refused"]
+            scene.closed(read_idle=share)
+
+
+# Hostile bytes
+
+MOST = 1 << 20  # of an item here, so that a depth of 100,000 is judged as depth
+UTF8 = {"overlong": b"\xc0\xaf", "overlong of three": b"\xe0\x80\xaf", "surrogate": b"\xed\xa0\x80", "above U+10FFFF": b"\xf4\x90\x80\x80",
+        "five bytes": b"\xf8\x88\x80\x80\x80", "a lone continuation": b"\x80", "cut short": b"\xe2\x82", "0xFE": b"\xfe", "0xFF": b"\xff"}
+BAD = [("bad_utf8", b'{"ip":"%s"}\n' % bytes_) for bytes_ in UTF8.values()] + [
+    ("bad_utf8", b'{"ip":"10.0.0.66","%s":1}\n' % UTF8["surrogate"]),
+    ("not_json", b'{"ip":"a\0b"}\n'), ("not_json", b'{"ip":"10.0.0.66"}\0\n'), ("not_json", b"\0\n"),
+    ("not_json", b'{"ip":"a\x01\x1f\x1b[2Jb"}\n'), ("not_json", b'{"ip":"a\tb"}\n'), ("not_json", b'{"ip":"\\ud800"}\n'),
+    ("not_json", b'{"ip":"10.0.0.66",}\n'), ("too_deep", b'{"ip":"1","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"),
+    ("too_deep", b'{"ip":"1","a":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}\n"),
+]
+
+
+@pytest.mark.asan
+def test_hostile_bytes():
+    """All kinds at once: a byte a second, items without an end, and bad ones of every class, a hundred times each."""
+    rounds = size(100, 4)
+    slow, giant = size(1000, 20), size(100, 5)
+    text = config(item=f'[item]\nmax_bytes = "{MOST}B"\n', item_deadline="5s", max_bad_items=100)
+    with Scene("hostile bytes", text) as scene, Crowd(scene.gateway) as crowd:
+        with scene.attack(slow + giant + 1 + len(BAD) * rounds):
+            dripping = [crowd.connect(b"{") for _ in range(slow)]
+            hurl(crowd, giant, b'{"ip":"' + b"x" * MOST)
+            for _, bytes_ in BAD:
+                stranger = crowd.connect()
+                for _ in range(rounds):
+                    stranger.sendall(bytes_ + ITEM)  # a good one between them: not a hundred in a row
+            hundred = crowd.connect(BAD[0][1] * 100)
+            for byte in b'"ip"':
+                drip(dripping, bytes([byte]))
+                time.sleep(1)
+            # Only these ended: bad items with good ones between them end nobody.
+            scene.closed(item_deadline=slow, item_too_large=giant, too_many_bad_items=1)
+            assert ended(hundred)
+        expected = {kind: sum(rounds for one, _ in BAD if one == kind) for kind, _ in BAD}
+        expected |= {"bad_utf8": expected["bad_utf8"] + 100, "too_large": giant}
+        counted = {kind: count for kind, count in scene.gateway.status()["bad_items"].items() if count}
+        assert counted == expected
+        assert scene.grown_mib() < 300, "256 MiB of buffers, and what a reactor lands in"
+
+
+def hurl(crowd, count, bytes_):
+    for _ in range(count):
+        with contextlib.suppress(ConnectionError):  # it ends before all has gone
+            crowd.connect().sendall(bytes_)
+
+
+def drip(socks, byte):
+    for sock in socks:
+        with contextlib.suppress(ConnectionError):
+            sock.send(byte)
+
+
+# TLS
+
+
+def client_hello(version=ssl.TLSVersion.TLSv1_3):
+    """The bytes of one, as a device would send it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = version
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing).do_handshake()
+    return outgoing.read()
+
+
+def newcomer(gateway):
+    """A device over TLS that comes, sends an item and goes; how long it took, or None if it was turned away."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    since = time.monotonic()
+    with contextlib.suppress(ConnectionError, ssl.SSLError), socket.create_connection(gateway.address, timeout=20) as raw:
+        with context.wrap_socket(raw) as tls:
+            tls.sendall(ITEM)
+            tls.unwrap()
+            return time.monotonic() - since
+    return None
+
+
+@pytest.mark.asan
+def test_half_open_handshakes():
+    """As many as max_handshakes are held, for 5 s; those beyond are turned away. Who is in notices nothing, who comes
+    meanwhile is turned away too, and gets in when they have gone."""
+    count, places = size(10_000, 300), size(1024, 100)
+    limits = f"[limits]\nmax_handshakes = {places}\n"
+    with Scene("half-open TLS handshakes", config(limits, own_listener()), tls=True) as scene, Crowd(scene.gateway) as crowd:
+        hello = client_hello()
+        with scene.attack(count):
+            began = time.monotonic()
+            for _ in range(count):
+                crowd.connect(hello)
+            tried, took = 1, newcomer(scene.gateway)
+            while took is None and time.monotonic() < began + 30:
+                time.sleep(0.1)
+                tried, took = tried + 1, newcomer(scene.gateway)
+            waited = time.monotonic() - began
+            status = scene.gateway.wait_status(lambda status: not status["opening"])
+        refused = status["refused"]["max_handshakes"] - (tried - 1)
+        scene.closed(tls_failed=count - refused, peer_closed=1)
+        print(f"{count - refused} of {count} were held; a newcomer was in after {waited:.1f} s, at attempt {tried}")
+        assert refused >= (count - places if count < 2 * places else 1)
+        assert scene.grown_mib() < 16 + places * 64 / 1024, "64 KiB a handshake at most"
+
+
+def test_half_open_handshakes_from_one_address():
+    """With max_connections_per_peer it does not keep others out: who comes meanwhile is in at once."""
+    count, share = size(10_000, 300), 50
+    limits = f"[limits]\nmax_handshakes = {share + DEVICES + 20}\nmax_connections_per_peer = {share + 20}\n"
+    with Scene("the same from one address", config(limits, own_listener()), tls=True) as scene, \
+            Crowd(scene.gateway, from_one_address="127.99.0.1") as crowd:
+        hello = client_hello()
+        with scene.attack(count):
+            took = []
+            for number in range(count):
+                crowd.connect(hello)
+                if number % (count // 10) == 0:
+                    took.append(newcomer(scene.gateway))
+            assert None not in took, took
+            refused = scene.refused("max_connections_per_peer")
+            scene.closed(tls_failed=count - refused, peer_closed=len(took))
+        print(f"{refused} of {count} were turned away; {len(took)} newcomers were in, the last to be after {max(took):.2f} s")
+        assert refused > 0
+
+
+@pytest.mark.asan
+def test_renegotiation():
+    """A device over TLS 1.2 that asks for it is told no. Nothing of it costs a handshake."""
+    count = size(200, 4)
+    with Scene("TLS renegotiation asked for", config(tls=own_listener()), tls=True) as scene:
+        with scene.attack(count):
+            for first in range(0, count, 20):
+                clients = [renegotiating(scene.gateway) for _ in range(first, min(first + 20, count))]
+                for client in clients:
+                    client.wait(30)
+                    output = client.stdout.read()
+                    assert "RENEGOTIATING" in output and "no renegotiation" in output, output
+                    client.stdout.close()
+        scene.closed(tls_failed=count)
+        assert scene.gateway.status()["listeners"][0]["tls"]["full"] == DEVICES + count, "not one more"
+
+
+def renegotiating(gateway):
+    """openssl(1) as a client takes a line "R" as the order to ask for it."""
+    words = ["openssl", "s_client", "-tls1_2", "-connect", "%s:%d" % gateway.address]
+    client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in client.stdout:
+        if "Verify return code" in line:
+            break
+    client.stdin.write("R\n")
+    client.stdin.close()
+    return client
+
+
+# Memory
+
+
+@pytest.mark.asan
+def test_peers_that_never_read(lab):
+    """Thousands of downlinks for them: each gets as much as its queue holds, then 429, and ends for its closed window."""
+    count, patience = size(500, 10), "3s"
+    limits = '[limits]\ndownlink_queue = "64KiB"\n'
+    text = config(limits, address=f"{GATEWAY4}:0", write_stall=patience, read_idle="off")
+    with Scene("never read the downlink", text, lab=lab) as scene, Crowd(scene.gateway, lab=lab) as crowd:
+        with scene.attack(count):
+            names = {device.name_of(crowd.connect(receive_buffer=2048)) for _ in range(count)}
+            rows = rows_of(scene.gateway, count + DEVICES)
+            taken = fill([row["conn"] for row in rows if row["peer"] in names], scene)
+            held, kernel = scene.gateway.status()["buffers"]["bytes"], kernel_mib(lab)
+            scene.closed(window_stalled=count)
+        print(f"{taken} downlinks of 8 KiB were taken for {count} peers; {held / 2**20:.1f} MiB waited in the gateway, "
+              f"{kernel:.1f} in the machine's kernel")
+        assert held <= (count + DEVICES) * 64 * 1024
+        assert scene.grown_mib() < 16 + count * 80 / 1024, "the queue of each, and what an allocator rounds up"
+
+
+def kernel_mib(lab):
+    """What TCP's queues hold, of all network namespaces."""
+    with lab.gateway_side():
+        text = pathlib.Path("/proc/thread-self/net/sockstat").read_text(encoding="ascii")
+    return int(re.search(r"TCP:.* mem (\d+)", text)[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def rows_of(gateway, count):
+    assert until(lambda: gateway.status()["connections"] == count)
+    return gateway.ask("GET", "/v1/connections?limit=10000")["connections"]
+
+
+def fill(conns, scene):
+    """Sends to each until its queue is full; how many were taken."""
+    body, taken = json.dumps({"pad": "x" * 8192}), 0
+    admin = UnixConnection(str(scene.socket))
+    for conn in conns:
+        status = 202
+        while status == 202:
+            try:
+                admin.request("POST", f"/v1/connections/{conn}/messages", body, {"Content-Type": "application/json"})
+                answer = admin.getresponse()
+                answer.read()
+            except http.client.HTTPException:  # an end between two requests is the server's right
+                admin.close()
+                continue
+            status = answer.status
+            taken += status == 202
+        assert status in (429, 404), status
+    admin.close()
+    return taken
+
+
+@pytest.mark.asan
+def test_half_items_beyond_the_budget():
+    """Those who hold most are not read, then nobody new comes in, then the longest idle holders are shed."""
+    count, budget = size(4000, 300), 16 if SCALE >= 0.5 else 4
+    half = b'{"ip":"10.0.0.66","more":"' + b"x" * 30_000
+    limits = f'[limits]\nbuffer_budget = "{budget}MiB"\n'
+    with Scene("half items, beyond the buffer budget", config(limits)) as scene, Crowd(scene.gateway) as crowd:
+        with scene.attack(count, lasts=3):
+            hoarders = [sock for sock in (crowd.connect() for _ in range(count)) if sock]
+            most = 0
+            for number, sock in enumerate(hoarders):
+                sock.setblocking(False)
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    sock.send(half)
+                if number % 50 == 0:
+                    most = max(most, scene.gateway.status()["buffers"]["bytes"])
+        status = scene.gateway.status()
+        grown = scene.grown_mib()
+        for sock in crowd.socks:
+            sock.close()
+        scene.gateway.wait_status(lambda status: status["connections"] == DEVICES)
+        shed = scene.gateway.status()["closed"]["shed"]
+        print(f"at most {most / 2**20:.1f} MiB of {budget} in buffers; {shed} were shed, "
+              f"{status['refused']['buffer_budget']} turned away")
+        assert shed > 0 and most <= budget << 20
+        assert grown < budget + 24, "the budget, the events of so many connections, and slots"
+
+
+def test_large_halves_that_keep_the_budget_at_its_first_stage():
+    """Who comes then is not read on, and so cannot finish: after item_deadline they end all the same, and an honest
+    device's large item that had to wait beside them arrives."""
+    budget, half = 8, b'{"ip":"10.0.0.66","more":"' + b"x" * 40_000
+    count = int(0.72 * budget * 2**20 / len(half))
+    text = config(f'[limits]\nbuffer_budget = "{budget}MiB"\n', item_deadline="3s")
+    with Scene("large halves, up to the first stage", text) as scene, Crowd(scene.gateway) as crowd:
+        with scene.attack(2 * count):
+            first = [crowd.connect(half) for _ in range(count)]
+            scene.gateway.wait_status(lambda status: status["buffers"]["stage"] == 1)
+            for number, sock in enumerate(first):  # each is replaced by one that comes when memory is short already
+                crowd.connect(half)
+                bytes_in = (number + 2 + count) * len(half)
+                scene.gateway.wait_status(lambda status, least=bytes_in: status["received_bytes"] > least - len(half))
+                sock.close()
+            honest = crowd.connect(half + b'"}')
+            assert scene.gateway.status()["buffers"]["stage"] == 1, "else this shows nothing"
+            time.sleep(0.2)
+            honest.sendall(b"\n")
+            honest_row = until(lambda: row_of(scene.gateway, device.name_of(honest), items=1), 20)
+            assert honest_row, scene.gateway.status()["buffers"]
+        scene.gateway.wait_status(lambda status: status["buffers"]["bytes"] == 0)
+        closed = scene.gateway.status()["closed"]
+        print(f"{closed['shed']} were shed, {closed['item_deadline']} ended in their own time")
+        assert closed["shed"] > 0
+
+
+def row_of(gateway, peer, items):
+    rows = gateway.ask("GET", "/v1/connections?limit=10000")["connections"]
+    return next((row for row in rows if row["peer"] == peer and row["items"] == items), None)
+
+
+# Floods of the network's own kind
+
+NOBODY = "10.250.0.0/16"  # addresses of the lab where nobody is at home
+
+
+def test_syn_flood(lab, seed):
+    """SYNs from addresses that never answer: the kernel's SYN cookies stand for them, and who comes meanwhile is in."""
+    count, dice = size(200_000, 10_000), random.Random(seed)
+    lab.deafen(NOBODY)
+    with Scene("SYN flood", config(address=f"{GATEWAY4}:0"), lab=lab) as scene, Crowd(scene.gateway, lab=lab) as crowd, \
+            Wire(lab) as wire:
+        frames = [segment(spoofed(NOBODY, dice), scene.gateway.address, SYN, dice.randrange(2**32)) for _ in range(count)]
+        with scene.attack(count):
+            took = []
+            for start in range(0, count, count // 20):
+                wire.send(frames[start:start + count // 20])
+                began = time.monotonic()
+                assert crowd.connect(ITEM), scene.gateway.tail()
+                took.append(time.monotonic() - began)
+            lasted = time.monotonic() - scene.began
+            scene.gateway.wait_status(lambda status: status["connections"] == DEVICES + len(took))
+        status = scene.gateway.status()
+        assert status["accepted"] == DEVICES + len(took), "nobody else came in"
+        print(f"{count / lasted:,.0f} SYNs a second; {len(took)} newcomers were in, after {1e3 * max(took):.1f} ms at most; "
+              f"{half_open(lab)} half-open in the kernel")
+        for sock in crowd.socks:
+            sock.close()
+
+
+def half_open(lab):
+    with lab.gateway_side():
+        text = pathlib.Path("/proc/thread-self/net/tcp").read_text(encoding="ascii")
+    return sum(line.split()[3] == "03" for line in text.splitlines()[1:])
+
+
+def test_rst_storm_of_strangers(lab, seed):
+    """RSTs and SYNs in the name of the devices that are in, with sequence numbers guessed: none of them ends (RFC 5961)."""
+    count, dice = size(200_000, 10_000), random.Random(seed)
+    with Scene("RSTs and SYNs in devices' names", config(address=f"{GATEWAY4}:0"), lab=lab) as scene, Wire(lab) as wire:
+        rows = scene.gateway.ask("GET", "/v1/connections?limit=1000")["connections"]
+        names = [(host, int(port)) for host, port in (row["peer"].rsplit(":", 1) for row in rows)]
+        flags = [RST, RST | ACK, SYN]
+        frames = [segment(dice.choice(names), scene.gateway.address, dice.choice(flags), dice.randrange(2**32),
+                          dice.randrange(2**32)) for _ in range(count)]
+        with scene.attack(count):
+            wire.send(frames)
+        scene.closed()
+
+
+def test_rst_storm_of_devices():
+    """Strangers that come, send an item and reset, as fast as they can: each item arrives, each end is peer_reset."""
+    count = size(20_000, 1_000)
+    with Scene("connect, send an item, reset", config()) as scene, Crowd(scene.gateway) as crowd:
+        with scene.attack(count):
+            for _ in range(count):
+                device.reset(crowd.connect(ITEM))
+            scene.closed(peer_reset=count)
+        assert scene.strangers_items(count)
+
+
+# Descriptors
+
+
+def test_descriptors_that_run_out():
+    """max_connections is set above what the descriptors allow. Those who are in are served; who waits in the backlog comes in
+    when others leave."""
+    count, allowed = size(4_000, 300), size(1_000, 200)
+    limits = "[limits]\nmax_connections = 100000\n"
+    with Scene("descriptors exhausted", config(limits, read_idle="2s"), descriptors=allowed) as scene, \
+            Crowd(scene.gateway) as crowd:
+        with scene.attack(count, lasts=2):
+            for _ in range(count):
+                assert crowd.connect()
+            assert until(lambda: scene.gateway.log_lines("accepting paused")), scene.gateway.tail()
+        # All come in by and by, and end for saying nothing.
+        scene.closed(read_idle=count, within=60)
+        status = scene.gateway.status()
+        print(f"accepting paused {status['refused']['descriptors']} times for want of descriptors")
+        assert status["refused"]["descriptors"] >= 1 and not status["listeners"][0]["accept_paused"]
+
+
+# Time
+
+
+def test_a_wall_clock_that_jumps(tmp_path):
+    """By a day to and fro: nobody is closed, silence is judged as before, and what is shown goes on."""
+    if SANITIZED:
+        pytest.skip("a sanitizer wants to be the first library that is loaded")
+    clock = WallClock(tmp_path)
+    day = 86_400
+    with Scene("the wall clock jumps by a day", config(read_idle="2s"), env=clock.env) as scene, Crowd(scene.gateway) as crowd:
+        jumps = [day, -day, 0, -2 * day, 2 * day, 0]
+        with scene.attack(len(jumps)):
+            for jump in jumps:
+                clock.jump(jump)
+                began = time.monotonic()
+                silent = crowd.connect(ITEM)
+                assert until(lambda sock=silent: ended(sock), 10), "silence is found, whatever the wall clock says"
+                lasted = time.monotonic() - began
+                assert lasted >= 1.9, f"after {lasted:.1f} s: not by the wall clock either"
+                trend = scene.gateway.ask("GET", "/v1/trend?window=1m")
+                assert trend, trend
+        scene.closed(read_idle=len(jumps))
+        assert not scene.gateway.ask("GET", "/v1/alarms")["active"]
