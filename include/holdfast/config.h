@@ -68,16 +68,14 @@ struct ListenerConfig {
     Framing framing = Framing::ndjson;
     std::chrono::milliseconds detect_within{30'000};              ///< 3 s to 1 h: see liveness.h
     std::optional<std::chrono::milliseconds> read_idle{300'000};  ///< no complete item for so long: close; nothing: off
-    std::optional<std::chrono::milliseconds>
-        write_stall;                                  ///< zero window for so long: close; nothing: within detect_within
-    std::chrono::milliseconds item_deadline{30'000};  ///< from an item's first byte to its last
-    std::uint16_t max_bad_items = 100;                ///< bad items in a row that end the connection
-    int backlog = 4096;                               ///< listen(2); the kernel caps it at net.core.somaxconn
-    bool reuse_port = false;                          ///< several gateway processes may share the address
-    bool acks = false;                                ///< answer to hello and seq: docs/PROTOCOL.md
+    std::optional<std::chrono::milliseconds> write_stall;  ///< zero window for so long: close; nothing: detect_within
+    std::chrono::milliseconds item_deadline{30'000};       ///< from an item's first byte to its last
+    std::uint16_t max_bad_items = 100;                     ///< bad items in a row that end the connection
+    int backlog = 4096;                                    ///< listen(2); the kernel caps it at net.core.somaxconn
+    bool reuse_port = false;                               ///< several gateway processes may share the address
+    bool acks = false;                                     ///< answer to hello and seq: docs/PROTOCOL.md
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
-    std::string
-        tokens_file;  ///< hashed tokens (`holdfast token add`): only a hello with one opens; empty: no such list
+    std::string tokens_file;  ///< hashed tokens (`holdfast token add`): only a hello with one opens; empty: off
     std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": who may send PROXY headers, and come in at all then
 
     TlsConfig tls;

@@ -8,9 +8,7 @@
 
 namespace holdfast {
 
-/// A file whose content is a secret: at most 64 KiB, a regular file, and nobody may read it who has no business with
-/// it. `what` names it in errors: "the token file". Below systemd's CREDENTIALS_DIRECTORY the group's bit is passed
-/// over: there it is the mask of an access list.
+/// A file whose content is a secret: at most 64 KiB, and nobody but its owner may read it (see read_input_file).
 [[nodiscard]] Result<std::string> read_secret_file(std::string_view what, const std::string& path);
 
 /// A file of bearer tokens (RFC 6750, 2.1), one a line, each of 16 to 256 characters; '#' begins a comment line. At

@@ -43,30 +43,8 @@ protected:
 
 TEST_F(SecretFile, IsForItsOwnerOnly) {
     EXPECT_EQ(read_secret_file("the key", write("x", 0600)).value(), "x");
-    EXPECT_EQ(read_secret_file("the key", write("x", 0400)).value(), "x");
-    for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0602U, 0620U}) {
-        const auto read = read_secret_file("the key", write("x", mode));
-        ASSERT_FALSE(read) << mode;
-        EXPECT_THAT(read.error().message, HasSubstr("the key \"" + directory_ + "/secret\" can be read or written by"));
-        EXPECT_THAT(read.error().message, EndsWith("): chmod 0600 it"));
-    }
-}
-
-TEST_F(SecretFile, ACredentialOfSystemdIsTaken) {
-    ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);
-    EXPECT_TRUE(read_secret_file("the key", write("x", 0440)));
-    EXPECT_FALSE(read_secret_file("the key", write("x", 0444)));
-    ::unsetenv("CREDENTIALS_DIRECTORY");
-}
-
-TEST_F(SecretFile, WhatIsNoFileIsRefused) {
-    EXPECT_THAT(read_secret_file("the key", directory_).error().message, HasSubstr("is not a regular file"));
-    const std::string fifo = directory_ + "/fifo";
-    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-    EXPECT_THAT(read_secret_file("the key", fifo).error().message, HasSubstr("is not a regular file"));
-    EXPECT_THAT(read_secret_file("the key", directory_ + "/none").error().message, HasSubstr("No such file"));
-    EXPECT_THAT(read_secret_file("the key", std::string("a\0b", 3)).error().message, HasSubstr("NUL"));
-    EXPECT_THAT(read_secret_file("the key", write(std::string(65'537, 'x'))).error().message, HasSubstr("64KiB"));
+    EXPECT_THAT(read_secret_file("the key", write("x", 0640)).error().message, EndsWith("(mode 0640): chmod 0600 it"));
+    EXPECT_THAT(read_secret_file("the key", write(std::string(65'537, 'x'))).error().message, HasSubstr("64.0 KiB"));
 }
 
 TEST_F(SecretFile, TokensAreLines) {

@@ -163,7 +163,8 @@ TEST_F(Tokens, AFileThatIsBadChangesNothing) {
     ASSERT_EQ(::chmod(file_.c_str(), 0644), 0);
     const auto report = gateway.server().apply(config_);
     ASSERT_FALSE(report.ok());
-    EXPECT_THAT(report.error().message, HasSubstr("listener \"devices\": tokens_file \"" + file_ + "\" may be read"));
+    EXPECT_THAT(report.error().message,
+                HasSubstr("listener \"devices\": tokens_file \"" + file_ + "\" can be read or written"));
     ASSERT_EQ(::unlink(file_.c_str()), 0);
     EXPECT_FALSE(gateway.server().apply(config_).ok());
     TestDevice device(gateway.bound("devices"));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/input_file.h"
 #include "base/printable.h"
 #include "tls/tls_file.h"
 
@@ -19,6 +20,9 @@ namespace {
 
 // Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
 constexpr const char* ciphers_of_tls_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20";
+constexpr std::size_t largest_file = std::size_t{64} << 20;
+constexpr FileRules open_file{.largest = largest_file};
+constexpr FileRules key_file{.largest = largest_file, .readers = Readers::group};
 constexpr std::chrono::hours ticket_life{2};
 constexpr long largest_chain = 32 * 1024;  // bytes of certificates that a peer may send
 constexpr int deepest_chain = 8;
@@ -151,7 +155,7 @@ private:
 };
 
 TlsLoader::Fault TlsLoader::load_own() {
-    const auto text = read_tls_file(config_.certificate, Secrecy::open);
+    const auto text = read_input_file("", config_.certificate, open_file);
     if (!text) return fault("tls_certificate", text.error().message);
     add_part(parts_, text.value());
     auto chain = read_certificates(text.value(), config_.certificate);
@@ -180,7 +184,7 @@ TlsLoader::Fault TlsLoader::load_own() {
 }
 
 TlsLoader::Fault TlsLoader::load_key(const X509& certificate) {
-    auto text = read_tls_file(config_.key, Secrecy::secret);
+    auto text = read_input_file("", config_.key, key_file);
     if (!text) return fault("tls_key", text.error().message);
     add_part(parts_, text.value());
     const auto key = read_private_key(text.value(), config_.key);
@@ -196,7 +200,7 @@ TlsLoader::Fault TlsLoader::load_key(const X509& certificate) {
 }
 
 TlsLoader::Fault TlsLoader::load_authorities() {
-    const auto text = read_tls_file(config_.client_ca, Secrecy::open);
+    const auto text = read_input_file("", config_.client_ca, open_file);
     if (!text) return fault("tls_client_ca", text.error().message);
     add_part(parts_, text.value());
     auto found = read_certificates(text.value(), config_.client_ca);
@@ -221,7 +225,7 @@ TlsLoader::Fault TlsLoader::load_authorities() {
 
 TlsLoader::Fault TlsLoader::load_revoked() {
     if (config_.client_crl.empty()) return {};
-    const auto text = read_tls_file(config_.client_crl, Secrecy::open);
+    const auto text = read_input_file("", config_.client_crl, open_file);
     if (!text) return fault("tls_client_crl", text.error().message);
     add_part(parts_, text.value());
     const auto lists = read_crls(text.value(), config_.client_crl);
@@ -258,7 +262,7 @@ TlsLoader::Fault TlsLoader::check_revocation_lists(const std::vector<CrlPtr>& li
 
 TlsLoader::Fault TlsLoader::load_ids() {
     if (config_.ids_file.empty()) return {};
-    const auto text = read_tls_file(config_.ids_file, Secrecy::open);
+    const auto text = read_input_file("", config_.ids_file, open_file);
     if (!text) return fault("ids_file", text.error().message);
     add_part(parts_, "ids");
     add_part(parts_, text.value());
@@ -289,7 +293,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const TlsClient
     SSL_CTX* ctx = made->get();
     set_rules(ctx);
     if (!files.ca.empty()) {
-        const auto text = read_tls_file(files.ca, Secrecy::open);
+        const auto text = read_input_file("", files.ca, open_file);
         if (!text) return text.error();
         const auto authorities = read_certificates(text.value(), files.ca);
         if (!authorities) return authorities.error();

@@ -63,7 +63,7 @@ TEST_F(TlsContextTest, AFileThatIsNotThereIsNamed) {
 
 TEST_F(TlsContextTest, ADirectoryIsNoFile) {
     config_.certificate = "/";
-    expect_fault("tls_certificate", HasSubstr("is not a file"));
+    expect_fault("tls_certificate", HasSubstr("is not a regular file"));
 }
 
 TEST_F(TlsContextTest, AFileWithoutPemIsRefused) {
@@ -85,7 +85,7 @@ TEST_F(TlsContextTest, TheKeyOfAnotherCertificateIsRefused) {
 
 TEST_F(TlsContextTest, AKeyThatEverybodyMayReadIsRefused) {
     config_.key = folder_.key("gateway.key", own_, 0644);
-    expect_fault("tls_key", AllOf(HasSubstr("everybody may read"), HasSubstr("chmod")));
+    expect_fault("tls_key", AllOf(HasSubstr("read or written by others (mode 0644)"), HasSubstr("chmod")));
 }
 
 TEST_F(TlsContextTest, AKeyThatItsGroupMayReadIsTaken) {

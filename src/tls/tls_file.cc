@@ -1,13 +1,6 @@
 #include "tls/tls_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "base/printable.h"
-#include "base/unique_fd.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -15,8 +8,6 @@
 namespace holdfast {
 
 namespace {
-
-constexpr std::size_t largest_file = std::size_t{64} << 20;
 
 Error about(const std::string& path, const std::string& what) { return Error{path_in_quotes(path) + " " + what}; }
 
@@ -51,29 +42,6 @@ Result<std::vector<Ptr>> read_all(const std::string& text, const std::string& pa
 }
 
 }  // namespace
-
-Result<std::string> read_tls_file(const std::string& path, Secrecy secrecy) {
-    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!fd.valid()) return about(path, std::string("cannot be read: ") + std::strerror(errno));
-    struct stat facts {};
-    if (::fstat(fd.get(), &facts) != 0) return about(path, std::string("cannot be read: ") + std::strerror(errno));
-    if (!S_ISREG(facts.st_mode)) return about(path, "is not a file");
-    if (secrecy == Secrecy::secret && (facts.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-        return about(path, "is a private key that everybody may read: chmod o= it");
-    }
-    std::string text;
-    char buffer[16'384];
-    for (;;) {
-        const ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
-        if (got == 0) break;
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return about(path, std::string("cannot be read: ") + std::strerror(errno));
-        text.append(buffer, static_cast<std::size_t>(got));
-        if (text.size() > largest_file) return about(path, "is larger than 64MiB");
-    }
-    OPENSSL_cleanse(buffer, sizeof buffer);
-    return text;
-}
 
 Result<std::vector<CertificatePtr>> read_certificates(const std::string& text, const std::string& path) {
     return read_all<CertificatePtr>(text, path, "certificate",

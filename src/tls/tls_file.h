@@ -9,12 +9,6 @@
 
 namespace holdfast {
 
-/// Whether others than the owner and its group may read the file.
-enum class Secrecy : std::uint8_t { open, secret };
-
-/// A whole file. A secret one that everybody may read is refused. The error names the file, not the key it came from.
-[[nodiscard]] Result<std::string> read_tls_file(const std::string& path, Secrecy secrecy);
-
 /// The certificates in PEM text, in order; at least one, and nothing that is broken. `path` is for messages.
 [[nodiscard]] Result<std::vector<CertificatePtr>> read_certificates(const std::string& text, const std::string& path);
 /// The same for revocation lists.

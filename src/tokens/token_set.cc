@@ -1,16 +1,11 @@
 #include "tokens/token_set.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "base/check.h"
+#include "base/input_file.h"
 #include "base/printable.h"
-#include "base/unique_fd.h"
 #include "codec/hello.h"
 
 #include <openssl/crypto.h>
@@ -24,19 +19,6 @@ constexpr std::size_t largest_file = std::size_t{256} << 20;  // some 2 million 
 
 /// Compared with where an id has fewer tokens than another may have: nothing hashes to it that anybody could find.
 const StoredToken decoy{};
-
-std::string cannot_read(const std::string& path, int error) {
-    return "tokens_file " + in_quotes(path) + " cannot be read: " + std::strerror(error) +
-           ": make it with holdfast token add --file FILE ID, and let the gateway's user read it";
-}
-
-std::optional<Error> check_mode(const std::string& path, const struct stat& facts) {
-    if (!S_ISREG(facts.st_mode)) return Error{"tokens_file " + in_quotes(path) + " is not a file: name one"};
-    if ((facts.st_mode & (S_IRWXO | S_IWGRP)) == 0) return std::nullopt;
-    return Error{"tokens_file " + in_quotes(path) +
-                 " may be read by everybody or changed by others than its owner: chmod 600 it (640 for a group that "
-                 "reads)"};
-}
 
 std::optional<std::uint8_t> hex_value(char digit) {
     if (digit >= '0' && digit <= '9') return static_cast<std::uint8_t>(digit - '0');
@@ -72,20 +54,11 @@ std::optional<StoredToken> read_line(std::string_view line) {
 }  // namespace
 
 Result<std::string> read_tokens_file(const std::string& path) {
-    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat facts {};
-    if (!file.valid() || ::fstat(file.get(), &facts) != 0) return Error{cannot_read(path, errno)};
-    if (auto error = check_mode(path, facts)) return *error;
-    std::string text;
-    std::array<char, 65'536> part;
-    for (;;) {
-        const ssize_t got = ::read(file.get(), part.data(), part.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return Error{cannot_read(path, errno)};
-        if (got == 0) return text;
-        text.append(part.data(), static_cast<std::size_t>(got));
-        if (text.size() > largest_file) return Error{cannot_read(path, EFBIG)};
-    }
+    return read_input_file(
+        "tokens_file", path,
+        {.largest = largest_file,
+         .readers = Readers::group,
+         .remedy = "make it with holdfast token add --file FILE ID, and let the gateway's user read it"});
 }
 
 Result<TokenSet> TokenSet::load(const std::string& path) {

@@ -219,7 +219,7 @@ def test_check_names_file_line_and_remedy(pki, tmp_path):
     config = tmp_path / "gateway.toml"
     config.write_text(listener(tls_certificate=str(pki.gateway[0]), tls_key=str(key)))
     done = run("check", "--config", str(config))
-    assert done.returncode == 1 and "everybody may read" in done.stderr and ":5: listener" in done.stderr, done.stderr
+    assert done.returncode == 1 and "read or written by others" in done.stderr and ":5: listener" in done.stderr, done.stderr
     config.write_text(listener(tls_key=str(key)))
     assert "there is no tls_certificate" in run("check", "--config", str(config)).stderr
     key.chmod(0o600)

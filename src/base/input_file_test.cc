@@ -1,0 +1,85 @@
+#include "base/input_file.h"
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class InputFile : public testing::Test {
+protected:
+    void SetUp() override {
+        char name[] = "/tmp/holdfast-input-XXXXXX";
+        ASSERT_NE(::mkdtemp(name), nullptr);
+        directory_ = name;
+    }
+    void TearDown() override { std::filesystem::remove_all(directory_); }
+
+    std::string with_mode(mode_t mode) {
+        const std::string path = directory_ + "/file";
+        std::ofstream(path) << "x";
+        ::chmod(path.c_str(), mode);
+        return path;
+    }
+    std::string refusal(mode_t mode, Readers readers) {
+        const auto read = read_input_file("the key", with_mode(mode), {.largest = 1, .readers = readers});
+        return read ? "" : read.error().message;
+    }
+    std::string refusal(const std::string& path, std::size_t largest = 1) {
+        const auto read = read_input_file("the key", path, {.largest = largest, .remedy = "make it"});
+        return read ? "" : read.error().message;
+    }
+
+    std::string directory_;
+};
+
+TEST_F(InputFile, OfItsOwnerIsForNobodyElse) {
+    for (const mode_t mode : {0600U, 0400U, 0700U}) EXPECT_EQ(refusal(mode, Readers::owner), "") << mode;
+    for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0602U, 0620U}) {
+        EXPECT_THAT(refusal(mode, Readers::owner),
+                    StartsWith("the key \"" + directory_ + "/file\" can be read or written by others (mode 0"));
+        EXPECT_THAT(refusal(mode, Readers::owner), EndsWith("): chmod 0600 it"));
+    }
+}
+
+TEST_F(InputFile, OfAGroupIsReadByItAndWrittenByNobodyElse) {
+    for (const mode_t mode : {0600U, 0640U, 0440U}) EXPECT_EQ(refusal(mode, Readers::group), "") << mode;
+    for (const mode_t mode : {0604U, 0660U, 0644U, 0602U, 0620U})
+        EXPECT_THAT(refusal(mode, Readers::group), EndsWith("): chmod 0600 it, or 0640 for a group that reads"));
+}
+
+TEST_F(InputFile, OfEverybodyHasAnyMode) { EXPECT_EQ(refusal(0666, Readers::everybody), ""); }
+
+TEST_F(InputFile, ACredentialOfSystemdIsTaken) {
+    ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);
+    EXPECT_EQ(refusal(0440, Readers::owner), "");
+    EXPECT_NE(refusal(0444, Readers::owner), "");
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+TEST_F(InputFile, WhatIsNoFileIsRefused) {
+    EXPECT_THAT(refusal(directory_), HasSubstr("is not a regular file"));
+    const std::string fifo = directory_ + "/fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_THAT(refusal(fifo), HasSubstr("is not a regular file"));
+    EXPECT_THAT(refusal(directory_ + "/none"), EndsWith("cannot be read (No such file or directory): make it"));
+    EXPECT_THAT(refusal(std::string("a\0b", 3)), HasSubstr("NUL"));
+}
+
+TEST_F(InputFile, HasALargestSize) {
+    EXPECT_EQ(refusal(with_mode(0600), 1), "");
+    EXPECT_THAT(refusal(with_mode(0600), 0), HasSubstr("is larger than 0 B: name another file"));
+}
+
+}  // namespace
+}  // namespace holdfast
