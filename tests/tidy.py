@@ -3,6 +3,7 @@
 
 Exits 1 and names each place."""
 
+import collections
 import pathlib
 import re
 import shutil
@@ -66,6 +67,18 @@ def unknown_folders():
             yield f"src/{folder}: not in the table of tests/tidy.py: say what it may include"
 
 
+def names_in_two_headers(paths):
+    """Two types of one name are undefined behaviour that no linker reports: it takes either one's members."""
+    places = collections.defaultdict(set)
+    for path in paths:
+        if path.suffix == ".h" and not path.stem.endswith("_test") and path.relative_to(ROOT).parts[0] in ("src", "include"):
+            for name in re.findall(r"^(?:class|struct|enum class) (\w+)[^;{]*\{", path.read_text(), re.M):
+                places[name].add(str(path.relative_to(ROOT)))
+    for name, where in sorted(places.items()):
+        if len(where) > 1:
+            yield f"{name} is a type of {' and of '.join(sorted(where))}: rename one"
+
+
 def format_faults(paths):
     tool = shutil.which("clang-format")
     if tool is None:
@@ -83,6 +96,7 @@ def main():
         lines = path.read_text().count("\n")
         if lines > MAX_LINES:
             faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")
+    faults += names_in_two_headers(paths)
     faults += format_faults(paths)
     print("\n".join(faults[:40]) if faults else f"{len(paths)} files: includes, lengths and formatting as agreed")
     return 1 if faults else 0

@@ -14,7 +14,7 @@
 namespace holdfast {
 
 /// One simulated device. Its fleet owns it and its descriptor; the fleet's thread.
-struct Device {
+struct LoadDevice {
     enum class State : std::uint8_t { apart, connecting, connected };
 
     UniqueFd fd;

@@ -17,7 +17,7 @@ namespace holdfast {
 
 /// One thread's part of a fleet of devices: connects them, lets them send, brings their faults about. Owns their
 /// sockets. run() is that thread; other threads use the functions marked so. Ends after finish(), within two seconds.
-class Fleet final : public Reactor::Client {
+class LoadFleet final : public Reactor::Client {
 public:
     /// Which of the devices: every `step`th from number `first`, `count` of them.
     struct Part {
@@ -34,7 +34,7 @@ public:
     using OnNews = std::function<void(News)>;
 
     /// `book`: where its devices' downlinks are kept, or null. It outlives the fleet.
-    Fleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news, DownlinkBook* book = nullptr);
+    LoadFleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news, DownlinkBook* book = nullptr);
 
     void run();
 
@@ -65,68 +65,68 @@ private:
 
     // Connecting: fleet_connect.cc
     [[nodiscard]] bool connect_more();
-    void connect(Device& device);
-    [[nodiscard]] int open_socket(Device& device);
-    void finish_connect(Device& device);
-    void shake_hands(Device& device);
-    [[nodiscard]] ssize_t get(Device& device);
-    [[nodiscard]] static ssize_t put(Device& device, std::string_view bytes);
-    void connected(Device& device);
-    void connect_failed(Device& device, int error);
-    void settle(Device& device);
-    void ended_by_peer(Device& device, int error);
-    void drop(Device& device);
-    void come_back(Device& device, std::chrono::milliseconds pause);
+    void connect(LoadDevice& device);
+    [[nodiscard]] int open_socket(LoadDevice& device);
+    void finish_connect(LoadDevice& device);
+    void shake_hands(LoadDevice& device);
+    [[nodiscard]] ssize_t get(LoadDevice& device);
+    [[nodiscard]] static ssize_t put(LoadDevice& device, std::string_view bytes);
+    void connected(LoadDevice& device);
+    void connect_failed(LoadDevice& device, int error);
+    void settle(LoadDevice& device);
+    void ended_by_peer(LoadDevice& device, int error);
+    void drop(LoadDevice& device);
+    void come_back(LoadDevice& device, std::chrono::milliseconds pause);
     void reconnect_all();
     void begin_end();
     void end_if_all_left();
 
     // Sending and reading: fleet_io.cc
-    void read(Device& device);
+    void read(LoadDevice& device);
     void owe_items();
-    void want_to_send(Device& device);
+    void want_to_send(LoadDevice& device);
     [[nodiscard]] bool send_more();
     void send_paced();
-    void send_batch(Device& device, std::uint64_t items);
-    void hand_over(Device& device);
-    void flush(Device& device);
-    void delivered(Device& device);
-    void dribble(Device& device);
-    void forgive(Device& device);
+    void send_batch(LoadDevice& device, std::uint64_t items);
+    void hand_over(LoadDevice& device);
+    void flush(LoadDevice& device);
+    void delivered(LoadDevice& device);
+    void dribble(LoadDevice& device);
+    void forgive(LoadDevice& device);
     void tell_if_sent();
     void tell_if_deserted();
 
     // Downlinks: fleet_downlinks.cc
-    void enter_in_book(const Device& device);
-    void strike_from_book(Device& device);
-    void take_downlink(Device& device, std::uint64_t number);
-    void send_acks(Device& device);
+    void enter_in_book(const LoadDevice& device);
+    void strike_from_book(LoadDevice& device);
+    void take_downlink(LoadDevice& device, std::uint64_t number);
+    void send_acks(LoadDevice& device);
 
     // Hello, numbers and acks: fleet_uplink.cc
-    void say_hello(Device& device);
-    void take_words(Device& device, std::size_t arrived);
-    void resume(Device& device, std::uint64_t seq);
-    void acknowledged(Device& device, std::uint64_t seq);
-    void take_back(Device& device);
-    void settle_debt(Device& device);
-    [[nodiscard]] std::uint64_t sendable(const Device& device) const;
+    void say_hello(LoadDevice& device);
+    void take_words(LoadDevice& device, std::size_t arrived);
+    void resume(LoadDevice& device, std::uint64_t seq);
+    void acknowledged(LoadDevice& device, std::uint64_t seq);
+    void take_back(LoadDevice& device);
+    void settle_debt(LoadDevice& device);
+    [[nodiscard]] std::uint64_t sendable(const LoadDevice& device) const;
     [[nodiscard]] bool numbered() const { return !options_.session.empty(); }
 
     // Faults: fleet_faults.cc
-    void plan_strike(Device& device);
-    void strike(Device& device);
-    [[nodiscard]] bool silence(Device& device);
-    void send_half(Device& device);
+    void plan_strike(LoadDevice& device);
+    void strike(LoadDevice& device);
+    [[nodiscard]] bool silence(LoadDevice& device);
+    void send_half(LoadDevice& device);
 
     /// Runs `work` for the device's present socket in `after`; not if it has another by then.
-    void later(Device& device, std::chrono::milliseconds after, void (Fleet::*work)(Device&));
-    [[nodiscard]] std::uint32_t index_of(const Device& device) const {
+    void later(LoadDevice& device, std::chrono::milliseconds after, void (LoadFleet::*work)(LoadDevice&));
+    [[nodiscard]] std::uint32_t index_of(const LoadDevice& device) const {
         return static_cast<std::uint32_t>(&device - devices_.data());
     }
-    [[nodiscard]] std::uint64_t number_of(const Device& device) const {
+    [[nodiscard]] std::uint64_t number_of(const LoadDevice& device) const {
         return part_.first + part_.step * index_of(device);
     }
-    [[nodiscard]] Token token_of(const Device& device) const {
+    [[nodiscard]] Token token_of(const LoadDevice& device) const {
         return Token{device.generation} << 32 | index_of(device);
     }
 
@@ -138,7 +138,7 @@ private:
     Reactor reactor_;
     ItemMaker items_;
     LoadCounts counts_;
-    std::vector<Device> devices_;
+    std::vector<LoadDevice> devices_;
     std::vector<char> landing_;
     std::string scratch_;
     std::vector<GatewayWord> words_;  // that one read brought

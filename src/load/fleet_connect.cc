@@ -23,7 +23,7 @@ constexpr std::chrono::seconds turned_away_within{1};
 }  // namespace
 
 /// True if there is more to do at once.
-bool Fleet::connect_more() {
+bool LoadFleet::connect_more() {
     const bool paced = options_.connects_per_second > 0;
     std::uint64_t allowed = most_connects_per_turn;
     if (paced) allowed = std::min(allowed, connect_pace_.due(reactor_.now()));
@@ -36,7 +36,7 @@ bool Fleet::connect_more() {
     return !paced && next_ < part_.count && connecting_ < most_connecting;
 }
 
-void Fleet::connect(Device& device) {
+void LoadFleet::connect(LoadDevice& device) {
     device.generation = (device.generation + 1) & 0x7fff'ffff;
     device.connect_began = clock_.steady();
     int error = open_socket(device);
@@ -47,13 +47,13 @@ void Fleet::connect(Device& device) {
     if (error == 0) {
         error = reactor_.poller().add(device.fd.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, token_of(device));
     }
-    device.state = Device::State::connecting;
+    device.state = LoadDevice::State::connecting;
     ++connecting_;
     if (error != 0) connect_failed(device, error);
 }
 
 /// 0, or the errno of what the kernel refused.
-int Fleet::open_socket(Device& device) {
+int LoadFleet::open_socket(LoadDevice& device) {
     device.fd.reset(
         ::socket(options_.to.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!device.fd.valid()) return errno;
@@ -70,7 +70,7 @@ int Fleet::open_socket(Device& device) {
     return ::bind(fd, from.get(), from.length) == 0 ? 0 : errno;
 }
 
-void Fleet::finish_connect(Device& device) {
+void LoadFleet::finish_connect(LoadDevice& device) {
     int error = 0;
     socklen_t length = sizeof error;
     if (::getsockopt(device.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
@@ -80,7 +80,7 @@ void Fleet::finish_connect(Device& device) {
     device.tls ? shake_hands(device) : connect_failed(device, ENOMEM);
 }
 
-void Fleet::connected(Device& device) {
+void LoadFleet::connected(LoadDevice& device) {
     using std::chrono::microseconds;
     counts_.connect_latency.observe(std::chrono::duration_cast<microseconds>(clock_.steady() - device.connect_began));
     --connecting_;
@@ -88,7 +88,7 @@ void Fleet::connected(Device& device) {
     ++counts_.connects;
     if (device.connects++ > 0) ++counts_.reconnects;
     if (device.connects == 1 && device.settled) --counts_.never_connected;
-    device.state = Device::State::connected;
+    device.state = LoadDevice::State::connected;
     device.tries = 0;
     device.mute = false;
     device.connected_at = reactor_.now();
@@ -96,10 +96,10 @@ void Fleet::connected(Device& device) {
     settle(device);
     plan_strike(device);
     if (!options_.id_prefix.empty()) say_hello(device);
-    if (device.owed > 0 && device.state == Device::State::connected) want_to_send(device);
+    if (device.owed > 0 && device.state == LoadDevice::State::connected) want_to_send(device);
 }
 
-void Fleet::connect_failed(Device& device, int error) {
+void LoadFleet::connect_failed(LoadDevice& device, int error) {
     ++counts_.failed[error];
     drop(device);
     if (!device.settled) ++counts_.never_connected;
@@ -113,7 +113,7 @@ void Fleet::connect_failed(Device& device, int error) {
     }
 }
 
-void Fleet::settle(Device& device) {
+void LoadFleet::settle(LoadDevice& device) {
     if (device.settled) return;
     device.settled = true;
     if (++settled_ < part_.count) return;
@@ -121,7 +121,7 @@ void Fleet::settle(Device& device) {
     tell_if_sent();
 }
 
-void Fleet::ended_by_peer(Device& device, int error) {
+void LoadFleet::ended_by_peer(LoadDevice& device, int error) {
     if (!ending_) {
         ++(error == 0 ? counts_.closed_by_peer : counts_.reset_by_peer);
         if (reactor_.now() - device.connected_at < turned_away_within) ++counts_.turned_away;
@@ -134,10 +134,10 @@ void Fleet::ended_by_peer(Device& device, int error) {
 }
 
 /// Closes its socket. What was handed over in part is lost with it: those items are owed again.
-void Fleet::drop(Device& device) {
-    if (device.state == Device::State::connecting) --connecting_;
-    if (device.state == Device::State::connected) --counts_.connected;
-    device.state = Device::State::apart;
+void LoadFleet::drop(LoadDevice& device) {
+    if (device.state == LoadDevice::State::connecting) --connecting_;
+    if (device.state == LoadDevice::State::connected) --counts_.connected;
+    device.state = LoadDevice::State::apart;
     device.tls.reset();
     if (device.deaf) close_by_reset(device.fd);
     device.fd.reset();
@@ -154,12 +154,14 @@ void Fleet::drop(Device& device) {
     device.sent = 0;
 }
 
-void Fleet::come_back(Device& device, std::chrono::milliseconds pause) { later(device, pause, &Fleet::connect); }
+void LoadFleet::come_back(LoadDevice& device, std::chrono::milliseconds pause) {
+    later(device, pause, &LoadFleet::connect);
+}
 
 /// Every device that can closes its connection and connects again, in the same breath.
-void Fleet::reconnect_all() {
-    for (Device& device : devices_) {
-        if (ending_ || device.state != Device::State::connected || device.deaf) continue;
+void LoadFleet::reconnect_all() {
+    for (LoadDevice& device : devices_) {
+        if (ending_ || device.state != LoadDevice::State::connected || device.deaf) continue;
         drop(device);
         connect(device);
     }

@@ -25,23 +25,23 @@ bool is_quiet(int fd) {
 
 }  // namespace
 
-void Fleet::plan_strike(Device& device) {
+void LoadFleet::plan_strike(LoadDevice& device) {
     if (device.fault == Fault::none) return;
     if (!strikes_later(device.fault)) {  // it is so from its first byte
         if (device.connects == 1) ++counts_.struck[static_cast<std::size_t>(device.fault)];
         return;
     }
     later(device, draw_strike(options_.seed, number_of(device), device.connects, options_.fault_within),
-          &Fleet::strike);
+          &LoadFleet::strike);
 }
 
-void Fleet::strike(Device& device) {
-    if (quiet_ || device.state != Device::State::connected) return;
+void LoadFleet::strike(LoadDevice& device) {
+    if (quiet_ || device.state != LoadDevice::State::connected) return;
     const bool in_the_middle = !device.pending.empty();
     if (device.fault == Fault::silence && (in_the_middle || !silence(device)))
-        return later(device, strike_retry, &Fleet::strike);
+        return later(device, strike_retry, &LoadFleet::strike);
     if (device.fault == Fault::half_item) {
-        if (in_the_middle) return later(device, strike_retry, &Fleet::strike);
+        if (in_the_middle) return later(device, strike_retry, &LoadFleet::strike);
         send_half(device);
     }
     ++counts_.struck[static_cast<std::size_t>(device.fault)];
@@ -59,7 +59,7 @@ void Fleet::strike(Device& device) {
 
 /// A filter that takes nothing sees every segment before TCP does, so that not even an acknowledgement is sent any
 /// more: to the peer the device has vanished. Only once all is acknowledged: the kernel would repeat the rest for it.
-bool Fleet::silence(Device& device) {
+bool LoadFleet::silence(LoadDevice& device) {
     if (!is_quiet(device.fd.get())) return false;
     sock_filter take_nothing = BPF_STMT(BPF_RET | BPF_K, 0);
     const sock_fprog program{.len = 1, .filter = &take_nothing};
@@ -68,7 +68,7 @@ bool Fleet::silence(Device& device) {
     return true;
 }
 
-void Fleet::send_half(Device& device) {
+void LoadFleet::send_half(LoadDevice& device) {
     scratch_.clear();
     items_.append(scratch_, number_of(device), device.seq + 1);
     const ssize_t sent = put(device, std::string_view(scratch_).substr(0, scratch_.size() / 2));

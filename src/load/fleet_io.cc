@@ -15,7 +15,7 @@ constexpr std::size_t writes_per_turn = 256;
 
 }  // namespace
 
-void Fleet::read(Device& device) {
+void LoadFleet::read(LoadDevice& device) {
     if (device.fault == Fault::stall) {  // it reads nothing, but an end is an end
         int error = 0;
         socklen_t length = sizeof error;
@@ -37,34 +37,35 @@ void Fleet::read(Device& device) {
 }
 
 /// Every device owes its items once more.
-void Fleet::owe_items() {
+void LoadFleet::owe_items() {
     items_released_ = true;
     if (options_.items == 0 || options_.items_per_second > 0) return tell_if_sent();
-    for (Device& device : devices_) {
-        if (device.mute || (device.settled && device.state == Device::State::apart && !options_.reconnect)) continue;
+    for (LoadDevice& device : devices_) {
+        if (device.mute || (device.settled && device.state == LoadDevice::State::apart && !options_.reconnect))
+            continue;
         if (!std::exchange(device.in_debt, true)) ++owing_;
         device.owed += options_.items;
-        if (device.state == Device::State::connected) want_to_send(device);
+        if (device.state == LoadDevice::State::connected) want_to_send(device);
     }
     tell_if_sent();
 }
 
-void Fleet::want_to_send(Device& device) {
+void LoadFleet::want_to_send(LoadDevice& device) {
     if (!std::exchange(device.queued, true)) senders_.push_back(index_of(device));
 }
 
 /// Those that owe items send a batch each, in turn. True if there is more to do at once.
-bool Fleet::send_more() {
+bool LoadFleet::send_more() {
     const std::size_t now = std::min(senders_.size(), writes_per_turn);
     for (std::size_t i = 0; i < now; ++i) {
-        Device& device = devices_[senders_[i]];
+        LoadDevice& device = devices_[senders_[i]];
         device.queued = false;
-        if (device.state != Device::State::connected || device.mute || !device.pending.empty()) continue;
+        if (device.state != LoadDevice::State::connected || device.mute || !device.pending.empty()) continue;
         const std::uint64_t items = sendable(device);
         if (items == 0) continue;
         device.owed -= items;
         send_batch(device, items);
-        const bool still_here = device.state == Device::State::connected;
+        const bool still_here = device.state == LoadDevice::State::connected;
         if (still_here && device.owed > 0 && device.pending.empty()) want_to_send(device);
     }
     senders_.erase(senders_.begin(), senders_.begin() + static_cast<std::ptrdiff_t>(now));
@@ -72,14 +73,14 @@ bool Fleet::send_more() {
 }
 
 /// What is due at the steady rate, a batch from each device in turn; one that cannot write is passed over.
-void Fleet::send_paced() {
+void LoadFleet::send_paced() {
     if (quiet_ || devices_.empty() || (options_.hold && !items_released_)) return;
     const std::uint64_t due = item_pace_.due(reactor_.now());
     std::uint64_t made = 0;
     for (std::uint32_t looked = 0; made + options_.batch <= due && looked < part_.count; ++looked) {
-        Device& device = devices_[turn_of_];
+        LoadDevice& device = devices_[turn_of_];
         turn_of_ = (turn_of_ + 1) % part_.count;
-        if (device.state != Device::State::connected || device.mute || !device.pending.empty()) continue;
+        if (device.state != LoadDevice::State::connected || device.mute || !device.pending.empty()) continue;
         if (numbered() && (!device.resumed || device.owed > 0)) continue;  // what is owed comes first
         send_batch(device, options_.batch);
         made += options_.batch;
@@ -88,7 +89,7 @@ void Fleet::send_paced() {
     item_pace_.take(made);
 }
 
-void Fleet::send_batch(Device& device, std::uint64_t items) {
+void LoadFleet::send_batch(LoadDevice& device, std::uint64_t items) {
     scratch_.clear();
     for (std::uint64_t i = 0; i < items; ++i) {
         if (!items_.append(scratch_, number_of(device), ++device.seq)) ++device.pending_bad;
@@ -104,7 +105,7 @@ void Fleet::send_batch(Device& device, std::uint64_t items) {
 }
 
 /// What `scratch_` holds.
-void Fleet::hand_over(Device& device) {
+void LoadFleet::hand_over(LoadDevice& device) {
     if (device.fault == Fault::slow) {
         device.pending = scratch_;
         return dribble(device);
@@ -118,7 +119,7 @@ void Fleet::hand_over(Device& device) {
 }
 
 /// The rest of a batch that the kernel had no room for.
-void Fleet::flush(Device& device) {
+void LoadFleet::flush(LoadDevice& device) {
     if (device.fault == Fault::slow) return;  // dribble() does it
     while (device.sent < device.pending.size()) {
         const ssize_t sent = put(device, std::string_view(device.pending).substr(device.sent));
@@ -131,7 +132,7 @@ void Fleet::flush(Device& device) {
     delivered(device);
 }
 
-void Fleet::delivered(Device& device) {
+void LoadFleet::delivered(LoadDevice& device) {
     counts_.items += device.pending_items;
     counts_.bad_items += device.pending_bad;
     counts_.downlinks.acks += device.pending_acks;
@@ -145,8 +146,8 @@ void Fleet::delivered(Device& device) {
 }
 
 /// A slow device's next byte.
-void Fleet::dribble(Device& device) {
-    if (device.state != Device::State::connected || device.pending.empty()) return;
+void LoadFleet::dribble(LoadDevice& device) {
+    if (device.state != LoadDevice::State::connected || device.pending.empty()) return;
     const ssize_t sent = put(device, std::string_view(device.pending).substr(device.sent, 1));
     if (sent < 0 && errno != EAGAIN && errno != EINTR) return read(device);
     if (sent == 1) {
@@ -154,22 +155,22 @@ void Fleet::dribble(Device& device) {
         ++counts_.bytes_out;
     }
     if (device.sent == device.pending.size()) return delivered(device);
-    later(device, options_.slow_interval, &Fleet::dribble);
+    later(device, options_.slow_interval, &LoadFleet::dribble);
 }
 
 /// It will send no more: what it still owed is missing.
-void Fleet::forgive(Device& device) {
+void LoadFleet::forgive(LoadDevice& device) {
     tell_if_deserted();
     if (options_.items_per_second > 0) return;
     counts_.items_missing += std::exchange(device.owed, 0);
     settle_debt(device);
 }
 
-void Fleet::tell_if_sent() {
+void LoadFleet::tell_if_sent() {
     if (items_released_ && owing_ == 0 && settled_ == part_.count && !ending_) on_news_(News::sent);
 }
 
-void Fleet::tell_if_deserted() {
+void LoadFleet::tell_if_deserted() {
     if (options_.reconnect || ending_ || desertion_told_) return;
     if (settled_ < part_.count || connecting_ > 0 || counts_.connected > 0) return;
     desertion_told_ = true;

@@ -33,7 +33,7 @@ ssize_t as_socket(const TlsOutcome& outcome) {
 }  // namespace
 
 /// A device is connected when its handshake is over.
-void Fleet::shake_hands(Device& device) {
+void LoadFleet::shake_hands(LoadDevice& device) {
     const TlsOutcome outcome = device.tls->handshake();
     if (outcome.step == TlsStep::done) return connected(device);
     const ssize_t result = as_socket(outcome);
@@ -41,13 +41,13 @@ void Fleet::shake_hands(Device& device) {
     connect_failed(device, result == 0 ? ECONNRESET : errno);
 }
 
-ssize_t Fleet::get(Device& device) {
+ssize_t LoadFleet::get(LoadDevice& device) {
     if (device.tls) return as_socket(device.tls->read(landing_));
     return ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
 }
 
 /// What TLS does not take must come again with the same bytes in front.
-ssize_t Fleet::put(Device& device, std::string_view bytes) {
+ssize_t LoadFleet::put(LoadDevice& device, std::string_view bytes) {
     if (!device.tls) return ::send(device.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     std::size_t taken = 0;
     while (taken < bytes.size()) {

@@ -8,7 +8,7 @@
 namespace holdfast {
 
 /// The device's name, and with acks the run of its numbers: docs/PROTOCOL.md.
-void Fleet::say_hello(Device& device) {
+void LoadFleet::say_hello(LoadDevice& device) {
     JsonWriter json;
     json.begin_object().key("hello").begin_object();
     json.field("id", options_.id_prefix + "-" + std::to_string(number_of(device)));
@@ -18,7 +18,7 @@ void Fleet::say_hello(Device& device) {
     hand_over(device);
 }
 
-void Fleet::take_words(Device& device, std::size_t arrived) {
+void LoadFleet::take_words(LoadDevice& device, std::size_t arrived) {
     words_.clear();
     device.inbox.take(options_.style.framing, {landing_.data(), arrived}, words_);
     for (const GatewayWord& word : words_) {
@@ -43,7 +43,7 @@ void Fleet::take_words(Device& device, std::size_t arrived) {
 }
 
 /// The gateway has said what it has: the rest is sent again, and then what is new.
-void Fleet::resume(Device& device, std::uint64_t seq) {
+void LoadFleet::resume(LoadDevice& device, std::uint64_t seq) {
     if (!numbered() || device.resumed) return;
     if (seq < device.unacked.acked()) ++counts_.uplinks.forgotten;
     acknowledged(device, seq);
@@ -57,21 +57,21 @@ void Fleet::resume(Device& device, std::uint64_t seq) {
     settle_debt(device);
 }
 
-void Fleet::acknowledged(Device& device, std::uint64_t seq) {
+void LoadFleet::acknowledged(LoadDevice& device, std::uint64_t seq) {
     counts_.uplinks.acked += device.unacked.acknowledge(seq, clock_.steady(), counts_.uplinks.latency);
     const bool all = device.owed == 0 && device.pending.empty() && device.unacked.acked() == device.seq;
     if (all && device.resumed) settle_debt(device);
 }
 
 /// The connection has ended: what no ack covers is owed again.
-void Fleet::take_back(Device& device) {
+void LoadFleet::take_back(LoadDevice& device) {
     device.resumed = false;
     device.owed += device.seq - device.unacked.acked();
     device.seq = device.unacked.acked();
 }
 
 /// How many items may go into the next batch of what a device owes.
-std::uint64_t Fleet::sendable(const Device& device) const {
+std::uint64_t LoadFleet::sendable(const LoadDevice& device) const {
     if (numbered() && !device.resumed) return 0;
     const std::uint64_t most = std::min<std::uint64_t>(device.owed, options_.batch);
     if (!quiet_) return most;
@@ -79,7 +79,7 @@ std::uint64_t Fleet::sendable(const Device& device) const {
     return std::min(most, device.unacked.highest() - device.seq);  // only what was on its way
 }
 
-void Fleet::settle_debt(Device& device) {
+void LoadFleet::settle_debt(LoadDevice& device) {
     if (!std::exchange(device.in_debt, false)) return;
     --owing_;
     tell_if_sent();

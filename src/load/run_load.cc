@@ -97,7 +97,7 @@ private:
     void end_fleets(LoadReport& report, std::vector<std::thread>& threads);
     [[nodiscard]] LoadCounts counts();
     void wait_for_acks();
-    [[nodiscard]] unsigned heard(Fleet::News news) const { return heard_[static_cast<std::size_t>(news)].load(); }
+    [[nodiscard]] unsigned heard(LoadFleet::News news) const { return heard_[static_cast<std::size_t>(news)].load(); }
     [[nodiscard]] milliseconds elapsed() const {
         return std::chrono::duration_cast<milliseconds>(clock_.steady() - start_);
     }
@@ -113,13 +113,13 @@ private:
     SignalWatch signals_;
     UniqueFd news_;  // raised by the fleets
     int input_;
-    std::array<std::atomic<unsigned>, Fleet::news_count> heard_{};  // from all fleets, by News
-    unsigned sent_wanted_ = 0;                                      // that complete the present round
+    std::array<std::atomic<unsigned>, LoadFleet::news_count> heard_{};  // from all fleets, by News
+    unsigned sent_wanted_ = 0;                                          // that complete the present round
     bool ready_told_ = false;
     bool round_open_ = false;  // items were asked for and are not all handed over
     bool interrupted_ = false;
     bool input_ended_ = false;
-    std::vector<std::unique_ptr<Fleet>> fleets_;
+    std::vector<std::unique_ptr<LoadFleet>> fleets_;
 };
 
 Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway)
@@ -134,15 +134,15 @@ Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch, Downlin
     HOLDFAST_CHECK(news_.valid());
     for (unsigned i = 0; i < options.threads; ++i) {
         const std::uint32_t count = (options.connections + options.threads - 1 - i) / options.threads;
-        const Fleet::Part part{
+        const LoadFleet::Part part{
             .first = options.first_device + std::uint64_t{i}, .step = options.threads, .count = count};
-        const auto on_news = [this](Fleet::News news) {
+        const auto on_news = [this](LoadFleet::News news) {
             heard_[static_cast<std::size_t>(news)].fetch_add(1);
             const std::uint64_t one = 1;
             HOLDFAST_CHECK(::write(news_.get(), &one, sizeof one) == sizeof one);
         };
         fleets_.push_back(
-            std::make_unique<Fleet>(clock_, options, part, on_news, gateway_ != nullptr ? &downlinks_ : nullptr));
+            std::make_unique<LoadFleet>(clock_, options, part, on_news, gateway_ != nullptr ? &downlinks_ : nullptr));
     }
     sent_wanted_ = options.threads;
 }
@@ -162,10 +162,10 @@ LoadCounts Conductor::counts() {
 
 bool Conductor::over() {
     if (interrupted_ || input_ended_ || elapsed() >= options_.duration) return true;
-    if (heard(Fleet::News::deserted) == options_.threads) return true;
+    if (heard(LoadFleet::News::deserted) == options_.threads) return true;
     const bool only_items = gateway_ == nullptr && options_.items > 0 && options_.items_per_second == 0 &&
                             !options_.hold && !options_.storm && !options_.has_faults();
-    return only_items && heard(Fleet::News::sent) >= options_.threads;
+    return only_items && heard(LoadFleet::News::sent) >= options_.threads;
 }
 
 void Conductor::wait() {
@@ -184,11 +184,11 @@ void Conductor::hear_news() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto ignored = ::read(news_.get(), &count, sizeof count);
     if (!options_.hold) return;
-    if (!ready_told_ && heard(Fleet::News::settled) == options_.threads) {
+    if (!ready_told_ && heard(LoadFleet::News::settled) == options_.threads) {
         ready_told_ = true;
         if (watch_.ready) watch_.ready(counts());
     }
-    if (round_open_ && heard(Fleet::News::sent) >= sent_wanted_) {
+    if (round_open_ && heard(LoadFleet::News::sent) >= sent_wanted_) {
         round_open_ = false;
         if (watch_.sent) watch_.sent(counts());
     }
@@ -204,7 +204,7 @@ void Conductor::hear_input() {
     const bool line = std::find(text.begin(), text.begin() + got, '\n') != text.begin() + got;
     if (!line || round_open_ || !ready_told_) return;
     round_open_ = true;
-    sent_wanted_ = heard(Fleet::News::sent) + options_.threads;
+    sent_wanted_ = heard(LoadFleet::News::sent) + options_.threads;
     for (const auto& fleet : fleets_) fleet->send_items();
 }
 

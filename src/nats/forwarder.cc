@@ -17,7 +17,7 @@
 #include "nats/link_options.h"
 #include "nats/message.h"
 #include "nats/publish.h"
-#include "nats/spool_reader.h"
+#include "nats/spool_cursor.h"
 #include "nats/stream_setup.h"
 #include "nats/window.h"
 
@@ -84,7 +84,7 @@ private:
     const std::string spool_id_;
 
     // Of thread_.
-    SpoolReader reader_;
+    SpoolCursor reader_;
     PublishWindow window_;
     std::optional<MessageMaker> maker_;
     NatsLink::Lease lease_;
