@@ -49,6 +49,12 @@ class Stage:
             assert self.gateway.events.wait(lambda: record.items, 10), f"no item{self.gateway.tail()}"
         return sock, record
 
+    def unopened(self, name):
+        """Connected, and not open to the gateway before its header, handshake or token: `connected` comes with its end."""
+        sock = device.connect(self.gateway.ports[name], lab=self.lab)
+        self.sockets.append(sock)
+        return sock, time.monotonic(), lambda timeout=10: self.gateway.connected(device.name_of(sock), timeout=timeout)
+
     def downlink(self, record, **message):
         assert self.gateway.send(record.conn, message or {"do": "report"}) == 202
 
@@ -333,67 +339,44 @@ def bad_items_in_a_row(stage):
     return ended(stage, record, since, 5)
 
 
-def proxied(stage):
-    """Before its header: there is no `connected` yet."""
-    sock = device.connect(stage.gateway.ports["proxied"], lab=stage.lab)
-    stage.sockets.append(sock)
-    return sock, time.monotonic()
-
-
 def a_wrong_token(stage):
-    sock, record_of = stranger(stage)
-    since = time.monotonic()
+    sock, since, record_of = stage.unopened("tokens")
     sock.sendall(tokens.hello("device-17", "0" * 64) + device.item("10.0.0.6"))
     return ended(stage, record_of(), since, 5)
 
 
 def a_silent_stranger(stage):
     """It says its name, and not that it is it."""
-    sock, record_of = stranger(stage)
-    since = time.monotonic()
+    sock, since, record_of = stage.unopened("tokens")
     sock.sendall(tokens.hello("device-17", "0" * 64)[:-10])
     return ended(stage, record_of(15), since, 5)
 
 
-def stranger(stage):
-    """Its `connected` comes with its end."""
-    sock = device.connect(stage.gateway.ports["tokens"], lab=stage.lab)
-    stage.sockets.append(sock)
-    return sock, lambda timeout=10: stage.gateway.connected(device.name_of(sock), timeout=timeout)
-
-
 def no_proxy_header(stage):
-    sock, since = proxied(stage)
+    sock, since, record_of = stage.unopened("proxied")
     sock.sendall(device.item("10.0.0.5"))
-    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 5)
+    return ended(stage, record_of(), since, 5)
 
 
 def a_proxy_header_byte_by_byte(stage):
-    sock, since = proxied(stage)
+    sock, since, record_of = stage.unopened("proxied")
     for octet in b"PROXY TCP4 192.0.2.1 192.":
         if stage.gateway.events.wait(lambda: stage.gateway.events.by_peer.get(device.name_of(sock)), 0.25):
             break
         sock.sendall(bytes([octet]))
-    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 5)
-
-
-def tls(stage):
-    """Before its handshake: there is no `connected` yet."""
-    sock = device.connect(stage.gateway.ports["tls"], lab=stage.lab)
-    stage.sockets.append(sock)
-    return sock, time.monotonic()
+    return ended(stage, record_of(), since, 5)
 
 
 def plain_on_a_tls_port(stage):
-    sock, since = tls(stage)
+    sock, since, record_of = stage.unopened("tls")
     sock.sendall(device.item("10.0.0.5"))
-    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 5)
+    return ended(stage, record_of(), since, 5)
 
 
 def a_handshake_that_stops(stage):
-    sock, since = tls(stage)
+    sock, since, record_of = stage.unopened("tls")
     sock.sendall(bytes.fromhex("160301"))
-    return ended(stage, stage.gateway.connected(device.name_of(sock)), since, 7)
+    return ended(stage, record_of(), since, 7)
 
 
 # name: (function, reason)
