@@ -1,11 +1,14 @@
-# holdfast_module(name [HOT] [DEPENDS module...] [LIBRARIES target...])
+# holdfast_module(name [HOT] [SIMULATES] [DEPENDS module...] [LIBRARIES target...])
 # src/<name>/*.cc but *_test.cc becomes the static library holdfast_<name>; src/<name>/*_test.cc its test program.
 # HOT: an item's way goes through it. These are optimised together where HOLDFAST_LTO is on; their objects hold machine
 # code as well, so that a program may link them without.
+# SIMULATES: its tests compute hours or millions of things: a debug build optimises it, or it would not end in time.
 add_library(holdfast_flags INTERFACE)
 target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
 # GCC 12 warns about its own std::string at -O2 (GCC bug 105651).
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# Clang has it in -Wconversion; GCC, for C++, has not.
+target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>)
 # Only what public headers declare leaves libholdfast.so (include/holdfast/visibility.h).
 target_compile_options(holdfast_flags INTERFACE -fvisibility=hidden -fvisibility-inlines-hidden)
 target_include_directories(holdfast_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
@@ -17,8 +20,25 @@ if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
 endif()
 
+# One precompiled header for all modules, and one for all tests. What a file forgets to include the release build finds.
+if(HOLDFAST_PRECOMPILE)
+  set(standard_headers <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <filesystem> <fstream> <functional>
+                       <map> <memory> <mutex> <optional> <random> <set> <span> <string> <string_view> <thread> <unordered_map>
+                       <utility> <vector>)
+  file(WRITE ${PROJECT_BINARY_DIR}/precompiled.cc "int main() {}\n")
+  add_library(holdfast_precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled.cc)
+  target_link_libraries(holdfast_precompiled PRIVATE holdfast_flags)
+  target_precompile_headers(holdfast_precompiled PRIVATE ${standard_headers})
+  if(HOLDFAST_TESTS)
+    # A program, as the tests are: position-independent code is of another kind there.
+    add_executable(holdfast_precompiled_test ${PROJECT_BINARY_DIR}/precompiled.cc)
+    target_link_libraries(holdfast_precompiled_test PRIVATE holdfast_flags GTest::gtest GTest::gmock)
+    target_precompile_headers(holdfast_precompiled_test PRIVATE ${standard_headers} <gmock/gmock.h> <gtest/gtest.h>)
+  endif()
+endif()
+
 function(holdfast_module name)
-  cmake_parse_arguments(ARG "HOT" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "HOT;SIMULATES" "" "DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -27,13 +47,23 @@ function(holdfast_module name)
   add_library(holdfast_${name} STATIC ${sources})
   target_link_libraries(holdfast_${name} PUBLIC ${ARG_DEPENDS} ${ARG_LIBRARIES} Threads::Threads
                                          PRIVATE $<BUILD_INTERFACE:holdfast_flags>)
+  if(ARG_SIMULATES)
+    target_compile_options(holdfast_${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
+  elseif(HOLDFAST_PRECOMPILE)
+    target_precompile_headers(holdfast_${name} REUSE_FROM holdfast_precompiled)
+  endif()
   if(ARG_HOT AND HOLDFAST_LTO)
     target_compile_options(holdfast_${name} PRIVATE -flto=auto -ffat-lto-objects)
   endif()
   if(HOLDFAST_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE holdfast_${name} holdfast_flags GTest::gtest_main GTest::gmock)
+    if(ARG_SIMULATES)
+      target_compile_options(${name}_test PRIVATE $<$<CONFIG:Debug>:-O1>)
+    elseif(HOLDFAST_PRECOMPILE)
+      target_precompile_headers(${name}_test REUSE_FROM holdfast_precompiled_test)
+    endif()
     add_test(NAME ${name}_test COMMAND ${name}_test)
-    set_tests_properties(${name}_test PROPERTIES TIMEOUT 120)
+    set_tests_properties(${name}_test PROPERTIES TIMEOUT 300)
   endif()
 endfunction()
