@@ -12,7 +12,7 @@
 namespace holdfast {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 /// The end of the answer is the end of the connection: no length, no chunks.
 constexpr std::string_view head =
@@ -43,7 +43,7 @@ public:
             const auto message = feed.next(limits_.glance);
             if (message) {
                 open = send("event: " + std::string(to_string(message->kind)) + "\ndata: " + message->json + "\n\n");
-            } else if (Clock::now() - sent_ >= limits_.comment) {
+            } else if (Steady::now() - sent_ >= limits_.comment) {
                 open = send(": still here\n\n");
             }
         }
@@ -57,23 +57,23 @@ private:
     }
 
     [[nodiscard]] bool send(std::string_view bytes) {
-        const auto began = Clock::now();
+        const auto began = Steady::now();
         while (!bytes.empty() && !stopping_) {
             const Wire::Step step = wire_.write(bytes);
             bytes.remove_prefix(step.bytes);
             if (step.bytes > 0) continue;
-            if (step.wait_for == 0 || Clock::now() - began >= limits_.stalled) return false;
+            if (step.wait_for == 0 || Steady::now() - began >= limits_.stalled) return false;
             pollfd watched{wire_.socket(), step.wait_for, 0};
             ::poll(&watched, 1, static_cast<int>(limits_.glance.count()));
         }
-        sent_ = Clock::now();
+        sent_ = Steady::now();
         return bytes.empty();
     }
 
     Wire& wire_;
     const std::atomic<bool>& stopping_;
     const FeedLimits limits_;
-    Clock::time_point sent_;
+    Steady::time_point sent_;
 };
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace holdfast {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 /// A wait notices within this time that the server stops or that others have come to wait.
 constexpr std::chrono::milliseconds glance = 100ms;
@@ -29,8 +29,8 @@ RequestStream::RequestStream(Wire wire, Endpoint peer, const StreamLimits& limit
 RequestStream::Head RequestStream::wait_for_head() {
     answering_ = false;
     readable_ = 0;
-    if (begin_ == end_ && !fill(Clock::now(), limits_.idle)) return Head::none;
-    request_began_ = Clock::now();
+    if (begin_ == end_ && !fill(Steady::now(), limits_.idle)) return Head::none;
+    request_began_ = Steady::now();
     for (std::size_t looked = 0;;) {
         const std::string_view there(buffer_.data() + begin_, end_ - begin_);
         const std::size_t end = there.find(empty_line, looked);
@@ -47,7 +47,7 @@ RequestStream::Head RequestStream::wait_for_head() {
 
 void RequestStream::finish() {
     wire_.end_writing();
-    const Time began = Clock::now();
+    const Time began = Steady::now();
     for (std::size_t discarded = 0; discarded < most_discarded; discarded += end_) {
         begin_ = end_ = 0;
         if (!fill(began, crowd_.dense() ? glance : limits_.linger)) return;
@@ -66,7 +66,7 @@ ssize_t RequestStream::read(char* to, std::size_t size) {
 }
 
 ssize_t RequestStream::write(const char* from, std::size_t size) {
-    if (!answering_) answer_began_ = Clock::now();
+    if (!answering_) answer_began_ = Steady::now();
     answering_ = true;
     while (size > 0) {
         const Wire::Step step = wire_.write({from, size});
@@ -97,12 +97,12 @@ void RequestStream::get_local_ip_and_port(std::string& ip, int& port) const {
 
 bool RequestStream::in_time(Time since, std::chrono::milliseconds allowed) const {
     const auto limit = crowd_.dense() ? std::min(allowed, limits_.crowded) : allowed;
-    return !crowd_.stopping && Clock::now() < since + limit;
+    return !crowd_.stopping && Steady::now() < since + limit;
 }
 
 bool RequestStream::wait_for(short events, Time since, std::chrono::milliseconds allowed) const {
     while (in_time(since, allowed)) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(since + allowed - Clock::now());
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(since + allowed - Steady::now());
         pollfd watched{wire_.socket(), events, 0};
         const int ready = ::poll(&watched, 1, static_cast<int>(std::clamp(left, 0ms, glance).count()));
         if (ready > 0) return true;

@@ -213,6 +213,8 @@ private:
     void wake_for_write(Connection& connection);
     [[nodiscard]] ssize_t put(Connection& connection, std::string_view bytes);
     [[nodiscard]] ssize_t put_encrypted(Connection& connection, std::string_view bytes);
+    [[nodiscard]] std::string_view objection_to(const Connection& connection);
+    void end_uncertified(std::uint8_t number);
     void end_encryption(Connection& connection, const Death& death);
 
     // shard_limits.cc
@@ -229,6 +231,7 @@ private:
     void read_again_if_throttled(Token number);
     void shed_some();
     void shed_late_ones();
+    [[nodiscard]] std::size_t held_by(const Connection& connection);
 
     // shard_change.cc
     struct Leaving {

@@ -44,6 +44,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     begin_accepting(listeners_[number]);
     const bool some_stayed = listener_counters_[number]->connections.get() > 0;
     if (some_stayed && before.plan != fresh.policy.plan) change_plan_of(fresh.number, std::move(in_force));
+    if (some_stayed && before.tls != fresh.policy.tls) end_uncertified(fresh.number);
     choose_paces();
 }
 
@@ -70,6 +71,7 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
         static_cast<void>(set_backlog(listener.fd(), change.backlog));
     }
     listener.set_outdated_queue(listener.outdated_queue() || other_plan);
+    if (before.tls != policy.tls) end_uncertified(change.number);
     if (other_plan || before.write_stall != policy.write_stall) change_plan_of(change.number, std::move(in_force));
     choose_paces();
 }

@@ -79,10 +79,15 @@ void Shard::shed_late_ones() {
         const auto waited = time().tick.since(connection->unfinished->began);
         const auto deadline = policy_of(*connection).item_deadline;
         if (goal == 0 || waited <= deadline) return false;
-        goal -= std::min(goal, buffered(*connection));
+        goal -= std::min(goal, held_by(*connection));
         close(*connection, CloseReason::shed, "its item was not finished in time while memory for buffers was short");
         return true;
     });
+}
+
+/// Its buffers, and what TLS holds for it.
+std::size_t Shard::held_by(const Connection& connection) {
+    return buffered(connection) + (connection.encrypted ? tls_.of(connection.fd).memory() : 0);
 }
 
 /// Ends those that hold buffers: first who has not proved which device it is, then who has been idle longest. A part of
@@ -91,8 +96,9 @@ void Shard::shed_some() {
     std::vector<std::tuple<bool, Tick, std::size_t, Connection*>> holders;
     for (std::uint32_t slot = 1; slot <= registry_.highest_slot(); ++slot) {
         Connection* connection = registry_.in_slot(slot);
-        if (connection == nullptr || buffered(*connection) == 0) continue;
-        holders.emplace_back(!is_stranger(*connection), connection->last_item, buffered(*connection), connection);
+        const std::size_t bytes = connection == nullptr ? 0 : held_by(*connection);
+        if (bytes == 0) continue;
+        holders.emplace_back(!is_stranger(*connection), connection->last_item, bytes, connection);
     }
     std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) {
         return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));

@@ -12,6 +12,8 @@ namespace {
 // Handshakes are dear: 0.2 ms of a core with ECDSA, 1 ms with RSA 2048. So many steps and the turn goes on, so that
 // those who are in are served while a fleet comes back (docs/PERFORMANCE.md).
 constexpr int handshake_steps_a_turn = 4;
+// To look at a certificate anew is two signatures, some 0.2 ms: as few in a turn as handshakes.
+constexpr Shard::WalkPace certificate_walk{8, std::chrono::milliseconds(0)};
 constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connection
 
 }  // namespace
@@ -31,6 +33,7 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
         close(connection, CloseReason::out_of_memory, "no memory for a TLS session");
         return false;
     }
+    admission_.buffers().change(0, session->memory());
     tls_.put(connection.fd, std::move(session));
     connection.encrypted = true;
     return true;
@@ -58,7 +61,9 @@ void Shard::shake(Connection& connection) {
     preamble.queued = false;
     if (!preamble.shaking && !begin_handshake(connection, preamble)) return;
     TlsSession& session = tls_.of(connection.fd);
+    const std::size_t memory = session.memory();
     const TlsOutcome outcome = session.handshake();
+    admission_.buffers().change(memory, session.memory());
     switch (outcome.step) {
         case TlsStep::done:
             return finish_handshake(connection, session);
@@ -83,6 +88,9 @@ void Shard::finish_handshake(Connection& connection, const TlsSession& session) 
     counters.handshakes.decrement();
     (session.facts().resumed ? counters.handshakes_resumed : counters.handshakes_full).increment();
     counters.handshake.observe(std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - preamble.began));
+    if (const auto objection = objection_to(connection); !objection.empty()) {
+        return close(connection, CloseReason::tls_failed, objection);
+    }
     connection.under_watch = true;  // its last words to the device may be unacknowledged
     if (const std::string id = session.device_id(); !id.empty()) {
         handler_.on_certified(connection, registry_.number_of(connection), id);
@@ -165,9 +173,30 @@ ssize_t Shard::put_encrypted(Connection& connection, std::string_view bytes) {
     return static_cast<ssize_t>(taken);
 }
 
+/// Of the rules that its listener has got since its handshake began.
+std::string_view Shard::objection_to(const Connection& connection) {
+    const auto& rules = policy_of(connection).tls;
+    const TlsSession& session = tls_.of(connection.fd);
+    return rules == nullptr || session.follows(*rules) ? std::string_view() : session.objection_of(*rules);
+}
+
+/// An operator who revokes a certificate expects that its device goes. Those in their handshake are looked at when it
+/// is done.
+void Shard::end_uncertified(std::uint8_t number) {
+    if (policies_[number].tls == nullptr || !policies_[number].tls->asks()) return;
+    const auto visit = [this, number](Connection& connection) {
+        if (connection.listener != number || !connection.encrypted || is_opening(connection)) return;
+        const auto objection = objection_to(connection);
+        if (!objection.empty()) close(connection, CloseReason::kicked, objection);
+    };
+    walk(
+        visit, [] {}, certificate_walk);
+}
+
 void Shard::end_encryption(Connection& connection, const Death& death) {
     const ReasonKind kind = kind_of(death.reason);
     if (kind != ReasonKind::peer && kind != ReasonKind::network) tls_.of(connection.fd).farewell();
+    admission_.buffers().change(tls_.of(connection.fd).memory(), 0);
     tls_.end(connection.fd);
 }
 

@@ -5,6 +5,7 @@
 #include "server/durable_test_log.h"
 #include "server/in_process_test.h"
 #include "tls/made_certificates.h"
+#include "tls/tls_session.h"
 
 #include <openssl/ssl.h>
 
@@ -138,6 +139,65 @@ TEST_F(TlsServer, BadFilesStartNothingAndChangeNothing) {
     other.listeners[0].tls = {};
     EXPECT_THAT(gateway.apply(other).needs_restart, ElementsAre(HasSubstr("tls_certificate")));
     TlsDevice device(gateway.bound("devices"), ctx_.get());
+}
+
+TEST_F(TlsServer, AReloadEndsWhomItTurnsOutAndNobodyElse) {
+    TestGateway gateway(config_);
+    const MadeCertificate other = make_certificate({.common_names = {"d2"}, .issuer = &authority_});
+    TlsDevice revoked(gateway.bound("devices"), ctx_.get());
+    revoked.send("{\"ip\":\"revoked\"}\n");
+    SSL_CTX_use_certificate(ctx_.get(), other.certificate.get());
+    SSL_CTX_use_PrivateKey(ctx_.get(), other.key.get());
+    TlsDevice good(gateway.bound("devices"), ctx_.get());
+    good.send("{\"ip\":\"good\"}\n");
+    const SslCtxPtr bare(SSL_CTX_new(TLS_client_method()));
+    TlsDevice without(gateway.bound("devices"), bare.get());
+    without.send("{\"ip\":\"without\"}\n");
+    for (const char* key : {"revoked", "good", "without"}) EXPECT_EQ(gateway.events().listener_of(key), "devices");
+
+    ServerConfig next = config_;
+    next.listeners[0].tls.client_crl = folder_.crl("ca.crl", make_crl(authority_, {&device_}));
+    EXPECT_THAT(gateway.apply(next).applied, ElementsAre(HasSubstr("tls_client_crl"), HasSubstr("read anew")));
+    EXPECT_EQ(revoked.line(), "");
+    EXPECT_EQ(gateway.events().reason_of(revoked.local()), CloseReason::kicked);
+    EXPECT_EQ(gateway.server().closed({}).at(0).detail, "certificate revoked");
+    good.send("{\"ip\":\"good still\"}\n");
+    without.send("{\"ip\":\"without still\"}\n");
+    for (const char* key : {"good still", "without still"}) EXPECT_EQ(gateway.events().listener_of(key), "devices");
+
+    next.listeners[0].tls.client = TlsClient::required;
+    static_cast<void>(gateway.apply(next));
+    EXPECT_EQ(without.line(), "");
+    EXPECT_EQ(gateway.events().reason_of(without.local()), CloseReason::kicked);
+    good.send("{\"ip\":\"good at last\"}\n");
+    EXPECT_EQ(gateway.events().listener_of("good at last"), "devices");
+}
+
+TEST_F(TlsServer, WhatTlsHoldsCountsForTheBudget) {
+    config_.limits.buffer_budget = 2U << 20;
+    TestGateway gateway(config_);
+    const auto held = [&] { return gateway.server().status().buffer_bytes; };
+    const SslCtxPtr bare(SSL_CTX_new(TLS_client_method()));
+    auto plain = std::make_unique<TlsDevice>(gateway.bound("devices"), bare.get());
+    plain->send("{\"ip\":\"plain\"}\n");
+    EXPECT_EQ(gateway.events().listener_of("plain"), "devices");
+    EXPECT_EQ(held(), TlsSession::memory_open);
+    auto certified = std::make_unique<TlsDevice>(gateway.bound("devices"), ctx_.get());
+    certified->send("{\"ip\":\"certified\"}\n");
+    EXPECT_EQ(gateway.events().listener_of("certified"), "devices");
+    EXPECT_EQ(held(), TlsSession::memory_open + TlsSession::memory_certified);
+
+    // Idle sessions alone bring the stages on: nobody new, and then room again.
+    std::vector<std::unique_ptr<TlsDevice>> many;
+    while (gateway.server().status().buffer_stage < 2) {
+        many.push_back(std::make_unique<TlsDevice>(gateway.bound("devices"), bare.get()));
+        ASSERT_LT(many.size(), 200U);
+    }
+    many.clear();
+    certified.reset();
+    plain.reset();
+    EXPECT_TRUE(gateway.until([&] { return held() == 0; })) << held();
+    EXPECT_EQ(gateway.server().status().buffer_stage, 0U);
 }
 
 TEST_F(TlsServer, ACertifiedDeviceTakesItsNumbersAlong) {

@@ -22,6 +22,7 @@ using SslPtr = std::unique_ptr<SSL, FreeBy<SSL_free>>;
 using BioPtr = std::unique_ptr<BIO, FreeBy<BIO_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, FreeBy<EVP_PKEY_free>>;
 using CertificatePtr = std::unique_ptr<X509, FreeBy<X509_free>>;
+using StoreCtxPtr = std::unique_ptr<X509_STORE_CTX, FreeBy<X509_STORE_CTX_free>>;
 using CrlPtr = std::unique_ptr<X509_CRL, FreeBy<X509_CRL_free>>;
 
 }  // namespace holdfast

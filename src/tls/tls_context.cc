@@ -44,6 +44,32 @@ int judge_peer(int good, X509_STORE_CTX* store) {
     return 0;
 }
 
+/// OpenSSL makes or reads a ticket; TLS 1.3 gives a new one with every session.
+int use_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+                   int makes) {
+    TicketKeys& keys = *context_of(ssl)->tickets();
+    switch (makes == 1 ? keys.make(name, iv, cipher, mac) : keys.read(name, iv, cipher, mac)) {
+        case TicketKeys::Verdict::unknown:
+            return 0;
+        case TicketKeys::Verdict::good:
+            return makes != 1 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
+        case TicketKeys::Verdict::renew:
+            return 2;
+        case TicketKeys::Verdict::failed:
+            break;
+    }
+    return -1;
+}
+
+/// Of a chain that was good when its device came: a list that is due says no less of who is on it.
+int pass_over_old_lists(int good, X509_STORE_CTX* store) {
+    if (good != 1 && X509_STORE_CTX_get_error(store) == X509_V_ERR_CRL_HAS_EXPIRED) {
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
+    return good;
+}
+
 void set_rules(SSL_CTX* ctx) {
     HOLDFAST_CHECK(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1);
     HOLDFAST_CHECK(SSL_CTX_set_cipher_list(ctx, ciphers_of_tls_1_2) == 1);
@@ -108,14 +134,18 @@ std::string hash_of(std::string_view text) {
 /// Makes a TlsContext of a listener's files, one after another; the first fault ends it.
 class TlsLoader {
 public:
-    explicit TlsLoader(const TlsConfig& config)
+    TlsLoader(const TlsConfig& config, const Clock& clock)
         : config_(config),
-          made_(std::make_shared<TlsContext>(TlsContext::Private(), SslCtxPtr(SSL_CTX_new(TLS_server_method())))) {}
+          made_(std::make_shared<TlsContext>(TlsContext::Private(), SslCtxPtr(SSL_CTX_new(TLS_server_method())))) {
+        made_->tickets_ = std::make_unique<TicketKeys>(clock);
+    }
 
     TlsContext::Loaded run() {
         set_server_rules(ctx());
         SSL_CTX_set_app_data(ctx(), made_.get());
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx(), use_ticket_key);
         made_->serves_ = true;
+        made_->client_ = config_.client;
         made_->id_ = config_.id;
         if (auto fault = load_own()) return *fault;
         if (config_.client != TlsClient::off) {
@@ -278,7 +308,14 @@ void TlsLoader::ask_for_certificates() {
     SSL_CTX_set_verify(ctx(), SSL_VERIFY_PEER | required, judge_peer);
 }
 
-TlsContext::Loaded TlsContext::load(const TlsConfig& config) { return TlsLoader(config).run(); }
+TlsContext::Loaded TlsContext::load(const TlsConfig& config, const Clock& clock) {
+    return TlsLoader(config, clock).run();
+}
+
+TlsContext::Loaded TlsContext::load(const TlsConfig& config) {
+    static const SystemClock clock;
+    return load(config, clock);
+}
 
 CertifiedId TlsContext::judge(const X509& certificate) const {
     CertifiedId found = certified_id(certificate, id_);
@@ -286,6 +323,29 @@ CertifiedId TlsContext::judge(const X509& certificate) const {
         return {{}, "the certificate is good, but its id is not in ids_file"};
     }
     return found;
+}
+
+std::string_view TlsContext::objection_to(X509* certificate, STACK_OF(X509) * chain, std::string_view id) const {
+    if (!asks()) return {};
+    if (certificate == nullptr) {
+        return client_ == TlsClient::required ? "it has shown no certificate, and tls_client is \"required\" now" : "";
+    }
+    const StoreCtxPtr store(X509_STORE_CTX_new());
+    if (!store || X509_STORE_CTX_init(store.get(), SSL_CTX_get_cert_store(get()), certificate, chain) != 1) {
+        ERR_clear_error();
+        return "no memory to look at its certificate again";
+    }
+    X509_VERIFY_PARAM* rules = X509_STORE_CTX_get0_param(store.get());
+    X509_VERIFY_PARAM_set_auth_level(rules, SSL_CTX_get_security_level(get()));
+    X509_STORE_CTX_set_default(store.get(), "ssl_client");
+    X509_VERIFY_PARAM_set1(rules, SSL_CTX_get0_param(get()));
+    X509_STORE_CTX_set_verify_cb(store.get(), pass_over_old_lists);
+    const bool good = X509_verify_cert(store.get()) == 1;
+    ERR_clear_error();
+    if (!good) return X509_verify_cert_error_string(X509_STORE_CTX_get_error(store.get()));
+    const CertifiedId named = judge(*certificate);
+    if (named.id.empty()) return named.refusal;
+    return named.id == id ? std::string_view() : "its certificate says another id by the new tls_id";
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const TlsClientFiles& files) {

@@ -10,8 +10,10 @@
 #include <holdfast/events.h>
 #include <holdfast/result.h>
 
+#include "base/clock.h"
 #include "tls/device_certificate.h"
 #include "tls/openssl_ptr.h"
+#include "tls/ticket_keys.h"
 
 namespace holdfast {
 
@@ -28,16 +30,19 @@ struct TlsClientFiles {
     std::string key;
 };
 
-/// One listener's certificates, the rules of its handshakes, and the keys of its session tickets. Never changed: a
-/// reload takes another, and a session keeps the one that it began with. Shared by all reactors; any thread.
+/// One listener's certificates, the rules of its handshakes, and the keys of its session tickets, which change with
+/// time. All else never does: a reload takes another, and a session keeps the one that it began with. Shared by all
+/// reactors; any thread.
 class TlsContext {
     struct Private {};
 
 public:
     using Loaded = std::variant<std::shared_ptr<const TlsContext>, TlsFault>;
 
-    /// Reads and checks every file that `config` names; what is not loaded as a whole is not loaded.
+    /// Reads and checks every file that `config` names; what is not loaded as a whole is not loaded. Keys of tickets go
+    /// by the clock, which must outlive it.
     [[nodiscard]] static Loaded load(const TlsConfig& config);
+    [[nodiscard]] static Loaded load(const TlsConfig& config, const Clock& clock);
     [[nodiscard]] static Result<std::shared_ptr<const TlsContext>> for_client(const TlsClientFiles& files);
 
     explicit TlsContext(Private, SslCtxPtr ctx) : ctx_(std::move(ctx)) {}
@@ -46,9 +51,19 @@ public:
 
     [[nodiscard]] SSL_CTX* get() const noexcept { return ctx_.get(); }
     [[nodiscard]] bool serves() const noexcept { return serves_; }
+    /// Devices for certificates.
+    [[nodiscard]] bool asks() const noexcept { return client_ != TlsClient::off; }
 
     /// The id of a device's certificate whose chain is good, if it may come in.
     [[nodiscard]] CertifiedId judge(const X509& certificate) const;
+
+    /// Why these rules would not let in a device that has shown `certificate` (null: none) and `chain` under earlier
+    /// ones, and has `id` by that; static text, empty: they would. A revocation list that has not been renewed in time
+    /// turns away who comes, but nobody who is there and not on it.
+    [[nodiscard]] std::string_view objection_to(X509* certificate, STACK_OF(X509) * chain, std::string_view id) const;
+
+    /// Of the tickets it gives; nullptr: it is a client's.
+    [[nodiscard]] TicketKeys* tickets() const noexcept { return tickets_.get(); }
 
     /// What it was made of: equal where every file and every rule is.
     [[nodiscard]] const std::string& digest() const noexcept { return digest_; }
@@ -62,6 +77,8 @@ private:
 
     SslCtxPtr ctx_;
     bool serves_ = false;
+    std::unique_ptr<TicketKeys> tickets_;
+    TlsClient client_ = TlsClient::off;
     TlsId id_ = TlsId::cn;
     bool has_ids_ = false;
     IdList ids_;

@@ -48,6 +48,7 @@ TlsOutcome TlsSession::handshake() noexcept {
     ERR_clear_error();
     const int result = SSL_do_handshake(ssl_.get());
     if (result != 1) return judge(result);
+    memory_ = SSL_get0_peer_certificate(ssl_.get()) == nullptr ? memory_open : memory_certified;
     return SSL_session_reused(ssl_.get()) == 1 && context_->serves() ? check_resumed() : TlsOutcome{TlsStep::done};
 }
 
@@ -124,6 +125,10 @@ TlsFacts TlsSession::facts() const noexcept {
     return {.version = SSL_get_version(ssl_.get()),
             .cipher = SSL_get_cipher_name(ssl_.get()),
             .resumed = SSL_session_reused(ssl_.get()) == 1};
+}
+
+std::string_view TlsSession::objection_of(const TlsContext& rules) const {
+    return rules.objection_to(SSL_get0_peer_certificate(ssl_.get()), SSL_get_peer_cert_chain(ssl_.get()), device_id());
 }
 
 std::string TlsSession::device_id() const {

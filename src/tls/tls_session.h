@@ -57,6 +57,17 @@ public:
     [[nodiscard]] TlsFacts facts() const noexcept;
     /// Of the device's certificate, once the handshake is over; empty: it showed none.
     [[nodiscard]] std::string device_id() const;
+    /// Why `rules`, which are newer than its own, would not let it in now; static text, empty: they would. Resumed by a
+    /// ticket, it has its device's certificate, but no intermediate ones.
+    [[nodiscard]] std::string_view objection_of(const TlsContext& rules) const;
+    [[nodiscard]] bool follows(const TlsContext& rules) const noexcept { return context_.get() == &rules; }
+
+    /// About what it holds on the heap (docs/PERFORMANCE.md has the measurement).
+    [[nodiscard]] std::size_t memory() const noexcept { return memory_; }
+
+    static constexpr std::size_t memory_in_handshake = 48 * 1024;
+    static constexpr std::size_t memory_open = 14 * 1024;
+    static constexpr std::size_t memory_certified = 24 * 1024;  ///< with the device's certificate
 
 private:
     [[nodiscard]] TlsOutcome judge(int result) noexcept;
@@ -66,6 +77,7 @@ private:
     SslPtr ssl_;
     std::shared_ptr<const TlsContext> context_;  // the SSL's own points to it
     TlsOutcome read_end_;                        // done: reading has not come to its end yet
+    std::size_t memory_ = memory_in_handshake;
 };
 
 }  // namespace holdfast

@@ -42,7 +42,7 @@ protected:
         SSL_CTX_use_PrivateKey(client_ctx_.get(), certificate.key.get());
     }
     void load() {
-        const auto loaded = TlsContext::load(config_);
+        const auto loaded = TlsContext::load(config_, clock_);
         if (const auto* wrong = std::get_if<TlsFault>(&loaded)) FAIL() << wrong->message;
         context_ = std::get<std::shared_ptr<const TlsContext>>(loaded);
     }
@@ -85,6 +85,7 @@ protected:
     const MadeCertificate device_;
     SslCtxPtr client_ctx_;
     TlsConfig config_;
+    ManualClock clock_;
     std::shared_ptr<const TlsContext> context_;
     UniqueFd here_;
     UniqueFd there_;
@@ -303,6 +304,107 @@ TEST_F(TicketTest, ATicketEndsWithTheRulesThatItWasGivenUnder) {
     load();
     connect(ticket.get());
     EXPECT_THAT(shake_hands().detail, HasSubstr("not in ids_file"));
+}
+
+TEST_F(TicketTest, ATicketIsGoodForADayAndRenewedOnTheWay) {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
+        load();
+        const SessionPtr ticket = get_ticket();
+        clock_.advance(std::chrono::hours(13));
+        connect(ticket.get());
+        ASSERT_EQ(shake_hands().step, TlsStep::done);
+        EXPECT_TRUE(session_->facts().resumed) << version;
+        EXPECT_EQ(session_->write("x").bytes, 1U);
+        client_reads();
+        const SessionPtr renewed(SSL_get1_session(client_.get()));
+        SSL_shutdown(client_.get());
+        clock_.advance(std::chrono::hours(11));
+        connect(ticket.get());
+        ASSERT_EQ(shake_hands().step, TlsStep::done);
+        EXPECT_FALSE(session_->facts().resumed) << version;
+        connect(renewed.get());
+        ASSERT_EQ(shake_hands().step, TlsStep::done);
+        EXPECT_TRUE(session_->facts().resumed) << version;
+    }
+}
+
+/// What a reload's rules say of a session that is open.
+class ObjectionTest : public TicketTest {
+protected:
+    ObjectionTest() {
+        ask_devices();
+        config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}));
+        show(device_);
+    }
+    std::string objection() {
+        load();
+        EXPECT_FALSE(session_->follows(*context_));
+        return std::string(session_->objection_of(*context_));
+    }
+};
+
+TEST_F(ObjectionTest, RulesThatLetItInSayNothing) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    EXPECT_TRUE(session_->follows(*context_));
+    EXPECT_EQ(objection(), "");
+    config_.ids_file = folder_.text("ids", "device-1\n");
+    EXPECT_EQ(objection(), "");
+    ask_devices(TlsClient::off);
+    EXPECT_EQ(objection(), "");
+}
+
+TEST_F(ObjectionTest, EveryRuleIsLookedAt) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    const TlsConfig before = config_;
+    config_.client_crl = folder_.crl("revoked.crl", make_crl(authority_, {&device_}));
+    EXPECT_EQ(objection(), "certificate revoked");
+    config_.client_crl = folder_.crl("revoked.crl", make_crl(authority_, {&device_}, -1));
+    EXPECT_EQ(objection(), "certificate revoked");
+    config_ = before;
+    config_.ids_file = folder_.text("ids", "device-2\n");
+    EXPECT_THAT(objection(), HasSubstr("not in ids_file"));
+    config_ = before;
+    config_.id = TlsId::san_dns;
+    EXPECT_THAT(objection(), HasSubstr("no name of the kind"));
+    config_ = before;
+    const MadeCertificate other = make_certificate({.common_names = {"other"}, .authority = true});
+    config_.client_ca = folder_.certificates("other.crt", {&other});
+    config_.client_crl = {};
+    EXPECT_THAT(objection(), HasSubstr("issuer"));
+}
+
+/// It was forgotten: a reload for another reason must not end the whole fleet.
+TEST_F(ObjectionTest, AListThatIsDueTurnsNobodyOutWhoIsNotOnIt) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -1));
+    EXPECT_EQ(objection(), "");
+}
+
+TEST_F(ObjectionTest, WithoutACertificateOnlyTheOptionalMayStay) {
+    ask_devices(TlsClient::optional);
+    SSL_CTX_free(client_ctx_.release());
+    client_ctx_.reset(SSL_CTX_new(TLS_client_method()));
+    ASSERT_EQ(meet().step, TlsStep::done);
+    EXPECT_EQ(objection(), "");
+    ask_devices(TlsClient::required);
+    EXPECT_THAT(objection(), HasSubstr("no certificate"));
+}
+
+TEST_F(ObjectionTest, AResumedSessionHasItsCertificateStill) {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
+        const SessionPtr ticket = get_ticket();
+        connect(ticket.get());
+        ASSERT_EQ(shake_hands().step, TlsStep::done);
+        ASSERT_TRUE(session_->facts().resumed);
+        config_.ids_file = folder_.text("ids", "device-1\n");
+        EXPECT_EQ(objection(), "");
+        config_.ids_file = folder_.text("ids", "device-2\n");
+        EXPECT_THAT(objection(), HasSubstr("not in ids_file"));
+        config_.ids_file = {};
+        load();
+    }
 }
 
 TEST_F(TicketTest, EarlyDataIsNotTaken) {

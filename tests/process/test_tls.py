@@ -177,7 +177,7 @@ def test_the_certificate_says_who_it_is(pki, tmp_path):
         assert not [record for record in gateway.events.by_peer.values() if record.id == "device-2"]
 
 
-def test_a_reload_takes_new_files_and_drops_nobody(pki, tmp_path):
+def test_a_reload_takes_new_files_and_drops_nobody_but_the_revoked(pki, tmp_path):
     certificate, key = tmp_path / "now.crt", tmp_path / "now.key"
 
     def install(pair):
@@ -189,7 +189,8 @@ def test_a_reload_takes_new_files_and_drops_nobody(pki, tmp_path):
     config = listener(tls_certificate=str(certificate), tls_key=str(key), tls_client="optional",
                       tls_client_ca=str(pki.certificate), tls_client_crl=str(pki.crl))
     other = pki.sign("renewed", alternative="IP:127.0.0.1")
-    with Gateway(config=config) as gateway, connect(gateway, client(pki, "device-2")) as living:
+    with Gateway(config=config) as gateway, connect(gateway, client(pki, "device-2")) as revoked, \
+            connect(gateway, client(pki, "device-1")) as living:
         before = living.getpeercert()["subject"]
         install(other)
         pki.revoke(pki.devices["device-2"][0])
@@ -198,6 +199,8 @@ def test_a_reload_takes_new_files_and_drops_nobody(pki, tmp_path):
         with connect(gateway, client(pki)) as fresh:
             assert fresh.getpeercert()["subject"] != before
         assert refused_with(gateway, client(pki, "device-2"))["detail"] == "certificate revoked"
+        closed = closed_of(gateway, name_of(revoked))
+        assert (closed["reason"], closed["detail"], closed["id"]) == ("kicked", "certificate revoked", "device-2")
         living.sendall(item("still-here"))
         record = gateway.connected(name_of(living))
         assert gateway.events.wait(lambda: len(record.items) == 1, 20)
