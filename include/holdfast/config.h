@@ -93,7 +93,7 @@ struct LimitsConfig {
     std::size_t max_connections_per_peer = 0;    ///< of one IPv4 address, or IPv6 /64; 0: no limit
     std::size_t max_connections_per_prefix = 0;  ///< of one IPv4 /24, or IPv6 /48; 0: no limit
     std::size_t accept_rate = 0;                 ///< connections a second; more wait; 0: no limit
-    std::size_t buffer_budget = std::size_t{256} << 20;  ///< bytes of all unfinished items and downlink queues; 0: none
+    std::size_t buffer_budget = std::size_t{512} << 20;  ///< bytes of unfinished items, downlink queues, TLS; 0: none
     std::size_t items_per_second = 0;                    ///< of one connection; what is beyond waits; 0: no limit
     std::size_t bytes_per_second = 0;                    ///< the same
     std::size_t max_handshakes = 1'024;  ///< of TLS, at once; more connections are turned away; 0: no limit

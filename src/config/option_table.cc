@@ -251,13 +251,13 @@ const auto rows_before_the_sink = std::to_array<Option>({
      .name = "buffer_budget",
      .type = OptionType::size,
      .place = [](Target t) -> std::size_t& { return t.daemon.server.limits.buffer_budget; },
-     .default_text = "256MiB",
+     .default_text = "512MiB",
      .least = buffer_budget.least,
      .most = buffer_budget.most,
      .zero = "no limit",
-     .help = "unfinished items and downlink queues of all connections; near it the largest are not read, then nobody "
-             "new comes in, then holders end as shed, those first that have not proved who they are, then the longest "
-             "idle; 0: no limit"},
+     .help = "unfinished items, downlink queues and TLS sessions (14 KiB each, 24 with the device's certificate, 48 in "
+             "the handshake) of all connections; near it the largest are not read, then nobody new comes in, then "
+             "holders end as shed, those first that have not proved who they are, then the longest idle; 0: no limit"},
     {.section = Section::limits,
      .name = "items_per_second",
      .type = OptionType::count,
