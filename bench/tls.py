@@ -109,6 +109,33 @@ def memory(config, count, contexts):
         return each
 
 
+def memory_in_handshake(config, contexts, count):
+    """Bytes for a connection whose ClientHello has been answered, and that says nothing more."""
+    with Gateway("--sink", "none", config=config) as gateway:
+        def begin():
+            sock = socket.create_connection(gateway.address, timeout=30)
+            received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = next(contexts).wrap_bio(received, sent, server_hostname="127.0.0.1")
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                sock.sendall(sent.read())
+            return sock
+
+        def under_way(number):
+            gateway.wait_status(lambda s: s["listeners"][0]["tls"]["handshakes"] == number)
+
+        held = [begin() for _ in range(20)]
+        under_way(20)
+        before = anonymous_kib(gateway)
+        held += [begin() for _ in range(count)]
+        under_way(20 + count)
+        each = 1024 * (anonymous_kib(gateway) - before) / count
+        for sock in held:
+            sock.close()
+        return each
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--handshakes", type=int, default=500)
@@ -144,6 +171,9 @@ def main():
                 ("TLS 1.3, device's certificate", configs["mutual"], len(devices) - 20,
                  (client(ca, VERSIONS["TLS 1.3"], each) for each in devices))):
             print(f"{name:<40}{memory(config, count, contexts):>10.0f}", flush=True)
+        for name, version in VERSIONS.items():
+            bytes_each = memory_in_handshake(ec, itertools.repeat(client(ca, version)), 400)
+            print(f"{name + ', in the handshake':<40}{bytes_each:>10.0f}", flush=True)
 
 
 if __name__ == "__main__":
