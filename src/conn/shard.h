@@ -206,6 +206,7 @@ private:
     [[nodiscard]] bool begin_handshake(Connection& connection, Preamble& preamble);
     void shake_later(Connection& connection, Preamble& preamble);
     void step_handshakes();
+    [[nodiscard]] bool waited_too_long(const Connection& connection);
     void shake(Connection& connection);
     void finish_handshake(Connection& connection, const TlsSession& session);
     void read_encrypted(Connection& connection, ReadUntil until);
@@ -329,7 +330,8 @@ private:
     Preambles preambles_;
     bool watches_preambles_ = false;
     TlsSessions tls_;
-    std::deque<Token> handshakes_;  // that have a step to make
+    std::deque<Token> handshakes_;  // begun, and with a step to make
+    std::deque<Token> hellos_;      // to begin one
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::vector<std::function<void()>> after_turn_;
