@@ -154,9 +154,6 @@ class Scene:
             return self.gateway.status()["items"] - sum(row["items"] for row in listed)
         return until(lambda: abs(of_strangers() - expected) <= DEVICES)
 
-    def refused(self, limit):
-        return self.gateway.status()["refused"][limit]
-
 
 def _end(process):
     if process.poll() is None:
