@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""What the fuzzers' inputs reach: lines of the code that each is for, by clang's source-based coverage.
+
+    tests/fuzz/coverage.py [FOUND]
+
+Builds the fuzzers in build/coverage, runs each once over its seeds (tests/fuzz/corpus) and over what was found before
+(FOUND/<target>, build/fuzz/fuzz unless told), and prints a table. Needs llvm-profdata and llvm-cov (Debian: llvm)."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build/coverage"
+# The code that stands between a target's input and the rest.
+REACHES = {
+    "fuzz_framing_ndjson": ["codec/framing.cc", "codec/block_masks.h"],
+    "fuzz_framing_json": ["codec/framing.cc", "codec/json_scan.cc"],
+    "fuzz_framing_length": ["codec/framing.cc"],
+    "fuzz_item": ["codec/item.cc", "codec/one_line.cc", "codec/number_grammar.cc", "codec/words.cc"],
+    "fuzz_batch": ["codec/line_batch.cc", "codec/item.cc"],
+    "fuzz_proxy": ["tcp/proxy_header.cc"],
+    "fuzz_hello": ["server/pipeline.cc", "server/pipeline_devices.cc", "server/devices.cc", "tokens/token_set.cc"],
+    "fuzz_admin": ["admin/request_head.cc", "admin/request_gate.cc", "admin/request_target.cc", "admin/request_stream.cc",
+                   "admin/query.cc", "admin/drain_order.cc", "admin/downlink_message.cc"],
+    "fuzz_config": ["config/load.cc", "config/read_toml.cc", "config/checks.cc", "config/option.cc", "config/option_rows.cc"],
+    "fuzz_spool": ["spool/control.cc", "spool/database.cc", "spool/directory.cc", "spool/row.cc", "spool/segment_book.cc",
+                   "spool/segment_file.cc", "spool/segment_reader.cc", "spool/session_book.cc", "spool/spool.cc"],
+}
+
+
+def build():
+    subprocess.run(["cmake", "--preset", "fuzz", "-B", BUILD, "-DHOLDFAST_SANITIZE=",
+                    "-DCMAKE_CXX_FLAGS=-fprofile-instr-generate -fcoverage-mapping"],
+                   cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", BUILD, "--target", "fuzzers", "--", "--quiet"], cwd=ROOT, check=True)
+
+
+def lines_reached(target, found):
+    """Of the target's code: (lines reached, lines that there are)."""
+    program = BUILD / "tests/fuzz" / target
+    raw, merged = BUILD / f"{target}.profraw", BUILD / f"{target}.profdata"
+    inputs = [path for path in (ROOT / "tests/fuzz/corpus" / target, found / target) if path.is_dir()]
+    run = subprocess.run([program, "-runs=0", *inputs], env={"LLVM_PROFILE_FILE": str(raw)}, capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"{target} failed on an input that it has:\n{run.stderr[-4000:]}")
+    subprocess.run(["llvm-profdata", "merge", "-sparse", raw, "-o", merged], check=True)
+    sources = [ROOT / "src" / name for name in REACHES[target]]
+    said = subprocess.run(["llvm-cov", "export", "-summary-only", f"-instr-profile={merged}", program, *sources],
+                          check=True, capture_output=True, text=True)
+    totals = json.loads(said.stdout)["data"][0]["totals"]["lines"]
+    return totals["covered"], totals["count"]
+
+
+def main():
+    found = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build/fuzz/fuzz"
+    missing = [name for names in REACHES.values() for name in names if not (ROOT / "src" / name).exists()]
+    if missing:
+        sys.exit(f"src/{missing[0]} is not there: correct REACHES in tests/fuzz/coverage.py")
+    build()
+    print("| target | inputs | lines reached | of |\n|---|---|---|---|")
+    for target, names in REACHES.items():
+        inputs = sum(1 for folder in (ROOT / "tests/fuzz/corpus" / target, found / target) if folder.is_dir()
+                     for _ in folder.iterdir())
+        reached, lines = lines_reached(target, found)
+        print(f"| `{target}` | {inputs:,} | {reached:,} of {lines:,} ({100 * reached / lines:.0f} %) | "
+              f"`{'`, `'.join(names)}` |")
+
+
+if __name__ == "__main__":
+    main()
