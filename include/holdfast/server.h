@@ -205,8 +205,9 @@ struct ServerStatus {
     std::size_t buffer_bytes = 0;   ///< that connections hold: unfinished items, downlink queues
     std::size_t buffer_budget = 0;  ///< 0: no limit
     unsigned buffer_stage = 0;  ///< what is done about it: 0 nothing, 1 the largest are not read, 2 nobody new, 3 shed
-    bool reading_paused = false;  ///< a handler is not ready: devices wait
-    bool draining = false;        ///< it stops
+    std::uint64_t memory_exhausted = 0;  ///< times that the system gave no more memory, and the budget was lowered
+    bool reading_paused = false;         ///< a handler is not ready: devices wait
+    bool draining = false;               ///< it stops
     bool out_of_service = false;  ///< all of it was drained, and that was not cancelled: balancers look elsewhere
     std::optional<DrainStatus> drain = {};  ///< the latest, if there was one
     std::uint64_t probes_alive = 0;         ///< connections asked and found alive, without or with a probe
@@ -241,6 +242,9 @@ public:
     void stop_now();
 
     [[nodiscard]] ServerStatus status() const;
+    /// For a new-handler, or whoever else learns that the system gives no more memory: the buffer budget becomes what
+    /// is held now, so that connections are shed, until apply() sets another. Neither allocates nor waits.
+    void memory_exhausted() noexcept;
     /// For how long the reactor that has been silent longest has owed the answer to an earlier call of this; those
     /// that owe none are asked anew. Never waits: call it about once a second to feed a watchdog.
     [[nodiscard]] std::chrono::milliseconds silence() const;

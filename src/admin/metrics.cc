@@ -263,6 +263,10 @@ void add_pauses(Families& out, const ServerStatus& status) {
                          MetricType::Gauge)
                       .add(std::uint64_t{status.buffer_stage})
                       .take());
+    out.push_back(Family("memory_exhausted_total",
+                         "Times that the system gave no more memory, and the budget was lowered.", MetricType::Counter)
+                      .add(status.memory_exhausted)
+                      .take());
     out.push_back(per_listener(status, "accept_delays_total", "Times that accept_rate made the backlog wait.",
                                MetricType::Counter, [](const ListenerStatus& l) { return l.accept_delays; }));
     out.push_back(Family("reading_paused", "1 while the sink takes no more and devices wait.", MetricType::Gauge)

@@ -157,7 +157,8 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_build_info", "gauge"},
                                                       {"holdfast_buffer_bytes", "gauge"},
                                                       {"holdfast_buffer_budget_bytes", "gauge"},
-                                                      {"holdfast_buffer_stage", "gauge"}};
+                                                      {"holdfast_buffer_stage", "gauge"},
+                                                      {"holdfast_memory_exhausted_total", "counter"}};
     EXPECT_EQ(seen.types, expected);
 }
 

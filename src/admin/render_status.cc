@@ -150,6 +150,7 @@ std::string render_status(const ServerStatus& status, const SinkStatus* sink, in
         .field("bytes", status.buffer_bytes)
         .field("budget", status.buffer_budget)
         .field("stage", status.buffer_stage)
+        .field("exhausted", status.memory_exhausted)
         .end_object();
     if (watch != nullptr) write_watch(json, *watch);
     write_sink(json, sink);

@@ -33,12 +33,16 @@
 #include "app/verb.h"
 #include "base/clock.h"
 #include "base/human.h"
+#include "base/memory_reserve.h"
 #include "base/units.h"
 #include "config/secrets.h"
 
 namespace holdfast {
 
 namespace {
+
+/// What is left to the gateway while it sheds connections.
+constexpr std::size_t memory_reserve = std::size_t{16} << 20;
 
 /// As many descriptors as this user may have: each connection is one.
 void raise_descriptor_limit() {
@@ -53,7 +57,10 @@ class Daemon {
 public:
     Daemon(const DaemonConfig& config, const ServeOptions& options)
         : config_(config), options_(options), log_(config.log) {}
-    ~Daemon() { fleet_.stop(std::chrono::milliseconds(0)); }  // where not all could be started
+    ~Daemon() {
+        server_short_of_memory_ = nullptr;
+        fleet_.stop(std::chrono::milliseconds(0));  // where not all could be started
+    }
 
     int run();
 
@@ -61,6 +68,7 @@ private:
     [[nodiscard]] std::optional<Error> start();
     [[nodiscard]] std::optional<Error> restrict_itself();
     [[nodiscard]] std::optional<Error> start_server();
+    void mind_memory();
     void start_fleet();
     [[nodiscard]] AskElsewhere elsewhere();
     [[nodiscard]] std::optional<Error> start_admin();
@@ -75,6 +83,7 @@ private:
     [[nodiscard]] int stop();
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
     [[nodiscard]] SinkHealth sink_health() const;
+    void memory_ran_out() noexcept;
     void lose_sink(const std::string& error);
     [[nodiscard]] bool in_fleet() const { return sink_.nats() != nullptr && config_.fleet.enabled; }
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
@@ -87,6 +96,9 @@ private:
     Signals signals_;  // before any thread
     Log log_;
     std::atomic<bool> sink_lost_{false};
+    std::atomic<Server*> server_short_of_memory_{nullptr};  // who is told, while there is one
+    MemoryReserve reserve_{memory_reserve, [this] { memory_ran_out(); }};
+    std::uint64_t told_exhausted_ = 0;
     EventHub hub_;  // outlives those who publish and those who follow
     Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); }};
     FleetPart fleet_{log_};  // outlives the handlers that tell it of devices
@@ -127,6 +139,7 @@ std::optional<Error> Daemon::start_server() {
     auto server = Server::start(server_config(config_), [this](unsigned) { return make_handler(); });
     if (!server) return server.error();
     server_ = std::move(server).value();
+    server_short_of_memory_ = server_.get();
     control_ = std::make_unique<ServerControl>(*server_);
     watch_ = std::make_unique<PopulationWatch>(
         *server_, config_.alarm, [this] { return sink_health(); }, log_, hub_);
@@ -241,10 +254,29 @@ void Daemon::start_supervision() {
     if (!manager_.ready(status_line())) log_.error("the service manager could not be told that the gateway is ready");
 }
 
+/// On the thread that got none.
+void Daemon::memory_ran_out() noexcept {
+    if (Server* server = server_short_of_memory_) server->memory_exhausted();
+    signals_.wake();
+}
+
+void Daemon::mind_memory() {
+    static_cast<void>(reserve_.refill());
+    const std::uint64_t exhausted = reserve_.times_used();
+    if (std::exchange(told_exhausted_, exhausted) == exhausted) return;
+    log_.error(
+        "the system gave no more memory: what connections hold in buffers is the budget until the next reload; raise "
+        "the "
+        "process's limits (LimitDATA=, LimitAS=, vm.overcommit_memory), or lower limits.buffer_budget and "
+        "max_connections",
+        {{"buffer_budget", human_bytes(server_->status().buffer_budget)}});
+}
+
 /// What is due on the main thread whenever it wakes.
 void Daemon::watch_over() {
     log_.tick();
     supervision_->look();
+    mind_memory();
 }
 
 SinkHealth Daemon::sink_health() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +22,15 @@ public:
     void set_limit(std::size_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }  ///< 0: none
     [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+    /// The system gives no more memory: what is held now is the budget until another is set, so that some is shed.
+    /// Neither allocates nor waits.
+    void exhausted() noexcept {
+        exhausted_.fetch_add(1, std::memory_order_relaxed);
+        const std::size_t held = std::max(used(), least_budget);
+        if (limit() == 0 || held < limit()) set_limit(held);
+    }
+    [[nodiscard]] std::uint64_t times_exhausted() const noexcept { return exhausted_.load(std::memory_order_relaxed); }
 
     void change(std::size_t before, std::size_t after) noexcept {
         if (before != after) used_.fetch_add(after - before, std::memory_order_relaxed);
@@ -45,6 +55,9 @@ public:
     }
 
 private:
+    static constexpr std::size_t least_budget = std::size_t{1} << 20;
+
+    std::atomic<std::uint64_t> exhausted_{0};
     std::atomic<std::size_t> limit_{0};
     std::atomic<std::size_t> used_{0};
 };

@@ -83,6 +83,7 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
     const auto rest = window.subspan(taken.consumed);
     const bool same_item = taken.consumed == 0 && connection.unfinished;
     if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
+        admission_.buffers().exhausted();
         close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
         return false;
     }

@@ -191,6 +191,7 @@ ServerStatus Server::Impl::status() const {
     status.buffer_bytes = admission_.buffers().used();
     status.buffer_budget = admission_.buffers().limit();
     status.buffer_stage = static_cast<unsigned>(admission_.buffers().stage());
+    status.memory_exhausted = admission_.buffers().times_exhausted();
     status.draining = draining_.load(std::memory_order_relaxed);
     for (const auto& worker : workers_) {
         const ShardCounters& counters = worker->shard().counters();
@@ -264,6 +265,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
 
 void Server::drain() { impl_->drain_until(impl_->clock_.steady() + impl_->running_.get()->config.drain_time); }
 void Server::stop_now() { impl_->drain_until(SteadyTime{}); }
+void Server::memory_exhausted() noexcept { impl_->admission_.buffers().exhausted(); }
 void Server::wait() { impl_->wait(); }
 
 ServerStatus Server::status() const { return impl_->status(); }

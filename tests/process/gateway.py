@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -284,6 +285,12 @@ class Gateway:
     def resident_kib(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
+
+    def allow_memory(self, beyond_now):
+        """RLIMIT_DATA: so many bytes more than it has mapped now."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        limit = (int(re.search(r"VmData:\s+(\d+)", text)[1]) << 10) + beyond_now
+        resource.prlimit(self.process.pid, resource.RLIMIT_DATA, (limit, limit))
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()

@@ -418,6 +418,32 @@ def test_descriptors_that_run_out():
         assert status["refused"]["descriptors"] >= 1 and not status["listeners"][0]["accept_paused"]
 
 
+# Memory
+
+
+def test_memory_that_the_system_does_not_give():
+    """Without a budget, and less than the half items need: the gateway sheds on its reserve, and nobody else notices."""
+    if SANITIZED:
+        pytest.skip("a sanitizer's own memory is what the limit would meet")
+    count, half = size(8_000, 800), b'{"ip":"10.0.0.66","more":"' + b"x" * 60_000
+    with Scene("memory exhausted", config("[limits]\nbuffer_budget = 0\n")) as scene, Crowd(scene.gateway) as crowd:
+        scene.gateway.allow_memory(beyond_now=24 << 20)
+        with scene.attack(count, lasts=2):
+            for _ in range(count):
+                sock = crowd.connect()
+                if sock:
+                    with contextlib.suppress(BlockingIOError, ConnectionError):
+                        sock.send(half)
+            assert until(lambda: scene.gateway.log_lines("the system gave no more memory")), scene.gateway.tail()
+        status = scene.gateway.status()
+        for sock in crowd.socks:
+            sock.close()
+        scene.gateway.wait_status(lambda status: status["connections"] == DEVICES)
+        print(f"{status['buffers']}; {status['closed']['shed']} were shed, {status['refused']['buffer_budget']} turned away")
+        assert status["buffers"]["exhausted"] > 0 and status["closed"]["shed"] > 0
+        assert 0 < status["buffers"]["budget"] < count * len(half)
+
+
 # Time
 
 
