@@ -39,6 +39,8 @@ public:
     }
     bool close(ConnectionId id) override { return act(), gateway_.close(id); }
     std::size_t close_all(const Prefix& peer) override { return act(), gateway_.close_all(peer); }
+    Result<DrainStatus> drain(const DrainOrder& order) override { return act(), gateway_.drain(order); }
+    std::optional<DrainStatus> cancel_drain() override { return act(), gateway_.cancel_drain(); }
     SendOutcome send(ConnectionId id, std::string_view json) override { return act(), gateway_.send(id, json); }
     Delivery deliver(ConnectionId id, std::string_view json, std::chrono::milliseconds patience) override {
         return act(), gateway_.deliver(id, json, patience);
