@@ -14,7 +14,8 @@ constexpr std::size_t longest_url = 2'000;
 constexpr std::size_t longest_name = 253;  // RFC 1035, 2.3.4
 
 Error wrong(std::string_view text, std::string_view what) {
-    return Error{in_quotes(text) + " " + std::string(what) + "; write e.g. http://127.0.0.1:9000/alarms"};
+    return Error{in_quotes(without_secrets_of_http(text)) + " " + std::string(what) +
+                 "; write e.g. http://127.0.0.1:9000/alarms"};
 }
 
 bool is_name_character(char c) {
@@ -79,6 +80,18 @@ Result<HttpUrl> parse_http_url(std::string_view text) {
     }
     url.host = host;
     return url;
+}
+
+std::string without_secrets_of_http(std::string_view text) {
+    std::string_view rest = text;
+    bool tls = false;
+    if (text.empty() || !take_scheme(rest, tls)) return text.empty() ? "" : "***";
+    // A name and password may hold anything, "/" too.
+    if (rest.find('@') != std::string_view::npos) return std::string(text.substr(0, text.size() - rest.size())) + "***";
+    const std::size_t end = std::min(rest.find_first_of("/?#\\ "), rest.size());
+    const std::string_view shown = text.substr(0, text.size() - rest.size() + end);
+    const std::string_view secret = rest.substr(end);
+    return std::string(shown) + (secret.empty() || secret == "/" ? std::string(secret) : "/***");
 }
 
 std::optional<std::string> check_webhook_url(std::string_view text) {

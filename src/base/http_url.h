@@ -23,6 +23,9 @@ struct HttpUrl {
 /// Names are not looked up. An error says what is wrong with the text and how to write it. Pure.
 [[nodiscard]] Result<HttpUrl> parse_http_url(std::string_view text);
 
+/// As it may be printed, whether or not it is a URL: without name, password, path and query. Pure.
+[[nodiscard]] std::string without_secrets_of_http(std::string_view text);
+
 /// What is wrong with the URL of a webhook; nothing if it is empty (no webhook) or can be used. Pure.
 [[nodiscard]] std::optional<std::string> check_webhook_url(std::string_view text);
 

@@ -9,6 +9,7 @@ namespace holdfast {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::Optional;
 
 TEST(HttpUrl, IsTakenApart) {
@@ -30,11 +31,19 @@ TEST(HttpUrl, IsTakenApart) {
     EXPECT_EQ(parse_http_url("https://ops/secret").value().authority(), "ops:443");
 }
 
+TEST(HttpUrl, IsShownWithoutItsSecrets) {
+    EXPECT_EQ(without_secrets_of_http("https://hooks.example/services/T0/B1"), "https://hooks.example/***");
+    EXPECT_EQ(without_secrets_of_http("http://127.0.0.1:9000?token=x"), "http://127.0.0.1:9000/***");
+    EXPECT_EQ(without_secrets_of_http("http://[::1]:81/"), "http://[::1]:81/");
+    EXPECT_EQ(without_secrets_of_http("http://u:p@ops/x"), "http://***");
+    EXPECT_EQ(without_secrets_of_http(""), "");
+}
+
 TEST(HttpUrl, SaysWhatIsWrong) {
     EXPECT_EQ(check_webhook_url(""), std::nullopt);
     EXPECT_EQ(check_webhook_url("https://ops/x"), std::nullopt);
     EXPECT_EQ(check_webhook_url("ftp://x"),
-              "\"ftp://x\" does not start with http:// or https://; write e.g. http://127.0.0.1:9000/alarms");
+              "\"***\" does not start with http:// or https://; write e.g. http://127.0.0.1:9000/alarms");
     for (const char* text : {"ops:9000", "http:/ops", "HTTP://ops", "//ops"}) {
         EXPECT_THAT(check_webhook_url(text), Optional(HasSubstr("does not start with"))) << text;
     }
@@ -49,6 +58,11 @@ TEST(HttpUrl, SaysWhatIsWrong) {
     }
     for (const char* text : {"http://ops/a b", "http://ops/\r\nX: y", "http://ops/#x", "http://ops/\x80"}) {
         EXPECT_THAT(check_webhook_url(text), Optional(HasSubstr("holds a character"))) << text;
+    }
+    for (const char* text :
+         {"ftp://ops/MARK", "http://ops:0/MARK", "http://a,b/MARK", "http://ops/MARK#x", "http://u:MARK@ops/",
+          "http://u:a/MARK@ops", "http://[::g]/MARK", "http://ops?x=MARK y", "MARK", "http://ops\\MARK"}) {
+        EXPECT_THAT(check_webhook_url(text), Optional(Not(HasSubstr("MARK")))) << text;
     }
     EXPECT_THAT(check_webhook_url("http://a:b@ops/"), Optional(HasSubstr("name or password")));
     EXPECT_THAT(check_webhook_url("http://[::g]/"), Optional(HasSubstr("no IPv6 address")));

@@ -29,9 +29,22 @@ bool is_credential(const std::string& path) {
 }
 
 mode_t forbidden_to_others(const std::string& path, Readers readers) {
-    if (readers == Readers::everybody) return 0;
+    if (readers == Readers::everybody) return S_IWOTH;
     if (readers == Readers::group || is_credential(path)) return S_IRWXO | S_IWGRP;
     return S_IRWXO | S_IRWXG;
+}
+
+std::string mode_fault(mode_t mode, Readers readers) {
+    const std::string told = " (mode " + octal(mode) + "): chmod ";
+    switch (readers) {
+        case Readers::everybody:
+            return " can be written by everybody" + told + "o-w it";
+        case Readers::group:
+            return " can be read or written by others" + told + "0600 it, or 0640 for a group that reads";
+        case Readers::owner:
+            break;
+    }
+    return " can be read or written by others" + told + "0600 it";
 }
 
 Error not_readable(const std::string& named, int error, std::string_view remedy) {
@@ -63,8 +76,7 @@ Result<std::string> read_input_file(std::string_view what, const std::string& pa
     if (!fd.valid() || ::fstat(fd.get(), &facts) != 0) return not_readable(named, errno, rules.remedy);
     if (!S_ISREG(facts.st_mode)) return Error{named + " is not a regular file: name another one"};
     if ((facts.st_mode & forbidden_to_others(path, rules.readers)) != 0) {
-        return Error{named + " can be read or written by others (mode " + octal(facts.st_mode) + "): chmod 0600 it" +
-                     (rules.readers == Readers::group ? ", or 0640 for a group that reads" : "")};
+        return Error{named + mode_fault(facts.st_mode, rules.readers)};
     }
     return read_all(fd.get(), named, rules);
 }

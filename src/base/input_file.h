@@ -9,7 +9,8 @@
 
 namespace holdfast {
 
-/// Who besides root may have a file's content. Unless it is everybody, nobody but its owner may write it.
+/// Who besides root may have a file's content. Not everybody may write it in any case; unless everybody may read it,
+/// nobody but its owner may.
 enum class Readers : std::uint8_t { everybody, group, owner };
 
 /// What is asked of a file before it is read.

@@ -58,7 +58,10 @@ TEST_F(InputFile, OfAGroupIsReadByItAndWrittenByNobodyElse) {
         EXPECT_THAT(refusal(mode, Readers::group), EndsWith("): chmod 0600 it, or 0640 for a group that reads"));
 }
 
-TEST_F(InputFile, OfEverybodyHasAnyMode) { EXPECT_EQ(refusal(0666, Readers::everybody), ""); }
+TEST_F(InputFile, OfEverybodyIsNotWrittenByEverybody) {
+    for (const mode_t mode : {0600U, 0644U, 0664U, 0444U}) EXPECT_EQ(refusal(mode, Readers::everybody), "") << mode;
+    EXPECT_THAT(refusal(0666, Readers::everybody), EndsWith("can be written by everybody (mode 0666): chmod o-w it"));
+}
 
 TEST_F(InputFile, ACredentialOfSystemdIsTaken) {
     ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);

@@ -1,7 +1,7 @@
 #include "base/memory_reserve.h"
 
-#include <atomic>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -11,15 +11,25 @@ namespace holdfast {
 namespace {
 
 // A new-handler is a plain function (C++20, [new.handler]).
-std::atomic<void*> held{nullptr};
-std::atomic<std::uint64_t> used{0};
+std::mutex guard;
+void* held = nullptr;
+std::uint64_t used = 0;
+int retries = 0;
 std::function<void()> tell;
 
+/// Several threads find no memory at the same moment: what one gives up is for the others as well.
+constexpr int most_retries = 64;
+
 void give_up() {
-    void* bytes = held.exchange(nullptr);
-    if (bytes == nullptr) throw std::bad_alloc();
-    std::free(bytes);
-    used.fetch_add(1);
+    const std::lock_guard lock(guard);
+    if (held == nullptr) {
+        if (retries == 0) throw std::bad_alloc();
+        --retries;
+        return;
+    }
+    std::free(std::exchange(held, nullptr));
+    retries = most_retries;
+    ++used;
     tell();
 }
 
@@ -34,18 +44,20 @@ MemoryReserve::MemoryReserve(std::size_t bytes, std::function<void()> on_exhaust
 
 MemoryReserve::~MemoryReserve() {
     std::set_new_handler(nullptr);
-    std::free(held.exchange(nullptr));
+    const std::lock_guard lock(guard);
+    std::free(std::exchange(held, nullptr));
     tell = nullptr;
 }
 
-std::uint64_t MemoryReserve::times_used() const noexcept { return used.load(); }
+std::uint64_t MemoryReserve::times_used() const noexcept {
+    const std::lock_guard lock(guard);
+    return used;
+}
 
 bool MemoryReserve::refill() noexcept {
-    if (held.load() != nullptr) return true;
-    void* bytes = std::malloc(bytes_);  // not by operator new, which would give it up to get it
-    void* none = nullptr;
-    if (bytes != nullptr && !held.compare_exchange_strong(none, bytes)) std::free(bytes);
-    return held.load() != nullptr;
+    const std::lock_guard lock(guard);
+    if (held == nullptr) held = std::malloc(bytes_);  // not by operator new, which would give it up to get it
+    return held != nullptr;
 }
 
 }  // namespace holdfast

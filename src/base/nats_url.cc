@@ -106,13 +106,16 @@ std::string without_secrets(std::string_view list) {
     std::string out;
     while (true) {
         const std::size_t at = list.find('@');
-        if (at == std::string_view::npos) return out.append(list);
+        if (at == std::string_view::npos) break;
         // From the first scheme on: a password may hold anything, a comma and "://" too.
         const std::size_t scheme = list.find("://");
         if (scheme < at) out += list.substr(0, scheme + 3);
         out += "***@";
         list.remove_prefix(at + 1);
     }
+    // No NATS URL has a query, but who writes a token into one must not find it in a log.
+    const std::size_t query = list.find('?');
+    return out.append(list.substr(0, query)).append(query == std::string_view::npos ? "" : "?***");
 }
 
 }  // namespace holdfast

@@ -42,6 +42,7 @@ TEST(NatsUrl, WhatIsNoneSaysWhyAndKeepsTheSecret) {
 
 TEST(NatsUrl, SecretsAreNotShownWhateverTheTextIs) {
     EXPECT_EQ(without_secrets("nats://a:1,nats://b:2"), "nats://a:1,nats://b:2");
+    EXPECT_EQ(without_secrets("nats://a:1?token=hunter2,nats://b:2"), "nats://a:1?***");
     EXPECT_EQ(without_secrets("nats://u:hunter2@a:1,nats://u:hunter2@b:2"), "nats://***@a:1,nats://***@b:2");
     for (const char* text : {"u:hunter2@a", "nats://u:hun,hunter2@a", "x://u:a://hunter2@b", "nats://u:hunter2@@a",
                              "nats://a,nats://u:hunter2@b", "@hunter2@"}) {

@@ -44,6 +44,7 @@ public:
         if (admin_.has_socket()) check_socket();
         check_tokens("token_file", admin_.token_file);
         check_tokens("read_token_file", admin_.read_token_file);
+        check_tokens_apart();
         if (!admin_.read_token_file.empty() && admin_.token_file.empty()) {
             report("read_token_file",
                    "without token_file nobody could change anything: add token_file, whose tokens may");
@@ -58,6 +59,20 @@ public:
 private:
     void report(std::string_view option, const std::string& message) {
         out_.push_back({std::nullopt, "admin", option, std::string(option) + " in [admin]: " + message});
+    }
+
+    /// Whoever is given a token to look with would be able to act.
+    void check_tokens_apart() {
+        if (admin_.token_file.empty() || admin_.read_token_file.empty()) return;
+        const auto write = read_bearer_tokens(admin_.token_file);
+        const auto read = read_bearer_tokens(admin_.read_token_file);
+        if (!write || !read) return;
+        const auto may_write = [&](const std::string& token) {
+            return std::find(write.value().begin(), write.value().end(), token) != write.value().end();
+        };
+        if (std::any_of(read.value().begin(), read.value().end(), may_write)) {
+            report("read_token_file", "a token in it is in token_file, too, and may do everything: write another one");
+        }
     }
 
     void check_address() {

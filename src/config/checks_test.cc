@@ -74,7 +74,7 @@ TEST(Webhook, IsAUrl) {
     EXPECT_EQ(find_violations(config)[0].section, "alarm");
     EXPECT_EQ(find_violations(config)[0].option, "webhook");
     EXPECT_EQ(find_violations(config)[0].message,
-              "webhook in [alarm]: \"hooks.example\" does not start with http:// or https://; write e.g. "
+              "webhook in [alarm]: \"***\" does not start with http:// or https://; write e.g. "
               "http://127.0.0.1:9000/alarms");
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 #include <vector>
 
+#include "base/http_url.h"
 #include "config/option.h"
 #include "config/option_rows.h"
 #include "server/validate.h"
@@ -331,7 +332,8 @@ const auto rows_behind_the_sink = std::to_array<Option>({
      .type = OptionType::text,
      .place = [](Target t) -> std::string& { return t.daemon.alarm.webhook; },
      .default_text = "",
-     .help = "a URL, http://..., that gets a POST for each alarm raised or cleared"},
+     .shown = without_secrets_of_http,
+     .help = "a URL, http://... or https://..., that gets a POST for each alarm raised or cleared"},
 
     {.section = Section::log,
      .name = "level",

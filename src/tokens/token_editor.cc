@@ -41,6 +41,13 @@ bool write_all(int fd, std::string_view text) {
     return true;
 }
 
+/// The file that a link leads to: what is edited is that, and the link stays.
+std::string behind_links(const std::string& path) {
+    std::error_code none;
+    const auto file = std::filesystem::weakly_canonical(path, none);
+    return none ? path : file.string();
+}
+
 /// The directory of the file, held against others that edit a file in it; released at the end.
 class EditLock {
 public:
@@ -111,8 +118,9 @@ std::optional<Error> check_id(const std::string& id) {
 
 }  // namespace
 
-Result<std::string> add_token(const std::string& path, const std::string& id) {
+Result<std::string> add_token(const std::string& named, const std::string& id) {
     if (auto error = check_id(id)) return *error;
+    const std::string path = behind_links(named);
     EditLock lock(path);
     if (auto error = lock.take()) return *error;
     auto text = read_text(path, true);
@@ -130,7 +138,8 @@ Result<std::string> add_token(const std::string& path, const std::string& id) {
     return token;
 }
 
-Result<std::size_t> revoke_tokens(const std::string& path, const std::string& id, std::string_view name) {
+Result<std::size_t> revoke_tokens(const std::string& named, const std::string& id, std::string_view name) {
+    const std::string path = behind_links(named);
     EditLock lock(path);
     if (auto error = lock.take()) return *error;
     const auto text = read_text(path, false);

@@ -1,6 +1,7 @@
 #include "tokens/token_editor.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -72,6 +73,18 @@ TEST_F(TokenEditor, WhoMayReadItStays) {
     ASSERT_EQ(::chmod(path_.c_str(), 0640), 0);
     ASSERT_TRUE(add_token(path_, "d2"));
     EXPECT_EQ(mode(), 0640U);
+}
+
+TEST_F(TokenEditor, BehindALinkTheFileIsEditedAndTheLinkStays) {
+    ASSERT_TRUE(add_token(path_, "d1"));
+    const std::string link = folder_ + "/link";
+    ASSERT_EQ(::symlink(path_.c_str(), link.c_str()), 0);
+    ASSERT_TRUE(add_token(link, "d2"));
+    EXPECT_EQ(now().all().size(), 2U);
+    EXPECT_EQ(revoke_tokens(link, "d1", "").value(), 1U);
+    ASSERT_EQ(now().all().size(), 1U);
+    EXPECT_EQ(now().all()[0].id, "d2");
+    EXPECT_TRUE(std::filesystem::is_symlink(link));
 }
 
 TEST_F(TokenEditor, WhatItCannotReadItDoesNotWrite) {
