@@ -91,7 +91,7 @@ def test_revoked_while_connected(token_file):
         assert gateway.closed(records[0]).reason == "kicked"
         token_file.chmod(0o644)
         answer = run("reload", "--admin", f"127.0.0.1:{gateway.admin[1]}")
-        assert answer.returncode == 1 and "chmod 600" in answer.stdout + answer.stderr, answer
+        assert answer.returncode == 1 and "chmod 0600" in answer.stdout + answer.stderr, answer
         two.sendall(device.item("10.0.0.2"))
         assert gateway.events.wait(lambda: len(records[1].items) == 2, 10), "who was in stays in"
         for sock in (one, two):
