@@ -181,11 +181,6 @@ std::optional<Error> Daemon::restrict_itself() {
                       {{"user", user}, {"file", *options_.config}});
         }
     }
-    if (user.empty() && ::geteuid() == 0) {
-        log_.warn(
-            "it runs as root, which it needs for nothing but ports below 1024: name a user by --user, or [process] "
-            "user");
-    }
     if (holds_secrets(config_)) keep_memory_secret();
     return std::nullopt;
 }
@@ -198,6 +193,11 @@ std::optional<Error> Daemon::start() {
     start_fleet();
     start_reloader();
     if (auto error = start_admin()) return error;
+    if (config_.process.user.empty() && ::geteuid() == 0) {
+        log_.warn(
+            "it runs as root, which it needs for nothing but ports below 1024: name a user by --user, or [process] "
+            "user");
+    }
     tell_addresses();
     admin_.tell_addresses();
     return std::nullopt;

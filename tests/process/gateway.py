@@ -286,6 +286,18 @@ class Gateway:
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
 
+    def status_when_it_answers(self, condition):
+        """For a gateway that is short of memory: it may turn questions away meanwhile."""
+        answers = []
+
+        def answered():
+            with contextlib.suppress(OSError, AssertionError, http.client.HTTPException):
+                answers.append(self.status())
+                return condition(answers[-1])
+
+        assert until(answered, PATIENCE), f"{answers[-1:]}{self.tail()}"
+        return answers[-1]
+
     def allow_memory(self, beyond_now):
         """RLIMIT_DATA: so many bytes more than it has mapped now."""
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")

@@ -435,10 +435,9 @@ def test_memory_that_the_system_does_not_give():
                     with contextlib.suppress(BlockingIOError, ConnectionError):
                         sock.send(half)
             assert until(lambda: scene.gateway.log_lines("the system gave no more memory")), scene.gateway.tail()
-        status = scene.gateway.status()
         for sock in crowd.socks:
             sock.close()
-        scene.gateway.wait_status(lambda status: status["connections"] == DEVICES)
+        status = scene.gateway.status_when_it_answers(lambda status: status["connections"] == DEVICES)
         print(f"{status['buffers']}; {status['closed']['shed']} were shed, {status['refused']['buffer_budget']} turned away")
         assert status["buffers"]["exhausted"] > 0 and status["closed"]["shed"] > 0
         assert 0 < status["buffers"]["budget"] < count * len(half)
