@@ -6,6 +6,8 @@
 
 #include <holdfast/endpoint.h>
 
+#include "base/printable.h"
+
 namespace holdfast {
 
 namespace {
@@ -13,8 +15,7 @@ namespace {
 constexpr std::array<std::uint8_t, 12> v4_mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 Error not_an_address(std::string_view text) {
-    return {"\"" + std::string(text) +
-            "\" is not an IP address; write e.g. 10.2.0.9 or 2001:db8::1 (names are not looked up)"};
+    return {in_quotes(text) + " is not an IP address; write e.g. 10.2.0.9 or 2001:db8::1 (names are not looked up)"};
 }
 
 std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
@@ -81,8 +82,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
     const bool bare_v6 = host.find(':') != std::string_view::npos && host.front() != '[';
     const auto port = colon == std::string_view::npos ? std::nullopt : parse_number(text.substr(colon + 1), 65535);
     if (!port || host.empty() || bare_v6) {
-        return Error{"\"" + std::string(text) +
-                     "\" is not an address with a port; write e.g. 127.0.0.1:7000 or [::]:7000"};
+        return Error{in_quotes(text) + " is not an address with a port; write e.g. 127.0.0.1:7000 or [::]:7000"};
     }
     const auto address = parse_ip_address(host);
     if (!address) return address.error();
@@ -93,22 +93,21 @@ Result<Prefix> parse_prefix(std::string_view text) {
     const std::size_t slash = text.find('/');
     const auto address = parse_ip_address(text.substr(0, slash));
     if (!address)
-        return Error{"\"" + std::string(text) +
-                     "\" is not an address prefix; write e.g. 10.2.0.0/16, 10.2.0.9 or 2001:db8::/32"};
+        return Error{in_quotes(text) + " is not an address prefix; write e.g. 10.2.0.0/16, 10.2.0.9 or 2001:db8::/32"};
     const bool v4 = address.value().is_v4();
     unsigned bits = 128;
     if (slash != std::string_view::npos) {
         const auto length = parse_number(text.substr(slash + 1), v4 ? 32 : 128);
         if (!length) {
-            return Error{"\"" + std::string(text) + "\" has no prefix length from 0 to " + (v4 ? "32" : "128") +
+            return Error{in_quotes(text) + " has no prefix length from 0 to " + (v4 ? "32" : "128") +
                          " after the slash"};
         }
         bits = v4 ? 96 + *length : *length;
     }
     const Prefix prefix{masked(address.value(), bits), bits};
     if (prefix.address != address.value()) {
-        return Error{"\"" + std::string(text) + "\" has bits set behind its prefix length; did you mean " +
-                     to_string(prefix) + "?"};
+        return Error{in_quotes(text) + " has bits set behind its prefix length; did you mean " + to_string(prefix) +
+                     "?"};
     }
     return prefix;
 }

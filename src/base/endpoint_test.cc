@@ -1,9 +1,18 @@
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include <holdfast/endpoint.h>
 
 namespace holdfast {
 namespace {
+
+TEST(Endpoint, AnErrorShowsNoControlCharacters) {
+    for (const char* text : {"0.0.\t0.0:7080", "1.2.3\n", "\x1b[2J:1"}) {
+        const auto message = parse_endpoint(text).error().message;
+        EXPECT_TRUE(std::none_of(message.begin(), message.end(), [](char c) { return c >= 0 && c < ' '; })) << message;
+    }
+}
 
 TEST(Endpoint, TextRoundTrips) {
     for (const char* text : {"127.0.0.1:7000", "0.0.0.0:0", "[::]:7000", "[2001:db8::1]:65535"}) {

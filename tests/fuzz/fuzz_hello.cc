@@ -83,7 +83,7 @@ public:
                     std::make_unique<Judge>(log_.make_handler(), tokens), history_, notices_),
           shard_(reactor_, pipeline_, admission_, options(tokens)) {
         log_.commit_by_hand();
-        auto socket = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 16}, plan_);
+        auto socket = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 512}, plan_);
         HOLDFAST_CHECK(socket.ok());
         address_ = to_socket_address(local_endpoint(socket.value().get()).value());
         shard_.add_listener(std::move(socket).value());
