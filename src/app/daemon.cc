@@ -194,9 +194,7 @@ std::optional<Error> Daemon::start() {
     start_reloader();
     if (auto error = start_admin()) return error;
     if (config_.process.user.empty() && ::geteuid() == 0) {
-        log_.warn(
-            "it runs as root, which it needs for nothing but ports below 1024: name a user by --user, or [process] "
-            "user");
+        log_.warn("it runs as root, which only ports below 1024 need: name another user by --user, or [process] user");
     }
     tell_addresses();
     admin_.tell_addresses();
@@ -270,10 +268,9 @@ void Daemon::mind_memory() {
     const std::uint64_t exhausted = reserve_.times_used();
     if (std::exchange(told_exhausted_, exhausted) == exhausted) return;
     log_.error(
-        "the system gave no more memory: what connections hold in buffers is the budget until the next reload; raise "
-        "the "
-        "process's limits (LimitDATA=, LimitAS=, vm.overcommit_memory), or lower limits.buffer_budget and "
-        "max_connections",
+        "the system gave no more memory: what connections hold in buffers is the budget until the next reload; "
+        "raise the process's limits (LimitDATA=, LimitAS=, vm.overcommit_memory), or lower limits.buffer_budget "
+        "and max_connections",
         {{"buffer_budget", human_bytes(server_->status().buffer_budget)}});
 }
 

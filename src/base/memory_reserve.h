@@ -20,8 +20,8 @@ public:
 
     /// How often it was given up. Any thread.
     [[nodiscard]] std::uint64_t times_used() const noexcept;
-    /// Puts the bytes aside anew. False: there is no memory for it yet. Until it is true operator new throws. Any
-    /// thread.
+    /// Puts the bytes aside anew. False: there is no memory for it yet. Until there is, operator new waits
+    /// for what others free, up to a second in all, and throws then. Any thread.
     bool refill() noexcept;
 
 private:

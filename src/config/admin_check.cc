@@ -2,10 +2,12 @@
 
 #include <sys/un.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <holdfast/endpoint.h>
 
@@ -42,9 +44,7 @@ public:
     void run() {
         if (admin_.has_address()) check_address();
         if (admin_.has_socket()) check_socket();
-        check_tokens("token_file", admin_.token_file);
-        check_tokens("read_token_file", admin_.read_token_file);
-        check_tokens_apart();
+        check_tokens();
         if (!admin_.read_token_file.empty() && admin_.token_file.empty()) {
             report("read_token_file",
                    "without token_file nobody could change anything: add token_file, whose tokens may");
@@ -59,20 +59,6 @@ public:
 private:
     void report(std::string_view option, const std::string& message) {
         out_.push_back({std::nullopt, "admin", option, std::string(option) + " in [admin]: " + message});
-    }
-
-    /// Whoever is given a token to look with would be able to act.
-    void check_tokens_apart() {
-        if (admin_.token_file.empty() || admin_.read_token_file.empty()) return;
-        const auto write = read_bearer_tokens(admin_.token_file);
-        const auto read = read_bearer_tokens(admin_.read_token_file);
-        if (!write || !read) return;
-        const auto may_write = [&](const std::string& token) {
-            return std::find(write.value().begin(), write.value().end(), token) != write.value().end();
-        };
-        if (std::any_of(read.value().begin(), read.value().end(), may_write)) {
-            report("read_token_file", "a token in it is in token_file, too, and may do everything: write another one");
-        }
     }
 
     void check_address() {
@@ -101,10 +87,24 @@ private:
         }
     }
 
-    void check_tokens(std::string_view option, const std::string& file) {
-        if (file.empty()) return;
-        const auto tokens = read_bearer_tokens(file);
-        if (!tokens) report(option, tokens.error().message);
+    void check_tokens() {
+        const auto write = tokens_of("token_file", admin_.token_file);
+        const auto read = tokens_of("read_token_file", admin_.read_token_file);
+        const auto may_write = [&write](const std::string& token) {
+            return std::find(write.begin(), write.end(), token) != write.end();
+        };
+        if (std::any_of(read.begin(), read.end(), may_write)) {
+            report("read_token_file", "a token in it is in token_file, too, and may do everything: write another one");
+        }
+    }
+
+    /// None if they cannot be read, which is reported.
+    std::vector<std::string> tokens_of(std::string_view option, const std::string& file) {
+        if (file.empty()) return {};
+        auto tokens = read_bearer_tokens(file);
+        if (tokens) return std::move(tokens).value();
+        report(option, tokens.error().message);
+        return {};
     }
 
     void check_certificate() {

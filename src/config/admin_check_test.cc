@@ -73,6 +73,15 @@ TEST_F(AdminCheck, WhatCannotBeLoadedIsToldByItsKey) {
     EXPECT_THAT(complaints(), ElementsAre(HasSubstr("without token_file nobody could change")));
 }
 
+TEST_F(AdminCheck, ATokenForReadingMayNotActToo) {
+    config_.admin.token_file = folder_.text("tokens", "0123456789abcdef\nfedcba9876543210\n");
+    config_.admin.read_token_file = folder_.text("other", "0000000000000000\n");
+    EXPECT_THAT(complaints(), IsEmpty());
+    config_.admin.read_token_file = folder_.text("same", "0000000000000000\nfedcba9876543210\n");
+    EXPECT_THAT(complaints(),
+                ElementsAre(StartsWith("read_token_file in [admin]: a token in it is in token_file, too")));
+}
+
 TEST_F(AdminCheck, NamesAndPathsHaveTheirForm) {
     config_.admin.hosts = {"gateway.example.org", "a b", "ok"};
     EXPECT_THAT(complaints(), ElementsAre(StartsWith("hosts in [admin]: \"a b\" is not the name of a host")));

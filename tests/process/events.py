@@ -50,6 +50,7 @@ class EventLog:
     def __init__(self):
         self.by_id = {}
         self.by_peer = {}  # the latest connection of each
+        self.by_listener = {}  # the same, by (listener, peer): one port can lead to two listeners at once
         self.violations = []
         self.item_count = 0
         self._changed = threading.Condition()
@@ -93,6 +94,7 @@ class EventLog:
                 raise ValueError("connected twice")
             record = Record(event["conn"], event["listener"], event["peer"], now, event.get("id"))
             self.by_id[record.conn] = self.by_peer[record.peer] = record
+            self.by_listener[record.listener, record.peer] = record
             return
         record = self.by_id[event["conn"]]
         if record.closed:

@@ -262,11 +262,11 @@ class Gateway:
         query = {"timeout": timeout, **({"peer": peer} if peer else {"all": "true"})}
         return self.ask("POST", f"/v1/probe?{urllib.parse.urlencode(query)}")
 
-    def connected(self, peer, since=0.0, timeout=PATIENCE):
+    def connected(self, peer, since=0.0, timeout=PATIENCE, listener=None):
         """The record of the connection from this peer ("10.2.0.9:51514"), once its `connected` has come. A port can
-        come back: `since` (monotonic) leaves earlier connections from it out."""
+        come back: `since` (monotonic) leaves earlier connections from it out, `listener` those of other listeners."""
         def latest():
-            record = self.events.by_peer.get(peer)
+            record = self.events.by_listener.get((listener, peer)) if listener else self.events.by_peer.get(peer)
             return record if record and record.connected_at >= since else None
 
         record = self.events.wait(latest, timeout)

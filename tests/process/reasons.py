@@ -41,9 +41,10 @@ class Stage:
 
     def device(self, name, key="10.20.30.40", **options):
         """Connected to the listener of this name, one item sent and seen (none if `key` is None)."""
+        since = time.monotonic()
         sock = device.connect(self.gateway.ports[name], lab=self.lab, **options)
         self.sockets.append(sock)
-        record = self.gateway.connected(device.name_of(sock))
+        record = self.gateway.connected(device.name_of(sock), since, listener=name)
         if key is not None:
             sock.sendall(device.item(key))
             assert self.gateway.events.wait(lambda: record.items, 10), f"no item{self.gateway.tail()}"
@@ -51,9 +52,11 @@ class Stage:
 
     def unopened(self, name):
         """Connected, and not open to the gateway before its header, handshake or token: `connected` comes with its end."""
+        since = time.monotonic()
         sock = device.connect(self.gateway.ports[name], lab=self.lab)
         self.sockets.append(sock)
-        return sock, time.monotonic(), lambda timeout=10: self.gateway.connected(device.name_of(sock), timeout=timeout)
+        peer = device.name_of(sock)
+        return sock, time.monotonic(), lambda timeout=10: self.gateway.connected(peer, since, timeout, listener=name)
 
     def downlink(self, record, **message):
         assert self.gateway.send(record.conn, message or {"do": "report"}) == 202
@@ -361,7 +364,7 @@ def no_proxy_header(stage):
 def a_proxy_header_byte_by_byte(stage):
     sock, since, record_of = stage.unopened("proxied")
     for octet in b"PROXY TCP4 192.0.2.1 192.":
-        if stage.gateway.events.wait(lambda: stage.gateway.events.by_peer.get(device.name_of(sock)), 0.25):
+        if stage.gateway.events.wait(lambda: ("proxied", device.name_of(sock)) in stage.gateway.events.by_listener, 0.25):
             break
         sock.sendall(bytes([octet]))
     return ended(stage, record_of(), since, 5)
