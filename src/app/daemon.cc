@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <holdfast/server.h>
 
@@ -55,8 +56,8 @@ void raise_descriptor_limit() {
 /// The gateway's parts, in the order in which they are started; stopped in the opposite one.
 class Daemon {
 public:
-    Daemon(const DaemonConfig& config, const ServeOptions& options)
-        : config_(config), options_(options), log_(config.log) {}
+    Daemon(const LoadedConfig& loaded, const ServeOptions& options)
+        : config_(loaded.config), warnings_(loaded.warnings), options_(options), log_(config_.log) {}
     ~Daemon() {
         server_short_of_memory_ = nullptr;
         fleet_.stop(std::chrono::milliseconds(0));  // where not all could be started
@@ -74,6 +75,7 @@ private:
     [[nodiscard]] std::optional<Error> start_admin();
     void start_reloader();
     [[nodiscard]] ServerConfig server_config(const DaemonConfig& config);
+    void tell_warnings();
     void tell_addresses();
     void start_supervision();
     [[nodiscard]] std::string status_line() const;
@@ -91,7 +93,8 @@ private:
         return in_fleet() ? fleet_.note(std::move(handler)) : std::move(handler);
     }
 
-    const DaemonConfig& config_;  // at the start; reloader_ has what holds now
+    const DaemonConfig& config_;                // at the start; reloader_ has what holds now
+    const std::vector<std::string>& warnings_;  // of that configuration
     const ServeOptions& options_;
     Signals signals_;  // before any thread
     Log log_;
@@ -126,7 +129,8 @@ ServerConfig Daemon::server_config(const DaemonConfig& from) {
     config.observed = true;
     config.canaries = from.alarm.suspicion;
     config.on_notice = [this](const Notice& notice) {
-        if (notice.kind == Notice::Kind::accept_paused || notice.kind == Notice::Kind::certificate) {
+        if (notice.kind == Notice::Kind::certificate) return;  // the configuration's warnings have it
+        if (notice.kind == Notice::Kind::accept_paused) {
             log_.warn(notice.message, {{"listener", notice.listener}});
         } else {
             log_.info(notice.message, {{"listener", notice.listener}});
@@ -193,9 +197,7 @@ std::optional<Error> Daemon::start() {
     start_fleet();
     start_reloader();
     if (auto error = start_admin()) return error;
-    if (config_.process.user.empty() && ::geteuid() == 0) {
-        log_.warn("it runs as root, which only ports below 1024 need: name another user by --user, or [process] user");
-    }
+    tell_warnings();
     tell_addresses();
     admin_.tell_addresses();
     return std::nullopt;
@@ -213,6 +215,14 @@ void Daemon::start_reloader() {
     parts.admin = [this] { return admin_.read_anew(); };
     parts.done = [this] { tell_addresses(); };
     reloader_.emplace(config_, options_.config, options_.overrides, log_, std::move(parts));
+}
+
+/// Only of a gateway that runs: where it does not, the error stands alone.
+void Daemon::tell_warnings() {
+    for (const std::string& warning : warnings_) log_.warn("configuration: " + warning);
+    if (config_.process.user.empty() && ::geteuid() == 0) {
+        log_.warn("it runs as root, which only ports below 1024 need: name another user by --user, or [process] user");
+    }
 }
 
 /// Those of listeners that are new or have moved.
@@ -357,6 +367,6 @@ int Daemon::run() {
 
 }  // namespace
 
-int serve(const DaemonConfig& config, const ServeOptions& options) { return Daemon(config, options).run(); }
+int serve(const LoadedConfig& loaded, const ServeOptions& options) { return Daemon(loaded, options).run(); }
 
 }  // namespace holdfast

@@ -14,7 +14,7 @@ void add_serve_verb(CLI::App& app, VerbAction& selected) {
     verb->callback([options, &selected] {
         selected = [options] {
             const LoadOutcome outcome = options->load();
-            if (outcome.loaded) return serve(outcome.loaded->config, *options);
+            if (outcome.loaded) return serve(*outcome.loaded, *options);
             print_config_errors(outcome.errors);
             return static_cast<int>(exit_wrong_usage);
         };

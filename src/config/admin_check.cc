@@ -11,6 +11,7 @@
 
 #include <holdfast/endpoint.h>
 
+#include "base/address_kind.h"
 #include "base/printable.h"
 #include "base/secret_file.h"
 #include "tls/tls_context.h"
@@ -19,11 +20,6 @@ namespace holdfast {
 namespace {
 
 using Violations = std::vector<Violation>;
-
-bool is_loopback(const IpAddress& address) {
-    static const IpAddress v6 = parse_ip_address("::1").value();
-    return address == v6 || (address.is_v4() && address.bytes[12] == 127);
-}
 
 bool is_host_name(std::string_view name) {
     constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";

@@ -12,6 +12,7 @@
 #include "base/printable.h"
 #include "base/units.h"
 #include "config/admin_check.h"
+#include "config/exposure_check.h"
 #include "config/sink_check.h"
 #include "config/tls_check.h"
 
@@ -69,6 +70,7 @@ std::vector<Violation> find_warnings(const DaemonConfig& config) {
     for (std::size_t i = 0; i < config.server.listeners.size(); ++i) {
         warn_of_liveness(config.server.listeners[i], i, out);
     }
+    warn_of_exposure(config.server, out);
     warn_of_tls_files(config.server, out);
     warn_of_admin(config.admin, out);
     return out;

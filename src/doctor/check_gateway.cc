@@ -2,6 +2,7 @@
 #include <string>
 #include <utility>
 
+#include "base/address_kind.h"
 #include "base/human.h"
 #include "base/printable.h"
 #include "doctor/checks.h"
@@ -9,16 +10,6 @@
 
 namespace holdfast {
 namespace {
-
-bool is_loopback(const IpAddress& address) {
-    static const IpAddress v6 = parse_ip_address("::1").value();
-    return address == v6 || (address.is_v4() && address.bytes[12] == 127);
-}
-
-bool is_wildcard(const IpAddress& address) {
-    static const IpAddress v4 = parse_ip_address("0.0.0.0").value();
-    return address == IpAddress{} || address == v4;
-}
 
 /// Where the admin API can be reached: as the kernel has it if a gateway runs, and as it is configured.
 std::vector<Endpoint> admin_addresses(const Examination& on) {
@@ -58,7 +49,7 @@ void check_listener_addresses(const Examination& on, Findings& out) {
     bool open = false;
     for (const DemandedListener& listener : on.demand.listeners) {
         list += (list.empty() ? "" : ", ") + printable(listener.name) + " " + to_string(listener.address);
-        open = open || is_wildcard(listener.address.address);
+        open = open || is_unspecified(listener.address.address);
     }
     out.push_back(
         {.id = "listeners",

@@ -1,12 +1,12 @@
 #include "doctor/host_facts.h"
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "base/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -16,19 +16,14 @@ namespace fs = std::filesystem;
 /// A host of files in a directory of its own.
 class HostFactsTest : public testing::Test {
 protected:
-    HostFactsTest() {
-        std::string pattern = (fs::temp_directory_path() / "holdfast-host-XXXXXX").string();
-        root_ = ::mkdtemp(pattern.data());
-    }
-    ~HostFactsTest() override { fs::remove_all(root_); }
-
     void plant(const fs::path& path, const std::string& text) const {
         fs::create_directories((root_ / path).parent_path());
         std::ofstream(root_ / path) << text;
     }
     [[nodiscard]] HostFacts read(std::optional<int> pid = {}) const { return read_host_facts(pid, root_); }
 
-    fs::path root_;
+    const TemporaryDirectory directory_;
+    const fs::path root_ = directory_.path();
 };
 
 TEST_F(HostFactsTest, NothingThereIsNothingKnown) {

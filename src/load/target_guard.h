@@ -5,10 +5,8 @@
 
 namespace holdfast {
 
-/// Loopback, link-local, or private (RFC 1918, RFC 3927, RFC 4193, RFC 4291). Pure; any thread.
-[[nodiscard]] bool is_own_ground(const IpAddress& address);
-
-/// A load generator pointed at a stranger is a weapon: refuses other targets unless `any_target`, and port 0.
+/// A load generator pointed at a stranger is a weapon: refuses what is not private (base/address_kind.h) unless
+/// `any_target`, and port 0. Pure; any thread.
 [[nodiscard]] Result<Endpoint> check_target(const Endpoint& target, bool any_target);
 
 }  // namespace holdfast

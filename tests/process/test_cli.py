@@ -237,6 +237,15 @@ def test_check_warns_of_what_is_seldom_meant():
     assert "of 10,000 idle connections a day are closed though alive" in warnings[1]
 
 
+def test_check_warns_of_a_door_that_is_open_to_everybody(tmp_path):
+    file = tmp_path / "gateway.toml"
+    file.write_text('[[listener]]\naddress = "0.0.0.0:7000"\nproxy_protocol = "v2"\ntrusted_proxies = ["0.0.0.0/0"]\n')
+    warnings = holdfast("check", "--config", file).stderr.splitlines()
+    assert len(warnings) == 2, warnings
+    assert warnings[0].startswith(f'holdfast: warning: {file}:4: listener "devices": "0.0.0.0/0" trusts everybody')
+    assert warnings[1].startswith(f'holdfast: warning: {file}:2: listener "devices": 0.0.0.0:7000 may be open to everybody')
+
+
 def test_check_shows_where_a_spool_is_and_no_password(tmp_path):
     run = holdfast("check", "--sink", "nats://gateway:hunter2@10.0.0.5:4222", "--acks", "--json", cwd=tmp_path)
     assert run.returncode == 0, run.stderr

@@ -85,6 +85,12 @@ def test_pings_come_as_long_as_every_reactor_turns():
         assert gateway.log_lines("info all reactors turn again")
 
 
+def test_what_is_seldom_meant_is_in_the_log_at_the_start():
+    with Gateway("--detect-within", "5s") as gateway:
+        line, = gateway.log_lines(" warn configuration: ")
+        assert '--detect-within: listener "devices": detect_within 5s tolerates ' in line, line
+
+
 def test_a_notify_socket_that_nobody_holds_is_said_and_is_no_reason_to_stay_down():
     with Gateway(env={"NOTIFY_SOCKET": "/run/holdfast-test/nobody"}) as gateway:
         assert until(lambda: gateway.log_lines("warn NOTIFY_SOCKET \"/run/holdfast-test/nobody\": No such file or directory"))
