@@ -25,7 +25,6 @@ struct Preamble {
     bool shaking = false;      ///< hands, with a session of its own: it counts for max_handshakes
     bool queued = false;       ///< its next step of the handshake waits for its turn
     SteadyTime began = {};
-    SteadyTime queued_since = {};  ///< if it is
 };
 
 /// The connections of one shard that are not open yet, each with the one deadline that all have. Owns what is known of

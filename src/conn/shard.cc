@@ -120,7 +120,7 @@ bool Shard::on_turn_end() {
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
     const bool leaving_left = !leaving_.empty() && !paused_;
-    return reads_left || leaving_left || !handshakes_.empty() || !hellos_.empty() || sweep_due_ || walk_is_due() ||
+    return reads_left || leaving_left || !handshakes_.empty() || sweep_due_ || walk_is_due() ||
            (drain_deadline_ && !drained_ && !paused_);
 }
 

@@ -3,7 +3,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -18,6 +17,7 @@
 #include "conn/canaries.h"
 #include "conn/counters.h"
 #include "conn/drain_run.h"
+#include "conn/handshake_order.h"
 #include "conn/landing_buffer.h"
 #include "conn/listener.h"
 #include "conn/observation_log.h"
@@ -206,7 +206,6 @@ private:
     [[nodiscard]] bool begin_handshake(Connection& connection, Preamble& preamble);
     void shake_later(Connection& connection, Preamble& preamble);
     void step_handshakes();
-    [[nodiscard]] bool waited_too_long(const Connection& connection);
     void shake(Connection& connection);
     void finish_handshake(Connection& connection, const TlsSession& session);
     void read_encrypted(Connection& connection, ReadUntil until);
@@ -330,8 +329,7 @@ private:
     Preambles preambles_;
     bool watches_preambles_ = false;
     TlsSessions tls_;
-    std::deque<Token> handshakes_;  // begun, and with a step to make
-    std::deque<Token> hellos_;      // to begin one
+    HandshakeOrder handshakes_;
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::vector<std::function<void()>> after_turn_;

@@ -9,13 +9,6 @@ namespace holdfast {
 
 namespace {
 
-// Handshakes are dear: 0.2 ms of a core with ECDSA, 1 ms with RSA 2048. So many steps and the turn goes on, so that
-// those who are in are served while a fleet comes back (docs/PERFORMANCE.md).
-constexpr int handshake_steps_a_turn = 4;
-// Of the five seconds that a preamble may take. One that begins with little of them left runs out of time half-way, and
-// so do all behind it: a crowd that comes back would never be in. It is turned away, and comes again.
-constexpr std::chrono::milliseconds longest_wait_to_begin{1'500};
-constexpr int refusals_a_turn = 64;
 // To look at a certificate anew is two signatures, some 0.2 ms: as few in a turn as handshakes.
 constexpr Shard::WalkPace certificate_walk{8, std::chrono::milliseconds(0)};
 constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connection
@@ -45,32 +38,15 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
 
 void Shard::shake_later(Connection& connection, Preamble& preamble) {
     if (std::exchange(preamble.queued, true)) return;
-    preamble.queued_since = reactor_.now();
-    (preamble.shaking ? handshakes_ : hellos_).push_back(registry_.number_of(connection));
+    handshakes_.add(registry_.number_of(connection), preamble.shaking, reactor_.now());
 }
 
-bool Shard::waited_too_long(const Connection& connection) {
-    return reactor_.now() - preambles_.find(registry_.number_of(connection))->queued_since > longest_wait_to_begin;
-}
-
-/// In the order in which their bytes came, but what has been begun goes first, for it is half paid for; one step in
-/// four is kept for beginning. Whoever has run out of time meanwhile costs nothing any more.
 void Shard::step_handshakes() {
-    int refusals_left = refusals_a_turn;
-    for (int left = handshake_steps_a_turn; left > 0 && !(handshakes_.empty() && hellos_.empty());) {
-        const bool begun = !handshakes_.empty() && (left > 1 || hellos_.empty());
-        std::deque<Token>& queue = begun ? handshakes_ : hellos_;
-        const Token number = queue.front();
-        queue.pop_front();
-        Connection* connection = registry_.find(number);
-        if (connection == nullptr) continue;
-        if (!begun && waited_too_long(*connection)) {
-            turn_away(*connection, RefusedBy::max_handshakes);
-            if (--refusals_left == 0) return;
-            continue;
-        }
-        --left;
-        shake(*connection);
+    handshakes_.begin_turn();
+    const auto exists = [this](Token number) { return registry_.find(number) != nullptr; };
+    while (const auto next = handshakes_.next(reactor_.now(), exists)) {
+        Connection& connection = *registry_.find(next->number);
+        next->too_late ? turn_away(connection, RefusedBy::max_handshakes) : shake(connection);
     }
 }
 
