@@ -2,6 +2,7 @@
 // say hello, number their items rightly or not, send anything in pieces, vanish; the log commits when a step says so.
 // A reactor, its shard and pipeline, and sockets over loopback, on one thread and a clock that steps move. Whatever
 // comes: a device's numbers are handed on once and in order, and nothing of one that has not shown its token.
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -107,6 +108,7 @@ public:
     void connect() {
         if (devices_.size() == 3) devices_.erase(devices_.begin());
         UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        bind_to_an_own_address(fd.get());
         HOLDFAST_CHECK(::connect(fd.get(), address_.get(), address_.length) == 0);
         devices_.push_back(std::move(fd));
     }
@@ -128,6 +130,16 @@ public:
     void pass(std::chrono::seconds time) { clock_.advance(time); }
 
 private:
+    /// Another of 127.0.0.0/8 for each: the ports of one would all be in TIME_WAIT after ten thousand runs.
+    static void bind_to_an_own_address(int fd) {
+        static std::uint32_t last = 0;
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(0x7f000000U | (1 + last++ % 0xfffffdU));
+        const int yes = 1;
+        HOLDFAST_CHECK(::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes) == 0);
+        HOLDFAST_CHECK(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    }
     static PipelineListener listener(bool tokens) {
         static const auto set = std::make_shared<const TokenSet>(made_tokens());
         return {.name = "devices",
