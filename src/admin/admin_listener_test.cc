@@ -11,6 +11,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
+
 namespace holdfast {
 namespace {
 
@@ -18,14 +20,6 @@ using testing::HasSubstr;
 
 class UnixDoor : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/holdfast-door-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        directory_ = name;
-        path_ = directory_ + "/admin.sock";
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
     [[nodiscard]] Result<AdminListener> open() const { return AdminListener::open("unix:" + path_); }
 
     /// A socket at the path as a killed process leaves it.
@@ -37,8 +31,8 @@ protected:
         ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
     }
 
-    std::string directory_;
-    std::string path_;
+    const TemporaryDirectory directory_;
+    const std::string path_ = directory_.in("admin.sock");
 };
 
 TEST_F(UnixDoor, IsForItsOwnerOnlyAndGoesWithItsListener) {
@@ -92,7 +86,7 @@ TEST_F(UnixDoor, AnothersSocketAtItsPathStays) {
 TEST_F(UnixDoor, APlaceThatIsNoneIsOneClearLine) {
     EXPECT_THAT(AdminListener::open("unix:").error().message, HasSubstr("write 1 to 107 bytes"));
     EXPECT_THAT(AdminListener::open("unix:/" + std::string(107, 'x')).error().message, HasSubstr("write 1 to 107"));
-    EXPECT_THAT(AdminListener::open("unix:" + directory_ + "/none/admin.sock").error().message,
+    EXPECT_THAT(AdminListener::open("unix:" + directory_.in("none/admin.sock")).error().message,
                 HasSubstr("No such file or directory"));
 }
 

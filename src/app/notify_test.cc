@@ -6,12 +6,12 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "base/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -39,17 +39,11 @@ private:
 
 class NotifyTest : public testing::Test {
 protected:
-    NotifyTest() {
-        std::string made = testing::TempDir() + "holdfast-notify-XXXXXX";
-        EXPECT_NE(::mkdtemp(made.data()), nullptr);
-        directory_ = made;
-    }
-    ~NotifyTest() override { std::filesystem::remove_all(directory_); }
-    std::filesystem::path directory_;
+    const TemporaryDirectory directory_;
 };
 
 TEST_F(NotifyTest, SaysWhatSystemdReads) {
-    const std::string path = directory_ / "notify";
+    const std::string path = directory_.in("notify");
     ManagerSocket manager(path);
     const auto notifier = Notifier::to(path);
     ASSERT_TRUE(notifier) << notifier.error().message;
@@ -76,7 +70,7 @@ TEST_F(NotifyTest, TakesAnAbstractName) {
 }
 
 TEST_F(NotifyTest, AManagerThatDoesNotReadHoldsNobodyUp) {
-    const std::string path = directory_ / "notify";
+    const std::string path = directory_.in("notify");
     ManagerSocket manager(path);
     const auto notifier = Notifier::to(path);
     ASSERT_TRUE(notifier) << notifier.error().message;
@@ -94,7 +88,7 @@ TEST_F(NotifyTest, NobodyIsToldWithoutASocketAndABadOneIsAnErrorThatNamesIt) {
     EXPECT_FALSE(nobody.value().enabled());
     EXPECT_TRUE(nobody.value().ready("x"));
     for (const std::string& bad : {std::string("vsock:2:1234"), "/" + std::string(200, 'x'),
-                                   (directory_ / "nobody-listens").string(), std::string("relative")}) {
+                                   directory_.in("nobody-listens"), std::string("relative")}) {
         const auto notifier = Notifier::to(bad);
         ASSERT_FALSE(notifier) << bad;
         EXPECT_TRUE(notifier.error().message.starts_with("NOTIFY_SOCKET \"" + bad + "\": "))

@@ -3,11 +3,11 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "base/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -18,19 +18,7 @@ using testing::StartsWith;
 
 class InputFile : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/holdfast-input-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        directory_ = name;
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
-    std::string with_mode(mode_t mode) {
-        const std::string path = directory_ + "/file";
-        std::ofstream(path) << "x";
-        ::chmod(path.c_str(), mode);
-        return path;
-    }
+    std::string with_mode(mode_t mode) { return directory_.write("file", "x", mode); }
     std::string refusal(mode_t mode, Readers readers) {
         const auto read = read_input_file("the key", with_mode(mode), {.largest = 1, .readers = readers});
         return read ? "" : read.error().message;
@@ -40,14 +28,14 @@ protected:
         return read ? "" : read.error().message;
     }
 
-    std::string directory_;
+    const TemporaryDirectory directory_;
 };
 
 TEST_F(InputFile, OfItsOwnerIsForNobodyElse) {
     for (const mode_t mode : {0600U, 0400U, 0700U}) EXPECT_EQ(refusal(mode, Readers::owner), "") << mode;
     for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0602U, 0620U}) {
         EXPECT_THAT(refusal(mode, Readers::owner),
-                    StartsWith("the key \"" + directory_ + "/file\" can be read or written by others (mode 0"));
+                    StartsWith("the key \"" + directory_.in("file") + "\" can be read or written by others (mode 0"));
         EXPECT_THAT(refusal(mode, Readers::owner), EndsWith("): chmod 0600 it"));
     }
 }
@@ -64,18 +52,18 @@ TEST_F(InputFile, OfEverybodyIsNotWrittenByEverybody) {
 }
 
 TEST_F(InputFile, ACredentialOfSystemdIsTaken) {
-    ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);
+    ::setenv("CREDENTIALS_DIRECTORY", directory_.path().c_str(), 1);
     EXPECT_EQ(refusal(0440, Readers::owner), "");
     EXPECT_NE(refusal(0444, Readers::owner), "");
     ::unsetenv("CREDENTIALS_DIRECTORY");
 }
 
 TEST_F(InputFile, WhatIsNoFileIsRefused) {
-    EXPECT_THAT(refusal(directory_), HasSubstr("is not a regular file"));
-    const std::string fifo = directory_ + "/fifo";
+    EXPECT_THAT(refusal(directory_.path()), HasSubstr("is not a regular file"));
+    const std::string fifo = directory_.in("fifo");
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
     EXPECT_THAT(refusal(fifo), HasSubstr("is not a regular file"));
-    EXPECT_THAT(refusal(directory_ + "/none"), EndsWith("cannot be read (No such file or directory): make it"));
+    EXPECT_THAT(refusal(directory_.in("none")), EndsWith("cannot be read (No such file or directory): make it"));
     EXPECT_THAT(refusal(std::string("a\0b", 3)), HasSubstr("NUL"));
 }
 

@@ -1,13 +1,9 @@
 #include "base/secret_file.h"
 
-#include <sys/stat.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "base/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -20,25 +16,13 @@ constexpr const char* token = "0123456789abcdef";
 
 class SecretFile : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/holdfast-secret-XXXXXX";
-        ASSERT_NE(::mkdtemp(name), nullptr);
-        directory_ = name;
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
-    std::string write(std::string_view text, mode_t mode = 0600) {
-        const std::string path = directory_ + "/secret";
-        std::ofstream(path) << text;
-        ::chmod(path.c_str(), mode);
-        return path;
-    }
+    std::string write(std::string_view text, mode_t mode = 0600) { return directory_.write("secret", text, mode); }
     std::string refusal(std::string_view text) {
         const auto read = read_bearer_tokens(write(text));
         return read ? "" : read.error().message;
     }
 
-    std::string directory_;
+    const TemporaryDirectory directory_;
 };
 
 TEST_F(SecretFile, IsForItsOwnerOnly) {

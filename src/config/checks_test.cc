@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include <gtest/gtest.h>
+
+#include "base/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -36,23 +36,20 @@ std::string sink_violation(const std::string& path) {
 }
 
 TEST(SinkPath, IsRefusedWhereItsRightsForbidWriting) {
-    std::string directory = (std::filesystem::temp_directory_path() / "holdfast-sink-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
-    ASSERT_EQ(::chmod(directory.c_str(), 0555), 0);
-    EXPECT_EQ(sink_violation(directory + "/x"),
-              "path in [sink]: \"" + directory +
-                  "/x\" cannot be made (its directory: Permission denied): make the directory, change its rights "
+    const TemporaryDirectory directory;
+    const std::string file = directory.in("x");
+    ASSERT_EQ(::chmod(directory.path().c_str(), 0555), 0);
+    EXPECT_EQ(sink_violation(file),
+              "path in [sink]: \"" + file +
+                  "\" cannot be made (its directory: Permission denied): make the directory, change its rights "
                   "or name another file");
-    ASSERT_EQ(::chmod(directory.c_str(), 0755), 0);
-    std::ofstream(directory + "/x") << "";
-    ASSERT_EQ(::chmod((directory + "/x").c_str(), 0444), 0);
-    EXPECT_EQ(sink_violation(directory + "/x"),
-              "path in [sink]: \"" + directory +
-                  "/x\" cannot be written (Permission denied): change its rights or name "
-                  "another file");
-    ASSERT_EQ(::chmod((directory + "/x").c_str(), 0666), 0);
-    EXPECT_EQ(sink_violation(directory + "/x"), "");
-    std::filesystem::remove_all(directory);
+    ASSERT_EQ(::chmod(directory.path().c_str(), 0755), 0);
+    directory.write("x", "", 0444);
+    EXPECT_EQ(sink_violation(file), "path in [sink]: \"" + file +
+                                        "\" cannot be written (Permission denied): change its rights or name "
+                                        "another file");
+    directory.write("x", "", 0666);
+    EXPECT_EQ(sink_violation(file), "");
 }
 
 TEST(SinkPath, HostileOnesAreRefused) {

@@ -1,14 +1,15 @@
 #include "config/load.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <holdfast/liveness.h>
+
+#include "base/temporary_directory.h"
 
 namespace holdfast {
 namespace {
@@ -17,22 +18,8 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-/// A directory of its own, with the process in it, so that messages have the file's bare name.
 class LoadConfig : public testing::Test {
 protected:
-    void SetUp() override {
-        before_ = std::filesystem::current_path();
-        std::string name = (std::filesystem::temp_directory_path() / "holdfast-config-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        directory_ = name;
-        std::filesystem::current_path(directory_);
-    }
-
-    void TearDown() override {
-        std::filesystem::current_path(before_);
-        std::filesystem::remove_all(directory_);
-    }
-
     LoadOutcome load(const std::string& toml, const Overrides& overrides = {}) {
         std::ofstream("gateway.toml", std::ios::binary) << toml;
         return load_config("gateway.toml", overrides);
@@ -57,8 +44,7 @@ protected:
     }
 
 private:
-    std::filesystem::path before_;
-    std::filesystem::path directory_;
+    const WorkingDirectory directory_;
 };
 
 TEST_F(LoadConfig, NothingAtAllIsTheDefaults) {

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
 #include "config/load.h"
 
 namespace holdfast {
@@ -16,23 +17,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// A directory of its own, with the process in it, and no STATE_DIRECTORY.
 class SinkKeys : public testing::Test {
 protected:
-    void SetUp() override {
-        before_ = std::filesystem::current_path();
-        std::string name = (std::filesystem::temp_directory_path() / "holdfast-sink-XXXXXX").string();
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        directory_ = name;
-        std::filesystem::current_path(directory_);
-        ::unsetenv("STATE_DIRECTORY");
-    }
-
-    void TearDown() override {
-        ::unsetenv("STATE_DIRECTORY");
-        std::filesystem::current_path(before_);
-        std::filesystem::remove_all(directory_);
-    }
+    void SetUp() override { ::unsetenv("STATE_DIRECTORY"); }
+    void TearDown() override { ::unsetenv("STATE_DIRECTORY"); }
 
     static LoadOutcome load(const std::string& toml, const std::string& sink = "") {
         std::ofstream("gateway.toml", std::ios::binary) << toml;
@@ -54,8 +42,7 @@ protected:
     }
 
 private:
-    std::filesystem::path before_;
-    std::filesystem::path directory_;
+    const WorkingDirectory directory_;
 };
 
 TEST_F(SinkKeys, AllAreRead) {

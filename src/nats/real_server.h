@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -16,6 +15,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "base/temporary_directory.h"
 
 namespace holdfast {
 
@@ -47,32 +48,23 @@ public:
 
     [[nodiscard]] std::string url() const { return "nats://127.0.0.1:" + std::to_string(port_); }
     [[nodiscard]] unsigned port() const { return port_; }
-    [[nodiscard]] const std::string& directory() const { return directory_; }
+    [[nodiscard]] const std::string& directory() const { return directory_.path(); }
 
 private:
     void read_port();
 
     std::vector<std::string> flags_;
-    std::string directory_;
+    TemporaryDirectory directory_;
     unsigned port_ = 0;
     pid_t pid_ = -1;
 };
 
 inline RealServer::RealServer(std::vector<std::string> flags, const std::string& config) : flags_(std::move(flags)) {
-    std::string name = (std::filesystem::temp_directory_path() / "holdfast-nats-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    directory_ = name;
-    if (!config.empty()) {
-        std::ofstream(directory_ + "/server.conf") << config;
-        flags_.insert(flags_.end(), {"-c", directory_ + "/server.conf"});
-    }
+    if (!config.empty()) flags_.insert(flags_.end(), {"-c", directory_.write("server.conf", config)});
     start();
 }
 
-inline RealServer::~RealServer() {
-    kill();
-    std::filesystem::remove_all(directory_);
-}
+inline RealServer::~RealServer() { kill(); }
 
 inline void RealServer::start() {
     std::vector<std::string> words{"nats-server",
@@ -82,14 +74,14 @@ inline void RealServer::start() {
                                    port_ == 0 ? "-1" : std::to_string(port_),
                                    "-js",
                                    "-sd",
-                                   directory_ + "/data",
+                                   directory_.in("data"),
                                    "--ports_file_dir",
-                                   directory_};
+                                   directory_.path()};
     words.insert(words.end(), flags_.begin(), flags_.end());
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
     pointers.push_back(nullptr);
-    const std::string log = directory_ + "/log";
+    const std::string log = directory_.in("log");
     pid_ = ::fork();
     if (pid_ == 0) {
         const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -102,7 +94,7 @@ inline void RealServer::start() {
 }
 
 inline void RealServer::read_port() {
-    const std::string file = directory_ + "/nats-server_" + std::to_string(pid_) + ".ports";
+    const std::string file = directory_.in("nats-server_" + std::to_string(pid_) + ".ports");
     const bool there = comes_true([&] {
         std::stringstream text;
         text << std::ifstream(file).rdbuf();

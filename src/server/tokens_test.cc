@@ -2,12 +2,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
 #include "codec/framing.h"
 #include "server/in_process_test.h"
 #include "tokens/token_editor.h"
@@ -21,17 +19,12 @@ using testing::HasSubstr;
 class Tokens : public testing::Test {
 protected:
     void SetUp() override {
-        std::string name = testing::TempDir() + "tokens-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
-        file_ = folder_ + "/tokens";
         first_ = add_token(file_, "d1").value();
         second_ = add_token(file_, "d2").value();
         config_.listeners[0].address = "127.0.0.1:0";
         config_.listeners[0].tokens_file = file_;
         config_.reactors = 2;
     }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
 
     static std::string hello(const std::string& id, const std::string& token) {
         return R"({"hello":{"id":")" + id + R"(","token":")" + token + "\"}}\n";
@@ -63,8 +56,8 @@ protected:
         return gateway.events().reason_of(device.local());
     }
 
-    std::string folder_;
-    std::string file_;
+    const TemporaryDirectory directory_;
+    const std::string file_ = directory_.in("tokens");
     std::string first_;
     std::string second_;
     ServerConfig config_;
@@ -173,7 +166,7 @@ TEST_F(Tokens, AFileThatIsBadChangesNothing) {
 }
 
 TEST_F(Tokens, WithoutTheFileNothingStarts) {
-    config_.listeners[0].tokens_file = folder_ + "/other";
+    config_.listeners[0].tokens_file = directory_.in("other");
     const auto started = Server::start(config_, [](unsigned) { return std::unique_ptr<EventHandler>(); });
     ASSERT_FALSE(started.ok());
     EXPECT_THAT(started.error().message, HasSubstr("make it with holdfast token add"));

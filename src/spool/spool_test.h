@@ -1,11 +1,7 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,27 +10,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
 #include "spool/spool.h"
 
 namespace holdfast {
-
-/// A directory of its own, removed at the end.
-class TemporaryDirectory {
-public:
-    TemporaryDirectory() {
-        std::string name = (std::filesystem::temp_directory_path() / "holdfast-spool-XXXXXX").string();
-        path_ = ::mkdtemp(name.data()) != nullptr ? name : "";
-        EXPECT_FALSE(path_.empty());
-    }
-    TemporaryDirectory(const TemporaryDirectory&) = delete;
-    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-    ~TemporaryDirectory() { std::filesystem::remove_all(path_); }
-
-    [[nodiscard]] std::string in(const std::string& name) const { return path_ + "/" + name; }
-
-private:
-    std::string path_;
-};
 
 /// A clock that any thread may read while the test moves it.
 class SharedClock final : public Clock {

@@ -1,16 +1,13 @@
 #pragma once
 
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
+#include "base/temporary_directory.h"
 #include "tls/openssl_ptr.h"
 
 #include <openssl/pem.h>
@@ -87,28 +84,14 @@ inline CrlPtr make_crl(const MadeCertificate& issuer, const std::vector<const Ma
     return crl;
 }
 
-/// A directory of its own for PEM files; removed at the end.
+/// For PEM files; removed at the end.
 class CertificateFolder {
 public:
-    CertificateFolder() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "holdfast-tls-XXXXXX").string();
-        HOLDFAST_CHECK(::mkdtemp(pattern.data()) != nullptr);
-        folder_ = pattern;
+    [[nodiscard]] std::string path(const std::string& name) const { return folder_.in(name); }
+    std::string text(const std::string& name, const std::string& content, mode_t mode = 0600) const {
+        return folder_.write(name, content, mode);
     }
-    CertificateFolder(const CertificateFolder&) = delete;
-    CertificateFolder& operator=(const CertificateFolder&) = delete;
-    ~CertificateFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
-
-    [[nodiscard]] std::string path(const std::string& name) const { return (folder_ / name).string(); }
-    std::string text(const std::string& name, const std::string& content, int mode = 0600) const {
-        std::ofstream(path(name)) << content;
-        HOLDFAST_CHECK(::chmod(path(name).c_str(), static_cast<mode_t>(mode)) == 0);
-        return path(name);
-    }
-    std::string key(const std::string& name, const MadeCertificate& made, int mode = 0600) const {
+    std::string key(const std::string& name, const MadeCertificate& made, mode_t mode = 0600) const {
         return text(name, pem([&](BIO* bio) {
                         return PEM_write_bio_PrivateKey(bio, made.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
                     }),
@@ -134,7 +117,7 @@ public:
     }
 
 private:
-    std::filesystem::path folder_;
+    TemporaryDirectory folder_;
 };
 
 }  // namespace holdfast

@@ -1,7 +1,6 @@
 #include "tokens/token_editor.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,6 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/temporary_directory.h"
+
 namespace holdfast {
 namespace {
 
@@ -18,13 +19,6 @@ using testing::HasSubstr;
 
 class TokenEditor : public testing::Test {
 protected:
-    void SetUp() override {
-        std::string name = testing::TempDir() + "tokens-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
-        path_ = folder_ + "/devices.tokens";
-    }
-    void TearDown() override { std::filesystem::remove_all(folder_); }
     [[nodiscard]] TokenSet now() const { return TokenSet::load(path_).value(); }
     [[nodiscard]] mode_t mode() const {
         struct stat facts {};
@@ -32,8 +26,8 @@ protected:
         return facts.st_mode & 07777;
     }
 
-    std::string folder_;
-    std::string path_;
+    const TemporaryDirectory directory_;
+    const std::string path_ = directory_.in("devices.tokens");
 };
 
 TEST_F(TokenEditor, WhatIsAddedIsRightUntilItIsRevoked) {
@@ -54,7 +48,9 @@ TEST_F(TokenEditor, TheFileHoldsNoToken) {
     std::ifstream file(path_);
     const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     EXPECT_EQ(text.find(token), std::string::npos);
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), std::filesystem::directory_iterator()), 1);
+    EXPECT_EQ(
+        std::distance(std::filesystem::directory_iterator(directory_.path()), std::filesystem::directory_iterator()),
+        1);
 }
 
 TEST_F(TokenEditor, OneOfSeveralIsRevokedByItsName) {
@@ -77,7 +73,7 @@ TEST_F(TokenEditor, WhoMayReadItStays) {
 
 TEST_F(TokenEditor, BehindALinkTheFileIsEditedAndTheLinkStays) {
     ASSERT_TRUE(add_token(path_, "d1"));
-    const std::string link = folder_ + "/link";
+    const std::string link = directory_.in("link");
     ASSERT_EQ(::symlink(path_.c_str(), link.c_str()), 0);
     ASSERT_TRUE(add_token(link, "d2"));
     EXPECT_EQ(now().all().size(), 2U);
@@ -92,7 +88,7 @@ TEST_F(TokenEditor, WhatItCannotReadItDoesNotWrite) {
     ASSERT_EQ(::chmod(path_.c_str(), 0600), 0);
     EXPECT_THAT(add_token(path_, "d1").error().message, HasSubstr(":1: this is no line"));
     EXPECT_THAT(add_token(path_ + "2", "a\nb").error().message, HasSubstr("is no device's id"));
-    EXPECT_THAT(add_token(folder_ + "/none/tokens", "d1").error().message, HasSubstr("cannot open the directory"));
+    EXPECT_THAT(add_token(directory_.in("none/tokens"), "d1").error().message, HasSubstr("cannot open the directory"));
     EXPECT_THAT(revoke_tokens(path_ + "2", "d1", "").error().message, HasSubstr("No such file"));
 }
 
