@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The installed unit under a real systemd, booted in a container of its own over a copy-on-write view of this host:
-# started, reloaded with a good and a bad file, a reactor stopped for good until the watchdog acts, stopped. Prints what
-# systemd says. About a minute; as root; needs the release build and the package systemd-container.
+# The package's unit under a real systemd, booted in a container of its own over a copy-on-write view of this host:
+# installed, started, a device's line handed on, reloaded with a good and a bad file, a reactor stopped for good until the
+# watchdog acts, stopped, purged. Prints what systemd says. About a minute; as root; needs the package systemd-container.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "lab/systemd.sh: needs root: run it with sudo" >&2; exit 2; }
@@ -10,7 +10,8 @@ command -v systemd-nspawn >/dev/null || { echo "lab/systemd.sh: apt-get install 
 if [ "${1:-}" != --inside ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  cmake --install build/release --prefix "$work/tree" >/dev/null
+  script/package >/dev/null
+  cp build/release/packages/holdfast_*.deb "$work/holdfast.deb"
   # Mounts and the control group hierarchy of the container are seen by nobody else, and go with it.
   unshare --mount --propagation private "$0" --inside "$work" </dev/null
   cat "$work/said"
@@ -30,12 +31,7 @@ mount -t tmpfs none "$work/layers"
 mkdir "$work/layers/"{changes,work,root}
 root=$work/layers/root
 mount -t overlay overlay -o "lowerdir=/,upperdir=$work/layers/changes,workdir=$work/layers/work" "$root"
-mkdir -p "$root/etc/holdfast" "$root/usr/local/bin" "$root/etc/sysusers.d"
-cp "$work/tree/bin/holdfast" "$root/usr/local/bin/"
-sed "s#$work/tree#/usr/local#g" "$work/tree/lib/systemd/system/holdfast.service" >"$root/etc/systemd/system/holdfast.service"
-cp "$work/tree/lib/sysusers.d/holdfast.conf" "$root/etc/sysusers.d/"
-cp "$work/tree/share/holdfast/holdfast.toml" "$root/etc/holdfast/"
-cp tests/process/stopped_thread.py "$work/shared/"
+cp tests/process/stopped_thread.py "$work/holdfast.deb" "$work/shared/"
 printf '[Unit]\nRequires=basic.target trial.service\n' >"$root/etc/systemd/system/trial.target"
 printf '%s\n' '[Unit]' 'After=basic.target' '[Service]' 'Type=oneshot' 'ExecStart=/bin/bash /mnt/trial.sh' \
   'StandardOutput=append:/mnt/said' 'StandardError=append:/mnt/said' 'ExecStopPost=/bin/systemctl poweroff -ff' >"$root/etc/systemd/system/trial.service"
@@ -43,11 +39,16 @@ printf '%s\n' '[Unit]' 'After=basic.target' '[Service]' 'Type=oneshot' 'ExecStar
 cat >"$work/shared/trial.sh" <<'TRIAL'
 value() { systemctl show -P "$1" holdfast; }
 must() { "$@" || { echo "FAILED: $*"; exit 1; }; }
-systemd-sysusers
+export DEBIAN_FRONTEND=noninteractive
+must dpkg -i /mnt/holdfast.deb >/tmp/dpkg 2>&1 || cat /tmp/dpkg
 must systemctl start holdfast
 pid=$(value MainPID)
+echo "installed: $(value FragmentPath), $(value UnitFileState), user $(value User)"
 echo "started: $(value ActiveState), status \"$(value StatusText)\", type $(value Type), watchdog $(value WatchdogUSec)"
 grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' "/proc/$pid/status"
+exec 3<>/dev/tcp/127.0.0.1/7000
+printf '{"ip":"10.20.30.40"}\n' >&3
+until grep '"item"' /var/log/holdfast/events.ndjson; do sleep 0.1; done
 must systemctl reload holdfast
 echo "good file: systemctl reload exits 0"
 cp /etc/holdfast/holdfast.toml /tmp/good.toml
@@ -55,13 +56,14 @@ echo 'nonsense = 1' >>/etc/holdfast/holdfast.toml
 systemctl reload holdfast && { echo "FAILED: a bad file was taken"; exit 1; }
 echo "bad file: systemctl reload exits 1, still $(value ActiveState)"
 cp /tmp/good.toml /etc/holdfast/holdfast.toml
-exec 3<>/dev/tcp/127.0.0.1/7000
 must python3 /mnt/hang.py "$pid"
 while [ "$(value NRestarts)" = 0 ] || [ "$(value ActiveState)" != active ]; do sleep 0.2; done
 echo "restarted: $(value NRestarts) time, $(value ActiveState)"
 must systemctl stop holdfast
 echo "stopped: $(value Result), exit $(value ExecMainStatus)"
 journalctl -u holdfast --no-pager -o short-iso-precise | sed 's/^/  /'
+must dpkg --purge holdfast >/tmp/dpkg 2>&1 || cat /tmp/dpkg
+echo "purged: $(ls -d /etc/holdfast /lib/systemd/system/holdfast.service 2>/dev/null | wc -l) of its places are left"
 echo "seen: all of it"
 TRIAL
 cat >"$work/shared/hang.py" <<'HANG'
