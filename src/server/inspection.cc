@@ -1,7 +1,5 @@
 #include "server/inspection.h"
 
-#include <sys/stat.h>
-
 #include <functional>
 #include <iterator>
 #include <utility>
@@ -13,21 +11,22 @@ namespace {
 template <typename Entry>
 std::vector<Entry> gather(const Workers& workers, const std::function<Entry(Shard&, Connection&)>& make_entry) {
     using Entries = std::vector<Entry>;
+    std::vector<Entries> parts = ask_all<Entries>(workers, [&make_entry](Shard& shard, Reply<Entries> reply) {
+        auto entries = std::make_shared<Entries>();
+        entries->reserve(shard.registry().size());
+        shard.walk([&make_entry, entries,
+                    &shard](Connection& connection) { entries->push_back(make_entry(shard, connection)); },
+                   [entries, reply] { reply(std::move(*entries)); });
+    });
+    std::size_t count = 0;
+    for (const Entries& each : parts) count += each.size();
     Entries all;
-    for (Entries& each : ask_all<Entries>(workers, [&make_entry](Shard&shard, Reply<Entries> reply) {
-             auto entries = std::make_shared<Entries>();
-             shard.walk([&make_entry, entries,
-                         &shard](Connection& connection) { entries->push_back(make_entry(shard, connection)); },
-                        [entries, reply] { reply(std::move(*entries)); });
-         })) {
+    all.reserve(count);
+    for (Entries& each : parts) {
         all.insert(all.end(), std::make_move_iterator(each.begin()), std::make_move_iterator(each.end()));
+        each = {};
     }
     return all;
-}
-
-std::uint64_t inode_of(int fd) {
-    struct stat info {};
-    return ::fstat(fd, &info) == 0 && S_ISSOCK(info.st_mode) ? info.st_ino : 0;
 }
 
 }  // namespace
@@ -50,13 +49,9 @@ std::vector<CensusEntry> take_census(const Workers& workers) {
     });
 }
 
-std::vector<HeldSocket> held_sockets(const Workers& workers, std::uint32_t run) {
-    return gather<HeldSocket>(workers, [run, &workers](Shard& shard, Connection& connection) -> HeldSocket {
-        Pipeline& pipeline = workers[shard.registry().reactor()]->pipeline();
-        return {.conn = {run, shard.registry().number_of(connection)},
-                .listener = pipeline.listener(connection.listener).name,
-                .peer = connection.peer,
-                .inode = inode_of(connection.fd)};
+std::vector<HeldSocket> held_sockets(const Workers& workers) {
+    return gather<HeldSocket>(workers, [](Shard& shard, Connection& connection) -> HeldSocket {
+        return {.inode = inode_of_socket(connection.fd), .number = shard.registry().number_of(connection)};
     });
 }
 

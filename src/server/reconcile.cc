@@ -1,12 +1,14 @@
 #include "server/reconcile.h"
 
+#include <dirent.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
-#include <string_view>
-#include <unordered_set>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 namespace holdfast {
@@ -14,92 +16,80 @@ namespace {
 
 using std::chrono::milliseconds;
 
-Discrepancy about(const HeldSocket& held, Discrepancy::Kind kind) {
-    return {.kind = kind, .listener = held.listener, .peer = held.peer, .conn = held.conn, .descriptor = -1};
-}
+bool by_inode(const HeldSocket& a, const HeldSocket& b) { return a.inode < b.inode; }
 
-/// Keeps those of `first` that `second` has, too.
-void keep_common(std::unordered_map<std::uint64_t, Discrepancy>& first,
-                 const std::unordered_map<std::uint64_t, Discrepancy>& second) {
-    std::erase_if(first, [&second](const auto& each) { return !second.contains(each.first); });
-}
-
-void report(const Discrepancy& discrepancy, Reconciliation& out) {
-    if (out.examples.size() < Reconciler::most_examples) out.examples.push_back(discrepancy);
-}
-
-std::optional<std::uint64_t> number_in(std::string_view text, std::string_view before) {
-    if (!text.starts_with(before)) return std::nullopt;
-    std::uint64_t number = 0;
-    const auto end = std::from_chars(text.data() + before.size(), text.data() + text.size(), number);
-    return end.ec == std::errc() ? std::optional(number) : std::nullopt;
+/// Its place among those sorted by inode.
+std::optional<std::size_t> place_of(std::uint64_t inode, const std::vector<HeldSocket>& held) {
+    const auto found = std::lower_bound(held.begin(), held.end(), HeldSocket{inode, 0}, by_inode);
+    if (found == held.end() || found->inode != inode) return std::nullopt;
+    return static_cast<std::size_t>(found - held.begin());
 }
 
 }  // namespace
 
-void Reconciler::find_ghosts(const std::vector<HeldSocket>& held,
-                             const std::unordered_map<std::uint64_t, std::uint8_t>& states, Look& out) const {
-    for (const HeldSocket& socket : held) {
-        const auto found = states.find(socket.inode);
-        if (socket.inode == 0 || found == states.end()) {
-            out.ghosts.emplace(socket.conn.number, about(socket, Discrepancy::Kind::ghost));
-            continue;
-        }
-        ++out.kernel;
-        if (found->second == TCP_CLOSE_WAIT) {
-            out.close_wait.emplace(socket.inode, about(socket, Discrepancy::Kind::stuck_close_wait));
-        }
-    }
+/// Sockets of this process that no connection has: listeners, the admin API's, and what should not be.
+std::unordered_map<std::uint64_t, int> Reconciler::unowned(const std::vector<HeldSocket>& held) const {
+    std::unordered_map<std::uint64_t, int> result;
+    sources_.each_own([&](std::uint64_t inode, int descriptor) {
+        if (!place_of(inode, held)) result.emplace(inode, descriptor);
+    });
+    return result;
 }
 
-/// Other processes may share the port (reuse_port), so a socket that no connection owns counts only if a descriptor of
-/// this process is it.
-void Reconciler::find_orphans(const std::vector<HeldSocket>& held, const std::vector<KernelSocket>& kernel,
-                              Look& out) const {
-    std::unordered_set<std::uint64_t> owned;
-    for (const HeldSocket& socket : held) owned.insert(socket.inode);
-    std::optional<std::unordered_map<std::uint64_t, int>> descriptors;  // costly: only when there is a question
-    for (const KernelSocket& socket : kernel) {
-        if (socket.inode == 0 || owned.contains(socket.inode)) continue;
-        if (!descriptors) descriptors = sources_.own_descriptors();
-        const auto own = descriptors->find(socket.inode);
-        if (own == descriptors->end()) continue;
-        ++out.kernel;
-        out.orphans.emplace(socket.inode, Discrepancy{.kind = Discrepancy::Kind::orphan,
-                                                      .listener = sources_.listener_at(socket.local),
-                                                      .peer = socket.peer,
-                                                      .conn = {},
-                                                      .descriptor = own->second});
-    }
+Discrepancy Reconciler::orphan(const KernelSocket& socket, int descriptor) const {
+    return {.kind = Discrepancy::Kind::orphan,
+            .listener = sources_.listener_at(socket.local),
+            .peer = socket.peer,
+            .conn = {},
+            .descriptor = descriptor};
 }
 
+/// Other processes may share the port (reuse_port): what neither a connection nor a descriptor of this process is, is
+/// theirs.
 Result<Reconciler::Look> Reconciler::look() {
-    const std::vector<HeldSocket> held = sources_.registry();
-    const auto kernel = sources_.kernel();
-    if (!kernel) return kernel.error();
-    std::unordered_map<std::uint64_t, std::uint8_t> states;
-    states.reserve(kernel.value().size());
-    for (const KernelSocket& socket : kernel.value()) states.emplace(socket.inode, socket.state);
+    std::vector<HeldSocket> held = sources_.registry();
+    std::sort(held.begin(), held.end(), by_inode);
+    const auto others = unowned(held);
+    std::vector<bool> seen(held.size());
     Look look;
     look.registry = held.size();
-    find_ghosts(held, states, look);
-    find_orphans(held, kernel.value(), look);
+    const auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
+        if (socket.inode == 0) return;
+        if (const auto place = place_of(socket.inode, held)) {
+            seen[*place] = true;
+            if (socket.state == TCP_CLOSE_WAIT) look.in_close_wait.emplace(socket.inode, held[*place].number);
+        } else if (const auto other = others.find(socket.inode); other != others.end()) {
+            look.orphans.emplace(socket.inode, orphan(socket, other->second));
+        }
+    });
+    if (error) return *error;
+    for (std::size_t i = 0; i < held.size(); ++i) {
+        if (!seen[i]) look.ghosts.insert(held[i].number);
+    }
+    look.kernel = held.size() - look.ghosts.size() + look.orphans.size();
     return look;
 }
 
-std::vector<Discrepancy> Reconciler::stuck(const Look& look) {
+std::vector<Token> Reconciler::stuck(const Look& look) {
     const SteadyTime now = clock_.steady();
-    std::erase_if(close_wait_since_, [&look](const auto& each) { return !look.close_wait.contains(each.first); });
-    std::vector<Discrepancy> result;
-    for (const auto& [inode, discrepancy] : look.close_wait) {
+    std::erase_if(close_wait_since_, [&look](const auto& each) { return !look.in_close_wait.contains(each.first); });
+    std::vector<Token> result;
+    for (const auto& [inode, number] : look.in_close_wait) {
         const SteadyTime since = close_wait_since_.try_emplace(inode, now).first->second;
-        if (now - since >= close_wait_grace) result.push_back(discrepancy);
+        if (now - since >= close_wait_grace) result.push_back(number);
     }
     return result;
 }
 
+/// What it took is given back at once: it would stay with the allocator, many bytes for each connection.
 Reconciliation Reconciler::run() {
     const std::lock_guard lock(mutex_);
+    Reconciliation result = compare();
+    ::malloc_trim(0);
+    return result;
+}
+
+Reconciliation Reconciler::compare() {
     const SteadyTime began = clock_.steady();
     Reconciliation result;
     result.at = clock_.wall();
@@ -108,8 +98,9 @@ Reconciliation Reconciler::run() {
         sources_.wait(second_look_after);
         auto again = look();
         if (again) {
-            keep_common(again.value().ghosts, seen.value().ghosts);
-            keep_common(again.value().orphans, seen.value().orphans);
+            Look& now = again.value();
+            std::erase_if(now.ghosts, [&](Token number) { return !seen.value().ghosts.contains(number); });
+            std::erase_if(now.orphans, [&](const auto& each) { return !seen.value().orphans.contains(each.first); });
         }
         seen = std::move(again);
     }
@@ -125,22 +116,33 @@ Reconciliation Reconciler::run() {
     result.ghosts = look.ghosts.size();
     result.orphans = look.orphans.size();
     result.stuck_close_wait = long_waiting.size();
-    for (const auto& [number, ghost] : look.ghosts) report(ghost, result);
-    for (const auto& [inode, orphan] : look.orphans) report(orphan, result);
-    for (const Discrepancy& each : long_waiting) report(each, result);
+    for (const Token number : look.ghosts) add_example(number, Discrepancy::Kind::ghost, result);
+    for (const auto& [inode, orphan] : look.orphans) {
+        if (result.examples.size() < most_examples) result.examples.push_back(orphan);
+    }
+    for (const Token number : long_waiting) add_example(number, Discrepancy::Kind::stuck_close_wait, result);
     return result;
 }
 
-std::unordered_map<std::uint64_t, int> own_sockets() {
-    std::unordered_map<std::uint64_t, int> result;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
-        const std::string target = std::filesystem::read_symlink(entry.path(), error).string();
-        const auto inode = number_in(target, "socket:[");
-        const auto descriptor = number_in(entry.path().filename().string(), "");
-        if (inode && descriptor) result.emplace(*inode, static_cast<int>(*descriptor));
+void Reconciler::add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const {
+    if (out.examples.size() >= most_examples) return;
+    out.examples.push_back(sources_.about(number));
+    out.examples.back().kind = kind;
+}
+
+void each_own_socket(const OnOwnSocket& take) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc/self/fd"), ::closedir);
+    while (const dirent* entry = directory == nullptr ? nullptr : ::readdir(directory.get())) {
+        const char* const name = static_cast<const char*>(entry->d_name);
+        int descriptor = -1;
+        if (std::from_chars(name, name + std::strlen(name), descriptor).ec != std::errc()) continue;
+        if (const std::uint64_t inode = inode_of_socket(descriptor); inode != 0) take(inode, descriptor);
     }
-    return result;
+}
+
+std::uint64_t inode_of_socket(int descriptor) {
+    struct stat info {};
+    return ::fstat(descriptor, &info) == 0 && S_ISSOCK(info.st_mode) ? info.st_ino : 0;
 }
 
 }  // namespace holdfast

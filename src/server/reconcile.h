@@ -7,27 +7,29 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <holdfast/events.h>
 #include <holdfast/watch.h>
 
 #include "base/clock.h"
+#include "reactor/poller.h"
 #include "tcp/sock_diag.h"
 
 namespace holdfast {
 
-/// One connection as the registry has it, with the socket that its descriptor is.
+/// One connection as the registry has it, with the socket that its descriptor is. Small, for there are many.
 struct HeldSocket {
-    ConnectionId conn;
-    std::string listener;
-    Endpoint peer;
     std::uint64_t inode = 0;  ///< 0: its descriptor is no socket any more
+    Token number = 0;
 };
+
+using OnOwnSocket = std::function<void(std::uint64_t inode, int descriptor)>;
 
 /// Compares registry and kernel (P4). What disagrees is compared a second time after a moment, since both lists are
 /// taken while connections come and go; only what is then still so counts. Remembers since when connections are in
-/// CLOSE_WAIT. Any thread; runs take turns.
+/// CLOSE_WAIT. Takes some 32 bytes a connection while it runs. Any thread; runs take turns.
 class Reconciler {
 public:
     static constexpr std::chrono::seconds close_wait_grace{10};
@@ -37,9 +39,10 @@ public:
     /// Where it looks; tests plant what they like.
     struct Sources {
         std::function<std::vector<HeldSocket>()> registry;
-        std::function<Result<std::vector<KernelSocket>>()> kernel;
-        std::function<std::unordered_map<std::uint64_t, int>()> own_descriptors;  ///< inode -> descriptor
-        std::function<std::string(const Endpoint&)> listener_at;                  ///< its name, by local address
+        std::function<std::optional<Error>(const std::function<void(const KernelSocket&)>&)> each_in_kernel;
+        std::function<void(const OnOwnSocket&)> each_own;
+        std::function<Discrepancy(Token)> about;  ///< listener, peer and id of a connection, if it is there
+        std::function<std::string(const Endpoint&)> listener_at;  ///< its name, by local address
         std::function<void(std::chrono::milliseconds)> wait;
     };
 
@@ -48,19 +51,20 @@ public:
     [[nodiscard]] Reconciliation run();
 
 private:
-    /// What disagreed in one look, by inode (ghosts: by the connection's number).
+    /// What disagreed in one look.
     struct Look {
         std::size_t registry = 0;
         std::size_t kernel = 0;
-        std::unordered_map<std::uint64_t, Discrepancy> ghosts;
-        std::unordered_map<std::uint64_t, Discrepancy> orphans;
-        std::unordered_map<std::uint64_t, Discrepancy> close_wait;
+        std::unordered_set<Token> ghosts;
+        std::unordered_map<std::uint64_t, Discrepancy> orphans;  // by inode
+        std::unordered_map<std::uint64_t, Token> in_close_wait;  // the same
     };
+    [[nodiscard]] Reconciliation compare();
     [[nodiscard]] Result<Look> look();
-    void find_ghosts(const std::vector<HeldSocket>& held, const std::unordered_map<std::uint64_t, std::uint8_t>& states,
-                     Look& out) const;
-    void find_orphans(const std::vector<HeldSocket>& held, const std::vector<KernelSocket>& kernel, Look& out) const;
-    [[nodiscard]] std::vector<Discrepancy> stuck(const Look& look);
+    [[nodiscard]] std::unordered_map<std::uint64_t, int> unowned(const std::vector<HeldSocket>& held) const;
+    [[nodiscard]] Discrepancy orphan(const KernelSocket& socket, int descriptor) const;
+    [[nodiscard]] std::vector<Token> stuck(const Look& look);
+    void add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const;
 
     const Clock& clock_;
     Sources sources_;
@@ -68,7 +72,10 @@ private:
     std::unordered_map<std::uint64_t, SteadyTime> close_wait_since_;  // guarded by mutex_; by inode
 };
 
-/// The inodes of this process's sockets with their descriptors (proc(5), /proc/self/fd).
-[[nodiscard]] std::unordered_map<std::uint64_t, int> own_sockets();
+/// Hands on this process's sockets (proc(5), /proc/self/fd). Any thread.
+void each_own_socket(const OnOwnSocket& take);
+
+/// The inode of the socket that a descriptor is; 0: it is none.
+[[nodiscard]] std::uint64_t inode_of_socket(int descriptor);
 
 }  // namespace holdfast

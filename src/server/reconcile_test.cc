@@ -31,20 +31,34 @@ struct Planted {
     std::vector<HeldSocket> held;
     std::vector<KernelSocket> kernel;
     std::unordered_map<std::uint64_t, int> own;
+    std::optional<Error> failure;
     std::function<void()> while_waiting = [] {};
-    Reconciler reconciler{clock,
-                          {.registry = [this] { return held; },
-                           .kernel = [this]() -> Result<std::vector<KernelSocket>> { return kernel; },
-                           .own_descriptors = [this] { return own; },
-                           .listener_at = [](const Endpoint&) { return std::string("devices"); },
-                           .wait =
-                               [this](milliseconds time) {
-                                   clock.advance(time);
-                                   while_waiting();
-                               }}};
+    Reconciler reconciler{
+        clock,
+        {.registry = [this] { return held; },
+         .each_in_kernel =
+             [this](const auto& take) {
+                 std::for_each(kernel.begin(), kernel.end(), take);
+                 return failure;
+             },
+         .each_own =
+             [this](const OnOwnSocket& take) {
+                 for (const auto& [inode, descriptor] : own) take(inode, descriptor);
+             },
+         .about =
+             [](Token number) {
+                 return Discrepancy{
+                     .kind = {}, .listener = "devices", .peer = {}, .conn = {1, number}, .descriptor = -1};
+             },
+         .listener_at = [](const Endpoint&) { return std::string("devices"); },
+         .wait =
+             [this](milliseconds time) {
+                 clock.advance(time);
+                 while_waiting();
+             }}};
 
     void connect(std::uint64_t number, std::uint8_t state = TCP_ESTABLISHED) {
-        held.push_back({.conn = {1, number}, .listener = "devices", .peer = {}, .inode = 100 + number});
+        held.push_back({.inode = 100 + number, .number = number});
         kernel.push_back({.inode = 100 + number, .state = state, .local = {}, .peer = {}});
     }
 };
@@ -65,8 +79,8 @@ TEST(Reconciler, AgreesWithTheKernel) {
 TEST(Reconciler, AGhostIsAConnectionWithoutASocket) {
     Planted planted;
     planted.connect(1);
-    planted.held.push_back({.conn = {1, 2}, .listener = "devices", .peer = {}, .inode = 102});
-    planted.held.push_back({.conn = {1, 3}, .listener = "devices", .peer = {}, .inode = 0});
+    planted.held.push_back({.inode = 102, .number = 2});
+    planted.held.push_back({.inode = 0, .number = 3});
     const Reconciliation result = planted.reconciler.run();
     EXPECT_EQ(result.ghosts, 2U);
     EXPECT_EQ(result.drift(), 2U);
@@ -90,13 +104,13 @@ TEST(Reconciler, AnOrphanIsADescriptorOfOursWithoutAConnection) {
 
 TEST(Reconciler, WhatComesAndGoesMeanwhileIsNoDefect) {
     Planted planted;
-    planted.held.push_back({.conn = {1, 2}, .listener = "devices", .peer = {}, .inode = 102});  // just reset
+    planted.held.push_back({.inode = 102, .number = 2});  // just reset
     planted.kernel.push_back({.inode = 500, .state = TCP_ESTABLISHED, .local = {}, .peer = {}});
     planted.own[500] = 17;  // just accepted
     planted.while_waiting = [&planted] {
         planted.held.clear();
-        planted.held.push_back({.conn = {1, 3}, .listener = "devices", .peer = {}, .inode = 500});
-        planted.held.push_back({.conn = {1, 4}, .listener = "devices", .peer = {}, .inode = 104});  // another one
+        planted.held.push_back({.inode = 500, .number = 3});
+        planted.held.push_back({.inode = 104, .number = 4});  // another one
     };
     EXPECT_EQ(planted.reconciler.run().drift(), 0U);
 }
@@ -119,6 +133,26 @@ TEST(Reconciler, CloseWaitCountsOnceItOutlastsTheGrace) {
 // By system call: the gateway's threads made these descriptors, which ThreadSanitizer's dup would take for a race.
 UniqueFd duplicate(int fd) { return UniqueFd(static_cast<int>(::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0))); }
 void put_in_place_of(int fd, const UniqueFd& other) { ASSERT_EQ(::syscall(SYS_dup3, other.get(), fd, O_CLOEXEC), fd); }
+
+TEST(Reconciler, OfManyEachIsFound) {
+    Planted planted;
+    for (std::uint64_t number = 1; number <= 1'000; ++number) planted.connect(number * 7'919 % 1'009);
+    std::reverse(planted.kernel.begin(), planted.kernel.end());
+    planted.kernel.erase(planted.kernel.begin() + 500);
+    planted.kernel.push_back(planted.kernel.front());  // the kernel's list is not of one moment: one may come twice
+    const Reconciliation result = planted.reconciler.run();
+    EXPECT_EQ(result.registry, 1'000U);
+    EXPECT_EQ(result.kernel, 999U);
+    EXPECT_EQ(result.ghosts, 1U);
+    EXPECT_EQ(result.drift(), 1U);
+}
+
+TEST(Reconciler, ATableThatCannotBeReadIsNoAgreement) {
+    Planted planted;
+    planted.connect(1);
+    planted.failure = Error{"no netlink here"};
+    EXPECT_EQ(planted.reconciler.run().error, "no netlink here");
+}
 
 /// A real gateway that can be told to take nothing more, so that a FIN stays unread.
 class Gateway {
@@ -145,11 +179,12 @@ public:
     [[nodiscard]] int other_end(const UniqueFd& device) const {
         SocketAddress mine;
         ::getsockname(device.get(), mine.get(), &mine.length);
-        for (const auto& [inode, fd] : own_sockets()) {
+        int found = -1;
+        each_own_socket([&](std::uint64_t, int fd) {
             SocketAddress peer;
-            if (::getpeername(fd, peer.get(), &peer.length) == 0 && to_endpoint(peer) == to_endpoint(mine)) return fd;
-        }
-        return -1;
+            if (::getpeername(fd, peer.get(), &peer.length) == 0 && to_endpoint(peer) == to_endpoint(mine)) found = fd;
+        });
+        return found;
     }
     void take_items(bool yes) { ready_ = yes; }
     Server& server() { return *server_; }
@@ -218,10 +253,11 @@ TEST(ReconcileServer, SeesAFinThatIsNotRead) {
     // The grace is the Reconciler's own business (above); that CLOSE_WAIT shows here is what this proves.
     const std::uint16_t port = gateway.server().status().listeners.front().bound.port;
     const auto in_close_wait = [port] {
-        const auto sockets = list_kernel_sockets(std::array{port});
-        EXPECT_TRUE(sockets);
-        return std::count_if(sockets.value().begin(), sockets.value().end(),
-                             [](const KernelSocket& socket) { return socket.state == TCP_CLOSE_WAIT; });
+        int found = 0;
+        EXPECT_FALSE(each_kernel_socket(std::array{port}, [&found](const KernelSocket& socket) {
+            if (socket.state == TCP_CLOSE_WAIT) ++found;
+        }));
+        return found;
     };
     while (in_close_wait() != 1) std::this_thread::yield();
     EXPECT_EQ(gateway.server().reconcile().registry, 1U);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include <holdfast/server.h>
@@ -94,6 +95,8 @@ public:
         return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
     }
     [[nodiscard]] Reconciler::Sources reconcile_sources();
+    [[nodiscard]] Discrepancy about(Token number);
+    [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
     /// Asks the connection's reactor; `absent` if it has ended. `question` runs on that reactor's thread and must reply
     /// once.
     template <typename T>
@@ -222,11 +225,22 @@ bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const C
 }
 
 Reconciler::Sources Server::Impl::reconcile_sources() {
-    return {.registry = [this] { return held_sockets(workers_, run_); },
-            .kernel = [this] { return list_kernel_sockets(ports_of(*running_.get())); },
-            .own_descriptors = own_sockets,
+    using OnKernelSocket = std::function<void(const KernelSocket&)>;
+    return {.registry = [this] { return held_sockets(workers_); },
+            .each_in_kernel =
+                [this](const OnKernelSocket& take) { return each_kernel_socket(ports_of(*running_.get()), take); },
+            .each_own = each_own_socket,
+            .about = [this](Token number) { return about(number); },
             .listener_at = [this](const Endpoint& local) { return listener_at(*running_.get(), local); },
             .wait = [](milliseconds time) { std::this_thread::sleep_for(time); }};
+}
+
+Discrepancy Server::Impl::about(Token number) {
+    Discrepancy result;
+    result.conn = {run_, number};
+    const auto found = show(result.conn);
+    if (found) std::tie(result.listener, result.peer) = std::tie(found->row.listener, found->row.peer);
+    return result;
 }
 
 template <typename T>
@@ -298,13 +312,15 @@ ConnectionPage Server::list(const ConnectionQuery& query) const {
     return std::move(all).page();
 }
 
-std::optional<ConnectionDetail> Server::show(ConnectionId id) const {
+std::optional<ConnectionDetail> Server::Impl::show(ConnectionId id) const {
     using Answer = std::optional<ConnectionDetail>;
-    return impl_->ask_connection<Answer>(id, std::nullopt,
-                                         [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
-                                             reply(detail_of(connection, shard, impl_->row_of(connection, shard)));
-                                         });
+    return ask_connection<Answer>(id, std::nullopt,
+                                  [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
+                                      reply(detail_of(connection, shard, row_of(connection, shard)));
+                                  });
 }
+
+std::optional<ConnectionDetail> Server::show(ConnectionId id) const { return impl_->show(id); }
 
 std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) {
     using Answer = std::optional<ProbeAnswer>;
@@ -344,7 +360,6 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
 }
 
 Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
-
 Observations Server::observe() { return take_observations(impl_->workers_); }
 std::vector<CensusEntry> Server::census() const { return take_census(impl_->workers_); }
 

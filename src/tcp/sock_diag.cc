@@ -76,8 +76,10 @@ Error failed(const char* step, int error) {
                  "): " + std::strerror(error) + "; a sandbox must allow AF_NETLINK"};
 }
 
-/// Appends what one piece of the answer holds. True at its end.
-Result<bool> take_piece(std::span<const char> piece, std::vector<KernelSocket>& sockets) {
+using Take = std::function<void(const KernelSocket&)>;
+
+/// Hands on what one piece of the answer holds. True at its end.
+Result<bool> take_piece(std::span<const char> piece, const Take& take) {
     auto left = static_cast<unsigned>(piece.size());
     for (const auto* header = reinterpret_cast<const nlmsghdr*>(piece.data()); NLMSG_OK(header, left);
          header = NLMSG_NEXT(header, left)) {
@@ -86,12 +88,12 @@ Result<bool> take_piece(std::span<const char> piece, std::vector<KernelSocket>& 
             return failed("dump", -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error);
         }
         if (header->nlmsg_len < NLMSG_LENGTH(sizeof(inet_diag_msg))) continue;
-        sockets.push_back(to_socket(*static_cast<const inet_diag_msg*>(NLMSG_DATA(header))));
+        take(to_socket(*static_cast<const inet_diag_msg*>(NLMSG_DATA(header))));
     }
     return false;
 }
 
-std::optional<Error> dump(int netlink, std::uint8_t family, std::uint16_t port, std::vector<KernelSocket>& sockets) {
+std::optional<Error> dump(int netlink, std::uint8_t family, std::uint16_t port, const Take& take) {
     const Request request = make_request(family, port);
     if (::send(netlink, &request, sizeof request, 0) != sizeof request) return failed("ask", errno);
     alignas(nlmsghdr) static thread_local std::array<char, piece_bytes> piece;
@@ -99,7 +101,7 @@ std::optional<Error> dump(int netlink, std::uint8_t family, std::uint16_t port, 
         const ssize_t got = ::recv(netlink, piece.data(), piece.size(), 0);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return failed("answer", got < 0 ? errno : EPIPE);
-        const auto ended = take_piece({piece.data(), static_cast<std::size_t>(got)}, sockets);
+        const auto ended = take_piece({piece.data(), static_cast<std::size_t>(got)}, take);
         if (!ended) return ended.error();
         if (ended.value()) return std::nullopt;
         std::this_thread::sleep_for(pause_after_piece);
@@ -108,16 +110,15 @@ std::optional<Error> dump(int netlink, std::uint8_t family, std::uint16_t port, 
 
 }  // namespace
 
-Result<std::vector<KernelSocket>> list_kernel_sockets(std::span<const std::uint16_t> local_ports) {
+std::optional<Error> each_kernel_socket(std::span<const std::uint16_t> local_ports, const Take& take) {
     const UniqueFd netlink(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
     if (!netlink.valid()) return failed("open", errno);
-    std::vector<KernelSocket> sockets;
     for (const std::uint16_t port : local_ports) {
         for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
-            if (auto error = dump(netlink.get(), family, port, sockets)) return *error;
+            if (auto error = dump(netlink.get(), family, port, take)) return error;
         }
     }
-    return sockets;
+    return std::nullopt;
 }
 
 }  // namespace holdfast

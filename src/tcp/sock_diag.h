@@ -1,8 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include <holdfast/endpoint.h>
 #include <holdfast/result.h>
@@ -17,9 +18,11 @@ struct KernelSocket {
     Endpoint peer;
 };
 
-/// The connected sockets of this network namespace with one of `local_ports`, listening ones left out (sock_diag(7);
-/// linux/inet_diag.h). The kernel filters; it answers in pieces of some hundred sockets, and a pause after each keeps
-/// the table's locks free. Any thread; needs no privilege. An error names the step that failed.
-[[nodiscard]] Result<std::vector<KernelSocket>> list_kernel_sockets(std::span<const std::uint16_t> local_ports);
+/// Hands on the connected sockets of this network namespace with one of `local_ports`, listening ones left out
+/// (sock_diag(7); linux/inet_diag.h), and keeps none. The kernel filters; it answers in pieces of some hundred sockets,
+/// and a pause after each keeps the table's locks free. Any thread; needs no privilege. An error names the step that
+/// failed.
+[[nodiscard]] std::optional<Error> each_kernel_socket(std::span<const std::uint16_t> local_ports,
+                                                      const std::function<void(const KernelSocket&)>& take);
 
 }  // namespace holdfast
