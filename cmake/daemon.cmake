@@ -3,6 +3,7 @@ find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
+find_package(CURL REQUIRED)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(nats REQUIRED IMPORTED_TARGET libnats)
 pkg_check_modules(ncurses REQUIRED ncursesw)  # its flags ask for what g++ and clang++ define anyway, and differently
@@ -14,14 +15,15 @@ holdfast_module(sink HOT DEPENDS spool codec base)
 holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(fleet DEPENDS nats spool server codec base)
 holdfast_module(config DEPENDS server tls base LIBRARIES tomlplusplus::tomlplusplus)
-holdfast_module(watch SIMULATES DEPENDS server base LIBRARIES PkgConfig::httplib)
+holdfast_module(http DEPENDS base LIBRARIES CURL::libcurl)
+holdfast_module(watch SIMULATES DEPENDS server http base)
 holdfast_module(admin DEPENDS watch server tls base
                 LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tls tcp base)
 holdfast_module(doctor DEPENDS server tcp base)
-holdfast_module(app DEPENDS tokens admin watch config fleet nats sink spool load doctor server
-                LIBRARIES CLI11::CLI11 spdlog::spdlog PkgConfig::httplib ${ncurses_LINK_LIBRARIES} simdjson::simdjson)
+holdfast_module(app DEPENDS tokens admin watch config fleet nats sink spool load doctor server http
+                LIBRARIES CLI11::CLI11 spdlog::spdlog ${ncurses_LINK_LIBRARIES} simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)
 target_link_libraries(holdfast_command PRIVATE holdfast_app holdfast_flags)

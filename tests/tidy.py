@@ -26,11 +26,12 @@ MAY_INCLUDE = {
     "nats": {"base", "spool"},
     "fleet": {"base", "codec", "nats", "spool"},
     "config": {"base", "server", "tls"},
-    "watch": {"base"},
+    "http": {"base"},
+    "watch": {"base", "http"},
     "admin": {"base", "tcp", "tls", "watch"},
     "load": {"base", "reactor", "tcp", "tls", "codec"},
     "doctor": {"base", "tcp"},
-    "app": {"base", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},
+    "app": {"base", "http", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}}

@@ -1,30 +1,22 @@
 #include "app/admin_client.h"
 
-#include <httplib.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
-#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include <holdfast/endpoint.h>
 
+#include "base/address_kind.h"
 #include "base/printable.h"
 #include "base/secret_file.h"
-#include "base/unique_fd.h"
 
 namespace holdfast {
 namespace {
-
-constexpr std::chrono::seconds connect_patience{3};
 
 enum class Carrier { plain, tls, unix_socket };
 
@@ -61,68 +53,31 @@ std::optional<Place> parse_place(std::string_view text) {
 }
 
 bool stays_on_this_host(const Place& place) {
-    if (place.carrier == Carrier::unix_socket || place.host == "localhost" || place.host == "::1") return true;
+    if (place.carrier == Carrier::unix_socket || place.host == "localhost") return true;
     const auto address = parse_ip_address(place.host);
-    return address && address.value().is_v4() && address.value().bytes[12] == 127;
+    return address && is_loopback(address.value());
 }
 
-/// Tries one address and says what the kernel did; empty if it took the connection.
-std::string try_connect(const addrinfo& address) {
-    const UniqueFd socket(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const timeval patience{connect_patience.count(), 0};
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (::connect(socket.get(), address.ai_addr, address.ai_addrlen) == 0) return {};
-    return errno == EINPROGRESS ? std::strerror(ETIMEDOUT) : std::strerror(errno);
-}
-
-std::string try_socket(const std::string& path) {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    std::memcpy(name.sun_path, path.data(), path.size());
-    addrinfo address{};
-    address.ai_family = AF_UNIX;
-    address.ai_addr = reinterpret_cast<sockaddr*>(&name);
-    address.ai_addrlen = sizeof name;
-    return try_connect(address);
-}
-
-/// httplib does not tell the cause, so it is asked for once more.
-std::string why_no_connection(const Place& to) {
-    std::string cause;
-    if (to.carrier == Carrier::unix_socket) {
-        cause = try_socket(to.host);
-    } else {
-        addrinfo hints{};
-        hints.ai_socktype = SOCK_STREAM;
-        addrinfo* found = nullptr;
-        const int error = ::getaddrinfo(to.host.c_str(), std::to_string(to.port).c_str(), &hints, &found);
-        if (error != 0) return ::gai_strerror(error);
-        const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
-        cause = try_connect(*found);
-    }
-    return cause.empty() ? "the connection failed" : cause;
-}
-
-std::string why_no_answer(httplib::Error error, const Place& to) {
-    switch (error) {
-        case httplib::Error::Connection:
-            return why_no_connection(to);
-        case httplib::Error::ConnectionTimeout:
-            return std::strerror(ETIMEDOUT);
-        case httplib::Error::Read:
-            return to.carrier == Carrier::plain ? "it took the connection but gave no HTTP answer: if it speaks TLS, "
-                                                  "write https:// before the address"
-                                                : "it took the connection but gave no HTTP answer";
-        case httplib::Error::SSLConnection:
-            return "it did not complete a TLS handshake";
-        case httplib::Error::SSLServerVerification:
+std::string why_no_answer(const HttpFailure& failure, const Place& to) {
+    using Kind = HttpFailure::Kind;
+    switch (failure.kind) {
+        case Kind::no_http:
+            return to.carrier == Carrier::plain
+                       ? "it took the connection but gave no HTTP answer (" + failure.cause +
+                             "): if it speaks TLS, write https:// before the address"
+                       : "it took the connection but gave no HTTP answer (" + failure.cause + ")";
+        case Kind::bad_certificate:
             return "its certificate is not one for " + printable(to.host) +
                    " from an authority that is known here: name that authority's file with --admin-ca";
-        case httplib::Error::SSLLoadingCerts:
+        case Kind::bad_ca_file:
             return "the file of --admin-ca cannot be read as PEM certificates";
-        default:
-            return "the exchange broke off (" + httplib::to_string(error) + ")";
+        case Kind::no_connection:
+        case Kind::too_slow:
+        case Kind::broken_off:
+        case Kind::no_tls:
+            break;
     }
+    return failure.cause;
 }
 
 Error unreachable(const std::string& address, const std::string& why) {
@@ -130,16 +85,14 @@ Error unreachable(const std::string& address, const std::string& why) {
                  "; start one with `holdfast serve` or name its admin address with --admin"};
 }
 
-std::unique_ptr<httplib::ClientImpl> client_for(const Place& place, const AdminAccess& access) {
-    if (place.carrier == Carrier::tls) {
-        auto client = std::make_unique<httplib::SSLClient>(place.host, place.port);
-        if (!access.ca.empty()) client->set_ca_cert_path(access.ca);
-        client->enable_server_certificate_verification(true);
-        return client;
-    }
-    auto client = std::make_unique<httplib::ClientImpl>(place.host, place.port);
-    if (place.carrier == Carrier::unix_socket) client->set_address_family(AF_UNIX);
-    return client;
+HttpPeer peer_of(const Place& place, const AdminAccess& access) {
+    HttpPeer peer;
+    peer.tls = place.carrier == Carrier::tls;
+    (place.carrier == Carrier::unix_socket ? peer.socket : peer.host) = place.host;
+    peer.port = place.port;
+    peer.ca = access.ca;
+    peer.keep = access.keep;
+    return peer;
 }
 
 /// Empty: there is none to show.
@@ -163,25 +116,46 @@ std::string not_an_admin_address(std::string_view text) {
            " is not an address and port: write e.g. 127.0.0.1:7080, https://gateway.example:7080 or unix:PATH";
 }
 
-Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question) {
+bool is_private_admin_address(std::string_view text) {
+    const auto place = parse_place(text);
+    if (!place) return false;
+    if (stays_on_this_host(*place)) return true;
+    const auto address = parse_ip_address(place->host);
+    return address && is_private(address.value());
+}
+
+Result<AdminClient> AdminClient::open(const AdminAccess& access) {
     const auto place = parse_place(access.address);
-    if (!place) return unreachable(access.address, "that is not an address and port");
-    const auto token = token_for(*place, access);
+    if (!place) return Error{not_an_admin_address(access.address)};
+    auto token = token_for(*place, access);
     if (!token) return token.error();
-    const auto client = client_for(*place, access);
-    client->set_connection_timeout(connect_patience);
-    client->set_read_timeout(question.patience);
-    client->set_url_encode(false);
-    httplib::Request request;
-    request.method = question.method;
-    request.path = question.target;
-    request.body = question.body;
+    AdminClient client;
     // A name is only a way to the address here: the gateway takes none but its own.
-    request.set_header("Host", "localhost");
-    if (!token.value().empty()) request.set_header("Authorization", "Bearer " + token.value());
-    const auto answer = client->send(request);
-    if (!answer) return unreachable(access.address, why_no_answer(answer.error(), *place));
-    return AdminAnswer{answer->status, answer->body};
+    client.headers_ = {"Host: localhost"};
+    if (!token.value().empty()) client.headers_.push_back("Authorization: Bearer " + token.value());
+    client.http_ = std::make_unique<HttpClient>(peer_of(*place, access));
+    client.why_ = [place = *place, address = access.address](const HttpFailure& failure) {
+        return unreachable(address, why_no_answer(failure, place));
+    };
+    return client;
+}
+
+Result<AdminAnswer> AdminClient::ask(const AdminQuestion& question) {
+    const auto said = http_->ask({.method = question.method,
+                                  .target = question.target,
+                                  .headers = headers_,
+                                  .body = question.body,
+                                  .patience = question.patience});
+    if (const auto* failure = std::get_if<HttpFailure>(&said)) return why_(*failure);
+    const auto& answer = std::get<HttpAnswer>(said);
+    if (!answer.whole) return why_({HttpFailure::Kind::no_http, "it is longer than a gateway's"});
+    return AdminAnswer{answer.status, answer.body};
+}
+
+Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question) {
+    auto client = AdminClient::open(access);
+    if (!client) return client.error();
+    return client.value().ask(question);
 }
 
 }  // namespace holdfast

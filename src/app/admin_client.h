@@ -1,10 +1,15 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <holdfast/result.h>
+
+#include "http/http_client.h"
 
 namespace holdfast {
 
@@ -13,6 +18,7 @@ struct AdminAccess {
     std::string address = "127.0.0.1:7080";  ///< also "https://HOST:PORT", "unix:/run/holdfast/admin.sock"
     std::string ca;                          ///< PEM of the authorities; empty: the system's
     std::string token_file;                  ///< whose first token is shown; empty: none
+    bool keep = false;                       ///< the connection, for many questions
 };
 
 /// One request to the admin API.
@@ -35,8 +41,29 @@ struct AdminAnswer {
 /// "... is not an address and port: write e.g. 127.0.0.1:7080, ..."; for a flag's error.
 [[nodiscard]] std::string not_an_admin_address(std::string_view text);
 
-/// Asks the gateway there. Any status is an answer; an Error says why there is none. A token is never sent unencrypted
-/// to another host.
+/// Whether that place is this host, or an address that is private (base/address_kind.h). Pure.
+[[nodiscard]] bool is_private_admin_address(std::string_view text);
+
+/// Asks one gateway. One thread, but for break_off().
+class AdminClient {
+public:
+    /// Refuses where the token cannot be read, or would go to another host unencrypted.
+    [[nodiscard]] static Result<AdminClient> open(const AdminAccess& access);
+
+    /// Any status is an answer; an Error says why there is none.
+    [[nodiscard]] Result<AdminAnswer> ask(const AdminQuestion& question);
+    /// Ends what is being asked, and all that will be. Any thread.
+    void break_off() noexcept { http_->break_off(); }
+
+private:
+    AdminClient() = default;
+
+    std::vector<std::string> headers_;
+    std::unique_ptr<HttpClient> http_;
+    std::function<Error(const HttpFailure&)> why_;
+};
+
+/// One question by a client of its own.
 [[nodiscard]] Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question);
 
 }  // namespace holdfast

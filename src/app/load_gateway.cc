@@ -14,6 +14,10 @@ constexpr std::size_t page_rows = 10'000;            // the most that the API gi
 constexpr std::size_t most_connections = 2'000'000;  // so that a list without end has one
 constexpr std::size_t most_id_bytes = 64;
 
+Error no_gateway(const std::string& why) {
+    return Error{"what answers at --admin is not the gateway of --to: " + why + "; name the admin address of that one"};
+}
+
 }  // namespace
 
 Result<ConnectionRows> read_connection_rows(std::string_view body) {
@@ -33,23 +37,20 @@ Result<ConnectionRows> read_connection_rows(std::string_view body) {
     return read;
 }
 
-Error LoadGateway::no_answer(const Error& why) const {
-    return Error{"no gateway answers at --admin " + to_string(admin_) + ": " + why.message +
-                 "; name the admin address of the gateway at --to"};
-}
-
 Result<std::vector<GatewayConnection>> LoadGateway::connections() {
     std::vector<GatewayConnection> all;
     for (std::size_t offset = 0; offset < most_connections; offset += page_rows) {
         // Oldest first, so that those who come meanwhile do not move the pages.
         const auto target =
             "/v1/connections?sort=age&limit=" + std::to_string(page_rows) + "&offset=" + std::to_string(offset);
-        const auto answer = exchange_.ask("GET", target, {});
-        if (!answer) return no_answer(answer.error());
-        if (answer.value().status != 200)
-            return no_answer({"it answers a list with status " + std::to_string(answer.value().status)});
+        const auto answer = admin_.ask({.target = target});
+        if (!answer) return answer.error();
+        if (answer.value().status != 200) {
+            return no_gateway("it answers the question for its connections with status " +
+                              std::to_string(answer.value().status));
+        }
         auto page = read_connection_rows(answer.value().body);
-        if (!page) return no_answer(page.error());
+        if (!page) return no_gateway(page.error().message);
         auto& rows = page.value().connections;
         all.insert(all.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
         if (page.value().rows < page_rows) break;
@@ -58,8 +59,8 @@ Result<std::vector<GatewayConnection>> LoadGateway::connections() {
 }
 
 Result<int> LoadGateway::send(const std::string& id, const std::string& object) {
-    const auto answer = exchange_.ask("POST", connection_path(id, "/messages"), object);
-    if (!answer) return no_answer(answer.error());
+    const auto answer = admin_.ask({.method = "POST", .target = connection_path(id, "/messages"), .body = object});
+    if (!answer) return answer.error();
     return answer.value().status;
 }
 

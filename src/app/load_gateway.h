@@ -8,7 +8,7 @@
 
 #include <holdfast/result.h>
 
-#include "app/http_exchange.h"
+#include "app/admin_client.h"
 #include "load/downlink_gateway.h"
 
 namespace holdfast {
@@ -20,21 +20,17 @@ struct ConnectionRows {
 };
 [[nodiscard]] Result<ConnectionRows> read_connection_rows(std::string_view body);
 
-/// A gateway's admin API as `holdfast load` uses it. Owns its HTTP connection; one thread, but for break_off().
+/// A gateway's admin API as `holdfast load` uses it. One thread, but for break_off().
 class LoadGateway final : public DownlinkGateway {
 public:
-    /// `token` opens it; empty: it asks for none.
-    LoadGateway(const Endpoint& admin, std::string token) : admin_(admin), exchange_(admin, std::move(token)) {}
+    explicit LoadGateway(AdminClient admin) : admin_(std::move(admin)) {}
 
     Result<std::vector<GatewayConnection>> connections() override;
     Result<int> send(const std::string& id, const std::string& object) override;
-    void break_off() noexcept override { exchange_.break_off(); }
+    void break_off() noexcept override { admin_.break_off(); }
 
 private:
-    [[nodiscard]] Error no_answer(const Error& why) const;
-
-    Endpoint admin_;
-    HttpExchange exchange_;
+    AdminClient admin_;
 };
 
 }  // namespace holdfast

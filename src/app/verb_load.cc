@@ -8,8 +8,9 @@
 #include <random>
 #include <string>
 
+#include "app/client_ask.h"
 #include "app/load_gateway.h"
-#include "base/secret_file.h"
+#include "base/printable.h"
 #include "base/units.h"
 #include "load/report.h"
 #include "load/run_load.h"
@@ -22,10 +23,8 @@ namespace {
 struct LoadFlags {
     LoadOptions options;
     std::string to;
-    std::string admin = "127.0.0.1:7080";
-    std::optional<Endpoint> admin_at;  ///< where downlinks are asked for
-    std::string admin_token_file;
-    std::string admin_token;
+    AdminAccess admin;  ///< where downlinks are asked for
+    std::unique_ptr<LoadGateway> gateway;
     bool any_target = false;
     bool tls = false;
     std::string tls_ca;
@@ -68,15 +67,16 @@ std::optional<Error> read_target(LoadFlags& flags) {
 
 std::optional<Error> read_admin(LoadFlags& flags) {
     if (flags.options.downlinks_per_second == 0) return {};
-    const auto admin = parse_endpoint(flags.admin);
-    if (!admin) return of_flag("--admin", admin);
-    const auto allowed = check_target(admin.value(), flags.any_target);
-    if (!allowed) return of_flag("--admin", allowed);
-    flags.admin_at = allowed.value();
-    if (flags.admin_token_file.empty()) return {};
-    const auto tokens = read_bearer_tokens(flags.admin_token_file);
-    if (!tokens) return of_flag("--admin-token-file", tokens);
-    flags.admin_token = tokens.value().front();
+    const std::string& address = flags.admin.address;
+    if (!is_admin_address(address)) return Error{"--admin: " + not_an_admin_address(address)};
+    if (!flags.any_target && !is_private_admin_address(address)) {
+        return Error{"--admin: " + in_quotes(address) +
+                     " is neither this host nor a private address: if it is yours to load, add --allow-any-target"};
+    }
+    flags.admin.keep = true;
+    auto client = AdminClient::open(flags.admin);
+    if (!client) return of_flag("--admin", client);
+    flags.gateway = std::make_unique<LoadGateway>(std::move(client).value());
     return {};
 }
 
@@ -141,7 +141,7 @@ std::optional<Error> read_items(LoadFlags& flags) {
     return {};
 }
 
-int load_verb(LoadFlags flags) {
+int load_verb(LoadFlags& flags) {
     if (!flags.seeded) flags.options.seed = std::random_device{}();
     for (const auto read : {read_target, read_tls, read_admin, read_times, read_items, read_identity}) {
         if (const auto error = read(flags)) {
@@ -168,9 +168,7 @@ int load_verb(LoadFlags flags) {
             last = elapsed;
         };
     }
-    std::unique_ptr<LoadGateway> gateway;
-    if (flags.admin_at) gateway = std::make_unique<LoadGateway>(*flags.admin_at, flags.admin_token);
-    const auto report = run_load(options, watch, gateway.get());
+    const auto report = run_load(options, watch, flags.gateway.get());
     if (!report) {
         print_error(report.error().message);
         return exit_wrong_usage;
@@ -255,14 +253,8 @@ void add_downlink_flags(CLI::App& verb, LoadFlags& flags) {
         ->check(CLI::Range(0.0, 1e6))
         ->type_name("N")
         ->group("Downlinks");
-    verb.add_option("--admin", flags.admin, "the gateway's admin address [127.0.0.1:7080]")
-        ->envname("HOLDFAST_ADMIN")
-        ->type_name("ADDRESS:PORT")
-        ->group("Downlinks");
-    verb.add_option("--admin-token-file", flags.admin_token_file, "a file with the gateway's token; sent unencrypted")
-        ->envname("HOLDFAST_ADMIN_TOKEN_FILE")
-        ->type_name("FILE")
-        ->group("Downlinks");
+    add_admin_flags(verb, flags.admin);
+    for (const char* flag : {"--admin", "--admin-ca", "--admin-token-file"}) verb.get_option(flag)->group("Downlinks");
 }
 
 void add_fault_flags(CLI::App& verb, LoadFlags& flags) {

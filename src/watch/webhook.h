@@ -14,7 +14,7 @@ namespace holdfast {
 /// How a Webhook behaves; the values are those of the daemon.
 struct WebhookPolicy {
     std::chrono::milliseconds connect_timeout{2'000};
-    std::chrono::milliseconds answer_timeout{5'000};  ///< for each step of the answer
+    std::chrono::milliseconds answer_timeout{5'000};  ///< from there to the answer's end
     std::vector<std::chrono::milliseconds> pauses{std::chrono::seconds(1), std::chrono::seconds(5),
                                                   std::chrono::seconds(30)};  ///< before each further try
     std::size_t most_waiting = 64;                                            ///< then the oldest are dropped
@@ -44,7 +44,7 @@ public:
 
 private:
     class Courier;
-    std::shared_ptr<Courier> courier_;  // shared with its thread
+    std::unique_ptr<Courier> courier_;
     std::thread thread_;
 };
 

@@ -1,7 +1,6 @@
 #include "watch/webhook.h"
 
 #include <arpa/inet.h>
-#include <httplib.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -15,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
+#include "http/raw_server.h"
 
 namespace holdfast {
 namespace {
@@ -24,6 +24,7 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
+using testing::StartsWith;
 
 /// What one thread says and another waits for.
 class Lines {
@@ -49,29 +50,18 @@ private:
 /// A receiver on loopback that answers as a test says.
 class Receiver {
 public:
-    Receiver() {
-        server_.Post("/alarms", [this](const httplib::Request& request, httplib::Response& response) {
-            response.status = status;
-            type.add(request.get_header_value("Content-Type"));
-            bodies.add(request.body);
-        });
-        port_ = server_.bind_to_any_port("127.0.0.1");
-        thread_ = std::thread([this] { server_.listen_after_bind(); });
-    }
-    ~Receiver() {
-        server_.stop();
-        thread_.join();
-    }
-    [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/alarms"; }
+    [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(server_.port()) + "/alarms"; }
 
     std::atomic<int> status{200};
     Lines bodies;
-    Lines type;
+    Lines heads;
 
 private:
-    httplib::Server server_;
-    int port_ = 0;
-    std::thread thread_;
+    RawServer server_{[this](const RawServer::Request& request, int connection) {
+        heads.add(request.head);
+        bodies.add(request.body);
+        return RawServer::say(connection, RawServer::with_status(status));
+    }};
 };
 
 /// A listening socket whose backlog takes connections that nobody answers.
@@ -109,7 +99,8 @@ TEST(Webhook, DeliversInOrder) {
     webhook.post("{\"id\":1}");
     webhook.post("{\"id\":2}");
     EXPECT_THAT(receiver.bodies.await(2), ElementsAre("{\"id\":1}", "{\"id\":2}"));
-    EXPECT_EQ(receiver.type.await(1)[0], "application/json");
+    EXPECT_THAT(receiver.heads.await(1)[0], StartsWith("POST /alarms HTTP/1.1\r\n"));
+    EXPECT_THAT(receiver.heads.await(1)[0], HasSubstr("\r\nContent-Type: application/json\r\n"));
 }
 
 TEST(Webhook, TriesAgainAfterAnError) {
@@ -184,7 +175,7 @@ TEST(Webhook, AMuteReceiverBlocksNobodyAndTheOldestAreDropped) {
 TEST(Webhook, AReceiverThatIsTooSlowIsTriedAgain) {
     const Mute mute;
     WebhookPolicy policy = impatient();
-    policy.answer_timeout = milliseconds(20);
+    policy.connect_timeout = policy.answer_timeout = milliseconds(20);
     Lines log;
     Webhook webhook(
         mute.url(), [&log](const std::string& line) { log.add(line); }, policy);
@@ -204,24 +195,29 @@ TEST(Webhook, StopsWhileItPauses) {
 }  // the destructor does not wait for the hour
 
 TEST(Webhook, AnAnswerWithoutEndIsNotReadToTheEnd) {
-    httplib::Server server;
     std::atomic<std::size_t> sent{0};
-    server.Post("/", [&sent](const httplib::Request&, httplib::Response& response) {
-        response.set_chunked_content_provider("text/plain", [&sent](std::size_t, httplib::DataSink& sink) {
-            sent += 4'096;
-            return sink.write(std::string(4'096, 'x').data(), 4'096);
-        });
+    const RawServer server([&sent](const RawServer::Request&, int connection) {
+        RawServer::say(connection, "HTTP/1.1 200 OK\r\n\r\n");
+        while (RawServer::say(connection, std::string(4'096, 'x'))) sent += 4'096;
+        return false;
     });
-    const int port = server.bind_to_any_port("127.0.0.1");
-    std::thread thread([&server] { server.listen_after_bind(); });
-    {
-        Webhook webhook("http://127.0.0.1:" + std::to_string(port), [](const std::string&) {});
-        webhook.post("{}");
-        while (webhook.status().delivered == 0) std::this_thread::yield();
-    }
+    Webhook webhook("http://127.0.0.1:" + std::to_string(server.port()), [](const std::string&) {});
+    webhook.post("{}");
+    while (webhook.status().delivered == 0) std::this_thread::yield();
     EXPECT_GE(sent, 65'536U);
-    server.stop();
-    thread.join();
+}
+
+TEST(Webhook, AHostileAnswerIsAFailureAndNothingElse) {
+    const RawServer server([](const RawServer::Request&, int connection) {
+        RawServer::say(connection, "HTTP/1.1 200 " + std::string(1'000'000, 'x') + "\r\nContent-Length: 0\r\n\r\n");
+        return false;
+    });
+    Lines log;
+    Webhook webhook(
+        "http://127.0.0.1:" + std::to_string(server.port()), [&log](const std::string& line) { log.add(line); },
+        impatient());
+    webhook.post("{}");
+    EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("no answer (")));
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 """TCP segments made by hand and put on the wire of a lab, whoever they claim to come from."""
 
+import errno
 import ipaddress
 import random
 import socket
 import struct
+import time
 
 GATEWAY_MAC, DEVICE_MAC = bytes.fromhex("020000007701"), bytes.fromhex("020000007702")
 SYN, RST, ACK = 0x02, 0x04, 0x10
@@ -43,7 +45,17 @@ class Wire:
 
     def send(self, frames):
         for frame in frames:
-            self._sock.send(frame)
+            while not self._takes(frame):
+                time.sleep(0.0005)
+
+    def _takes(self, frame):
+        """False: the queue at the other end is full, and the frame is lost."""
+        try:
+            return self._sock.send(frame) == len(frame)
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            return False
 
 
 def spoofed(prefix, dice):

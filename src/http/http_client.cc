@@ -1,0 +1,251 @@
+#include "http/http_client.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "base/units.h"
+
+#include <curl/curl.h>
+
+namespace holdfast {
+
+namespace {
+
+// Libcurl's handles are all void to the compiler.
+struct EasyCleanUp {
+    void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
+};
+struct MultiCleanUp {
+    void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
+};
+struct HeadersCleanUp {
+    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+};
+
+void start_library() {
+    static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+    HOLDFAST_CHECK(started == CURLE_OK);
+}
+
+/// OpenSSL writes by write(2), which raises SIGPIPE where the peer is gone: not on a thread that asks.
+class WithoutPipeSignal {
+public:
+    WithoutPipeSignal() {
+        sigemptyset(&pipe_);
+        sigaddset(&pipe_, SIGPIPE);
+        sigset_t pending;
+        sigpending(&pending);
+        was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+        pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+    }
+    WithoutPipeSignal(const WithoutPipeSignal&) = delete;
+    WithoutPipeSignal& operator=(const WithoutPipeSignal&) = delete;
+    ~WithoutPipeSignal() {
+        const timespec at_once{};
+        if (!was_pending_) sigtimedwait(&pipe_, nullptr, &at_once);
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+private:
+    sigset_t pipe_{};
+    sigset_t before_{};
+    bool was_pending_ = false;
+};
+
+std::string origin_of(const HttpPeer& peer) {
+    const std::string scheme = peer.tls ? "https://" : "http://";
+    if (!peer.socket.empty()) return scheme + "localhost";
+    const bool v6 = peer.host.find(':') != std::string::npos;
+    return scheme + (v6 ? "[" + peer.host + "]" : peer.host) + ":" + std::to_string(peer.port);
+}
+
+/// What has come of an answer.
+struct Taking {
+    HttpAnswer answer;
+    std::size_t most = 0;
+    bool no_memory = false;
+};
+
+/// Called by libcurl, through which no exception may go; less than `size` ends the transfer.
+std::size_t take(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
+    auto& taking = *static_cast<Taking*>(to);
+    const std::size_t room = taking.most - taking.answer.body.size();
+    try {
+        taking.answer.body.append(bytes, std::min(size, room));
+    } catch (const std::bad_alloc&) {
+        taking.no_memory = true;
+        return 0;
+    }
+    if (size <= room) return size;
+    taking.answer.whole = false;
+    return 0;
+}
+
+}  // namespace
+
+class HttpClient::Transfer {
+public:
+    explicit Transfer(HttpPeer peer) : peer_(std::move(peer)) {
+        start_library();
+        multi_.reset(curl_multi_init());
+        easy_.reset(curl_easy_init());
+        HOLDFAST_CHECK(multi_ != nullptr && easy_ != nullptr);
+    }
+
+    std::variant<HttpAnswer, HttpFailure> ask(const HttpQuestion& question);
+    void break_off() noexcept {
+        broken_off_ = true;
+        curl_multi_wakeup(multi_.get());
+    }
+
+private:
+    template <typename T>
+    void set(CURLoption option, T value) {
+        if (curl_easy_setopt(easy_.get(), option, value) != CURLE_OK) prepared_ = false;
+    }
+    void set_peer();
+    void set_question(const HttpQuestion& question);
+    void add_header(const std::string& line);
+    [[nodiscard]] std::variant<CURLcode, HttpFailure> run();
+    [[nodiscard]] HttpFailure failure_of(CURLcode code, const HttpQuestion& question) const;
+    template <typename T>
+    [[nodiscard]] T fact(CURLINFO which) const {
+        T value{};
+        curl_easy_getinfo(easy_.get(), which, &value);
+        return value;
+    }
+
+    const HttpPeer peer_;
+    std::unique_ptr<CURLM, MultiCleanUp> multi_;  // outlives easy_; holds the kept connection
+    std::unique_ptr<CURL, EasyCleanUp> easy_;
+    std::unique_ptr<curl_slist, HeadersCleanUp> headers_;
+    bool prepared_ = false;  // false: no memory for an option
+    std::atomic<bool> broken_off_{false};
+};
+
+void HttpClient::Transfer::set_peer() {
+    set(CURLOPT_URL, origin_of(peer_).c_str());
+    if (!peer_.socket.empty()) set(CURLOPT_UNIX_SOCKET_PATH, peer_.socket.c_str());
+    if (!peer_.ca.empty()) {
+        set(CURLOPT_CAINFO, peer_.ca.c_str());
+        set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+    }
+    set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    set(CURLOPT_PROXY, "");
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_QUICK_EXIT, 1L);  // a name that is being looked up is not waited for
+    set(CURLOPT_FORBID_REUSE, peer_.keep ? 0L : 1L);
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(peer_.connect_patience.count()));
+}
+
+void HttpClient::Transfer::add_header(const std::string& line) {
+    curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
+    if (longer == nullptr) {
+        prepared_ = false;
+        return;
+    }
+    static_cast<void>(headers_.release());
+    headers_.reset(longer);
+}
+
+void HttpClient::Transfer::set_question(const HttpQuestion& question) {
+    set(CURLOPT_REQUEST_TARGET, question.target.c_str());
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(question.patience.count()));
+    add_header("Expect:");  // it would wait for a 100 before a long body
+    if (question.method != "GET") {
+        set(CURLOPT_POSTFIELDS, question.body.c_str());
+        set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(question.body.size()));
+        set(CURLOPT_CUSTOMREQUEST, question.method.c_str());
+        add_header(question.body.empty() ? "Content-Type:" : "Content-Type: application/json");
+    }
+    for (const std::string& line : question.headers) add_header(line);
+    set(CURLOPT_HTTPHEADER, headers_.get());
+}
+
+/// Until it is over, or broken off.
+std::variant<CURLcode, HttpFailure> HttpClient::Transfer::run() {
+    const WithoutPipeSignal quiet;
+    constexpr int longest_sleep_ms = 1'000;
+    int running = 1;
+    while (true) {
+        if (broken_off_) return HttpFailure{HttpFailure::Kind::broken_off, "it was broken off"};
+        if (const CURLMcode code = curl_multi_perform(multi_.get(), &running); code != CURLM_OK)
+            return HttpFailure{HttpFailure::Kind::no_connection, curl_multi_strerror(code)};
+        if (running == 0) break;
+        curl_multi_poll(multi_.get(), nullptr, 0, longest_sleep_ms, nullptr);
+    }
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+        if (message->msg == CURLMSG_DONE) return message->data.result;
+    }
+    return CURLE_OUT_OF_MEMORY;
+}
+
+HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& question) const {
+    using Kind = HttpFailure::Kind;
+    switch (code) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+            return {Kind::no_connection, "no address is known for that name"};
+        case CURLE_COULDNT_CONNECT: {
+            const auto error = fact<long>(CURLINFO_OS_ERRNO);
+            return {Kind::no_connection, error == 0 ? "the connection failed" : std::strerror(static_cast<int>(error))};
+        }
+        case CURLE_OPERATION_TIMEDOUT:
+            if (fact<curl_off_t>(CURLINFO_CONNECT_TIME_T) == 0) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
+            return {Kind::too_slow, "no answer within " + format_duration(question.patience)};
+        case CURLE_SSL_CONNECT_ERROR:
+            return {Kind::no_tls, "it did not complete a TLS handshake"};
+        case CURLE_PEER_FAILED_VERIFICATION:
+            return {Kind::bad_certificate, "its certificate is not good"};
+        case CURLE_SSL_CACERT_BADFILE:
+            return {Kind::bad_ca_file, "the file of authorities cannot be read as PEM certificates"};
+        case CURLE_OUT_OF_MEMORY:  // what it says of a line that is longer than it takes, too
+            return {Kind::no_http, "a line of its answer is too long, or there is no memory"};
+        default:
+            return {Kind::no_http, curl_easy_strerror(code)};
+    }
+}
+
+std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuestion& question) {
+    Taking taking{.answer = {}, .most = question.most_body};
+    curl_easy_reset(easy_.get());
+    headers_.reset();
+    prepared_ = true;
+    set_peer();
+    set_question(question);
+    set(CURLOPT_WRITEFUNCTION, &take);
+    set(CURLOPT_WRITEDATA, static_cast<void*>(&taking));
+    if (!prepared_ || curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK)
+        return HttpFailure{HttpFailure::Kind::no_connection, "there is no memory for it"};
+    const auto end = run();
+    std::optional<HttpFailure> failure;
+    if (const auto* broken = std::get_if<HttpFailure>(&end)) {
+        failure = *broken;
+    } else if (const CURLcode code = std::get<CURLcode>(end); code != CURLE_OK && taking.answer.whole) {
+        failure = failure_of(code, question);
+    }
+    taking.answer.status = static_cast<int>(fact<long>(CURLINFO_RESPONSE_CODE));
+    curl_multi_remove_handle(multi_.get(), easy_.get());
+    if (failure) return *std::move(failure);
+    return std::move(taking.answer);
+}
+
+HttpClient::HttpClient(HttpPeer peer) : transfer_(std::make_unique<Transfer>(std::move(peer))) {}
+HttpClient::~HttpClient() = default;
+
+std::variant<HttpAnswer, HttpFailure> HttpClient::ask(const HttpQuestion& question) { return transfer_->ask(question); }
+void HttpClient::break_off() noexcept { transfer_->break_off(); }
+
+}  // namespace holdfast
