@@ -56,6 +56,7 @@ def population(server, binary, many, idle_s, base):
             figures["slab_both_ends"] = slab_per_connection(slab, slab_bytes(), many)
         if idle_s:
             figures.update(idle_cpu(server, idle_s))
+            figures["bytes_after_idle"] = (anonymous_bytes(server.pid) - memory) / many
         if hasattr(server, "ask"):
             figures.update(ask_all(server, many))
         fleet.send()

@@ -5,6 +5,7 @@ from statistics import median
 
 ROWS = [
     ("bytes_fresh", "user memory per idle connection, fresh", "B", 0),
+    ("bytes_after_idle", "user memory per connection, after it was idle", "B", 0),
     ("bytes_after_items", "user memory per connection, after 3 items", "B", 0),
     ("slab_both_ends", "kernel slab per connection, both ends", "B", 0),
     ("accept_paced_us", "CPU per accept, 3,000 a second", "us", 2),

@@ -16,6 +16,7 @@ class Target:
 
 TARGETS = [
     Target("user bytes per idle connection, fresh", "holdfast", "bytes_fresh", 120),
+    Target("user bytes per connection, after a minute idle", "holdfast", "bytes_after_idle", 120),
     Target("user bytes per idle connection, after traffic", "holdfast", "bytes_after_items", 176),
     Target("CPU per item, drain x 1, no sink", "holdfast", "item_us_x1", 1.15, "floor"),
     Target("CPU per item, drain x 1, file", "holdfast, file", "item_us_x1", 1.4, "floor"),

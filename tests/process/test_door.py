@@ -1,6 +1,7 @@
 """The ways in to the admin API of the real daemon: tokens, TLS and the unix socket; and what a crowd before it changes for
 devices, or devices for it."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -126,6 +127,39 @@ def test_verbs_come_in_by_token_under_tls(keys):
 def test_a_token_is_not_sent_where_it_can_be_read(keys):
     done = run("status", "--admin", "http://192.0.2.1:7080", "--admin-token-file", str(keys.write_file))
     assert done.returncode == 3 and "write https:// before the address" in done.stderr, done
+    done = run("load", "--to", "10.0.0.1:7000", "--downlinks-per-second", "1", "--admin", "10.0.0.1:7080",
+               "--admin-token-file", str(keys.write_file))
+    assert done.returncode == 2 and "write https:// before the address" in done.stderr, done
+
+
+@pytest.mark.parametrize("door", ["tls", "unix"])
+def test_a_load_asks_for_downlinks_through_either_door(tmp_path, keys, door):
+    unix = tmp_path / "admin.sock"
+    with Gateway(config=keys.config(socket=unix)) as gateway:
+        admin = f"unix:{unix}" if door == "unix" else "https://" + gateway.admin_flag()
+        done = ask(gateway, "load", "--to", "%s:%d" % gateway.address, "--connections", "20", "--downlinks-per-second", "50",
+                   "--duration", "1s", "--json", ca=keys.certificate, token_file=keys.write_file, admin=admin)
+        assert done.returncode == 0, done.stderr
+        downlinks = json.loads(done.stdout)["downlinks"]
+        assert downlinks["asked"] == downlinks["arrived"] >= 25, downlinks
+
+
+@pytest.mark.parametrize("bytes_sent", [b"HTTP/1.1 200 " + b"x" * 1_000_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+                                        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1_000_000, b"\0" * 1_000_000],
+                         ids=["long status", "headers without end", "zeros"])
+def test_a_verb_survives_what_answers_in_a_gateways_place(bytes_sent):
+    def answer(stranger):
+        client, _ = stranger.accept()
+        with client, contextlib.suppress(OSError):
+            client.recv(65536)
+            client.sendall(bytes_sent)
+
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        thread = threading.Thread(target=answer, args=(stranger,))
+        thread.start()
+        done = run("status", "--admin", "127.0.0.1:%d" % stranger.getsockname()[1])
+        thread.join()
+    assert done.returncode == 3 and len(done.stderr.splitlines()) == 1, done.stderr[:300]
 
 
 def test_secrets_are_read_anew_and_a_bad_file_changes_nothing(tmp_path, keys):

@@ -4,6 +4,8 @@ The kernel's timers would probe all of them in the same quarter of a second; loo
 and drop the rest in silence (docs/decisions/0006)."""
 
 import json
+import pathlib
+import re
 import subprocess
 import time
 
@@ -11,6 +13,19 @@ from gateway import BINARY, Gateway, until
 
 DEVICES = 12_000
 SILENT = 0.02
+
+
+def memory_that_stays(gateway):
+    """Bytes that three comparisons of registry and kernel leave behind."""
+    before = anonymous_bytes(gateway.process.pid)
+    for _ in range(3):
+        assert gateway.ask("POST", "/v1/reconciliation")["registry"] > DEVICES / 2
+    return anonymous_bytes(gateway.process.pid) - before
+
+
+def anonymous_bytes(pid):
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    return 1024 * int(re.search(r"^Anonymous: +(\d+) kB", rollup, re.MULTILINE)[1])
 
 
 def test_a_herd_that_falls_silent_together_stays_and_its_dead_are_found():
@@ -26,6 +41,7 @@ def test_a_herd_that_falls_silent_together_stays_and_its_dead_are_found():
             time.sleep(15.5 - (time.monotonic() - began))
             status = gateway.status()
             expired = status["closed"]["keepalive_expired"]
+            assert memory_that_stays(gateway) < 1 << 20, "comparing registry and kernel left it"
             # Another bound later the same must hold: the dead were found within the first.
             time.sleep(12)
             later = gateway.status()
