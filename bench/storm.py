@@ -144,7 +144,8 @@ def storm(mode, rate, wishes):
         everyone = wishes.devices + wishes.staying
         # The fleet's own clock starts the storm: late enough for all to be in, and then for a quiet while. The next would
         # come as long after it.
-        calm = QUIET_S + wishes.devices / (500 if tls else 3000) + (wishes.devices / rate if rate else 0) + 3
+        # A device whose SYN found the backlog full asks again after 1, 3, 7, 15, 31 s: twice the time that the rate takes.
+        calm = QUIET_S + wishes.devices / (500 if tls else 3000) + (2 * wishes.devices / rate if rate else 0) + 8
         begun = time.monotonic() + calm
         fleet = subprocess.Popen(
             [binary(), "load", "--to", "%s:%d" % gateway.address, "--connections", str(wishes.devices), "--source", "127.1.0.0/16",
