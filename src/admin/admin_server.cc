@@ -3,6 +3,7 @@
 #include <httplib.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -35,7 +36,10 @@ constexpr std::size_t most_waiting = 64;  // clients without a thread; more are 
 constexpr int politeness = 10;
 
 void be_polite() {
-    static thread_local const int done = ::setpriority(PRIO_PROCESS, 0, politeness);  // of this thread: setpriority(2)
+    static thread_local const int done = [] {
+        ::pthread_setname_np(::pthread_self(), "admin");
+        return ::setpriority(PRIO_PROCESS, 0, politeness);  // of this thread: setpriority(2)
+    }();
     static_cast<void>(done);
 }
 
