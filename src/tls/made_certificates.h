@@ -65,7 +65,7 @@ inline MadeCertificate make_certificate(const CertificateWish& wish) {
 
 /// The issuer's revocation list with these on it.
 inline CrlPtr make_crl(const MadeCertificate& issuer, const std::vector<const MadeCertificate*>& revoked,
-                       int next_days = 30) {
+                       long next_seconds = 30 * 86'400L) {
     CrlPtr crl(X509_CRL_new());
     X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
     X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(issuer.certificate.get()));
@@ -77,7 +77,7 @@ inline CrlPtr make_crl(const MadeCertificate& issuer, const std::vector<const Ma
         X509_REVOKED_set_revocationDate(entry, time);
         X509_CRL_add0_revoked(crl.get(), entry);
     }
-    X509_gmtime_adj(time, next_days * 86'400L);
+    X509_gmtime_adj(time, next_seconds);
     X509_CRL_set1_nextUpdate(crl.get(), time);
     ASN1_TIME_free(time);
     X509_CRL_sign(crl.get(), issuer.key.get(), EVP_sha256());

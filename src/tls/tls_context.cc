@@ -47,7 +47,9 @@ int judge_peer(int good, X509_STORE_CTX* store) {
 /// OpenSSL makes or reads a ticket; TLS 1.3 gives a new one with every session.
 int use_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                    int makes) {
-    TicketKeys& keys = *context_of(ssl)->tickets();
+    const TlsContext& context = *context_of(ssl);
+    if (makes != 1 && !context.resumes()) return 0;
+    TicketKeys& keys = *context.tickets();
     switch (makes == 1 ? keys.make(name, iv, cipher, mac) : keys.read(name, iv, cipher, mac)) {
         case TicketKeys::Verdict::unknown:
             return 0;
@@ -137,6 +139,7 @@ public:
     TlsLoader(const TlsConfig& config, const Clock& clock)
         : config_(config),
           made_(std::make_shared<TlsContext>(TlsContext::Private(), SslCtxPtr(SSL_CTX_new(TLS_server_method())))) {
+        made_->clock_ = &clock;
         made_->tickets_ = std::make_unique<TicketKeys>(clock);
     }
 
@@ -169,6 +172,9 @@ private:
         return {option, std::string(option) + ": " + message};
     }
     void warn(std::string message) { made_->warnings_.push_back(std::move(message)); }
+    void vouched_until(const ASN1_TIME* end) {
+        if (end != nullptr) made_->vouched_until_ = std::min(made_->vouched_until_, time_of(end));
+    }
 
     Fault load_own();
     Fault load_key(const X509& certificate);
@@ -247,6 +253,7 @@ TlsLoader::Fault TlsLoader::load_authorities() {
             warn("the authority " + subject + " in tls_client_ca has expired on " +
                  day_of(X509_get0_notAfter(authority.get())) + ": no device comes in by it; renew it");
         }
+        vouched_until(X509_get0_notAfter(authority.get()));
         HOLDFAST_CHECK(X509_STORE_add_cert(store, authority.get()) == 1);
         SSL_CTX_add_client_CA(ctx(), authority.get());
     }
@@ -262,7 +269,10 @@ TlsLoader::Fault TlsLoader::load_revoked() {
     if (!lists) return fault("tls_client_crl", lists.error().message);
     if (auto wrong = check_revocation_lists(lists.value())) return wrong;
     X509_STORE* store = SSL_CTX_get_cert_store(ctx());
-    for (const CrlPtr& list : lists.value()) HOLDFAST_CHECK(X509_STORE_add_crl(store, list.get()) == 1);
+    for (const CrlPtr& list : lists.value()) {
+        vouched_until(X509_CRL_get0_nextUpdate(list.get()));
+        HOLDFAST_CHECK(X509_STORE_add_crl(store, list.get()) == 1);
+    }
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return {};
 }

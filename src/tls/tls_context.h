@@ -62,6 +62,10 @@ public:
     /// turns away who comes, but nobody who is there and not on it.
     [[nodiscard]] std::string_view objection_to(X509* certificate, STACK_OF(X509) * chain, std::string_view id) const;
 
+    /// Whether a ticket still stands for a whole handshake: until the first of the authorities or revocation lists
+    /// ends.
+    [[nodiscard]] bool resumes() const { return clock_->wall() < vouched_until_; }
+
     /// Of the tickets it gives; nullptr: it is a client's.
     [[nodiscard]] TicketKeys* tickets() const noexcept { return tickets_.get(); }
 
@@ -77,7 +81,9 @@ private:
 
     SslCtxPtr ctx_;
     bool serves_ = false;
+    const Clock* clock_ = nullptr;
     std::unique_ptr<TicketKeys> tickets_;
+    EventTime vouched_until_ = EventTime::max();  // by what its devices' certificates are judged
     TlsClient client_ = TlsClient::off;
     TlsId id_ = TlsId::cn;
     bool has_ids_ = false;

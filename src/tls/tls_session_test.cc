@@ -246,7 +246,7 @@ TEST_F(TlsSessionTest, ARevokedDeviceIsRefused) {
 
 TEST_F(TlsSessionTest, AnOldRevocationListLetsNobodyIn) {
     ask_devices();
-    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -1));
+    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -86'400));
     show(device_);
     EXPECT_EQ(meet().detail, "CRL has expired");
 }
@@ -306,6 +306,26 @@ TEST_F(TicketTest, ATicketEndsWithTheRulesThatItWasGivenUnder) {
     EXPECT_THAT(shake_hands().detail, HasSubstr("not in ids_file"));
 }
 
+/// So that a whole handshake looks at the list, and lets nobody in by one that is due.
+TEST_F(TicketTest, ATicketIsNotTakenOnceTheRevocationListIsDue) {  // the clock begins an hour ahead
+    clock_.advance(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock().wall().time_since_epoch()));
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, 5'400));
+        ask_devices();
+        show(device_);
+        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
+        const SessionPtr ticket = get_ticket();
+        connect(ticket.get());
+        ASSERT_EQ(shake_hands().step, TlsStep::done);
+        EXPECT_TRUE(session_->facts().resumed) << version;
+        clock_.advance(std::chrono::minutes(31));
+        connect(ticket.get());
+        ASSERT_EQ(shake_hands().step, TlsStep::done);
+        EXPECT_FALSE(session_->facts().resumed) << version;
+        clock_.advance(-std::chrono::minutes(31));
+    }
+}
+
 TEST_F(TicketTest, ATicketIsGoodForADayAndRenewedOnTheWay) {
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
         SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
@@ -359,7 +379,7 @@ TEST_F(ObjectionTest, EveryRuleIsLookedAt) {
     const TlsConfig before = config_;
     config_.client_crl = folder_.crl("revoked.crl", make_crl(authority_, {&device_}));
     EXPECT_EQ(objection(), "certificate revoked");
-    config_.client_crl = folder_.crl("revoked.crl", make_crl(authority_, {&device_}, -1));
+    config_.client_crl = folder_.crl("revoked.crl", make_crl(authority_, {&device_}, -86'400));
     EXPECT_EQ(objection(), "certificate revoked");
     config_ = before;
     config_.ids_file = folder_.text("ids", "device-2\n");
@@ -377,7 +397,7 @@ TEST_F(ObjectionTest, EveryRuleIsLookedAt) {
 /// It was forgotten: a reload for another reason must not end the whole fleet.
 TEST_F(ObjectionTest, AListThatIsDueTurnsNobodyOutWhoIsNotOnIt) {
     ASSERT_EQ(meet().step, TlsStep::done);
-    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -1));
+    config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -86'400));
     EXPECT_EQ(objection(), "");
 }
 
