@@ -10,4 +10,7 @@ namespace holdfast {
 /// descriptor.
 void grow_descriptor_table(int any, std::size_t count) noexcept;
 
+/// The table's places, used or not: no descriptor has a number beyond (proc(5), FDSize). Any thread.
+[[nodiscard]] std::size_t descriptor_table_size();
+
 }  // namespace holdfast

@@ -3,31 +3,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <string>
-
 #include <gtest/gtest.h>
 
 namespace holdfast {
 namespace {
 
-std::size_t table_size() {
-    std::ifstream status("/proc/self/status");
-    for (std::string word; status >> word;) {
-        if (word != "FDSize:") continue;
-        std::size_t size = 0;
-        status >> size;
-        return size;
-    }
-    return 0;
-}
-
 TEST(DescriptorTable, GrowsAtOnceAndNoDescriptorStaysOpen) {
     const int any = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ASSERT_GE(any, 0);
-    const std::size_t before = table_size();
+    const std::size_t before = descriptor_table_size();
     grow_descriptor_table(any, 4 * before);
-    EXPECT_GE(table_size(), 4 * before);
+    EXPECT_GE(descriptor_table_size(), 4 * before);
     EXPECT_EQ(::fcntl(static_cast<int>(4 * before) - 1, F_GETFD), -1);
     ::close(any);
 }

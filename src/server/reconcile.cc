@@ -1,15 +1,13 @@
 #include "server/reconcile.h"
 
-#include <dirent.h>
 #include <malloc.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
-#include <memory>
 #include <utility>
+
+#include "base/descriptor_table.h"
 
 namespace holdfast {
 namespace {
@@ -27,47 +25,47 @@ std::optional<std::size_t> place_of(std::uint64_t inode, const std::vector<HeldS
 
 }  // namespace
 
-/// Sockets of this process that no connection has: listeners, the admin API's, and what should not be.
-std::unordered_map<std::uint64_t, int> Reconciler::unowned(const std::vector<HeldSocket>& held) const {
-    std::unordered_map<std::uint64_t, int> result;
-    sources_.each_own([&](std::uint64_t inode, int descriptor) {
-        if (!place_of(inode, held)) result.emplace(inode, descriptor);
-    });
-    return result;
-}
-
-Discrepancy Reconciler::orphan(const KernelSocket& socket, int descriptor) const {
-    return {.kind = Discrepancy::Kind::orphan,
-            .listener = sources_.listener_at(socket.local),
-            .peer = socket.peer,
-            .conn = {},
-            .descriptor = descriptor};
-}
-
-/// Other processes may share the port (reuse_port): what neither a connection nor a descriptor of this process is, is
-/// theirs.
 Result<Reconciler::Look> Reconciler::look() {
     std::vector<HeldSocket> held = sources_.registry();
     std::sort(held.begin(), held.end(), by_inode);
-    const auto others = unowned(held);
     std::vector<bool> seen(held.size());
+    std::vector<std::uint64_t> strangers;
     Look look;
     look.registry = held.size();
-    const auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
+    auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
         if (socket.inode == 0) return;
-        if (const auto place = place_of(socket.inode, held)) {
-            seen[*place] = true;
-            if (socket.state == TCP_CLOSE_WAIT) look.in_close_wait.emplace(socket.inode, held[*place].number);
-        } else if (const auto other = others.find(socket.inode); other != others.end()) {
-            look.orphans.emplace(socket.inode, orphan(socket, other->second));
-        }
+        const auto place = place_of(socket.inode, held);
+        if (!place) return strangers.push_back(socket.inode);
+        seen[*place] = true;
+        if (socket.state == TCP_CLOSE_WAIT) look.in_close_wait.emplace(socket.inode, held[*place].number);
     });
+    if (!error && !strangers.empty()) error = find_orphans(std::move(strangers), look);
     if (error) return *error;
     for (std::size_t i = 0; i < held.size(); ++i) {
         if (!seen[i]) look.ghosts.insert(held[i].number);
     }
     look.kernel = held.size() - look.ghosts.size() + look.orphans.size();
     return look;
+}
+
+/// Other processes may share the port (reuse_port): of the sockets that no connection has, those count of which this
+/// process has a descriptor.
+std::optional<Error> Reconciler::find_orphans(std::vector<std::uint64_t> strangers, Look& out) const {
+    std::sort(strangers.begin(), strangers.end());
+    std::unordered_map<std::uint64_t, int> own;
+    sources_.each_own([&](std::uint64_t inode, int descriptor) {
+        if (std::binary_search(strangers.begin(), strangers.end(), inode)) own.emplace(inode, descriptor);
+    });
+    if (own.empty()) return std::nullopt;
+    return sources_.each_in_kernel([&](const KernelSocket& socket) {
+        const auto found = own.find(socket.inode);
+        if (found == own.end()) return;
+        out.orphans.emplace(socket.inode, Discrepancy{.kind = Discrepancy::Kind::orphan,
+                                                      .listener = sources_.listener_at(socket.local),
+                                                      .peer = socket.peer,
+                                                      .conn = {},
+                                                      .descriptor = found->second});
+    });
 }
 
 std::vector<Token> Reconciler::stuck(const Look& look) {
@@ -126,16 +124,16 @@ Reconciliation Reconciler::compare() {
 
 void Reconciler::add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const {
     if (out.examples.size() >= most_examples) return;
-    out.examples.push_back(sources_.about(number));
-    out.examples.back().kind = kind;
+    auto example = sources_.about(number);
+    if (!example) return;  // it has ended meanwhile
+    example->kind = kind;
+    out.examples.push_back(*std::move(example));
 }
 
+/// Not by /proc/self/fd: the kernel would keep an inode and a name of each entry that was looked at, 870 bytes.
 void each_own_socket(const OnOwnSocket& take) {
-    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc/self/fd"), ::closedir);
-    while (const dirent* entry = directory == nullptr ? nullptr : ::readdir(directory.get())) {
-        const char* const name = static_cast<const char*>(entry->d_name);
-        int descriptor = -1;
-        if (std::from_chars(name, name + std::strlen(name), descriptor).ec != std::errc()) continue;
+    const auto end = static_cast<int>(descriptor_table_size());
+    for (int descriptor = 0; descriptor < end; ++descriptor) {
         if (const std::uint64_t inode = inode_of_socket(descriptor); inode != 0) take(inode, descriptor);
     }
 }

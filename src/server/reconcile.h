@@ -41,7 +41,8 @@ public:
         std::function<std::vector<HeldSocket>()> registry;
         std::function<std::optional<Error>(const std::function<void(const KernelSocket&)>&)> each_in_kernel;
         std::function<void(const OnOwnSocket&)> each_own;
-        std::function<Discrepancy(Token)> about;  ///< listener, peer and id of a connection, if it is there
+        std::function<std::optional<Discrepancy>(Token)>
+            about;  ///< listener, peer and id of a connection, if it is there
         std::function<std::string(const Endpoint&)> listener_at;  ///< its name, by local address
         std::function<void(std::chrono::milliseconds)> wait;
     };
@@ -61,8 +62,7 @@ private:
     };
     [[nodiscard]] Reconciliation compare();
     [[nodiscard]] Result<Look> look();
-    [[nodiscard]] std::unordered_map<std::uint64_t, int> unowned(const std::vector<HeldSocket>& held) const;
-    [[nodiscard]] Discrepancy orphan(const KernelSocket& socket, int descriptor) const;
+    [[nodiscard]] std::optional<Error> find_orphans(std::vector<std::uint64_t> strangers, Look& out) const;
     [[nodiscard]] std::vector<Token> stuck(const Look& look);
     void add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const;
 

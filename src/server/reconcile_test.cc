@@ -45,11 +45,9 @@ struct Planted {
              [this](const OnOwnSocket& take) {
                  for (const auto& [inode, descriptor] : own) take(inode, descriptor);
              },
-         .about =
-             [](Token number) {
-                 return Discrepancy{
-                     .kind = {}, .listener = "devices", .peer = {}, .conn = {1, number}, .descriptor = -1};
-             },
+         .about = [](Token number) -> std::optional<Discrepancy> {
+             return Discrepancy{.kind = {}, .listener = "devices", .peer = {}, .conn = {1, number}, .descriptor = -1};
+         },
          .listener_at = [](const Endpoint&) { return std::string("devices"); },
          .wait =
              [this](milliseconds time) {
@@ -241,6 +239,11 @@ TEST(ReconcileServer, FindsAConnectionWithoutASocket) {
     const Reconciliation result = gateway.server().reconcile();
     EXPECT_EQ(result.ghosts, 1U);
     EXPECT_EQ(result.orphans, 1U) << "the socket itself is one now";
+    ASSERT_EQ(result.examples.size(), 2U);
+    EXPECT_EQ(result.examples[0].kind, Discrepancy::Kind::ghost);
+    EXPECT_EQ(result.examples[0].listener, "devices");
+    EXPECT_EQ(result.examples[0].conn, gateway.server().list({}).rows.at(0).conn);
+    EXPECT_EQ(result.examples[0].peer, result.examples[1].peer);
     put_in_place_of(fd, kept);
 }
 

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <mutex>
 #include <thread>
-#include <tuple>
 #include <utility>
 
 #include <holdfast/server.h>
@@ -95,7 +94,7 @@ public:
         return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
     }
     [[nodiscard]] Reconciler::Sources reconcile_sources();
-    [[nodiscard]] Discrepancy about(Token number);
+    [[nodiscard]] std::optional<Discrepancy> about(Token number);
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
     /// Asks the connection's reactor; `absent` if it has ended. `question` runs on that reactor's thread and must reply
     /// once.
@@ -235,12 +234,11 @@ Reconciler::Sources Server::Impl::reconcile_sources() {
             .wait = [](milliseconds time) { std::this_thread::sleep_for(time); }};
 }
 
-Discrepancy Server::Impl::about(Token number) {
-    Discrepancy result;
-    result.conn = {run_, number};
-    const auto found = show(result.conn);
-    if (found) std::tie(result.listener, result.peer) = std::tie(found->row.listener, found->row.peer);
-    return result;
+std::optional<Discrepancy> Server::Impl::about(Token number) {
+    const auto found = show({run_, number});
+    if (!found) return std::nullopt;
+    const ConnectionRow& row = found->row;
+    return Discrepancy{.kind = {}, .listener = row.listener, .peer = row.peer, .conn = row.conn, .descriptor = -1};
 }
 
 template <typename T>

@@ -6,6 +6,7 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
+#include "base/address_kind.h"
 #include "base/printable.h"
 #include "base/units.h"
 
@@ -127,11 +128,6 @@ private:
     std::size_t index_;
     Violations& out_;
 };
-
-bool is_unspecified(const IpAddress& address) {
-    return address == IpAddress{} || (address.is_v4() && std::all_of(address.bytes.end() - 4, address.bytes.end(),
-                                                                     [](std::uint8_t byte) { return byte == 0; }));
-}
 
 bool covers(const Endpoint& wide, const Endpoint& other) {
     if (wide.port != other.port || wide.port == 0) return false;
