@@ -47,7 +47,7 @@ set(about "It knows within a promised time when any of them has died, without he
 set(CPACK_DEBIAN_HOLDFAST_PACKAGE_NAME holdfast)
 set(CPACK_DEBIAN_HOLDFAST_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_HOLDFAST_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers | systemd-sysusers")
-set(CPACK_DEBIAN_HOLDFAST_PACKAGE_RECOMMENDS logrotate)
+set(CPACK_DEBIAN_HOLDFAST_PACKAGE_RECOMMENDS "logrotate, ca-certificates")
 set(CPACK_DEBIAN_HOLDFAST_PACKAGE_CONTROL_EXTRA ${PROJECT_SOURCE_DIR}/deploy/debian/postinst
     ${PROJECT_SOURCE_DIR}/deploy/debian/prerm ${PROJECT_SOURCE_DIR}/deploy/debian/postrm
     ${PROJECT_SOURCE_DIR}/deploy/debian/conffiles)

@@ -2,6 +2,8 @@
 
 #include <sys/un.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdint>
 #include <optional>
@@ -32,6 +34,14 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
     return true;
 }
 
+/// A name, or an address; an IPv6 one may have a zone.
+bool is_host(std::string_view text) {
+    constexpr std::string_view others = ".:-_%";
+    return !text.empty() && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+        return std::isalnum(c) != 0 || others.find(static_cast<char>(c)) != std::string_view::npos;
+    });
+}
+
 std::optional<Place> parse_place(std::string_view text) {
     if (take_prefix(text, "unix:")) {
         const bool fits = !text.empty() && text.size() < sizeof(sockaddr_un::sun_path);
@@ -48,7 +58,8 @@ std::optional<Place> parse_place(std::string_view text) {
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     place.host = host;
     const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), place.port);
-    if (host.empty() || port.empty() || error != std::errc{} || rest != port.data() + port.size()) return std::nullopt;
+    if (!is_host(host) || port.empty() || error != std::errc{} || rest != port.data() + port.size())
+        return std::nullopt;
     return place;
 }
 
@@ -58,7 +69,7 @@ bool stays_on_this_host(const Place& place) {
     return address && is_loopback(address.value());
 }
 
-std::string why_no_answer(const HttpFailure& failure, const Place& to) {
+std::string why_no_answer(const HttpFailure& failure, const Place& to, bool has_ca) {
     using Kind = HttpFailure::Kind;
     switch (failure.kind) {
         case Kind::no_http:
@@ -70,7 +81,9 @@ std::string why_no_answer(const HttpFailure& failure, const Place& to) {
             return "its certificate is not one for " + printable(to.host) +
                    " from an authority that is known here: name that authority's file with --admin-ca";
         case Kind::bad_ca_file:
-            return "the file of --admin-ca cannot be read as PEM certificates";
+            return has_ca ? "the file of --admin-ca cannot be read as PEM certificates"
+                          : "this host has no authorities to check it by: install ca-certificates, or name a file with "
+                            "--admin-ca";
         case Kind::no_connection:
         case Kind::too_slow:
         case Kind::broken_off:
@@ -134,8 +147,8 @@ Result<AdminClient> AdminClient::open(const AdminAccess& access) {
     client.headers_ = {"Host: localhost"};
     if (!token.value().empty()) client.headers_.push_back("Authorization: Bearer " + token.value());
     client.http_ = std::make_unique<HttpClient>(peer_of(*place, access));
-    client.why_ = [place = *place, address = access.address](const HttpFailure& failure) {
-        return unreachable(address, why_no_answer(failure, place));
+    client.why_ = [place = *place, address = access.address, has_ca = !access.ca.empty()](const HttpFailure& failure) {
+        return unreachable(address, why_no_answer(failure, place, has_ca));
     };
     return client;
 }
@@ -148,7 +161,8 @@ Result<AdminAnswer> AdminClient::ask(const AdminQuestion& question) {
                                   .patience = question.patience});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return why_(*failure);
     const auto& answer = std::get<HttpAnswer>(said);
-    if (!answer.whole) return why_({HttpFailure::Kind::no_http, "it is longer than a gateway's"});
+    if (!answer.whole)
+        return why_({HttpFailure::Kind::too_slow, "its answer did not end, or is longer than a gateway's"});
     return AdminAnswer{answer.status, answer.body};
 }
 

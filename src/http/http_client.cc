@@ -10,9 +10,9 @@
 #include <ctime>
 #include <new>
 #include <optional>
+#include <string_view>
 #include <utility>
 
-#include "base/check.h"
 #include "base/units.h"
 
 #include <curl/curl.h>
@@ -32,9 +32,9 @@ struct HeadersCleanUp {
     void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
 };
 
-void start_library() {
+bool library_started() {
     static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
-    HOLDFAST_CHECK(started == CURLE_OK);
+    return started == CURLE_OK;
 }
 
 /// OpenSSL writes by write(2), which raises SIGPIPE where the peer is gone: not on a thread that asks.
@@ -73,11 +73,21 @@ std::string origin_of(const HttpPeer& peer) {
 struct Taking {
     HttpAnswer answer;
     std::size_t most = 0;
+    bool head_ended = false;
     bool no_memory = false;
 };
 
-/// Called by libcurl, through which no exception may go; less than `size` ends the transfer.
-std::size_t take(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
+// Called by libcurl, through which no exception may go; less than `size` ends the transfer.
+
+/// A line of a head; one of 1xx may come before the answer's own.
+std::size_t take_line(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
+    const std::string_view line(bytes, size);
+    bool& ended = static_cast<Taking*>(to)->head_ended;
+    ended = (ended || line == "\r\n" || line == "\n") && !line.starts_with("HTTP/");
+    return size;
+}
+
+std::size_t take_body(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
     auto& taking = *static_cast<Taking*>(to);
     const std::size_t room = taking.most - taking.answer.body.size();
     try {
@@ -86,9 +96,7 @@ std::size_t take(const char* bytes, std::size_t, std::size_t size, void* to) noe
         taking.no_memory = true;
         return 0;
     }
-    if (size <= room) return size;
-    taking.answer.whole = false;
-    return 0;
+    return size <= room ? size : 0;
 }
 
 }  // namespace
@@ -96,16 +104,20 @@ std::size_t take(const char* bytes, std::size_t, std::size_t size, void* to) noe
 class HttpClient::Transfer {
 public:
     explicit Transfer(HttpPeer peer) : peer_(std::move(peer)) {
-        start_library();
+        if (!library_started()) return;
         multi_.reset(curl_multi_init());
         easy_.reset(curl_easy_init());
-        HOLDFAST_CHECK(multi_ != nullptr && easy_ != nullptr);
+    }
+    ~Transfer() {
+        const WithoutPipeSignal quiet;  // ends the kept connection
+        easy_.reset();
+        multi_.reset();
     }
 
     std::variant<HttpAnswer, HttpFailure> ask(const HttpQuestion& question);
     void break_off() noexcept {
         broken_off_ = true;
-        curl_multi_wakeup(multi_.get());
+        if (multi_ != nullptr) curl_multi_wakeup(multi_.get());
     }
 
 private:
@@ -116,8 +128,15 @@ private:
     void set_peer();
     void set_question(const HttpQuestion& question);
     void add_header(const std::string& line);
-    [[nodiscard]] std::variant<CURLcode, HttpFailure> run();
+    [[nodiscard]] std::optional<CURLcode> run();
+    [[nodiscard]] std::variant<HttpAnswer, HttpFailure> outcome(std::optional<CURLcode> end, Taking taking,
+                                                                const HttpQuestion& question) const;
     [[nodiscard]] HttpFailure failure_of(CURLcode code, const HttpQuestion& question) const;
+    /// Also by a connection that was kept, and before TLS has come about.
+    [[nodiscard]] bool was_connected() const {
+        const auto* address = fact<const char*>(CURLINFO_PRIMARY_IP);
+        return !peer_.socket.empty() || (address != nullptr && *address != '\0');
+    }
     template <typename T>
     [[nodiscard]] T fact(CURLINFO which) const {
         T value{};
@@ -164,6 +183,7 @@ void HttpClient::Transfer::set_question(const HttpQuestion& question) {
     set(CURLOPT_REQUEST_TARGET, question.target.c_str());
     set(CURLOPT_TIMEOUT_MS, static_cast<long>(question.patience.count()));
     add_header("Expect:");  // it would wait for a 100 before a long body
+    if (!peer_.keep) add_header("Connection: close");
     if (question.method != "GET") {
         set(CURLOPT_POSTFIELDS, question.body.c_str());
         set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(question.body.size()));
@@ -174,17 +194,16 @@ void HttpClient::Transfer::set_question(const HttpQuestion& question) {
     set(CURLOPT_HTTPHEADER, headers_.get());
 }
 
-/// Until it is over, or broken off.
-std::variant<CURLcode, HttpFailure> HttpClient::Transfer::run() {
-    const WithoutPipeSignal quiet;
+/// Until it is over; nothing: it was broken off.
+std::optional<CURLcode> HttpClient::Transfer::run() {
     constexpr int longest_sleep_ms = 1'000;
     int running = 1;
     while (true) {
-        if (broken_off_) return HttpFailure{HttpFailure::Kind::broken_off, "it was broken off"};
-        if (const CURLMcode code = curl_multi_perform(multi_.get(), &running); code != CURLM_OK)
-            return HttpFailure{HttpFailure::Kind::no_connection, curl_multi_strerror(code)};
+        if (broken_off_) return std::nullopt;
+        if (curl_multi_perform(multi_.get(), &running) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
         if (running == 0) break;
-        curl_multi_poll(multi_.get(), nullptr, 0, longest_sleep_ms, nullptr);
+        if (curl_multi_poll(multi_.get(), nullptr, 0, longest_sleep_ms, nullptr) != CURLM_OK)
+            return CURLE_OUT_OF_MEMORY;
     }
     int left = 0;
     while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
@@ -203,7 +222,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
             return {Kind::no_connection, error == 0 ? "the connection failed" : std::strerror(static_cast<int>(error))};
         }
         case CURLE_OPERATION_TIMEDOUT:
-            if (fact<curl_off_t>(CURLINFO_CONNECT_TIME_T) == 0) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
+            if (!was_connected()) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
             return {Kind::too_slow, "no answer within " + format_duration(question.patience)};
         case CURLE_SSL_CONNECT_ERROR:
             return {Kind::no_tls, "it did not complete a TLS handshake"};
@@ -219,26 +238,35 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
 }
 
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuestion& question) {
+    const HttpFailure no_memory{HttpFailure::Kind::no_connection, "there is no memory for it"};
+    if (easy_ == nullptr || multi_ == nullptr) return no_memory;
     Taking taking{.answer = {}, .most = question.most_body};
     curl_easy_reset(easy_.get());
     headers_.reset();
     prepared_ = true;
     set_peer();
     set_question(question);
-    set(CURLOPT_WRITEFUNCTION, &take);
+    set(CURLOPT_HEADERFUNCTION, &take_line);
+    set(CURLOPT_HEADERDATA, static_cast<void*>(&taking));
+    set(CURLOPT_WRITEFUNCTION, &take_body);
     set(CURLOPT_WRITEDATA, static_cast<void*>(&taking));
-    if (!prepared_ || curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK)
-        return HttpFailure{HttpFailure::Kind::no_connection, "there is no memory for it"};
-    const auto end = run();
-    std::optional<HttpFailure> failure;
-    if (const auto* broken = std::get_if<HttpFailure>(&end)) {
-        failure = *broken;
-    } else if (const CURLcode code = std::get<CURLcode>(end); code != CURLE_OK && taking.answer.whole) {
-        failure = failure_of(code, question);
-    }
+    const WithoutPipeSignal quiet;  // taking it out may end the connection
+    if (!prepared_ || curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) return no_memory;
+    const auto take_out = [this](CURL* easy) noexcept { curl_multi_remove_handle(multi_.get(), easy); };
+    const std::unique_ptr<CURL, decltype(take_out)> added(easy_.get(), take_out);
+    return outcome(run(), std::move(taking), question);
+}
+
+/// What has a whole head is an answer, however its body ends.
+std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::outcome(std::optional<CURLcode> end, Taking taking,
+                                                                    const HttpQuestion& question) const {
+    using Kind = HttpFailure::Kind;
+    if (!end) return HttpFailure{Kind::broken_off, "it was broken off"};
+    if (taking.no_memory) return HttpFailure{Kind::no_http, "there is no memory for its answer"};
     taking.answer.status = static_cast<int>(fact<long>(CURLINFO_RESPONSE_CODE));
-    curl_multi_remove_handle(multi_.get(), easy_.get());
-    if (failure) return *std::move(failure);
+    const bool answered = taking.head_ended && taking.answer.status >= 200;
+    if (*end != CURLE_OK && !answered) return failure_of(*end, question);
+    taking.answer.whole = *end == CURLE_OK;
     return std::move(taking.answer);
 }
 

@@ -33,7 +33,7 @@ struct HttpQuestion {
 struct HttpAnswer {
     int status = 0;
     std::string body;
-    bool whole = true;  ///< false: the body is longer than `most_body`, and this is its beginning
+    bool whole = true;  ///< false: this is the beginning of a body that is longer than `most_body`, or did not end
 };
 
 /// Why there is no answer.

@@ -129,9 +129,7 @@ TEST(HttpClient, AKeptConnectionThatHasEndedIsMadeAnew) {
 TEST(HttpClient, WhatIsNoAnswerIsNone) {
     for (const std::string& bytes :
          {std::string(), std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("HTTP/1.1 20x OK\r\n\r\n"),
-          std::string("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi"),
-          std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"),
-          std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
+          std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), std::string("HTTP/1.1 100 Continue\r\n\r\n"),
           std::string("\x16\x03\x01\x00\x05hello", 10), std::string("HTTP/1.1 "), std::string("\0\0\0\0\0\0\0\0", 8)}) {
         const HttpFailure failure = failure_of(always(bytes));
         EXPECT_EQ(failure.kind, Kind::no_http) << bytes << ": " << failure.cause;
@@ -143,12 +141,9 @@ TEST(HttpClient, WhatIsNoAnswerIsNone) {
 TEST(HttpClient, AnAnswerWithoutEndTakesNeitherMemoryNorTime) {
     const HttpQuestion question{.target = "/", .patience = 1s};
     const std::string megabyte(1'000'000, 'x');
-    const auto all = {without_end("HTTP/1.1 200 ", megabyte),
-                      without_end("HTTP/1.1 200 OK\r\nX: ", megabyte),
+    const auto all = {without_end("HTTP/1.1 200 ", megabyte), without_end("HTTP/1.1 200 OK\r\nX: ", megabyte),
                       without_end("HTTP/1.1 200 OK\r\n", "X: " + std::string(1'000, 'y') + "\r\n"),
                       without_end("", "HTTP/1.1 100 Continue\r\n\r\n"),
-                      without_end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", megabyte),
-                      without_end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "T: y\r\n"),
                       always("HTTP/1.1 200 " + megabyte + "\r\nContent-Length: 0\r\n\r\n")};
     std::vector<std::thread> side_by_side;
     for (const auto& answer : all) {
@@ -166,6 +161,33 @@ TEST(HttpClient, OfALongBodyTheBeginningIsRead) {
     EXPECT_EQ(answer.status, 200);
     EXPECT_FALSE(answer.whole);
     EXPECT_EQ(answer.body, std::string(10'000, 'x'));
+}
+
+/// What has answered has answered.
+TEST(HttpClient, OfABodyThatDoesNotEndTheBeginningIsRead) {
+    const auto stays_open = [](const RawServer::Request&, int connection) {
+        return RawServer::say(connection, "HTTP/1.1 204 OK\r\n\r\n") && RawServer::say(connection, "");
+    };
+    const std::vector<std::pair<RawServer::Answer, std::string>> all = {
+        {always("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhi"), "hi"},
+        {always("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nxyz\r\n"), "hi"},
+        {without_end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", std::string(1'000'000, 'x')), ""},
+        {without_end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "T: y\r\n"), ""},
+        {[](const RawServer::Request&, int connection) {
+             return RawServer::say(connection, "HTTP/1.1 200 OK\r\n\r\nhi");  // and waits
+         },
+         "hi"}};
+    for (const auto& [answer, body] : all) {
+        const RawServer server(answer);
+        HttpClient client(at(server.port()));
+        const auto got = answer_of(client, {.target = "/", .patience = 200ms});
+        EXPECT_EQ(got.status, 200);
+        EXPECT_FALSE(got.whole);
+        EXPECT_EQ(got.body, body);
+    }
+    const RawServer server(stays_open);
+    HttpClient client(at(server.port()));
+    EXPECT_TRUE(answer_of(client, {}).whole) << "a 204 has no body to wait for";
 }
 
 TEST(HttpClient, FollowsNobodyElsewhere) {
