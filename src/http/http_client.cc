@@ -254,7 +254,8 @@ std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuesti
     if (!prepared_ || curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) return no_memory;
     const auto take_out = [this](CURL* easy) noexcept { curl_multi_remove_handle(multi_.get(), easy); };
     const std::unique_ptr<CURL, decltype(take_out)> added(easy_.get(), take_out);
-    return outcome(run(), std::move(taking), question);
+    const auto end = run();
+    return outcome(end, std::move(taking), question);
 }
 
 /// What has a whole head is an answer, however its body ends.
