@@ -102,11 +102,21 @@ device_line '"event":"closed"'
 end_gateway
 step "upgraded to $version"
 
-# The library, as a user of it builds against it, only if a compiler is there to be had for little: see tests/install.
-quietly inside sh -c 'dpkg -i /packages/libholdfast0*.deb || apt-get install -q -y --no-install-recommends -f'
-quietly inside ldconfig -p
-inside sh -c 'ldconfig -p' | grep -q 'libholdfast\.so' || fail "the loader does not know the library"
-step "the library is installed"
+# The library, as a user builds against it: this host's compiler, the packages' headers and library, run where they are installed.
+quietly inside sh -c 'apt-get install -q -y --no-install-recommends /packages/libholdfast0*.deb /packages/libholdfast-dev*.deb'
+libraries=$root/usr/lib/$(dpkg-architecture -q DEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
+flags=$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$libraries/pkgconfig pkg-config --cflags --libs holdfast)
+# shellcheck disable=SC2086  # they are several
+quietly g++ -std=c++20 examples/minimal/*.cc -o "$root/example" $flags -Wl,-rpath-link="$libraries"
+ip netns exec "$network" chroot "$root" /example 127.0.0.1:7001 >"$work/gateway" 2>&1 &
+gateway=$!
+for _ in $(seq 100); do grep -q "listening" "$work/gateway" && break; sleep 0.1; done
+on_network bash -c "printf '{\"ip\":\"10.20.30.40\"}\n' >/dev/tcp/127.0.0.1/7001"
+for _ in $(seq 100); do grep -q "left: peer_closed" "$work/gateway" && break; sleep 0.1; done
+grep -q 'sent {"ip":"10.20.30.40"}' "$work/gateway" || fail "the example heard no item: $(cat "$work/gateway")"
+end_gateway
+rm "$root/example"
+step "built against the library"
 
 # Removal keeps data, purging does not.
 quietly inside apt-get remove -q -y holdfast 'libholdfast*'
