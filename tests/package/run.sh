@@ -104,8 +104,8 @@ step "upgraded to $version"
 
 # The library, as a user builds against it: this host's compiler, the packages' headers and library, run where they are installed.
 quietly inside sh -c 'apt-get install -q -y --no-install-recommends /packages/libholdfast0*.deb /packages/libholdfast-dev*.deb'
-libraries=$root/usr/lib/$(dpkg-architecture -q DEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
-flags=$(PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$libraries/pkgconfig pkg-config --cflags --libs holdfast)
+libraries=$root/usr/lib/$(gcc -print-multiarch)
+flags=$(PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig:$libraries/pkgconfig pkg-config --cflags --libs holdfast)
 # shellcheck disable=SC2086  # they are several
 quietly g++ -std=c++20 examples/minimal/*.cc -o "$root/example" $flags -Wl,-rpath-link="$libraries"
 ip netns exec "$network" chroot "$root" /example 127.0.0.1:7001 >"$work/gateway" 2>&1 &
