@@ -82,7 +82,7 @@ std::vector<Token> Reconciler::stuck(const Look& look) {
     return result;
 }
 
-/// What it took is given back at once: it would stay with the allocator, many bytes for each connection.
+/// What it took is given back at once: most of it would stay with the allocator.
 Reconciliation Reconciler::run() {
     const std::lock_guard lock(mutex_);
     Reconciliation result = compare();
