@@ -272,9 +272,10 @@ def test_a_killed_nats_node_is_no_loss():
         assert until(lambda: mid.count("online") == 100)
         cluster.leader_of("KV_holdfast_presence").kill()
         more = devices_at(west, "w", 100)
-        assert until(lambda: all(g.count("online") == 200 for g in fleet), 40), [g.fleet(limit=0) for g in fleet]
+        # As long as the cluster takes to choose other leaders, on two busy cores.
+        assert until(lambda: all(g.count("online") == 200 for g in fleet), 90), [g.fleet(limit=0) for g in fleet]
         moved = [Device(mid, f"d-{n}") for n in range(50)]
-        assert until(lambda: all(g.count("online", "mid") == 50 for g in fleet), 20), mid.fleet(limit=0)
+        assert until(lambda: all(g.count("online", "mid") == 50 for g in fleet), 60), mid.fleet(limit=0)
         assert all(device.ended() for device in devices[:50])
         time.sleep(11)  # longer than lost_after
         assert not any(g.lost() for g in fleet)
