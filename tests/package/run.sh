@@ -22,6 +22,12 @@ since=$SECONDS
 step() { echo "tests/package: $* ($((SECONDS - since)) s)"; }
 inside() { DEBIAN_FRONTEND=noninteractive LC_ALL=C chroot "$root" "$@"; }
 on_network() { ip netns exec "$network" "$@"; }
+# awaits "TEXT" "WHAT IS WRONG WITHOUT": what the gateway, or the example, says; 10 s.
+awaits() {
+  for _ in $(seq 100); do grep -q "$1" "$work/gateway" && return; sleep 0.1; done
+  cat "$work/gateway" >&2
+  fail "$2"
+}
 quietly() { "$@" >"$work/said" 2>&1 || { cat "$work/said" >&2; fail "$* failed"; }; }
 
 script/package >/dev/null
@@ -65,20 +71,20 @@ step "installed"
 ip netns add "$network"
 on_network ip link set lo up
 start_gateway() {
+  : >"$work/gateway"  # what the one before said is no sign of this one
   ip netns exec "$network" chroot "$root" setpriv --reuid=holdfast --regid=holdfast --init-groups --no-new-privs \
     holdfast serve --config /etc/holdfast/holdfast.toml >"$work/gateway" 2>&1 &
   gateway=$!
-  for _ in $(seq 100); do grep -q " admin address=" "$work/gateway" && return; sleep 0.1; done
-  cat "$work/gateway" >&2
-  fail "the gateway does not come up"
+  awaits " admin address=" "the gateway does not come up"
 }
+# device_line ADDRESS: the device that calls itself so sends a line, which is an event.
 device_line() {
-  on_network bash -c "printf '{\"ip\":\"10.20.30.40\",\"status\":\"online\"}\n' >/dev/tcp/127.0.0.1/7000"
-  for _ in $(seq 100); do grep -q "$1" "$root/var/log/holdfast/events.ndjson" 2>/dev/null && return; sleep 0.1; done
+  on_network bash -c "printf '{\"ip\":\"$1\",\"status\":\"online\"}\n' >/dev/tcp/127.0.0.1/7000"
+  for _ in $(seq 100); do grep -q "\"key\":\"$1\"" "$root/var/log/holdfast/events.ndjson" 2>/dev/null && return; sleep 0.1; done
   fail "no event for the device's line: $(cat "$work/gateway")"
 }
 start_gateway
-device_line '"key":"10.20.30.40"'
+device_line 10.20.30.40
 on_network chroot "$root" holdfast status | grep -q 'devices' || fail "holdfast status does not answer"
 end_gateway
 step "run"
@@ -98,7 +104,7 @@ install_from build/release/packages
 [ "$(inside dpkg-query -W -f '${Version}' holdfast)" = "$version" ] || fail "it is not upgraded"
 [ "$(sha256sum <"$root/etc/holdfast/holdfast.toml")" = "$sum" ] || fail "the upgrade changed the administrator's configuration"
 start_gateway
-device_line '"event":"closed"'
+device_line 10.20.30.41
 end_gateway
 step "upgraded to $version"
 
@@ -108,12 +114,13 @@ libraries=$root/usr/lib/$(gcc -print-multiarch)
 flags=$(PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig:$libraries/pkgconfig pkg-config --cflags --libs holdfast)
 # shellcheck disable=SC2086  # they are several
 quietly g++ -std=c++20 examples/minimal/*.cc -o "$root/example" $flags -Wl,-rpath-link="$libraries"
+: >"$work/gateway"
 ip netns exec "$network" chroot "$root" /example 127.0.0.1:7001 >"$work/gateway" 2>&1 &
 gateway=$!
-for _ in $(seq 100); do grep -q "listening" "$work/gateway" && break; sleep 0.1; done
+awaits "listening" "the example does not come up"
 on_network bash -c "printf '{\"ip\":\"10.20.30.40\"}\n' >/dev/tcp/127.0.0.1/7001"
-for _ in $(seq 100); do grep -q "left: peer_closed" "$work/gateway" && break; sleep 0.1; done
-grep -q 'sent {"ip":"10.20.30.40"}' "$work/gateway" || fail "the example heard no item: $(cat "$work/gateway")"
+awaits "left: peer_closed" "the example heard no end of a connection"
+awaits 'sent {"ip":"10.20.30.40"}' "the example heard no item"
 end_gateway
 rm "$root/example"
 step "built against the library"
