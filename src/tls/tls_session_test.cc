@@ -281,17 +281,24 @@ protected:
         SSL_shutdown(client_.get());
         return kept;
     }
+    SessionPtr get_ticket(int version) {
+        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
+        return get_ticket();
+    }
+    /// The handshake comes about, by the ticket or as a whole: whether by the ticket.
+    bool is_taken(const SessionPtr& ticket) {
+        connect(ticket.get());
+        EXPECT_EQ(shake_hands().step, TlsStep::done);
+        return session_->facts().resumed;
+    }
 };
 
 TEST_F(TicketTest, ATicketResumesTheSessionWithItsId) {
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
         ask_devices();
         show(device_);
-        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
-        const SessionPtr ticket = get_ticket();
-        connect(ticket.get());
-        ASSERT_EQ(shake_hands().step, TlsStep::done);
-        EXPECT_TRUE(session_->facts().resumed) << version;
+        const SessionPtr ticket = get_ticket(version);
+        EXPECT_TRUE(is_taken(ticket)) << version;
         EXPECT_EQ(session_->device_id(), "device-1");
     }
 }
@@ -313,39 +320,27 @@ TEST_F(TicketTest, ATicketIsNotTakenOnceTheRevocationListIsDue) {  // the clock 
         config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, 5'400));
         ask_devices();
         show(device_);
-        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
-        const SessionPtr ticket = get_ticket();
-        connect(ticket.get());
-        ASSERT_EQ(shake_hands().step, TlsStep::done);
-        EXPECT_TRUE(session_->facts().resumed) << version;
+        const SessionPtr ticket = get_ticket(version);
+        EXPECT_TRUE(is_taken(ticket)) << version;
         clock_.advance(std::chrono::minutes(31));
-        connect(ticket.get());
-        ASSERT_EQ(shake_hands().step, TlsStep::done);
-        EXPECT_FALSE(session_->facts().resumed) << version;
+        EXPECT_FALSE(is_taken(ticket)) << version;
         clock_.advance(-std::chrono::minutes(31));
     }
 }
 
 TEST_F(TicketTest, ATicketIsGoodForADayAndRenewedOnTheWay) {
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-        SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
         load();
-        const SessionPtr ticket = get_ticket();
+        const SessionPtr ticket = get_ticket(version);
         clock_.advance(std::chrono::hours(13));
-        connect(ticket.get());
-        ASSERT_EQ(shake_hands().step, TlsStep::done);
-        EXPECT_TRUE(session_->facts().resumed) << version;
+        EXPECT_TRUE(is_taken(ticket)) << version;
         EXPECT_EQ(session_->write("x").bytes, 1U);
         client_reads();
         const SessionPtr renewed(SSL_get1_session(client_.get()));
         SSL_shutdown(client_.get());
         clock_.advance(std::chrono::hours(11));
-        connect(ticket.get());
-        ASSERT_EQ(shake_hands().step, TlsStep::done);
-        EXPECT_FALSE(session_->facts().resumed) << version;
-        connect(renewed.get());
-        ASSERT_EQ(shake_hands().step, TlsStep::done);
-        EXPECT_TRUE(session_->facts().resumed) << version;
+        EXPECT_FALSE(is_taken(ticket)) << version;
+        EXPECT_TRUE(is_taken(renewed)) << version;
     }
 }
 
