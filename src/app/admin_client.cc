@@ -69,7 +69,7 @@ bool stays_on_this_host(const Place& place) {
     return address && is_loopback(address.value());
 }
 
-std::string why_no_answer(const HttpFailure& failure, const Place& to, bool has_ca) {
+std::string why_no_answer(const HttpFailure& failure, const Place& to) {
     using Kind = HttpFailure::Kind;
     switch (failure.kind) {
         case Kind::no_http:
@@ -81,9 +81,7 @@ std::string why_no_answer(const HttpFailure& failure, const Place& to, bool has_
             return "its certificate is not one for " + printable(to.host) +
                    " from an authority that is known here: name that authority's file with --admin-ca";
         case Kind::bad_ca_file:
-            return has_ca ? "the file of --admin-ca cannot be read as PEM certificates"
-                          : "this host has no authorities to check it by: install ca-certificates, or name a file with "
-                            "--admin-ca";
+            return failure.cause + "; --admin-ca names such a file";
         case Kind::no_connection:
         case Kind::too_slow:
         case Kind::broken_off:
@@ -147,8 +145,8 @@ Result<AdminClient> AdminClient::open(const AdminAccess& access) {
     client.headers_ = {"Host: localhost"};
     if (!token.value().empty()) client.headers_.push_back("Authorization: Bearer " + token.value());
     client.http_ = std::make_unique<HttpClient>(peer_of(*place, access));
-    client.why_ = [place = *place, address = access.address, has_ca = !access.ca.empty()](const HttpFailure& failure) {
-        return unreachable(address, why_no_answer(failure, place, has_ca));
+    client.why_ = [place = *place, address = access.address](const HttpFailure& failure) {
+        return unreachable(address, why_no_answer(failure, place));
     };
     return client;
 }

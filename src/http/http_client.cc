@@ -229,7 +229,9 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
         case CURLE_PEER_FAILED_VERIFICATION:
             return {Kind::bad_certificate, "its certificate is not good"};
         case CURLE_SSL_CACERT_BADFILE:
-            return {Kind::bad_ca_file, "the file of authorities cannot be read as PEM certificates"};
+            return {Kind::bad_ca_file, peer_.ca.empty()
+                                           ? "this host has no authorities to check it by: install ca-certificates"
+                                           : "the file of authorities cannot be read as PEM certificates"};
         case CURLE_OUT_OF_MEMORY:  // what it says of a line that is longer than it takes, too
             return {Kind::no_http, "a line of its answer is too long, or there is no memory"};
         default:
