@@ -39,8 +39,9 @@ printf '%s\n' '[Unit]' 'After=basic.target' '[Service]' 'Type=oneshot' 'ExecStar
 cat >"$work/shared/trial.sh" <<'TRIAL'
 value() { systemctl show -P "$1" holdfast; }
 must() { "$@" || { echo "FAILED: $*"; exit 1; }; }
+quietly() { "$@" >/tmp/said 2>&1 || { cat /tmp/said; return 1; }; }
 export DEBIAN_FRONTEND=noninteractive
-must dpkg -i /mnt/holdfast.deb >/tmp/dpkg 2>&1 || cat /tmp/dpkg
+must quietly dpkg -i /mnt/holdfast.deb
 must systemctl start holdfast
 pid=$(value MainPID)
 echo "installed: $(value FragmentPath), $(value UnitFileState), user $(value User)"
@@ -62,7 +63,7 @@ echo "restarted: $(value NRestarts) time, $(value ActiveState)"
 must systemctl stop holdfast
 echo "stopped: $(value Result), exit $(value ExecMainStatus)"
 journalctl -u holdfast --no-pager -o short-iso-precise | sed 's/^/  /'
-must dpkg --purge holdfast >/tmp/dpkg 2>&1 || cat /tmp/dpkg
+must quietly dpkg --purge holdfast
 echo "purged: $(ls -d /etc/holdfast /lib/systemd/system/holdfast.service 2>/dev/null | wc -l) of its places are left"
 echo "seen: all of it"
 TRIAL
