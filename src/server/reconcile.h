@@ -72,7 +72,7 @@ private:
     std::unordered_map<std::uint64_t, SteadyTime> close_wait_since_;  // guarded by mutex_; by inode
 };
 
-/// Hands on this process's sockets (proc(5), /proc/self/fd). Any thread.
+/// Hands on this process's sockets: every place of its descriptor table is looked at. Any thread.
 void each_own_socket(const OnOwnSocket& take);
 
 /// The inode of the socket that a descriptor is; 0: it is none.
