@@ -10,6 +10,7 @@ import os
 import pathlib
 import resource
 import signal
+import statistics
 import sys
 import time
 
@@ -62,13 +63,18 @@ def wait_for(gateways, wanted):
 
 
 def observe(gateways, seconds, wanted):
-    """CPU while nothing happens but liveness; all must still be there at the end."""
+    """CPU and memory while nothing happens but liveness; all must still be there at the end. Of the memory, read once a
+    second, the median: a comparison of registry and kernel takes some for about two seconds a minute."""
     pids = [gateway.pid for gateway in gateways]
     cpu, user, machine = sum(map(cpu_ns, pids)), sum(cpu_split(pid)[0] for pid in pids), machine_busy_s()
-    time.sleep(seconds)
-    figures = {"cpu_percent": (sum(map(cpu_ns, pids)) - cpu) / seconds / 1e7,
-               "user_percent": (sum(cpu_split(pid)[0] for pid in pids) - user) / seconds * 100,
-               "machine_percent": (machine_busy_s() - machine) / seconds * 100}
+    memory, began = [], time.monotonic()
+    while (took := time.monotonic() - began) < seconds:
+        time.sleep(min(1.0, seconds - took))
+        memory.append(sum(map(anonymous_bytes, pids)))
+    figures = {"cpu_percent": (sum(map(cpu_ns, pids)) - cpu) / took / 1e7,
+               "user_percent": (sum(cpu_split(pid)[0] for pid in pids) - user) / took * 100,
+               "machine_percent": (machine_busy_s() - machine) / took * 100,
+               "user_bytes": statistics.median(memory)}
     return figures | {"spread": wait_for(gateways, wanted)}
 
 
@@ -88,20 +94,23 @@ def run(options):
         for _ in range(50):  # what the admin API's threads take at their first request belongs to no connection
             connections_of(gateways)
         settle_slab()
-        user_before, slab_before = sum(anonymous_bytes(gateway.pid) for gateway in gateways), slab_bytes()
-        rows.append({"connections": 0, "user_bytes": 0} | ({} if slab_before is None else {"slab_bytes_both_ends": 0})
+        slab_before = slab_bytes()
+        rows.append({"connections": 0} | ({} if slab_before is None else {"slab_bytes_both_ends": 0})
                     | observe(gateways, min(options.idle, 10), 0))
+        user_before = rows[0]["user_bytes"]
         held = 0
         for step in options.steps:
             add_fleets(stack, options.binary, gateways[0].port, held, step)
             held = step
             wait_for(gateways, held)
             time.sleep(2)
-            row = {"connections": held, "user_bytes": sum(anonymous_bytes(gateway.pid) for gateway in gateways) - user_before}
+            row = {"connections": held}
             if slab_before is not None:
                 row["slab_bytes_both_ends"] = slab_per_connection(slab_before, slab_bytes(), held) * held
             rows.append(row | observe(gateways, options.idle, held))
             print(f"{held:,} connections, {time.monotonic() - began:.0f} s", file=sys.stderr)
+    for row in rows:
+        row["user_bytes"] -= user_before
     return rows, user_before
 
 

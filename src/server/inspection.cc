@@ -8,9 +8,9 @@ namespace holdfast {
 namespace {
 
 /// One entry for each connection, of all reactors.
-template <typename Entry>
-std::vector<Entry> gather(const Workers& workers, const std::function<Entry(Shard&, Connection&)>& make_entry) {
-    using Entries = std::vector<Entry>;
+template <typename Entries>
+Entries gather(const Workers& workers,
+               const std::function<typename Entries::value_type(Shard&, Connection&)>& make_entry) {
     std::vector<Entries> parts = ask_all<Entries>(workers, [&make_entry](Shard& shard, Reply<Entries> reply) {
         auto entries = std::make_shared<Entries>();
         entries->reserve(shard.registry().size());
@@ -42,15 +42,15 @@ Observations take_observations(const Workers& workers) {
 }
 
 std::vector<CensusEntry> take_census(const Workers& workers) {
-    return gather<CensusEntry>(workers, [](Shard& shard, Connection& connection) -> CensusEntry {
+    return gather<std::vector<CensusEntry>>(workers, [](Shard& shard, Connection& connection) -> CensusEntry {
         return {.listener = connection.listener,
                 .peer = connection.peer.address,
                 .opened = shard.steady_of(connection.opened)};
     });
 }
 
-std::vector<HeldSocket> held_sockets(const Workers& workers) {
-    return gather<HeldSocket>(workers, [](Shard& shard, Connection& connection) -> HeldSocket {
+PageVector<HeldSocket> held_sockets(const Workers& workers) {
+    return gather<PageVector<HeldSocket>>(workers, [](Shard& shard, Connection& connection) -> HeldSocket {
         return {.inode = inode_of_socket(connection.fd), .number = shard.registry().number_of(connection)};
     });
 }

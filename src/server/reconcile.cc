@@ -1,7 +1,6 @@
 #include "server/reconcile.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,7 +19,7 @@ using std::chrono::milliseconds;
 bool by_inode(const HeldSocket& a, const HeldSocket& b) { return a.inode < b.inode; }
 
 /// Its place among those sorted by inode.
-std::optional<std::size_t> place_of(std::uint64_t inode, const std::vector<HeldSocket>& held) {
+std::optional<std::size_t> place_of(std::uint64_t inode, const PageVector<HeldSocket>& held) {
     const auto found = std::lower_bound(held.begin(), held.end(), HeldSocket{inode, 0}, by_inode);
     if (found == held.end() || found->inode != inode) return std::nullopt;
     return static_cast<std::size_t>(found - held.begin());
@@ -29,10 +28,10 @@ std::optional<std::size_t> place_of(std::uint64_t inode, const std::vector<HeldS
 }  // namespace
 
 Result<Reconciler::Look> Reconciler::look() {
-    std::vector<HeldSocket> held = sources_.registry();
+    PageVector<HeldSocket> held = sources_.registry();
     std::sort(held.begin(), held.end(), by_inode);
     std::vector<bool> seen(held.size());
-    std::vector<std::uint64_t> strangers;
+    PageVector<std::uint64_t> strangers;
     Look look;
     look.registry = held.size();
     auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
@@ -53,7 +52,7 @@ Result<Reconciler::Look> Reconciler::look() {
 
 /// Other processes may share the port (reuse_port): of the sockets that no connection has, those count of which this
 /// process has a descriptor.
-std::optional<Error> Reconciler::find_orphans(std::vector<std::uint64_t> strangers, Look& out) const {
+std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Look& out) const {
     std::sort(strangers.begin(), strangers.end());
     std::unordered_map<std::uint64_t, int> own;
     sources_.each_own([&](std::uint64_t inode, int descriptor) {
@@ -82,15 +81,8 @@ std::vector<Token> Reconciler::stuck(const Look& look) {
     return result;
 }
 
-/// What it took is given back at once: most of it would stay with the allocator.
 Reconciliation Reconciler::run() {
     const std::lock_guard lock(mutex_);
-    Reconciliation result = compare();
-    ::malloc_trim(0);
-    return result;
-}
-
-Reconciliation Reconciler::compare() {
     const SteadyTime began = clock_.steady();
     Reconciliation result;
     result.at = clock_.wall();

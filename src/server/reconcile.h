@@ -14,6 +14,7 @@
 #include <holdfast/watch.h>
 
 #include "base/clock.h"
+#include "base/page_vector.h"
 #include "reactor/poller.h"
 #include "tcp/sock_diag.h"
 
@@ -29,7 +30,7 @@ using OnOwnSocket = std::function<void(std::uint64_t inode, int descriptor)>;
 
 /// Compares registry and kernel (P4). What disagrees is compared a second time after a moment, since both lists are
 /// taken while connections come and go; only what is then still so counts. Remembers since when connections are in
-/// CLOSE_WAIT. Takes some 32 bytes a connection while it runs. Any thread; runs take turns.
+/// CLOSE_WAIT. Takes some 32 bytes a connection while it runs, none of which stay. Any thread; runs take turns.
 class Reconciler {
 public:
     static constexpr std::chrono::seconds close_wait_grace{10};
@@ -38,7 +39,7 @@ public:
 
     /// Where it looks; tests plant what they like.
     struct Sources {
-        std::function<std::vector<HeldSocket>()> registry;
+        std::function<PageVector<HeldSocket>()> registry;
         std::function<std::optional<Error>(const std::function<void(const KernelSocket&)>&)> each_in_kernel;
         std::function<void(const OnOwnSocket&)> each_own;
         std::function<std::optional<Discrepancy>(Token)>
@@ -60,9 +61,8 @@ private:
         std::unordered_map<std::uint64_t, Discrepancy> orphans;  // by inode
         std::unordered_map<std::uint64_t, Token> in_close_wait;  // the same
     };
-    [[nodiscard]] Reconciliation compare();
     [[nodiscard]] Result<Look> look();
-    [[nodiscard]] std::optional<Error> find_orphans(std::vector<std::uint64_t> strangers, Look& out) const;
+    [[nodiscard]] std::optional<Error> find_orphans(PageVector<std::uint64_t> strangers, Look& out) const;
     [[nodiscard]] std::vector<Token> stuck(const Look& look);
     void add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const;
 

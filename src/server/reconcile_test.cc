@@ -28,7 +28,7 @@ using std::chrono::seconds;
 /// A registry and a kernel's table that say what the test writes into them.
 struct Planted {
     ManualClock clock;
-    std::vector<HeldSocket> held;
+    PageVector<HeldSocket> held;
     std::vector<KernelSocket> kernel;
     std::unordered_map<std::uint64_t, int> own;
     std::optional<Error> failure;
