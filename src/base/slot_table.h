@@ -96,8 +96,9 @@ public:
     /// Fetches the slot into the cache; any number will do.
     void prefetch(std::uint32_t slot) const noexcept {
         if (slot > used_) return;
+        constexpr std::size_t cache_line = 64;
         const std::byte* first = place(slot);
-        __builtin_prefetch(first);
+        for (std::size_t at = 0; at < sizeof(T); at += cache_line) __builtin_prefetch(first + at);
         __builtin_prefetch(first + sizeof(T) - 1);
     }
 

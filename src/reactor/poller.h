@@ -3,9 +3,7 @@
 #include <sys/epoll.h>
 
 #include <array>
-#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "base/unique_fd.h"
@@ -29,8 +27,10 @@ public:
     [[nodiscard]] int modify(int fd, std::uint32_t events, Token token) noexcept;
     void remove(int fd) noexcept;
 
-    /// Waits up to `timeout` (for ever without one); what is ready, valid until the next wait.
-    [[nodiscard]] std::span<const epoll_event> wait(std::optional<std::chrono::milliseconds> timeout);
+    enum class Patience { none, endless };
+
+    /// What is ready, valid until the next wait; without patience it may be nothing, and after a signal, too.
+    [[nodiscard]] std::span<const epoll_event> wait(Patience patience);
 
 private:
     UniqueFd epoll_;

@@ -1,7 +1,5 @@
 #include "reactor/reactor.h"
 
-#include <algorithm>
-
 #include "base/check.h"
 
 namespace holdfast {
@@ -15,14 +13,16 @@ constexpr std::size_t events_ahead = 3;
 
 Reactor::Reactor(const Clock& clock) : clock_(clock), now_(clock.steady()), wall_now_(clock.wall()) {
     HOLDFAST_CHECK(poller_.add(mailbox_.fd(), EPOLLIN, mailbox_token) == 0);
+    HOLDFAST_CHECK(poller_.add(wake_timer_.fd(), EPOLLIN | EPOLLET, timer_token) == 0);
 }
 
-std::optional<std::chrono::milliseconds> Reactor::patience() const {
-    if (mail_left_ || client_work_left_) return std::chrono::milliseconds(0);
-    const auto next = timers_.next();
-    if (!next) return std::nullopt;
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*next - clock_.steady());
-    return std::max(wait, std::chrono::milliseconds(0));
+Poller::Patience Reactor::patience() {
+    if (mail_left_ || client_work_left_) return Poller::Patience::none;
+    if (const auto next = timers_.next(); next && next != wakes_at_) {
+        wake_timer_.set(*next - clock_.steady());
+        wakes_at_ = next;
+    }
+    return Poller::Patience::endless;
 }
 
 void Reactor::turn(Client& client) {
@@ -35,6 +35,8 @@ void Reactor::turn(Client& client) {
         const epoll_event& event = ready[i];
         if (event.data.u64 == mailbox_token) {
             mail = true;
+        } else if (event.data.u64 == timer_token) {
+            wakes_at_.reset();
         } else {
             client.on_ready(event.data.u64, event.events);
         }

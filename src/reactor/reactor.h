@@ -8,6 +8,7 @@
 #include "reactor/mailbox.h"
 #include "reactor/poller.h"
 #include "reactor/timer_queue.h"
+#include "reactor/wake_timer.h"
 
 namespace holdfast {
 
@@ -28,6 +29,7 @@ public:
         /// on_ready(token) follows soon: the moment to fetch what it will touch into the cache. May be stale or the
         /// reactor's own.
         virtual void expect(Token token) noexcept { static_cast<void>(token); }
+        virtual void expect_soon(Token token) noexcept { static_cast<void>(token); }
         /// True if there is work left that must not wait for readiness.
         [[nodiscard]] virtual bool on_turn_end() = 0;
     };
@@ -50,13 +52,16 @@ public:
     void run_at(SteadyTime when, std::function<void()> work) { timers_.schedule(when, std::move(work)); }
 
 private:
-    [[nodiscard]] std::optional<std::chrono::milliseconds> patience() const;
+    [[nodiscard]] Poller::Patience patience();
 
     static constexpr Token mailbox_token = reactor_token_bit | 0xffff'ffff;
+    static constexpr Token timer_token = reactor_token_bit | 0xffff'fffe;
 
     const Clock& clock_;
     Poller poller_;
     TimerQueue timers_;
+    WakeTimer wake_timer_;
+    std::optional<SteadyTime> wakes_at_;  // what the timer is set for
     Mailbox mailbox_;
     SteadyTime now_;
     WallTime wall_now_;

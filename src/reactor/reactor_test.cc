@@ -56,6 +56,43 @@ TEST(Reactor, TimersRunWhenTheClockSaysSo) {
     EXPECT_TRUE(ran);
 }
 
+TEST(Reactor, AWaitEndsWithTheEarliestTimer) {  // and does not end at all otherwise
+    const SystemClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    std::vector<int> ran;
+    reactor.run_at(clock.steady() + 1h, [&] { ran.push_back(3); });
+    reactor.run_at(clock.steady() + 10ms, [&] { ran.push_back(1); });
+    while (ran.empty()) reactor.turn(client);
+    reactor.run_at(clock.steady() + 1ms, [&] { ran.push_back(2); });  // before the one that it was set for
+    while (ran.size() < 2) reactor.turn(client);
+    EXPECT_EQ(ran, (std::vector{1, 2}));
+}
+
+TEST(Reactor, ATimerThatWasMissedIsWaitedForAgain) {
+    ManualClock clock;  // stands still while the kernel's goes on
+    Reactor reactor(clock);
+    Recorder client;
+    bool ran = false;
+    reactor.run_at(clock.steady() + 1ms, [&] { ran = true; });
+    reactor.turn(client);
+    reactor.turn(client);
+    EXPECT_FALSE(ran);
+    clock.advance(1ms);
+    reactor.turn(client);
+    EXPECT_TRUE(ran);
+}
+
+TEST(Reactor, ATimerInThePastIsDueAtOnce) {
+    ManualClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    bool ran = false;
+    reactor.run_at(clock.steady() - 1s, [&] { ran = true; });
+    reactor.turn(client);
+    EXPECT_TRUE(ran);
+}
+
 TEST(Mailbox, RunsAllThatWasTakenHoweverMuchWaitsAtTheEnd) {
     Mailbox mailbox;
     int ran = 0;

@@ -1,0 +1,24 @@
+#include "reactor/wake_timer.h"
+
+#include <sys/timerfd.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace holdfast {
+
+using std::chrono::nanoseconds;
+
+WakeTimer::WakeTimer() : timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
+    HOLDFAST_CHECK(timer_.valid());
+}
+
+void WakeTimer::set(nanoseconds from_now) {
+    from_now = std::max(from_now, nanoseconds(1));  // 0 would stop it
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(from_now);
+    const itimerspec time{.it_interval = {}, .it_value = {seconds.count(), (from_now - seconds).count()}};
+    HOLDFAST_CHECK(::timerfd_settime(timer_.get(), 0, &time, nullptr) == 0);
+}
+
+}  // namespace holdfast

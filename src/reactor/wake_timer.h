@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+
+#include "base/unique_fd.h"
+
+namespace holdfast {
+
+/// A timer that a poller waits for as for a socket (timerfd_create(2)). It is set when the next time changes, not with
+/// every wait: a time-out handed to epoll_wait(2) is a kernel timer made and cancelled for each waking, which costs a
+/// gateway whose devices speak one at a time 4 % of an item. One thread.
+class WakeTimer {
+public:
+    WakeTimer();
+
+    /// Readable once, after this long; what was set before is forgotten. Not below a nanosecond.
+    void set(std::chrono::nanoseconds from_now);
+
+    /// For the poller, edge-triggered: it need not be read.
+    [[nodiscard]] int fd() const noexcept { return timer_.get(); }
+
+private:
+    UniqueFd timer_;
+};
+
+}  // namespace holdfast
