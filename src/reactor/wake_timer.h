@@ -7,8 +7,8 @@
 namespace holdfast {
 
 /// A timer that a poller waits for as for a socket (timerfd_create(2)). It is set when the next time changes, not with
-/// every wait: a time-out handed to epoll_wait(2) is a kernel timer made and cancelled for each waking, which costs a
-/// gateway whose devices speak one at a time 4 % of an item. One thread.
+/// every wait: a time-out handed to epoll_wait(2) is a kernel timer made and cancelled at each waking, an eighth of
+/// what an item costs where devices speak one at a time (docs/PERFORMANCE.md). One thread.
 class WakeTimer {
 public:
     WakeTimer();
