@@ -69,7 +69,7 @@ def measure(name, start, options, number):
             figures.update(measures.population(server, options.binary, sizes.many, idle_s, server.counts()))
             figures.update(measures.paced(server, sizes.drained, options.paced, server.counts()))
         if name not in SINKS:
-            figures.update(measures.burst(server, options.binary, sizes.burst, server.counts()))
+            figures.update(measures.burst(server, options.binary, sizes.burst, options.repeats, server.counts()))
         for items in (1, 16):
             figures.update(measures.drain(server, options.binary, sizes.drained, items, options.repeats, server.counts()))
     return figures
@@ -109,7 +109,7 @@ def arguments():
     parser.add_argument("--binary", type=pathlib.Path, default=BINARY, help="the holdfast to measure and to measure with")
     parser.add_argument("--rounds", type=int, default=5, help="each measures every server once [5]")
     parser.add_argument("--population-rounds", type=int, default=3, help="of them with 19,000 connections and paced items [3]")
-    parser.add_argument("--repeats", type=int, default=3, help="drains in a round, of which the median counts [3]")
+    parser.add_argument("--repeats", type=int, default=3, help="drains and bursts in a round, of which the median counts [3]")
     parser.add_argument("--idle", type=float, default=60, help="seconds to watch 19,000 idle connections, once (the floor and Go half of it) [60]")
     parser.add_argument("--paced", type=float, default=5, help="seconds of 10,000 items a second [5]")
     parser.add_argument("--detection", type=float, default=60, help="seconds to wait for silent ones to be found; 0: not at all [60]")
