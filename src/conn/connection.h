@@ -40,7 +40,7 @@ struct Connection : SlotHeader {
     bool probe_forced : 1 = false;  ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
 
     bool overdue : 1 = false;   ///< the answer to its latest such question was late
-    std::uint8_t slow : 2 = 0;  ///< it proved alive after that, as a sleeping device does: not to be judged by silence
+    std::uint8_t slow : 2 = 0;  ///< it proved alive long after that, as sleeping devices do: silence does not judge it
 
     // The stream handler's own notes.
     bool untold : 1 = false;             ///< its `connected` event has not been given yet

@@ -283,7 +283,7 @@ private:
     void ask_canaries();
     void ask_ahead(Connection& connection, bool watched);
     void look_at_asked(AskedList::Asked asked);
-    void note_answer(Connection& connection, bool late);
+    void note_answer(Connection& connection, const AskedList::Asked& asked, std::chrono::milliseconds took);
     void notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span);
 
     // shard.cc

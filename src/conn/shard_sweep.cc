@@ -101,7 +101,7 @@ void Shard::ask_ahead(Connection& connection, bool watched) {
     force_probe(connection.fd);
     connection.probe_forced = true;
     counters_.asked_ahead.increment();
-    asked_.add(registry_.number_of(connection), reactor_.now(), watched);
+    asked_.add(registry_.number_of(connection), reactor_.now(), watched, connection.overdue);
 }
 
 void Shard::look_at_asked(AskedList::Asked asked) {
@@ -119,7 +119,7 @@ void Shard::look_at_asked(AskedList::Asked asked) {
     const Evidence& evidence = facts->evidence;
     if (evidence.last_heard < waited + probe_not_needed_within / 2) {
         const auto took = std::max(waited - evidence.last_heard, std::chrono::milliseconds(0));
-        note_answer(*connection, asked.overdue);
+        note_answer(*connection, asked, took);
         return notice(*connection, Observation::Kind::answered, took);
     }
     if (!asked.overdue && waited > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
@@ -129,13 +129,13 @@ void Shard::look_at_asked(AskedList::Asked asked) {
     asked_.look_again(asked);
 }
 
-/// Who answers late, or is there again after having been silent, may do so again: several prompt answers make up for
-/// it.
-void Shard::note_answer(Connection& connection, bool late) {
+/// Who answers very late, or is there again after having been silent, may do so again: several prompt answers make up
+/// for it.
+void Shard::note_answer(Connection& connection, const AskedList::Asked& asked, std::chrono::milliseconds took) {
     constexpr std::uint8_t answers_to_make_up = 3;
-    if (late || connection.overdue) {
+    if (asked.is_sleepers(took)) {
         connection.slow = answers_to_make_up;
-    } else if (connection.slow > 0) {
+    } else if (connection.slow > 0 && !asked.overdue) {
         connection.slow = (connection.slow - 1U) & 3U;
     }
     connection.overdue = false;

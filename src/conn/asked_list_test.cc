@@ -1,0 +1,46 @@
+#include "conn/asked_list.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(AskedList, EachIsLookedAtThreeTimesAtMost) {
+    AskedList list;
+    const SteadyTime start{};
+    list.add(1, start, true, false);
+    list.add(2, start + 100ms, true, false);
+    std::vector<Token> seen;
+    const auto look = [&](std::chrono::milliseconds at, bool again) {
+        list.due(start + at, [&](const AskedList::Asked& asked) {
+            seen.push_back(asked.number);
+            if (again) list.look_again(asked);
+        });
+    };
+    look(399ms, true);
+    EXPECT_TRUE(seen.empty());
+    look(400ms, true);
+    EXPECT_EQ(seen, (std::vector<Token>{1}));
+    look(500ms, false);  // the second has answered
+    EXPECT_EQ(seen, (std::vector<Token>{1, 2}));
+    look(1'500ms, true);
+    look(5s, true);
+    look(1h, true);
+    EXPECT_EQ(seen, (std::vector<Token>{1, 2, 1, 1}));
+}
+
+TEST(AskedList, WhoAnswersVeryLateOrAfterAnOpenQuestionSleeps) {
+    const AskedList::Asked first{.number = 1, .was_overdue = false};
+    EXPECT_FALSE(first.is_sleepers(10ms));
+    EXPECT_FALSE(first.is_sleepers(1'499ms));
+    EXPECT_TRUE(first.is_sleepers(1'500ms));
+    const AskedList::Asked after_an_open_one{.number = 1, .was_overdue = true};
+    EXPECT_TRUE(after_an_open_one.is_sleepers(10ms));
+}
+
+}  // namespace
+}  // namespace holdfast
