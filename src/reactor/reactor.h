@@ -29,7 +29,6 @@ public:
         /// on_ready(token) follows soon: the moment to fetch what it will touch into the cache. May be stale or the
         /// reactor's own.
         virtual void expect(Token token) noexcept { static_cast<void>(token); }
-        virtual void expect_soon(Token token) noexcept { static_cast<void>(token); }
         /// True if there is work left that must not wait for readiness.
         [[nodiscard]] virtual bool on_turn_end() = 0;
     };
@@ -52,6 +51,7 @@ public:
     void run_at(SteadyTime when, std::function<void()> work) { timers_.schedule(when, std::move(work)); }
 
 private:
+    /// Whether to wait, and the wake timer set if so.
     [[nodiscard]] Poller::Patience patience();
 
     static constexpr Token mailbox_token = reactor_token_bit | 0xffff'ffff;
