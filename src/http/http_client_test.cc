@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <utility>
@@ -253,11 +254,14 @@ TEST(HttpClient, AServerWithoutTlsIsSaid) {
 }
 
 TEST(HttpClient, IsBrokenOffFromAnotherThreadAndForGood) {
-    const RawServer server(
-        [](const RawServer::Request&, int) { return true; });  // takes the question, and says nothing
+    std::counting_semaphore<2> asked{0};
+    const RawServer server([&asked](const RawServer::Request&, int) {  // takes the question, and says nothing
+        asked.release();
+        return true;
+    });
     HttpClient client(at(server.port()));
-    std::jthread other([&client] {
-        std::this_thread::sleep_for(20ms);
+    std::jthread other([&client, &asked] {
+        asked.acquire();
         client.break_off();
     });
     const HttpQuestion patient{.target = "/", .patience = 1h};
