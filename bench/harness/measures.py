@@ -42,14 +42,15 @@ def wait_for(server, name, wanted, timeout_s=30):
 
 
 def wait_until_done(server, name, wanted, timeout_s=30):
-    """Waits until it has done all and is idle; returns what wait_until_idle does. Idle alone is not enough: who has just been
-    continued may look idle before it has begun."""
+    """Waits until it has done all and is idle; returns what wait_until_idle does, and the split of its CPU time then. Idle alone is
+    not enough: who has just been continued may look idle before it has begun."""
     deadline = time.monotonic() + timeout_s
     while True:
         end, cpu = wait_until_idle(server.pid)
+        split = cpu_split(server.pid)  # before the question, which costs, too
         if server.counts()[name] >= wanted or time.monotonic() > deadline:
             wait_for(server, name, wanted, timeout_s=0)
-            return end, cpu
+            return end, cpu, split
 
 
 def population(server, binary, many, idle_s, base):
@@ -132,7 +133,7 @@ def burst(server, binary, connections, repeats, base):
         with Fleet(binary, server.port, connections, items=1, batch=1):
             cpu, start = cpu_ns(server.pid), time.monotonic()
             server.thaw()
-            end, cpu_after = wait_until_done(server, "accepted", base["accepted"] + repeat * connections)
+            end, cpu_after, _ = wait_until_done(server, "accepted", base["accepted"] + repeat * connections)
         wait_for(server, "closed", base["closed"] + repeat * connections)
         per_accept.append((cpu_after - cpu) / connections / 1e3)
         per_second.append(connections / (end - start))
@@ -150,8 +151,8 @@ def drain(server, binary, connections, items, repeats, base):
             fleet.send()
             cpu, (user, system), start = cpu_ns(server.pid), cpu_split(server.pid), time.monotonic()
             server.thaw()
-            end, cpu_after = wait_until_done(server, "items", base["items"] + (repeat + 1) * connections * items)
-            user_after, system_after = cpu_split(server.pid)
+            end, cpu_after, (user_after, system_after) = wait_until_done(server, "items",
+                                                                         base["items"] + (repeat + 1) * connections * items)
             if repeat == 0:
                 continue
             per_item.append((cpu_after - cpu) / connections / items / 1e3)
