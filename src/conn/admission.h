@@ -38,6 +38,11 @@ public:
     [[nodiscard]] std::optional<RefusedBy> take_share(const IpAddress& peer, Pass& pass);
     void give_back(const IpAddress& peer, Pass pass);
 
+    /// Returns the next number of the order in which all reactors accept connections; wraps.
+    [[nodiscard]] std::uint32_t next_accept_order() noexcept {
+        return accept_order_.fetch_add(1, std::memory_order_relaxed);
+    }
+
     [[nodiscard]] ConnectionQuota& quota() { return quota_; }
     [[nodiscard]] const ConnectionQuota& quota() const { return quota_; }
     [[nodiscard]] ConnectionQuota& handshakes() { return handshakes_; }
@@ -50,6 +55,7 @@ private:
     ConnectionQuota handshakes_{0};  // under way
     AcceptBucket bucket_;
     BufferBudget buffers_;
+    std::atomic<std::uint32_t> accept_order_{0};
     std::atomic<std::size_t> per_peer_{0};    // 0: no limit
     std::atomic<std::size_t> per_prefix_{0};  // 0: no limit
     // One subscriber has an IPv4 address or an IPv6 /64 (RFC 4291, 2.5.4); an operator's site a /24 or a /48.

@@ -31,41 +31,56 @@ struct Connection : SlotHeader {
 
     std::uint8_t listener = 0;
     std::uint8_t pending_error = 0;  ///< errno that a send took from the socket; judged once the last words are read
+
+    Endpoint peer;
+    Tick opened;     ///< when it was accepted
+    Tick last_item;  ///< latest complete item, or opened
+
+    /// Position in the order in which all reactors accepted connections, modulo 2^32: see accepted_before().
+    std::uint32_t accept_order = 0;
+
+    // Counters share their words with flags: the slot stays within 88 bytes. No connection reaches 2^52 bytes (4.5 PB)
+    // or 2^44 items.
+    std::uint64_t items : 44 = 0;
     bool dying : 1 = false;
     bool under_watch : 1 = false;  ///< the sweep reads TCP_INFO: data may be unacknowledged, or a probe went unanswered
     bool read_again : 1 = false;   ///< in the shard's list: readable, but its share of the turn was used up
+    bool held : 1 = false;         ///< nothing is read, and what was kept waits, until Shard::release or open
+    std::uint16_t bad_items_in_row : 16 = 0;
 
+    std::uint64_t bytes_in : 52 = 0;
     // For asking the quiet ahead of the kernel (docs/decisions/0006).
-    bool quiet : 1 = false;         ///< no traffic since the asking ring last came by
-    bool probe_forced : 1 = false;  ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
-
-    bool overdue : 1 = false;   ///< the answer to its latest such question was late
+    bool quiet : 1 = false;            ///< no traffic since the asking ring last came by
+    bool probe_forced : 1 = false;     ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
+    bool overdue : 1 = false;          ///< the answer to its latest such question was late
+    bool counts_for_peer : 1 = false;  ///< see Admission::Pass
     std::uint8_t slow : 2 = 0;  ///< it proved alive long after that, as sleeping devices do: silence does not judge it
-
-    // The stream handler's own notes.
-    bool untold : 1 = false;             ///< its `connected` event has not been given yet
-    bool spoke : 1 = false;              ///< its first item, or what should have been one, has been seen
-    bool named : 1 = false;              ///< its device has said who it is
-    bool counts_for_peer : 1 = false;    ///< see Admission::Pass
-    bool counts_for_prefix : 1 = false;  ///< the same
+    bool counts_for_prefix : 1 = false;  ///< see Admission::Pass
     bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
-    bool held : 1 = false;               ///< nothing is read, and what was kept waits, until Shard::release or open
-    bool encrypted : 1 = false;          ///< its bytes go through the shard's TLS session for it
 
-    Tick opened;  ///< when it was accepted
-
-    Endpoint peer;
-    std::uint16_t bad_items_in_row = 0;
-    Tick last_item;  ///< latest complete item, or opened
-
-    std::uint64_t items = 0;
-    std::uint64_t bytes_in = 0;
-    std::uint64_t bytes_out = 0;
+    std::uint64_t bytes_out : 52 = 0;
+    bool encrypted : 1 = false;  ///< its bytes go through the shard's TLS session for it
+    // The stream handler's own notes.
+    bool untold : 1 = false;  ///< its `connected` event has not been given yet
+    bool spoke : 1 = false;   ///< its first item, or what should have been one, has been seen
+    bool named : 1 = false;   ///< its device has said who it is
 
     UnfinishedItemPtr unfinished;  ///< bytes of a started item
     std::unique_ptr<Downlink> downlink;
     TextCell key;  ///< of the latest item
+
+    void count_item() noexcept { items = (items + 1) & ((std::uint64_t{1} << 44) - 1); }
+    void count_bytes_in(std::size_t bytes) noexcept { bytes_in = (bytes_in + bytes) & max_bytes; }
+    void count_bytes_out(std::size_t bytes) noexcept { bytes_out = (bytes_out + bytes) & max_bytes; }
+
+    static constexpr std::uint64_t max_bytes = (std::uint64_t{1} << 52) - 1;
 };
+
+/// Returns true if the connection with `order` was accepted before the one with `other`. Orders wrap: two connections
+/// are compared rightly while fewer than 2^31 accepts lie between them.
+[[nodiscard]] constexpr bool accepted_before(std::uint32_t order, std::uint32_t other) noexcept {
+    return static_cast<std::int32_t>(order - other) < 0;
+}
 
 /// Bytes on the heap that a connection holds in buffers.
 [[nodiscard]] inline std::size_t buffered(const Connection& connection) noexcept {

@@ -65,6 +65,7 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     connection->listener = listener.index();
     connection->peer = peer;
     connection->opened = connection->last_item = time().tick;
+    connection->accept_order = admission_.next_accept_order();
     counters.connections.increment();
     const Token number = registry_.number_of(*connection);
     if (policy.has_preamble()) {

@@ -65,7 +65,7 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
     const BufferNote note(admission_.buffers(), connection);
     const std::uint64_t items = connection.items;
     connection.quiet = false;
-    connection.bytes_in += arrived;
+    connection.count_bytes_in(arrived);
     listener_counters_[connection.listener]->bytes_in.add(arrived);
     const std::uint64_t scan = connection.unfinished ? connection.unfinished->scan : 0;
     const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
@@ -161,7 +161,7 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
     const bool is_begun = taken > 0 || connection.encrypted;
     if (!is_begun && framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
     connection.quiet = false;
-    connection.bytes_out += taken;
+    connection.count_bytes_out(taken);
     listener_counters_[connection.listener]->bytes_out.add(taken);
     connection.under_watch = true;
     if (taken < framed.size()) queue_downlink(connection, framed.substr(taken));
@@ -192,7 +192,7 @@ void Shard::flush_downlink(Connection& connection) {
         if (sent < 0 && errno == EAGAIN) return;
         if (sent < 0) return fail_write(connection, errno);
         downlink.sent += static_cast<std::size_t>(sent);
-        connection.bytes_out += static_cast<std::uint64_t>(sent);
+        connection.count_bytes_out(static_cast<std::size_t>(sent));
         listener_counters_[connection.listener]->bytes_out.add(static_cast<std::uint64_t>(sent));
     }
     downlink.queue = std::string();  // an idle connection holds no buffer

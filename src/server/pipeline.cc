@@ -115,7 +115,7 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
     connection.bad_items_in_row = 0;
     connection.last_item = arrival.time.tick;
     connection.key.assign(key);
-    ++connection.items;
+    connection.count_item();
     if (devices_.waits_for_safety()) {
         devices_.count_when_safe(connection.listener);
     } else {
