@@ -12,6 +12,7 @@ import threading
 
 from lab.netns import LabError, Namespace, ip
 from lab.nft import Nft
+from lab.relay import Relay, open_tun
 
 GATEWAY4, DEVICE4 = "10.77.0.1", "10.77.0.2"
 GATEWAY6, DEVICE6 = "fd77::1", "fd77::2"
@@ -112,6 +113,7 @@ class Lab:
         self._filters = []
         self._namespaces = []
         self._removed_routes = []
+        self._relay = None
         _open_labs.add(self)
         try:
             self.gateway = self._add(Namespace(f"{name}-g"))
@@ -197,6 +199,27 @@ class Lab:
         self._gateway_filter.run(commands)
         self._device_filter.run(commands)
 
+    def delay(self, round_trip_ms):
+        """Sets the round trip of every packet between the two sides, half of it each way. From the first call on, also
+        after delay(0), packets take the relay's path in place of the wire: faults of the wire itself, such as
+        a link that is down, no longer reach them."""
+        if self._relay is None:
+            self._relay = self._slow_wire()
+        self._relay.delay(round_trip_ms / 2000)
+
+    def _slow_wire(self):
+        relay = Relay([open_tun(side, "slow") for side in (self.gateway, self.device)])
+        for side in (self.gateway, self.device):
+            ip("-n", side.name, "link", "set", "slow", "mtu", "1500", "txqueuelen", "10000", "up")
+        # More specific than the wire's own routes, so that they win.
+        for network in (f"{DEVICE4}/32", *_halves(DEVICES4)):
+            ip("-n", self.gateway.name, "route", "add", network, "dev", "slow", "src", GATEWAY4)
+        for network in (f"{DEVICE6}/128", *_halves(DEVICES6)):
+            ip("-n", self.gateway.name, "-6", "route", "add", network, "dev", "slow", "src", GATEWAY6)
+        ip("-n", self.device.name, "route", "add", f"{GATEWAY4}/32", "dev", "slow", "src", DEVICE4)
+        ip("-n", self.device.name, "-6", "route", "add", f"{GATEWAY6}/128", "dev", "slow", "src", DEVICE6)
+        return relay
+
     def restore(self):
         """A sound wire again."""
         both = [f"{kind}{version}" for kind in ("silent", "silent_hosts") for version in (4, 6)]
@@ -207,11 +230,16 @@ class Lab:
             ip("-n", self.gateway.name, "route", "delete", "unreachable", prefix)
         self._removed_routes.clear()
         self.loss(0)
+        if self._relay is not None:
+            self._relay.delay(0)
 
     def close(self):
         _open_labs.discard(self)
         if os.getpid() != self._owner:
             return  # a forked child must not take the parent's lab down
+        if self._relay is not None:
+            self._relay.close()
+            self._relay = None
         for nft in self._filters:
             nft.close()
         for namespace in self._namespaces:
@@ -222,6 +250,10 @@ class Lab:
 
     def __exit__(self, *_):
         self.close()
+
+
+def _halves(network):
+    return [str(half) for half in ipaddress.ip_network(network).subnets()]
 
 
 def _version(address):

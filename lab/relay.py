@@ -1,0 +1,113 @@
+"""A slow wire: two TUN devices, and a process that carries packets between them, each late by half the round trip.
+
+Stands in for netem, which not every kernel has. The order of the packets of one direction never changes: after a
+shorter delay has been set, a packet still waits for those before it."""
+
+import collections
+import fcntl
+import os
+import pathlib
+import select
+import struct
+import subprocess
+import sys
+import time
+
+_TUNSETIFF = 0x400454CA
+_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+_LARGEST_PACKET = 65_535
+_READS_A_TURN = 512
+
+
+def open_tun(namespace, name):
+    """Returns the descriptor of a new TUN device in `namespace`; the device ends with the descriptor."""
+    with namespace.entered():
+        descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+    return descriptor
+
+
+class Relay:
+    """Owns the process that carries the packets; close() ends it, and the TUN devices with it."""
+
+    def __init__(self, descriptors):
+        self._process = subprocess.Popen([sys.executable, str(pathlib.Path(__file__)), *map(str, descriptors)],
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def delay(self, seconds):
+        """Sets the delay of one way and returns when it holds; packets under way keep theirs."""
+        self._process.stdin.write(f"{seconds}\n".encode())
+        self._process.stdin.flush()
+        if self._process.stdout.readline() != b"set\n":
+            raise RuntimeError("the relay has ended: is its standard error above?")
+
+    def close(self):
+        self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+
+class _Lane:
+    """One direction: packets and the times at which they are due, in order."""
+
+    def __init__(self, source, target):
+        self._source = source
+        self._target = target
+        self._packets = collections.deque()
+
+    def read(self, delay):
+        now = time.monotonic()
+        for _ in range(_READS_A_TURN):
+            try:
+                packet = os.read(self._source, _LARGEST_PACKET)
+            except BlockingIOError:
+                return
+            due = now + delay
+            if self._packets:
+                due = max(due, self._packets[-1][0])
+            self._packets.append((due, packet))
+
+    def write(self):
+        now = time.monotonic()
+        while self._packets and self._packets[0][0] <= now:
+            try:
+                os.write(self._target, self._packets.popleft()[1])
+            except OSError:
+                pass  # the device is down or its queue is full: the packet is lost, as on any wire
+
+    def next_due(self):
+        return self._packets[0][0] if self._packets else None
+
+
+def _carry(left, right):
+    lanes = {left: _Lane(left, right), right: _Lane(right, left)}
+    poller = select.poll()
+    for descriptor in (left, right, sys.stdin.fileno()):
+        poller.register(descriptor, select.POLLIN)
+    delay = 0.0
+    commands = b""
+    while True:
+        dues = [due for due in (lane.next_due() for lane in lanes.values()) if due is not None]
+        wait_ms = max(0.0, (min(dues) - time.monotonic()) * 1000) if dues else None
+        for descriptor, _ in poller.poll(wait_ms):
+            if descriptor in lanes:
+                lanes[descriptor].read(delay)
+                continue
+            fresh = os.read(descriptor, 4096)
+            if not fresh:
+                return
+            *lines, commands = (commands + fresh).split(b"\n")
+            delay = float(lines[-1]) if lines else delay
+            os.write(sys.stdout.fileno(), b"set\n" * len(lines))
+        for lane in lanes.values():
+            lane.write()
+
+
+if __name__ == "__main__":
+    _carry(int(sys.argv[1]), int(sys.argv[2]))
