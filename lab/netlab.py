@@ -172,6 +172,12 @@ class Lab:
         if not devices_still_hear:
             self._device_filter.run(commands)
 
+    def heal(self, *peers):
+        """Ends what silence() began for these peers."""
+        commands = "".join(_peers("delete", "silent", peers))
+        self._device_filter.run(commands)
+        self._gateway_filter.run(commands)
+
     def deafen(self, *hosts):
         """From now on nothing arrives at these hosts or prefixes, and what they send does: nobody is at home there."""
         self._device_filter.run("".join(_add_hosts(hosts)))
@@ -199,18 +205,26 @@ class Lab:
         self._gateway_filter.run(commands)
         self._device_filter.run(commands)
 
-    def delay(self, round_trip_ms):
-        """Sets the round trip of every packet between the two sides, half of it each way. From the first call on, also
-        after delay(0), packets take the relay's path in place of the wire: faults of the wire itself, such as
-        a link that is down, no longer reach them."""
+    def delay(self, round_trip_ms, network=None):
+        """Sets the round trip of every packet between the two sides, half of it each way; or only of the devices in
+        `network`, a part of DEVICES4 that the first call chooses. From the first call on, also after delay(0), such packets
+        take the relay's path in place of the wire: faults of the wire itself, such as a link that is down, no longer
+        reach them."""
         if self._relay is None:
             self._relay = self._slow_wire()
+            if network is None:
+                self._take_slow_wire()
+            else:
+                self._take_slow_wire_from(network)
         self._relay.delay(round_trip_ms / 2000)
 
     def _slow_wire(self):
         relay = Relay([open_tun(side, "slow") for side in (self.gateway, self.device)])
         for side in (self.gateway, self.device):
             ip("-n", side.name, "link", "set", "slow", "mtu", "1500", "txqueuelen", "10000", "up")
+        return relay
+
+    def _take_slow_wire(self):
         # More specific than the wire's own routes, so that they win.
         for network in (f"{DEVICE4}/32", *_halves(DEVICES4)):
             ip("-n", self.gateway.name, "route", "add", network, "dev", "slow", "src", GATEWAY4)
@@ -218,7 +232,11 @@ class Lab:
             ip("-n", self.gateway.name, "-6", "route", "add", network, "dev", "slow", "src", GATEWAY6)
         ip("-n", self.device.name, "route", "add", f"{GATEWAY4}/32", "dev", "slow", "src", DEVICE4)
         ip("-n", self.device.name, "-6", "route", "add", f"{GATEWAY6}/128", "dev", "slow", "src", DEVICE6)
-        return relay
+
+    def _take_slow_wire_from(self, network):
+        ip("-n", self.gateway.name, "route", "add", network, "dev", "slow", "src", GATEWAY4)
+        ip("-n", self.device.name, "rule", "add", "from", network, "lookup", "77")
+        ip("-n", self.device.name, "route", "add", f"{GATEWAY4}/32", "dev", "slow", "table", "77")
 
     def restore(self):
         """A sound wire again."""
@@ -261,10 +279,14 @@ def _version(address):
 
 
 def _add_peers(name, peers):
+    yield from _peers("add", name, peers)
+
+
+def _peers(verb, name, peers):
     for version in (4, 6):
         chosen = ", ".join(f"{peer[0]} . {peer[1]}" for peer in peers if _version(peer[0]) == version)
         if chosen:
-            yield f"add element inet lab {name}{version} {{ {chosen} }}\n"
+            yield f"{verb} element inet lab {name}{version} {{ {chosen} }}\n"
 
 
 def _add_hosts(hosts):
