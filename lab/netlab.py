@@ -210,19 +210,24 @@ class Lab:
         `network`, a part of DEVICES4 that the first call chooses. From the first call on, also after delay(0), such packets
         take the relay's path in place of the wire: faults of the wire itself, such as a link that is down, no longer
         reach them."""
-        if self._relay is None:
-            self._relay = self._slow_wire()
-            if network is None:
-                self._take_slow_wire()
-            else:
-                self._take_slow_wire_from(network)
-        self._relay.delay(round_trip_ms / 2000)
+        self._slow_wire(network).set(round_trip_ms / 2000)
 
-    def _slow_wire(self):
-        relay = Relay([open_tun(side, "slow") for side in (self.gateway, self.device)])
+    def scramble(self, jitter_ms, duplicates_percent):
+        """Each packet arrives up to `jitter_ms` late, so that packets overtake each other, and some arrive twice. Takes the
+        relay's path as delay() does."""
+        self._slow_wire(None).set(0, jitter_ms / 1000, duplicates_percent / 100)
+
+    def _slow_wire(self, network):
+        if self._relay is not None:
+            return self._relay
+        self._relay = Relay([open_tun(side, "slow") for side in (self.gateway, self.device)])
         for side in (self.gateway, self.device):
             ip("-n", side.name, "link", "set", "slow", "mtu", "1500", "txqueuelen", "10000", "up")
-        return relay
+        if network is None:
+            self._take_slow_wire()
+        else:
+            self._take_slow_wire_from(network)
+        return self._relay
 
     def _take_slow_wire(self):
         # More specific than the wire's own routes, so that they win.
@@ -238,6 +243,15 @@ class Lab:
         ip("-n", self.device.name, "rule", "add", "from", network, "lookup", "77")
         ip("-n", self.device.name, "route", "add", f"{GATEWAY4}/32", "dev", "slow", "table", "77")
 
+    def device_rules(self, rules):
+        """Adds rules of nftables on the device side; they end with the lab."""
+        self._device_filter.run(rules)
+
+    def single_segments(self):
+        """Each packet on the wire is one segment: a rule then sees the lengths that a real link would."""
+        for side in (self.gateway, self.device):
+            ip("-n", side.name, "link", "set", "wire", "gso_max_segs", "1")
+
     def restore(self):
         """A sound wire again."""
         both = [f"{kind}{version}" for kind in ("silent", "silent_hosts") for version in (4, 6)]
@@ -249,7 +263,7 @@ class Lab:
         self._removed_routes.clear()
         self.loss(0)
         if self._relay is not None:
-            self._relay.delay(0)
+            self._relay.set(0)
 
     def close(self):
         _open_labs.discard(self)

@@ -1,12 +1,14 @@
 """A slow wire: two TUN devices, and a process that carries packets between them, each late by half the round trip.
 
-Stands in for netem, which not every kernel has. The order of the packets of one direction never changes: after a
-shorter delay has been set, a packet still waits for those before it."""
+Stands in for netem, which not every kernel has. Without jitter the order of the packets of one direction never changes:
+after a shorter delay has been set, a packet still waits for those before it."""
 
-import collections
 import fcntl
+import heapq
+import itertools
 import os
 import pathlib
+import random
 import select
 import struct
 import subprocess
@@ -36,9 +38,10 @@ class Relay:
         for descriptor in descriptors:
             os.close(descriptor)
 
-    def delay(self, seconds):
-        """Sets the delay of one way and returns when it holds; packets under way keep theirs."""
-        self._process.stdin.write(f"{seconds}\n".encode())
+    def set(self, delay, jitter=0.0, duplicates=0.0):
+        """Sets the delay of one way in seconds, what is added to it at random for each packet, and the share of the packets
+        that arrive twice. Returns when it holds; packets under way keep theirs."""
+        self._process.stdin.write(f"{delay} {jitter} {duplicates}\n".encode())
         self._process.stdin.flush()
         if self._process.stdout.readline() != b"set\n":
             raise RuntimeError("the relay has ended: is its standard error above?")
@@ -54,30 +57,38 @@ class Relay:
 
 
 class _Lane:
-    """One direction: packets and the times at which they are due, in order."""
+    """One direction: packets in the order in which they are due."""
 
     def __init__(self, source, target):
         self._source = source
         self._target = target
-        self._packets = collections.deque()
+        self._packets = []
+        self._numbers = itertools.count()
+        self._latest = 0.0
 
-    def read(self, delay):
+    def read(self, delay, jitter, duplicates):
         now = time.monotonic()
         for _ in range(_READS_A_TURN):
             try:
                 packet = os.read(self._source, _LARGEST_PACKET)
             except BlockingIOError:
                 return
-            due = now + delay
-            if self._packets:
-                due = max(due, self._packets[-1][0])
-            self._packets.append((due, packet))
+            self._add(packet, now + delay, jitter)
+            if random.random() < duplicates:
+                self._add(packet, now + delay, jitter)
+
+    def _add(self, packet, due, jitter):
+        if jitter:
+            due += random.uniform(0, jitter)
+        else:
+            self._latest = due = max(due, self._latest)
+        heapq.heappush(self._packets, (due, next(self._numbers), packet))
 
     def write(self):
         now = time.monotonic()
         while self._packets and self._packets[0][0] <= now:
             try:
-                os.write(self._target, self._packets.popleft()[1])
+                os.write(self._target, heapq.heappop(self._packets)[2])
             except OSError:
                 pass  # the device is down or its queue is full: the packet is lost, as on any wire
 
@@ -90,20 +101,20 @@ def _carry(left, right):
     poller = select.poll()
     for descriptor in (left, right, sys.stdin.fileno()):
         poller.register(descriptor, select.POLLIN)
-    delay = 0.0
+    shape = (0.0, 0.0, 0.0)  # delay, jitter, duplicates
     commands = b""
     while True:
         dues = [due for due in (lane.next_due() for lane in lanes.values()) if due is not None]
         wait_ms = max(0.0, (min(dues) - time.monotonic()) * 1000) if dues else None
         for descriptor, _ in poller.poll(wait_ms):
             if descriptor in lanes:
-                lanes[descriptor].read(delay)
+                lanes[descriptor].read(*shape)
                 continue
             fresh = os.read(descriptor, 4096)
             if not fresh:
                 return
             *lines, commands = (commands + fresh).split(b"\n")
-            delay = float(lines[-1]) if lines else delay
+            shape = tuple(map(float, lines[-1].split())) if lines else shape
             os.write(sys.stdout.fileno(), b"set\n" * len(lines))
         for lane in lanes.values():
             lane.write()

@@ -3,7 +3,6 @@ to it. All samples run at once."""
 
 import errno
 import re
-import subprocess
 import time
 
 import pytest
@@ -12,6 +11,7 @@ import reasons
 from conftest import ROOT
 from gateway import Gateway
 from lab import device
+from shims import compile_shim, preload
 from sidebyside import run_all
 
 KINDS = {
@@ -58,12 +58,7 @@ def outcome(stage, name):
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
-    library = tmp_path_factory.mktemp("shim") / "recv_errno_shim.so"
-    source = ROOT / "lab" / "faults" / "recv_errno_shim.c"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library, source, "-ldl"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"the shim does not compile (is gcc there? apt-get install gcc):\n{done.stderr}"
-    return library
+    return compile_shim("recv_errno_shim", tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +66,7 @@ def faulty(shim):
     """reason -> the record of the connection that read with that errno; another connection lives on beside it."""
     records = {}
     for reason, number in FAULTS.items():
-        env = {"LD_PRELOAD": str(shim), "HOLDFAST_FAULT_PEER": FAULTY_PEER, "HOLDFAST_FAULT_ERRNO": str(number),
-               "HOLDFAST_FAULT_AFTER": "1", "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        env = preload(shim, HOLDFAST_FAULT_PEER=FAULTY_PEER, HOLDFAST_FAULT_ERRNO=str(number), HOLDFAST_FAULT_AFTER="1")
         with Gateway(env=env) as gateway:
             with device.connect(gateway.address, source=FAULTY_PEER) as sock, device.connect(gateway.address) as other:
                 record = gateway.connected(device.name_of(sock))

@@ -1,0 +1,20 @@
+"""Libraries for LD_PRELOAD, compiled from lab/faults."""
+
+import subprocess
+
+from conftest import ROOT
+
+
+def compile_shim(name, directory):
+    """The path of the library made of lab/faults/<name>.c."""
+    library = directory / f"{name}.so"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library,
+               ROOT / "lab" / "faults" / f"{name}.c", "-ldl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{name} does not compile (is gcc there? apt-get install gcc):\n{done.stderr}"
+    return library
+
+
+def preload(library, **variables):
+    """The environment that has a program load it first; the sanitizers' own library may come second."""
+    return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0", **variables}
