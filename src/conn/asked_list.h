@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -38,6 +39,15 @@ public:
     /// The same one once more, after the next of `looks`; forgotten after the last.
     void look_again(Asked asked) {
         if (++asked.look < looks.size() && waiting_[asked.look].size() < most) waiting_[asked.look].push_back(asked);
+    }
+
+    /// Returns when the next is due; SteadyTime::max() if none waits.
+    [[nodiscard]] SteadyTime next_due() const {
+        SteadyTime next = SteadyTime::max();
+        for (std::size_t look = 0; look < looks.size(); ++look) {
+            if (!waiting_[look].empty()) next = std::min(next, waiting_[look].front().at + looks[look]);
+        }
+        return next;
     }
 
     /// Calls `visit` for each that is due; it may call look_again.

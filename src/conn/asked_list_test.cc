@@ -33,6 +33,17 @@ TEST(AskedList, EachIsLookedAtThreeTimesAtMost) {
     EXPECT_EQ(seen, (std::vector<Token>{1, 2, 1, 1}));
 }
 
+TEST(AskedList, SaysWhenTheNextIsDue) {
+    AskedList list;
+    const SteadyTime start{};
+    EXPECT_EQ(list.next_due(), SteadyTime::max());
+    list.add(1, start + 100ms, true, false);
+    list.add(2, start + 200ms, true, false);
+    EXPECT_EQ(list.next_due(), start + 500ms);
+    list.due(start + 700ms, [&](const AskedList::Asked& asked) { list.look_again(asked); });
+    EXPECT_EQ(list.next_due(), start + 1'600ms);
+}
+
 TEST(AskedList, WhoAnswersVeryLateOrAfterAnOpenQuestionSleeps) {
     const AskedList::Asked first{.number = 1, .was_overdue = false};
     EXPECT_FALSE(first.is_sleepers(10ms));

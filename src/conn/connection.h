@@ -51,6 +51,7 @@ struct Connection : SlotHeader {
     std::uint64_t bytes_in : 52 = 0;
     // For asking the quiet ahead of the kernel (docs/decisions/0006).
     bool quiet : 1 = false;            ///< no traffic since the asking ring last came by
+    bool asked_in_round : 1 = false;   ///< probed ahead of the kernel since then
     bool probe_forced : 1 = false;     ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
     bool overdue : 1 = false;          ///< the answer to its latest such question was late
     bool counts_for_peer : 1 = false;  ///< see Admission::Pass

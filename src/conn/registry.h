@@ -24,6 +24,9 @@ public:
     }
     void erase(Connection& connection) { table_.erase(table_.slot_of(connection)); }
 
+    [[nodiscard]] std::uint32_t slot_of(const Connection& connection) const noexcept {
+        return table_.slot_of(connection);
+    }
     [[nodiscard]] Token number_of(const Connection& connection) const noexcept {
         return Token{connection.generation} << 32 | Token{reactor_} << slot_bits | table_.slot_of(connection);
     }

@@ -21,27 +21,6 @@ constexpr milliseconds probe_slice_pause{2};
 constexpr std::uint32_t drains_a_turn = 1'024;  // connections
 constexpr milliseconds paused_recheck{5};
 
-constexpr milliseconds slowest_period{1'000};  // no plan has a slower one
-
-milliseconds shortest_period(const std::vector<ListenerPolicy>& policies) {
-    milliseconds period = slowest_period;
-    for (const ListenerPolicy& policy : policies) {
-        period = std::min({period, policy.plan.sweep_period, policy.item_deadline / 4,
-                           policy.read_idle.value_or(period) / 4, policy.write_stall.value_or(period) / 4});
-    }
-    return std::max(period, milliseconds(50));
-}
-
-/// 0: no listener's plan leaves room to be ahead of the kernel.
-milliseconds shortest_asking_round(const std::vector<ListenerPolicy>& policies) {
-    milliseconds shortest{0};
-    for (const ListenerPolicy& policy : policies) {
-        const auto round = asking_round(policy.plan);
-        if (round && (shortest == milliseconds(0) || *round < shortest)) shortest = *round;
-    }
-    return shortest;
-}
-
 // Nobody is left to take an orderly end: RST, and the kernel keeps nothing of it.
 bool discards(CloseReason reason) {
     return kind_of(reason) == ReasonKind::network || reason == CloseReason::out_of_memory;
@@ -59,33 +38,19 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, Sha
       ticks_(started_),
       registry_(options.reactor, options.max_connections),
       buffer_(options.max_unfinished),
-      pace_(shortest_period(policies_), reactor.now()),
-      asking_round_(shortest_asking_round(policies_)),
-      canaries_on_(options.canaries),
-      canaries_(reactor.now(), options.reactor + 1),
+      pace_(reactor.now(), options.reactor + 1),
       observations_(options.observed),
       rates_(options.rates),
       large_(options.max_unfinished / 4) {
-    if (asking_round_ > milliseconds(0)) asking_pace_.emplace(asking_round_, reactor.now());
-    for (std::size_t i = 0; i < policies_.size(); ++i)
+    pace_.keep_canaries(options.canaries);
+    for (std::size_t i = 0; i < policies_.size(); ++i) {
         listener_counters_.push_back(std::make_shared<ListenerCounters>());
+        pace_.set_demand(static_cast<std::uint8_t>(i), pace_demand(policies_[i]), reactor.now());
+    }
 }
 
 void Shard::start() {
     for (Listener& listener : listeners_) begin_accepting(listener);
-    schedule_sweep();
-}
-
-/// The sweep and the asking ring go as fast as the most demanding listener that there is.
-void Shard::choose_paces() {
-    std::vector<ListenerPolicy> there;
-    for (std::size_t i = 0; i < listeners_.size(); ++i) {
-        if (!listeners_[i].closed() || listener_counters_[i]->connections.get() > 0) there.push_back(policies_[i]);
-    }
-    pace_ = SweepPace(shortest_period(there), reactor_.now());
-    asking_round_ = shortest_asking_round(there);
-    asking_pace_.reset();
-    if (asking_round_ > milliseconds(0)) asking_pace_.emplace(asking_round_, reactor_.now());
 }
 
 void Shard::on_ready(Token token, std::uint32_t events) {
@@ -172,6 +137,7 @@ void Shard::bury(const Dead& dead) {
     admission_.buffers().change(buffered(connection), 0);
     admission_.give_back(connection.peer.address,
                          {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
+    pace_.remove(registry_.slot_of(connection));
     registry_.erase(connection);
 }
 

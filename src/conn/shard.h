@@ -14,7 +14,6 @@
 
 #include "conn/admission.h"
 #include "conn/asked_list.h"
-#include "conn/canaries.h"
 #include "conn/counters.h"
 #include "conn/drain_run.h"
 #include "conn/handshake_order.h"
@@ -26,8 +25,8 @@
 #include "conn/preamble.h"
 #include "conn/probe_run.h"
 #include "conn/registry.h"
+#include "conn/shard_pace.h"
 #include "conn/stream_handler.h"
-#include "conn/sweep_pace.h"
 #include "conn/tls_sessions.h"
 #include "reactor/reactor.h"
 #include "tcp/close_cause.h"
@@ -113,7 +112,7 @@ public:
     [[nodiscard]] ShardCounters& counters() { return counters_; }
     /// What was noticed since the last call.
     [[nodiscard]] Observations take_observations() { return observations_.take(); }
-    void keep_canaries(bool on) { canaries_on_ = on; }
+    void keep_canaries(bool on) { pace_.keep_canaries(on); }
     [[nodiscard]] SteadyTime steady_of(Tick tick) const { return started_ + tick.since(ticks_.at(started_)); }
     [[nodiscard]] const TurnTime& time() {
         if (time_.steady != reactor_.now()) time_ = {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())};
@@ -228,6 +227,7 @@ private:
     void mind_memory(Connection& connection);
     void make_room();
     void relieve();
+    [[nodiscard]] bool wants_relief() const;
     void read_again_if_throttled(Token number);
     void shed_some();
     void shed_late_ones();
@@ -273,14 +273,14 @@ private:
 
     // shard_sweep.cc
     void end_by_silence(Connection& connection, const Evidence& evidence, std::string_view detail);
-    void schedule_sweep();
+    void schedule_step();
+    void step_pace();
     void sweep_slice();
     void look_at(Connection& connection);
     void look_at_watched(Connection& connection);
     void note_stall(Connection& connection, bool stalled);
-    void ask_slice();
     void ask_if_quiet(Connection& connection);
-    void ask_canaries();
+    [[nodiscard]] bool ask_as_canary(std::uint32_t slot);
     void ask_ahead(Connection& connection, bool watched);
     void look_at_asked(AskedList::Asked asked);
     void note_answer(Connection& connection, const AskedList::Asked& asked, std::chrono::milliseconds took);
@@ -292,7 +292,6 @@ private:
     void bury(const Dead& dead);
     void tell_end(Connection& connection, const Death& death);
     [[nodiscard]] bool was_found_late(const Connection& connection, const Death& death);
-    void choose_paces();
     void step_walks();
     [[nodiscard]] bool walk_is_due();
     [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
@@ -315,16 +314,11 @@ private:
     std::vector<std::shared_ptr<ListenerCounters>> listener_counters_;
     ShardCounters counters_;
     std::vector<Listener> listeners_;
-    SweepPace pace_;
-    std::uint32_t sweep_slot_ = 0;
+    ShardPace pace_;
+    SteadyTime step_at_ = SteadyTime::max();  // of the pace; max: none is scheduled
     bool sweep_due_ = false;
-    std::optional<SweepPace> asking_pace_;  // none: the kernel asks soon enough
-    std::chrono::milliseconds asking_round_{};
-    std::uint32_t ask_slot_ = 0;
     std::uint32_t asked_in_turn_ = 0;
     AskedList asked_;
-    bool canaries_on_;
-    Canaries canaries_;
     ObservationLog observations_;
     Preambles preambles_;
     bool watches_preambles_ = false;

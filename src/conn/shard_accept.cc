@@ -68,6 +68,7 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     connection->accept_order = admission_.next_accept_order();
     counters.connections.increment();
     const Token number = registry_.number_of(*connection);
+    if (pace_.add(registry_.slot_of(*connection), connection->listener, reactor_.now())) schedule_step();
     if (policy.has_preamble()) {
         begin_preamble(*connection);
     } else {

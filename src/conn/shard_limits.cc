@@ -55,13 +55,18 @@ void Shard::mind_memory(Connection& connection) {
     if (connection.throttled || connection.unfinished->capacity < large_) return;
     connection.throttled = true;
     squeezed_.push_back(registry_.number_of(connection));
+    schedule_step();
 }
 
 void Shard::make_room() {
     if (std::exchange(out_of_buffers_, false)) shed_some();
 }
 
-/// Looks at the memory for buffers, at the sweep's pace.
+bool Shard::wants_relief() const {
+    return registry_.size() > 0 && (!squeezed_.empty() || admission_.buffers().stage() != BufferStage::plenty);
+}
+
+/// Looks at the memory for buffers, at the pace's steps.
 void Shard::relieve() {
     const BufferStage stage = admission_.buffers().stage();
     if (stage == BufferStage::shed) shed_some();

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "conn/asking.h"
 #include "conn/liveness.h"
 #include "conn/shard.h"
 #include "tcp/probe.h"
@@ -10,35 +11,39 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::uint32_t sweep_slice_slots = 2'048;
-
-// What loopback and veth queue for a core before they drop in silence is 1,000 packets (net.core.netdev_max_backlog).
-constexpr std::uint32_t herd = 500;           // fewer connections cannot overrun it
 constexpr std::uint32_t watched_of_ring = 4;  // one in so many: looking costs as much as asking
-constexpr std::uint32_t most_a_slice = 600;   // looks of the asking ring, of which at most all become probes
+constexpr std::chrono::milliseconds relief_pause{100};
 
 }  // namespace
 
-void Shard::schedule_sweep() {
-    reactor_.run_at(reactor_.now() + pace_.interval(), [this] {
-        sweep_due_ = true;
-        if (asking_pace_) {
-            ask_slice();
-            if (canaries_on_) ask_canaries();
-        }
-        relieve();
-        asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
-        schedule_sweep();
+/// Wakes the reactor for the next step of the pace, and sleeps on if nothing demands one: no connections, no steps.
+void Shard::schedule_step() {
+    SteadyTime next = asked_.next_due();
+    if (const auto wait = pace_.next_step(reactor_.now())) next = std::min(next, reactor_.now() + *wait);
+    if (wants_relief()) next = std::min(next, reactor_.now() + relief_pause);
+    if (next >= step_at_) return;
+    step_at_ = next;
+    reactor_.run_at(next, [this, next] {
+        if (next == step_at_) step_pace();  // else an earlier step came between
     });
 }
 
+void Shard::step_pace() {
+    step_at_ = SteadyTime::max();
+    sweep_due_ = true;
+    pace_.pass_asking_ring(reactor_.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = registry_.in_slot(slot)) ask_if_quiet(*connection);
+    });
+    pace_.draw_canaries(reactor_.now(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
+    relieve();
+    asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
+    schedule_step();
+}
+
 void Shard::sweep_slice() {
-    const std::uint32_t slots = registry_.highest_slot();
-    for (std::uint32_t due = pace_.take(reactor_.now(), slots, sweep_slice_slots); due > 0; --due) {
-        sweep_slot_ = sweep_slot_ >= slots ? 1 : sweep_slot_ + 1;
-        if (Connection* connection = registry_.in_slot(sweep_slot_)) look_at(*connection);
-    }
-    sweep_due_ = pace_.behind();
+    sweep_due_ = pace_.sweep(reactor_.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = registry_.in_slot(slot)) look_at(*connection);
+    });
 }
 
 void Shard::look_at(Connection& connection) {
@@ -67,30 +72,18 @@ void Shard::look_at(Connection& connection) {
 
 /// The asking ring: asks the quiet a few at a time, ahead of the kernel, whose timers would ask all those at once that
 /// fell silent in the same quarter of a second and lose most of the answers in a full queue.
-void Shard::ask_slice() {
-    const std::uint32_t slots = registry_.highest_slot();
-    const std::uint32_t due = asking_pace_->take(reactor_.now(), slots, most_a_slice);
-    if (registry_.size() <= herd) return;
-    for (std::uint32_t i = 0; i < due; ++i) {
-        ask_slot_ = ask_slot_ >= slots ? 1 : ask_slot_ + 1;
-        if (Connection* connection = registry_.in_slot(ask_slot_)) ask_if_quiet(*connection);
-    }
-}
-
 void Shard::ask_if_quiet(Connection& connection) {
-    const bool quiet_for_a_round = connection.quiet;
-    connection.quiet = !quiet_for_a_round;  // the answer to a probe is traffic
-    if (quiet_for_a_round) ask_ahead(connection, ++asked_in_turn_ % watched_of_ring == 0);
+    if (pass_asking_ring(connection, pace_.is_herd())) {
+        ask_ahead(connection, ++asked_in_turn_ % watched_of_ring == 0);
+    }
 }
 
 /// A few drawn at random, whether quiet for a round or not: what shows a partition within a second.
-void Shard::ask_canaries() {
-    const std::uint32_t due = canaries_.take(reactor_.now(), registry_.size(), asking_round_);
-    for (std::uint32_t i = 0; i < due; ++i) {
-        if (Connection* connection = registry_.in_slot(canaries_.draw(registry_.highest_slot()))) {
-            ask_ahead(*connection, true);
-        }
-    }
+bool Shard::ask_as_canary(std::uint32_t slot) {
+    Connection* connection = registry_.in_slot(slot);
+    if (connection == nullptr || !take_as_canary(*connection)) return false;
+    ask_ahead(*connection, true);
+    return true;
 }
 
 void Shard::ask_ahead(Connection& connection, bool watched) {

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "conn/slot_listeners.h"
+
+namespace holdfast {
+
+/// Spreads one look at each connection over the period of the connection's own listener. Listeners with the same period
+/// share a ring over the slots. A listener without a period, or without connections, demands nothing. Pure but for
+/// its own debt; one thread.
+class PaceRings {
+public:
+    explicit PaceRings(const SlotListeners& slots) : slots_(slots) {}
+
+    /// Sets how often each connection of `listener` is looked at; nullopt: never. Other listeners' rings go on.
+    void set_period(std::uint8_t listener, std::optional<std::chrono::milliseconds> period, SteadyTime now) {
+        for (Ring& ring : rings_) ring.listeners[listener] = false;
+        if (period) ring_of(*period, now).listeners[listener] = true;
+        std::erase_if(rings_, [](const Ring& ring) {
+            return std::none_of(ring.listeners.begin(), ring.listeners.end(), [](bool member) { return member; });
+        });
+    }
+
+    /// Counts what is due until `now`: before connections are added to a listener that had none.
+    void settle(SteadyTime now) {
+        for (Ring& ring : rings_) charge(ring, now);
+    }
+
+    /// Calls `visit(slot)` for each slot that is due, at most `limit` in all. Visits beyond that stay due, at most one
+    /// for each connection.
+    template <typename Visit>
+    void step(SteadyTime now, std::uint32_t limit, Visit visit) {
+        for (Ring& ring : rings_) {
+            charge(ring, now);
+            const auto due = static_cast<std::uint32_t>(std::min<std::int64_t>(ring.owed / ring.period, limit));
+            ring.owed -= due * ring.period;
+            limit -= due;
+            for (std::uint32_t i = 0; i < due; ++i) {
+                ring.slot = slots_.next(ring.slot, ring.listeners);
+                if (ring.slot == 0) break;
+                visit(ring.slot);
+            }
+        }
+    }
+    /// Returns true if a step reached its limit with visits left.
+    [[nodiscard]] bool behind() const {
+        return std::any_of(rings_.begin(), rings_.end(), [](const Ring& ring) { return ring.owed >= ring.period; });
+    }
+
+    /// Returns how long from `now` to the next step, or nullopt if no connection demands one. A ring asks for at most
+    /// `steps_per_period`, unless more than `slice` visits would come together.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> next_step(SteadyTime now, std::int64_t slice) {
+        std::optional<std::chrono::milliseconds> next;
+        for (Ring& ring : rings_) {
+            charge(ring, now);
+            const std::int64_t connections = members(ring);
+            if (connections == 0) continue;
+            const std::int64_t batch = std::clamp<std::int64_t>(connections / steps_per_period, 1, slice);
+            const Microseconds wait{(batch * ring.period - ring.owed + connections - 1) / connections};
+            const auto step = std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), shortest_wait);
+            next = next ? std::min(*next, step) : step;
+        }
+        return next;
+    }
+
+    /// Returns the connections of `listener` divided by the listener's period, in visits per second.
+    [[nodiscard]] double rate_of(std::uint8_t listener) const {
+        for (const Ring& ring : rings_) {
+            if (ring.listeners[listener])
+                return slots_.members(listener) / std::chrono::duration<double>(Microseconds(ring.period)).count();
+        }
+        return 0;
+    }
+
+private:
+    static constexpr std::int64_t steps_per_period = 10;  // so that slices stay small and an idle gateway sleeps
+    static constexpr std::chrono::milliseconds shortest_wait{10};
+
+    using Microseconds = std::chrono::microseconds;
+
+    struct Ring {
+        std::int64_t period;  ///< microseconds
+        SteadyTime charged;   ///< until when `owed` counts
+        SlotListeners::Set listeners{};
+        std::uint32_t slot = 0;  ///< latest visited
+        std::int64_t owed = 0;   ///< microseconds times connections; a visit takes `period` of it
+    };
+
+    [[nodiscard]] Ring& ring_of(std::chrono::milliseconds wanted, SteadyTime now) {
+        const std::int64_t period = Microseconds(wanted).count();
+        const auto found =
+            std::find_if(rings_.begin(), rings_.end(), [period](const Ring& ring) { return ring.period == period; });
+        return found != rings_.end() ? *found : rings_.emplace_back(Ring{.period = period, .charged = now});
+    }
+    [[nodiscard]] std::uint32_t members(const Ring& ring) const {
+        std::uint32_t sum = 0;
+        for (std::size_t listener = 0; listener < SlotListeners::max_listeners; ++listener) {
+            if (ring.listeners[listener]) sum += slots_.members(static_cast<std::uint8_t>(listener));
+        }
+        return sum;
+    }
+    void charge(Ring& ring, SteadyTime now) {
+        const std::int64_t connections = members(ring);
+        const auto elapsed = std::chrono::floor<Microseconds>(now - ring.charged);
+        ring.charged += elapsed;
+        const std::int64_t full = connections * ring.period;
+        ring.owed = std::min(ring.owed + connections * std::min(elapsed.count(), ring.period), full);
+    }
+
+    const SlotListeners& slots_;
+    std::vector<Ring> rings_;
+};
+
+}  // namespace holdfast

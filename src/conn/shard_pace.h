@@ -1,0 +1,129 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <random>
+
+#include "base/clock.h"
+#include "conn/canaries.h"
+#include "conn/pace_rings.h"
+#include "conn/policy.h"
+#include "conn/slot_listeners.h"
+
+namespace holdfast {
+
+/// How often each connection of one listener is looked at, and probed ahead of the kernel.
+struct PaceDemand {
+    std::chrono::milliseconds sweep_period{};
+    std::optional<std::chrono::milliseconds> asking_round;  ///< nullopt: the kernel's own probes come soon enough
+};
+[[nodiscard]] PaceDemand pace_demand(const ListenerPolicy& policy);
+
+/// Decides which slots a shard looks at now and when it wakes up for the next ones: the sweep, the asking ring and the
+/// canaries (docs/decisions/0002 and 0006). Each connection follows its own listener's demand. Pure but for its own
+/// debt and its dice; the shard's thread.
+class ShardPace {
+public:
+    /// Connections of a shard that are too few to overrun what loopback and veth queue for a core (1,000 packets,
+    /// net.core.netdev_max_backlog) if the kernel probes all of them together.
+    static constexpr std::uint32_t herd = 500;
+
+    ShardPace(SteadyTime start, std::uint32_t seed) : canaries_(start), dice_(seed) {}
+    ShardPace(const ShardPace&) = delete;
+    ShardPace& operator=(const ShardPace&) = delete;
+
+    void set_demand(std::uint8_t listener, const PaceDemand& demand, SteadyTime now) {
+        sweep_.set_period(listener, demand.sweep_period, now);
+        asking_.set_period(listener, demand.asking_round, now);
+    }
+    void keep_canaries(bool on) { canaries_on_ = on; }
+
+    /// Returns true if the connection is the first of its listener, so that next_step() may have come nearer.
+    [[nodiscard]] bool add(std::uint32_t slot, std::uint8_t listener, SteadyTime now) {
+        const bool first = slots_.members(listener) == 0;
+        if (first) settle(now);
+        slots_.add(slot, listener);
+        ++connections_;
+        return first;
+    }
+    void remove(std::uint32_t slot) {
+        slots_.remove(slot);
+        --connections_;
+    }
+
+    /// Calls `visit(slot)` for the slots that the sweep looks at in this turn. Returns true if some are left over.
+    template <typename Visit>
+    [[nodiscard]] bool sweep(SteadyTime now, Visit visit) {
+        sweep_.step(now, sweep_slice, visit);
+        return sweep_.behind();
+    }
+    /// Calls `visit(slot)` for the slots that the asking ring passes now: each once in its listener's round.
+    template <typename Visit>
+    void pass_asking_ring(SteadyTime now, Visit visit) {
+        if (keeps_asking_ring()) asking_.step(now, most_asked, visit);
+    }
+    /// Calls `ask(slot)` for slots drawn at random. `ask` returns false if the connection was probed in this round
+    /// already; another is drawn in its place then.
+    template <typename Ask>
+    void draw_canaries(SteadyTime now, Ask ask) {
+        if (!canaries_on_) return;
+        const Rates rates = asking_rates();
+        for (std::uint32_t due = canaries_.take(now, rates.sum); due > 0; --due) {
+            for (int draw = 0; draw < draws_per_canary; ++draw) {
+                const std::uint32_t slot = draw_slot(rates);
+                if (slot != 0 && ask(slot)) break;
+            }
+        }
+    }
+
+    /// Returns how long from `now` to the next step, or nullopt if nothing demands one. A small fleet's asking ring is
+    /// passed at the sweep's steps.
+    [[nodiscard]] std::optional<std::chrono::milliseconds> next_step(SteadyTime now) {
+        const auto sweep = sweep_.next_step(now, sweep_batch);
+        const auto asking = connections_ > herd ? asking_.next_step(now, asking_slice) : std::nullopt;
+        return sweep && asking ? std::min(*sweep, *asking) : sweep;
+    }
+    [[nodiscard]] bool is_herd() const { return connections_ > herd; }
+
+private:
+    static constexpr std::uint32_t sweep_slice = 2'048;  // looks in a turn
+    static constexpr std::int64_t sweep_batch = std::numeric_limits<std::int64_t>::max();
+    static constexpr std::int64_t asking_slice = 200;  // passes at a time, of which at most all become probes
+    static constexpr std::uint32_t most_asked = 600;   // the same, after a late turn
+    static constexpr int draws_per_canary = 4;
+    static constexpr std::uint32_t most_misses = 4'096;
+
+    struct Rates {
+        std::array<double, SlotListeners::max_listeners> of{};
+        double sum = 0;
+    };
+
+    void settle(SteadyTime now) {
+        sweep_.settle(now);
+        asking_.settle(now);
+    }
+    [[nodiscard]] bool keeps_asking_ring() const { return canaries_on_ || is_herd(); }
+    [[nodiscard]] Rates asking_rates() const {
+        Rates rates;
+        for (std::size_t listener = 0; listener < rates.of.size(); ++listener) {
+            const auto number = static_cast<std::uint8_t>(listener);
+            if (slots_.members(number) > 0) rates.sum += rates.of[listener] = asking_.rate_of(number);
+        }
+        return rates;
+    }
+    [[nodiscard]] std::uint32_t draw_slot(const Rates& rates);
+
+    SlotListeners slots_;
+    PaceRings sweep_{slots_};
+    PaceRings asking_{slots_};
+    Canaries canaries_;
+    bool canaries_on_ = false;
+    std::uint32_t connections_ = 0;
+    std::minstd_rand dice_;
+};
+
+}  // namespace holdfast
