@@ -33,6 +33,7 @@ std::span<const epoll_event> Poller::wait(Patience patience) {
     const int timeout = patience == Patience::none ? 0 : -1;
     const int count = ::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), timeout);
     HOLDFAST_CHECK(count >= 0 || errno == EINTR);
+    took_all_ = count >= 0 && static_cast<std::size_t>(count) < ready_.size();
     return std::span(ready_).first(count > 0 ? static_cast<std::size_t>(count) : 0);
 }
 

@@ -31,10 +31,13 @@ public:
 
     /// What is ready, valid until the next wait; without patience it may be nothing, and after a signal, too.
     [[nodiscard]] std::span<const epoll_event> wait(Patience patience);
+    /// Returns true if the latest wait returned all that was ready: no signal ended it, and the array had room left.
+    [[nodiscard]] bool took_all() const noexcept { return took_all_; }
 
 private:
     UniqueFd epoll_;
     std::array<epoll_event, 512> ready_{};
+    bool took_all_ = false;
 };
 
 }  // namespace holdfast

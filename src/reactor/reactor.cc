@@ -1,5 +1,7 @@
 #include "reactor/reactor.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace holdfast {
@@ -8,6 +10,7 @@ namespace {
 
 constexpr std::size_t mailbox_work_per_turn = 256;
 constexpr std::size_t events_ahead = 3;
+constexpr int catch_up_waits = 8;  // in a turn: the mailbox must not wait for long
 
 }  // namespace
 
@@ -16,8 +19,14 @@ Reactor::Reactor(const Clock& clock) : clock_(clock), now_(clock.steady()), wall
     HOLDFAST_CHECK(poller_.add(wake_timer_.fd(), EPOLLIN | EPOLLET, timer_token) == 0);
 }
 
+SteadyTime Reactor::next_due() const {
+    if (mail_left_ || client_work_left_ || !caught_up()) return now_;
+    const auto next = timers_.next();
+    return next ? std::max(*next, now_) : SteadyTime::max();
+}
+
 Poller::Patience Reactor::patience() {
-    if (mail_left_ || client_work_left_) return Poller::Patience::none;
+    if (mail_left_ || client_work_left_ || !caught_up()) return Poller::Patience::none;
     if (const auto next = timers_.next(); next && next != wakes_at_) {
         wake_timer_.set(*next - clock_.steady());
         wakes_at_ = next;
@@ -25,24 +34,50 @@ Poller::Patience Reactor::patience() {
     return Poller::Patience::endless;
 }
 
-void Reactor::turn(Client& client) {
-    const auto ready = poller_.wait(patience());
+void Reactor::begin_turn(Client& client) {
     now_ = clock_.steady();
     wall_now_ = clock_.wall();
-    bool mail = mail_left_;
+    mail_ = mail_left_;
+    const auto absence = absences_.absence(now_);
+    if (absence == std::chrono::nanoseconds(0)) return;
+    attended_.miss(now_, absence);
+    // Each descriptor is announced once, and once more if bytes come meanwhile.
+    catch_up_left_ = 2 * client.descriptors() + 1;
+    client.on_absence(now_, absence);
+}
+
+void Reactor::dispatch(std::span<const epoll_event> ready, Client& client) {
     for (std::size_t i = 0; i < ready.size(); ++i) {
         if (i + events_ahead < ready.size()) client.expect(ready[i + events_ahead].data.u64);
         const epoll_event& event = ready[i];
         if (event.data.u64 == mailbox_token) {
-            mail = true;
+            mail_ = true;
         } else if (event.data.u64 == timer_token) {
             wakes_at_.reset();
         } else {
             client.on_ready(event.data.u64, event.events);
         }
     }
-    timers_.advance_to(now_);
-    mail_left_ = mail && mailbox_.run(mailbox_work_per_turn);
+}
+
+/// What the turn's own wait returned may be from before the absence, or nothing: epoll_wait(2) ends with EINTR when a
+/// stopped process goes on, and returns no more than its array takes.
+void Reactor::catch_up(Client& client) {
+    for (int wait = 0; wait < catch_up_waits && !caught_up(); ++wait) {
+        const auto ready = poller_.wait(Poller::Patience::none);
+        dispatch(ready, client);
+        catch_up_left_ -= poller_.took_all() ? catch_up_left_ : std::min(catch_up_left_, ready.size());
+    }
+}
+
+void Reactor::turn(Client& client) {
+    absences_.expect(next_due());
+    const auto ready = poller_.wait(patience());
+    begin_turn(client);
+    dispatch(ready, client);
+    catch_up(client);
+    if (caught_up()) timers_.advance_to(now_);
+    mail_left_ = mail_ && mailbox_.run(mailbox_work_per_turn);
     client_work_left_ = client.on_turn_end();
 }
 

@@ -21,8 +21,12 @@ public:
         ++turns;
         return work_left;
     }
+    void on_absence(SteadyTime, std::chrono::nanoseconds length) override { absences.push_back(length); }
+    [[nodiscard]] std::size_t descriptors() const override { return watched; }
 
     std::vector<Token> tokens;
+    std::vector<std::chrono::nanoseconds> absences;
+    std::size_t watched = 0;
     int turns = 0;
     bool work_left = false;
 };
@@ -91,6 +95,87 @@ TEST(Reactor, ATimerInThePastIsDueAtOnce) {
     reactor.run_at(clock.steady() - 1s, [&] { ran = true; });
     reactor.turn(client);
     EXPECT_TRUE(ran);
+}
+
+/// Sockets that are readable, edge-triggered; more than one epoll_wait(2) returns.
+class ReadySockets {
+public:
+    ReadySockets(Reactor& reactor, Token count) {
+        for (Token token = 0; token < count; ++token) {
+            int pair[2];
+            EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+            ours_.emplace_back(pair[0]);
+            theirs_.emplace_back(pair[1]);
+            EXPECT_EQ(reactor.poller().add(pair[0], EPOLLIN | EPOLLET, token), 0);
+        }
+    }
+    void send_to_all() {
+        for (const UniqueFd& socket : theirs_) EXPECT_EQ(::send(socket.get(), "x", 1, 0), 1);
+    }
+
+private:
+    std::vector<UniqueFd> ours_;
+    std::vector<UniqueFd> theirs_;
+};
+
+TEST(Reactor, AfterAnAbsenceAllThatIsReadyIsDispatchedBeforeATimerRuns) {
+    constexpr Token count = 1'300;
+    ManualClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    client.work_left = true;  // so that no turn waits
+    client.watched = count;
+    ReadySockets sockets(reactor, count);
+    std::size_t seen_by_timer = 0;
+    reactor.run_at(clock.steady() + 1s, [&] { seen_by_timer = client.tokens.size(); });
+    ASSERT_TRUE(reactor.post([] {}));
+    reactor.turn(client);
+    sockets.send_to_all();
+    clock.advance(10s);
+    while (seen_by_timer == 0) reactor.turn(client);
+    EXPECT_EQ(seen_by_timer, count);
+    EXPECT_EQ(client.absences, (std::vector<std::chrono::nanoseconds>{10s - AbsenceDetector::tolerance}));
+    EXPECT_EQ(reactor.attended(), reactor.now() - 10s + AbsenceDetector::tolerance);
+    EXPECT_TRUE(reactor.caught_up());
+}
+
+TEST(Reactor, CatchingUpIsBoundedWhereMoreIsAlwaysReady) {
+    ManualClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    client.work_left = true;
+    client.watched = 600;
+    ReadySockets sockets(reactor, 600);
+    bool ran = false;
+    reactor.run_at(clock.steady() + 1s, [&] { ran = true; });
+    ASSERT_TRUE(reactor.post([] {}));
+    reactor.turn(client);
+    clock.advance(10s);
+    for (int turn = 0; turn < 10 && !ran; ++turn) {
+        sockets.send_to_all();
+        reactor.turn(client);
+    }
+    EXPECT_TRUE(ran);
+}
+
+TEST(Reactor, OrdinaryWaitsAreNoAbsence) {
+    ManualClock clock;
+    Reactor reactor(clock);
+    Recorder client;
+    client.work_left = true;
+    ASSERT_TRUE(reactor.post([] {}));
+    for (int turn = 0; turn < 100; ++turn) {
+        clock.advance(AbsenceDetector::tolerance);
+        reactor.turn(client);
+    }
+    EXPECT_TRUE(client.absences.empty());
+    client.work_left = false;
+    reactor.run_at(clock.steady() + 1h, [] {});
+    reactor.turn(client);  // the last that had work left behind it
+    ASSERT_TRUE(reactor.post([] {}));
+    clock.advance(30min);  // mail comes before the timer
+    reactor.turn(client);
+    EXPECT_TRUE(client.absences.empty());
 }
 
 TEST(Mailbox, RunsAllThatWasTakenHoweverMuchWaitsAtTheEnd) {
