@@ -14,7 +14,7 @@ holdfast_module(spool DEPENDS base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
 holdfast_module(sink HOT DEPENDS spool codec base)
 holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(fleet DEPENDS nats spool server codec base)
-holdfast_module(config DEPENDS server tls base LIBRARIES tomlplusplus::tomlplusplus)
+holdfast_module(config DEPENDS server tokens tls base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(http DEPENDS base LIBRARIES CURL::libcurl)
 holdfast_module(watch SIMULATES DEPENDS server http base)
 holdfast_module(admin DEPENDS watch server tls base

@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "sink": {"base", "codec", "spool"},
     "nats": {"base", "spool"},
     "fleet": {"base", "codec", "nats", "spool"},
-    "config": {"base", "server", "tls"},
+    "config": {"base", "server", "tls", "tokens"},
     "http": {"base"},
     "watch": {"base", "http"},
     "admin": {"base", "tcp", "tls", "watch"},

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "base/secret_file.h"
 
 #include <openssl/crypto.h>
@@ -23,8 +22,14 @@ Result<std::vector<std::string>> tokens_of(const std::string& file) {
 }  // namespace
 
 AdminTokens::AdminTokens(const std::vector<std::string>& write, const std::vector<std::string>& read) {
-    for (const std::string& token : write) held_.push_back({digest_of(token), Access::write});
-    for (const std::string& token : read) held_.push_back({digest_of(token), Access::read});
+    for (const std::string& token : write) hold(token, Access::write);
+    for (const std::string& token : read) hold(token, Access::read);
+}
+
+/// A token without a digest is held all the same: the door stays closed, and nothing opens it.
+void AdminTokens::hold(std::string_view token, Access access) {
+    const auto digest = digest_of(token);
+    held_.push_back(digest ? Held{*digest, access} : Held{Digest{}, Access::none});
 }
 
 Result<AdminTokens> AdminTokens::load(const std::string& write_file, const std::string& read_file) {
@@ -32,6 +37,11 @@ Result<AdminTokens> AdminTokens::load(const std::string& write_file, const std::
     if (!write) return write.error();
     const auto read = tokens_of(read_file);
     if (!read) return read.error();
+    if (!digest_of({})) {
+        return Error{
+            "the admin tokens cannot be used: OpenSSL has no SHA-256; look at its configuration (openssl.cnf, "
+            "OPENSSL_CONF)"};
+    }
     return AdminTokens(write.value(), read.value());
 }
 
@@ -41,18 +51,20 @@ Access AdminTokens::of(std::string_view authorization) const {
     if (!bearer) return Access::none;
     std::string_view token = authorization.substr(scheme.size());
     token.remove_prefix(std::min(token.find_first_not_of(' '), token.size()));
-    const Digest given = digest_of(token);
+    const auto given = digest_of(token);
+    if (!given) return Access::none;
     Access access = Access::none;
     for (const Held& held : held_) {  // all of them, wherever it is found
-        const bool same = ::CRYPTO_memcmp(held.digest.data(), given.data(), given.size()) == 0;
+        const bool same = ::CRYPTO_memcmp(held.digest.data(), given->data(), given->size()) == 0;
         access = std::max(access, same ? held.access : Access::none);
     }
     return access;
 }
 
-AdminTokens::Digest AdminTokens::digest_of(std::string_view token) {
+std::optional<AdminTokens::Digest> AdminTokens::digest_of(std::string_view token) {
     Digest digest{};
-    HOLDFAST_CHECK(::EVP_Digest(token.data(), token.size(), digest.data(), nullptr, ::EVP_sha256(), nullptr) == 1);
+    const char* const bytes = token.data() != nullptr ? token.data() : "";
+    if (::EVP_Digest(bytes, token.size(), digest.data(), nullptr, ::EVP_sha256(), nullptr) != 1) return std::nullopt;
     return digest;
 }
 

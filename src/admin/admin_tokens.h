@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,9 @@ private:
         Access access;
         friend bool operator==(const Held&, const Held&) = default;
     };
-    [[nodiscard]] static Digest digest_of(std::string_view token);
+    void hold(std::string_view token, Access access);
+    /// Returns nullopt if OpenSSL has no SHA-256.
+    [[nodiscard]] static std::optional<Digest> digest_of(std::string_view token);
 
     std::vector<Held> held_;
 };

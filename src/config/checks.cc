@@ -15,6 +15,7 @@
 #include "config/exposure_check.h"
 #include "config/sink_check.h"
 #include "config/tls_check.h"
+#include "config/tokens_check.h"
 
 namespace holdfast {
 namespace {
@@ -62,6 +63,7 @@ std::vector<Violation> find_violations(const DaemonConfig& config) {
     check_admin(config, out);
     check_alarm(config.alarm, out);
     check_tls_files(config.server, out);
+    check_tokens_files(config.server, out);
     return out;
 }
 

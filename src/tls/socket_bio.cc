@@ -4,8 +4,6 @@
 
 #include <cerrno>
 
-#include "base/check.h"
-
 namespace holdfast {
 
 namespace {
@@ -20,24 +18,34 @@ int send_without_signal(BIO* bio, const char* bytes, int size) {
     return static_cast<int>(sent);
 }
 
+/// Returns nullptr without memory.
 const BIO_METHOD* make_method() {
     const BIO_METHOD* socket = BIO_s_socket();
     BIO_METHOD* method = BIO_meth_new(BIO_TYPE_SOCKET, "socket without signals");
-    HOLDFAST_CHECK(method != nullptr);
-    HOLDFAST_CHECK(BIO_meth_set_write(method, send_without_signal) == 1 &&
-                   BIO_meth_set_read(method, BIO_meth_get_read(socket)) == 1 &&
-                   BIO_meth_set_puts(method, BIO_meth_get_puts(socket)) == 1 &&
-                   BIO_meth_set_ctrl(method, BIO_meth_get_ctrl(socket)) == 1 &&
-                   BIO_meth_set_create(method, BIO_meth_get_create(socket)) == 1 &&
-                   BIO_meth_set_destroy(method, BIO_meth_get_destroy(socket)) == 1);
+    if (method == nullptr) return nullptr;
+    // These only store a pointer.
+    BIO_meth_set_write(method, send_without_signal);
+    BIO_meth_set_read(method, BIO_meth_get_read(socket));
+    BIO_meth_set_puts(method, BIO_meth_get_puts(socket));
+    BIO_meth_set_ctrl(method, BIO_meth_get_ctrl(socket));
+    BIO_meth_set_create(method, BIO_meth_get_create(socket));
+    BIO_meth_set_destroy(method, BIO_meth_get_destroy(socket));
+    return method;
+}
+
+/// Made once, for as long as the program runs: a context is loaded only where this is not nullptr.
+const BIO_METHOD* socket_method() noexcept {
+    static const BIO_METHOD* const method = make_method();
     return method;
 }
 
 }  // namespace
 
+bool has_socket_bio() noexcept { return socket_method() != nullptr; }
+
 BIO* new_socket_bio(int fd) noexcept {
-    static const BIO_METHOD* const method = make_method();  // for as long as the program runs
-    BIO* bio = BIO_new(method);
+    const BIO_METHOD* const method = socket_method();
+    BIO* bio = method == nullptr ? nullptr : BIO_new(method);
     if (bio != nullptr) BIO_set_fd(bio, fd, BIO_NOCLOSE);
     return bio;
 }

@@ -8,4 +8,7 @@ namespace holdfast {
 /// open. Nullptr: no memory.
 [[nodiscard]] BIO* new_socket_bio(int fd) noexcept;
 
+/// Returns whether new_socket_bio() can work in this process: without memory at its first use it never can.
+[[nodiscard]] bool has_socket_bio() noexcept;
+
 }  // namespace holdfast

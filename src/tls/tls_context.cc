@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <optional>
 #include <utility>
 
-#include "base/check.h"
 #include "base/input_file.h"
 #include "base/printable.h"
+#include "tls/certificate_facts.h"
+#include "tls/socket_bio.h"
 #include "tls/tls_file.h"
 
 #include <openssl/err.h>
@@ -20,9 +20,10 @@ namespace {
 
 // Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
 constexpr const char* ciphers_of_tls_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20";
-constexpr std::size_t largest_file = std::size_t{64} << 20;
-constexpr FileRules open_file{.largest = largest_file};
-constexpr FileRules key_file{.largest = largest_file, .readers = Readers::group};
+// The certificates of a listener and its authorities are few; a list of ids or of revoked certificates may be long.
+constexpr FileRules certificate_file{.largest = std::size_t{1} << 20};
+constexpr FileRules key_file{.largest = std::size_t{1} << 20, .readers = Readers::group};
+constexpr FileRules list_file{.largest = std::size_t{64} << 20};
 constexpr std::chrono::hours ticket_life{2};
 constexpr long largest_chain = 32 * 1024;  // bytes of certificates that a peer may send
 constexpr int deepest_chain = 8;
@@ -72,9 +73,10 @@ int pass_over_old_lists(int good, X509_STORE_CTX* store) {
     return good;
 }
 
-void set_rules(SSL_CTX* ctx) {
-    HOLDFAST_CHECK(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1);
-    HOLDFAST_CHECK(SSL_CTX_set_cipher_list(ctx, ciphers_of_tls_1_2) == 1);
+/// Returns false if the OpenSSL of this host, with its configuration, has not got what the rules need.
+[[nodiscard]] bool set_rules(SSL_CTX* ctx) {
+    if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) return false;
+    if (SSL_CTX_set_cipher_list(ctx, ciphers_of_tls_1_2) != 1) return false;
     SSL_CTX_set_security_level(ctx, 2);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                  SSL_OP_PRIORITIZE_CHACHA);
@@ -83,40 +85,54 @@ void set_rules(SSL_CTX* ctx) {
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);  // sessions are resumed by tickets, which the device keeps
     SSL_CTX_set_max_cert_list(ctx, largest_chain);
     SSL_CTX_set_verify_depth(ctx, deepest_chain);
+    return true;
 }
 
-void set_server_rules(SSL_CTX* ctx) {
-    set_rules(ctx);
+[[nodiscard]] bool set_server_rules(SSL_CTX* ctx) {
+    if (!set_rules(ctx)) return false;
     SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_set_timeout(ctx, std::chrono::seconds(ticket_life).count());
-    HOLDFAST_CHECK(SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const unsigned char*>(session_context.data()),
-                                                  session_context.size()) == 1);
+    return SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const unsigned char*>(session_context.data()),
+                                          session_context.size()) == 1;
 }
 
-EventTime time_of(const ASN1_TIME* time) {
-    std::tm parts{};
-    HOLDFAST_CHECK(ASN1_TIME_to_tm(time, &parts) == 1);
-    return EventTime{std::chrono::seconds(timegm(&parts))};
+/// OpenSSL has no algorithms where its configuration turns its providers off, and no context without memory.
+Error no_library() {
+    return Error{"OpenSSL cannot set up TLS 1.2 and 1.3: " + take_openssl_reason() +
+                 "; look at its configuration (openssl.cnf, OPENSSL_CONF) and at the memory that is left"};
 }
 
-std::string day_of(const ASN1_TIME* time) {
-    std::tm parts{};
-    ASN1_TIME_to_tm(time, &parts);
-    std::array<char, 16> text{};
-    std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts);
-    return text.data();
+std::optional<Error> trust(SSL_CTX* ctx, const std::string& path) {
+    const auto text = read_input_file("", path, certificate_file);
+    if (!text) return text.error();
+    const auto authorities = read_certificates(text.value(), path);
+    if (!authorities) return authorities.error();
+    for (const CertificatePtr& each : authorities.value()) {
+        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), each.get()) != 1) return no_library();
+    }
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+    return std::nullopt;
 }
 
-std::string subject_of(const X509_NAME* name) {
-    const BioPtr bio(BIO_new(BIO_s_mem()));
-    X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB));
-    char* text = nullptr;
-    const long size = BIO_get_mem_data(bio.get(), &text);
-    return in_quotes({text, static_cast<std::size_t>(std::max(size, 0L))});
+/// Not by OpenSSL's own readers of files, which wait for a FIFO and read a passphrase from the terminal.
+std::optional<Error> show_certificate(SSL_CTX* ctx, const TlsClientFiles& files) {
+    const auto text = read_input_file("", files.certificate, certificate_file);
+    if (!text) return text.error();
+    const auto chain = read_certificates(text.value(), files.certificate);
+    if (!chain) return chain.error();
+    const auto key_text = read_input_file("", files.key, certificate_file);
+    if (!key_text) return key_text.error();
+    const auto key = read_private_key(key_text.value(), files.key);
+    if (!key) return key.error();
+    bool good = SSL_CTX_use_certificate(ctx, chain.value().front().get()) == 1 &&
+                SSL_CTX_use_PrivateKey(ctx, key.value().get()) == 1;
+    for (std::size_t i = 1; good && i < chain.value().size(); ++i)
+        good = SSL_CTX_add1_chain_cert(ctx, chain.value()[i].get()) == 1;
+    if (good) return std::nullopt;
+    return Error{path_in_quotes(files.certificate) + " and " + path_in_quotes(files.key) +
+                 " cannot be used: " + take_openssl_reason() + ": name a PEM certificate and its key"};
 }
-
-bool is_past(const ASN1_TIME* time) { return X509_cmp_current_time(time) < 0; }
 
 /// One text of several, which no other several make.
 void add_part(std::string& sum, std::string_view part) {
@@ -124,10 +140,11 @@ void add_part(std::string& sum, std::string_view part) {
     sum += part;
 }
 
+/// Returns an empty text if OpenSSL has no SHA-256.
 std::string hash_of(std::string_view text) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
     unsigned size = 0;
-    HOLDFAST_CHECK(EVP_Digest(text.data(), text.size(), hash.data(), &size, EVP_sha256(), nullptr) == 1);
+    if (EVP_Digest(text.data(), text.size(), hash.data(), &size, EVP_sha256(), nullptr) != 1) return {};
     return {reinterpret_cast<char*>(hash.data()), size};
 }
 
@@ -140,13 +157,14 @@ public:
         : config_(config),
           made_(std::make_shared<TlsContext>(TlsContext::Private(), SslCtxPtr(SSL_CTX_new(TLS_server_method())))) {
         made_->clock_ = &clock;
-        made_->tickets_ = std::make_unique<TicketKeys>(clock);
     }
 
     TlsContext::Loaded run() {
-        set_server_rules(ctx());
+        if (ctx() == nullptr || !set_server_rules(ctx()) || !has_socket_bio())
+            return fault("tls_certificate", no_library().message);
         SSL_CTX_set_app_data(ctx(), made_.get());
         SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx(), use_ticket_key);
+        made_->tickets_ = std::make_unique<TicketKeys>(*made_->clock_);
         made_->serves_ = true;
         made_->client_ = config_.client;
         made_->id_ = config_.id;
@@ -161,6 +179,7 @@ public:
         add_part(parts_, to_string(config_.id));
         made_->digest_ = hash_of(parts_);
         OPENSSL_cleanse(parts_.data(), parts_.size());
+        if (made_->digest_.empty()) return fault("tls_certificate", no_library().message);
         return made_;
     }
 
@@ -172,13 +191,20 @@ private:
         return {option, std::string(option) + ": " + message};
     }
     void warn(std::string message) { made_->warnings_.push_back(std::move(message)); }
+    /// What the certificate at `position` of a file makes unusable, and how to mend it.
+    static TlsFault unusable(std::string_view option, const std::string& path, const std::string& label,
+                             const std::string& why, const std::string& remedy) {
+        return fault(option, path_in_quotes(path) + " cannot be used: " + label + ": " + why + "; " + remedy);
+    }
     void vouched_until(const ASN1_TIME* end) {
-        if (end != nullptr) made_->vouched_until_ = std::min(made_->vouched_until_, time_of(end));
+        made_->vouched_until_ = std::min(made_->vouched_until_, time_of(end).value_or(EventTime::max()));
     }
 
     Fault load_own();
+    Fault use_chain(const std::vector<CertificatePtr>& chain);
     Fault load_key(const X509& certificate);
     Fault load_authorities();
+    Fault use_authority(X509& authority, std::size_t position);
     Fault load_revoked();
     Fault check_revocation_lists(const std::vector<CrlPtr>& lists);
     Fault load_ids();
@@ -190,20 +216,19 @@ private:
     std::vector<CertificatePtr> authorities_;
 };
 
+constexpr std::string_view strong_enough =
+    "replace it with one that has a key of RSA 2048, P-256 or better, signed with SHA-256 or better";
+
 TlsLoader::Fault TlsLoader::load_own() {
-    const auto text = read_input_file("", config_.certificate, open_file);
+    const auto text = read_input_file("", config_.certificate, certificate_file);
     if (!text) return fault("tls_certificate", text.error().message);
     add_part(parts_, text.value());
     auto chain = read_certificates(text.value(), config_.certificate);
     if (!chain) return fault("tls_certificate", chain.error().message);
+    if (auto wrong = use_chain(chain.value())) return wrong;
     const X509* own = chain.value().front().get();
-    if (SSL_CTX_use_certificate(ctx(), chain.value().front().get()) != 1) {
-        return fault("tls_certificate", path_in_quotes(config_.certificate) +
-                                            " cannot be used: " + take_openssl_reason() +
-                                            ": make one with a key of 2048 bits (RSA) or P-256");
-    }
     const std::string subject = subject_of(X509_get_subject_name(own));
-    made_->good_until_ = time_of(X509_get0_notAfter(own));
+    made_->good_until_ = time_of(X509_get0_notAfter(own)).value_or(EventTime::min());
     if (is_past(X509_get0_notAfter(own))) {
         warn("tls_certificate " + subject + " has expired on " + day_of(X509_get0_notAfter(own)) +
              ": devices that check it will not come in; renew it");
@@ -212,9 +237,25 @@ TlsLoader::Fault TlsLoader::load_own() {
         warn("tls_certificate " + subject + " is good from " + day_of(X509_get0_notBefore(own)) +
              " on only: devices that check it will not come in before");
     }
-    if (auto wrong = load_key(*own)) return wrong;
-    for (std::size_t i = 1; i < chain.value().size(); ++i) {
-        HOLDFAST_CHECK(SSL_CTX_add1_chain_cert(ctx(), chain.value()[i].get()) == 1);
+    return load_key(*own);
+}
+
+/// The first is the listener's own; the others lead to its authority.
+TlsLoader::Fault TlsLoader::use_chain(const std::vector<CertificatePtr>& chain) {
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+        X509* each = chain[i].get();
+        const auto defect = defect_of(*each);
+        if (defect) {
+            return unusable("tls_certificate", config_.certificate, label_of(*each, i + 1), *defect,
+                            "have it issued again");
+        }
+        const bool taken =
+            i == 0 ? SSL_CTX_use_certificate(ctx(), each) == 1 : SSL_CTX_add1_chain_cert(ctx(), each) == 1;
+        if (!taken) {
+            const std::string reason = take_openssl_reason();  // before label_of() empties the queue
+            return unusable("tls_certificate", config_.certificate, label_of(*each, i + 1), reason,
+                            std::string(strong_enough));
+        }
     }
     return {};
 }
@@ -236,43 +277,64 @@ TlsLoader::Fault TlsLoader::load_key(const X509& certificate) {
 }
 
 TlsLoader::Fault TlsLoader::load_authorities() {
-    const auto text = read_input_file("", config_.client_ca, open_file);
+    const auto text = read_input_file("", config_.client_ca, certificate_file);
     if (!text) return fault("tls_client_ca", text.error().message);
     add_part(parts_, text.value());
     auto found = read_certificates(text.value(), config_.client_ca);
     if (!found) return fault("tls_client_ca", found.error().message);
     authorities_ = std::move(found).value();
-    X509_STORE* store = SSL_CTX_get_cert_store(ctx());
-    for (const CertificatePtr& authority : authorities_) {
-        const std::string subject = subject_of(X509_get_subject_name(authority.get()));
-        if (X509_check_ca(authority.get()) == 0) {
-            return fault("tls_client_ca", path_in_quotes(config_.client_ca) + " holds " + subject +
-                                              ", which is no authority's certificate: take it out");
-        }
-        if (is_past(X509_get0_notAfter(authority.get()))) {
-            warn("the authority " + subject + " in tls_client_ca has expired on " +
-                 day_of(X509_get0_notAfter(authority.get())) + ": no device comes in by it; renew it");
-        }
-        vouched_until(X509_get0_notAfter(authority.get()));
-        HOLDFAST_CHECK(X509_STORE_add_cert(store, authority.get()) == 1);
-        SSL_CTX_add_client_CA(ctx(), authority.get());
+    for (std::size_t i = 0; i < authorities_.size(); ++i) {
+        if (auto wrong = use_authority(*authorities_[i], i + 1)) return wrong;
+    }
+    return {};
+}
+
+TlsLoader::Fault TlsLoader::use_authority(X509& authority, std::size_t position) {
+    const auto wrong = [&](const std::string& why, const std::string& remedy) {
+        return unusable("tls_client_ca", config_.client_ca, label_of(authority, position), why, remedy);
+    };
+    const std::string subject = subject_of(X509_get_subject_name(&authority));
+    if (const auto defect = defect_of(authority)) return wrong(*defect, "take it out or have it issued again");
+    if (X509_check_ca(&authority) == 0) {
+        return fault("tls_client_ca", path_in_quotes(config_.client_ca) + " holds " + subject +
+                                          ", which is no authority's certificate: take it out");
+    }
+    const ASN1_TIME* end = X509_get0_notAfter(&authority);
+    if (is_past(end)) {
+        warn("the authority " + subject + " in tls_client_ca has expired on " + day_of(end) +
+             ": no device comes in by it; renew it");
+    }
+    if (const auto weakness = weakness_of(authority)) {
+        warn("the authority " + subject + " in tls_client_ca is refused by OpenSSL: " + *weakness +
+             ": no device comes in by it; " + std::string(strong_enough));
+    }
+    vouched_until(end);
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx()), &authority) != 1 ||
+        SSL_CTX_add_client_CA(ctx(), &authority) != 1) {
+        return wrong(take_openssl_reason(), "take it out");
     }
     return {};
 }
 
 TlsLoader::Fault TlsLoader::load_revoked() {
     if (config_.client_crl.empty()) return {};
-    const auto text = read_input_file("", config_.client_crl, open_file);
+    const auto text = read_input_file("", config_.client_crl, list_file);
     if (!text) return fault("tls_client_crl", text.error().message);
     add_part(parts_, text.value());
     const auto lists = read_crls(text.value(), config_.client_crl);
     if (!lists) return fault("tls_client_crl", lists.error().message);
-    if (auto wrong = check_revocation_lists(lists.value())) return wrong;
     X509_STORE* store = SSL_CTX_get_cert_store(ctx());
-    for (const CrlPtr& list : lists.value()) {
-        vouched_until(X509_CRL_get0_nextUpdate(list.get()));
-        HOLDFAST_CHECK(X509_STORE_add_crl(store, list.get()) == 1);
+    for (std::size_t i = 0; i < lists.value().size(); ++i) {
+        X509_CRL* list = lists.value()[i].get();
+        const auto wrong = [&](const std::string& why) {
+            return unusable("tls_client_crl", config_.client_crl, label_of(*list, i + 1), why,
+                            "have its authority issue the list again");
+        };
+        if (const auto defect = defect_of(*list)) return wrong(*defect);
+        if (X509_STORE_add_crl(store, list) != 1) return wrong(take_openssl_reason());
+        vouched_until(X509_CRL_get0_nextUpdate(list));
     }
+    if (auto wrong = check_revocation_lists(lists.value())) return wrong;
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return {};
 }
@@ -296,13 +358,17 @@ TlsLoader::Fault TlsLoader::check_revocation_lists(const std::vector<CrlPtr>& li
             warn("the list of " + subject_of(name) + " in tls_client_crl was to be renewed on " + day_of(next) +
                  ": none of its devices comes in until it is");
         }
+        if (next == nullptr) {
+            warn("the list of " + subject_of(name) +
+                 " in tls_client_crl says no next update: it is never taken for an old one");
+        }
     }
     return {};
 }
 
 TlsLoader::Fault TlsLoader::load_ids() {
     if (config_.ids_file.empty()) return {};
-    const auto text = read_input_file("", config_.ids_file, open_file);
+    const auto text = read_input_file("", config_.ids_file, list_file);
     if (!text) return fault("ids_file", text.error().message);
     add_part(parts_, "ids");
     add_part(parts_, text.value());
@@ -359,23 +425,15 @@ std::string_view TlsContext::objection_to(X509* certificate, STACK_OF(X509) * ch
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const TlsClientFiles& files) {
+    ERR_clear_error();
     auto made = std::make_shared<TlsContext>(Private(), SslCtxPtr(SSL_CTX_new(TLS_client_method())));
     SSL_CTX* ctx = made->get();
-    set_rules(ctx);
+    if (ctx == nullptr || !set_rules(ctx) || !has_socket_bio()) return no_library();
     if (!files.ca.empty()) {
-        const auto text = read_input_file("", files.ca, open_file);
-        if (!text) return text.error();
-        const auto authorities = read_certificates(text.value(), files.ca);
-        if (!authorities) return authorities.error();
-        for (const CertificatePtr& each : authorities.value())
-            X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), each.get());
-        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+        if (auto error = trust(ctx, files.ca)) return *error;
     }
-    if (files.certificate.empty()) return std::shared_ptr<const TlsContext>(made);
-    if (SSL_CTX_use_certificate_chain_file(ctx, files.certificate.c_str()) != 1 ||
-        SSL_CTX_use_PrivateKey_file(ctx, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-        return Error{path_in_quotes(files.certificate) + " and " + path_in_quotes(files.key) +
-                     " cannot be used: " + take_openssl_reason() + ": name a PEM certificate and its key"};
+    if (!files.certificate.empty()) {
+        if (auto error = show_certificate(ctx, files)) return *error;
     }
     return std::shared_ptr<const TlsContext>(made);
 }

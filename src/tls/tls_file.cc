@@ -13,6 +13,8 @@ Error about(const std::string& path, const std::string& what) { return Error{pat
 
 BioPtr bio_of(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
+/// PEM lets a header encrypt an object of any kind (RFC 1421); OpenSSL's own callback would read the passphrase from
+/// the terminal.
 int no_passphrase(char*, int, int, void* asked) {
     *static_cast<bool*>(asked) = true;
     return -1;
@@ -24,39 +26,68 @@ bool is_end_of_pem() {
     return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
+/// DER begins with an ASN.1 SEQUENCE of a long length.
+bool looks_like_der(const std::string& text) { return text.starts_with("\x30\x82") || text.starts_with("\x30\x81"); }
+
+std::string not_pem(const std::string& text, const char* what) {
+    const std::string holds = "holds no " + std::string(what);
+    if (looks_like_der(text)) return holds + " in PEM but DER; convert it with openssl x509, crl or pkey -inform DER";
+    return holds + ": it must be PEM, -----BEGIN ...-----";
+}
+
+/// More of one kind in one file is a mistake, and would make the checks of each against each take long.
+constexpr std::size_t most_objects = 1'000;
+
 /// All objects of one kind, read by `read_next` until it finds no more.
 template <typename Ptr, typename ReadNext>
 Result<std::vector<Ptr>> read_all(const std::string& text, const std::string& path, const char* what,
                                   ReadNext read_next) {
     ERR_clear_error();
     const BioPtr bio = bio_of(text);
+    if (!bio) return about(path, "cannot be read: OpenSSL gives no memory; try again");
+    bool asked = false;
     std::vector<Ptr> all;
-    while (auto* each = read_next(bio.get())) all.emplace_back(each);
+    while (auto* each = read_next(bio.get(), &asked)) {
+        all.emplace_back(each);
+        if (all.size() > most_objects) {
+            return about(path, "holds more than " + std::to_string(most_objects) + " of the kind " + what +
+                                   ": name a file with those that are needed");
+        }
+    }
+    const std::string number = std::to_string(all.size() + 1);
+    if (asked) {
+        ERR_clear_error();
+        return about(path, "holds an encrypted " + std::string(what) + " (number " + number +
+                               "), and a passphrase is never asked for: write it without encryption");
+    }
     if (!is_end_of_pem()) {
-        return about(path,
-                     "holds a broken " + std::string(what) + " (" + take_openssl_reason() + "): write it anew, in PEM");
+        return about(path, "holds a broken " + std::string(what) + " (number " + number + ": " + take_openssl_reason() +
+                               "): write it anew, in PEM");
     }
     ERR_clear_error();
-    if (all.empty()) return about(path, "holds no " + std::string(what) + ": it must be PEM, -----BEGIN ...-----");
+    if (all.empty()) return about(path, not_pem(text, what));
     return all;
 }
 
 }  // namespace
 
 Result<std::vector<CertificatePtr>> read_certificates(const std::string& text, const std::string& path) {
-    return read_all<CertificatePtr>(text, path, "certificate",
-                                    [](BIO* bio) { return PEM_read_bio_X509(bio, nullptr, nullptr, nullptr); });
+    return read_all<CertificatePtr>(text, path, "certificate", [](BIO* bio, bool* asked) {
+        return PEM_read_bio_X509(bio, nullptr, no_passphrase, asked);
+    });
 }
 
 Result<std::vector<CrlPtr>> read_crls(const std::string& text, const std::string& path) {
-    return read_all<CrlPtr>(text, path, "revocation list",
-                            [](BIO* bio) { return PEM_read_bio_X509_CRL(bio, nullptr, nullptr, nullptr); });
+    return read_all<CrlPtr>(text, path, "revocation list", [](BIO* bio, bool* asked) {
+        return PEM_read_bio_X509_CRL(bio, nullptr, no_passphrase, asked);
+    });
 }
 
 Result<KeyPtr> read_private_key(const std::string& text, const std::string& path) {
     ERR_clear_error();
     bool asked = false;
     const BioPtr bio = bio_of(text);
+    if (!bio) return about(path, "cannot be read: OpenSSL gives no memory; try again");
     KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, &asked));
     ERR_clear_error();
     if (key) return key;
@@ -65,6 +96,7 @@ Result<KeyPtr> read_private_key(const std::string& text, const std::string& path
                      "is encrypted, and nobody is there to type its passphrase: write the key without one, and "
                      "protect the file");
     }
+    if (looks_like_der(text)) return about(path, not_pem(text, "private key"));
     return about(path, "holds no private key: it must be PEM, -----BEGIN PRIVATE KEY-----");
 }
 

@@ -131,7 +131,9 @@ Result<std::string> add_token(const std::string& named, const std::string& id) {
         return Error{"the system gives no random bytes (OpenSSL's RAND_bytes): try again when it has collected some"};
     }
     std::string token = to_hex(secret.data(), secret.size());
-    stored.hash = hash_token(stored.salt, token);
+    const auto hash = hash_token(stored.salt, token);
+    if (!hash) return Error{"cannot hash a token: OpenSSL has no SHA-256; look at its configuration (openssl.cnf)"};
+    stored.hash = *hash;
     const std::string after = text.value() + line_of(stored);
     if (const auto set = TokenSet::parse(after, path); !set) return set.error();
     if (auto error = replace_file(path, after, lock)) return *error;

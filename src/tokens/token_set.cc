@@ -64,6 +64,10 @@ Result<std::string> read_tokens_file(const std::string& path) {
 Result<TokenSet> TokenSet::load(const std::string& path) {
     const auto text = read_tokens_file(path);
     if (!text) return text.error();
+    if (!hash_token({}, {})) {
+        return Error{"tokens_file " + path_in_quotes(path) +
+                     " cannot be used: OpenSSL has no SHA-256; look at its configuration (openssl.cnf, OPENSSL_CONF)"};
+    }
     return parse(text.value(), path);
 }
 
@@ -97,7 +101,7 @@ std::optional<TokenMark> TokenSet::check(std::string_view id, std::string_view t
         const bool there = found != by_id_.end() && i < found->second.size();
         const StoredToken& stored = there ? tokens_[found->second[i]] : decoy;
         const auto hash = hash_token(stored.salt, tried);
-        const bool same = CRYPTO_memcmp(hash.data(), stored.hash.data(), hash.size()) == 0;
+        const bool same = hash && CRYPTO_memcmp(hash->data(), stored.hash.data(), hash->size()) == 0;
         if (same && there && !too_long) mark = mark_of(stored);
     }
     return mark;
@@ -116,16 +120,16 @@ TokenMark mark_of(const StoredToken& token) noexcept {
     return mark == 0 ? 1 : mark;
 }
 
-std::array<std::uint8_t, StoredToken::hash_size> hash_token(
+std::optional<std::array<std::uint8_t, StoredToken::hash_size>> hash_token(
     const std::array<std::uint8_t, StoredToken::salt_size>& salt, std::string_view token) noexcept {
     HOLDFAST_CHECK(token.size() <= TokenSet::token_bytes);
     std::array<std::uint8_t, StoredToken::salt_size + TokenSet::token_bytes> both;
     std::memcpy(both.data(), salt.data(), salt.size());
     if (!token.empty()) std::memcpy(both.data() + salt.size(), token.data(), token.size());
     std::array<std::uint8_t, StoredToken::hash_size> hash;
-    SHA256(both.data(), salt.size() + token.size(), hash.data());
+    const bool good = SHA256(both.data(), salt.size() + token.size(), hash.data()) != nullptr;
     OPENSSL_cleanse(both.data(), both.size());
-    return hash;
+    return good ? std::optional(hash) : std::nullopt;
 }
 
 std::string to_hex(const std::uint8_t* bytes, std::size_t count) {

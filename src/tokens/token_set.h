@@ -63,8 +63,8 @@ private:
 };
 
 [[nodiscard]] TokenMark mark_of(const StoredToken& token) noexcept;
-/// The salted hash; `token` has at most TokenSet::token_bytes.
-[[nodiscard]] std::array<std::uint8_t, StoredToken::hash_size> hash_token(
+/// Returns the salted hash, or nullopt if OpenSSL has no SHA-256. `token` has at most TokenSet::token_bytes.
+[[nodiscard]] std::optional<std::array<std::uint8_t, StoredToken::hash_size>> hash_token(
     const std::array<std::uint8_t, StoredToken::salt_size>& salt, std::string_view token) noexcept;
 
 [[nodiscard]] std::string to_hex(const std::uint8_t* bytes, std::size_t count);
