@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -35,7 +36,7 @@ double start_time_s() {
     std::string field;
     for (int number = 3; number <= 22 && fields >> field; ++number) {
     }
-    const double ticks = fields ? std::stod(field) : 0;
+    const double ticks = fields ? std::strtod(field.c_str(), nullptr) : 0;
     return boot_time_s() + ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 

@@ -1,9 +1,12 @@
 #include "app/cli.h"
 
 #include <algorithm>
+#include <exception>
 #include <iostream>
+#include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +22,7 @@
 #include "app/verb_token.h"
 #include "app/verb_version.h"
 #include "base/printable.h"
+#include "base/system_failure.h"
 #include "config/nearest.h"
 
 namespace holdfast {
@@ -86,8 +90,22 @@ int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
     return exit_wrong_usage;
 }
 
+/// What a verb cannot go on without: descriptors, threads, memory. Nothing from outside ends in std::terminate().
+int run_guarded(const VerbAction& action) {
+    try {
+        return action();
+    } catch (const std::system_error& failure) {
+        print_error("cannot go on: " + describe(failure));
+    } catch (const std::bad_alloc&) {
+        print_error("cannot go on: no memory; raise the process's limits (LimitDATA=, LimitAS=, ulimit -v)");
+    } catch (const std::exception& failure) {
+        print_error(std::string("cannot go on: ") + failure.what() + "; report it with the command");
+    }
+    return exit_wrong_usage;
+}
+
 int act(const VerbAction& action) {
-    const int code = action();
+    const int code = run_guarded(action);
     if (std::cout.flush()) return code;
     print_error("standard output cannot be written: give it a place that takes it");
     return code == exit_good ? static_cast<int>(exit_answer_is_no) : code;

@@ -42,8 +42,9 @@ void PopulationWatch::change(const AlarmConfig& config) {
     std::unique_ptr<Webhook> former;  // ends after the lock is given back: it may be waiting for a receiver
     const std::lock_guard lock(mutex_);
     if (config.webhook == webhook_url_) return;
+    auto made = make_webhook(config.webhook);  // may throw: its thread
     webhook_url_ = config.webhook;
-    former = std::exchange(webhook_, make_webhook(config.webhook));
+    former = std::exchange(webhook_, std::move(made));
 }
 
 void PopulationWatch::on_sample(const PopulationSample& sample) {

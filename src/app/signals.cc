@@ -8,11 +8,12 @@
 
 #include <array>
 
-#include "base/check.h"
+#include "base/system_failure.h"
 
 namespace holdfast {
 
 Signals::Signals() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (!wake_.valid()) throw_errno("eventfd");
     sigset_t wanted;
     sigemptyset(&wanted);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&wanted, signal);
@@ -20,7 +21,7 @@ Signals::Signals() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     ::signal(SIGPIPE, SIG_IGN);
     ::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of write(2) instead
     signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
-    HOLDFAST_CHECK(signals_.valid() && wake_.valid());
+    if (!signals_.valid()) throw_errno("signalfd");
 }
 
 std::optional<Signals::Event> Signals::wait(std::chrono::milliseconds patience) {

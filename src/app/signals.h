@@ -14,6 +14,7 @@ class Signals {
 public:
     enum class Event : std::uint8_t { terminate, hangup, woken };
 
+    /// Throws std::system_error.
     Signals();
 
     /// Waits up to `patience`, or until something comes.

@@ -14,8 +14,8 @@
 #include <string_view>
 #include <utility>
 
-#include "base/check.h"
 #include "base/printable.h"
+#include "base/system_failure.h"
 
 namespace holdfast {
 namespace {
@@ -51,7 +51,9 @@ std::optional<Error> become_root_of_namespace() {
 
 UniqueFd own_network() { return UniqueFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
 
-void enter(int network) { HOLDFAST_CHECK(::setns(network, CLONE_NEWNET) == 0); }
+void enter(int network) {
+    if (::setns(network, CLONE_NEWNET) != 0) throw_errno("setns");
+}
 
 /// In the child: `ip` with its commands on standard input; never returns.
 [[noreturn]] void become_ip(int commands, int complaints, int inherited) {
@@ -77,7 +79,7 @@ std::string read_all(int fd) {
 struct Pipe {
     Pipe() {
         int ends[2] = {-1, -1};
-        HOLDFAST_CHECK(::pipe2(ends, O_CLOEXEC) == 0);
+        if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno("pipe2");
         out = UniqueFd(ends[0]);
         in = UniqueFd(ends[1]);
     }
@@ -89,7 +91,8 @@ struct Pipe {
 std::string run_ip(const std::string& commands, int inherited) {
     Pipe asked;
     Pipe said;
-    HOLDFAST_CHECK(::write(asked.in.get(), commands.data(), commands.size()) == static_cast<ssize_t>(commands.size()));
+    const ssize_t written = ::write(asked.in.get(), commands.data(), commands.size());
+    if (written != static_cast<ssize_t>(commands.size())) return "a pipe to `ip` cannot be written: " + errno_text();
     const pid_t child = ::fork();
     if (child < 0) return "fork: " + errno_text();
     if (child == 0) {

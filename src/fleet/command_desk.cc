@@ -128,7 +128,12 @@ public:
           options_(std::move(options)),
           letters_(std::make_shared<Letters>()),
           handle_(letters_) {
-        for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+        try {
+            for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+        } catch (...) {
+            stop();
+            throw;
+        }
     }
     ~NatsCommandDesk() override { stop(); }
 

@@ -6,10 +6,13 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/system_failure.h"
 
 namespace holdfast {
 
-Mailbox::Mailbox() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { HOLDFAST_CHECK(wake_.valid()); }
+Mailbox::Mailbox() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (!wake_.valid()) throw_errno("eventfd");
+}
 
 bool Mailbox::post(Work work) {
     {

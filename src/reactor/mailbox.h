@@ -16,6 +16,7 @@ class Mailbox {
 public:
     using Work = std::function<void()>;
 
+    /// Throws std::system_error.
     Mailbox();
 
     /// False once closed: the work was not taken.

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/check.h"
+#include "base/system_failure.h"
 
 namespace holdfast {
 
@@ -17,7 +18,9 @@ int control(int epoll, int operation, int fd, std::uint32_t events, Token token)
 
 }  // namespace
 
-Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) { HOLDFAST_CHECK(epoll_.valid()); }
+Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    if (!epoll_.valid()) throw_errno("epoll_create1");
+}
 
 int Poller::add(int fd, std::uint32_t events, Token token) noexcept {
     return control(epoll_.get(), EPOLL_CTL_ADD, fd, events, token);

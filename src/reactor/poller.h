@@ -19,6 +19,7 @@ inline constexpr Token reactor_token_bit = Token{1} << 63;
 /// One epoll instance (epoll(7)). Owned and used by one reactor's thread; add and modify say with an errno what failed.
 class Poller {
 public:
+    /// Throws std::system_error.
     Poller();
 
     /// 0, or the errno of epoll_ctl (ENOMEM, ENOSPC: the user's limit of watches). A closed descriptor leaves by

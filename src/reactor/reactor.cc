@@ -1,8 +1,9 @@
 #include "reactor/reactor.h"
 
 #include <algorithm>
+#include <cerrno>
 
-#include "base/check.h"
+#include "base/system_failure.h"
 
 namespace holdfast {
 
@@ -15,8 +16,9 @@ constexpr int catch_up_waits = 8;  // in a turn: the mailbox must not wait for l
 }  // namespace
 
 Reactor::Reactor(const Clock& clock) : clock_(clock), now_(clock.steady()), wall_now_(clock.wall()) {
-    HOLDFAST_CHECK(poller_.add(mailbox_.fd(), EPOLLIN, mailbox_token) == 0);
-    HOLDFAST_CHECK(poller_.add(wake_timer_.fd(), EPOLLIN | EPOLLET, timer_token) == 0);
+    errno = poller_.add(mailbox_.fd(), EPOLLIN, mailbox_token);
+    if (errno == 0) errno = poller_.add(wake_timer_.fd(), EPOLLIN | EPOLLET, timer_token);
+    if (errno != 0) throw_errno("epoll_ctl");
 }
 
 SteadyTime Reactor::next_due() const {

@@ -41,6 +41,7 @@ public:
         [[nodiscard]] virtual bool on_turn_end() = 0;
     };
 
+    /// Throws std::system_error: no descriptors, or no watches.
     explicit Reactor(const Clock& clock);
 
     /// Runs turns on the calling thread until stop(); then runs what the mailbox still holds.

@@ -5,13 +5,14 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/system_failure.h"
 
 namespace holdfast {
 
 using std::chrono::nanoseconds;
 
 WakeTimer::WakeTimer() : timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
-    HOLDFAST_CHECK(timer_.valid());
+    if (!timer_.valid()) throw_errno("timerfd_create");
 }
 
 void WakeTimer::set(nanoseconds from_now) {

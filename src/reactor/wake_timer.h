@@ -11,6 +11,7 @@ namespace holdfast {
 /// what an item costs where devices speak one at a time (docs/PERFORMANCE.md). One thread.
 class WakeTimer {
 public:
+    /// Throws std::system_error.
     WakeTimer();
 
     /// Readable once, after this long; what was set before is forgotten. Not below a nanosecond.

@@ -1,8 +1,8 @@
-#include <sys/random.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/descriptor_table.h"
+#include "base/system_failure.h"
 #include "codec/framing.h"
 #include "server/apply.h"
 #include "server/connection_list.h"
@@ -17,6 +18,7 @@
 #include "server/inspection.h"
 #include "server/listeners.h"
 #include "server/running.h"
+#include "server/start_values.h"
 #include "server/validate.h"
 #include "server/worker.h"
 
@@ -29,23 +31,6 @@ constexpr std::size_t other_descriptors = 64;  // of the program's
 constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
-
-unsigned effective_reactors(const ServerConfig& config) {
-    const unsigned wanted = config.reactors != 0 ? config.reactors : std::max(1U, std::thread::hardware_concurrency());
-    return std::min(wanted, Registry::max_reactors);
-}
-
-std::uint32_t draw_run() {
-    std::uint32_t run = 0;
-    while (run == 0) HOLDFAST_CHECK(::getrandom(&run, sizeof run, 0) == sizeof run);
-    return run;
-}
-
-/// Room for what a later configuration may allow: no more than one connection a descriptor.
-std::uint32_t table_capacity(const LimitsConfig& limits) {
-    const std::size_t most = std::max(effective_max_connections(limits), effective_max_connections({}));
-    return static_cast<std::uint32_t>(std::min<std::size_t>(most, Registry::max_connections));
-}
 
 }  // namespace
 
@@ -269,10 +254,18 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
                           std::min(effective_max_connections(config.limits) + other_descriptors, descriptors_at_once));
     auto first = first_running(std::move(config), bound.value());
     if (!first) return first.error();
-    auto impl = std::make_unique<Impl>(std::move(first).value());
-    impl->tell_of_certificates();
-    if (auto error = impl->start(reactors, std::move(bound).value(), make_handler)) return *error;
-    return std::unique_ptr<Server>(new Server(std::move(impl)));
+    // The last exceptions before the reactors turn: descriptors, threads, memory.
+    try {
+        auto impl = std::make_unique<Impl>(std::move(first).value());
+        impl->tell_of_certificates();
+        if (auto error = impl->start(reactors, std::move(bound).value(), make_handler)) return *error;
+        return std::unique_ptr<Server>(new Server(std::move(impl)));
+    } catch (const std::system_error& failure) {
+        return Error{"cannot start the reactors: " + describe(failure)};
+    } catch (const std::bad_alloc&) {
+        return Error{
+            "cannot start the reactors: no memory; lower limits.max_connections or raise the process's limits"};
+    }
 }
 
 void Server::drain() { impl_->drain_until(impl_->clock_.steady() + impl_->running_.get()->config.drain_time); }

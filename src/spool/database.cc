@@ -4,8 +4,6 @@
 
 #include <cstring>
 
-#include "base/check.h"
-
 namespace holdfast {
 
 namespace {
@@ -59,19 +57,28 @@ void Statement::Finalize::operator()(sqlite3_stmt* handle) const noexcept { sqli
 
 Statement& Statement::bind(int index, std::uint64_t number) { return bind(index, static_cast<std::int64_t>(number)); }
 
+/// After a step that failed nobody has reset the statement.
+void Statement::make_ready() {
+    if (stepped_) reset();
+}
+
 Statement& Statement::bind(int index, std::int64_t number) {
-    HOLDFAST_CHECK(sqlite3_bind_int64(handle_.get(), index, number) == SQLITE_OK);
+    make_ready();
+    if (sqlite3_bind_int64(handle_.get(), index, number) != SQLITE_OK) bind_failed_ = true;
     return *this;
 }
 
 Statement& Statement::bind(int index, std::string_view text) {
     const char* data = text.data() != nullptr ? text.data() : "";  // a null pointer would bind NULL
-    HOLDFAST_CHECK(sqlite3_bind_text64(handle_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8) ==
-                   SQLITE_OK);
+    make_ready();
+    if (sqlite3_bind_text64(handle_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
+        bind_failed_ = true;
     return *this;
 }
 
 Statement::Step Statement::step() {
+    if (bind_failed_) return Step::failed;
+    stepped_ = true;
     switch (sqlite3_step(handle_.get())) {
         case SQLITE_ROW:
             return Step::row;
@@ -82,7 +89,10 @@ Statement::Step Statement::step() {
     }
 }
 
-void Statement::reset() { sqlite3_reset(handle_.get()); }
+void Statement::reset() {
+    sqlite3_reset(handle_.get());
+    stepped_ = bind_failed_ = false;
+}
 
 bool Statement::run() {
     Step last = Step::row;

@@ -57,7 +57,10 @@ private:
     struct Finalize {
         void operator()(sqlite3_stmt* handle) const noexcept;
     };
+    void make_ready();
     std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+    bool stepped_ = false;      // since the last reset: SQLite binds nothing meanwhile (SQLITE_MISUSE)
+    bool bind_failed_ = false;  // no memory, or a text that is too long: the next step fails
 };
 
 /// One SQLite connection; one thread at a time. Owns it; a connection closes when this is destroyed.

@@ -46,8 +46,9 @@ std::optional<Position> segment_of(std::string_view name) {
 std::optional<std::string> stranger_in(const std::string& path) {
     std::error_code error;
     std::optional<std::string> stranger;
-    for (const auto& entry : fs::directory_iterator(path, error)) {
-        const std::string name = entry.path().filename();
+    // Not a range-for, whose increment throws where the disk cannot be read.
+    for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename();
         if (name == "spool.db" || segment_of(name)) return std::nullopt;
         if (name != "lock" && name != "lost+found") stranger = name;
     }
@@ -114,8 +115,9 @@ std::string SpoolDirectory::segment_path(Position first) const {
 std::vector<Position> SpoolDirectory::segments() const {
     std::vector<Position> found;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(path_, error)) {
-        if (const auto first = segment_of(entry.path().filename().native())) found.push_back(*first);
+    // Not a range-for, whose increment throws where the disk cannot be read.
+    for (fs::directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error)) {
+        if (const auto first = segment_of(entry->path().filename().native())) found.push_back(*first);
     }
     std::sort(found.begin(), found.end());
     return found;

@@ -22,7 +22,12 @@ EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::syst
 Watcher::Watcher(Server& server, Options options)
     : server_(server), options_(std::move(options)), suspicion_on_(options_.suspicion), engine_(options_.alarms) {
     watching_ = start_thread("watch", [this] { watch(); });
-    reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });
+    try {
+        reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });
+    } catch (...) {
+        stop();
+        throw;
+    }
 }
 
 void Watcher::stop() {
@@ -32,7 +37,7 @@ void Watcher::stop() {
     }
     stopping_.notify_all();
     watching_.join();
-    reconciling_.join();
+    if (reconciling_.joinable()) reconciling_.join();
 }
 
 bool Watcher::sleep_until(Time when) {

@@ -9,7 +9,6 @@
 #include <utility>
 #include <variant>
 
-#include "base/check.h"
 #include "base/http_url.h"
 #include "http/http_client.h"
 
@@ -152,17 +151,23 @@ std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
 
 Webhook::Webhook(const std::string& url, Log log, WebhookPolicy policy) {
     auto parsed = parse_http_url(url);
-    HOLDFAST_CHECK(parsed.ok());
+    if (!parsed) {  // the configuration's check reads it in the same way; another program may not have
+        log("alarm webhook: its URL cannot be read; no alarm is posted");
+        return;
+    }
     courier_ = std::make_unique<Courier>(std::move(parsed.value()), std::move(log), std::move(policy));
     thread_ = std::thread([courier = courier_.get()] { courier->run(); });
 }
 
 Webhook::~Webhook() {
+    if (!courier_) return;
     courier_->stop();
     thread_.join();
 }
 
-void Webhook::post(std::string json) { courier_->post(std::move(json)); }
-WebhookStatus Webhook::status() const { return courier_->status(); }
+void Webhook::post(std::string json) {
+    if (courier_) courier_->post(std::move(json));
+}
+WebhookStatus Webhook::status() const { return courier_ ? courier_->status() : WebhookStatus{}; }
 
 }  // namespace holdfast
