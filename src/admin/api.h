@@ -37,6 +37,7 @@ struct ApiOptions {
     FleetView* fleet = nullptr;
     SpoolView* spool = nullptr;
     Reload reload = {};
+    const ReloadMeter* reloads = nullptr;  ///< for status and metrics; must outlive the API
     /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
     /// false: too many wait, and it was not called. Without it, a request waits where it is.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};

@@ -5,6 +5,7 @@
 #include "admin/metrics.h"
 #include "admin/query.h"
 #include "admin/render.h"
+#include "admin/render_watch.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
 #include "base/units.h"
@@ -113,7 +114,8 @@ ApiAnswer Api::metrics(const Call& call) {
                                     .sink = options_.sink ? &sink : nullptr,
                                     .watch = watch ? &*watch : nullptr,
                                     .process = &process,
-                                    .admin = options_.meter}),
+                                    .admin = options_.meter,
+                                    .reloads = options_.reloads}),
             .type = "text/plain; version=0.0.4; charset=utf-8"};
 }
 
@@ -126,6 +128,10 @@ ApiAnswer Api::status(const Call& call) {
     if (options_.fleet != nullptr) {
         const std::string part =
             JsonWriter().begin_object().field("fleet", options_.fleet->overview().name).end_object().take();
+        text.replace(text.size() - 1, 1, "," + part.substr(1));
+    }
+    if (options_.reloads != nullptr) {
+        const std::string part = render_reloads(options_.reloads->figures());
         text.replace(text.size() - 1, 1, "," + part.substr(1));
     }
     return json(std::move(text));

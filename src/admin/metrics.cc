@@ -321,6 +321,17 @@ void add_admin(Families& out, const AdminMeter& admin) {
     out.push_back(std::move(requests).take());
 }
 
+void add_reloads(Families& out, const ReloadMeter::Figures& reloads) {
+    out.push_back(Family("reloads_total", "Total number of reloads by outcome.", MetricType::Counter)
+                      .add(reloads.applied, {{"outcome", "applied"}})
+                      .add(reloads.refused, {{"outcome", "refused"}})
+                      .take());
+    out.push_back(Family("config_last_reload_successful",
+                         "1 if the latest reload was applied or none was asked for, else 0.", MetricType::Gauge)
+                      .add(std::uint64_t{reloads.last_error.empty() ? 1U : 0U})
+                      .take());
+}
+
 }  // namespace
 
 std::string render_metrics(const MetricsParts& parts) {
@@ -336,6 +347,7 @@ std::string render_metrics(const MetricsParts& parts) {
     if (parts.watch != nullptr) add_watch(families, *parts.watch);
     if (parts.process != nullptr) add_process(families, *parts.process);
     if (parts.admin != nullptr) add_admin(families, *parts.admin);
+    if (parts.reloads != nullptr) add_reloads(families, parts.reloads->figures());
     std::ostringstream out;
     out.imbue(std::locale::classic());
     prometheus::TextSerializer().Serialize(out, families);

@@ -6,6 +6,7 @@
 
 #include "admin/admin_meter.h"
 #include "admin/process_status.h"
+#include "admin/reload_result.h"
 #include "admin/sink_status.h"
 #include "admin/watch_status.h"
 
@@ -18,6 +19,7 @@ struct MetricsParts {
     const WatchStatus* watch = nullptr;
     const ProcessStatus* process = nullptr;
     const AdminMeter* admin = nullptr;
+    const ReloadMeter* reloads = nullptr;
 };
 
 /// Everything that /metrics shows, in the Prometheus text format 0.0.4. Pure. docs/API.md lists the metrics.

@@ -138,6 +138,15 @@ std::string render_reload(const ReloadResult& result) {
     return json.take();
 }
 
+std::string render_reloads(const ReloadMeter::Figures& reloads) {
+    JsonWriter json;
+    json.begin_object().key("reloads").begin_object();
+    json.field("applied", reloads.applied).field("refused", reloads.refused).key("last_error");
+    write_or_null(json, reloads.last_error);
+    json.end_object().end_object();
+    return json.take();
+}
+
 std::string render_reload_errors(const ReloadResult& result) {
     JsonWriter json;
     json.begin_object().key("error").begin_object().field("code", "bad_config");

@@ -22,6 +22,8 @@ namespace holdfast {
 /// Of a reload that succeeded.
 [[nodiscard]] std::string render_reload(const ReloadResult& result);
 /// Of one that did not.
+/// Returns {"reloads":{...}}, a part of the status.
+[[nodiscard]] std::string render_reloads(const ReloadMeter::Figures& reloads);
 [[nodiscard]] std::string render_reload_errors(const ReloadResult& result);
 
 /// The live feed's `sample`: what one second brought and what stood at its end.

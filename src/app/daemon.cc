@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -80,6 +83,7 @@ private:
     void start_supervision();
     [[nodiscard]] std::string status_line() const;
     [[nodiscard]] std::string hanging() const;
+    static void guarded(const std::function<void()>& work) noexcept;
     void watch_over();
     void wait_for_end();
     [[nodiscard]] int stop();
@@ -170,6 +174,7 @@ std::optional<Error> Daemon::start_admin() {
                         .fleet = in_fleet() ? &fleet_ : nullptr,
                         .spool = admin_spool_ ? &*admin_spool_ : nullptr,
                         .reload = [this] { return reloader_->run(); },
+                        .reloads = &reloader_->meter(),
                         .assets = dashboard_asset,
                         .elsewhere = elsewhere()});
 }
@@ -284,6 +289,15 @@ void Daemon::mind_memory() {
         {{"buffer_budget", human_bytes(server_->status().buffer_budget)}});
 }
 
+/// Runs what the connections do not depend on: without memory it fails, and is tried again at the next turn.
+void Daemon::guarded(const std::function<void()>& work) noexcept {
+    try {
+        work();
+    } catch (const std::exception& failure) {
+        std::fprintf(stderr, "holdfast: the main thread could not do its part: %s; it tries again\n", failure.what());
+    }
+}
+
 /// What is due on the main thread whenever it wakes.
 void Daemon::watch_over() {
     log_.tick();
@@ -304,13 +318,15 @@ SinkHealth Daemon::sink_health() const {
 
 void Daemon::wait_for_end() {
     while (!sink_lost_) {
-        watch_over();
+        guarded([this] { watch_over(); });
         const auto event = signals_.wait(supervision_->patience());
         if (event == Signals::Event::terminate) return;
         if (event == Signals::Event::hangup) {
-            manager_.reloading(clock_.steady());
-            static_cast<void>(reloader_->run());  // it tells the log
-            manager_.ready(status_line());
+            guarded([this] {
+                manager_.reloading(clock_.steady());
+                static_cast<void>(reloader_->run());  // it tells the log
+                manager_.ready(status_line());
+            });
         }
     }
 }
@@ -343,7 +359,7 @@ int Daemon::stop() {
         signals_.wake();
     });
     while (!ended) {
-        watch_over();
+        guarded([this] { watch_over(); });
         if (signals_.wait(supervision_->patience()) != Signals::Event::terminate) continue;
         server_->stop_now();
         sink_.give_up();

@@ -1,10 +1,14 @@
 #include "app/reload.h"
 
+#include <exception>
 #include <filesystem>
+#include <new>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/printable.h"
+#include "base/system_failure.h"
 
 namespace holdfast {
 
@@ -64,8 +68,24 @@ DaemonConfig taken_over(DaemonConfig running, DaemonConfig wanted) {
 ReloadResult Reloader::run() {
     const std::lock_guard lock(mutex_);
     parts_.reopen_sink();  // whatever the configuration is like: whoever rotates the file counts on it
-    ReloadResult result = read_and_apply();
+    ReloadResult result = try_to_apply();
+    meter_.count(result);
     tell(result);
+    return result;
+}
+
+/// Without memory, threads or descriptors a reload fails, and the connections stay.
+ReloadResult Reloader::try_to_apply() {
+    ReloadResult result;
+    try {
+        return read_and_apply();
+    } catch (const std::system_error& failure) {
+        result.errors.push_back("the reload broke off: " + describe(failure) + ", then reload again");
+    } catch (const std::bad_alloc&) {
+        result.errors.push_back("the reload broke off: no memory; raise the process's limits, then reload again");
+    } catch (const std::exception& failure) {
+        result.errors.push_back(std::string("the reload broke off: ") + failure.what() + "; reload again");
+    }
     return result;
 }
 

@@ -41,6 +41,7 @@ public:
 
     [[nodiscard]] ReloadResult run();
 
+    [[nodiscard]] const ReloadMeter& meter() const { return meter_; }
     [[nodiscard]] std::chrono::milliseconds drain_time() const {
         const std::lock_guard lock(mutex_);
         return running_.server.drain_time;
@@ -48,6 +49,7 @@ public:
 
 private:
     [[nodiscard]] ReloadResult read_and_apply();
+    [[nodiscard]] ReloadResult try_to_apply();
     [[nodiscard]] ReloadResult apply(const DaemonConfig& wanted);
     void tell(const ReloadResult& result);
 
@@ -57,6 +59,7 @@ private:
     const Overrides overrides_;
     Log& log_;
     const Parts parts_;
+    ReloadMeter meter_;
 };
 
 }  // namespace holdfast

@@ -1,7 +1,9 @@
 """Authorities, certificates and revocation lists, made by openssl(1) for a test in a directory of its own."""
 
+import base64
 import functools
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -66,10 +68,18 @@ def own_listener():
     return {"tls_certificate": str(certificate), "tls_key": str(key)}
 
 
+KEYS = {
+    "ec": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "ec_explicit": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
+    "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "rsa1024": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
+    "rsa_pss": ["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "ed25519": ["-algorithm", "ED25519"],
+}
+
+
 def _key(path, kind="ec"):
-    how = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if kind == "rsa" else \
-        ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    _openssl("genpkey", *how, "-out", path)
+    _openssl("genpkey", *KEYS[kind], "-out", path)
     path.chmod(0o600)
     return path
 
@@ -77,3 +87,33 @@ def _key(path, kind="ec"):
 def _openssl(*words):
     done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"openssl {words[0]}: {done.stderr}"
+
+
+# What a listener must refuse, or take with a warning
+
+def self_made(folder, name, *words, kind="ec", authority=False):
+    """(certificate, key) of a certificate that is its own issuer, with more words for `openssl req`."""
+    certificate, key = folder / f"{name}.pem", _key(folder / f"{name}.key", kind)
+    more = ["-addext", "basicConstraints=critical,CA:TRUE"] if authority else []
+    _openssl("req", "-x509", "-new", "-key", key, "-subj", f"/CN={name}", "-days", "30", "-out", certificate, *more, *words)
+    return certificate, key
+
+
+def signed_with_sha1(folder, authority, name="sha1"):
+    """A certificate of `authority` whose signature is too weak for OpenSSL's security level 2."""
+    certificate, key = folder / f"{name}.pem", _key(folder / f"{name}.key")
+    request = folder / f"{name}.csr"
+    _openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
+    _openssl("x509", "-req", "-in", request, "-CA", authority.certificate, "-CAkey", authority.key, "-sha1", "-days", "30", "-out", certificate)
+    return certificate
+
+
+def with_malformed_date(pem, which=-1):
+    """The text of a PEM file whose object has bytes that are no date in its UTCTime number `which`."""
+    kind = pem.split("-----BEGIN ", 1)[1].split("-----", 1)[0]
+    body = pem.split(f"-----BEGIN {kind}-----", 1)[1].split("-----END", 1)[0]
+    der = bytearray(base64.b64decode(body))
+    places = [match.start() for match in re.finditer(rb"\x17\x0d\d{12}Z", der)]
+    der[places[which] + 2:places[which] + 15] = b"no date at al"
+    text = base64.encodebytes(bytes(der)).decode()
+    return f"-----BEGIN {kind}-----\n{text}-----END {kind}-----\n"
