@@ -60,7 +60,8 @@ struct Connection : SlotHeader {
     bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
 
     std::uint64_t bytes_out : 52 = 0;
-    bool encrypted : 1 = false;  ///< its bytes go through the shard's TLS session for it
+    bool encrypted : 1 = false;   ///< its bytes go through the shard's TLS session for it
+    bool peer_ended : 1 = false;  ///< FIN or RST has come, or the kernel has given the peer up
     // The stream handler's own notes.
     bool untold : 1 = false;  ///< its `connected` event has not been given yet
     bool spoke : 1 = false;   ///< its first item, or what should have been one, has been seen

@@ -60,6 +60,7 @@ public:
     /// Whoever is due was ended, or had gone.
     void done(bool ended);
 
+    [[nodiscard]] SteadyTime began() const { return task_.began; }
     /// From then on nothing more is read of those that are ended.
     [[nodiscard]] SteadyTime deadline() const { return task_.began + task_.over + task_.patience; }
     [[nodiscard]] bool wanted(const Connection& connection) const { return task_.wanted(connection); }

@@ -10,12 +10,8 @@ using std::chrono::milliseconds;
 
 std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy) {
     // "More than", since a tick is up to a tenth of a second old when it is taken: late by that much, never early.
-    if (view.item_began && view.now.since(std::max(*view.item_began, view.reading_since)) > policy.item_deadline) {
-        return CloseReason::item_deadline;
-    }
-    if (policy.read_idle && view.now.since(std::max(view.last_item, view.reading_since)) > *policy.read_idle) {
-        return CloseReason::read_idle;
-    }
+    if (view.item_age && *view.item_age > view.times * policy.item_deadline) return CloseReason::item_deadline;
+    if (policy.read_idle && view.since_item > view.times * *policy.read_idle) return CloseReason::read_idle;
     return std::nullopt;
 }
 

@@ -14,10 +14,10 @@ namespace holdfast {
 
 /// Deadlines that need no question to the kernel.
 struct DeadlineView {
-    Tick now;
-    Tick reading_since;  ///< when reading from devices last resumed: they cannot be blamed for a pause of ours
-    Tick last_item;
-    std::optional<Tick> item_began;  ///< of the unfinished item
+    // Time in which the gateway read the device: its own absences and pauses are left out.
+    std::chrono::milliseconds since_item{};             ///< since the latest complete item
+    std::optional<std::chrono::milliseconds> item_age;  ///< since the first byte of the unfinished item
+    int times = 1;                                      ///< of the deadlines
 };
 [[nodiscard]] std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy);
 

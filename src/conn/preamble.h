@@ -2,10 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <optional>
 #include <unordered_map>
-#include <utility>
 
 #include "base/clock.h"
 #include "reactor/poller.h"
@@ -25,6 +24,9 @@ struct Preamble {
     bool shaking = false;      ///< hands, with a session of its own: it counts for max_handshakes
     bool queued = false;       ///< its next step of the handshake waits for its turn
     SteadyTime began = {};
+    // In attended time.
+    SteadyTime due = {};  ///< moves on while its bytes wait for their turn
+    SteadyTime queued_since = {};
 };
 
 /// The connections of one shard that are not open yet, each with the one deadline that all have. Owns what is known of
@@ -34,10 +36,12 @@ public:
     static constexpr std::chrono::seconds deadline{5};
 
     void begin(Token number, Preamble preamble, SteadyTime now) {
-        preamble.began = now;
+        preamble.due = now + deadline;
         under_way_.emplace(number, preamble);
-        deadlines_.emplace_back(now + deadline, number);
+        deadlines_.emplace(preamble.due, number);
     }
+    /// Has overdue() return one again.
+    void put_off(Token number, SteadyTime until) { deadlines_.emplace(until, number); }
     /// Nullptr: it has none, or it is over.
     [[nodiscard]] Preamble* find(Token number) {
         const auto found = under_way_.find(number);
@@ -48,21 +52,23 @@ public:
 
     /// When next() may have something to say; nothing: all are over.
     [[nodiscard]] std::optional<SteadyTime> next_deadline() {
-        while (!deadlines_.empty() && !under_way_.contains(deadlines_.front().second)) deadlines_.pop_front();
-        return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.front().first);
+        while (!deadlines_.empty() && !under_way_.contains(deadlines_.begin()->second)) {
+            deadlines_.erase(deadlines_.begin());
+        }
+        return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
     }
-    /// One whose time is up; each a single time.
+    /// Returns one whose time is up, each once; nullopt if there is none. `now` is attended time, as begin()'s.
     [[nodiscard]] std::optional<Token> overdue(SteadyTime now) {
         const auto due = next_deadline();
         if (!due || *due > now) return std::nullopt;
-        const Token number = deadlines_.front().second;
-        deadlines_.pop_front();
+        const Token number = deadlines_.begin()->second;
+        deadlines_.erase(deadlines_.begin());
         return number;
     }
 
 private:
     std::unordered_map<Token, Preamble> under_way_;
-    std::deque<std::pair<SteadyTime, Token>> deadlines_;  // in order; of some that are over, too
+    std::multimap<SteadyTime, Token> deadlines_;  // of some that are over, too
 };
 
 }  // namespace holdfast

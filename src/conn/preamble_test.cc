@@ -27,5 +27,19 @@ TEST(Preambles, AllHaveTheSameTime) {
     EXPECT_EQ(preambles.next_deadline(), std::nullopt);
 }
 
+TEST(Preambles, OneThatIsPutOffIsOverdueAgain) {
+    Preambles preambles;
+    const SteadyTime start{std::chrono::hours(1)};
+    preambles.begin(1, {}, start);
+    preambles.begin(2, {}, start + seconds(1));
+    EXPECT_EQ(preambles.find(1)->due, start + Preambles::deadline);
+    EXPECT_EQ(preambles.overdue(start + seconds(5)), Token{1});
+    preambles.put_off(1, start + seconds(8));
+    EXPECT_EQ(preambles.overdue(start + seconds(7)), Token{2}) << "in the order of time";
+    EXPECT_EQ(preambles.overdue(start + seconds(7)), std::nullopt);
+    EXPECT_EQ(preambles.next_deadline(), start + seconds(8));
+    EXPECT_EQ(preambles.overdue(start + seconds(8)), Token{1});
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -38,14 +38,14 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, Sha
       ticks_(started_),
       registry_(options.reactor, options.max_connections),
       buffer_(options.max_unfinished),
-      pace_(reactor.now(), options.reactor + 1),
+      pace_(reactor.attended(), options.reactor + 1),
       observations_(options.observed),
       rates_(options.rates),
       large_(options.max_unfinished / 4) {
     pace_.keep_canaries(options.canaries);
     for (std::size_t i = 0; i < policies_.size(); ++i) {
         listener_counters_.push_back(std::make_shared<ListenerCounters>());
-        pace_.set_demand(static_cast<std::uint8_t>(i), pace_demand(policies_[i]), reactor.now());
+        pace_.set_demand(static_cast<std::uint8_t>(i), pace_demand(policies_[i]), reactor.attended());
     }
 }
 
@@ -63,6 +63,8 @@ void Shard::on_ready(Token token, std::uint32_t events) {
     if (connection == nullptr) return;  // it ended earlier in this turn
     if ((events & EPOLLOUT) != 0) flush_downlink(*connection);
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        see_end(*connection, events);
+    } else if ((events & EPOLLPRI) != 0) {  // a read stops at the urgent byte, though more may be there
         read(*connection, ReadUntil::end);
     } else if ((events & EPOLLIN) != 0 || connection->encrypted) {  // TLS may have waited for room to write
         read(*connection, ReadUntil::short_read);
@@ -73,7 +75,7 @@ bool Shard::on_turn_end() {
     read_those_left();
     step_handshakes();
     make_room();  // before those whose time is over are read for the last time
-    if (sweep_due_) sweep_slice();
+    if (sweep_due_ && reactor_.caught_up()) sweep_slice();
     step_walks();
     drain_leaving();
     if (drain_deadline_) drain_slice();
@@ -94,12 +96,15 @@ bool Shard::reading_allowed() {
         return false;
     if (handler_.ready()) {
         if (std::exchange(paused_, false)) {
-            reading_since_ = time().tick;
+            read_time_.miss(reactor_.now(), reactor_.attended() - paused_since_);
             counters_.reading_paused.decrement();
         }
         return true;
     }
-    if (!std::exchange(paused_, true)) counters_.reading_paused.increment();
+    if (!std::exchange(paused_, true)) {
+        paused_since_ = reactor_.attended();
+        counters_.reading_paused.increment();
+    }
     ask_again_soon();
     return false;
 }
@@ -138,6 +143,7 @@ void Shard::bury(const Dead& dead) {
     admission_.give_back(connection.peer.address,
                          {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     pace_.remove(registry_.slot_of(connection));
+    resumed_reads_.forget(registry_.number_of(connection));
     registry_.erase(connection);
 }
 
@@ -163,7 +169,7 @@ void Shard::tell_end(Connection& connection, const Death& death) {
 /// A bound that a reload has brought is not broken by a silence that is older than it.
 bool Shard::was_found_late(const Connection& connection, const Death& death) {
     const ListenerPolicy& policy = policy_of(connection);
-    return death.evidence.last_heard > policy.longest_silence() &&
+    return attended_part(death.evidence.last_heard) > policy.longest_silence() &&
            time().tick.since(policy.plan_since) > policy.longest_silence();
 }
 
@@ -237,17 +243,18 @@ void Shard::step_probe(ProbeRun& run) {
 }
 
 void Shard::drain(SteadyTime deadline) {
+    const SteadyTime attended = reactor_.attended_time().at(deadline);
     if (drain_deadline_) {
-        drain_deadline_ = std::min(*drain_deadline_, deadline);
+        drain_deadline_ = std::min(*drain_deadline_, attended);
         return;
     }
-    drain_deadline_ = deadline;
+    drain_deadline_ = attended;
     for (Listener& listener : listeners_) listener.close();
     reactor_.run_at(deadline, [] {});  // wakes the reactor: drain_slice looks at the time
 }
 
 void Shard::drain_slice() {
-    const bool late = reactor_.now() >= *drain_deadline_;
+    const bool late = reactor_.caught_up() && reactor_.attended() >= *drain_deadline_;
     std::uint32_t budget = drains_a_turn;
     for (std::uint32_t slot = 1; slot <= registry_.highest_slot() && budget > 0; ++slot) {
         Connection* connection = registry_.in_slot(slot);

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -25,6 +26,7 @@
 #include "conn/preamble.h"
 #include "conn/probe_run.h"
 #include "conn/registry.h"
+#include "conn/resumed_reads.h"
 #include "conn/shard_pace.h"
 #include "conn/stream_handler.h"
 #include "conn/tls_sessions.h"
@@ -94,11 +96,17 @@ public:
         if (!Listener::is_listener(token)) registry_.prefetch(token);
     }
     [[nodiscard]] bool on_turn_end() override;
+    void on_absence(SteadyTime until, std::chrono::nanoseconds length) override;
+    [[nodiscard]] std::size_t descriptors() const override { return registry_.size() + listeners_.size(); }
 
     [[nodiscard]] Registry& registry() { return registry_; }
     /// It is in its preamble, and the handler has not been told of it.
     [[nodiscard]] bool is_opening(const Connection& connection) const {
         return connection.held && preambles_.under_way(registry_.number_of(connection));
+    }
+    /// Its peer has ended it, and the shard sees to that once it reads the connection again: no leak.
+    [[nodiscard]] bool ends_when_read(const Connection& connection) const {
+        return connection.peer_ended && waits_to_be_read(connection);
     }
     /// Of one that is `encrypted`.
     [[nodiscard]] const TlsSession& tls_of(const Connection& connection) { return tls_.of(connection.fd); }
@@ -177,6 +185,7 @@ private:
         std::uint32_t next_slot = 1;
     };
     enum class ReadUntil : std::uint8_t { short_read, end };
+    static constexpr std::uint32_t awaited_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 
     // shard_accept.cc
     bool accept_from(Listener& listener);
@@ -191,6 +200,7 @@ private:
     // shard_preamble.cc
     void begin_preamble(Connection& connection);
     void watch_preambles();
+    void judge_preamble(Connection& connection);
     void overrun_preamble(Connection& connection);
     void step_preamble(Connection& connection, ReadUntil until);
     [[nodiscard]] bool take_proxy_header(Connection& connection, Preamble& preamble, ReadUntil until);
@@ -233,10 +243,32 @@ private:
     void shed_late_ones();
     [[nodiscard]] std::size_t held_by(const Connection& connection);
 
+    // shard_deadlines.cc
+    struct Overdue {
+        CloseReason reason;
+        std::string_view detail;
+    };
+    [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
+    void judge(Connection& connection);
+    /// Of the `span` until now, that in which the reactor attended to its connections.
+    [[nodiscard]] std::chrono::milliseconds attended_part(std::chrono::milliseconds span) const;
+    /// Time since `since` in which the shard read its connections.
+    [[nodiscard]] std::chrono::milliseconds read_since(Tick since);
+
+    // shard_paused.cc
+    /// FIN behind a hold: so long, and what has arrived is left unread.
+    static constexpr std::chrono::seconds longest_hold_after_end{10};
+    [[nodiscard]] bool is_blocked(const Connection& connection);
+    [[nodiscard]] bool waits_to_be_read(const Connection& connection) const;
+    void see_end(Connection& connection, std::uint32_t events);
+    void end_unread(Connection& connection);
+    void end_long_holds();
+    void read_last_bytes(Connection& connection);
+
     // shard_change.cc
     struct Leaving {
         std::uint8_t number;
-        SteadyTime deadline;
+        SteadyTime deadline;  ///< in attended time
     };
     void begin_accepting(Listener& listener);
     void accept_last(Listener& listener);
@@ -329,21 +361,25 @@ private:
     std::vector<std::function<void()>> after_turn_;
     const RateLimits rates_;
     std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
-    std::vector<Token> over_rate_;            // not read until the second is over
-    std::vector<Token> squeezed_;             // not read until there is memory again, the longest waiting first
-    bool out_of_buffers_ = false;             // nobody is read until make_room()
-    const std::size_t large_;                 // bytes of an unfinished item
+    SteadyTime second_began_{};
+    std::vector<Token> over_rate_;  // not read until the second is over
+    std::vector<Token> squeezed_;   // not read until there is memory again, the longest waiting first
+    bool out_of_buffers_ = false;   // nobody is read until make_room()
+    const std::size_t large_;       // bytes of an unfinished item
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;
     AckWaits ack_waits_;
     std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number
     std::vector<Leaving> leaving_;                                      // removed, with connections that are ending
     std::uint32_t leaving_slot_ = 0;
-    std::optional<SteadyTime> drain_deadline_;
+    std::optional<SteadyTime> drain_deadline_;  // in attended time
     bool drained_ = false;
-    bool paused_ = false;      // reading: the handler is not ready
-    bool asks_again_ = false;  // a timer will
-    Tick reading_since_;       // when it last became ready
+    bool paused_ = false;                                        // reading: the handler is not ready
+    bool asks_again_ = false;                                    // a timer will
+    SteadyTime paused_since_{};                                  // in attended time
+    AttendedTime read_time_;                                     // less absences, and pauses of all reading
+    ResumedReads resumed_reads_;                                 // pauses of one connection's
+    std::deque<std::pair<Token, SteadyTime>> ended_while_held_;  // until when, in attended time
 };
 
 }  // namespace holdfast

@@ -68,14 +68,14 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     connection->accept_order = admission_.next_accept_order();
     counters.connections.increment();
     const Token number = registry_.number_of(*connection);
-    if (pace_.add(registry_.slot_of(*connection), connection->listener, reactor_.now())) schedule_step();
+    if (pace_.add(registry_.slot_of(*connection), connection->listener, reactor_.attended())) schedule_step();
     if (policy.has_preamble()) {
         begin_preamble(*connection);
     } else {
         counters.accepted.increment();
         handler_.on_open(*connection, number, time());
     }
-    if (const int error = reactor_.poller().add(fd, EPOLLIN | EPOLLRDHUP | EPOLLET, number); error != 0) {
+    if (const int error = reactor_.poller().add(fd, awaited_events, number); error != 0) {
         end_by_kernel(*connection, error, IoPhase::register_);
     }
 }

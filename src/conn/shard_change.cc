@@ -45,7 +45,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     const bool some_stayed = listener_counters_[number]->connections.get() > 0;
     if (some_stayed && before.plan != fresh.policy.plan) change_plan_of(fresh.number, std::move(in_force));
     if (some_stayed && before.tls != fresh.policy.tls) end_uncertified(fresh.number);
-    pace_.set_demand(fresh.number, pace_demand(fresh.policy), reactor_.now());
+    pace_.set_demand(fresh.number, pace_demand(fresh.policy), reactor_.attended());
     schedule_step();
 }
 
@@ -74,7 +74,7 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
     listener.set_outdated_queue(listener.outdated_queue() || other_plan);
     if (before.tls != policy.tls) end_uncertified(change.number);
     if (other_plan || before.write_stall != policy.write_stall) change_plan_of(change.number, std::move(in_force));
-    pace_.set_demand(change.number, pace_demand(policy), reactor_.now());
+    pace_.set_demand(change.number, pace_demand(policy), reactor_.attended());
     schedule_step();
 }
 
@@ -118,7 +118,7 @@ void Shard::close_listener(std::uint8_t number, SteadyTime deadline) {
     listener.close();
     resume_accepting(listener);  // it is not waiting for descriptors any more
     plan_changes_.erase(number);
-    leaving_.push_back({number, deadline});
+    leaving_.push_back({number, reactor_.attended_time().at(deadline)});
     reactor_.run_at(deadline, [] {});  // wakes the reactor: drain_leaving looks at the time
 }
 
@@ -135,7 +135,7 @@ void Shard::drain_if_leaving(Connection& connection) {
     const auto found = std::find_if(leaving_.begin(), leaving_.end(),
                                     [&](const Leaving& leaving) { return leaving.number == connection.listener; });
     if (found == leaving_.end()) return;
-    const bool late = reactor_.now() >= found->deadline;
+    const bool late = reactor_.caught_up() && reactor_.attended() >= found->deadline;
     if (!late) {
         read(connection, ReadUntil::end);
         if (connection.read_again) return;  // more is coming, or the handler is not ready: again later

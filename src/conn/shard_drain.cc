@@ -46,7 +46,8 @@ void Shard::step_drain(const std::shared_ptr<DrainRun>& run) {
 
 /// Reads what has arrived; it may die of that. False: there is more, and time for it.
 bool Shard::take_for_drain(Connection& connection, const DrainRun& run) {
-    if (reactor_.now() >= run.deadline()) return true;
+    const auto missed = reactor_.attended_time().missed_since(run.began());
+    if (reactor_.now() >= run.deadline() + missed) return true;
     read(connection, ReadUntil::end);
     return connection.dying || !(connection.read_again || connection.throttled || connection.held);
 }

@@ -80,6 +80,7 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
         close(connection, *taken.end, taken.detail);
         return false;
     }
+    if (connection.items != items) resumed_reads_.forget(registry_.number_of(connection));
     const auto rest = window.subspan(taken.consumed);
     const bool same_item = taken.consumed == 0 && connection.unfinished;
     if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
@@ -176,8 +177,7 @@ void Shard::queue_downlink(Connection& connection, std::string_view framed) {
     downlink.queue.append(framed);
     if (std::exchange(downlink.watches_write, true)) return;
     const Token number = registry_.number_of(connection);
-    if (const int error = reactor_.poller().modify(connection.fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET, number);
-        error != 0) {
+    if (const int error = reactor_.poller().modify(connection.fd, awaited_events | EPOLLOUT, number); error != 0) {
         end_by_kernel(connection, error, IoPhase::register_);
     }
 }

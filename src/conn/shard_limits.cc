@@ -10,26 +10,34 @@ namespace holdfast {
 /// Beyond its share of the second it is not read until that is over; what it took too much is a debt.
 void Shard::charge(Connection& connection, std::uint64_t items, std::uint64_t bytes) {
     if ((rates_.items == 0 && rates_.bytes == 0) || drain_deadline_) return;
-    if (spent_.empty()) reactor_.run_at(reactor_.now() + std::chrono::seconds(1), [this] { end_second(); });
+    if (spent_.empty()) {
+        second_began_ = reactor_.now();
+        reactor_.run_at(second_began_ + std::chrono::seconds(1), [this] { end_second(); });
+    }
     const Token number = registry_.number_of(connection);
     Spent& spent = spent_[number];
     spent.items += items;
     spent.bytes += bytes;
     const bool over =
         (rates_.items != 0 && spent.items >= rates_.items) || (rates_.bytes != 0 && spent.bytes >= rates_.bytes);
-    if (!over || connection.throttled) return;
+    if (!over || connection.throttled || connection.peer_ended) return;
     connection.throttled = true;
     over_rate_.push_back(number);
 }
 
+/// Debts are paid for each second that has passed, also while the reactor was away.
 void Shard::end_second() {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(reactor_.now() - second_began_);
+    const auto times = static_cast<std::uint64_t>(std::clamp<std::int64_t>(seconds.count(), 1, 3'600));
+    second_began_ += std::chrono::seconds(times);
     for (auto entry = spent_.begin(); entry != spent_.end();) {
         Spent& spent = entry->second;
-        spent.items -= std::min(spent.items, rates_.items != 0 ? rates_.items : spent.items);
-        spent.bytes -= std::min(spent.bytes, rates_.bytes != 0 ? rates_.bytes : spent.bytes);
+        spent.items -= std::min(spent.items, rates_.items != 0 ? times * rates_.items : spent.items);
+        spent.bytes -= std::min(spent.bytes, rates_.bytes != 0 ? times * rates_.bytes : spent.bytes);
         entry = spent.items == 0 && spent.bytes == 0 ? spent_.erase(entry) : std::next(entry);
     }
-    if (!spent_.empty()) reactor_.run_at(reactor_.now() + std::chrono::seconds(1), [this] { end_second(); });
+    second_began_ = std::max(second_began_, reactor_.now() - std::chrono::seconds(1));
+    if (!spent_.empty()) reactor_.run_at(second_began_ + std::chrono::seconds(1), [this] { end_second(); });
     for (const Token number : std::exchange(over_rate_, {})) {
         const auto debt = spent_.find(number);
         const bool still = debt != spent_.end() && ((rates_.items != 0 && debt->second.items >= rates_.items) ||
@@ -42,6 +50,7 @@ void Shard::read_again_if_throttled(Token number) {
     Connection* connection = registry_.find(number);
     if (connection == nullptr || !connection->throttled) return;
     connection->throttled = false;
+    resumed_reads_.note(number, time().tick);
     read_later(*connection);
 }
 
@@ -52,7 +61,7 @@ void Shard::mind_memory(Connection& connection) {
     const BufferStage stage = admission_.buffers().stage();
     if (stage == BufferStage::plenty) return;
     if (stage == BufferStage::shed) out_of_buffers_ = true;
-    if (connection.throttled || connection.unfinished->capacity < large_) return;
+    if (connection.throttled || connection.peer_ended || connection.unfinished->capacity < large_) return;
     connection.throttled = true;
     squeezed_.push_back(registry_.number_of(connection));
     schedule_step();
@@ -63,11 +72,13 @@ void Shard::make_room() {
 }
 
 bool Shard::wants_relief() const {
-    return registry_.size() > 0 && (!squeezed_.empty() || admission_.buffers().stage() != BufferStage::plenty);
+    return registry_.size() > 0 &&
+           (!squeezed_.empty() || !ended_while_held_.empty() || admission_.buffers().stage() != BufferStage::plenty);
 }
 
 /// Looks at the memory for buffers, at the pace's steps.
 void Shard::relieve() {
+    end_long_holds();
     const BufferStage stage = admission_.buffers().stage();
     if (stage == BufferStage::shed) shed_some();
     if (stage != BufferStage::plenty) return shed_late_ones();
@@ -80,8 +91,9 @@ void Shard::shed_late_ones() {
     std::size_t goal = admission_.buffers().over_plenty();
     std::erase_if(squeezed_, [this, &goal](Token number) {
         Connection* connection = registry_.find(number);
-        if (connection == nullptr || connection->dying || !connection->unfinished) return connection == nullptr;
-        const auto waited = time().tick.since(connection->unfinished->began);
+        if (connection == nullptr || !connection->throttled) return true;
+        if (connection->dying || !connection->unfinished) return false;
+        const auto waited = read_since(connection->unfinished->began);
         const auto deadline = policy_of(*connection).item_deadline;
         if (goal == 0 || waited <= deadline) return false;
         goal -= std::min(goal, held_by(*connection));

@@ -10,6 +10,12 @@
 
 namespace holdfast {
 
+namespace {
+
+constexpr std::chrono::milliseconds preamble_recheck{100};
+
+}  // namespace
+
 // A connection whose listener wants more than bytes of items begins with a preamble: until that is over nothing of it
 // is read as items (it is `held`), and the handler has not been told of it.
 
@@ -18,8 +24,10 @@ void Shard::begin_preamble(Connection& connection) {
     listener_counters_[connection.listener]->opening.increment();
     const bool proxied = policy_of(connection).proxy_protocol != ProxyProtocol::off;
     preambles_.begin(registry_.number_of(connection),
-                     {.step = proxied ? Preamble::Step::header : Preamble::Step::handshake, .bare = proxied},
-                     reactor_.now());
+                     {.step = proxied ? Preamble::Step::header : Preamble::Step::handshake,
+                      .bare = proxied,
+                      .began = reactor_.now()},
+                     reactor_.attended());
     watch_preambles();
 }
 
@@ -27,13 +35,31 @@ void Shard::begin_preamble(Connection& connection) {
 void Shard::watch_preambles() {
     const auto next = preambles_.next_deadline();
     if (!next || std::exchange(watches_preambles_, true)) return;
-    reactor_.run_at(*next, [this] {
+    reactor_.run_at_attended(*next, [this] {
         watches_preambles_ = false;
-        while (const auto number = preambles_.overdue(reactor_.now())) {
-            if (Connection* connection = registry_.find(*number)) overrun_preamble(*connection);
+        while (const auto number = preambles_.overdue(reactor_.attended())) {
+            if (Connection* connection = registry_.find(*number)) judge_preamble(*connection);
         }
         watch_preambles();
     });
+}
+
+/// A peer is not late while its bytes wait for the gateway. Those of a PROXY header have been seen each time.
+void Shard::judge_preamble(Connection& connection) {
+    const Token number = registry_.number_of(connection);
+    const Preamble& preamble = *preambles_.find(number);
+    const SteadyTime now = reactor_.attended();
+    if (preamble.due > now) return preambles_.put_off(number, preamble.due);
+    if (preamble.queued) return preambles_.put_off(number, now + preamble_recheck);
+    const bool waits = preamble.step == Preamble::Step::header || unread_bytes(connection.fd) > 0;
+    if (waits && now < preamble.due + Preambles::deadline) {
+        read(connection, ReadUntil::end);
+        if (connection.dying || !preambles_.under_way(number)) return;
+        if (preambles_.find(number)->step != Preamble::Step::header) {
+            return preambles_.put_off(number, now + preamble_recheck);
+        }
+    }
+    overrun_preamble(connection);
 }
 
 void Shard::overrun_preamble(Connection& connection) {

@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds relief_pause{100};
 /// Wakes the reactor for the next step of the pace, and sleeps on if nothing demands one: no connections, no steps.
 void Shard::schedule_step() {
     SteadyTime next = asked_.next_due();
-    if (const auto wait = pace_.next_step(reactor_.now())) next = std::min(next, reactor_.now() + *wait);
+    if (const auto wait = pace_.next_step(reactor_.attended())) next = std::min(next, reactor_.now() + *wait);
     if (wants_relief()) next = std::min(next, reactor_.now() + relief_pause);
     if (next >= step_at_) return;
     step_at_ = next;
@@ -31,43 +31,27 @@ void Shard::schedule_step() {
 void Shard::step_pace() {
     step_at_ = SteadyTime::max();
     sweep_due_ = true;
-    pace_.pass_asking_ring(reactor_.now(), [this](std::uint32_t slot) {
+    pace_.pass_asking_ring(reactor_.attended(), [this](std::uint32_t slot) {
         if (Connection* connection = registry_.in_slot(slot)) ask_if_quiet(*connection);
     });
-    pace_.draw_canaries(reactor_.now(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
+    pace_.draw_canaries(reactor_.attended(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
     relieve();
     asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
     schedule_step();
 }
 
 void Shard::sweep_slice() {
-    sweep_due_ = pace_.sweep(reactor_.now(), [this](std::uint32_t slot) {
+    sweep_due_ = pace_.sweep(reactor_.attended(), [this](std::uint32_t slot) {
         if (Connection* connection = registry_.in_slot(slot)) look_at(*connection);
     });
 }
 
 void Shard::look_at(Connection& connection) {
-    const ListenerPolicy& policy = policy_of(connection);
     if (connection.untold && time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
         handler_.on_still_untold(connection, registry_.number_of(connection), time());
     }
-    if (policy.authenticates && !connection.named && !is_opening(connection) &&
-        time().tick.since(connection.opened) > ListenerPolicy::name_deadline) {
-        return close(connection, CloseReason::unauthenticated, "no hello with a token came within 10 s");
-    }
-    if (!paused_ && !connection.held && !connection.throttled) {
-        const DeadlineView view{
-            .now = time().tick,
-            .reading_since = std::max(reading_since_, policy.deadlines_since),
-            .last_item = connection.last_item,
-            .item_began = connection.unfinished ? std::optional(connection.unfinished->began) : std::nullopt};
-        if (const auto reason = judge_deadlines(view, policy)) {
-            return close(
-                connection, *reason,
-                *reason == CloseReason::item_deadline ? handler_.why_unfinished(connection) : std::string_view());
-        }
-    }
-    if (connection.under_watch) look_at_watched(connection);
+    judge(connection);
+    if (connection.under_watch && !connection.dying) look_at_watched(connection);
 }
 
 /// The asking ring: asks the quiet a few at a time, ahead of the kernel, whose timers would ask all those at once that
@@ -154,9 +138,11 @@ void Shard::look_at_watched(Connection& connection) {
     WatchedFacts view{.facts = *facts,
                       .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
                       .stalled = {},
-                      .plan_age = time().tick.since(policy.plan_since)};
+                      .plan_age = attended_part(time().tick.since(policy.plan_since))};
+    // A frozen machine's kernel has neither heard nor probed anyone; for a stopped process its verdict is ETIMEDOUT.
+    view.facts.evidence.last_heard = attended_part(view.facts.evidence.last_heard);
     if (downlink != nullptr && downlink->stalled_since != Tick{})
-        view.stalled = time().tick.since(downlink->stalled_since);
+        view.stalled = attended_part(time().tick.since(downlink->stalled_since));
     const WatchVerdict verdict = judge_watch(view, policy);
     note_stall(connection, verdict == WatchVerdict::stalled);
     switch (verdict) {
@@ -171,6 +157,7 @@ void Shard::look_at_watched(Connection& connection) {
             end_by_silence(connection, facts->evidence, {});
             break;
         case WatchVerdict::stalled_out:
+            read_last_bytes(connection);
             close(connection,
                   Death{.reason = CloseReason::window_stalled, .error = 0, .detail = {}, .evidence = facts->evidence});
             break;
@@ -179,6 +166,8 @@ void Shard::look_at_watched(Connection& connection) {
 
 /// Ahead of the kernel, which would have told of an ICMP by its errno: so it is asked for that first.
 void Shard::end_by_silence(Connection& connection, const Evidence& evidence, std::string_view detail) {
+    read_last_bytes(connection);
+    if (connection.dying || connection.read_again) return;
     const int told = take_error(connection.fd);
     const int error = told != 0 ? told : ETIMEDOUT;
     const CloseReason reason = judge_close(error, IoPhase::read, evidence, policy_of(connection).plan.user_timeout);

@@ -38,13 +38,14 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
 
 void Shard::shake_later(Connection& connection, Preamble& preamble) {
     if (std::exchange(preamble.queued, true)) return;
-    handshakes_.add(registry_.number_of(connection), preamble.shaking, reactor_.now());
+    preamble.queued_since = reactor_.attended();
+    handshakes_.add(registry_.number_of(connection), preamble.shaking, reactor_.attended());
 }
 
 void Shard::step_handshakes() {
     handshakes_.begin_turn();
     const auto exists = [this](Token number) { return registry_.find(number) != nullptr; };
-    while (const auto next = handshakes_.next(reactor_.now(), exists)) {
+    while (const auto next = handshakes_.next(reactor_.attended(), exists)) {
         Connection& connection = *registry_.find(next->number);
         next->too_late ? turn_away(connection, RefusedBy::max_handshakes) : shake(connection);
     }
@@ -53,6 +54,7 @@ void Shard::step_handshakes() {
 void Shard::shake(Connection& connection) {
     Preamble& preamble = *preambles_.find(registry_.number_of(connection));
     preamble.queued = false;
+    preamble.due += reactor_.attended() - preamble.queued_since;
     if (!preamble.shaking && !begin_handshake(connection, preamble)) return;
     TlsSession& session = tls_.of(connection.fd);
     const std::size_t memory = session.memory();
@@ -138,8 +140,7 @@ void Shard::end_by_tls(Connection& connection, const TlsOutcome& outcome) {
 /// The poller says once when there is room to write.
 void Shard::wake_for_write(Connection& connection) {
     const Token number = registry_.number_of(connection);
-    if (const int error = reactor_.poller().modify(connection.fd, EPOLLIN | EPOLLRDHUP | EPOLLOUT | EPOLLET, number);
-        error != 0) {
+    if (const int error = reactor_.poller().modify(connection.fd, awaited_events | EPOLLOUT, number); error != 0) {
         end_by_kernel(connection, error, IoPhase::register_);
     }
 }

@@ -51,7 +51,9 @@ std::vector<CensusEntry> take_census(const Workers& workers) {
 
 PageVector<HeldSocket> held_sockets(const Workers& workers) {
     return gather<PageVector<HeldSocket>>(workers, [](Shard& shard, Connection& connection) -> HeldSocket {
-        return {.inode = inode_of_socket(connection.fd), .number = shard.registry().number_of(connection)};
+        return {.inode = inode_of_socket(connection.fd),
+                .number = shard.registry().number_of(connection),
+                .end_is_seen = shard.ends_when_read(connection)};
     });
 }
 

@@ -20,7 +20,7 @@ bool by_inode(const HeldSocket& a, const HeldSocket& b) { return a.inode < b.ino
 
 /// Its place among those sorted by inode.
 std::optional<std::size_t> place_of(std::uint64_t inode, const PageVector<HeldSocket>& held) {
-    const auto found = std::lower_bound(held.begin(), held.end(), HeldSocket{inode, 0}, by_inode);
+    const auto found = std::lower_bound(held.begin(), held.end(), HeldSocket{.inode = inode}, by_inode);
     if (found == held.end() || found->inode != inode) return std::nullopt;
     return static_cast<std::size_t>(found - held.begin());
 }
@@ -39,7 +39,9 @@ Result<Reconciler::Look> Reconciler::look() {
         const auto place = place_of(socket.inode, held);
         if (!place) return strangers.push_back(socket.inode);
         seen[*place] = true;
-        if (socket.state == TCP_CLOSE_WAIT) look.in_close_wait.emplace(socket.inode, held[*place].number);
+        const HeldSocket& connection = held[*place];
+        if (socket.state == TCP_CLOSE_WAIT && !connection.end_is_seen)
+            look.in_close_wait.emplace(socket.inode, connection.number);
     });
     if (!error && !strangers.empty()) error = find_orphans(std::move(strangers), look);
     if (error) return *error;

@@ -128,6 +128,19 @@ TEST(Reconciler, CloseWaitCountsOnceItOutlastsTheGrace) {
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 1U) << "the second one's grace begins anew";
 }
 
+TEST(Reconciler, AConnectionWhoseReadingIsPausedIsNotStuck) {
+    Planted planted;
+    planted.connect(1, TCP_CLOSE_WAIT);
+    planted.held[0].end_is_seen = true;
+    EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U);
+    planted.clock.advance(10 * Reconciler::close_wait_grace);
+    EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U);
+    planted.held[0].end_is_seen = false;  // it is read again, and must end soon
+    EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U) << "its grace begins now";
+    planted.clock.advance(Reconciler::close_wait_grace);
+    EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 1U);
+}
+
 // By system call: the gateway's threads made these descriptors, which ThreadSanitizer's dup would take for a race.
 UniqueFd duplicate(int fd) { return UniqueFd(static_cast<int>(::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0))); }
 void put_in_place_of(int fd, const UniqueFd& other) { ASSERT_EQ(::syscall(SYS_dup3, other.get(), fd, O_CLOEXEC), fd); }

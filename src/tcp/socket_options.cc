@@ -4,6 +4,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -25,7 +26,7 @@ struct SocketOption {
     int value;
 };
 
-std::array<SocketOption, 6> options_of(const LivenessPlan& plan) {
+std::array<SocketOption, 7> options_of(const LivenessPlan& plan) {
     return {{
         {"SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1},
         {"TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(plan.idle.count())},
@@ -33,6 +34,8 @@ std::array<SocketOption, 6> options_of(const LivenessPlan& plan) {
         {"TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, plan.count},
         {"TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(plan.user_timeout.count())},
         {"TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, 1},
+        // An urgent byte stays in the stream: else recv(2) skips it, and an item misses a byte.
+        {"SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, 1},
     }};
 }
 
@@ -191,6 +194,11 @@ void discard_on_close(int fd) noexcept {
 }
 
 int take_error(int fd) noexcept { return get_int(fd, SOL_SOCKET, SO_ERROR).value_or(0); }
+
+std::size_t unread_bytes(int fd) noexcept {
+    int bytes = 0;
+    return ::ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
 
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
     set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));

@@ -55,6 +55,9 @@ void discard_on_close(int fd) noexcept;
 /// (socket(7), SO_ERROR; net/core/sock.c, sk_err_soft); 0 if there is none. It is given out a single time.
 [[nodiscard]] int take_error(int fd) noexcept;
 
+/// Returns how many bytes have arrived on a connection and were not read (tcp(7), SIOCINQ); also after its end.
+[[nodiscard]] std::size_t unread_bytes(int fd) noexcept;
+
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
 
 }  // namespace holdfast

@@ -1,0 +1,63 @@
+#include <cerrno>
+
+#include "conn/shard.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+// Paused reading (docs/LIVENESS.md, "Paused reading"): a connection that is held, over its rate, large while memory is
+// short, or whose handler takes nothing. Its end is seen all the same.
+
+namespace {
+
+constexpr std::string_view left_unread = "bytes that had arrived before the end were left unread: reading was paused";
+
+}  // namespace
+
+/// Returns true if nothing of the connection may be read now, not even to see its last bytes off.
+bool Shard::is_blocked(const Connection& connection) {
+    return connection.held ? !is_opening(connection) : !reading_allowed();
+}
+
+bool Shard::waits_to_be_read(const Connection& connection) const {
+    return connection.held || connection.throttled || connection.read_again || paused_;
+}
+
+/// The peer has sent FIN or RST, or the kernel has given it up. No more comes than what has arrived, so that its rate
+/// and its memory are bounded by the receive buffer.
+void Shard::see_end(Connection& connection, std::uint32_t events) {
+    connection.peer_ended = true;
+    connection.throttled = false;
+    if (!is_blocked(connection)) return read(connection, ReadUntil::end);
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) return end_unread(connection);
+    if (!connection.held) return read_later(connection);
+    ended_while_held_.push_back({registry_.number_of(connection), reactor_.attended() + longest_hold_after_end});
+}
+
+/// Ends a connection without reading what has arrived.
+void Shard::end_unread(Connection& connection) {
+    const std::string_view detail = unread_bytes(connection.fd) > 0 ? left_unread : std::string_view();
+    const int of_send = connection.pending_error;
+    end_by_kernel(connection, of_send != 0 ? of_send : take_error(connection.fd),
+                  of_send != 0 ? IoPhase::write : IoPhase::read, detail);
+}
+
+/// Ends the held connections whose peer has sent FIN and whose hold lasts too long: a device that numbers its items
+/// sends again what was not acknowledged.
+void Shard::end_long_holds() {
+    while (!ended_while_held_.empty() && ended_while_held_.front().second <= reactor_.attended()) {
+        Connection* connection = registry_.find(ended_while_held_.front().first);
+        ended_while_held_.pop_front();
+        if (connection != nullptr && connection->held) end_unread(*connection);
+    }
+}
+
+/// A verdict on a silent peer is final: what had arrived before is read if it can be.
+void Shard::read_last_bytes(Connection& connection) {
+    if (connection.held || paused_) return;
+    connection.throttled = false;
+    connection.peer_ended = true;
+    read(connection, ReadUntil::end);
+}
+
+}  // namespace holdfast

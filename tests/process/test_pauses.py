@@ -1,0 +1,126 @@
+"""A pause of the gateway is not silence of its devices: stopped and continued, it closes no living connection and loses
+no item, and what it does not read for a while is neither late nor leaked."""
+
+import os
+import random
+import signal
+import threading
+import time
+
+from gateway import Gateway, listener
+from lab import device
+from sidebyside import run_all
+
+HALF = 8  # bytes of an item
+MANY = 700  # one epoll_wait(2) of the gateway returns 512
+
+
+def pause(gateway, seconds):
+    gateway.process.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    gateway.process.send_signal(signal.SIGCONT)
+
+
+class Senders:
+    """Devices that all send one small item in each round, whatever the gateway does. Some send the second half of an
+    item only in the next round."""
+
+    def __init__(self, gateway, count, every, halves=0):
+        self.sockets = [device.connect(gateway.address) for _ in range(count)]
+        self.names = [device.name_of(sock) for sock in self.sockets]
+        self.sent = 0
+        self.refused = []
+        self._halves, self._every = halves, every
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        for sock in self.sockets:
+            sock.close()
+
+    def stop(self):
+        """Ends the items that are half sent, too."""
+        if self._end.is_set():
+            return
+        self._end.set()
+        self._thread.join(30)
+        for sock in self.sockets[:self._halves]:
+            sock.sendall(device.item("10.0.0.1", n=0)[HALF:])
+            self.sent += 1
+
+    def _send(self):
+        # It must not be what is late, however busy the machine is.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -10)
+        number = 0
+        while not self._end.wait(self._every):
+            number += 1
+            for place, sock in enumerate(self.sockets):
+                line = device.item("10.0.0.1", n=number)
+                halved = place < self._halves
+                try:
+                    sock.sendall(line if not halved else line[:HALF] if number == 1 else line[HALF:] + line[:HALF])
+                except OSError as error:
+                    self.refused.append((self.names[place], error))
+                    self._halves = 0
+                    return
+                self.sent += not halved or number > 1
+
+
+def check_unharmed(gateway, senders, within=30):
+    """Nothing was closed, and what was sent arrived: once, and all of it."""
+    closed = [record for record in gateway.events.records() if record.closed]
+    assert not closed, f"{len(closed)} closed, as { {r.reason for r in closed} }"
+    senders.stop()
+    assert not senders.refused, senders.refused[:3]
+    assert gateway.events.wait(lambda: gateway.events.item_count >= senders.sent, within), \
+        f"{gateway.events.item_count} of {senders.sent} items{gateway.tail()}"
+    assert gateway.events.item_count == senders.sent
+
+
+def stopped_for_longer_than_every_deadline():
+    config = listener(read_idle="2s", item_deadline="1500ms")
+    with Gateway("--reactors", "1", config=config) as gateway, Senders(gateway, MANY, 0.4, halves=50) as senders:
+        gateway.wait_status(lambda status: status["connections"] == MANY)
+        for seconds in (3.5, 2.5):
+            time.sleep(1)
+            pause(gateway, seconds)
+        time.sleep(1)
+        check_unharmed(gateway, senders)
+
+
+def two_reactors_and_pauses_at_random(seed):
+    dice = random.Random(seed)
+    config = listener(read_idle="2s", item_deadline="2s")
+    with Gateway("--reactors", "2", config=config) as gateway, Senders(gateway, 200, 0.25, halves=60) as senders:
+        gateway.wait_status(lambda status: status["connections"] == 200)
+        end = time.monotonic() + 14
+        while time.monotonic() < end:
+            pause(gateway, dice.choice((0.02, 0.15, 0.6, 1.2, 3.2)) * dice.uniform(0.8, 1.2))
+            time.sleep(dice.choice((0.005, 0.05, 0.3)) * dice.uniform(0.5, 1.5))
+        check_unharmed(gateway, senders)
+
+
+def a_silent_device_is_found_between_pauses():
+    """Pauses do not keep it: the time between them adds up."""
+    with Gateway("--reactors", "1", config=listener(read_idle="1s")) as gateway, \
+            device.connect(gateway.address) as silent:
+        record = gateway.connected(device.name_of(silent))
+        for _ in range(20):
+            if gateway.events.wait(lambda: record.closed, 0.5):
+                break
+            pause(gateway, 0.8)
+        assert record.reason == "read_idle", gateway.tail()
+
+
+def test_a_pause_closes_nobody_and_loses_nothing(seed):
+    table = {"longer than every deadline": stopped_for_longer_than_every_deadline,
+             "at random": lambda: two_reactors_and_pauses_at_random(seed),
+             "silent": a_silent_device_is_found_between_pauses}
+    samples = run_all(table, 90)
+    for sample in samples.values():
+        sample.value(time.monotonic() + 60)
