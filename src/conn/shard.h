@@ -258,7 +258,6 @@ private:
     // shard_paused.cc
     /// FIN behind a hold: so long, and what has arrived is left unread.
     static constexpr std::chrono::seconds longest_hold_after_end{10};
-    [[nodiscard]] bool is_blocked(const Connection& connection);
     [[nodiscard]] bool waits_to_be_read(const Connection& connection) const;
     void see_end(Connection& connection, std::uint32_t events);
     void end_unread(Connection& connection);

@@ -14,11 +14,6 @@ constexpr std::string_view left_unread = "bytes that had arrived before the end 
 
 }  // namespace
 
-/// Returns true if nothing of the connection may be read now, not even to see its last bytes off.
-bool Shard::is_blocked(const Connection& connection) {
-    return connection.held ? !is_opening(connection) : !reading_allowed();
-}
-
 bool Shard::waits_to_be_read(const Connection& connection) const {
     return connection.held || connection.throttled || connection.read_again || paused_;
 }
@@ -28,10 +23,15 @@ bool Shard::waits_to_be_read(const Connection& connection) const {
 void Shard::see_end(Connection& connection, std::uint32_t events) {
     connection.peer_ended = true;
     connection.throttled = false;
-    if (!is_blocked(connection)) return read(connection, ReadUntil::end);
-    if ((events & (EPOLLERR | EPOLLHUP)) != 0) return end_unread(connection);
-    if (!connection.held) return read_later(connection);
-    ended_while_held_.push_back({registry_.number_of(connection), reactor_.attended() + longest_hold_after_end});
+    const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    if (connection.held && !is_opening(connection)) {
+        if (is_dead) return end_unread(connection);
+        ended_while_held_.emplace_back(registry_.number_of(connection), reactor_.attended() + longest_hold_after_end);
+    } else if (is_dead && !reading_allowed() && unread_bytes(connection.fd) == 0) {
+        end_unread(connection);
+    } else {
+        read(connection, ReadUntil::end);
+    }
 }
 
 /// Ends a connection without reading what has arrived.

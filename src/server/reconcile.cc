@@ -46,7 +46,7 @@ Result<Reconciler::Look> Reconciler::look() {
     if (!error && !strangers.empty()) error = find_orphans(std::move(strangers), look);
     if (error) return *error;
     for (std::size_t i = 0; i < held.size(); ++i) {
-        if (!seen[i]) look.ghosts.insert(held[i].number);
+        if (!seen[i] && !held[i].end_is_seen) look.ghosts.insert(held[i].number);
     }
     look.kernel = held.size() - look.ghosts.size() + look.orphans.size();
     return look;

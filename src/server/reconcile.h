@@ -24,7 +24,7 @@ namespace holdfast {
 struct HeldSocket {
     std::uint64_t inode = 0;  ///< 0: its descriptor is no socket any more
     Token number = 0;
-    bool end_is_seen = false;  ///< the peer has sent FIN, and reading is paused: CLOSE_WAIT is no leak
+    bool end_is_seen = false;  ///< the peer has ended it, and reading is paused: neither a leak nor a ghost
 };
 
 using OnOwnSocket = std::function<void(std::uint64_t inode, int descriptor)>;

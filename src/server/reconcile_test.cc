@@ -135,6 +135,10 @@ TEST(Reconciler, AConnectionWhoseReadingIsPausedIsNotStuck) {
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U);
     planted.clock.advance(10 * Reconciler::close_wait_grace);
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U);
+    const KernelSocket socket = planted.kernel[0];
+    planted.kernel.clear();  // RST came
+    EXPECT_EQ(planted.reconciler.run().drift(), 0U);
+    planted.kernel.push_back(socket);
     planted.held[0].end_is_seen = false;  // it is read again, and must end soon
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U) << "its grace begins now";
     planted.clock.advance(Reconciler::close_wait_grace);
