@@ -37,8 +37,17 @@ void Supervision::look() {
     tell_status();
 }
 
-void Supervision::judge_reactors() {
+/// Returns the silence of the reactors less the time in which the whole process was stopped: that is no hang.
+milliseconds Supervision::attended_silence() {
+    const SteadyTime now = clock_.steady();
+    attended_.miss(now, absences_.absence(now));
+    absences_.expect(now + patience());
     const milliseconds silence = options_.silence();
+    return silence - std::chrono::floor<milliseconds>(attended_.missed_since(now - silence));
+}
+
+void Supervision::judge_reactors() {
+    const milliseconds silence = attended_silence();
     const bool hangs = silence >= limit_;
     if (hangs != hangs_) {
         hangs_ = hangs;

@@ -7,6 +7,7 @@
 
 #include "app/log.h"
 #include "app/notify.h"
+#include "base/attended_time.h"
 #include "base/clock.h"
 
 namespace holdfast {
@@ -31,6 +32,7 @@ public:
     void look();
 
 private:
+    [[nodiscard]] std::chrono::milliseconds attended_silence();
     void judge_reactors();
     void ping(bool turning);
     void tell_status();
@@ -40,6 +42,8 @@ private:
     const Options options_;
     const Clock& clock_;
     const std::chrono::milliseconds limit_;  ///< of silence
+    AbsenceDetector absences_;               // of the thread that looks: the process was stopped
+    AttendedTime attended_;
     bool hangs_ = false;
     std::optional<SteadyTime> pinged_;
     SteadyTime told_;

@@ -94,6 +94,22 @@ TEST_F(SupervisionTest, AReactorThatHangsStopsThePingsAndIsNamedOnce) {
     EXPECT_NE(log.find("info all reactors turn again\n"), std::string::npos) << log;
 }
 
+TEST_F(SupervisionTest, AStoppedProcessIsNoReactorThatHangs) {
+    Supervision supervision = make(seconds(60));
+    testing::internal::CaptureStderr();
+    run(supervision, seconds(8));
+    clock_.advance(seconds(50));  // an answer was owed meanwhile, by a reactor that was stopped as well
+    silence_ = seconds(50);
+    EXPECT_GT(pings(run(supervision, milliseconds(1))), 0) << "at once: the manager has waited";
+    silence_ = milliseconds(0);
+    run(supervision, seconds(8));
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    silence_ = seconds(40);
+    testing::internal::CaptureStderr();
+    run(supervision, seconds(8));
+    EXPECT_NE(testing::internal::GetCapturedStderr().find("a reactor does not turn"), std::string::npos);
+}
+
 TEST_F(SupervisionTest, AShortSilenceIsOrdinary) {
     Supervision supervision = make(seconds(8));
     silence_ = milliseconds(3'999);

@@ -99,7 +99,7 @@ void Shard::look_at_asked(AskedList::Asked asked) {
         note_answer(*connection, asked, took);
         return notice(*connection, Observation::Kind::answered, took);
     }
-    if (!asked.overdue && waited > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
+    if (!asked.overdue && attended_part(waited) > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
         asked.overdue = connection->overdue = true;
         notice(*connection, Observation::Kind::overdue, evidence.last_heard);
     }

@@ -1,12 +1,16 @@
 """A pause of the gateway is not silence of its devices: stopped and continued, it closes no living connection and loses
 no item, and what it does not read for a while is neither late nor leaked."""
 
+import contextlib
 import os
 import random
 import signal
+import ssl
 import threading
 import time
 
+import certificates
+import tokens
 from gateway import Gateway, listener
 from lab import device
 from sidebyside import run_all
@@ -117,9 +121,54 @@ def a_silent_device_is_found_between_pauses():
         assert record.reason == "read_idle", gateway.tail()
 
 
-def test_a_pause_closes_nobody_and_loses_nothing(seed):
+def before_they_are_open(directory):
+    """A PROXY header, a TLS handshake and a hello with a token begin before the pause and go on in it: longer than the 5 s
+    and 10 s that they may take."""
+    file = directory / "devices.tokens"
+    file.touch(0o600)
+    token = tokens.add(file, "van-17")
+    config = (listener("proxied", proxy_protocol="v1", trusted_proxies=["127.0.0.0/8"]) +
+              listener("tls", **certificates.own_listener()) + listener("tokens", tokens_file=str(file)))
+    with Gateway("--reactors", "1", config=config) as gateway:
+        sockets = {name: device.connect(address) for name, address in gateway.ports.items()}
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        arrived, sending = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = context.wrap_bio(arrived, sending)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            session.do_handshake()
+        words = {"proxied": b"PROXY TCP4 10.9.0.1 127.0.0.1 5000 7000\r\n" + device.item("10.9.0.1"),
+                 "tls": sending.read(), "tokens": tokens.hello("van-17", token) + device.item("10.9.0.2")}
+        for name, sock in sockets.items():
+            sock.sendall(words[name][:20])
+        gateway.wait_status(lambda status: status["opening"] == 2 and status["connections"] == 3)
+        time.sleep(0.5)
+        gateway.process.send_signal(signal.SIGSTOP)
+        time.sleep(6)
+        for name, sock in sockets.items():
+            sock.sendall(words[name][20:])
+        time.sleep(6)
+        gateway.process.send_signal(signal.SIGCONT)
+        while True:
+            try:
+                session.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                bytes_in = sockets["tls"].recv(65_536)
+                assert bytes_in, f"the handshake was ended{gateway.tail()}"
+                arrived.write(bytes_in)
+        session.write(device.item("10.9.0.3"))
+        sockets["tls"].sendall(sending.read())
+        assert gateway.events.wait(lambda: gateway.events.item_count == 3, 30), gateway.tail()
+        assert not [record for record in gateway.events.records() if record.closed]
+        for sock in sockets.values():
+            sock.close()
+
+
+def test_a_pause_closes_nobody_and_loses_nothing(seed, tmp_path):
     table = {"longer than every deadline": stopped_for_longer_than_every_deadline,
              "at random": lambda: two_reactors_and_pauses_at_random(seed),
+             "before they are open": lambda: before_they_are_open(tmp_path),
              "silent": a_silent_device_is_found_between_pauses}
     samples = run_all(table, 90)
     for sample in samples.values():
