@@ -64,8 +64,8 @@ void Shard::on_ready(Token token, std::uint32_t events) {
     if ((events & EPOLLOUT) != 0) flush_downlink(*connection);
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         see_end(*connection, events);
-    } else if ((events & EPOLLPRI) != 0) {  // a read stops at the urgent byte, though more may be there
-        read(*connection, ReadUntil::end);
+    } else if ((events & EPOLLPRI) != 0 && !connection->throttled) {
+        read(*connection, ReadUntil::end);  // recv(2) stops at the urgent byte, though more may be there
     } else if ((events & EPOLLIN) != 0 || connection->encrypted) {  // TLS may have waited for room to write
         read(*connection, ReadUntil::short_read);
     }

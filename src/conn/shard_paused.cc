@@ -21,13 +21,15 @@ bool Shard::waits_to_be_read(const Connection& connection) const {
 /// The peer has sent FIN or RST, or the kernel has given it up. No more comes than what has arrived, so that its rate
 /// and its memory are bounded by the receive buffer.
 void Shard::see_end(Connection& connection, std::uint32_t events) {
+    // What was cut short may have left bytes in the TLS session, too.
+    const bool may_hold_some = connection.encrypted && (connection.read_again || connection.throttled);
     connection.peer_ended = true;
     connection.throttled = false;
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
     if (connection.held && !is_opening(connection)) {
         if (is_dead) return end_unread(connection);
         ended_while_held_.emplace_back(registry_.number_of(connection), reactor_.attended() + longest_hold_after_end);
-    } else if (is_dead && !reading_allowed() && unread_bytes(connection.fd) == 0) {
+    } else if (is_dead && !reading_allowed() && !may_hold_some && unread_bytes(connection.fd) == 0) {
         end_unread(connection);
     } else {
         read(connection, ReadUntil::end);

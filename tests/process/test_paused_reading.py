@@ -161,6 +161,18 @@ def test_a_silent_device_is_found_behind_its_rate(lab):
         sock.close()
 
 
+def test_urgent_data_waits_behind_the_rate_as_well():
+    with Gateway("--reactors", "1", config=limited()) as gateway, device.connect(gateway.address) as sock:
+        record = gateway.connected(device.name_of(sock))
+        sock.sendall(ITEM * BURST)
+        assert gateway.events.wait(lambda: len(record.items) == BURST, 20)
+        for _ in range(10):
+            sock.sendall(ITEM[:-1])
+            sock.send(ITEM[-1:], socket.MSG_OOB)
+            time.sleep(0.05)
+        assert not gateway.events.wait(lambda: len(record.items) > BURST, 1)
+
+
 def test_urgent_data_is_data(seed):
     """MSG_OOB marks a byte of the stream. It stays in its place, and what stands behind it is read at once."""
     dice = random.Random(seed)

@@ -14,6 +14,7 @@ import tokens
 from gateway import Gateway, listener
 from lab import device
 from sidebyside import run_all
+from stopped_thread import stopped
 
 HALF = 8  # bytes of an item
 MANY = 700  # one epoll_wait(2) of the gateway returns 512
@@ -75,15 +76,15 @@ class Senders:
                 self.sent += not halved or number > 1
 
 
-def check_unharmed(gateway, senders, within=30):
-    """Nothing was closed, and what was sent arrived: once, and all of it."""
+def check_unharmed(gateway, senders, others=0, within=30):
+    """Nothing was closed, and what was sent arrived: once, and all of it. `others` have sent an item each."""
     closed = [record for record in gateway.events.records() if record.closed]
     assert not closed, f"{len(closed)} closed, as { {r.reason for r in closed} }"
     senders.stop()
     assert not senders.refused, senders.refused[:3]
-    assert gateway.events.wait(lambda: gateway.events.item_count >= senders.sent, within), \
-        f"{gateway.events.item_count} of {senders.sent} items{gateway.tail()}"
-    assert gateway.events.item_count == senders.sent
+    assert gateway.events.wait(lambda: gateway.events.item_count >= senders.sent + others, within), \
+        f"{gateway.events.item_count} of {senders.sent + others} items{gateway.tail()}"
+    assert gateway.events.item_count == senders.sent + others
 
 
 def stopped_for_longer_than_every_deadline():
@@ -95,6 +96,19 @@ def stopped_for_longer_than_every_deadline():
             pause(gateway, seconds)
         time.sleep(1)
         check_unharmed(gateway, senders)
+
+
+def stopped_in_a_debugger_while_more_come():
+    """One reactor's thread alone: the rest of the process goes on. Those that connect meanwhile wait in the backlog."""
+    config = listener(read_idle="2s", item_deadline="1500ms") + listener("others", read_idle="off")
+    with Gateway("--reactors", "1", config=config) as gateway, \
+            Senders(gateway, 100, 0.3, halves=20) as senders, contextlib.ExitStack() as stack:
+        gateway.wait_status(lambda status: status["connections"] == 100)
+        with stopped(gateway.process.pid, "reactor-0"):
+            for _ in range(600):
+                stack.enter_context(device.connect(gateway.ports["others"])).sendall(device.item("10.0.0.9"))
+            time.sleep(3)
+        check_unharmed(gateway, senders, others=600)
 
 
 def two_reactors_and_pauses_at_random(seed):
@@ -167,6 +181,7 @@ def before_they_are_open(directory):
 
 def test_a_pause_closes_nobody_and_loses_nothing(seed, tmp_path):
     table = {"longer than every deadline": stopped_for_longer_than_every_deadline,
+             "in a debugger": stopped_in_a_debugger_while_more_come,
              "at random": lambda: two_reactors_and_pauses_at_random(seed),
              "before they are open": lambda: before_they_are_open(tmp_path),
              "silent": a_silent_device_is_found_between_pauses}
