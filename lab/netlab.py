@@ -138,23 +138,29 @@ class Lab:
     def _wire(self):
         ip("-n", self.gateway.name, "link", "add", "wire", "address", _GATEWAY_MAC, "type", "veth",
            "peer", "name", "wire", "address", _DEVICE_MAC, "netns", self.device.name)
-        for side, four, six in ((self.gateway, GATEWAY4, GATEWAY6), (self.device, DEVICE4, DEVICE6)):
+        for side in (self.gateway, self.device):
             ip("-n", side.name, "link", "set", "lo", "up")
-            ip("-n", side.name, "addr", "add", f"{four}/16", "dev", "wire")
-            ip("-n", side.name, "addr", "add", f"{six}/64", "dev", "wire", "nodad")
             ip("-n", side.name, "link", "set", "wire", "up")
-        # Each knows the other's MAC for ever: no ARP or ND, so that silence and loss act on TCP alone.
-        for side, others, mac in ((self.gateway, (DEVICE4, DEVICE6), _DEVICE_MAC),
-                                  (self.device, (GATEWAY4, GATEWAY6), _GATEWAY_MAC)):
-            for other in others:
-                ip("-n", side.name, "neigh", "add", other, "lladdr", mac, "dev", "wire", "nud", "permanent")
+            self._address(side)
         ip("-n", self.device.name, "route", "add", "local", DEVICES4, "dev", "lo")
         ip("-n", self.device.name, "-6", "route", "add", "local", DEVICES6, "dev", "lo")
-        ip("-n", self.gateway.name, "route", "add", DEVICES4, "via", DEVICE4)
-        ip("-n", self.gateway.name, "-6", "route", "add", DEVICES6, "via", DEVICE6)
         self.device.sysctl("net.ipv4.icmp_ratelimit", 0)  # each refused packet is answered
         self.device.sysctl("net.ipv6.icmp.ratelimit", 0)
         self.device.sysctl("net.ipv6.ip_nonlocal_bind", 1)  # bind to any of DEVICES6
+
+    def _address(self, side):
+        """Addresses, routes and neighbours of one side, whatever of them is there already."""
+        at_gateway = side is self.gateway
+        own, others, mac = (((GATEWAY4, GATEWAY6), (DEVICE4, DEVICE6), _DEVICE_MAC) if at_gateway
+                            else ((DEVICE4, DEVICE6), (GATEWAY4, GATEWAY6), _GATEWAY_MAC))
+        ip("-n", side.name, "addr", "replace", f"{own[0]}/16", "dev", "wire")
+        ip("-n", side.name, "addr", "replace", f"{own[1]}/64", "dev", "wire", "nodad")
+        # Each knows the other's MAC for ever: no ARP or ND, so that silence and loss act on TCP alone.
+        for other in others:
+            ip("-n", side.name, "neigh", "replace", other, "lladdr", mac, "dev", "wire", "nud", "permanent")
+        if at_gateway:
+            ip("-n", side.name, "route", "replace", DEVICES4, "via", DEVICE4)
+            ip("-n", side.name, "-6", "route", "replace", DEVICES6, "via", DEVICE6)
 
     def gateway_side(self):
         """`with lab.gateway_side():` sockets made by this thread inside belong to the gateway's namespace."""
@@ -192,6 +198,15 @@ class Lab:
         """The gateway's own kernel no longer knows a way to this prefix."""
         ip("-n", self.gateway.name, "route", "add", "unreachable", prefix)
         self._removed_routes.append(prefix)
+
+    def link_down(self, side):
+        """Switches the wire's interface off on one side (`lab.gateway` or `lab.device`). The other side loses its carrier."""
+        ip("-n", side.name, "link", "set", "wire", "down")
+
+    def link_up(self, side):
+        """Ends link_down(): the kernel has dropped what needed the interface, so addresses and routes are set again."""
+        ip("-n", side.name, "link", "set", "wire", "up")
+        self._address(side)
 
     def loss(self, percent):
         """Each packet is lost with this probability, each way, independently; 0 ends it."""
