@@ -16,7 +16,7 @@ holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simd
 holdfast_module(fleet DEPENDS nats spool server codec base)
 holdfast_module(config DEPENDS server tokens tls base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(http DEPENDS base LIBRARIES CURL::libcurl)
-holdfast_module(watch SIMULATES DEPENDS server http base)
+holdfast_module(watch SIMULATES DEPENDS server http tcp base)
 holdfast_module(admin DEPENDS watch server tls base
                 LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 include(cmake/dashboard.cmake)

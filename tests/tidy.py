@@ -27,14 +27,14 @@ MAY_INCLUDE = {
     "fleet": {"base", "codec", "nats", "spool"},
     "config": {"base", "server", "tls", "tokens"},
     "http": {"base"},
-    "watch": {"base", "http"},
+    "watch": {"base", "http", "tcp"},
     "admin": {"base", "tcp", "tls", "watch"},
     "load": {"base", "reactor", "tcp", "tls", "codec"},
     "doctor": {"base", "tcp"},
     "app": {"base", "http", "codec", "spool", "sink", "nats", "fleet", "config", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
-ONLY = {("config", "server"): {"server/validate.h"}}
+ONLY = {("config", "server"): {"server/validate.h"}, ("watch", "tcp"): {"tcp/route.h"}}
 MAX_LINES = 450
 
 

@@ -50,6 +50,7 @@ struct ConnectionQuery {
     std::optional<std::string> key;  ///< the key of its latest item, compared exactly
     std::optional<std::string> listener;
     std::optional<std::string> id = {};         ///< the device's own, compared exactly
+    std::optional<bool> suspect = {};           ///< only suspects, or only those that are none
     ConnectionSort sort = ConnectionSort::age;  ///< age: oldest first; idle: longest idle first; counts: largest first
     bool reverse = false;
     std::size_t offset = 0;
@@ -71,6 +72,9 @@ struct ConnectionRow {
     std::uint64_t bytes_out = 0;
     LivenessOf liveness = LivenessOf::device;
     bool authenticated = false;  ///< it has proved to be the device `id`, by a certificate or a token
+    /// Since when it is suspect: its prefix was probed on suspicion, and it has not answered since. Nothing ends it for
+    /// that; its own liveness plan decides.
+    std::optional<EventTime> suspect_since = {};
 };
 
 struct ConnectionPage {
@@ -107,8 +111,8 @@ struct ProbeSummary {
 
 /// What becomes of connections that were asked and did not answer.
 enum class OnSilent : std::uint8_t {
-    report,  ///< nothing: they are named, and the kernel or the sweep ends them in their time
-    close,   ///< they end at once as what they are, keepalive_expired or retransmit_expired, with the evidence
+    report,   ///< nothing: they are named, and the kernel or the sweep ends them in their time
+    suspect,  ///< they are marked, and probed again and again until they answer: ConnectionRow::suspect_since
 };
 
 /// What became of a new configuration, one line each.
@@ -184,6 +188,9 @@ struct ListenerStatus {
     std::uint64_t accept_delays = 0;                              ///< times that accept_rate made the backlog wait
     std::array<std::uint64_t, close_reason_count> closed{};       ///< by CloseReason
     std::array<DurationHistogram, close_reason_count> detection;  ///< last sign of life to close, by CloseReason
+    std::uint64_t suspects = 0;    ///< of those held, suspect now: see ConnectionRow::suspect_since
+    std::uint64_t suspected = 0;   ///< times that a connection became suspect
+    std::uint64_t recovered = 0;   ///< times that a suspect answered again
     std::uint64_t found_late = 0;  ///< silent peers that were found later than detect_within: a broken promise
     DurationHistogram duration;    ///< of ended connections
     std::uint64_t items = 0;       ///< admitted; of a handler that is durable, those that are safe
@@ -255,7 +262,7 @@ public:
     /// Asks the peer's kernel by a keep-alive probe; one heard from within the last second is alive without one.
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout);
     /// Asks all whose peer lies in `peer` (all without one) and that came by `listener` (a ListenerStatus::number;
-    /// any without one), paced.
+    /// any without one), paced. OnSilent::suspect leaves out those that are suspect already.
     [[nodiscard]] ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout,
                                          OnSilent on_silent = OnSilent::report,
                                          std::optional<std::uint8_t> listener = std::nullopt);
@@ -264,6 +271,8 @@ public:
     [[nodiscard]] Observations observe();
     /// Where every connection comes from and how old it is.
     [[nodiscard]] std::vector<CensusEntry> census() const;
+    /// Addresses of up to `most` connections of each reactor, spread over all it has.
+    [[nodiscard]] std::vector<IpAddress> sample_peers(std::size_t most) const;
     /// Compares the registry with the kernel's sockets of the listeners (P4), paced; what disagrees is looked at a
     /// second time, so that a connection that just came or went is not taken for a defect. A few 100 ms.
     [[nodiscard]] Reconciliation reconcile();

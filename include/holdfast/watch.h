@@ -17,9 +17,11 @@ namespace holdfast HOLDFAST_PUBLIC {
 /// partition from a single death. Server::observe hands them on.
 struct Observation {
     enum class Kind : std::uint8_t {
-        answered,  ///< asked ahead of the kernel, and its peer answered
-        overdue,   ///< asked, and the answer is late
-        closed,    ///< it ended
+        answered,   ///< asked ahead of the kernel, and its peer answered
+        overdue,    ///< asked, and the answer is late
+        closed,     ///< it ended
+        suspected,  ///< probed on suspicion, it did not answer and was marked
+        recovered,  ///< a suspect answered, and is none any more
     };
     Kind kind{};
     CloseReason reason{};       ///< of `closed`
@@ -29,6 +31,7 @@ struct Observation {
     std::chrono::milliseconds last_heard{};      ///< before `at`; not set for `answered`
     std::chrono::milliseconds lived{};           ///< of `closed`
     std::chrono::milliseconds answered_after{};  ///< of `answered`; above the time of `overdue`, a slow network's
+    bool suspect = false;                        ///< of `closed`: it was marked
 };
 
 struct Observations {
@@ -41,6 +44,7 @@ struct CensusEntry {
     std::uint8_t listener = 0;  ///< ListenerStatus::number
     IpAddress peer;
     std::chrono::steady_clock::time_point opened;  ///< to a tenth of a second
+    bool suspect = false;
 };
 
 /// One thing in which the registry and the kernel's socket table disagree (or in which they agree on a leak).

@@ -86,6 +86,11 @@ void add_connections(Families& out, const ServerStatus& status) {
                                [](const ListenerStatus& l) { return l.accepted; }));
     out.push_back(per_listener(status, "connections_opening", "Of those held, not open yet: a PROXY header is to come.",
                                MetricType::Gauge, [](const ListenerStatus& l) { return l.opening; }));
+    out.push_back(per_listener(status, "suspect_connections",
+                               "Connections held now that did not answer when they were probed on suspicion.",
+                               MetricType::Gauge, [](const ListenerStatus& l) { return l.suspects; }));
+    out.push_back(per_listener(status, "suspects_recovered_total", "Suspect connections that answered again.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.recovered; }));
     out.push_back(per_listener(status, "health_checks_total",
                                "A proxy's own connections that ended without a byte of a device.", MetricType::Counter,
                                [](const ListenerStatus& l) { return l.health_checks; }));
@@ -291,12 +296,12 @@ void add_watch(Families& out, const WatchStatus& watch) {
                          MetricType::Gauge)
                       .add(drift)
                       .take());
-    out.push_back(Family("suspicions_total", "Times that a whole prefix was asked because some of it looked dead.",
+    out.push_back(Family("suspicions_total", "Times that a whole prefix was probed because some of it fell silent.",
                          MetricType::Counter)
                       .add(watch.suspicion.suspicions)
                       .take());
     out.push_back(
-        Family("suspicion_probes_total", "Connections asked on suspicion, by what was found.", MetricType::Counter)
+        Family("suspicion_probes_total", "Connections probed on suspicion, by what was found.", MetricType::Counter)
             .add(watch.suspicion.alive, {{"outcome", "alive"}})
             .add(watch.suspicion.silent, {{"outcome", "silent"}})
             .take());

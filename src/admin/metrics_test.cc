@@ -147,6 +147,8 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_alarm_active", "gauge"},
                                                       {"holdfast_registry_drift", "gauge"},
                                                       {"holdfast_asked_ahead_total", "counter"},
+                                                      {"holdfast_suspect_connections", "gauge"},
+                                                      {"holdfast_suspects_recovered_total", "counter"},
                                                       {"holdfast_suspicions_total", "counter"},
                                                       {"holdfast_suspicion_probes_total", "counter"},
                                                       {"process_start_time_seconds", "gauge"},
@@ -171,6 +173,8 @@ TEST(Metrics, ValuesAndLabels) {
     status.listeners[0].refused[0] = 6;
     status.listeners[1].refused_descriptors = 7;
     status.listeners[1].found_late = 21;
+    status.listeners[0].suspects = 27;
+    status.listeners[1].recovered = 28;
     status.listeners[1].closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 8;
     status.listeners[1].bad_items[static_cast<std::size_t>(BadItem::no_key)] = 9;
     status.listeners[0].items = 10;
@@ -198,6 +202,8 @@ TEST(Metrics, ValuesAndLabels) {
     is("connections_refused_total{listener=\"devices\",limit=\"max_connections\"}", 6);
     is("connections_refused_total{listener=\"a\\\"b\\\\c\",limit=\"descriptors\"}", 7);
     is("connections_closed_total{listener=\"a\\\"b\\\\c\",reason=\"peer_reset\"}", 8);
+    is("suspect_connections{listener=\"devices\"}", 27);
+    is("suspects_recovered_total{listener=\"a\\\"b\\\\c\"}", 28);
     is("found_late_total{listener=\"a\\\"b\\\\c\"}", 21);
     is("bad_items_total{listener=\"a\\\"b\\\\c\",kind=\"no_key\"}", 9);
     is("items_total{listener=\"devices\"}", 10);

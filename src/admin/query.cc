@@ -72,9 +72,11 @@ std::optional<bool> QueryReader::descending(std::string_view name) {
     return *value == "desc";
 }
 
-bool QueryReader::flag(std::string_view name) {
+bool QueryReader::flag(std::string_view name) { return choice(name).value_or(false); }
+
+std::optional<bool> QueryReader::choice(std::string_view name) {
     const auto value = text(name);
-    if (!value) return false;
+    if (!value) return std::nullopt;
     if (*value != "true" && *value != "false") complain(name, *value, "is neither true nor false");
     return *value == "true";
 }
@@ -148,6 +150,7 @@ ConnectionQuery read_connection_query(QueryReader& query) {
     read.key = query.text("key");
     read.id = query.text("id");
     read.listener = query.text("listener");
+    read.suspect = query.choice("suspect");
     read.sort = query.sort("sort");
     const bool natural = descends_by_itself(read.sort);
     read.reverse = query.descending("order").value_or(natural) != natural;

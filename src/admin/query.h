@@ -33,6 +33,8 @@ public:
     /// "asc" or "desc"; nothing if it is not given.
     [[nodiscard]] std::optional<bool> descending(std::string_view name);
     [[nodiscard]] bool flag(std::string_view name);
+    /// "true" or "false"; nothing if it is not given.
+    [[nodiscard]] std::optional<bool> choice(std::string_view name);
     [[nodiscard]] std::size_t number(std::string_view name, std::size_t otherwise, std::size_t most);
     [[nodiscard]] std::chrono::milliseconds timeout(std::string_view name,
                                                     std::chrono::milliseconds otherwise = default_probe_timeout);

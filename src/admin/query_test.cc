@@ -51,9 +51,9 @@ TEST(Query, NamesTheValueAtFaultAndWhatIsAllowed) {
     EXPECT_EQ(complaint_about_list("sort=colour"),
               "sort=\"colour\" is not a sort; allowed are age, idle, items, bytes_in, bytes_out, peer, key");
     EXPECT_EQ(complaint_about_list("order=up"), "order=\"up\" is not an order; allowed are asc, desc");
-    EXPECT_EQ(
-        complaint_about_list("colour=red"),
-        "there is no query parameter \"colour\" here; allowed are peer, key, id, listener, sort, order, limit, offset");
+    EXPECT_EQ(complaint_about_list("colour=red"),
+              "there is no query parameter \"colour\" here; allowed are peer, key, id, listener, suspect, sort, order, "
+              "limit, offset");
     EXPECT_EQ(complaint_about_list("key=a&key=b"), "key=\"b\" is given twice: give it once");
     EXPECT_TRUE(complaint_about_list("peer=10.2.0.1/16").starts_with("peer=\"10.2.0.1/16\" is not a prefix ("));
 }

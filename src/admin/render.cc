@@ -23,6 +23,7 @@ void write_row(JsonWriter& json, const ConnectionRow& row) {
     json.field("since_item_s", as_seconds(row.since_item)).field("items", row.items);
     json.field("bytes_in", row.bytes_in).field("bytes_out", row.bytes_out);
     json.field("liveness", to_string(row.liveness));
+    if (row.suspect_since) json.field("suspect_since", render_time(*row.suspect_since));
 }
 
 /// "ETIMEDOUT"; an errno without a name as "errno 4095".

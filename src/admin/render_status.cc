@@ -18,6 +18,9 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
     ListenerStatus sum;
     for (const ListenerStatus& one : listeners) {
         sum.connections += one.connections;
+        sum.suspects += one.suspects;
+        sum.suspected += one.suspected;
+        sum.recovered += one.recovered;
         sum.accepted += one.accepted;
         sum.opening += one.opening;
         sum.health_checks += one.health_checks;
@@ -39,6 +42,7 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
 void write_counters(JsonWriter& json, const ListenerStatus& counted) {
     json.field("connections", counted.connections).field("accepted", counted.accepted);
     json.field("opening", counted.opening).field("health_checks", counted.health_checks);
+    json.field("suspects", counted.suspects);
     json.key("refused").begin_object();
     for (std::size_t limit = 0; limit < refused_by_count; ++limit) {
         json.field(to_string(static_cast<RefusedBy>(limit)), counted.refused[limit]);

@@ -73,6 +73,14 @@ TEST(Render, ConnectionHasEvidenceAndPlan) {
         << json;
 }
 
+TEST(Render, OnlyASuspectSaysSinceWhen) {
+    ConnectionRow row = sample_row();
+    EXPECT_EQ(render_connections({.total = 1, .rows = {row}}).find("suspect"), std::string::npos);
+    row.suspect_since = at(1795334400123);
+    EXPECT_TRUE(render_connections({.total = 1, .rows = {row}})
+                    .ends_with(R"("liveness":"device","suspect_since":"2026-11-22T08:00:00.123Z"}]})"));
+}
+
 TEST(Render, ClosedIsLikeTheEvent) {
     ClosedLife life;
     life.conn = {0x7f2c91a0, 1};

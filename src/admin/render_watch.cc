@@ -46,6 +46,10 @@ void write_alarm(JsonWriter& json, const Alarm& alarm) {
     write_or_null(json, alarm.cleared_at ? render_time(*alarm.cleared_at) : std::string());
     json.field("count", alarm.count).field("took_s", as_seconds(alarm.took));
     json.field("population_before", alarm.population_before).field("population_now", alarm.population_now);
+    if (alarm.silent) {
+        json.field("suspect_since", render_time(alarm.silent->since)).field("suspects", alarm.silent->suspects);
+        json.field("recovered", alarm.silent->recovered);
+    }
     write_shares(json, alarm);
     json.field("elsewhere", alarm.elsewhere).field("summary", alarm.summary);
     json.field("cause", alarm.cause).field("advice", alarm.advice).end_object();
@@ -164,7 +168,12 @@ std::string render_sample(const TrendPoint& second, const ServerStatus& status, 
     write_closed(json, second.closed);
     json.field("items", second.items).field("bad_items", second.bad_items).key("listeners").begin_object();
     for (const ListenerStatus& listener : status.listeners) json.field(listener.name, listener.connections);
-    json.end_object().field("alarms_active", alarms_active).field("reading_paused", status.reading_paused);
+    std::uint64_t suspects = 0;
+    for (const ListenerStatus& listener : status.listeners) suspects += listener.suspects;
+    json.end_object()
+        .field("suspects", suspects)
+        .field("alarms_active", alarms_active)
+        .field("reading_paused", status.reading_paused);
     json.field("accept_paused", std::any_of(status.listeners.begin(), status.listeners.end(), paused)).end_object();
     return json.take();
 }

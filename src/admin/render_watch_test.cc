@@ -54,6 +54,18 @@ TEST(RenderWatch, Alarms) {
     EXPECT_NE(all.find(R"("summary":"a\nb\"")"), std::string::npos);
 }
 
+TEST(RenderWatch, AnAlarmOfSilenceSaysHowItsSuspectsStand) {
+    Alarm alarm = example_alarm();
+    alarm.kind = AlarmKind::peers_silent;
+    alarm.silent =
+        SilentPeers{.since = alarm.raised_at - 2s, .suspects = 112, .recovered = 300, .lasted = 6s, .times = 1};
+    EXPECT_NE(
+        render_alarm(alarm).find(
+            R"("population_now":5900,"suspect_since":"2026-11-22T07:59:58.123Z","suspects":112,"recovered":300,)"),
+        std::string::npos)
+        << render_alarm(alarm);
+}
+
 TEST(RenderWatch, Reconciliation) {
     holdfast::Reconciliation reconciled;
     reconciled.at = EventTime(1'795'334'400'000ms);
@@ -91,17 +103,19 @@ TEST(RenderWatch, Reload) {
 TEST(RenderWatch, Sample) {
     ServerStatus status = FakeControlPlane().status();
     status.listeners[0].connections = 9;
-    EXPECT_EQ(render_sample(example_point(), status, 1),
-              R"({"at":"2026-11-22T08:00:00.000Z","connections":9,"accepted":2,"refused":3,"closed":{"peer_closed":1},)"
-              R"("items":5,"bad_items":4,"listeners":{"devices":9},"alarms_active":1,"reading_paused":false,)"
-              R"("accept_paused":false})");
+    EXPECT_EQ(
+        render_sample(example_point(), status, 1),
+        R"({"at":"2026-11-22T08:00:00.000Z","connections":9,"accepted":2,"refused":3,"closed":{"peer_closed":1},)"
+        R"("items":5,"bad_items":4,"listeners":{"devices":9},"suspects":0,"alarms_active":1,"reading_paused":false,)"
+        R"("accept_paused":false})");
     status.reading_paused = true;
     status.listeners.push_back(status.listeners.front());
     status.listeners[1].name = "b";
     status.listeners[1].accept_paused = true;
-    EXPECT_TRUE(render_sample(example_point(), status, 0)
-                    .ends_with(R"("listeners":{"devices":9,"b":9},"alarms_active":0,"reading_paused":true,)"
-                               R"("accept_paused":true})"));
+    EXPECT_TRUE(
+        render_sample(example_point(), status, 0)
+            .ends_with(R"("listeners":{"devices":9,"b":9},"suspects":0,"alarms_active":0,"reading_paused":true,)"
+                       R"("accept_paused":true})"));
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct ListFlags {
     std::string key;
     std::string device;
     std::string listener;
+    bool suspect = false;
     std::string sort = "age";
     bool reverse = false;
     std::string limit = "100";
@@ -53,10 +54,13 @@ struct ClosedFlags {
 
 std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
 
-/// Devices that say who they are get a column for it.
-bool any_has_id(const std::vector<AnswerView>& rows) {
-    return std::any_of(rows.begin(), rows.end(), [](const AnswerView& row) { return row.has("/id"); });
+/// What only some rows have gets a column if one of them does.
+bool any_has(const std::vector<AnswerView>& rows, std::string_view pointer) {
+    return std::any_of(rows.begin(), rows.end(), [pointer](const AnswerView& row) { return row.has(pointer); });
 }
+
+/// Devices that say who they are get a column for it.
+bool any_has_id(const std::vector<AnswerView>& rows) { return any_has(rows, "/id"); }
 
 std::string list_text(const AnswerView& page) {
     std::vector<Column> columns{{"CONN"},
@@ -70,7 +74,9 @@ std::string list_text(const AnswerView& page) {
                                 {"SENT", Align::right}};
     const auto rows = page.list("/connections");
     const bool with_ids = any_has_id(rows);
+    const bool with_suspects = any_has(rows, "/suspect_since");
     if (with_ids) columns.insert(columns.begin() + 2, {"ID"});
+    if (with_suspects) columns.push_back({"SUSPECT SINCE"});
     Table table(std::move(columns));
     for (const AnswerView& row : rows) {
         std::vector<std::string> cells{row.text("/conn"),
@@ -83,6 +89,7 @@ std::string list_text(const AnswerView& page) {
                                        human_bytes(row.count("/bytes_in")),
                                        human_bytes(row.count("/bytes_out"))};
         if (with_ids) cells.insert(cells.begin() + 2, dash_if_empty(row.text("/id")));
+        if (with_suspects) cells.push_back(dash_if_empty(row.text("/suspect_since")));
         table.add(std::move(cells));
     }
     std::string out = table.size() > 0 ? table.text(false) : std::string();
@@ -124,7 +131,8 @@ std::string order_of(const ListFlags& flags) {
 
 /// What a fleet knows of its devices is less than what a gateway knows of its connections.
 int list_fleet_verb(const ListFlags& flags) {
-    if (!flags.peer.empty() || !flags.key.empty() || !flags.listener.empty() || flags.sort != "age" || flags.reverse) {
+    if (!flags.peer.empty() || !flags.key.empty() || !flags.listener.empty() || flags.suspect || flags.sort != "age" ||
+        flags.reverse) {
         print_error("list --fleet takes --id, --gateway, --state, --limit and --offset, and no other choice");
         return exit_wrong_usage;
     }
@@ -139,7 +147,7 @@ int list_verb(const ListFlags& flags) {
     }
     QueryTarget target("/v1/connections");
     target.with("peer", flags.peer).with("key", flags.key).with("id", flags.device);
-    target.with("listener", flags.listener).with("sort", flags.sort);
+    target.with("listener", flags.listener).with("suspect", flags.suspect ? "true" : "").with("sort", flags.sort);
     target.with("order", order_of(flags)).with("limit", flags.limit).with("offset", flags.offset);
     return ask_and_show(flags.client, {.target = target.text()}, {.text = list_text});
 }
@@ -189,6 +197,7 @@ void add_list_verb(CLI::App& app, VerbAction& selected) {
     verb->add_option("--key", flags->key, "only those whose latest item has it")->type_name("KEY");
     verb->add_option("--id", flags->device, "only the device that says so of itself")->type_name("DEVICE");
     verb->add_option("--listener", flags->listener, "only those of one listener")->type_name("NAME");
+    verb->add_flag("--suspect", flags->suspect, "only those that were probed on suspicion and do not answer");
     verb->add_option("--sort", flags->sort, "age, idle, items, bytes_in, bytes_out, peer or key")
         ->type_name("SORT")
         ->capture_default_str();

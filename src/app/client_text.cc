@@ -87,6 +87,11 @@ std::string warnings(const AnswerView& status) {
     if (status.flag("/draining")) out += "! draining: it accepts no more connections and stops\n";
     if (status.flag("/out_of_service")) out += out_of_service_text(status);
     if (status.flag("/reading_paused")) out += "! reading is paused: the sink takes no more for now, devices wait\n";
+    const std::uint64_t suspects = status.count("/suspects");
+    if (suspects > 0) {
+        out += "! " + human_count(suspects) + (suspects == 1 ? " connection is" : " connections are") +
+               " suspect: probed and silent so far; holdfast list --suspect names them\n";
+    }
     const std::uint64_t alarms = status.count("/alarms_active");
     if (alarms > 0) {
         out += "! " + human_count(alarms) + (alarms == 1 ? " alarm is active" : " alarms are active") +
@@ -192,6 +197,11 @@ std::string connection_text(const AnswerView& c) {
     out += line("peer", text("/peer"));
     if (c.has("/id")) {
         out += line("device", text("/id") + (c.has("/session") ? ", session " + text("/session") : std::string()));
+    }
+    if (c.has("/suspect_since")) {
+        out += line("suspect", "since " + text("/suspect_since") +
+                                   ": its prefix was probed on suspicion, and it has not "
+                                   "answered; its plan decides");
     }
     out += line("key", c.text("/key").empty() ? "none yet" : text("/key"));
     out += line("connected", text("/connected_at") + ", " + human_seconds(c.real("/age_s")) + " ago");

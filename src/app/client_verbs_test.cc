@@ -102,6 +102,9 @@ TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
     EXPECT_TRUE(gateway_.last_list.reverse);
     EXPECT_EQ(gateway_.last_list.limit, 5U);
     EXPECT_EQ(gateway_.last_list.offset, 2U);
+    EXPECT_FALSE(gateway_.last_list.suspect);
+    (void)ask({"list", "--suspect"});
+    EXPECT_EQ(gateway_.last_list.suspect, true);
     (void)ask({"list", "--sort", "peer", "--reverse"});
     EXPECT_TRUE(gateway_.last_list.reverse);
     (void)ask({"list", "--sort", "peer"});

@@ -58,6 +58,10 @@ std::string alarm_text(const AnswerView& alarm) {
     out += line("what", text("/summary"));
     out += line("cause", text("/cause"));
     out += line("advice", text("/advice"));
+    if (alarm.has("/suspect_since")) {
+        out += line("suspects", human_count(alarm.count("/suspects")) + ", the first since " + text("/suspect_since") +
+                                    "; " + human_count(alarm.count("/recovered")) + " answered again");
+    }
     out += line("reasons", reasons_of(alarm));
     out += line("where", prefixes_of(alarm));
     if (alarm.count("/population_before") > 0) {

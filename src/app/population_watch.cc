@@ -67,7 +67,7 @@ void PopulationWatch::on_alarm(const Alarm& alarm) {
 }
 
 void PopulationWatch::on_inquiry(const Inquiry& inquiry) {
-    log_.info("asked on suspicion; who did not answer was closed",
+    log_.info("probed connections on suspicion and marked the silent ones",
               {{"listener", inquiry.listener},
                {"peer", inquiry.suspect.peer ? to_string(*inquiry.suspect.peer) : "all of the listener"},
                {"asked", std::to_string(inquiry.found.asked)},

@@ -96,12 +96,21 @@ std::string id_of(const AnswerView& row) {
 }
 
 constexpr std::string_view id_title = "ID";
+constexpr std::string_view suspect_title = "SUSPECT";
 
-constexpr std::array<TableField, 10> fields{
+/// "16:02:03"; "-" if it is not suspect
+std::string suspect_of(const AnswerView& row) {
+    const std::string since = row.text("/suspect_since");
+    const std::size_t time = since.find('T');
+    return time == std::string::npos ? "-" : since.substr(time + 1, 8);
+}
+
+constexpr std::array<TableField, 11> fields{
     {{"CONN", Align::left, [](const AnswerView& row) { return row.text("/conn"); }},
      {"PEER", Align::left, [](const AnswerView& row) { return row.text("/peer"); }},
      {id_title, Align::left, id_of},
      {"KEY", Align::left, key_of},
+     {suspect_title, Align::left, suspect_of},
      {"AGE", Align::right, [](const AnswerView& row) { return human_seconds(row.real("/age_s")); }},
      {"SINCE ITEM", Align::right, [](const AnswerView& row) { return human_seconds(row.real("/since_item_s")); }},
      {"ITEMS", Align::right, [](const AnswerView& row) { return human_count(row.count("/items")); }},
@@ -111,6 +120,13 @@ constexpr std::array<TableField, 10> fields{
 
 /// What a narrow window does without, first the first.
 constexpr std::array<std::string_view, 6> dispensables{"LISTENER", "SENT", "RECEIVED", "SINCE ITEM", "CONN", "ITEMS"};
+
+/// What only some rows have gets a column if one of them does.
+void drop_if_none_has(std::vector<TableField>& shown, std::string_view title, const std::vector<AnswerView>& rows,
+                      std::string_view pointer) {
+    if (std::any_of(rows.begin(), rows.end(), [=](const AnswerView& row) { return row.has(pointer); })) return;
+    std::erase_if(shown, [=](const TableField& field) { return field.title == title; });
+}
 
 std::string table_text(const std::vector<AnswerView>& rows, const std::vector<TableField>& shown) {
     std::vector<Column> columns;
@@ -229,6 +245,11 @@ private:
 
     void add_warnings() {
         const AnswerView status = status_.view();
+        const std::uint64_t suspects = status.count("/suspects");
+        if (suspects > 0) {
+            add("! " + human_count(suspects) + " suspect: probed and silent so far; holdfast list --suspect",
+                TopStyle::warning);
+        }
         if (status.flag("/reading_paused")) add("! the sink takes no more: devices wait", TopStyle::warning);
         const std::string trouble = status.text("/sink/error");
         if (!trouble.empty()) add("! the sink cannot write: " + printable(trouble), TopStyle::warning);
@@ -262,8 +283,8 @@ private:
             return add(controls_.filter.empty() ? "no connections" : "no connection matches the filter");
         }
         std::vector<TableField> shown(fields.begin(), fields.end());
-        if (std::none_of(rows.begin(), rows.end(), [](const AnswerView& row) { return row.has("/id"); }))
-            std::erase_if(shown, [](const TableField& field) { return field.title == id_title; });
+        drop_if_none_has(shown, id_title, rows, "/id");
+        drop_if_none_has(shown, suspect_title, rows, "/suspect_since");
         std::string text = table_text(rows, shown);
         for (const std::string_view dispensable : dispensables) {
             if (widest_line(text) <= size_.columns) break;

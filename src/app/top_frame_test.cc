@@ -58,6 +58,19 @@ TEST(TopFrame, DevicesThatSayWhoTheyAreHaveAColumn) {
     EXPECT_THAT(texts(example(), {160, 14}), Not(Contains(HasSubstr(" ID "))));
 }
 
+TEST(TopFrame, SuspectsAreCountedAndMarked) {
+    TopAnswers answers = example();
+    answers.status = R"({"version":"0.1.0","connections":2,"max_connections":9,"suspects":1})";
+    std::string suspect = row("7f2c91a0-1", "k");
+    suspect.insert(suspect.size() - 1, R"(,"suspect_since":"2026-11-22T08:00:04.123Z")");
+    answers.connections = R"({"total":2,"connections":[)" + suspect + "," + row("7f2c91a0-2", "") + "]}";
+    const auto lines = texts(answers, {160, 14});
+    EXPECT_THAT(lines, Contains("! 1 suspect: probed and silent so far; holdfast list --suspect"));
+    EXPECT_THAT(lines, Contains(StartsWith("CONN        PEER            KEY  SUSPECT ")));
+    EXPECT_THAT(lines, Contains(StartsWith("7f2c91a0-1  10.2.0.9:51514  k    08:00:04 ")));
+    EXPECT_THAT(texts(example(), {160, 14}), Not(Contains(HasSubstr("SUSPECT"))));
+}
+
 TEST(TopFrame, ShowsTheGatewayAtAGlance) {
     const auto lines = texts(example(), {120, 14});
     ASSERT_EQ(lines.size(), 14U);

@@ -82,7 +82,7 @@ struct AlarmConfig {
     unsigned drop_percent = 5;                          ///< of the connections lost within the window: an alarm
     unsigned drop_least = 20;                           ///< but never for fewer than so many connections
     std::chrono::milliseconds recover_within{120'000};  ///< those that closed in an orderly way should be back by then
-    bool suspicion = true;                              ///< ask a whole prefix when some of it fell silent
+    bool suspicion = true;                              ///< probe a whole prefix when some of it fell silent
     std::string webhook;                                ///< http://... that is told of alarms; empty: nobody
 };
 

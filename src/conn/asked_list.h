@@ -22,19 +22,15 @@ public:
     struct Asked {
         Token number = 0;
         SteadyTime at;
-        std::size_t look = 0;      ///< index of the one that is due
-        bool watched = true;       ///< its answer is looked for, and not only its option put back
-        bool overdue = false;      ///< was noticed to be
-        bool was_overdue = false;  ///< the connection was when it was asked: an earlier question had stayed open
-
-        /// Whether an answer after `took` is that of a device whose kernel sleeps now and then, which is not to be
-        /// judged by silence. A late one that the question of a suspicion would have waited for is not.
-        [[nodiscard]] bool is_sleepers(std::chrono::milliseconds took) const { return was_overdue || took >= looks[1]; }
+        std::size_t look = 0;                 ///< index of the one that is due
+        std::chrono::milliseconds silence{};  ///< before it was asked
+        bool watched = true;                  ///< its answer is looked for, and not only its option put back
+        bool overdue = false;                 ///< was noticed to be
     };
 
     [[nodiscard]] bool full() const { return waiting_[0].size() >= most; }
-    void add(Token number, SteadyTime now, bool watched, bool overdue) {
-        waiting_[0].push_back({.number = number, .at = now, .watched = watched, .was_overdue = overdue});
+    void add(Token number, SteadyTime now, std::chrono::milliseconds silence, bool watched) {
+        waiting_[0].push_back({.number = number, .at = now, .silence = silence, .watched = watched});
     }
     /// The same one once more, after the next of `looks`; forgotten after the last.
     void look_again(Asked asked) {

@@ -12,8 +12,8 @@ using namespace std::chrono_literals;
 TEST(AskedList, EachIsLookedAtThreeTimesAtMost) {
     AskedList list;
     const SteadyTime start{};
-    list.add(1, start, true, false);
-    list.add(2, start + 100ms, true, false);
+    list.add(1, start, 2s, true);
+    list.add(2, start + 100ms, 2s, true);
     std::vector<Token> seen;
     const auto look = [&](std::chrono::milliseconds at, bool again) {
         list.due(start + at, [&](const AskedList::Asked& asked) {
@@ -37,20 +37,11 @@ TEST(AskedList, SaysWhenTheNextIsDue) {
     AskedList list;
     const SteadyTime start{};
     EXPECT_EQ(list.next_due(), SteadyTime::max());
-    list.add(1, start + 100ms, true, false);
-    list.add(2, start + 200ms, true, false);
+    list.add(1, start + 100ms, 2s, true);
+    list.add(2, start + 200ms, 2s, true);
     EXPECT_EQ(list.next_due(), start + 500ms);
     list.due(start + 700ms, [&](const AskedList::Asked& asked) { list.look_again(asked); });
     EXPECT_EQ(list.next_due(), start + 1'600ms);
-}
-
-TEST(AskedList, WhoAnswersVeryLateOrAfterAnOpenQuestionSleeps) {
-    const AskedList::Asked first{.number = 1, .was_overdue = false};
-    EXPECT_FALSE(first.is_sleepers(10ms));
-    EXPECT_FALSE(first.is_sleepers(1'499ms));
-    EXPECT_TRUE(first.is_sleepers(1'500ms));
-    const AskedList::Asked after_an_open_one{.number = 1, .was_overdue = true};
-    EXPECT_TRUE(after_an_open_one.is_sleepers(10ms));
 }
 
 }  // namespace

@@ -50,12 +50,12 @@ struct Connection : SlotHeader {
 
     std::uint64_t bytes_in : 52 = 0;
     // For asking the quiet ahead of the kernel (docs/decisions/0006).
-    bool quiet : 1 = false;            ///< no traffic since the asking ring last came by
-    bool asked_in_round : 1 = false;   ///< probed ahead of the kernel since then
-    bool probe_forced : 1 = false;     ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
-    bool overdue : 1 = false;          ///< the answer to its latest such question was late
-    bool counts_for_peer : 1 = false;  ///< see Admission::Pass
-    std::uint8_t slow : 2 = 0;  ///< it proved alive long after that, as sleeping devices do: silence does not judge it
+    bool quiet : 1 = false;              ///< no traffic since the asking ring last came by
+    bool asked_in_round : 1 = false;     ///< probed ahead of the kernel since then
+    bool probe_forced : 1 = false;       ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
+    bool keepidle_moved : 1 = false;     ///< TCP_KEEPIDLE is not the plan's: see keepidle_after_probe
+    bool suspect : 1 = false;            ///< it did not answer when its prefix was probed on suspicion: see Suspects
+    bool counts_for_peer : 1 = false;    ///< see Admission::Pass
     bool counts_for_prefix : 1 = false;  ///< see Admission::Pass
     bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
 

@@ -38,6 +38,9 @@ void ListenerCounters::add_to(ListenerStatus& sum) const noexcept {
         detection[i].add_to(sum.detection[i]);
     }
     sum.found_late += found_late.get();
+    sum.suspects += suspects.get();
+    sum.suspected += suspected.get();
+    sum.recovered += recovered.get();
     duration.add_to(sum.duration);
     sum.items += items.get();
     for (std::size_t i = 0; i < bad_items.size(); ++i) sum.bad_items[i] += bad_items[i].get();

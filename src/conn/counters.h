@@ -51,6 +51,9 @@ struct ListenerCounters {
     std::array<Counter, close_reason_count> closed;
     std::array<HistogramCounter, close_reason_count> detection;
     Counter found_late;
+    Counter suspects;   ///< of `connections`, those that did not answer on suspicion
+    Counter suspected;  ///< times that one was marked so
+    Counter recovered;  ///< times that a suspect answered again
     HistogramCounter duration;
     Counter items;
     std::array<Counter, bad_item_count> bad_items;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "conn/suspects.h"
 #include "tcp/probe.h"
 #include "tcp/tcp_info.h"
 
@@ -18,7 +19,7 @@ milliseconds elapsed(SteadyTime since, SteadyTime now) { return std::chrono::flo
 
 }  // namespace
 
-void ProbeRun::ask(Connection& connection, Token number, SteadyTime now) {
+void ProbeRun::ask(Connection& connection, Token number, const LivenessPlan& plan, SteadyTime now) {
     ++findings_.asked;
     const auto facts = read_tcp_facts(connection.fd);
     if (facts && facts->evidence.last_heard < probe_not_needed_within) {
@@ -26,8 +27,9 @@ void ProbeRun::ask(Connection& connection, Token number, SteadyTime now) {
         waiting_.push_back({.number = number, .asked = now, .asked_last = now, .was_asked = false});
         return;
     }
-    force_probe(connection.fd);
-    waiting_.push_back({.number = number, .asked = now, .asked_last = now, .was_asked = true});
+    const bool forced = facts && may_force_probe(plan, facts->evidence.last_heard);
+    if (forced) force_probe(connection.fd);
+    waiting_.push_back({.number = number, .asked = now, .asked_last = now, .was_asked = true, .forced = forced});
 }
 
 void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
@@ -47,7 +49,7 @@ ProbeRun::Look ProbeRun::look_at_just_heard(Waiting& waiting, const Connection& 
     if (evidence.last_heard >= probe_not_needed_within) {
         force_probe(connection.fd);
         waiting.asked = waiting.asked_last = now;
-        waiting.was_asked = true;
+        waiting.was_asked = waiting.forced = true;
     }
     return Look::waits;
 }
@@ -65,25 +67,35 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
         return look_at_just_heard(waiting, *connection, facts->evidence, now);
     }
     const milliseconds last_heard = facts->evidence.last_heard;
+    const LivenessPlan& plan = policies[connection->listener].plan;
     // It had been silent for a second and more when it was asked, so a silence shorter than half of that plus the wait
     // is a new one; the margin absorbs the kernel's jiffies.
     if (last_heard < waited + probe_not_needed_within / 2) {
         count_alive(facts->evidence, waited);
-        end_forced_probe(connection->fd, policies[connection->listener].plan.idle);
+        end_forced_probe(*connection, plan, last_heard);
         return Look::answered;
     }
     if (waited >= timeout_) {
         count_silent(waiting, last_heard, now);
-        end_forced_probe(connection->fd, policies[connection->listener].plan.idle);
-        // Putting the option back moved the kernel's own ticks: the sweep now keeps the bound for it.
+        if (waiting.forced) end_forced_probe(*connection, plan, last_heard);
+        // The sweep ends the watch when it answers, and puts TCP_KEEPIDLE back if that had to be moved.
         connection->under_watch = true;
         return Look::answered;
     }
-    if (now - waiting.asked_last >= probe_spacing) {
-        force_probe(connection->fd);
-        waiting.asked_last = now;
-    }
+    probe_again(waiting, *connection, plan, last_heard, now);
     return Look::waits;
+}
+
+/// Leaves the last probes before the verdict to the kernel.
+void ProbeRun::probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan, milliseconds last_heard,
+                           SteadyTime now) {
+    if (!may_force_probe(plan, last_heard)) {
+        if (std::exchange(waiting.forced, false)) end_forced_probe(connection, plan, last_heard);
+    } else if (now - waiting.asked_last >= probe_spacing) {
+        force_probe(connection.fd);
+        waiting.asked_last = now;
+        waiting.forced = true;
+    }
 }
 
 void ProbeRun::count_silent(const Waiting& waiting, milliseconds last_heard, SteadyTime now) {

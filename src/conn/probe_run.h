@@ -35,7 +35,7 @@ public:
     ProbeRun(std::chrono::milliseconds timeout, JustHeard just_heard, Done done)
         : timeout_(timeout), just_heard_(just_heard), done_(std::move(done)) {}
 
-    void ask(Connection& connection, Token number, SteadyTime now);
+    void ask(Connection& connection, Token number, const LivenessPlan& plan, SteadyTime now);
     void all_asked() { all_asked_ = true; }
     /// Looks at up to `limit` of those that have not answered. Returns when to call again; nothing: it has ended.
     [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies,
@@ -49,6 +49,7 @@ private:
         SteadyTime asked;  ///< first; before that, when it was to be
         SteadyTime asked_last;
         bool was_asked = true;
+        bool forced = false;  ///< TCP_KEEPIDLE is lowered
     };
 
     enum class Look : std::uint8_t { answered, waits };
@@ -56,6 +57,8 @@ private:
                                SteadyTime now);
     [[nodiscard]] Look look_at_just_heard(Waiting& waiting, const Connection& connection, const Evidence& evidence,
                                           SteadyTime now);
+    void probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
+                     std::chrono::milliseconds last_heard, SteadyTime now);
     void count_alive(const Evidence& evidence, std::chrono::milliseconds waited);
     void count_silent(const Waiting& waiting, std::chrono::milliseconds last_heard, SteadyTime now);
     [[nodiscard]] SteadyTime next_round(SteadyTime now);

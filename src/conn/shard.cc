@@ -137,6 +137,7 @@ void Shard::bury(const Dead& dead) {
     listener_counters_[connection.listener]->connections.decrement();
     if (!is_opening(connection) || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
     if (connection.encrypted) end_encryption(connection, dead.death);
+    if (connection.suspect) end_suspicion(connection);
     if (discards(dead.death.reason)) discard_on_close(connection.fd);
     ::close(connection.fd);  // leaves the poller with it
     admission_.buffers().change(buffered(connection), 0);
@@ -162,7 +163,8 @@ void Shard::tell_end(Connection& connection, const Death& death) {
                        .peer = connection.peer.address,
                        .at = reactor_.now(),
                        .last_heard = death.evidence.last_heard,
-                       .lived = time().tick.since(connection.opened)});
+                       .lived = time().tick.since(connection.opened),
+                       .suspect = connection.suspect});
     handler_.on_close(connection, registry_.number_of(connection), death, time());
 }
 
@@ -206,7 +208,7 @@ ProbeRun::Done Shard::counted(ProbeRun::Done done) {
 
 void Shard::probe(Connection& connection, milliseconds timeout, ProbeRun::Done done) {
     ProbeRun& run = probes_.emplace_back(timeout, ProbeRun::JustHeard::is_alive, counted(std::move(done)));
-    run.ask(connection, registry_.number_of(connection), reactor_.now());
+    run.ask(connection, registry_.number_of(connection), policy_of(connection).plan, reactor_.now());
     run.all_asked();
     step_probe(run);
 }
@@ -216,21 +218,11 @@ void Shard::probe_all(std::function<bool(const Connection&)> wanted, millisecond
     ProbeRun& run = probes_.emplace_back(timeout, just_heard, counted(std::move(done)));
     walk(
         [this, &run, wanted = std::move(wanted)](Connection& connection) {
-            if (wanted(connection)) run.ask(connection, registry_.number_of(connection), reactor_.now());
+            if (!wanted(connection)) return;
+            run.ask(connection, registry_.number_of(connection), policy_of(connection).plan, reactor_.now());
         },
         [&run] { run.all_asked(); }, {probe_slice, probe_slice_pause});
     step_probe(run);
-}
-
-void Shard::end_silent(const std::vector<Token>& silent, milliseconds asked_for) {
-    for (const Token number : silent) {
-        Connection* connection = registry_.find(number);
-        if (connection == nullptr || connection->slow > 0) continue;
-        const auto facts = read_tcp_facts(connection->fd);
-        if (!facts || facts->evidence.last_heard < asked_for || !was_asked(facts->evidence)) continue;
-        end_by_silence(*connection, facts->evidence,
-                       "asked because others of its prefix fell silent, and it did not answer");
-    }
 }
 
 void Shard::step_probe(ProbeRun& run) {

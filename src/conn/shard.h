@@ -29,6 +29,7 @@
 #include "conn/resumed_reads.h"
 #include "conn/shard_pace.h"
 #include "conn/stream_handler.h"
+#include "conn/suspects.h"
 #include "conn/tls_sessions.h"
 #include "reactor/reactor.h"
 #include "tcp/close_cause.h"
@@ -120,7 +121,8 @@ public:
     [[nodiscard]] ShardCounters& counters() { return counters_; }
     /// What was noticed since the last call.
     [[nodiscard]] Observations take_observations() { return observations_.take(); }
-    void keep_canaries(bool on) { pace_.keep_canaries(on); }
+    /// Whether to probe some ahead of time, and to suspect any.
+    void keep_canaries(bool on);
     [[nodiscard]] SteadyTime steady_of(Tick tick) const { return started_ + tick.since(ticks_.at(started_)); }
     [[nodiscard]] const TurnTime& time() {
         if (time_.steady != reactor_.now()) time_ = {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())};
@@ -162,8 +164,10 @@ public:
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
                    ProbeRun::JustHeard just_heard, ProbeRun::Done done);
 
-    /// Ends those of `silent` that still are: asked, not heard from since, and not known to answer late.
-    void end_silent(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
+    /// Marks those of `silent` as suspect that still are: probed, and not heard from for `asked_for`. Closes none.
+    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
+    /// When it was marked; nullopt if it is not suspect.
+    [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const;
 
     /// Ends some connections as `drained`, spread over a time; who comes meanwhile stays.
     void drain_over(DrainTask task);
@@ -314,8 +318,13 @@ private:
     [[nodiscard]] bool ask_as_canary(std::uint32_t slot);
     void ask_ahead(Connection& connection, bool watched);
     void look_at_asked(AskedList::Asked asked);
-    void note_answer(Connection& connection, const AskedList::Asked& asked, std::chrono::milliseconds took);
+    void end_asking(Connection& connection, std::chrono::milliseconds silence);
     void notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span);
+
+    // shard_suspects.cc
+    void step_suspects();
+    void end_suspicion(Connection& connection);
+    void notice_answer_of_suspect(Connection& connection, const Evidence& evidence);
 
     // shard.cc
     void close(Connection& connection, Death death);
@@ -351,6 +360,8 @@ private:
     std::uint32_t asked_in_turn_ = 0;
     AskedList asked_;
     ObservationLog observations_;
+    Suspects suspects_;
+    bool probes_suspects_ = false;  // a timer will
     Preambles preambles_;
     bool watches_preambles_ = false;
     TlsSessions tls_;

@@ -41,6 +41,7 @@ public:
         asking_.set_period(listener, demand.asking_round, now);
     }
     void keep_canaries(bool on) { canaries_on_ = on; }
+    [[nodiscard]] bool keeps_canaries() const { return canaries_on_; }
 
     /// Returns true if the connection is the first of its listener, so that next_step() may have come nearer.
     [[nodiscard]] bool add(std::uint32_t slot, std::uint8_t listener, SteadyTime now) {

@@ -71,51 +71,44 @@ bool Shard::ask_as_canary(std::uint32_t slot) {
 }
 
 void Shard::ask_ahead(Connection& connection, bool watched) {
-    if (connection.probe_forced || asked_.full()) return;
+    if (connection.probe_forced || connection.suspect || asked_.full()) return;
     const auto facts = read_tcp_facts(connection.fd);
     // Whom the kernel is asking already keeps the kernel's rhythm, which the bound is reckoned with.
     if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
     force_probe(connection.fd);
     connection.probe_forced = true;
     counters_.asked_ahead.increment();
-    asked_.add(registry_.number_of(connection), reactor_.now(), watched, connection.overdue);
+    asked_.add(registry_.number_of(connection), reactor_.now(), facts->evidence.last_heard, watched);
 }
 
 void Shard::look_at_asked(AskedList::Asked asked) {
     Connection* connection = registry_.find(asked.number);
     if (connection == nullptr) return;
-    if (asked.look == 0) {
-        connection->probe_forced = false;
-        end_forced_probe(connection->fd, policy_of(*connection).plan.idle);
-    }
-    const bool unsettled = connection->overdue || connection->slow > 0;
-    if (!observations_.wanted() || (!asked.watched && !unsettled)) return;
+    const auto waited = std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - asked.at);
+    if (asked.look == 0) end_asking(*connection, asked.silence + waited);
+    if (!observations_.wanted() || !asked.watched || connection->suspect) return;
     const auto facts = read_tcp_facts(connection->fd);
     if (!facts) return;
-    const auto waited = std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - asked.at);
     const Evidence& evidence = facts->evidence;
     if (evidence.last_heard < waited + probe_not_needed_within / 2) {
         const auto took = std::max(waited - evidence.last_heard, std::chrono::milliseconds(0));
-        note_answer(*connection, asked, took);
         return notice(*connection, Observation::Kind::answered, took);
     }
     if (!asked.overdue && attended_part(waited) > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
-        asked.overdue = connection->overdue = true;
+        asked.overdue = true;
         notice(*connection, Observation::Kind::overdue, evidence.last_heard);
     }
     asked_.look_again(asked);
 }
 
-/// Who answers very late, or is there again after having been silent, may do so again: several prompt answers make up
-/// for it.
-void Shard::note_answer(Connection& connection, const AskedList::Asked& asked, std::chrono::milliseconds took) {
-    constexpr std::uint8_t answers_to_make_up = 3;
-    if (asked.is_sleepers(took)) {
-        connection.slow = answers_to_make_up;
-    } else if (connection.slow > 0 && !asked.overdue) {
-        connection.slow = (connection.slow - 1U) & 3U;
+/// `silence` is what it is if nothing was heard meanwhile: the kernel is read only if the plan's first probe was due.
+void Shard::end_asking(Connection& connection, std::chrono::milliseconds silence) {
+    const LivenessPlan& plan = policy_of(connection).plan;
+    if (silence >= plan.idle) {
+        if (const auto facts = read_tcp_facts(connection.fd)) silence = facts->evidence.last_heard;
     }
-    connection.overdue = false;
+    connection.probe_forced = false;
+    end_forced_probe(connection, plan, silence);
 }
 
 void Shard::notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span) {
@@ -147,6 +140,7 @@ void Shard::look_at_watched(Connection& connection) {
     note_stall(connection, verdict == WatchVerdict::stalled);
     switch (verdict) {
         case WatchVerdict::well:
+            if (connection.keepidle_moved) end_forced_probe(connection, policy.plan, facts->evidence.last_heard);
             connection.under_watch = false;
             connection.downlink.reset();
             break;

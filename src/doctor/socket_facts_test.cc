@@ -99,7 +99,7 @@ TEST_F(OwnSockets, ASurpriseThatPassesIsNone) {
     force_probe(accepted_.front().get());
     int pauses = 0;
     const SocketLook look = look_at_sockets(::getpid(), listeners_, [&](std::chrono::milliseconds) {
-        if (++pauses == 2) end_forced_probe(accepted_.front().get(), listeners_.front().plan.idle);
+        if (++pauses == 2) set_keepidle(accepted_.front().get(), listeners_.front().plan.idle);
     });
     EXPECT_EQ(pauses, 2);
     ASSERT_EQ(look.connections.size(), 1U);

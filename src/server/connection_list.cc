@@ -67,7 +67,9 @@ std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexc
 
 bool ConnectionList::wants(const Connection& connection, std::string_view listener) const {
     return (!query_.peer || query_.peer->contains(connection.peer.address)) &&
-           (!query_.key || connection.key.view() == *query_.key) && (!query_.listener || listener == *query_.listener);
+           (!query_.key || connection.key.view() == *query_.key) &&
+           (!query_.listener || listener == *query_.listener) &&
+           (!query_.suspect || connection.suspect == *query_.suspect);
 }
 
 void ConnectionList::add(ConnectionRow row) {

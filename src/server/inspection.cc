@@ -1,5 +1,6 @@
 #include "server/inspection.h"
 
+#include <algorithm>
 #include <functional>
 #include <iterator>
 #include <utility>
@@ -45,8 +46,27 @@ std::vector<CensusEntry> take_census(const Workers& workers) {
     return gather<std::vector<CensusEntry>>(workers, [](Shard& shard, Connection& connection) -> CensusEntry {
         return {.listener = connection.listener,
                 .peer = connection.peer.address,
-                .opened = shard.steady_of(connection.opened)};
+                .opened = shard.steady_of(connection.opened),
+                .suspect = connection.suspect};
     });
+}
+
+std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t most) {
+    std::vector<IpAddress> all;
+    for (const std::vector<IpAddress>&each :
+         ask_all<std::vector<IpAddress>>(workers, [most](Shard&shard, const Reply<std::vector<IpAddress>>&reply) {
+             std::vector<IpAddress> peers;
+             const std::uint32_t slots = shard.registry().highest_slot();
+             const auto stride = std::max<std::uint32_t>(1, slots / static_cast<std::uint32_t>(most));
+             for (std::uint32_t slot = 1; slot <= slots && peers.size() < most; slot += stride) {
+                 const Connection* connection = shard.registry().in_slot(slot);
+                 if (connection != nullptr) peers.push_back(connection->peer.address);
+             }
+             reply(std::move(peers));
+         })) {
+        all.insert(all.end(), each.begin(), each.end());
+    }
+    return all;
 }
 
 PageVector<HeldSocket> held_sockets(const Workers& workers) {
@@ -73,7 +93,8 @@ ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineL
             .bytes_in = connection.bytes_in,
             .bytes_out = connection.bytes_out,
             .liveness = listener.liveness,
-            .authenticated = device != nullptr && device->proved};
+            .authenticated = device != nullptr && device->proved,
+            .suspect_since = shard.suspect_since(connection)};
 }
 
 ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row) {

@@ -16,6 +16,7 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 
 [[nodiscard]] Observations take_observations(const Workers& workers);
 [[nodiscard]] std::vector<CensusEntry> take_census(const Workers& workers);
+[[nodiscard]] std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t most);
 [[nodiscard]] PageVector<HeldSocket> held_sockets(const Workers& workers);
 
 // On its shard's thread.

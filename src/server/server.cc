@@ -329,14 +329,14 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
     const SteadyTime asked = impl_->clock_.steady();
     const auto findings = ask_all<ProbeFindings>(
         impl_->workers_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
-            const auto wanted = [peer, listener](const Connection& connection) {
+            const bool marks = on_silent == OnSilent::suspect;
+            const auto wanted = [peer, listener, marks](const Connection& connection) {
                 return (!peer || peer->contains(connection.peer.address)) &&
-                       (!listener || *listener == connection.listener);
+                       (!listener || *listener == connection.listener) && !(marks && connection.suspect);
             };
-            const bool closes = on_silent == OnSilent::close;
-            const auto just_heard = closes ? ProbeRun::JustHeard::ask_soon : ProbeRun::JustHeard::is_alive;
-            shard.probe_all(wanted, timeout, just_heard, [reply, timeout, closes, &shard](ProbeFindings found) {
-                if (closes) shard.end_silent(found.silent, timeout);
+            const auto just_heard = marks ? ProbeRun::JustHeard::ask_soon : ProbeRun::JustHeard::is_alive;
+            shard.probe_all(wanted, timeout, just_heard, [reply, timeout, marks, &shard](ProbeFindings found) {
+                if (marks) shard.mark_suspects(found.silent, timeout);
                 reply(std::move(found));
             });
         });
@@ -353,6 +353,9 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
 Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
 Observations Server::observe() { return take_observations(impl_->workers_); }
 std::vector<CensusEntry> Server::census() const { return take_census(impl_->workers_); }
+std::vector<IpAddress> Server::sample_peers(std::size_t most) const {
+    return holdfast::sample_peers(impl_->workers_, most);
+}
 
 Result<ApplyReport> Server::apply(ServerConfig config) {
     const std::lock_guard lock(impl_->applying_);

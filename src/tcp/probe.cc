@@ -6,18 +6,20 @@
 
 namespace holdfast {
 
-namespace {
+void force_probe(int fd) noexcept { set_keepidle(fd, std::chrono::seconds(1)); }
 
-void set_keepidle(int fd, int seconds) noexcept {
-    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+void set_keepidle(int fd, std::chrono::seconds idle) noexcept {
+    const int value = static_cast<int>(idle.count());
+    ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, sizeof value);
 }
 
-}  // namespace
+std::chrono::seconds keepidle_after_probe(const LivenessPlan& plan, std::chrono::milliseconds silence) noexcept {
+    if (silence < plan.idle) return plan.idle;
+    return plan.idle + ((silence - plan.idle) / plan.interval + 1) * plan.interval;
+}
 
-void force_probe(int fd) noexcept { set_keepidle(fd, 1); }
-
-void end_forced_probe(int fd, std::chrono::seconds planned_idle) noexcept {
-    set_keepidle(fd, static_cast<int>(planned_idle.count()));
+bool may_force_probe(const LivenessPlan& plan, std::chrono::milliseconds silence) noexcept {
+    return silence + probe_ends_within < plan.user_timeout;
 }
 
 }  // namespace holdfast

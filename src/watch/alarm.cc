@@ -5,7 +5,8 @@ namespace holdfast {
 const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
     AlarmKind::population_drop, AlarmKind::reconnect_storm, AlarmKind::bad_items,
     AlarmKind::accept_paused,   AlarmKind::sink_lag,        AlarmKind::keepalive_ineffective,
-    AlarmKind::registry_drift,  AlarmKind::buffer_pressure};
+    AlarmKind::registry_drift,  AlarmKind::buffer_pressure, AlarmKind::peers_silent,
+    AlarmKind::link_down};
 
 std::string_view to_string(AlarmKind kind) noexcept {
     switch (kind) {
@@ -25,6 +26,10 @@ std::string_view to_string(AlarmKind kind) noexcept {
             return "registry_drift";
         case AlarmKind::buffer_pressure:
             return "buffer_pressure";
+        case AlarmKind::peers_silent:
+            return "peers_silent";
+        case AlarmKind::link_down:
+            return "link_down";
     }
     return "unknown";
 }

@@ -25,8 +25,10 @@ enum class AlarmKind : std::uint8_t {
     keepalive_ineffective,  ///< connections end by read_idle or retransmission where keep-alive should have found them
     registry_drift,         ///< registry and kernel disagree
     buffer_pressure,        ///< the memory for buffers runs out: devices wait, are turned away, or are shed
+    peers_silent,           ///< many peers fell silent together; their connections are held and probed
+    link_down,              ///< an interface or route of this host that leads to peers has failed
 };
-inline constexpr std::size_t alarm_kind_count = 8;
+inline constexpr std::size_t alarm_kind_count = 10;
 extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 
@@ -37,13 +39,33 @@ struct ReasonShare {
     friend bool operator==(const ReasonShare&, const ReasonShare&) = default;
 };
 
-/// A prefix that the dead of a drop lie in.
+/// A prefix that the dead of a drop, or suspects, lie in.
 struct PrefixShare {
     Prefix prefix;
-    std::size_t dead = 0;
-    std::size_t alive = 0;  ///< connections of it from before the drop that still live
+    std::size_t dead = 0;   ///< ended, or suspect
+    std::size_t alive = 0;  ///< connections of it from before the drop that still live, or that are not suspect
 
     friend bool operator==(const PrefixShare&, const PrefixShare&) = default;
+};
+
+/// How the suspects of a peers_silent alarm stand.
+struct SilentPeers {
+    EventTime since;                     ///< when the first of them became suspect
+    std::size_t suspects = 0;            ///< now
+    std::size_t recovered = 0;           ///< answered again; the others that are no suspects any more have ended
+    std::chrono::milliseconds lasted{};  ///< from `since` to the latest of these answers
+    std::size_t times = 1;               ///< that peers fell silent while the alarm was active
+
+    friend bool operator==(const SilentPeers&, const SilentPeers&) = default;
+};
+
+/// An interface of this host that leads to connected peers and has failed.
+struct LinkOutage {
+    std::string interface;
+    std::string why;       ///< "has no carrier"
+    unsigned percent = 0;  ///< of the peers, behind it
+
+    friend bool operator==(const LinkOutage&, const LinkOutage&) = default;
 };
 
 /// One alarm with its explanation. A value; `summary` and `cause` are made for people.
@@ -57,13 +79,14 @@ struct Alarm {
     std::size_t count = 0;             ///< connections that ended, bad items, ...: what the kind counts
     std::chrono::milliseconds took{};  ///< from the first of them to the last
     std::size_t population_before = 0;
-    std::size_t population_now = 0;     ///< kept current while it is active
-    std::vector<ReasonShare> reasons;   ///< largest first
-    std::vector<PrefixShare> prefixes;  ///< the smallest that cover the dead, largest share first; at most 8
-    std::size_t elsewhere = 0;          ///< of the dead, those in none of `prefixes`
-    std::string summary;                ///< "4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16"
-    std::string cause;                  ///< the likely one, a sentence
-    std::string advice;                 ///< what to do or to look at, a sentence
+    std::size_t population_now = 0;          ///< kept current while it is active
+    std::vector<ReasonShare> reasons;        ///< largest first
+    std::vector<PrefixShare> prefixes;       ///< the smallest that cover the dead, largest share first; at most 8
+    std::size_t elsewhere = 0;               ///< of the dead, those in none of `prefixes`
+    std::optional<SilentPeers> silent = {};  ///< of peers_silent
+    std::string summary;                     ///< "4,100 in 9 s, 93 % keepalive_expired, all of 10.2.0.0/16"
+    std::string cause;                       ///< the likely one, a sentence
+    std::string advice;                      ///< what to do or to look at, a sentence
 };
 
 /// What is wrong now, and what was.

@@ -38,12 +38,12 @@ private:
     SinkWatch sink_;
     DriftWatch drift_;
     BufferWatch buffers_;
+    LinkWatch links_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
 void AlarmEngine::Impl::note(const Observation& observation) {
-    if (observation.kind != Observation::Kind::closed) return;
-    deaths_.note(observation);
+    if (observation.kind == Observation::Kind::closed) deaths_.note(observation);
     if (auto& watch = listeners_[observation.listener]) watch->note(observation, settings_);
 }
 
@@ -83,6 +83,8 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
                     .deaths = deaths_,
                     .census = input.census,
                     .book = book_,
+                    .links = input.links,
+                    .wall = input.wall,
                     .draining = input.status.draining,
                     .minute_ended = minute_ended(input.now)};
     end_the_gone(input.status);
@@ -90,6 +92,7 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     sink_.look(book_, input);
     drift_.look(book_, input);
     buffers_.look(book_, input);
+    links_.look(book_, input);
     return book_.take_news();
 }
 

@@ -47,6 +47,7 @@ struct AlarmInput {
     SinkHealth sink;
     const Reconciliation* reconciled = nullptr;        ///< the latest, if there was one
     std::function<std::vector<CensusEntry>()> census;  ///< asked when an alarm needs its prefixes explained
+    std::vector<LinkOutage> links = {};                ///< outages of the gateway's own links now
 };
 
 /// Decides what is abnormal in a population of connections and explains it; docs/OPERATING.md, "Alarms", has the rules.
@@ -60,7 +61,8 @@ public:
     ~AlarmEngine();
 
     void change(AlarmSettings settings);
-    /// Takes note of what reactors noticed; only `closed` counts here. Before the look at a status that counts it.
+    /// Takes note of what reactors noticed: ends, and who became or is no more suspect. Before the look at a status
+    /// that counts it.
     void note(const Observation& observation);
     /// Looks; returns the alarms that were raised by it, (with cleared_at) those that were cleared, and those that say
     /// something else than before, known by their id: a drop that goes on is explained again every five seconds at

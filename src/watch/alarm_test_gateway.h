@@ -71,7 +71,8 @@ public:
                                                .status = status,
                                                .sink = sink,
                                                .reconciled = reconciled ? &*reconciled : nullptr,
-                                               .census = [this] { return living; }});
+                                               .census = [this] { return living; },
+                                               .links = links});
         told.insert(told.end(), news.begin(), news.end());
         return news;
     }
@@ -96,6 +97,7 @@ public:
     SinkHealth sink;
     std::optional<Reconciliation> reconciled;
     std::vector<CensusEntry> living;
+    std::vector<LinkOutage> links;
     std::vector<Alarm> told;  ///< all that looks returned
     Time now{std::chrono::hours(1'000)};
 };

@@ -94,7 +94,9 @@ DropFacts gather_facts(const std::vector<DeathRecord>& deaths, std::uint8_t list
     for (const DeathRecord& death : deaths) dead.push_back(death.peer);
     std::vector<IpAddress> alive;
     for (const CensusEntry& entry : census ? census() : std::vector<CensusEntry>()) {
-        if (entry.listener == listener && entry.opened < facts.first) alive.push_back(entry.peer);
+        // A suspect is there still, and says nothing for its prefix.
+        const bool counts = entry.listener == listener && entry.opened < facts.first && !entry.suspect;
+        if (counts) alive.push_back(entry.peer);
     }
     facts.cover = cover(dead, alive);
     return facts;

@@ -33,8 +33,8 @@ using DeathClasses = std::array<bool, death_class_count>;  ///< by DeathClass
                                      std::chrono::steady_clock::time_point since,
                                      std::chrono::steady_clock::time_point now);
 
-/// What they have in common; of the living, those of `listener` that were there before the first death are asked for
-/// by `census`.
+/// What they have in common; of the living, those of `listener` that were there before the first death and are no
+/// suspects are asked for by `census`.
 [[nodiscard]] DropFacts gather_facts(const std::vector<DeathRecord>& deaths, std::uint8_t listener,
                                      const std::function<std::vector<CensusEntry>()>& census);
 

@@ -197,10 +197,50 @@ std::string where_in_summary(const Alarm& alarm, Spread spread) {
     return share + (spread == Spread::one_address ? " behind " : " of ") + names;
 }
 
+/// "6.1 s"; "2 min" if it is long.
+std::string in_tenths(std::chrono::milliseconds duration) {
+    if (duration >= std::chrono::minutes(2)) return in_words(duration);
+    const auto tenths = (duration.count() + 50) / 100;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+const Verdict& verdict_of(Theme theme, Spread spread) {
+    return *std::find_if(verdicts.begin(), verdicts.end(), [&](const Verdict& row) {
+        return row.theme == theme && row.spreads[static_cast<std::size_t>(spread)];
+    });
+}
+
 std::string filled(std::string_view text, const std::string& place) {
     std::string out(text);
     for (std::size_t at = out.find("{}"); at != std::string::npos; at = out.find("{}")) out.replace(at, 2, place);
     return out;
+}
+
+/// "412 of 412 answered again after 6.1 s", "300 of 412 answered again, 112 do not answer"
+std::string silence_summary(const SilentPeers& silent, std::size_t count, std::size_t ended) {
+    if (silent.suspects == count) return with_commas(count) + " fell silent together and do not answer";
+    const std::string of_all = " of " + with_commas(count);
+    std::string text;
+    const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+    if (silent.recovered > 0) {
+        add(with_commas(silent.recovered) + of_all + " answered again after " + in_tenths(silent.lasted));
+    }
+    if (silent.suspects > 0) add(with_commas(silent.suspects) + (text.empty() ? of_all : "") + " do not answer");
+    if (ended > 0) add(with_commas(ended) + (text.empty() ? of_all : "") + " ended");
+    return text;
+}
+
+void explain_end_of_silence(Alarm& alarm, const std::string& place, std::size_t ended) {
+    alarm.cause =
+        alarm.silent->recovered > 0
+            ? "It is over: the way to " + place + " was interrupted, or too slow for an answer in time."
+            : "No suspect of " + place + " has answered again: each ended by its own plan, or by its operator.";
+    alarm.advice = "Nothing has to be done: no connection was ended for it.";
+    if (ended > 0) {
+        alarm.advice =
+            "Those that never answered were ended by their detect_within; holdfast closed lists them with the "
+            "kernel's evidence.";
+    }
 }
 
 }  // namespace
@@ -223,12 +263,15 @@ std::string percent_of(std::size_t part, std::size_t whole) {
     return std::to_string(std::min<std::size_t>(percent, 99)) + " %";
 }
 
+std::string in_words(const std::vector<LinkOutage>& links) {
+    std::string words;
+    for (const LinkOutage& link : links) words += (words.empty() ? "" : ", ") + link.interface + " " + link.why;
+    return words;
+}
+
 void explain_drop(Alarm& alarm, bool not_back) {
-    const Theme theme = theme_of(alarm);
     const Spread spread = spread_of(alarm);
-    const auto verdict = std::find_if(verdicts.begin(), verdicts.end(), [&](const Verdict& row) {
-        return row.theme == theme && row.spreads[static_cast<std::size_t>(spread)];
-    });
+    const Verdict* const verdict = &verdict_of(theme_of(alarm), spread);
     alarm.summary = with_commas(alarm.count) + " in " + in_words(alarm.took);
     if (!alarm.reasons.empty()) {
         const ReasonShare& main = alarm.reasons.front();
@@ -241,6 +284,26 @@ void explain_drop(Alarm& alarm, bool not_back) {
     alarm.cause = filled(verdict->cause, place);
     if (not_back) alarm.cause += " They have not come back in the time they usually need.";
     alarm.advice = filled(verdict->advice, place);
+}
+
+void explain_silence(Alarm& alarm, const std::vector<LinkOutage>& links) {
+    const SilentPeers& silent = *alarm.silent;
+    const Spread spread = spread_of(alarm);
+    const Verdict& verdict = verdict_of(Theme::silent, spread);
+    const std::string place = where(alarm, spread);
+    const std::size_t ended = alarm.count - std::min(alarm.count, silent.suspects + silent.recovered);
+    alarm.summary = silence_summary(silent, alarm.count, ended) + ", " + where_in_summary(alarm, spread);
+    if (silent.suspects > 0)
+        alarm.summary += links.empty() ? ": " + std::string(verdict.word) : ": the gateway's own link";
+    if (silent.times > 1) alarm.summary += "; " + with_commas(silent.times) + " times since the alarm was raised";
+    if (silent.suspects == 0) return explain_end_of_silence(alarm, place, ended);
+    alarm.cause = filled(verdict.cause, place);
+    if (!links.empty()) alarm.cause = "The gateway's own link is down: " + in_words(links) + ".";
+    const bool in_one = alarm.prefixes.size() == 1 && (spread == Spread::one_address || spread == Spread::prefixes);
+    const std::string peer = in_one ? " --peer " + to_string(alarm.prefixes[0].prefix) : std::string();
+    alarm.advice = "holdfast list --suspect" + peer + " names them, holdfast probe" +
+                   (in_one ? peer : std::string(" --all")) +
+                   " asks them now; none is closed before its detect_within. " + filled(verdict.advice, place);
 }
 
 }  // namespace holdfast

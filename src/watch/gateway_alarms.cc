@@ -172,4 +172,32 @@ void BufferWatch::explain(Alarm& alarm, const ServerStatus& status) {
         "buffer_budget in [limits] if the machine has the memory.";
 }
 
+void LinkWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const bool wrong = !input.links.empty();
+    if (!wrong && !episode_.active()) return;
+    if (!episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::link_down, input);
+        explain(alarm, input);
+        episode_.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(book);
+    alarm.population_now = population_of(input.status);
+    if (wrong) explain(alarm, input);
+    episode_.see(book, input.now, !wrong, works_for);
+}
+
+void LinkWatch::explain(Alarm& alarm, const AlarmInput& input) {
+    const LinkOutage& worst =
+        *std::max_element(input.links.begin(), input.links.end(),
+                          [](const LinkOutage& a, const LinkOutage& b) { return a.percent < b.percent; });
+    alarm.count = population_of(input.status) * worst.percent / 100;
+    alarm.summary = "the gateway's own link: " + in_words(input.links) + "; " + std::to_string(worst.percent) +
+                    " % of the peers are behind it";
+    alarm.cause = "The interface " + worst.interface + " of this host " + worst.why +
+                  ", so that its peers cannot be reached: not the devices have failed, nor their networks.";
+    alarm.advice = "Look at ip link show dev " + worst.interface +
+                   " and ip route, then at the cable, the switch port or the virtual link. Connections are held until "
+                   "detect_within is over.";
+}
+
 }  // namespace holdfast

@@ -63,4 +63,17 @@ private:
     Episode episode_;
 };
 
+/// link_down: an interface or route of this host that leads to connected peers has failed.
+class LinkWatch {
+public:
+    static constexpr std::chrono::seconds works_for{3};  ///< then it is cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const AlarmInput& input);
+
+    Episode episode_;
+};
+
 }  // namespace holdfast

@@ -25,6 +25,8 @@ struct Look {
     const DeathLog& deaths;
     const std::function<std::vector<CensusEntry>()>& census;
     AlarmBook& book;
+    const std::vector<LinkOutage>& links;
+    EventTime wall;
     bool draining = false;
     bool minute_ended = false;  ///< a minute of what is usual is over
 };
@@ -40,6 +42,9 @@ struct ListenerStep {
     std::uint64_t accepted = 0;
     std::uint64_t refused_descriptors = 0;
     std::array<std::uint64_t, death_class_count> deaths{};  ///< by DeathClass
+    std::uint64_t suspects = 0;                             ///< now
+    std::uint64_t suspected = 0;                            ///< times that one became suspect
+    std::uint64_t recovered = 0;                            ///< times that a suspect answered again
     std::uint64_t items = 0;
     std::array<std::uint64_t, bad_item_count> bad_items{};
 };

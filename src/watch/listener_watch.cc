@@ -8,10 +8,12 @@ std::uint64_t difference(std::uint64_t now, std::uint64_t before) { return now >
 }  // namespace
 
 ListenerWatch::Counts ListenerWatch::counts_of(const ListenerStatus& status) {
-    return {status.accepted, status.refused_descriptors, status.closed, status.items, status.bad_items};
+    return {status.accepted,  status.refused_descriptors, status.closed,   status.items,
+            status.bad_items, status.suspected,           status.recovered};
 }
 
 void ListenerWatch::note(const Observation& observation, const AlarmSettings& settings) {
+    if (observation.kind != Observation::Kind::closed) return silent_.note(observation);
     storm_.note(observation, settings);
     keepalive_.note(observation, plan_);
 }
@@ -28,6 +30,9 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
         if (closed == 0) continue;
         if (const auto kind = class_of(all_close_reasons[i])) step.deaths[static_cast<std::size_t>(*kind)] += closed;
     }
+    step.suspects = status.suspects;
+    step.suspected = difference(now.suspected, last_.suspected);
+    step.recovered = difference(now.recovered, last_.recovered);
     step.items = difference(now.items, last_.items);
     for (std::size_t i = 0; i < now.bad_items.size(); ++i) {
         step.bad_items[i] = difference(now.bad_items[i], last_.bad_items[i]);
@@ -46,6 +51,7 @@ void ListenerWatch::look(const Look& look, const ListenerStatus& status) {
     items_.look(look, step);
     keepalive_.look(look, step);
     accepting_.look(look, step);
+    silent_.look(look, step);
 }
 
 void ListenerWatch::end(AlarmBook& book) {
@@ -54,6 +60,7 @@ void ListenerWatch::end(AlarmBook& book) {
     items_.end(book);
     keepalive_.end(book);
     accepting_.end(book);
+    silent_.end(book);
 }
 
 }  // namespace holdfast

@@ -8,6 +8,7 @@
 
 #include "watch/drop_watch.h"
 #include "watch/listener_alarms.h"
+#include "watch/silent_watch.h"
 
 namespace holdfast {
 
@@ -32,6 +33,8 @@ private:
         std::array<std::uint64_t, close_reason_count> closed{};
         std::uint64_t items = 0;
         std::array<std::uint64_t, bad_item_count> bad_items{};
+        std::uint64_t suspected = 0;
+        std::uint64_t recovered = 0;
     };
     [[nodiscard]] static Counts counts_of(const ListenerStatus& status);
     [[nodiscard]] ListenerStep step_to(const ListenerStatus& status);
@@ -46,6 +49,7 @@ private:
     ItemWatch items_;
     KeepaliveWatch keepalive_;
     AcceptWatch accepting_;
+    SilentWatch silent_;
 };
 
 }  // namespace holdfast

@@ -13,11 +13,12 @@ using std::chrono::seconds;
 
 constexpr milliseconds first_pause = seconds(5);
 constexpr milliseconds longest_pause = std::chrono::minutes(10);
-constexpr milliseconds late_after{400};   // an answer that came later was overdue when it was looked for
-constexpr double late_share = 0.1;        // of the answers: more than loss explains
-constexpr double overdue_share = 0.25;    // of the questions: more than loss or a death now and then explain
-constexpr double least_on_time = 32;      // answers, before silence means anything
-constexpr double tempo_memory = 2'000.0;  // questions
+constexpr milliseconds late_after{400};         // an answer that came later was overdue when it was looked for
+constexpr milliseconds last_look_after{5'500};  // a question is looked after for so long (AskedList::looks)
+constexpr double late_share = 0.1;              // of the answers: more than loss explains
+constexpr double overdue_share = 0.25;          // of the questions: more than loss or a death now and then explain
+constexpr double least_on_time = 32;            // answers, before silence means anything
+constexpr double tempo_memory = 2'000.0;        // questions
 
 // By rank: all of a listener, then prefixes.
 constexpr std::array<unsigned, 5> v4_bits{0, 96 + 8, 96 + 16, 96 + 24, 128};
@@ -34,6 +35,8 @@ IpAddress masked(IpAddress address, unsigned bits) {
 bool is_silence(const Observation& observation) {
     switch (observation.kind) {
         case Observation::Kind::answered:
+        case Observation::Kind::suspected:
+        case Observation::Kind::recovered:
             return false;
         case Observation::Kind::overdue:
             return true;
@@ -45,19 +48,43 @@ bool is_silence(const Observation& observation) {
     return false;
 }
 
+/// Suspects are known already, and so is the end of one that never answered.
+bool is_sign(const Observation& observation) {
+    switch (observation.kind) {
+        case Observation::Kind::answered:
+        case Observation::Kind::overdue:
+            return true;
+        case Observation::Kind::closed:
+            return !observation.suspect && is_silence(observation);
+        case Observation::Kind::suspected:
+        case Observation::Kind::recovered:
+            return false;
+    }
+    return false;
+}
+
 }  // namespace
 
 void Suspicion::note(const Observation& observation) {
-    const bool late = observation.kind == Observation::Kind::answered && observation.answered_after >= late_after;
-    const Sign sign{observation.at, observation.peer, observation.listener, is_silence(observation), late};
-    if (late) learn_late(observation);
-    if (observation.kind == Observation::Kind::closed && (!sign.silent || is_our_doing(sign))) return;
+    if (!is_sign(observation)) return;
+    Sign sign{observation.at, observation.peer, observation.listener, is_silence(observation), false};
+    sign.late = observation.kind == Observation::Kind::answered && observation.answered_after >= late_after &&
+                !is_of_an_outage(sign);
+    if (sign.late) learn_late(observation);
     if (signs_.size() >= most_signs) {
         silent_ -= signs_.front().silent ? 1 : 0;
         signs_.pop_front();
     }
     signs_.push_back(sign);
     silent_ += sign.silent ? 1 : 0;
+}
+
+/// What was asked before an outage and answered after it does not tell how fast the network is.
+bool Suspicion::is_of_an_outage(const Sign& sign) const {
+    return std::any_of(rests_.begin(), rests_.end(), [&sign](const auto& each) {
+        const auto& [group, rest] = each;
+        return belongs(sign, group) && (rest.under_way || sign.at - rest.settled <= last_look_after);
+    });
 }
 
 void Suspicion::learn_late(const Observation& observation) {
@@ -116,14 +143,6 @@ bool Suspicion::belongs(const Sign& sign, const Group& group) {
 bool Suspicion::covers(const Group& wide, const Group& narrow) {
     return wide.listener == narrow.listener && wide.prefix.bits <= narrow.prefix.bits &&
            wide.prefix.contains(narrow.prefix.address);
-}
-
-/// What an inquiry closed is no news.
-bool Suspicion::is_our_doing(const Sign& sign) const {
-    return std::any_of(rests_.begin(), rests_.end(), [&sign](const auto& each) {
-        const auto& [group, rest] = each;
-        return belongs(sign, group) && (rest.under_way || sign.at - rest.settled < seconds(1));
-    });
 }
 
 /// Only groups in which somebody is silent, which is few: most signs are answers and merely looked up.

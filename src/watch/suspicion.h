@@ -29,7 +29,8 @@ struct Suspect {
 /// Tells a partition from single deaths. A listener, or a prefix of it (an address, /24, /16, /8; in IPv6 /64, /48,
 /// /32), is suspect when, within a few seconds, eight of its connections in a row (but for one) were found silent or
 /// more of many than answered; the widest that is so is asked. Where devices often do not answer at once, as those that
-/// sleep, nobody is suspected. Pure: time comes in; one thread.
+/// sleep, nobody is suspected. Those that do not answer the question are marked, and give no sign until they answer.
+/// Pure: time comes in; one thread.
 class Suspicion {
 public:
     using Time = std::chrono::steady_clock::time_point;
@@ -97,19 +98,19 @@ private:
     [[nodiscard]] static bool covers(const Group& wide, const Group& narrow);
     [[nodiscard]] std::map<Group, Tally> tally() const;
     [[nodiscard]] static bool is_suspect(const Tally& tally);
-    [[nodiscard]] bool is_our_doing(const Sign& sign) const;
     [[nodiscard]] bool rests(const Group& group, Time now) const;
     [[nodiscard]] std::optional<std::chrono::milliseconds> timeout_for(std::uint8_t listener) const;
     [[nodiscard]] static Suspect suspect_of(const Group& group, const Tally& tally, std::chrono::milliseconds timeout);
     [[nodiscard]] static Group group_of(const Suspect& suspect);
     void forget_old(Time now);
+    [[nodiscard]] bool is_of_an_outage(const Sign& sign) const;
     void learn_late(const Observation& observation);
     void learn_tempo(const Sign& sign);
 
     std::deque<Sign> signs_;
     std::size_t silent_ = 0;  // of signs_
     std::map<Group, Rest> rests_;
-    std::vector<Suspect> again_;  // proved right: once more, for those that were heard from just before
+    std::vector<Suspect> again_;  // proved right: once more, for those that answered just before they fell silent
     std::array<Tempo, 256> tempo_{};
 };
 

@@ -44,7 +44,7 @@ protected:
     void answer(const std::string& peer, std::uint8_t listener = 0) {
         note(peer, Observation::Kind::answered, listener);
     }
-    void closed(const std::string& peer, CloseReason reason) {
+    void closed(const std::string& peer, CloseReason reason, bool suspect = false) {
         suspicion_.note({.kind = Observation::Kind::closed,
                          .reason = reason,
                          .listener = 0,
@@ -52,7 +52,8 @@ protected:
                          .at = now_,
                          .last_heard = {},
                          .lived = {},
-                         .answered_after = {}});
+                         .answered_after = {},
+                         .suspect = suspect});
     }
     /// Four others of as many prefixes answer.
     void others_answer() {
@@ -183,13 +184,28 @@ TEST_F(SuspicionTest, DeathsByTheNetworkAreSigns) {
     EXPECT_THAT(decide(), ElementsAre("10.2.0.0/16"));
 }
 
-TEST_F(SuspicionTest, WhatItClosedItselfIsNoNews) {
+TEST_F(SuspicionTest, TheEndOfASuspectIsNoNews) {
     for (int i = 0; i < 8; ++i) fall_silent("10.2." + std::to_string(i * 10) + ".", 1);
     for (int i = 0; i < 4; ++i) answer("10.9.0.1");
     ASSERT_THAT(decide(), ElementsAre("10.2.0.0/16"));
     fall_silent("10.2.99.", 20);  // noticed while it is being asked
     suspicion_.settled(last_.front(), 100, 100, now_);
+    now_ += seconds(25);
+    for (int i = 0; i < 100; ++i) closed("10.2.7." + std::to_string(i), CloseReason::keepalive_expired, true);
+    EXPECT_THAT(decide(), IsEmpty());
+    for (int i = 0; i < 100; ++i) note("10.2.7." + std::to_string(i), Observation::Kind::suspected);
+    for (int i = 0; i < 100; ++i) note("10.2.7." + std::to_string(i), Observation::Kind::recovered);
+    EXPECT_THAT(decide(), IsEmpty());
+    others_answer();
     for (int i = 0; i < 100; ++i) closed("10.2.7." + std::to_string(i), CloseReason::keepalive_expired);
+    EXPECT_THAT(decide(), SizeIs(1)) << "of those that were no suspects, it is";
+}
+
+// The gateway was away: what was noticed before that has aged, and what answered meanwhile counts as an answer.
+TEST_F(SuspicionTest, NothingIsSuspectedForAnAbsenceOfTheGateway) {
+    for (int i = 0; i < 7; ++i) silent("10.2.0." + std::to_string(i));
+    now_ += seconds(5);
+    for (int i = 0; i < 7; ++i) silent("10.2.1." + std::to_string(i));
     EXPECT_THAT(decide(), IsEmpty());
 }
 
@@ -227,6 +243,20 @@ TEST_F(SuspicionTest, SuspectedForNothingIsLeftAloneLongerEachTime) {
     EXPECT_THAT(provoke(), testing::Contains("10.2.0.0/16"));
 }
 
+TEST_F(SuspicionTest, WhatAnOutageDelayedIsNoSlowNetwork) {
+    fall_silent("10.2.0.");
+    ASSERT_THAT(decide(), SizeIs(1));
+    const Suspect first = last_.front();
+    now_ += seconds(2);
+    suspicion_.settled(first, 100, 100, now_);
+    now_ += seconds(2);
+    for (int i = 0; i < 100; ++i) note("10.2.0.1", Observation::Kind::answered, 0, milliseconds(4'500));
+    now_ += seconds(4);
+    fall_silent("10.2.0.");
+    ASSERT_THAT(decide(), SizeIs(1));
+    EXPECT_EQ(last_.front().timeout, Suspicion::usual_timeout);
+}
+
 TEST_F(SuspicionTest, SlowNetworksGetMoreTime) {
     for (int i = 0; i < 200; ++i) {
         note("10.9.0.1", Observation::Kind::answered, 0, milliseconds(i % 5 == 0 ? 1'400 : 80));
@@ -236,6 +266,7 @@ TEST_F(SuspicionTest, SlowNetworksGetMoreTime) {
     ASSERT_THAT(decide(), SizeIs(1));
     EXPECT_EQ(last_.front().timeout, milliseconds(2'800));
     suspicion_.settled(last_.front(), 8, 8, now_);
+    now_ += seconds(6);
     for (int i = 0; i < 100; ++i) note("10.9.0.1", Observation::Kind::answered, 0, milliseconds(5'100));
     now_ += seconds(4);
     fall_silent("11.4.0.");

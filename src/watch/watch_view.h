@@ -15,7 +15,7 @@ struct SuspicionStatus {
     bool enabled = false;
     std::uint64_t suspicions = 0;  ///< times that a prefix was asked as a whole
     std::uint64_t alive = 0;       ///< connections asked so that answered
-    std::uint64_t silent = 0;      ///< that did not, and were closed
+    std::uint64_t silent = 0;      ///< that did not, and were marked
 };
 
 /// What the admin API asks of the watch over the population. Any thread.

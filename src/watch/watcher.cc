@@ -14,13 +14,20 @@ using std::chrono::seconds;
 constexpr milliseconds glance{200};
 constexpr seconds look_every{1};
 constexpr std::size_t most_questions = 4;
+constexpr std::size_t peers_sampled = 64;  // of each reactor, whose way to them is known
 
 EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 }  // namespace
 
 Watcher::Watcher(Server& server, Options options)
-    : server_(server), options_(std::move(options)), suspicion_on_(options_.suspicion), engine_(options_.alarms) {
+    : server_(server),
+      options_(std::move(options)),
+      suspicion_on_(options_.suspicion),
+      engine_(options_.alarms),
+      links_({.peers = [this] { return server_.sample_peers(peers_sampled); },
+              .route_to = [this](const IpAddress& peer) { return routes_.route_to(peer); },
+              .interface = [this](int index) { return routes_.interface(index); }}) {
     watching_ = start_thread("watch", [this] { watch(); });
     try {
         reconciling_ = start_thread("reconcile", [this] { reconcile_regularly(); });
@@ -54,7 +61,7 @@ void Watcher::watch() {
         take_note();
         const bool news = take_answers(now);
         ask_suspects(now);
-        // An alarm is not raised and explained by the half of a partition that one reactor has closed already.
+        // An alarm is not raised and explained by the half of a partition that one reactor has marked already.
         const bool due = now >= next_look && !is_settling(now);
         if (due) next_look = now - next_look > look_every ? now + look_every : next_look + look_every;
         if (due || news) look(now, due);
@@ -78,7 +85,7 @@ void Watcher::ask_suspects(Time now) {
     for (const Suspect& suspect : suspicion_.decide(now)) {
         const SignalsBlocked blocked;
         questions_.push_back({suspect, now, std::async(std::launch::async, [this, suspect] {
-                                  return server_.probe_all(suspect.peer, suspect.timeout, OnSilent::close,
+                                  return server_.probe_all(suspect.peer, suspect.timeout, OnSilent::suspect,
                                                            suspect.listener);
                               })});
     }
@@ -111,11 +118,11 @@ bool Watcher::take_answers(Time now) {
         question = questions_.erase(question);
         any = true;
     }
-    if (any) take_note();  // those that were closed
+    if (any) take_note();  // those that were marked
     return any;
 }
 
-/// A question whose time is up is about to be answered, and closes connections reactor by reactor.
+/// A question whose time is up is about to be answered, and marks connections reactor by reactor.
 bool Watcher::is_settling(Time now) const {
     return std::any_of(questions_.begin(), questions_.end(), [now](const Question& question) {
         const Time end = question.asked + question.suspect.timeout;
@@ -137,7 +144,8 @@ void Watcher::look(Time now, bool sample) {
                                        .status = status,
                                        .sink = options_.sink ? options_.sink() : SinkHealth{},
                                        .reconciled = reconciled ? &*reconciled : nullptr,
-                                       .census = [this] { return server_.census(); }});
+                                       .census = [this] { return server_.census(); },
+                                       .links = links_.look(now)});
     AlarmBoard board = engine_.board();
     const std::size_t active = board.active.size();
     {

@@ -12,7 +12,9 @@
 
 #include <holdfast/server.h>
 
+#include "tcp/route.h"
 #include "watch/alarm_engine.h"
+#include "watch/link_monitor.h"
 #include "watch/suspicion.h"
 #include "watch/trend.h"
 #include "watch/watch_view.h"
@@ -23,7 +25,7 @@ namespace holdfast {
 struct Inquiry {
     Suspect suspect;
     std::string listener;  ///< its name
-    ProbeSummary found;    ///< who is in `silent` has been closed, unless it was known to answer late
+    ProbeSummary found;    ///< those in `silent` are marked, and probed until they answer or end
 };
 
 /// One second of the population.
@@ -33,10 +35,10 @@ struct PopulationSample {
     std::size_t alarms_active = 0;
 };
 
-/// The watch over a Server's population: trend, alarms, suspicion, reconciliation. Owns a thread that looks five times
-/// a second, one that reconciles every minute, and one for each question to a suspect (four at most). The Server must
-/// outlive it. Ends by stop(), which waits for questions under way: stop the Server's reactors first, and they are
-/// soon.
+/// The watch over a Server's population: trend, alarms, suspicion, own links, reconciliation. Owns a thread that looks
+/// five times a second, one that reconciles every minute, and one for each question to a suspect (four at most). The
+/// Server must outlive it. Ends by stop(), which waits for questions under way: stop the Server's reactors first, and
+/// they are soon.
 class Watcher final : public WatchView {
 public:
     struct Options {
@@ -100,6 +102,8 @@ private:
     // The watch's thread only.
     AlarmEngine engine_;
     Suspicion suspicion_;
+    RouteTable routes_;
+    LinkMonitor links_;
     std::list<Question> questions_;
 
     std::thread watching_;

@@ -5,7 +5,8 @@ import {byId, make, say, visible} from './dom.js';
 import {ago, duration, number, percent, when, words} from './format.js';
 import {bySize, kindOf, sum} from './reasons.js';
 
-const prefixLink = (prefix) => make('a', {href: `#/connections?peer=${encodeURIComponent(prefix)}`}, prefix);
+const prefixLink = (prefix, suspect) => make('a',
+  {href: `#/connections?peer=${encodeURIComponent(prefix)}${suspect ? '&suspect=true' : ''}`}, prefix);
 
 function reasonShares(reasons) {
   const all = sum(reasons);
@@ -19,19 +20,20 @@ function reasonShares(reasons) {
   return rows.length ? make('ul', {class: 'shares', 'aria-label': 'By reason'}, ...rows) : null;
 }
 
-function prefixTable({prefixes, elsewhere}) {
+function prefixTable({prefixes, elsewhere, suspect_since: silent, cleared_at: over}) {
   if (prefixes.length === 0) return null;
-  const rows = prefixes.map(({prefix, dead, alive}) => make('tr', {}, make('td', {}, prefixLink(prefix)),
+  const rows = prefixes.map(({prefix, dead, alive}) => make('tr', {}, make('td', {}, prefixLink(prefix, silent && !over)),
     make('td', {class: 'right'}, number(dead)), make('td', {class: 'right'}, number(alive))));
   if (elsewhere > 0) rows.push(make('tr', {}, make('td', {}, 'elsewhere'), make('td', {class: 'right'}, number(elsewhere)), make('td', {})));
   return make('table', {class: 'prefixes'}, make('caption', {class: 'unseen'}, 'Where they were'),
-    make('thead', {}, make('tr', {}, make('th', {scope: 'col'}, 'Prefix'), make('th', {scope: 'col', class: 'right'}, 'ended'),
-      make('th', {scope: 'col', class: 'right'}, 'alive'))), make('tbody', {}, ...rows));
+    make('thead', {}, make('tr', {}, make('th', {scope: 'col'}, 'Prefix'), make('th', {scope: 'col', class: 'right'}, silent ? 'silent' : 'ended'),
+      make('th', {scope: 'col', class: 'right'}, silent ? 'others' : 'alive'))), make('tbody', {}, ...rows));
 }
 
 function explanation(alarm) {
   const facts = [
     alarm.count > 0 && alarm.took_s > 0 && `${number(alarm.count)} in ${duration(alarm.took_s)}`,
+    alarm.suspect_since && `${number(alarm.suspects)} suspect since ${when(alarm.suspect_since)} UTC, ${number(alarm.recovered)} answered again`,
     alarm.population_before > 0
       && `connections: ${number(alarm.population_before)} before, ${number(alarm.population_now)} ${alarm.cleared_at ? 'after' : 'now'}`,
   ].filter(Boolean);

@@ -24,6 +24,7 @@ function generalFacts(one) {
     ['Connection', one.conn],
     ['Listener', one.listener],
     ['Connected', `${duration(one.age_s)} ago`, one.connected_at],
+    ...(one.suspect_since ? [['Suspect', `since ${when(one.suspect_since)} UTC`, 'probed on suspicion, and silent so far: its plan decides']] : []),
     ...(one.liveness === 'path' ? [['Liveness', 'of the path to a proxy', 'which answers in the device\u2019s place']] : []),
     ['Last item', one.key === null ? 'none yet' : `${duration(one.since_item_s)} ago`],
     ['Items', number(one.items)],
@@ -169,7 +170,7 @@ export class Connection {
   #showOpen(one) {
     this.#open = this.#known = true;
     say(byId('one-title'), one.peer);
-    this.#state('open', 'open');
+    this.#state(one.suspect_since ? 'suspect' : 'open', one.suspect_since ? 'open, suspect' : 'open');
     this.#enable(true);
     fillFacts(byId('one-facts'), generalFacts(one));
     fillFacts(byId('one-evidence'), evidenceFacts(one.evidence, 'ago'));

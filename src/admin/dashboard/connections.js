@@ -18,7 +18,9 @@ export function keyOf(row) {
 function cellsOf(row) {
   const key = keyOf(row);
   return [
-    {text: row.peer, href: pageOf(row.conn, row.peer), title: row.peer, class: 'mono'},
+    {text: row.suspect_since ? `${row.peer} suspect` : row.peer, href: pageOf(row.conn, row.peer),
+      title: row.suspect_since ? `${row.peer}: silent since it was probed on suspicion at ${row.suspect_since}` : row.peer,
+      class: row.suspect_since ? 'mono suspect' : 'mono'},
     {text: key, title: key === '–' ? 'no item yet' : key, class: 'mono'},
     {text: row.listener, title: row.listener, class: 'wide'},
     {text: duration(row.age_s), title: `since ${row.connected_at}`, class: 'right wide'},
@@ -30,7 +32,7 @@ function cellsOf(row) {
 }
 
 export class Connections {
-  #query = {peer: '', key: '', id: '', listener: '', sort: 'age', order: 'desc'};
+  #query = {peer: '', key: '', id: '', listener: '', suspect: '', sort: 'age', order: 'desc'};
   #offset = 0;
   #limit = 15;
   #total = 0;
@@ -42,8 +44,8 @@ export class Connections {
       event.preventDefault();
       this.#search(Object.fromEntries(new FormData(form)));
     });
-    form.addEventListener('reset', () => this.#search({peer: '', key: '', id: '', listener: ''}));
-    byId('filter-listener').addEventListener('change', () => form.requestSubmit());
+    form.addEventListener('reset', () => this.#search({peer: '', key: '', id: '', listener: '', suspect: ''}));
+    for (const at of ['filter-listener', 'filter-suspect']) byId(at).addEventListener('change', () => form.requestSubmit());
     for (const head of document.querySelectorAll('#connections th[data-sort]')) {
       head.querySelector('button').addEventListener('click', () => this.#sortBy(head.dataset.sort));
     }
@@ -67,6 +69,7 @@ export class Connections {
   /** Takes the search from the address: of a link, a bookmark, or on the way back. */
   enter(parameters) {
     for (const name of ['peer', 'key', 'id', 'listener']) this.#query[name] = parameters.get(name) ?? '';
+    this.#query.suspect = parameters.get('suspect') === 'true' ? 'true' : '';
     this.#query.sort = document.querySelector(`#connections th[data-sort="${CSS.escape(parameters.get('sort') ?? '')}"]`)
       ? parameters.get('sort') : 'age';
     this.#query.order = ['asc', 'desc'].includes(parameters.get('order')) ? parameters.get('order') : this.#usualOrder(this.#query.sort);
@@ -74,6 +77,7 @@ export class Connections {
     byId('filter-key').value = this.#query.key;
     byId('filter-id').value = this.#query.id;
     byId('filter-listener').value = this.#query.listener;
+    byId('filter-suspect').checked = this.#query.suspect !== '';
     this.#offset = 0;
     this.#markSort();
     this.refresh();
@@ -91,7 +95,7 @@ export class Connections {
   #usualOrder(sort) { return ascendingFirst.has(sort) ? 'asc' : 'desc'; }
 
   #search(fields) {
-    for (const name of ['peer', 'key', 'id', 'listener']) this.#query[name] = String(fields[name] ?? '').trim();
+    for (const name of ['peer', 'key', 'id', 'listener', 'suspect']) this.#query[name] = String(fields[name] ?? '').trim();
     this.#changed();
   }
 
@@ -143,7 +147,7 @@ export class Connections {
   }
 
   #tell(shown) {
-    const searched = this.#query.peer || this.#query.key || this.#query.id || this.#query.listener;
+    const searched = this.#query.peer || this.#query.key || this.#query.id || this.#query.listener || this.#query.suspect;
     byId('connections-empty').hidden = shown > 0;
     say(byId('connections-empty'), searched ? 'No connection fits this search.' : 'No device is connected.');
     say(byId('connections-range'), shown ? `${number(this.#offset + 1)} to ${number(this.#offset + shown)} of ${number(this.#total)}` : 'none');

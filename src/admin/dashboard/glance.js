@@ -43,7 +43,9 @@ export class Glance {
     const refused = status.refused.max_connections;
     const named = status.identified ? `, ${number(status.identified)} by id` : '';
     const leaving = status.draining ? 'draining: the gateway stops' : status.out_of_service ? 'out of service: drained by an operator' : '';
-    tile('connections', number(this.connections), leaving || `of at most ${number(status.max_connections)}${named}`, leaving !== '');
+    const suspects = now?.suspects ?? status.suspects;
+    const doubt = suspects ? `${number(suspects)} suspect: no answer yet` : '';
+    tile('connections', number(this.connections), leaving || doubt || `of at most ${number(status.max_connections)}${named}`, leaving + doubt !== '');
     if (now) this.#showRates(now);
     say(byId('tile-accepted-note'), paused.length ? `paused: ${paused.join(', ')}` : `${number(status.accepted)} since start${refused ? `, ${number(refused)} refused` : ''}`);
     byId('tile-accepted').parentElement.classList.toggle('trouble', paused.length > 0);

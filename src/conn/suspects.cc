@@ -1,0 +1,94 @@
+#include "conn/suspects.h"
+
+#include <algorithm>
+
+#include "tcp/probe.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+// A suspect is looked at this late at the worst (100,000 of them, 256 in a slice): so long a probe may stay forced.
+constexpr milliseconds latest_look{5'000};
+constexpr milliseconds first_pause{1'000};
+
+}  // namespace
+
+void end_forced_probe(Connection& connection, const LivenessPlan& plan, milliseconds silence) {
+    const std::chrono::seconds idle = keepidle_after_probe(plan, silence);
+    set_keepidle(connection.fd, idle);
+    connection.keepidle_moved = idle != plan.idle;
+}
+
+milliseconds suspect_probe_pause(const LivenessPlan& plan, milliseconds suspect_for) {
+    return std::clamp(suspect_for / 4, first_pause, std::max(milliseconds(plan.interval), first_pause));
+}
+
+bool suspect_needs_probe(const LivenessPlan& plan, milliseconds silence) {
+    const bool kernel_probes_soon = silence >= plan.idle && plan.interval <= first_pause;
+    // The kernel's next probe after a forced one, an interval later, must not be a verdict either.
+    return !kernel_probes_soon && silence + plan.interval + latest_look < plan.user_timeout;
+}
+
+void Suspects::mark(Connection& connection, Token number, SteadyTime now) {
+    if (connection.suspect) return;
+    connection.suspect = true;
+    since_.emplace(number, now);
+    due_.push_back({.number = number, .since = now, .at = now + look_every, .probed = now});
+}
+
+void Suspects::unmark(Connection& connection, Token number) {
+    connection.suspect = false;
+    since_.erase(number);
+}
+
+std::vector<Token> Suspects::all() const {
+    std::vector<Token> numbers;
+    numbers.reserve(since_.size());
+    for (const auto& [number, since] : since_) numbers.push_back(number);
+    return numbers;
+}
+
+bool Suspects::look_at(Due& due, Connection& connection, const LivenessPlan& plan, const Evidence& evidence,
+                       SteadyTime now) {
+    // It had been silent for a second and more when it was marked; the margin absorbs the kernel's jiffies.
+    if (evidence.last_heard < now - due.since + probe_not_needed_within / 2) return true;
+    if (due.forced) {
+        end_forced_probe(connection, plan, evidence.last_heard);
+        due.forced = false;
+    } else if (now - due.probed >= suspect_probe_pause(plan, std::chrono::floor<milliseconds>(now - due.since)) &&
+               suspect_needs_probe(plan, evidence.last_heard)) {
+        force_probe(connection.fd);
+        due.forced = true;
+        due.probed = now;
+    }
+    return false;
+}
+
+std::optional<SteadyTime> Suspects::step(Registry& registry, const std::vector<ListenerPolicy>& policies,
+                                         SteadyTime now, std::size_t limit, const Answered& answered) {
+    for (; limit > 0 && !due_.empty() && due_.front().at <= now; --limit) {
+        Due due = due_.front();
+        due_.pop_front();
+        Connection* connection = registry.find(due.number);
+        const auto marked = since_.find(due.number);
+        if (connection == nullptr || marked == since_.end() || marked->second != due.since) continue;
+        const auto facts = read_tcp_facts(connection->fd);
+        const LivenessPlan& plan = policies[connection->listener].plan;
+        if (facts && look_at(due, *connection, plan, facts->evidence, now)) {
+            end_forced_probe(*connection, plan, facts->evidence.last_heard);
+            unmark(*connection, due.number);
+            answered(*connection, facts->evidence);
+            continue;
+        }
+        due.at = now + look_every;
+        due_.push_back(due);
+    }
+    if (due_.empty()) return std::nullopt;
+    return std::max(due_.front().at, now + slice_pause);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/endpoint.h>
+
+#include "tcp/route.h"
+#include "watch/alarm.h"
+
+namespace holdfast {
+
+/// Finds out whether an interface or a route of this host that leads to connected peers has failed. Learns the way to a
+/// sample of the peers while all is well. Owns that sample; asks the kernel by what it is given. One thread.
+class LinkMonitor {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+    static constexpr std::chrono::seconds learn_every{2};
+    static constexpr std::size_t route_checks = 16;  ///< peers of each interface whose route is looked up in a look
+    static constexpr unsigned least_percent = 5;     ///< of the peers, behind a link whose outage counts
+
+    struct Sources {
+        std::function<std::vector<IpAddress>()> peers;  ///< a sample of those that are connected
+        std::function<std::optional<RouteAnswer>(const IpAddress&)> route_to;
+        std::function<std::optional<InterfaceState>(int)> interface;
+    };
+
+    explicit LinkMonitor(Sources sources) : sources_(std::move(sources)) {}
+
+    /// The outages there are now; call it about once a second.
+    [[nodiscard]] std::vector<LinkOutage> look(Time now);
+
+private:
+    void learn();
+    [[nodiscard]] std::map<int, std::string> failed_links() const;
+    [[nodiscard]] std::optional<std::string> failure_of(int link) const;
+    [[nodiscard]] std::optional<std::string> lost_route_of(int link) const;
+
+    const Sources sources_;
+    std::map<IpAddress, int> ways_;     // peer to interface, while all was well
+    std::map<int, std::string> links_;  // their names
+    std::optional<Time> learned_;
+};
+
+}  // namespace holdfast
