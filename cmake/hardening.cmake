@@ -1,0 +1,20 @@
+# What makes a bug of memory harder to use, where it costs little: docs/SECURITY.md has the table, test_hardening.py reads the
+# ELF files. Not together with sanitizers, which see more and do not go with _FORTIFY_SOURCE.
+option(HOLDFAST_HARDEN "Harden the binaries: RELRO, PIE, stack protector, FORTIFY, CET" OFF)
+
+include(CheckPIESupported)
+check_pie_supported()
+
+if(HOLDFAST_HARDEN)
+  include(CheckCXXCompilerFlag)
+  set(holdfast_hardening -fstack-protector-strong -fstack-clash-protection)
+  check_cxx_compiler_flag(-fcf-protection=full HOLDFAST_HAS_CET)
+  if(HOLDFAST_HAS_CET)
+    list(APPEND holdfast_hardening -fcf-protection=full)
+  endif()
+  # Level 3 since GCC 12 and clang 9 with glibc 2.34; an older glibc takes it for 2.
+  add_compile_options(${holdfast_hardening} -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+  add_compile_definitions(_GLIBCXX_ASSERTIONS)
+  # The flags of code generation once more: what is optimised as a whole is compiled when it is linked.
+  add_link_options(${holdfast_hardening} -Wl,-z,relro,-z,now -Wl,-z,noexecstack)
+endif()
