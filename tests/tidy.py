@@ -80,6 +80,30 @@ def names_in_two_headers(paths):
             yield f"{name} is a type of {' and of '.join(sorted(where))}: rename one"
 
 
+def places_that_abort(paths):
+    """What ends the process is a decision each time: tests/checks_allowed.txt has the number for each file, and why no input
+    reaches it."""
+    table = "tests/checks_allowed.txt"
+    allowed = {}
+    for line in (ROOT / table).read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, count, _reason = line.split(None, 2)
+            allowed[name] = int(count)
+    found = {}
+    for path in paths:
+        name = str(path.relative_to(ROOT))
+        if not name.startswith(("src/", "include/")) or name.endswith("_test.cc"):
+            continue
+        code = re.sub(r"//.*", "", path.read_text())
+        count = len(re.findall(r"\bHOLDFAST_CHECK\(|(?<!static_)\bassert\(|\babort\(\)|\bterminate\(\)", code))
+        if count:
+            found[name] = count
+    for name in sorted(found.keys() | allowed.keys()):
+        if found.get(name, 0) != allowed.get(name, 0):
+            yield (f"{name}: {found.get(name, 0)} places end the process, {table} allows {allowed.get(name, 0)}: return a Result for what a "
+                   "file, a library, the kernel or a peer can cause; else list it with the reason")
+
+
 def prose_of(page):
     """Without blocks of code."""
     return re.sub(r"^```[\s\S]*?^```|^ {4}.*$", "", page.read_text(), flags=re.M)
@@ -122,6 +146,7 @@ def main():
         lines = path.read_text().count("\n")
         if lines > MAX_LINES:
             faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")
+    faults += places_that_abort(paths)
     faults += dead_links()
     faults += names_in_two_headers(paths)
     faults += format_faults(paths)
