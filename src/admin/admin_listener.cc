@@ -85,7 +85,13 @@ std::optional<Error> make_way(const std::string& path, const sockaddr_un& name) 
 
 }  // namespace
 
-Result<AdminListener> AdminListener::open(std::string_view place) {
+Result<AdminListener> AdminListener::open(std::string_view place, Use use) {
+    auto opened = open_place(place);
+    if (opened || use == Use::api) return opened;
+    return Error{"health in [admin]: " + opened.error().message + ", or leave it out"};
+}
+
+Result<AdminListener> AdminListener::open_place(std::string_view place) {
     if (place.starts_with(unix_scheme)) return open_unix(std::string(place.substr(unix_scheme.size())));
     const auto endpoint = parse_endpoint(place);
     if (!endpoint) return Error{"the admin address is not one: " + endpoint.error().message};

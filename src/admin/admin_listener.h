@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,10 +19,12 @@ namespace holdfast {
 class AdminListener {
 public:
     static constexpr std::string_view unix_scheme = "unix:";
+    /// For messages: which option names the place.
+    enum class Use : std::uint8_t { api, health };
 
     /// `place` is "127.0.0.1:7080" (port 0: the kernel chooses) or "unix:/run/holdfast/admin.sock". A socket that
     /// nobody listens on any more is replaced; one that is in use, or a file of another kind, is an error.
-    [[nodiscard]] static Result<AdminListener> open(std::string_view place);
+    [[nodiscard]] static Result<AdminListener> open(std::string_view place, Use use = Use::api);
 
     AdminListener(AdminListener&& other) noexcept;
     AdminListener& operator=(AdminListener&&) = delete;
@@ -38,6 +41,7 @@ private:
     AdminListener(UniqueFd socket, std::string path, dev_t device, ino_t inode)
         : socket_(std::move(socket)), path_(std::move(path)), device_(device), inode_(inode) {}
 
+    [[nodiscard]] static Result<AdminListener> open_place(std::string_view place);
     [[nodiscard]] static Result<AdminListener> open_unix(const std::string& path);
 
     UniqueFd socket_;

@@ -1,43 +1,37 @@
 #include "admin/admin_server.h"
 
-#include <httplib.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
-#include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 #include <mutex>
+#include <optional>
 #include <semaphore>
 #include <string>
-#include <thread>
+#include <system_error>
 #include <utility>
 
 #include "admin/admin_listener.h"
 #include "admin/feed_stream.h"
 #include "admin/http_front.h"
+#include "admin/http_text.h"
+#include "admin/request_lobby.h"
 #include "admin/request_stream.h"
+#include "admin/worker_threads.h"
+#include "base/system_failure.h"
 #include "base/unique_fd.h"
-#include "tcp/sockaddr.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t threads = 8;        // that answer; those that feed come on top, so that they take none away
 constexpr std::size_t most_aside = 32;    // requests that wait for events; on top as well
-constexpr std::size_t most_waiting = 64;  // clients without a thread; more are turned away
+constexpr std::size_t most_waiting = 64;  // requests without a thread; more are turned away
 
 /// Of the admin threads to those that hold devices: where processor time is short, looking waits, not the devices.
 constexpr int politeness = 10;
 
 void be_polite() {
     static thread_local const int done = [] {
-        ::pthread_setname_np(::pthread_self(), "admin");
         return ::setpriority(PRIO_PROCESS, 0, politeness);  // of this thread: setpriority(2)
     }();
     static_cast<void>(done);
@@ -47,23 +41,31 @@ void be_polite() {
 
 class AdminServer::Impl {
 public:
-    Impl(AdminListener listener, UniqueFd wake, ControlPlane& gateway, ApiOptions options, DoorOptions door)
-        : listener_(std::move(listener)),
-          wake_(std::move(wake)),
+    Impl(bool is_unix, ControlPlane& gateway, ApiOptions options, DoorOptions door)
+        : is_unix_(is_unix),
           secrets_(std::move(door.secrets)),
           meter_(door.meter != nullptr ? *door.meter : own_meter_),
           // A body past max_message_bytes is the API's to refuse, unless it is absurd: any message fits twice.
-          gate_({.max_body_bytes = 2 * options.max_message_bytes,
-                 .any_host = listener_.is_unix(),
-                 .hosts = std::move(door.hosts)}),
+          gate_(
+              {.max_body_bytes = 2 * options.max_message_bytes, .any_host = is_unix_, .hosts = std::move(door.hosts)}),
           api_(gateway, with_wait(std::move(options))),
           front_(api_, gate_, meter_, std::move(door.on_unauthorized)),
-          workers_(threads + EventHub::most_subscribers + most_aside),
-          acceptor_([this] { accept_all(); }) {}
+          workers_(threads + EventHub::most_subscribers + most_aside) {}
 
     ~Impl() { stop(); }
 
-    [[nodiscard]] Endpoint address() const noexcept { return listener_.address(); }
+    [[nodiscard]] std::optional<Error> open(AdminListener listener) {
+        RequestLobby::Hooks hooks;
+        hooks.on_head = [this](Arrival& arrival) { return on_head(arrival); };
+        hooks.make_wire = [this](UniqueFd socket) { return make_wire(std::move(socket)); };
+        hooks.on_turned_away = [this] { return turn_away(); };
+        auto lobby = RequestLobby::start(std::move(listener), std::move(hooks), {.head_bytes = max_head_bytes});
+        if (!lobby) return lobby.error();
+        lobby_ = std::move(lobby).value();
+        return std::nullopt;
+    }
+
+    [[nodiscard]] Endpoint address() const noexcept { return lobby_->listener().address(); }
 
     void change(DoorSecrets secrets) {
         const std::lock_guard lock(mutex_);
@@ -72,46 +74,37 @@ public:
 
     void stop() {
         if (crowd_.stopping.exchange(true)) return;
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const ssize_t woken = ::write(wake_.get(), &one, sizeof one);
-        acceptor_.join();
-        workers_.shutdown();
-        listener_.close();
+        if (lobby_) lobby_->stop();
+        workers_.stop();
     }
 
 private:
-    void accept_all() {
-        be_polite();
-        while (!crowd_.stopping) {
-            pollfd watched[] = {{listener_.descriptor(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
-            ::poll(watched, 2, -1);
-            if (watched[0].revents == 0) continue;
-            SocketAddress peer;
-            UniqueFd client(::accept4(listener_.descriptor(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
-            if (client.valid()) {
-                admit(std::move(client), to_endpoint(peer));
-            } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-                // No descriptor or no memory: the client waits in the backlog. Whatever it is, look again.
-                ::poll(&watched[1], 1, 50);
-            }
-        }
+    /// A wire without a socket where there is no memory for TLS: closed, never spoken to in plain.
+    [[nodiscard]] Wire make_wire(UniqueFd socket) {
+        const auto tls = secrets().tls;
+        if (!tls) return Wire(std::move(socket));
+        auto session = TlsSession::begin(tls, socket.get());
+        return session ? Wire(std::move(socket), std::move(session)) : Wire(UniqueFd());
     }
 
-    void admit(UniqueFd client, const Endpoint& peer) {
-        if (crowd_.waiting >= most_waiting) return turn_away(client.get());
-        const int on = 1;
-        ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        const auto tls = secrets().tls;
-        auto session = tls ? TlsSession::begin(tls, client.get()) : nullptr;
-        if (tls && !session) return;  // no memory for it: closed, never spoken to in plain
-        ++crowd_.waiting;
+    /// On the lobby's thread: probes are answered there, whatever the other threads do.
+    [[nodiscard]] std::optional<std::string> on_head(Arrival& arrival) {
+        if (arrival.head != Arrival::Head::whole) {
+            const ApiAnswer refusal = refusal_of(arrival.head);
+            meter_.count_status(refusal.status);
+            return to_http(refusal);
+        }
+        if (auto answer = front_.answer_probe(arrival.bytes, secrets())) return answer;
+        if (crowd_.waiting >= most_waiting) return turn_away();
         auto stream =
-            std::make_shared<RequestStream>(Wire(std::move(client), std::move(session)), peer, limits_, crowd_);
+            std::make_shared<RequestStream>(std::move(arrival.wire), arrival.peer, limits_, crowd_, arrival.bytes);
+        ++crowd_.waiting;
         workers_.enqueue([this, stream] {
             be_polite();
             const auto feed = answer(*stream);
             if (feed) serve_feed(stream->wire(), *feed, crowd_.stopping);
         });
+        return std::nullopt;
     }
 
     [[nodiscard]] DoorSecrets secrets() {
@@ -152,18 +145,12 @@ private:
         return true;
     }
 
-    /// Under TLS there is no place for the handshake either: the connection ends without a word.
-    void turn_away(int client) {
+    [[nodiscard]] std::string turn_away() {
         meter_.count(AdminOutcome::turned_away);
-        if (secrets().tls) return;
-        ApiAnswer busy = Api::error(503, "too_busy", "too many admin clients wait: ask again in a second");
-        busy.headers.emplace_back("Retry-After", "1");
-        const std::string text = to_http(busy);
-        ::send(client, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        return to_http(too_busy());
     }
 
-    AdminListener listener_;
-    UniqueFd wake_;
+    const bool is_unix_;
     std::mutex mutex_;
     DoorSecrets secrets_;  // guarded by mutex_
     AdminMeter own_meter_;
@@ -175,22 +162,21 @@ private:
     Api api_;
     HttpFront front_;
     std::counting_semaphore<threads> places_{threads};
-    httplib::ThreadPool workers_;
-    std::thread acceptor_;
+    WorkerThreads workers_;
+    std::unique_ptr<RequestLobby> lobby_;  // last: its thread uses the others
 };
 
 Result<std::unique_ptr<AdminServer>> AdminServer::start(std::string_view place, ControlPlane& gateway,
                                                         ApiOptions options, DoorOptions door) {
     auto listener = AdminListener::open(place);
     if (!listener) return listener.error();
-    UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!wake.valid()) {
-        return Error{"cannot make an eventfd for the admin address " + std::string(place) + ": " +
-                     std::strerror(errno)};
+    try {
+        auto impl = std::make_unique<Impl>(listener.value().is_unix(), gateway, std::move(options), std::move(door));
+        if (auto error = impl->open(std::move(listener).value())) return *error;
+        return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));
+    } catch (const std::system_error& failure) {
+        return Error{"cannot serve the admin API at " + std::string(place) + ": " + describe(failure)};
     }
-    auto impl = std::make_unique<Impl>(std::move(listener).value(), std::move(wake), gateway, std::move(options),
-                                       std::move(door));
-    return std::unique_ptr<AdminServer>(new AdminServer(std::move(impl)));
 }
 
 AdminServer::AdminServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -1,8 +1,10 @@
 #include "admin/http_front.h"
 
-#include <array>
 #include <utility>
 #include <variant>
+
+#include "admin/health_server.h"
+#include "admin/http_text.h"
 
 namespace holdfast {
 namespace {
@@ -18,40 +20,7 @@ void put(httplib::Response& response, ApiAnswer&& answer) {
     }
 }
 
-std::string_view phrase_of(int status) {
-    constexpr std::array<std::pair<int, std::string_view>, 11> phrases{{{400, "Bad Request"},
-                                                                        {401, "Unauthorized"},
-                                                                        {403, "Forbidden"},
-                                                                        {405, "Method Not Allowed"},
-                                                                        {408, "Request Timeout"},
-                                                                        {411, "Length Required"},
-                                                                        {413, "Content Too Large"},
-                                                                        {414, "URI Too Long"},
-                                                                        {415, "Unsupported Media Type"},
-                                                                        {431, "Request Header Fields Too Large"},
-                                                                        {503, "Service Unavailable"}}};
-    for (const auto& [number, phrase] : phrases) {
-        if (number == status) return phrase;
-    }
-    return "Refused";
-}
-
-ApiAnswer refusal_of(RequestStream::Head head) {
-    if (head == RequestStream::Head::late)
-        return Api::error(408, "too_slow", "the request did not come in time: send it at once");
-    return Api::error(431, "too_many_headers", "request line and headers are longer than 16KiB: send less");
-}
-
 }  // namespace
-
-std::string to_http(const ApiAnswer& answer, bool with_body) {
-    std::string text = "HTTP/1.1 " + std::to_string(answer.status) + " " + std::string(phrase_of(answer.status));
-    text += "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Type: ";
-    text += answer.type + "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n";
-    for (const auto& [name, value] : answer.headers) text.append(name).append(": ").append(value).append("\r\n");
-    text += "\r\n";
-    return with_body ? text + answer.body : text;
-}
 
 HttpFront::HttpFront(Api& api, RequestGate gate, AdminMeter& meter, OnUnauthorized on_unauthorized)
     : api_(api), gate_(std::move(gate)), meter_(meter), on_unauthorized_(std::move(on_unauthorized)) {
@@ -100,7 +69,8 @@ bool HttpFront::admit(RequestStream& stream, const DoorSecrets& secrets, Request
     const RequestStream::Head came = stream.wait_for_head();
     if (came == RequestStream::Head::none) return false;
     if (came != RequestStream::Head::whole) {
-        turn_down(stream, refusal_of(came), true);
+        const bool late = came == RequestStream::Head::late;
+        turn_down(stream, refusal_of(late ? Arrival::Head::late : Arrival::Head::too_large), true);
         return false;
     }
     auto read = read_request_head(stream.head());
@@ -115,6 +85,16 @@ bool HttpFront::admit(RequestStream& stream, const DoorSecrets& secrets, Request
         return false;
     }
     return true;
+}
+
+std::optional<std::string> HttpFront::answer_probe(std::string_view bytes, const DoorSecrets& secrets) {
+    if (head_of(bytes).size() != bytes.size()) return std::nullopt;  // more requests follow: serve() answers all
+    const auto read = read_request_head(bytes);
+    const auto* head = std::get_if<RequestHead>(&read);
+    if (head == nullptr || !is_probe(*head) || gate_.refuse(*head, secrets)) return std::nullopt;
+    const ApiAnswer answer = api_.answer({head->method, head->target});
+    meter_.count_status(answer.status);
+    return to_http(answer, head->method != "HEAD");
 }
 
 HttpFront::Next HttpFront::exchange(RequestStream& stream, const RequestHead& head, bool last) {

@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "admin/admin_meter.h"
 #include "admin/api.h"
@@ -12,9 +14,6 @@
 #include "admin/request_stream.h"
 
 namespace holdfast {
-
-/// An answer as it goes over the wire, where httplib has no part in it; the connection ends with it.
-[[nodiscard]] std::string to_http(const ApiAnswer& answer, bool with_body = true);
 
 /// HTTP/1.1 between a RequestStream and the Api. Every head is read and judged here first; what passes is spoken by
 /// httplib, which here has no socket of its own. serve() may be called by several threads at once. Owns nothing but its
@@ -30,6 +29,9 @@ public:
     /// request has no answer yet, and the caller owes it (feed_stream.h).
     [[nodiscard]] std::unique_ptr<EventHub::Subscription> serve(RequestStream& stream, const Crowd& crowd,
                                                                 const std::function<DoorSecrets()>& secrets);
+
+    /// Returns the answer to a probe that the gate lets through; nullopt: another request, for serve().
+    [[nodiscard]] std::optional<std::string> answer_probe(std::string_view bytes, const DoorSecrets& secrets);
 
 private:
     enum class Next { request, end };

@@ -23,8 +23,13 @@ constexpr std::size_t most_discarded = 32 * 1024 * 1024;
 
 }  // namespace
 
-RequestStream::RequestStream(Wire wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd)
-    : wire_(std::move(wire)), peer_(peer), limits_(limits), crowd_(crowd) {}
+RequestStream::RequestStream(Wire wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd,
+                             std::string_view arrived)
+    : wire_(std::move(wire)),
+      peer_(peer),
+      limits_(limits),
+      crowd_(crowd),
+      end_(arrived.copy(buffer_.data(), buffer_.size())) {}
 
 RequestStream::Head RequestStream::wait_for_head() {
     answering_ = false;

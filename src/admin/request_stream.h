@@ -43,7 +43,9 @@ inline constexpr std::size_t max_head_bytes = 16 * 1024;
 /// them for single reads only. Owns the socket; used by one thread at a time; the destructor closes.
 class RequestStream final : public httplib::Stream {
 public:
-    RequestStream(Wire wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd);
+    /// `arrived` was read from the wire already: at most max_head_bytes.
+    RequestStream(Wire wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd,
+                  std::string_view arrived = {});
 
     enum class Head { whole, none, late, too_large };  ///< none: the client has gone, or said nothing
     /// Waits for a request up to and with its empty line.

@@ -11,9 +11,17 @@ std::optional<Error> AdminDoors::open(const AdminConfig& config, ControlPlane& g
     auto secrets = read_secrets();
     if (!secrets) return secrets.error();
     secrets_ = std::move(secrets).value();
+    if (!config_.health.empty()) {
+        auto health = HealthServer::start(config_.health, gateway, options, meter_);
+        if (!health) return health.error();
+        health_ = std::move(health).value();
+    }
     if (config_.has_socket()) {
         auto server = AdminServer::start("unix:" + config_.socket, gateway, options, {.meter = &meter_});
-        if (!server) return server.error();
+        if (!server) {
+            health_.reset();
+            return server.error();
+        }
         by_socket_ = std::move(server).value();
     }
     if (!config_.has_address()) return std::nullopt;
@@ -25,6 +33,7 @@ std::optional<Error> AdminDoors::open(const AdminConfig& config, ControlPlane& g
         {.hosts = config_.hosts, .secrets = secrets_, .meter = &meter_, .on_unauthorized = unauthorized});
     if (!server) {
         by_socket_.reset();
+        health_.reset();
         return server.error();
     }
     by_address_ = std::move(server).value();
@@ -34,9 +43,14 @@ std::optional<Error> AdminDoors::open(const AdminConfig& config, ControlPlane& g
 void AdminDoors::close() {
     if (by_address_) by_address_->stop();
     if (by_socket_) by_socket_->stop();
+    if (health_) health_->stop();
 }
 
 void AdminDoors::tell_addresses() const {
+    if (health_) {
+        const bool is_unix = config_.health.starts_with(AdminListener::unix_scheme);
+        log_.info("health", {{"address", is_unix ? config_.health : to_string(health_->address())}});
+    }
     if (by_socket_) log_.info("admin", {{"socket", config_.socket}});
     if (by_address_) log_.info("admin", {{"address", to_string(by_address_->address())}});
 }

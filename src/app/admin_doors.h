@@ -9,13 +9,14 @@
 #include <holdfast/result.h>
 
 #include "admin/admin_server.h"
+#include "admin/health_server.h"
 #include "app/log.h"
 #include "config/daemon_config.h"
 
 namespace holdfast {
 
-/// The ways in to the admin API: its address and its unix socket, each served by threads of its own, so that a crowd at
-/// the one keeps nobody out of the other. Owns both; one thread, but for read_anew().
+/// The ways in to the admin API: its address, its unix socket and the place of the probes, each served by threads of
+/// its own, so that a crowd at one keeps nobody out of the others. Owns them; one thread, but for read_anew().
 class AdminDoors {
 public:
     explicit AdminDoors(Log& log) : log_(log) {}
@@ -42,6 +43,7 @@ private:
     AdminConfig config_;
     AdminMeter meter_;
     DoorSecrets secrets_;
+    std::unique_ptr<HealthServer> health_;
     std::unique_ptr<AdminServer> by_address_;
     std::unique_ptr<AdminServer> by_socket_;
 };

@@ -33,6 +33,17 @@ TlsContext::Loaded load_certificate(const AdminConfig& admin) {
     return TlsContext::load(files);
 }
 
+constexpr std::size_t longest_socket_path = sizeof(sockaddr_un::sun_path) - 1;
+
+bool is_socket_path(const std::string& path) {
+    return !path.empty() && path.size() <= longest_socket_path && path.find('\0') == std::string::npos;
+}
+
+std::string cannot_be_a_socket(const std::string& path) {
+    return path_in_quotes(path) + " cannot be the path of a socket: write 1 to " + std::to_string(longest_socket_path) +
+           " bytes";
+}
+
 class AdminCheck {
 public:
     AdminCheck(const DaemonConfig& config, Violations& out) : config_(config), admin_(config.admin), out_(out) {}
@@ -40,6 +51,7 @@ public:
     void run() {
         if (admin_.has_address()) check_address();
         if (admin_.has_socket()) check_socket();
+        if (!admin_.health.empty()) check_health();
         check_tokens();
         if (!admin_.read_token_file.empty() && admin_.token_file.empty()) {
             report("read_token_file",
@@ -75,12 +87,27 @@ private:
     }
 
     void check_socket() {
-        constexpr std::size_t longest = sizeof(sockaddr_un::sun_path) - 1;
-        const bool fits = admin_.socket.size() <= longest && admin_.socket.find('\0') == std::string::npos;
-        if (!fits) {
-            report("socket", path_in_quotes(admin_.socket) + " cannot be the path of a socket: write 1 to " +
-                                 std::to_string(longest) + " bytes, or \"off\"");
+        if (!is_socket_path(admin_.socket)) report("socket", cannot_be_a_socket(admin_.socket) + ", or \"off\"");
+    }
+
+    void check_health() {
+        if (admin_.health.starts_with("unix:")) {
+            const std::string path = admin_.health.substr(5);
+            if (!is_socket_path(path)) report("health", cannot_be_a_socket(path));
+            if (path == admin_.socket) report("health", "socket has the same path: give it one of its own");
+            return;
         }
+        const auto health = parse_endpoint(admin_.health);
+        if (!health) return report("health", health.error().message + ", or write unix:PATH, or leave it out");
+        const auto check_apart = [&](const std::string& address, const std::string& whose) {
+            const auto other = parse_endpoint(address);
+            if (!other || !overlap(other.value(), health.value())) return;
+            report("health", admin_.health + " is in the way of " + whose + " at " + address +
+                                 ": give it an address or port of its own");
+        };
+        if (admin_.has_address()) check_apart(admin_.address, "address in [admin]");
+        for (const ListenerConfig& listener : config_.server.listeners)
+            check_apart(listener.address, "listener " + in_quotes(listener.name));
     }
 
     void check_tokens() {

@@ -21,6 +21,12 @@ const auto admin_table = std::to_array<Option>({
      .help = "a unix socket (mode 0600) for the same, beside the address; by default admin.sock in systemd's "
              "RuntimeDirectory, else none; \"off\": none"},
     {.section = Section::admin,
+     .name = "health",
+     .type = OptionType::text,
+     .place = [](Target t) -> std::string& { return t.daemon.admin.health; },
+     .default_text = "",
+     .help = "ADDR:PORT or unix:PATH that answers /healthz and /readyz alone, plain, to everybody"},
+    {.section = Section::admin,
      .name = "token_file",
      .type = OptionType::text,
      .place = [](Target t) -> std::string& { return t.daemon.admin.token_file; },

@@ -63,6 +63,7 @@ struct FleetConfig {
 struct AdminConfig {
     std::string address = "127.0.0.1:7080";  ///< or "off"
     std::string socket;  ///< a path, or "off"; load_config fills in the default if it is empty, and there may be none
+    std::string health;  ///< an address or "unix:PATH" for the two probes alone; empty: none
     std::string token_file;
     std::string read_token_file;
     std::string tls_certificate;
