@@ -204,6 +204,13 @@ struct ListenerStatus {
     LivenessPlan plan;  ///< its socket options as read back from the kernel
 };
 
+/// How long the turns of one reactor's event loop took since it started. Longer turns delay all its connections.
+struct TurnStatus {
+    std::chrono::microseconds longest{};      ///< the longest, time without the processor included
+    std::chrono::microseconds longest_cpu{};  ///< the most CPU time that its thread spent in one
+    std::uint64_t long_turns = 0;             ///< turns of 100 ms and more
+};
+
 struct ServerStatus {
     std::chrono::milliseconds uptime{};
     EventTime started_at;
@@ -219,9 +226,10 @@ struct ServerStatus {
     std::optional<DrainStatus> drain = {};  ///< the latest, if there was one
     std::uint64_t probes_alive = 0;         ///< connections asked and found alive, without or with a probe
     std::uint64_t probes_silent = 0;
-    std::uint64_t asked_ahead = 0;     ///< connections asked ahead of the kernel: in turn, or as canaries
-    std::uint64_t events = 0;          ///< given to handlers
-    std::uint64_t stale_commands = 0;  ///< commands for a connection that had ended
+    std::uint64_t asked_ahead = 0;       ///< connections asked ahead of the kernel: in turn, or as canaries
+    std::uint64_t events = 0;            ///< given to handlers
+    std::uint64_t stale_commands = 0;    ///< commands for a connection that had ended
+    std::vector<TurnStatus> turns = {};  ///< by reactor
     std::vector<ListenerStatus> listeners;
 };
 

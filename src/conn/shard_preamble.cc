@@ -171,6 +171,7 @@ bool Shard::end_preamble(Connection& connection, const Death& death) {
     ListenerCounters& counters = *listener_counters_[connection.listener];
     counters.opening.decrement();
     if (preamble.shaking) {
+        half_open_.remove(number);
         admission_.handshakes().give_back();
         counters.handshakes.decrement();
         counters.handshakes_failed.increment();
