@@ -282,11 +282,13 @@ void add_pauses(Families& out, const ServerStatus& status) {
     out.push_back(Family("buffer_budget_bytes", "limits.buffer_budget; 0: no limit.", MetricType::Gauge)
                       .add(std::uint64_t{status.buffer_budget})
                       .take());
-    out.push_back(Family("buffer_stage",
-                         "What is done about it: 0 nothing, 1 the largest are not read, 2 nobody new, 3 shed.",
-                         MetricType::Gauge)
-                      .add(std::uint64_t{status.buffer_stage})
-                      .take());
+    out.push_back(
+        Family(
+            "buffer_stage",
+            "What is done about it: 0 nothing, 1 the largest are not read, 2 no TLS session beside idle ones, 3 shed.",
+            MetricType::Gauge)
+            .add(std::uint64_t{status.buffer_stage})
+            .take());
     out.push_back(Family("memory_exhausted_total",
                          "Times that the system gave no more memory, and the budget was lowered.", MetricType::Counter)
                       .add(status.memory_exhausted)

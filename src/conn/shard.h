@@ -127,8 +127,6 @@ public:
         return listener_counters_;
     }
     [[nodiscard]] ShardCounters& counters() { return counters_; }
-    /// Any thread.
-    [[nodiscard]] const TurnMeter& turns() const { return reactor_.turns(); }
     /// What was noticed since the last call.
     [[nodiscard]] Observations take_observations() { return observations_.take(); }
     /// Whether to probe some ahead of time, and to suspect any.

@@ -169,14 +169,6 @@ void Server::Impl::supersede(Token former, std::function<void()> done) {
     if (!posted) done();
 }
 
-TurnStatus status_of(const TurnMeter& turns) {
-    using std::chrono::ceil;
-    using std::chrono::microseconds;
-    return {.longest = ceil<microseconds>(turns.longest()),
-            .longest_cpu = ceil<microseconds>(turns.longest_cpu()),
-            .long_turns = turns.long_turns()};
-}
-
 ServerStatus Server::Impl::status() const {
     ServerStatus status;
     status.uptime = std::chrono::floor<milliseconds>(clock_.steady() - started_);
@@ -196,7 +188,7 @@ ServerStatus Server::Impl::status() const {
         status.asked_ahead += counters.asked_ahead.get();
         status.stale_commands += counters.stale_commands.get();
         status.events += worker->pipeline().events_given().get();
-        status.turns.push_back(status_of(worker->shard().turns()));
+        status.turns.push_back(worker->turns());
     }
     drains_.add_to(status);
     status.listeners = status_of(*running_.get(), clock_.steady());

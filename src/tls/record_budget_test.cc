@@ -1,9 +1,14 @@
 #include "tls/record_budget.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tls/tls_session_test.h"
 
 namespace holdfast {
 namespace {
+
+using testing::HasSubstr;
 
 RecordBudget open_budget() {
     RecordBudget budget;
@@ -110,6 +115,105 @@ TEST(RecordBudget, LiftedItLimitsNothing) {
     EXPECT_EQ(budget.allow(77), 77U);
     EXPECT_FALSE(budget.is_refused());
     EXPECT_EQ(budget.refusal(), "");
+}
+
+// Within a session, against an OpenSSL that does what no device does.
+
+class BudgetedSession : public TlsSessionTest {};
+
+/// What the client's OpenSSL would send, so often.
+void update_keys(SSL* ssl, int times) {
+    for (int i = 0; i < times; ++i) {
+        ASSERT_EQ(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        ASSERT_EQ(SSL_do_handshake(ssl), 1);
+    }
+}
+
+TEST_F(BudgetedSession, KeyUpdatesWithoutDataEndIt) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    std::array<char, 64> into{};
+    update_keys(client_.get(), 32);
+    TlsOutcome outcome;
+    for (int turn = 0; turn < 4; ++turn) {
+        session_->begin_turn();
+        outcome = session_->read(into);
+        EXPECT_EQ(outcome.step, TlsStep::want_read);
+    }
+    EXPECT_FALSE(outcome.ran_out);
+    update_keys(client_.get(), 1);
+    session_->begin_turn();
+    outcome = session_->read(into);
+    EXPECT_EQ(outcome.step, TlsStep::failed);
+    EXPECT_THAT(outcome.detail, HasSubstr("more than 32 KeyUpdates"));
+    EXPECT_EQ(session_->read(into).step, TlsStep::failed) << "once more";
+}
+
+TEST_F(BudgetedSession, KeyUpdatesWithDataBetweenAreTaken) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    std::array<char, 64> into{};
+    for (int round = 0; round < 10; ++round) {
+        update_keys(client_.get(), 10);
+        ASSERT_EQ(SSL_write(client_.get(), "x", 1), 1);
+        session_->begin_turn();
+        TlsOutcome outcome = session_->read(into);
+        ASSERT_EQ(outcome.step, TlsStep::done) << outcome.detail;
+        session_->begin_turn();
+        outcome = session_->read(into);
+        ASSERT_EQ(outcome.step, TlsStep::want_read) << outcome.detail;
+    }
+}
+
+TEST_F(BudgetedSession, ATurnReadsSoManyRecordsAndTheNextOneGoesOn) {
+    ASSERT_EQ(meet().step, TlsStep::done);
+    const int records = static_cast<int>(RecordBudget::records_per_turn) + 10;
+    for (int i = 0; i < records; ++i) ASSERT_EQ(SSL_write(client_.get(), "x", 1), 1);
+    std::array<char, 64> into{};
+    int read = 0;
+    session_->begin_turn();
+    TlsOutcome outcome;
+    while ((outcome = session_->read(into)).step == TlsStep::done) ++read;
+    EXPECT_EQ(outcome.step, TlsStep::want_read);
+    EXPECT_TRUE(outcome.ran_out);
+    EXPECT_EQ(read, static_cast<int>(RecordBudget::records_per_turn));
+    session_->begin_turn();
+    while ((outcome = session_->read(into)).step == TlsStep::done) ++read;
+    EXPECT_FALSE(outcome.ran_out);
+    EXPECT_EQ(read, records);
+}
+
+TEST_F(BudgetedSession, AClientHelloInManyTinyRecordsIsRefusedAfterSoMany) {
+    connect();
+    std::string bytes("\x16\x03\x01\x00\x01\x01", 6);  // a ClientHello
+    for (const char* byte : {"\x01", "\xff", "\xff"})
+        bytes += std::string("\x16\x03\x01\x00\x01", 5) + byte;  // of 128 KiB
+    for (int i = 0; i < 1'000; ++i) bytes += std::string("\x16\x03\x01\x00\x01\x00", 6);
+    ASSERT_EQ(::send(there_.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+    TlsOutcome outcome;
+    int turns = 0;
+    do {
+        session_->begin_turn();
+        outcome = session_->handshake();
+        ++turns;
+    } while (outcome.step == TlsStep::want_read && outcome.ran_out);
+    EXPECT_EQ(outcome.step, TlsStep::failed);
+    EXPECT_THAT(outcome.detail, HasSubstr("in more than 512 records"));
+    EXPECT_GE(turns, 16) << "a turn takes 32 at most";
+}
+
+TEST_F(BudgetedSession, AClientHelloWithoutAnEndIsRefused) {
+    connect();
+    const std::string first = std::string("\x16\x03\x01\x40\x00\x01\x01\xff\xff", 9) + std::string(16'380, '\0');
+    const std::string more = std::string("\x16\x03\x01\x40\x00", 5) + std::string(16'384, '\0');
+    std::string bytes = first;
+    for (int i = 0; i < 7; ++i) bytes += more;
+    ASSERT_EQ(::send(there_.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+    TlsOutcome outcome;
+    do {
+        session_->begin_turn();
+        outcome = session_->handshake();
+    } while (outcome.step == TlsStep::want_read && outcome.ran_out);
+    EXPECT_EQ(outcome.step, TlsStep::failed);
+    EXPECT_THAT(outcome.detail, HasSubstr("longer than 48 KiB"));
 }
 
 }  // namespace

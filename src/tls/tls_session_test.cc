@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
-#include "tls/made_certificates.h"
+#include "tls/tls_session_test.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -20,79 +20,6 @@ namespace {
 
 using testing::AnyOf;
 using testing::HasSubstr;
-
-/// A gateway's session and a device's, on the two ends of a socket pair; the device's is OpenSSL's own.
-class TlsSessionTest : public testing::Test {
-protected:
-    TlsSessionTest()
-        : authority_(make_certificate({.common_names = {"authority"}, .authority = true})),
-          own_(make_certificate({.common_names = {"gateway"}})),
-          device_(make_certificate({.common_names = {"device-1"}, .issuer = &authority_})),
-          client_ctx_(SSL_CTX_new(TLS_client_method())) {
-        config_.certificate = folder_.certificates("gateway.crt", {&own_});
-        config_.key = folder_.key("gateway.key", own_);
-    }
-
-    void ask_devices(TlsClient client = TlsClient::required) {
-        config_.client = client;
-        config_.client_ca = folder_.certificates("ca.crt", {&authority_});
-    }
-    void show(const MadeCertificate& certificate) {
-        SSL_CTX_use_certificate(client_ctx_.get(), certificate.certificate.get());
-        SSL_CTX_use_PrivateKey(client_ctx_.get(), certificate.key.get());
-    }
-    void load() {
-        const auto loaded = TlsContext::load(config_, clock_);
-        if (const auto* wrong = std::get_if<TlsFault>(&loaded)) FAIL() << wrong->message;
-        context_ = std::get<std::shared_ptr<const TlsContext>>(loaded);
-    }
-    void connect(SSL_SESSION* resumed = nullptr) {
-        if (!context_) load();
-        std::array<int, 2> ends{};
-        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
-        client_.reset();
-        session_.reset();
-        here_.reset(ends[0]);
-        there_.reset(ends[1]);
-        session_ = TlsSession::begin(context_, here_.get());
-        client_.reset(SSL_new(client_ctx_.get()));
-        SSL_set_fd(client_.get(), there_.get());
-        if (resumed != nullptr) SSL_set_session(client_.get(), resumed);
-    }
-    /// Both sides in turn, until the gateway's has come to an end.
-    TlsOutcome shake_hands() {
-        for (int round = 0; round < 20; ++round) {
-            if (SSL_connect(client_.get()) == 1) client_done_ = true;
-            const TlsOutcome outcome = session_->handshake();
-            if (outcome.step == TlsStep::done) SSL_connect(client_.get());
-            if (outcome.step != TlsStep::want_read && outcome.step != TlsStep::want_write) return outcome;
-        }
-        return {.step = TlsStep::failed, .detail = "it takes for ever"};
-    }
-    TlsOutcome meet() {
-        connect();
-        return shake_hands();
-    }
-    std::string client_reads() {
-        std::array<char, 40'000> into{};
-        const int got = SSL_read(client_.get(), into.data(), into.size());
-        return {into.data(), static_cast<std::size_t>(std::max(got, 0))};
-    }
-
-    const CertificateFolder folder_;
-    const MadeCertificate authority_;
-    const MadeCertificate own_;
-    const MadeCertificate device_;
-    SslCtxPtr client_ctx_;
-    TlsConfig config_;
-    ManualClock clock_;
-    std::shared_ptr<const TlsContext> context_;
-    UniqueFd here_;
-    UniqueFd there_;
-    std::unique_ptr<TlsSession> session_;
-    SslPtr client_;
-    bool client_done_ = false;
-};
 
 TEST_F(TlsSessionTest, BytesGoBothWays) {
     ASSERT_EQ(meet().step, TlsStep::done);
@@ -177,101 +104,6 @@ TEST_F(TlsSessionTest, ARecordThatWasTamperedWithEndsIt) {
     ASSERT_EQ(::send(there_.get(), record.data(), record.size(), 0), 9);
     std::array<char, 64> into{};
     EXPECT_EQ(session_->read(into).step, TlsStep::failed);
-}
-
-/// What the client's OpenSSL would send, so often.
-void update_keys(SSL* ssl, int times) {
-    for (int i = 0; i < times; ++i) {
-        ASSERT_EQ(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
-        ASSERT_EQ(SSL_do_handshake(ssl), 1);
-    }
-}
-
-TEST_F(TlsSessionTest, KeyUpdatesWithoutDataEndIt) {
-    ASSERT_EQ(meet().step, TlsStep::done);
-    std::array<char, 64> into{};
-    update_keys(client_.get(), 32);
-    TlsOutcome outcome;
-    for (int turn = 0; turn < 4; ++turn) {
-        session_->begin_turn();
-        outcome = session_->read(into);
-        EXPECT_EQ(outcome.step, TlsStep::want_read);
-    }
-    EXPECT_FALSE(outcome.ran_out);
-    update_keys(client_.get(), 1);
-    session_->begin_turn();
-    outcome = session_->read(into);
-    EXPECT_EQ(outcome.step, TlsStep::failed);
-    EXPECT_THAT(outcome.detail, HasSubstr("more than 32 KeyUpdates"));
-    EXPECT_EQ(session_->read(into).step, TlsStep::failed) << "once more";
-}
-
-TEST_F(TlsSessionTest, KeyUpdatesWithDataBetweenAreTaken) {
-    ASSERT_EQ(meet().step, TlsStep::done);
-    std::array<char, 64> into{};
-    for (int round = 0; round < 10; ++round) {
-        update_keys(client_.get(), 10);
-        ASSERT_EQ(SSL_write(client_.get(), "x", 1), 1);
-        session_->begin_turn();
-        TlsOutcome outcome = session_->read(into);
-        ASSERT_EQ(outcome.step, TlsStep::done) << outcome.detail;
-        session_->begin_turn();
-        outcome = session_->read(into);
-        ASSERT_EQ(outcome.step, TlsStep::want_read) << outcome.detail;
-    }
-}
-
-TEST_F(TlsSessionTest, ATurnReadsSoManyRecordsAndTheNextOneGoesOn) {
-    ASSERT_EQ(meet().step, TlsStep::done);
-    const int records = static_cast<int>(RecordBudget::records_per_turn) + 10;
-    for (int i = 0; i < records; ++i) ASSERT_EQ(SSL_write(client_.get(), "x", 1), 1);
-    std::array<char, 64> into{};
-    int read = 0;
-    session_->begin_turn();
-    TlsOutcome outcome;
-    while ((outcome = session_->read(into)).step == TlsStep::done) ++read;
-    EXPECT_EQ(outcome.step, TlsStep::want_read);
-    EXPECT_TRUE(outcome.ran_out);
-    EXPECT_EQ(read, static_cast<int>(RecordBudget::records_per_turn));
-    session_->begin_turn();
-    while ((outcome = session_->read(into)).step == TlsStep::done) ++read;
-    EXPECT_FALSE(outcome.ran_out);
-    EXPECT_EQ(read, records);
-}
-
-TEST_F(TlsSessionTest, AClientHelloInManyTinyRecordsIsRefusedAfterSoMany) {
-    connect();
-    std::string bytes("\x16\x03\x01\x00\x01\x01", 6);  // a ClientHello
-    for (const char* byte : {"\x01", "\xff", "\xff"})
-        bytes += std::string("\x16\x03\x01\x00\x01", 5) + byte;  // of 128 KiB
-    for (int i = 0; i < 1'000; ++i) bytes += std::string("\x16\x03\x01\x00\x01\x00", 6);
-    ASSERT_EQ(::send(there_.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
-    TlsOutcome outcome;
-    int turns = 0;
-    do {
-        session_->begin_turn();
-        outcome = session_->handshake();
-        ++turns;
-    } while (outcome.step == TlsStep::want_read && outcome.ran_out);
-    EXPECT_EQ(outcome.step, TlsStep::failed);
-    EXPECT_THAT(outcome.detail, HasSubstr("in more than 512 records"));
-    EXPECT_GE(turns, 16) << "a turn takes 32 at most";
-}
-
-TEST_F(TlsSessionTest, AClientHelloWithoutAnEndIsRefused) {
-    connect();
-    const std::string first = std::string("\x16\x03\x01\x40\x00\x01\x01\xff\xff", 9) + std::string(16'380, '\0');
-    const std::string more = std::string("\x16\x03\x01\x40\x00", 5) + std::string(16'384, '\0');
-    std::string bytes = first;
-    for (int i = 0; i < 7; ++i) bytes += more;
-    ASSERT_EQ(::send(there_.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
-    TlsOutcome outcome;
-    do {
-        session_->begin_turn();
-        outcome = session_->handshake();
-    } while (outcome.step == TlsStep::want_read && outcome.ran_out);
-    EXPECT_EQ(outcome.step, TlsStep::failed);
-    EXPECT_THAT(outcome.detail, HasSubstr("longer than 48 KiB"));
 }
 
 TEST_F(TlsSessionTest, AWriteThatFindsNoRoomIsTakenUpAgainFromAnotherPlace) {

@@ -18,6 +18,7 @@ for _library, _name, _result, _arguments in (
         (_ssl, "SSL_set_connect_state", None, [ctypes.c_void_p]),
         (_ssl, "SSL_do_handshake", ctypes.c_int, [ctypes.c_void_p]),
         (_ssl, "SSL_write", ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]),
+        (_ssl, "SSL_read", ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]),
         (_ssl, "SSL_key_update", ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
         (_crypto, "BIO_s_mem", ctypes.c_void_p, []),
         (_crypto, "BIO_new", ctypes.c_void_p, [ctypes.c_void_p]),
@@ -66,6 +67,16 @@ class HostileTls:
         for _ in range(count):
             assert _ssl.SSL_key_update(self._ssl, _UPDATE_NOT_REQUESTED) == 1 and _ssl.SSL_do_handshake(self._ssl) == 1
         return self._made()
+
+    def received(self):
+        """What the other side sends until it ends the connection, decrypted."""
+        content, room = b"", ctypes.create_string_buffer(65536)
+        with contextlib.suppress(ConnectionError):
+            while arrived := self.sock.recv(65536):
+                _crypto.BIO_write(self._in, arrived, len(arrived))
+                while (size := _ssl.SSL_read(self._ssl, room, len(room))) > 0:
+                    content += room.raw[:size]
+        return content
 
     def records(self, *contents):
         """A record of application data for each."""
