@@ -52,6 +52,7 @@ public:
     [[nodiscard]] const BufferBudget& buffers() const { return buffers_; }
     /// Of `buffers().used()`, what is no idle TLS session's.
     [[nodiscard]] SourceBytes& sources() { return sources_; }
+    [[nodiscard]] const SourceBytes& sources() const { return sources_; }
     /// Returns false if idle TLS sessions alone leave no room for another in the budget: ending any other connection
     /// would not help, and none of theirs ends for a newcomer.
     [[nodiscard]] bool has_room_for_session() const noexcept;

@@ -9,22 +9,23 @@
 
 #include <holdfast/endpoint.h>
 
+#include "base/clock.h"
 #include "conn/peer_counts.h"
 #include "reactor/poller.h"
 
 namespace holdfast {
 
 /// The TLS handshakes under way in one shard, by source (an IPv4 address, an IPv6 /64). When limits.max_handshakes are
-/// under way, a newcomer takes the place of another: of the source with most, the oldest. Pure; one thread.
+/// under way, a newcomer may take the place of another: of the source with most, the oldest. Pure; one thread.
 class HalfOpen {
 public:
-    void add(Token number, const IpAddress& peer) {
+    void add(Token number, const IpAddress& peer, SteadyTime now) {
         const IpAddress source = network_of(peer, subscriber_width);
         const std::uint64_t order = next_order_++;
         places_.emplace(number, Place{source, order});
         auto& members = sources_[source];
         ranks_.erase(rank_of(source, members));
-        members.emplace(order, number);
+        members.emplace(order, Member{number, now});
         ranks_.insert(rank_of(source, members));
     }
 
@@ -40,15 +41,29 @@ public:
         members.empty() ? void(sources_.erase(source)) : void(ranks_.insert(rank_of(source, members)));
     }
 
-    /// Returns the one whose place a newcomer takes; nullopt if there is none. Among sources with equally many it is
+    struct Candidate {
+        Token number{};
+        SteadyTime since;  ///< its handshake began
+        bool by_share =
+            false;  ///< its source has more than the newcomer's would have; else it must be slow to give way
+    };
+    /// Returns the one whose place a newcomer may take; nullopt if there is none. Among sources with equally many it is
     /// the oldest.
-    [[nodiscard]] std::optional<Token> to_replace() const {
+    [[nodiscard]] std::optional<Candidate> to_replace(const IpAddress& newcomer) const {
         if (ranks_.empty()) return std::nullopt;
-        return sources_.at(std::get<2>(*ranks_.begin())).begin()->second;
+        const Members& most = sources_.at(std::get<2>(*ranks_.begin()));
+        const auto own = sources_.find(network_of(newcomer, subscriber_width));
+        const std::size_t would_have = 1 + (own == sources_.end() ? 0 : own->second.size());
+        const Member& oldest = most.begin()->second;
+        return Candidate{oldest.number, oldest.since, most.size() > would_have};
     }
 
 private:
-    using Members = std::map<std::uint64_t, Token>;  // by order of arrival
+    struct Member {
+        Token number{};
+        SteadyTime since;
+    };
+    using Members = std::map<std::uint64_t, Member>;  // by order of arrival
     struct Place {
         IpAddress source;
         std::uint64_t order;

@@ -227,7 +227,8 @@ private:
 
     // shard_tls.cc
     [[nodiscard]] bool begin_handshake(Connection& connection, Preamble& preamble);
-    [[nodiscard]] bool take_handshake_place();
+    [[nodiscard]] bool take_handshake_place(const IpAddress& newcomer);
+    [[nodiscard]] bool is_slow(const Connection& connection, SteadyTime since);
     void shake_later(Connection& connection, Preamble& preamble);
     void step_handshakes();
     void shake(Connection& connection);
@@ -286,7 +287,8 @@ private:
     [[nodiscard]] Holding holding_of(const Connection& connection) const;
     void settle(const Connection& connection, Holding before, Holding after) noexcept;
     [[nodiscard]] bool is_authenticated(const Connection& connection) const;
-    [[nodiscard]] VictimOrder::Rank rank_of(const Connection& connection);
+    [[nodiscard]] VictimOrder::Holder holder_of(const Connection& connection, Holding held) const;
+    [[nodiscard]] HeldMemory held_memory(const Connection& connection, Holding held, std::size_t source_bytes);
     void make_room();
     [[nodiscard]] bool take_census();
     void add_to_census(const Connection& connection);
@@ -420,14 +422,14 @@ private:
     const RateLimits rates_;
     std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
     SteadyTime second_began_{};
-    std::vector<Token> over_rate_;  // not read until the second is over
-    std::vector<Token> squeezed_;   // not read until there is memory again, the longest waiting first
-    bool out_of_buffers_ = false;   // nobody is read until make_room()
-    std::optional<Census> census_;  // under way, while out_of_buffers_
-    SteadyTime short_since_{};      // memory has been short without a break; zero: it is not
-    SteadyTime next_census_{};      // not before: the latest found none to end
+    std::vector<Token> over_rate_;       // not read until the second is over
+    std::vector<Token> squeezed_;        // not read until there is memory again, the longest waiting first
+    bool out_of_buffers_ = false;        // nobody is read until make_room()
+    std::optional<Census> census_;       // under way, while out_of_buffers_
+    SteadyTime short_since_{};           // memory has been short without a break; zero: it is not
+    SteadyTime next_census_{};           // not before: the latest found none to end
     const Connection* noted_ = nullptr;  // of the innermost HoldingNote
-    const std::size_t large_;       // bytes of an unfinished item
+    const std::size_t large_;            // bytes of an unfinished item
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;
     AckWaits ack_waits_;

@@ -114,12 +114,9 @@ void Shard::shed_late_ones() {
 void Shard::add_late_one(const Connection& connection, VictimOrder& late) {
     char byte = 0;
     const bool has_unread = ::recv(connection.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-    late.add({.number = registry_.number_of(connection),
-              .source = network_of(connection.peer.address, subscriber_width),
-              .source_bytes = admission_.sources().of(connection.peer.address),
-              .bytes = holding_of(connection).bytes,
-              .authenticated = is_authenticated(connection),
-              .rank = has_unread ? VictimOrder::Rank::may_finish : VictimOrder::Rank::holds});
+    VictimOrder::Holder holder = holder_of(connection, holding_of(connection));
+    holder.rank = has_unread ? VictimOrder::Rank::spared : VictimOrder::Rank::holds;
+    late.add(holder);
 }
 
 }  // namespace holdfast

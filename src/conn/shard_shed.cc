@@ -8,8 +8,6 @@ namespace {
 
 constexpr std::uint32_t census_slice = 8'192;  // slots in a turn
 constexpr unsigned most_shed_at_once = 256;
-// An item that began a moment ago is usually on its way.
-constexpr std::chrono::seconds young{1};
 // Each reactor looks at the memory once a second or more often.
 constexpr std::chrono::milliseconds patience_with_others{1'500};
 constexpr std::chrono::milliseconds pause_after_none{20};
@@ -63,23 +61,32 @@ void Shard::add_to_census(const Connection& connection) {
     if (held.bytes == 0) return;
     // Idle sessions end only if the system itself has no memory left: for the budget no new ones come in.
     if (held.loose == 0 && !admission_.buffers().is_forced()) return;
-    census_->order.add({.number = registry_.number_of(connection),
-                        .source = network_of(connection.peer.address, subscriber_width),
-                        .source_bytes = admission_.sources().of(connection.peer.address),
-                        .bytes = held.bytes,
-                        .authenticated = is_authenticated(connection),
-                        .rank = held.loose == 0 ? VictimOrder::Rank::idle_session : rank_of(connection)});
+    VictimOrder::Holder holder = holder_of(connection, held);
+    holder.rank =
+        held.loose == 0 ? VictimOrder::Rank::idle_session : rank_of(held_memory(connection, held, holder.source_bytes));
+    census_->order.add(holder);
 }
 
-/// Of one that holds more than an idle session.
-VictimOrder::Rank Shard::rank_of(const Connection& connection) {
+VictimOrder::Holder Shard::holder_of(const Connection& connection, Holding held) const {
+    return {.number = registry_.number_of(connection),
+            .source = network_of(connection.peer.address, subscriber_width),
+            .source_bytes = admission_.sources().of(connection.peer.address),
+            .bytes = held.bytes,
+            .authenticated = is_authenticated(connection)};
+}
+
+HeldMemory Shard::held_memory(const Connection& connection, Holding held, std::size_t source_bytes) {
     const Tick now = time().tick;
-    if (is_opening(connection)) {
-        return now.since(connection.opened) < young ? VictimOrder::Rank::begins : VictimOrder::Rank::holds;
-    }
-    const bool drains = connection.downlink && connection.downlink->stalled_since == Tick{};
-    const bool may_finish = connection.unfinished ? now.since(connection.unfinished->began) < young : drains;
-    return may_finish ? VictimOrder::Rank::may_finish : VictimOrder::Rank::holds;
+    const bool opening = is_opening(connection);
+    const Downlink* downlink = connection.downlink.get();
+    Tick since = opening ? connection.opened : downlink != nullptr ? downlink->stalled_since : Tick{};
+    if (connection.unfinished) since = connection.unfinished->began;
+    return {.in_handshake = opening,
+            .age = now.since(since),
+            .drains = !opening && since == Tick{},
+            .bytes = held.bytes,
+            .source_bytes = source_bytes,
+            .average = admission_.sources().average()};
 }
 
 /// Ends a part of what is over the budget at a time: other reactors shed too, and may hold those that should pay. So

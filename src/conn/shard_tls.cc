@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "conn/shard.h"
+#include "tcp/socket_options.h"
 
 namespace holdfast {
 
@@ -11,6 +12,8 @@ namespace {
 
 // To look at a certificate anew is two signatures, some 0.2 ms: as few in a turn as handshakes.
 constexpr Shard::WalkPace certificate_walk{8, std::chrono::milliseconds(0)};
+// From the gateway's first step on, beside round trips: a device computes its part within this time.
+constexpr std::chrono::milliseconds patience_in_handshake{500};
 constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connection
 
 }  // namespace
@@ -22,11 +25,11 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
         turn_away(connection, RefusedBy::buffer_budget);
         return false;
     }
-    if (!take_handshake_place()) {
+    if (!take_handshake_place(connection.peer.address)) {
         turn_away(connection, RefusedBy::max_handshakes);
         return false;
     }
-    half_open_.add(registry_.number_of(connection), connection.peer.address);
+    half_open_.add(registry_.number_of(connection), connection.peer.address, reactor_.attended());
     preamble.shaking = true;
     preamble.bare = false;
     listener_counters_[connection.listener]->handshakes.increment();
@@ -41,14 +44,18 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
     return true;
 }
 
-/// When all places are taken, another of the source with most handshakes under way gives up its own.
-bool Shard::take_handshake_place() {
+/// When all places are taken, the oldest handshake of the source with most gives up its own: at once if that source has
+/// more than the newcomer's, else if its peer lets the gateway wait. Otherwise a fleet with long round trips that comes
+/// back would push itself out.
+bool Shard::take_handshake_place(const IpAddress& newcomer) {
     if (admission_.handshakes().take()) return true;
-    while (const auto replaced = half_open_.to_replace()) {
-        half_open_.remove(*replaced);
-        Connection* connection = registry_.find(*replaced);
-        if (connection == nullptr) continue;  // it is dying: its place is free once it has been reaped
-        preambles_.find(*replaced)->shaking = false;
+    while (const auto replaced = half_open_.to_replace(newcomer)) {
+        Connection* connection = registry_.find(replaced->number);
+        const bool is_dying = connection == nullptr;  // its place is free once it has been reaped
+        if (!is_dying && !replaced->by_share && !is_slow(*connection, replaced->since)) return false;
+        half_open_.remove(replaced->number);
+        if (is_dying) continue;
+        preambles_.find(replaced->number)->shaking = false;
         ListenerCounters& counters = *listener_counters_[connection->listener];
         counters.handshakes.decrement();
         counters.handshakes_failed.increment();
@@ -58,10 +65,17 @@ bool Shard::take_handshake_place() {
     return false;  // all are other reactors'
 }
 
+/// A handshake takes one or two round trips. A peer is not slow while its bytes wait for the gateway.
+bool Shard::is_slow(const Connection& connection, SteadyTime since) {
+    if (preambles_.find(registry_.number_of(connection))->queued || unread_bytes(connection.fd) > 0) return false;
+    const auto facts = read_tcp_facts(connection.fd);
+    return !facts || reactor_.attended() - since > patience_in_handshake + 4 * facts->evidence.rtt;
+}
+
 void Shard::shake_later(Connection& connection, Preamble& preamble) {
     if (std::exchange(preamble.queued, true)) return;
     preamble.queued_since = reactor_.attended();
-    handshakes_.add(registry_.number_of(connection), preamble.shaking, reactor_.attended());
+    handshakes_.add(registry_.number_of(connection), connection.peer.address, preamble.shaking, reactor_.attended());
 }
 
 void Shard::step_handshakes() {

@@ -42,6 +42,15 @@ void VictimOrder::begin_tier() {
     tier_begun_ = true;
 }
 
+VictimOrder::Rank rank_of(const HeldMemory& held) noexcept {
+    constexpr std::chrono::seconds young{1};
+    const bool begins = !held.drains && held.age < young;
+    if (held.in_handshake && begins) return VictimOrder::Rank::begins;
+    const bool is_all = held.source_bytes <= held.bytes;
+    const bool spared = (begins && is_all) || held.source_bytes < held.average / 2 || held.drains;
+    return spared ? VictimOrder::Rank::spared : VictimOrder::Rank::holds;
+}
+
 std::optional<VictimOrder::Holder> VictimOrder::next(bool authenticated_too) {
     const auto less = [](const Candidate& a, const Candidate& b) {
         return a.bytes != b.bytes ? a.bytes < b.bytes : b.source < a.source;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -22,7 +23,7 @@ public:
     /// Within authenticated and unauthenticated connections, earlier ones end first.
     enum class Rank : std::uint8_t {
         holds,         ///< bytes of an unfinished item, of a downlink queue or of a TLS handshake
-        may_finish,    ///< the same, but there is a sign that they are about to be given back
+        spared,        ///< the same, but there is a reason to end others first: see rank_of()
         begins,        ///< a TLS handshake that has only just begun; limits.max_handshakes bounds them
         idle_session,  ///< a TLS session without any of these
     };
@@ -49,7 +50,7 @@ private:
         IpAddress source;
     };
 
-    static constexpr std::size_t ranks = 4;
+    static constexpr std::size_t ranks = 4;  // words of Rank
     static constexpr std::size_t tiers = 2 * ranks;
     static constexpr std::size_t most_kept = 8'192;
 
@@ -70,5 +71,19 @@ private:
     std::unordered_map<IpAddress, std::vector<std::size_t>, NetworkHash> groups_;  // of the tier; the largest last
     std::vector<Candidate> heap_;  // of the tier's sources; the largest in front
 };
+
+/// What decides the rank of a connection that is no idle session.
+struct HeldMemory {
+    bool in_handshake = false;        ///< of TLS
+    std::chrono::milliseconds age{};  ///< of the handshake or of the unfinished item
+    bool drains = false;              ///< it has no unfinished item, and its peer takes what is queued for it
+    std::size_t bytes = 0;            ///< of this connection
+    std::size_t source_bytes = 0;     ///< of its source
+    std::size_t average = 0;          ///< of all sources
+};
+
+/// Spared are a connection that has begun within the last second and is all that its source holds, since honest items
+/// are large for a moment only, and one whose source holds less than half the average, since slow links take long.
+[[nodiscard]] VictimOrder::Rank rank_of(const HeldMemory& held) noexcept;
 
 }  // namespace holdfast

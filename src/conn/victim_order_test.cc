@@ -65,15 +65,15 @@ TEST(VictimOrder, IdleSessionsComeLastHoweverManyTheirSourceHas) {
     for (std::size_t i = 0; i < 10; ++i) EXPECT_GT(chosen[i], 300U) << i;
 }
 
-TEST(VictimOrder, WhatMayBeFinishedSoonWaits) {
-    EXPECT_THAT(order_of({holder(1, "10.0.0.1", 30'000, false, Rank::may_finish), holder(2, "10.0.0.2", 10),
+TEST(VictimOrder, WhatIsSparedWaits) {
+    EXPECT_THAT(order_of({holder(1, "10.0.0.1", 30'000, false, Rank::spared), holder(2, "10.0.0.2", 10),
                           holder(3, "10.0.0.3", 14'000, false, Rank::idle_session)}),
                 ElementsAre(2, 1, 3));
 }
 
 TEST(VictimOrder, AHandshakeThatHasJustBegunWaitsForAllThatIsUnfinished) {
     EXPECT_THAT(order_of({holder(1, "10.0.0.1", 48'000, false, Rank::begins),
-                          holder(2, "10.0.0.2", 20'000, false, Rank::may_finish),
+                          holder(2, "10.0.0.2", 20'000, false, Rank::spared),
                           holder(3, "10.0.0.3", 14'000, false, Rank::idle_session)}),
                 ElementsAre(2, 1, 3));
 }
@@ -104,7 +104,7 @@ TEST(VictimOrder, OfVeryManyTheFirstAreChosenRightly) {
 TEST(VictimOrder, ASourceIsJudgedByAllThatItHolds) {
     // 10.0.0.2 has less in this rank, but more altogether.
     EXPECT_THAT(order_of({holder(1, "10.0.0.1", 100), holder(2, "10.0.0.2", 50),
-                          holder(3, "10.0.0.2", 80, false, Rank::may_finish)}),
+                          holder(3, "10.0.0.2", 80, false, Rank::spared)}),
                 ElementsAre(2, 1, 3));
 }
 
@@ -116,6 +116,36 @@ TEST(VictimOrder, AuthenticatedOnesAreSparedWhereTheCallerSaysSo) {
 TEST(VictimOrder, EqualsGoInTheOrderInWhichTheyWereAdded) {
     EXPECT_THAT(order_of({holder(1, "10.0.0.1", 10), holder(2, "10.0.0.1", 10), holder(3, "10.0.0.1", 10)}),
                 ElementsAre(1, 2, 3));
+}
+
+TEST(VictimOrder, TheRankOfWhatIsHeld) {
+    using std::chrono::milliseconds;
+    struct Row {
+        const char* what;
+        HeldMemory held;
+        Rank rank;
+    };
+    const Row rows[] = {
+        {"an old item", {.age = milliseconds(1'000), .bytes = 100, .source_bytes = 100, .average = 100}, Rank::holds},
+        {"one that begins", {.age = milliseconds(999), .bytes = 100, .source_bytes = 100, .average = 1}, Rank::spared},
+        {"one that begins beside others of its source",
+         {.age = milliseconds(0), .bytes = 100, .source_bytes = 101, .average = 100},
+         Rank::holds},
+        {"an old item of a small source",
+         {.age = milliseconds(20'000), .bytes = 49, .source_bytes = 49, .average = 100},
+         Rank::spared},
+        {"a queue that stands still",
+         {.age = milliseconds(2'000), .bytes = 9, .source_bytes = 9, .average = 9},
+         Rank::holds},
+        {"a queue that drains", {.drains = true, .bytes = 900, .source_bytes = 900, .average = 9}, Rank::spared},
+        {"a handshake that begins",
+         {.in_handshake = true, .age = milliseconds(0), .bytes = 48, .source_bytes = 4'800, .average = 48},
+         Rank::begins},
+        {"a handshake that stands still",
+         {.in_handshake = true, .age = milliseconds(1'000), .bytes = 48, .source_bytes = 48, .average = 48},
+         Rank::holds},
+    };
+    for (const Row& row : rows) EXPECT_EQ(rank_of(row.held), row.rank) << row.what;
 }
 
 TEST(VictimOrder, NobodyIsChosenOfNobody) { EXPECT_THAT(order_of({}), ElementsAre()); }

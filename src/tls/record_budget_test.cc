@@ -174,7 +174,7 @@ TEST_F(BudgetedSession, ATurnReadsSoManyRecordsAndTheNextOneGoesOn) {
     while ((outcome = session_->read(into)).step == TlsStep::done) ++read;
     EXPECT_EQ(outcome.step, TlsStep::want_read);
     EXPECT_TRUE(outcome.ran_out);
-    EXPECT_EQ(read, static_cast<int>(RecordBudget::records_per_turn));
+    EXPECT_EQ(read, static_cast<int>(RecordBudget::records_per_turn) - 1) << "of the last, only the header";
     session_->begin_turn();
     while ((outcome = session_->read(into)).step == TlsStep::done) ++read;
     EXPECT_FALSE(outcome.ran_out);
