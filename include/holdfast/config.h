@@ -96,7 +96,7 @@ struct LimitsConfig {
     std::size_t buffer_budget = std::size_t{512} << 20;  ///< bytes of unfinished items, downlink queues, TLS; 0: none
     std::size_t items_per_second = 0;                    ///< of one connection; what is beyond waits; 0: no limit
     std::size_t bytes_per_second = 0;                    ///< the same
-    std::size_t max_handshakes = 1'024;  ///< of TLS, at once; more connections are turned away; 0: no limit
+    std::size_t max_handshakes = 1'024;  ///< of TLS, at once; beyond it some are turned away; 0: no limit
 };
 
 /// Something that an operator should hear of, told once: when it begins, when it ends, or when it has been done.

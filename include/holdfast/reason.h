@@ -29,7 +29,7 @@ enum class CloseReason : std::uint8_t {
     tls_failed,            ///< the TLS handshake, or the session later, was not as it must be
     proxy_header_invalid,  ///< no PROXY header that can be believed came from its proxy
     out_of_memory,         ///< the process or the kernel had no memory for it
-    shed,                  ///< memory for buffers ran out, and it held some for longest
+    shed,                  ///< memory for buffers ran out, and its source held most of it
     drained,               ///< its listener was removed by a new configuration, or an operator drains
     shutdown,              ///< the gateway stopped
     gateway_lost,          ///< its gateway vanished from the fleet; told by another one

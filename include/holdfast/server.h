@@ -204,14 +204,21 @@ struct ListenerStatus {
     LivenessPlan plan;  ///< its socket options as read back from the kernel
 };
 
+/// How long the turns of one reactor's event loop took since it started. Longer turns delay all its connections.
+struct TurnStatus {
+    std::chrono::microseconds longest{};      ///< the longest, time without the processor included
+    std::chrono::microseconds longest_cpu{};  ///< the most CPU time that its thread spent in one
+    std::uint64_t long_turns = 0;             ///< turns of 100 ms and more
+};
+
 struct ServerStatus {
     std::chrono::milliseconds uptime{};
     EventTime started_at;
     unsigned reactors = 0;
     std::size_t max_connections = 0;
-    std::size_t buffer_bytes = 0;   ///< that connections hold: unfinished items, downlink queues
-    std::size_t buffer_budget = 0;  ///< 0: no limit
-    unsigned buffer_stage = 0;  ///< what is done about it: 0 nothing, 1 the largest are not read, 2 nobody new, 3 shed
+    std::size_t buffer_bytes = 0;        ///< that connections hold: unfinished items, downlink queues, TLS sessions
+    std::size_t buffer_budget = 0;       ///< 0: no limit
+    unsigned buffer_stage = 0;           ///< what is done about it: docs/API.md, holdfast_buffer_stage
     std::uint64_t memory_exhausted = 0;  ///< times that the system gave no more memory, and the budget was lowered
     bool reading_paused = false;         ///< a handler is not ready: devices wait
     bool draining = false;               ///< it stops
@@ -219,9 +226,10 @@ struct ServerStatus {
     std::optional<DrainStatus> drain = {};  ///< the latest, if there was one
     std::uint64_t probes_alive = 0;         ///< connections asked and found alive, without or with a probe
     std::uint64_t probes_silent = 0;
-    std::uint64_t asked_ahead = 0;     ///< connections asked ahead of the kernel: in turn, or as canaries
-    std::uint64_t events = 0;          ///< given to handlers
-    std::uint64_t stale_commands = 0;  ///< commands for a connection that had ended
+    std::uint64_t asked_ahead = 0;       ///< connections asked ahead of the kernel: in turn, or as canaries
+    std::uint64_t events = 0;            ///< given to handlers
+    std::uint64_t stale_commands = 0;    ///< commands for a connection that had ended
+    std::vector<TurnStatus> turns = {};  ///< by reactor
     std::vector<ListenerStatus> listeners;
 };
 

@@ -187,6 +187,24 @@ void add_identity(Families& out, const ServerStatus& status) {
                                MetricType::Counter, [](const ListenerStatus& l) { return l.gaps; }));
 }
 
+double seconds(std::chrono::microseconds time) { return std::chrono::duration<double>(time).count(); }
+
+void add_turns(Families& out, const ServerStatus& status) {
+    Family longest("reactor_turn_longest_seconds",
+                   "Longest turn of a reactor's event loop since it started, by wall time and by CPU time.",
+                   MetricType::Gauge);
+    Family many("reactor_long_turns_total", "Total number of turns of 100 ms and more by reactor.",
+                MetricType::Counter);
+    for (std::size_t i = 0; i < status.turns.size(); ++i) {
+        const std::string reactor = std::to_string(i);
+        longest.put(seconds(status.turns[i].longest), {{"reactor", reactor}, {"time", "wall"}});
+        longest.put(seconds(status.turns[i].longest_cpu), {{"reactor", reactor}, {"time", "cpu"}});
+        many.put(status.turns[i].long_turns, {{"reactor", reactor}});
+    }
+    out.push_back(std::move(longest).take());
+    out.push_back(std::move(many).take());
+}
+
 void add_gateway(Families& out, const ServerStatus& status) {
     out.push_back(
         Family("probes_total", "Connections asked whether their peer is there, by what was found.", MetricType::Counter)
@@ -198,6 +216,7 @@ void add_gateway(Families& out, const ServerStatus& status) {
                          MetricType::Counter)
                       .add(status.asked_ahead)
                       .take());
+    add_turns(out, status);
     out.push_back(Family("build_info", "Always 1; the labels say which build this is.", MetricType::Gauge)
                       .add(1.0, {{"version", word(version())}, {"compiler", __VERSION__}})
                       .take());
@@ -263,11 +282,13 @@ void add_pauses(Families& out, const ServerStatus& status) {
     out.push_back(Family("buffer_budget_bytes", "limits.buffer_budget; 0: no limit.", MetricType::Gauge)
                       .add(std::uint64_t{status.buffer_budget})
                       .take());
-    out.push_back(Family("buffer_stage",
-                         "What is done about it: 0 nothing, 1 the largest are not read, 2 nobody new, 3 shed.",
-                         MetricType::Gauge)
-                      .add(std::uint64_t{status.buffer_stage})
-                      .take());
+    out.push_back(
+        Family(
+            "buffer_stage",
+            "What is done about it: 0 nothing, 1 the largest are not read, 2 no TLS session beside idle ones, 3 shed.",
+            MetricType::Gauge)
+            .add(std::uint64_t{status.buffer_stage})
+            .take());
     out.push_back(Family("memory_exhausted_total",
                          "Times that the system gave no more memory, and the budget was lowered.", MetricType::Counter)
                       .add(status.memory_exhausted)

@@ -149,6 +149,8 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_asked_ahead_total", "counter"},
                                                       {"holdfast_suspect_connections", "gauge"},
                                                       {"holdfast_suspects_recovered_total", "counter"},
+                                                      {"holdfast_reactor_turn_longest_seconds", "gauge"},
+                                                      {"holdfast_reactor_long_turns_total", "counter"},
                                                       {"holdfast_suspicions_total", "counter"},
                                                       {"holdfast_suspicion_probes_total", "counter"},
                                                       {"process_start_time_seconds", "gauge"},
@@ -189,6 +191,8 @@ TEST(Metrics, ValuesAndLabels) {
     status.probes_alive = 11;
     status.probes_silent = 12;
     status.asked_ahead = 22;
+    status.turns = {
+        {}, {.longest = std::chrono::milliseconds(30), .longest_cpu = std::chrono::milliseconds(20), .long_turns = 4}};
     const SinkStatus sink{"file", 13, 14, 15, false, ""};
     const auto samples = Exposition(render_metrics({.status = status, .sink = &sink})).samples;
     const auto is = [&](const std::string& name, double value) {
@@ -216,6 +220,10 @@ TEST(Metrics, ValuesAndLabels) {
     is("probes_total{outcome=\"alive\"}", 11);
     is("probes_total{outcome=\"silent\"}", 12);
     is("asked_ahead_total", 22);
+    is("reactor_turn_longest_seconds{reactor=\"1\",time=\"wall\"}", 0.03);
+    is("reactor_turn_longest_seconds{reactor=\"1\",time=\"cpu\"}", 0.02);
+    is("reactor_turn_longest_seconds{reactor=\"0\",time=\"cpu\"}", 0);
+    is("reactor_long_turns_total{reactor=\"1\"}", 4);
     is("sink_events_total", 13);
     is("sink_lag_events", 14);
     for (const CloseReason reason : all_close_reasons) {

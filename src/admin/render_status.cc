@@ -133,6 +133,14 @@ void write_watch(JsonWriter& json, const WatchStatus& watch) {
     }
 }
 
+void write_turns(JsonWriter& json, const TurnStatus& turns) {
+    const auto in_ms = [](std::chrono::microseconds time) {
+        return std::chrono::duration<double, std::milli>(time).count();
+    };
+    json.begin_object().field("longest_ms", in_ms(turns.longest)).field("longest_cpu_ms", in_ms(turns.longest_cpu));
+    json.field("long", turns.long_turns).end_object();
+}
+
 }  // namespace
 
 std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid, const WatchStatus* watch) {
@@ -149,7 +157,10 @@ std::string render_status(const ServerStatus& status, const SinkStatus* sink, in
         .field("silent", status.probes_silent)
         .end_object();
     json.field("events", status.events).field("stale_commands", status.stale_commands);
-    json.key("buffers")
+    json.key("turns").begin_array();
+    for (const TurnStatus& turns : status.turns) write_turns(json, turns);
+    json.end_array()
+        .key("buffers")
         .begin_object()
         .field("bytes", status.buffer_bytes)
         .field("budget", status.buffer_budget)

@@ -197,7 +197,7 @@ TEST(Render, StatusSaysAllOfTheGateway) {
         << json;
     EXPECT_NE(
         json.find(R"("probes":{"alive":8,"silent":9},"events":10,"stale_commands":11,)"
-                  R"("buffers":{"bytes":0,"budget":0,"stage":0,"exhausted":0},)"
+                  R"("turns":[],"buffers":{"bytes":0,"budget":0,"stage":0,"exhausted":0},)"
                   R"("sink":{"type":"file","events":12,"lag_events":13,"bytes":14,"full":true,"error":"no space"},)"),
         std::string::npos)
         << json;

@@ -35,6 +35,7 @@ Wire::Step step_of(const TlsOutcome& outcome) {
 
 Wire::Step Wire::read(char* to, std::size_t size) {
     if (!tls_) return step_of(::recv(socket_.get(), to, size, MSG_DONTWAIT), POLLIN);
+    tls_->begin_turn();  // the caller looks at its deadline between two calls
     if (!shaken_) {
         const TlsOutcome outcome = tls_->handshake();
         if (outcome.step != TlsStep::done) return step_of(outcome);

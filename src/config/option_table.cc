@@ -257,8 +257,9 @@ const auto rows_before_the_sink = std::to_array<Option>({
      .most = buffer_budget.most,
      .zero = "no limit",
      .help = "unfinished items, downlink queues and TLS sessions (14 KiB each, 24 with the device's certificate, 48 in "
-             "the handshake) of all connections; near it the largest are not read, then nobody new comes in, then "
-             "holders end as shed, those first that have not proved who they are, then the longest idle; 0: no limit"},
+             "the handshake) of all connections; near it the largest are not read, then connections that hold "
+             "unfinished bytes end as shed, unauthenticated ones first, then those of the sources that hold most; 0: "
+             "no limit"},
     {.section = Section::limits,
      .name = "items_per_second",
      .type = OptionType::count,
@@ -285,7 +286,7 @@ const auto rows_before_the_sink = std::to_array<Option>({
      .least = max_connections.least,
      .most = max_connections.most,
      .zero = "no limit",
-     .help = "of TLS under way at once, of all listeners; more are turned away; 0: no limit"},
+     .help = "of TLS under way at once, of all listeners; beyond it the source with most is turned away; 0: no limit"},
 });
 
 const auto rows_behind_the_sink = std::to_array<Option>({

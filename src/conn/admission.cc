@@ -1,5 +1,6 @@
 #include "conn/admission.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace holdfast {
@@ -21,9 +22,14 @@ std::optional<RefusedBy> Admission::take(const IpAddress& peer, Pass& pass) {
 }
 
 std::optional<RefusedBy> Admission::take_place() {
-    if (buffers_.stage() >= BufferStage::refuse_new) return RefusedBy::buffer_budget;
     if (!quota_.take()) return RefusedBy::max_connections;
     return std::nullopt;
+}
+
+bool Admission::has_room_for_session() const noexcept {
+    const std::size_t loose = sources_.total();
+    const std::size_t used = buffers_.used();
+    return buffers_.stage_at(used - std::min(loose, used)) < BufferStage::refuse_sessions;
 }
 
 std::optional<RefusedBy> Admission::take_share(const IpAddress& peer, Pass& pass) {

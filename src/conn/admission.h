@@ -14,6 +14,7 @@
 #include "conn/buffer_budget.h"
 #include "conn/peer_counts.h"
 #include "conn/quota.h"
+#include "conn/source_bytes.h"
 
 namespace holdfast {
 
@@ -49,17 +50,28 @@ public:
     [[nodiscard]] AcceptBucket& bucket() { return bucket_; }
     [[nodiscard]] BufferBudget& buffers() { return buffers_; }
     [[nodiscard]] const BufferBudget& buffers() const { return buffers_; }
+    /// Of `buffers().used()`, what is no idle TLS session's.
+    [[nodiscard]] SourceBytes& sources() { return sources_; }
+    [[nodiscard]] const SourceBytes& sources() const { return sources_; }
+    /// Returns false if idle TLS sessions alone leave no room for another in the budget: ending any other connection
+    /// would not help, and none of theirs ends for a newcomer.
+    [[nodiscard]] bool has_room_for_session() const noexcept;
+
+    void add_reactor() noexcept { reactors_.fetch_add(1, std::memory_order_relaxed); }
+    [[nodiscard]] unsigned reactors() const noexcept { return reactors_.load(std::memory_order_relaxed); }
 
 private:
     ConnectionQuota quota_;
     ConnectionQuota handshakes_{0};  // under way
     AcceptBucket bucket_;
     BufferBudget buffers_;
+    SourceBytes sources_;
+    std::atomic<unsigned> reactors_{0};
     std::atomic<std::uint32_t> accept_order_{0};
     std::atomic<std::size_t> per_peer_{0};    // 0: no limit
     std::atomic<std::size_t> per_prefix_{0};  // 0: no limit
-    // One subscriber has an IPv4 address or an IPv6 /64 (RFC 4291, 2.5.4); an operator's site a /24 or a /48.
-    PeerCounts peers_{{.v4 = 32, .v6 = 64}};
+    PeerCounts peers_{subscriber_width};
+    // An operator's site has a /24 or a /48.
     PeerCounts prefixes_{{.v4 = 24, .v6 = 48}};
 };
 

@@ -85,12 +85,40 @@ TEST(BufferBudget, StagesFollowWhatIsUsed) {
     EXPECT_EQ(budget.stage(), BufferStage::shed);
     EXPECT_EQ(budget.over(), 200U);
     budget.change(1'000, 850);
-    EXPECT_EQ(budget.stage(), BufferStage::refuse_new);
+    EXPECT_EQ(budget.stage(), BufferStage::refuse_sessions);
     budget.change(100, 0);
     EXPECT_EQ(budget.stage(), BufferStage::pause_largest);
     budget.change(100, 0);
     EXPECT_EQ(budget.stage(), BufferStage::plenty);
     EXPECT_EQ(budget.over(), 0U);
+}
+
+TEST(BufferBudget, ALimitThatTheSystemForcedLastsUntilAnotherIsSet) {
+    BufferBudget budget;
+    budget.change(0, std::size_t{4} << 20);
+    EXPECT_FALSE(budget.is_forced());
+    EXPECT_FALSE(budget.is_full());
+    budget.exhausted();
+    EXPECT_TRUE(budget.is_forced());
+    EXPECT_TRUE(budget.is_full());
+    budget.set_limit(std::size_t{8} << 20);
+    EXPECT_FALSE(budget.is_forced());
+    EXPECT_FALSE(budget.is_full());
+}
+
+TEST(Admission, MemoryThatCanBeGivenBackKeepsNoSessionOut) {
+    Admission admission(100);
+    admission.set({.buffer_budget = 1'000}, 100);
+    EXPECT_TRUE(admission.has_room_for_session());
+    admission.buffers().change(0, 950);
+    admission.sources().change(ip("10.0.0.1"), 0, 900);
+    EXPECT_TRUE(admission.has_room_for_session()) << "only 50 bytes are idle sessions'";
+    admission.sources().change(ip("10.0.0.1"), 900, 100);
+    EXPECT_FALSE(admission.has_room_for_session()) << "850 bytes are";
+    Admission::Pass pass;
+    EXPECT_EQ(admission.take(ip("10.0.0.1"), pass), std::nullopt) << "a connection without TLS needs no memory";
+    admission.set({.buffer_budget = 0}, 100);
+    EXPECT_TRUE(admission.has_room_for_session());
 }
 
 }  // namespace

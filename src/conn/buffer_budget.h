@@ -10,16 +10,19 @@ namespace holdfast {
 /// What is done about memory that runs out, in order. Each stage includes those before it.
 enum class BufferStage : std::uint8_t {
     plenty,
-    pause_largest,  ///< whoever has much of an item unfinished is not read for now
-    refuse_new,     ///< no new connections
-    shed,           ///< connections that hold buffers end, the longest idle first
+    pause_largest,    ///< connections with much of an item unfinished are not read for now
+    refuse_sessions,  ///< no new TLS sessions, if idle ones alone bring the stage on
+    shed,             ///< connections end: see VictimOrder
 };
 
 /// The bytes that all connections of the process hold in buffers, unfinished items and downlink queues, against one
 /// budget. Any thread.
 class BufferBudget {
 public:
-    void set_limit(std::size_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }  ///< 0: none
+    void set_limit(std::size_t bytes) noexcept {  ///< 0: none
+        limit_.store(bytes, std::memory_order_relaxed);
+        forced_.store(false, std::memory_order_relaxed);
+    }
     [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
 
@@ -28,21 +31,28 @@ public:
     void exhausted() noexcept {
         exhausted_.fetch_add(1, std::memory_order_relaxed);
         const std::size_t held = std::max(used(), least_budget);
-        if (limit() == 0 || held < limit()) set_limit(held);
+        if (limit() != 0 && held >= limit()) return;
+        set_limit(held);
+        forced_.store(true, std::memory_order_relaxed);
     }
+    /// Returns true if the limit is what the system had to give, and not the operator's.
+    [[nodiscard]] bool is_forced() const noexcept { return forced_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t times_exhausted() const noexcept { return exhausted_.load(std::memory_order_relaxed); }
 
     void change(std::size_t before, std::size_t after) noexcept {
         if (before != after) used_.fetch_add(after - before, std::memory_order_relaxed);
     }
 
-    [[nodiscard]] BufferStage stage() const noexcept {
+    [[nodiscard]] BufferStage stage() const noexcept { return stage_at(used()); }
+    /// Returns the stage if so many bytes were used.
+    [[nodiscard]] BufferStage stage_at(std::size_t used) const noexcept {
         const std::size_t limit = limit_.load(std::memory_order_relaxed);
-        const std::size_t used = used_.load(std::memory_order_relaxed);
         if (limit == 0 || used < limit / 10 * 7) return BufferStage::plenty;
         if (used < limit / 10 * 8) return BufferStage::pause_largest;
-        return used < limit / 10 * 9 ? BufferStage::refuse_new : BufferStage::shed;
+        return used < limit / 10 * 9 ? BufferStage::refuse_sessions : BufferStage::shed;
     }
+    /// Returns true beyond the last stage: what was done has not been enough.
+    [[nodiscard]] bool is_full() const noexcept { return limit() != 0 && used() >= limit(); }
     /// How many bytes to get rid of until nobody need be shed any more.
     [[nodiscard]] std::size_t over() const noexcept {
         const std::size_t goal = limit() / 10 * 8;
@@ -58,6 +68,7 @@ private:
     static constexpr std::size_t least_budget = std::size_t{1} << 20;
 
     std::atomic<std::uint64_t> exhausted_{0};
+    std::atomic<bool> forced_{false};
     std::atomic<std::size_t> limit_{0};
     std::atomic<std::size_t> used_{0};
 };

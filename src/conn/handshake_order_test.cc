@@ -30,12 +30,13 @@ protected:
         return out;
     }
     void add_new(Token first, Token last) {
-        for (Token number = first; number <= last; ++number) order_.add(number, false, now_);
+        for (Token number = first; number <= last; ++number) order_.add(number, peer_, false, now_);
     }
     void add_begun(Token first, Token last) {
-        for (Token number = first; number <= last; ++number) order_.add(number, true, now_);
+        for (Token number = first; number <= last; ++number) order_.add(number, peer_, true, now_);
     }
 
+    IpAddress peer_;
     HandshakeOrder order_;
     SteadyTime now_{milliseconds(1'000)};
 };
@@ -92,6 +93,19 @@ TEST_F(HandshakeOrderTest, ThoseThatAreOverTakeNobodysStep) {
     add_begun(11, 13);
     add_new(1, 8);
     EXPECT_THAT(turn([](Token number) { return number % 2 == 0; }), ElementsAre(12, 2, 4, 6));
+}
+
+TEST_F(HandshakeOrderTest, TheSourcesTakeTurnsToBegin) {
+    peer_ = parse_ip_address("10.0.0.1").value();
+    add_new(1, 1'000);
+    peer_ = parse_ip_address("10.0.0.2").value();
+    add_new(2'001, 2'002);
+    peer_ = parse_ip_address("2001:db8:1:1::1").value();
+    add_new(3'001, 3'001);
+    peer_ = parse_ip_address("2001:db8:1:1::2").value();  // the same /64
+    add_new(3'002, 3'002);
+    EXPECT_THAT(turn(), ElementsAre(1, 2'001, 3'001, 2));
+    EXPECT_THAT(turn(), ElementsAre(2'002, 3'002, 3, 4));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 namespace holdfast {
 
 bool PeerCounts::take(const IpAddress& peer, std::size_t most) {
-    const IpAddress network = network_of(peer);
+    const IpAddress network = network_of(peer, width_);
     Part& part = part_of(network);
     const std::lock_guard lock(part.mutex);
     const auto [found, fresh] = part.counts.try_emplace(network, 0);
@@ -19,7 +19,7 @@ bool PeerCounts::take(const IpAddress& peer, std::size_t most) {
 }
 
 void PeerCounts::give_back(const IpAddress& peer) {
-    const IpAddress network = network_of(peer);
+    const IpAddress network = network_of(peer, width_);
     Part& part = part_of(network);
     const std::lock_guard lock(part.mutex);
     const auto found = part.counts.find(network);
@@ -35,8 +35,8 @@ std::size_t PeerCounts::networks() const {
     return sum;
 }
 
-IpAddress PeerCounts::network_of(const IpAddress& peer) const {
-    const unsigned bits = peer.is_v4() ? 96 + width_.v4 : width_.v6;
+IpAddress network_of(const IpAddress& peer, NetworkWidth width) noexcept {
+    const unsigned bits = peer.is_v4() ? 96 + width.v4 : width.v6;
     IpAddress network;
     for (std::size_t i = 0; i < network.bytes.size(); ++i) {
         const auto first = static_cast<unsigned>(8 * i);
@@ -48,7 +48,7 @@ IpAddress PeerCounts::network_of(const IpAddress& peer) const {
     return network;
 }
 
-std::size_t PeerCounts::Hash::operator()(const IpAddress& address) const noexcept {
+std::size_t NetworkHash::operator()(const IpAddress& address) const noexcept {
     const auto* bytes = reinterpret_cast<const char*>(address.bytes.data());
     return std::hash<std::string_view>{}({bytes, address.bytes.size()});
 }

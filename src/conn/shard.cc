@@ -42,6 +42,7 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, Sha
       observations_(options.observed),
       rates_(options.rates),
       large_(options.max_unfinished / 4) {
+    admission_.add_reactor();
     pace_.keep_canaries(options.canaries);
     for (std::size_t i = 0; i < policies_.size(); ++i) {
         listener_counters_.push_back(std::make_shared<ListenerCounters>());
@@ -56,7 +57,9 @@ void Shard::start() {
 void Shard::on_ready(Token token, std::uint32_t events) {
     if (Listener::is_listener(token)) {
         Listener& listener = listeners_[Listener::index_of(token)];
-        if (!listener.closed() && !listener.paused()) accept_from(listener);
+        const bool late = reactor_.first_share().is_spent();
+        if (!listener.closed() && !listener.paused())
+            accept_from(listener, late ? accepts_when_late : accepts_per_turn);
         return;
     }
     Connection* connection = registry_.find(token);
@@ -65,9 +68,9 @@ void Shard::on_ready(Token token, std::uint32_t events) {
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         see_end(*connection, events);
     } else if ((events & EPOLLPRI) != 0 && !connection->throttled) {
-        read(*connection, ReadUntil::end);  // recv(2) stops at the urgent byte, though more may be there
+        read_or_later(*connection, ReadUntil::end);  // recv(2) stops at the urgent byte, though more may be there
     } else if ((events & EPOLLIN) != 0 || connection->encrypted) {  // TLS may have waited for room to write
-        read(*connection, ReadUntil::short_read);
+        read_or_later(*connection, ReadUntil::short_read);
     }
 }
 
@@ -83,11 +86,14 @@ bool Shard::on_turn_end() {
     reap();
     forget_those_left();
     handler_.on_turn_end();
-    for (const auto& work : std::exchange(after_turn_, {})) work();
+    if (dead_.empty()) {  // what waits for the end of a connection waits for the reaping
+        for (const auto& work : std::exchange(after_turn_, {})) work();
+    }
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
     const bool leaving_left = !leaving_.empty() && !paused_;
-    return reads_left || leaving_left || !handshakes_.empty() || sweep_due_ || walk_is_due() ||
+    if (out_of_buffers_) return true;  // the census goes on
+    return reads_left || leaving_left || !handshakes_.empty() || sweep_due_ || walk_is_due() || !dead_.empty() ||
            (drain_deadline_ && !drained_ && !paused_);
 }
 
@@ -127,20 +133,24 @@ void Shard::close(Connection& connection, Death death) {
     dead_.push_back({&connection, death});
 }
 
+/// Those that the turn has no time for are reaped in the next.
 void Shard::reap() {
-    for (std::size_t i = 0; i < dead_.size(); ++i) bury(dead_[i]);  // a handler may not close: nothing joins meanwhile
-    dead_.clear();
+    const TimeShare share = reactor_.share_from_now();
+    std::size_t buried = 0;
+    while (buried < dead_.size() && (buried == 0 || !share.is_spent())) bury(dead_[buried++]);
+    // A handler may not close: nothing has joined meanwhile.
+    dead_.erase(dead_.begin(), dead_.begin() + static_cast<std::ptrdiff_t>(buried));
 }
 
 void Shard::bury(const Dead& dead) {
     Connection& connection = *dead.connection;
     listener_counters_[connection.listener]->connections.decrement();
     if (!is_opening(connection) || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
+    settle(connection, holding_of(connection), {});
     if (connection.encrypted) end_encryption(connection, dead.death);
     if (connection.suspect) end_suspicion(connection);
     if (discards(dead.death.reason)) discard_on_close(connection.fd);
     ::close(connection.fd);  // leaves the poller with it
-    admission_.buffers().change(buffered(connection), 0);
     admission_.give_back(connection.peer.address,
                          {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     pace_.remove(registry_.slot_of(connection));
@@ -245,11 +255,15 @@ void Shard::drain(SteadyTime deadline) {
     reactor_.run_at(deadline, [] {});  // wakes the reactor: drain_slice looks at the time
 }
 
+/// Goes round the slots, so that connections that always have more do not keep it from the others.
 void Shard::drain_slice() {
     const bool late = reactor_.caught_up() && reactor_.attended() >= *drain_deadline_;
+    const TimeShare share = reactor_.share_from_now();
+    const std::uint32_t slots = registry_.highest_slot();
     std::uint32_t budget = drains_a_turn;
-    for (std::uint32_t slot = 1; slot <= registry_.highest_slot() && budget > 0; ++slot) {
-        Connection* connection = registry_.in_slot(slot);
+    for (std::uint32_t left = slots; left > 0 && budget > 0; --left) {
+        drain_slot_ = drain_slot_ >= slots ? 1 : drain_slot_ + 1;
+        Connection* connection = registry_.in_slot(drain_slot_);
         if (connection == nullptr) continue;
         --budget;
         if (!late) {
@@ -257,6 +271,7 @@ void Shard::drain_slice() {
             if (paused_) return;
         }
         if (!connection->read_again || late) close(*connection, CloseReason::shutdown);
+        if (share.is_spent()) return;
     }
 }
 

@@ -17,6 +17,7 @@
 #include "conn/asked_list.h"
 #include "conn/counters.h"
 #include "conn/drain_run.h"
+#include "conn/half_open.h"
 #include "conn/handshake_order.h"
 #include "conn/landing_buffer.h"
 #include "conn/listener.h"
@@ -31,6 +32,7 @@
 #include "conn/stream_handler.h"
 #include "conn/suspects.h"
 #include "conn/tls_sessions.h"
+#include "conn/victim_order.h"
 #include "reactor/reactor.h"
 #include "tcp/close_cause.h"
 #include "tcp/tcp_info.h"
@@ -68,6 +70,12 @@ struct ListenerChange {
     ListenerPolicy policy;
     int backlog = 0;
     UniqueFd socket;  ///< of another address; not valid: the same
+};
+
+/// The connections that hold memory, as far as they have been looked at.
+struct Census {
+    VictimOrder order;
+    std::uint32_t next_slot = 1;
 };
 
 /// One reactor's connections from accept to grave: the only place that reads, writes and ends them. Owns registry,
@@ -192,7 +200,9 @@ private:
     static constexpr std::uint32_t awaited_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 
     // shard_accept.cc
-    bool accept_from(Listener& listener);
+    static constexpr int accepts_per_turn = 256;
+    static constexpr int accepts_when_late = 16;  // the turn's share for readiness is spent
+    bool accept_from(Listener& listener, int most = accepts_per_turn);
     void admit(Listener& listener, int fd, const Endpoint& peer);
     [[nodiscard]] std::optional<RefusedBy> refuse(const ListenerPolicy& policy, const Endpoint& peer,
                                                   Admission::Pass& pass);
@@ -217,6 +227,8 @@ private:
 
     // shard_tls.cc
     [[nodiscard]] bool begin_handshake(Connection& connection, Preamble& preamble);
+    [[nodiscard]] bool take_handshake_place(const IpAddress& newcomer);
+    [[nodiscard]] bool is_slow(const Connection& connection, SteadyTime since);
     void shake_later(Connection& connection, Preamble& preamble);
     void step_handshakes();
     void shake(Connection& connection);
@@ -239,13 +251,49 @@ private:
     void charge(Connection& connection, std::uint64_t items, std::uint64_t bytes);
     void end_second();
     void mind_memory(Connection& connection);
-    void make_room();
     void relieve();
     [[nodiscard]] bool wants_relief() const;
     void read_again_if_throttled(Token number);
-    void shed_some();
     void shed_late_ones();
-    [[nodiscard]] std::size_t held_by(const Connection& connection);
+    void add_late_one(const Connection& connection, VictimOrder& late);
+
+    // shard_shed.cc
+    /// What a connection holds for its buffers and its TLS session.
+    struct Holding {
+        std::size_t bytes = 0;
+        std::size_t loose = 0;  ///< of these, what is no idle session's
+    };
+    /// Keeps the books while what a connection holds may change. One within another for the same connection does
+    /// nothing.
+    class HoldingNote {
+    public:
+        HoldingNote(Shard& shard, const Connection& connection)
+            : shard_(shard), connection_(connection), outer_(shard.noted_), before_(shard.holding_of(connection)) {
+            shard_.noted_ = &connection;
+        }
+        HoldingNote(const HoldingNote&) = delete;
+        HoldingNote& operator=(const HoldingNote&) = delete;
+        ~HoldingNote() {
+            shard_.noted_ = outer_;
+            if (outer_ != &connection_) shard_.settle(connection_, before_, shard_.holding_of(connection_));
+        }
+
+    private:
+        Shard& shard_;
+        const Connection& connection_;
+        const Connection* const outer_;
+        const Holding before_;
+    };
+    [[nodiscard]] Holding holding_of(const Connection& connection) const;
+    void settle(const Connection& connection, Holding before, Holding after) noexcept;
+    [[nodiscard]] bool is_authenticated(const Connection& connection) const;
+    [[nodiscard]] VictimOrder::Holder holder_of(const Connection& connection, Holding held) const;
+    [[nodiscard]] HeldMemory held_memory(const Connection& connection, Holding held, std::size_t source_bytes);
+    void make_room();
+    [[nodiscard]] bool take_census();
+    void add_to_census(const Connection& connection);
+    void shed_some();
+    std::size_t shed(const VictimOrder::Holder& victim);
 
     // shard_deadlines.cc
     struct Overdue {
@@ -287,6 +335,7 @@ private:
     void end_in_drain(Connection& connection, const DrainRun& run);
 
     // shard_io.cc
+    void read_or_later(Connection& connection, ReadUntil until);
     void read(Connection& connection, ReadUntil until);
     [[nodiscard]] bool take(Connection& connection, std::size_t arrived);
     [[nodiscard]] bool keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item);
@@ -366,16 +415,21 @@ private:
     bool watches_preambles_ = false;
     TlsSessions tls_;
     HandshakeOrder handshakes_;
+    HalfOpen half_open_;
     std::vector<Token> read_again_;
     std::vector<Dead> dead_;
     std::vector<std::function<void()>> after_turn_;
     const RateLimits rates_;
     std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
     SteadyTime second_began_{};
-    std::vector<Token> over_rate_;  // not read until the second is over
-    std::vector<Token> squeezed_;   // not read until there is memory again, the longest waiting first
-    bool out_of_buffers_ = false;   // nobody is read until make_room()
-    const std::size_t large_;       // bytes of an unfinished item
+    std::vector<Token> over_rate_;       // not read until the second is over
+    std::vector<Token> squeezed_;        // not read until there is memory again, the longest waiting first
+    bool out_of_buffers_ = false;        // nobody is read until make_room()
+    std::optional<Census> census_;       // under way, while out_of_buffers_
+    SteadyTime short_since_{};           // memory has been short without a break; zero: it is not
+    SteadyTime next_census_{};           // not before: the latest found none to end
+    const Connection* noted_ = nullptr;  // of the innermost HoldingNote
+    const std::size_t large_;            // bytes of an unfinished item
     std::list<Walk> walks_;
     std::list<ProbeRun> probes_;
     AckWaits ack_waits_;
@@ -383,6 +437,7 @@ private:
     std::vector<Leaving> leaving_;                                      // removed, with connections that are ending
     std::uint32_t leaving_slot_ = 0;
     std::optional<SteadyTime> drain_deadline_;  // in attended time
+    std::uint32_t drain_slot_ = 0;
     bool drained_ = false;
     bool paused_ = false;                                        // reading: the handler is not ready
     bool asks_again_ = false;                                    // a timer will

@@ -11,14 +11,13 @@ namespace holdfast {
 
 namespace {
 
-constexpr int accepts_per_turn = 256;
 constexpr std::chrono::milliseconds accept_retry{100};
 
 }  // namespace
 
 /// False: nothing waits any more, or nothing can be taken.
-bool Shard::accept_from(Listener& listener) {
-    for (int accepted = 0; accepted < accepts_per_turn; ++accepted) {
+bool Shard::accept_from(Listener& listener, int most) {
+    for (int accepted = 0; accepted < most; ++accepted) {
         if (const auto due = admission_.bucket().wait(reactor_.now())) {
             delay_accepting(listener, *due);
             return false;

@@ -125,7 +125,9 @@ void Shard::close_listener(std::uint8_t number, SteadyTime deadline) {
 /// Delivers what has arrived from the connections of removed listeners, then ends them.
 void Shard::drain_leaving() {
     if (leaving_.empty()) return;
-    for (std::uint32_t left = std::min(leaving_slice, registry_.highest_slot()); left > 0; --left) {
+    const TimeShare share = reactor_.share_from_now();
+    for (std::uint32_t left = std::min(leaving_slice, registry_.highest_slot()); left > 0 && !share.is_spent();
+         --left) {
         leaving_slot_ = leaving_slot_ >= registry_.highest_slot() ? 1 : leaving_slot_ + 1;
         if (Connection* connection = registry_.in_slot(leaving_slot_)) drain_if_leaving(*connection);
     }

@@ -26,7 +26,8 @@ void Shard::drain_over(DrainTask task) {
 void Shard::step_drain(const std::shared_ptr<DrainRun>& run) {
     if (drain_deadline_ || run->cancelled()) return;
     const SteadyTime now = reactor_.now();
-    for (std::uint32_t left = most_a_step; left > 0; --left) {
+    const TimeShare share = reactor_.share_from_now();
+    for (std::uint32_t left = most_a_step; left > 0 && !share.is_spent(); --left) {
         const auto number = run->due(now);
         if (!number) break;
         Connection* connection = registry_.find(*number);

@@ -13,27 +13,21 @@ namespace {
 
 // A connection that always has more must leave the turn to others.
 constexpr int reads_per_turn = 4;
+// Turns' shares of records for the last words of a connection under TLS: small records are many.
+constexpr int last_tls_reads = 4;
 
 // How often to look whether a downlink item was acknowledged: a round trip is rarely shorter, and patience long.
 constexpr std::chrono::milliseconds first_ack_look{1};
 constexpr std::chrono::milliseconds last_ack_look{50};
 
-/// Settles the budget when what a connection holds may have changed.
-class BufferNote {
-public:
-    BufferNote(BufferBudget& budget, const Connection& connection)
-        : budget_(budget), connection_(connection), before_(buffered(connection)) {}
-    BufferNote(const BufferNote&) = delete;
-    BufferNote& operator=(const BufferNote&) = delete;
-    ~BufferNote() { budget_.change(before_, buffered(connection_)); }
-
-private:
-    BufferBudget& budget_;
-    const Connection& connection_;
-    const std::size_t before_;
-};
-
 }  // namespace
+
+/// Once readiness has had its share of the turn, the rest is read by read_those_left: an edge is announced once.
+void Shard::read_or_later(Connection& connection, ReadUntil until) {
+    const bool waits = connection.throttled && until == ReadUntil::short_read;
+    if (!waits && reactor_.first_share().is_spent()) return read_later(connection);
+    read(connection, until);
+}
 
 void Shard::read(Connection& connection, ReadUntil until) {
     if (connection.held || connection.encrypted) [[unlikely]]
@@ -62,7 +56,7 @@ void Shard::read(Connection& connection, ReadUntil until) {
 
 /// Hands on what arrived. False: the connection is dying, or must not be read on for now.
 bool Shard::take(Connection& connection, std::size_t arrived) {
-    const BufferNote note(admission_.buffers(), connection);
+    const HoldingNote note(*this, connection);
     const std::uint64_t items = connection.items;
     connection.quiet = false;
     connection.count_bytes_in(arrived);
@@ -107,7 +101,12 @@ void Shard::release(Connection& connection) {
 }
 
 void Shard::close_after_reading(Connection& connection, CloseReason reason) {
-    read(connection, ReadUntil::end);
+    const int rounds = connection.encrypted ? last_tls_reads : 1;
+    for (int round = 0; round < rounds && !connection.dying; ++round) {
+        connection.read_again = false;
+        read(connection, ReadUntil::end);
+        if (!connection.read_again) break;
+    }
     close(connection, reason);
 }
 
@@ -125,15 +124,20 @@ void Shard::read_later(Connection& connection) {
     read_again_.push_back(registry_.number_of(connection));
 }
 
+/// In the order in which they came to wait; those that the turn has no time for stay in front of those that wait again.
 void Shard::read_those_left() {
     if (read_again_.empty() && !paused_) return;
     if (!reading_allowed()) return;
-    for (const Token number : std::exchange(read_again_, {})) {
-        Connection* connection = registry_.find(number);
+    const TimeShare share = reactor_.share_from_now();
+    const std::vector<Token> waiting = std::exchange(read_again_, {});
+    auto next = waiting.begin();
+    while (next != waiting.end() && (next == waiting.begin() || !share.is_spent())) {
+        Connection* connection = registry_.find(*next++);
         if (connection == nullptr) continue;
         connection->read_again = false;
         read(*connection, ReadUntil::end);
     }
+    read_again_.insert(read_again_.begin(), next, waiting.end());
 }
 
 void Shard::end_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
@@ -148,7 +152,7 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
     if (connection.downlink && connection.downlink->waiting() > 0) {
         if (connection.downlink->waiting() + framed.size() > policy_of(connection).downlink_queue)
             return SendOutcome::queue_full;
-        const BufferNote note(admission_.buffers(), connection);
+        const HoldingNote note(*this, connection);
         connection.downlink->queue.append(framed);
         return SendOutcome::queued;
     }
@@ -170,7 +174,7 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
 }
 
 void Shard::queue_downlink(Connection& connection, std::string_view framed) {
-    const BufferNote note(admission_.buffers(), connection);
+    const HoldingNote note(*this, connection);
     if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
     Downlink& downlink = *connection.downlink;
     downlink.queue.erase(0, std::exchange(downlink.sent, 0));
@@ -184,7 +188,7 @@ void Shard::queue_downlink(Connection& connection, std::string_view framed) {
 
 void Shard::flush_downlink(Connection& connection) {
     if (!connection.downlink) return;
-    const BufferNote note(admission_.buffers(), connection);
+    const HoldingNote note(*this, connection);
     Downlink& downlink = *connection.downlink;
     while (downlink.waiting() > 0) {
         const ssize_t sent = put(connection, std::string_view(downlink.queue).substr(downlink.sent));

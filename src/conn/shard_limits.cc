@@ -1,6 +1,7 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <iterator>
-#include <tuple>
 #include <utility>
 
 #include "conn/shard.h"
@@ -60,15 +61,11 @@ void Shard::mind_memory(Connection& connection) {
     if (!connection.unfinished || drain_deadline_) return;
     const BufferStage stage = admission_.buffers().stage();
     if (stage == BufferStage::plenty) return;
-    if (stage == BufferStage::shed) out_of_buffers_ = true;
+    if (stage == BufferStage::shed && reactor_.now() >= next_census_) out_of_buffers_ = true;
     if (connection.throttled || connection.peer_ended || connection.unfinished->capacity < large_) return;
     connection.throttled = true;
     squeezed_.push_back(registry_.number_of(connection));
     schedule_step();
-}
-
-void Shard::make_room() {
-    if (std::exchange(out_of_buffers_, false)) shed_some();
 }
 
 bool Shard::wants_relief() const {
@@ -80,54 +77,46 @@ bool Shard::wants_relief() const {
 void Shard::relieve() {
     end_long_holds();
     const BufferStage stage = admission_.buffers().stage();
-    if (stage == BufferStage::shed) shed_some();
+    if (stage == BufferStage::shed) {
+        out_of_buffers_ = true;
+    } else {
+        short_since_ = {};
+    }
     if (stage != BufferStage::plenty) return shed_late_ones();
     for (const Token number : std::exchange(squeezed_, {})) read_again_if_throttled(number);
 }
 
-/// Who is not read cannot finish its item, and who never meant to would keep the others waiting for ever: after
-/// item_deadline those that have waited longest end, until the rest can be read.
+/// A paused connection cannot finish its item, and one that never meant to would keep the others waiting for ever:
+/// after item_deadline some end, until the rest can be read. Those with nothing to read come first: only their peers
+/// delay them.
 void Shard::shed_late_ones() {
     std::size_t goal = admission_.buffers().over_plenty();
-    std::erase_if(squeezed_, [this, &goal](Token number) {
+    if (goal == 0) return;
+    VictimOrder late;
+    std::erase_if(squeezed_, [this, &late](Token number) {
         Connection* connection = registry_.find(number);
         if (connection == nullptr || !connection->throttled) return true;
-        if (connection->dying || !connection->unfinished) return false;
-        const auto waited = read_since(connection->unfinished->began);
-        const auto deadline = policy_of(*connection).item_deadline;
-        if (goal == 0 || waited <= deadline) return false;
-        goal -= std::min(goal, held_by(*connection));
-        close(*connection, CloseReason::shed, "its item was not finished in time while memory for buffers was short");
-        return true;
+        if (!connection->unfinished) return false;
+        if (read_since(connection->unfinished->began) > policy_of(*connection).item_deadline) {
+            add_late_one(*connection, late);
+        }
+        return false;
     });
+    while (goal > 0) {
+        const auto victim = late.next(true);
+        if (!victim) return;
+        Connection& connection = *registry_.find(victim->number);
+        goal -= std::min(goal, victim->bytes);
+        close(connection, CloseReason::shed, "its item was not finished in time while memory for buffers was short");
+    }
 }
 
-/// Its buffers, and what TLS holds for it.
-std::size_t Shard::held_by(const Connection& connection) {
-    return buffered(connection) + (connection.encrypted ? tls_.of(connection.fd).memory() : 0);
-}
-
-/// Ends those that hold buffers: first who has not proved which device it is, then who has been idle longest. A part of
-/// what is over at a time: other reactors shed too.
-void Shard::shed_some() {
-    std::vector<std::tuple<bool, Tick, std::size_t, Connection*>> holders;
-    for (std::uint32_t slot = 1; slot <= registry_.highest_slot(); ++slot) {
-        Connection* connection = registry_.in_slot(slot);
-        const std::size_t bytes = connection == nullptr ? 0 : held_by(*connection);
-        if (bytes == 0) continue;
-        holders.emplace_back(!is_stranger(*connection), connection->last_item, bytes, connection);
-    }
-    std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) {
-        return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
-    });
-    // More than a read brings, if so much is over: or there would be no room in the next turn either.
-    const std::size_t over = admission_.buffers().over();
-    std::size_t goal = std::max(over / 4, std::min(over, 2 * LandingBuffer::landing_bytes)) + 1;
-    for (const auto& [known, idle_since, bytes, connection] : holders) {
-        close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
-        if (bytes >= goal) return;
-        goal -= bytes;
-    }
+void Shard::add_late_one(const Connection& connection, VictimOrder& late) {
+    char byte = 0;
+    const bool has_unread = ::recv(connection.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    VictimOrder::Holder holder = holder_of(connection, holding_of(connection));
+    holder.rank = has_unread ? VictimOrder::Rank::spared : VictimOrder::Rank::holds;
+    late.add(holder);
 }
 
 }  // namespace holdfast

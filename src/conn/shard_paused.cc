@@ -32,7 +32,7 @@ void Shard::see_end(Connection& connection, std::uint32_t events) {
     } else if (is_dead && !reading_allowed() && !may_hold_some && unread_bytes(connection.fd) == 0) {
         end_unread(connection);
     } else {
-        read(connection, ReadUntil::end);
+        read_or_later(connection, ReadUntil::end);
     }
 }
 

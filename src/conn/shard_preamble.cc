@@ -37,10 +37,11 @@ void Shard::watch_preambles() {
     if (!next || std::exchange(watches_preambles_, true)) return;
     reactor_.run_at_attended(*next, [this] {
         watches_preambles_ = false;
-        while (const auto number = preambles_.overdue(reactor_.attended())) {
+        const TimeShare share = reactor_.share_from_now();
+        while (const auto number = share.is_spent() ? std::nullopt : preambles_.overdue(reactor_.attended())) {
             if (Connection* connection = registry_.find(*number)) judge_preamble(*connection);
         }
-        watch_preambles();
+        watch_preambles();  // at once, if time did not suffice for all
     });
 }
 
@@ -171,6 +172,7 @@ bool Shard::end_preamble(Connection& connection, const Death& death) {
     ListenerCounters& counters = *listener_counters_[connection.listener];
     counters.opening.decrement();
     if (preamble.shaking) {
+        half_open_.remove(number);
         admission_.handshakes().give_back();
         counters.handshakes.decrement();
         counters.handshakes_failed.increment();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "conn/shard.h"
+#include "tcp/socket_options.h"
 
 namespace holdfast {
 
@@ -11,6 +12,8 @@ namespace {
 
 // To look at a certificate anew is two signatures, some 0.2 ms: as few in a turn as handshakes.
 constexpr Shard::WalkPace certificate_walk{8, std::chrono::milliseconds(0)};
+// From the gateway's first step on, beside round trips: a device computes its part within this time.
+constexpr std::chrono::milliseconds patience_in_handshake{500};
 constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connection
 
 }  // namespace
@@ -18,10 +21,15 @@ constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connecti
 /// False: it is over already. The first byte has arrived: who connects and says nothing costs no session.
 bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
     if (!has_arrived(connection)) return false;
-    if (!admission_.handshakes().take()) {
+    if (!admission_.has_room_for_session()) {
+        turn_away(connection, RefusedBy::buffer_budget);
+        return false;
+    }
+    if (!take_handshake_place(connection.peer.address)) {
         turn_away(connection, RefusedBy::max_handshakes);
         return false;
     }
+    half_open_.add(registry_.number_of(connection), connection.peer.address, reactor_.attended());
     preamble.shaking = true;
     preamble.bare = false;
     listener_counters_[connection.listener]->handshakes.increment();
@@ -30,16 +38,44 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
         close(connection, CloseReason::out_of_memory, "no memory for a TLS session");
         return false;
     }
-    admission_.buffers().change(0, session->memory());
+    const HoldingNote note(*this, connection);
     tls_.put(connection.fd, std::move(session));
     connection.encrypted = true;
     return true;
 }
 
+/// When all places are taken, the oldest handshake of the source with most gives up its own: at once if that source has
+/// more than the newcomer's, else if its peer lets the gateway wait. Otherwise a fleet with long round trips that comes
+/// back would push itself out.
+bool Shard::take_handshake_place(const IpAddress& newcomer) {
+    if (admission_.handshakes().take()) return true;
+    while (const auto replaced = half_open_.to_replace(newcomer)) {
+        Connection* connection = registry_.find(replaced->number);
+        const bool is_dying = connection == nullptr;  // its place is free once it has been reaped
+        if (!is_dying && !replaced->by_share && !is_slow(*connection, replaced->since)) return false;
+        half_open_.remove(replaced->number);
+        if (is_dying) continue;
+        preambles_.find(replaced->number)->shaking = false;
+        ListenerCounters& counters = *listener_counters_[connection->listener];
+        counters.handshakes.decrement();
+        counters.handshakes_failed.increment();
+        turn_away(*connection, RefusedBy::max_handshakes);
+        return true;
+    }
+    return false;  // all are other reactors'
+}
+
+/// A handshake takes one or two round trips. A peer is not slow while its bytes wait for the gateway.
+bool Shard::is_slow(const Connection& connection, SteadyTime since) {
+    if (preambles_.find(registry_.number_of(connection))->queued || unread_bytes(connection.fd) > 0) return false;
+    const auto facts = read_tcp_facts(connection.fd);
+    return !facts || reactor_.attended() - since > patience_in_handshake + 4 * facts->evidence.rtt;
+}
+
 void Shard::shake_later(Connection& connection, Preamble& preamble) {
     if (std::exchange(preamble.queued, true)) return;
     preamble.queued_since = reactor_.attended();
-    handshakes_.add(registry_.number_of(connection), preamble.shaking, reactor_.attended());
+    handshakes_.add(registry_.number_of(connection), connection.peer.address, preamble.shaking, reactor_.attended());
 }
 
 void Shard::step_handshakes() {
@@ -57,13 +93,17 @@ void Shard::shake(Connection& connection) {
     preamble.due += reactor_.attended() - preamble.queued_since;
     if (!preamble.shaking && !begin_handshake(connection, preamble)) return;
     TlsSession& session = tls_.of(connection.fd);
-    const std::size_t memory = session.memory();
-    const TlsOutcome outcome = session.handshake();
-    admission_.buffers().change(memory, session.memory());
+    session.begin_turn();
+    TlsOutcome outcome;
+    {
+        const HoldingNote note(*this, connection);
+        outcome = session.handshake();
+    }
     switch (outcome.step) {
         case TlsStep::done:
             return finish_handshake(connection, session);
         case TlsStep::want_read:
+            if (outcome.ran_out) shake_later(connection, preamble);
             return;
         case TlsStep::want_write:
             return wake_for_write(connection);
@@ -79,6 +119,7 @@ void Shard::shake(Connection& connection) {
 void Shard::finish_handshake(Connection& connection, const TlsSession& session) {
     Preamble& preamble = *preambles_.find(registry_.number_of(connection));
     preamble.shaking = false;
+    half_open_.remove(registry_.number_of(connection));
     admission_.handshakes().give_back();
     ListenerCounters& counters = *listener_counters_[connection.listener];
     counters.handshakes.decrement();
@@ -98,6 +139,7 @@ void Shard::finish_handshake(Connection& connection, const TlsSession& session) 
 void Shard::read_encrypted(Connection& connection, ReadUntil until) {
     if (connection.throttled && until == ReadUntil::short_read) return;
     TlsSession& session = tls_.of(connection.fd);
+    session.begin_turn();
     for (int window = 0; window < windows_a_turn; ++window) {
         if (!reading_allowed()) break;
         const std::span<char> landing = buffer_.landing();
@@ -108,6 +150,7 @@ void Shard::read_encrypted(Connection& connection, ReadUntil until) {
             arrived += outcome.bytes;
         } while (outcome.step == TlsStep::done && arrived < landing.size());
         if (arrived > 0 && !take(connection, arrived)) return;
+        if (outcome.ran_out) break;
         if (outcome.step != TlsStep::done) return end_by_tls(connection, outcome);
     }
     read_later(connection);
@@ -191,7 +234,6 @@ void Shard::end_uncertified(std::uint8_t number) {
 void Shard::end_encryption(Connection& connection, const Death& death) {
     const ReasonKind kind = kind_of(death.reason);
     if (kind != ReasonKind::peer && kind != ReasonKind::network) tls_.of(connection.fd).farewell();
-    admission_.buffers().change(tls_.of(connection.fd).memory(), 0);
     tls_.end(connection.fd);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "base/system_failure.h"
 
@@ -10,8 +11,15 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t mailbox_work_per_turn = 256;
+constexpr std::size_t mailbox_work_per_look = 8;  // at the clock
 constexpr std::size_t events_ahead = 3;
 constexpr int catch_up_waits = 8;  // in a turn: the mailbox must not wait for long
+
+TurnMeter::Time thread_cpu_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 }  // namespace
 
@@ -34,6 +42,23 @@ Poller::Patience Reactor::patience() {
         wakes_at_ = next;
     }
     return Poller::Patience::endless;
+}
+
+/// True: more is waiting.
+bool Reactor::run_mailbox() {
+    const TimeShare share = share_from_now();
+    for (std::size_t left = mailbox_work_per_turn; left > 0; left -= mailbox_work_per_look) {
+        if (!mailbox_.run(mailbox_work_per_look)) return false;
+        if (share.is_spent()) break;
+    }
+    return true;
+}
+
+/// The CPU time is that since the end of the turn before: waiting costs next to none.
+void Reactor::count_turn() {
+    const TurnMeter::Time cpu = thread_cpu_time();
+    turns_.count(clock_.steady() - now_, cpu - *cpu_at_end_);
+    cpu_at_end_ = cpu;
 }
 
 void Reactor::begin_turn(Client& client) {
@@ -73,18 +98,21 @@ void Reactor::catch_up(Client& client) {
 }
 
 void Reactor::turn(Client& client) {
+    if (!cpu_at_end_) cpu_at_end_ = thread_cpu_time();
     absences_.expect(next_due());
     const auto ready = poller_.wait(patience());
     begin_turn(client);
     dispatch(ready, client);
     catch_up(client);
     if (caught_up()) timers_.advance_to(now_);
-    mail_left_ = mail_ && mailbox_.run(mailbox_work_per_turn);
+    mail_left_ = mail_ && run_mailbox();
     client_work_left_ = client.on_turn_end();
+    count_turn();
 }
 
 void Reactor::run(Client& client) {
     now_ = clock_.steady();
+    cpu_at_end_.reset();
     while (!stopping_) turn(client);
     mailbox_.close_and_drain();
 }

@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "reactor/mailbox.h"
 #include "reactor/poller.h"
+#include "reactor/time_share.h"
 #include "reactor/timer_queue.h"
+#include "reactor/turn_meter.h"
 #include "reactor/wake_timer.h"
 
 namespace holdfast {
@@ -18,7 +20,7 @@ namespace holdfast {
 ///   1. wait        for readiness, the next timer or the mailbox (not at all if the client has work left)
 ///   2. dispatch    readiness to the client, stale tokens are its to drop; after an absence all that is ready
 ///   3. timers      what is due; after an absence only when all that was ready has been dispatched
-///   4. mailbox     up to 256 pieces of work from other threads
+///   4. mailbox     up to 256 pieces of work from other threads, for `phase_share` of time
 ///   5. turn end    the client sweeps a slice, flushes what it made, and buries its dead
 /// Owns poller, timers and mailbox. Ends when stop() was called and the turn is over.
 class Reactor {
@@ -56,6 +58,14 @@ public:
 
     [[nodiscard]] SteadyTime now() const { return now_; }
     [[nodiscard]] WallTime wall_now() const { return wall_now_; }
+    /// A phase of a turn goes on for so long; then it leaves what remains to the next turn. The phases together stay
+    /// well below TurnMeter::long_turn.
+    static constexpr std::chrono::milliseconds phase_share{10};
+    /// Of the phase that begins now.
+    [[nodiscard]] TimeShare share_from_now() const { return {clock_, clock_.steady(), phase_share}; }
+    /// Of the phase that began with the turn.
+    [[nodiscard]] TimeShare first_share() const { return {clock_, now_, phase_share}; }
+    [[nodiscard]] const TurnMeter& turns() const { return turns_; }
     [[nodiscard]] Poller& poller() { return poller_; }
     void run_at(SteadyTime when, std::function<void()> work) { timers_.schedule(when, std::move(work)); }
 
@@ -77,6 +87,8 @@ private:
     [[nodiscard]] SteadyTime next_due() const;
     /// Whether to wait, and the wake timer set if so.
     [[nodiscard]] Poller::Patience patience();
+    [[nodiscard]] bool run_mailbox();
+    void count_turn();
 
     static constexpr Token mailbox_token = reactor_token_bit | 0xffff'ffff;
     static constexpr Token timer_token = reactor_token_bit | 0xffff'fffe;
@@ -87,6 +99,8 @@ private:
     WakeTimer wake_timer_;
     std::optional<SteadyTime> wakes_at_;  // what the timer is set for
     Mailbox mailbox_;
+    TurnMeter turns_;
+    std::optional<TurnMeter::Time> cpu_at_end_;  // of the turn before, on the thread that runs turns
     SteadyTime now_;
     WallTime wall_now_;
     AttendedTime attended_;

@@ -188,6 +188,7 @@ ServerStatus Server::Impl::status() const {
         status.asked_ahead += counters.asked_ahead.get();
         status.stale_commands += counters.stale_commands.get();
         status.events += worker->pipeline().events_given().get();
+        status.turns.push_back(worker->turns());
     }
     drains_.add_to(status);
     status.listeners = status_of(*running_.get(), clock_.steady());

@@ -39,6 +39,15 @@ void Worker::start(unsigned number) {
     });
 }
 
+TurnStatus Worker::turns() const {
+    using std::chrono::ceil;
+    using std::chrono::microseconds;
+    const TurnMeter& turns = reactor_.turns();
+    return {.longest = ceil<microseconds>(turns.longest()),
+            .longest_cpu = ceil<microseconds>(turns.longest_cpu()),
+            .long_turns = turns.long_turns()};
+}
+
 std::chrono::milliseconds Worker::silence(SteadyTime now) {
     const std::lock_guard lock(pulse_mutex_);
     if (owes_answer_) return std::chrono::floor<std::chrono::milliseconds>(now - asked_);

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/server.h>
+
 #include "base/clock.h"
 #include "conn/shard.h"
 #include "reactor/reactor.h"
@@ -42,6 +44,9 @@ public:
     /// For how long the reactor has owed the answer to an earlier call; if it owes none, it is asked anew, and zero
     /// comes back. Any thread; never waits.
     [[nodiscard]] std::chrono::milliseconds silence(SteadyTime now);
+
+    /// How long the reactor's turns took so far. Any thread.
+    [[nodiscard]] TurnStatus turns() const;
 
     /// Runs work on this reactor's thread, from any; may be kept beyond the worker's end, and then does nothing.
     [[nodiscard]] std::function<void(std::function<void()>)> line();

@@ -32,22 +32,41 @@ constexpr Explanation explanations[] = {
     {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "the device does not accept the gateway's certificate"},
 };
 
+/// SSL_CTX_set_msg_callback(3): every record's header and every handshake message that OpenSSL has read.
+void count_message(int written, int, int type, const void* bytes, std::size_t size, SSL*, void* to) {
+    auto& budget = *static_cast<RecordBudget*>(to);
+    if (written != 0) return;
+    if (type == SSL3_RT_HEADER) return budget.count_record();
+    if (type != SSL3_RT_HANDSHAKE || size == 0) return;
+    const auto message = *static_cast<const unsigned char*>(bytes);
+    if (message == SSL3_MT_CLIENT_HELLO) budget.count_client_hello();
+    if (message == SSL3_MT_KEY_UPDATE) budget.count_key_update();
+}
+
 }  // namespace
 
 std::unique_ptr<TlsSession> TlsSession::begin(std::shared_ptr<const TlsContext> context, int fd) noexcept {
     ERR_clear_error();
     SslPtr ssl(SSL_new(context->get()));
-    BIO* bio = ssl ? new_socket_bio(fd) : nullptr;
+    if (!ssl) return nullptr;
+    std::unique_ptr<TlsSession> made(new (std::nothrow) TlsSession(std::move(ssl), std::move(context)));
+    BIO* bio = made ? new_socket_bio(fd, made->budget_) : nullptr;
     if (bio == nullptr) return nullptr;
-    SSL_set_bio(ssl.get(), bio, bio);
-    context->serves() ? SSL_set_accept_state(ssl.get()) : SSL_set_connect_state(ssl.get());
-    return std::unique_ptr<TlsSession>(new (std::nothrow) TlsSession(std::move(ssl), std::move(context)));
+    SSL* const own = made->ssl_.get();
+    SSL_set_bio(own, bio, bio);
+    SSL_set_msg_callback(own, count_message);
+    SSL_set_msg_callback_arg(own, &made->budget_);
+    const bool serves = made->context_->serves();
+    serves ? SSL_set_accept_state(own) : SSL_set_connect_state(own);
+    if (!serves) made->budget_.lift();
+    return made;
 }
 
 TlsOutcome TlsSession::handshake() noexcept {
     ERR_clear_error();
     const int result = SSL_do_handshake(ssl_.get());
     if (result != 1) return judge(result);
+    budget_.end_handshake();
     memory_ = SSL_get0_peer_certificate(ssl_.get()) == nullptr ? memory_open : memory_certified;
     return SSL_session_reused(ssl_.get()) == 1 && context_->serves() ? check_resumed() : TlsOutcome{TlsStep::done};
 }
@@ -67,7 +86,10 @@ TlsOutcome TlsSession::read(std::span<char> into) noexcept {
     ERR_clear_error();
     std::size_t bytes = 0;
     const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &bytes);
-    if (result == 1) return {.step = TlsStep::done, .bytes = bytes};
+    if (result == 1) {
+        budget_.count_data();
+        return {.step = TlsStep::done, .bytes = bytes};
+    }
     const TlsOutcome outcome = judge(result);
     if (outcome.step != TlsStep::want_read && outcome.step != TlsStep::want_write) read_end_ = outcome;
     return outcome;
@@ -77,7 +99,9 @@ TlsOutcome TlsSession::write(std::string_view bytes) noexcept {
     ERR_clear_error();
     std::size_t written = 0;
     const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
-    return result == 1 ? TlsOutcome{.step = TlsStep::done, .bytes = written} : judge(result);
+    if (result != 1) return judge(result);
+    budget_.count_data();
+    return {.step = TlsStep::done, .bytes = written};
 }
 
 void TlsSession::farewell() noexcept {
@@ -88,9 +112,10 @@ void TlsSession::farewell() noexcept {
 
 TlsOutcome TlsSession::judge(int result) noexcept {
     const int error = errno;
+    if (budget_.is_refused()) return {.step = TlsStep::failed, .detail = budget_.refusal()};
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_WANT_READ:
-            return {TlsStep::want_read};
+            return {.step = TlsStep::want_read, .ran_out = budget_.ran_out()};
         case SSL_ERROR_WANT_WRITE:
             return {TlsStep::want_write};
         case SSL_ERROR_ZERO_RETURN:

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "tls/record_budget.h"
 #include "tls/tls_context.h"
 
 namespace holdfast {
@@ -26,6 +27,7 @@ struct TlsOutcome {
     std::size_t bytes = 0;
     int error = 0;
     std::string_view detail = {};  ///< static text
+    bool ran_out = false;          ///< want_read, but for the turn's share only: call again in the next turn
 };
 
 /// What was agreed on; static texts.
@@ -36,8 +38,8 @@ struct TlsFacts {
 };
 
 /// TLS on one non-blocking socket, which is the caller's and outlives it. Idle, it holds no buffers. One thread. It
-/// raises no SIGPIPE, whatever the program does about that. Ends by its destructor; farewell() before it is good
-/// manners.
+/// raises no SIGPIPE, whatever the program does about that. Serving, it reads within a RecordBudget. Ends by its
+/// destructor; farewell() before it is good manners.
 class TlsSession {
 public:
     /// Nullptr: no memory. `context` decides which side it is on.
@@ -46,6 +48,8 @@ public:
     TlsSession(SslPtr ssl, std::shared_ptr<const TlsContext> context) noexcept
         : ssl_(std::move(ssl)), context_(std::move(context)) {}
 
+    /// Gives it its share of a turn; without this call, what is read later comes out of the share of an earlier turn.
+    void begin_turn() noexcept { budget_.begin_turn(); }
     [[nodiscard]] TlsOutcome handshake() noexcept;
     /// One record's worth at most: more may be there, in the socket or decrypted; read until `want_read`. An end is
     /// told again whenever asked.
@@ -65,6 +69,10 @@ public:
     /// About what it holds on the heap (docs/PERFORMANCE.md has the measurement).
     [[nodiscard]] std::size_t memory() const noexcept { return memory_; }
 
+    [[nodiscard]] bool is_in_handshake() const noexcept { return memory_ == memory_in_handshake; }
+    /// The peer has shown a certificate, and it is good.
+    [[nodiscard]] bool is_certified() const noexcept { return memory_ == memory_certified; }
+
     static constexpr std::size_t memory_in_handshake = 48 * 1024;
     static constexpr std::size_t memory_open = 14 * 1024;
     static constexpr std::size_t memory_certified = 24 * 1024;  ///< with the device's certificate
@@ -74,6 +82,7 @@ private:
     [[nodiscard]] std::string_view why_failed() const noexcept;
     [[nodiscard]] TlsOutcome check_resumed() noexcept;
 
+    RecordBudget budget_;  // the SSL's BIO and message callback point to it
     SslPtr ssl_;
     std::shared_ptr<const TlsContext> context_;  // the SSL's own points to it
     TlsOutcome read_end_;                        // done: reading has not come to its end yet

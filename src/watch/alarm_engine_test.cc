@@ -128,7 +128,7 @@ TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
     gateway_.status.buffer_stage = 2;
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::buffer_pressure);
-    EXPECT_EQ(only().summary, "850 of 1,000 bytes for buffers are in use: new connections are turned away");
+    EXPECT_EQ(only().summary, "850 of 1,000 bytes for buffers are in use: more is to come, and some will be shed");
     gateway_.status.buffer_stage = 0;
     gateway_.seconds(9);
     EXPECT_THAT(gateway_.active(), SizeIs(1));

@@ -163,8 +163,8 @@ void BufferWatch::explain(Alarm& alarm, const ServerStatus& status) {
     alarm.summary = with_commas(status.buffer_bytes) + " of " + with_commas(status.buffer_budget) +
                     " bytes for buffers are in use: ";
     alarm.summary += status.buffer_stage == 1   ? "the largest unfinished items wait"
-                     : status.buffer_stage == 2 ? "new connections are turned away"
-                                                : "the longest idle holders are shed";
+                     : status.buffer_stage == 2 ? "more is to come, and some will be shed"
+                                                : "the sources that hold most are shed";
     alarm.cause =
         "Many devices have sent parts of large items and not their ends, or do not read what is sent to them.";
     alarm.advice =

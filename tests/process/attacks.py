@@ -21,6 +21,8 @@ SCALE = float(os.environ.get("HOLDFAST_ATTACK_SCALE", 0.05))
 SANITIZED = bool(os.environ.get("HOLDFAST_SANITIZED"))
 DEVICES = 50
 ALONE_S = 5.0 if SCALE >= 0.5 else 1.0
+# Of the reactor's CPU time: what other processes of the machine take does not count. Sanitizers make code several times slower.
+LONGEST_TURN_MS = 1000 if SANITIZED else 250
 
 
 def size(full, least=1):
@@ -111,6 +113,8 @@ class Scene:
         assert told["downlinked"] == told["taken"] > 0, f"{told['downlinked']} of {told['taken']} downlinks{tail}"
         assert not told["lost"], f"witnesses {told['lost']} were closed{tail}"
         assert drift["drift"] == 0, drift
+        longest = max(turns["longest_cpu_ms"] for turns in status["turns"])
+        assert longest < LONGEST_TURN_MS, f"a turn of {longest} ms{tail}"
         closed = {reason: count for reason, count in status["closed"].items() if count}
         shutdown = self.ended["reasons"].pop("shutdown", 0)
         assert self.ended["reasons"] == closed and shutdown == DEVICES, (self.ended["reasons"], closed, shutdown)
@@ -146,6 +150,11 @@ class Scene:
             return {reason: count for reason, count in self.gateway.status()["closed"].items() if count}
         assert until(lambda: sum(now().values()) >= sum(expected.values()), within), f"{now()}, not {expected}"
         assert now() == {reason: count for reason, count in expected.items() if count}, f"{now()}, not {expected}"
+
+    def details(self, reason):
+        """What the closed events of this reason say."""
+        rows = self.gateway.ask("GET", f"/v1/closed?reason={reason}&limit=10000")["closed"]
+        return {row["detail"] for row in rows}
 
     def strangers_items(self, expected):
         """Whether so many were counted beside those of the devices, which may be on their way."""

@@ -188,6 +188,7 @@ METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "con
            "reading_paused": "gauge", "accept_paused": "gauge", "accept_delays_total": "counter",
            "buffer_bytes": "gauge", "buffer_budget_bytes": "gauge", "buffer_stage": "gauge", "memory_exhausted_total": "counter", "alarm_active": "gauge", "registry_drift": "gauge",
            "suspect_connections": "gauge", "suspects_recovered_total": "counter",
+           "reactor_turn_longest_seconds": "gauge", "reactor_long_turns_total": "counter",
            "suspicions_total": "counter", "asked_ahead_total": "counter", "suspicion_probes_total": "counter",
            "admin_requests_total": "counter", "reloads_total": "counter", "config_last_reload_successful": "gauge", "build_info": "gauge"}
 PROCESS_METRICS = {"start_time_seconds": "gauge", "cpu_seconds_total": "counter", "open_fds": "gauge",

@@ -15,9 +15,10 @@ import time
 
 import pytest
 
-from attacks import DEVICES, SANITIZED, SCALE, Crowd, Scene, WallClock, ended, size
+from attacks import DEVICES, SANITIZED, SCALE, Crowd, Scene, WallClock, ended, size, source
 from certificates import own_listener
 from gateway import listener, until
+from hostile_tls import HostileTls, send, tiny_records
 from lab import device
 from lab.netlab import GATEWAY4
 from packets import ACK, RST, SYN, Wire, segment, spoofed
@@ -149,16 +150,15 @@ def newcomer(gateway):
 
 @pytest.mark.asan
 def test_half_open_handshakes():
-    """As many as max_handshakes are held, for 5 s; those beyond are turned away. Who is in notices nothing, who comes
-    meanwhile is turned away too, and gets in when they have gone."""
+    """As many as max_handshakes are held, for 5 s; those that stand still give way before that, and newcomers get in."""
     count, places = size(10_000, 300), size(1024, 100)
     limits = f"[limits]\nmax_handshakes = {places}\n"
     with Scene("half-open TLS handshakes", config(limits, own_listener()), tls=True) as scene, Crowd(scene.gateway) as crowd:
         hello = client_hello()
         with scene.attack(count):
-            began = time.monotonic()
             for _ in range(count):
                 crowd.connect(hello)
+            began = time.monotonic()
             tried, took = 1, newcomer(scene.gateway)
             while took is None and time.monotonic() < began + 30:
                 time.sleep(0.1)
@@ -167,7 +167,8 @@ def test_half_open_handshakes():
             status = all_told(scene, count + tried, "max_handshakes")
         refused = status["refused"]["max_handshakes"] - (tried - 1)
         scene.closed(tls_failed=count - refused, peer_closed=1)
-        print(f"{count - refused} of {count} were held; a newcomer was in after {waited:.1f} s, at attempt {tried}")
+        print(f"{count - refused} of {count} were held for 5 s; a newcomer was in after {waited:.1f} s, at attempt {tried}")
+        assert waited < 3, "it need not wait for the end of their five seconds"
         assert refused >= (count - places if count < 2 * places else 1)
         assert scene.grown_mib() < 16 + places * 64 / 1024, "64 KiB a handshake at most"
 
@@ -208,6 +209,69 @@ def test_renegotiation():
                     client.stdout.close()
         scene.closed(tls_failed=count)
         assert scene.gateway.status()["listeners"][0]["tls"]["full"] == DEVICES + count, "not one more"
+
+
+@pytest.mark.asan
+def test_key_updates_without_an_end():
+    """Each costs the gateway a derivation of keys; after 32 without data between them the connection ends."""
+    count, updates = size(40, 4), size(400_000, 12_000)
+    with Scene("KeyUpdates without an end", config(tls=own_listener()), tls=True) as scene, contextlib.ExitStack() as stack:
+        strangers = [stack.enter_context(HostileTls(scene.gateway.address)) for _ in range(count)]
+        floods = [stranger.key_updates(updates // count) for stranger in strangers]
+        with scene.attack(updates):
+            for stranger, flood in zip(strangers, floods):
+                send(stranger.sock, flood)
+            scene.closed(tls_failed=count)
+        assert scene.details("tls_failed") == {"more than 32 KeyUpdates came without application data between them"}
+
+
+@pytest.mark.asan
+def test_key_updates_with_a_byte_between_them():
+    """Allowed, and dear: the connection has its share of each turn, and nobody else waits for it."""
+    rounds = size(20_000, 2_000)
+    with Scene("a KeyUpdate before each byte", config(tls=own_listener()), tls=True) as scene, \
+            HostileTls(scene.gateway.address, source=source(0)) as stranger:
+        flood = b"".join(stranger.key_updates(1) + stranger.records(b" ") for _ in range(rounds))
+        with scene.attack(rounds):
+            send(stranger.sock, flood)
+            send(stranger.sock, stranger.records(ITEM))
+            assert until(lambda: items_from(scene, source(0)) == 1), "what came behind them is taken in its turn"
+            stranger.sock.close()
+            scene.closed(peer_reset=1)  # it has not read its ticket
+
+
+@pytest.mark.asan
+def test_tiny_records():
+    """A record for each byte of items, from several connections at once."""
+    count, items = size(200, 8), size(200, 40)
+    with Scene("records of one byte", config(tls=own_listener()), tls=True) as scene, contextlib.ExitStack() as stack:
+        strangers = [stack.enter_context(HostileTls(scene.gateway.address, source=source(0))) for _ in range(count)]
+        floods = [stranger.records(*(bytes([byte]) for byte in ITEM * items)) for stranger in strangers]
+        with scene.attack(count * items * len(ITEM)):
+            for stranger, flood in zip(strangers, floods):
+                send(stranger.sock, flood)
+            assert until(lambda: items_from(scene, source(0)) == count * items)
+            for stranger in strangers:
+                stranger.sock.close()
+            scene.closed(peer_reset=count)  # they have not read their tickets
+
+
+@pytest.mark.asan
+def test_client_hellos_without_an_end():
+    """In records of one byte, and in records as large as may be: neither is read to its end."""
+    count = size(200, 20)
+    endless = b"\x01\x01\xff\xff" + bytes(60_000)
+    tiny = tiny_records(endless[:16_000])
+    large = b"".join(b"\x16\x03\x01" + len(part).to_bytes(2, "big") + part
+                     for part in (endless[at:at + 16_384] for at in range(0, len(endless), 16_384)))
+    with Scene("ClientHellos without an end", config(tls=own_listener()), tls=True) as scene, Crowd(scene.gateway) as crowd:
+        with scene.attack(2 * count):
+            for number in range(2 * count):
+                sock = crowd.connect()
+                send(sock, large if number % 2 else tiny)
+            scene.closed(tls_failed=2 * count)
+        assert scene.details("tls_failed") == {"the TLS handshake came in more than 512 records",
+                                               "the ClientHello is longer than 48 KiB"}
 
 
 def renegotiating(gateway):
@@ -279,7 +343,7 @@ def fill(conns, scene):
 
 @pytest.mark.asan
 def test_half_items_beyond_the_budget():
-    """Those who hold most are not read, then nobody new comes in, then the longest idle holders are shed."""
+    """The connections with large items are not read on, then those are shed whose sources hold most. Newcomers get in."""
     count, budget = size(4000, 300), 16 if SCALE >= 0.5 else 4
     half = b'{"ip":"10.0.0.66","more":"' + b"x" * 30_000
     limits = f'[limits]\nbuffer_budget = "{budget}MiB"\n'
@@ -303,6 +367,75 @@ def test_half_items_beyond_the_budget():
               f"{status['refused']['buffer_budget']} turned away")
         assert shed > 0 and most <= budget << 20
         assert grown < budget + 24, "the budget, the events of so many connections, and slots"
+
+
+@pytest.mark.asan
+def test_idle_sessions_outlive_strangers_with_half_items():
+    """Idle devices under TLS hold more memory than the strangers beside them, and have been idle for longer. The strangers end."""
+    idle, count = 60, size(850, 150)
+    budget = 2 << 20
+    limits = f'[limits]\nbuffer_budget = "{budget}B"\n'
+    half = b'{"ip":"10.0.0.66","more":"' + b"x" * 9_000
+    with Scene("half items beside idle sessions", config(limits, own_listener()), tls=True) as scene, \
+            contextlib.ExitStack() as stack:
+        honest = [stack.enter_context(HostileTls(scene.gateway.address, source="127.9.0.1")) for _ in range(idle)]
+        scene.gateway.wait_status(lambda status: status["connections"] - status["opening"] == DEVICES + idle)
+        with scene.attack(count, lasts=2):
+            for number in range(count):
+                with contextlib.suppress(ConnectionError):
+                    stranger = stack.enter_context(HostileTls(scene.gateway.address, source=source(number)))
+                    send(stranger.sock, stranger.records(half))
+            shed = until(lambda: scene.gateway.status()["closed"]["shed"])
+        assert shed, "the budget was never short: the test shows nothing"
+        rows = scene.gateway.ask("GET", "/v1/closed?reason=shed&limit=10000")["closed"]
+        ours = [row["peer"] for row in rows if row["peer"].startswith("127.9.0.1:")]
+        assert not ours, f"{len(ours)} of {idle} idle sessions were shed, and {len(rows)} altogether"
+        print(f"{len(rows)} of {count} strangers were shed, {len(ours)} of {idle} idle sessions")
+        for device_ in honest:
+            send(device_.sock, device_.records(ITEM))
+        assert until(lambda: items_from(scene, "127.9.0.1") == idle), "each of them still speaks"
+
+
+def items_from(scene, address):
+    """Of the connections that are there."""
+    return sum(row["items"] for row in scene.gateway.ask("GET", f"/v1/connections?peer={address}&limit=10000")["connections"])
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("tls", [False, True])
+def test_small_halves_lock_nobody_out(tls):
+    """Many connections that hold a little each fill the budget. Whoever comes then is in, and is served."""
+    count, newcomers = size(2_000, 250), 20
+    half = b'{"ip":"10.0.0.66","more":"' + b"x" * 8_000
+    limits = '[limits]\nbuffer_budget = "2MiB"\n'
+    with Scene("small halves", config(limits, own_listener() if tls else None), tls=tls) as scene, \
+            Crowd(scene.gateway) as crowd, contextlib.ExitStack() as stack:
+        with scene.attack(count):
+            for number in range(count):
+                with contextlib.suppress(ConnectionError):
+                    if tls:
+                        stranger = stack.enter_context(HostileTls(scene.gateway.address, source=source(number)))
+                        send(stranger.sock, stranger.records(half))
+                    else:
+                        crowd.connect(half)
+            assert until(lambda: scene.gateway.status()["closed"]["shed"]), "the budget was never short"
+            before = scene.gateway.status()
+            for _ in range(newcomers):
+                assert (newcomer(scene.gateway) if tls else plain_newcomer(scene.gateway)) is not None
+            assert scene.strangers_items(0)
+        status = scene.gateway.wait_status(lambda status: status["closed"]["peer_closed"] >= newcomers)
+        print(f"{before['buffers']}; {status['closed']['shed']} of {count} were shed, {newcomers} newcomers were in")
+        assert sum(status["refused"].values()) == 0, status["refused"]
+
+
+def plain_newcomer(gateway):
+    """As newcomer(), without TLS."""
+    since = time.monotonic()
+    with contextlib.suppress(ConnectionError), socket.create_connection(gateway.address, timeout=20) as sock:
+        sock.sendall(ITEM)
+        sock.shutdown(socket.SHUT_WR)
+        return time.monotonic() - since if sock.recv(1) == b"" else None
+    return None
 
 
 def test_large_halves_that_keep_the_budget_at_its_first_stage():

@@ -16,6 +16,7 @@ import pytest
 
 from certificates import self_signed
 from gateway import PATIENCE, Gateway, binary, listener, run, until
+from hostile_tls import HostileTls, send, tiny_records
 from lab import device
 
 
@@ -122,6 +123,46 @@ def test_verbs_come_in_by_token_under_tls(keys):
         device_.close()
         assert until(lambda: gateway.log_lines("warn", "without a right token", "peer=127.0.0.1:")), gateway.tail()
     assert not [line for line in gateway.stderr if keys.write in line or keys.read in line]
+
+
+def test_tls_without_an_end_is_ended_at_the_admin_door(keys):
+    """A thread of the door gives a handshake and a request its time, and no more: whatever the records bring."""
+    with Gateway(config=keys.config()) as gateway:
+        address = tuple(gateway.admin)
+        request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+        def answer_after(updates):
+            with HostileTls(address) as client:
+                send(client.sock, client.key_updates(updates) + client.records(request))
+                return client.received()
+
+        assert answer_after(32).startswith(b"HTTP/1.1 200 ")
+        assert answer_after(33) == b"", "it ends before it reads a request"
+        with socket.create_connection(address, timeout=20) as endless:
+            send(endless, tiny_records(b"\x01\x01\xff\xff" + bytes(16_000)))
+            began = time.monotonic()
+            assert ended(endless) and time.monotonic() < began + 10
+        floods = []
+        with contextlib.ExitStack() as stack:
+            for _ in range(12):
+                client = stack.enter_context(HostileTls(address))
+                floods.append((client, client.key_updates(3_000)))
+            for client, flood in floods:
+                send(client.sock, flood)
+            done = ask(gateway, "status", token_file=keys.read_file, ca=keys.certificate)
+            assert done.returncode == 0, done.stderr
+
+
+def ended(sock):
+    """Waits for the peer's end. Returns False if there is none for 20 s."""
+    try:
+        while sock.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        pass
+    return True
 
 
 def test_a_token_is_not_sent_where_it_can_be_read(keys):

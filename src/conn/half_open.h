@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include <holdfast/endpoint.h>
+
+#include "base/clock.h"
+#include "conn/peer_counts.h"
+#include "reactor/poller.h"
+
+namespace holdfast {
+
+/// The TLS handshakes under way in one shard, by source (an IPv4 address, an IPv6 /64). When limits.max_handshakes are
+/// under way, a newcomer may take the place of another: of the source with most, the oldest. Pure; one thread.
+class HalfOpen {
+public:
+    void add(Token number, const IpAddress& peer, SteadyTime now) {
+        const IpAddress source = network_of(peer, subscriber_width);
+        const std::uint64_t order = next_order_++;
+        places_.emplace(number, Place{source, order});
+        auto& members = sources_[source];
+        ranks_.erase(rank_of(source, members));
+        members.emplace(order, Member{number, now});
+        ranks_.insert(rank_of(source, members));
+    }
+
+    /// Does nothing for a number that is not in here.
+    void remove(Token number) {
+        const auto place = places_.find(number);
+        if (place == places_.end()) return;
+        const auto [source, order] = place->second;
+        places_.erase(place);
+        auto& members = sources_[source];
+        ranks_.erase(rank_of(source, members));
+        members.erase(order);
+        members.empty() ? void(sources_.erase(source)) : void(ranks_.insert(rank_of(source, members)));
+    }
+
+    struct Candidate {
+        Token number{};
+        SteadyTime since;  ///< its handshake began
+        bool by_share =
+            false;  ///< its source has more than the newcomer's would have; else it must be slow to give way
+    };
+    /// Returns the one whose place a newcomer may take; nullopt if there is none. Among sources with equally many it is
+    /// the oldest.
+    [[nodiscard]] std::optional<Candidate> to_replace(const IpAddress& newcomer) const {
+        if (ranks_.empty()) return std::nullopt;
+        const Members& most = sources_.at(std::get<2>(*ranks_.begin()));
+        const auto own = sources_.find(network_of(newcomer, subscriber_width));
+        const std::size_t would_have = 1 + (own == sources_.end() ? 0 : own->second.size());
+        const Member& oldest = most.begin()->second;
+        return Candidate{oldest.number, oldest.since, most.size() > would_have};
+    }
+
+private:
+    struct Member {
+        Token number{};
+        SteadyTime since;
+    };
+    using Members = std::map<std::uint64_t, Member>;  // by order of arrival
+    struct Place {
+        IpAddress source;
+        std::uint64_t order;
+    };
+    /// The first in a set is the one with most members; then with the oldest.
+    using Rank = std::tuple<std::int64_t, std::uint64_t, IpAddress>;
+
+    [[nodiscard]] static Rank rank_of(const IpAddress& source, const Members& members) {
+        const std::uint64_t oldest = members.empty() ? 0 : members.begin()->first;
+        return {-static_cast<std::int64_t>(members.size()), oldest, source};
+    }
+
+    std::unordered_map<Token, Place> places_;
+    std::unordered_map<IpAddress, Members, NetworkHash> sources_;
+    std::set<Rank> ranks_;
+    std::uint64_t next_order_ = 0;
+};
+
+}  // namespace holdfast
