@@ -54,7 +54,7 @@ struct ClosedFlags {
 
 std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
 
-/// What only some rows have gets a column if one of them does.
+/// Returns true if one of the rows has the field, which then gets a column.
 bool any_has(const std::vector<AnswerView>& rows, std::string_view pointer) {
     return std::any_of(rows.begin(), rows.end(), [pointer](const AnswerView& row) { return row.has(pointer); });
 }

@@ -121,7 +121,7 @@ constexpr std::array<TableField, 11> fields{
 /// What a narrow window does without, first the first.
 constexpr std::array<std::string_view, 6> dispensables{"LISTENER", "SENT", "RECEIVED", "SINCE ITEM", "CONN", "ITEMS"};
 
-/// What only some rows have gets a column if one of them does.
+/// Removes a column if none of the rows has the field.
 void drop_if_none_has(std::vector<TableField>& shown, std::string_view title, const std::vector<AnswerView>& rows,
                       std::string_view pointer) {
     if (std::any_of(rows.begin(), rows.end(), [=](const AnswerView& row) { return row.has(pointer); })) return;

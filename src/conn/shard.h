@@ -174,7 +174,7 @@ public:
 
     /// Marks those of `silent` as suspect that still are: probed, and not heard from for `asked_for`. Closes none.
     void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
-    /// When it was marked; nullopt if it is not suspect.
+    /// Returns when the connection was marked, or nullopt if it is no suspect.
     [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const;
 
     /// Ends some connections as `drained`, spread over a time; who comes meanwhile stays.

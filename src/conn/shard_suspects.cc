@@ -25,7 +25,7 @@ void Shard::mark_suspects(const std::vector<Token>& silent, std::chrono::millise
     if (!probes_suspects_) step_suspects();
 }
 
-/// By a timer of its own as long as there are suspects: an idle gateway does not wake for them.
+/// Runs on a timer of its own, and only while there are suspects: an idle gateway does not wake for them.
 void Shard::step_suspects() {
     const auto again = suspects_.step(
         registry_, policies_, reactor_.now(), suspects_a_slice,
@@ -41,7 +41,7 @@ void Shard::notice_answer_of_suspect(Connection& connection, const Evidence& evi
     notice(connection, Observation::Kind::recovered, evidence.last_heard);
 }
 
-/// Without an answer: it ends, or nobody is to be suspected any longer.
+/// Ends the mark without an answer: the connection ends, or suspicion was switched off.
 void Shard::end_suspicion(Connection& connection) {
     suspects_.unmark(connection, registry_.number_of(connection));
     listener_counters_[connection.listener]->suspects.decrement();

@@ -101,7 +101,8 @@ void Shard::look_at_asked(AskedList::Asked asked) {
     asked_.look_again(asked);
 }
 
-/// `silence` is what it is if nothing was heard meanwhile: the kernel is read only if the plan's first probe was due.
+/// Ends the forced probe. `silence` holds if the peer has not answered; the kernel is read only if the plan's first
+/// probe was due meanwhile.
 void Shard::end_asking(Connection& connection, std::chrono::milliseconds silence) {
     const LivenessPlan& plan = policy_of(connection).plan;
     if (silence >= plan.idle) {

@@ -30,7 +30,8 @@ void end_forced_probe(Connection& connection, const LivenessPlan& plan, std::chr
 /// none. Owns an entry for each, so that other connections cost nothing. The shard owns it; its thread.
 class Suspects {
 public:
-    static constexpr std::chrono::milliseconds look_every{500};  ///< at each, or later if there are many
+    static constexpr std::chrono::milliseconds look_every{
+        500};  ///< between two looks at a suspect; more if they are many
     static constexpr std::chrono::milliseconds slice_pause{10};
 
     /// Called for each that was heard from again; it is not suspect any more.
@@ -39,7 +40,7 @@ public:
     void mark(Connection& connection, Token number, SteadyTime now);
     /// Ends the mark of a connection that ends, or is not to be suspected any longer.
     void unmark(Connection& connection, Token number);
-    /// When the mark was set; it must have one.
+    /// Returns when the mark was set; the connection must be a suspect.
     [[nodiscard]] SteadyTime since(Token number) const { return since_.at(number); }
     [[nodiscard]] std::vector<Token> all() const;
 
@@ -56,7 +57,7 @@ private:
         SteadyTime probed;
         bool forced = false;  ///< TCP_KEEPIDLE is lowered
     };
-    /// True if it was heard from since it was marked.
+    /// Returns true if the peer was heard from since it was marked.
     [[nodiscard]] static bool look_at(Due& due, Connection& connection, const LivenessPlan& plan,
                                       const Evidence& evidence, SteadyTime now);
 

@@ -28,9 +28,9 @@ struct InterfaceState {
 /// socket; needs no privilege. Each question takes some microseconds. One thread.
 class RouteTable {
 public:
-    /// nullopt: the kernel does not answer (a sandbox without AF_NETLINK).
+    /// Returns nullopt if the kernel does not answer (a sandbox without AF_NETLINK).
     [[nodiscard]] std::optional<RouteAnswer> route_to(const IpAddress& address);
-    /// nullopt: there is no such interface any more, or the kernel does not answer.
+    /// Returns nullopt if there is no such interface, or the kernel does not answer.
     [[nodiscard]] std::optional<InterfaceState> interface(int index);
 
 private:

@@ -1,7 +1,7 @@
 #include "watch/link_monitor.h"
 
 #include <algorithm>
-#include <cstring>
+#include <set>
 #include <utility>
 
 namespace holdfast {
@@ -15,7 +15,7 @@ std::vector<LinkOutage> LinkMonitor::look(Time now) {
         }
         return {};
     }
-    const std::vector<IpAddress> peers = sources_.peers();
+    const std::vector<IpAddress> peers = sample();
     std::vector<LinkOutage> outages;
     for (const auto& [link, why] : failed) {
         const auto behind = std::count_if(peers.begin(), peers.end(), [this, link = link](const IpAddress& peer) {
@@ -31,22 +31,34 @@ std::vector<LinkOutage> LinkMonitor::look(Time now) {
     return outages;
 }
 
+/// Leaves out a link that has no carrier already: such an interface may work without ever telling of one.
 void LinkMonitor::learn() {
     ways_.clear();
     links_.clear();
-    for (const IpAddress& peer : sources_.peers()) {
-        const auto [way, fresh] = ways_.emplace(peer, 0);
-        if (!fresh) continue;
+    std::set<int> unfit;
+    for (const IpAddress& peer : sample()) {
+        if (ways_.contains(peer)) continue;
         const auto route = sources_.route_to(peer);
-        if (!route || route->error != 0 || route->interface == 0) {
-            ways_.erase(way);
-            continue;
+        if (!route || route->error != 0 || unfit.contains(route->interface)) continue;
+        if (!links_.contains(route->interface)) {
+            const auto state = sources_.interface(route->interface);
+            if (!state || !state->up || !state->carrier) {
+                unfit.insert(route->interface);
+                continue;
+            }
+            links_[route->interface] = state->name;
         }
-        way->second = route->interface;
-        if (links_.contains(route->interface)) continue;
-        const auto interface = sources_.interface(route->interface);
-        links_[route->interface] = interface ? interface->name : "number " + std::to_string(route->interface);
+        ways_[peer] = route->interface;
     }
+}
+
+/// Thins the sample out, evenly and the same way each time.
+std::vector<IpAddress> LinkMonitor::sample() const {
+    const std::vector<IpAddress> all = sources_.peers();
+    const std::size_t stride = all.size() / most_peers + 1;
+    std::vector<IpAddress> some;
+    for (std::size_t i = 0; i < all.size(); i += stride) some.push_back(all[i]);
+    return some;
 }
 
 std::map<int, std::string> LinkMonitor::failed_links() const {
@@ -62,7 +74,7 @@ std::map<int, std::string> LinkMonitor::failed_links() const {
 std::optional<std::string> LinkMonitor::failure_of(int link) const {
     const auto state = sources_.interface(link);
     if (!state) {
-        // The kernel still answers: then the interface has gone.
+        // The interface has gone only if the kernel still answers.
         const bool answers = sources_.route_to(ways_.begin()->first).has_value();
         return answers ? std::optional<std::string>("is not there any more") : std::nullopt;
     }
@@ -71,7 +83,7 @@ std::optional<std::string> LinkMonitor::failure_of(int link) const {
     return std::nullopt;
 }
 
-/// Four in five of the peers that it led to have no route.
+/// Returns why, if four in five of the peers that the link led to have no route.
 std::optional<std::string> LinkMonitor::lost_route_of(int link) const {
     std::size_t asked = 0;
     std::size_t lost = 0;

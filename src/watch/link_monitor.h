@@ -14,12 +14,13 @@
 
 namespace holdfast {
 
-/// Finds out whether an interface or a route of this host that leads to connected peers has failed. Learns the way to a
-/// sample of the peers while all is well. Owns that sample; asks the kernel by what it is given. One thread.
+/// Finds failures of the interfaces and routes of this host that lead to connected peers. Learns the way to a sample of
+/// the peers while all is well. Owns that sample; reads the kernel through Sources. One thread.
 class LinkMonitor {
 public:
     using Time = std::chrono::steady_clock::time_point;
     static constexpr std::chrono::seconds learn_every{2};
+    static constexpr std::size_t most_peers = 128;   ///< of the sample, that are looked at
     static constexpr std::size_t route_checks = 16;  ///< peers of each interface whose route is looked up in a look
     static constexpr unsigned least_percent = 5;     ///< of the peers, behind a link whose outage counts
 
@@ -31,11 +32,12 @@ public:
 
     explicit LinkMonitor(Sources sources) : sources_(std::move(sources)) {}
 
-    /// The outages there are now; call it about once a second.
+    /// Returns the outages that there are now; to be called about once a second.
     [[nodiscard]] std::vector<LinkOutage> look(Time now);
 
 private:
     void learn();
+    [[nodiscard]] std::vector<IpAddress> sample() const;
     [[nodiscard]] std::map<int, std::string> failed_links() const;
     [[nodiscard]] std::optional<std::string> failure_of(int link) const;
     [[nodiscard]] std::optional<std::string> lost_route_of(int link) const;

@@ -76,6 +76,33 @@ TEST_F(Links, ALinkThatNoConnectionIsBehindMayFail) {
     EXPECT_THAT(look(), IsEmpty());
 }
 
+TEST_F(Links, AnInterfaceThatNeverHadACarrierIsLeftOut) {
+    interfaces_[2].carrier = false;
+    LinkMonitor fresh{{.peers = [this] { return peers_; },
+                       .route_to = [](const IpAddress&) { return RouteAnswer{.interface = 2, .error = 0}; },
+                       .interface = [this](int index) { return std::optional(interfaces_.at(index)); }}};
+    for (int second = 0; second < 5; ++second) EXPECT_THAT(fresh.look(now_ + seconds(second)), IsEmpty());
+}
+
+TEST_F(Links, ManyReactorsMakeNoLargerSample) {
+    int lookups = 0;
+    LinkMonitor fresh{{.peers =
+                           [this] {
+                               std::vector<IpAddress> many;
+                               for (int i = 0; i < 41; ++i) many.insert(many.end(), peers_.begin(), peers_.end());
+                               return many;
+                           },
+                       .route_to =
+                           [&lookups](const IpAddress&) {
+                               ++lookups;
+                               return RouteAnswer{.interface = 2, .error = 0};
+                           },
+                       .interface = [this](int index) { return std::optional(interfaces_.at(index)); }}};
+    EXPECT_THAT(fresh.look(now_), IsEmpty());
+    EXPECT_LE(lookups, static_cast<int>(LinkMonitor::most_peers));
+    EXPECT_GT(lookups, 10);
+}
+
 TEST_F(Links, NoAnswerOfTheKernelIsNoOutage) {
     answers_ = false;
     EXPECT_THAT(look(), IsEmpty());

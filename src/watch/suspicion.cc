@@ -48,7 +48,7 @@ bool is_silence(const Observation& observation) {
     return false;
 }
 
-/// Suspects are known already, and so is the end of one that never answered.
+/// Returns true if the observation is news: neither of a suspect, nor of the end of one that never answered.
 bool is_sign(const Observation& observation) {
     switch (observation.kind) {
         case Observation::Kind::answered:
@@ -79,7 +79,8 @@ void Suspicion::note(const Observation& observation) {
     silent_ += sign.silent ? 1 : 0;
 }
 
-/// What was asked before an outage and answered after it does not tell how fast the network is.
+/// Returns true if the peer was probed before an outage and answered after it: that does not tell how fast the network
+/// is.
 bool Suspicion::is_of_an_outage(const Sign& sign) const {
     return std::any_of(rests_.begin(), rests_.end(), [&sign](const auto& each) {
         const auto& [group, rest] = each;
