@@ -62,6 +62,8 @@ struct ConnectedEvent {
     DeviceName device = {};
     LivenessOf liveness = LivenessOf::device;
     bool authenticated = false;  ///< it has proved to be that device, by a certificate or a token
+    EventTime established = {};  ///< when the kernel completed the connection, which may be long before its accept
+    bool ended = false;          ///< its peer has already shut it down: it takes the id from no other connection
 };
 
 /// The device has said its hello after its `connected` was told.
@@ -72,6 +74,8 @@ struct IdentifiedEvent {
     DeviceName device = {};
     EventTime at;
     bool authenticated = false;  ///< as in ConnectedEvent
+    EventTime established = {};  ///< as in ConnectedEvent
+    bool ended = false;          ///< as in ConnectedEvent
 };
 
 /// Views are valid during the call only.

@@ -185,7 +185,7 @@ struct ListenerStatus {
     std::array<std::uint64_t, refused_by_count> refused{};  ///< by RefusedBy
     std::uint64_t refused_descriptors = 0;  ///< times that accepting paused for want of descriptors or memory
     bool accept_paused = false;
-    std::uint64_t accept_delays = 0;                              ///< times that accept_rate made the backlog wait
+    std::uint64_t accept_delays = 0;                              ///< connections that waited for accept_rate
     std::array<std::uint64_t, close_reason_count> closed{};       ///< by CloseReason
     std::array<DurationHistogram, close_reason_count> detection;  ///< last sign of life to close, by CloseReason
     std::uint64_t suspects = 0;    ///< of those held, suspect now: see ConnectionRow::suspect_since
@@ -199,6 +199,9 @@ struct ListenerStatus {
     std::uint64_t acks = 0;                                 ///< sent; each is for any number of items
     std::uint64_t repeated_items = 0;  ///< numbered items that had been taken before, and were dropped
     std::uint64_t gaps = 0;            ///< numbered items that came before the expected one, and were dropped
+    std::uint64_t stale_claims = 0;    ///< claims on an id that took nothing: the peer had shut down, or came earlier
+    std::uint64_t delayed_claims = 0;  ///< claims that waited, because the id was taken over again and again
+    std::uint64_t accept_waiting = 0;  ///< connections that wait for accept_rate; not yet in `connections`
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     LivenessPlan plan;  ///< its socket options as read back from the kernel
@@ -209,6 +212,14 @@ struct TurnStatus {
     std::chrono::microseconds longest{};      ///< the longest, time without the processor included
     std::chrono::microseconds longest_cpu{};  ///< the most CPU time that its thread spent in one
     std::uint64_t long_turns = 0;             ///< turns of 100 ms and more
+};
+
+/// An id that several devices seem to share: connections took it from each other so often that they are delayed.
+struct DuplicateDevice {
+    std::string id;
+    Endpoint holder;              ///< whose connection has the id
+    Endpoint claimant;            ///< whose connection claimed it last
+    std::uint64_t takeovers = 0;  ///< since the id was claimed first
 };
 
 struct ServerStatus {
@@ -226,10 +237,11 @@ struct ServerStatus {
     std::optional<DrainStatus> drain = {};  ///< the latest, if there was one
     std::uint64_t probes_alive = 0;         ///< connections asked and found alive, without or with a probe
     std::uint64_t probes_silent = 0;
-    std::uint64_t asked_ahead = 0;       ///< connections asked ahead of the kernel: in turn, or as canaries
-    std::uint64_t events = 0;            ///< given to handlers
-    std::uint64_t stale_commands = 0;    ///< commands for a connection that had ended
-    std::vector<TurnStatus> turns = {};  ///< by reactor
+    std::uint64_t asked_ahead = 0;                 ///< connections asked ahead of the kernel: in turn, or as canaries
+    std::uint64_t events = 0;                      ///< given to handlers
+    std::uint64_t stale_commands = 0;              ///< commands for a connection that had ended
+    std::vector<DuplicateDevice> duplicates = {};  ///< of the last minute, the latest first; at most 64
+    std::vector<TurnStatus> turns = {};            ///< by reactor
     std::vector<ListenerStatus> listeners;
 };
 
@@ -298,6 +310,9 @@ public:
 
     /// The living connection of a device. Never waits.
     [[nodiscard]] std::optional<ConnectionId> find(std::string_view device) const;
+
+    /// Takes note of an id that connections of several gateways take from each other: see ServerStatus::duplicates.
+    void note_duplicate(const DuplicateDevice& duplicate);
 
     /// Ends it as `kicked`, or for another reason of kind policy; `detail` is static text for its `closed` event. False
     /// if there is no such connection.

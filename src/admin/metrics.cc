@@ -185,6 +185,12 @@ void add_identity(Families& out, const ServerStatus& status) {
                                MetricType::Counter, [](const ListenerStatus& l) { return l.repeated_items; }));
     out.push_back(per_listener(status, "gaps_total", "Numbered items that came before the expected one, dropped.",
                                MetricType::Counter, [](const ListenerStatus& l) { return l.gaps; }));
+    out.push_back(per_listener(status, "stale_claims_total",
+                               "Claims on an id that took nothing: the peer had shut down, or a later one has it.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.stale_claims; }));
+    out.push_back(per_listener(status, "delayed_claims_total",
+                               "Claims on an id that waited, because it was taken over again and again.",
+                               MetricType::Counter, [](const ListenerStatus& l) { return l.delayed_claims; }));
 }
 
 double seconds(std::chrono::microseconds time) { return std::chrono::duration<double>(time).count(); }
@@ -293,8 +299,10 @@ void add_pauses(Families& out, const ServerStatus& status) {
                          "Times that the system gave no more memory, and the budget was lowered.", MetricType::Counter)
                       .add(status.memory_exhausted)
                       .take());
-    out.push_back(per_listener(status, "accept_delays_total", "Times that accept_rate made the backlog wait.",
+    out.push_back(per_listener(status, "accept_delays_total", "Connections that waited for accept_rate.",
                                MetricType::Counter, [](const ListenerStatus& l) { return l.accept_delays; }));
+    out.push_back(per_listener(status, "accept_waiting", "Connections that wait for accept_rate now.",
+                               MetricType::Gauge, [](const ListenerStatus& l) { return l.accept_waiting; }));
     out.push_back(Family("reading_paused", "1 while the sink takes no more and devices wait.", MetricType::Gauge)
                       .add(std::uint64_t{status.reading_paused ? 1U : 0U})
                       .take());

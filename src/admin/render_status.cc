@@ -33,6 +33,9 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
         sum.acks += one.acks;
         sum.repeated_items += one.repeated_items;
         sum.gaps += one.gaps;
+        sum.stale_claims += one.stale_claims;
+        sum.delayed_claims += one.delayed_claims;
+        sum.accept_waiting += one.accept_waiting;
         sum.bytes_in += one.bytes_in;
         sum.bytes_out += one.bytes_out;
     }
@@ -60,6 +63,8 @@ void write_counters(JsonWriter& json, const ListenerStatus& counted) {
     }
     json.end_object().field("identified", counted.identified).field("acks", counted.acks);
     json.field("repeated_items", counted.repeated_items).field("gaps", counted.gaps);
+    json.field("stale_claims", counted.stale_claims).field("delayed_claims", counted.delayed_claims);
+    json.field("accept_waiting", counted.accept_waiting);
     json.field("received_bytes", counted.bytes_in).field("sent_bytes", counted.bytes_out);
 }
 

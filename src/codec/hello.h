@@ -22,5 +22,6 @@ struct Hello {
 /// Why a connection that says so, without proof, ends as `unauthenticated`; the same wherever the other one is.
 inline constexpr std::string_view another_has_proved =
     "a connection that has proved to be this device is there, and this one has not";
+inline constexpr std::string_view later_one_has_the_id = "it said its id after a connection that was established later";
 
 }  // namespace holdfast

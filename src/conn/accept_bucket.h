@@ -4,37 +4,57 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <optional>
 
 #include "base/clock.h"
 
 namespace holdfast {
 
-/// A token bucket for accepting, shared by all reactors, as one number: when the next connection would be due if they
-/// came evenly (GCRA, ITU-T I.371). A tenth of a second's worth may come at once. Any thread, without a lock.
+/// The rate limit of accepting, shared by all reactors, as one number: when the next connection would be due if they
+/// came evenly (GCRA, ITU-T I.371). A tenth of a second's worth may come at once. A reactor with connections that wait
+/// reserves their turns, so that the reactors alternate. Any thread, without a lock.
 class AcceptBucket {
 public:
     static constexpr std::chrono::milliseconds burst{100};
+    static constexpr std::chrono::milliseconds stride{10};  ///< what is reserved at a time, but one at least
 
     /// Connections a second; 0: as many as come.
     void set_rate(std::uint64_t per_second) noexcept {
         gap_.store(per_second == 0 ? 0 : 1'000'000'000 / static_cast<std::int64_t>(per_second),
                    std::memory_order_relaxed);
     }
+    [[nodiscard]] bool limits() const noexcept { return gap_.load(std::memory_order_relaxed) != 0; }
 
-    /// Nothing: accept, and take one for each that was there. Otherwise when to come again.
-    [[nodiscard]] std::optional<SteadyTime> wait(SteadyTime now) const noexcept {
-        if (gap_.load(std::memory_order_relaxed) == 0) return std::nullopt;
-        const auto ahead = std::chrono::nanoseconds(due_.load(std::memory_order_relaxed) - count(now));
-        if (ahead <= burst) return std::nullopt;
-        return now + std::chrono::duration_cast<SteadyTime::duration>(ahead - burst / 2);
-    }
-    void take(SteadyTime now) noexcept {
+    /// Returns true, and takes a turn, if there is one now.
+    [[nodiscard]] bool try_take(SteadyTime now) noexcept {
         const std::int64_t gap = gap_.load(std::memory_order_relaxed);
-        if (gap == 0) return;
+        if (gap == 0) return true;
         std::int64_t due = due_.load(std::memory_order_relaxed);
-        while (!due_.compare_exchange_weak(due, std::max(due, count(now)) + gap, std::memory_order_relaxed)) {
+        do {
+            if (std::chrono::nanoseconds(due - count(now)) > burst) return false;
+        } while (!due_.compare_exchange_weak(due, std::max(due, count(now)) + gap, std::memory_order_relaxed));
+        return true;
+    }
+
+    /// Turns that were taken ahead of time.
+    struct Reservation {
+        std::int64_t turns = 0;
+        SteadyTime when{};  ///< the last of them is due
+    };
+    [[nodiscard]] Reservation reserve(SteadyTime now, std::size_t wanted) noexcept {
+        const std::int64_t gap = gap_.load(std::memory_order_relaxed);
+        if (gap == 0) return {.turns = static_cast<std::int64_t>(wanted), .when = now};
+        const std::int64_t at_a_time = std::max<std::int64_t>(1, std::chrono::nanoseconds(stride).count() / gap);
+        const std::int64_t turns = std::min(static_cast<std::int64_t>(wanted), at_a_time);
+        std::int64_t due = due_.load(std::memory_order_relaxed);
+        while (!due_.compare_exchange_weak(due, std::max(due, count(now)) + turns * gap, std::memory_order_relaxed)) {
         }
+        const std::int64_t last = std::max(due, count(now)) + (turns - 1) * gap;
+        const SteadyTime when(std::chrono::nanoseconds(last) - std::chrono::nanoseconds(burst));
+        return {.turns = turns, .when = std::max(when, now)};
+    }
+    /// Of those who ended before their turn.
+    void give_back(std::int64_t turns) noexcept {
+        due_.fetch_sub(turns * gap_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
 
 private:

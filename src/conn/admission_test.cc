@@ -1,5 +1,8 @@
 #include "conn/admission.h"
 
+#include <algorithm>
+#include <array>
+
 #include <gtest/gtest.h>
 
 namespace holdfast {
@@ -47,20 +50,20 @@ TEST(AcceptBucket, LetsSoManyInASecondAndATenthOfThatAtOnce) {
     AcceptBucket bucket;
     bucket.set_rate(1000);
     SteadyTime now{std::chrono::hours(1)};
-    int taken = 0;
-    const SteadyTime end = now + std::chrono::seconds(2);
-    while (now < end) {
-        while (!bucket.wait(now)) {
-            bucket.take(now);
-            ++taken;
-        }
-        EXPECT_GT(*bucket.wait(now), now);
-        now = *bucket.wait(now);
+    std::int64_t taken = 0;
+    for (const SteadyTime end = now + std::chrono::seconds(2); now < end;) {
+        while (bucket.try_take(now)) ++taken;
+        const auto reserved = bucket.reserve(now, 1'000);
+        EXPECT_EQ(reserved.turns, 10);
+        EXPECT_GT(reserved.when, now);
+        taken += reserved.turns;
+        now = reserved.when;
     }
     EXPECT_GE(taken, 2'000);
-    EXPECT_LE(taken, 2'102);
+    EXPECT_LE(taken, 2'112);
     bucket.set_rate(0);
-    EXPECT_FALSE(bucket.wait(now));
+    EXPECT_TRUE(bucket.try_take(now));
+    EXPECT_EQ(bucket.reserve(now, 7).when, now);
 }
 
 TEST(AcceptBucket, ALowRateIsKeptToo) {
@@ -69,12 +72,39 @@ TEST(AcceptBucket, ALowRateIsKeptToo) {
     SteadyTime now{std::chrono::hours(1)};
     int taken = 0;
     for (int step = 0; step < 1'000; ++step, now += milliseconds(10)) {
-        if (bucket.wait(now)) continue;
-        bucket.take(now);
-        ++taken;
+        if (bucket.try_take(now)) ++taken;
     }
     EXPECT_GE(taken, 20);
     EXPECT_LE(taken, 22);
+}
+
+/// Two reactors with endless queues have the same share, however their timers fall.
+TEST(AcceptBucket, ReservationsAlternate) {
+    AcceptBucket bucket;
+    bucket.set_rate(40);
+    SteadyTime now{std::chrono::hours(1)};
+    const SteadyTime end = now + std::chrono::seconds(20);
+    std::array<std::int64_t, 2> taken{};
+    std::array<AcceptBucket::Reservation, 2> reserved{bucket.reserve(now, 100), bucket.reserve(now, 100)};
+    while (now < end) {
+        const std::size_t next = reserved[0].when <= reserved[1].when ? 0 : 1;
+        now = std::max(now, reserved[next].when);
+        taken[next] += reserved[next].turns;
+        reserved[next] = bucket.reserve(now, 100);
+    }
+    EXPECT_NEAR(static_cast<double>(taken[0]), 400, 8);
+    EXPECT_NEAR(static_cast<double>(taken[1]), 400, 8);
+}
+
+TEST(AcceptBucket, ATurnThatIsGivenBackIsTakenByAnother) {
+    AcceptBucket bucket;
+    bucket.set_rate(10);
+    SteadyTime now{std::chrono::hours(1)};
+    while (bucket.try_take(now)) {
+    }
+    const auto reserved = bucket.reserve(now, 1);
+    bucket.give_back(reserved.turns);
+    EXPECT_EQ(bucket.reserve(now, 1).when, reserved.when);
 }
 
 TEST(BufferBudget, StagesFollowWhatIsUsed) {

@@ -66,6 +66,8 @@ struct Connection : SlotHeader {
     bool untold : 1 = false;  ///< its `connected` event has not been given yet
     bool spoke : 1 = false;   ///< its first item, or what should have been one, has been seen
     bool named : 1 = false;   ///< its device has said who it is
+    /// Tenths of a second from the TCP handshake to `opened`; max_backlog_wait: at least so many. See AcceptTime.
+    std::uint8_t backlog_wait : 7 = 0;
 
     UnfinishedItemPtr unfinished;  ///< bytes of a started item
     std::unique_ptr<Downlink> downlink;
@@ -75,6 +77,7 @@ struct Connection : SlotHeader {
     void count_bytes_in(std::size_t bytes) noexcept { bytes_in = (bytes_in + bytes) & max_bytes; }
     void count_bytes_out(std::size_t bytes) noexcept { bytes_out = (bytes_out + bytes) & max_bytes; }
 
+    static constexpr std::uint8_t max_backlog_wait = 127;
     static constexpr std::uint64_t max_bytes = (std::uint64_t{1} << 52) - 1;
 };
 
@@ -82,6 +85,21 @@ struct Connection : SlotHeader {
 /// are compared rightly while fewer than 2^31 accepts lie between them.
 [[nodiscard]] constexpr bool accepted_before(std::uint32_t order, std::uint32_t other) noexcept {
     return static_cast<std::int32_t>(order - other) < 0;
+}
+
+/// When a connection began, as far as a slot can say it. Each reactor accepts from a queue of its own, so that a
+/// connection may be accepted after one that was established later: what the kernel has measured goes before the order
+/// of accept wherever the two times are further apart than their error.
+struct AcceptTime {
+    SteadyTime established{};  ///< by the kernel, to a tenth of a second either way
+    bool or_earlier = false;   ///< it was established then or before
+    std::uint32_t accept_order = 0;
+};
+[[nodiscard]] constexpr bool accepted_before(const AcceptTime& one, const AcceptTime& other) noexcept {
+    constexpr std::chrono::milliseconds error{200};
+    if (one.established + error < other.established && !other.or_earlier) return true;
+    if (other.established + error < one.established && !one.or_earlier) return false;
+    return accepted_before(one.accept_order, other.accept_order);
 }
 
 /// Bytes on the heap that a connection holds in buffers.

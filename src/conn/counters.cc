@@ -48,6 +48,9 @@ void ListenerCounters::add_to(ListenerStatus& sum) const noexcept {
     sum.acks += acks.get();
     sum.repeated_items += repeated_items.get();
     sum.gaps += gaps.get();
+    sum.stale_claims += stale_claims.get();
+    sum.delayed_claims += delayed_claims.get();
+    sum.accept_waiting += accept_waiting.get();
     sum.bytes_in += bytes_in.get();
     sum.bytes_out += bytes_out.get();
 }

@@ -61,9 +61,14 @@ struct ListenerCounters {
     Counter acks;
     Counter repeated_items;
     Counter gaps;
+    Counter stale_claims;
+    Counter delayed_claims;
+    Counter accept_waiting;  ///< now
     Counter bytes_in;
     Counter bytes_out;
 
+    /// Connections that the shard holds for the listener.
+    [[nodiscard]] std::uint64_t held() const noexcept { return connections.get() + accept_waiting.get(); }
     /// Adds them to `sum`, which other reactors have added to.
     void add_to(ListenerStatus& sum) const noexcept;
 };

@@ -14,12 +14,14 @@ namespace holdfast {
 /// What a connection still owes before it is open, and nothing that it may keep afterwards.
 struct Preamble {
     enum class Step : std::uint8_t {
+        turn,        ///< waits for accept_rate; see AcceptQueue
         header,      ///< the proxy's, of the PROXY protocol
         first_byte,  ///< of a connection that the proxy says is its own: a health check ends before it
         handshake,   ///< of TLS
     };
     Step step{};
     bool bare = true;          ///< nothing of a device has been seen: if the peer ends it now, it was a health check
+    bool corpse = false;       ///< its peer had shut down at accept: it cost no turn of accept_rate
     bool turned_away = false;  ///< by a limit: it never was a connection
     bool shaking = false;      ///< hands, with a session of its own: it counts for max_handshakes
     bool queued = false;       ///< its next step of the handshake waits for its turn
@@ -42,10 +44,16 @@ public:
     }
     /// Has overdue() return one again.
     void put_off(Token number, SteadyTime until) { deadlines_.emplace(until, number); }
+    /// The connection waits for its turn, for as long as that takes.
+    void wait(Token number) { under_way_.emplace(number, Preamble{.step = Preamble::Step::turn}); }
     /// Nullptr: it has none, or it is over.
     [[nodiscard]] Preamble* find(Token number) {
         const auto found = under_way_.find(number);
         return found == under_way_.end() ? nullptr : &found->second;
+    }
+    [[nodiscard]] bool waits(Token number) const {
+        const auto found = under_way_.find(number);
+        return found != under_way_.end() && found->second.step == Preamble::Step::turn;
     }
     [[nodiscard]] bool under_way(Token number) const { return under_way_.contains(number); }
     void end(Token number) { under_way_.erase(number); }

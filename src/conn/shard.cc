@@ -144,8 +144,12 @@ void Shard::reap() {
 
 void Shard::bury(const Dead& dead) {
     Connection& connection = *dead.connection;
-    listener_counters_[connection.listener]->connections.decrement();
-    if (!is_opening(connection) || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
+    if (is_waiting(connection)) {
+        if (end_waiting(connection, dead.death)) tell_end(connection, dead.death);
+    } else {
+        listener_counters_[connection.listener]->connections.decrement();
+        if (!is_opening(connection) || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
+    }
     settle(connection, holding_of(connection), {});
     if (connection.encrypted) end_encryption(connection, dead.death);
     if (connection.suspect) end_suspicion(connection);

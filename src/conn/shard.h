@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "conn/accept_queue.h"
 #include "conn/admission.h"
 #include "conn/asked_list.h"
 #include "conn/counters.h"
@@ -139,10 +140,15 @@ public:
 
     [[nodiscard]] WallTime wall_of(Tick tick) const { return started_at_ + tick.since(ticks_.at(started_)); }
 
+    /// Returns when the connection began, comparable across reactors: see accepted_before().
+    [[nodiscard]] AcceptTime accept_time_of(const Connection& connection) const;
+    /// Runs `work` at `when`, or when the reactor gets to it. On the reactor's thread.
+    void run_at(SteadyTime when, std::function<void()> work) { reactor_.run_at(when, std::move(work)); }
+
     /// The one door. The first cause wins; the `closed` event comes from reap(), later in this turn.
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
     /// The same, once what has arrived has been taken.
-    void close_after_reading(Connection& connection, CloseReason reason);
+    void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail = {});
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
 
     /// It must prove which device it is, and has not done so yet.
@@ -204,15 +210,29 @@ private:
     static constexpr int accepts_when_late = 16;  // the turn's share for readiness is spent
     bool accept_from(Listener& listener, int most = accepts_per_turn);
     void admit(Listener& listener, int fd, const Endpoint& peer);
+    enum class Entry : std::uint8_t { paid, corpse };
+    void enter_or_wait(Connection& connection);
+    void enter(Connection& connection, Entry entry);
+    void wait_for_turn(Connection& connection);
+    void enter_from_queue(Connection& connection, Entry entry);
+    void leave_queue(Connection& connection);
+    [[nodiscard]] bool make_place(const IpAddress& newcomer);
+    void schedule_turns();
+    void take_turns();
+    void step_waiting(Connection& connection);
+    [[nodiscard]] bool end_waiting(Connection& connection, const Death& death);
+    [[nodiscard]] bool is_waiting(const Connection& connection) const {
+        return connection.held && preambles_.waits(registry_.number_of(connection));
+    }
+    void note_backlog_wait(Connection& connection);
     [[nodiscard]] std::optional<RefusedBy> refuse(const ListenerPolicy& policy, const Endpoint& peer,
                                                   Admission::Pass& pass);
     void pause_accepting(Listener& listener, int error);
     void resume_accepting(Listener& listener);
-    void delay_accepting(Listener& listener, SteadyTime until);
     void accept_again_at(const Listener& listener, SteadyTime when);
 
     // shard_preamble.cc
-    void begin_preamble(Connection& connection);
+    void begin_preamble(Connection& connection, Entry entry);
     void watch_preambles();
     void judge_preamble(Connection& connection);
     void overrun_preamble(Connection& connection);
@@ -411,6 +431,8 @@ private:
     ObservationLog observations_;
     Suspects suspects_;
     bool probes_suspects_ = false;  // a timer will
+    AcceptQueue accept_queue_;
+    std::int64_t reserved_turns_ = 0;  // of accept_rate; a timer is set while there are any
     Preambles preambles_;
     bool watches_preambles_ = false;
     TlsSessions tls_;

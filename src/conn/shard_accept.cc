@@ -1,9 +1,11 @@
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "conn/shard.h"
 #include "tcp/accept_outcome.h"
+#include "tcp/peer_state.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
 
@@ -18,14 +20,9 @@ constexpr std::chrono::milliseconds accept_retry{100};
 /// False: nothing waits any more, or nothing can be taken.
 bool Shard::accept_from(Listener& listener, int most) {
     for (int accepted = 0; accepted < most; ++accepted) {
-        if (const auto due = admission_.bucket().wait(reactor_.now())) {
-            delay_accepting(listener, *due);
-            return false;
-        }
         SocketAddress peer;
         const int fd = ::accept4(listener.fd(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            admission_.bucket().take(reactor_.now());
             resume_accepting(listener);
             admit(listener, fd, to_endpoint(peer));
             continue;
@@ -50,6 +47,7 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     Admission::Pass pass;
     const ListenerPolicy& policy = policies_[listener.index()];
     auto refused = refuse(policy, peer, pass);
+    if (refused == RefusedBy::max_connections && make_place(peer.address)) refused = refuse(policy, peer, pass);
     Connection* connection = refused ? nullptr : registry_.insert();
     if (connection == nullptr) {
         if (!refused) admission_.give_back(peer.address, pass);
@@ -63,20 +61,55 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     connection->fd = fd;
     connection->listener = listener.index();
     connection->peer = peer;
-    connection->opened = connection->last_item = time().tick;
     connection->accept_order = admission_.next_accept_order();
-    counters.connections.increment();
     const Token number = registry_.number_of(*connection);
     if (pace_.add(registry_.slot_of(*connection), connection->listener, reactor_.attended())) schedule_step();
-    if (policy.has_preamble()) {
-        begin_preamble(*connection);
-    } else {
-        counters.accepted.increment();
-        handler_.on_open(*connection, number, time());
-    }
+    enter_or_wait(*connection);
     if (const int error = reactor_.poller().add(fd, awaited_events, number); error != 0) {
         end_by_kernel(*connection, error, IoPhase::register_);
     }
+}
+
+/// A peer that has already shut down costs no turn of accept_rate: a storm of reconnects leaves more of these in the
+/// backlog than living ones, and they would use up the rate.
+void Shard::enter_or_wait(Connection& connection) {
+    AcceptBucket& bucket = admission_.bucket();
+    if (!bucket.limits()) return enter(connection, Entry::paid);
+    if (peer_has_shut(connection.fd)) return enter(connection, Entry::corpse);
+    if (accept_queue_.empty() && bucket.try_take(reactor_.now())) return enter(connection, Entry::paid);
+    wait_for_turn(connection);
+}
+
+void Shard::enter(Connection& connection, Entry entry) {
+    connection.opened = connection.last_item = time().tick;
+    note_backlog_wait(connection);
+    ListenerCounters& counters = *listener_counters_[connection.listener];
+    counters.connections.increment();
+    if (policy_of(connection).has_preamble()) return begin_preamble(connection, entry);
+    counters.accepted.increment();
+    handler_.on_open(connection, registry_.number_of(connection), time());
+}
+
+void Shard::note_backlog_wait(Connection& connection) {
+    constexpr std::int64_t max_tenths = Connection::max_backlog_wait;
+    const auto state = read_peer_state(connection.fd);
+    const std::int64_t tenths = state ? state->age / std::chrono::milliseconds(100) : 0;
+    connection.backlog_wait = static_cast<std::uint8_t>(std::min(tenths, max_tenths));
+}
+
+AcceptTime Shard::accept_time_of(const Connection& connection) const {
+    const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
+    // Until the first byte is sent, the kernel still has the time.
+    if (is_beyond && connection.bytes_out == 0 && !connection.encrypted) {
+        if (const auto state = read_peer_state(connection.fd)) {
+            return {.established = reactor_.now() - state->age,
+                    .or_earlier = false,
+                    .accept_order = connection.accept_order};
+        }
+    }
+    return {.established = steady_of(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait,
+            .or_earlier = is_beyond,
+            .accept_order = connection.accept_order};
 }
 
 /// The limit that turns it away. A proxy's connections count for those whom it speaks for, once it has said who.
@@ -95,13 +128,6 @@ void Shard::pause_accepting(Listener& listener, int error) {
         handler_.on_accept_paused(listener.index(), error);
     }
     accept_again_at(listener, reactor_.now() + accept_retry);
-}
-
-/// The backlog waits until accept_rate allows for more.
-void Shard::delay_accepting(Listener& listener, SteadyTime until) {
-    if (!listener.paused()) listener.pause();
-    listener_counters_[listener.index()]->accept_delays.increment();
-    accept_again_at(listener, until);
 }
 
 void Shard::accept_again_at(const Listener& listener, SteadyTime when) {

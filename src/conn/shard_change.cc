@@ -42,7 +42,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     listener_counters_[number] = std::move(fresh.counters);
     listeners_[number].replace(std::move(fresh.socket));
     begin_accepting(listeners_[number]);
-    const bool some_stayed = listener_counters_[number]->connections.get() > 0;
+    const bool some_stayed = listener_counters_[number]->held() > 0;
     if (some_stayed && before.plan != fresh.policy.plan) change_plan_of(fresh.number, std::move(in_force));
     if (some_stayed && before.tls != fresh.policy.tls) end_uncertified(fresh.number);
     pace_.set_demand(fresh.number, pace_demand(fresh.policy), reactor_.attended());
@@ -146,9 +146,7 @@ void Shard::drain_if_leaving(Connection& connection) {
 }
 
 void Shard::forget_those_left() {
-    std::erase_if(leaving_, [this](const Leaving& leaving) {
-        return listener_counters_[leaving.number]->connections.get() == 0;
-    });
+    std::erase_if(leaving_, [this](const Leaving& leaving) { return listener_counters_[leaving.number]->held() == 0; });
 }
 
 }  // namespace holdfast

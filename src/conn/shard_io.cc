@@ -100,14 +100,14 @@ void Shard::release(Connection& connection) {
     read_later(connection);
 }
 
-void Shard::close_after_reading(Connection& connection, CloseReason reason) {
+void Shard::close_after_reading(Connection& connection, CloseReason reason, std::string_view detail) {
     const int rounds = connection.encrypted ? last_tls_reads : 1;
     for (int round = 0; round < rounds && !connection.dying; ++round) {
         connection.read_again = false;
         read(connection, ReadUntil::end);
         if (!connection.read_again) break;
     }
-    close(connection, reason);
+    close(connection, reason, detail);
 }
 
 bool Shard::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {

@@ -19,13 +19,14 @@ constexpr std::chrono::milliseconds preamble_recheck{100};
 // A connection whose listener wants more than bytes of items begins with a preamble: until that is over nothing of it
 // is read as items (it is `held`), and the handler has not been told of it.
 
-void Shard::begin_preamble(Connection& connection) {
+void Shard::begin_preamble(Connection& connection, Entry entry) {
     connection.held = true;
     listener_counters_[connection.listener]->opening.increment();
     const bool proxied = policy_of(connection).proxy_protocol != ProxyProtocol::off;
     preambles_.begin(registry_.number_of(connection),
                      {.step = proxied ? Preamble::Step::header : Preamble::Step::handshake,
                       .bare = proxied,
+                      .corpse = entry == Entry::corpse,
                       .began = reactor_.now()},
                      reactor_.attended());
     watch_preambles();
@@ -65,6 +66,8 @@ void Shard::judge_preamble(Connection& connection) {
 
 void Shard::overrun_preamble(Connection& connection) {
     switch (preambles_.find(registry_.number_of(connection))->step) {
+        case Preamble::Step::turn:
+            return;  // it has no deadline
         case Preamble::Step::header:
             return close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
         case Preamble::Step::first_byte:
@@ -79,9 +82,12 @@ void Shard::overrun_preamble(Connection& connection) {
 void Shard::step_preamble(Connection& connection, ReadUntil until) {
     Preamble* preamble = preambles_.find(registry_.number_of(connection));
     if (preamble == nullptr) return;  // it is held for its device's numbers
+    if (preamble->step == Preamble::Step::turn) return step_waiting(connection);
     if (preamble->step == Preamble::Step::header && !take_proxy_header(connection, *preamble, until)) return;
     if (preamble->step == Preamble::Step::first_byte && !has_arrived(connection)) return;
     if (policy_of(connection).tls == nullptr) return open(connection);
+    // A peer that has shut down cannot finish a handshake, and nothing that it sent can be read without one.
+    if (preamble->corpse) return end_by_kernel(connection, take_error(connection.fd), IoPhase::read);
     preamble->step = Preamble::Step::handshake;
     shake_later(connection, *preamble);
 }

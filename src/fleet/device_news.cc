@@ -48,7 +48,9 @@ private:
                           .peer = event.peer,
                           .listener = std::string(event.listener),
                           .at = event.at,
-                          .proved = event.authenticated});
+                          .proved = event.authenticated,
+                          .established = event.established,
+                          .ended = event.ended});
     }
 
     std::unique_ptr<EventHandler> inner_;

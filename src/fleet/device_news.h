@@ -20,7 +20,9 @@ struct DeviceNote {
     Endpoint peer;
     std::string listener;
     EventTime at;
-    bool proved = false;  ///< to be that device
+    bool proved = false;         ///< to be that device
+    EventTime established = {};  ///< see ConnectedEvent
+    bool ended = false;          ///< its peer had shut it down when it said its id
     bool gone = false;
     std::optional<CloseReason> reason = {};
 };

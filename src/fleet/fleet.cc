@@ -139,7 +139,12 @@ void NatsFleet::take_news() {
     const auto taken = news_.take(glance);
     {
         const std::lock_guard lock(state_.mutex);
+        const SteadyTime now = clock_.steady();
+        state_.presence.set_time(now, clock_.wall());
         for (const DeviceNote& note : taken.notes) apply(note);
+        state_.presence.step([&](const std::string& name) {
+            return state_.book.hears(now) && state_.book.state_of(name, now) == GatewayState::online;
+        });
     }
     if (taken.dropped || reconcile_) reconcile();
 }
@@ -149,7 +154,8 @@ void NatsFleet::apply(const DeviceNote& note) {
     if (note.gone) return state_.presence.gone(note.id, note.conn, note.reason, note.at);
     const auto living = server_.find(note.id);
     if (living && *living != note.conn) return;  // whose own note comes, or has come
-    state_.presence.here(note.id, {note.conn, note.peer, note.listener, note.at, note.proved});
+    state_.presence.here(note.id,
+                         {note.conn, note.peer, note.listener, note.at, note.proved, note.established, note.ended});
 }
 
 /// News was lost: looks at all connections.
@@ -161,7 +167,8 @@ void NatsFleet::reconcile() {
     const std::lock_guard lock(state_.mutex);
     for (const ConnectionRow& row : page.rows) {
         if (row.id.empty() || server_.find(row.id) != row.conn) continue;
-        state_.presence.here(row.id, {row.conn, row.peer, row.listener, row.connected_at, row.authenticated});
+        state_.presence.here(row.id,
+                             {row.conn, row.peer, row.listener, row.connected_at, row.authenticated, row.connected_at});
     }
     for (const std::string& id : state_.presence.held_ids()) {
         const auto found = state_.presence.find(id);
@@ -239,6 +246,7 @@ void NatsFleet::do_tasks() {
         state_.superseded += tasks.superseded.size();
     }
     for (const ConnectionId conn : tasks.superseded) server_.close(conn, CloseReason::superseded);
+    for (const DuplicateDevice& duplicate : tasks.duplicates) server_.note_duplicate(duplicate);
     for (const ConnectionId conn : tasks.denied) server_.close(conn, CloseReason::unauthenticated, another_has_proved);
     for (const LostLife& life : tasks.lost) tell(lost_line(life, options_.name, clock_.wall()), life.record.listener);
     for (const LostLife& life : returned) {

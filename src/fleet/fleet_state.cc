@@ -65,6 +65,7 @@ void FleetState::saw_device(const std::string& key, const std::string& value, st
     const auto record = read_presence(value);
     if (!id || !record) return;  // nothing that a gateway has written
     const std::lock_guard lock(mutex);
+    presence.set_time(clock_.steady(), clock_.wall());
     presence.saw(*id, *record, revision);
     if (record->online) book.mentioned(record->gateway, clock_.steady());
     news_.wake();
@@ -82,6 +83,9 @@ void FleetState::saw_gateway(const std::string& value) {
     if (!record) return;
     const std::lock_guard lock(mutex);
     book.heard(*record, clock_.steady());
+    if (record->name != name_ && !record->stopped) {
+        presence.heard_clock(record->name, record->run, record->at, clock_.wall());
+    }
     if (record->stopped) {
         presence.stopped(record->name);
     } else {

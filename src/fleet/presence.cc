@@ -14,6 +14,8 @@ void Presence::write(Entry& entry, const PresenceRecord& record) {
     entry.run = record.run;
     entry.since = record.since;
     entry.closed_at = record.closed_at;
+    entry.accepted = record.accepted;
+    entry.accepted_here = to_our_time(record);
     entry.gateway = names_.number_of(record.gateway);
     entry.listener = names_.number_of(record.listener);
     entry.by = names_.number_of(record.by);
@@ -29,6 +31,7 @@ PresenceRecord Presence::read(const Entry& entry) const {
                           .peer = entry.peer,
                           .listener = names_.text(entry.listener),
                           .since = entry.since,
+                          .accepted = entry.accepted,
                           .online = entry.online,
                           .proved = entry.proved};
     if (entry.reason != no_reason) record.reason = static_cast<CloseReason>(entry.reason);
@@ -64,10 +67,17 @@ bool Presence::is_denied(const Entry& entry, const HeldDevice& held) const {
 }
 
 void Presence::here(const std::string& id, const HeldDevice& held) {
+    const auto waiting = waiting_.find(id);
+    if (waiting != waiting_.end() && waiting->second.held.conn == held.conn) return;
+    claim(id, held, now_);
+}
+
+void Presence::claim(const std::string& id, const HeldDevice& held, SteadyTime since) {
     const auto [at, fresh] = entries_.try_emplace(id);
     Entry& entry = at->second;
     if (!fresh && entry.held && entry.conn == held.conn) return;
-    if (!fresh && is_denied(entry, held)) return tasks_.denied.push_back(held.conn);
+    if (!fresh && is_elsewhere(entry) && !takes(id, entry, held, since)) return;
+    waiting_.erase(id);
     if (!fresh) displace(id, read(entry));
     write(entry, {.gateway = self_,
                   .run = run_,
@@ -75,6 +85,7 @@ void Presence::here(const std::string& id, const HeldDevice& held) {
                   .peer = held.peer,
                   .listener = held.listener,
                   .since = held.since,
+                  .accepted = held.accepted,
                   .online = true,
                   .proved = held.proved});
     set_held(entry, true);
@@ -83,6 +94,9 @@ void Presence::here(const std::string& id, const HeldDevice& held) {
 }
 
 void Presence::gone(const std::string& id, ConnectionId conn, std::optional<CloseReason> reason, WallTime at) {
+    if (const auto waiting = waiting_.find(id); waiting != waiting_.end() && waiting->second.held.conn == conn) {
+        waiting_.erase(waiting);
+    }
     const auto found = entries_.find(id);
     if (found == entries_.end() || !found->second.held || found->second.conn != conn) return;
     Entry& entry = found->second;
@@ -176,7 +190,12 @@ bool Presence::insists(const std::string& id, const Entry& entry, const Presence
     if (entry.held && entry.proved && !other.proved) return true;
     if (other.online && other.proved && !entry.proved) return false;
     const bool unsettled = own(entry) && !entry.claimed && (entry.dirty || flights_.contains(id));
-    return unsettled && std::tie(entry.since, self_) > std::tie(other.since, other.gateway);
+    if (!unsettled) return false;
+    const WallTime theirs = to_our_time(other);
+    if (theirs == WallTime::min() || entry.accepted_here == WallTime::min()) {
+        return std::tie(entry.since, self_) > std::tie(other.since, other.gateway);
+    }
+    return std::tie(entry.accepted_here, self_) > std::tie(theirs, other.gateway);
 }
 
 void Presence::saw_while_held(const std::string& id, Entry& entry, const PresenceRecord& record) {
@@ -195,6 +214,12 @@ void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& 
     // What was never in the bucket came second.
     const bool denied = to.online && to.proved && !entry.proved && !entry.claimed;
     (denied ? tasks_.denied : tasks_.superseded).push_back(entry.conn);
+    if (entry.proved == to.proved && to.online) {
+        Moves& moves = moves_of(id);
+        moves.backoff.count_takeover(now_);
+        moves.latest = now_;
+        ++moves.count;
+    }
     set_held(entry, false);
     entry.dirty = false;
     displacing_.erase(id);

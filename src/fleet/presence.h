@@ -11,6 +11,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include <holdfast/server.h>
+
+#include "base/takeover_backoff.h"
 #include "fleet/name_table.h"
 #include "fleet/record.h"
 
@@ -22,7 +25,9 @@ struct HeldDevice {
     Endpoint peer;
     std::string listener;
     WallTime since;
-    bool proved = false;  ///< to be that device
+    bool proved = false;     ///< to be that device
+    WallTime accepted = {};  ///< when the connection was established, by this gateway's clock; zero: unknown
+    bool ended = false;      ///< its peer had shut it down when it said its id
 };
 
 /// What the presence bucket is to be given: a compare-and-set.
@@ -44,17 +49,33 @@ struct PresenceTasks {
     std::vector<ConnectionId> denied;      ///< the same, by a connection that has proved to be it, which ours had not
     std::vector<LostLife> lost;            ///< to be told as closed, gateway_lost
     std::vector<std::string> returned;     ///< devices of ours that others had given up: to be told as connected
+    std::vector<DuplicateDevice> duplicates;  ///< takeovers between gateways that are delayed
     [[nodiscard]] bool empty() const {
-        return superseded.empty() && denied.empty() && lost.empty() && returned.empty();
+        return superseded.empty() && denied.empty() && lost.empty() && returned.empty() && duplicates.empty();
     }
 };
 
 /// Where every device of the fleet is: what the bucket says, and for this gateway's own devices what it should say.
-/// Decides, by proof and then by revisions, who has a device; the clocks of gateways count only for two that claim it
-/// at once. Pure; one thread at a time.
+/// Decides, by proof, then by the order in which connections were established, then by revisions, who has a device.
+/// Pure; one thread at a time.
 class Presence {
 public:
     Presence(std::string self, std::uint32_t run) : self_(std::move(self)), run_(run) {}
+
+    /// A claim of ours is older than another gateway's only if it is so by more than this.
+    static constexpr std::chrono::milliseconds clock_error{1'000};
+    /// Such a claim is looked at again, and ends only if the other still stands after this time.
+    static constexpr std::chrono::seconds until_superseded{3};
+
+    /// Everything until the next call happens at that time. Before the first call no claim is judged by its time.
+    void set_time(SteadyTime steady, WallTime wall) {
+        now_ = steady;
+        wall_now_ = wall;
+    }
+    /// A beat of another gateway has just come, and says what its clock showed.
+    void heard_clock(const std::string& gateway, std::uint32_t run, WallTime its, WallTime ours);
+    /// Claims that wait are made again; `lives` says whether a gateway is being heard of.
+    void step(const std::function<bool(const std::string& gateway)>& lives);
 
     // What happens to this gateway's own devices.
     void here(const std::string& id, const HeldDevice& held);
@@ -113,6 +134,8 @@ private:
         std::uint32_t run = 0;
         WallTime since;
         WallTime closed_at;
+        WallTime accepted;       // by its gateway's clock
+        WallTime accepted_here;  // by ours, or later: WallTime::min() if that is not known
         NameTable::Number gateway = 0;
         NameTable::Number listener = 0;
         NameTable::Number by = 0;
@@ -135,6 +158,25 @@ private:
         WallTime at;
     };
     using Entries = std::unordered_map<std::string, Entry>;
+    /// A claim of ours on a device that is elsewhere, to be made again.
+    struct Waiting {
+        HeldDevice held;
+        SteadyTime since;
+        SteadyTime again;
+    };
+    /// Of a device that moves between gateways.
+    struct Moves {
+        TakeoverBackoff backoff;
+        SteadyTime latest;
+        std::uint64_t count = 0;
+    };
+    static constexpr std::size_t max_moves = 4'096;  ///< devices
+    static constexpr std::chrono::seconds moves_kept{150};
+    /// How far another gateway's clock is behind ours, from its latest beats; a beat that came late says too much.
+    struct ClockOffset {
+        std::uint32_t run = 0;
+        std::deque<WallTime::duration> latest = {};
+    };
 
     void write(Entry& entry, const PresenceRecord& record);
     [[nodiscard]] PresenceRecord read(const Entry& entry) const;
@@ -145,6 +187,14 @@ private:
     void soil(const std::string& id, Entry& entry);
     void set_held(Entry& entry, bool held);
     void displace(const std::string& id, const PresenceRecord& former);
+    [[nodiscard]] bool is_elsewhere(const Entry& entry) const {
+        return entry.online && names_.text(entry.gateway) != self_;
+    }
+    [[nodiscard]] WallTime to_our_time(const PresenceRecord& record) const;
+    [[nodiscard]] bool takes(const std::string& id, const Entry& entry, const HeldDevice& held, SteadyTime since);
+    void claim(const std::string& id, const HeldDevice& held, SteadyTime since);
+    Moves& moves_of(const std::string& id);
+    void forget_moves();
     [[nodiscard]] bool is_denied(const Entry& entry, const HeldDevice& held) const;
     [[nodiscard]] bool insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const;
     void saw_while_held(const std::string& id, Entry& entry, const PresenceRecord& record);
@@ -165,6 +215,11 @@ private:
     std::unordered_map<std::string, LostLife> displacing_;    // by puts that have not landed
     std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: when
     std::unordered_set<std::string> returning_;
+    std::unordered_map<std::string, Waiting> waiting_;
+    std::unordered_map<std::string, Moves> moves_;
+    std::unordered_map<std::string, ClockOffset> clocks_;
+    SteadyTime now_{};
+    WallTime wall_now_{};
     std::vector<std::string> puzzles_;
     PresenceTasks tasks_;
     bool complete_ = false;

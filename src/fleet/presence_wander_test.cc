@@ -14,6 +14,7 @@
 namespace holdfast {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::IsEmpty;
 
 /// Devices move between gateways while watches and answers lag; then one gateway is lost. In the end everybody agrees
@@ -44,6 +45,8 @@ private:
 
     void wander() {
         ++time_;
+        // Moves that are ten seconds apart are not delayed.
+        for (const auto& gateway : gateways_) gateway->presence.set_time(SteadyTime(10s * time_), at(time_));
         const unsigned what = draw(12);
         if (what == 0) connect(ids[draw(ids.size())]);
         if (what == 1) end(ids[draw(ids.size())]);

@@ -66,6 +66,7 @@ std::string to_json(const PresenceRecord& record) {
     json.begin_object().field("gateway", record.gateway).field("run", run_text(record.run));
     json.field("conn", to_string(record.conn)).field("peer", to_string(record.peer)).field("listener", record.listener);
     json.field("state", record.online ? "online" : "closed").field("since_ms", record.since.time_since_epoch().count());
+    if (record.accepted != WallTime{}) json.field("accepted_ms", record.accepted.time_since_epoch().count());
     if (record.proved) json.field("proved", true);
     if (!record.online) {
         json.key("reason");
@@ -94,6 +95,7 @@ std::optional<PresenceRecord> read_presence(std::string_view text) {
     record.peer = peer.value();
     record.listener = text_of(json, "listener").value_or("");
     record.since = time_of(json, "since_ms");
+    record.accepted = time_of(json, "accepted_ms");
     record.online = *state == "online";
     record.proved = is_true(json, "proved");
     record.reason = parse_close_reason(text_of(json, "reason").value_or(""));

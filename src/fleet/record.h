@@ -21,6 +21,7 @@ struct PresenceRecord {
     Endpoint peer;
     std::string listener;
     WallTime since;
+    WallTime accepted = {};  ///< when the connection was established, by the gateway's clock; zero: unknown
     bool online = false;
     bool proved = false;  ///< to be that device, by a certificate or a token
     // Where it is not:

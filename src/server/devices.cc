@@ -6,10 +6,12 @@
 
 namespace holdfast {
 
-void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame) {
+void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame,
+                    OnHolder on_holder) {
     around_ = std::move(around);
     counters_ = &counters;
     frame_ = std::move(frame);
+    on_holder_ = std::move(on_holder);
     if (around_.durable == nullptr) return;
     // However often it is told while the reactor is busy, one call is on its way at a time.
     auto latest = std::make_shared<std::atomic<std::uint64_t>>(0);
@@ -33,28 +35,23 @@ Devices::Greeted Devices::greet(Connection& connection, Token number, const Hell
     if (!connection.named && !name(connection, number, hello.id, token != 0)) return Greeted::denied;
     Device& device = devices_[number];
     device.token = token;
+    if (counts) {
+        device.session = hello.session;
+        device.from = hello.from;
+    }
+    switch (device.standing) {
+        case Device::Standing::delayed:
+            return Greeted::delayed;
+        case Device::Standing::contested:
+            return counts ? Greeted::delayed : Greeted::open;
+        case Device::Standing::bystander:
+            return Greeted::open;
+        case Device::Standing::holder:
+            break;
+    }
     if (!counts) return Greeted::open;
-    device.session = hello.session;
-    device.from = hello.from;
     if (!device.former_ends) ask_former_numbers(number);
     return Greeted::held;
-}
-
-/// Says whose the connection is; an older one of the same device gives way to it. False: that one has proved who it is,
-/// and this one has not.
-bool Devices::name(Connection& connection, Token number, std::string id, bool proved) {
-    HOLDFAST_CHECK(around_.directory != nullptr);
-    const auto claim = around_.directory->claim(id, number, proved);
-    if (!claim.granted) return false;
-    connection.named = true;
-    (*counters_)[connection.listener]->identified.increment();
-    Device& device = devices_[number];
-    device = {
-        .id = std::move(id), .session = {}, .numbers = {}, .former_ends = claim.former.has_value(), .proved = proved};
-    if (!claim.former) return true;
-    around_.supersede(*claim.former,
-                      [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });
-    return true;
 }
 
 void Devices::former_has_ended(Token number) {

@@ -22,6 +22,13 @@ namespace holdfast {
 
 /// A device that has said who it is.
 struct Device {
+    /// How its connection stands to the device's id.
+    enum class Standing : std::uint8_t {
+        holder,     ///< it speaks for the device
+        delayed,    ///< its claim is made again later; nothing of it is read until then
+        contested,  ///< the holder connected later; whether that one lives is being found out
+        bystander,  ///< another speaks for the device, and this one has ended or is about to
+    };
     std::string id;
     std::string session;       ///< empty: it does not number its items
     Numbering numbers;         ///< if it does
@@ -30,20 +37,24 @@ struct Device {
     bool former_ends = false;  ///< an older connection of it is ending
     TokenMark token = 0;       ///< by which it has proved who it is; 0: by none
     bool proved = false;       ///< who it is, by a token or a certificate
+    Standing standing = Standing::holder;
 
+    /// Numbered items of a bystander are dropped: they were not acknowledged, so that the device sends them again.
+    [[nodiscard]] bool drops() const { return counts() && standing == Standing::bystander; }
     [[nodiscard]] bool counts() const { return !session.empty(); }
     [[nodiscard]] DeviceName name() const { return {id, session}; }
 };
 
 /// What the devices of one reactor need of the world around it. `post` runs work on this reactor's thread, from any
 /// thread, and may be kept beyond the reactor's end; `supersede` ends another connection, wherever it is, and then
-/// calls back, on any thread.
+/// calls back, on any thread; `confirm` finds out whether another connection lives: whether its peer has not shut down.
 struct DeviceSurroundings {
     DeviceDirectory* directory = nullptr;
     Shard* shard = nullptr;
     Durable* durable = nullptr;  ///< null: nothing is acknowledged
     std::function<void(std::function<void()>)> post;
     std::function<void(Token former, std::function<void()> done)> supersede;
+    std::function<void(Token holder, std::function<void(bool lives)> done)> confirm;
 };
 
 /// One reactor's devices that have said hello: who they are, which of their items are safe, and telling them. Owns what
@@ -52,14 +63,17 @@ struct DeviceSurroundings {
 class Devices {
 public:
     using Frame = std::function<std::string(const Connection&, std::string_view json)>;
+    using OnHolder = std::function<void(Connection&, Token number)>;
 
-    /// `frame` makes a downlink item of a JSON object, as the connection's listener wants it.
-    void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame);
+    /// `frame` makes a downlink item of a JSON object, as the connection's listener wants it. `on_holder` is called for
+    /// a connection that did not get its id with its hello, and has it now.
+    void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame, OnHolder on_holder);
 
     enum class Greeted : std::uint8_t {
         open,
-        held,    ///< until its former numbers are known
-        denied,  ///< another has proved to be that device, and this one has not
+        held,     ///< until its former numbers are known
+        delayed,  ///< held, and it does not have its id yet
+        denied,   ///< another has proved to be that device, and this one has not
     };
     /// A certificate says whose the connection is, before it is open.
     void certify(Connection& connection, Token number, std::string_view id);
@@ -75,6 +89,8 @@ public:
     void repeat(Connection& connection, Token number, Device& device, std::uint64_t seq);
     void tell_gap(Connection& connection, Device& device, std::uint64_t seq);
     void tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason);
+    /// It sent a numbered item, and another connection speaks for the device.
+    void drop(const Connection& connection) { (*counters_)[connection.listener]->repeated_items.increment(); }
 
     /// Whether items count once they are safe, and not before.
     [[nodiscard]] bool waits_for_safety() const { return around_.durable != nullptr; }
@@ -102,6 +118,13 @@ private:
     };
 
     [[nodiscard]] bool name(Connection& connection, Token number, std::string id, bool proved);
+    [[nodiscard]] DeviceDirectory::Claim claim(const Connection& connection, Token number, std::string_view id,
+                                               bool proved);
+    void settle(const Connection& connection, Token number, Device& device, const DeviceDirectory::Claim& claim);
+    void supersede(Token number, Device& device, Token former);
+    void contest(Token number, Device& device, Token holder);
+    void claim_again(Token number);
+    void holder_was_looked_at(Token number, Token holder, bool lives);
     void former_has_ended(Token number);
     void ask_former_numbers(Token number);
     void look_up(Token number);
@@ -114,6 +137,7 @@ private:
     DeviceSurroundings around_;
     std::vector<ListenerCounters*>* counters_ = nullptr;
     Frame frame_;
+    OnHolder on_holder_;
     std::unordered_map<Token, Device> devices_;
     std::deque<Waiting> waiting_;                        // in the order of the handler's calls
     std::vector<std::uint64_t> counted_;                 // items of this turn, by listener

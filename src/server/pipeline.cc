@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "tcp/peer_state.h"
+
 namespace holdfast {
 
 static_assert(sizeof(FrameScan) == sizeof(std::uint64_t), "a connection keeps it as one number");
@@ -41,10 +43,13 @@ void Pipeline::on_open(Connection& connection, Token number, const TurnTime& tim
     } else {
         give_connected(connection, number, time);
     }
+    // A certificate has named it, and its claim on the id has to wait.
+    if (connection.named && devices_.find(number)->standing == Device::Standing::delayed) connection.held = true;
 }
 
 void Pipeline::on_still_untold(Connection& connection, Token number, const TurnTime& time) {
     if (listeners_[connection.listener].tokens && !connection.named) return;  // it will be told, or end
+    if (connection.named && devices_.find(number)->standing == Device::Standing::delayed) return;
     give_connected(connection, number, time);
 }
 
@@ -152,7 +157,17 @@ void Pipeline::give_connected(Connection& connection, Token number, const TurnTi
                            .at = time.wall - time.tick.since(connection.opened),
                            .device = device != nullptr ? device->name() : DeviceName{},
                            .liveness = listeners_[connection.listener].liveness,
-                           .authenticated = device != nullptr && device->proved});
+                           .authenticated = device != nullptr && device->proved,
+                           .established = established(connection, time),
+                           .ended = device != nullptr && peer_has_shut(connection.fd)});
+}
+
+EventTime Pipeline::established(const Connection& connection, const TurnTime& time) {
+    const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
+    if (is_beyond && connection.bytes_out == 0 && !connection.encrypted) {
+        if (const auto state = read_peer_state(connection.fd)) return time.wall - state->age;
+    }
+    return time.wall - time.tick.since(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait;
 }
 
 void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {

@@ -108,12 +108,15 @@ private:
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
+    void give_identity(Connection& connection, Token number, const TurnTime& time);
+    [[nodiscard]] static EventTime established(const Connection& connection, const TurnTime& time);
     void note_given() {
         events_given_.increment();
         ++given_;
     }
 
     std::uint32_t run_;
+    Shard* shard_ = nullptr;
     std::vector<PipelineListener> listeners_;
     std::size_t max_item_bytes_;
     std::unique_ptr<EventHandler> events_;

@@ -3,6 +3,7 @@
 
 #include "base/printable.h"
 #include "server/pipeline.h"
+#include "tcp/peer_state.h"
 
 namespace holdfast {
 
@@ -19,11 +20,15 @@ std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeli
 
 void Pipeline::know_devices(DeviceSurroundings around) {
     around.durable = events_->durable();
-    devices_.start(std::move(around), counters_, [this](const Connection& connection, std::string_view json) {
-        std::string framed;
-        append_framed(framed, listeners_[connection.listener].framing, json);
-        return framed;
-    });
+    shard_ = around.shard;
+    devices_.start(
+        std::move(around), counters_,
+        [this](const Connection& connection, std::string_view json) {
+            std::string framed;
+            append_framed(framed, listeners_[connection.listener].framing, json);
+            return framed;
+        },
+        [this](Connection& connection, Token number) { give_identity(connection, number, shard_->time()); });
 }
 
 void Pipeline::on_certified(Connection& connection, Token number, std::string_view id) {
@@ -40,19 +45,23 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
     if (greeted == Devices::Greeted::denied) return deny(arrival, another_has_proved);
     arrival.device = devices_.find(arrival.number);
-    const Device& device = *arrival.device;
-    if (connection.untold) {
-        give_connected(connection, arrival.number, arrival.time);
-    } else {
-        note_given();
-        events_->on_identified({.conn = {run_, arrival.number},
-                                .listener = listeners_[connection.listener].name,
-                                .peer = connection.peer,
-                                .device = device.name(),
-                                .at = arrival.time.wall,
-                                .authenticated = device.proved});
-    }
+    if (greeted == Devices::Greeted::delayed) return Next::hold;  // its identity is given once it has its id
+    give_identity(connection, arrival.number, arrival.time);
     return greeted == Devices::Greeted::held ? Next::hold : Next::go_on;
+}
+
+void Pipeline::give_identity(Connection& connection, Token number, const TurnTime& time) {
+    if (connection.untold) return give_connected(connection, number, time);
+    const Device& device = *devices_.find(number);
+    note_given();
+    events_->on_identified({.conn = {run_, number},
+                            .listener = listeners_[connection.listener].name,
+                            .peer = connection.peer,
+                            .device = device.name(),
+                            .at = time.wall,
+                            .authenticated = device.proved,
+                            .established = established(connection, time),
+                            .ended = peer_has_shut(connection.fd)});
 }
 
 Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
@@ -112,6 +121,10 @@ bool Pipeline::may_stay(const Connection& connection, Token number) {
 Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view text,
                                           const ItemDecoder::Decoded& decoded) {
     Device& device = *arrival.device;
+    if (device.drops()) {
+        devices_.drop(arrival.connection);
+        return Next::go_on;
+    }
     const auto seq = decoder_.seq();
     if (seq) {
         const auto verdict = device.numbers.judge(*seq);
@@ -139,7 +152,7 @@ Pipeline::Next Pipeline::refuse(Arrival& arrival, BadItem kind) {
 }
 
 Pipeline::Next Pipeline::on_unreadable(Arrival& arrival, BadItem kind) {
-    const bool numbered = arrival.device != nullptr && arrival.device->counts();
+    const bool numbered = arrival.device != nullptr && arrival.device->counts() && !arrival.device->drops();
     return numbered ? refuse(arrival, kind) : on_bad_item(arrival, kind);
 }
 

@@ -25,7 +25,7 @@ std::vector<Prefix> prefixes_of(const std::vector<std::string>& texts) {
 
 std::uint64_t RunningListener::connections() const {
     std::uint64_t sum = 0;
-    for (const auto& each : counters) sum += each->connections.get();
+    for (const auto& each : counters) sum += each->held();
     return sum;
 }
 

@@ -17,6 +17,7 @@
 #include "server/drains.h"
 #include "server/inspection.h"
 #include "server/listeners.h"
+#include "server/rival_connections.h"
 #include "server/running.h"
 #include "server/start_values.h"
 #include "server/validate.h"
@@ -55,7 +56,6 @@ public:
                                              const HandlerFactory& make_handler);
     void tell_of_certificates();
     void introduce(Worker& worker);
-    void supersede(Token former, std::function<void()> done);
     void drain_until(SteadyTime deadline) {
         draining_.store(true, std::memory_order_relaxed);
         for (const auto& worker : workers_) worker->post([deadline](Shard& shard) { shard.drain(deadline); });
@@ -157,16 +157,10 @@ void Server::Impl::introduce(Worker& worker) {
          .shard = &worker.shard(),
          .durable = nullptr,
          .post = worker.line(),
-         .supersede = [this](Token former, std::function<void()> done) { supersede(former, std::move(done)); }});
-}
-
-void Server::Impl::supersede(Token former, std::function<void()> done) {
-    const bool posted = workers_[Registry::reactor_of(former)]->post([former, done](Shard& shard) {
-        Connection* connection = shard.registry().find(former);
-        if (connection != nullptr) shard.close_after_reading(*connection, CloseReason::superseded);
-        shard.after_turn(done);
-    });
-    if (!posted) done();
+         .supersede = [this](Token former,
+                             std::function<void()> done) { supersede(workers_, former, std::move(done)); },
+         .confirm = [this](Token holder,
+                           std::function<void(bool)> done) { confirm(workers_, holder, std::move(done)); }});
 }
 
 ServerStatus Server::Impl::status() const {
@@ -190,6 +184,7 @@ ServerStatus Server::Impl::status() const {
         status.events += worker->pipeline().events_given().get();
         status.turns.push_back(worker->turns());
     }
+    status.duplicates = directory_.duplicates(clock_.steady());
     drains_.add_to(status);
     status.listeners = status_of(*running_.get(), clock_.steady());
     return status;
@@ -275,6 +270,10 @@ void Server::memory_exhausted() noexcept { impl_->admission_.buffers().exhausted
 void Server::wait() { impl_->wait(); }
 
 ServerStatus Server::status() const { return impl_->status(); }
+
+void Server::note_duplicate(const DuplicateDevice& duplicate) {
+    impl_->directory_.note_duplicate(duplicate, impl_->clock_.steady());
+}
 
 milliseconds Server::silence() const {
     milliseconds longest{0};

@@ -9,6 +9,7 @@
 
 #include "watch/alarm_book.h"
 #include "watch/death_log.h"
+#include "watch/duplicate_alarm.h"
 #include "watch/gateway_alarms.h"
 #include "watch/listener_watch.h"
 
@@ -39,6 +40,7 @@ private:
     DriftWatch drift_;
     BufferWatch buffers_;
     LinkWatch links_;
+    DuplicateWatch duplicates_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
@@ -93,6 +95,7 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     drift_.look(book_, input);
     buffers_.look(book_, input);
     links_.look(book_, input);
+    duplicates_.look(book_, input);
     return book_.take_news();
 }
 

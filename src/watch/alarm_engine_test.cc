@@ -290,6 +290,26 @@ TEST_F(Alarms, AReconciliationThatKeepsFailingIsDriftUnseen) {
     EXPECT_EQ(only().summary, "registry and kernel could not be compared: sock_diag: Operation not permitted");
 }
 
+TEST_F(Alarms, DevicesThatShareAnIdAreNamedWithTheirAddresses) {
+    const DuplicateDevice pair{.id = "van/17",
+                               .holder = parse_endpoint("10.0.0.1:4000").value(),
+                               .claimant = parse_endpoint("10.0.0.2:5000").value(),
+                               .takeovers = 12};
+    gateway_.status.duplicates = {pair};
+    gateway_.second();
+    EXPECT_EQ(only().kind, AlarmKind::duplicate_device);
+    EXPECT_EQ(only().count, 1U);
+    EXPECT_EQ(only().summary,
+              "1 id is used by several devices: \"van/17\" at 10.0.0.1:4000 and 10.0.0.2:5000, 12 takeovers");
+    gateway_.status.duplicates = std::vector<DuplicateDevice>(20, pair);
+    gateway_.second();
+    EXPECT_THAT(only().summary, HasSubstr("20 ids are used"));
+    EXPECT_LT(only().summary.size(), 600U);
+    gateway_.status.duplicates.clear();
+    gateway_.second();
+    expect_cleared_once();
+}
+
 TEST_F(Alarms, NewSettingsCountAtOnce) {
     gateway_.engine.change(
         {.window = seconds(60), .drop_percent = 50, .drop_least = 20, .recover_within = seconds(120)});

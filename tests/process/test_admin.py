@@ -183,6 +183,7 @@ METRICS = {"connections": "gauge", "connections_accepted_total": "counter", "con
            "connections_closed_total": "counter", "connection_duration_seconds": "histogram",
            "detection_seconds": "histogram", "found_late_total": "counter", "items_total": "counter", "bad_items_total": "counter",
            "identified_connections": "gauge", "acks_total": "counter", "repeated_items_total": "counter", "gaps_total": "counter",
+           "stale_claims_total": "counter", "delayed_claims_total": "counter", "accept_waiting": "gauge",
            "received_bytes_total": "counter", "sent_bytes_total": "counter", "probes_total": "counter",
            "sink_events_total": "counter", "sink_lag_events": "gauge", "sink_failed": "gauge",
            "reading_paused": "gauge", "accept_paused": "gauge", "accept_delays_total": "counter",

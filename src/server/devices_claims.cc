@@ -1,0 +1,109 @@
+#include <utility>
+
+#include "base/check.h"
+#include "codec/hello.h"
+#include "server/devices.h"
+#include "tcp/peer_state.h"
+
+namespace holdfast {
+
+// Which connection speaks for a device. The directory decides; what follows from it is here.
+
+/// Says whose the connection is. Returns false if the device's connection is authenticated and this one is not.
+bool Devices::name(Connection& connection, Token number, std::string id, bool proved) {
+    const auto made = claim(connection, number, id, proved);
+    if (made.verdict == ClaimVerdict::denied) return false;
+    connection.named = true;
+    (*counters_)[connection.listener]->identified.increment();
+    Device& device = devices_[number];
+    device = {.id = std::move(id), .session = {}, .numbers = {}, .proved = proved};
+    settle(connection, number, device, made);
+    return true;
+}
+
+DeviceDirectory::Claim Devices::claim(const Connection& connection, Token number, std::string_view id, bool proved) {
+    HOLDFAST_CHECK(around_.directory != nullptr);
+    return around_.directory->claim(id,
+                                    {.number = number,
+                                     .authenticated = proved,
+                                     .ended = peer_has_shut(connection.fd),
+                                     .accepted = around_.shard->accept_time_of(connection),
+                                     .peer = connection.peer},
+                                    around_.shard->time().steady);
+}
+
+void Devices::settle(const Connection& connection, Token number, Device& device, const DeviceDirectory::Claim& claim) {
+    ListenerCounters& counters = *(*counters_)[connection.listener];
+    switch (claim.verdict) {
+        case ClaimVerdict::granted:
+            device.standing = Device::Standing::holder;
+            if (claim.other) supersede(number, device, *claim.other);
+            return;
+        case ClaimVerdict::denied:
+        case ClaimVerdict::ended:
+            device.standing = Device::Standing::bystander;
+            counters.stale_claims.increment();
+            return;
+        case ClaimVerdict::older:
+            return contest(number, device, *claim.other);
+        case ClaimVerdict::delayed:
+            if (std::exchange(device.standing, Device::Standing::delayed) != Device::Standing::delayed) {
+                counters.delayed_claims.increment();
+            }
+            return around_.shard->run_at(claim.again, [this, number] { claim_again(number); });
+    }
+}
+
+void Devices::supersede(Token number, Device& device, Token former) {
+    device.former_ends = true;
+    around_.supersede(former,
+                      [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });
+}
+
+/// The holder was established later and has the id, unless its peer has shut it down: a device may close the newer of
+/// two connections and go on with the older one.
+void Devices::contest(Token number, Device& device, Token holder) {
+    device.standing = Device::Standing::contested;
+    around_.confirm(holder, [this, number, holder, post = around_.post](bool lives) {
+        post([this, number, holder, lives] { holder_was_looked_at(number, holder, lives); });
+    });
+}
+
+void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
+    Device* device = find(number);
+    Connection* connection = around_.shard->registry().find(number);
+    if (device == nullptr || connection == nullptr) return;
+    if (!lives) {
+        around_.directory->note_ended(device->id, holder);
+        return claim_again(number);
+    }
+    device->standing = Device::Standing::bystander;
+    (*counters_)[connection->listener]->stale_claims.increment();
+    around_.shard->release(*connection);
+    around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
+}
+
+void Devices::claim_again(Token number) {
+    Device* device = find(number);
+    Connection* connection = around_.shard->registry().find(number);
+    if (device == nullptr || connection == nullptr) return;
+    const auto made = claim(*connection, number, device->id, device->proved);
+    if (made.verdict == ClaimVerdict::denied) {
+        return around_.shard->close(*connection, CloseReason::unauthenticated, another_has_proved);
+    }
+    settle(*connection, number, *device, made);
+    switch (device->standing) {
+        case Device::Standing::holder:
+            on_holder_(*connection, number);
+            if (!device->counts()) return around_.shard->release(*connection);
+            if (!device->former_ends) ask_former_numbers(number);
+            return;
+        case Device::Standing::bystander:
+            return around_.shard->release(*connection);
+        case Device::Standing::delayed:
+        case Device::Standing::contested:
+            return;
+    }
+}
+
+}  // namespace holdfast

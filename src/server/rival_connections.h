@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/worker.h"
+#include "tcp/peer_state.h"
+
+namespace holdfast {
+
+// Two connections of one device, wherever they are. Any thread; `done` is called on any.
+
+/// Reads the connection to its end and closes it as `superseded`; then calls `done`.
+inline void supersede(const std::vector<std::unique_ptr<Worker>>& workers, Token former, std::function<void()> done) {
+    const bool posted = workers[Registry::reactor_of(former)]->post([former, done](Shard& shard) {
+        Connection* connection = shard.registry().find(former);
+        if (connection != nullptr) shard.close_after_reading(*connection, CloseReason::superseded);
+        shard.after_turn(done);
+    });
+    if (!posted) done();
+}
+
+/// Calls `done` with whether the connection is there and its peer has not shut it down.
+inline void confirm(const std::vector<std::unique_ptr<Worker>>& workers, Token holder,
+                    std::function<void(bool lives)> done) {
+    const bool posted = workers[Registry::reactor_of(holder)]->post([holder, done](Shard& shard) {
+        const Connection* connection = shard.registry().find(holder);
+        const bool lives = connection != nullptr && !connection->dying && !peer_has_shut(connection->fd);
+        shard.after_turn([done, lives] { done(lives); });
+    });
+    if (!posted) done(false);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,23 @@
+#include "tcp/peer_state.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace holdfast {
+
+std::optional<PeerState> read_peer_state(int fd) noexcept {
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return std::nullopt;
+    const bool open = info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_SYN_RECV;
+    // A new socket's time of the last data sent is the time at which it was made (tcp_create_openreq_child).
+    return PeerState{.shut = !open, .age = std::chrono::milliseconds(info.tcpi_last_data_sent)};
+}
+
+bool peer_has_shut(int fd) noexcept {
+    const auto state = read_peer_state(fd);
+    return !state || state->shut;
+}
+
+}  // namespace holdfast

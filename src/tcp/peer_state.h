@@ -1,0 +1,20 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace holdfast {
+
+/// What the kernel knows of a connection to which nothing has been sent yet.
+struct PeerState {
+    bool shut = false;                ///< the peer has sent FIN or RST, or the kernel has given the connection up
+    std::chrono::milliseconds age{};  ///< since the handshake of TCP was complete, until the first byte is sent
+};
+
+/// Reads TCP_INFO (tcp(7)). Returns nullopt if the kernel refuses. A FIN is seen although bytes in front of it wait.
+[[nodiscard]] std::optional<PeerState> read_peer_state(int fd) noexcept;
+
+/// Returns true if the peer has sent FIN or RST, or the kernel has given the connection up.
+[[nodiscard]] bool peer_has_shut(int fd) noexcept;
+
+}  // namespace holdfast
