@@ -16,16 +16,26 @@ struct LivenessPlan {
     std::chrono::milliseconds detect_within{};
 
     // What the kernel is told, on the listener, inherited by each accepted socket.
-    std::chrono::seconds idle{};               ///< TCP_KEEPIDLE: silence before the first probe
-    std::chrono::seconds interval{};           ///< TCP_KEEPINTVL: between probes
-    int count = 0;                             ///< TCP_KEEPCNT: unanswered probes that end an idle connection
+    std::chrono::seconds idle{};      ///< TCP_KEEPIDLE: silence before the first probe
+    std::chrono::seconds interval{};  ///< TCP_KEEPINTVL: between probes
+    int count = 0;                    ///< TCP_KEEPCNT: probes that leave before the verdict, even by late timers
     std::chrono::milliseconds user_timeout{};  ///< TCP_USER_TIMEOUT: replaces the count once set (see docs/LIVENESS.md)
+    std::chrono::seconds rto_max{};  ///< TCP_RTO_MAX_MS (Linux 6.15): longest pause between retransmissions; 0: no cap
 
     // What the gateway itself keeps, since a write after the peer's death starts the kernel's clock anew.
     std::chrono::milliseconds sweep_period{};   ///< every connection is looked at once in this time
     std::chrono::milliseconds silence_limit{};  ///< unacknowledged data and silent for so long: closed by the sweep
 
-    int lost_probes_tolerated = 0;  ///< consecutive probes that may be lost without a false death
+    int lost_probes_tolerated = 0;  ///< consecutive probes that may be lost without a false close
+
+    /// The longest total outage of the path that closes no living connection, whenever it begins.
+    struct SafeOutage {
+        std::chrono::milliseconds idle{};
+        std::chrono::milliseconds in_flight{};           ///< data unacknowledged, where the kernel has TCP_RTO_MAX_MS
+        std::chrono::milliseconds in_flight_uncapped{};  ///< the same on an older kernel
+        friend bool operator==(const SafeOutage&, const SafeOutage&) = default;
+    } safe_outage;
+    std::chrono::milliseconds safe_round_trip{};  ///< a round trip up to this closes no living connection
 
     /// From the peer's last sign of life to the `closed` event; each is at most detect_within.
     struct WorstCase {
@@ -52,8 +62,16 @@ inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
 /// why.
 [[nodiscard]] Result<LivenessPlan> plan_liveness(std::chrono::milliseconds detect_within);
 
-/// The share of idle connections that `plan` closes falsely in a day when each packet is lost with probability
+/// Returns the share of idle connections that `plan` closes falsely in a day when each packet is lost with probability
 /// `packet_loss` (0 to 1, each way, independently). Pure; any thread.
 [[nodiscard]] double false_deaths_per_day(const LivenessPlan& plan, double packet_loss);
+
+/// Returns the packet loss (0 to 1, each way) up to which `plan` falsely closes at most one in a million idle
+/// connections a day. Pure; any thread.
+[[nodiscard]] double safe_packet_loss(const LivenessPlan& plan);
+
+/// Returns the longest outage that closes nobody where `plan` holds: with its data in flight capped if `rto_max` is
+/// set.
+[[nodiscard]] std::chrono::milliseconds safe_outage(const LivenessPlan& plan);
 
 }  // namespace HOLDFAST_PUBLIC

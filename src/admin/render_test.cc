@@ -56,10 +56,13 @@ TEST(Render, ConnectionHasEvidenceAndPlan) {
     detail.plan.interval = 2s;
     detail.plan.count = 5;
     detail.plan.user_timeout = 19'000ms;
+    detail.plan.rto_max = 2s;
     detail.plan.sweep_period = 1'000ms;
     detail.plan.silence_limit = 28'000ms;
     detail.plan.lost_probes_tolerated = 4;
     detail.plan.worst_case = {10ms, 20s, 29s, 28s, 27s};
+    detail.plan.safe_outage = {16s, 15s, 7s};
+    detail.plan.safe_round_trip = 14s;
     detail.unfinished_item_bytes = 17;
     detail.downlink_queue_bytes = 18;
     const std::string json = render_connection(detail);
@@ -67,9 +70,10 @@ TEST(Render, ConnectionHasEvidenceAndPlan) {
         R"("bytes_out":0,"liveness":"device","unfinished_item_bytes":17,"downlink_queue_bytes":18,)"
         R"("evidence":{"probes":5,"retransmits":2,"last_ack_ms":20012,"last_heard_ms":300,"unacked_bytes":10,)"
         R"("unsent_bytes":4,"peer_window":64512,"rtt_us":310},"detect_within_ms":30000,)"
-        R"("plan":{"idle_s":10,"interval_s":2,"count":5,"user_timeout_ms":19000,"sweep_period_ms":1000,)"
+        R"("plan":{"idle_s":10,"interval_s":2,"count":5,"user_timeout_ms":19000,"rto_max_ms":2000,"sweep_period_ms":1000,)"
         R"("silence_limit_ms":28000,"lost_probes_tolerated":4,)"
-        R"("worst_case_ms":{"fin_or_reset":10,"idle":20000,"in_flight":29000,"probing":28000,"zero_window":27000}}})"))
+        R"("worst_case_ms":{"fin_or_reset":10,"idle":20000,"in_flight":29000,"probing":28000,"zero_window":27000},)"
+        R"("safe_outage_ms":{"idle":16000,"in_flight":15000,"in_flight_uncapped":7000},"safe_round_trip_ms":14000}})"))
         << json;
 }
 

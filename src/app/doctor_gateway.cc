@@ -38,6 +38,7 @@ DemandedListener read_listener(const AnswerView& view) {
     plan.interval = seconds(bounded(view, "/plan/interval_s"));
     plan.count = static_cast<int>(std::min<std::int64_t>(bounded(view, "/plan/count"), 1'000));
     plan.user_timeout = milliseconds(bounded(view, "/plan/user_timeout_ms"));
+    plan.rto_max = seconds(bounded(view, "/plan/rto_max_ms") / 1'000);
     return listener;
 }
 

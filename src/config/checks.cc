@@ -43,7 +43,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
                                   ": a device that answers but reads nothing stays for write_stall");
     }
     const auto plan = plan_liveness(listener.detect_within);
-    // From 15 s on there is always room for five probes.
+    // From 10 s on there is always room for five probes.
     if (plan && plan.value().lost_probes_tolerated < 4) {
         const int lost = plan.value().lost_probes_tolerated;
         const double deaths = 10'000 * false_deaths_per_day(plan.value(), 0.01);
@@ -51,7 +51,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
                "detect_within " + format_duration(listener.detect_within) + " tolerates " + std::to_string(lost) +
                    (lost == 1 ? " lost probe: at 1 % loss, " : " lost probes in a row: at 1 % loss, ") +
                    one_decimal(deaths) +
-                   " of 10,000 idle connections a day are closed though alive; 15s or more tolerates 4");
+                   " of 10,000 idle connections a day are closed though alive; 10s or more tolerates 4");
     }
 }
 

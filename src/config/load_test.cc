@@ -282,8 +282,8 @@ TEST_F(LoadConfig, WarnsOfWhatIsProbablyNotWanted) {
     EXPECT_THAT(
         hasty.loaded->warnings[0],
         testing::MatchesRegex("gateway.toml:2: listener \"devices\": detect_within 5s tolerates [1-3] lost probes? .*"
-                              "of 10,000 idle connections a day are closed though alive; 15s or more tolerates 4"));
-    EXPECT_THAT(load("[[listener]]\ndetect_within = \"15s\"\n[admin]\naddress = \"[::1]:7080\"\n").loaded->warnings,
+                              "of 10,000 idle connections a day are closed though alive; 10s or more tolerates 4"));
+    EXPECT_THAT(load("[[listener]]\ndetect_within = \"10s\"\n[admin]\naddress = \"[::1]:7080\"\n").loaded->warnings,
                 IsEmpty());
 }
 

@@ -17,9 +17,11 @@ namespace holdfast {
 struct Downlink {
     std::string queue;                 ///< framed bytes that the kernel had no room for
     std::size_t sent = 0;              ///< of the queue's front
-    Tick stalled_since;                ///< the peer's window was first seen closed with bytes waiting; 0: it is open
+    std::uint64_t acked = 0;           ///< bytes that the peer had acknowledged at the latest look
+    Tick progress_at;                  ///< when that last grew while bytes were outstanding; 0: none are
     bool watches_write = false;        ///< EPOLLOUT is armed
-    bool user_timeout_raised = false;  ///< `write_stall` is longer than the plan's TCP_USER_TIMEOUT
+    bool user_timeout_raised = false;  ///< TCP_USER_TIMEOUT is longer than the plan's: the sweep keeps the bound
+    bool rto_uncapped = false;         ///< TCP_RTO_MAX_MS has the kernel's default
 
     [[nodiscard]] std::size_t waiting() const noexcept { return queue.size() - sent; }
 };

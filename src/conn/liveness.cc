@@ -27,21 +27,58 @@ bool was_asked(const Evidence& evidence) {
     return evidence.peer_window > 0 && evidence.retransmits >= 2;
 }
 
+namespace {
+
+// A peer behind a closed window that leaves so many window probes unanswered is gone; one or two are lost now and then.
+constexpr unsigned window_probes_in_vain = 3;
+
+milliseconds silence_of(const WatchedFacts& view) {
+    // What was an ordinary silence under the plan before is not held against a connection.
+    return std::min(view.facts.evidence.last_heard, view.plan_age);
+}
+
+/// Whether the peer's kernel has something to answer, so that silence counts.
+bool is_asked(const WatchedFacts& view) {
+    if (view.held_up()) return view.facts.evidence.probes >= window_probes_in_vain;
+    return view.facts.unacked_segments > 0 || view.facts.evidence.probes > 0;
+}
+
+}  // namespace
+
+milliseconds stall_limit(const ListenerPolicy& policy) {
+    // A stall begins up to a sweep before it is seen.
+    return policy.write_stall.value_or(policy.plan.silence_limit - policy.plan.sweep_period);
+}
+
 WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy) {
+    const milliseconds limit = policy.plan.silence_limit;
+    if (is_asked(view) && silence_of(view) >= limit) return WatchVerdict::silent;
+    const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
+    // Window probes back off without a cap, so a closed window makes long silences normal: its own limit holds.
+    if (view.held_up()) return unprogressed > stall_limit(policy) ? WatchVerdict::stalled_out : WatchVerdict::stalled;
+    // Heard, but the path to the peer is lost: its acknowledgements stay behind.
+    if (view.outstanding()) return unprogressed >= limit ? WatchVerdict::silent : WatchVerdict::waiting;
+    return is_asked(view) ? WatchVerdict::waiting : WatchVerdict::well;
+}
+
+milliseconds verdict_due_in(const WatchedFacts& view, const ListenerPolicy& policy) {
+    constexpr milliseconds tick{100};  // the coarseness of `unprogressed`
+    const milliseconds limit = policy.plan.silence_limit;
+    milliseconds due = milliseconds::max();
+    if (is_asked(view)) due = std::min(due, limit - silence_of(view));
+    const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
+    if (view.outstanding()) due = std::min(due, (view.held_up() ? stall_limit(policy) : limit) - unprogressed + tick);
+    return std::max(due, milliseconds(1));
+}
+
+KernelRelief relief_for(const WatchedFacts& view, const KernelRelief& now, const LivenessPlan& plan) {
+    if (!view.outstanding()) return {};
     const Evidence& evidence = view.facts.evidence;
-    const bool asked = view.facts.unacked_segments > 0 || evidence.probes > 0;
-    const bool window_closed = evidence.peer_window == 0 && (evidence.unsent_bytes > 0 || view.bytes_waiting);
-    if (window_closed) {
-        // Its window probes back off, so a closed window makes long silences normal: its own limit holds, not the
-        // silence's.
-        const auto limit = policy.write_stall.value_or(policy.plan.silence_limit - policy.plan.sweep_period);
-        return view.stalled > limit ? WatchVerdict::stalled_out : WatchVerdict::stalled;
-    }
-    // What was an ordinary silence under the plan before is not held against anyone.
-    const auto silence = std::min(evidence.last_heard, view.plan_age);
-    if (asked && silence >= policy.plan.silence_limit) return WatchVerdict::silent;
-    const bool quiet = evidence.unacked_bytes == 0 && !view.bytes_waiting && !asked;
-    return quiet ? WatchVerdict::well : WatchVerdict::waiting;
+    // What is acknowledged within a round trip or two is not worth a system call.
+    const bool lasting = evidence.unsent_bytes > 0 || view.bytes_waiting || evidence.retransmits > 0 ||
+                         view.unprogressed >= plan.detect_within / 8;
+    return {.user_timeout = now.user_timeout || lasting,
+            .rto_cap = evidence.peer_window == 0 && view.facts.unacked_segments > 0};
 }
 
 }  // namespace holdfast

@@ -34,16 +34,39 @@ struct DeadlineView {
 enum class WatchVerdict : std::uint8_t {
     well,         ///< all acknowledged and no probe out: the watch ends
     waiting,      ///< data or a probe is out, within its time
-    stalled,      ///< the window is closed with bytes waiting, within its time
-    silent,       ///< nothing heard for the silence limit: dead
-    stalled_out,  ///< the window stayed closed for too long: close
+    stalled,      ///< the peer takes no more bytes, within its time
+    silent,       ///< nothing heard, or nothing acknowledged, for the silence limit: close
+    stalled_out,  ///< the peer has taken no byte for too long: close
 };
 struct WatchedFacts {
     TcpFacts facts;
-    bool bytes_waiting = false;                                             ///< in the connection's own queue
-    std::chrono::milliseconds stalled{};                                    ///< since the window was first seen closed
+    bool bytes_waiting = false;                ///< in the connection's own queue
+    std::chrono::milliseconds unprogressed{};  ///< since the peer last acknowledged a byte while some were outstanding
     std::chrono::milliseconds plan_age = std::chrono::milliseconds::max();  ///< since the plan holds for it
+
+    /// Bytes are unacknowledged or unsent.
+    [[nodiscard]] bool outstanding() const { return facts.evidence.unacked_bytes > 0 || bytes_waiting; }
+    /// They wait for the peer's window, which is closed or has no room for a segment.
+    [[nodiscard]] bool held_up() const {
+        return outstanding() && (facts.evidence.peer_window == 0 || facts.unacked_segments == 0);
+    }
 };
 [[nodiscard]] WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy);
+
+/// Returns after how long the verdict may become a reason to close, if nothing is heard and acknowledged until then.
+[[nodiscard]] std::chrono::milliseconds verdict_due_in(const WatchedFacts& view, const ListenerPolicy& policy);
+
+/// Returns how long a peer may take no byte: `write_stall`, or what the plan leaves for it.
+[[nodiscard]] std::chrono::milliseconds stall_limit(const ListenerPolicy& policy);
+
+/// The kernel's own limits that would end a connection which the sweep spares, and are therefore lifted.
+struct KernelRelief {
+    bool user_timeout = false;  ///< its clock does not start anew when a peer behind a small window takes bytes
+    bool rto_cap = false;       ///< data in flight behind a closed window ends after two capped pauses
+
+    friend bool operator==(const KernelRelief&, const KernelRelief&) = default;
+};
+/// `now`: what is lifted at present; the user time-out stays so until nothing is outstanding.
+[[nodiscard]] KernelRelief relief_for(const WatchedFacts& view, const KernelRelief& now, const LivenessPlan& plan);
 
 }  // namespace holdfast

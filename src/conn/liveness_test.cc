@@ -56,9 +56,18 @@ TcpFacts heard(std::chrono::milliseconds ago) {
     return facts;
 }
 
+/// Segments of a message that is in flight.
+WatchedFacts in_flight(std::chrono::milliseconds heard_ago, std::chrono::milliseconds unprogressed) {
+    TcpFacts facts = heard(heard_ago);
+    facts.unacked_segments = 1;
+    facts.evidence.unacked_bytes = 18;
+    return {.facts = facts, .unprogressed = unprogressed};
+}
+
 TEST(Watch, EndsWhenAllIsAcknowledged) {
     EXPECT_EQ(judge_watch({.facts = heard(40s)}, policy_for(30s)), WatchVerdict::well);
-    EXPECT_EQ(judge_watch({.facts = heard(1s), .bytes_waiting = true}, policy_for(30s)), WatchVerdict::waiting);
+    EXPECT_EQ(judge_watch({.facts = heard(1s), .bytes_waiting = true}, policy_for(30s)), WatchVerdict::stalled);
+    EXPECT_EQ(judge_watch(in_flight(1s, 0s), policy_for(30s)), WatchVerdict::waiting);
 }
 
 TEST(Watch, SilenceWithDataInFlightIsDeathAtTheLimitAndNotBefore) {
@@ -90,16 +99,110 @@ TEST(Watch, SilenceWithoutAQuestionIsNoDeath) {
     EXPECT_EQ(judge_watch({.facts = heard(1h)}, policy_for(10s)), WatchVerdict::well);
 }
 
+/// A peer that answers, and bytes that wait for its window.
+WatchedFacts behind_window(std::uint32_t window, std::chrono::milliseconds unprogressed) {
+    TcpFacts facts = heard(200ms);
+    facts.evidence.peer_window = window;
+    facts.evidence.unsent_bytes = facts.evidence.unacked_bytes = 4'096;
+    return {.facts = facts, .unprogressed = unprogressed};
+}
+
 TEST(Watch, AClosedWindowHasItsOwnLimit) {
     ListenerPolicy policy = policy_for(10s);
-    TcpFacts facts = heard(9'900ms);
-    facts.evidence.peer_window = 0;
-    facts.evidence.unsent_bytes = facts.evidence.unacked_bytes = 4'096;
-    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 1s}, policy), WatchVerdict::stalled);
-    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 10s}, policy), WatchVerdict::stalled_out);
+    const auto limit = policy.plan.silence_limit - policy.plan.sweep_period;
+    EXPECT_EQ(stall_limit(policy), limit);
+    EXPECT_EQ(judge_watch(behind_window(0, limit), policy), WatchVerdict::stalled);
+    EXPECT_EQ(judge_watch(behind_window(0, limit + 1ms), policy), WatchVerdict::stalled_out);
     policy.write_stall = 60s;
-    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 59s}, policy), WatchVerdict::stalled);
-    EXPECT_EQ(judge_watch({.facts = facts, .stalled = 61s}, policy), WatchVerdict::stalled_out);
+    EXPECT_EQ(judge_watch(behind_window(0, 60s), policy), WatchVerdict::stalled);
+    EXPECT_EQ(judge_watch(behind_window(0, 60s + 1ms), policy), WatchVerdict::stalled_out);
+}
+
+TEST(Watch, AWindowWithoutRoomForASegmentIsJudgedAsAClosedOne) {
+    const ListenerPolicy policy = policy_for(10s);
+    for (const std::uint32_t window : {0U, 1U, 500U, 1'447U}) {
+        EXPECT_EQ(judge_watch(behind_window(window, 5s), policy), WatchVerdict::stalled) << window;
+        EXPECT_EQ(judge_watch(behind_window(window, 10s), policy), WatchVerdict::stalled_out) << window;
+    }
+}
+
+TEST(Watch, BytesThatWaitOnlyInTheOwnQueueAreOutstanding) {
+    const ListenerPolicy policy = policy_for(10s);
+    TcpFacts facts = heard(1s);
+    facts.evidence.peer_window = 0;
+    EXPECT_EQ(judge_watch({.facts = facts, .bytes_waiting = true, .unprogressed = 5s}, policy), WatchVerdict::stalled);
+    EXPECT_EQ(judge_watch({.facts = facts, .bytes_waiting = true, .unprogressed = 10s}, policy),
+              WatchVerdict::stalled_out);
+}
+
+// A slow reader's window is closed at each look, for hours; what counts is when it last acknowledged a byte.
+TEST(Watch, ProgressKeepsASlowReader) {
+    for (const auto bound : {3'000ms, 10'000ms, 30'000ms, 3'600'000ms}) {
+        const ListenerPolicy policy = policy_for(bound);
+        EXPECT_EQ(judge_watch(behind_window(0, 0ms), policy), WatchVerdict::stalled);
+        EXPECT_EQ(judge_watch(behind_window(0, bound / 2), policy), WatchVerdict::stalled);
+    }
+}
+
+TEST(Watch, APeerThatDiedBehindAClosedWindowIsSilentAfterSomeWindowProbesInVain) {
+    ListenerPolicy policy = policy_for(10s);
+    policy.write_stall = 10min;
+    WatchedFacts view = behind_window(0, 20s);
+    view.facts.evidence.last_heard = policy.plan.silence_limit;
+    for (const unsigned probes : {0U, 1U, 2U}) {
+        view.facts.evidence.probes = probes;
+        EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled) << probes;
+    }
+    view.facts.evidence.probes = 3;
+    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::silent);
+    view.facts.evidence.last_heard -= 1ms;
+    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled);
+}
+
+TEST(Watch, APeerThatIsHeardAndAcknowledgesNothingIsUnreachableAtTheLimit) {
+    const ListenerPolicy policy = policy_for(10s);
+    const auto limit = policy.plan.silence_limit;
+    EXPECT_EQ(judge_watch(in_flight(100ms, limit - 1ms), policy), WatchVerdict::waiting);
+    EXPECT_EQ(judge_watch(in_flight(100ms, limit), policy), WatchVerdict::silent);
+}
+
+TEST(Watch, AVerdictIsDueAtTheEarliestLimit) {
+    ListenerPolicy policy = policy_for(30s);
+    const auto limit = policy.plan.silence_limit;
+    EXPECT_EQ(verdict_due_in(in_flight(20s, 10s), policy), limit - 20s);
+    EXPECT_EQ(verdict_due_in(in_flight(1s, 10s), policy), limit - 10s + 100ms);
+    EXPECT_EQ(verdict_due_in(in_flight(40s, 40s), policy), 1ms) << "never now: a timer would spin";
+    EXPECT_EQ(verdict_due_in(behind_window(0, 10s), policy), limit - 1s - 10s + 100ms);
+    policy.write_stall = 5min;
+    EXPECT_EQ(verdict_due_in(behind_window(0, 10s), policy), 290s + 100ms);
+    TcpFacts probed = heard(12s);
+    probed.evidence.probes = 2;
+    EXPECT_EQ(verdict_due_in({.facts = probed}, policy), limit - 12s);
+}
+
+TEST(Relief, TheUserTimeoutIsLiftedForWhatLastsAndComesBackWhenAllIsAcknowledged) {
+    const LivenessPlan plan = plan_liveness(30s).value();
+    EXPECT_EQ(relief_for(in_flight(1s, 1s), {}, plan), KernelRelief{}) << "a round trip is no reason";
+    EXPECT_TRUE(relief_for(in_flight(1s, 4s), {}, plan).user_timeout);
+    WatchedFacts again = in_flight(1s, 0s);
+    again.facts.evidence.retransmits = 1;
+    EXPECT_TRUE(relief_for(again, {}, plan).user_timeout);
+    EXPECT_TRUE(relief_for(behind_window(0, 0s), {}, plan).user_timeout);
+    EXPECT_TRUE(relief_for(behind_window(500, 0s), {}, plan).user_timeout);
+    EXPECT_TRUE(relief_for({.facts = heard(1s), .bytes_waiting = true}, {}, plan).user_timeout);
+    EXPECT_TRUE(relief_for(in_flight(1s, 0s), {.user_timeout = true}, plan).user_timeout)
+        << "its clock has not started anew as long as anything is outstanding";
+    EXPECT_EQ(relief_for({.facts = heard(1s)}, {.user_timeout = true, .rto_cap = true}, plan), KernelRelief{});
+}
+
+TEST(Relief, TheCapIsLiftedForDataInFlightBehindAClosedWindowAlone) {
+    const LivenessPlan plan = plan_liveness(30s).value();
+    WatchedFacts shrunk = behind_window(0, 0s);
+    EXPECT_FALSE(relief_for(shrunk, {}, plan).rto_cap) << "window probes are to stay frequent";
+    shrunk.facts.unacked_segments = 2;
+    EXPECT_TRUE(relief_for(shrunk, {}, plan).rto_cap);
+    shrunk.facts.evidence.peer_window = 4'096;
+    EXPECT_FALSE(relief_for(shrunk, {.user_timeout = true, .rto_cap = true}, plan).rto_cap);
 }
 
 TEST(WasAsked, OnlyWhatThePeersKernelWouldAnswer) {

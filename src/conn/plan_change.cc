@@ -21,10 +21,10 @@ constexpr milliseconds between_rounds{100};
 bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet) {
     const auto facts = read_tcp_facts(connection.fd);
     if (!however_quiet && (!facts || facts->evidence.last_heard >= policy.plan.idle)) return false;
-    PlanExceptions exceptions{.keep_idle = connection.probe_forced, .user_timeout = {}};
-    if (Downlink* downlink = connection.downlink.get(); downlink != nullptr && downlink->user_timeout_raised) {
-        if (policy.outlasts_kernel()) exceptions.user_timeout = *policy.write_stall + policy.plan.detect_within;
-        downlink->user_timeout_raised = policy.outlasts_kernel();
+    PlanExceptions exceptions{.keep_idle = connection.probe_forced, .user_timeout = {}, .rto_uncapped = false};
+    if (const Downlink* downlink = connection.downlink.get()) {
+        if (downlink->user_timeout_raised) exceptions.user_timeout = ListenerPolicy::raised_user_timeout;
+        exceptions.rto_uncapped = downlink->rto_uncapped;
     }
     const bool same = change_plan(connection.fd, policy.plan, exceptions);
     ++(same ? tally_.changed : tally_.refused);

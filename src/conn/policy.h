@@ -49,8 +49,10 @@ struct ListenerPolicy {
 
     static constexpr std::chrono::seconds name_deadline{10};  ///< from accept
 
-    /// Longer than the kernel's own time-out: that must then be raised while a window is closed.
-    [[nodiscard]] bool outlasts_kernel() const { return write_stall && *write_stall > plan.user_timeout; }
+    /// TCP_USER_TIMEOUT while bytes are outstanding that the sweep keeps the limit of. Its clock goes on while a slow
+    /// reader takes bytes, so it must not end in any time that matters; 0 would let the kernel count retransmissions
+    /// instead.
+    static constexpr std::chrono::milliseconds raised_user_timeout{std::chrono::hours(20 * 24)};
 };
 
 }  // namespace holdfast

@@ -22,6 +22,7 @@
 #include "conn/handshake_order.h"
 #include "conn/landing_buffer.h"
 #include "conn/listener.h"
+#include "conn/liveness.h"
 #include "conn/observation_log.h"
 #include "conn/plan_change.h"
 #include "conn/policy.h"
@@ -382,7 +383,10 @@ private:
     void sweep_slice();
     void look_at(Connection& connection);
     void look_at_watched(Connection& connection);
-    void note_stall(Connection& connection, bool stalled);
+    void note_progress(Connection& connection, const TcpFacts& facts);
+    void relieve_kernel(Connection& connection, const WatchedFacts& view);
+    void look_before_next_sweep(const Connection& connection, std::chrono::milliseconds due);
+    void end_stalled(Connection& connection, const Evidence& evidence);
     void ask_if_quiet(Connection& connection);
     [[nodiscard]] bool ask_as_canary(std::uint32_t slot);
     void ask_ahead(Connection& connection, bool watched);

@@ -127,19 +127,19 @@ void Shard::notice(const Connection& connection, Observation::Kind kind, std::ch
 void Shard::look_at_watched(Connection& connection) {
     const auto facts = read_tcp_facts(connection.fd);
     if (!facts) return;
+    note_progress(connection, *facts);
     const ListenerPolicy& policy = policy_of(connection);
     const Downlink* downlink = connection.downlink.get();
     WatchedFacts view{.facts = *facts,
                       .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
-                      .stalled = {},
+                      .unprogressed = {},
                       .plan_age = attended_part(time().tick.since(policy.plan_since))};
     // A frozen machine's kernel has neither heard nor probed anyone; for a stopped process its verdict is ETIMEDOUT.
     view.facts.evidence.last_heard = attended_part(view.facts.evidence.last_heard);
-    if (downlink != nullptr && downlink->stalled_since != Tick{})
-        view.stalled = attended_part(time().tick.since(downlink->stalled_since));
-    const WatchVerdict verdict = judge_watch(view, policy);
-    note_stall(connection, verdict == WatchVerdict::stalled);
-    switch (verdict) {
+    if (downlink != nullptr && downlink->progress_at != Tick{})
+        view.unprogressed = attended_part(time().tick.since(downlink->progress_at));
+    relieve_kernel(connection, view);
+    switch (judge_watch(view, policy)) {
         case WatchVerdict::well:
             if (connection.keepidle_moved) end_forced_probe(connection, policy.plan, facts->evidence.last_heard);
             connection.under_watch = false;
@@ -147,16 +147,65 @@ void Shard::look_at_watched(Connection& connection) {
             break;
         case WatchVerdict::waiting:
         case WatchVerdict::stalled:
+            look_before_next_sweep(connection, verdict_due_in(view, policy));
             break;
         case WatchVerdict::silent:
             end_by_silence(connection, facts->evidence, {});
             break;
         case WatchVerdict::stalled_out:
-            read_last_bytes(connection);
-            close(connection,
-                  Death{.reason = CloseReason::window_stalled, .error = 0, .detail = {}, .evidence = facts->evidence});
+            end_stalled(connection, facts->evidence);
             break;
     }
+}
+
+/// Remembers when the peer last acknowledged a byte while some were outstanding. Progress is what it acknowledges, not
+/// its window: a slow reader's window is closed at nearly every look.
+void Shard::note_progress(Connection& connection, const TcpFacts& facts) {
+    const bool waiting = connection.downlink && connection.downlink->waiting() > 0;
+    if (facts.evidence.unacked_bytes == 0 && !waiting) {
+        if (connection.downlink) connection.downlink->progress_at = Tick{};
+        return;
+    }
+    if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
+    Downlink& downlink = *connection.downlink;
+    if (downlink.progress_at == Tick{} || downlink.acked != facts.acked_bytes) downlink.progress_at = time().tick;
+    downlink.acked = facts.acked_bytes;
+}
+
+/// Lifts the kernel's own limits where they would end what the sweep still allows, and puts them back.
+void Shard::relieve_kernel(Connection& connection, const WatchedFacts& view) {
+    if (!connection.downlink) return;
+    Downlink& downlink = *connection.downlink;
+    const ListenerPolicy& policy = policy_of(connection);
+    const KernelRelief now{.user_timeout = downlink.user_timeout_raised, .rto_cap = downlink.rto_uncapped};
+    const KernelRelief wanted = relief_for(view, now, policy.plan);
+    if (wanted.user_timeout != now.user_timeout) {
+        set_user_timeout(connection.fd,
+                         wanted.user_timeout ? ListenerPolicy::raised_user_timeout : policy.plan.user_timeout);
+    }
+    if (wanted.rto_cap != now.rto_cap && policy.plan.rto_max > std::chrono::seconds(0)) {
+        set_rto_max(connection.fd, wanted.rto_cap ? std::chrono::seconds(0) : policy.plan.rto_max);
+    }
+    downlink.user_timeout_raised = wanted.user_timeout;
+    downlink.rto_uncapped = wanted.rto_cap;
+}
+
+/// The sweep comes by once in a period; a limit that ends before it does is kept by a look of its own.
+void Shard::look_before_next_sweep(const Connection& connection, std::chrono::milliseconds due) {
+    if (due >= 2 * policy_of(connection).plan.sweep_period) return;
+    reactor_.run_at(reactor_.now() + due, [this, number = registry_.number_of(connection)] {
+        Connection* again = registry_.find(number);
+        if (again != nullptr && again->under_watch) look_at_watched(*again);
+    });
+}
+
+/// A peer that answers behind its closed window reads nothing; one that has stopped answering there is gone.
+void Shard::end_stalled(Connection& connection, const Evidence& evidence) {
+    const ListenerPolicy& policy = policy_of(connection);
+    const CloseReason reason = judge_timeout(evidence, std::max(policy.plan.user_timeout, stall_limit(policy)));
+    if (reason != CloseReason::window_stalled) return end_by_silence(connection, evidence, {});
+    read_last_bytes(connection);
+    close(connection, Death{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
 }
 
 /// Ahead of the kernel, which would have told of an ICMP by its errno: so it is asked for that first.
@@ -167,21 +216,6 @@ void Shard::end_by_silence(Connection& connection, const Evidence& evidence, std
     const int error = told != 0 ? told : ETIMEDOUT;
     const CloseReason reason = judge_close(error, IoPhase::read, evidence, policy_of(connection).plan.user_timeout);
     close(connection, Death{.reason = reason, .error = error, .detail = detail, .evidence = evidence});
-}
-
-/// Remembers since when the window is closed, and keeps the kernel from ending a stall that `write_stall` still allows.
-void Shard::note_stall(Connection& connection, bool stalled) {
-    if (!stalled && !connection.downlink) return;
-    if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
-    Downlink& downlink = *connection.downlink;
-    const ListenerPolicy& policy = policy_of(connection);
-    if (stalled && downlink.stalled_since == Tick{}) downlink.stalled_since = time().tick;
-    if (!stalled) downlink.stalled_since = Tick{};
-    if (stalled != downlink.user_timeout_raised && policy.outlasts_kernel()) {
-        downlink.user_timeout_raised = stalled;
-        set_user_timeout(connection.fd,
-                         stalled ? *policy.write_stall + policy.plan.detect_within : policy.plan.user_timeout);
-    }
 }
 
 }  // namespace holdfast

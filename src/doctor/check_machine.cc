@@ -136,4 +136,33 @@ void check_plan(const Examination& on, Findings& out) {
     out.push_back(std::move(finding));
 }
 
+void check_safe_outage(const Examination& on, Findings& out) {
+    Finding finding{
+        .id = "safe_outage",
+        .found = "",
+        .why =
+            "An outage of the path that is shorter closes no living device, idle or with data in flight. For data in "
+            "flight the kernel's time-out doubles with each try; TCP_RTO_MAX_MS (Linux 6.15) caps it, so that the "
+            "first try after an outage comes soon.",
+        .command = "holdfast plan --detect-within " +
+                   format_duration(on.demand.listeners.empty() ? std::chrono::milliseconds(30'000)
+                                                               : on.demand.listeners.front().plan.detect_within)};
+    bool capped = true;
+    for (const DemandedListener& listener : on.demand.listeners) {
+        finding.found += (finding.found.empty() ? "" : ", ") + printable(listener.name) + " " +
+                         format_duration(safe_outage(listener.plan));
+        capped = capped && listener.plan.rto_max > std::chrono::seconds(0);
+    }
+    if (finding.found.empty()) finding.found = "no listener";
+    if (!capped) {
+        finding.verdict = Verdict::warning;
+        finding.found += "; this kernel has no TCP_RTO_MAX_MS";
+        const auto& first = on.demand.listeners.front().plan;
+        finding.why += " With it, " + format_duration(std::min(first.safe_outage.idle, first.safe_outage.in_flight)) +
+                       " would hold at detect_within " + format_duration(first.detect_within) + ".";
+        finding.command = "uname -r   # install a kernel of 6.15 or later";
+    }
+    out.push_back(std::move(finding));
+}
+
 }  // namespace holdfast

@@ -23,6 +23,7 @@ constexpr std::uint64_t usual_netdev_backlog = 1'000;
 constexpr milliseconds asks_ahead_from{9'000};
 // src/tcp/probe.h: a device asked again sooner does not answer.
 constexpr std::uint64_t probe_spacing_ms = 500;
+constexpr std::uint64_t usual_retries2 = 15;
 
 std::uint64_t largest_backlog(const Demand& demand) {
     std::uint64_t most = 0;
@@ -211,11 +212,13 @@ void check_tcp_settings(const Examination& on, Findings& out) {
                    .command = sysctl_command("net.ipv4.tcp_invalid_ratelimit", "500")});
     out.push_back(
         {.id = "retries2",
-         .verdict = Verdict::ok,
-         .found = text(host.retries2) + ", not in force",
-         .why = "How often the kernel repeats unacknowledged data (15: about 15 minutes). TCP_USER_TIMEOUT, which "
-                "every connection of the gateway has, takes its place.",
-         .command = "sysctl net.ipv4.tcp_retries2"});
+         .verdict = host.retries2.value_or(usual_retries2) < usual_retries2 ? Verdict::warning : Verdict::ok,
+         .found = text(host.retries2) + ", in force for window probes alone",
+         .why =
+             "How often the kernel repeats what is not acknowledged. TCP_USER_TIMEOUT, which every connection of the "
+             "gateway has, takes its place, but not for the probes of a closed window: below 15 an outage ends a "
+             "slow reader early.",
+         .command = sysctl_command("net.ipv4.tcp_retries2", std::to_string(usual_retries2))});
 }
 
 void check_ports(const Examination& on, Findings& out) {

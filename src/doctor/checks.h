@@ -37,6 +37,7 @@ void check_conntrack(const Examination& on, Findings& out);
 void check_clock(const Examination& on, Findings& out);
 void check_kernel(const Examination& on, Findings& out);
 void check_plan(const Examination& on, Findings& out);
+void check_safe_outage(const Examination& on, Findings& out);
 
 // check_gateway.cc
 void check_exposure(const Examination& on, Findings& out);

@@ -7,9 +7,9 @@ namespace holdfast {
 Findings diagnose(const HostFacts& host, const Demand& demand, const GatewayFacts* gateway) {
     const Examination on{host, demand, gateway};
     Findings out;
-    for (const auto check :
-         {check_descriptors, check_epoll_watches, check_memory, check_tcp_mem, check_cgroup, check_backlogs,
-          check_tcp_settings, check_ports, check_conntrack, check_clock, check_kernel, check_plan, check_exposure}) {
+    for (const auto check : {check_descriptors, check_epoll_watches, check_memory, check_tcp_mem, check_cgroup,
+                             check_backlogs, check_tcp_settings, check_ports, check_conntrack, check_clock,
+                             check_kernel, check_plan, check_safe_outage, check_exposure}) {
         check(on, out);
     }
     if (gateway == nullptr) return out;

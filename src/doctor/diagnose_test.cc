@@ -199,6 +199,8 @@ INSTANTIATE_TEST_SUITE_P(
          "sysctl -w net.ipv4.tcp_mtu_probing=1"},
         {"SlowAnswers", [](Scene& s) { s.host.invalid_ratelimit_ms = 2'000; }, "invalid_ratelimit", Verdict::warning,
          "2000 ms", "sysctl -w net.ipv4.tcp_invalid_ratelimit=500"},
+        {"FewWindowProbes", [](Scene& s) { s.host.retries2 = 8; }, "retries2", Verdict::warning, "slow reader",
+         "sysctl -w net.ipv4.tcp_retries2=15"},
         {"ListenerAmongOutgoingPorts", [](Scene& s) { s.demand.listeners.front().address.port = 40'000; }, "port_range",
          Verdict::warning, "has port 40000", "sysctl -w net.ipv4.ip_local_reserved_ports=40000"},
         {"ForgetfulFirewall", [](Scene& s) { s.host.conntrack->established_s = 10; }, "conntrack_timeout",
@@ -248,6 +250,8 @@ INSTANTIATE_TEST_SUITE_P(
          "apt-get install"},
         {"PlanRefused", [](Scene& s) { s.demand.listeners.front().plan_refused = "an accepted socket says no"; },
          "plan_kept", Verdict::wrong, "an accepted socket says no", "holdfast plan --detect-within 30s"},
+        {"NoCapOfRetransmissions", [](Scene& s) { s.demand.listeners.front().plan.rto_max = std::chrono::seconds(0); },
+         "safe_outage", Verdict::warning, "devices 7.5s; this kernel has no TCP_RTO_MAX_MS", "6.15"},
     }),
     name_of);
 
@@ -264,12 +268,12 @@ INSTANTIATE_TEST_SUITE_P(
          "live_sockets", Verdict::wrong, "TCP_KEEPIDLE 2h (planned 10s)", "ss -tino"},
         {"OtherInterval",
          [](Scene& s) { s.gateway.sockets->connections.front().options.interval = std::chrono::seconds(75); },
-         "live_sockets", Verdict::wrong, "TCP_KEEPINTVL 75s (planned 2s)", "ss -tino"},
+         "live_sockets", Verdict::wrong, "TCP_KEEPINTVL 75s (planned 1s)", "ss -tino"},
         {"OtherCount", [](Scene& s) { s.gateway.sockets->connections.front().options.count = 9; }, "live_sockets",
-         Verdict::wrong, "TCP_KEEPCNT 9 (planned 5)", "ss -tino"},
+         Verdict::wrong, "TCP_KEEPCNT 9 (planned 16)", "ss -tino"},
         {"NoUserTimeout",
          [](Scene& s) { s.gateway.sockets->connections.front().options.user_timeout = std::chrono::seconds(0); },
-         "live_sockets", Verdict::wrong, "TCP_USER_TIMEOUT 0s (planned 19.6s)", "ss -tino"},
+         "live_sockets", Verdict::wrong, "TCP_USER_TIMEOUT 0s (planned 28375ms)", "ss -tino"},
         {"NotPermittedToLook",
          [](Scene& s) {
              s.gateway.sockets = {{}, {}, "not permitted", 7, 0};
@@ -312,12 +316,12 @@ TEST(Diagnose, AGatewayThatStartsMayRaiseItsSoftLimit) {
     EXPECT_EQ(by_id(diagnose(host, sound_demand(), nullptr)).at("descriptors").verdict, Verdict::ok);
 }
 
-TEST(Diagnose, AClosedWindowMayHaveALongerUserTimeout) {
+TEST(Diagnose, OutstandingBytesMayHaveALongerUserTimeout) {
     Scene scene;
     SocketOptions& options = scene.gateway.sockets->connections.front().options;
     options.user_timeout += std::chrono::minutes(5);
     EXPECT_EQ(by_id(scene.look()).at("live_sockets").verdict, Verdict::wrong);
-    options.stalled = true;
+    options.outstanding = true;
     EXPECT_EQ(by_id(scene.look()).at("live_sockets").verdict, Verdict::ok);
 }
 

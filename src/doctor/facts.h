@@ -104,7 +104,8 @@ struct SocketOptions {
     std::chrono::seconds interval{};
     int count = 0;
     std::chrono::milliseconds user_timeout{};
-    bool stalled = false;  ///< the peer's window is zero, and data waits: user_timeout may be raised for write_stall
+    bool outstanding =
+        false;  ///< bytes are not acknowledged: the sweep may have raised user_timeout and keeps the limit
 
     friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };

@@ -19,8 +19,8 @@ std::string differences(const SocketOptions& is, const LivenessPlan& plan) {
     add_difference(out, "TCP_KEEPIDLE", format_duration(is.idle), format_duration(plan.idle));
     add_difference(out, "TCP_KEEPINTVL", format_duration(is.interval), format_duration(plan.interval));
     add_difference(out, "TCP_KEEPCNT", std::to_string(is.count), std::to_string(plan.count));
-    // A closed window that write_stall still allows has a longer one.
-    const auto timeout = is.stalled ? std::min(is.user_timeout, plan.user_timeout) : is.user_timeout;
+    // While bytes are outstanding, the sweep keeps a limit of its own and lifts the kernel's.
+    const auto timeout = is.outstanding ? std::min(is.user_timeout, plan.user_timeout) : is.user_timeout;
     add_difference(out, "TCP_USER_TIMEOUT", format_duration(timeout), format_duration(plan.user_timeout));
     return out;
 }

@@ -80,7 +80,7 @@ SocketOptions read_options(int fd, const tcp_info& info) {
             .interval = std::chrono::seconds(get_int(fd, IPPROTO_TCP, TCP_KEEPINTVL)),
             .count = get_int(fd, IPPROTO_TCP, TCP_KEEPCNT),
             .user_timeout = std::chrono::milliseconds(get_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT)),
-            .stalled = info.tcpi_snd_wnd == 0 && info.tcpi_notsent_bytes > 0};
+            .outstanding = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0};
 }
 
 /// Another process's descriptors, each opened for the moment of a look: longer would keep a socket alive that the
@@ -261,6 +261,7 @@ void try_plans(std::vector<DemandedListener>& listeners) {
     for (DemandedListener& listener : listeners) {
         const auto proved = prove_inheritance(listener.plan);
         listener.plan_refused = proved ? "" : proved.error().message;
+        if (proved) listener.plan.rto_max = proved.value().rto_max;
     }
 }
 

@@ -11,34 +11,55 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int full_count = 5;                  // probes: at 1 % loss three would kill 4.4 % of idle connections a day
 constexpr milliseconds scheduling_slack{250};  // from a timer's expiry to the event, on a busy machine
+constexpr milliseconds max_margin{1'000};
 constexpr milliseconds min_sweep_period{100};
 constexpr milliseconds max_sweep_period{1'000};
+constexpr milliseconds usual_rto{1'000};  // RFC 6298: before the first round trip is measured
+constexpr seconds max_rto{120};           // Linux, TCP_RTO_MAX
+constexpr double one_in_a_million = 1e-6;
 
 // Linux arms timers on a wheel whose buckets are up to 1/8 of the delay wide, and always rounds up
 // (kernel/time/timer.c).
-milliseconds latest(milliseconds delay) { return delay + delay / 8 + scheduling_slack; }
+milliseconds latest(milliseconds delay) { return delay + delay / 8; }
 
-milliseconds idle_death(const LivenessPlan& plan) { return plan.idle + plan.count * plan.interval; }
+/// What a verdict leaves of the bound: for its way to the `closed` event, and for a machine that is busy.
+milliseconds margin(milliseconds detect_within) { return scheduling_slack + std::min(detect_within / 120, max_margin); }
 
-/// From 15 s on: idle D/3, five probes D/15 apart, so an idle death shows at 2D/3. Below, whole seconds leave less
-/// room: as many probes 1 s apart as fit, up to five, and what is left goes to idle.
+/// A peer is asked after a third of the bound, then every thirtieth of it (at least 1 s, the kernel's unit), until the
+/// bound needs the verdict. The kernel gives it at the first probe that is due after TCP_USER_TIMEOUT, so one interval
+/// must fit behind that.
 void choose_kernel_options(LivenessPlan& plan) {
     plan.idle = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 3));
-    plan.interval = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 15));
-    plan.count = full_count;
-    while (latest(idle_death(plan)) > plan.detect_within && plan.idle > seconds(1)) plan.idle -= seconds(1);
-    while (latest(idle_death(plan)) > plan.detect_within && plan.count > 1) --plan.count;
-    // Once set, it replaces the count: the kernel ends an idle connection at the first tick past it. Just before the
-    // last tick, with room for the ticks before to come late.
-    plan.user_timeout = idle_death(plan) - milliseconds(plan.interval) / 5;
+    plan.interval = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 30));
+    plan.user_timeout = plan.detect_within - margin(plan.detect_within) - latest(plan.interval);
+    const milliseconds left = plan.user_timeout - milliseconds(1) - latest(plan.idle);
+    plan.count = 1 + static_cast<int>(left / latest(plan.interval));
+    // A window probe is sent as seldom as a retransmission, and the kernel ends a connection after tcp_retries2 (15) of
+    // them without an answer: 15 must take as long as the bound.
+    plan.rto_max = std::clamp(std::chrono::floor<seconds>(plan.detect_within / 15), seconds(1), max_rto);
 }
 
 void choose_own_limits(LivenessPlan& plan) {
     plan.sweep_period = std::clamp(plan.detect_within / 20, min_sweep_period, max_sweep_period);
-    plan.silence_limit = plan.detect_within - plan.detect_within / 20 - plan.sweep_period - scheduling_slack;
+    plan.silence_limit = plan.detect_within - margin(plan.detect_within);
 }
+
+/// The worst phase: the peer's last sign of life is as old as it gets on a sound path when the outage begins, and the
+/// next try comes as late as it can after the outage's end.
+void find_safe_outage(LivenessPlan& plan) {
+    constexpr milliseconds none{0};
+    const milliseconds oldest_sign = latest(plan.idle);
+    const milliseconds room = plan.silence_limit - oldest_sign - scheduling_slack;
+    plan.safe_outage.idle = std::max(none, plan.user_timeout - oldest_sign - latest(plan.interval));
+    plan.safe_outage.in_flight = std::max(none, room - latest(plan.rto_max));
+    // Without a cap the time-out doubles: after an outage of t, the next try comes within 2 t and the first time-out.
+    plan.safe_outage.in_flight_uncapped = std::clamp((room * 8 / 9 - usual_rto) / 2, none, plan.safe_outage.in_flight);
+    plan.safe_round_trip = plan.user_timeout - oldest_sign - scheduling_slack;
+}
+
+/// Each quiet stretch of TCP_KEEPIDLE ends in a round of probes.
+double rounds_per_day(const LivenessPlan& plan) { return 86'400.0 / static_cast<double>(plan.idle.count()); }
 
 }  // namespace
 
@@ -47,7 +68,7 @@ Result<LivenessPlan> plan_liveness(milliseconds detect_within) {
         return Error{"detect_within = " + std::to_string(detect_within.count()) +
                      " ms cannot be kept: the kernel's keep-alive counts in whole seconds, and one for idling, one for "
                      "a probe and "
-                     "the slack of its timers need 3 s; choose 3s or more (15s or more tolerates four lost probes)"};
+                     "the slack of its timers need 3 s; choose 3s or more (10s or more tolerates four lost probes)"};
     }
     if (detect_within > max_detect_within) {
         return Error{
@@ -59,22 +80,33 @@ Result<LivenessPlan> plan_liveness(milliseconds detect_within) {
     plan.detect_within = detect_within;
     choose_kernel_options(plan);
     choose_own_limits(plan);
+    find_safe_outage(plan);
     plan.lost_probes_tolerated = plan.count - 1;
 
-    const milliseconds swept = plan.silence_limit + plan.sweep_period + scheduling_slack;
+    const milliseconds by_the_sweep = plan.silence_limit + scheduling_slack;
     plan.worst_case.fin_or_reset = scheduling_slack;
-    plan.worst_case.idle = latest(idle_death(plan));
-    plan.worst_case.in_flight = swept;
-    plan.worst_case.probing = swept;
-    plan.worst_case.zero_window = std::min(latest(plan.user_timeout), detect_within);
+    plan.worst_case.idle = plan.user_timeout + latest(plan.interval) + scheduling_slack;
+    plan.worst_case.in_flight = by_the_sweep;
+    plan.worst_case.probing = by_the_sweep;
+    plan.worst_case.zero_window = by_the_sweep;
     return plan;
 }
 
 double false_deaths_per_day(const LivenessPlan& plan, double packet_loss) {
     const double probe_lost = 1.0 - (1.0 - packet_loss) * (1.0 - packet_loss);
-    const double rounds = 86'400.0 / static_cast<double>(plan.idle.count());
     const double round_dies = std::pow(probe_lost, plan.count);
-    return -std::expm1(rounds * std::log1p(-round_dies));
+    return -std::expm1(rounds_per_day(plan) * std::log1p(-round_dies));
+}
+
+double safe_packet_loss(const LivenessPlan& plan) {
+    const double round_dies = -std::expm1(std::log1p(-one_in_a_million) / rounds_per_day(plan));
+    const double probe_lost = std::pow(round_dies, 1.0 / plan.count);
+    return 1.0 - std::sqrt(1.0 - probe_lost);
+}
+
+milliseconds safe_outage(const LivenessPlan& plan) {
+    const LivenessPlan::SafeOutage& safe = plan.safe_outage;
+    return std::min(safe.idle, plan.rto_max > seconds(0) ? safe.in_flight : safe.in_flight_uncapped);
 }
 
 }  // namespace holdfast

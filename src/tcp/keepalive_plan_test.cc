@@ -9,20 +9,42 @@ namespace {
 
 using namespace std::chrono_literals;
 
+using std::chrono::milliseconds;
+
 TEST(KeepalivePlan, ThirtySeconds) {
     const LivenessPlan plan = plan_liveness(30s).value();
     EXPECT_EQ(plan.idle, 10s);
-    EXPECT_EQ(plan.interval, 2s);
-    EXPECT_EQ(plan.count, 5);
-    EXPECT_EQ(plan.user_timeout, 19'600ms);
+    EXPECT_EQ(plan.interval, 1s);
+    EXPECT_EQ(plan.count, 16);
+    EXPECT_EQ(plan.user_timeout, 28'375ms);
+    EXPECT_EQ(plan.rto_max, 2s);
     EXPECT_EQ(plan.sweep_period, 1s);
-    EXPECT_EQ(plan.lost_probes_tolerated, 4);
-    EXPECT_EQ(plan.worst_case.in_flight, 28'500ms);
+    EXPECT_EQ(plan.silence_limit, 29'500ms);
+    EXPECT_EQ(plan.lost_probes_tolerated, 15);
+    EXPECT_EQ(plan.worst_case.idle, 29'750ms);
+    EXPECT_EQ(plan.worst_case.in_flight, 29'750ms);
+    EXPECT_EQ(plan.safe_outage.idle, 16'000ms);
+    EXPECT_EQ(plan.safe_outage.in_flight, 15'750ms);
+    EXPECT_EQ(plan.safe_outage.in_flight_uncapped, 7'500ms);
+    EXPECT_EQ(plan.safe_round_trip, 16'875ms);
 }
 
-// The promise itself, for every whole tenth of a second that is allowed and some odd ones.
+TEST(KeepalivePlan, ThirtySecondsKeepTheTargetsOfTheLivingPeer) {
+    const LivenessPlan plan = plan_liveness(30s).value();
+    EXPECT_GE(safe_outage(plan), 15s);
+    EXPECT_GE(plan.safe_round_trip, 4s);
+    EXPECT_LT(false_deaths_per_day(plan, 0.1), 1e-6);
+}
+
+TEST(KeepalivePlan, WithoutTheCapTheOutageIsShorter) {
+    LivenessPlan plan = plan_liveness(30s).value();
+    plan.rto_max = 0s;
+    EXPECT_EQ(safe_outage(plan), plan.safe_outage.in_flight_uncapped);
+}
+
+// Every promise, for bounds all over the range that is allowed.
 TEST(KeepalivePlan, EveryWorstCaseIsWithinTheBound) {
-    for (std::chrono::milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
+    for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
         const LivenessPlan plan = plan_liveness(bound).value();
         SCOPED_TRACE(bound.count());
         ASSERT_LE(plan.worst_case.fin_or_reset, bound);
@@ -33,32 +55,117 @@ TEST(KeepalivePlan, EveryWorstCaseIsWithinTheBound) {
         ASSERT_GE(plan.idle, 1s);
         ASSERT_GE(plan.interval, 1s);
         ASSERT_GE(plan.count, 1);
+        ASSERT_LE(plan.count, 127) << "Linux, MAX_TCP_KEEPCNT";
+        ASSERT_GE(plan.rto_max, 1s) << "Linux, TCP_RTO_MAX_MS takes 1 s to 120 s";
+        ASSERT_LE(plan.rto_max, 120s);
+        ASSERT_GE(plan.sweep_period, 100ms);
         ASSERT_LE(plan.sweep_period, 1s);
+        ASSERT_GE(plan.safe_outage.idle, 0ms);
+        ASSERT_GE(plan.safe_outage.in_flight, 0ms);
+        ASSERT_GE(plan.safe_outage.in_flight_uncapped, 0ms);
+        ASSERT_LE(plan.safe_outage.in_flight_uncapped, plan.safe_outage.in_flight);
+        ASSERT_GT(plan.safe_round_trip, 0ms);
     }
 }
 
-// FACTS: T = IDLE + INTVL * max(1, ceil((UT - IDLE) / INTVL)) is when the kernel ends an idle connection.
-TEST(KeepalivePlan, TheUserTimeoutLetsAllProbesGoOut) {
-    for (std::chrono::milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
+/// The kernel's keep-alive timer (net/ipv4/tcp_timer.c, tcp_keepalive_timer) for a peer that was last heard at 0: each
+/// delay comes `late` of itself late, from 0 to 1/8.
+struct KernelTimer {
+    const LivenessPlan& plan;
+    double late;
+
+    [[nodiscard]] milliseconds delayed(milliseconds delay) const {
+        return delay + milliseconds(static_cast<std::int64_t>(static_cast<double>(delay.count()) * late));
+    }
+    /// Calls `probe` with the time of each probe; returns when the connection ends if none is answered.
+    template <typename Probe>
+    milliseconds run(Probe probe) const {
+        int out = 0;
+        milliseconds elapsed = delayed(plan.idle);
+        for (; elapsed < plan.user_timeout || out == 0; elapsed += delayed(plan.interval)) {
+            ++out;
+            probe(elapsed);
+        }
+        return elapsed;
+    }
+};
+
+constexpr double lateness[] = {0, 0.03, 0.06, 0.09, 0.125};
+
+TEST(KeepalivePlan, TheKernelsVerdictComesInTimeAndAfterAllProbes) {
+    for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
         const LivenessPlan plan = plan_liveness(bound).value();
-        const double ticks = std::ceil(static_cast<double>((plan.user_timeout - plan.idle).count()) /
-                                       static_cast<double>(std::chrono::milliseconds(plan.interval).count()));
-        ASSERT_EQ(static_cast<int>(std::max(1.0, ticks)), plan.count) << bound.count();
+        for (const double late : lateness) {
+            int probes = 0;
+            const auto end = KernelTimer{plan, late}.run([&](milliseconds) { ++probes; });
+            ASSERT_LE(end, plan.worst_case.idle) << bound.count() << " late by " << late;
+            ASSERT_GE(probes, plan.count) << bound.count() << " late by " << late;
+        }
     }
 }
 
-TEST(KeepalivePlan, FourLostProbesAreToleratedFromFifteenSecondsOn) {
-    for (std::chrono::milliseconds bound = 15s; bound <= max_detect_within; bound += 97ms) {
+// An outage that begins just before the first probe is the worst: whatever is sent later has less to lose.
+TEST(KeepalivePlan, AfterASafeOutageOneProbeAtLeastIsAnswered) {
+    for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
+        const LivenessPlan plan = plan_liveness(bound).value();
+        if (plan.safe_outage.idle == 0ms) continue;
+        for (const double late : lateness) {
+            const KernelTimer timer{plan, late};
+            const milliseconds begins = timer.delayed(plan.idle);
+            int answered = 0;
+            static_cast<void>(timer.run([&](milliseconds at) { answered += at >= begins + plan.safe_outage.idle; }));
+            ASSERT_GE(answered, 1) << bound.count() << " late by " << late;
+        }
+    }
+}
+
+/// Whether data that was written at `begins`, when an outage began, is acknowledged before the sweep gives its verdict;
+/// the peer was last heard at 0. Time-outs double from `rto` up to `cap`.
+bool survives_in_flight(const LivenessPlan& plan, milliseconds begins, milliseconds outage, milliseconds rto,
+                        milliseconds cap, double late) {
+    milliseconds at = begins;
+    for (; at < begins + outage; rto = std::min(2 * rto, cap))
+        at += KernelTimer{plan, late}.delayed(std::min(rto, cap));
+    return at < plan.silence_limit;
+}
+
+TEST(KeepalivePlan, ASafeOutageEndsNoConnectionWithDataInFlight) {
+    for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
+        const LivenessPlan plan = plan_liveness(bound).value();
+        for (const double late : lateness) {
+            const milliseconds begins = KernelTimer{plan, late}.delayed(plan.idle);
+            for (const auto rto : {200ms, 333ms, 700ms, 1'000ms}) {
+                ASSERT_TRUE(survives_in_flight(plan, begins, plan.safe_outage.in_flight, rto, plan.rto_max, late))
+                    << bound.count() << " rto " << rto.count() << " late by " << late;
+                ASSERT_TRUE(survives_in_flight(plan, begins, plan.safe_outage.in_flight_uncapped, rto, 120s, late))
+                    << bound.count() << " rto " << rto.count() << " late by " << late;
+            }
+        }
+    }
+}
+
+TEST(KeepalivePlan, ASafeRoundTripIsAnsweredBeforeTheVerdict) {
+    for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
+        const LivenessPlan plan = plan_liveness(bound).value();
+        const milliseconds answered = KernelTimer{plan, 0.125}.delayed(plan.idle) + plan.safe_round_trip;
+        ASSERT_LT(answered, plan.user_timeout) << bound.count();
+        ASSERT_LT(answered, plan.silence_limit) << bound.count();
+    }
+}
+
+TEST(KeepalivePlan, FourLostProbesAreToleratedFromTenSecondsOn) {
+    for (milliseconds bound = 10s; bound <= max_detect_within; bound += 97ms) {
         ASSERT_GE(plan_liveness(bound).value().lost_probes_tolerated, 4) << bound.count();
     }
 }
 
-// A living peer answers within a round trip once asked; what is left between its last answer and the limit is room for
-// it.
-TEST(KeepalivePlan, TheSilenceLimitLeavesALivingPeerTimeToAnswer) {
-    for (std::chrono::milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
+// net/ipv4/tcp_timer.c, tcp_probe_timer: 15 unanswered window probes end a connection. They may not be faster than the
+// bound.
+TEST(KeepalivePlan, WindowProbesTakeTheBoundToBeCountedOut) {
+    constexpr int retries2 = 15;
+    for (milliseconds bound = min_detect_within; bound <= 30min; bound += 97ms) {
         const LivenessPlan plan = plan_liveness(bound).value();
-        ASSERT_GE(plan.silence_limit - plan.idle, bound / 3) << bound.count();
+        ASSERT_GE(retries2 * milliseconds(plan.rto_max + 1s), bound) << bound.count();
     }
 }
 
@@ -72,6 +179,14 @@ TEST(KeepalivePlan, RefusesWhatCannotBeKeptAndSaysWhy) {
 }
 
 // FACTS: at 1 % loss each way and 15 s idle, three probes kill 4.4 % of idle connections a day, five 0.0018 %.
+TEST(KeepalivePlan, ASafePacketLossIsTheOneThatClosesOneInAMillion) {
+    for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 997ms) {
+        const LivenessPlan plan = plan_liveness(bound).value();
+        ASSERT_NEAR(false_deaths_per_day(plan, safe_packet_loss(plan)), 1e-6, 1e-9) << bound.count();
+    }
+    EXPECT_NEAR(safe_packet_loss(plan_liveness(30s).value()), 0.128, 0.001);
+}
+
 TEST(KeepalivePlan, FalseDeathsAgreeWithTheMeasuredShare) {
     LivenessPlan plan;
     plan.idle = 15s;

@@ -19,23 +19,32 @@ namespace holdfast {
 
 namespace {
 
+#ifndef TCP_RTO_MAX_MS
+constexpr int TCP_RTO_MAX_MS = 44;  // linux/tcp.h since 6.15
+#endif
+constexpr std::chrono::seconds default_rto_max{120};  // Linux, TCP_RTO_MAX
+
 struct SocketOption {
     const char* name;
     int level;
     int option;
     int value;
+    bool may_lack = false;  // older kernels do not have it
 };
 
-std::array<SocketOption, 7> options_of(const LivenessPlan& plan) {
+int to_milliseconds(std::chrono::milliseconds duration) { return static_cast<int>(duration.count()); }
+
+std::array<SocketOption, 8> options_of(const LivenessPlan& plan) {
     return {{
         {"SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1},
         {"TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(plan.idle.count())},
         {"TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(plan.interval.count())},
         {"TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, plan.count},
-        {"TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(plan.user_timeout.count())},
+        {"TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, to_milliseconds(plan.user_timeout)},
         {"TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, 1},
         // An urgent byte stays in the stream: else recv(2) skips it, and an item misses a byte.
         {"SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, 1},
+        {"TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, to_milliseconds(plan.rto_max), true},
     }};
 }
 
@@ -51,6 +60,9 @@ std::optional<int> get_int(int fd, int level, int option) {
     if (::getsockopt(fd, level, option, &value, &length) != 0) return std::nullopt;
     return value;
 }
+
+/// The kernel says of a socket that it does not know the option.
+bool is_lacking(const SocketOption& option) { return option.may_lack && errno == ENOPROTOOPT; }
 
 Result<UniqueFd> stream_socket(const Endpoint& address) {
     UniqueFd fd(::socket(address.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -106,7 +118,7 @@ Result<UniqueFd> accept_from_itself(int listener) {
 
 std::optional<Error> apply_plan(int fd, const LivenessPlan& plan) {
     for (const SocketOption& option : options_of(plan)) {
-        if (!set_int(fd, option.level, option.option, option.value)) {
+        if (!set_int(fd, option.level, option.option, option.value) && !is_lacking(option)) {
             return Error{std::string("the kernel refuses ") + option.name + " = " + std::to_string(option.value) +
                          ": " + errno_text() + "; choose another detect_within"};
         }
@@ -116,8 +128,10 @@ std::optional<Error> apply_plan(int fd, const LivenessPlan& plan) {
 
 bool change_plan(int fd, const LivenessPlan& plan, const PlanExceptions& exceptions) noexcept {
     const auto user_timeout = exceptions.user_timeout.value_or(plan.user_timeout);
-    const std::array<std::pair<int, int>, 4> options{{
-        {TCP_USER_TIMEOUT, static_cast<int>(user_timeout.count())},
+    const auto rto_max = exceptions.rto_uncapped ? default_rto_max : plan.rto_max;
+    const std::array<std::pair<int, int>, 5> options{{
+        {TCP_USER_TIMEOUT, to_milliseconds(user_timeout)},
+        {TCP_RTO_MAX_MS, to_milliseconds(rto_max)},
         {TCP_KEEPINTVL, static_cast<int>(plan.interval.count())},
         {TCP_KEEPCNT, plan.count},
         {TCP_KEEPIDLE, static_cast<int>(plan.idle.count())},
@@ -125,6 +139,7 @@ bool change_plan(int fd, const LivenessPlan& plan, const PlanExceptions& excepti
     bool same = true;
     for (const auto& [option, value] : options) {
         if (option == TCP_KEEPIDLE && exceptions.keep_idle) continue;
+        if (option == TCP_RTO_MAX_MS && plan.rto_max == std::chrono::seconds(0)) continue;
         set_int(fd, IPPROTO_TCP, option, value);
         same = get_int(fd, IPPROTO_TCP, option) == value && same;
     }
@@ -145,6 +160,8 @@ Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan) {
     kernel.interval = std::chrono::seconds(*interval);
     kernel.count = *count;
     kernel.user_timeout = std::chrono::milliseconds(*user_timeout);
+    const auto rto_max = get_int(fd, IPPROTO_TCP, TCP_RTO_MAX_MS);
+    kernel.rto_max = std::chrono::seconds(rto_max.value_or(0) / 1'000);
     return kernel;
 }
 
@@ -155,6 +172,7 @@ Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan) {
     if (!accepted) return accepted.error();
     for (const SocketOption& option : options_of(plan)) {
         const auto value = get_int(accepted.value().get(), option.level, option.option);
+        if (!value && is_lacking(option)) continue;
         if (value != option.value) {
             return Error{
                 std::string("an accepted socket says ") + option.name + " = " +
@@ -201,7 +219,12 @@ std::size_t unread_bytes(int fd) noexcept {
 }
 
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
-    set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout.count()));
+    set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, to_milliseconds(timeout));
+}
+
+void set_rto_max(int fd, std::chrono::seconds longest) noexcept {
+    set_int(fd, IPPROTO_TCP, TCP_RTO_MAX_MS,
+            to_milliseconds(longest == std::chrono::seconds(0) ? default_rto_max : longest));
 }
 
 }  // namespace holdfast

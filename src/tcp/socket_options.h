@@ -11,17 +11,20 @@
 
 namespace holdfast {
 
-/// Sets the plan's keep-alive options, TCP_USER_TIMEOUT and TCP_NODELAY. On a listening socket, accepted sockets
-/// inherit them (net/ipv4/tcp.c), so that no connection costs a setsockopt of its own.
+/// Sets the plan's keep-alive options, TCP_USER_TIMEOUT, TCP_NODELAY and, where the kernel has it, TCP_RTO_MAX_MS. On a
+/// listening socket, accepted sockets inherit them (net/ipv4/tcp.c), so that no connection costs a setsockopt of its
+/// own.
 [[nodiscard]] std::optional<Error> apply_plan(int fd, const LivenessPlan& plan);
 
-/// The plan with the kernel's own numbers in place of idle, interval, count and user_timeout.
+/// The plan with the kernel's own numbers in place of idle, interval, count, user_timeout and rto_max, which is 0 if
+/// the kernel has no TCP_RTO_MAX_MS.
 [[nodiscard]] Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan);
 
 /// Where a living connection's options differ from its plan's for the moment.
 struct PlanExceptions {
     bool keep_idle = false;                                 ///< TCP_KEEPIDLE is lowered to force a probe: leave it
     std::optional<std::chrono::milliseconds> user_timeout;  ///< in place of the plan's
+    bool rto_uncapped = false;                              ///< TCP_RTO_MAX_MS has the kernel's own default
 };
 /// Gives a connection's socket another plan; false if the kernel does not say the same afterwards. TCP_KEEPIDLE starts
 /// its timer anew (net/ipv4/tcp.c, tcp_sock_set_keepidle_locked), so it comes last.
@@ -59,5 +62,8 @@ void discard_on_close(int fd) noexcept;
 [[nodiscard]] std::size_t unread_bytes(int fd) noexcept;
 
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
+
+/// Sets the longest pause between retransmissions; 0: the kernel's own default. Does nothing before Linux 6.15.
+void set_rto_max(int fd, std::chrono::seconds longest) noexcept;
 
 }  // namespace holdfast

@@ -17,6 +17,7 @@ std::optional<TcpFacts> read_tcp_facts(int fd) noexcept {
     const std::uint64_t in_flight = first_sent - std::min(first_sent, std::uint64_t{info.tcpi_bytes_acked});
     TcpFacts facts;
     facts.unacked_segments = info.tcpi_unacked;
+    facts.acked_bytes = info.tcpi_bytes_acked;
     facts.evidence = Evidence{
         .probes = info.tcpi_probes,
         .retransmits = info.tcpi_retransmits,

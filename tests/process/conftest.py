@@ -12,9 +12,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
 
 # Files whose tests share a fixture that is costly, or that there may be only one of: they belong on one worker.
-TOGETHER = ("test_facts.py", "test_reasons.py", "test_prometheus.py", "test_unit.py", "test_dashboard.py")
+TOGETHER = ("test_facts.py", "test_reasons.py", "test_slow_readers.py", "test_prometheus.py", "test_unit.py",
+            "test_dashboard.py")
 # The longest waits start first; other tests go wherever there is room.
-FIRST = ("test_no_living_connection", "test_reasons.py", "test_every_silent_death", "test_facts.py", "test_churn.py")
+FIRST = ("test_no_idle_connection_is_closed_at_20", "test_no_living_connection", "test_slow_readers.py", "test_reasons.py",
+         "test_every_silent_death", "test_facts.py", "test_churn.py")
 
 
 def _file_of(nodeid):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -85,9 +86,11 @@ def test_plan_shows_options_worst_cases_and_reasons():
     assert (run.returncode, run.stderr) == (0, "")
     cells = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.strip()}
     assert cells["TCP_KEEPIDLE"][1] == "10s"
-    assert cells["TCP_KEEPINTVL"][1] == "2s"
-    assert cells["TCP_KEEPCNT"][1] == "5"
-    for word in ("TCP_USER_TIMEOUT", "sweep period", "silence limit", "4 lost probes in a row", "of 10,000 idle connections"):
+    assert cells["TCP_KEEPINTVL"][1] == "1s"
+    assert cells["TCP_KEEPCNT"][1] == "16"
+    assert cells["TCP_RTO_MAX_MS"][1] == "2000"
+    for word in ("TCP_USER_TIMEOUT", "sweep period", "silence limit", "15 lost probes in a row", "of 10,000 idle connections",
+                 "loses every packet (an outage)", "has a long round trip", "loses packets, each way", "12%"):
         assert word in run.stdout
     for reason in ("peer_closed", "peer_reset", "keepalive_expired", "retransmit_expired", "window_stalled"):
         assert reason in run.stdout
@@ -100,14 +103,40 @@ def test_plan_as_json_keeps_the_bound(text, ms):
     assert run.returncode == 0
     plan = json.loads(run.stdout)
     assert set(plan) == {
-        "detect_within_ms", "idle_s", "interval_s", "count", "user_timeout_ms", "sweep_period_ms", "silence_limit_ms",
-        "lost_probes_tolerated", "worst_case_ms", "false_deaths_of_10000_per_day_at_1_percent_loss",
+        "detect_within_ms", "idle_s", "interval_s", "count", "user_timeout_ms", "rto_max_ms", "sweep_period_ms",
+        "silence_limit_ms", "lost_probes_tolerated", "worst_case_ms", "safe_outage_ms", "safe_round_trip_ms",
+        "safe_packet_loss_percent", "false_deaths_of_10000_per_day_at_1_percent_loss",
     }  # fmt: skip
     assert plan["detect_within_ms"] == ms
     assert set(plan["worst_case_ms"]) == {"fin_or_reset", "idle", "in_flight", "probing", "zero_window"}
     assert all(0 < worst <= ms for worst in plan["worst_case_ms"].values())
-    assert plan["lost_probes_tolerated"] >= (4 if ms >= 15_000 else 0)
+    assert plan["lost_probes_tolerated"] >= (4 if ms >= 10_000 else 0)
+    outage = plan["safe_outage_ms"]
+    assert set(outage) == {"idle", "in_flight", "in_flight_uncapped"}
+    assert 0 <= outage["in_flight_uncapped"] <= outage["in_flight"] < ms and 0 <= outage["idle"] < ms
+    assert 0 < plan["safe_round_trip_ms"] < ms
+    assert 0 <= plan["safe_packet_loss_percent"] < 50
+    if ms == 30_000:
+        assert min(outage["idle"], outage["in_flight"]) >= 15_000 and plan["safe_round_trip_ms"] >= 4_000
+        assert plan["safe_packet_loss_percent"] >= 10
     assert 0 <= plan["false_deaths_of_10000_per_day_at_1_percent_loss"] <= 10_000
+
+
+def test_the_table_of_what_is_safe_is_the_plans():
+    """docs/LIVENESS.md rounds down, so that what it says holds."""
+    text = (ROOT / "docs" / "LIVENESS.md").read_text(encoding="utf-8")
+    section = text.split("## What a living connection bears")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (\d+ (?:s|min)) \| (.+) \|$", section, re.M)
+    assert len(rows) >= 5, rows
+    for bound, cells in rows:
+        option = bound.replace(" ", "").replace("min", "m")
+        plan = json.loads(holdfast("plan", "--detect-within", option, "--json").stdout)
+        outage = plan["safe_outage_ms"]
+        figures = [outage["idle"], outage["in_flight"], outage["in_flight_uncapped"], plan["safe_round_trip_ms"]]
+        figures = [figure / 1000 for figure in figures] + [plan["safe_packet_loss_percent"]]
+        for cell, figure in zip(cells.split(" | "), figures, strict=True):
+            said = 0.0 if cell == "none" else float(cell.split()[0])
+            assert said <= figure < said + 1 and figure - said <= max(0.1, 0.1 * figure), (bound, cell, figure)
 
 
 @pytest.mark.parametrize(

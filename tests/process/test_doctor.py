@@ -2,7 +2,6 @@
 settings of the network are planted in namespaces of the test's own."""
 
 import contextlib
-import ctypes
 import http.server
 import json
 import os
@@ -19,11 +18,11 @@ from gateway import PATIENCE, Gateway, binary, listener, run
 from lab import device
 from lab.netlab import GATEWAY4
 from lab.nft import Nft
+from open_sockets import accepted_socket
 
-SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 ALWAYS = {"descriptors", "nr_open", "file_max", "epoll_watches", "memory", "tcp_mem", "cgroup_memory", "cgroup_pids",
           "somaxconn", "syn_backlog", "netdev_backlog", "mtu_probing", "invalid_ratelimit", "retries2", "port_range",
-          "clock", "clocksource", "kernel", "plan_kept", "admin_address", "listeners"}
+          "clock", "clocksource", "kernel", "plan_kept", "safe_outage", "admin_address", "listeners"}
 OF_A_GATEWAY = {"live_sockets", "accepting", "sink", "reconciliation"}
 
 
@@ -179,43 +178,6 @@ def test_a_sound_gateway():
         assert len(gateway.events.open_ids()) == 20
         stack.close()
         assert gateway.events.wait(lambda: not gateway.events.open_ids(), 5)
-
-
-def open_of(pid, descriptor):
-    """A duplicate of another process's descriptor, or None."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    pidfd = libc.syscall(SYS_PIDFD_OPEN, pid, 0)
-    assert pidfd >= 0, os.strerror(ctypes.get_errno())
-    try:
-        copy = libc.syscall(SYS_PIDFD_GETFD, pidfd, descriptor, 0)
-    finally:
-        os.close(pidfd)
-    return copy if copy >= 0 else None
-
-
-@contextlib.contextmanager
-def accepted_socket(gateway, peer):
-    """The gateway's own end of the connection from `peer`."""
-    for name in os.listdir(f"/proc/{gateway.process.pid}/fd"):
-        copy = open_of(gateway.process.pid, int(name))
-        if copy is None:
-            continue
-        with socket.socket(fileno=copy) if _is_socket(copy) else open(copy, "rb", closefd=True) as owned:
-            if isinstance(owned, socket.socket) and _peer_of(owned) == peer:
-                yield owned
-                return
-    raise AssertionError(f"the gateway has no socket to {peer}")
-
-
-def _is_socket(descriptor):
-    return os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
-
-
-def _peer_of(sock):
-    try:
-        return sock.getpeername()
-    except OSError:
-        return None
 
 
 def test_a_living_socket_without_keepalive_is_found():
