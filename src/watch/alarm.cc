@@ -6,7 +6,7 @@ const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
     AlarmKind::population_drop, AlarmKind::reconnect_storm, AlarmKind::bad_items,
     AlarmKind::accept_paused,   AlarmKind::sink_lag,        AlarmKind::keepalive_ineffective,
     AlarmKind::registry_drift,  AlarmKind::buffer_pressure, AlarmKind::peers_silent,
-    AlarmKind::link_down};
+    AlarmKind::link_down,       AlarmKind::session_budget};
 
 std::string_view to_string(AlarmKind kind) noexcept {
     switch (kind) {
@@ -30,6 +30,8 @@ std::string_view to_string(AlarmKind kind) noexcept {
             return "peers_silent";
         case AlarmKind::link_down:
             return "link_down";
+        case AlarmKind::session_budget:
+            return "session_budget";
     }
     return "unknown";
 }

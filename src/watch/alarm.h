@@ -27,8 +27,9 @@ enum class AlarmKind : std::uint8_t {
     buffer_pressure,        ///< the memory for buffers runs out: devices wait, are turned away, or are shed
     peers_silent,           ///< many peers fell silent together; their connections are held and probed
     link_down,              ///< an interface or route of this host that leads to peers has failed
+    session_budget,         ///< more sessions of devices than the spool may remember
 };
-inline constexpr std::size_t alarm_kind_count = 10;
+inline constexpr std::size_t alarm_kind_count = 11;
 extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 

@@ -11,6 +11,7 @@
 #include "watch/death_log.h"
 #include "watch/gateway_alarms.h"
 #include "watch/listener_watch.h"
+#include "watch/session_alarm.h"
 
 namespace holdfast {
 
@@ -39,6 +40,7 @@ private:
     DriftWatch drift_;
     BufferWatch buffers_;
     LinkWatch links_;
+    SessionWatch sessions_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
@@ -93,6 +95,7 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     drift_.look(book_, input);
     buffers_.look(book_, input);
     links_.look(book_, input);
+    sessions_.look(book_, input);
     return book_.take_news();
 }
 
