@@ -44,10 +44,12 @@ struct Evidence {
     friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 
-/// Who a device says it is (docs/PROTOCOL.md). Empty texts: it has not said.
+/// Who a device says it is (docs/PROTOCOL.md). Empty texts: it has not said. An authenticated and an unauthenticated
+/// session of the same texts are two sessions: neither changes what the other is told.
 struct DeviceName {
     std::string_view id;
-    std::string_view session;  ///< the run of its numbering; needs an id
+    std::string_view session;    ///< the run of its numbering; needs an id
+    bool authenticated = false;  ///< a certificate or a token has proved the id
 
     friend bool operator==(const DeviceName&, const DeviceName&) = default;
 };
@@ -61,7 +63,7 @@ struct ConnectedEvent {
     EventTime at;
     DeviceName device = {};
     LivenessOf liveness = LivenessOf::device;
-    bool authenticated = false;  ///< it has proved to be that device, by a certificate or a token
+    bool authenticated = false;  ///< as device.authenticated
     EventTime established = {};  ///< when the kernel completed the connection, which may be long before its accept
     bool ended = false;          ///< its peer has already shut it down: it takes the id from no other connection
 };
@@ -73,7 +75,7 @@ struct IdentifiedEvent {
     Endpoint peer;
     DeviceName device = {};
     EventTime at;
-    bool authenticated = false;  ///< as in ConnectedEvent
+    bool authenticated = false;  ///< as device.authenticated
     EventTime established = {};  ///< as in ConnectedEvent
     bool ended = false;          ///< as in ConnectedEvent
 };

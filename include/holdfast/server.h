@@ -139,6 +139,7 @@ struct ClosedLife {
     Endpoint peer;
     std::string key;
     std::string id = {};
+    bool authenticated = false;  ///< a certificate or a token had proved `id`
     CloseReason reason{};
     int error = 0;
     std::string detail;

@@ -41,8 +41,10 @@ struct ApiOptions {
     /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
     /// false: too many wait, and it was not called. Without it, a request waits where it is.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};
-    AssetSource assets = {};            ///< of / and /dashboard/; without it / is the list of the paths
-    AskElsewhere elsewhere = {};        ///< about devices that are not here
+    AssetSource assets = {};      ///< of / and /dashboard/; without it / is the list of the paths
+    AskElsewhere elsewhere = {};  ///< about devices that are not here
+    /// The connection that may get what is sent to an id; without it, the one that the server has.
+    std::function<std::optional<ConnectionId>(const std::string& id)> find_here = {};
     const AdminMeter* meter = nullptr;  ///< for /metrics; must outlive the API
 };
 
@@ -94,6 +96,7 @@ private:
     ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask);
     std::optional<WatchStatus> watched() const;
     ApiAnswer elsewhere(const DeviceQuestion& question);
+    std::optional<ConnectionId> find_here(std::string_view device);
     [[nodiscard]] std::optional<ApiAnswer> too_long(std::string_view body) const;
     std::optional<ApiAnswer> asset(const RequestTarget& target, const ApiRequest& request) const;
 

@@ -32,6 +32,10 @@ ApiAnswer delivery(std::string_view device, ConnectionId conn, Delivery outcome)
 
 }  // namespace
 
+std::optional<ConnectionId> Api::find_here(std::string_view device) {
+    return options_.find_here ? options_.find_here(std::string(device)) : gateway_.find(device);
+}
+
 ApiAnswer Api::elsewhere(const DeviceQuestion& question) {
     if (options_.elsewhere) {
         if (auto answer = options_.elsewhere(question)) return std::move(*answer);
@@ -41,7 +45,7 @@ ApiAnswer Api::elsewhere(const DeviceQuestion& question) {
 
 ApiAnswer Api::device(const Call& call) {
     if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
-    const auto conn = gateway_.find(call.id);
+    const auto conn = find_here(call.id);
     const auto detail = conn ? gateway_.show(*conn) : std::nullopt;
     if (detail) return json(render_connection(*detail));
     return elsewhere({.kind = DeviceQuestion::Kind::show, .device = call.id, .patience = {}});
@@ -49,7 +53,7 @@ ApiAnswer Api::device(const Call& call) {
 
 ApiAnswer Api::device_close(const Call& call) {
     if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
-    const auto conn = gateway_.find(call.id);
+    const auto conn = find_here(call.id);
     if (!conn || !gateway_.close(*conn)) {
         return elsewhere({.kind = DeviceQuestion::Kind::close, .device = call.id, .patience = {}});
     }
@@ -63,7 +67,7 @@ ApiAnswer Api::device_probe(const Call& call) {
     const auto timeout = reader.timeout("timeout");
     if (const auto wrong = reader.finish()) return bad_query(*wrong);
     return with_slow_slot("too_many_probes", [&] {
-        const auto conn = gateway_.find(call.id);
+        const auto conn = find_here(call.id);
         const auto answer = conn ? gateway_.probe(*conn, timeout) : std::nullopt;
         if (answer) return json(render_probe(*answer, call.id));
         return elsewhere({.kind = DeviceQuestion::Kind::probe, .device = call.id, .patience = timeout});
@@ -78,7 +82,7 @@ ApiAnswer Api::device_send(const Call& call) {
     const DownlinkMessage message = read_message(call.body);
     if (!message.code.empty()) return error(400, message.code, message.error);
     const auto deliver = [&] {
-        const auto conn = gateway_.find(call.id);
+        const auto conn = find_here(call.id);
         const Delivery outcome = conn ? gateway_.deliver(*conn, message.json, wait) : Delivery::absent;
         if (outcome != Delivery::absent) return delivery(call.id, *conn, outcome);
         return elsewhere({DeviceQuestion::Kind::send, call.id, message.json, wait});

@@ -41,6 +41,7 @@ TEST_F(ApiDevices, ItsLivingConnectionIsShown) {
     const ApiAnswer answer = ask("GET", device);
     EXPECT_EQ(answer.status, 200);
     EXPECT_THAT(answer.body, HasSubstr(R"("peer":"10.2.0.9:51514","id":"van 17/\"","session":"boot-42","key":)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"("liveness":"device","authenticated":false)"));
     EXPECT_THAT(answer.body, HasSubstr(R"("evidence":{)"));
     EXPECT_TRUE(asked_elsewhere_.empty());
     expect_error(ask("GET", "/v1/devices/nobody"), 404, "not_found");

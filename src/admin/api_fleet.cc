@@ -37,7 +37,7 @@ void write_gateway(JsonWriter& json, const FleetGatewayRow& gateway) {
 void write_device(JsonWriter& json, const FleetDeviceRow& device) {
     json.begin_object().field("id", device.id).field("state", device.state).field("gateway", device.gateway);
     json.field("conn", to_string(device.conn)).field("peer", to_string(device.peer));
-    json.field("listener", device.listener);
+    json.field("listener", device.listener).field("authenticated", device.authenticated);
     write_time(json, "since", device.since);
     json.key("reason");
     device.reason ? json.value(to_string(*device.reason)) : json.null();
@@ -53,7 +53,9 @@ std::string render(const FleetOverview& overview, const std::vector<FleetGateway
     json.begin_object().field("self", overview.name).key("trouble");
     write_or_null(json, overview.trouble);
     json.field("complete", overview.complete).field("known_devices", overview.devices);
-    json.field("unsettled", overview.unsettled).key("gateways").begin_array();
+    json.field("unsettled", overview.unsettled);
+    json.field("closed_unauthenticated", overview.closed_unauthenticated);
+    json.field("dropped_unauthenticated", overview.dropped_unauthenticated).key("gateways").begin_array();
     for (const FleetGatewayRow& gateway : gateways) write_gateway(json, gateway);
     json.end_array().field("total", page.total).key("devices").begin_array();
     for (const FleetDeviceRow& device : page.devices) write_device(json, device);

@@ -40,11 +40,12 @@ TEST_F(ApiFleetTest, ShowsTheWholeFleet) {
     fleet_.page = {1, {example_device()}};
     EXPECT_EQ(
         get("/v1/fleet").body,
-        R"({"self":"east","trouble":null,"complete":true,"known_devices":1,"unsettled":0,"gateways":[)"
+        R"({"self":"east","trouble":null,"complete":true,"known_devices":1,"unsettled":0,)"
+        R"("closed_unauthenticated":0,"dropped_unauthenticated":0,"gateways":[)"
         R"({"name":"east","state":"online","self":true,"since":"2026-11-22T08:00:00.123Z","quiet_s":1.5,"connections":3,"devices":2},)"
         R"({"name":"west","state":"lost","self":false,"since":null,"quiet_s":11,"connections":0,"devices":0}],"total":1,"devices":[)"
         R"({"id":"d-17","state":"online","gateway":"west","conn":"7f2c91a0-1","peer":"10.2.0.9:51514","listener":"devices",)"
-        R"("since":"2026-11-22T08:00:00.123Z","reason":null,"closed_at":null,"by":null}]})");
+        R"("authenticated":false,"since":"2026-11-22T08:00:00.123Z","reason":null,"closed_at":null,"by":null}]})");
 }
 
 TEST_F(ApiFleetTest, HandsTheQueryOn) {

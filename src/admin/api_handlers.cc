@@ -110,12 +110,14 @@ ApiAnswer Api::metrics(const Call& call) {
     const SinkStatus sink = options_.sink ? options_.sink() : SinkStatus{};
     const auto watch = watched();
     const ProcessStatus process = read_process_status();
+    const FleetOverview fleet = options_.fleet != nullptr ? options_.fleet->overview() : FleetOverview{};
     return {.body = render_metrics({.status = gateway_.status(),
                                     .sink = options_.sink ? &sink : nullptr,
                                     .watch = watch ? &*watch : nullptr,
                                     .process = &process,
                                     .admin = options_.meter,
-                                    .reloads = options_.reloads}),
+                                    .reloads = options_.reloads,
+                                    .fleet = options_.fleet != nullptr ? &fleet : nullptr}),
             .type = "text/plain; version=0.0.4; charset=utf-8"};
 }
 

@@ -30,6 +30,7 @@ struct FleetDeviceRow {
     ConnectionId conn;
     Endpoint peer;
     std::string listener;
+    bool authenticated = false;
     EventTime since;
     std::optional<CloseReason> reason;  ///< of one that is closed
     EventTime closed_at;
@@ -53,8 +54,10 @@ struct FleetOverview {
     std::string name;     ///< this gateway's
     std::string trouble;  ///< empty while it takes part
     bool complete = false;
-    std::uint64_t devices = 0;    ///< known
-    std::uint64_t unsettled = 0;  ///< of this gateway's, what the others cannot see yet
+    std::uint64_t devices = 0;                  ///< known
+    std::uint64_t unsettled = 0;                ///< of this gateway's, what the others cannot see yet
+    std::uint64_t closed_unauthenticated = 0;   ///< of this gateway's, records kept
+    std::uint64_t dropped_unauthenticated = 0;  ///< of this gateway's, records that the budget did not keep
 };
 
 /// What the admin API asks of the fleet. Any thread.

@@ -242,6 +242,19 @@ void add_spool(Families& out, const SinkStatus::SpoolPart& spool) {
     out.push_back(Family("spool_oldest_seconds", "Age of the oldest event.", MetricType::Gauge)
                       .add(std::chrono::duration<double>(spool.oldest).count())
                       .take());
+    const SinkStatus::SessionsPart& sessions = spool.sessions;
+    out.push_back(Family("spool_sessions", "Current number of sessions of devices by proof.", MetricType::Gauge)
+                      .add(sessions.authenticated, {{"authenticated", "true"}})
+                      .add(sessions.unauthenticated, {{"authenticated", "false"}})
+                      .take());
+    add("spool_sessions_max", "Number of sessions that the spool remembers at most.", MetricType::Gauge, sessions.most);
+    out.push_back(Family("spool_sessions_evicted_total",
+                         "Total number of sessions forgotten because of max_sessions by proof.", MetricType::Counter)
+                      .add(sessions.evicted_authenticated, {{"authenticated", "true"}})
+                      .add(sessions.evicted_unauthenticated, {{"authenticated", "false"}})
+                      .take());
+    add("spool_sessions_replaced_total", "Total number of sessions forgotten for a newer one of the same id.",
+        MetricType::Counter, sessions.replaced);
     Family lag("spool_group_lag_events", "Events that a group of consumers has not had yet.", MetricType::Gauge);
     for (const SinkStatus::GroupPart& group : spool.groups) lag.put(group.lag_events, {{"group", group.name}});
     out.push_back(std::move(lag).take());
@@ -366,6 +379,18 @@ void add_reloads(Families& out, const ReloadMeter::Figures& reloads) {
                       .take());
 }
 
+void add_fleet(Families& out, const FleetOverview& fleet) {
+    out.push_back(Family("fleet_closed_unauthenticated",
+                         "Current number of presence records of closed unauthenticated connections.", MetricType::Gauge)
+                      .add(fleet.closed_unauthenticated)
+                      .take());
+    out.push_back(Family("fleet_dropped_unauthenticated_total",
+                         "Total number of such records not kept because of max_closed_unauthenticated.",
+                         MetricType::Counter)
+                      .add(fleet.dropped_unauthenticated)
+                      .take());
+}
+
 }  // namespace
 
 std::string render_metrics(const MetricsParts& parts) {
@@ -382,6 +407,7 @@ std::string render_metrics(const MetricsParts& parts) {
     if (parts.process != nullptr) add_process(families, *parts.process);
     if (parts.admin != nullptr) add_admin(families, *parts.admin);
     if (parts.reloads != nullptr) add_reloads(families, parts.reloads->figures());
+    if (parts.fleet != nullptr) add_fleet(families, *parts.fleet);
     std::ostringstream out;
     out.imbue(std::locale::classic());
     prometheus::TextSerializer().Serialize(out, families);

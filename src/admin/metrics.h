@@ -5,6 +5,7 @@
 #include <holdfast/server.h>
 
 #include "admin/admin_meter.h"
+#include "admin/fleet_view.h"
 #include "admin/process_status.h"
 #include "admin/reload_result.h"
 #include "admin/sink_status.h"
@@ -20,6 +21,7 @@ struct MetricsParts {
     const ProcessStatus* process = nullptr;
     const AdminMeter* admin = nullptr;
     const ReloadMeter* reloads = nullptr;
+    const FleetOverview* fleet = nullptr;
 };
 
 /// Everything that /metrics shows, in the Prometheus text format 0.0.4. Pure. docs/API.md lists the metrics.

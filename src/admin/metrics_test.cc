@@ -273,6 +273,12 @@ TEST(Metrics, TheSpoolAndItsGroups) {
                   .quarantined_rows = 1,
                   .quarantined_events = 3,
                   .oldest = std::chrono::milliseconds(2'500),
+                  .sessions = {.authenticated = 11,
+                               .unauthenticated = 12,
+                               .most = 13,
+                               .evicted_authenticated = 14,
+                               .evicted_unauthenticated = 15,
+                               .replaced = 16},
                   .groups = {{.name = "billing", .position = 90, .lag_events = 10, .required = true},
                              {.name = "audit", .position = 100, .lag_events = 0, .required = false}}};
     auto samples = Exposition(everything(FakeControlPlane().status(), {}, sink)).samples;
@@ -282,9 +288,22 @@ TEST(Metrics, TheSpoolAndItsGroups) {
     EXPECT_EQ(samples.at("holdfast_spool_commits_total"), 8);
     EXPECT_EQ(samples.at("holdfast_spool_file_bytes"), 9);
     EXPECT_EQ(samples.at("holdfast_spool_quarantined_events"), 3);
+    EXPECT_EQ(samples.at("holdfast_spool_sessions{authenticated=\"true\"}"), 11);
+    EXPECT_EQ(samples.at("holdfast_spool_sessions{authenticated=\"false\"}"), 12);
+    EXPECT_EQ(samples.at("holdfast_spool_sessions_max"), 13);
+    EXPECT_EQ(samples.at("holdfast_spool_sessions_evicted_total{authenticated=\"true\"}"), 14);
+    EXPECT_EQ(samples.at("holdfast_spool_sessions_evicted_total{authenticated=\"false\"}"), 15);
+    EXPECT_EQ(samples.at("holdfast_spool_sessions_replaced_total"), 16);
     EXPECT_EQ(samples.at("holdfast_spool_oldest_seconds"), 2.5);
     EXPECT_EQ(samples.at("holdfast_spool_group_lag_events{group=\"billing\"}"), 10);
     EXPECT_EQ(samples.at("holdfast_spool_group_lag_events{group=\"audit\"}"), 0);
+}
+
+TEST(Metrics, TheFleet) {
+    const FleetOverview fleet{.closed_unauthenticated = 17, .dropped_unauthenticated = 18};
+    const auto samples = Exposition(render_metrics({.status = FakeControlPlane().status(), .fleet = &fleet})).samples;
+    EXPECT_EQ(samples.at("holdfast_fleet_closed_unauthenticated"), 17);
+    EXPECT_EQ(samples.at("holdfast_fleet_dropped_unauthenticated_total"), 18);
 }
 
 TEST(Metrics, TheWatchAndWhatIsPaused) {

@@ -8,10 +8,15 @@
 namespace holdfast {
 namespace {
 
-/// Only of a device that has said who it is.
+/// Writes nothing for a connection without an id.
 void write_identity(JsonWriter& json, std::string_view id, std::string_view session) {
     if (!id.empty()) json.field("id", id);
     if (!session.empty()) json.field("session", session);
+}
+
+/// Writes nothing for a connection without an id.
+void write_proof(JsonWriter& json, std::string_view id, bool authenticated) {
+    if (!id.empty()) json.field("authenticated", authenticated);
 }
 
 void write_row(JsonWriter& json, const ConnectionRow& row) {
@@ -24,6 +29,7 @@ void write_row(JsonWriter& json, const ConnectionRow& row) {
     json.field("bytes_in", row.bytes_in).field("bytes_out", row.bytes_out);
     json.field("liveness", to_string(row.liveness));
     if (row.suspect_since) json.field("suspect_since", render_time(*row.suspect_since));
+    write_proof(json, row.id, row.authenticated);
 }
 
 /// "ETIMEDOUT"; an errno without a name as "errno 4095".
@@ -46,7 +52,9 @@ void write_life(JsonWriter& json, const ClosedLife& life) {
     json.key("evidence");
     write_evidence_object(json, life.evidence);
     json.field("items", life.items).field("bytes_in", life.bytes_in).field("bytes_out", life.bytes_out);
-    json.field("duration_s", as_seconds(life.duration)).field("at", render_time(life.at)).end_object();
+    json.field("duration_s", as_seconds(life.duration)).field("at", render_time(life.at));
+    write_proof(json, life.id, life.authenticated);
+    json.end_object();
 }
 
 void append_padded(std::string& out, int number, std::size_t width) {
@@ -97,7 +105,7 @@ std::string render_closed(const std::vector<ClosedLife>& lives) {
 std::string render_probe(const ProbeAnswer& answer, std::string_view device) {
     JsonWriter json;
     json.begin_object();
-    write_identity(json, device, {});
+    if (!device.empty()) json.field("id", device);
     json.field("conn", to_string(answer.conn)).field("alive", answer.alive);
     json.field("waited_ms", answer.waited.count()).field("last_heard_ms", answer.last_heard.count());
     json.field("rtt_us", answer.rtt.count()).end_object();

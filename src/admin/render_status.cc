@@ -97,6 +97,12 @@ void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
     json.field("waiting_bytes", spool.waiting_bytes).field("commits", spool.commits);
     json.field("file_bytes", spool.file_bytes).field("oldest_s", as_seconds(spool.oldest));
     json.field("quarantined_rows", spool.quarantined_rows).field("quarantined_events", spool.quarantined_events);
+    const SinkStatus::SessionsPart& sessions = spool.sessions;
+    json.key("sessions").begin_object().field("authenticated", sessions.authenticated);
+    json.field("unauthenticated", sessions.unauthenticated).field("max", sessions.most);
+    json.field("evicted_authenticated", sessions.evicted_authenticated);
+    json.field("evicted_unauthenticated", sessions.evicted_unauthenticated);
+    json.field("replaced", sessions.replaced).end_object();
     json.key("groups").begin_array();
     for (const SinkStatus::GroupPart& group : spool.groups) {
         json.begin_object().field("name", group.name).field("position", group.position);

@@ -18,6 +18,15 @@ struct SinkStatus {
         std::uint64_t lag_events = 0;  ///< newer than that
         bool required = false;         ///< retention waits for it
     };
+    /// Sessions of devices that number their items.
+    struct SessionsPart {
+        std::uint64_t authenticated = 0;
+        std::uint64_t unauthenticated = 0;
+        std::uint64_t most = 0;                   ///< of both kinds
+        std::uint64_t evicted_authenticated = 0;  ///< since start, because there were more
+        std::uint64_t evicted_unauthenticated = 0;
+        std::uint64_t replaced = 0;  ///< since start, by a newer session of the same id
+    };
     struct SpoolPart {
         std::string id;
         std::uint64_t first = 0;  ///< position of the oldest event
@@ -28,6 +37,7 @@ struct SinkStatus {
         std::uint64_t quarantined_rows = 0;
         std::uint64_t quarantined_events = 0;
         std::chrono::milliseconds oldest{};  ///< age of the oldest event
+        SessionsPart sessions;
         std::vector<GroupPart> groups;
     };
 

@@ -12,12 +12,13 @@ std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; 
 }  // namespace
 
 std::string fleet_list_text(const AnswerView& fleet) {
-    Table table({{"ID"}, {"STATE"}, {"GATEWAY"}, {"CONN"}, {"PEER"}, {"LISTENER"}, {"SINCE"}, {"REASON"}});
+    Table table(
+        {{"ID"}, {"AUTHENTICATED"}, {"STATE"}, {"GATEWAY"}, {"CONN"}, {"PEER"}, {"LISTENER"}, {"SINCE"}, {"REASON"}});
     for (const AnswerView& row : fleet.list("/devices")) {
         const bool closed = row.text("/state") == "closed";
-        table.add({row.text("/id"), row.text("/state"), row.text("/gateway"), row.text("/conn"), row.text("/peer"),
-                   row.text("/listener"), row.text(closed ? "/closed_at" : "/since"),
-                   dash_if_empty(row.text("/reason"))});
+        table.add({row.text("/id"), row.flag("/authenticated") ? "yes" : "no", row.text("/state"), row.text("/gateway"),
+                   row.text("/conn"), row.text("/peer"), row.text("/listener"),
+                   row.text(closed ? "/closed_at" : "/since"), dash_if_empty(row.text("/reason"))});
     }
     const std::string shown = human_count(table.size()) + " of " + human_count(fleet.count("/total")) + " devices";
     const bool more = table.size() < fleet.count("/total");

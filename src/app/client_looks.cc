@@ -59,8 +59,13 @@ bool any_has(const std::vector<AnswerView>& rows, std::string_view pointer) {
     return std::any_of(rows.begin(), rows.end(), [pointer](const AnswerView& row) { return row.has(pointer); });
 }
 
-/// Devices that say who they are get a column for it.
+/// Devices that say who they are get columns for it.
 bool any_has_id(const std::vector<AnswerView>& rows) { return any_has(rows, "/id"); }
+
+std::string proof_of(const AnswerView& row) {
+    if (!row.has("/id")) return "-";
+    return row.flag("/authenticated") ? "yes" : "no";
+}
 
 std::string list_text(const AnswerView& page) {
     std::vector<Column> columns{{"CONN"},
@@ -75,7 +80,7 @@ std::string list_text(const AnswerView& page) {
     const auto rows = page.list("/connections");
     const bool with_ids = any_has_id(rows);
     const bool with_suspects = any_has(rows, "/suspect_since");
-    if (with_ids) columns.insert(columns.begin() + 2, {"ID"});
+    if (with_ids) columns.insert(columns.begin() + 2, {{"ID"}, {"AUTHENTICATED"}});
     if (with_suspects) columns.push_back({"SUSPECT SINCE"});
     Table table(std::move(columns));
     for (const AnswerView& row : rows) {
@@ -88,7 +93,7 @@ std::string list_text(const AnswerView& page) {
                                        human_count(row.count("/items")),
                                        human_bytes(row.count("/bytes_in")),
                                        human_bytes(row.count("/bytes_out"))};
-        if (with_ids) cells.insert(cells.begin() + 2, dash_if_empty(row.text("/id")));
+        if (with_ids) cells.insert(cells.begin() + 2, {dash_if_empty(row.text("/id")), proof_of(row)});
         if (with_suspects) cells.push_back(dash_if_empty(row.text("/suspect_since")));
         table.add(std::move(cells));
     }
@@ -104,7 +109,7 @@ std::string closed_text(const AnswerView& answer) {
         {"DETAIL"}};
     const auto lives = answer.list("/closed");
     const bool with_ids = any_has_id(lives);
-    if (with_ids) columns.insert(columns.begin() + 3, {"ID"});
+    if (with_ids) columns.insert(columns.begin() + 3, {{"ID"}, {"AUTHENTICATED"}});
     Table table(std::move(columns));
     for (const AnswerView& life : lives) {
         std::vector<std::string> cells{life.text("/at"),
@@ -116,7 +121,7 @@ std::string closed_text(const AnswerView& answer) {
                                        human_seconds(life.real("/duration_s")),
                                        human_count(life.count("/items")),
                                        life.text("/detail")};
-        if (with_ids) cells.insert(cells.begin() + 3, dash_if_empty(life.text("/id")));
+        if (with_ids) cells.insert(cells.begin() + 3, {dash_if_empty(life.text("/id")), proof_of(life)});
         table.add(std::move(cells));
     }
     return table.size() > 0 ? table.text(false) : "no connection has ended so\n";

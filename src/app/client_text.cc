@@ -196,7 +196,8 @@ std::string connection_text(const AnswerView& c) {
     if (c.has("/gateway")) out += line("gateway", text("/gateway"));
     out += line("peer", text("/peer"));
     if (c.has("/id")) {
-        out += line("device", text("/id") + (c.has("/session") ? ", session " + text("/session") : std::string()));
+        out += line("device", text("/id") + (c.has("/session") ? ", session " + text("/session") : std::string()) +
+                                  (c.flag("/authenticated") ? ", authenticated" : ", not authenticated"));
     }
     if (c.has("/suspect_since")) {
         out += line("suspect", "since " + text("/suspect_since") +

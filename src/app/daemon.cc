@@ -75,6 +75,7 @@ private:
     void mind_memory();
     void start_fleet();
     [[nodiscard]] AskElsewhere elsewhere();
+    [[nodiscard]] std::function<std::optional<ConnectionId>(const std::string&)> find_here();
     [[nodiscard]] std::optional<Error> start_admin();
     void start_reloader();
     [[nodiscard]] ServerConfig server_config(const DaemonConfig& config);
@@ -163,6 +164,11 @@ AskElsewhere Daemon::elsewhere() {
     return [this](const DeviceQuestion& question) { return fleet_.elsewhere(question); };
 }
 
+std::function<std::optional<ConnectionId>(const std::string&)> Daemon::find_here() {
+    if (!in_fleet()) return {};
+    return [this](const std::string& id) { return fleet_.find_here(id); };
+}
+
 std::optional<Error> Daemon::start_admin() {
     if (Spool* spool = sink_.spool()) admin_spool_.emplace(*spool);
     return admin_.open(config_.admin, *control_,
@@ -176,7 +182,8 @@ std::optional<Error> Daemon::start_admin() {
                         .reload = [this] { return reloader_->run(); },
                         .reloads = &reloader_->meter(),
                         .assets = dashboard_asset,
-                        .elsewhere = elsewhere()});
+                        .elsewhere = elsewhere(),
+                        .find_here = find_here()});
 }
 
 /// Before anything is opened: what a reload opens later is opened with the same rights.
@@ -309,6 +316,10 @@ SinkHealth Daemon::sink_health() const {
     const SinkStatus status = sink_.status();
     SinkHealth health{
         .events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
+    if (status.spool) {
+        const SinkStatus::SessionsPart& sessions = status.spool->sessions;
+        health.sessions = {sessions.most, sessions.evicted_authenticated, sessions.evicted_unauthenticated};
+    }
     if (status.nats) {
         health.lag_events -= status.nats->lag_events;
         health.forwarding = {status.nats->lag_events, status.nats->lag, status.nats->error};

@@ -72,6 +72,7 @@ FleetDeviceRow row_of(const FleetDevice& device) {
             .conn = record.conn,
             .peer = record.peer,
             .listener = record.listener,
+            .authenticated = record.proved,
             .since = record.since,
             .reason = record.reason,
             .closed_at = record.closed_at,
@@ -98,6 +99,7 @@ void FleetPart::start(const FleetConfig& config, unsigned replicas, Server& serv
     FleetOptions options;
     options.name = fleet_name(config);
     options.lost_after = config.lost_after;
+    options.max_closed_unauthenticated = config.max_closed_unauthenticated;
     options.replicas = replicas;
     options.check_message = check_message;
     options.answer = [&server](std::string_view what, const std::string& id, std::string_view body) {
@@ -120,7 +122,9 @@ FleetOverview FleetPart::overview() {
             .trouble = status.trouble,
             .complete = status.complete,
             .devices = status.known,
-            .unsettled = status.unsettled};
+            .unsettled = status.unsettled,
+            .closed_unauthenticated = status.closed_unauthenticated,
+            .dropped_unauthenticated = status.dropped_unauthenticated};
 }
 
 std::vector<FleetGatewayRow> FleetPart::gateways() {

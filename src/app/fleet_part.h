@@ -34,6 +34,8 @@ public:
     std::vector<FleetGatewayRow> gateways() override;
     FleetPageRow devices(const FleetQueryRow& query) override;
 
+    /// As Fleet has it.
+    [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const { return fleet_->find_here(id); }
     /// Of a device that this gateway does not have.
     [[nodiscard]] std::optional<ApiAnswer> elsewhere(const DeviceQuestion& question);
 

@@ -37,6 +37,12 @@ SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
                                .quarantined_rows = status.quarantined_rows,
                                .quarantined_events = status.quarantined_events,
                                .oldest = status.oldest,
+                               .sessions = {.authenticated = status.sessions.authenticated,
+                                            .unauthenticated = status.sessions.unauthenticated,
+                                            .most = status.sessions.most,
+                                            .evicted_authenticated = status.sessions.evicted_authenticated,
+                                            .evicted_unauthenticated = status.sessions.evicted_unauthenticated,
+                                            .replaced = status.sessions.replaced},
                                .groups = {}};
     for (const SpoolGroup& group : status.groups) {
         part.groups.push_back({.name = group.name,
@@ -86,6 +92,7 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     options.commit_bytes = config.commit_bytes;
     options.retain_bytes = config.retain_bytes;
     options.retain_age = config.retain_age;
+    options.sessions = {.per_id = config.sessions_per_id, .overall = config.max_sessions};
     options.required_groups = group_names(config.required_groups);
     if (config.type == SinkType::nats) options.required_groups.emplace_back(nats_group);
     options.on_trouble = [this](const std::string& error) { log_.error(error); };

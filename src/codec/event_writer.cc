@@ -109,9 +109,11 @@ void append_origin(std::string& out, ConnectionId conn, std::string_view listene
     if (device.id.empty()) return;
     out += R"(,"id":)";
     append_text(out, device.id);
-    if (device.session.empty()) return;
-    out += R"(,"session":)";
-    append_text(out, device.session);
+    if (!device.session.empty()) {
+        out += R"(,"session":)";
+        append_text(out, device.session);
+    }
+    out += device.authenticated ? R"(,"authenticated":true)" : R"(,"authenticated":false)";
 }
 
 template <typename Number>
@@ -222,13 +224,14 @@ std::string_view EventWriter::escaped(std::string_view text) {
 void EventWriter::remember_connection(const ItemEvent& event) {
     const bool has_seq = event.seq != 0;
     if (!item_head_.empty() && conn_ == event.conn && peer_ == event.peer && has_seq_ == has_seq &&
-        id_ == event.device.id && session_ == event.device.session) {
+        id_ == event.device.id && session_ == event.device.session && authenticated_ == event.device.authenticated) {
         return;
     }
     conn_ = event.conn;
     peer_ = event.peer;
     id_ = event.device.id;
     session_ = event.device.session;
+    authenticated_ = event.device.authenticated;
     has_seq_ = has_seq;
     item_head_ = R"({"event":"item",)";
     append_origin(item_head_, conn_, {}, peer_, event.device);

@@ -27,8 +27,9 @@ private:
 
     ConnectionId conn_;
     Endpoint peer_;
-    std::string id_;  ///< with session_, the device's name
+    std::string id_;  ///< with session_ and authenticated_, the device's name
     std::string session_;
+    bool authenticated_ = false;
     bool has_seq_ = false;
     std::string item_head_;  ///< an item line up to its first number, for all of the above; empty before the first
     std::optional<EventTime> at_;

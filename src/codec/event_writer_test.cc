@@ -75,14 +75,32 @@ TEST(EventWriter, BehindAProxyLivenessIsOfThePath) {
 TEST(EventWriter, Identified) {
     std::string out;
     EventWriter().append_identified(out, {conn, "devices", peer(), {"device-17", "boot-42"}, at});
-    EXPECT_EQ(out,
-              "{\"event\":\"identified\",\"conn\":\"7f2c-1\",\"listener\":\"devices\",\"peer\":\"10.2.0.9:51514\","
-              "\"id\":\"device-17\",\"session\":\"boot-42\",\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
+    EXPECT_EQ(
+        out,
+        "{\"event\":\"identified\",\"conn\":\"7f2c-1\",\"listener\":\"devices\",\"peer\":\"10.2.0.9:51514\","
+        "\"id\":\"device-17\",\"session\":\"boot-42\",\"authenticated\":false,\"at\":\"2026-11-22T08:00:00.123Z\"}\n");
+}
+
+TEST(EventWriter, AnItemOfTheSameNameWithoutProofSaysSo) {
+    EventWriter writer;
+    ItemEvent item = item_event("{}", 7);
+    for (const bool authenticated : {true, false, true}) {
+        item.device = {"d", "s", authenticated};
+        std::string out;
+        writer.append_item(out, item);
+        EXPECT_NE(out.find(std::string(R"("session":"s","authenticated":)") + (authenticated ? "true," : "false,")),
+                  std::string::npos)
+            << out;
+    }
+    item.device = {};
+    std::string out;
+    writer.append_item(out, item);
+    EXPECT_EQ(out.find("authenticated"), std::string::npos) << out;
 }
 
 TEST(EventWriter, TheDevicesNameFollowsThePeerInEveryEvent) {
-    const std::string name = R"("peer":"10.2.0.9:51514","id":"dev\"ice","session":"b\\1",)";
-    const DeviceName device{"dev\"ice", "b\\1"};
+    const std::string name = R"("peer":"10.2.0.9:51514","id":"dev\"ice","session":"b\\1","authenticated":true,)";
+    const DeviceName device{"dev\"ice", "b\\1", true};
     std::string out;
     EventWriter().append_connected(out, {conn, "devices", peer(), at, device});
     EXPECT_NE(out.find(name + R"("at":)"), std::string::npos) << out;
@@ -97,7 +115,7 @@ TEST(EventWriter, TheDevicesNameFollowsThePeerInEveryEvent) {
         << line_of(item);
     item.device.session = {};
     item.seq = 0;
-    EXPECT_NE(line_of(item).find(R"("id":"dev\"ice","n":7,)"), std::string::npos) << line_of(item);
+    EXPECT_NE(line_of(item).find(R"("id":"dev\"ice","authenticated":true,"n":7,)"), std::string::npos) << line_of(item);
 }
 
 TEST(EventWriter, Item) {

@@ -32,7 +32,9 @@ struct SinkConfig {
     std::size_t commit_bytes = std::size_t{256} << 10;
     std::size_t retain_bytes = std::size_t{10} << 30;
     std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
-    std::string required_groups;  ///< with commas between them: group_names()
+    std::size_t max_sessions = 1'000'000;  ///< of devices that number their items, remembered
+    std::size_t sessions_per_id = 8;       ///< of these, with proof and without each
+    std::string required_groups;           ///< with commas between them: group_names()
     // Of `nats`.
     std::string url = "nats://127.0.0.1:4222";  ///< several, with commas between them; may hold passwords
     std::string stream = "holdfast";
@@ -57,6 +59,7 @@ struct FleetConfig {
     bool enabled = true;  ///< where the sink is `nats`
     std::string name;     ///< empty: the host's
     std::chrono::milliseconds lost_after{10'000};
+    std::size_t max_closed_unauthenticated = 10'000;  ///< records in the presence bucket
 };
 
 /// The ways in to the admin API.

@@ -233,7 +233,7 @@ CommandAnswer NatsCommandDesk::send(const std::string& id, std::string_view json
 }
 
 CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::string& json, milliseconds patience) {
-    const auto conn = server_.find(id);
+    const auto conn = options_.here(id);
     const Delivery delivery = conn ? server_.deliver(*conn, json, patience) : Delivery::absent;
     if (delivery == Delivery::absent) return {.result = "absent", .id = id};
     return {.result = std::string(to_string(delivery)),

@@ -26,6 +26,8 @@ public:
         std::function<Result<std::string>(std::string_view json)> check;
         /// The gateway that has the device, by what the fleet knows.
         std::function<std::optional<std::string>(const std::string& id)> holder;
+        /// This gateway's connection of the device that may get what is sent to it.
+        std::function<std::optional<ConnectionId>(const std::string& id)> here;
         /// Another gateway's question about a device that should be here: the answer's JSON, or nothing if it is not.
         std::function<std::optional<std::string>(std::string_view what, const std::string& id, std::string_view body)>
             answer;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,6 +35,15 @@ public:
         latest_[put.id] = log.back();
         return log.back().revision;
     }
+    /// What the bucket does not tell anybody, like a purge of JetStream.
+    void purge(const std::string& id, std::uint64_t revision) {
+        const auto there = latest_.find(id);
+        if (there != latest_.end() && there->second.revision <= revision) latest_.erase(there);
+    }
+    [[nodiscard]] std::size_t size() const { return latest_.size(); }
+    void for_each(const std::function<void(const Change&)>& look) const {
+        for (const auto& [id, change] : latest_) look(change);
+    }
     [[nodiscard]] const Change* find(const std::string& id) const {
         const auto there = latest_.find(id);
         return there == latest_.end() ? nullptr : &there->second;
@@ -47,8 +57,13 @@ private:
 
 /// A gateway of the test: its presence, how far its watch has come, and answers that are on their way.
 struct Gateway {
-    Gateway(FakeBucket& shared, const std::string& name, std::uint32_t run) : bucket(shared), presence(name, run) {
+    Gateway(FakeBucket& shared, const std::string& name, std::uint32_t run,
+            std::size_t most_ended = Presence::default_most_ended)
+        : bucket(shared), presence(name, run, most_ended) {
         presence.begin_snapshot();
+        bucket.for_each(
+            [this](const FakeBucket::Change& change) { presence.saw(change.id, change.record, change.revision); });
+        watched = bucket.log.size();
         presence.end_snapshot();
     }
 
@@ -59,6 +74,8 @@ struct Gateway {
     }
     void put_all() {
         for (const PresencePut& put : presence.take_puts(100)) answers.emplace_back(put.id, bucket.put(put));
+        now += Presence::purged_after;
+        for (const auto& [id, revision] : presence.take_purges(now, 100)) bucket.purge(id, revision);
     }
     void answer_one() {
         if (answers.empty()) return;
@@ -70,12 +87,20 @@ struct Gateway {
         put_all();
         while (!answers.empty()) answer_one();
         while (watched < bucket.log.size()) watch_one();
-        for (const std::string& id : presence.take_puzzles()) presence.retry(id);
+        for (const std::string& id : presence.take_puzzles()) {
+            look(id);
+            presence.retry(id);
+        }
+    }
+    void look(const std::string& id) {
+        if (const auto* there = bucket.find(id)) return presence.saw(id, there->record, there->revision);
+        presence.removed(id, 0);
     }
 
     FakeBucket& bucket;
     Presence presence;
     std::size_t watched = 0;
+    SteadyTime now{};
     std::deque<std::pair<std::string, std::optional<std::uint64_t>>> answers;
 };
 

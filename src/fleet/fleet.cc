@@ -40,6 +40,7 @@ public:
     FleetPage devices(const FleetQuery& query) const override { return state_.devices(query); }
     std::optional<FleetDevice> find(const std::string& id) const override { return state_.find(id); }
     FleetStatus status() const override { return state_.status(); }
+    std::optional<ConnectionId> find_here(const std::string& id) const override;
     CommandDesk& desk() override { return *desk_; }
     void stop(milliseconds patience) override;
 
@@ -93,13 +94,14 @@ NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
       spool_(spool),
       news_(news),
       options_(std::move(options)),
-      state_(options_.name, options_.lost_after, news_) {
+      state_(options_.name, options_.lost_after, options_.max_closed_unauthenticated, news_) {
     devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
                             state_.hear_presence());
     beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
                           state_.hear_gateways());
     const auto holder = [this](const std::string& id) { return state_.holder(id); };
-    desk_ = CommandDesk::make(server_, link_, {options_.name, options_.check_message, holder, options_.answer});
+    const auto here = [this](const std::string& id) { return find_here(id); };
+    desk_ = CommandDesk::make(server_, link_, {options_.name, options_.check_message, holder, here, options_.answer});
     reconnected_ = link_.on_connected([this] {
         devices_->renew();
         beats_->renew();
@@ -115,6 +117,14 @@ void NatsFleet::run() {
     beat(true);
     const auto left = std::chrono::floor<milliseconds>(stop_by_.load() - clock_.steady());
     beats_->settle(std::clamp(left, milliseconds(1), milliseconds(2'000)));
+}
+
+std::optional<ConnectionId> NatsFleet::find_here(const std::string& id) const {
+    const auto conn = server_.find(id);
+    if (!conn || !state_.is_authenticated_elsewhere(id)) return conn;
+    // Either a stranger, or the device itself, whose move the fleet's thread has not seen yet.
+    const auto detail = server_.show(*conn);
+    return detail && detail->row.authenticated ? conn : std::nullopt;
 }
 
 bool NatsFleet::settled() const {
@@ -218,13 +228,16 @@ void NatsFleet::beat(bool last) {
 
 void NatsFleet::put_what_is_new() {
     std::vector<PresencePut> puts;
+    std::vector<std::pair<std::string, std::uint64_t>> purges;
     {
         const std::lock_guard lock(state_.mutex);
         // Before the bucket has been seen, nobody knows by which revisions to put.
         if (!state_.presence.complete() || state_.book.replaced() || state_.presence.in_flight() >= most_in_flight)
             return;
         puts = state_.presence.take_puts(puts_in_a_turn);
+        purges = state_.presence.take_purges(clock_.steady(), puts_in_a_turn);
     }
+    for (const auto& [id, revision] : purges) devices_->purge(to_token(id), revision);
     for (const PresencePut& put : puts) {
         if (devices_->put(to_token(put.id), to_json(put.record), put.expected)) continue;
         const std::lock_guard lock(state_.mutex);

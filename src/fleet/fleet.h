@@ -13,6 +13,7 @@
 #include "fleet/command_desk.h"
 #include "fleet/device_news.h"
 #include "fleet/gateway_book.h"
+#include "fleet/presence.h"
 #include "fleet/record.h"
 #include "nats/nats_link.h"
 #include "spool/spool.h"
@@ -22,6 +23,7 @@ namespace holdfast {
 struct FleetOptions {
     std::string name;  ///< of this gateway: no other has it
     std::chrono::milliseconds lost_after{10'000};
+    std::size_t max_closed_unauthenticated = Presence::default_most_ended;  ///< records kept
     unsigned replicas = 0;  ///< of buckets that it makes; 0: 3 in a cluster of three or more, else 1
     std::function<Result<std::string>(std::string_view json)> check_message;
     decltype(CommandDesk::Options::answer) answer;               ///< to other gateways' questions
@@ -63,13 +65,15 @@ struct FleetPage {
 
 struct FleetStatus {
     std::string name;
-    std::string trouble;           ///< empty while it takes part
-    bool complete = false;         ///< the presence bucket has been read as a whole
-    std::uint64_t known = 0;       ///< devices
-    std::uint64_t held = 0;        ///< of those, this gateway's own living ones
-    std::uint64_t unsettled = 0;   ///< that the bucket does not have as they are yet
-    std::uint64_t lost_told = 0;   ///< closed events, gateway_lost, that this gateway has told
-    std::uint64_t superseded = 0;  ///< connections that it closed for newer ones elsewhere
+    std::string trouble;                        ///< empty while it takes part
+    bool complete = false;                      ///< the presence bucket has been read as a whole
+    std::uint64_t known = 0;                    ///< devices
+    std::uint64_t held = 0;                     ///< of those, this gateway's own living ones
+    std::uint64_t unsettled = 0;                ///< that the bucket does not have as they are yet
+    std::uint64_t closed_unauthenticated = 0;   ///< records of this gateway's that are kept
+    std::uint64_t dropped_unauthenticated = 0;  ///< that were not, or were removed early, because of the budget
+    std::uint64_t lost_told = 0;                ///< closed events, gateway_lost, that this gateway has told
+    std::uint64_t superseded = 0;               ///< connections that it closed for newer ones elsewhere
 };
 
 /// This gateway's part in a fleet: tells all where its devices are, sees where the others' are, takes its leave of
@@ -85,6 +89,9 @@ public:
     [[nodiscard]] virtual FleetPage devices(const FleetQuery& query) const = 0;
     [[nodiscard]] virtual std::optional<FleetDevice> find(const std::string& id) const = 0;
     [[nodiscard]] virtual FleetStatus status() const = 0;
+    /// This gateway's connection of the id, unless another gateway has one that has proved the id and this one has not:
+    /// such a connection is about to be closed, and gets nothing that is sent to the id.
+    [[nodiscard]] virtual std::optional<ConnectionId> find_here(const std::string& id) const = 0;
     [[nodiscard]] virtual CommandDesk& desk() = 0;
 
     /// When the server has ended: tells the fleet how the last devices did and takes its leave, for at most `patience`.

@@ -11,8 +11,12 @@ namespace holdfast {
 
 using std::chrono::milliseconds;
 
-FleetState::FleetState(const std::string& name, milliseconds lost_after, DeviceNews& news)
-    : run(std::random_device()()), presence(name, run), book(name, run, lost_after), name_(name), news_(news) {}
+FleetState::FleetState(const std::string& name, milliseconds lost_after, std::size_t most_ended, DeviceNews& news)
+    : run(std::random_device()()),
+      presence(name, run, most_ended),
+      book(name, run, lost_after),
+      name_(name),
+      news_(news) {}
 
 Bucket::Hearer FleetState::hear_presence() {
     const auto with_id = [this](const std::string& key, const std::function<void(const std::string& id)>& call) {
@@ -115,6 +119,12 @@ std::optional<std::string> FleetState::holder(const std::string& id) const {
     return found && found->record.online ? std::optional(found->record.gateway) : std::nullopt;
 }
 
+bool FleetState::is_authenticated_elsewhere(const std::string& id) const {
+    const std::lock_guard lock(mutex);
+    const auto found = presence.find(id);
+    return found && found->record.online && found->record.proved && found->record.gateway != name_;
+}
+
 /// The few that are wanted are copied, not all that match.
 FleetPage FleetState::devices(const FleetQuery& query) const {
     const SteadyTime now = clock_.steady();
@@ -172,6 +182,8 @@ FleetStatus FleetState::status() const {
             .known = presence.size(),
             .held = presence.held(),
             .unsettled = presence.unsettled(),
+            .closed_unauthenticated = presence.ended(),
+            .dropped_unauthenticated = presence.dropped(),
             .lost_told = lost_told,
             .superseded = superseded};
 }

@@ -19,7 +19,7 @@ namespace holdfast {
 /// `mutex`, which nobody holds while waiting for something else; the functions take it themselves.
 class FleetState {
 public:
-    FleetState(const std::string& name, std::chrono::milliseconds lost_after, DeviceNews& news);
+    FleetState(const std::string& name, std::chrono::milliseconds lost_after, std::size_t most_ended, DeviceNews& news);
 
     /// What the buckets are to tell; wakes the reader of `news` when there is something to do.
     [[nodiscard]] Bucket::Hearer hear_presence();
@@ -32,6 +32,8 @@ public:
     [[nodiscard]] FleetStatus status() const;
     /// The gateway that has the device.
     [[nodiscard]] std::optional<std::string> holder(const std::string& id) const;
+    /// Whether another gateway has the device by a connection that has proved the id.
+    [[nodiscard]] bool is_authenticated_elsewhere(const std::string& id) const;
 
     const std::uint32_t run;  ///< of this gateway's part in the fleet
     mutable std::mutex mutex;

@@ -22,6 +22,7 @@ void Presence::write(Entry& entry, const PresenceRecord& record) {
     entry.reason = record.reason ? static_cast<std::uint8_t>(*record.reason) : no_reason;
     entry.online = record.online;
     entry.proved = record.proved;
+    entry.drop = false;
 }
 
 PresenceRecord Presence::read(const Entry& entry) const {
@@ -101,20 +102,30 @@ void Presence::gone(const std::string& id, ConnectionId conn, std::optional<Clos
     if (found == entries_.end() || !found->second.held || found->second.conn != conn) return;
     Entry& entry = found->second;
     set_held(entry, false);
+    const bool in_bucket = entry.revision != 0 || entry.claimed || flights_.contains(id);
+    if (!in_bucket && !entry.proved && ended() >= most_ended_) {
+        ++dropped_;
+        displacing_.erase(id);
+        entries_.erase(found);
+        return;
+    }
     // The newer connection, here or elsewhere, has a record of its own: the device is never shown as gone between.
     if (reason == CloseReason::superseded) return;
     entry.online = false;
     entry.reason = reason ? static_cast<std::uint8_t>(*reason) : no_reason;
     entry.closed_at = at;
     soil(id, entry);
+    note_end(id, entry);
 }
 
 void Presence::begin_snapshot() {
+    in_snapshot_ = true;
     for (auto& [id, entry] : entries_) entry.seen = false;
 }
 
 void Presence::end_snapshot() {
     complete_ = true;
+    in_snapshot_ = false;
     for (auto at = entries_.begin(); at != entries_.end();) {
         Entry& entry = at->second;
         if (entry.seen) {
@@ -126,6 +137,7 @@ void Presence::end_snapshot() {
             at = entries_.erase(at);
         }
     }
+    count_ends_again();
 }
 
 void Presence::removed(const std::string& id, std::uint64_t revision) {
@@ -151,6 +163,10 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     const auto [at, fresh] = entries_.try_emplace(id);
     Entry& entry = at->second;
     entry.seen = true;
+    if (fresh && is_late_echo(record)) {
+        entries_.erase(at);
+        return;
+    }
     if (!fresh && revision <= entry.revision) return;
     const bool ours = record.gateway == self_ && record.run == run_ && record.by.empty();
     if (ours || record.by == self_) return saw_own(id, entry, record, revision);
@@ -164,6 +180,7 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     entry.dirty = false;
     displacing_.erase(id);
     write(entry, record);
+    note_end(id, entry);
 }
 
 /// By its proof it has the device again, after a put of ours: it was not replaced.
@@ -279,6 +296,8 @@ void Presence::landed(const std::string& id, std::uint64_t revision) {
         if (returning_.erase(id) > 0 && entry.held) tasks_.returned.push_back(id);
     }
     if (entry.dirty) dirty_.push_back(id);
+    if (entry.drop && !entry.dirty) return ready(found);
+    if (done.mark) note_end(id, entry);
 }
 
 void Presence::refused(const std::string& id) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -60,7 +61,12 @@ struct PresenceTasks {
 /// Pure; one thread at a time.
 class Presence {
 public:
-    Presence(std::string self, std::uint32_t run) : self_(std::move(self)), run_(run) {}
+    static constexpr std::size_t default_most_ended = 10'000;
+
+    /// Of each gateway at most `most_ended` closed records of unauthenticated connections are kept: anybody can invent
+    /// an id.
+    Presence(std::string self, std::uint32_t run, std::size_t most_ended = default_most_ended)
+        : self_(std::move(self)), run_(run), most_ended_(most_ended) {}
 
     /// A claim of ours is older than another gateway's only if it is so by more than this.
     static constexpr std::chrono::milliseconds clock_error{1'000};
@@ -89,6 +95,11 @@ public:
 
     // What became of a put.
     [[nodiscard]] std::vector<PresencePut> take_puts(std::size_t most);
+    /// Between a record's end in the bucket and its purge: a watch never delivers what is purged before, and a gateway
+    /// whose watch lags further behind begins a new one.
+    static constexpr std::chrono::seconds purged_after{10};
+    /// Records above the budget, with the revisions up to which they are to be purged.
+    [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> take_purges(SteadyTime now, std::size_t most);
     void landed(const std::string& id, std::uint64_t revision);
     void refused(const std::string& id);  ///< the bucket has another revision
     void failed(const std::string& id);   ///< nobody knows: it is put again
@@ -124,6 +135,9 @@ public:
     [[nodiscard]] std::size_t held() const { return held_; }
     [[nodiscard]] std::size_t unsettled() const { return dirty_.size() + marks_.size() + flights_.size(); }
     [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
+    /// Closed records of this gateway's unauthenticated connections, and how many the budget has removed.
+    [[nodiscard]] std::size_t ended() const;
+    [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
     [[nodiscard]] bool complete() const { return complete_; }  ///< a snapshot has been seen as a whole
 
 private:
@@ -146,6 +160,11 @@ private:
         bool claimed : 1 = false;  // its connection has been in the bucket: who replaced it since, knew of it
         bool seen : 1 = false;     // in the present snapshot
         bool proved : 1 = false;
+        bool drop : 1 = false;  // the budget removes it: purged once the bucket has its end
+    };
+    struct Ended {
+        std::string id;
+        ConnectionId conn;
     };
     static constexpr std::uint8_t no_reason = 255;
     struct Flight {
@@ -185,6 +204,19 @@ private:
     }
     void absent(const std::string& id, Entry& entry);
     void soil(const std::string& id, Entry& entry);
+    /// Whether this gateway purges the entry's record when it is forgotten.
+    [[nodiscard]] bool answers_for(const Entry& entry) const {
+        return names_.text(entry.gateway) == self_ || names_.text(entry.by) == self_;
+    }
+    void note_end(const std::string& id, const Entry& entry);
+    void drop(const Ended& ended);
+    void ready(Entries::iterator entry);
+    /// Of a put of this run whose entry the budget has removed since.
+    [[nodiscard]] bool is_late_echo(const PresenceRecord& record) const {
+        const bool own_run = record.gateway == self_ && record.run == run_ && record.by.empty();
+        return !in_snapshot_ && (own_run || record.by == self_);
+    }
+    void count_ends_again();
     void set_held(Entry& entry, bool held);
     void displace(const std::string& id, const PresenceRecord& former);
     [[nodiscard]] bool is_elsewhere(const Entry& entry) const {
@@ -211,6 +243,11 @@ private:
     std::size_t held_ = 0;
     std::deque<std::string> dirty_;
     std::deque<Mark> marks_;
+    std::size_t most_ended_;
+    std::unordered_map<NameTable::Number, std::deque<Ended>> ended_;  // by gateway, in the order of their ends
+    std::vector<Ended> ready_;                                        // to be dropped, and the bucket has their ends
+    std::deque<std::pair<SteadyTime, Ended>> purges_;
+    std::uint64_t dropped_ = 0;
     std::unordered_map<std::string, Flight> flights_;
     std::unordered_map<std::string, LostLife> displacing_;    // by puts that have not landed
     std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: when
@@ -223,6 +260,7 @@ private:
     std::vector<std::string> puzzles_;
     PresenceTasks tasks_;
     bool complete_ = false;
+    bool in_snapshot_ = false;
 };
 
 }  // namespace holdfast

@@ -14,7 +14,7 @@ std::string time_text(WallTime at) {
 
 void begin(JsonWriter& json, std::string_view event, const std::string& id, const PresenceRecord& record) {
     json.begin_object().field("event", event).field("conn", to_string(record.conn)).field("listener", record.listener);
-    json.field("peer", to_string(record.peer)).field("id", id);
+    json.field("peer", to_string(record.peer)).field("id", id).field("authenticated", record.proved);
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ public:
     }
 
     [[nodiscard]] std::size_t waiting_bytes() const override { return 0; }
-    void look_up(std::string, std::string, std::function<void(std::uint64_t)> answer) override { answer(0); }
+    void look_up(SessionName, std::function<void(std::uint64_t)> answer) override { answer(0); }
 
     [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
         const std::lock_guard lock(mutex_);

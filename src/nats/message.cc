@@ -33,6 +33,36 @@ std::string id_of_this_process() {
     return "of-" + std::to_string(::getpid()) + '-' + std::to_string(++made);
 }
 
+/// The fields of an event that its message shows outside.
+struct EventHead {
+    std::string_view kind;
+    std::optional<std::string_view> id;
+    std::optional<std::string_view> key;
+    std::optional<bool> authenticated;
+};
+
+/// Reads an event's fields up to the key, or to the time that ends an event without one: what the device sent is not
+/// looked at. A view is valid as long as the parser's text.
+EventHead read_head(simdjson::ondemand::object& object) {
+    EventHead head;
+    for (auto field : object) {
+        std::string_view name;
+        std::string_view text;
+        bool flag = false;
+        if (field.unescaped_key().get(name) != simdjson::SUCCESS || name == "item" || name == "at") break;
+        if (name == "authenticated") {
+            if (field.value().get(flag) == simdjson::SUCCESS) head.authenticated = flag;
+        } else if (name == "event" || name == "id" || name == "key") {
+            if (field.value().get(text) != simdjson::SUCCESS) continue;
+            if (name == "event") head.kind = text;
+            if (name == "id") head.id = text;
+            if (name == "key") head.key = text;
+        }
+        if (head.key) break;
+    }
+    return head;
+}
+
 }  // namespace
 
 std::string subject_token(std::string_view text) {
@@ -58,25 +88,22 @@ MessageMaker::MessageMaker(std::string prefix, std::string spool_id, std::size_t
 
 MessageMaker::~MessageMaker() = default;
 
-std::string MessageMaker::subject_of(const SpooledEvent& event) {
-    std::string out = prefix_ + '.' + subject_token(event.listener) + '.';
+std::string MessageMaker::subject_of(const SpooledEvent& event, std::optional<bool>& authenticated) {
+    const std::string out = prefix_ + '.' + subject_token(event.listener) + '.';
     std::string& padded = parser_->padded;
     padded.assign(event.line);
     padded.reserve(padded.size() + simdjson::SIMDJSON_PADDING);
     simdjson::ondemand::document document;
     simdjson::ondemand::object object;
-    std::string_view kind;
     if (parser_->parser.iterate(padded).get(document) != simdjson::SUCCESS ||
-        document.get_object().get(object) != simdjson::SUCCESS ||
-        object.find_field("event").get(kind) != simdjson::SUCCESS) {
+        document.get_object().get(object) != simdjson::SUCCESS) {
         return out + "item._";
     }
-    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) return out + "item._";
-    out.append(kind) += '.';
-    std::string_view name;
-    const bool is_item = kind == "item";
-    const bool found = object.find_field(is_item ? "key" : "id").get(name) == simdjson::SUCCESS;
-    return out + (found ? subject_token(name) : "_");
+    const EventHead head = read_head(object);
+    if (std::find(kinds.begin(), kinds.end(), head.kind) == kinds.end()) return out + "item._";
+    if (head.id) authenticated = head.authenticated;
+    const auto& name = head.kind == "item" ? head.key : head.id;
+    return out + std::string(head.kind) + '.' + (name ? subject_token(*name) : "_");
 }
 
 NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bound) {
@@ -88,7 +115,7 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     out.id = spool_id_ + '-' + std::to_string(out.first);
     if (planted("dedupe_per_connection")) out.id = id_of_this_process();
     if (most_events_ == 1) {
-        out.subject = subject_of(events[0]);
+        out.subject = subject_of(events[0], out.authenticated);
         out.body = events[0].line;
         return out;
     }

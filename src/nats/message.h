@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct NatsMessage {
     Position last = 0;
     WallTime committed_at{};  ///< of the first
     bool is_batch = false;
+    std::optional<bool> authenticated = {};  ///< of the one event's device; nullopt: a batch, or an event without an id
 
     [[nodiscard]] std::uint64_t events() const { return last - first + 1; }
 };
@@ -37,8 +39,9 @@ public:
     /// (0: no bound).
     [[nodiscard]] NatsMessage make(std::span<const SpooledEvent> events, Position bound);
 
-    /// The subject of one event. One that cannot be read is taken for an item without a key.
-    [[nodiscard]] std::string subject_of(const SpooledEvent& event);
+    /// The subject of one event. One that cannot be read is taken for an item without a key. Sets `authenticated`
+    /// from the event's field, if it has it.
+    [[nodiscard]] std::string subject_of(const SpooledEvent& event, std::optional<bool>& authenticated);
 
 private:
     struct Parser;

@@ -17,7 +17,8 @@ std::vector<SpooledEvent> events(std::initializer_list<Position> positions, std:
 }
 
 std::string subject(std::string_view line, std::string_view listener = "devices") {
-    return MessageMaker("holdfast", "id", 1, 1'000).subject_of({1, listener, line, WallTime{}});
+    std::optional<bool> authenticated;
+    return MessageMaker("holdfast", "id", 1, 1'000).subject_of({1, listener, line, WallTime{}}, authenticated);
 }
 
 TEST(Subject, NamesListenerEventAndKey) {
@@ -29,6 +30,19 @@ TEST(Subject, NamesListenerEventAndKey) {
               "holdfast.devices.closed.device-17");
     EXPECT_EQ(subject(R"({"event":"item","conn":"1-1","id":"d","n":1,"key":"\u00e4","item":{}})"),
               "holdfast.devices.item.=C3=A4");
+}
+
+TEST(MessageMaker, OneEventSaysWhetherItsIdIsProved) {
+    const auto authenticated = [](std::string_view line, std::size_t most_events = 1) {
+        MessageMaker maker("holdfast", "id", most_events, 1'000);
+        return maker.make(events({7}, line), 0).authenticated;
+    };
+    EXPECT_EQ(authenticated(R"({"event":"item","id":"d","authenticated":true,"n":1,"key":"k","item":{}})"), true);
+    EXPECT_EQ(authenticated(R"({"event":"item","id":"d","authenticated":false,"n":1,"key":"k","item":{}})"), false);
+    EXPECT_EQ(authenticated(R"({"event":"closed","id":"d","session":"s","authenticated":true,"at":"x"})"), true);
+    EXPECT_EQ(authenticated(R"({"event":"item","n":1,"key":"k","item":{"authenticated":true}})"), std::nullopt)
+        << "the device's own word";
+    EXPECT_EQ(authenticated(R"({"event":"closed","id":"d","authenticated":true})", 2), std::nullopt) << "a batch";
 }
 
 TEST(Subject, IsOneOfTheStreamsWhateverTheLine) {

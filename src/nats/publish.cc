@@ -19,6 +19,7 @@ std::optional<Error> publish(natsConnection* connection, const NatsMessage& mess
     header("Holdfast-Spool", spool_id);
     header("Holdfast-Position", std::to_string(message.first));
     if (message.is_batch) header("Holdfast-Events", std::to_string(message.events()));
+    if (message.authenticated) header("Holdfast-Authenticated", *message.authenticated ? "true" : "false");
     if (status == NATS_OK) status = natsConnection_PublishMsg(connection, raw);
     if (status == NATS_OK) return std::nullopt;
     if (status == NATS_MAX_PAYLOAD) {

@@ -108,11 +108,12 @@ void Devices::repeat(Connection& connection, Token number, Device& device, std::
     note_news(number, device);
 }
 
-void Devices::tell_gap(Connection& connection, Device& device, std::uint64_t seq) {
+void Devices::refuse_number(Connection& connection, Device& device, std::uint64_t seq, Numbering::Verdict verdict) {
     (*counters_)[connection.listener]->gaps.increment();
     if (!device.numbers.tells_gap()) return;
-    const std::string told = "{\"nack\":" + std::to_string(seq) +
-                             ",\"reason\":\"gap\",\"expected\":" + std::to_string(device.numbers.next()) + "}";
+    const std::string reason = verdict == Numbering::Verdict::skipped ? "skipped" : "gap";
+    const std::string told = "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + reason +
+                             "\",\"expected\":" + std::to_string(device.numbers.next()) + "}";
     if (send(connection, told) == SendOutcome::queued) device.numbers.gap_told();
 }
 

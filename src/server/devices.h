@@ -42,7 +42,7 @@ struct Device {
     /// Numbered items of a bystander are dropped: they were not acknowledged, so that the device sends them again.
     [[nodiscard]] bool drops() const { return counts() && standing == Standing::bystander; }
     [[nodiscard]] bool counts() const { return !session.empty(); }
-    [[nodiscard]] DeviceName name() const { return {id, session}; }
+    [[nodiscard]] DeviceName name() const { return {id, session, proved}; }
 };
 
 /// What the devices of one reactor need of the world around it. `post` runs work on this reactor's thread, from any
@@ -87,7 +87,8 @@ public:
     void take(Token number, Device& device, std::uint64_t given);
     /// It sent what it had sent before.
     void repeat(Connection& connection, Token number, Device& device, std::uint64_t seq);
-    void tell_gap(Connection& connection, Device& device, std::uint64_t seq);
+    /// Drops an item whose number is not the expected one: a gap, or a number that the device's own `from` has skipped.
+    void refuse_number(Connection& connection, Device& device, std::uint64_t seq, Numbering::Verdict verdict);
     void tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason);
     /// It sent a numbered item, and another connection speaks for the device.
     void drop(const Connection& connection) { (*counters_)[connection.listener]->repeated_items.increment(); }

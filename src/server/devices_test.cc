@@ -150,6 +150,27 @@ TEST_F(DevicesOf, ADeviceThatWasServedElsewhereSaysWhereItGoesOn) {
     EXPECT_EQ(device.line(), R"({"ack":201})");
 }
 
+TEST_F(DevicesOf, AJumpAcknowledgesNothingThatItSkips) {
+    {
+        TestDevice device = greet(R"({"id":"d1","session":"s1"})");
+        EXPECT_EQ(device.line(), R"({"resume":0})");
+        device.send_raw(item(1) + item(2) + item(3));
+        EXPECT_EQ(device.line(), R"({"ack":3})");
+    }
+    see("closed d1 peer_closed");
+    TestDevice device = greet(R"({"id":"d1","session":"s1","from":1000})");
+    EXPECT_EQ(device.line(), R"({"resume":3})");
+    device.send_raw(item(4) + item(5));
+    EXPECT_EQ(device.line(), R"({"nack":4,"reason":"skipped","expected":1000})");
+    device.send_raw(item(2));
+    EXPECT_EQ(device.line(), R"({"ack":3})") << "what is safe, and no more";
+    device.send_raw(item(1000) + item(999));
+    EXPECT_EQ(device.line(), R"({"nack":999,"reason":"skipped","expected":1001})");
+    EXPECT_EQ(device.line(), R"({"ack":1000})");
+    EXPECT_EQ(server_->status().listeners[0].gaps, 3U);
+    EXPECT_EQ(server_->status().listeners[0].items, 4U);
+}
+
 TEST_F(DevicesOf, ANewConnectionTakesTheOldOnesPlace) {
     std::vector<TestDevice> devices;  // enough to be on both reactors
     for (unsigned i = 0; i < 20; ++i) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace holdfast {
 /// What stands in for a durable sink in tests: commits when it is told to, or at the end of each turn.
 class TestLog {
 public:
-    using Session = std::pair<std::string, std::string>;
+    using Session = std::tuple<std::string, std::string, bool>;  ///< id, session, authenticated
 
     std::unique_ptr<EventHandler> make_handler();
 
@@ -79,7 +80,7 @@ public:
     Durable* durable() override { return this; }
     void tell_durable(std::function<void(std::uint64_t)> tell) override { tell_ = std::move(tell); }
     void look_up(const DeviceName& device, std::function<void(std::uint64_t)> answer) override {
-        log_.look_up({std::string(device.id), std::string(device.session)}, std::move(answer));
+        log_.look_up({std::string(device.id), std::string(device.session), device.authenticated}, std::move(answer));
     }
 
 private:
@@ -88,7 +89,7 @@ private:
         told_.push_back(what + " " + std::string(id.empty() ? "-" : id) + (more.empty() ? "" : " " + more));
     }
     void mark(const DeviceName& device, std::uint64_t seq) {
-        if (seq > 0) marks_[{std::string(device.id), std::string(device.session)}] = seq;
+        if (seq > 0) marks_[{std::string(device.id), std::string(device.session), device.authenticated}] = seq;
     }
 
     TestLog& log_;

@@ -9,19 +9,26 @@ namespace holdfast {
 /// value; pure. docs/PROTOCOL.md has the table.
 class Numbering {
 public:
-    enum class Verdict : std::uint8_t { expected, repeated, gap };
+    enum class Verdict : std::uint8_t {
+        expected,
+        repeated,
+        gap,
+        skipped,  ///< above what is durable and below the device's own `from`: never stored, never acknowledged
+    };
 
     Numbering() = default;
-    /// `durable` is the last number that is safe; the device's next is `from`, or 0 if it did not say.
+    /// `durable` is the last number that is safe; the device's next is `from`, or 0 if it did not say. A `from` above
+    /// durable + 1 is a jump: it makes nothing safe.
     Numbering(std::uint64_t durable, std::uint64_t from)
-        : next_(std::max(durable + 1, from)), safe_(next_ - 1), told_(safe_) {}
+        : durable_(durable), first_(std::max(durable + 1, from)), next_(first_), safe_(durable), told_(durable) {}
 
     [[nodiscard]] std::uint64_t next() const { return next_; }
     [[nodiscard]] std::uint64_t safe() const { return safe_; }
 
     [[nodiscard]] Verdict judge(std::uint64_t seq) const {
         if (seq == next_) return Verdict::expected;
-        return seq < next_ ? Verdict::repeated : Verdict::gap;
+        if (seq > next_) return Verdict::gap;
+        return seq > durable_ && seq < first_ ? Verdict::skipped : Verdict::repeated;
     }
     /// The expected one has been taken, or refused for good.
     void take() {
@@ -43,6 +50,8 @@ public:
     void gap_told() { gap_told_ = true; }
 
 private:
+    std::uint64_t durable_ = 0;  // before this connection
+    std::uint64_t first_ = 1;    // number of this connection
     std::uint64_t next_ = 1;
     std::uint64_t safe_ = 0;
     std::uint64_t told_ = 0;

@@ -21,6 +21,35 @@ TEST(Numbering, ADeviceMayGoOnFurtherButNotFallBehind) {
     EXPECT_EQ(Numbering(7, 3).next(), 8U);
 }
 
+TEST(Numbering, AJumpMakesNothingSafe) {
+    Numbering numbers(3, 1'000);
+    EXPECT_EQ(numbers.safe(), 3U);
+    EXPECT_FALSE(numbers.has_news());
+    numbers.take();
+    EXPECT_EQ(numbers.safe(), 3U) << "the first number behind the jump is not durable yet";
+    EXPECT_TRUE(numbers.make_safe(1'000));
+    EXPECT_EQ(numbers.safe(), 1'000U);
+}
+
+TEST(Numbering, WhatAJumpSkippedIsNoRepetition) {
+    struct Row {
+        std::uint64_t durable, from, seq;
+        Verdict verdict;
+    };
+    for (const Row& row :
+         {Row{3, 1'000, 2, Verdict::repeated}, Row{3, 1'000, 3, Verdict::repeated}, Row{3, 1'000, 4, Verdict::skipped},
+          Row{3, 1'000, 999, Verdict::skipped}, Row{3, 1'000, 1'000, Verdict::expected},
+          Row{3, 1'000, 1'001, Verdict::gap}, Row{0, 201, 1, Verdict::skipped}, Row{3, 4, 3, Verdict::repeated},
+          Row{3, 4, 4, Verdict::expected}, Row{3, 2, 3, Verdict::repeated}}) {
+        EXPECT_EQ(Numbering(row.durable, row.from).judge(row.seq), row.verdict)
+            << row.durable << " durable, from " << row.from << ", item " << row.seq;
+    }
+    Numbering behind(3, 1'000);
+    behind.take();
+    EXPECT_EQ(behind.judge(1'000), Verdict::repeated);
+    EXPECT_EQ(behind.judge(999), Verdict::skipped);
+}
+
 TEST(Numbering, WhatIsTakenIsNewsOnceItIsSafe) {
     Numbering numbers(0, 0);
     numbers.take();

@@ -194,6 +194,7 @@ void Pipeline::on_close(Connection& connection, Token number, const Death& death
                   .peer = event.peer,
                   .key = std::string(connection.key.view()),
                   .id = std::string(event.device.id),
+                  .authenticated = event.device.authenticated,
                   .reason = event.reason,
                   .error = event.error,
                   .detail = std::string(event.detail),

@@ -130,8 +130,8 @@ Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view tex
         const auto verdict = device.numbers.judge(*seq);
         if (verdict != Numbering::Verdict::expected) {
             arrival.connection.last_item = arrival.time.tick;
-            verdict == Numbering::Verdict::gap ? devices_.tell_gap(arrival.connection, device, *seq)
-                                               : devices_.repeat(arrival.connection, arrival.number, device, *seq);
+            verdict == Numbering::Verdict::repeated ? devices_.repeat(arrival.connection, arrival.number, device, *seq)
+                                                    : devices_.refuse_number(arrival.connection, device, *seq, verdict);
             return Next::go_on;
         }
     }

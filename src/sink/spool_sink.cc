@@ -65,7 +65,7 @@ public:
         told_->tell = std::move(tell);
     }
     void look_up(const DeviceName& device, std::function<void(std::uint64_t)> answer) override {
-        sink_.spool_.look_up(std::string(device.id), std::string(device.session),
+        sink_.spool_.look_up({std::string(device.id), std::string(device.session), device.authenticated},
                              [told = told_, answer = std::move(answer)](std::uint64_t seq) {
                                  const std::lock_guard lock(told->mutex);
                                  if (!told->gone) answer(seq);
@@ -86,12 +86,15 @@ private:
     /// What one device sends in a turn comes in a row: its last number is enough.
     void mark(const DeviceName& device, std::uint64_t seq) {
         if (device.session.empty()) return;
-        if (batch_.marks.empty() || batch_.marks.back().id != device.id ||
-            batch_.marks.back().session != device.session) {
-            batch_.marks.push_back({std::string(device.id), std::string(device.session), seq});
-            return;
+        if (!batch_.marks.empty()) {
+            SessionMark& latest = batch_.marks.back();
+            const DeviceName its{latest.name.id, latest.name.session, latest.name.authenticated};
+            if (its == device) {
+                latest.seq = seq;
+                return;
+            }
         }
-        batch_.marks.back().seq = seq;
+        batch_.marks.push_back({{std::string(device.id), std::string(device.session), device.authenticated}, seq});
     }
 
     void hand_over() {

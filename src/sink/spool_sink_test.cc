@@ -22,8 +22,8 @@ class FakeSpool final : public Spool {
 public:
     void append(SpoolBatch batch) override { batches.push_back(std::move(batch)); }
     [[nodiscard]] std::size_t waiting_bytes() const override { return waiting; }
-    void look_up(std::string id, std::string session, std::function<void(std::uint64_t)> answer) override {
-        asked = id + "/" + session;
+    void look_up(SessionName session, std::function<void(std::uint64_t)> answer) override {
+        asked = session.id + "/" + session.session + (session.authenticated ? "/authenticated" : "");
         answers.push_back(std::move(answer));
     }
     [[nodiscard]] Result<SpoolPage> read(Position, std::size_t, std::size_t) override { return Error{"not here"}; }
@@ -111,9 +111,9 @@ TEST_F(SpoolSinkTest, MarksTheLastNumberOfEachSessionRefusedOnesToo) {
     ASSERT_EQ(spool_.batches.size(), 1U);
     const auto& marks = spool_.batches[0].marks;
     ASSERT_EQ(marks.size(), 2U);
-    EXPECT_EQ(marks[0].id + marks[0].session, "ax");
+    EXPECT_EQ(marks[0].name, (SessionName{"a", "x"}));
     EXPECT_EQ(marks[0].seq, 6U);
-    EXPECT_EQ(marks[1].session, "y");
+    EXPECT_EQ(marks[1].name.session, "y");
     EXPECT_EQ(marks[1].seq, 1U);
     handler_->on_refused({{1, 2}, {"a", "x"}, 7});  // a turn with nothing else
     handler_->on_turn_end();

@@ -22,6 +22,7 @@ constexpr const char* control_schema =
     "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE consumer_group (name TEXT PRIMARY KEY, position INTEGER NOT NULL, moved_at INTEGER NOT NULL,"
     " crc INTEGER NOT NULL) WITHOUT ROWID;"
+    // Only versions that do not know device_session (spool/session_table.h) write to it; they need it to start.
     "CREATE TABLE session (id TEXT, session TEXT, seq INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL,"
     " PRIMARY KEY (id, session)) WITHOUT ROWID;"
     "CREATE TABLE quarantine (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, why TEXT NOT NULL,"
@@ -41,9 +42,6 @@ std::int64_t milliseconds_of(WallTime time) { return time.time_since_epoch().cou
 WallTime time_of(std::int64_t ms) { return WallTime{std::chrono::milliseconds(ms)}; }
 
 std::uint64_t check_of(std::string_view name, Position position) { return checksum({name}, {position}); }
-std::uint64_t check_of(std::string_view id, std::string_view session, std::uint64_t seq) {
-    return checksum({id, session}, {seq});
-}
 
 std::string about_file(const std::string& path, const DbError& error) { return path + ": " + error.message; }
 
@@ -54,24 +52,20 @@ std::optional<DbError> Control::prepare(const std::string& path) {
         "INSERT INTO consumer_group VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE SET"
         " position = excluded.position, moved_at = excluded.moved_at, crc = excluded.crc");
     drop_group_ = database_.prepare("DELETE FROM consumer_group WHERE name = ?1");
-    // A number whose checksum is wrong counts as none: then the device sends again, and nothing is lost.
-    put_session_ = database_.prepare(
-        "INSERT INTO session VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id, session) DO UPDATE SET"
-        " seq = excluded.seq, at = excluded.at, crc = excluded.crc WHERE excluded.seq >= seq");
     put_about_ = database_.prepare("INSERT OR REPLACE INTO about VALUES (?1, ?2)");
     put_damage_ = database_.prepare("INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4)");
     drop_damages_ = database_.prepare("DELETE FROM quarantine WHERE first >= ?1 AND last <= ?2");
-    drop_sessions_ = database_.prepare("DELETE FROM session WHERE at < ?1");
-    for (const Statement* one :
-         {&put_group_, &drop_group_, &put_session_, &put_about_, &put_damage_, &drop_damages_, &drop_sessions_}) {
+    for (const Statement* one : {&put_group_, &drop_group_, &put_about_, &put_damage_, &drop_damages_}) {
         if (!one->valid()) return database_.error();
     }
+    if (auto failed = sessions_.prepare(database_)) return failed;
     DbError error;
     auto looking_up = Database::open(path, Database::Use::read, error);
     if (!looking_up) return error;
     looking_up_ = std::move(*looking_up);
     looking_up_.set_busy_patience_ms(2000);
-    get_session_ = looking_up_.prepare("SELECT seq, crc FROM session WHERE id = ?1 AND session = ?2");
+    get_session_ = looking_up_.prepare(
+        "SELECT seq, crc FROM device_session WHERE authenticated = ?1 AND id = ?2 AND session = ?3");
     if (!get_session_.valid()) return looking_up_.error();
     return std::nullopt;
 }
@@ -124,6 +118,7 @@ Result<std::unique_ptr<Control>> Control::make_new(const SpoolDirectory& directo
     control->database_ = std::move(*database);
     std::optional<DbError> trouble = set_up_for_writing(control->database_);
     if (!trouble) trouble = control->database_.execute(control_schema);
+    if (!trouble) trouble = SessionTable::make(control->database_);
     if (!trouble) trouble = control->prepare(path);
     if (!trouble)
         trouble = control->in_transaction([&] {
@@ -168,6 +163,7 @@ Result<std::unique_ptr<Control>> Control::open_present(const SpoolDirectory& dir
     }
     std::unique_ptr<Control> control(new Control);
     control->database_ = std::move(*database);
+    if (auto failed = SessionTable::make(control->database_)) return trouble(*failed);
     if (auto failed = control->prepare(path)) return trouble(*failed);
     if (auto failed = control->load()) return trouble(*failed);
     return control;
@@ -195,17 +191,18 @@ Result<std::unique_ptr<Control>> Control::open(const SpoolDirectory& directory, 
 
 std::optional<DbError> Control::in_transaction(const std::function<bool()>& work) {
     if (auto failed = database_.execute("BEGIN IMMEDIATE")) return failed;
+    std::optional<DbError> failed;
     if (!work()) {
-        DbError error = database_.error();
-        for (Statement* one :
-             {&put_group_, &drop_group_, &put_session_, &put_about_, &put_damage_, &drop_damages_, &drop_sessions_}) {
-            one->reset();
-        }
-        static_cast<void>(database_.execute("ROLLBACK"));
-        return error;
+        failed = database_.error();
+        for (Statement* one : {&put_group_, &drop_group_, &put_about_, &put_damage_, &drop_damages_}) one->reset();
     }
-    auto failed = database_.execute("COMMIT");
-    if (failed) static_cast<void>(database_.execute("ROLLBACK"));
+    if (!failed) failed = database_.execute("COMMIT");
+    if (!failed) {
+        sessions_.committed();
+        return std::nullopt;
+    }
+    sessions_.rolled_back();
+    static_cast<void>(database_.execute("ROLLBACK"));
     return failed;
 }
 
@@ -270,13 +267,16 @@ std::optional<Position> Control::slowest_required() const {
     return slowest;
 }
 
-bool Control::store_number(std::string_view id, std::string_view session, std::uint64_t seq, WallTime now) {
-    return put_session_.bind(1, id)
-        .bind(2, session)
-        .bind(3, seq)
-        .bind(4, milliseconds_of(now))
-        .bind(5, check_of(id, session, seq))
-        .run();
+void Control::limit_sessions(const SessionBudget& budget) {
+    const std::lock_guard lock(mutex_);
+    session_budget_ = budget;
+}
+
+SessionFigures Control::session_figures() const {
+    const std::lock_guard lock(mutex_);
+    SessionFigures figures = sessions_.figures();
+    figures.most = session_budget_.overall;
+    return figures;
 }
 
 std::optional<DbError> Control::save_sessions(const SessionBook::Numbers& numbers, Position complete, WallTime now,
@@ -287,7 +287,8 @@ std::optional<DbError> Control::save_sessions(const SessionBook::Numbers& number
     auto failed = in_transaction([&] {
         bool good = put_about_.bind(1, std::string_view("complete")).bind(2, std::string_view(position)).run();
         good = good && put_about_.bind(1, std::string_view("closed")).bind(2, closed).run();
-        for (const auto& [name, seq] : numbers) good = good && store_number(name.first, name.second, seq, now);
+        for (const auto& [name, seq] : numbers) good = good && sessions_.store(name, seq, now, session_budget_);
+        good = good && sessions_.trim(session_budget_);
         for (const auto& [first, damage] : damages_) {
             if (damage.stored || !good) continue;
             good = drop_damages_.bind(1, first).bind(2, damage.last).run();
@@ -307,24 +308,27 @@ std::optional<DbError> Control::save_sessions(const SessionBook::Numbers& number
 std::optional<DbError> Control::save_marks(const std::vector<SessionMark>& marks, WallTime now) {
     const std::lock_guard lock(mutex_);
     return in_transaction([&] {
-        return std::all_of(marks.begin(), marks.end(),
-                           [&](const SessionMark& mark) { return store_number(mark.id, mark.session, mark.seq, now); });
+        return std::all_of(marks.begin(), marks.end(), [&](const SessionMark& mark) {
+            return sessions_.store(mark.name, mark.seq, now, session_budget_);
+        });
     });
 }
 
 std::optional<DbError> Control::forget_sessions(WallTime before) {
     const std::lock_guard lock(mutex_);
-    return in_transaction([&] { return drop_sessions_.bind(1, milliseconds_of(before)).run(); });
+    return in_transaction([&] { return sessions_.forget(before); });
 }
 
-std::optional<std::uint64_t> Control::seq_of(const std::string& id, const std::string& session, DbError& error) {
-    get_session_.bind(1, std::string_view(id)).bind(2, std::string_view(session));
+std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& error) {
+    get_session_.bind(1, std::uint64_t{name.authenticated});
+    get_session_.bind(2, std::string_view(name.id)).bind(3, std::string_view(name.session));
     const Statement::Step step = get_session_.step();
     std::uint64_t seq = 0;
     if (step == Statement::Step::failed) error = looking_up_.error();
     if (step == Statement::Step::row) {
         seq = static_cast<std::uint64_t>(get_session_.number(0));
-        if (static_cast<std::uint64_t>(get_session_.number(1)) != check_of(id, session, seq)) seq = 0;
+        // A number whose checksum is wrong counts as none: then the device sends again, and nothing is lost.
+        if (static_cast<std::uint64_t>(get_session_.number(1)) != SessionTable::check_of(name, seq)) seq = 0;
     }
     get_session_.reset();
     if (step == Statement::Step::failed) return std::nullopt;

@@ -12,6 +12,7 @@
 #include "spool/database.h"
 #include "spool/directory.h"
 #include "spool/session_book.h"
+#include "spool/session_table.h"
 #include "spool/spool.h"
 
 namespace holdfast {
@@ -37,13 +38,15 @@ public:
     /// The position up to which every required group has had events; nothing if none is required.
     [[nodiscard]] std::optional<Position> slowest_required() const;
 
+    void limit_sessions(const SessionBudget& budget);
+    [[nodiscard]] SessionFigures session_figures() const;
+    /// Saves them and keeps the budget.
     [[nodiscard]] std::optional<DbError> save_sessions(const SessionBook::Numbers& numbers, Position complete,
                                                        WallTime now, bool closing);
     [[nodiscard]] std::optional<DbError> save_marks(const std::vector<SessionMark>& marks, WallTime now);
     [[nodiscard]] std::optional<DbError> forget_sessions(WallTime before);
     /// The table's number, 0 if none. The spool's thread only.
-    [[nodiscard]] std::optional<std::uint64_t> seq_of(const std::string& id, const std::string& session,
-                                                      DbError& error);
+    [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name, DbError& error);
 
     /// Whether it is news. What cannot be written down now is by the next save_sessions().
     bool quarantine(const MissingRange& range, WallTime now);
@@ -78,18 +81,17 @@ private:
     void load_groups();
     [[nodiscard]] bool store_group(const std::string& name, const Group& group);
     void store_damages();
-    [[nodiscard]] bool store_number(std::string_view id, std::string_view session, std::uint64_t seq, WallTime now);
     [[nodiscard]] std::optional<DbError> in_transaction(const std::function<bool()>& work);
 
     mutable std::mutex mutex_;
     Database database_;  // with the statements, guarded by mutex_
     Statement put_group_;
     Statement drop_group_;
-    Statement put_session_;
     Statement put_about_;
     Statement put_damage_;
     Statement drop_damages_;
-    Statement drop_sessions_;
+    SessionTable sessions_;
+    SessionBudget session_budget_;
     Database looking_up_;  // the spool's thread
     Statement get_session_;
 

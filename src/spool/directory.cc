@@ -149,6 +149,11 @@ std::uint64_t SpoolDirectory::bytes_of(const std::string& database) {
     return bytes;
 }
 
+std::uint64_t SpoolDirectory::plain_bytes_of(const std::string& database) {
+    struct stat status {};
+    return ::stat(database.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
 std::string SpoolDirectory::set_aside(const std::string& database) {
     for (int i = 1;; ++i) {
         const std::string target = database + ".damaged-" + std::to_string(i);

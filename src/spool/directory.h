@@ -31,7 +31,8 @@ public:
     /// With its log and its index.
     static void remove(const std::string& database);
     [[nodiscard]] static bool has_log(const std::string& database);
-    [[nodiscard]] static std::uint64_t bytes_of(const std::string& database);  ///< with its log and shared memory
+    [[nodiscard]] static std::uint64_t bytes_of(const std::string& database);        ///< with its log and shared memory
+    [[nodiscard]] static std::uint64_t plain_bytes_of(const std::string& database);  ///< without them
     /// Renames it out of the way, with its log; the new name.
     [[nodiscard]] static std::string set_aside(const std::string& database);
 

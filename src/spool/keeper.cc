@@ -118,6 +118,12 @@ std::uint64_t SpoolKeeper::file_bytes() const {
     return bytes;
 }
 
+/// Returns what retention counts. The logs are left out, since many small commits make them many times as large as
+/// their events; so is spool.db: sessions have a budget of their own, and no event goes to make room for one.
+std::uint64_t SpoolKeeper::event_bytes(const SegmentBook::Segment& segment) const {
+    return std::max(segment.bytes, SpoolDirectory::plain_bytes_of(parts_.directory.segment_path(segment.first)));
+}
+
 void SpoolKeeper::retain() {
     std::uint64_t retain_bytes = 0;
     milliseconds retain_age{};
@@ -126,11 +132,12 @@ void SpoolKeeper::retain() {
         retain_bytes = retain_bytes_;
         retain_age = retain_age_;
     }
-    std::uint64_t bytes = file_bytes();
+    std::uint64_t bytes = 0;
+    for (const SegmentBook::Segment& segment : parts_.book.all()) bytes += event_bytes(segment);
     while (const auto oldest = parts_.book.oldest()) {
         const bool too_old = parts_.clock.wall() - oldest->newest > retain_age;
         if (bytes <= retain_bytes && !too_old) return;
-        const std::uint64_t its_bytes = SpoolDirectory::bytes_of(parts_.directory.segment_path(oldest->first));
+        const std::uint64_t its_bytes = event_bytes(*oldest);
         if (!remove_oldest(*oldest)) return;
         bytes -= std::min(bytes, its_bytes);
     }

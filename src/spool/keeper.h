@@ -35,7 +35,7 @@ public:
     void change(const SpoolOptions& options);
     void hurry();  ///< there is something to do now
     [[nodiscard]] std::string error() const;
-    [[nodiscard]] std::uint64_t file_bytes() const;
+    [[nodiscard]] std::uint64_t file_bytes() const;  ///< of all files, with their logs
     /// How often it has gone through all of it.
     [[nodiscard]] std::uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
     /// Does it all once more, and ends. After the writer.
@@ -48,6 +48,7 @@ private:
     [[nodiscard]] std::chrono::milliseconds session_age() const;
     void seal();
     void retain();
+    [[nodiscard]] std::uint64_t event_bytes(const SegmentBook::Segment& segment) const;
     [[nodiscard]] bool remove_oldest(const SegmentBook::Segment& oldest);
     void note(const std::string& what, const std::optional<DbError>& failed);
 

@@ -45,6 +45,16 @@ public:
         left_.remove_prefix(static_cast<std::size_t>(end - left_.data()));
         return true;
     }
+    [[nodiscard]] bool flag(bool& out) {
+        for (const bool value : {true, false}) {
+            const std::string_view word = value ? "true" : "false";
+            if (!left_.starts_with(word)) continue;
+            left_.remove_prefix(word.size());
+            out = value;
+            return true;
+        }
+        return false;
+    }
     [[nodiscard]] bool text(std::string& out) {
         out.clear();
         if (!take('"')) return false;
@@ -145,12 +155,12 @@ std::string sessions_text(const std::vector<SessionMark>& marks) {
     std::string out = "[";
     for (const SessionMark& mark : marks) {
         out += out.size() == 1 ? "[" : ",[";
-        append_json_text(out, mark.id);
+        append_json_text(out, mark.name.id);
         out += ',';
-        append_json_text(out, mark.session);
+        append_json_text(out, mark.name.session);
         out += ',';
         append_number(out, mark.seq);
-        out += ']';
+        out += mark.name.authenticated ? ",true]" : ",false]";
     }
     return out += ']';
 }
@@ -158,9 +168,17 @@ std::string sessions_text(const std::vector<SessionMark>& marks) {
 std::optional<std::vector<SessionMark>> parse_sessions(std::string_view text) {
     std::vector<SessionMark> marks;
     const bool good = scan_rows(text, [&marks](Scanner& scanner) {
-        SessionMark& mark = marks.emplace_back();
-        return scanner.text(mark.id) && scanner.take(',') && scanner.text(mark.session) && scanner.take(',') &&
-               scanner.number(mark.seq);
+        SessionMark mark;
+        const bool read = scanner.text(mark.name.id) && scanner.take(',') && scanner.text(mark.name.session) &&
+                          scanner.take(',') && scanner.number(mark.seq);
+        if (!read) return false;
+        const bool tells_kind = scanner.take(',');
+        if (tells_kind && !scanner.flag(mark.name.authenticated)) return false;
+        marks.push_back(mark);
+        if (tells_kind) return true;
+        marks.back().name.authenticated = true;
+        marks.push_back(std::move(mark));
+        return true;
     });
     if (!good) return std::nullopt;
     return marks;

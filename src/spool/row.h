@@ -34,7 +34,8 @@ struct StoredRow {
 // The columns that hold JSON. What they read is what they write; anything else is nothing. Pure.
 [[nodiscard]] std::string listeners_text(const ListenerRuns& runs);  ///< [["devices",200],["meters",56]]
 [[nodiscard]] std::optional<ListenerRuns> parse_listeners(std::string_view text);
-[[nodiscard]] std::string sessions_text(const std::vector<SessionMark>& marks);  ///< [["device-17","boot-42",5]]
+[[nodiscard]] std::string sessions_text(const std::vector<SessionMark>& marks);  ///< [["device-17","boot-42",5,true]]
+/// A mark without the last field is of a version that did not keep the two kinds of sessions apart: it counts for both.
 [[nodiscard]] std::optional<std::vector<SessionMark>> parse_sessions(std::string_view text);
 
 /// A row whose checksum was right.

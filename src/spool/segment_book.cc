@@ -19,7 +19,7 @@ void SegmentBook::begin(Position first, WallTime now) {
         {.first = first, .last = first - 1, .oldest = now, .newest = now, .current = true, .sealed = false});
 }
 
-void SegmentBook::committed(Position last, WallTime at) {
+void SegmentBook::committed(Position last, WallTime at, std::uint64_t bytes) {
     {
         const std::lock_guard lock(mutex_);
         Segment& current = segments_.back();
@@ -27,6 +27,7 @@ void SegmentBook::committed(Position last, WallTime at) {
         if (current.last < current.first) current.oldest = at;
         current.last = last;
         current.newest = at;
+        current.bytes = bytes;
         last_ = last;
     }
     news_.notify_all();

@@ -17,11 +17,12 @@ class SegmentBook {
 public:
     struct Segment {
         Position first = 0;
-        Position last = 0;     ///< its newest durable event; first - 1: none yet
-        WallTime oldest;       ///< commit of its first row, as far as known
-        WallTime newest;       ///< of its last
-        bool current = false;  ///< it is being written to
-        bool sealed = false;   ///< a plain file without a log
+        Position last = 0;        ///< its newest durable event; first - 1: none yet
+        WallTime oldest;          ///< commit of its first row, as far as known
+        WallTime newest;          ///< of its last
+        bool current = false;     ///< it is being written to
+        bool sealed = false;      ///< a plain file without a log
+        std::uint64_t bytes = 0;  ///< appended to it by this process
     };
     struct Span {
         Position first = 0;  ///< names the file
@@ -32,10 +33,10 @@ public:
     void add(const Segment& segment, Position last);
 
     // The spool's thread.
-    void begin(Position first, WallTime now);  ///< a new current one
-    void committed(Position last, WallTime at);
-    void end_current();           ///< it is not written to any more
-    void forget(Position first);  ///< its file has gone, or never held anything
+    void begin(Position first, WallTime now);                         ///< a new current one
+    void committed(Position last, WallTime at, std::uint64_t bytes);  ///< `bytes` in the current one
+    void end_current();                                               ///< it is not written to any more
+    void forget(Position first);                                      ///< its file has gone, or never held anything
     void sealed(Position first);
 
     [[nodiscard]] Position last() const;

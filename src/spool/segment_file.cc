@@ -23,7 +23,7 @@ constexpr const char* segment_schema =
     " events INTEGER NOT NULL,"
     " at INTEGER NOT NULL,"      // of the commit, milliseconds since 1970
     " listeners TEXT NOT NULL,"  // [["devices",200],["meters",56]]
-    " sessions TEXT NOT NULL,"   // [["device-17","boot-42",5]]
+    " sessions TEXT NOT NULL,"   // [["device-17","boot-42",5,true]]
     " crc INTEGER NOT NULL,"
     " lines TEXT NOT NULL);"
     "PRAGMA application_id = 0x48465350;"

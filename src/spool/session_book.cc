@@ -6,17 +6,25 @@ namespace holdfast {
 
 void SessionBook::note(const std::vector<SessionMark>& marks) {
     const std::lock_guard lock(mutex_);
-    for (const SessionMark& mark : marks) {
-        std::uint64_t& seq = fresh_[{mark.id, mark.session}];
-        seq = std::max(seq, mark.seq);
-    }
+    for (const SessionMark& mark : marks) keep(mark.name, mark.seq);
 }
 
-std::optional<std::uint64_t> SessionBook::seq_of(const std::string& id, const std::string& session) const {
+void SessionBook::keep(const SessionName& name, std::uint64_t seq) {
+    std::uint64_t& kept = fresh_[name];
+    kept = std::max(kept, seq);
+    if (fresh_.size() > most_) fresh_.erase(fresh_.begin());
+}
+
+void SessionBook::limit(std::uint64_t most) {
+    const std::lock_guard lock(mutex_);
+    most_ = std::max<std::uint64_t>(most, 1);
+}
+
+std::optional<std::uint64_t> SessionBook::seq_of(const SessionName& name) const {
     const std::lock_guard lock(mutex_);
     std::optional<std::uint64_t> seq;
     for (const Numbers* numbers : {&fresh_, &saving_}) {
-        const auto found = numbers->find({id, session});
+        const auto found = numbers->find(name);
         if (found != numbers->end()) seq = std::max(seq.value_or(0), found->second);
     }
     return seq;
@@ -31,10 +39,7 @@ const SessionBook::Numbers& SessionBook::begin_saving() {
 void SessionBook::end_saving(bool saved) {
     const std::lock_guard lock(mutex_);
     if (!saved) {
-        for (const auto& [name, seq] : saving_) {
-            std::uint64_t& kept = fresh_[name];
-            kept = std::max(kept, seq);
-        }
+        for (const auto& [name, seq] : saving_) keep(name, seq);
     }
     saving_.clear();
 }

@@ -4,31 +4,36 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "spool/spool.h"
 
 namespace holdfast {
 
-/// The last durable numbers of sessions that the table does not have yet: those of the last second or so. Any thread.
+/// Holds the last durable numbers of sessions that the table does not have yet: those of the last second or so, and
+/// never more than the budget. Any thread.
 class SessionBook {
 public:
-    using Numbers = std::map<std::pair<std::string, std::string>, std::uint64_t>;  ///< by id and session
+    using Numbers = std::map<SessionName, std::uint64_t>;  ///< unauthenticated sessions first
 
+    /// Takes the newer number of each session. Beyond `most` sessions, unauthenticated ones are dropped first: a
+    /// dropped session is known by the table's older number, so that its device repeats items and loses none.
     void note(const std::vector<SessionMark>& marks);
-    /// Nothing: only the table can know.
-    [[nodiscard]] std::optional<std::uint64_t> seq_of(const std::string& id, const std::string& session) const;
+    void limit(std::uint64_t most);
+    /// Returns nullopt if only the table can know.
+    [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name) const;
 
     // One thread: what is to be saved now stays known until it is.
     [[nodiscard]] const Numbers& begin_saving();
     void end_saving(bool saved);
 
 private:
+    void keep(const SessionName& name, std::uint64_t seq);
+
     mutable std::mutex mutex_;
-    Numbers fresh_;   // guarded by mutex_
-    Numbers saving_;  // changed under mutex_, by the thread that saves
+    std::uint64_t most_ = SessionBudget{}.overall;  // guarded by mutex_
+    Numbers fresh_;                                 // guarded by mutex_
+    Numbers saving_;                                // changed under mutex_, by the thread that saves
 };
 
 }  // namespace holdfast

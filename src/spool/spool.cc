@@ -27,6 +27,9 @@ const SystemClock system_clock;
 /// there were since the last second's note; more than so many cannot have been written in a second or two.
 constexpr Position safe_distance = Position{1} << 20;
 
+/// Sessions of the last second that are kept although the table's budget is smaller: the table decides which of them go.
+constexpr std::uint64_t least_unsaved_sessions = 65'536;
+
 bool is_group_name(std::string_view name) {
     constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     return !name.empty() && name.size() <= 64 && name.find_first_not_of(characters) == std::string_view::npos;
@@ -42,6 +45,7 @@ public:
           control_(std::move(control)),
           reader_(directory_, book_, [this](const MissingRange& range) { note_damage(range); }) {
         control_->require(options_.required_groups);
+        limit_sessions(options_.sessions);
     }
     ~SqliteSpool() override { stop(std::chrono::milliseconds(0)); }
 
@@ -49,8 +53,8 @@ public:
 
     void append(SpoolBatch batch) override { writer_->append(std::move(batch)); }
     [[nodiscard]] std::size_t waiting_bytes() const override { return writer_->waiting_bytes(); }
-    void look_up(std::string id, std::string session, std::function<void(std::uint64_t)> answer) override {
-        writer_->look_up(std::move(id), std::move(session), std::move(answer));
+    void look_up(SessionName session, std::function<void(std::uint64_t)> answer) override {
+        writer_->look_up(std::move(session), std::move(answer));
     }
     [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
         return reader_.read(after, most_events, most_bytes);
@@ -72,6 +76,7 @@ private:
     [[nodiscard]] Position take_stock();
     [[nodiscard]] Position look_at(Position first, std::optional<Position> next, bool& certain);
     void recall_sessions();
+    void limit_sessions(const SessionBudget& budget);
     void note_damage(const MissingRange& range);
     [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
 
@@ -187,8 +192,14 @@ std::optional<Error> SqliteSpool::set_position(const std::string& group, Positio
     return control_->set_position(group, position, clock_.wall());
 }
 
+void SqliteSpool::limit_sessions(const SessionBudget& budget) {
+    control_->limit_sessions(budget);
+    sessions_.limit(std::max(budget.overall, least_unsaved_sessions));
+}
+
 void SqliteSpool::change(const SpoolOptions& options) {
     control_->require(options.required_groups);
+    limit_sessions(options.sessions);
     writer_->change(options);
     keeper_->change(options);
 }
@@ -225,6 +236,7 @@ SpoolStatus SqliteSpool::status() {
             .quarantined_events = quarantined.events,
             .oldest = age_of_oldest(),
             .error = written.error.empty() ? keeper_->error() : written.error,
+            .sessions = control_->session_figures(),
             .groups = control_->groups()};
 }
 

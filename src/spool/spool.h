@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <holdfast/result.h>
@@ -17,12 +19,20 @@
 
 namespace holdfast {
 
+/// How many sessions of devices the spool remembers. A forgotten session costs repetitions, and never an item.
+struct SessionBudget {
+    std::uint64_t per_id = 8;           ///< of one id, of each kind: the least recently used are replaced
+    std::uint64_t overall = 1'000'000;  ///< the least recently used go first, unauthenticated before authenticated ones
+};
+
 struct SpoolOptions {
     std::string directory;  ///< made if it is missing, and given mode 0700; the files in it have 0600
-    std::chrono::milliseconds commit_interval{5};          ///< what arrives within it shares a commit
-    std::size_t commit_bytes = std::size_t{256} << 10;     ///< or so much, whichever comes first
-    std::uint64_t retain_bytes = std::uint64_t{10} << 30;  ///< of the files; the oldest go first, one file at a time
+    std::chrono::milliseconds commit_interval{5};       ///< what arrives within it shares a commit
+    std::size_t commit_bytes = std::size_t{256} << 10;  ///< or so much, whichever comes first
+    /// Of events, without SQLite's logs and spool.db; the oldest go first, one file at a time.
+    std::uint64_t retain_bytes = std::uint64_t{10} << 30;
     std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
+    SessionBudget sessions;
     /// Events stay until each of these has had them, whatever retention says.
     std::vector<std::string> required_groups;
     std::function<void(const std::string& error)> on_trouble;      ///< once when it begins to fail; the spool's thread
@@ -31,10 +41,23 @@ struct SpoolOptions {
     const Clock* clock = nullptr;                                  ///< for what is old; null: the system's
 };
 
-/// The last number of a device's session that a batch takes with it.
-struct SessionMark {
+/// The identity of a run of numbers. The same texts with and without proof are two sessions: what a stranger says under
+/// a device's id never changes what the device is told.
+struct SessionName {
     std::string id;
     std::string session;
+    bool authenticated = false;
+
+    friend bool operator==(const SessionName&, const SessionName&) = default;
+    /// Unauthenticated sessions come first.
+    friend std::weak_ordering operator<=>(const SessionName& a, const SessionName& b) {
+        return std::tie(a.authenticated, a.id, a.session) <=> std::tie(b.authenticated, b.id, b.session);
+    }
+};
+
+/// The last number of a device's session that a batch takes with it.
+struct SessionMark {
+    SessionName name;
     std::uint64_t seq = 0;
 };
 
@@ -83,6 +106,16 @@ struct SpoolGroup {
     WallTime moved_at;
 };
 
+/// Sessions in the table, and what the budget has cost since the start.
+struct SessionFigures {
+    std::uint64_t authenticated = 0;
+    std::uint64_t unauthenticated = 0;
+    std::uint64_t evicted_authenticated = 0;    ///< by the budget for all
+    std::uint64_t evicted_unauthenticated = 0;  ///< by the budget for all
+    std::uint64_t replaced = 0;                 ///< by a newer session of the same id
+    std::uint64_t most = 0;                     ///< the budget for all
+};
+
 struct SpoolStatus {
     std::string id;                    ///< drawn when the spool was made: 16 hexadecimal digits
     Position first = 0;                ///< the oldest event that is still there
@@ -97,6 +130,7 @@ struct SpoolStatus {
     std::uint64_t quarantined_events = 0;
     std::chrono::milliseconds oldest{};  ///< age of the first event
     std::string error;                   ///< empty while it can write
+    SessionFigures sessions;
     std::vector<SpoolGroup> groups;
 };
 
@@ -114,7 +148,7 @@ public:
     [[nodiscard]] virtual std::size_t waiting_bytes() const = 0;  ///< cheap; any thread
 
     /// The last durable number of that session, once all that was appended before is durable; on the spool's thread.
-    virtual void look_up(std::string id, std::string session, std::function<void(std::uint64_t seq)> answer) = 0;
+    virtual void look_up(SessionName session, std::function<void(std::uint64_t seq)> answer) = 0;
 
     /// Events behind `after`: at least one if there is one, at most so many, and no more bytes than that beyond the
     /// first. Errors: the database cannot be read.

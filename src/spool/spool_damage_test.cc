@@ -245,7 +245,7 @@ TEST_F(SpoolDamageTest, ADamagedControlFileIsMadeAnew) {
         SpoolBatch batch{.lines = "{}\n",
                          .events = 1,
                          .listeners = {{"devices", 1}},
-                         .marks = {{"device-1", "boot-1", 9}},
+                         .marks = {{{"device-1", "boot-1"}, 9}},
                          .durable = {}};
         spool->append(std::move(batch));
         ASSERT_TRUE(spool->wait_for(test_events, 30s));
@@ -257,7 +257,7 @@ TEST_F(SpoolDamageTest, ADamagedControlFileIsMadeAnew) {
     EXPECT_EQ(spool->status().last, test_events + 1);
     EXPECT_EQ(read_all(*spool).events.size(), test_events + 1);
     std::promise<std::uint64_t> seq;
-    spool->look_up("device-1", "boot-1", [&](std::uint64_t n) { seq.set_value(n); });
+    spool->look_up({"device-1", "boot-1"}, [&](std::uint64_t n) { seq.set_value(n); });
     EXPECT_EQ(seq.get_future().get(), 9U);
 }
 

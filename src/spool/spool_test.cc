@@ -35,7 +35,7 @@ protected:
     }
     std::uint64_t look_up(Spool& spool, const std::string& id, const std::string& session) {
         std::promise<std::uint64_t> answer;
-        spool.look_up(id, session, [&](std::uint64_t seq) { answer.set_value(seq); });
+        spool.look_up({id, session}, [&](std::uint64_t seq) { answer.set_value(seq); });
         return answer.get_future().get();
     }
     static void wait_until(const std::function<bool()>& holds) {
@@ -243,11 +243,11 @@ TEST_F(SpoolTest, SessionsAreKnownOverARestart) {
     };
     {
         const auto spool = open_spool(options());
-        spool->append(batch({{"device-1", "boot-1", 5}, {"device-2", "b\"\\\n\x01€", 9}}, 3));
-        spool->append(batch({{"device-1", "boot-1", 6}}, 0));
+        spool->append(batch({{{"device-1", "boot-1"}, 5}, {{"device-2", "b\"\\\n\x01€"}, 9}}, 3));
+        spool->append(batch({{{"device-1", "boot-1"}, 6}}, 0));
         EXPECT_EQ(look_up(*spool, "device-1", "boot-1"), 6U);
         EXPECT_EQ(look_up(*spool, "device-1", "boot-2"), 0U);
-        spool->append(batch({{"device-1", "boot-1", 7}}, 1));
+        spool->append(batch({{{"device-1", "boot-1"}, 7}}, 1));
         EXPECT_EQ(look_up(*spool, "device-1", "boot-1"), 7U);
     }
     for (int run = 0; run < 2; ++run) {
@@ -264,7 +264,7 @@ TEST_F(SpoolTest, ALookUpWaitsForWhatWasAppendedBefore) {
     const auto spool = open_spool(slow);
     for (std::uint64_t seq = 1; seq <= 20; ++seq) {
         SpoolBatch batch{
-            .lines = "{}\n", .events = 1, .listeners = {{"devices", 1}}, .marks = {{"d", "s", seq}}, .durable = {}};
+            .lines = "{}\n", .events = 1, .listeners = {{"devices", 1}}, .marks = {{{"d", "s"}, seq}}, .durable = {}};
         spool->append(std::move(batch));
         EXPECT_EQ(look_up(*spool, "d", "s"), seq);
     }

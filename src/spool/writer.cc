@@ -25,7 +25,7 @@ milliseconds segment_age(const SpoolOptions& options) { return std::max(options.
 
 std::size_t weight(const SpoolBatch& batch) {
     std::size_t bytes = batch.lines.size();
-    for (const SessionMark& mark : batch.marks) bytes += sizeof mark + mark.id.size() + mark.session.size();
+    for (const SessionMark& mark : batch.marks) bytes += sizeof mark + mark.name.id.size() + mark.name.session.size();
     return bytes;
 }
 
@@ -92,11 +92,11 @@ void SpoolWriter::append(SpoolBatch batch) {
     if (wake) wake_.notify_one();
 }
 
-void SpoolWriter::look_up(std::string id, std::string session, std::function<void(std::uint64_t)> answer) {
+void SpoolWriter::look_up(SessionName session, std::function<void(std::uint64_t)> answer) {
     bool wake = false;
     {
         const std::lock_guard lock(mutex_);
-        questions_.push_back({appended_, std::move(id), std::move(session), std::move(answer)});
+        questions_.push_back({appended_, std::move(session), std::move(answer)});
         wake = waits_ == Waits::for_anything;
         if (wake) waits_ = Waits::no;
     }
@@ -223,7 +223,7 @@ std::optional<DbError> SpoolWriter::write_row() {
                            .lines = row_.lines};
     if (auto failed = segment_->append(stored, checksum(stored))) return failed;
     parts_.sessions.note(row_.marks);  // before the position, so that who knows that also finds these
-    parts_.book.committed(stored.first + stored.events - 1, now);
+    parts_.book.committed(stored.first + stored.events - 1, now, segment_->bytes());
     commits_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;
 }
@@ -273,10 +273,10 @@ void SpoolWriter::answer_questions() {
             question = std::move(questions_.front());
             questions_.pop_front();
         }
-        auto seq = parts_.sessions.seq_of(question.id, question.session);
+        auto seq = parts_.sessions.seq_of(question.session);
         DbError error;
         while (!seq) {
-            seq = parts_.control.seq_of(question.id, question.session, error);
+            seq = parts_.control.seq_of(question.session, error);
             if (!seq && !wait_out(error)) return;
         }
         note_recovery();

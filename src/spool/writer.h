@@ -42,7 +42,7 @@ public:
 
     // Any thread.
     void append(SpoolBatch batch);
-    void look_up(std::string id, std::string session, std::function<void(std::uint64_t)> answer);
+    void look_up(SessionName session, std::function<void(std::uint64_t)> answer);
     [[nodiscard]] std::size_t waiting_bytes() const { return waiting_bytes_.load(std::memory_order_relaxed); }
     void change(const SpoolOptions& options);
     void end_segment();  ///< the next row begins a new file
@@ -59,8 +59,7 @@ private:
     };
     struct Question {
         std::uint64_t behind = 0;  // so many batches
-        std::string id;
-        std::string session;
+        SessionName session;
         std::function<void(std::uint64_t)> answer;
     };
     /// What is committed together.

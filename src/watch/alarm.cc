@@ -3,10 +3,10 @@
 namespace holdfast {
 
 const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
-    AlarmKind::population_drop, AlarmKind::reconnect_storm, AlarmKind::bad_items,
-    AlarmKind::accept_paused,   AlarmKind::sink_lag,        AlarmKind::keepalive_ineffective,
-    AlarmKind::registry_drift,  AlarmKind::buffer_pressure, AlarmKind::peers_silent,
-    AlarmKind::link_down,       AlarmKind::duplicate_device};
+    AlarmKind::population_drop, AlarmKind::reconnect_storm,  AlarmKind::bad_items,
+    AlarmKind::accept_paused,   AlarmKind::sink_lag,         AlarmKind::keepalive_ineffective,
+    AlarmKind::registry_drift,  AlarmKind::buffer_pressure,  AlarmKind::peers_silent,
+    AlarmKind::link_down,       AlarmKind::duplicate_device, AlarmKind::session_budget};
 
 std::string_view to_string(AlarmKind kind) noexcept {
     switch (kind) {
@@ -32,6 +32,8 @@ std::string_view to_string(AlarmKind kind) noexcept {
             return "link_down";
         case AlarmKind::duplicate_device:
             return "duplicate_device";
+        case AlarmKind::session_budget:
+            return "session_budget";
     }
     return "unknown";
 }

@@ -28,8 +28,9 @@ enum class AlarmKind : std::uint8_t {
     peers_silent,           ///< many peers fell silent together; their connections are held and probed
     link_down,              ///< an interface or route of this host that leads to peers has failed
     duplicate_device,       ///< several devices use one id: each takes it from the other again and again
+    session_budget,         ///< more sessions of devices than the spool may remember
 };
-inline constexpr std::size_t alarm_kind_count = 11;
+inline constexpr std::size_t alarm_kind_count = 12;
 extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 

@@ -12,6 +12,7 @@
 #include "watch/duplicate_alarm.h"
 #include "watch/gateway_alarms.h"
 #include "watch/listener_watch.h"
+#include "watch/session_alarm.h"
 
 namespace holdfast {
 
@@ -41,6 +42,7 @@ private:
     BufferWatch buffers_;
     LinkWatch links_;
     DuplicateWatch duplicates_;
+    SessionWatch sessions_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
@@ -96,6 +98,7 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     buffers_.look(book_, input);
     links_.look(book_, input);
     duplicates_.look(book_, input);
+    sessions_.look(book_, input);
     return book_.take_news();
 }
 

@@ -37,6 +37,14 @@ struct SinkHealth {
         std::string error;                ///< why they cannot go; empty while they can
     };
     std::optional<Forwarding> forwarding = {};
+
+    /// What a durable sink remembers of devices that number their items.
+    struct Sessions {
+        std::uint64_t most = 0;
+        std::uint64_t evicted_authenticated = 0;  ///< since start
+        std::uint64_t evicted_unauthenticated = 0;
+    };
+    Sessions sessions = {};
 };
 
 /// Everything that one look at the population sees; once a second.

@@ -136,6 +136,22 @@ TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
     expect_cleared_once();
 }
 
+TEST_F(Alarms, SessionsThatAreForgottenForOthersAreTold) {
+    gateway_.sink.sessions = {.most = 1'000};
+    EXPECT_THAT(gateway_.second(), SizeIs(0));
+    gateway_.sink.sessions.evicted_unauthenticated = 15;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::session_budget);
+    EXPECT_EQ(only().summary,
+              "more than 1,000 sessions of devices: 15 unauthenticated and 0 authenticated ones were forgotten");
+    gateway_.seconds(50);
+    gateway_.sink.sessions.evicted_authenticated = 2;
+    gateway_.seconds(50);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.seconds(20);
+    expect_cleared_once();
+}
+
 TEST_F(Alarms, ASinkThatFailsIsToldAtOnce) {
     gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = "No space left\non device"};
     EXPECT_THAT(gateway_.second(), SizeIs(1));

@@ -69,7 +69,7 @@ public:
 
 private:
     void follow(const DeviceName& device, std::uint64_t seq) {
-        const TestLog::Session session{std::string(device.id), std::string(device.session)};
+        const TestLog::Session session{std::string(device.id), std::string(device.session), device.authenticated};
         HOLDFAST_CHECK(++numbers_[session] == seq);
     }
 

@@ -34,7 +34,7 @@ void append(Spool& spool, std::uint64_t first) {
     for (std::uint64_t n = first; n < first + events_in_batch; ++n, ++batch.events)
         batch.lines += "{\"n\":" + std::to_string(n) + ",\"fill\":\"" + std::string(n * 3 % 50, 'x') + "\"}\n";
     batch.listeners = {{"devices", batch.events}};
-    batch.marks = {{"device-" + std::to_string(first % 7), "boot", first}};
+    batch.marks = {{{"device-" + std::to_string(first % 7), "boot", first % 2 == 0}, first}};
     std::promise<void> durable;
     batch.durable = [&durable] { durable.set_value(); };
     spool.append(std::move(batch));

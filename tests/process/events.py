@@ -15,8 +15,9 @@ FIELDS = {
                "duration_s", "at"},
 }
 # Of a device that has said who it is, or came by way of a proxy.
-MAY_HAVE = {"connected": {"id", "session", "liveness"}, "identified": {"session"}, "item": {"id", "session", "seq"},
-            "closed": {"id", "session", "liveness", "detail"}}
+MAY_HAVE = {"connected": {"id", "session", "authenticated", "liveness"}, "identified": {"session", "authenticated"},
+            "item": {"id", "session", "authenticated", "seq"},
+            "closed": {"id", "session", "authenticated", "liveness", "detail"}}
 EVIDENCE = {"probes", "retransmits", "last_ack_ms", "unacked_bytes", "peer_window", "rtt_us"}
 
 
@@ -89,6 +90,8 @@ class EventLog:
         kind = event["event"]
         if not FIELDS[kind] <= set(event) <= FIELDS[kind] | MAY_HAVE[kind] or not TIME.fullmatch(event["at"]):
             raise ValueError(f"fields {sorted(event)}")
+        if ("id" in event) != (event.get("authenticated") in (True, False)):
+            raise ValueError("an id and whether it is proved come together")
         if kind == "connected":
             if event["conn"] in self.by_id:
                 raise ValueError("connected twice")

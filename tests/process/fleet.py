@@ -18,14 +18,14 @@ class FleetGateway(Gateway):
     """One with the sink `nats` and a name in the fleet. Its spool's directory outlives it."""
 
     def __init__(self, name, url, directory, lost_after="10s", acks=False, fleet=True,
-                 namespace=None, tokens_file=None, **options):
+                 namespace=None, tokens_file=None, more="", **options):
         self.name = name
         self.spool = pathlib.Path(directory)
         self._in_fleet = fleet
         keys = ({"acks": True} if acks else {}) | ({"tokens_file": str(tokens_file)} if tokens_file else {})
         config = listener(**keys) + (
             f'[sink]\ntype = "nats"\nurl = {json.dumps(url)}\npath = {json.dumps(str(self.spool))}\n'
-            f'[fleet]\nenabled = {json.dumps(fleet)}\nname = {json.dumps(name)}\nlost_after = {json.dumps(lost_after)}\n[alarm]\nsuspicion = false\n')
+            f'[fleet]\nenabled = {json.dumps(fleet)}\nname = {json.dumps(name)}\nlost_after = {json.dumps(lost_after)}\n{more}[alarm]\nsuspicion = false\n')
         super().__init__(config=config, namespace=namespace, **options)
 
     def __enter__(self):

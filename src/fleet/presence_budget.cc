@@ -1,0 +1,75 @@
+#include <algorithm>
+#include <utility>
+
+#include "fleet/presence.h"
+
+namespace holdfast {
+
+std::size_t Presence::ended() const {
+    for (const auto& [gateway, ended] : ended_) {
+        if (names_.text(gateway) == self_) return ended.size();
+    }
+    return 0;
+}
+
+/// Keeps the budget of the record's gateway. Comes last: it may erase any entry whose end the bucket has.
+void Presence::note_end(const std::string& id, const Entry& entry) {
+    if (entry.online || entry.held || entry.proved) return;
+    auto& ended = ended_[entry.gateway];
+    ended.push_back({id, entry.conn});
+    while (ended.size() > most_ended_) {
+        const Ended oldest = std::move(ended.front());
+        ended.pop_front();
+        drop(oldest);
+    }
+}
+
+/// A purge tells the watches of other gateways nothing: they must have seen the end before, which makes each of them
+/// forget the record by the same budget.
+void Presence::drop(const Ended& ended) {
+    const auto found = entries_.find(ended.id);
+    if (found == entries_.end()) return;
+    Entry& entry = found->second;
+    if (entry.online || entry.held || entry.proved || entry.drop || entry.conn != ended.conn) return;
+    if (answers_for(entry)) ++dropped_;
+    entry.drop = true;
+    if (!entry.dirty && !flights_.contains(ended.id)) ready(found);
+}
+
+/// The others' records are only forgotten.
+void Presence::ready(Entries::iterator entry) {
+    if (answers_for(entry->second)) {
+        ready_.push_back({entry->first, entry->second.conn});
+    } else {
+        entries_.erase(entry);
+    }
+}
+
+/// After a snapshot: what a former run of this gateway left counts too.
+void Presence::count_ends_again() {
+    ended_.clear();
+    std::vector<std::pair<WallTime, std::string>> closed;
+    for (const auto& [id, entry] : entries_) {
+        if (!entry.online && !entry.held && !entry.proved) closed.emplace_back(entry.closed_at, id);
+    }
+    std::sort(closed.begin(), closed.end());
+    for (const auto& [at, id] : closed) {
+        if (const auto found = entries_.find(id); found != entries_.end()) note_end(id, found->second);
+    }
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Presence::take_purges(SteadyTime now, std::size_t most) {
+    for (Ended& ended : std::exchange(ready_, {})) purges_.emplace_back(now + purged_after, std::move(ended));
+    std::vector<std::pair<std::string, std::uint64_t>> taken;
+    for (; !purges_.empty() && purges_.front().first <= now && taken.size() < most; purges_.pop_front()) {
+        const Ended& ended = purges_.front().second;
+        const auto found = entries_.find(ended.id);
+        if (found == entries_.end() || found->second.conn != ended.conn || !found->second.drop) continue;
+        if (found->second.dirty || flights_.contains(ended.id)) continue;
+        taken.emplace_back(ended.id, found->second.revision);
+        entries_.erase(found);
+    }
+    return taken;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/clock.h"
+#include "spool/database.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// The table of sessions in spool.db: the last number of each, within a budget for each id and one for all. Owns its
+/// statements; the caller serializes calls and owns the transaction around them.
+class SessionTable {
+public:
+    /// Makes the table if the file has none, and takes over the sessions of a version that did not know which of them
+    /// were authenticated: each counts for both kinds until it has a number of its own.
+    [[nodiscard]] static std::optional<DbError> make(Database& database);
+    [[nodiscard]] static std::uint64_t check_of(const SessionName& name, std::uint64_t seq);
+
+    [[nodiscard]] std::optional<DbError> prepare(Database& database);
+
+    // Inside a transaction; false: it failed, and the transaction must be rolled back.
+    /// Stores a number unless the table has a larger one, and drops the id's least recently used sessions above the
+    /// budget.
+    [[nodiscard]] bool store(const SessionName& name, std::uint64_t seq, WallTime now, const SessionBudget& budget);
+    /// Drops the least recently used sessions above the budget: the unauthenticated ones first.
+    [[nodiscard]] bool trim(const SessionBudget& budget);
+    [[nodiscard]] bool forget(WallTime before);  ///< sessions that have not been used since
+
+    void committed();
+    void rolled_back();
+    [[nodiscard]] const SessionFigures& figures() const { return figures_; }
+
+private:
+    [[nodiscard]] bool count();
+    [[nodiscard]] bool trim_id(const SessionName& name, const SessionBudget& budget);
+    [[nodiscard]] bool drop_oldest(bool authenticated, std::uint64_t most);
+    [[nodiscard]] std::uint64_t changes() const;
+
+    Database* database_ = nullptr;
+    Statement update_;
+    Statement insert_;
+    Statement trim_id_;
+    Statement drop_oldest_;
+    Statement forget_;
+    Statement forget_former_;
+    Statement count_;
+    bool counted_ = false;    // figures_ has the table's numbers
+    SessionFigures figures_;  // with the changes of the transaction under way
+    SessionFigures before_;   // as of the last commit
+};
+
+}  // namespace holdfast
