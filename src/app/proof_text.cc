@@ -21,6 +21,7 @@ std::string measured(const std::optional<std::chrono::microseconds>& time) {
 
 /// "8 peer_closed", "7 retransmit_expired, 1 keepalive_expired", "none closed"
 std::string seen_text(const ProvedRow& row) {
+    if (row.connections == 0) return "not measured: this host is too busy";
     std::string out;
     for (const auto& [reason, number] : row.seen) {
         out += (out.empty() ? "" : ", ") + human_count(number) + " " + std::string(to_string(reason));

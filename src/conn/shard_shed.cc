@@ -79,7 +79,7 @@ HeldMemory Shard::held_memory(const Connection& connection, Holding held, std::s
     const Tick now = time().tick;
     const bool opening = is_opening(connection);
     const Downlink* downlink = connection.downlink.get();
-    Tick since = opening ? connection.opened : downlink != nullptr ? downlink->stalled_since : Tick{};
+    Tick since = opening ? connection.opened : downlink != nullptr ? downlink->progress_at : Tick{};
     if (connection.unfinished) since = connection.unfinished->began;
     return {.in_handshake = opening,
             .age = now.since(since),

@@ -6,11 +6,13 @@
 
 #include "base/json_writer.h"
 #include "base/plan_json.h"
+#include "base/units.h"
 
 namespace holdfast {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
 double as_ms(microseconds time) { return static_cast<double>(time.count()) / 1'000.0; }
 
@@ -53,8 +55,23 @@ std::vector<std::pair<CloseReason, std::size_t>> count_reasons(const std::vector
 
 }  // namespace
 
+milliseconds pause_length(const LivenessPlan& plan) {
+    return std::max(read_idle_of_pause + milliseconds(500), plan.detect_within / 2);
+}
+
+milliseconds outage_length(milliseconds safe_outage) {
+    return std::max(safe_outage - std::max(milliseconds(100), safe_outage / 20), milliseconds(0));
+}
+
+milliseconds safe_outage_in_flight(const LivenessPlan& plan) {
+    const LivenessPlan::SafeOutage& safe = plan.safe_outage;
+    return plan.rto_max > std::chrono::seconds(0) ? safe.in_flight : safe.in_flight_uncapped;
+}
+
 std::vector<DeathRow> death_table(const LivenessPlan& plan) {
     const auto bound = plan.detect_within;
+    const auto idle_outage = outage_length(plan.safe_outage.idle);
+    const auto in_flight_outage = outage_length(safe_outage_in_flight(plan));
     const auto at_once = plan.worst_case.fin_or_reset;
     return {{Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, at_once},
             {Way::reset, "reset", "resets (RST)", CloseReason::peer_reset, at_once},
@@ -66,7 +83,15 @@ std::vector<DeathRow> death_table(const LivenessPlan& plan) {
             {Way::unreachable, "unreachable", "loses its route with data in flight (ICMP)", CloseReason::unreachable,
              bound},
             {Way::quiet, "quiet", "lives and says nothing", std::nullopt, bound},
-            {Way::talking, "talking", "lives and talks", std::nullopt, bound}};
+            {Way::talking, "talking", "lives and talks", std::nullopt, bound},
+            {Way::outage_idle, "outage_idle", "lives, idle, through an outage of " + format_duration(idle_outage),
+             std::nullopt, bound},
+            {Way::outage_in_flight, "outage_in_flight",
+             "lives, data in flight, through an outage of " + format_duration(in_flight_outage), std::nullopt, bound},
+            {Way::delay, "delay", "lives with a round trip of " + format_duration(plan.safe_round_trip), std::nullopt,
+             bound},
+            {Way::pause, "pause", "sends while the gateway pauses for " + format_duration(pause_length(plan)),
+             std::nullopt, bound}};
 }
 
 ProvedRow judge(const DeathRow& row, const std::vector<Outcome>& outcomes) {

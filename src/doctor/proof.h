@@ -15,8 +15,22 @@
 
 namespace holdfast {
 
-/// What is done to a device.
-enum class Way : std::uint8_t { fin, reset, idle, in_flight, probing, zero_window, unreachable, quiet, talking };
+/// What happens to a device: it ends or vanishes, or it lives through something that no gateway may take for its end.
+enum class Way : std::uint8_t {
+    fin,
+    reset,
+    idle,
+    in_flight,
+    probing,
+    zero_window,
+    unreachable,
+    quiet,
+    talking,
+    outage_idle,       ///< nothing arrives at it for just less than the safe outage
+    outage_in_flight,  ///< the same, with data of the gateway in flight
+    delay,             ///< its round trip rises to the safe one
+    pause,             ///< the gateway is absent for longer than read_idle while the device sends
+};
 
 /// One way to die and what is promised for it; no reason: it lives, and nothing may end it.
 struct DeathRow {
@@ -27,7 +41,19 @@ struct DeathRow {
     std::chrono::milliseconds promised{};  ///< from the last sign of life to the closed event
 };
 
-/// The rows of the death table, in the order in which they are shown. Pure.
+/// How long the gateway of the row `pause` is absent, and the read_idle of that gateway, which is shorter. Pure.
+[[nodiscard]] std::chrono::milliseconds pause_length(const LivenessPlan& plan);
+inline constexpr std::chrono::milliseconds read_idle_of_pause{2'000};
+
+/// How long the outage of the rows `outage_idle` and `outage_in_flight` lasts: just below what the plan promises. Pure.
+[[nodiscard]] std::chrono::milliseconds outage_length(std::chrono::milliseconds safe_outage);
+
+/// Returns the plan's safe outage with data in flight: with the retransmission time-out capped if `rto_max` is set.
+/// Pure.
+[[nodiscard]] std::chrono::milliseconds safe_outage_in_flight(const LivenessPlan& plan);
+
+/// The rows of the death table, in the order in which they are shown: first the ways to end, then P0, the living that
+/// nothing may end. Pure.
 [[nodiscard]] std::vector<DeathRow> death_table(const LivenessPlan& plan);
 
 /// What became of one connection.

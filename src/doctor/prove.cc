@@ -15,7 +15,9 @@
 #include <holdfast/server.h>
 
 #include "doctor/life_recorder.h"
+#include "doctor/pausing_handler.h"
 #include "doctor/prove_device.h"
+#include "tcp/socket_options.h"
 
 namespace holdfast {
 namespace {
@@ -39,9 +41,11 @@ milliseconds part_of(milliseconds whole, double share) {
 /// One device, and what is done to it.
 struct Specimen {
     Way way;
+    bool lives;  ///< nothing may end it
     ProveDevice device;
     ConnectionId conn;
     SteadyTime last_sign;
+    bool counts = true;  ///< false: this host was too busy to do to it what the row says
 };
 
 /// The run: a server, the devices, and what happens when. One thread besides the server's.
@@ -55,14 +59,17 @@ public:
 private:
     using Action = std::function<void()>;
 
-    [[nodiscard]] std::string start_server();
+    [[nodiscard]] std::string start_servers();
+    [[nodiscard]] std::string make_slow_wire();
     [[nodiscard]] std::string connect_devices();
-    [[nodiscard]] std::string connect_device(Way way, const Endpoint& to);
+    [[nodiscard]] std::string connect_device(const DeathRow& row);
+    [[nodiscard]] Endpoint address_for(Way way) const;
     [[nodiscard]] std::string wait_until_all_have_spoken();
     void schedule();
     /// `share`: of the time in which the row's devices die, 0 to 1.
     void strike(Specimen& specimen, double share);
     void vanish(Specimen& specimen);
+    void be_out_for(Specimen& specimen, milliseconds safe_outage);
     void lose_route();
     void send(const Specimen& specimen) const { static_cast<void>(server_->send(specimen.conn, "{\"n\":1}")); }
     void fill(const Specimen& specimen);
@@ -77,7 +84,10 @@ private:
     const TwoNetworks& networks_;
     const std::vector<DeathRow> rows_;
     LifeRecorder recorder_;
-    std::unique_ptr<Server> server_;  // before the recorder's end
+    PausingHandler::Pause pause_{0};
+    std::unique_ptr<SlowWire> slow_wire_;
+    std::unique_ptr<Server> server_;          // ends before the recorder does
+    std::unique_ptr<Server> pausing_server_;  // of the row `pause`; the same
     std::vector<Specimen> specimens_;
     std::multimap<SteadyTime, Action> schedule_;
     SteadyTime started_ = clock_.steady();
@@ -85,36 +95,65 @@ private:
     std::string trouble_;
 };
 
-std::string Prover::start_server() {
-    ServerConfig config;
-    ListenerConfig& listener = config.listeners.front();
-    listener.address = to_string(Endpoint{TwoNetworks::gateway_address(), 0});
-    listener.detect_within = plan_.detect_within;
+ListenerConfig listener_at(const IpAddress& address, const LivenessPlan& plan, std::string name) {
+    ListenerConfig listener;
+    listener.name = std::move(name);
+    listener.address = to_string(Endpoint{address, 0});
+    listener.detect_within = plan.detect_within;
     listener.read_idle.reset();
+    return listener;
+}
+
+std::string Prover::start_servers() {
+    ServerConfig config;
+    config.listeners = {listener_at(TwoNetworks::gateway_address(), plan_, "wire"),
+                        listener_at(TwoNetworks::slow_gateway_address(), plan_, "slow")};
     auto server = Server::start(std::move(config), [this](unsigned) { return recorder_.make_handler(); });
     if (!server) return server.error().message;
     server_ = std::move(server).value();
+
+    ServerConfig pausing;
+    pausing.reactors = 1;
+    pausing.listeners = {listener_at(TwoNetworks::gateway_address(), plan_, "pausing")};
+    pausing.listeners.front().read_idle = read_idle_of_pause;
+    server = Server::start(std::move(pausing), [this](unsigned) {
+        return std::make_unique<PausingHandler>(recorder_.make_handler(), pause_);
+    });
+    if (!server) return server.error().message;
+    pausing_server_ = std::move(server).value();
     return {};
 }
 
-std::string Prover::connect_device(Way way, const Endpoint& to) {
-    auto device = ProveDevice::connect(
-        {.to = to,
-         .from = way == Way::unreachable ? TwoNetworks::far_address() : TwoNetworks::device_address(),
-         .small_window = way == Way::zero_window});
+std::string Prover::make_slow_wire() {
+    auto wire = networks_.make_slow_wire();
+    if (!wire) return wire.error().message;
+    slow_wire_ = std::move(wire).value();
+    return {};
+}
+
+Endpoint Prover::address_for(Way way) const {
+    if (way == Way::pause) return pausing_server_->status().listeners.front().bound;
+    return server_->status().listeners.at(way == Way::delay ? 1 : 0).bound;
+}
+
+std::string Prover::connect_device(const DeathRow& row) {
+    const Way way = row.way;
+    const IpAddress from = way == Way::unreachable ? TwoNetworks::far_address()
+                           : way == Way::delay     ? TwoNetworks::slow_device_address()
+                                                   : TwoNetworks::device_address();
+    auto device = ProveDevice::connect({.to = address_for(way), .from = from, .small_window = way == Way::zero_window});
     if (!device) return device.error().message;
     device.value().speak();
-    specimens_.push_back({way, std::move(device).value(), {}, clock_.steady()});
+    specimens_.push_back({row.way, !row.expected, std::move(device).value(), {}, clock_.steady()});
     return {};
 }
 
 std::string Prover::connect_devices() {
-    const Endpoint to = server_->status().listeners.front().bound;
     std::string trouble;
     networks_.enter_devices();
     for (const DeathRow& row : rows_) {
         const std::size_t number = row.way == Way::unreachable ? devices_without_route : devices_each;
-        for (std::size_t i = 0; i < number && trouble.empty(); ++i) trouble = connect_device(row.way, to);
+        for (std::size_t i = 0; i < number && trouble.empty(); ++i) trouble = connect_device(row);
     }
     networks_.enter_gateway();
     return trouble.empty() ? wait_until_all_have_spoken() : trouble;
@@ -145,6 +184,8 @@ void Prover::schedule() {
         schedule_.emplace(first_strike_ + part_of(spread, share), [this, &one, share] { strike(one, share); });
     }
     schedule_.emplace(first_strike_ + spread / 2, [this] { lose_route(); });
+    schedule_.emplace(first_strike_, [this] { slow_wire_->set_delay(plan_.safe_round_trip / 2); });
+    schedule_.emplace(first_strike_ + settled, [this] { pause_ = pause_length(plan_).count(); });
 }
 
 void Prover::strike(Specimen& specimen, double share) {
@@ -174,7 +215,16 @@ void Prover::strike(Specimen& specimen, double share) {
         case Way::quiet:
             return;
         case Way::talking:
+        case Way::pause:
             return talk(specimen);
+        case Way::delay:
+            send(specimen);
+            return talk(specimen);
+        case Way::outage_idle:
+            return be_out_for(specimen, plan_.safe_outage.idle);
+        case Way::outage_in_flight:
+            be_out_for(specimen, safe_outage_in_flight(plan_));
+            return send(specimen);
     }
 }
 
@@ -182,6 +232,15 @@ void Prover::vanish(Specimen& specimen) {
     if (!specimen.device.vanish() && trouble_.empty()) {
         trouble_ = "a device could not be silenced by a socket filter (SO_ATTACH_FILTER): is this host too busy?";
     }
+}
+
+/// An outage just below the safe one. A longer one, on a host that is too busy, proves nothing and does not count.
+void Prover::be_out_for(Specimen& specimen, milliseconds safe_outage) {
+    vanish(specimen);
+    const SteadyTime began = clock_.steady();
+    schedule_.emplace(began + outage_length(safe_outage), [this, &specimen, began, safe_outage] {
+        specimen.counts = specimen.device.reappear() && clock_.steady() - began <= safe_outage;
+    });
 }
 
 void Prover::lose_route() {
@@ -219,7 +278,7 @@ bool Prover::is_alive(const Specimen& specimen) const {
 
 bool Prover::all_found(const RecordedLives& lives) const {
     return std::all_of(specimens_.begin(), specimens_.end(), [&](const Specimen& one) {
-        if (one.way == Way::quiet || one.way == Way::talking) return true;
+        if (one.lives) return true;
         const auto life = lives.find(one.device.name());
         return life != lives.end() && life->second.closed_at.has_value();
     });
@@ -252,7 +311,7 @@ Proof Prover::conclude() const {
     for (const DeathRow& row : rows_) {
         std::vector<Outcome> outcomes;
         for (const Specimen& one : specimens_) {
-            if (one.way != row.way) continue;
+            if (one.way != row.way || !one.counts) continue;
             const RecordedLife& life = lives.at(one.device.name());
             outcomes.push_back({one.last_sign, life.closed_at, life.reason});
         }
@@ -262,7 +321,8 @@ Proof Prover::conclude() const {
 }
 
 Result<Proof> Prover::run() {
-    std::string trouble = start_server();
+    std::string trouble = make_slow_wire();
+    if (trouble.empty()) trouble = start_servers();
     if (trouble.empty()) trouble = connect_devices();
     if (!trouble.empty()) return Error{trouble};
     schedule();
@@ -273,6 +333,11 @@ Result<Proof> Prover::run() {
 
 }  // namespace
 
-Result<Proof> prove(const LivenessPlan& plan, const TwoNetworks& networks) { return Prover(plan, networks).run(); }
+Result<Proof> prove(const LivenessPlan& plan, const TwoNetworks& networks) {
+    // Not every kernel caps the retransmission time-out: the rows follow what this one does.
+    const auto in_kernel = prove_inheritance(plan);
+    if (!in_kernel) return in_kernel.error();
+    return Prover(in_kernel.value(), networks).run();
+}
 
 }  // namespace holdfast

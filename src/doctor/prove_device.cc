@@ -76,4 +76,9 @@ bool ProveDevice::vanish() const noexcept {
     return ::setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
 }
 
+bool ProveDevice::reappear() const noexcept {
+    const int unused = 0;
+    return ::setsockopt(fd_.get(), SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) == 0;
+}
+
 }  // namespace holdfast

@@ -30,6 +30,8 @@ public:
     /// Speaks a last time, and once that is acknowledged drops whatever comes before TCP sees it, so that not even the
     /// kernel answers any more: to the gateway it has vanished.
     [[nodiscard]] bool vanish() const noexcept;
+    /// Ends what vanish() began: TCP sees again what arrives. Returns false if the kernel does not do it.
+    [[nodiscard]] bool reappear() const noexcept;
 
 private:
     ProveDevice(UniqueFd fd, const Endpoint& name) : fd_(std::move(fd)), name_(name) {}

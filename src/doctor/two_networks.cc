@@ -116,6 +116,8 @@ std::string run_ip(const std::string& commands, int inherited) {
 IpAddress TwoNetworks::gateway_address() { return parse_ip_address("10.77.0.1").value(); }
 IpAddress TwoNetworks::device_address() { return parse_ip_address("10.77.0.2").value(); }
 IpAddress TwoNetworks::far_address() { return parse_ip_address("10.77.1.2").value(); }
+IpAddress TwoNetworks::slow_gateway_address() { return parse_ip_address("10.77.3.1").value(); }
+IpAddress TwoNetworks::slow_device_address() { return parse_ip_address("10.77.3.2").value(); }
 
 void TwoNetworks::enter_gateway() const { enter(gateway_.get()); }
 void TwoNetworks::enter_devices() const { enter(devices_.get()); }
@@ -128,8 +130,11 @@ Result<TwoNetworks> TwoNetworks::make() {
     UniqueFd devices = own_network();
     if (!devices.valid() || ::unshare(CLONE_NEWNET) != 0) return not_allowed("unshare: " + errno_text());
     UniqueFd gateway = own_network();
-    if (!gateway.valid()) return not_allowed("/proc/thread-self/ns/net: " + errno_text());
-    TwoNetworks made(std::move(gateway), std::move(devices));
+    if (!gateway.valid() || ::unshare(CLONE_NEWNET) != 0) return not_allowed("unshare: " + errno_text());
+    UniqueFd between = own_network();
+    if (!between.valid()) return not_allowed("/proc/thread-self/ns/net: " + errno_text());
+    TwoNetworks made(std::move(gateway), std::move(devices), std::move(between));
+    made.enter_gateway();
     const std::string trouble = made.wire();
     if (!trouble.empty()) return Error{trouble};
     return made;
@@ -155,6 +160,52 @@ std::string TwoNetworks::wire() const {
     }
     enter_gateway();
     return trouble;
+}
+
+namespace {
+
+// Each side knows the other's hardware address for ever: its resolution would not survive a delay of seconds.
+constexpr const char* gateway_mac = "02:00:00:00:77:01";
+constexpr const char* device_mac = "02:00:00:00:77:02";
+
+std::string end_of_slow_wire(const std::string& address, const std::string& mac, const std::string& inner,
+                             int inner_network) {
+    return "link add slow address " + mac + " type veth peer name " + inner + " netns /proc/self/fd/" +
+           std::to_string(inner_network) + "\naddr add " + address + "/24 dev slow\nlink set slow up\n";
+}
+
+std::string neighbour(const IpAddress& address, const std::string& mac) {
+    return "neigh add " + to_string(address) + " lladdr " + mac + " dev slow nud permanent\n";
+}
+
+}  // namespace
+
+std::string TwoNetworks::lead_through_between() const {
+    const int inner = between_.get();
+    std::string trouble = run_ip(end_of_slow_wire(to_string(slow_gateway_address()), gateway_mac, "left", inner) +
+                                     neighbour(slow_device_address(), device_mac),
+                                 inner);
+    if (trouble.empty()) trouble = compute_checksums("slow");
+    enter_devices();
+    if (trouble.empty()) {
+        trouble = run_ip(end_of_slow_wire(to_string(slow_device_address()), device_mac, "right", inner) +
+                             neighbour(slow_gateway_address(), gateway_mac),
+                         inner);
+    }
+    if (trouble.empty()) trouble = compute_checksums("slow");
+    enter(between_.get());
+    return trouble.empty() ? run_ip("link set left up\nlink set right up\n", inner) : trouble;
+}
+
+Result<std::unique_ptr<SlowWire>> TwoNetworks::make_slow_wire() const {
+    const std::string trouble = lead_through_between();
+    auto left = SlowWire::open_end("left");  // in the network between, where lead_through_between() ends
+    auto right = SlowWire::open_end("right");
+    enter_gateway();
+    if (!trouble.empty()) return Error{trouble};
+    if (!left) return left.error();
+    if (!right) return right.error();
+    return SlowWire::start(std::move(left).value(), std::move(right).value());
 }
 
 std::string TwoNetworks::lose_route() const {

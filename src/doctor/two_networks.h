@@ -1,16 +1,19 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <holdfast/endpoint.h>
 #include <holdfast/result.h>
 
 #include "base/unique_fd.h"
+#include "doctor/slow_wire.h"
 
 namespace holdfast {
 
-/// Two network namespaces of this process's own, joined by a wire: the gateway's and the devices'. They have no name
-/// and end with the process. Made before any thread; entering one is for the calling thread and those it makes.
+/// Network namespaces of this process's own, the gateway's and the devices', joined by a wire and by a slow one that
+/// leads through a third namespace. They have no name and end with the process. Made before any thread; entering one is
+/// for the calling thread and those it makes.
 class TwoNetworks {
 public:
     /// As root, or in a user namespace where this user may have one. An error says what is missing. Leaves the
@@ -26,13 +29,22 @@ public:
     [[nodiscard]] static IpAddress far_address();
     [[nodiscard]] std::string lose_route() const;  ///< empty, or why it did not work
 
+    /// Both ends of a second wire between the two networks, which the SlowWire carries: packets reach
+    /// slow_gateway_address from slow_device_address as late as it is set to.
+    [[nodiscard]] Result<std::unique_ptr<SlowWire>> make_slow_wire() const;
+    [[nodiscard]] static IpAddress slow_gateway_address();
+    [[nodiscard]] static IpAddress slow_device_address();
+
 private:
-    TwoNetworks(UniqueFd gateway, UniqueFd devices) : gateway_(std::move(gateway)), devices_(std::move(devices)) {}
+    TwoNetworks(UniqueFd gateway, UniqueFd devices, UniqueFd between)
+        : gateway_(std::move(gateway)), devices_(std::move(devices)), between_(std::move(between)) {}
 
     [[nodiscard]] std::string wire() const;
+    [[nodiscard]] std::string lead_through_between() const;
 
     UniqueFd gateway_;
     UniqueFd devices_;
+    UniqueFd between_;  ///< the network of the slow wire's two inner ends
 };
 
 }  // namespace holdfast

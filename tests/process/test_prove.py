@@ -17,7 +17,7 @@ from gateway import PATIENCE, binary, run, until
 
 EXPECTED = {"fin": "peer_closed", "reset": "peer_reset", "idle": "keepalive_expired", "in_flight": "retransmit_expired",
             "probing": "retransmit_expired", "zero_window": "window_stalled", "unreachable": "unreachable",
-            "quiet": None, "talking": None}
+            "quiet": None, "talking": None, "outage_idle": None, "outage_in_flight": None, "delay": None, "pause": None}
 CONNECTIONS = {name: 4 if name == "unreachable" else 8 for name in EXPECTED}
 
 
