@@ -6,6 +6,9 @@ namespace holdfast {
 
 namespace {
 
+// A peer that has acknowledged none of its queue for so long does not take it.
+constexpr std::chrono::seconds takes_within{2};
+
 constexpr std::uint32_t census_slice = 8'192;  // slots in a turn
 constexpr unsigned most_shed_at_once = 256;
 // Each reactor looks at the memory once a second or more often.
@@ -78,12 +81,13 @@ VictimOrder::Holder Shard::holder_of(const Connection& connection, Holding held)
 HeldMemory Shard::held_memory(const Connection& connection, Holding held, std::size_t source_bytes) {
     const Tick now = time().tick;
     const bool opening = is_opening(connection);
-    const Downlink* downlink = connection.downlink.get();
-    Tick since = opening ? connection.opened : downlink != nullptr ? downlink->progress_at : Tick{};
+    const Tick progress = connection.downlink ? connection.downlink->progress_at : Tick{};
+    const bool takes = progress == Tick{} || now.since(progress) < takes_within;
+    Tick since = opening ? connection.opened : progress;
     if (connection.unfinished) since = connection.unfinished->began;
     return {.in_handshake = opening,
             .age = now.since(since),
-            .drains = !opening && since == Tick{},
+            .drains = !opening && !connection.unfinished && takes,
             .bytes = held.bytes,
             .source_bytes = source_bytes,
             .average = admission_.sources().average()};
