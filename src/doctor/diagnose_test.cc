@@ -273,7 +273,7 @@ INSTANTIATE_TEST_SUITE_P(
          Verdict::wrong, "TCP_KEEPCNT 9 (planned 16)", "ss -tino"},
         {"NoUserTimeout",
          [](Scene& s) { s.gateway.sockets->connections.front().options.user_timeout = std::chrono::seconds(0); },
-         "live_sockets", Verdict::wrong, "TCP_USER_TIMEOUT 0s (planned 28375ms)", "ss -tino"},
+         "live_sockets", Verdict::wrong, "TCP_USER_TIMEOUT 0s (planned 28.375s)", "ss -tino"},
         {"NotPermittedToLook",
          [](Scene& s) {
              s.gateway.sockets = {{}, {}, "not permitted", 7, 0};
