@@ -33,6 +33,11 @@ TEST(Suspects, NoProbeIsForcedNearTheVerdictOfAnyPlan) {
 class Marks : public testing::Test {
 protected:
     Marks() { plan_.plan = plan_liveness(30s).value(); }
+    ~Marks() override {  // a registry ends empty
+        for (std::uint32_t slot = 1; slot <= registry_.highest_slot(); ++slot) {
+            if (Connection* connection = registry_.in_slot(slot)) registry_.erase(*connection);
+        }
+    }
     Connection& connect() {
         Connection* connection = registry_.insert();
         connection->fd = -1;  // the kernel says nothing of it: it does not answer
