@@ -42,8 +42,9 @@ private:
 /// thread.
 class AbsenceDetector {
 public:
-    /// A turn that comes later than this after it was due is late. Scheduling and ordinary work stay below it.
-    static constexpr std::chrono::milliseconds tolerance{100};
+    /// A turn that comes later than this after it was due is late. Scheduling and the work of a busy turn stay below
+    /// it.
+    static constexpr std::chrono::milliseconds tolerance{250};
 
     /// Sets when the next turn is due at the latest; SteadyTime::max() if nothing is planned.
     void expect(SteadyTime due) { due_ = due; }

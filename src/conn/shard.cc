@@ -38,7 +38,7 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, Sha
       ticks_(started_),
       registry_(options.reactor, options.max_connections),
       buffer_(options.max_unfinished),
-      pace_(reactor.attended(), options.reactor + 1),
+      pace_(reactor.now(), options.reactor + 1),
       observations_(options.observed),
       rates_(options.rates),
       large_(options.max_unfinished / 4) {
@@ -46,7 +46,7 @@ Shard::Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, Sha
     pace_.keep_canaries(options.canaries);
     for (std::size_t i = 0; i < policies_.size(); ++i) {
         listener_counters_.push_back(std::make_shared<ListenerCounters>());
-        pace_.set_demand(static_cast<std::uint8_t>(i), pace_demand(policies_[i]), reactor.attended());
+        pace_.set_demand(static_cast<std::uint8_t>(i), pace_demand(policies_[i]), reactor.now());
     }
 }
 

@@ -321,9 +321,11 @@ private:
         CloseReason reason;
         std::string_view detail;
     };
+    static constexpr std::chrono::seconds longest_busy_turn{1};
     [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
     void judge(Connection& connection);
-    /// Of the `span` until now, that in which the reactor attended to its connections.
+    /// Of the `span` until now, that without long absences: what the kernel says of a peer is true after a busy turn,
+    /// and not after a freeze of the whole machine.
     [[nodiscard]] std::chrono::milliseconds attended_part(std::chrono::milliseconds span) const;
     /// Time since `since` in which the shard read its connections.
     [[nodiscard]] std::chrono::milliseconds read_since(Tick since);
@@ -468,6 +470,7 @@ private:
     bool paused_ = false;                                        // reading: the handler is not ready
     bool asks_again_ = false;                                    // a timer will
     SteadyTime paused_since_{};                                  // in attended time
+    AttendedTime thawed_time_;                                   // less absences of longest_busy_turn and more
     AttendedTime read_time_;                                     // less absences, and pauses of all reading
     ResumedReads resumed_reads_;                                 // pauses of one connection's
     std::deque<std::pair<Token, SteadyTime>> ended_while_held_;  // until when, in attended time

@@ -63,7 +63,7 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     connection->peer = peer;
     connection->accept_order = admission_.next_accept_order();
     const Token number = registry_.number_of(*connection);
-    if (pace_.add(registry_.slot_of(*connection), connection->listener, reactor_.attended())) schedule_step();
+    if (pace_.add(registry_.slot_of(*connection), connection->listener, reactor_.now())) schedule_step();
     enter_or_wait(*connection);
     if (const int error = reactor_.poller().add(fd, awaited_events, number); error != 0) {
         end_by_kernel(*connection, error, IoPhase::register_);

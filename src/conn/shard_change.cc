@@ -45,7 +45,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     const bool some_stayed = listener_counters_[number]->held() > 0;
     if (some_stayed && before.plan != fresh.policy.plan) change_plan_of(fresh.number, std::move(in_force));
     if (some_stayed && before.tls != fresh.policy.tls) end_uncertified(fresh.number);
-    pace_.set_demand(fresh.number, pace_demand(fresh.policy), reactor_.attended());
+    pace_.set_demand(fresh.number, pace_demand(fresh.policy), reactor_.now());
     schedule_step();
 }
 
@@ -74,7 +74,7 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
     listener.set_outdated_queue(listener.outdated_queue() || other_plan);
     if (before.tls != policy.tls) end_uncertified(change.number);
     if (other_plan || before.write_stall != policy.write_stall) change_plan_of(change.number, std::move(in_force));
-    pace_.set_demand(change.number, pace_demand(policy), reactor_.attended());
+    pace_.set_demand(change.number, pace_demand(policy), reactor_.now());
     schedule_step();
 }
 

@@ -16,10 +16,13 @@ milliseconds less(milliseconds span, std::chrono::nanoseconds missed) {
 
 }  // namespace
 
-void Shard::on_absence(SteadyTime until, std::chrono::nanoseconds length) { read_time_.miss(until, length); }
+void Shard::on_absence(SteadyTime until, std::chrono::nanoseconds length) {
+    read_time_.miss(until, length);
+    if (length >= longest_busy_turn) thawed_time_.miss(until, length);
+}
 
 milliseconds Shard::attended_part(milliseconds span) const {
-    return less(span, reactor_.attended_time().missed_since(reactor_.now() - span));
+    return less(span, thawed_time_.missed_since(reactor_.now() - span));
 }
 
 milliseconds Shard::read_since(Tick since) {

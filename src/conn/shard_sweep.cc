@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds relief_pause{100};
 /// Wakes the reactor for the next step of the pace, and sleeps on if nothing demands one: no connections, no steps.
 void Shard::schedule_step() {
     SteadyTime next = asked_.next_due();
-    if (const auto wait = pace_.next_step(reactor_.attended())) next = std::min(next, reactor_.now() + *wait);
+    if (const auto wait = pace_.next_step(reactor_.now())) next = std::min(next, reactor_.now() + *wait);
     if (wants_relief()) next = std::min(next, reactor_.now() + relief_pause);
     if (next >= step_at_) return;
     step_at_ = next;
@@ -31,17 +31,17 @@ void Shard::schedule_step() {
 void Shard::step_pace() {
     step_at_ = SteadyTime::max();
     sweep_due_ = true;
-    pace_.pass_asking_ring(reactor_.attended(), [this](std::uint32_t slot) {
+    pace_.pass_asking_ring(reactor_.now(), [this](std::uint32_t slot) {
         if (Connection* connection = registry_.in_slot(slot)) ask_if_quiet(*connection);
     });
-    pace_.draw_canaries(reactor_.attended(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
+    pace_.draw_canaries(reactor_.now(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
     relieve();
     asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
     schedule_step();
 }
 
 void Shard::sweep_slice() {
-    sweep_due_ = pace_.sweep(reactor_.attended(), [this](std::uint32_t slot) {
+    sweep_due_ = pace_.sweep(reactor_.now(), [this](std::uint32_t slot) {
         if (Connection* connection = registry_.in_slot(slot)) look_at(*connection);
     });
 }
