@@ -66,7 +66,8 @@ std::vector<std::pair<std::string, std::uint64_t>> Presence::take_purges(SteadyT
         const auto found = entries_.find(ended.id);
         if (found == entries_.end() || found->second.conn != ended.conn || !found->second.drop) continue;
         if (found->second.dirty || flights_.contains(ended.id)) continue;
-        taken.emplace_back(ended.id, found->second.revision);
+        // 0 would purge whatever another gateway has put since.
+        if (found->second.revision != 0) taken.emplace_back(ended.id, found->second.revision);
         entries_.erase(found);
     }
     return taken;

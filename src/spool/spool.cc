@@ -27,7 +27,8 @@ const SystemClock system_clock;
 /// there were since the last second's note; more than so many cannot have been written in a second or two.
 constexpr Position safe_distance = Position{1} << 20;
 
-/// Sessions of the last second that are kept although the table's budget is smaller: the table decides which of them go.
+/// Sessions of the last second that are kept although the table's budget is smaller: the table decides which of them
+/// go.
 constexpr std::uint64_t least_unsaved_sessions = 65'536;
 
 bool is_group_name(std::string_view name) {
