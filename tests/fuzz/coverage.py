@@ -27,6 +27,8 @@ REACHES = {
     "fuzz_config": ["config/load.cc", "config/read_toml.cc", "config/checks.cc", "config/option.cc", "config/option_rows.cc"],
     "fuzz_spool": ["spool/control.cc", "spool/database.cc", "spool/directory.cc", "spool/row.cc", "spool/segment_book.cc",
                    "spool/segment_file.cc", "spool/segment_reader.cc", "spool/session_book.cc", "spool/spool.cc"],
+    "fuzz_tls_files": ["tls/certificate_facts.cc", "tls/device_certificate.cc", "tls/tls_context.cc", "tls/tls_file.cc",
+                       "config/tls_check.cc", "config/tokens_check.cc", "tokens/token_set.cc"],
 }
 
 
