@@ -161,9 +161,9 @@ TEST_F(PresenceClaims, ALateHelloIsNotEndedForAGatewayThatIsSilent) {
     for (double second = 121; second < 140; ++second) set_time(second);
     EXPECT_THAT(one_.presence.take_tasks().superseded, IsEmpty());
     one_.presence.lose("two", by_one(140));
-    settle();
+    one_.settle();  // the other is gone
     set_time(141);
-    settle();
+    one_.settle();
     EXPECT_EQ(where(), "one");
     EXPECT_THAT(one_.presence.take_tasks().superseded, IsEmpty());
 }

@@ -7,11 +7,11 @@
 namespace holdfast {
 
 void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame,
-                    OnHolder on_holder) {
+                    OnSettled on_settled) {
     around_ = std::move(around);
     counters_ = &counters;
     frame_ = std::move(frame);
-    on_holder_ = std::move(on_holder);
+    on_settled_ = std::move(on_settled);
     if (around_.durable == nullptr) return;
     // However often it is told while the reactor is busy, one call is on its way at a time.
     auto latest = std::make_shared<std::atomic<std::uint64_t>>(0);
@@ -41,9 +41,8 @@ Devices::Greeted Devices::greet(Connection& connection, Token number, const Hell
     }
     switch (device.standing) {
         case Device::Standing::delayed:
-            return Greeted::delayed;
         case Device::Standing::contested:
-            return counts ? Greeted::delayed : Greeted::open;
+            return Greeted::delayed;
         case Device::Standing::bystander:
             return Greeted::open;
         case Device::Standing::holder:

@@ -26,7 +26,7 @@ struct Device {
     enum class Standing : std::uint8_t {
         holder,     ///< it speaks for the device
         delayed,    ///< its claim is made again later; nothing of it is read until then
-        contested,  ///< the holder connected later; whether that one lives is being found out
+        contested,  ///< the same: the holder connected later, and whether that one lives is being found out
         bystander,  ///< another speaks for the device, and this one has ended or is about to
     };
     std::string id;
@@ -38,6 +38,9 @@ struct Device {
     TokenMark token = 0;       ///< by which it has proved who it is; 0: by none
     bool proved = false;       ///< who it is, by a token or a certificate
     Standing standing = Standing::holder;
+    bool given = false;  ///< an event has said that the connection is this device's
+
+    [[nodiscard]] bool is_pending() const { return standing == Standing::delayed || standing == Standing::contested; }
 
     /// Numbered items of a bystander are dropped: they were not acknowledged, so that the device sends them again.
     [[nodiscard]] bool drops() const { return counts() && standing == Standing::bystander; }
@@ -63,11 +66,11 @@ struct DeviceSurroundings {
 class Devices {
 public:
     using Frame = std::function<std::string(const Connection&, std::string_view json)>;
-    using OnHolder = std::function<void(Connection&, Token number)>;
+    using OnSettled = std::function<void(Connection&, Token number)>;
 
-    /// `frame` makes a downlink item of a JSON object, as the connection's listener wants it. `on_holder` is called for
-    /// a connection that did not get its id with its hello, and has it now.
-    void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame, OnHolder on_holder);
+    /// `frame` makes a downlink item of a JSON object, as the connection's listener wants it. `on_settled` is called
+    /// for a connection whose claim had to wait and is decided now.
+    void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame, OnSettled on_settled);
 
     enum class Greeted : std::uint8_t {
         open,
@@ -138,7 +141,7 @@ private:
     DeviceSurroundings around_;
     std::vector<ListenerCounters*>* counters_ = nullptr;
     Frame frame_;
-    OnHolder on_holder_;
+    OnSettled on_settled_;
     std::unordered_map<Token, Device> devices_;
     std::deque<Waiting> waiting_;                        // in the order of the handler's calls
     std::vector<std::uint64_t> counted_;                 // items of this turn, by listener

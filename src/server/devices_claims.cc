@@ -79,6 +79,7 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
     }
     device->standing = Device::Standing::bystander;
     (*counters_)[connection->listener]->stale_claims.increment();
+    on_settled_(*connection, number);
     around_.shard->release(*connection);
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
@@ -94,11 +95,12 @@ void Devices::claim_again(Token number) {
     settle(*connection, number, *device, made);
     switch (device->standing) {
         case Device::Standing::holder:
-            on_holder_(*connection, number);
+            on_settled_(*connection, number);
             if (!device->counts()) return around_.shard->release(*connection);
             if (!device->former_ends) ask_former_numbers(number);
             return;
         case Device::Standing::bystander:
+            on_settled_(*connection, number);
             return around_.shard->release(*connection);
         case Device::Standing::delayed:
         case Device::Standing::contested:

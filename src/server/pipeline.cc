@@ -38,18 +38,19 @@ void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, Lis
 
 void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
     const PipelineListener& listener = listeners_[connection.listener];
-    if (listener.acks || (listener.tokens && !connection.named)) {
+    // The claim of a certificate on its id has to wait.
+    const bool pending = connection.named && devices_.find(number)->is_pending();
+    connection.held = connection.held || pending;
+    if (listener.acks || (listener.tokens && !connection.named) || pending) {
         connection.untold = true;  // until it has said who it is, or something else, or nothing for a while
     } else {
         give_connected(connection, number, time);
     }
-    // A certificate has named it, and its claim on the id has to wait.
-    if (connection.named && devices_.find(number)->standing == Device::Standing::delayed) connection.held = true;
 }
 
 void Pipeline::on_still_untold(Connection& connection, Token number, const TurnTime& time) {
     if (listeners_[connection.listener].tokens && !connection.named) return;  // it will be told, or end
-    if (connection.named && devices_.find(number)->standing == Device::Standing::delayed) return;
+    if (connection.named && devices_.find(number)->is_pending()) return;
     give_connected(connection, number, time);
 }
 
@@ -148,7 +149,8 @@ Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
 }
 
 void Pipeline::give_connected(Connection& connection, Token number, const TurnTime& time) {
-    const Device* device = connection.named ? devices_.find(number) : nullptr;
+    Device* device = connection.named ? devices_.find(number) : nullptr;
+    if (device != nullptr) device->given = true;
     connection.untold = false;
     note_given();
     events_->on_connected({.conn = {run_, number},
@@ -173,6 +175,7 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
 void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {
     if (connection.untold) give_connected(connection, number, time);
     const Device* device = connection.named ? devices_.find(number) : nullptr;
+    if (device != nullptr && !device->given) give_identity(connection, number, time);
     const ClosedEvent event{.conn = {run_, number},
                             .listener = listeners_[connection.listener].name,
                             .peer = connection.peer,

@@ -52,7 +52,8 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
 
 void Pipeline::give_identity(Connection& connection, Token number, const TurnTime& time) {
     if (connection.untold) return give_connected(connection, number, time);
-    const Device& device = *devices_.find(number);
+    Device& device = *devices_.find(number);
+    device.given = true;
     note_given();
     events_->on_identified({.conn = {run_, number},
                             .listener = listeners_[connection.listener].name,

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/printable.h"
-#include "base/units.h"
+#include "watch/explain.h"
 
 namespace holdfast {
 

@@ -1,30 +1,19 @@
 """accept_rate: sockets whose peer has given up cost no turn, and one source does not use up the turns of all others."""
 
 import contextlib
-import os
 import selectors
-import signal
 import time
 
 import pytest
 
 from gateway import PATIENCE, Gateway, listener
 from lab import device
-from test_claims import hello
+from test_claims import hello, paused
 
 
 def limited(rate, tmp_path=None, **options):
     sink = f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n' if tmp_path else ""
     return listener(**options) + f"[limits]\naccept_rate = {rate}\n" + sink
-
-
-@contextlib.contextmanager
-def paused(gateway):
-    os.kill(gateway.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(gateway.process.pid, signal.SIGCONT)
 
 
 class Attempts:

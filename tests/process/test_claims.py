@@ -36,16 +36,22 @@ def lives(sock):
         return False
 
 
+def is_stopped(pid):
+    """Whether every thread has stopped, which is a moment after the signal."""
+    states = [(task / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+              for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    return set(states) == {"T"}
+
+
+@contextlib.contextmanager
 def paused(gateway):
     """While the gateway is stopped, what devices do waits in the kernel."""
-    @contextlib.contextmanager
-    def stopped():
-        os.kill(gateway.process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(gateway.process.pid, signal.SIGCONT)
-    return stopped()
+    os.kill(gateway.process.pid, signal.SIGSTOP)
+    try:
+        assert until(lambda: is_stopped(gateway.process.pid))
+        yield
+    finally:
+        os.kill(gateway.process.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("reactors", [1, 2])

@@ -13,6 +13,8 @@ import nats
 import tokens
 from fleet import Device, FleetGateway, PresenceLog, command, devices_at, gateways
 from gateway import binary, run, until
+from lab import device
+from test_claims import hello, paused, rivals
 
 MANY = 600
 
@@ -408,3 +410,37 @@ def test_a_gateway_that_is_cut_off_from_nats(cut):
         assert not east.lost(), "who is cut off judges nobody"
         for device in [*devices, moved]:
             device.close()
+
+
+def test_a_late_hello_takes_nothing_from_another_gateway(one):
+    """Established before the connection that has the device elsewhere, and says its id after that one."""
+    with gateways(["east", "west"], one.url) as fleet:
+        east, west = fleet
+        with device.connect(east.address) as late, device.connect(east.address) as given_up:
+            east.wait_status(lambda status: status["connections"] == 2)
+            time.sleep(6)  # two beats have shown how the clocks differ
+            living = Device(west, "d")
+            everybody_sees(fleet, "d", west)
+            with paused(east):
+                given_up.sendall(hello("d"))
+                given_up.close()
+            late.sendall(hello("d"))
+            late.settimeout(20)
+            assert late.recv(1) == b"", "the late one is the superseded one"
+            status = east.wait_status(lambda status: status["closed"]["superseded"] == 1)
+            assert status["closed"]["peer_closed"] == 1
+            everybody_sees(fleet, "d", west)
+            assert west.status()["closed"]["superseded"] == 0
+            living.close()
+
+
+def test_two_devices_with_one_id_at_two_gateways_are_slowed_down_and_named(one):
+    with gateways(["east", "west"], one.url) as fleet:
+        with rivals(*(gateway.address for gateway in fleet)):
+            alarm = until(lambda: [a for gateway in fleet for a in gateway.ask("GET", "/v1/alarms")["active"]
+                                   if a["alarm"] == "duplicate_device"], 30)[0]
+            since = sum(gateway.status()["closed"]["superseded"] for gateway in fleet)
+            time.sleep(6)
+            takeovers = sum(gateway.status()["closed"]["superseded"] for gateway in fleet) - since
+        assert '"shared"' in alarm["summary"] and alarm["summary"].count("127.0.0.1:") == 2, alarm
+        assert takeovers < 20, f"{takeovers} takeovers in 6 s"
