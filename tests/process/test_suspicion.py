@@ -96,7 +96,8 @@ def test_an_outage_marks_all_and_closes_none(lab):
                 assert "the gateway's own network" in named[0]["summary"], named
             time.sleep(max(0.0, began + outage - time.monotonic()))
             lab.restore()
-            wait_answered(gateway, 12)
+            # With data in flight the kernel asks by its retransmissions, of which the one after 13.2 s comes at 26.6 s.
+            wait_answered(gateway, 20)
             nobody_closed(gateway, 60)
         assert "suspect_since" not in json.dumps(rows(gateway))
         over = until(lambda: alarms(gateway, "peers_silent", "recent"), 8, 0.1)
@@ -206,7 +207,7 @@ def test_a_link_that_flaps_closes_none_and_is_not_told_each_time(lab):
             lab.silence(hosts=EVERYBODY)
             time.sleep(5)
             lab.restore()
-            time.sleep(1.5)
+            time.sleep(2.5)
         wait_answered(gateway)
         nobody_closed(gateway, 60)
         told = alarms(gateway, "peers_silent") + alarms(gateway, "peers_silent", "recent")
@@ -272,23 +273,23 @@ def test_a_suspect_ends_at_once_when_its_device_is_elsewhere(lab):
 def test_suspects_while_a_drain_runs_and_when_suspicion_ends(lab):
     """A drain ends whom its operator chose, suspect or not; a reload that switches suspicion off takes the marks away."""
     with gateway_of(lab) as gateway:
-        members = connect_all(gateway, 60, lab, sources(60))
+        members = connect_all(gateway, 60, lab, [device_address(0, 1 + n) for n in range(60)])
+        members += connect_all(gateway, 40, lab, [device_address(1, 1 + n) for n in range(40)])
         time.sleep(LEARN)
-        silent_nets = ["10.128.0.0/16", "10.129.0.0/16"]
-        lab.silence(hosts=silent_nets)
-        gateway.ask("POST", "/v1/drain", (200, 202), {"peer": "10.129.0.0/16", "over": "6s"})
-        wait_suspects(gateway, 15, 6)
-        assert until(lambda: gateway.events.closed_count() == 15, 8), gateway.tail()
-        assert gateway.status()["closed"]["drained"] == 15, gateway.tail()
+        lab.silence(hosts=["10.128.0.0/16"])
+        gateway.ask("POST", "/v1/drain", (200, 202), {"peer": "10.128.0.0/27", "over": "8s"})  # hosts 1 to 31
+        wait_suspects(gateway, 29, 7)
+        assert until(lambda: gateway.events.closed_count() == 31, 10), gateway.tail()
+        assert gateway.status()["closed"]["drained"] == 31, gateway.tail()
         left = rows(gateway)["connections"]
-        assert len(left) == 45 and suspects(gateway) == sum("suspect_since" in row for row in left) > 0, left
+        assert len(left) == 69 and suspects(gateway) == sum("suspect_since" in row for row in left) == 29, left
         config = gateway.config_path.read_text(encoding="utf-8").replace("[alarm]\n", "[alarm]\nsuspicion = false\n")
         gateway.reload(config)
         wait_answered(gateway, 2)
         lab.restore()
         time.sleep(1)
-        assert gateway.status()["connections"] == 45, gateway.tail()
-        assert gateway.probe_all()["alive"] == 45
+        assert gateway.status()["connections"] == 69, gateway.tail()
+        assert gateway.probe_all()["alive"] == 69
         disconnect_all(members)
 
 
