@@ -239,6 +239,9 @@ void add_spool(Families& out, const SinkStatus::SpoolPart& spool) {
     add("spool_file_bytes", "Of the spool's files.", MetricType::Gauge, spool.file_bytes);
     add("spool_quarantined_events", "Events that are lost because what holds them is damaged.", MetricType::Gauge,
         spool.quarantined_events);
+    add("spool_gateway_lost_total",
+        "Total number of closed events that were written at start for connections of an earlier process.",
+        MetricType::Counter, spool.gateway_lost);
     out.push_back(Family("spool_oldest_seconds", "Age of the oldest event.", MetricType::Gauge)
                       .add(std::chrono::duration<double>(spool.oldest).count())
                       .take());

@@ -272,6 +272,7 @@ TEST(Metrics, TheSpoolAndItsGroups) {
                   .file_bytes = 9,
                   .quarantined_rows = 1,
                   .quarantined_events = 3,
+                  .gateway_lost = 4,
                   .oldest = std::chrono::milliseconds(2'500),
                   .sessions = {.authenticated = 11,
                                .unauthenticated = 12,
@@ -294,6 +295,7 @@ TEST(Metrics, TheSpoolAndItsGroups) {
     EXPECT_EQ(samples.at("holdfast_spool_sessions_evicted_total{authenticated=\"true\"}"), 14);
     EXPECT_EQ(samples.at("holdfast_spool_sessions_evicted_total{authenticated=\"false\"}"), 15);
     EXPECT_EQ(samples.at("holdfast_spool_sessions_replaced_total"), 16);
+    EXPECT_EQ(samples.at("holdfast_spool_gateway_lost_total"), 4);
     EXPECT_EQ(samples.at("holdfast_spool_oldest_seconds"), 2.5);
     EXPECT_EQ(samples.at("holdfast_spool_group_lag_events{group=\"billing\"}"), 10);
     EXPECT_EQ(samples.at("holdfast_spool_group_lag_events{group=\"audit\"}"), 0);

@@ -97,6 +97,7 @@ void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
     json.field("waiting_bytes", spool.waiting_bytes).field("commits", spool.commits);
     json.field("file_bytes", spool.file_bytes).field("oldest_s", as_seconds(spool.oldest));
     json.field("quarantined_rows", spool.quarantined_rows).field("quarantined_events", spool.quarantined_events);
+    json.field("gateway_lost", spool.gateway_lost);
     const SinkStatus::SessionsPart& sessions = spool.sessions;
     json.key("sessions").begin_object().field("authenticated", sessions.authenticated);
     json.field("unauthenticated", sessions.unauthenticated).field("max", sessions.most);

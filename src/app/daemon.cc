@@ -92,6 +92,9 @@ private:
     [[nodiscard]] SinkHealth sink_health() const;
     void memory_ran_out() noexcept;
     void lose_sink(const std::string& error);
+    [[nodiscard]] std::optional<std::chrono::milliseconds> lost_after() const {
+        return config_.fleet.enabled ? std::optional(config_.fleet.lost_after) : std::nullopt;
+    }
     [[nodiscard]] bool in_fleet() const { return sink_.nats() != nullptr && config_.fleet.enabled; }
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() {
         auto handler = tap_events(sink_.make_handler(), hub_);
@@ -156,7 +159,9 @@ std::optional<Error> Daemon::start_server() {
 }
 
 void Daemon::start_fleet() {
-    if (in_fleet()) fleet_.start(config_.fleet, config_.sink.replicas, *server_, sink_.nats()->link(), *sink_.spool());
+    if (in_fleet())
+        fleet_.start(config_.fleet, config_.sink.replicas, *server_, sink_.nats()->link(), *sink_.spool(),
+                     sink_.take_inheritance());
 }
 
 AskElsewhere Daemon::elsewhere() {
@@ -204,7 +209,7 @@ std::optional<Error> Daemon::restrict_itself() {
 std::optional<Error> Daemon::start() {
     raise_descriptor_limit();
     if (auto error = restrict_itself()) return error;
-    if (auto error = sink_.start(config_.sink)) return error;
+    if (auto error = sink_.start(config_.sink, lost_after())) return error;
     if (auto error = start_server()) return error;
     start_fleet();
     start_reloader();

@@ -10,6 +10,7 @@
 #include "admin/device_question.h"
 #include "admin/fleet_view.h"
 #include "app/log.h"
+#include "app/sinks.h"
 #include "config/daemon_config.h"
 #include "fleet/fleet.h"
 
@@ -26,7 +27,8 @@ public:
         return note_devices(std::move(inner), news_);
     }
     /// Server, link and spool must outlive it.
-    void start(const FleetConfig& config, unsigned replicas, Server& server, NatsLink& link, Spool& spool);
+    void start(const FleetConfig& config, unsigned replicas, Server& server, NatsLink& link, Spool& spool,
+               SpoolInheritance inherited);
     /// When the server has ended.
     void stop(std::chrono::milliseconds patience);
 

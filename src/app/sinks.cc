@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/units.h"
 #include "config/option.h"
 
 namespace holdfast {
+
+using std::chrono::milliseconds;
 
 namespace {
 
@@ -36,6 +39,7 @@ SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
                                .file_bytes = status.file_bytes,
                                .quarantined_rows = status.quarantined_rows,
                                .quarantined_events = status.quarantined_events,
+                               .gateway_lost = 0,
                                .oldest = status.oldest,
                                .sessions = {.authenticated = status.sessions.authenticated,
                                             .unauthenticated = status.sessions.unauthenticated,
@@ -55,7 +59,7 @@ SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
 
 }  // namespace
 
-std::optional<Error> Sinks::start(const SinkConfig& config) {
+std::optional<Error> Sinks::start(const SinkConfig& config, std::optional<milliseconds> lost_after) {
     type_ = config.type;
     switch (config.type) {
         case SinkType::stdout_:
@@ -63,7 +67,7 @@ std::optional<Error> Sinks::start(const SinkConfig& config) {
             return start_stream(config);
         case SinkType::spool:
         case SinkType::nats:
-            return start_spool(config);
+            return start_spool(config, config.type == SinkType::nats ? lost_after : std::nullopt);
         case SinkType::none:
             break;
     }
@@ -101,7 +105,7 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     return options;
 }
 
-std::optional<Error> Sinks::start_spool(const SinkConfig& config) {
+std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::optional<milliseconds> lost_after) {
     auto spool = Spool::open(spool_options(config));
     if (!spool) return spool.error();
     spool_ = std::move(spool).value();
@@ -110,11 +114,31 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config) {
     sink_ = std::move(sink);
     const SpoolStatus status = spool_->status();
     log_.info("spool", {{"path", config.path}, {"id", status.id}, {"last_position", std::to_string(status.last)}});
+    end_lost_connections(status, lost_after);
     if (config.type != SinkType::nats) return std::nullopt;
     auto nats = NatsOutput::start(*spool_, config, log_);
     if (!nats) return nats.error();
     nats_ = std::move(nats).value();
     return std::nullopt;
+}
+
+/// Before there are handlers: what ends an earlier life comes before the events of this one.
+void Sinks::end_lost_connections(const SpoolStatus& status, std::optional<milliseconds> lost_after) {
+    const auto began = std::chrono::steady_clock::now();
+    const WallTime now = SystemClock().wall();
+    const milliseconds away = now - status.newest;
+    // Not missed yet, with room for beats and a slow connection to NATS: no other gateway has told anything.
+    const bool missed = lost_after && (away < milliseconds(0) || away >= *lost_after / 2);
+    LostConnections lost = close_lost(*spool_, now, missed);
+    lost_closed_ = lost.closed;
+    inherited_ = {.former = std::move(lost.former), .away = away, .has_events = status.last > 0};
+    if (lost.closed == 0 && inherited_.former.empty()) return;
+    const auto took = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+    log_.warn("closed connections in the spool that an earlier process had left open",
+              {{"reason", "gateway_lost"},
+               {"closed", std::to_string(lost.closed)},
+               {"left_to_fleet", std::to_string(inherited_.former.size())},
+               {"took", format_duration(took)}});
 }
 
 std::unique_ptr<EventHandler> Sinks::make_handler() {
@@ -143,7 +167,10 @@ SinkStatus Sinks::status() const {
     status.bytes = figures.bytes;
     status.full = figures.full;
     status.error = figures.error;
-    if (spool_) status.spool = spool_part(spool_->status());
+    if (spool_) {
+        status.spool = spool_part(spool_->status());
+        status.spool->gateway_lost = lost_closed_;
+    }
     if (nats_) {
         status.nats = nats_->status();
         status.lag_events += status.nats->lag_events;

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <holdfast/result.h>
 
@@ -12,6 +14,7 @@
 #include "app/log.h"
 #include "app/nats_output.h"
 #include "config/daemon_config.h"
+#include "sink/lost_connections.h"
 #include "sink/sink.h"
 #include "sink/spool_sink.h"
 #include "sink/stream_sink.h"
@@ -19,13 +22,24 @@
 
 namespace holdfast {
 
+/// What earlier processes have left in the spool for the fleet.
+struct SpoolInheritance {
+    std::vector<FormerConnection> former;
+    std::chrono::milliseconds away{};  ///< since its newest event
+    bool has_events = false;
+};
+
 /// The sink that a configuration names, with all that belongs to it. Owns it. Any thread, after start().
 class Sinks {
 public:
     /// `on_broken`: events cannot be handed on any more, ever.
     Sinks(Log& log, std::function<void(const std::string&)> on_broken) : log_(log), on_broken_(std::move(on_broken)) {}
 
-    [[nodiscard]] std::optional<Error> start(const SinkConfig& config);
+    /// `lost_after`: of the fleet that this gateway is in, if it is; that has told the ends of connections that earlier
+    /// processes left open, if it has missed this gateway for so long.
+    [[nodiscard]] std::optional<Error> start(const SinkConfig& config,
+                                             std::optional<std::chrono::milliseconds> lost_after);
+    [[nodiscard]] SpoolInheritance take_inheritance() { return std::exchange(inherited_, {}); }
 
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler();
     /// Opens what a new configuration names, and changes nothing yet; what it returns takes it over. Not for another
@@ -42,7 +56,9 @@ public:
 
 private:
     [[nodiscard]] std::optional<Error> start_stream(const SinkConfig& config);
-    [[nodiscard]] std::optional<Error> start_spool(const SinkConfig& config);
+    [[nodiscard]] std::optional<Error> start_spool(const SinkConfig& config,
+                                                   std::optional<std::chrono::milliseconds> lost_after);
+    void end_lost_connections(const SpoolStatus& status, std::optional<std::chrono::milliseconds> lost_after);
     [[nodiscard]] SpoolOptions spool_options(const SinkConfig& config);
 
     Log& log_;
@@ -53,6 +69,8 @@ private:
     StreamSink* stream_ = nullptr;     // sink_, if it is one
     SpoolSink* spool_sink_ = nullptr;  // the same
     std::unique_ptr<NatsOutput> nats_;
+    SpoolInheritance inherited_;
+    std::uint64_t lost_closed_ = 0;  // connections of earlier processes, at the start
 };
 
 }  // namespace holdfast

@@ -26,6 +26,8 @@ constexpr milliseconds deaf_for{8'000};  ///< own beats do not come back: the wa
 constexpr milliseconds until_looked_up{1'000};
 constexpr seconds keep_closed{3'600};
 constexpr seconds between_cleanings{10};
+constexpr seconds until_survivors_told{5};
+constexpr std::size_t formers_in_a_turn = 1'000;
 constexpr std::size_t purges_in_a_cleaning = 2'000;
 
 constexpr const char* presence_bucket = "holdfast_presence";
@@ -58,6 +60,8 @@ private:
     void judge();
     void look_up_puzzles();
     void clean();
+    void settle_former();
+    void tell_lost(const LostLife& life);
     void say(const std::string& trouble);
     [[nodiscard]] bool settled() const;
 
@@ -76,6 +80,8 @@ private:
     SteadyTime renewed_{};
     SteadyTime cleaned_ = clock_.steady();
     std::vector<std::pair<std::string, SteadyTime>> puzzles_;
+    FormerLives former_;
+    std::optional<SteadyTime> complete_since_;
     bool bound_ = false;
     bool reconcile_ = false;
 
@@ -94,7 +100,8 @@ NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
       spool_(spool),
       news_(news),
       options_(std::move(options)),
-      state_(options_.name, options_.lost_after, options_.max_closed_unauthenticated, news_) {
+      state_(options_.name, options_.lost_after, options_.max_closed_unauthenticated, news_),
+      former_(options_.former, options_.away < keep_closed) {
     devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
                             state_.hear_presence());
     beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
@@ -143,6 +150,7 @@ void NatsFleet::turn() {
     do_tasks();
     judge();
     clean();
+    settle_former();
 }
 
 void NatsFleet::take_news() {
@@ -255,16 +263,29 @@ void NatsFleet::do_tasks() {
         for (const std::string& id : tasks.returned) {
             if (const auto found = state_.presence.find(id)) returned.push_back({id, found->record});
         }
-        state_.lost_told += tasks.lost.size();
         state_.superseded += tasks.superseded.size();
     }
     for (const ConnectionId conn : tasks.superseded) server_.close(conn, CloseReason::superseded);
     for (const DuplicateDevice& duplicate : tasks.duplicates) server_.note_duplicate(duplicate);
     for (const ConnectionId conn : tasks.denied) server_.close(conn, CloseReason::unauthenticated, another_has_proved);
-    for (const LostLife& life : tasks.lost) tell(lost_line(life, options_.name, clock_.wall()), life.record.listener);
+    for (const LostLife& life : tasks.lost) tell_lost(life);
     for (const LostLife& life : returned) {
         tell(returned_line(life.id, life.record, clock_.wall()), life.record.listener);
     }
+}
+
+/// What a former run of this gateway left behind may have its end in the spool already; what is still open there has
+/// better evidence there.
+void NatsFleet::tell_lost(const LostLife& life) {
+    const std::string conn = to_string(life.record.conn);
+    std::optional<FormerLife> former;
+    if (life.record.gateway == options_.name) {
+        former = former_.take(conn);
+        if (options_.has_former_events && !spool_.is_open(conn)) return;
+    }
+    tell(former ? former->closed_line : lost_line(life, options_.name, clock_.wall()), life.record.listener);
+    const std::lock_guard lock(state_.mutex);
+    ++state_.lost_told;
 }
 
 void NatsFleet::tell(const std::string& lines, const std::string& listener) {
@@ -291,6 +312,26 @@ void NatsFleet::judge() {
         options_.on_notice("gateway " + name + " is lost: it has not been heard of for " +
                            std::to_string(options_.lost_after.count()) + " ms");
     }
+}
+
+/// Survivors have marked and told what they would by `until_survivors_told`.
+void NatsFleet::settle_former() {
+    if (former_.empty() || !bound_ || !link_.connected()) return;
+    FormerLives::Settled settled;
+    {
+        const std::lock_guard lock(state_.mutex);
+        if (!state_.presence.complete()) complete_since_.reset();
+        if (state_.presence.complete() && !complete_since_) complete_since_ = clock_.steady();
+        if (!complete_since_ || clock_.steady() - *complete_since_ < options_.lost_after + until_survivors_told) return;
+        settled = former_.settle(formers_in_a_turn, [this](const std::string& id) -> std::optional<PresenceRecord> {
+            const auto found = state_.presence.find(id);
+            if (!found) return std::nullopt;
+            return found->record;
+        });
+        state_.lost_told += settled.tell.size();
+    }
+    for (const std::string& conn : settled.told_by_fleet) spool_.forget_lost(conn);
+    for (const FormerLife& life : settled.tell) tell(life.closed_line, life.listener);
 }
 
 void NatsFleet::look_up_puzzles() {

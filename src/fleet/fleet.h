@@ -12,6 +12,7 @@
 
 #include "fleet/command_desk.h"
 #include "fleet/device_news.h"
+#include "fleet/former_lives.h"
 #include "fleet/gateway_book.h"
 #include "fleet/presence.h"
 #include "fleet/record.h"
@@ -24,7 +25,10 @@ struct FleetOptions {
     std::string name;  ///< of this gateway: no other has it
     std::chrono::milliseconds lost_after{10'000};
     std::size_t max_closed_unauthenticated = Presence::default_most_ended;  ///< records kept
-    unsigned replicas = 0;  ///< of buckets that it makes; 0: 3 in a cluster of three or more, else 1
+    unsigned replicas = 0;             ///< of buckets that it makes; 0: 3 in a cluster of three or more, else 1
+    std::vector<FormerLife> former;    ///< connections that earlier processes left open in the spool
+    bool has_former_events = false;    ///< there were events in the spool at the start
+    std::chrono::milliseconds away{};  ///< since the newest event that was in the spool at the start
     std::function<Result<std::string>(std::string_view json)> check_message;
     decltype(CommandDesk::Options::answer) answer;               ///< to other gateways' questions
     std::function<void(const std::string& trouble)> on_trouble;  ///< once when it begins; the fleet's thread

@@ -31,6 +31,11 @@ constexpr const char* control_schema =
     "PRAGMA user_version = 1;"
     "COMMIT";
 
+// A spool of an earlier version has no such table.
+constexpr const char* open_schema =
+    "CREATE TABLE IF NOT EXISTS open_connection (conn TEXT PRIMARY KEY, connected TEXT NOT NULL,"
+    " identified TEXT NOT NULL, crc INTEGER NOT NULL, identified_crc INTEGER NOT NULL) WITHOUT ROWID";
+
 std::string draw_id() {
     std::random_device device;
     std::array<char, 20> text{};
@@ -47,7 +52,13 @@ std::string about_file(const std::string& path, const DbError& error) { return p
 
 }  // namespace
 
+std::vector<Statement*> Control::statements() {
+    return {&put_group_, &drop_group_, &put_about_, &put_damage_,  &drop_damages_,
+            &put_open_,  &name_open_,  &drop_open_, &open_behind_, &has_open_};
+}
+
 std::optional<DbError> Control::prepare(const std::string& path) {
+    if (auto failed = database_.execute(open_schema)) return failed;
     put_group_ = database_.prepare(
         "INSERT INTO consumer_group VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE SET"
         " position = excluded.position, moved_at = excluded.moved_at, crc = excluded.crc");
@@ -55,7 +66,14 @@ std::optional<DbError> Control::prepare(const std::string& path) {
     put_about_ = database_.prepare("INSERT OR REPLACE INTO about VALUES (?1, ?2)");
     put_damage_ = database_.prepare("INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4)");
     drop_damages_ = database_.prepare("DELETE FROM quarantine WHERE first >= ?1 AND last <= ?2");
-    for (const Statement* one : {&put_group_, &drop_group_, &put_about_, &put_damage_, &drop_damages_}) {
+    put_open_ = database_.prepare("INSERT OR REPLACE INTO open_connection VALUES (?1, ?2, ?3, ?4, ?5)");
+    name_open_ = database_.prepare("UPDATE open_connection SET identified = ?2, identified_crc = ?3 WHERE conn = ?1");
+    drop_open_ = database_.prepare("DELETE FROM open_connection WHERE conn = ?1");
+    open_behind_ = database_.prepare(
+        "SELECT conn, connected, identified, crc, identified_crc FROM open_connection WHERE conn > ?1"
+        " ORDER BY conn LIMIT ?2");
+    has_open_ = database_.prepare("SELECT 1 FROM open_connection WHERE conn = ?1");
+    for (const Statement* one : statements()) {
         if (!one->valid()) return database_.error();
     }
     if (auto failed = sessions_.prepare(database_)) return failed;
@@ -78,6 +96,7 @@ std::optional<DbError> Control::load() {
     id_ = *id;
     complete_ = static_cast<Position>(complete.value_or(0));
     was_closed_ = closed.value_or(0) != 0;
+    knows_open_ = database_.value_of("SELECT value FROM about WHERE key = 'knows_open'").has_value();
     load_groups();
     Statement damages = database_.prepare("SELECT first, last, why, at FROM quarantine");
     if (!damages.valid()) return database_.error();
@@ -194,7 +213,7 @@ std::optional<DbError> Control::in_transaction(const std::function<bool()>& work
     std::optional<DbError> failed;
     if (!work()) {
         failed = database_.error();
-        for (Statement* one : {&put_group_, &drop_group_, &put_about_, &put_damage_, &drop_damages_}) one->reset();
+        for (Statement* one : statements()) one->reset();
     }
     if (!failed) failed = database_.execute("COMMIT");
     if (!failed) {
@@ -279,16 +298,57 @@ SessionFigures Control::session_figures() const {
     return figures;
 }
 
-std::optional<DbError> Control::save_sessions(const SessionBook::Numbers& numbers, Position complete, WallTime now,
-                                              bool closing) {
+bool Control::store_open(const std::string& conn, const OpenBook::Change& change) {
+    const std::string_view identified = change.lines.identified;
+    if (change.closed) return drop_open_.bind(1, std::string_view(conn)).run();
+    const std::uint64_t identified_check = checksum({conn, identified}, {});
+    if (!change.opened) {
+        return name_open_.bind(1, std::string_view(conn)).bind(2, identified).bind(3, identified_check).run();
+    }
+    return put_open_.bind(1, std::string_view(conn))
+        .bind(2, std::string_view(change.lines.connected))
+        .bind(3, identified)
+        .bind(4, std::uint64_t{checksum({conn, change.lines.connected}, {})})
+        .bind(5, identified_check)
+        .run();
+}
+
+bool Control::has_open(const std::string& conn) {
+    const std::lock_guard lock(mutex_);
+    const bool has = has_open_.bind(1, std::string_view(conn)).step() == Statement::Step::row;
+    has_open_.reset();
+    return has;
+}
+
+std::vector<Control::OpenRow> Control::open_behind(const std::string& conn, std::size_t most) {
+    const std::lock_guard lock(mutex_);
+    std::vector<OpenRow> rows;
+    open_behind_.bind(1, std::string_view(conn)).bind(2, std::uint64_t{most});
+    while (open_behind_.step() == Statement::Step::row) {
+        const std::string_view its = open_behind_.text(0);
+        const std::string_view connected = open_behind_.text(1);
+        const std::string_view identified = open_behind_.text(2);
+        const auto is_right = [&](std::string_view line, int column) {
+            return static_cast<std::uint64_t>(open_behind_.number(column)) == checksum({its, line}, {});
+        };
+        rows.emplace_back(its, OpenLines{is_right(connected, 3) ? std::string(connected) : std::string(),
+                                         is_right(identified, 4) ? std::string(identified) : std::string()});
+    }
+    open_behind_.reset();
+    return rows;
+}
+
+std::optional<DbError> Control::save(const Changes& changes, Position complete, WallTime now, bool closing) {
     const std::lock_guard lock(mutex_);
     const std::string position = std::to_string(complete);
     const std::string_view closed = closing ? "1" : "0";
     auto failed = in_transaction([&] {
         bool good = put_about_.bind(1, std::string_view("complete")).bind(2, std::string_view(position)).run();
         good = good && put_about_.bind(1, std::string_view("closed")).bind(2, closed).run();
-        for (const auto& [name, seq] : numbers) good = good && sessions_.store(name, seq, now, session_budget_);
+        good = good && put_about_.bind(1, std::string_view("knows_open")).bind(2, std::string_view("1")).run();
+        for (const auto& [name, seq] : changes.numbers) good = good && sessions_.store(name, seq, now, session_budget_);
         good = good && sessions_.trim(session_budget_);
+        for (const auto& [conn, change] : changes.open) good = good && store_open(conn, change);
         for (const auto& [first, damage] : damages_) {
             if (damage.stored || !good) continue;
             good = drop_damages_.bind(1, first).bind(2, damage.last).run();

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "spool/database.h"
 #include "spool/directory.h"
+#include "spool/open_book.h"
 #include "spool/session_book.h"
 #include "spool/session_table.h"
 #include "spool/spool.h"
@@ -40,15 +41,27 @@ public:
 
     void limit_sessions(const SessionBudget& budget);
     [[nodiscard]] SessionFigures session_figures() const;
-    /// Saves them and keeps the budget.
-    [[nodiscard]] std::optional<DbError> save_sessions(const SessionBook::Numbers& numbers, Position complete,
-                                                       WallTime now, bool closing);
+    struct Changes {
+        const SessionBook::Numbers& numbers;
+        const OpenBook::Changes& open;
+    };
+    /// Both tables hold all events up to `complete` then; keeps the budget of sessions.
+    [[nodiscard]] std::optional<DbError> save(const Changes& changes, Position complete, WallTime now, bool closing);
     [[nodiscard]] std::optional<DbError> save_marks(const std::vector<SessionMark>& marks, WallTime now);
     [[nodiscard]] std::optional<DbError> forget_sessions(WallTime before);
     /// The table's number, 0 if none. The spool's thread only.
     [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name, DbError& error);
 
-    /// Whether it is news. What cannot be written down now is by the next save_sessions().
+    /// At the start: false if the table of open connections must be made from all events that there are, since an
+    /// earlier version or a rebuilt file has none.
+    [[nodiscard]] bool knows_open() const { return knows_open_; }
+    using OpenRow = std::pair<std::string, OpenLines>;  ///< the connection and its lines
+    /// Up to `most` rows of the table of open connections behind that one, in order. A line that is damaged is left
+    /// empty.
+    [[nodiscard]] bool has_open(const std::string& conn);
+    [[nodiscard]] std::vector<OpenRow> open_behind(const std::string& conn, std::size_t most);
+
+    /// Whether it is news. What cannot be written down now is by the next save().
     bool quarantine(const MissingRange& range, WallTime now);
     struct Quarantined {
         std::uint64_t rows = 0;
@@ -81,6 +94,8 @@ private:
     void load_groups();
     [[nodiscard]] bool store_group(const std::string& name, const Group& group);
     void store_damages();
+    [[nodiscard]] bool store_open(const std::string& conn, const OpenBook::Change& change);
+    [[nodiscard]] std::vector<Statement*> statements();
     [[nodiscard]] std::optional<DbError> in_transaction(const std::function<bool()>& work);
 
     mutable std::mutex mutex_;
@@ -92,12 +107,18 @@ private:
     Statement drop_damages_;
     SessionTable sessions_;
     SessionBudget session_budget_;
+    Statement put_open_;
+    Statement name_open_;
+    Statement drop_open_;
+    Statement open_behind_;
+    Statement has_open_;
     Database looking_up_;  // the spool's thread
     Statement get_session_;
 
     std::string id_;
     Position complete_ = 0;
     bool was_closed_ = false;
+    bool knows_open_ = false;
     std::map<std::string, Group> groups_;  // guarded by mutex_
     std::vector<std::string> required_;    // guarded by mutex_
     std::map<Position, Damage> damages_;   // guarded by mutex_

@@ -82,16 +82,19 @@ void SpoolKeeper::save(bool closing) {
     const WallTime now = parts_.clock.wall();
     const Position complete = parts_.book.last();  // before the sessions: those up to here are among them
     const SessionBook::Numbers& numbers = parts_.sessions.begin_saving();
-    const bool news = !numbers.empty() || complete != saved_ || closing || parts_.control.has_unsaved();
+    const OpenBook::Changes& open = parts_.open.begin_saving();
+    const bool news =
+        !numbers.empty() || !open.empty() || complete != saved_ || closing || parts_.control.has_unsaved();
     std::optional<DbError> failed;
-    if (news) failed = parts_.control.save_sessions(numbers, complete, now, closing);
+    if (news) failed = parts_.control.save({numbers, open}, complete, now, closing);
+    parts_.open.end_saving(!failed);
     parts_.sessions.end_saving(!failed);
     if (!failed) saved_ = complete;
     if (!failed && now - sessions_looked_at_ >= between_looks_at_sessions) {
         sessions_looked_at_ = now;
         failed = parts_.control.forget_sessions(now - session_age());
     }
-    note("save what devices have sent up to (spool.db)", failed);
+    note("save its state (spool.db)", failed);
 }
 
 milliseconds SpoolKeeper::session_age() const {

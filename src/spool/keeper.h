@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "spool/control.h"
+#include "spool/open_book.h"
 #include "spool/reader.h"
 #include "spool/segment_book.h"
 #include "spool/session_book.h"
@@ -23,6 +24,7 @@ public:
         const SpoolDirectory& directory;
         SegmentBook& book;
         SessionBook& sessions;
+        OpenBook& open;
         Control& control;
         SpoolReader& reader;
         const Clock& clock;

@@ -7,9 +7,12 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/plant.h"
 #include "spool/control.h"
 #include "spool/directory.h"
 #include "spool/keeper.h"
+#include "spool/last_events.h"
+#include "spool/open_book.h"
 #include "spool/reader.h"
 #include "spool/segment_book.h"
 #include "spool/segment_file.h"
@@ -68,6 +71,11 @@ public:
     [[nodiscard]] std::optional<Error> remove_group(const std::string& group) override {
         return control_->remove_group(group);
     }
+    void visit_lost(const std::function<void(const LostConnection&)>& visit) override;
+    [[nodiscard]] bool is_open(const std::string& conn) override {
+        return open_.is_open(conn).value_or(control_->has_open(conn));
+    }
+    void forget_lost(const std::string& conn) override { open_.forget(conn); }
     void change(const SpoolOptions& options) override;
     [[nodiscard]] SpoolStatus status() override;
     std::uint64_t stop(std::chrono::milliseconds patience) override;
@@ -76,10 +84,12 @@ public:
 private:
     [[nodiscard]] Position take_stock();
     [[nodiscard]] Position look_at(Position first, std::optional<Position> next, bool& certain);
-    void recall_sessions();
+    void recall();
+    void recall_row(const GoodRow& row);
     void limit_sessions(const SessionBudget& budget);
     void note_damage(const MissingRange& range);
     [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
+    [[nodiscard]] WallTime time_of_newest() const;
 
     const SpoolOptions options_;
     const Clock& clock_;
@@ -87,6 +97,7 @@ private:
     const std::unique_ptr<Control> control_;
     SegmentBook book_;
     SessionBook sessions_;
+    OpenBook open_;
     SpoolReader reader_;
     std::optional<SpoolKeeper> keeper_;  // after the writer in time: it seals what that leaves
     std::optional<SpoolWriter> writer_;
@@ -134,9 +145,9 @@ Position SqliteSpool::take_stock() {
     return last;
 }
 
-/// From the rows that are newer than the table.
-void SqliteSpool::recall_sessions() {
-    Position wanted = std::max(control_->complete() + 1, book_.first());
+/// From the rows that are newer than the control file's tables.
+void SqliteSpool::recall() {
+    Position wanted = control_->knows_open() ? std::max(control_->complete() + 1, book_.first()) : book_.first();
     const Position last = book_.last();
     while (wanted <= last) {
         const auto span = book_.span_of(wanted);
@@ -150,18 +161,49 @@ void SqliteSpool::recall_sessions() {
                 wanted = hole->last;
             } else {
                 const auto& row = std::get<SegmentReader::Row>(found);
-                if (const auto marks = parse_sessions(row->sessions)) sessions_.note(*marks);
+                recall_row(*row);
                 wanted = row->last();
             }
         }
     }
 }
 
+void SqliteSpool::recall_row(const GoodRow& row) {
+    open_.note(row.lines, control_->knows_open());
+    if (row.last() <= control_->complete()) return;
+    if (const auto marks = parse_sessions(row.sessions)) sessions_.note(*marks);
+}
+
+void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& visit) {
+    if (planted("leave_open")) return;
+    constexpr std::size_t page = 1'000;
+    const auto each = [this](const std::function<void(const Control::OpenRow&)>& take) {
+        std::string behind;
+        for (auto rows = control_->open_behind(behind, page); !rows.empty();
+             rows = control_->open_behind(behind, page)) {
+            for (const Control::OpenRow& row : rows) take(row);
+            behind = rows.back().first;
+        }
+    };
+    LastEvents last(directory_, book_);
+    each([&last](const Control::OpenRow& row) { last.want(row.first); });
+    last.read();
+    each([&](const Control::OpenRow& row) {
+        const LastEvents::Event* event = last.find(row.first);
+        visit({.conn = row.first,
+               .connected = row.second.connected,
+               .identified = row.second.identified,
+               .last_event_at = event != nullptr ? event->at : std::string(),
+               .items = event != nullptr ? event->items : std::nullopt});
+    });
+}
+
 std::optional<Error> SqliteSpool::start() {
     const Position last = take_stock();
-    recall_sessions();
-    const auto failed = control_->save_sessions(sessions_.begin_saving(), last, clock_.wall(), false);
+    recall();
+    const auto failed = control_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.wall(), false);
     sessions_.end_saving(!failed);
+    open_.end_saving(!failed);
     if (failed) {
         return Error{"cannot write to the spool's " + directory_.control_path() + ": " + failed->message +
                      "; free some space, or give this user the file"};
@@ -169,6 +211,7 @@ std::optional<Error> SqliteSpool::start() {
     keeper_.emplace(SpoolKeeper::Parts{.directory = directory_,
                                        .book = book_,
                                        .sessions = sessions_,
+                                       .open = open_,
                                        .control = *control_,
                                        .reader = reader_,
                                        .clock = clock_,
@@ -177,6 +220,7 @@ std::optional<Error> SqliteSpool::start() {
     writer_.emplace(SpoolWriter::Parts{.directory = directory_,
                                        .book = book_,
                                        .sessions = sessions_,
+                                       .open = open_,
                                        .control = *control_,
                                        .clock = clock_,
                                        .segment_ended = [this] { keeper_->hurry(); }},
@@ -221,6 +265,11 @@ std::chrono::milliseconds SqliteSpool::age_of_oldest() const {
     return std::max(clock_.wall() - oldest->oldest, std::chrono::milliseconds(0));
 }
 
+WallTime SqliteSpool::time_of_newest() const {
+    const auto segments = book_.all();
+    return segments.empty() ? WallTime() : segments.back().newest;
+}
+
 SpoolStatus SqliteSpool::status() {
     const SpoolWriter::Figures written = writer_->figures();
     const Control::Quarantined quarantined = control_->quarantined();
@@ -236,6 +285,7 @@ SpoolStatus SqliteSpool::status() {
             .quarantined_rows = quarantined.rows,
             .quarantined_events = quarantined.events,
             .oldest = age_of_oldest(),
+            .newest = time_of_newest(),
             .error = written.error.empty() ? keeper_->error() : written.error,
             .sessions = control_->session_figures(),
             .groups = control_->groups()};

@@ -99,6 +99,15 @@ struct SpoolPage {
     SpoolPage& operator=(SpoolPage&&) noexcept = default;
 };
 
+/// A connection whose process ended without writing its `closed` event.
+struct LostConnection {
+    std::string conn;
+    std::string connected;               ///< its event's line; empty: the table of open connections was damaged
+    std::string identified;              ///< the same; empty: it had none
+    std::string last_event_at;           ///< as the latest event says it; empty: not known
+    std::optional<std::uint64_t> items;  ///< up to that event
+};
+
 struct SpoolGroup {
     std::string name;
     Position position = 0;  ///< it has had everything up to here
@@ -129,6 +138,7 @@ struct SpoolStatus {
     std::uint64_t quarantined_rows = 0;  ///< since the spool was made
     std::uint64_t quarantined_events = 0;
     std::chrono::milliseconds oldest{};  ///< age of the first event
+    WallTime newest;                     ///< when the newest was committed, as far as known
     std::string error;                   ///< empty while it can write
     SessionFigures sessions;
     std::vector<SpoolGroup> groups;
@@ -162,6 +172,14 @@ public:
     [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, Position position) = 0;
     /// Errors: there is none of that name, or it is required.
     [[nodiscard]] virtual std::optional<Error> remove_group(const std::string& group) = 0;
+
+    /// Visits the connections that earlier processes left open in it, each once. Before the first append. Looks for
+    /// their latest events for at most 2 s.
+    virtual void visit_lost(const std::function<void(const LostConnection&)>& visit) = 0;
+    /// Returns true if a connection's `connected` event is in the spool and its `closed` event is not. Any thread.
+    [[nodiscard]] virtual bool is_open(const std::string& conn) = 0;
+    /// Takes note that the connection needs no `closed` event here. Any thread; durable within about a second.
+    virtual void forget_lost(const std::string& conn) = 0;
 
     /// Of a new configuration: intervals, retention, required groups.
     virtual void change(const SpoolOptions& options) = 0;

@@ -223,6 +223,7 @@ std::optional<DbError> SpoolWriter::write_row() {
                            .lines = row_.lines};
     if (auto failed = segment_->append(stored, checksum(stored))) return failed;
     parts_.sessions.note(row_.marks);  // before the position, so that who knows that also finds these
+    parts_.open.note(row_.lines, false);
     parts_.book.committed(stored.first + stored.events - 1, now, segment_->bytes());
     commits_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;

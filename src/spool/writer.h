@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "spool/control.h"
+#include "spool/open_book.h"
 #include "spool/segment_book.h"
 #include "spool/segment_file.h"
 #include "spool/session_book.h"
@@ -26,6 +27,7 @@ public:
         const SpoolDirectory& directory;
         SegmentBook& book;
         SessionBook& sessions;
+        OpenBook& open;
         Control& control;
         const Clock& clock;
         std::function<void()> segment_ended;  ///< somebody should seal it

@@ -191,6 +191,30 @@ class Judge:
             elif raw != session.sent[seq - 1]:
                 self.violate(f"{who}: item {seq} is {raw[:80]!r} and was {session.sent[seq - 1][:80]!r}")
 
+    def judge_lives(self, truth):
+        """One `closed` for each connection that was told, also of those that a crash cut off: told at the next start, before
+        anything of that life. Only the latest life may have some open."""
+        opened, ended, runs = {}, collections.Counter(), []
+        for line in truth:
+            event = json.loads(line)
+            conn, run = event["conn"], event["conn"].split("-")[0]
+            if event["event"] == "connected":
+                if conn in opened:
+                    self.violate(f"{conn} connected twice")
+                opened[conn] = event
+                if run not in runs:
+                    runs.append(run)
+            elif ended[conn]:
+                self.violate(f"{conn}: a {event['event']} event behind its end")
+            if event["event"] == "closed":
+                ended[conn] += 1
+                if event["reason"] == "gateway_lost" and (event["peer"], run) != (opened.get(conn, {}).get("peer"), runs[-1]):
+                    self.violate(f"gateway_lost behind a later life, or of a stranger: {line[:300]!r}")
+        if strange := [conn for conn in ended if conn not in opened]:
+            self.violate(f"{len(strange)} connections closed that never connected, {strange[:5]}")
+        if left := [conn for conn in opened if not ended[conn] and conn.split("-")[0] != runs[-1]]:
+            self.violate(f"{len(left)} connections of {len(opened)} were never closed, {left[:5]}")
+
     def judge_consumer(self, truth, lines):
         """At least once, and in order but for what is repeated after a kill."""
         place = {line: n for n, line in enumerate(truth)}
@@ -272,6 +296,7 @@ def try_it(directory, seed, kills, binary=BINARY, plant="", devices=24, nats=Non
     finally:
         daemon.kill()
     judge.judge_items(fleet.sessions(), truth, "spool")
+    judge.judge_lives(truth)
     if missing:
         judge.violate(f"the spool says that positions are missing, on a disk that is well: {missing[:3]}")
     repeated = judge.judge_consumer(truth, consumer.lines)

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import random
+import socket
 import subprocess
 import tempfile
 import time
@@ -444,3 +445,27 @@ def test_two_devices_with_one_id_at_two_gateways_are_slowed_down_and_named(one):
             takeovers = sum(gateway.status()["closed"]["superseded"] for gateway in fleet) - since
         assert '"shared"' in alarm["summary"] and alarm["summary"].count("127.0.0.1:") == 2, alarm
         assert takeovers < 20, f"{takeovers} takeovers in 6 s"
+
+
+def test_a_lost_gateway_that_comes_back_tells_no_end_twice(one):
+    """Survivors tell the ends of devices, the gateway itself those of connections without a name: each once in all spools."""
+    with tempfile.TemporaryDirectory() as directory, gateways(["west"], one.url, lost_after="7s") as (west,):
+        with FleetGateway("east", one.url, f"{directory}/east", lost_after="7s") as east:
+            devices = devices_at(east, "d", 30)
+            plain = [socket.create_connection(east.address) for _ in range(20)]
+            assert until(lambda: west.count("online", "east") == 30)
+            assert until(lambda: sum(event["event"] == "connected" for event in east.spooled()) == 50)
+            open_at_east = {event["conn"] for event in east.spooled() if event["event"] == "connected"}
+            east.crash()
+        moved = devices_at(west, "d", 10)
+        assert until(lambda: len(west.lost()) == 30, 20), len(west.lost())
+        with FleetGateway("east", one.url, f"{directory}/east", lost_after="7s") as east:
+            assert len(east.lost()) == 20, "those without a name, at once"
+            time.sleep(13)  # what must not happen has no event to wait for: the ends are told at the latest after 12 s
+            check_lost_once([east, west], open_at_east)
+            east.crash()
+        with FleetGateway("east", one.url, f"{directory}/east", lost_after="7s") as east:
+            time.sleep(2)
+            check_lost_once([east, west], open_at_east)
+        for sock in devices + plain + moved:
+            sock.close()

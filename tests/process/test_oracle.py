@@ -63,6 +63,7 @@ def trials(tmp_path, seed, binary, plant, over_nats):
     ("ack_before_commit", False, ("acked items lost", "had been acknowledged")),
     ("store_before_write", False, ("the consumer missed",)),
     ("drop_partial", False, ("the consumer missed",)),
+    ("leave_open", False, ("never closed",)),
     ("dedupe_per_connection", False, ("items twice",)),
     ("dedupe_per_connection", True, ("positions twice",)),
 ])
@@ -81,7 +82,7 @@ def test_without_a_choice_nothing_is_planted(planted_binary, tmp_path, seed):
 
 def test_the_command_itself_has_no_defect_planted():
     text = BINARY.read_bytes()
-    names = ["HOLDFAST_PLANT", "ack_before_commit", "store_before_write", "drop_partial", "dedupe_per_connection"]
+    names = ["HOLDFAST_PLANT", "ack_before_commit", "store_before_write", "drop_partial", "dedupe_per_connection", "leave_open"]
     assert not [name for name in names if name.encode() in text]
     sources = [path.read_text() for path in pathlib.Path(ROOT / "src").rglob("*.cc")]
     for name in names[1:]:

@@ -282,3 +282,46 @@ def test_memory_does_not_grow_with_the_backlog(directory):
         assert bytes_in(directory) > 160 << 20
     # The first share fills queues and caches; 120 MB more add nothing.
     assert resident[2] - resident[0] < 24 << 10, resident
+
+
+def crash(gateway):
+    gateway.process.kill()
+    gateway.process.wait()
+
+
+def test_connections_that_a_crash_cut_off_are_closed_at_the_next_start(directory):
+    config = listener("devices") + listener("meters")
+    with Gateway(*spool_flags(directory), config=config) as gateway:
+        plain = [device.connect(gateway.ports["meters"]) for _ in range(100)]
+        named = [device.connect(gateway.ports["devices"]) for _ in range(100)]
+        for n, sock in enumerate(named):
+            sock.sendall(json.dumps({"hello": {"id": f"d \"{n}\""}}).encode() + b"\n" + lines(1, 3))
+        send(gateway, 1, 2)  # one that has its end
+        wait_durable(gateway, 100 + 100 * 5 + 4)
+        before, _ = read_all(gateway)
+        crash(gateway)
+        for second in range(2):  # the second time there is nothing left to do
+            with Gateway(*spool_flags(directory), config=config) as again:
+                fresh = device.connect(again.ports["devices"])
+                again_open = len(before) + 200 + 1 + second * 2
+                wait_durable(again, again_open)
+                events, missing = read_all(again)
+                assert status(again)["gateway_lost"] == (0 if second else 200)
+                assert all(life["reason"] != "gateway_lost" for life in again.ask("GET", "/v1/closed")["closed"])
+                fresh.close()
+        for sock in plain + named:
+            sock.close()
+    assert not missing
+    behind = [event for _, event in events[len(before):]]
+    lost, later = behind[:200], behind[200:]
+    assert {event["reason"] for event in lost} == {"gateway_lost"}, lost[:2]
+    assert "gateway_lost" not in {event.get("reason") for event in later}
+    first = {event["conn"]: event for _, event in before if event["event"] == "connected"}
+    assert {event["conn"] for event in lost} == set(first) - {event["conn"] for _, event in before if event["event"] == "closed"}
+    for event in lost:
+        opened = first[event["conn"]]
+        assert (event["peer"], event["listener"]) == (opened["peer"], opened["listener"])
+        assert event["connected_at"] == opened["at"] <= event["last_event_at"] <= event["at"]
+        assert event["items"] == (3 if event["listener"] == "devices" else 0)
+        assert (event["evidence"], event["bytes_in"], event["duration_s"]) == (None, None, None)
+    assert {event["id"] for event in lost if "id" in event} == {f"d \"{n}\"" for n in range(100)}

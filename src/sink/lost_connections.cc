@@ -1,0 +1,112 @@
+#include "sink/lost_connections.h"
+
+#include <chrono>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <holdfast/reason.h>
+
+#include "codec/event_writer.h"
+#include "spool/life_line.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t batch_bytes = std::size_t{128} << 10;
+constexpr std::size_t most_waiting = std::size_t{4} << 20;  // the memory that 100,000 connections may take at the start
+
+std::string_view unquoted(std::string_view value) {
+    return value.size() < 2 || value.front() != '"' ? std::string_view() : value.substr(1, value.size() - 2);
+}
+
+/// Of the line that says it latest.
+std::string_view field_of(const LostConnection& lost, std::string_view name) {
+    const std::string_view value = raw_field(lost.identified, name);
+    return value.empty() ? raw_field(lost.connected, name) : value;
+}
+
+void copy_field(std::string& out, const LostConnection& lost, std::string_view name) {
+    const std::string_view value = field_of(lost, name);
+    if (value.empty()) return;
+    out.append(",\"").append(name).append("\":").append(value);
+}
+
+void append_time_or_null(std::string& out, std::string_view name, std::string_view time) {
+    out.append(",\"").append(name).append("\":");
+    if (time.empty()) {
+        out += "null";
+        return;
+    }
+    out.append("\"").append(time).append("\"");
+}
+
+/// Collects lines of one listener after another and appends them, so that not too many wait.
+class Batches {
+public:
+    explicit Batches(Spool& spool) : spool_(spool) {}
+
+    void add(std::string_view listener, std::string_view line) {
+        batch_.lines += line;
+        ++batch_.events;
+        if (batch_.listeners.empty() || batch_.listeners.back().first != listener)
+            batch_.listeners.emplace_back(listener, 0);
+        ++batch_.listeners.back().second;
+        if (batch_.lines.size() >= batch_bytes) flush();
+    }
+    void flush() {
+        if (batch_.events == 0) return;
+        spool_.append(std::exchange(batch_, {}));
+        wait_for(most_waiting);
+    }
+    /// A disk that does not take them must not keep the gateway from starting.
+    void wait_for(std::size_t bytes) {
+        for (; patience_ > 0 && spool_.waiting_bytes() > bytes; --patience_)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+
+private:
+    Spool& spool_;
+    SpoolBatch batch_;
+    int patience_ = 1'000;  // steps of 5 ms, in all
+};
+
+}  // namespace
+
+std::string lost_closed_line(const LostConnection& lost, WallTime at) {
+    std::string line = R"({"event":"closed","conn":")" + lost.conn + "\"";
+    for (const std::string_view name : {"listener", "peer", "id", "session", "authenticated", "liveness"})
+        copy_field(line, lost, name);
+    line.append(R"(,"reason":")").append(to_string(CloseReason::gateway_lost));
+    line.append(R"(","kind":")").append(to_string(kind_of(CloseReason::gateway_lost)));
+    line += R"(","error":null,"detail":"the gateway ended without closing it","evidence":null,"items":)";
+    line += lost.items ? std::to_string(*lost.items) : "null";
+    line += R"(,"bytes_in":null,"bytes_out":null,"duration_s":null)";
+    append_time_or_null(line, "connected_at", time_of_line(lost.connected));
+    append_time_or_null(line, "last_event_at", lost.last_event_at);
+    std::string now;
+    append_time(now, at);
+    append_time_or_null(line, "at", now);
+    return line + "}\n";
+}
+
+LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet) {
+    LostConnections done;
+    Batches batches(spool);
+    spool.visit_lost([&](const LostConnection& lost) {
+        std::string line = lost_closed_line(lost, now);
+        const std::string_view listener = unquoted(field_of(lost, "listener"));
+        if (in_fleet && !field_of(lost, "id").empty()) {
+            done.former.push_back({lost.conn, std::string(listener), std::move(line)});
+            return;
+        }
+        batches.add(listener, line);
+        ++done.closed;
+    });
+    batches.flush();
+    batches.wait_for(0);  // so that is_open() knows of them
+    return done;
+}
+
+}  // namespace holdfast

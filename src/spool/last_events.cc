@@ -1,0 +1,74 @@
+#include "spool/last_events.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+#include <variant>
+
+#include "spool/life_line.h"
+
+namespace holdfast {
+
+bool LastEvents::goes_on() const {
+    return found_ < wanted_.size() && bytes_ < most_bytes && std::chrono::steady_clock::now() < until_;
+}
+
+void LastEvents::read() {
+    until_ = std::chrono::steady_clock::now() + most_time;
+    const auto segments = book_.all();
+    for (auto segment = segments.rbegin(); segment != segments.rend() && goes_on(); ++segment) read_segment(*segment);
+}
+
+void LastEvents::read_segment(const SegmentBook::Segment& segment) {
+    DbError error;
+    auto reader = SegmentReader::open(directory_.segment_path(segment.first), error);
+    if (!reader) return;
+    Position wanted = std::min(segment.last, reader->tail(segment.first).last);
+    Position step = 1;  // over damaged rows: what they held stays unknown
+    while (wanted >= segment.first && goes_on()) {
+        const auto found = reader->find(wanted, wanted + 1);
+        if (const auto* row = std::get_if<SegmentReader::Row>(&found)) {
+            take(**row);
+            wanted = (*row)->first - 1;
+            step = 1;
+        } else {
+            wanted -= std::min(wanted, step);
+            step *= 2;
+        }
+    }
+}
+
+void LastEvents::take(const GoodRow& row) {
+    bytes_ += row.lines.size();
+    std::string_view lines = row.lines;
+    while (!lines.empty()) {
+        const std::size_t end = lines.find('\n');
+        take_line(lines.substr(0, end), row.first);
+        if (end == std::string_view::npos) return;
+        lines.remove_prefix(end + 1);
+    }
+}
+
+void LastEvents::take_line(std::string_view line, Position row) {
+    const LifeLine life = life_line(line);
+    if (life.event == LifeEvent::none || life.event == LifeEvent::closed) return;
+    const auto wanted = wanted_.find(life.conn);
+    if (wanted == wanted_.end()) return;
+    Found& found = wanted->second;
+    if (found.row != 0 && found.row != row) return;  // a newer row has had a later one
+    if (found.row == 0) ++found_;
+    found.row = row;
+    found.event = {.at = std::string(time_of_line(line)), .items = 0};
+    if (life.event != LifeEvent::item) return;
+    const std::string_view n = raw_field(line, "n");
+    std::uint64_t items = 0;
+    const bool good = std::from_chars(n.data(), n.data() + n.size(), items).ec == std::errc() && !n.empty();
+    found.event.items = good ? std::optional(items) : std::nullopt;
+}
+
+const LastEvents::Event* LastEvents::find(std::string_view conn) const {
+    const auto wanted = wanted_.find(conn);
+    return wanted == wanted_.end() || wanted->second.row == 0 ? nullptr : &wanted->second.event;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "spool/directory.h"
+#include "spool/segment_book.h"
+#include "spool/segment_reader.h"
+
+namespace holdfast {
+
+/// Finds the latest event of each of some connections by reading the rows of a spool from the newest to the oldest: at
+/// most `most_bytes` of lines, at most for `most_time`. One thread.
+class LastEvents {
+public:
+    static constexpr std::size_t most_bytes = std::size_t{256} << 20;
+    static constexpr std::chrono::seconds most_time{2};
+
+    struct Event {
+        std::string at;
+        std::optional<std::uint64_t> items;  ///< that came with it and before
+    };
+
+    LastEvents(const SpoolDirectory& directory, const SegmentBook& book) : directory_(directory), book_(book) {}
+
+    void want(std::string conn) { wanted_.emplace(std::move(conn), Found{}); }
+    void read();
+    /// nullptr: it was not found.
+    [[nodiscard]] const Event* find(std::string_view conn) const;
+
+private:
+    struct Found {
+        Event event;
+        Position row = 0;  ///< 0: not found yet
+    };
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    };
+
+    [[nodiscard]] bool goes_on() const;
+    void read_segment(const SegmentBook::Segment& segment);
+    void take(const GoodRow& row);
+    void take_line(std::string_view line, Position row);
+
+    const SpoolDirectory& directory_;
+    const SegmentBook& book_;
+    std::unordered_map<std::string, Found, Hash, std::equal_to<>> wanted_;
+    std::size_t found_ = 0;
+    std::size_t bytes_ = 0;
+    std::chrono::steady_clock::time_point until_;
+};
+
+}  // namespace holdfast
