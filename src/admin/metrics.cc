@@ -277,6 +277,8 @@ void add_nats(Families& out, const SinkStatus::NatsPart& nats) {
     add("nats_retries_total", "Times that messages without an acknowledgement were sent again.", MetricType::Counter,
         nats.retries);
     add("nats_duplicates_total", "Messages that JetStream had already.", MetricType::Counter, nats.duplicates);
+    add("nats_dead_letters_total", "Total number of events that NATS did not take as they are.", MetricType::Counter,
+        nats.dead_letters);
     add("sink_lag_seconds", "Age of the oldest event that is not in NATS yet.", MetricType::Gauge,
         std::chrono::duration<double>(nats.lag).count());
 }

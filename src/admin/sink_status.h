@@ -51,10 +51,12 @@ struct SinkStatus {
         std::uint64_t lag_events = 0;     ///< beyond it
         std::chrono::milliseconds lag{};  ///< age of the oldest of those
         std::uint64_t reconnects = 0;
-        std::uint64_t retries = 0;     ///< times that it sent again what had not been acknowledged
-        std::uint64_t duplicates = 0;  ///< messages that JetStream had already
-        std::string guarantee;         ///< what its acknowledgement survives
-        std::string error;             ///< empty while it publishes
+        std::uint64_t retries = 0;       ///< times that it sent again what had not been acknowledged
+        std::uint64_t duplicates = 0;    ///< messages that JetStream had already
+        std::uint64_t dead_letters = 0;  ///< events that it does not take as they are
+        std::string dead_letter = {};    ///< the latest of them, for some minutes
+        std::string guarantee;           ///< what its acknowledgement survives
+        std::string error;               ///< empty while it publishes
     };
 
     std::string type;              ///< "stdout", "file", "none", "spool", "nats"

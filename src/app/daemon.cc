@@ -209,7 +209,7 @@ std::optional<Error> Daemon::restrict_itself() {
 std::optional<Error> Daemon::start() {
     raise_descriptor_limit();
     if (auto error = restrict_itself()) return error;
-    if (auto error = sink_.start(config_.sink, lost_after())) return error;
+    if (auto error = sink_.start(config_.sink, config_.server.item.max_bytes, lost_after())) return error;
     if (auto error = start_server()) return error;
     start_fleet();
     start_reloader();
@@ -327,7 +327,8 @@ SinkHealth Daemon::sink_health() const {
     }
     if (status.nats) {
         health.lag_events -= status.nats->lag_events;
-        health.forwarding = {status.nats->lag_events, status.nats->lag, status.nats->error};
+        health.forwarding = {status.nats->lag_events, status.nats->lag,
+                             status.nats->error.empty() ? status.nats->dead_letter : status.nats->error};
     }
     return health;
 }

@@ -12,6 +12,13 @@ std::string host_name() {
     return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
+/// An event holds the item and its key, which is a part of the item. Escaped, a key's byte is three at most: U+0080 to
+/// U+009F have two bytes and become six.
+std::size_t largest_event(std::size_t max_item_bytes) {
+    constexpr std::size_t other_fields_and_headers = 4'096;
+    return 4 * max_item_bytes + other_fields_and_headers;
+}
+
 NatsOptions link_options(const SinkConfig& config, bool fresh) {
     NatsOptions options;
     options.url = config.url;
@@ -26,7 +33,8 @@ NatsOptions link_options(const SinkConfig& config, bool fresh) {
 
 }  // namespace
 
-Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkConfig& config, Log& log) {
+Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkConfig& config,
+                                                      std::size_t max_item_bytes, Log& log) {
     std::unique_ptr<NatsOutput> out(new NatsOutput());
     out->stream_ = config.stream;
     for (const bool fresh : {false, true}) {
@@ -44,6 +52,18 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
     options.on_recovered = [&log] { log.info("events go to NATS again"); };
     options.on_ready = [&log](const std::string& server, const std::string& guarantee) {
         log.info("NATS", {{"server", server}, {"guarantee", guarantee}});
+    };
+    options.on_dead_letter = [&log](const std::string& what) {
+        log.error(what + "; the spool has it: read it with holdfast consume");
+    };
+    options.largest_event = largest_event(max_item_bytes);
+    options.on_small_payload = [&log, max_item_bytes](std::size_t max_payload) {
+        log.warn(
+            "an item of item.max_bytes can become an event that NATS does not take; raise max_payload there, or lower "
+            "item.max_bytes",
+            {{"max_bytes", std::to_string(max_item_bytes)},
+             {"largest_event", std::to_string(largest_event(max_item_bytes))},
+             {"max_payload", std::to_string(max_payload)}});
     };
     options.on_skipped = [&log](const MissingRange& range) {
         log.error("events " + std::to_string(range.first) + " to " + std::to_string(range.last) +
@@ -64,6 +84,8 @@ SinkStatus::NatsPart NatsOutput::status() const {
             .reconnects = status.reconnects,
             .retries = status.retries,
             .duplicates = status.duplicates,
+            .dead_letters = status.dead_letters,
+            .dead_letter = status.dead_letter,
             .guarantee = status.guarantee,
             .error = status.error};
 }

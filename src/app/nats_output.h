@@ -22,7 +22,8 @@ inline constexpr const char* nats_group = "nats";
 /// asked of a device does not wait behind events, and the forwarder's thread. Ends by stop(), or at its destruction.
 class NatsOutput {
 public:
-    [[nodiscard]] static Result<std::unique_ptr<NatsOutput>> start(Spool& spool, const SinkConfig& config, Log& log);
+    [[nodiscard]] static Result<std::unique_ptr<NatsOutput>> start(Spool& spool, const SinkConfig& config,
+                                                                   std::size_t max_item_bytes, Log& log);
 
     /// For all but events; it resumes by itself.
     [[nodiscard]] NatsLink& link() { return *link_; }

@@ -59,7 +59,8 @@ SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
 
 }  // namespace
 
-std::optional<Error> Sinks::start(const SinkConfig& config, std::optional<milliseconds> lost_after) {
+std::optional<Error> Sinks::start(const SinkConfig& config, std::size_t max_item_bytes,
+                                  std::optional<milliseconds> lost_after) {
     type_ = config.type;
     switch (config.type) {
         case SinkType::stdout_:
@@ -67,7 +68,7 @@ std::optional<Error> Sinks::start(const SinkConfig& config, std::optional<millis
             return start_stream(config);
         case SinkType::spool:
         case SinkType::nats:
-            return start_spool(config, config.type == SinkType::nats ? lost_after : std::nullopt);
+            return start_spool(config, max_item_bytes, config.type == SinkType::nats ? lost_after : std::nullopt);
         case SinkType::none:
             break;
     }
@@ -105,7 +106,8 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     return options;
 }
 
-std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::optional<milliseconds> lost_after) {
+std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t max_item_bytes,
+                                        std::optional<milliseconds> lost_after) {
     auto spool = Spool::open(spool_options(config));
     if (!spool) return spool.error();
     spool_ = std::move(spool).value();
@@ -116,7 +118,7 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::optional<
     log_.info("spool", {{"path", config.path}, {"id", status.id}, {"last_position", std::to_string(status.last)}});
     end_lost_connections(status, lost_after);
     if (config.type != SinkType::nats) return std::nullopt;
-    auto nats = NatsOutput::start(*spool_, config, log_);
+    auto nats = NatsOutput::start(*spool_, config, max_item_bytes, log_);
     if (!nats) return nats.error();
     nats_ = std::move(nats).value();
     return std::nullopt;

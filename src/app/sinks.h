@@ -37,7 +37,7 @@ public:
 
     /// `lost_after`: of the fleet that this gateway is in, if it is; that has told the ends of connections that earlier
     /// processes left open, if it has missed this gateway for so long.
-    [[nodiscard]] std::optional<Error> start(const SinkConfig& config,
+    [[nodiscard]] std::optional<Error> start(const SinkConfig& config, std::size_t max_item_bytes,
                                              std::optional<std::chrono::milliseconds> lost_after);
     [[nodiscard]] SpoolInheritance take_inheritance() { return std::exchange(inherited_, {}); }
 
@@ -56,7 +56,7 @@ public:
 
 private:
     [[nodiscard]] std::optional<Error> start_stream(const SinkConfig& config);
-    [[nodiscard]] std::optional<Error> start_spool(const SinkConfig& config,
+    [[nodiscard]] std::optional<Error> start_spool(const SinkConfig& config, std::size_t max_item_bytes,
                                                    std::optional<std::chrono::milliseconds> lost_after);
     void end_lost_connections(const SpoolStatus& status, std::optional<std::chrono::milliseconds> lost_after);
     [[nodiscard]] SpoolOptions spool_options(const SinkConfig& config);

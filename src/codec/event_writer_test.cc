@@ -27,6 +27,15 @@ std::string line_of(const ItemEvent& event) {
     return out;
 }
 
+TEST(EventWriter, ADeleteCharacterStaysOneByteAndOtherControlsAreEscaped) {
+    const std::string key(100'000, '\x7f');
+    ItemEvent event = item_event("{}");
+    event.key = key;
+    EXPECT_LT(line_of(event).size(), key.size() + 300);
+    event.key = "a\x7f\xc2\x9b\x1b\x7f\"";
+    EXPECT_NE(line_of(event).find("\"key\":\"a\x7f\\u009b\\u001b\x7f\\\"\""), std::string::npos) << line_of(event);
+}
+
 ClosedEvent closed_event() {
     ClosedEvent event;
     event.conn = conn;

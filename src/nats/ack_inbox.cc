@@ -44,6 +44,10 @@ struct AckInbox::Arrivals {
 // stored, and its id is kept for all of duplicate_window (nats-server's pull requests 6415 and 6486).
 constexpr std::int64_t duplicate_is_in_process = 10'158;
 
+// "message size exceeds maximum allowed" of the stream's max_msg_size, and the same of headers.
+constexpr std::int64_t message_exceeds_maximum = 10'054;
+constexpr std::int64_t header_exceeds_maximum = 10'097;
+
 PublishAck read_publish_ack(std::string_view body) {
     thread_local simdjson::dom::parser parser;
     PublishAck ack;
@@ -63,7 +67,8 @@ PublishAck read_publish_ack(std::string_view body) {
             ack.kind = PublishAck::Kind::staged;
             return ack;
         }
-        ack.kind = PublishAck::Kind::refused;
+        const bool unfit = code == message_exceeds_maximum || code == header_exceeds_maximum;
+        ack.kind = unfit ? PublishAck::Kind::unfit : PublishAck::Kind::refused;
         ack.error = printable(text) + " (JetStream error " + std::to_string(code) + ")";
         return ack;
     }

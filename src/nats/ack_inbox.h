@@ -27,6 +27,7 @@ struct PublishAck {
         duplicate,  ///< it was stored before
         staged,     ///< its id is that of a message of which it is not known whether it will be stored: proves nothing
         refused,
+        unfit,  ///< refused, and will be whenever it is sent: it is too large for the stream
         nobody,
     };
 

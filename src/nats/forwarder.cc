@@ -19,6 +19,7 @@
 #include "nats/publish.h"
 #include "nats/spool_cursor.h"
 #include "nats/stream_setup.h"
+#include "nats/unfit_events.h"
 #include "nats/window.h"
 
 #include <nats/nats.h>
@@ -37,6 +38,7 @@ constexpr std::size_t most_bytes_in_a_batch = std::size_t{512} << 10;
 constexpr std::size_t room_for_headers = 1'024;
 constexpr std::size_t publishes_between_acks = 256;
 constexpr unsigned failures_of_a_server = 2;
+constexpr std::chrono::minutes dead_letter_shows{10};
 constexpr milliseconds idle_wait{50};
 constexpr milliseconds ack_wait{2};
 
@@ -67,6 +69,8 @@ private:
     void note_published();
     [[nodiscard]] bool publish_some();
     [[nodiscard]] bool publish_next();
+    [[nodiscard]] bool take_failure(const NatsMessage& message, const PublishFailure& failed);
+    void take_unfit(Position first, Position last, std::size_t bytes, const std::string& why);
     void name_anew_if_staged(NatsMessage& message);
     void cannot_go_on(const std::string& why);
     void go_back(const std::string& why);
@@ -77,6 +81,10 @@ private:
     void trouble(const std::string& error);
     void well();
     void note_oldest();
+    void count(std::uint64_t ForwarderStatus::*figure, std::uint64_t more) {
+        const std::lock_guard lock(mutex_);
+        status_.*figure += more;
+    }
 
     Spool& spool_;
     NatsLink& link_;
@@ -91,6 +99,7 @@ private:
     std::unique_ptr<AckInbox> inbox_;      // after lease_: its connection
     std::deque<Position> bounds_;          // of messages that may have been sent before
     std::map<Position, unsigned> staged_;  // how often those beginning there came back so
+    UnfitEvents unfit_;
     std::uint64_t round_ = 0;
     Position published_ = 0;
     Position saved_ = 0;
@@ -104,6 +113,7 @@ private:
     std::condition_variable stopping_;
     std::optional<Steady::time_point> stop_at_;  // guarded by mutex_, as what follows
     ForwarderStatus status_;
+    Steady::time_point dead_letter_at_;
     std::optional<WallTime> oldest_;  // when the first that is not published was committed
 
     std::thread thread_;  // last: it uses the others
@@ -114,6 +124,7 @@ ForwarderStatus SpoolForwarder::status() const {
     const std::string url = link_.url_in_use();
     const std::lock_guard lock(mutex_);
     ForwarderStatus out = status_;
+    if (Steady::now() - dead_letter_at_ > dead_letter_shows) out.dead_letter.clear();
     out.connected = link_.connected();
     out.server = url;
     out.reconnects = link_.reconnects();
@@ -191,8 +202,7 @@ void SpoolForwarder::set_up(NatsLink::Lease lease) {
     auto inbox = AckInbox::open(lease);
     if (!stream || !inbox) {
         note_oldest();
-        fail(!stream ? stream.error().message : inbox.error().message);
-        return;
+        return fail(!stream ? stream.error().message : inbox.error().message);
     }
     inbox_ = std::move(inbox).value();
     lease_ = std::move(lease);
@@ -204,9 +214,10 @@ void SpoolForwarder::set_up(NatsLink::Lease lease) {
         const std::lock_guard lock(mutex_);
         status_.guarantee = guarantee;
     }
-    if (options_.on_ready && std::exchange(told_ready_, lease_.number) != lease_.number) {
-        options_.on_ready(link_.url_in_use(), guarantee);
-    }
+    const bool is_new = std::exchange(told_ready_, lease_.number) != lease_.number;
+    const bool is_small = is_new && options_.largest_event > most_bytes;
+    if (is_small && options_.on_small_payload) options_.on_small_payload(most_bytes);
+    if (options_.on_ready && is_new) options_.on_ready(link_.url_in_use(), guarantee);
     go_back("");
 }
 
@@ -226,12 +237,18 @@ bool SpoolForwarder::find_start() {
 void SpoolForwarder::look_at_acks() {
     std::string refusal;
     std::uint64_t duplicates = 0;
+    bool unfit = false;
     for (PublishAck& ack : inbox_->take(round_)) {
         if (ack.kind == PublishAck::Kind::stored || ack.kind == PublishAck::Kind::duplicate) {
             window_.acknowledge(ack.number);
             duplicates += ack.kind == PublishAck::Kind::duplicate ? 1 : 0;
         } else if (ack.kind == PublishAck::Kind::staged) {
             window_.note_staged(ack.number);
+        } else if (ack.kind == PublishAck::Kind::unfit) {
+            if (const auto* message = window_.find(ack.number)) {
+                take_unfit(message->first, message->last, message->bytes, ack.error);
+                unfit = true;
+            }
         } else if (refusal.empty()) {
             refusal = ack.kind == PublishAck::Kind::nobody
                           ? "nobody takes it: the stream " + in_quotes(options_.stream) + " or its leader is away"
@@ -245,13 +262,12 @@ void SpoolForwarder::look_at_acks() {
         failures_ = 0;
         if (refusal.empty()) well();
     }
-    if (duplicates > 0) {
-        const std::lock_guard lock(mutex_);
-        status_.duplicates += duplicates;
-    }
+    count(&ForwarderStatus::duplicates, duplicates);
     if (!refusal.empty()) {
         go_back(refusal);
         lease_ = {};  // look at the stream anew
+    } else if (unfit) {
+        go_back("");  // at once: what is behind it is not to wait
     } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
         go_back("no acknowledgement within " + format_duration(options_.ack_patience));
         lease_ = {};
@@ -261,8 +277,7 @@ void SpoolForwarder::look_at_acks() {
 void SpoolForwarder::note_published() {
     const std::lock_guard lock(mutex_);
     status_.published = published_;
-    oldest_.reset();
-    if (!window_.empty()) oldest_ = window_.oldest().committed_at;
+    oldest_ = window_.empty() ? std::nullopt : std::optional(window_.oldest().committed_at);
 }
 
 /// Everything that has not been acknowledged is sent again. An empty `why`: over a new connection, without a fault.
@@ -274,10 +289,7 @@ void SpoolForwarder::go_back(const std::string& why) {
     bounds_ = std::move(bounds);
     ++round_;
     reader_.restart(published_);
-    if (resends) {
-        const std::lock_guard lock(mutex_);
-        ++status_.retries;
-    }
+    count(&ForwarderStatus::retries, resends ? 1 : 0);
     if (why.empty()) return;
     fail("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
 }
@@ -300,21 +312,50 @@ bool SpoolForwarder::publish_next() {
     }
     if (events.value().empty()) return false;
     while (!bounds_.empty() && bounds_.front() < events.value()[0].position) bounds_.pop_front();
-    NatsMessage message = maker_->make(events.value(), bounds_.empty() ? 0 : bounds_.front());
-    name_anew_if_staged(message);
-    const auto failed = publish(lease_.connection, message, spool_id_, inbox_->reply_to(round_, window_.next_number()));
-    if (failed) {
-        // A connection that has just gone is noticed by is_ready(), and is no fault of the message.
-        const bool in_use = link_.connected() && link_.lease().number == lease_.number;
-        if (in_use && !natsConnection_IsClosed(lease_.connection)) {
-            cannot_go_on("event " + std::to_string(message.first) + " cannot be published: " + failed->message);
-        }
-        return false;
+    unfit_.forget_up_to(published_);
+    const SpooledEvent& event = events.value()[0];
+    const UnfitEvents::Unfit* unfit = unfit_.find(event.position);
+    if (unfit != nullptr && unfit->instead == UnfitEvents::Instead::nothing) {
+        reader_.advance(event.position);
+        return true;
     }
+    const Position bound = unfit_.bound_of(event.position, bounds_.empty() ? 0 : bounds_.front());
+    NatsMessage message =
+        unfit != nullptr ? maker_->dead_letter(event, unfit->why) : maker_->make(events.value(), bound);
+    name_anew_if_staged(message);
+    const std::string reply = inbox_->reply_to(round_, window_.next_number());
+    if (const auto failed = publish(lease_.connection, message, spool_id_, reply))
+        return take_failure(message, *failed);
     window_.add({message.first, message.last, message.body.size(), message.committed_at, Steady::now(), false});
     reader_.advance(message.last);
     if (window_.size() == 1) note_published();
     return true;
+}
+
+/// Returns true if there may be more to publish.
+bool SpoolForwarder::take_failure(const NatsMessage& message, const PublishFailure& failed) {
+    if (failed.unfit) {
+        take_unfit(message.first, message.last, message.body.size(), failed.message);
+        return true;
+    }
+    // A connection that has just gone is noticed by is_ready(), and is no fault of the message.
+    if (link_.connected() && link_.lease().number == lease_.number && !natsConnection_IsClosed(lease_.connection)) {
+        cannot_go_on("event " + std::to_string(message.first) + " cannot be published: " + failed.message);
+    }
+    return false;
+}
+
+/// A batch is made smaller, an event becomes a dead letter, and a dead letter that is not taken either is left out.
+void SpoolForwarder::take_unfit(Position first, Position last, std::size_t bytes, const std::string& why) {
+    if (first != last) return maker_->limit_bytes(bytes / 2);
+    const UnfitEvents::Refusal refusal = unfit_.refuse(first, why);
+    {
+        const std::lock_guard lock(mutex_);
+        status_.dead_letters += refusal.first ? 1 : 0;
+        status_.dead_letter = refusal.what;
+        dead_letter_at_ = Steady::now();
+    }
+    if (options_.on_dead_letter) options_.on_dead_letter(refusal.what);
 }
 
 /// One whose id a former leader has taken with it would be held for known until duplicate_window is over: it may come

@@ -24,6 +24,11 @@ struct ForwarderOptions {
     std::function<void()> on_recovered;
     /// Whenever it has begun over a new connection.
     std::function<void(const std::string& server, const std::string& guarantee)> on_ready;
+    /// An event that NATS does not take went there as a dead letter, or not at all; it stays in the spool.
+    std::function<void(const std::string& what)> on_dead_letter;
+    std::size_t largest_event = 0;  ///< bytes that an event may have; 0: not known
+    /// Whenever it has connected to a server that takes less than `largest_event`: its max_payload.
+    std::function<void(std::size_t max_payload)> on_small_payload;
     std::function<void(const MissingRange&)> on_skipped;  ///< not in the spool any more; all on its thread
 };
 
@@ -33,7 +38,9 @@ struct ForwarderStatus {
     std::chrono::milliseconds lag{};  ///< age of the oldest of those
     std::uint64_t retries = 0;        ///< times that it went back and sent again
     std::uint64_t reconnects = 0;
-    std::uint64_t duplicates = 0;  ///< messages of which JetStream said that it had them
+    std::uint64_t dead_letters = 0;  ///< events that NATS does not take as they are
+    std::string dead_letter;         ///< the latest of them and why; empty a while after it
+    std::uint64_t duplicates = 0;    ///< messages of which JetStream said that it had them
     bool connected = false;
     std::string server;     ///< URL in use
     std::string guarantee;  ///< what an acknowledgement survives, in a sentence

@@ -8,6 +8,7 @@
 
 #include "nats/ack_inbox.h"
 #include "nats/fake_spool.h"
+#include "nats/forwarding_test.h"
 #include "nats/real_server.h"
 #include "nats/stream_view.h"
 #include "spool/spool_test.h"
@@ -17,69 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::HasSubstr;
-
-std::string item(int n) {
-    return R"({"event":"item","conn":"1-1","peer":"10.0.0.1:5","n":)" + std::to_string(n) + R"(,"key":"k)" +
-           std::to_string(n % 7) + R"(","item":{"ip":"k"},"at":"x"})";
-}
-
-/// A spool in memory, a real server and a forwarder between them.
-class Forwarding : public testing::Test {
-protected:
-    void start(ForwarderOptions options = {}) {
-        auto link = NatsLink::open({.url = server_.url(), .fresh = true, .name = "test"});
-        ASSERT_TRUE(link) << link.error().message;
-        link_ = std::move(link).value();
-        options.on_trouble = [this](const std::string& error) {
-            const std::lock_guard lock(mutex_);
-            troubles_.push_back(error);
-        };
-        options.on_recovered = [this] { ++recovered_; };
-        options.on_skipped = [this](const MissingRange& range) { skipped_ += range.last - range.first + 1; };
-        forwarder_ = Forwarder::start(spool_, *link_, std::move(options));
-    }
-    void TearDown() override {
-        forwarder_.reset();
-        link_.reset();
-    }
-    void add(int count) {
-        for (int i = 0; i < count; ++i) spool_.add("devices", item(++added_));
-    }
-    [[nodiscard]] bool all_published(milliseconds patience = std::chrono::seconds(30)) {
-        return comes_true([this] { return forwarder_->status().published == static_cast<Position>(added_); }, patience);
-    }
-    [[nodiscard]] std::string troubles() {
-        const std::lock_guard lock(mutex_);
-        std::string out;
-        for (const std::string& trouble : troubles_) out += trouble + "\n";
-        return out;
-    }
-    /// Each event once, in its order.
-    void expect_whole_stream() {
-        const StreamView view(server_.url());
-        const auto messages = view.messages();
-        ASSERT_EQ(messages.size(), static_cast<std::size_t>(added_));
-        for (int i = 0; i < added_; ++i) {
-            const auto& message = messages[static_cast<std::size_t>(i)];
-            ASSERT_EQ(message.body, item(i + 1));
-            ASSERT_EQ(message.position, std::to_string(i + 1));
-            ASSERT_EQ(message.id, "0123456789abcdef-" + std::to_string(i + 1));
-            ASSERT_EQ(message.subject, "holdfast.devices.item.k" + std::to_string((i + 1) % 7));
-        }
-    }
-
-    RealServer server_;
-    FakeSpool spool_;
-    std::unique_ptr<NatsLink> link_;
-    std::unique_ptr<Forwarder> forwarder_;
-    std::atomic<int> recovered_{0};
-    std::atomic<std::uint64_t> skipped_{0};
-    int added_ = 0;
-
-private:
-    std::mutex mutex_;
-    std::vector<std::string> troubles_;
-};
 
 TEST_F(Forwarding, PublishesInOrderAndRemembersWhereItIs) {
     add(500);
@@ -293,6 +231,8 @@ TEST(PublishAck, ADuplicateOfNothingIsNone) {
                                R"("seq":0})")
                   .kind,
               PublishAck::Kind::staged);
+    EXPECT_EQ(read_publish_ack(R"({"error":{"code":400,"err_code":10054,"description":"message size"}})").kind,
+              PublishAck::Kind::unfit);
     EXPECT_EQ(read_publish_ack(R"({"error":{"code":503,"err_code":10077,"description":"full"}})").kind,
               PublishAck::Kind::refused);
 }
@@ -326,18 +266,6 @@ TEST_F(Forwarding, AStreamThatIsDeletedIsMadeAnew) {
     add(5);
     ASSERT_TRUE(all_published()) << forwarder_->status().error;
     EXPECT_EQ(view.size(), 5U);
-}
-
-TEST_F(Forwarding, AnEventThatIsTooLargeIsSaidAndKept) {
-    add(1);
-    spool_.add("devices", R"({"event":"item","conn":"1-1","peer":"x","n":1,"key":"k","item":")" +
-                              std::string(std::size_t{2} << 20, 'a') + "\"}");
-    ++added_;
-    add(1);
-    start();
-    ASSERT_TRUE(comes_true([&] { return forwarder_->status().published == 1 && !troubles().empty(); }));
-    EXPECT_THAT(forwarder_->status().error, HasSubstr("raise max_payload there"));
-    EXPECT_EQ(forwarder_->status().lag_events, 2U);
 }
 
 TEST_F(Forwarding, StopPublishesWhatThereIs) {

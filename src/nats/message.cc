@@ -8,14 +8,17 @@
 #include <cstdio>
 
 #include "base/check.h"
+#include "base/json_writer.h"
 #include "base/plant.h"
 #include "nats/token.h"
+#include "spool/life_line.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t longest_token = 256;
 constexpr std::size_t kept_of_a_long_one = 200;
+constexpr std::size_t most_of_a_field = 1'024;  // of a dead letter: an id has 128 bytes, which may all be escaped
 
 /// What the stream has subjects for.
 constexpr std::array<std::string_view, 4> kinds{"connected", "identified", "item", "closed"};
@@ -25,6 +28,21 @@ std::uint64_t hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return hash;
+}
+
+std::string_view event_of(std::string_view line) {
+    switch (life_line(line).event) {
+        case LifeEvent::connected:
+            return "connected";
+        case LifeEvent::identified:
+            return "identified";
+        case LifeEvent::closed:
+            return "closed";
+        case LifeEvent::item:
+        case LifeEvent::none:
+            break;
+    }
+    return "item";
 }
 
 /// Of a planted defect.
@@ -132,6 +150,29 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     }
     // With its end: what is sent again after a restart may have other bounds, and must not be taken for this one.
     out.id += '-' + std::to_string(out.last);
+    return out;
+}
+
+NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_view why) {
+    NatsMessage out = make({&event, 1}, event.position);
+    out.is_dead_letter = true;
+    out.id += "!";
+    std::string line = R"({"event":"dead_letter","of":)";
+    append_json_text(line, event_of(event.line));
+    const std::string_view head = event.line.substr(0, event.line.find(R"(,"key":)"));  // not what the device wrote
+    for (const std::string_view name : {"conn", "peer", "id", "session", "seq", "n"}) {
+        const std::string_view value = raw_field(head, name);
+        if (value.empty() || value.size() > most_of_a_field) continue;
+        line.append(",\"").append(name).append("\":").append(value);
+    }
+    line += R"(,"listener":)";
+    append_json_text(line, event.listener);
+    line += R"(,"spool":")" + spool_id_ + R"(","position":)" + std::to_string(event.position);
+    line += R"(,"bytes":)" + std::to_string(event.line.size()) + R"(,"why":)";
+    append_json_text(line, why);
+    const std::string_view at = time_of_line(event.line);
+    if (!at.empty() && at.size() < most_of_a_field) line.append(R"(,"at":")").append(at).append("\"");
+    out.body = line + (out.is_batch ? "}\n" : "}");
     return out;
 }
 

@@ -24,6 +24,7 @@ struct NatsMessage {
     WallTime committed_at{};  ///< of the first
     bool is_batch = false;
     std::optional<bool> authenticated = {};  ///< of the one event's device; nullopt: a batch, or an event without an id
+    bool is_dead_letter = false;             ///< it stands for an event that NATS does not take
 
     [[nodiscard]] std::uint64_t events() const { return last - first + 1; }
 };
@@ -39,6 +40,12 @@ public:
     /// (0: no bound).
     [[nodiscard]] NatsMessage make(std::span<const SpooledEvent> events, Position bound);
 
+    /// What takes the place of an event that NATS does not take: a short `dead_letter` event with its position, size
+    /// and connection, on the event's subject.
+    [[nodiscard]] NatsMessage dead_letter(const SpooledEvent& event, std::string_view why);
+    /// Batches end earlier from now on.
+    void limit_bytes(std::size_t most_bytes) { most_bytes_ = most_bytes; }
+
     /// The subject of one event. One that cannot be read is taken for an item without a key. Sets `authenticated`
     /// from the event's field, if it has it.
     [[nodiscard]] std::string subject_of(const SpooledEvent& event, std::optional<bool>& authenticated);
@@ -49,7 +56,7 @@ private:
     const std::string prefix_;
     const std::string spool_id_;
     const std::size_t most_events_;
-    const std::size_t most_bytes_;
+    std::size_t most_bytes_;
     const std::unique_ptr<Parser> parser_;
 };
 

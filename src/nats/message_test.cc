@@ -70,6 +70,23 @@ TEST(MessageMaker, OneEventAMessage) {
     EXPECT_FALSE(message.is_batch);
 }
 
+TEST(MessageMaker, ADeadLetterSaysOfWhatItIs) {
+    MessageMaker maker("holdfast", "id", 1, 1'000);
+    const NatsMessage letter = maker.dead_letter(
+        {7, "devices",
+         R"({"event":"item","conn":"1-1","peer":"10.0.0.1:5","n":3,"key":"k","item":{"ip":"k","id":"no"},"at":"2026"})",
+         WallTime{}},
+        "too \"large\"");
+    EXPECT_EQ(letter.body,
+              R"({"event":"dead_letter","of":"item","conn":"1-1","peer":"10.0.0.1:5","n":3,"listener":"devices",)"
+              R"("spool":"id","position":7,"bytes":105,"why":"too \"large\"","at":"2026"})");
+    EXPECT_EQ(letter.subject, "holdfast.devices.item.k");
+    EXPECT_EQ(letter.id, "id-7!");
+    EXPECT_TRUE(letter.is_dead_letter);
+    EXPECT_EQ(letter.first, 7U);
+    EXPECT_EQ(letter.last, 7U);
+}
+
 TEST(MessageMaker, ABatchEndsAtAGapAtABoundAndByBytes) {
     MessageMaker maker("holdfast", "id", 4, 10);
     EXPECT_EQ(maker.make(events({1, 2, 3, 4, 5}, "a"), 0).last, 4U);

@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-std::optional<Error> publish(natsConnection* connection, const NatsMessage& message, const std::string& spool_id,
-                             const std::string& reply) {
+std::optional<PublishFailure> publish(natsConnection* connection, const NatsMessage& message,
+                                      const std::string& spool_id, const std::string& reply) {
     natsMsg* raw = nullptr;
     natsStatus status = natsMsg_Create(&raw, message.subject.c_str(), reply.c_str(), message.body.data(),
                                        static_cast<int>(message.body.size()));
@@ -18,15 +18,20 @@ std::optional<Error> publish(natsConnection* connection, const NatsMessage& mess
     header("Nats-Msg-Id", message.id);
     header("Holdfast-Spool", spool_id);
     header("Holdfast-Position", std::to_string(message.first));
+    if (message.is_dead_letter) header("Holdfast-Dead-Letter", "1");
     if (message.is_batch) header("Holdfast-Events", std::to_string(message.events()));
     if (message.authenticated) header("Holdfast-Authenticated", *message.authenticated ? "true" : "false");
     if (status == NATS_OK) status = natsConnection_PublishMsg(connection, raw);
     if (status == NATS_OK) return std::nullopt;
     if (status == NATS_MAX_PAYLOAD) {
-        return Error{"it has " + std::to_string(message.body.size()) + " bytes, more than the server takes (" +
-                     std::to_string(natsConnection_GetMaxPayload(connection)) + "): raise max_payload there"};
+        return PublishFailure{"it has " + std::to_string(message.body.size()) +
+                                  " bytes, and with its headers more than " + "the server takes (max_payload " +
+                                  std::to_string(natsConnection_GetMaxPayload(connection)) +
+                                  "): raise max_payload there",
+                              true};
     }
-    return Error{natsStatus_GetText(status)};
+    const bool unfit = status == NATS_INVALID_SUBJECT || status == NATS_INVALID_ARG || status == NATS_LINE_TOO_LONG;
+    return PublishFailure{natsStatus_GetText(status), unfit};
 }
 
 }  // namespace holdfast

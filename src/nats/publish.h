@@ -3,17 +3,20 @@
 #include <optional>
 #include <string>
 
-#include <holdfast/result.h>
-
 #include "nats/message.h"
 
 struct __natsConnection;
 
 namespace holdfast {
 
-/// Hands the message to the client, with its headers; the acknowledgement goes to `reply`. Errors: it is too large for
-/// the server, or the connection has gone.
-[[nodiscard]] std::optional<Error> publish(__natsConnection* connection, const NatsMessage& message,
-                                           const std::string& spool_id, const std::string& reply);
+struct PublishFailure {
+    std::string message;
+    bool unfit = false;  ///< this message will never be taken as it is; others may be
+};
+
+/// Hands the message to the client, with its headers; the acknowledgement goes to `reply`. The client compares headers
+/// and body with the `max_payload` of the server that it is connected to.
+[[nodiscard]] std::optional<PublishFailure> publish(__natsConnection* connection, const NatsMessage& message,
+                                                    const std::string& spool_id, const std::string& reply);
 
 }  // namespace holdfast

@@ -35,6 +35,11 @@ public:
         if (number >= first_number_ && number < next_number()) messages_[number - first_number_].acknowledged = true;
     }
 
+    /// nullptr: it is not in it.
+    [[nodiscard]] const Message* find(std::uint64_t number) const {
+        return number >= first_number_ && number < next_number() ? &messages_[number - first_number_] : nullptr;
+    }
+
     void note_staged(std::uint64_t number) {
         if (number >= first_number_ && number < next_number()) messages_[number - first_number_].staged = true;
     }

@@ -81,6 +81,13 @@ class NatsServer:
     def _entered(self):
         return self._namespace.entered() if self._namespace else contextlib.nullcontext()
 
+    def config_text(self):
+        return self._file.read_text(encoding="utf-8")
+
+    def rewrite(self, text):
+        """Its configuration, for the next start."""
+        self._file.write_text(text, encoding="utf-8")
+
     def kill(self):
         """SIGKILL: nothing is written that was not."""
         self.resume()

@@ -363,3 +363,37 @@ def test_tls_is_not_given_to_a_stranger(tmp_path, fault):
             time.sleep(1)
             assert not nats_status(running)["connected"], "it talks to a server whose certificate is not the right one"
             print(nats_status(running)["error"])
+
+
+def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_path):
+    """max_payload counts the event and its headers; an item within item.max_bytes can become more than that."""
+    def send(running, *items):
+        with socket.create_connection(running.address, timeout=PATIENCE) as sock:
+            sock.sendall(b"".join(json.dumps(item).encode() + b"\n" for item in items))
+            sock.shutdown(socket.SHUT_WR)
+            assert sock.recv(1) == b""
+
+    large = {"ip": "k", "fill": "x" * 40_000}
+    with NatsServer("max_payload: 30000") as server, gateway(tmp_path, server.url) as running:
+        send(running, {"ip": "k", "i": 1}, large, {"ip": "k", "i": 2})
+        send(running, {"ip": "\x7f" * 9_000, "i": 3})  # a byte each in the event, too
+        wait_published(running)
+        assert (nats_status(running)["dead_letters"], nats_status(running)["error"]) == (1, None)
+        assert any("largest_event" in line for line in running.log_lines("item.max_bytes"))
+        assert until(lambda: "sink_lag" in [alarm["kind"] for alarm in running.ask("GET", "/v1/alarms")["active"]])
+        with server.client() as client:
+            events = [json.loads(message.body) for message in client.read_stream()]
+        items = [event["item"].get("i") for event in events if event["event"] == "item"]
+        assert items == [1, 2, 3], items
+        letter, = [event for event in events if event["event"] == "dead_letter"]
+        assert (letter["of"], letter["n"]) == ("item", 2) and letter["bytes"] > 40_000 and "max_payload" in letter["why"]
+        page = running.ask("GET", f"/v1/spool?after={letter['position'] - 1}&limit=1")
+        assert page["events"][0]["item"] == large, "the spool has it"
+        assert "holdfast_nats_dead_letters_total 1" in running.ask("GET", "/metrics")
+        # Another server may take it: what comes later is compared with that one's max_payload.
+        server.kill()
+        server.rewrite(server.config_text().replace("30000", "200000"))
+        server.start()
+        send(running, large | {"i": 4})
+        wait_published(running)
+        assert nats_status(running)["dead_letters"] == 1
