@@ -369,7 +369,7 @@ def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_pa
     """max_payload counts the event and its headers; an item within item.max_bytes can become more than that."""
     def send(running, *items):
         with socket.create_connection(running.address, timeout=PATIENCE) as sock:
-            sock.sendall(b"".join(json.dumps(item).encode() + b"\n" for item in items))
+            sock.sendall(b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in items))
             sock.shutdown(socket.SHUT_WR)
             assert sock.recv(1) == b""
 
@@ -380,7 +380,7 @@ def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_pa
         wait_published(running)
         assert (nats_status(running)["dead_letters"], nats_status(running)["error"]) == (1, None)
         assert any("largest_event" in line for line in running.log_lines("item.max_bytes"))
-        assert until(lambda: "sink_lag" in [alarm["kind"] for alarm in running.ask("GET", "/v1/alarms")["active"]])
+        assert until(lambda: "sink_lag" in [alarm["alarm"] for alarm in running.ask("GET", "/v1/alarms")["active"]])
         with server.client() as client:
             events = [json.loads(message.body) for message in client.read_stream()]
         items = [event["item"].get("i") for event in events if event["event"] == "item"]
