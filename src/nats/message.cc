@@ -160,7 +160,7 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     std::string line = R"({"event":"dead_letter","of":)";
     append_json_text(line, event_of(event.line));
     const std::string_view head = event.line.substr(0, event.line.find(R"(,"key":)"));  // not what the device wrote
-    for (const std::string_view name : {"conn", "peer", "id", "session", "seq", "n"}) {
+    for (const std::string_view name : {"conn", "peer", "id", "session", "authenticated", "seq", "n"}) {
         const std::string_view value = raw_field(head, name);
         if (value.empty() || value.size() > most_of_a_field) continue;
         line.append(",\"").append(name).append("\":").append(value);

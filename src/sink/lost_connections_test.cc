@@ -134,7 +134,8 @@ TEST_F(LostConnectionsTest, AreClosedOnceWithTheBestEvidence) {
         R"("kind":"local","error":null,"detail":"the gateway ended without closing it","evidence":null,"items":2,)"
         R"("bytes_in":null,"bytes_out":null,"duration_s":null,"connected_at":"2026-11-22T08:00:00.123Z",)"
         R"("last_event_at":"2026-11-22T08:00:02.123Z","at":"2026-11-22T08:01:40.000Z"})");
-    EXPECT_THAT(lines.find("1-2")->second, HasSubstr(R"("id":"d\"7","session":"boot","reason":"gateway_lost")"));
+    EXPECT_THAT(lines.find("1-2")->second,
+                HasSubstr(R"("id":"d\"7","session":"boot","authenticated":false,"reason":"gateway_lost")"));
     EXPECT_THAT(lines.find("1-2")->second, HasSubstr(R"("items":0)"));
     EXPECT_THAT(lines.find("1-2")->second, HasSubstr(R"("last_event_at":"2026-11-22T08:00:01.123Z")"));
     EXPECT_THAT(lines.find("1-3")->second, Not(HasSubstr("gateway_lost")));
