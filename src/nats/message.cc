@@ -159,7 +159,9 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     out.id += "!";
     std::string line = R"({"event":"dead_letter","of":)";
     append_json_text(line, event_of(event.line));
-    const std::string_view head = event.line.substr(0, event.line.find(R"(,"key":)"));  // not what the device wrote
+    // Not what the device wrote: with the comma that ends the field before.
+    const std::size_t key = event.line.find(R"(,"key":)");
+    const std::string_view head = key == std::string_view::npos ? event.line : event.line.substr(0, key + 1);
     for (const std::string_view name : {"conn", "peer", "id", "session", "authenticated", "seq", "n"}) {
         const std::string_view value = raw_field(head, name);
         if (value.empty() || value.size() > most_of_a_field) continue;
