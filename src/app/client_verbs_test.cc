@@ -178,7 +178,7 @@ TEST_F(ClientVerbs, ADeviceIsFoundByItsOwnId) {
     (void)ask({"list", "--id", gateway_.row.id});
     EXPECT_EQ(gateway_.last_list.id, gateway_.row.id);
     EXPECT_THAT(ask({"show", "--id", gateway_.row.id}).out,
-                HasSubstr("device         van 17/\\x1b, session boot-42\n"));
+                HasSubstr("device         van 17/\\x1b, session boot-42, not authenticated\n"));
     EXPECT_THAT(ask({"probe", "--id", gateway_.row.id}).out, StartsWith("van 17/\\x1b is alive"));
     EXPECT_EQ(ask({"close", "--id", gateway_.row.id}).out, "closed 7f2c91a0-1\n");
     (void)ask({"closed", "--id", "x"});

@@ -24,12 +24,13 @@ void ProbeRun::ask(Connection& connection, Token number, const LivenessPlan& pla
     const auto facts = read_tcp_facts(connection.fd);
     if (facts && facts->evidence.last_heard < probe_not_needed_within) {
         if (just_heard_ == JustHeard::is_alive) return count_alive(facts->evidence, milliseconds(0));
-        waiting_.push_back({.number = number, .asked = now, .asked_last = now, .was_asked = false});
+        waiting_.push_back({.number = number, .began = now, .asked = now, .asked_last = now, .was_asked = false});
         return;
     }
     const bool forced = facts && may_force_probe(plan, facts->evidence.last_heard);
     if (forced) force_probe(connection.fd);
-    waiting_.push_back({.number = number, .asked = now, .asked_last = now, .was_asked = true, .forced = forced});
+    waiting_.push_back(
+        {.number = number, .began = now, .asked = now, .asked_last = now, .was_asked = true, .forced = forced});
 }
 
 void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
@@ -75,7 +76,8 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
         end_forced_probe(*connection, plan, last_heard);
         return Look::answered;
     }
-    if (waited >= timeout_) {
+    // One that could be asked only after a while has been silent for as long as the others: one probe is enough then.
+    if (elapsed(waiting.began, now) >= timeout_ && waited >= std::min(timeout_, probe_spacing)) {
         count_silent(waiting, last_heard, now);
         if (waiting.forced) end_forced_probe(*connection, plan, last_heard);
         // The sweep ends the watch when it answers, and puts TCP_KEEPIDLE back if that had to be moved.

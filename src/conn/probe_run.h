@@ -46,6 +46,7 @@ public:
 private:
     struct Waiting {
         Token number;
+        SteadyTime began;  ///< when the question reached it
         SteadyTime asked;  ///< first; before that, when it was to be
         SteadyTime asked_last;
         bool was_asked = true;

@@ -94,7 +94,7 @@ void Shard::note_backlog_wait(Connection& connection) {
     constexpr std::int64_t max_tenths = Connection::max_backlog_wait;
     const auto state = read_peer_state(connection.fd);
     const std::int64_t tenths = state ? state->age / std::chrono::milliseconds(100) : 0;
-    connection.backlog_wait = static_cast<std::uint8_t>(std::min(tenths, max_tenths));
+    connection.backlog_wait = static_cast<std::uint8_t>(std::min(tenths, max_tenths)) & 0x7fU;
 }
 
 AcceptTime Shard::accept_time_of(const Connection& connection) const {

@@ -116,8 +116,7 @@ SlowWire::SlowWire(UniqueFd left, UniqueFd right, UniqueFd stop)
 }
 
 SlowWire::~SlowWire() {
-    const std::uint64_t one = 1;
-    static_cast<void>(::write(stop_.get(), &one, sizeof one));
+    ::eventfd_write(stop_.get(), 1);
     thread_.join();
 }
 

@@ -114,7 +114,7 @@ TEST_F(Silence, OfThoseThatEndTheDropTells) {
     end(200, true);
     gateway_.seconds(1);
     const Alarm drop = only(AlarmKind::population_drop);
-    EXPECT_EQ(drop.elsewhere, 0U);
+    EXPECT_LE(drop.elsewhere, 1U) << "one left out costs less than a prefix of its own";
     ASSERT_THAT(drop.prefixes, Not(IsEmpty()));
     for (const PrefixShare& share : drop.prefixes) EXPECT_EQ(share.alive, 0U) << "the other suspects are not alive";
     end(200);

@@ -2,6 +2,7 @@
 does; single deaths provoke no question."""
 
 import json
+import os
 import subprocess
 import time
 
@@ -12,7 +13,7 @@ from lab import device
 from lab.netlab import GATEWAY4
 from population import connect_all, disconnect_all
 
-WITHIN = 4.0
+WITHIN = 8.0 if os.environ.get("HOLDFAST_SANITIZED") else 4.0
 LOST, OTHERS = 1_000, 4_000
 LOST_PREFIX, OTHER_PREFIXES = "10.129.0.0/16", ("10.130.0.0/16", "10.131.0.0/16", "10.140.7.0/24", "10.150.0.0/16")
 
