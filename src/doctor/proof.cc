@@ -14,6 +14,8 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+constexpr milliseconds shortest_outage{500};  // a shorter one cannot be ended in time for sure
+
 double as_ms(microseconds time) { return static_cast<double>(time.count()) / 1'000.0; }
 
 void write_ms(JsonWriter& json, std::string_view name, const std::optional<microseconds>& time) {
@@ -73,25 +75,31 @@ std::vector<DeathRow> death_table(const LivenessPlan& plan) {
     const auto idle_outage = outage_length(plan.safe_outage.idle);
     const auto in_flight_outage = outage_length(safe_outage_in_flight(plan));
     const auto at_once = plan.worst_case.fin_or_reset;
-    return {{Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, at_once},
-            {Way::reset, "reset", "resets (RST)", CloseReason::peer_reset, at_once},
-            {Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, bound},
-            {Way::in_flight, "in_flight", "vanishes with data in flight", CloseReason::retransmit_expired, bound},
-            {Way::probing, "probing", "vanishes, data written amid probing", CloseReason::retransmit_expired, bound},
-            {Way::zero_window, "zero_window", "answers but reads nothing (zero window)", CloseReason::window_stalled,
-             bound},
-            {Way::unreachable, "unreachable", "loses its route with data in flight (ICMP)", CloseReason::unreachable,
-             bound},
-            {Way::quiet, "quiet", "lives and says nothing", std::nullopt, bound},
-            {Way::talking, "talking", "lives and talks", std::nullopt, bound},
-            {Way::outage_idle, "outage_idle", "lives, idle, through an outage of " + format_duration(idle_outage),
-             std::nullopt, bound},
-            {Way::outage_in_flight, "outage_in_flight",
-             "lives, data in flight, through an outage of " + format_duration(in_flight_outage), std::nullopt, bound},
-            {Way::delay, "delay", "lives with a round trip of " + format_duration(plan.safe_round_trip), std::nullopt,
-             bound},
-            {Way::pause, "pause", "sends while the gateway pauses for " + format_duration(pause_length(plan)),
-             std::nullopt, bound}};
+    std::vector<DeathRow> rows{
+        {Way::fin, "fin", "closes (FIN)", CloseReason::peer_closed, at_once},
+        {Way::reset, "reset", "resets (RST)", CloseReason::peer_reset, at_once},
+        {Way::idle, "idle", "vanishes while idle", CloseReason::keepalive_expired, bound},
+        {Way::in_flight, "in_flight", "vanishes with data in flight", CloseReason::retransmit_expired, bound},
+        {Way::probing, "probing", "vanishes, data written amid probing", CloseReason::retransmit_expired, bound},
+        {Way::zero_window, "zero_window", "answers but reads nothing (zero window)", CloseReason::window_stalled,
+         bound},
+        {Way::unreachable, "unreachable", "loses its route with data in flight (ICMP)", CloseReason::unreachable,
+         bound},
+        {Way::quiet, "quiet", "lives and says nothing", std::nullopt, bound},
+        {Way::talking, "talking", "lives and talks", std::nullopt, bound},
+        {Way::outage_idle, "outage_idle", "lives, idle, through an outage of " + format_duration(idle_outage),
+         std::nullopt, bound},
+        {Way::outage_in_flight, "outage_in_flight",
+         "lives, data in flight, through an outage of " + format_duration(in_flight_outage), std::nullopt, bound},
+        {Way::delay, "delay", "lives with a round trip of " + format_duration(plan.safe_round_trip), std::nullopt,
+         bound},
+        {Way::pause, "pause", "sends while the gateway pauses for " + format_duration(pause_length(plan)), std::nullopt,
+         bound}};
+    std::erase_if(rows, [&](const DeathRow& row) {
+        return (row.way == Way::outage_idle && idle_outage < shortest_outage) ||
+               (row.way == Way::outage_in_flight && in_flight_outage < shortest_outage);
+    });
+    return rows;
 }
 
 ProvedRow judge(const DeathRow& row, const std::vector<Outcome>& outcomes) {

@@ -53,7 +53,7 @@ inline constexpr std::chrono::milliseconds read_idle_of_pause{2'000};
 [[nodiscard]] std::chrono::milliseconds safe_outage_in_flight(const LivenessPlan& plan);
 
 /// The rows of the death table, in the order in which they are shown: first the ways to end, then P0, the living that
-/// nothing may end. Pure.
+/// nothing may end. An outage that is too short to be measured (detect_within near 3 s) has no row. Pure.
 [[nodiscard]] std::vector<DeathRow> death_table(const LivenessPlan& plan);
 
 /// What became of one connection.

@@ -19,6 +19,7 @@ EXPECTED = {"fin": "peer_closed", "reset": "peer_reset", "idle": "keepalive_expi
             "probing": "retransmit_expired", "zero_window": "window_stalled", "unreachable": "unreachable",
             "quiet": None, "talking": None, "outage_idle": None, "outage_in_flight": None, "delay": None, "pause": None}
 CONNECTIONS = {name: 4 if name == "unreachable" else 8 for name in EXPECTED}
+OUTAGES = {"outage_idle", "outage_in_flight"}  # too short to be measured at 3 s; one that lasted too long does not count
 
 
 def rows_of(output):
@@ -30,9 +31,12 @@ def assert_kept(done, bound_ms):
     answer = json.loads(done.stdout)
     assert answer["kept"] and answer["detect_within_ms"] == bound_ms
     rows = rows_of(done.stdout)
-    assert {name: row["expected"] for name, row in rows.items()} == EXPECTED
+    without = OUTAGES if bound_ms < 5000 else set()
+    assert {name: row["expected"] for name, row in rows.items()} == {name: reason for name, reason in EXPECTED.items()
+                                                                     if name not in without}
     for name, row in rows.items():
-        assert row["connections"] == CONNECTIONS[name] and row["kept"], row
+        assert row["kept"], row
+        assert row["connections"] == CONNECTIONS[name] or (name in OUTAGES and row["connections"] > 0), row
         if EXPECTED[name] is None:
             assert row["found"] == 0 and row["worst_ms"] is None
             continue
