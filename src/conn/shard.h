@@ -30,6 +30,7 @@
 #include "conn/probe_run.h"
 #include "conn/registry.h"
 #include "conn/resumed_reads.h"
+#include "conn/shard_options.h"
 #include "conn/shard_pace.h"
 #include "conn/stream_handler.h"
 #include "conn/suspects.h"
@@ -40,39 +41,6 @@
 #include "tcp/tcp_info.h"
 
 namespace holdfast {
-
-/// What one connection may send in a second; what is beyond waits in the kernel. 0: no limit.
-struct RateLimits {
-    std::uint64_t items = 0;
-    std::uint64_t bytes = 0;
-};
-
-/// What a shard is made of.
-struct ShardOptions {
-    unsigned reactor = 0;                  ///< its number
-    std::uint32_t max_connections = 0;     ///< of this shard
-    std::size_t max_unfinished = 0;        ///< bytes of an item that may wait for its end
-    std::vector<ListenerPolicy> policies;  ///< by listener index
-    bool observed = false;                 ///< keep what observations() hands on
-    bool canaries = false;                 ///< ask some ahead of time, for the sake of those
-    RateLimits rates = {};
-};
-
-/// A listener that a running shard gets.
-struct NewListener {
-    std::uint8_t number = 0;
-    ListenerPolicy policy;
-    UniqueFd socket;
-    std::shared_ptr<ListenerCounters> counters;
-};
-
-/// What becomes of one that it has.
-struct ListenerChange {
-    std::uint8_t number = 0;
-    ListenerPolicy policy;
-    int backlog = 0;
-    UniqueFd socket;  ///< of another address; not valid: the same
-};
 
 /// The connections that hold memory, as far as they have been looked at.
 struct Census {
