@@ -44,8 +44,8 @@ struct Evidence {
     friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 
-/// Who a device says it is (docs/PROTOCOL.md). Empty texts: it has not said. An authenticated and an unauthenticated
-/// session of the same texts are two sessions: neither changes what the other is told.
+/// Identity that a device states (docs/PROTOCOL.md). Empty texts: it stated none. An authenticated and an
+/// unauthenticated session of the same texts are two sessions: neither changes what the other is told.
 struct DeviceName {
     std::string_view id;
     std::string_view session;    ///< the run of its numbering; needs an id

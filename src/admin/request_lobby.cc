@@ -26,7 +26,8 @@ constexpr std::string_view empty_line = "\r\n\r\n";
 constexpr int accepts_per_turn = 32;  // heads are read in between
 constexpr std::size_t most_discarded = 64 * 1024;
 
-/// Of the admin threads to those that hold devices: where processor time is short, monitoring waits, not the devices.
+/// Priority of the admin threads below those that hold devices: where processor time is short, monitoring waits, not
+/// the devices.
 constexpr int politeness = 10;
 
 /// An IPv4 address, or the /64 of an IPv6 one, which one host has as a whole.

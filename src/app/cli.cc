@@ -90,7 +90,8 @@ int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
     return exit_wrong_usage;
 }
 
-/// What a verb cannot go on without: descriptors, threads, memory. Nothing from outside ends in std::terminate().
+/// Reports a shortage that a verb cannot go on with: descriptors, threads, memory. Nothing from outside ends in
+/// std::terminate().
 int run_guarded(const VerbAction& action) {
     try {
         return action();

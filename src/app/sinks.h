@@ -22,7 +22,7 @@
 
 namespace holdfast {
 
-/// What earlier processes have left in the spool for the fleet.
+/// Connections that earlier processes have left in the spool for the fleet.
 struct SpoolInheritance {
     std::vector<FormerConnection> former;
     std::chrono::milliseconds away{};  ///< since its newest event

@@ -42,7 +42,7 @@ TEST(AttendedTime, SeveralAbsencesAddUp) {
     EXPECT_EQ(time.at(start + 5s), start + 2s);
 }
 
-/// What a peer gets: a second of attended time ends by at most the tolerance for each absence later or earlier.
+/// Time that a peer gets: a second of attended time ends by at most the tolerance for each absence later or earlier.
 TEST(AttendedTime, RepeatedAbsencesNeitherEndNorKeepASilentPeer) {
     AttendedTime time;
     SteadyTime now = start;

@@ -52,7 +52,7 @@ public:
         const SteadyTime when(std::chrono::nanoseconds(last) - std::chrono::nanoseconds(burst));
         return {.turns = turns, .when = std::max(when, now)};
     }
-    /// Of those who ended before their turn.
+    /// Returns the turns of connections that ended before they came.
     void give_back(std::int64_t turns) noexcept {
         due_.fetch_sub(turns * gap_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     }

@@ -50,7 +50,7 @@ public:
     [[nodiscard]] AcceptBucket& bucket() { return bucket_; }
     [[nodiscard]] BufferBudget& buffers() { return buffers_; }
     [[nodiscard]] const BufferBudget& buffers() const { return buffers_; }
-    /// Of `buffers().used()`, what is no idle TLS session's.
+    /// Bytes by source: the part of `buffers().used()` that no idle TLS session holds.
     [[nodiscard]] SourceBytes& sources() { return sources_; }
     [[nodiscard]] const SourceBytes& sources() const { return sources_; }
     /// Returns false if idle TLS sessions alone leave no room for another in the budget: ending any other connection

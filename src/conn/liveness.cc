@@ -33,7 +33,7 @@ namespace {
 constexpr unsigned window_probes_in_vain = 3;
 
 milliseconds silence_of(const WatchedFacts& view) {
-    // What was an ordinary silence under the plan before is not held against a connection.
+    // An ordinary silence under the plan before is not held against a connection.
     return std::min(view.facts.evidence.last_heard, view.plan_age);
 }
 
@@ -74,7 +74,7 @@ milliseconds verdict_due_in(const WatchedFacts& view, const ListenerPolicy& poli
 KernelRelief relief_for(const WatchedFacts& view, const KernelRelief& now, const LivenessPlan& plan) {
     if (!view.outstanding()) return {};
     const Evidence& evidence = view.facts.evidence;
-    // What is acknowledged within a round trip or two is not worth a system call.
+    // Bytes that are acknowledged within a round trip or two are not worth a system call.
     const bool lasting = evidence.unsent_bytes > 0 || view.bytes_waiting || evidence.retransmits > 0 ||
                          view.unprogressed >= plan.detect_within / 8;
     return {.user_timeout = now.user_timeout || lasting,

@@ -16,7 +16,7 @@ struct NetworkWidth {
     unsigned v6;
 };
 
-/// One subscriber has an IPv4 address or an IPv6 /64 (RFC 4291, 2.5.4).
+/// A subscriber has one IPv4 address or an IPv6 /64 (RFC 4291, 2.5.4).
 inline constexpr NetworkWidth subscriber_width{.v4 = 32, .v6 = 64};
 
 /// Returns the network of `peer`, its other bits zero.

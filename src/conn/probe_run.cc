@@ -76,7 +76,8 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
         end_forced_probe(*connection, plan, last_heard);
         return Look::answered;
     }
-    // One that could be asked only after a while has been silent for as long as the others: one probe is enough then.
+    // A connection that could be probed only after a while has been silent for as long as the others: one probe is
+    // enough then.
     if (elapsed(waiting.began, now) >= timeout_ && waited >= std::min(timeout_, probe_spacing)) {
         count_silent(waiting, last_heard, now);
         if (waiting.forced) end_forced_probe(*connection, plan, last_heard);

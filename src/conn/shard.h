@@ -247,7 +247,7 @@ private:
     void add_late_one(const Connection& connection, VictimOrder& late);
 
     // shard_shed.cc
-    /// What a connection holds for its buffers and its TLS session.
+    /// Memory that a connection holds for its buffers and its TLS session.
     struct Holding {
         std::size_t bytes = 0;
         std::size_t loose = 0;  ///< of these, what is no idle session's
@@ -292,7 +292,7 @@ private:
     static constexpr std::chrono::seconds longest_busy_turn{1};
     [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
     void judge(Connection& connection);
-    /// Of the `span` until now, that without long absences: what the kernel says of a peer is true after a busy turn,
+    /// Returns the `span` until now without long absences: the kernel's evidence is true after a busy turn,
     /// and not after a freeze of the whole machine.
     [[nodiscard]] std::chrono::milliseconds attended_part(std::chrono::milliseconds span) const;
     /// Time since `since` in which the shard read its connections.

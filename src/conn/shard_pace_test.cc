@@ -111,7 +111,7 @@ TEST_F(PaceTest, WithoutConnectionsNothingWakes) {
     EXPECT_EQ(run(hours(1)).wakes, 0U);
 }
 
-/// What a configuration costs in a hundred seconds.
+/// Cost of a configuration in a hundred seconds.
 struct EffortRow {
     std::string name;
     std::vector<std::pair<ListenerPolicy, std::uint32_t>> listeners;  ///< and their connections

@@ -21,7 +21,7 @@ bool Shard::waits_to_be_read(const Connection& connection) const {
 /// The peer has sent FIN or RST, or the kernel has given it up. No more comes than what has arrived, so that its rate
 /// and its memory are bounded by the receive buffer.
 void Shard::see_end(Connection& connection, std::uint32_t events) {
-    // What was cut short may have left bytes in the TLS session, too.
+    // A read that was cut short may have left bytes in the TLS session, too.
     const bool may_hold_some = connection.encrypted && (connection.read_again || connection.throttled);
     connection.peer_ended = true;
     connection.throttled = false;

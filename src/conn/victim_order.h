@@ -72,7 +72,7 @@ private:
     std::vector<Candidate> heap_;  // of the tier's sources; the largest in front
 };
 
-/// What decides the rank of a connection that is no idle session.
+/// Facts that decide the rank of a connection that is no idle session.
 struct HeldMemory {
     bool in_handshake = false;        ///< of TLS
     std::chrono::milliseconds age{};  ///< of the handshake or of the unfinished item

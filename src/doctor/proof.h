@@ -15,7 +15,7 @@
 
 namespace holdfast {
 
-/// What happens to a device: it ends or vanishes, or it lives through something that no gateway may take for its end.
+/// Fate of a device: it ends or vanishes, or it lives through something that no gateway may take for its end.
 enum class Way : std::uint8_t {
     fin,
     reset,

@@ -35,7 +35,7 @@ Error cannot(const char* call, const char* interface) {
                  "; run as root, or with CAP_NET_RAW in the namespace"};
 }
 
-/// One direction: frames in the order of their arrival, and when each is due.
+/// Holds the frames of one direction in the order of their arrival, and when each is due.
 class Lane {
 public:
     Lane(int from, int to) : from_(from), to_(to) {}

@@ -35,7 +35,7 @@ public:
         latest_[put.id] = log.back();
         return log.back().revision;
     }
-    /// What the bucket does not tell anybody, like a purge of JetStream.
+    /// Changes without a notification, like a purge of JetStream.
     void purge(const std::string& id, std::uint64_t revision) {
         const auto there = latest_.find(id);
         if (there != latest_.end() && there->second.revision <= revision) latest_.erase(there);

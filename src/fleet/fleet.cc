@@ -274,7 +274,7 @@ void NatsFleet::do_tasks() {
     }
 }
 
-/// What a former run of this gateway left behind may have its end in the spool already; what is still open there has
+/// Connections that a former run of this gateway left may have their ends in the spool already; an open one has
 /// better evidence there.
 void NatsFleet::tell_lost(const LostLife& life) {
     const std::string conn = to_string(life.record.conn);

@@ -63,7 +63,7 @@ class Presence {
 public:
     static constexpr std::size_t default_most_ended = 10'000;
 
-    /// Of each gateway at most `most_ended` closed records of unauthenticated connections are kept: anybody can invent
+    /// Keeps at most `most_ended` closed records of unauthenticated connections a gateway: anybody can invent
     /// an id.
     Presence(std::string self, std::uint32_t run, std::size_t most_ended = default_most_ended)
         : self_(std::move(self)), run_(run), most_ended_(most_ended) {}
@@ -183,7 +183,7 @@ private:
         SteadyTime since;
         SteadyTime again;
     };
-    /// Of a device that moves between gateways.
+    /// State of a device that moves between gateways.
     struct Moves {
         TakeoverBackoff backoff;
         SteadyTime latest;
@@ -211,7 +211,7 @@ private:
     void note_end(const std::string& id, const Entry& entry);
     void drop(const Ended& ended);
     void ready(Entries::iterator entry);
-    /// Of a put of this run whose entry the budget has removed since.
+    /// Returns true for the record of a put of this run whose entry the budget has removed since.
     [[nodiscard]] bool is_late_echo(const PresenceRecord& record) const {
         const bool own_run = record.gateway == self_ && record.run == run_ && record.by.empty();
         return !in_snapshot_ && (own_run || record.by == self_);

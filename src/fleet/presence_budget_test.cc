@@ -22,7 +22,7 @@ protected:
         }
     }
     static std::string name(int n) { return "x" + std::to_string(n); }
-    /// One connection of an id of its own comes and goes at gateway one, and the bucket learns of both.
+    /// A connection with an id of its own comes and goes at gateway one, and the bucket learns of both.
     void visit(int n, bool authenticated = false) {
         const ConnectionId conn{10, static_cast<std::uint64_t>(n)};
         one_.presence.here(name(n), held(conn, n, authenticated));

@@ -68,7 +68,7 @@ void Presence::step(const std::function<bool(const std::string& gateway)>& lives
     }
     for (auto& [id, waiting] : due) {
         const auto entry = entries_.find(id);
-        // Of a gateway that is silent it is not known whether its connection lives.
+        // Whether the connection of a silent gateway lives is not known.
         const bool is_known =
             entry == entries_.end() || !is_elsewhere(entry->second) || lives(names_.text(entry->second.gateway));
         waiting_.erase(id);

@@ -40,8 +40,8 @@ public:
     /// (0: no bound).
     [[nodiscard]] NatsMessage make(std::span<const SpooledEvent> events, Position bound);
 
-    /// What takes the place of an event that NATS does not take: a short `dead_letter` event with its position, size
-    /// and connection, on the event's subject.
+    /// Returns the message in place of an event that NATS does not take: a short `dead_letter` event with its position,
+    /// size and connection, on the event's subject.
     [[nodiscard]] NatsMessage dead_letter(const SpooledEvent& event, std::string_view why);
     /// Batches end earlier from now on.
     void limit_bytes(std::size_t most_bytes) { most_bytes_ = most_bytes; }

@@ -87,7 +87,7 @@ void Reactor::dispatch(std::span<const epoll_event> ready, Client& client) {
     }
 }
 
-/// What the turn's own wait returned may be from before the absence, or nothing: epoll_wait(2) ends with EINTR when a
+/// The result of the turn's own wait may be from before the absence, or nothing: epoll_wait(2) ends with EINTR when a
 /// stopped process goes on, and returns no more than its array takes.
 void Reactor::catch_up(Client& client) {
     for (int wait = 0; wait < catch_up_waits && !caught_up(); ++wait) {

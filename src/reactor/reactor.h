@@ -61,9 +61,9 @@ public:
     /// A phase of a turn goes on for so long; then it leaves what remains to the next turn. The phases together stay
     /// well below TurnMeter::long_turn.
     static constexpr std::chrono::milliseconds phase_share{10};
-    /// Of the phase that begins now.
+    /// Share of the phase that begins now.
     [[nodiscard]] TimeShare share_from_now() const { return {clock_, clock_.steady(), phase_share}; }
-    /// Of the phase that began with the turn.
+    /// Share of the phase that began with the turn.
     [[nodiscard]] TimeShare first_share() const { return {clock_, now_, phase_share}; }
     [[nodiscard]] const TurnMeter& turns() const { return turns_; }
     [[nodiscard]] Poller& poller() { return poller_; }

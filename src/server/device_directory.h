@@ -32,7 +32,7 @@ struct Claimant {
     Endpoint peer = {};
 };
 
-/// Who speaks for a device.
+/// Holder of a device's id.
 struct DeviceHolder {
     Token number = 0;
     bool authenticated = false;

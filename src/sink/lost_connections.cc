@@ -21,7 +21,7 @@ std::string_view unquoted(std::string_view value) {
     return value.size() < 2 || value.front() != '"' ? std::string_view() : value.substr(1, value.size() - 2);
 }
 
-/// Of the line that says it latest.
+/// Returns the field's text, of the latest line that has it.
 std::string_view field_of(const LostConnection& lost, std::string_view name) {
     const std::string_view value = raw_field(lost.identified, name);
     return value.empty() ? raw_field(lost.connected, name) : value;

@@ -20,7 +20,7 @@ struct FormerConnection {
     std::string closed_line;
 };
 
-/// What close_lost() has done.
+/// Result of close_lost().
 struct LostConnections {
     std::uint64_t closed = 0;              ///< events written
     std::vector<FormerConnection> former;  ///< left to the fleet

@@ -40,7 +40,7 @@ protected:
         const std::uint64_t rounds = spool.status().keeper_rounds;
         while (spool.status().keeper_rounds < rounds + 2) std::this_thread::sleep_for(1ms);
     }
-    /// What a crash now would leave.
+    /// State that a crash now would leave.
     void crash() {
         const auto from = directory_.in("spool" + std::to_string(life_));
         const auto to = directory_.in("spool" + std::to_string(++life_));

@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-/// What a line says of its connection's life.
+/// Step in the life of a connection that a line records.
 enum class LifeEvent : std::uint8_t { none, connected, identified, item, closed };
 
 struct LifeLine {

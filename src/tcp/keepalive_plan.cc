@@ -23,7 +23,8 @@ constexpr double one_in_a_million = 1e-6;
 // (kernel/time/timer.c).
 milliseconds latest(milliseconds delay) { return delay + delay / 8; }
 
-/// What a verdict leaves of the bound: for its way to the `closed` event, and for a machine that is busy.
+/// Returns the part of the bound that a verdict leaves: for its way to the `closed` event, and for a machine that is
+/// busy.
 milliseconds margin(milliseconds detect_within) { return scheduling_slack + std::min(detect_within / 120, max_margin); }
 
 /// A peer is asked after a third of the bound, then every thirtieth of it (at least 1 s, the kernel's unit), until the

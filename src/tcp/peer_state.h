@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-/// What the kernel knows of a connection to which nothing has been sent yet.
+/// State of a connection to which nothing has been sent yet, from the kernel.
 struct PeerState {
     bool shut = false;                ///< the peer has sent FIN or RST, or the kernel has given the connection up
     std::chrono::milliseconds age{};  ///< since the handshake of TCP was complete, until the first byte is sent

@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-/// What the kernel says about the way to an address: the interface, or the errno that a send would get.
+/// Way to an address as the kernel knows it: the interface, or the errno that a send would get.
 struct RouteAnswer {
     int interface = 0;
     int error = 0;  ///< ENETUNREACH, EHOSTUNREACH, ...; 0 if there is a way

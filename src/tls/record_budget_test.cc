@@ -121,7 +121,7 @@ TEST(RecordBudget, LiftedItLimitsNothing) {
 
 class BudgetedSession : public TlsSessionTest {};
 
-/// What the client's OpenSSL would send, so often.
+/// Bytes that the client's OpenSSL would send, so often.
 void update_keys(SSL* ssl, int times) {
     for (int i = 0; i < times; ++i) {
         ASSERT_EQ(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);

@@ -191,7 +191,7 @@ private:
         return {option, std::string(option) + ": " + message};
     }
     void warn(std::string message) { made_->warnings_.push_back(std::move(message)); }
-    /// What the certificate at `position` of a file makes unusable, and how to mend it.
+    /// Error about the certificate at `position` of a file, with its remedy.
     static TlsFault unusable(std::string_view option, const std::string& path, const std::string& label,
                              const std::string& why, const std::string& remedy) {
         return fault(option, path_in_quotes(path) + " cannot be used: " + label + ": " + why + "; " + remedy);

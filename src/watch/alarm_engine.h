@@ -38,7 +38,7 @@ struct SinkHealth {
     };
     std::optional<Forwarding> forwarding = {};
 
-    /// What a durable sink remembers of devices that number their items.
+    /// Sessions that a durable sink remembers of devices that number their items.
     struct Sessions {
         std::uint64_t most = 0;
         std::uint64_t evicted_authenticated = 0;  ///< since start
