@@ -204,6 +204,7 @@ private:
     void begin_preamble(Connection& connection, Entry entry);
     void watch_preambles();
     void judge_preamble(Connection& connection);
+    [[nodiscard]] static std::chrono::nanoseconds time_of_path(const Connection& connection);
     void overrun_preamble(Connection& connection);
     void step_preamble(Connection& connection, ReadUntil until);
     [[nodiscard]] bool take_proxy_header(Connection& connection, Preamble& preamble, ReadUntil until);

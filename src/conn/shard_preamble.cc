@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -46,6 +47,14 @@ void Shard::watch_preambles() {
     });
 }
 
+/// Returns the time that a slow path adds: a handshake waits for one round trip, or two with a second ClientHello, and
+/// a lost segment for as many again.
+std::chrono::nanoseconds Shard::time_of_path(const Connection& connection) {
+    constexpr std::chrono::seconds longest{20};
+    const auto facts = read_tcp_facts(connection.fd);
+    return facts ? std::min<std::chrono::nanoseconds>(4 * facts->evidence.rtt, longest) : std::chrono::nanoseconds(0);
+}
+
 /// A peer is not late while its bytes wait for the gateway. Those of a PROXY header have been seen each time.
 void Shard::judge_preamble(Connection& connection) {
     const Token number = registry_.number_of(connection);
@@ -61,6 +70,8 @@ void Shard::judge_preamble(Connection& connection) {
             return preambles_.put_off(number, now + preamble_recheck);
         }
     }
+    if (const SteadyTime due = preamble.due + time_of_path(connection); due > now)
+        return preambles_.put_off(number, due);
     overrun_preamble(connection);
 }
 

@@ -9,7 +9,9 @@ import ssl
 import pytest
 
 from certificates import Authority
-from gateway import Gateway, listener, run, until
+from gateway import PATIENCE, Gateway, listener, run, until
+from lab import device
+from lab.netlab import GATEWAY4
 
 NO_CHECK = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 NO_CHECK.check_hostname = False
@@ -138,6 +140,17 @@ def test_a_handshake_has_five_seconds(pki):
                 closed = closed_of(gateway, name_of(sock))
                 assert closed["reason"] == "tls_failed" and "within 5 s" in closed["detail"]
                 assert 4.9 <= closed["duration_s"] < 15  # the upper end is a busy machine's
+
+
+def test_a_handshake_over_a_slow_path_has_the_time_that_the_path_takes(lab, pki):
+    """A round trip of 6 s is safe at detect_within = 30s, and longer than the five seconds of a handshake."""
+    lab.delay(6_000)
+    with Gateway(config=tls_listener(pki, address=f"{GATEWAY4}:0"), namespace=lab.gateway) as gateway:
+        raw = device.connect(gateway.address, lab=lab, timeout=PATIENCE)
+        with client(pki, version=ssl.TLSVersion.TLSv1_2).wrap_socket(raw, server_hostname="127.0.0.1") as sock:
+            sock.sendall(item("10.0.0.9"))
+            record = gateway.connected(name_of(sock))
+            assert gateway.events.wait(lambda: record.items, PATIENCE) and not record.closed, gateway.tail()
 
 
 def test_handshakes_beyond_the_limit_are_refused_and_get_no_event(pki):
