@@ -36,7 +36,7 @@ install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 # The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
 # those in the libraries. Built by the tests that run it, and never installed.
 add_executable(holdfast_planted EXCLUDE_FROM_ALL src/app/main/main.cc src/app/consumer.cc src/nats/message.cc
-               src/spool/reader.cc src/spool/writer.cc)
+               src/spool/reader.cc src/spool/spool.cc src/spool/writer.cc)
 target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
 target_link_libraries(holdfast_planted PRIVATE holdfast_app holdfast_flags)
 include(cmake/deploy.cmake)

@@ -80,7 +80,8 @@ def test_a_fleet_that_gives_up_and_comes_again_gets_in(tmp_path, reactors):
         rows = gateway.ask("GET", "/v1/connections?limit=1000")["connections"]
         assert {row["peer"] for row in rows} == {device.name_of(sock) for sock in fleet.inside.values()}
         status = gateway.status()
-        assert status["closed"]["superseded"] == 0 and status["accept_waiting"] == 0
+        # An attempt that was given up may be superseded before its end is seen; no living connection was, as `lost` says.
+        assert status["closed"]["superseded"] <= fleet.given_up and status["accept_waiting"] == 0
         fleet.close()
 
 
