@@ -32,7 +32,7 @@ TokenSet made_tokens() {
     std::string lines;
     for (const char* id : {"d0", "d1", "w0", "w1"}) {
         StoredToken token{.id = id, .salt = {}, .hash = {}};
-        token.hash = hash_token(token.salt, right_token);
+        token.hash = hash_token(token.salt, right_token).value();
         lines += to_hex(token.salt.data(), token.salt.size()) + " " + to_hex(token.hash.data(), token.hash.size()) +
                  " " + id + "\n";
     }
