@@ -9,6 +9,7 @@ namespace {
 
 /// Where a damaged page is, there may be any number of them: positions that lie in none are asked for in steps.
 constexpr Position longest_step = Position{1} << 16;
+constexpr int max_strays = 4'096;  // more would take too long
 
 }  // namespace
 
@@ -109,6 +110,7 @@ SegmentReader::Look SegmentReader::look_behind(Position from, Position end) {
 SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& row) {
     Position step = 1;
     Position damaged_at = 0;  // the newest position from which the tree could not be read
+    int strays = 0;           // steps of one position before a bad row
     std::string why;
     while (from < end) {
         const Look found = look_behind(from, end);
@@ -132,7 +134,8 @@ SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& r
         if (row && row->last() < end) break;
         if (why.empty()) why = why_;
         row.reset();
-        from = first + 1;
+        // The key of a bad row may be what is damaged: good rows may lie before it.
+        from = first > from && strays++ < max_strays ? from + 1 : first + 1;
     }
     why_ = why;
     return Look::row;
