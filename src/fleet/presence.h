@@ -248,6 +248,7 @@ private:
     std::vector<Ended> ready_;                                        // to be dropped, and the bucket has their ends
     std::deque<std::pair<SteadyTime, Ended>> purges_;
     std::uint64_t dropped_ = 0;
+    bool counting_again_ = false;  // the ends in a snapshot
     std::unordered_map<std::string, Flight> flights_;
     std::unordered_map<std::string, LostLife> displacing_;    // by puts that have not landed
     std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: when

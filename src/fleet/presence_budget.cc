@@ -31,7 +31,8 @@ void Presence::drop(const Ended& ended) {
     if (found == entries_.end()) return;
     Entry& entry = found->second;
     if (entry.online || entry.held || entry.proved || entry.drop || entry.conn != ended.conn) return;
-    if (answers_for(entry)) ++dropped_;
+    // A snapshot can hold records whose purge has not reached the bucket: they were counted when they ended.
+    if (answers_for(entry) && !(counting_again_ && own(entry))) ++dropped_;
     entry.drop = true;
     if (!entry.dirty && !flights_.contains(ended.id)) ready(found);
 }
@@ -47,6 +48,7 @@ void Presence::ready(Entries::iterator entry) {
 
 /// After a snapshot: what a former run of this gateway left counts too.
 void Presence::count_ends_again() {
+    counting_again_ = true;
     ended_.clear();
     std::vector<std::pair<WallTime, std::string>> closed;
     for (const auto& [id, entry] : entries_) {
@@ -56,6 +58,7 @@ void Presence::count_ends_again() {
     for (const auto& [at, id] : closed) {
         if (const auto found = entries_.find(id); found != entries_.end()) note_end(id, found->second);
     }
+    counting_again_ = false;
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Presence::take_purges(SteadyTime now, std::size_t most) {

@@ -120,6 +120,31 @@ TEST_F(PresenceBudgetTest, AReturnBeforeThePurgeKeepsTheRecord) {
     EXPECT_TRUE(two_.presence.find(name(1))->record.online);
 }
 
+TEST_F(PresenceBudgetTest, ASnapshotBeforeThePurgeReachesTheBucketCountsNothingTwice) {
+    for (int n = 1; n <= 10; ++n) visit(n);
+    for (int n = 11; n <= 40; ++n) one_.presence.here(name(n), held({10, static_cast<std::uint64_t>(n)}, n));
+    settle();
+    for (int n = 11; n <= 40; ++n)
+        one_.presence.gone(name(n), {10, static_cast<std::uint64_t>(n)}, CloseReason::peer_closed, at(n));
+    for (const PresencePut& put : one_.presence.take_puts(100)) {
+        const auto revision = bucket_.put(put);
+        ASSERT_TRUE(revision);
+        one_.presence.landed(put.id, *revision);
+    }
+    ASSERT_EQ(one_.presence.dropped(), 30U);
+    one_.now += Presence::purged_after;
+    const auto late = one_.presence.take_purges(one_.now, 100);
+    one_.presence.begin_snapshot();
+    bucket_.for_each(
+        [&](const FakeBucket::Change& change) { one_.presence.saw(change.id, change.record, change.revision); });
+    one_.watched = bucket_.log.size();
+    one_.presence.end_snapshot();
+    for (const auto& [id, revision] : late) bucket_.purge(id, revision);
+    settle();
+    EXPECT_EQ(one_.presence.dropped(), 30U);
+    EXPECT_EQ(bucket_.size(), budget);
+}
+
 TEST_F(PresenceBudgetTest, AFormerRunsRecordsCountAtTheNextStart) {
     for (int n = 1; n <= 10; ++n) visit(n);
     for (int n = 11; n <= 40; ++n) one_.presence.here(name(n), held({10, static_cast<std::uint64_t>(n)}, n));
