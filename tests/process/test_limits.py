@@ -51,7 +51,10 @@ def test_a_peer_and_a_prefix_get_their_share_and_no_more():
         again = connect(stack, gateway, "127.0.1.1")
         again.sendall(ITEM)
         gateway.wait_status(lambda status: status["items"] == 7)
-        assert len(gateway.events.records()) == 7, "who is turned away gets no event"
+        assert gateway.events.wait(lambda: len(gateway.events.records()) == 7, 10)
+        last = gateway.connected(device.name_of(again))
+        assert gateway.events.wait(lambda: last.items, 10)
+    assert len(gateway.events.records()) == 7, "a refused connection has no event"
 
 
 def test_the_accept_rate_is_kept_and_nobody_is_lost():
