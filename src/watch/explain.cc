@@ -51,7 +51,7 @@ constexpr std::array verdicts{
             "Look at this host first: its link, default route, firewall and conntrack table (holdfast doctor)."},
     Verdict{Theme::silent, in_prefixes, "a partition",
             "The network of {} is cut off: its peers fell silent together, without FIN or RST.",
-            "Look at the link, router or VPN of {}; holdfast probe --peer PREFIX says who answers again."},
+            "Look at the link, router or VPN of {}."},
     Verdict{Theme::silent, all_over, "a path that many share",
             "Peers with no prefix in common fell silent together: a provider, or a firewall, NAT or balancer that lost "
             "its state.",
@@ -59,7 +59,7 @@ constexpr std::array verdicts{
     Verdict{Theme::unreachable, any, "a route is lost",
             "A router on the way says that there is no way to {}: a route or a link was lost, or a firewall rule "
             "changed.",
-            "Look at the routes to {} (ip route get ADDRESS, traceroute) and at recent firewall changes."},
+            "Look at the routes to {} (ip route get, traceroute) and at recent firewall changes."},
     Verdict{Theme::reset, one_address, "the proxy or NAT restarted",
             "Everything behind {} was reset at once: the proxy, balancer or NAT there restarted or failed over.",
             "Look at the log of the machine at {}; its devices should reconnect by themselves."},
@@ -284,6 +284,10 @@ void explain_drop(Alarm& alarm, bool not_back) {
     alarm.cause = filled(verdict->cause, place);
     if (not_back) alarm.cause += " They have not come back in the time they usually need.";
     alarm.advice = filled(verdict->advice, place);
+    if (verdict->theme == Theme::silent && spread == Spread::prefixes) {
+        alarm.advice +=
+            " holdfast probe --peer " + to_string(alarm.prefixes[0].prefix) + " shows which peers answer again.";
+    }
 }
 
 void explain_silence(Alarm& alarm, const std::vector<LinkOutage>& links) {
