@@ -15,11 +15,12 @@ namespace holdfast {
 
 /// What a connection that is being written to needs, and an idle one does not have.
 struct Downlink {
-    std::string queue;                 ///< framed bytes that the kernel had no room for
-    std::size_t sent = 0;              ///< of the queue's front
-    std::uint64_t acked = 0;           ///< bytes that the peer had acknowledged at the latest look
-    Tick progress_at;                  ///< when that last grew while bytes were outstanding; 0: none are
-    bool watches_write = false;        ///< EPOLLOUT is armed
+    std::string queue;                         ///< framed bytes that the kernel had no room for
+    std::size_t sent = 0;                      ///< of the queue's front
+    std::uint64_t acked = 0;                   ///< bytes that the peer had acknowledged at the latest look
+    Tick progress_at;                          ///< when that last grew while bytes were outstanding; 0: none are
+    std::chrono::milliseconds longest_step{};  ///< longest time between two looks that saw progress
+    bool watches_write = false;                ///< EPOLLOUT is armed
     bool user_timeout_raised = false;  ///< TCP_USER_TIMEOUT is longer than the plan's: the sweep keeps the bound
     bool rto_uncapped = false;         ///< TCP_RTO_MAX_MS has the kernel's default
 

@@ -45,9 +45,11 @@ bool is_asked(const WatchedFacts& view) {
 
 }  // namespace
 
-milliseconds stall_limit(const ListenerPolicy& policy) {
+milliseconds stall_limit(const ListenerPolicy& policy, milliseconds longest_step) {
+    if (policy.write_stall) return *policy.write_stall;
     // A stall begins up to a sweep before it is seen.
-    return policy.write_stall.value_or(policy.plan.silence_limit - policy.plan.sweep_period);
+    const milliseconds by_plan = policy.plan.silence_limit - policy.plan.sweep_period;
+    return std::max(by_plan, std::min<milliseconds>(2 * longest_step, max_stall_limit));
 }
 
 WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy) {
@@ -55,7 +57,10 @@ WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy)
     if (is_asked(view) && silence_of(view) >= limit) return WatchVerdict::silent;
     const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
     // Window probes back off without a cap, so a closed window makes long silences normal: its own limit holds.
-    if (view.held_up()) return unprogressed > stall_limit(policy) ? WatchVerdict::stalled_out : WatchVerdict::stalled;
+    if (view.held_up()) {
+        const bool out = unprogressed > stall_limit(policy, view.longest_step);
+        return out ? WatchVerdict::stalled_out : WatchVerdict::stalled;
+    }
     // Heard, but the path to the peer is lost: its acknowledgements stay behind.
     if (view.outstanding()) return unprogressed >= limit ? WatchVerdict::silent : WatchVerdict::waiting;
     return is_asked(view) ? WatchVerdict::waiting : WatchVerdict::well;
@@ -67,7 +72,8 @@ milliseconds verdict_due_in(const WatchedFacts& view, const ListenerPolicy& poli
     milliseconds due = milliseconds::max();
     if (is_asked(view)) due = std::min(due, limit - silence_of(view));
     const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
-    if (view.outstanding()) due = std::min(due, (view.held_up() ? stall_limit(policy) : limit) - unprogressed + tick);
+    const milliseconds without_progress = view.held_up() ? stall_limit(policy, view.longest_step) : limit;
+    if (view.outstanding()) due = std::min(due, without_progress - unprogressed + tick);
     return std::max(due, milliseconds(1));
 }
 

@@ -43,6 +43,7 @@ struct WatchedFacts {
     bool bytes_waiting = false;                ///< in the connection's own queue
     std::chrono::milliseconds unprogressed{};  ///< since the peer last acknowledged a byte while some were outstanding
     std::chrono::milliseconds plan_age = std::chrono::milliseconds::max();  ///< since the plan holds for it
+    std::chrono::milliseconds longest_step{};  ///< longest time between two looks that saw progress
 
     /// Bytes are unacknowledged or unsent.
     [[nodiscard]] bool outstanding() const { return facts.evidence.unacked_bytes > 0 || bytes_waiting; }
@@ -56,8 +57,11 @@ struct WatchedFacts {
 /// Returns after how long the verdict may become a reason to close, if nothing is heard and acknowledged until then.
 [[nodiscard]] std::chrono::milliseconds verdict_due_in(const WatchedFacts& view, const ListenerPolicy& policy);
 
-/// Returns how long a peer may take no byte: `write_stall`, or what the plan leaves for it.
-[[nodiscard]] std::chrono::milliseconds stall_limit(const ListenerPolicy& policy);
+/// Returns how long a peer may take no byte: `write_stall`, or what the plan leaves for it. Without `write_stall`, a
+/// slow reader whose kernel acknowledges in steps gets twice its longest step, at most max_stall_limit.
+[[nodiscard]] std::chrono::milliseconds stall_limit(const ListenerPolicy& policy,
+                                                    std::chrono::milliseconds longest_step = {});
+constexpr std::chrono::minutes max_stall_limit{10};
 
 /// The kernel's own limits that would end a connection which the sweep spares, and are therefore lifted.
 struct KernelRelief {

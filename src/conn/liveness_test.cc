@@ -118,6 +118,23 @@ TEST(Watch, AClosedWindowHasItsOwnLimit) {
     EXPECT_EQ(judge_watch(behind_window(0, 60s + 1ms), policy), WatchVerdict::stalled_out);
 }
 
+// Linux frees a piece of the receive buffer only when all of it has been read, so progress comes in steps.
+TEST(Watch, AReaderThatMadeStepsGetsTwiceItsLongest) {
+    ListenerPolicy policy = policy_for(10s);
+    WatchedFacts view = behind_window(0, 20s);
+    view.longest_step = 4s;
+    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled_out) << "the plan allows more than 8 s";
+    view.longest_step = 10s;
+    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled);
+    EXPECT_EQ(verdict_due_in(view, policy), 100ms);
+    view.unprogressed += 1ms;
+    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled_out);
+    view.longest_step = 1h;
+    EXPECT_EQ(stall_limit(policy, view.longest_step), max_stall_limit);
+    policy.write_stall = 15s;
+    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled_out) << "the operator has named the limit";
+}
+
 TEST(Watch, AWindowWithoutRoomForASegmentIsJudgedAsAClosedOne) {
     const ListenerPolicy policy = policy_for(10s);
     for (const std::uint32_t window : {0U, 1U, 500U, 1'447U}) {

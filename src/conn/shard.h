@@ -357,7 +357,7 @@ private:
     void note_progress(Connection& connection, const TcpFacts& facts);
     void relieve_kernel(Connection& connection, const WatchedFacts& view);
     void look_before_next_sweep(const Connection& connection, std::chrono::milliseconds due);
-    void end_stalled(Connection& connection, const Evidence& evidence);
+    void end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit);
     void ask_if_quiet(Connection& connection);
     [[nodiscard]] bool ask_as_canary(std::uint32_t slot);
     void ask_ahead(Connection& connection, bool watched);

@@ -136,8 +136,10 @@ void Shard::look_at_watched(Connection& connection) {
                       .plan_age = attended_part(time().tick.since(policy.plan_since))};
     // A frozen machine's kernel has neither heard nor probed anyone; for a stopped process its verdict is ETIMEDOUT.
     view.facts.evidence.last_heard = attended_part(view.facts.evidence.last_heard);
-    if (downlink != nullptr && downlink->progress_at != Tick{})
+    if (downlink != nullptr && downlink->progress_at != Tick{}) {
         view.unprogressed = attended_part(time().tick.since(downlink->progress_at));
+        view.longest_step = downlink->longest_step;
+    }
     relieve_kernel(connection, view);
     switch (judge_watch(view, policy)) {
         case WatchVerdict::well:
@@ -153,7 +155,7 @@ void Shard::look_at_watched(Connection& connection) {
             end_by_silence(connection, facts->evidence, {});
             break;
         case WatchVerdict::stalled_out:
-            end_stalled(connection, facts->evidence);
+            end_stalled(connection, facts->evidence, stall_limit(policy, view.longest_step));
             break;
     }
 }
@@ -168,7 +170,12 @@ void Shard::note_progress(Connection& connection, const TcpFacts& facts) {
     }
     if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
     Downlink& downlink = *connection.downlink;
-    if (downlink.progress_at == Tick{} || downlink.acked != facts.acked_bytes) downlink.progress_at = time().tick;
+    const bool grew = downlink.acked != facts.acked_bytes;
+    if (grew && downlink.progress_at != Tick{}) {
+        const auto step = attended_part(time().tick.since(downlink.progress_at));
+        downlink.longest_step = std::max(downlink.longest_step, step);
+    }
+    if (grew || downlink.progress_at == Tick{}) downlink.progress_at = time().tick;
     downlink.acked = facts.acked_bytes;
 }
 
@@ -200,9 +207,9 @@ void Shard::look_before_next_sweep(const Connection& connection, std::chrono::mi
 }
 
 /// A peer that answers behind its closed window reads nothing; one that has stopped answering there is gone.
-void Shard::end_stalled(Connection& connection, const Evidence& evidence) {
+void Shard::end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit) {
     const ListenerPolicy& policy = policy_of(connection);
-    const CloseReason reason = judge_timeout(evidence, std::max(policy.plan.user_timeout, stall_limit(policy)));
+    const CloseReason reason = judge_timeout(evidence, std::max(policy.plan.user_timeout, limit));
     if (reason != CloseReason::window_stalled) return end_by_silence(connection, evidence, {});
     read_last_bytes(connection);
     close(connection, Death{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});

@@ -2,6 +2,7 @@
 Each sample is one device that is sent more than it takes; all run at once. Afterwards some of them die or stop reading."""
 
 import contextlib
+import itertools
 import json
 import ssl
 import threading
@@ -31,15 +32,16 @@ MEDIUM_BUFFER = 16_384
 
 
 class Reader:
-    """One device that reads `rate` bytes a second until told otherwise. Owns its socket."""
+    """One device that reads `rate` bytes a second, or all that is there after each of the `pauses`. Owns its socket."""
 
-    def __init__(self, stage, name, rate, receive_buffer):
+    def __init__(self, stage, name, rate, receive_buffer, pauses=None):
         since = time.monotonic()
         raw = device.connect(stage.gateway.ports[name], lab=stage.lab, receive_buffer=receive_buffer)
         self.peer = raw.getsockname()
         self._sock = stage.no_check.wrap_socket(raw) if name == "tls" else raw
         self._sock.settimeout(0.5)
-        self._rate = rate
+        self._portion = 65_536 if pauses else max(256, rate // 8)
+        self._pauses = pauses or itertools.repeat(self._portion / rate)
         self._stop = threading.Event()
         self.received = 0
         self.record = stage.gateway.connected(device.name_of(raw) if name != "tls" else f"{self.peer[0]}:{self.peer[1]}",
@@ -47,11 +49,12 @@ class Reader:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
-        portion = max(256, self._rate // 8)
-        while not self._stop.wait(portion / self._rate):
+        for pause in self._pauses:
+            if self._stop.wait(pause):
+                return
             with contextlib.suppress(TimeoutError):
                 try:
-                    self.received += len(self._sock.recv(portion))
+                    self.received += len(self._sock.recv(self._portion))
                 except OSError as error:
                     if isinstance(error, TimeoutError):
                         raise
@@ -76,8 +79,8 @@ class Stage:
         self.no_check.verify_mode = ssl.CERT_NONE
         self.readers = []
 
-    def reader(self, name, rate, receive_buffer=SMALL_BUFFER):
-        made = Reader(self, name, rate, receive_buffer)
+    def reader(self, name, rate, receive_buffer=SMALL_BUFFER, pauses=None):
+        made = Reader(self, name, rate, receive_buffer, pauses)
         self.readers.append(made)
         return made
 
@@ -104,6 +107,13 @@ def reads_slowly(name, rate, message, receive_buffer=SMALL_BUFFER):
         stage.feed(made.record, message, SLOW_FOR)
         return made, made.received
     return sample
+
+
+def reads_in_steps(stage):
+    """Its kernel shows progress in steps; the later ones are longer than the bound of 10 s."""
+    made = stage.reader("d10", 0, pauses=(7, 7, 12, 12))
+    stage.feed(made.record, ONE_LARGE, SLOW_FOR)
+    return made, made.received
 
 
 def then(slow, fault):
@@ -135,6 +145,7 @@ LIVING = {
         ("d30", 2_000, "many small", MANY_SMALL, MEDIUM_BUFFER), ("d30", 5_000, "one large", ONE_LARGE, MEDIUM_BUFFER), ("stall", 2_000, "one large", ONE_LARGE, SMALL_BUFFER),
         ("patient", 1_000, "one large", ONE_LARGE, SMALL_BUFFER), ("tls", 1_000, "one large", ONE_LARGE, SMALL_BUFFER),
         ("tls", 5_000, "many small", MANY_SMALL, SMALL_BUFFER))}
+LIVING["d10 100 B/s, in steps of 7 and 12 s"] = reads_in_steps
 DYING = {
     "dies behind a closed window": then(reads_slowly("d10", 2_000, ONE_LARGE), dies),
     "dies behind a closed window that write_stall allows for long":
