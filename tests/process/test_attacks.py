@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+import certificates
 from attacks import DEVICES, SANITIZED, SCALE, Crowd, Scene, WallClock, ended, size, source
 from certificates import own_listener
 from gateway import listener, until
@@ -369,16 +370,40 @@ def test_half_items_beyond_the_budget():
         assert grown < budget + 24, "the budget, the events of so many connections, and slots"
 
 
+def unproven(folder, count):
+    """The options of a listener, and the contexts of devices that prove nothing."""
+    return own_listener(), [ssl._create_unverified_context()] * count
+
+
+def certified(folder, count):
+    """The options of a listener that asks for client certificates, and the contexts of devices that have one each."""
+    pki = certificates.Authority(folder)
+    certificate, key = pki.sign("gateway", alternative="IP:127.0.0.1")
+    contexts = []
+    for number in range(count):
+        contexts.append(ssl._create_unverified_context())
+        contexts[-1].load_cert_chain(*pki.sign(f"device-{number}"))
+    return {"tls_certificate": str(certificate), "tls_key": str(key), "tls_client": "optional",
+            "tls_client_ca": str(pki.certificate)}, contexts
+
+
+def open_session(stack, scene, context, address):
+    raw = stack.enter_context(device.connect(scene.gateway.address, source=address))
+    return stack.enter_context(context.wrap_socket(raw))
+
+
 @pytest.mark.asan
-def test_idle_sessions_outlive_strangers_with_half_items():
+@pytest.mark.parametrize("kind, full", [(unproven, 300), (certified, 120)])
+def test_idle_sessions_outlive_strangers_with_half_items(kind, full, tmp_path):
     """Idle devices under TLS hold more memory than the strangers beside them, and have been idle for longer. The strangers end."""
-    idle, count = 60, size(850, 150)
-    budget = 2 << 20
+    idle, count = size(full, full // 5), size(850, 150)
+    budget = (idle + DEVICES) * 32_000
+    options, contexts = kind(tmp_path, idle)
     limits = f'[limits]\nbuffer_budget = "{budget}B"\n'
     half = b'{"ip":"10.0.0.66","more":"' + b"x" * 9_000
-    with Scene("half items beside idle sessions", config(limits, own_listener()), tls=True) as scene, \
+    with Scene("half items beside idle sessions", config(limits, options), tls=True) as scene, \
             contextlib.ExitStack() as stack:
-        honest = [stack.enter_context(HostileTls(scene.gateway.address, source="127.9.0.1")) for _ in range(idle)]
+        honest = [open_session(stack, scene, context, "127.9.0.1") for context in contexts]
         scene.gateway.wait_status(lambda status: status["connections"] - status["opening"] == DEVICES + idle)
         with scene.attack(count, lasts=2):
             for number in range(count):
@@ -392,7 +417,7 @@ def test_idle_sessions_outlive_strangers_with_half_items():
         assert not ours, f"{len(ours)} of {idle} idle sessions were shed, and {len(rows)} altogether"
         print(f"{len(rows)} of {count} strangers were shed, {len(ours)} of {idle} idle sessions")
         for device_ in honest:
-            send(device_.sock, device_.records(ITEM))
+            device_.sendall(ITEM)
         assert until(lambda: items_from(scene, "127.9.0.1") == idle), "each of them still speaks"
 
 
