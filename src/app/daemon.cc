@@ -264,8 +264,14 @@ std::string Daemon::status_line() const {
            (listeners == 1 ? " listener" : " listeners") + (status.reading_paused ? "; the sink is full" : "");
 }
 
+/// After a stop of the whole process (SIGSTOP, a frozen cgroup), each reactor needs a moment for its first turn.
 std::string Daemon::hanging() const {
-    const auto silence = server_->silence();
+    constexpr std::chrono::milliseconds first_turn{500}, between_looks{10};
+    auto silence = server_->silence();
+    for (auto left = first_turn; silence >= Supervision::long_silence && left.count() > 0; left -= between_looks) {
+        std::this_thread::sleep_for(between_looks);
+        silence = server_->silence();
+    }
     if (silence < Supervision::long_silence) return "";
     return "a reactor has not turned for " + format_duration(std::chrono::floor<std::chrono::seconds>(silence));
 }

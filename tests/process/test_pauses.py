@@ -5,6 +5,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -162,7 +163,10 @@ def before_they_are_open(directory):
         for name, sock in sockets.items():
             sock.sendall(words[name][20:])
         time.sleep(6)
-        gateway.process.send_signal(signal.SIGCONT)
+        with socket.create_connection(gateway.admin, timeout=20) as health:
+            health.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            gateway.process.send_signal(signal.SIGCONT)
+            assert b" 200 " in health.recv(100), "the reactors hang no more than the process did"
         while True:
             try:
                 session.do_handshake()
