@@ -24,7 +24,7 @@ public:
         for (const auto& [listener, count] : batch.listeners) {
             for (std::uint64_t i = 0; i < count; ++i) {
                 const std::size_t end = batch.lines.find('\n', at);
-                events_.push_back({listener, batch.lines.substr(at, end - at), now()});
+                events_.push_back({listener, batch.lines.substr(at, end - at), now(), epoch_});
                 at = end + 1;
             }
         }
@@ -68,7 +68,9 @@ public:
         }
         const auto own = std::make_shared<std::vector<Event>>(std::move(found));
         Position at = page.next_after - own->size();
-        for (const Event& event : *own) page.events.push_back({++at, event.listener, event.line, event.at});
+        for (const Event& event : *own) {
+            page.events.push_back({++at, event.listener, event.line, event.at, event.epoch});
+        }
         page.rows.push_back(own);
         return page;
     }
@@ -81,7 +83,7 @@ public:
     [[nodiscard]] std::vector<SpoolGroup> groups() override {
         const std::lock_guard lock(mutex_);
         std::vector<SpoolGroup> out;
-        for (const auto& [name, position] : groups_) out.push_back({name, position, true, now()});
+        for (const auto& [name, position] : groups_) out.push_back({name, position, true, now(), memos_[name]});
         return out;
     }
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override {
@@ -90,6 +92,14 @@ public:
         groups_[group] = position;
         ++saves_;
         return std::nullopt;
+    }
+    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position,
+                                                    const std::string& memo) override {
+        {
+            const std::lock_guard lock(mutex_);
+            memos_[group] = memo;
+        }
+        return set_position(group, position);
     }
     [[nodiscard]] std::optional<Error> remove_group(const std::string&) override { return std::nullopt; }
     void visit_lost(const std::function<void(const LostConnection&)>&) override {}
@@ -101,10 +111,25 @@ public:
         SpoolStatus out;
         out.id = id_;
         out.last = events_.size();
+        out.inherited = inherited_;
         return out;
     }
     std::uint64_t stop(std::chrono::milliseconds) override { return 0; }
     void give_up() override {}
+
+    /// As after a restart: what comes from now on has this epoch, and is of this process.
+    void begin_epoch(std::uint64_t epoch) {
+        const std::lock_guard lock(mutex_);
+        epoch_ = epoch;
+        inherited_ = events_.size();
+    }
+    /// As a snapshot that ends there is restored.
+    void roll_back(Position last) {
+        const std::lock_guard lock(mutex_);
+        events_.resize(last);
+        inherited_ = last;
+        for (auto& [name, position] : groups_) position = std::min(position, last);
+    }
 
     [[nodiscard]] Position position(const std::string& group) {
         const std::lock_guard lock(mutex_);
@@ -121,6 +146,7 @@ private:
         std::string listener;
         std::string line;
         WallTime at;
+        std::uint64_t epoch = 0;
     };
     static WallTime now() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
 
@@ -130,6 +156,9 @@ private:
     std::vector<Event> events_;
     std::vector<MissingRange> lost_;
     std::map<std::string, Position> groups_;
+    std::map<std::string, std::string> memos_;
+    std::uint64_t epoch_ = 0;
+    Position inherited_ = 0;
     std::uint64_t saves_ = 0;
 };
 

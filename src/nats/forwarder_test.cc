@@ -1,5 +1,6 @@
 #include "nats/forwarder.h"
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 
@@ -217,7 +218,10 @@ TEST(ForwardingThroughALeadersDeath, WhatItHadOnlyNotedIsNotTakenForStored) {
     const auto forwarder = Forwarder::start(spool, *link.value(), options);
     ASSERT_TRUE(comes_true([&] { return forwarder->status().published == 5; })) << forwarder->status().error;
     const std::string id = "0123456789abcdef-3";
-    EXPECT_THAT(leader.ids(), testing::ElementsAre(id, id, id + "~1", id + "~2"));
+    auto ids = leader.ids();
+    EXPECT_GE(std::count(ids.begin(), ids.end(), id), 2);
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // an acknowledgement may come later than in 20 ms
+    EXPECT_THAT(ids, testing::ElementsAre(id, id + "~1", id + "~2"));
     EXPECT_GE(forwarder->status().retries, 3U);
     const auto messages = StreamView(server.url()).messages();
     EXPECT_EQ(messages.size(), 4U) << "1, 2, 4 and 5, once";

@@ -45,6 +45,13 @@ std::string_view event_of(std::string_view line) {
     return "item";
 }
 
+/// The spool, the epoch if there is one, and the position.
+std::string id_of(const std::string& spool_id, const SpooledEvent& event) {
+    std::string id = spool_id + '-';
+    if (event.epoch != 0) id += epoch_text(event.epoch) + '-';
+    return id + std::to_string(event.position);
+}
+
 /// Of a planted defect.
 std::string id_of_this_process() {
     static std::uint64_t made = 0;
@@ -82,6 +89,12 @@ EventHead read_head(simdjson::ondemand::object& object) {
 }
 
 }  // namespace
+
+std::string epoch_text(std::uint64_t epoch) {
+    std::array<char, 20> text{};
+    std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(epoch));
+    return text.data();
+}
 
 std::string subject_token(std::string_view text) {
     std::string token = to_token(text);
@@ -130,7 +143,8 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     out.first = events[0].position;
     out.last = out.first;
     out.committed_at = events[0].committed_at;
-    out.id = spool_id_ + '-' + std::to_string(out.first);
+    out.epoch = events[0].epoch;
+    out.id = id_of(spool_id_, events[0]);
     if (planted("dedupe_per_connection")) out.id = id_of_this_process();
     if (most_events_ == 1) {
         out.subject = subject_of(events[0], out.authenticated);
@@ -141,7 +155,8 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     out.subject = prefix_ + ".batch." + spool_id_;
     for (std::size_t i = 0; i < events.size() && i < most_events_; ++i) {
         const SpooledEvent& event = events[i];
-        const bool follows = i == 0 || (event.position == out.last + 1 && (bound == 0 || event.position <= bound) &&
+        const bool is_next = event.position == out.last + 1 && event.epoch == out.epoch;
+        const bool follows = i == 0 || (is_next && (bound == 0 || event.position <= bound) &&
                                         out.body.size() + event.line.size() + 1 <= most_bytes_);
         if (!follows) break;
         out.last = event.position;
@@ -169,7 +184,9 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     }
     line += R"(,"listener":)";
     append_json_text(line, event.listener);
-    line += R"(,"spool":")" + spool_id_ + R"(","position":)" + std::to_string(event.position);
+    line += R"(,"spool":")" + spool_id_ + '"';
+    if (event.epoch != 0) line += R"(,"epoch":")" + epoch_text(event.epoch) + '"';
+    line += R"(,"position":)" + std::to_string(event.position);
     line += R"(,"bytes":)" + std::to_string(event.line.size()) + R"(,"why":)";
     append_json_text(line, why);
     const std::string_view at = time_of_line(event.line);

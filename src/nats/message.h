@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-/// What goes to JetStream: one event, or several that follow each other without a gap.
+/// What goes to JetStream: one event, or several of one epoch that follow each other without a gap.
 struct NatsMessage {
     std::string subject;
     std::string id;    ///< for Nats-Msg-Id: the same events in the same bounds have the same
@@ -23,6 +23,7 @@ struct NatsMessage {
     Position last = 0;
     WallTime committed_at{};  ///< of the first
     bool is_batch = false;
+    std::uint64_t epoch = 0;                 ///< of its events; 0: none
     std::optional<bool> authenticated = {};  ///< of the one event's device; nullopt: a batch, or an event without an id
     bool is_dead_letter = false;             ///< it stands for an event that NATS does not take
 
@@ -59,6 +60,9 @@ private:
     std::size_t most_bytes_;
     const std::unique_ptr<Parser> parser_;
 };
+
+/// "00112233aabbccdd"
+[[nodiscard]] std::string epoch_text(std::uint64_t epoch);
 
 /// to_token, but what would be longer than 256 is cut and marked with its hash: a server takes 4,096 bytes of subject.
 [[nodiscard]] std::string subject_token(std::string_view text);

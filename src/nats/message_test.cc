@@ -70,6 +70,18 @@ TEST(MessageMaker, OneEventAMessage) {
     EXPECT_FALSE(message.is_batch);
 }
 
+TEST(MessageMaker, TheEpochIsPartOfTheId) {
+    auto list = events({7, 8, 9}, R"({"event":"item","key":"k"})");
+    list[0].epoch = list[1].epoch = 0xabc;
+    list[2].epoch = 0xdef;
+    EXPECT_EQ(MessageMaker("holdfast", "id", 1, 1'000).make(list, 0).id, "id-0000000000000abc-7");
+    MessageMaker batches("holdfast", "id", 10, 1'000);
+    const NatsMessage batch = batches.make(list, 0);
+    EXPECT_EQ(batch.id, "id-0000000000000abc-7-8") << "a batch ends with its epoch";
+    EXPECT_EQ(batch.epoch, 0xabcU);
+    EXPECT_EQ(batches.make(std::span(list).subspan(2), 0).id, "id-0000000000000def-9-9");
+}
+
 TEST(MessageMaker, ADeadLetterSaysOfWhatItIs) {
     MessageMaker maker("holdfast", "id", 1, 1'000);
     const NatsMessage letter = maker.dead_letter(

@@ -17,6 +17,7 @@ std::optional<PublishFailure> publish(natsConnection* connection, const NatsMess
     };
     header("Nats-Msg-Id", message.id);
     header("Holdfast-Spool", spool_id);
+    if (message.epoch != 0) header("Holdfast-Epoch", epoch_text(message.epoch));
     header("Holdfast-Position", std::to_string(message.first));
     if (message.is_dead_letter) header("Holdfast-Dead-Letter", "1");
     if (message.is_batch) header("Holdfast-Events", std::to_string(message.events()));

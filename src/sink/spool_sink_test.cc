@@ -30,6 +30,9 @@ public:
     bool wait_for(Position, std::chrono::milliseconds) override { return false; }
     [[nodiscard]] std::vector<SpoolGroup> groups() override { return {}; }
     [[nodiscard]] std::optional<Error> set_position(const std::string&, Position) override { return std::nullopt; }
+    [[nodiscard]] std::optional<Error> set_position(const std::string&, Position, const std::string&) override {
+        return std::nullopt;
+    }
     [[nodiscard]] std::optional<Error> remove_group(const std::string&) override { return std::nullopt; }
     void visit_lost(const std::function<void(const LostConnection&)>&) override {}
     [[nodiscard]] bool is_open(const std::string&) override { return false; }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <random>
 
+#include "spool/group_memo.h"
 #include "spool/row.h"
 #include "spool/segment_file.h"
 
@@ -98,6 +99,9 @@ std::optional<DbError> Control::load() {
     was_closed_ = closed.value_or(0) != 0;
     knows_open_ = database_.value_of("SELECT value FROM about WHERE key = 'knows_open'").has_value();
     load_groups();
+    for (auto& [name, memo] : load_memos(database_)) {
+        if (const auto group = groups_.find(name); group != groups_.end()) group->second.memo = std::move(memo);
+    }
     Statement damages = database_.prepare("SELECT first, last, why, at FROM quarantine");
     if (!damages.valid()) return database_.error();
     while (damages.step() == Statement::Step::row) {
@@ -231,7 +235,9 @@ std::vector<SpoolGroup> Control::groups() const {
     const auto is_required = [this](const std::string& name) {
         return std::find(required_.begin(), required_.end(), name) != required_.end();
     };
-    for (const auto& [name, group] : groups_) out.push_back({name, group.position, is_required(name), group.moved_at});
+    for (const auto& [name, group] : groups_) {
+        out.push_back({name, group.position, is_required(name), group.moved_at, group.memo});
+    }
     for (const std::string& name : required_) {
         if (!groups_.contains(name)) out.push_back({name, 0, true, {}});
     }
@@ -251,10 +257,17 @@ bool Control::store_group(const std::string& name, const Group& group) {
         .run();
 }
 
-std::optional<Error> Control::set_position(const std::string& group, Position position, WallTime now) {
+std::optional<Error> Control::set_position(const std::string& group, Position position,
+                                           const std::optional<std::string>& memo, WallTime now) {
     const std::lock_guard lock(mutex_);
-    const Group moved{position, now, true};
-    if (auto failed = in_transaction([&] { return store_group(group, moved); })) {
+    const auto known = groups_.find(group);
+    const Group moved{position, now, true, memo.value_or(known == groups_.end() ? std::string() : known->second.memo)};
+    const std::string key = memo_key(group);
+    const std::string value = memo_value(group, moved.memo);
+    if (auto failed = in_transaction([&] {
+            return store_group(group, moved) &&
+                   (!memo || put_about_.bind(1, std::string_view(key)).bind(2, std::string_view(value)).run());
+        })) {
         return Error{"cannot store the position of group " + group + ": " + failed->message +
                      "; see what `holdfast status` says of the sink"};
     }
@@ -268,7 +281,11 @@ std::optional<Error> Control::remove_group(const std::string& group) {
         return Error{"group " + group + " is required: take it out of required_groups in [sink] first"};
     }
     if (!groups_.contains(group)) return Error{"there is no group " + group};
-    if (auto failed = in_transaction([&] { return drop_group_.bind(1, std::string_view(group)).run(); })) {
+    const std::string key = memo_key(group);
+    if (auto failed = in_transaction([&] {
+            return drop_group_.bind(1, std::string_view(group)).run() &&
+                   put_about_.bind(1, std::string_view(key)).bind(2, std::string_view()).run();
+        })) {
         return Error{"cannot remove group " + group + ": " + failed->message};
     }
     groups_.erase(group);

@@ -34,7 +34,8 @@ public:
 
     [[nodiscard]] std::vector<SpoolGroup> groups() const;
     void require(const std::vector<std::string>& names);
-    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position, WallTime now);
+    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position,
+                                                    const std::optional<std::string>& memo, WallTime now);
     [[nodiscard]] std::optional<Error> remove_group(const std::string& group);
     /// The position up to which every required group has had events; nothing if none is required.
     [[nodiscard]] std::optional<Position> slowest_required() const;
@@ -75,6 +76,7 @@ private:
         Position position = 0;
         WallTime moved_at;
         bool stored = false;
+        std::string memo = {};
     };
     struct Damage {
         Position last = 0;

@@ -26,7 +26,7 @@ bool add_events(SpoolPage& page, const SegmentReader::Row& row, Position& wanted
             return false;
         }
         if (!std::exchange(kept, true)) page.rows.push_back(row);
-        page.events.push_back({position, run->first, line, row->at});
+        page.events.push_back({position, run->first, line, row->at, row->epoch});
         bytes += line.size() + 1;
         page.next_after = position;
         wanted = position + 1;

@@ -46,6 +46,7 @@ struct GoodRow {
     ListenerRuns listeners;
     std::string sessions;
     std::string lines;
+    std::uint64_t epoch = 0;  ///< of its file
 
     [[nodiscard]] Position last() const { return first + events - 1; }
 };

@@ -1,7 +1,9 @@
 #include "spool/segment_file.h"
 
 #include <sqlite3.h>
+#include <sys/random.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -53,6 +55,18 @@ std::optional<DbError> set_up_for_writing(Database& database) {
 
 namespace {
 
+/// Returns an epoch that no other file has, as text; empty if the kernel has no random bytes.
+std::string draw_epoch() {
+    std::uint64_t epoch = 0;
+    while (epoch == 0) {
+        if (::getrandom(&epoch, sizeof epoch, 0) == sizeof epoch) continue;
+        if (errno != EINTR) return "";
+    }
+    std::array<char, 20> text{};
+    std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(epoch));
+    return text.data();
+}
+
 /// A whole file without a row, under a name that no reader takes for one of the spool's.
 std::optional<DbError> make_empty(const std::string& path, const std::string& spool_id) {
     SpoolDirectory::remove(path);
@@ -63,8 +77,12 @@ std::optional<DbError> make_empty(const std::string& path, const std::string& sp
     if (auto failed = database->execute(page_size)) return failed;
     if (auto failed = database->execute("PRAGMA synchronous = FULL")) return failed;
     if (auto failed = database->execute(segment_schema)) return failed;
-    Statement about = database->prepare("INSERT INTO about VALUES ('spool', ?1)");
-    if (!about.valid() || !about.bind(1, std::string_view(spool_id)).run()) return database->error();
+    const std::string epoch = draw_epoch();
+    if (epoch.empty()) return system_error("cannot draw an epoch for " + path);
+    Statement about = database->prepare("INSERT INTO about VALUES ('spool', ?1), ('epoch', ?2)");
+    if (!about.valid()) return database->error();
+    about.bind(1, std::string_view(spool_id)).bind(2, std::string_view(epoch));
+    if (!about.run()) return database->error();
     return std::nullopt;
 }
 

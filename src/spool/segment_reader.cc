@@ -1,6 +1,7 @@
 #include "spool/segment_reader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace holdfast {
@@ -29,7 +30,22 @@ std::optional<SegmentReader> SegmentReader::open(const std::string& path, DbErro
         error = reader.database_.error();
         return std::nullopt;
     }
+    if (!reader.read_epoch(error)) return std::nullopt;
     return reader;
+}
+
+/// Returns false if it cannot be read now. Files of earlier versions have none, and neither has a damaged table.
+bool SegmentReader::read_epoch(DbError& error) {
+    Statement about = database_.prepare("SELECT value FROM about WHERE key = 'epoch'");
+    const Statement::Step step = about.valid() ? about.step() : Statement::Step::failed;
+    if (step == Statement::Step::failed) {
+        error = database_.error();
+        return error.fault != DbFault::io && error.fault != DbFault::busy;
+    }
+    if (step == Statement::Step::done) return true;
+    const std::string_view text = about.text(0);
+    static_cast<void>(std::from_chars(text.data(), text.data() + text.size(), epoch_, 16));
+    return true;
 }
 
 SegmentReader::Look SegmentReader::note_failure(Statement& statement) {
@@ -73,7 +89,9 @@ SegmentReader::Row SegmentReader::load(Position first) {
                         content_.text(6)};
     auto good = verify(row, static_cast<std::uint32_t>(content_.number(5)), why_);
     content_.reset();
-    return good ? std::make_shared<const GoodRow>(std::move(*good)) : nullptr;
+    if (!good) return nullptr;
+    good->epoch = epoch_;
+    return std::make_shared<const GoodRow>(std::move(*good));
 }
 
 SegmentReader::Found SegmentReader::find(Position wanted, Position end) {

@@ -41,6 +41,7 @@ private:
     enum class Look : std::uint8_t { row, nothing, damaged, failed };
 
     SegmentReader() = default;
+    [[nodiscard]] bool read_epoch(DbError& error);
     /// Fills head_, or why_ or error_.
     [[nodiscard]] Look look(Statement& statement, Position position);
     /// The content of a row; null: damaged, why_ says how, or failed.
@@ -56,6 +57,7 @@ private:
     Statement at_or_before_;
     Statement at_or_behind_;
     Statement content_;
+    std::uint64_t epoch_ = 0;
     Head head_;
     std::string why_;
     DbError error_;

@@ -34,6 +34,8 @@ constexpr Position safe_distance = Position{1} << 20;
 /// go.
 constexpr std::uint64_t least_unsaved_sessions = 65'536;
 
+constexpr std::size_t most_memo = 4'096;
+
 bool is_group_name(std::string_view name) {
     constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
     return !name.empty() && name.size() <= 64 && name.find_first_not_of(characters) == std::string_view::npos;
@@ -68,6 +70,8 @@ public:
     }
     [[nodiscard]] std::vector<SpoolGroup> groups() override { return control_->groups(); }
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override;
+    [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position,
+                                                    const std::string& memo) override;
     [[nodiscard]] std::optional<Error> remove_group(const std::string& group) override {
         return control_->remove_group(group);
     }
@@ -88,6 +92,7 @@ private:
     void recall_row(const GoodRow& row);
     void limit_sessions(const SessionBudget& budget);
     void note_damage(const MissingRange& range);
+    [[nodiscard]] std::optional<Error> check_position(const std::string& group, Position position) const;
     [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
     [[nodiscard]] WallTime time_of_newest() const;
 
@@ -99,6 +104,7 @@ private:
     SessionBook sessions_;
     OpenBook open_;
     SpoolReader reader_;
+    Position inherited_ = 0;
     std::optional<SpoolKeeper> keeper_;  // after the writer in time: it seals what that leaves
     std::optional<SpoolWriter> writer_;
 };
@@ -199,7 +205,7 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
 }
 
 std::optional<Error> SqliteSpool::start() {
-    const Position last = take_stock();
+    const Position last = inherited_ = take_stock();
     recall();
     const auto failed = control_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.wall(), false);
     sessions_.end_saving(!failed);
@@ -228,13 +234,24 @@ std::optional<Error> SqliteSpool::start() {
     return std::nullopt;
 }
 
-std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position) {
+std::optional<Error> SqliteSpool::check_position(const std::string& group, Position position) const {
     if (!is_group_name(group)) return Error{"a group's name is 1 to 64 of A-Z a-z 0-9 _ . -"};
     if (const Position last = book_.last(); position > last) {
         return Error{"position " + std::to_string(position) + " is beyond the newest event, which is " +
                      std::to_string(last)};
     }
-    return control_->set_position(group, position, clock_.wall());
+    return std::nullopt;
+}
+
+std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position) {
+    if (auto wrong = check_position(group, position)) return wrong;
+    return control_->set_position(group, position, std::nullopt, clock_.wall());
+}
+
+std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position, const std::string& memo) {
+    if (auto wrong = check_position(group, position)) return wrong;
+    if (memo.size() > most_memo) return Error{"a group's memo has at most " + std::to_string(most_memo) + " bytes"};
+    return control_->set_position(group, position, memo, clock_.wall());
 }
 
 void SqliteSpool::limit_sessions(const SessionBudget& budget) {
@@ -276,6 +293,7 @@ SpoolStatus SqliteSpool::status() {
     return {.id = control_->id(),
             .first = book_.first(),
             .last = book_.last(),
+            .inherited = inherited_,
             .events = written.events,
             .waiting_events = written.events - written.durable,
             .waiting_bytes = writer_->waiting_bytes(),

@@ -77,6 +77,9 @@ struct SpooledEvent {
     std::string_view listener;
     std::string_view line;  ///< without its '\n'
     WallTime committed_at;
+    /// Drawn when its file was made; 0: by a version that drew none. A process never continues a file of another one,
+    /// so positions that repeat after a restored snapshot, or in a copy of the spool, have other epochs.
+    std::uint64_t epoch = 0;
 };
 
 /// Positions that are gone: they were damaged (quarantined), or retention has removed them.
@@ -113,6 +116,7 @@ struct SpoolGroup {
     Position position = 0;  ///< it has had everything up to here
     bool required = false;
     WallTime moved_at;
+    std::string memo = {};  ///< what its consumer stored with the position; empty: nothing, or it was damaged
 };
 
 /// Sessions in the table, and what the budget has cost since the start.
@@ -129,6 +133,7 @@ struct SpoolStatus {
     std::string id;                    ///< drawn when the spool was made: 16 hexadecimal digits
     Position first = 0;                ///< the oldest event that is still there
     Position last = 0;                 ///< the newest durable one
+    Position inherited = 0;            ///< the newest that was there when it was opened
     std::uint64_t events = 0;          ///< appended since start
     std::uint64_t waiting_events = 0;  ///< of those, not durable yet
     std::uint64_t waiting_bytes = 0;
@@ -170,6 +175,9 @@ public:
     /// Durable when it returns. A group comes into being with its first position. Errors: a position beyond the newest
     /// event, a name that is not 1 to 64 of A-Z a-z 0-9 _ . -, the disk.
     [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, Position position) = 0;
+    /// The same, and stores the consumer's memo in the same transaction: at most 4 KiB of text.
+    [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, Position position,
+                                                            const std::string& memo) = 0;
     /// Errors: there is none of that name, or it is required.
     [[nodiscard]] virtual std::optional<Error> remove_group(const std::string& group) = 0;
 

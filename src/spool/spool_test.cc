@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -188,6 +189,44 @@ TEST_F(SpoolTest, GroupsKeepTheirPositions) {
     EXPECT_THAT(spool->remove_group("nobody")->message, HasSubstr("no group"));
     EXPECT_FALSE(spool->remove_group("audit.2_x-1"));
     EXPECT_EQ(spool->groups().size(), 2U);
+}
+
+TEST_F(SpoolTest, GroupsKeepTheirMemos) {
+    {
+        const auto spool = open_spool(options());
+        append_and_wait(*spool, 1, 20);
+        EXPECT_FALSE(spool->set_position("nats", 7, R"({"stream":"holdfast"})"));
+        EXPECT_FALSE(spool->set_position("nats", 8));  // as an operator does
+        EXPECT_FALSE(spool->set_position("billing", 1));
+        EXPECT_TRUE(spool->set_position("billing", 1, std::string(5'000, 'x')));
+    }
+    const auto spool = open_spool(options());
+    const auto groups = spool->groups();
+    ASSERT_EQ(groups.size(), 2U);
+    EXPECT_EQ(groups[0].memo, "");
+    EXPECT_EQ(groups[1].memo, R"({"stream":"holdfast"})");
+    EXPECT_EQ(groups[1].position, 8U);
+    EXPECT_FALSE(spool->remove_group("nats"));
+    EXPECT_FALSE(spool->set_position("nats", 3));
+    EXPECT_EQ(spool->groups()[1].memo, "") << "it is another group now";
+}
+
+TEST_F(SpoolTest, EveryProcessWritesInEpochsOfItsOwn) {
+    std::vector<std::uint64_t> epochs;
+    for (std::uint64_t life = 0; life < 3; ++life) {
+        const auto spool = open_spool(options());
+        EXPECT_EQ(spool->status().inherited, life * 5);
+        append_and_wait(*spool, life * 5 + 1, life * 5 + 5);
+        const auto page = spool->read(0, 100, 100'000);
+        ASSERT_TRUE(page);
+        ASSERT_EQ(page.value().events.size(), (life + 1) * 5);
+        epochs.push_back(page.value().events.back().epoch);
+        for (std::size_t i = 0; i < page.value().events.size(); ++i) {
+            EXPECT_EQ(page.value().events[i].epoch, epochs[i / 5]) << i;
+        }
+    }
+    EXPECT_NE(epochs[0], 0U);
+    EXPECT_EQ(std::set(epochs.begin(), epochs.end()).size(), 3U);
 }
 
 TEST_F(SpoolTest, FilesArePrivate) {

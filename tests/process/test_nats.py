@@ -114,7 +114,8 @@ def test_events_arrive_in_order_with_subjects_ids_and_positions(tmp_path):
     assert kinds.count("item") == 100 and kinds[-1] == "closed" and kinds[0] == "connected"
     for n, message in enumerate(messages):
         event = message.json()
-        assert message.headers["Nats-Msg-Id"] == f"{spool}-{n + 1}"
+        epoch = message.headers["Holdfast-Epoch"]
+        assert message.headers["Nats-Msg-Id"] == f"{spool}-{epoch}-{n + 1}"
         assert message.headers["Holdfast-Spool"] == spool and message.headers["Holdfast-Position"] == str(n + 1)
         key = event["key"] if event["event"] == "item" else event.get("id")
         assert message.subject == f"holdfast.devices.{event['event']}.{token(key) if key else '_'}"

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "spool/database.h"
+
+namespace holdfast {
+
+// A group's memo is a row of the table `about` in spool.db: versions that do not know it leave it alone.
+[[nodiscard]] std::string memo_key(std::string_view group);
+/// Returns the memo behind its checksum.
+[[nodiscard]] std::string memo_value(std::string_view group, std::string_view memo);
+/// Returns the memos of all groups, without those that are damaged.
+[[nodiscard]] std::map<std::string, std::string> load_memos(Database& database);
+
+}  // namespace holdfast
