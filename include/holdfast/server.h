@@ -196,6 +196,7 @@ struct ListenerStatus {
     DurationHistogram duration;    ///< of ended connections
     std::uint64_t items = 0;       ///< admitted; of a handler that is durable, those that are safe
     std::array<std::uint64_t, bad_item_count> bad_items{};  ///< by BadItem
+    std::uint64_t unfinished_items = 0;                     ///< left over at the end of their connection: no item
     std::uint64_t identified = 0;                           ///< connections whose device has said its id
     std::uint64_t acks = 0;                                 ///< sent; each is for any number of items
     std::uint64_t repeated_items = 0;  ///< numbered items that had been taken before, and were dropped

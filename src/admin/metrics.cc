@@ -171,6 +171,9 @@ void add_items(Families& out, const ServerStatus& status) {
         sent += l.bytes_out;
     }
     out.push_back(std::move(bad).take());
+    out.push_back(per_listener(status, "unfinished_items_total",
+                               "Total number of items cut off by their connection's end.", MetricType::Counter,
+                               [](const ListenerStatus& l) { return l.unfinished_items; }));
     out.push_back(
         Family("received_bytes_total", "Bytes received from devices.", MetricType::Counter).add(received).take());
     out.push_back(Family("sent_bytes_total", "Bytes sent to devices.", MetricType::Counter).add(sent).take());

@@ -135,6 +135,7 @@ TEST(Metrics, AreThoseOfTheContractAndNoOther) {
                                                       {"holdfast_acks_total", "counter"},
                                                       {"holdfast_repeated_items_total", "counter"},
                                                       {"holdfast_gaps_total", "counter"},
+                                                      {"holdfast_unfinished_items_total", "counter"},
                                                       {"holdfast_received_bytes_total", "counter"},
                                                       {"holdfast_sent_bytes_total", "counter"},
                                                       {"holdfast_probes_total", "counter"},
@@ -187,6 +188,7 @@ TEST(Metrics, ValuesAndLabels) {
     status.listeners[1].acks = 24;
     status.listeners[0].repeated_items = 25;
     status.listeners[1].gaps = 26;
+    status.listeners[1].unfinished_items = 29;
     status.listeners[0].bytes_in = 1;
     status.listeners[1].bytes_in = 2;
     status.listeners[0].bytes_out = 3;
@@ -218,6 +220,7 @@ TEST(Metrics, ValuesAndLabels) {
     is("acks_total{listener=\"a\\\"b\\\\c\"}", 24);
     is("repeated_items_total{listener=\"devices\"}", 25);
     is("gaps_total{listener=\"a\\\"b\\\\c\"}", 26);
+    is("unfinished_items_total{listener=\"a\\\"b\\\\c\"}", 29);
     is("received_bytes_total", 3);
     is("sent_bytes_total", 7);
     is("probes_total{outcome=\"alive\"}", 11);

@@ -29,6 +29,7 @@ ListenerStatus sum_of(const std::vector<ListenerStatus>& listeners) {
         add_to(sum.closed, one.closed);
         sum.items += one.items;
         add_to(sum.bad_items, one.bad_items);
+        sum.unfinished_items += one.unfinished_items;
         sum.identified += one.identified;
         sum.acks += one.acks;
         sum.repeated_items += one.repeated_items;
@@ -61,7 +62,8 @@ void write_counters(JsonWriter& json, const ListenerStatus& counted) {
     for (std::size_t kind = 0; kind < bad_item_count; ++kind) {
         json.field(to_string(static_cast<BadItem>(kind)), counted.bad_items[kind]);
     }
-    json.end_object().field("identified", counted.identified).field("acks", counted.acks);
+    json.end_object().field("unfinished_items", counted.unfinished_items);
+    json.field("identified", counted.identified).field("acks", counted.acks);
     json.field("repeated_items", counted.repeated_items).field("gaps", counted.gaps);
     json.field("stale_claims", counted.stale_claims).field("delayed_claims", counted.delayed_claims);
     json.field("accept_waiting", counted.accept_waiting);

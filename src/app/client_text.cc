@@ -143,7 +143,9 @@ std::string status_text(const AnswerView& status) {
                                    human_count(status.count("/max_connections")));
     out += line("accepted", human_count(status.count("/accepted")) + ", refused " + broken_down(status, "/refused"));
     out += line("closed", broken_down(status, "/closed"));
-    out += line("items", human_count(status.count("/items")) + ", bad " + broken_down(status, "/bad_items"));
+    const std::uint64_t unfinished = status.count("/unfinished_items");
+    out += line("items", human_count(status.count("/items")) + ", bad " + broken_down(status, "/bad_items") +
+                             (unfinished > 0 ? ", unfinished " + human_count(unfinished) : ""));
     if (status.count("/identified") + status.count("/acks") > 0) {
         out += line("devices", human_count(status.count("/identified")) + " connected by their id; " +
                                    human_count(status.count("/acks")) + " acks, " +

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "codec/json_scan.h"
 #include "codec/one_line.h"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::size_t length_header = 4;
 
-Frame item_frame(std::span<const char> window, std::size_t begin, std::size_t end, std::size_t next) {
+Frame item_frame(std::span<const char> window, std::size_t begin, std::size_t end, std::size_t next) noexcept {
     while (end > begin && is_json_space(window[end - 1])) --end;
     return {Frame::Kind::item, begin, end, next};
 }
@@ -71,6 +72,15 @@ Frame next_object(std::span<const char> window, FrameScan& scan, std::size_t max
     return {Frame::Kind::malformed, begin, at, at};
 }
 
+/// Returns where the object that starts at `begin` ends, or nullopt if none starts there or its end is missing.
+std::optional<std::size_t> end_of_object(std::span<const char> window, std::size_t begin) noexcept {
+    if (begin == window.size()) return std::nullopt;
+    FrameScan scan;
+    const ObjectScan found = scan_object(window.subspan(begin), scan, window.size());
+    if (found.outcome != ObjectScan::Outcome::complete) return std::nullopt;
+    return begin + found.at;
+}
+
 std::size_t big_endian(std::span<const char> bytes) {
     std::size_t value = 0;
     for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
@@ -114,14 +124,19 @@ std::size_t resync_after(std::span<const char> window, std::size_t from) noexcep
     return static_cast<std::size_t>(static_cast<const char*>(found) - window.data()) + 1;
 }
 
+Frame last_frame(Framing framing, std::span<const char> window) noexcept {
+    if (framing == Framing::length) return {Frame::Kind::partial, 0, window.size(), 0};
+    Frame left = item_frame(window, skip_json_space(window, 0), window.size(), window.size());
+    const bool is_object = framing == Framing::ndjson && end_of_object(window, left.begin) == left.end;
+    if (!is_object) left.kind = Frame::Kind::partial;
+    return left;
+}
+
 bool is_complete_object(std::string_view bytes) noexcept {
     const std::span<const char> window(bytes);
-    const std::size_t begin = skip_json_space(window, 0);
-    if (begin == window.size()) return false;
-    FrameScan scan;
-    const ObjectScan found = scan_object(window.subspan(begin), scan, window.size());
-    if (found.outcome != ObjectScan::Outcome::complete) return false;
-    const std::size_t rest = skip_json_space(window, begin + found.at);
+    const auto end = end_of_object(window, skip_json_space(window, 0));
+    if (!end) return false;
+    const std::size_t rest = skip_json_space(window, *end);
     return rest == window.size() || window[rest] == '{';
 }
 

@@ -53,6 +53,11 @@ struct Frame {
 /// window.size() (start again with the next bytes that arrive). Pure.
 [[nodiscard]] std::size_t resync_after(std::span<const char> window, std::size_t from) noexcept;
 
+/// Judges what is left of a stream that its sender has ended. ndjson: one whole object, by its brackets, with nothing
+/// but white space around it is an item, although its line end never came. Whatever else is left is `partial`: [begin,
+/// end) without white space around it (length: all of it), empty if nothing is left. Pure.
+[[nodiscard]] Frame last_frame(Framing framing, std::span<const char> window) noexcept;
+
 /// Whether `bytes` start with a whole JSON object, by its brackets, followed by nothing but white space or the start
 /// of another one: what a client of the json framing leaves waiting in an ndjson connection. Pure.
 [[nodiscard]] bool is_complete_object(std::string_view bytes) noexcept;

@@ -220,6 +220,36 @@ TEST(CompleteObject, IsWhatAJsonClientLeavesWaiting) {
     }
 }
 
+std::string left_of(Framing framing, std::string_view window, Kind kind) {
+    const Frame frame = last_frame(framing, window);
+    EXPECT_EQ(frame.kind, kind) << window;
+    return std::string(window.substr(frame.begin, frame.end - frame.begin));
+}
+
+TEST(LastFrame, OfLinesIsAnItemIfItIsOneWholeObject) {
+    for (const char* window : {"{\"a\":1}", " {\"a\":1}\t", "{\"a\":1}\r", "\r\n{\"a\":1} \r\n"})
+        EXPECT_EQ(left_of(Framing::ndjson, window, Kind::item), "{\"a\":1}");
+    EXPECT_EQ(left_of(Framing::ndjson, "{]", Kind::item), "{]") << "the decoder says what it is";
+    for (const char* window :
+         {"{", "{\"a\":1", "{\"a\":\"}", "{\"a\":\"\\\"}", "[1]", "17", "\"x\"", "hello", "{}{}", "{} x", "x{}"}) {
+        EXPECT_EQ(left_of(Framing::ndjson, window, Kind::partial), window);
+    }
+    EXPECT_EQ(left_of(Framing::ndjson, " \r{\"a\" ", Kind::partial), "{\"a\"");
+}
+
+TEST(LastFrame, OfOtherFramingsIsNoItem) {
+    EXPECT_EQ(left_of(Framing::json, " {\"a\" ", Kind::partial), "{\"a\"");
+    EXPECT_EQ(left_of(Framing::length, "\n ", Kind::partial), "\n ") << "bytes of a length";
+}
+
+TEST(LastFrame, OfWhiteSpaceIsEmpty) {
+    for (const char* window : {"", "\r", " \t\r\n"}) {
+        EXPECT_EQ(left_of(Framing::ndjson, window, Kind::partial), "");
+        EXPECT_EQ(left_of(Framing::json, window, Kind::partial), "");
+    }
+    EXPECT_EQ(left_of(Framing::length, "", Kind::partial), "");
+}
+
 TEST(AppendFramed, WritesWhatItsFramingReads) {
     std::string out;
     append_framed(out, Framing::ndjson, "{\"a\":\r\n1}");

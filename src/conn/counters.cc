@@ -44,6 +44,7 @@ void ListenerCounters::add_to(ListenerStatus& sum) const noexcept {
     duration.add_to(sum.duration);
     sum.items += items.get();
     for (std::size_t i = 0; i < bad_items.size(); ++i) sum.bad_items[i] += bad_items[i].get();
+    sum.unfinished_items += unfinished_items.get();
     sum.identified += identified.get();
     sum.acks += acks.get();
     sum.repeated_items += repeated_items.get();

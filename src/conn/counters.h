@@ -57,7 +57,8 @@ struct ListenerCounters {
     HistogramCounter duration;
     Counter items;
     std::array<Counter, bad_item_count> bad_items;
-    Counter identified;  ///< connections whose device has said who it is
+    Counter unfinished_items;  ///< left over at the end of their connection
+    Counter identified;        ///< connections whose device has said who it is
     Counter acks;
     Counter repeated_items;
     Counter gaps;

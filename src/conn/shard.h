@@ -333,6 +333,8 @@ private:
     [[nodiscard]] bool keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item);
     void read_later(Connection& connection);
     void read_those_left();
+    void take_last_bytes(Connection& connection);
+    void end_by_peer(Connection& connection);
     void end_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail = {});
     void queue_downlink(Connection& connection, std::string_view framed);
     void flush_downlink(Connection& connection);

@@ -30,6 +30,7 @@ void Shard::read_or_later(Connection& connection, ReadUntil until) {
 }
 
 void Shard::read(Connection& connection, ReadUntil until) {
+    if (connection.dying) return;
     if (connection.held || connection.encrypted) [[unlikely]]
         return connection.held ? step_preamble(connection, until) : read_encrypted(connection, until);
     if (connection.throttled && until == ReadUntil::short_read) return;  // whoever lifts it reads
@@ -43,7 +44,8 @@ void Shard::read(Connection& connection, ReadUntil until) {
             if (static_cast<std::size_t>(arrived) < landing.size() && until == ReadUntil::short_read) return;
             continue;
         }
-        const int error = arrived == 0 ? 0 : errno;
+        if (arrived == 0) return end_by_peer(connection);
+        const int error = errno;
         if (error == EINTR) continue;
         if (error == EAGAIN && connection.pending_error == 0) return;
         // The socket gives its errno out once: if a send took it, read now says 0 or EAGAIN.
@@ -71,6 +73,7 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
         taken.end = CloseReason::out_of_memory;
     }
     if (taken.end) {
+        connection.unfinished.reset();  // what the handler refuses is not left over
         close(connection, *taken.end, taken.detail);
         return false;
     }
@@ -87,6 +90,29 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
     charge(connection, connection.items - items, arrived);
     mind_memory(connection);
     return !taken.hold && !connection.throttled;
+}
+
+/// Hands on what is left of a stream that its sender has ended in order.
+void Shard::take_last_bytes(Connection& connection) {
+    if (!connection.unfinished || connection.held || connection.dying) return;
+    const HoldingNote note(*this, connection);
+    const auto window = buffer_.window(connection.unfinished->bytes(), 0);
+    Taken taken;
+    try {
+        taken = handler_.on_last_bytes(connection, registry_.number_of(connection), window, time());
+    } catch (const std::bad_alloc&) {
+        taken.end = CloseReason::out_of_memory;
+    }
+    if (taken.end) close(connection, *taken.end, taken.detail);
+    if (taken.end || taken.consumed > 0) connection.unfinished.reset();
+}
+
+/// The stream has been read to its end. A send may have taken the errno of what came behind that: EPIPE is that of a
+/// reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset); any other means that no FIN came.
+void Shard::end_by_peer(Connection& connection) {
+    const int of_send = connection.pending_error;
+    if (of_send == 0 || of_send == EPIPE) take_last_bytes(connection);
+    end_by_kernel(connection, of_send, of_send != 0 ? IoPhase::write : IoPhase::read);
 }
 
 void Shard::release(Connection& connection) {
@@ -227,9 +253,10 @@ void Shard::look_for_ack(AckWaits::iterator wait) {
     wait->pause = std::min(2 * wait->pause, last_ack_look);
 }
 
-/// The errno is kept until the connection's last words have been read; then it is judged.
+/// The first errno, which is the one of the peer, is kept until the connection's last words have been read; then it is
+/// judged.
 void Shard::fail_write(Connection& connection, int error) {
-    connection.pending_error = static_cast<std::uint8_t>(error);
+    if (connection.pending_error == 0) connection.pending_error = static_cast<std::uint8_t>(error);
     read_later(connection);
 }
 

@@ -26,6 +26,8 @@ void Shard::see_end(Connection& connection, std::uint32_t events) {
     connection.peer_ended = true;
     connection.throttled = false;
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    if (connection.held && !is_opening(connection))
+        handler_.on_end_while_held(connection, registry_.number_of(connection));
     if (connection.held && !is_opening(connection)) {
         if (is_dead) return end_unread(connection);
         ended_while_held_.emplace_back(registry_.number_of(connection), reactor_.attended() + longest_hold_after_end);
@@ -38,10 +40,13 @@ void Shard::see_end(Connection& connection, std::uint32_t events) {
 
 /// Ends a connection without reading what has arrived.
 void Shard::end_unread(Connection& connection) {
-    const std::string_view detail = unread_bytes(connection.fd) > 0 ? left_unread : std::string_view();
+    const bool has_unread = unread_bytes(connection.fd) > 0;
     const int of_send = connection.pending_error;
-    end_by_kernel(connection, of_send != 0 ? of_send : take_error(connection.fd),
-                  of_send != 0 ? IoPhase::write : IoPhase::read, detail);
+    const int error = of_send != 0 ? of_send : take_error(connection.fd);
+    const bool ended_in_order = error == 0 || error == EPIPE;  // see end_by_peer
+    if (ended_in_order && !has_unread && !connection.encrypted) take_last_bytes(connection);
+    end_by_kernel(connection, error, of_send != 0 ? IoPhase::write : IoPhase::read,
+                  has_unread ? left_unread : std::string_view());
 }
 
 /// Ends the held connections whose peer has sent FIN and whose hold lasts too long: a device that numbers its items

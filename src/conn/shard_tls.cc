@@ -168,7 +168,7 @@ void Shard::end_by_tls(Connection& connection, const TlsOutcome& outcome) {
             if (pending != 0) end_by_kernel(connection, pending, IoPhase::write);
             return;
         case TlsStep::closed:
-            return end_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read);
+            return end_by_peer(connection);
         case TlsStep::truncated:
             return end_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read,
                                  "without the close_notify of TLS: its last bytes may be missing");

@@ -50,6 +50,12 @@ public:
     /// `window` starts at an item's boundary and is followed by at least 64 readable bytes.
     [[nodiscard]] virtual Taken on_bytes(Connection& connection, Token number, std::span<const char> window,
                                          std::uint64_t scan, const TurnTime& time) = 0;
+    /// The peer has ended its stream in order, and `window` is what is left of it, with padding as above. What is not
+    /// consumed was no item.
+    [[nodiscard]] virtual Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                                              const TurnTime& time) = 0;
+    /// The peer of a connection that Taken::hold stopped has sent FIN or RST: the handler releases it if it can.
+    virtual void on_end_while_held(Connection& connection, Token number) = 0;
     /// It has been open for a second or more and is still `untold`.
     virtual void on_still_untold(Connection& connection, Token number, const TurnTime& time) = 0;
     virtual void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) = 0;

@@ -83,6 +83,8 @@ public:
     /// The connection says hello; `token` is the mark of the right one that it has shown, or 0.
     [[nodiscard]] Greeted greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token);
     [[nodiscard]] Device* find(Token number);
+    /// The connection's peer has sent FIN or RST: a claim that waits is decided now.
+    void end_wait(Token number);
     /// The connection has ended.
     void part(const Connection& connection, Token number);
 

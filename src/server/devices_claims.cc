@@ -72,7 +72,7 @@ void Devices::contest(Token number, Device& device, Token holder) {
 void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
-    if (device == nullptr || connection == nullptr) return;
+    if (device == nullptr || connection == nullptr || !device->is_pending()) return;
     if (!lives) {
         around_.directory->note_ended(device->id, holder);
         return claim_again(number);
@@ -84,10 +84,17 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
 
+/// A connection that has ended takes the id from no other, so that it has nothing to wait for: its plain items are
+/// admitted. Numbered ones were not acknowledged, and the device sends them again.
+void Devices::end_wait(Token number) {
+    const Device* device = find(number);
+    if (device != nullptr && device->is_pending()) claim_again(number);
+}
+
 void Devices::claim_again(Token number) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
-    if (device == nullptr || connection == nullptr) return;
+    if (device == nullptr || connection == nullptr || !device->is_pending()) return;
     const auto made = claim(*connection, number, device->id, device->proved);
     if (made.verdict == ClaimVerdict::denied) {
         return around_.shard->close(*connection, CloseReason::unauthenticated, another_has_proved);

@@ -81,6 +81,23 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
 
+Taken Pipeline::on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                              const TurnTime& time) {
+    Arrival arrival{.connection = connection,
+                    .number = number,
+                    .time = time,
+                    .listener = listeners_[connection.listener],
+                    .device = connection.named ? devices_.find(number) : nullptr};
+    Frame frame = last_frame(arrival.listener.framing, window);
+    if (frame.kind != Frame::Kind::item) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
+    decoder_.expect_lines({});
+    const bool is_stranger = arrival.listener.tokens && !connection.named;
+    const Next next = is_stranger ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
+                                  : on_frame(arrival, window, frame);
+    if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+    return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
+}
+
 /// Moves `frame.next` on where the framing's rule is to skip what stands behind a bad item.
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
     Connection& connection = arrival.connection;
@@ -176,12 +193,13 @@ void Pipeline::on_close(Connection& connection, Token number, const Death& death
     if (connection.untold) give_connected(connection, number, time);
     const Device* device = connection.named ? devices_.find(number) : nullptr;
     if (device != nullptr && !device->given) give_identity(connection, number, time);
+    const std::string detail = detail_of(connection, death);
     const ClosedEvent event{.conn = {run_, number},
                             .listener = listeners_[connection.listener].name,
                             .peer = connection.peer,
                             .reason = death.reason,
                             .error = death.error,
-                            .detail = death.detail,
+                            .detail = detail,
                             .evidence = death.evidence,
                             .items = connection.items,
                             .bytes_in = connection.bytes_in,
@@ -208,6 +226,19 @@ void Pipeline::on_close(Connection& connection, Token number, const Death& death
                   .duration = event.duration,
                   .at = event.at});
     if (device != nullptr) devices_.part(connection, number);
+}
+
+/// Counts what is left over of an item, and adds it to the detail.
+std::string Pipeline::detail_of(const Connection& connection, const Death& death) {
+    std::string detail(death.detail);
+    if (!connection.unfinished) return detail;
+    const Frame left = last_frame(listeners_[connection.listener].framing, connection.unfinished->bytes());
+    if (left.begin == left.end) return detail;
+    counters_[connection.listener]->unfinished_items.increment();
+    if (!detail.empty()) detail += "; ";
+    detail += "an unfinished item of " + std::to_string(left.end - left.begin) + " bytes was left over";
+    const auto why = death.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
+    return why.empty() ? detail : detail + ": " + std::string(why);
 }
 
 std::string_view Pipeline::why_unfinished(const Connection& connection) {

@@ -64,6 +64,9 @@ public:
     void on_certified(Connection& connection, Token number, std::string_view id) override;
     [[nodiscard]] Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
                                  const TurnTime& time) override;
+    [[nodiscard]] Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                                      const TurnTime& time) override;
+    void on_end_while_held(Connection&, Token number) override { devices_.end_wait(number); }
     void on_still_untold(Connection& connection, Token number, const TurnTime& time) override;
     void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) override;
     void on_turn_end() override {
@@ -107,6 +110,7 @@ private:
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
+    [[nodiscard]] std::string detail_of(const Connection& connection, const Death& death);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
     void give_identity(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] static EventTime established(const Connection& connection, const TurnTime& time);

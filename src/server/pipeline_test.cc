@@ -13,6 +13,7 @@ namespace {
 struct Given {
     std::vector<std::string> items;
     std::vector<std::string> keys;
+    std::string detail;
 };
 
 class Recorder final : public EventHandler {
@@ -24,7 +25,7 @@ public:
         given_.items.emplace_back(event.item);
         given_.keys.emplace_back(event.key);
     }
-    void on_closed(const ClosedEvent&) override {}
+    void on_closed(const ClosedEvent& event) override { given_.detail = event.detail; }
 
 private:
     Given& given_;
@@ -39,6 +40,18 @@ protected:
         const std::size_t size = bytes.size();
         bytes.append(item_padding, '[');
         return pipeline_.on_bytes(connection_, Token{}, {bytes.data(), size}, 0, {});
+    }
+
+    Taken read_last(std::string bytes) {
+        const std::size_t size = bytes.size();
+        bytes.append(item_padding, '[');
+        return pipeline_.on_last_bytes(connection_, Token{}, {bytes.data(), size}, {});
+    }
+    std::string close_with(CloseReason reason, std::string_view detail, std::string_view left) {
+        EXPECT_TRUE(append(connection_.unfinished, left));
+        pipeline_.on_close(connection_, Token{}, {.reason = reason, .error = 0, .detail = detail, .evidence = {}}, {});
+        connection_.unfinished.reset();
+        return given_.detail;
     }
 
     std::uint64_t bad(BadItem kind) const { return counters_.bad_items[static_cast<std::size_t>(kind)].get(); }
@@ -102,6 +115,35 @@ TEST_F(PipelineOf, EachReadIsJudgedByItsOwnBytes) {
         EXPECT_FALSE(pipeline_.on_bytes(connection_, Token{}, {memory.data(), size}, 0, {}).end);
     }
     EXPECT_EQ(given_.keys, (Texts{"c", "b", "b", "d", "b"}));
+}
+
+TEST_F(PipelineOf, TheLastObjectOfAStreamNeedsNoLineEnd) {
+    EXPECT_EQ(read_last(" {\"ip\":\"a\"}\r").consumed, 12U);
+    EXPECT_EQ(given_.items, (Texts{"{\"ip\":\"a\"}"}));
+    EXPECT_EQ(read_last("{\"ip\":\"b\"").consumed, 0U);
+    EXPECT_EQ(read_last("{\"ip\":\"b\"}{\"ip\":\"c\"}").consumed, 0U);
+    EXPECT_EQ(given_.items.size(), 1U);
+    EXPECT_EQ(bad(BadItem::not_json), 0U);
+}
+
+TEST_F(PipelineOf, ABadLastObjectIsABadItem) {
+    EXPECT_FALSE(read_last("{}").end);
+    EXPECT_EQ(bad(BadItem::no_key), 1U);
+    EXPECT_FALSE(read_last("{]").end);
+    EXPECT_EQ(bad(BadItem::not_json), 1U);
+    EXPECT_EQ(read_last("{}").end, CloseReason::too_many_bad_items);
+}
+
+TEST_F(PipelineOf, WhatIsLeftOverIsCountedAndNamed) {
+    EXPECT_EQ(close_with(CloseReason::peer_closed, "", " {\"ip\" "), "an unfinished item of 5 bytes was left over");
+    EXPECT_EQ(close_with(CloseReason::peer_reset, "why", "{}"), "why; an unfinished item of 2 bytes was left over");
+    EXPECT_EQ(counters_.unfinished_items.get(), 2U);
+    EXPECT_EQ(close_with(CloseReason::peer_closed, "why", " \r"), "why");
+    EXPECT_EQ(
+        close_with(CloseReason::peer_closed, "", "{}{}"),
+        "an unfinished item of 4 bytes was left over: the bytes are a complete JSON object without a line end: the "
+        "client probably wants framing = \"json\"");
+    EXPECT_EQ(counters_.unfinished_items.get(), 3U);
 }
 
 }  // namespace

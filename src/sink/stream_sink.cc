@@ -30,6 +30,21 @@ bool is_regular(int fd) {
     return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+/// Returns true if the file's last line has no end: a crash has torn it. A file that cannot be read counts as whole.
+bool ends_in_torn_line(int fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) return false;
+    const UniqueFd again(::open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY | O_CLOEXEC));
+    char last = '\n';
+    return again.valid() && ::pread(again.get(), &last, 1, status.st_size - 1) == 1 && last != '\n';
+}
+
+bool is_same_file(int one, int other) {
+    struct stat a {};
+    struct stat b {};
+    return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 UniqueFd open_to_append(const std::string& path, int more_flags = 0) {
     return UniqueFd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | more_flags, 0640));
 }
@@ -94,6 +109,7 @@ StreamSink::StreamSink(Options options, UniqueFd file)
       file_(std::move(file)),
       fd_(file_.valid() ? file_.get() : options_.descriptor),
       regular_file_(is_regular(fd_)),
+      torn_(ends_in_torn_line(fd_)),
       queue_bytes_(options_.queue_bytes) {
     writer_ = start_thread("sink", [this] { write_until_stopped(); });
 }
@@ -204,7 +220,7 @@ StreamSink::Wrote StreamSink::write_all(const std::string_view all) {
     std::string_view bytes = all;
     while (!bytes.empty()) {
         if (broken_) return Wrote::gave_up;
-        reopen_if_wanted();
+        if (reopen_if_wanted()) bytes = from_its_line(all, bytes);
         if (!writable_soon()) {
             if (past_deadline()) return Wrote::gave_up;
             if (take_next_file()) bytes = from_its_line(all, bytes);
@@ -212,10 +228,11 @@ StreamSink::Wrote StreamSink::write_all(const std::string_view all) {
         }
         // A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)): so this thread can always be
         // stopped.
+        const std::string_view next = torn_ ? std::string_view("\n") : bytes;
         const ssize_t wrote =
-            ::write(fd_, bytes.data(), regular_file_ ? bytes.size() : std::min<std::size_t>(bytes.size(), PIPE_BUF));
+            ::write(fd_, next.data(), regular_file_ ? next.size() : std::min<std::size_t>(next.size(), PIPE_BUF));
         if (wrote >= 0) {
-            bytes.remove_prefix(static_cast<std::size_t>(wrote));
+            if (!std::exchange(torn_, false)) bytes.remove_prefix(static_cast<std::size_t>(wrote));
             bytes_.fetch_add(static_cast<std::uint64_t>(wrote), std::memory_order_relaxed);
             note_recovery();
         } else if (errno != EINTR && errno != EAGAIN) {
@@ -238,11 +255,17 @@ bool StreamSink::past_deadline() const {
     return given_up_ || std::chrono::steady_clock::now() >= deadline_;
 }
 
-void StreamSink::reopen_if_wanted() {
-    if (path_.empty() || !reopen_wanted_.exchange(false)) return;
+/// Returns true if another file has taken the place of the one before.
+bool StreamSink::reopen_if_wanted() {
+    if (path_.empty() || !reopen_wanted_.exchange(false)) return false;
     UniqueFd fresh = open_to_append(path_);
-    if (!fresh.valid()) return note_trouble(errno);  // the old one still takes events
+    if (!fresh.valid()) {
+        note_trouble(errno);  // the old one still takes events
+        return false;
+    }
+    if (is_same_file(fd_, fresh.get())) return false;  // a line may be half written
     take({path_, std::move(fresh)});
+    return true;
 }
 
 void StreamSink::take(File file) {
@@ -250,6 +273,7 @@ void StreamSink::take(File file) {
     file_ = std::move(file.fd);
     fd_ = file_.get();
     regular_file_ = is_regular(fd_);
+    torn_ = ends_in_torn_line(fd_);
 }
 
 /// The old file refuses: the new one, if one waits among the batches, comes first.

@@ -78,7 +78,7 @@ private:
     [[nodiscard]] Wrote write_all(std::string_view all);
     [[nodiscard]] bool writable_soon() const;
     [[nodiscard]] bool past_deadline() const;
-    void reopen_if_wanted();
+    [[nodiscard]] bool reopen_if_wanted();
     void take(File file);
     [[nodiscard]] bool take_next_file();
     void note_trouble(int error);
@@ -91,6 +91,7 @@ private:
     UniqueFd file_;
     int fd_;
     bool regular_file_;
+    bool torn_;  ///< the last line of the file has no end: begin a new one
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;

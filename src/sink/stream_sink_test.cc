@@ -78,6 +78,49 @@ TEST_F(FileSink, WritesEveryEventInOrder) {
     EXPECT_EQ(sink->figures().written, 10'000U);
 }
 
+/// One event into a file that has `before` in it; what is in it then up to the event's first key.
+std::string begin_behind(const std::filesystem::path& path, StreamSink& sink) {
+    auto handler = sink.make_handler();
+    handler->on_item(item(1, "{}"));
+    handler->on_turn_end();
+    EXPECT_EQ(sink.stop(10s), 0U);
+    const std::string text = read_file(path);
+    return text.substr(0, text.find("\"event\""));
+}
+
+TEST_F(FileSink, BeginsANewLineBehindOneThatACrashHasTorn) {
+    for (const auto& [before, after] :
+         {std::pair("{\"ev", "{\"ev\n{"), std::pair("a\nb", "a\nb\n{"), std::pair("a\n", "a\n{"), std::pair("", "{")}) {
+        std::ofstream(directory_ / "events") << before;
+        EXPECT_EQ(begin_behind(directory_ / "events", *start()), after);
+    }
+}
+
+TEST_F(FileSink, BeginsANewLineInTheFileOfAChangeAndOfAReopening) {
+    auto sink = start();
+    std::ofstream(directory_ / "other") << "torn";
+    sink->prepare_change(directory_ / "other", 1 << 20).value()();
+    EXPECT_EQ(begin_behind(directory_ / "other", *sink), "torn\n{");
+
+    sink = start();
+    std::filesystem::rename(directory_ / "events", directory_ / "events.1");
+    std::ofstream(directory_ / "events") << "torn";
+    sink->reopen();
+    EXPECT_EQ(begin_behind(directory_ / "events", *sink), "torn\n{");
+}
+
+TEST(StandardOutput, BeginsANewLineInAFileToo) {
+    const std::string path = testing::TempDir() + "stdout-" + std::to_string(::getpid());
+    std::ofstream(path) << "torn";
+    const UniqueFd file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+    StreamSink::Options options;
+    options.descriptor = file.get();
+    options.queue_bytes = 1 << 20;
+    auto sink = StreamSink::start(std::move(options)).value();
+    EXPECT_EQ(begin_behind(path, *sink), "torn\n{");
+    std::filesystem::remove(path);
+}
+
 TEST_F(FileSink, AppendsToWhatIsThere) {
     std::ofstream(directory_ / "events") << "before\n";
     auto sink = start();

@@ -326,6 +326,20 @@ def test_the_file_sink_writes_the_same_events(tmp_path):
     assert events[0]["peer"] == name
 
 
+def test_the_file_sink_begins_a_new_line_behind_a_torn_one(tmp_path):
+    """A crash in the middle of a write leaves half a line; the events of the next start do not continue it."""
+    path = tmp_path / "events.ndjson"
+    for torn in (b'{"event":"item","conn":"7f2c91a0-1","pe', b""):
+        with open(path, "ab") as file:
+            file.write(torn)
+        with Gateway("--sink", f"file:{path}") as gateway, device.connect(gateway.address) as sock:
+            sock.sendall(device.item("10.0.0.1"))
+            assert gateway.wait_status(lambda status: status["items"] == 1)
+    first, *lines = path.read_bytes().splitlines()
+    assert first == b'{"event":"item","conn":"7f2c91a0-1","pe'
+    assert [json.loads(line)["event"] for line in lines] == ["connected", "item", "closed"] * 2
+
+
 def test_the_none_sink_takes_everything_and_writes_nothing():
     with Gateway("--sink", "none") as gateway:
         with device.connect(gateway.address) as sock:
