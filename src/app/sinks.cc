@@ -103,6 +103,10 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     options.on_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_recovered = [this] { log_.info("sink writes again"); };
     options.on_quarantine = [this](const std::string& report) { log_.error(report); };
+    options.on_clock_step = [this](milliseconds by) {
+        log_.warn("the system clock was stepped; the ages of events and sessions do not change",
+                  {{"by", format_duration(by)}});
+    };
     return options;
 }
 
@@ -128,9 +132,9 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t ma
 void Sinks::end_lost_connections(const SpoolStatus& status, std::optional<milliseconds> lost_after) {
     const auto began = std::chrono::steady_clock::now();
     const WallTime now = SystemClock().wall();
-    const milliseconds away = now - status.newest;
+    const milliseconds away = std::max(status.away.time, milliseconds(0));
     // Not missed yet, with room for beats and a slow connection to NATS: no other gateway has told anything.
-    const bool missed = lost_after && (away < milliseconds(0) || away >= *lost_after / 2);
+    const bool missed = lost_after && (!status.away.certain || away >= *lost_after / 2);
     LostConnections lost = close_lost(*spool_, now, missed);
     lost_closed_ = lost.closed;
     inherited_ = {.former = std::move(lost.former), .away = away, .has_events = status.last > 0};

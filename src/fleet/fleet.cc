@@ -365,7 +365,7 @@ void NatsFleet::clean() {
         };
         gateways = state_.book.long_gone(now - keep_closed);
         for (const std::string& name : gateways) state_.book.removed(name);
-        purges = state_.presence.forget(clock_.wall() - keep_closed, purges_in_a_cleaning, lives);
+        purges = state_.presence.forget(now - keep_closed, purges_in_a_cleaning, lives);
     }
     for (const auto& [id, revision] : purges) devices_->purge(to_token(id), revision);
     for (const std::string& name : gateways) beats_->purge(to_token(name), 0);

@@ -13,6 +13,7 @@ void Presence::write(Entry& entry, const PresenceRecord& record) {
     entry.peer = record.peer;
     entry.run = record.run;
     entry.since = record.since;
+    if (!record.online && (entry.online || entry.closed_at != record.closed_at)) entry.seen_closed = now_;
     entry.closed_at = record.closed_at;
     entry.accepted = record.accepted;
     entry.accepted_here = to_our_time(record);
@@ -114,6 +115,7 @@ void Presence::gone(const std::string& id, ConnectionId conn, std::optional<Clos
     entry.online = false;
     entry.reason = reason ? static_cast<std::uint8_t>(*reason) : no_reason;
     entry.closed_at = at;
+    entry.seen_closed = now_;
     soil(id, entry);
     note_end(id, entry);
 }
@@ -408,12 +410,12 @@ std::vector<std::string> Presence::held_ids() const {
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Presence::forget(
-    WallTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives) {
+    SteadyTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives) {
     std::vector<std::pair<std::string, std::uint64_t>> purge;
     for (auto at = entries_.begin(); at != entries_.end() && most > 0;) {
         const auto& [id, entry] = *at;
         const bool settled = !entry.online && !entry.held && !entry.dirty && !flights_.contains(id);
-        if (!settled || entry.closed_at >= before) {
+        if (!settled || entry.seen_closed >= before) {
             ++at;
             continue;
         }

@@ -126,10 +126,10 @@ public:
     [[nodiscard]] std::optional<Found> find(const std::string& id) const;
     void for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& look) const;
     [[nodiscard]] std::vector<std::string> held_ids() const;
-    /// What was closed before `before` is forgotten; with its revision, for those that are to be purged by this
-    /// gateway.
+    /// What this gateway has seen closed since before `before` is forgotten; with its revision, for those that are to
+    /// be purged by this gateway. The time in the record does not count: a step of a wall clock makes no record old.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> forget(
-        WallTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives);
+        SteadyTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives);
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     [[nodiscard]] std::size_t held() const { return held_; }
@@ -148,6 +148,7 @@ private:
         std::uint32_t run = 0;
         WallTime since;
         WallTime closed_at;
+        SteadyTime seen_closed;  // first, by this gateway
         WallTime accepted;       // by its gateway's clock
         WallTime accepted_here;  // by ours, or later: WallTime::min() if that is not known
         NameTable::Number gateway = 0;

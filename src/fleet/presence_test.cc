@@ -196,12 +196,21 @@ TEST_F(PresenceTest, ASnapshotFindsWhatWasMissed) {
 TEST_F(PresenceTest, WhatWasClosedLongAgoIsForgotten) {
     one_.presence.here("d", held({10, 1}, 5));
     settle();
+    const auto steady = [](int s) { return SteadyTime(std::chrono::seconds(s)); };
+    const auto pass = [&](int s, int wall_ms) {
+        one_.presence.set_time(steady(s), at(wall_ms));
+        two_.presence.set_time(steady(s), at(wall_ms));
+    };
+    pass(100, 9);
     one_.presence.gone("d", {10, 1}, CloseReason::peer_closed, at(9));
     settle();
+    pass(101, 2'000'000'000);  // the wall clock was stepped by weeks
+    settle();
     const auto lives = [](const std::string&) { return true; };
-    EXPECT_THAT(one_.presence.forget(at(9), 10, lives), IsEmpty());
-    EXPECT_THAT(two_.presence.forget(at(10), 10, lives), IsEmpty());
-    EXPECT_THAT(one_.presence.forget(at(10), 10, lives), ElementsAre(std::pair<std::string, std::uint64_t>("d", 2)));
+    EXPECT_THAT(one_.presence.forget(steady(100), 10, lives), IsEmpty());
+    EXPECT_THAT(two_.presence.forget(steady(101), 10, lives), IsEmpty());
+    EXPECT_THAT(one_.presence.forget(steady(101), 10, lives),
+                ElementsAre(std::pair<std::string, std::uint64_t>("d", 2)));
     EXPECT_EQ(one_.presence.size() + two_.presence.size(), 0U);
 }
 

@@ -148,7 +148,9 @@ private:
         WallTime at;
         std::uint64_t epoch = 0;
     };
-    static WallTime now() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
+    [[nodiscard]] WallTime now() const override {
+        return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    }
 
     const std::string id_;
     std::mutex mutex_;

@@ -114,7 +114,7 @@ private:
     std::optional<Steady::time_point> stop_at_;  // guarded by mutex_, as what follows
     ForwarderStatus status_;
     Steady::time_point dead_letter_at_;
-    std::optional<WallTime> oldest_;  // when the first that is not published was committed
+    std::optional<WallTime> oldest_;  // on the spool's clock: when the first that is not published was committed
 
     std::thread thread_;  // last: it uses the others
 };
@@ -130,8 +130,7 @@ ForwarderStatus SpoolForwarder::status() const {
     out.reconnects = link_.reconnects();
     out.lag_events = last > out.published ? last - out.published : 0;
     if (out.lag_events > 0 && oldest_) {
-        out.lag =
-            std::max(std::chrono::floor<milliseconds>(std::chrono::system_clock::now()) - *oldest_, milliseconds(0));
+        out.lag = std::max(spool_.now() - *oldest_, milliseconds(0));
     }
     return out;
 }

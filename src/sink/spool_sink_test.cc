@@ -27,6 +27,7 @@ public:
         answers.push_back(std::move(answer));
     }
     [[nodiscard]] Result<SpoolPage> read(Position, std::size_t, std::size_t) override { return Error{"not here"}; }
+    [[nodiscard]] WallTime now() const override { return {}; }
     bool wait_for(Position, std::chrono::milliseconds) override { return false; }
     [[nodiscard]] std::vector<SpoolGroup> groups() override { return {}; }
     [[nodiscard]] std::optional<Error> set_position(const std::string&, Position) override { return std::nullopt; }

@@ -98,6 +98,7 @@ std::optional<DbError> Control::load() {
     complete_ = static_cast<Position>(complete.value_or(0));
     was_closed_ = closed.value_or(0) != 0;
     knows_open_ = database_.value_of("SELECT value FROM about WHERE key = 'knows_open'").has_value();
+    clock_ = database_.value_of("SELECT value FROM about WHERE key = 'clock'").value_or("");
     load_groups();
     for (auto& [name, memo] : load_memos(database_)) {
         if (const auto group = groups_.find(name); group != groups_.end()) group->second.memo = std::move(memo);
@@ -363,6 +364,7 @@ std::optional<DbError> Control::save(const Changes& changes, Position complete, 
         bool good = put_about_.bind(1, std::string_view("complete")).bind(2, std::string_view(position)).run();
         good = good && put_about_.bind(1, std::string_view("closed")).bind(2, closed).run();
         good = good && put_about_.bind(1, std::string_view("knows_open")).bind(2, std::string_view("1")).run();
+        good = good && put_about_.bind(1, std::string_view("clock")).bind(2, std::string_view(clock_)).run();
         for (const auto& [name, seq] : changes.numbers) good = good && sessions_.store(name, seq, now, session_budget_);
         good = good && sessions_.trim(session_budget_);
         for (const auto& [conn, change] : changes.open) good = good && store_open(conn, change);
@@ -412,7 +414,18 @@ std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& e
     return seq;
 }
 
-bool Control::quarantine(const MissingRange& range, WallTime now) {
+void Control::set_clock(std::string stored) {
+    const std::lock_guard lock(mutex_);
+    clock_ = std::move(stored);
+}
+
+std::optional<DbError> Control::bound_session_times(WallTime now) {
+    const std::lock_guard lock(mutex_);
+    const std::string ms = std::to_string(milliseconds_of(now));
+    return database_.execute(("UPDATE device_session SET at = " + ms + " WHERE at > " + ms).c_str());
+}
+
+bool Control::quarantine(const MissingRange& range, WallTime wall) {
     const std::lock_guard lock(mutex_);
     // A consumer that starts in the middle of a range finds the rest of it.
     auto behind = damages_.upper_bound(range.first);
@@ -422,7 +435,7 @@ bool Control::quarantine(const MissingRange& range, WallTime now) {
         quarantined_.events -= behind->second.last - behind->first + 1;
         behind = damages_.erase(behind);
     }
-    damages_[range.first] = {range.last, range.why, now, false};
+    damages_[range.first] = {range.last, range.why, wall, false};
     quarantined_.rows += 1;
     quarantined_.events += range.last - range.first + 1;
     return true;

@@ -56,6 +56,12 @@ public:
     /// At the start: false if the table of open connections must be made from all events that there are, since an
     /// earlier version or a rebuilt file has none.
     [[nodiscard]] bool knows_open() const { return knows_open_; }
+    /// What SpoolClock::stored() returned in an earlier process; empty: not known. At the start.
+    [[nodiscard]] const std::string& clock() const { return clock_; }
+    /// The next save() stores it.
+    void set_clock(std::string stored);
+    /// Sets the time of sessions that were used later than `now` to `now`.
+    [[nodiscard]] std::optional<DbError> bound_session_times(WallTime now);
     using OpenRow = std::pair<std::string, OpenLines>;  ///< the connection and its lines
     /// Up to `most` rows of the table of open connections behind that one, in order. A line that is damaged is left
     /// empty.
@@ -63,7 +69,7 @@ public:
     [[nodiscard]] std::vector<OpenRow> open_behind(const std::string& conn, std::size_t most);
 
     /// Whether it is news. What cannot be written down now is by the next save().
-    bool quarantine(const MissingRange& range, WallTime now);
+    bool quarantine(const MissingRange& range, WallTime wall);
     struct Quarantined {
         std::uint64_t rows = 0;
         std::uint64_t events = 0;
@@ -121,6 +127,7 @@ private:
     Position complete_ = 0;
     bool was_closed_ = false;
     bool knows_open_ = false;
+    std::string clock_;                    // guarded by mutex_
     std::map<std::string, Group> groups_;  // guarded by mutex_
     std::vector<std::string> required_;    // guarded by mutex_
     std::map<Position, Damage> damages_;   // guarded by mutex_

@@ -13,13 +13,18 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds pause_between{1000};
 constexpr std::chrono::hours between_looks_at_sessions{1};
+/// Of a spool without news: its clock loses no more than this over a restart of the machine.
+constexpr std::chrono::minutes between_saves_of_clock{10};
 /// A device that has been away for longer starts from its first unacknowledged item again: sent twice, never lost.
 constexpr std::chrono::hours least_session_age{24 * 7};
 
 }  // namespace
 
 SpoolKeeper::SpoolKeeper(Parts parts, const SpoolOptions& options)
-    : parts_(std::move(parts)), retain_bytes_(options.retain_bytes), retain_age_(options.retain_age) {
+    : parts_(std::move(parts)),
+      retain_bytes_(options.retain_bytes),
+      retain_age_(options.retain_age),
+      on_clock_step_(options.on_clock_step) {
     thread_ = start_thread("spool-keeper", [this] { run(); });
 }
 
@@ -67,10 +72,16 @@ void SpoolKeeper::run() {
 }
 
 void SpoolKeeper::keep(bool closing) {
+    look_at_clock();
     seal();
     retain();
     save(closing);
     rounds_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void SpoolKeeper::look_at_clock() {
+    const auto step = parts_.clock.take_step();
+    if (step && on_clock_step_) on_clock_step_(*step);
 }
 
 void SpoolKeeper::note(const std::string& what, const std::optional<DbError>& failed) {
@@ -79,17 +90,19 @@ void SpoolKeeper::note(const std::string& what, const std::optional<DbError>& fa
 }
 
 void SpoolKeeper::save(bool closing) {
-    const WallTime now = parts_.clock.wall();
+    const WallTime now = parts_.clock.now();
     const Position complete = parts_.book.last();  // before the sessions: those up to here are among them
     const SessionBook::Numbers& numbers = parts_.sessions.begin_saving();
     const OpenBook::Changes& open = parts_.open.begin_saving();
-    const bool news =
-        !numbers.empty() || !open.empty() || complete != saved_ || closing || parts_.control.has_unsaved();
+    const bool news = !numbers.empty() || !open.empty() || complete != saved_ || closing ||
+                      parts_.control.has_unsaved() || now - saved_at_ >= between_saves_of_clock;
+    if (news) parts_.control.set_clock(parts_.clock.stored());
     std::optional<DbError> failed;
     if (news) failed = parts_.control.save({numbers, open}, complete, now, closing);
     parts_.open.end_saving(!failed);
     parts_.sessions.end_saving(!failed);
     if (!failed) saved_ = complete;
+    if (!failed && news) saved_at_ = now;
     if (!failed && now - sessions_looked_at_ >= between_looks_at_sessions) {
         sessions_looked_at_ = now;
         failed = parts_.control.forget_sessions(now - session_age());
@@ -138,7 +151,7 @@ void SpoolKeeper::retain() {
     std::uint64_t bytes = 0;
     for (const SegmentBook::Segment& segment : parts_.book.all()) bytes += event_bytes(segment);
     while (const auto oldest = parts_.book.oldest()) {
-        const bool too_old = parts_.clock.wall() - oldest->newest > retain_age;
+        const bool too_old = parts_.clock.now() - oldest->newest > retain_age;
         if (bytes <= retain_bytes && !too_old) return;
         const std::uint64_t its_bytes = event_bytes(*oldest);
         if (!remove_oldest(*oldest)) return;

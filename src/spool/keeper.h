@@ -6,12 +6,12 @@
 #include <string>
 #include <thread>
 
-#include "base/clock.h"
 #include "spool/control.h"
 #include "spool/open_book.h"
 #include "spool/reader.h"
 #include "spool/segment_book.h"
 #include "spool/session_book.h"
+#include "spool/spool_clock.h"
 #include "spool/writer.h"
 
 namespace holdfast {
@@ -27,7 +27,7 @@ public:
         OpenBook& open;
         Control& control;
         SpoolReader& reader;
-        const Clock& clock;
+        SpoolClock& clock;
         std::function<void()> end_segment;  ///< the current one should go
     };
 
@@ -45,6 +45,7 @@ public:
 
 private:
     void run();
+    void look_at_clock();
     void keep(bool closing);
     void save(bool closing);
     [[nodiscard]] std::chrono::milliseconds session_age() const;
@@ -63,7 +64,9 @@ private:
     std::chrono::milliseconds retain_age_;  // guarded by mutex_
     std::string error_;                     // guarded by mutex_
     std::atomic<std::uint64_t> rounds_{0};
+    const std::function<void(std::chrono::milliseconds)> on_clock_step_;
     Position saved_ = 0;           // the thread's: complete in the control file
+    WallTime saved_at_;            // the thread's
     WallTime sessions_looked_at_;  // the thread's
     std::thread thread_;
 };

@@ -12,6 +12,14 @@ void SegmentBook::add(const Segment& segment, Position last) {
     last_ = std::max(last_, last);
 }
 
+void SegmentBook::bound_times(WallTime now) {
+    const std::lock_guard lock(mutex_);
+    for (Segment& segment : segments_) {
+        segment.oldest = std::clamp(segment.oldest, WallTime(), now);
+        segment.newest = std::clamp(segment.newest, WallTime(), now);
+    }
+}
+
 void SegmentBook::begin(Position first, WallTime now) {
     const std::lock_guard lock(mutex_);
     HOLDFAST_CHECK(first == last_ + 1);

@@ -31,6 +31,8 @@ public:
 
     /// At the start, in ascending order.
     void add(const Segment& segment, Position last);
+    /// Corrects times before 1970 and after `now`, which only damage or another clock has written.
+    void bound_times(WallTime now);
 
     // The spool's thread.
     void begin(Position first, WallTime now);                         ///< a new current one

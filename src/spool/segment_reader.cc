@@ -20,17 +20,20 @@ std::optional<SegmentReader> SegmentReader::open(const std::string& path, DbErro
     SegmentReader reader;
     reader.database_ = std::move(*database);
     reader.database_.set_busy_patience_ms(2000);
-    reader.at_or_before_ = reader.database_.prepare(
-        "SELECT position, events, at FROM batch WHERE position <= ?1 ORDER BY position DESC LIMIT 1");
-    reader.at_or_behind_ = reader.database_.prepare(
-        "SELECT position, events, at FROM batch WHERE position >= ?1 ORDER BY position LIMIT 1");
-    reader.content_ = reader.database_.prepare(
-        "SELECT position, events, at, listeners, sessions, crc, lines FROM batch WHERE position = ?1");
-    if (!reader.at_or_before_.valid() || !reader.at_or_behind_.valid() || !reader.content_.valid()) {
-        error = reader.database_.error();
-        return std::nullopt;
-    }
-    if (!reader.read_epoch(error)) return std::nullopt;
+    // The error is that of the latest call: a damaged schema may fail the first statement only.
+    const auto prepare = [&](Statement& statement, const char* sql) {
+        statement = reader.database_.prepare(sql);
+        if (!statement.valid()) error = reader.database_.error();
+        return statement.valid();
+    };
+    const bool good =
+        prepare(reader.at_or_before_,
+                "SELECT position, events, at FROM batch WHERE position <= ?1 ORDER BY position DESC LIMIT 1") &&
+        prepare(reader.at_or_behind_,
+                "SELECT position, events, at FROM batch WHERE position >= ?1 ORDER BY position LIMIT 1") &&
+        prepare(reader.content_,
+                "SELECT position, events, at, listeners, sessions, crc, lines FROM batch WHERE position = ?1");
+    if (!good || !reader.read_epoch(error)) return std::nullopt;
     return reader;
 }
 
@@ -177,8 +180,8 @@ SegmentReader::Tail SegmentReader::tail(Position first) {
     tail.certain = newest == Look::row;
     if (!tail.certain) return tail;
     const Head head = head_;
-    tail.at = WallTime{std::chrono::milliseconds(head.at_ms)};
     if (const Row row = load(head.first)) {
+        tail.at = row->at;
         tail.last = row->last();
         return tail;
     }

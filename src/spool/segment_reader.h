@@ -25,9 +25,9 @@ public:
 
     /// The newest row, good or not.
     struct Tail {
-        Position last = 0;  ///< 0: there is no row
-        WallTime at;
-        bool certain = true;  ///< false: it could not be read, there may be more
+        Position last = 0;              ///< 0: there is no row
+        WallTime at = WallTime::max();  ///< max(): not known
+        bool certain = true;            ///< false: it could not be read, there may be more
     };
     [[nodiscard]] Tail tail(Position first);
     [[nodiscard]] std::optional<WallTime> oldest();

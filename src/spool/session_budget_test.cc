@@ -22,7 +22,7 @@ protected:
     SpoolOptions options(SessionBudget budget = {}) {
         SpoolOptions options;
         options.directory = directory_.in("spool");
-        options.clock = &clock_;
+        options.read_clocks = [this] { return clock_.read(); };
         options.sessions = budget;
         return options;
     }

@@ -24,8 +24,6 @@ namespace holdfast {
 
 namespace {
 
-const SystemClock system_clock;
-
 /// Positions are never given out twice. When the newest rows cannot be read after a crash, nobody can say how many
 /// there were since the last second's note; more than so many cannot have been written in a second or two.
 constexpr Position safe_distance = Position{1} << 20;
@@ -46,7 +44,7 @@ class SqliteSpool final : public Spool {
 public:
     SqliteSpool(SpoolOptions options, SpoolDirectory directory, std::unique_ptr<Control> control)
         : options_(std::move(options)),
-          clock_(options_.clock != nullptr ? *options_.clock : system_clock),
+          clock_(options_.read_clocks ? options_.read_clocks : read_system_clocks),
           directory_(std::move(directory)),
           control_(std::move(control)),
           reader_(directory_, book_, [this](const MissingRange& range) { note_damage(range); }) {
@@ -65,6 +63,7 @@ public:
     [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
         return reader_.read(after, most_events, most_bytes);
     }
+    [[nodiscard]] WallTime now() const override { return clock_.now(); }
     bool wait_for(Position after, std::chrono::milliseconds patience) override {
         return book_.wait_for(after, patience);
     }
@@ -87,6 +86,7 @@ public:
 
 private:
     [[nodiscard]] Position take_stock();
+    [[nodiscard]] std::optional<DbError> start_clock();
     [[nodiscard]] Position look_at(Position first, std::optional<Position> next, bool& certain);
     void recall();
     void recall_row(const GoodRow& row);
@@ -94,10 +94,10 @@ private:
     void note_damage(const MissingRange& range);
     [[nodiscard]] std::optional<Error> check_position(const std::string& group, Position position) const;
     [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
-    [[nodiscard]] WallTime time_of_newest() const;
+    TimeAway away_;
 
     const SpoolOptions options_;
-    const Clock& clock_;
+    SpoolClock clock_;
     const SpoolDirectory directory_;
     const std::unique_ptr<Control> control_;
     SegmentBook book_;
@@ -124,7 +124,7 @@ Position SqliteSpool::look_at(Position first, std::optional<Position> next, bool
     const bool sealed = plain || !seal_segment(path);
     DbError error;
     auto reader = SegmentReader::open(path, error);
-    SegmentReader::Tail tail{.last = first, .at = clock_.wall(), .certain = false};
+    SegmentReader::Tail tail{.last = first, .at = WallTime::max(), .certain = false};
     if (reader) tail = reader->tail(first);
     if (!reader && is_unmade(path)) return first - 1;
     if (tail.last == 0) return first - 1;  // it was begun, and nothing written to it
@@ -149,6 +149,26 @@ Position SqliteSpool::take_stock() {
     if (!certain && !control_->was_closed()) last += safe_distance;
     book_.add({}, last);
     return last;
+}
+
+/// Ages are counted from here on. A version without the clock wrote wall times: its newest event is taken to be new.
+std::optional<DbError> SqliteSpool::start_clock() {
+    std::optional<WallTime> newest;
+    for (const SegmentBook::Segment& segment : book_.all()) {
+        if (segment.newest != WallTime::max()) newest = segment.newest;
+    }
+    clock_.start(control_->clock(), newest);
+    const WallTime now = clock_.now();
+    if (newest) {
+        const std::chrono::milliseconds by_wall = clock_.wall() - clock_.former_wall(*newest);
+        away_ = {clock_.knows_time_away() ? now - *newest : by_wall, clock_.knows_time_away()};
+    }
+    book_.bound_times(now);
+    if (control_->clock().empty()) {
+        if (auto failed = control_->bound_session_times(now)) return failed;
+    }
+    control_->set_clock(clock_.stored());
+    return std::nullopt;
 }
 
 /// From the rows that are newer than the control file's tables.
@@ -206,8 +226,9 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
 
 std::optional<Error> SqliteSpool::start() {
     const Position last = inherited_ = take_stock();
+    auto failed = start_clock();
     recall();
-    const auto failed = control_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.wall(), false);
+    if (!failed) failed = control_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.now(), false);
     sessions_.end_saving(!failed);
     open_.end_saving(!failed);
     if (failed) {
@@ -279,12 +300,7 @@ void SqliteSpool::note_damage(const MissingRange& range) {
 std::chrono::milliseconds SqliteSpool::age_of_oldest() const {
     const auto oldest = book_.oldest();
     if (!oldest) return {};
-    return std::max(clock_.wall() - oldest->oldest, std::chrono::milliseconds(0));
-}
-
-WallTime SqliteSpool::time_of_newest() const {
-    const auto segments = book_.all();
-    return segments.empty() ? WallTime() : segments.back().newest;
+    return std::max(clock_.now() - oldest->oldest, std::chrono::milliseconds(0));
 }
 
 SpoolStatus SqliteSpool::status() {
@@ -303,7 +319,7 @@ SpoolStatus SqliteSpool::status() {
             .quarantined_rows = quarantined.rows,
             .quarantined_events = quarantined.events,
             .oldest = age_of_oldest(),
-            .newest = time_of_newest(),
+            .away = away_,
             .error = written.error.empty() ? keeper_->error() : written.error,
             .sessions = control_->session_figures(),
             .groups = control_->groups()};

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "spool/position.h"
+#include "spool/spool_clock.h"
 
 namespace holdfast {
 
@@ -38,7 +39,9 @@ struct SpoolOptions {
     std::function<void(const std::string& error)> on_trouble;      ///< once when it begins to fail; the spool's thread
     std::function<void()> on_recovered;                            ///< once when it goes on; the spool's thread
     std::function<void(const std::string& report)> on_quarantine;  ///< something is damaged: once for each; any thread
-    const Clock* clock = nullptr;                                  ///< for what is old; null: the system's
+    std::function<void(std::chrono::milliseconds by)>
+        on_clock_step;                          ///< the wall clock was stepped; the spool's thread
+    std::function<ClockReading()> read_clocks;  ///< empty: read_system_clocks()
 };
 
 /// The identity of a run of numbers. The same texts with and without proof are two sessions: what a stranger says under
@@ -76,7 +79,7 @@ struct SpooledEvent {
     Position position = 0;
     std::string_view listener;
     std::string_view line;  ///< without its '\n'
-    WallTime committed_at;
+    WallTime committed_at;  ///< on the spool's clock
     /// Drawn when its file was made; 0: by a version that drew none. A process never continues a file of another one,
     /// so positions that repeat after a restored snapshot, or in a copy of the spool, have other epochs.
     std::uint64_t epoch = 0;
@@ -129,6 +132,12 @@ struct SessionFigures {
     std::uint64_t most = 0;                     ///< the budget for all
 };
 
+/// Time between the newest event and the start of this process.
+struct TimeAway {
+    std::chrono::milliseconds time{};
+    bool certain = false;  ///< false: the machine was started in between, and `time` relies on its wall clock
+};
+
 struct SpoolStatus {
     std::string id;                    ///< drawn when the spool was made: 16 hexadecimal digits
     Position first = 0;                ///< the oldest event that is still there
@@ -143,8 +152,8 @@ struct SpoolStatus {
     std::uint64_t quarantined_rows = 0;  ///< since the spool was made
     std::uint64_t quarantined_events = 0;
     std::chrono::milliseconds oldest{};  ///< age of the first event
-    WallTime newest;                     ///< when the newest was committed, as far as known
-    std::string error;                   ///< empty while it can write
+    TimeAway away;
+    std::string error;  ///< empty while it can write
     SessionFigures sessions;
     std::vector<SpoolGroup> groups;
 };
@@ -168,6 +177,8 @@ public:
     /// Events behind `after`: at least one if there is one, at most so many, and no more bytes than that beyond the
     /// first. Errors: the database cannot be read.
     [[nodiscard]] virtual Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) = 0;
+    /// The clock that `committed_at` is on. Steps of the wall clock do not move it. Any thread.
+    [[nodiscard]] virtual WallTime now() const = 0;
     /// Until there is one behind `after`, at most so long; whether there is.
     virtual bool wait_for(Position after, std::chrono::milliseconds patience) = 0;
 

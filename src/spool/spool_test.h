@@ -15,15 +15,34 @@
 
 namespace holdfast {
 
-/// A clock that any thread may read while the test moves it.
-class SharedClock final : public Clock {
+/// The clocks of a machine, which any thread may read while the test moves them.
+class SharedClock {
 public:
-    [[nodiscard]] SteadyTime steady() const override { return SteadyTime(std::chrono::milliseconds(ms_.load())); }
-    [[nodiscard]] WallTime wall() const override { return WallTime(std::chrono::milliseconds(ms_.load())); }
-    void advance(std::chrono::milliseconds by) { ms_ += by.count(); }
+    void advance(std::chrono::milliseconds by) {
+        const std::lock_guard lock(mutex_);
+        now_.since_boot += by;
+        now_.wall += by;
+    }
+    void step(std::chrono::milliseconds by) {
+        const std::lock_guard lock(mutex_);
+        now_.wall += by;
+    }
+    /// The machine was off for that time.
+    void reboot(std::chrono::milliseconds off) {
+        const std::lock_guard lock(mutex_);
+        now_.boot += "'";
+        now_.since_boot = std::chrono::seconds(20);
+        now_.wall += off;
+    }
+    [[nodiscard]] ClockReading read() const {
+        const std::lock_guard lock(mutex_);
+        return now_;
+    }
+    [[nodiscard]] WallTime wall() const { return read().wall; }
 
 private:
-    std::atomic<std::int64_t> ms_{1'795'334'400'000};  // 2026-11-22
+    mutable std::mutex mutex_;
+    ClockReading now_{"boot", std::chrono::hours(30), WallTime(std::chrono::milliseconds(1'795'334'400'000))};
 };
 
 inline std::unique_ptr<Spool> open_spool(SpoolOptions options) {

@@ -202,7 +202,7 @@ bool SpoolWriter::commit() {
 
 std::optional<DbError> SpoolWriter::try_commit() {
     if (row_.events == 0 && row_.marks.empty()) return std::nullopt;
-    if (row_.events == 0) return parts_.control.save_marks(row_.marks, parts_.clock.wall());
+    if (row_.events == 0) return parts_.control.save_marks(row_.marks, parts_.clock.now());
     auto failed = write_row();
     // After a failed fsync or write nobody knows what of the file is on disk, and asking again would not tell: what is
     // durable in it stays so, and everything from here on goes to another (docs/decisions/0013-the-spool.md).
@@ -212,7 +212,7 @@ std::optional<DbError> SpoolWriter::try_commit() {
 
 std::optional<DbError> SpoolWriter::write_row() {
     if (auto failed = open_segment()) return failed;
-    const WallTime now = parts_.clock.wall();
+    const WallTime now = parts_.clock.now();
     const std::string listeners = listeners_text(row_.listeners);
     const std::string sessions = sessions_text(row_.marks);
     const StoredRow stored{.first = parts_.book.last() + 1,
@@ -230,7 +230,7 @@ std::optional<DbError> SpoolWriter::write_row() {
 }
 
 std::optional<DbError> SpoolWriter::open_segment() {
-    const WallTime now = parts_.clock.wall();
+    const WallTime now = parts_.clock.now();
     if (segment_) {
         const bool full = segment_->bytes() >= segment_bytes_.load();
         const bool old = segment_->bytes() > 0 && now - segment_began_ >= segment_age_.load();

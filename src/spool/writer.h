@@ -16,6 +16,7 @@
 #include "spool/segment_file.h"
 #include "spool/session_book.h"
 #include "spool/spool.h"
+#include "spool/spool_clock.h"
 
 namespace holdfast {
 
@@ -29,7 +30,7 @@ public:
         SessionBook& sessions;
         OpenBook& open;
         Control& control;
-        const Clock& clock;
+        const SpoolClock& clock;
         std::function<void()> segment_ended;  ///< somebody should seal it
     };
     struct Figures {
