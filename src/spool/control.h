@@ -56,6 +56,8 @@ public:
     /// At the start: false if the table of open connections must be made from all events that there are, since an
     /// earlier version or a rebuilt file has none.
     [[nodiscard]] bool knows_open() const { return knows_open_; }
+    /// Continues in a new spool.db with all that the present one holds, whose file was removed. The spool's thread.
+    [[nodiscard]] std::optional<DbError> move_to_new_file(const SpoolDirectory& directory);
     /// What SpoolClock::stored() returned in an earlier process; empty: not known. At the start.
     [[nodiscard]] const std::string& clock() const { return clock_; }
     /// The next save() stores it.

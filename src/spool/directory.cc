@@ -1,7 +1,6 @@
 #include "spool/directory.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,32 +54,6 @@ std::optional<std::string> stranger_in(const std::string& path) {
     return stranger;
 }
 
-std::string holder_of(int lock) {
-    std::array<char, 32> text{};
-    const ssize_t read = ::pread(lock, text.data(), text.size(), 0);
-    std::string pid(text.data(), read > 0 ? static_cast<std::size_t>(read) : 0);
-    pid.erase(std::find_if(pid.begin(), pid.end(), [](char byte) { return byte < '0' || byte > '9'; }), pid.end());
-    return pid.empty() ? "another process" : "process " + pid;
-}
-
-Result<UniqueFd> lock(const std::string& path) {
-    UniqueFd file(::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file.valid() || ::fchmod(file.get(), 0600) != 0) {
-        return cannot("write in", path, "make it writable for this user, or choose another with --sink spool:DIR");
-    }
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) return cannot("lock", path, "put it on a local file system");
-        return Error{holder_of(file.get()) + " has the spool in " + path +
-                     ": stop it first, or give this gateway a directory of its own"};
-    }
-    // For people and for the message above; the lock itself is the kernel's and ends with the process.
-    const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0) {
-        return cannot("write in", path, "free some space on its file system");
-    }
-    return file;
-}
-
 }  // namespace
 
 Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
@@ -101,9 +74,9 @@ Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
     if (!private_already && ::fchmod(directory.get(), 0700) != 0) {
         return cannot("make private (mode 0700)", path, "it must belong to the user who runs the gateway");
     }
-    auto locked = lock(path);
-    if (!locked) return locked.error();
-    return SpoolDirectory(path, std::move(directory), std::move(locked).value());
+    auto hold = DirectoryHold::take(path, std::move(directory));
+    if (!hold) return hold.error();
+    return SpoolDirectory(path, std::move(hold).value());
 }
 
 std::string SpoolDirectory::segment_path(Position first) const {
@@ -130,10 +103,15 @@ bool SpoolDirectory::make_file(const std::string& path) {
     return file.valid() && ::fchmod(file.get(), 0600) == 0;
 }
 
-bool SpoolDirectory::sync() const { return ::fsync(directory_.get()) == 0; }
+bool SpoolDirectory::sync() const { return hold_->sync(); }
 
 void SpoolDirectory::remove(const std::string& database) {
     for (const char* tail : {"", "-wal", "-shm", "-journal"}) ::unlink((database + tail).c_str());
+}
+
+bool SpoolDirectory::is_missing(const std::string& path) {
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 bool SpoolDirectory::has_log(const std::string& database) {

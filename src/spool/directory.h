@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <holdfast/result.h>
 
-#include "base/unique_fd.h"
+#include "spool/directory_hold.h"
 #include "spool/position.h"
 
 namespace holdfast {
@@ -28,8 +29,10 @@ public:
     /// An empty file with mode 0600, its name durable. False: errno says why.
     [[nodiscard]] static bool make_file(const std::string& path);
     [[nodiscard]] bool sync() const;
+    [[nodiscard]] DirectoryHold& hold() const { return *hold_; }
     /// With its log and its index.
     static void remove(const std::string& database);
+    [[nodiscard]] static bool is_missing(const std::string& path);
     [[nodiscard]] static bool has_log(const std::string& database);
     [[nodiscard]] static std::uint64_t bytes_of(const std::string& database);        ///< with its log and shared memory
     [[nodiscard]] static std::uint64_t plain_bytes_of(const std::string& database);  ///< without them
@@ -37,12 +40,11 @@ public:
     [[nodiscard]] static std::string set_aside(const std::string& database);
 
 private:
-    SpoolDirectory(std::string path, UniqueFd directory, UniqueFd lock)
-        : path_(std::move(path)), directory_(std::move(directory)), lock_(std::move(lock)) {}
+    SpoolDirectory(std::string path, std::unique_ptr<DirectoryHold> hold)
+        : path_(std::move(path)), hold_(std::move(hold)) {}
 
     std::string path_;
-    UniqueFd directory_;
-    UniqueFd lock_;
+    std::unique_ptr<DirectoryHold> hold_;
 };
 
 }  // namespace holdfast

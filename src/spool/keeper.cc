@@ -73,6 +73,7 @@ void SpoolKeeper::run() {
 
 void SpoolKeeper::keep(bool closing) {
     look_at_clock();
+    look_at_files();
     seal();
     retain();
     save(closing);
@@ -82,6 +83,16 @@ void SpoolKeeper::keep(bool closing) {
 void SpoolKeeper::look_at_clock() {
     const auto step = parts_.clock.take_step();
     if (step && on_clock_step_) on_clock_step_(*step);
+}
+
+void SpoolKeeper::look_at_files() {
+    if (!parts_.directory.hold().is_in_place() || !parts_.files.missing().empty()) parts_.files_missing();
+    for (const SegmentBook::Segment& segment : parts_.book.all()) {
+        if (segment.current || segment.removed || segment.last < segment.first) continue;
+        if (!SpoolDirectory::is_missing(parts_.directory.segment_path(segment.first))) continue;
+        parts_.book.removed(segment.first);
+        parts_.segment_lost(segment);
+    }
 }
 
 void SpoolKeeper::note(const std::string& what, const std::optional<DbError>& failed) {
@@ -117,7 +128,7 @@ milliseconds SpoolKeeper::session_age() const {
 
 void SpoolKeeper::seal() {
     for (const SegmentBook::Segment& segment : parts_.book.all()) {
-        if (segment.current || segment.sealed) continue;
+        if (segment.current || segment.sealed || segment.removed) continue;
         const std::string path = parts_.directory.segment_path(segment.first);
         // Readers wait meanwhile. Should it fail, it is read as it is and tried again.
         parts_.reader.without(segment.first, [&] {

@@ -8,6 +8,7 @@
 
 #include "spool/control.h"
 #include "spool/open_book.h"
+#include "spool/open_files.h"
 #include "spool/reader.h"
 #include "spool/segment_book.h"
 #include "spool/session_book.h"
@@ -29,6 +30,9 @@ public:
         SpoolReader& reader;
         SpoolClock& clock;
         std::function<void()> end_segment;  ///< the current one should go
+        OpenFiles& files;
+        std::function<void()> files_missing;  ///< some that are open, or the lock
+        std::function<void(const SegmentBook::Segment& segment)> segment_lost;
     };
 
     SpoolKeeper(Parts parts, const SpoolOptions& options);
@@ -46,6 +50,7 @@ public:
 private:
     void run();
     void look_at_clock();
+    void look_at_files();
     void keep(bool closing);
     void save(bool closing);
     [[nodiscard]] std::chrono::milliseconds session_age() const;

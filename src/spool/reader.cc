@@ -63,6 +63,7 @@ SegmentReader* SpoolReader::reader_of(Position segment) {
 SegmentReader::Found SpoolReader::find(Position wanted, SegmentBook::Span span) {
     if (latest_ && latest_->first <= wanted && wanted <= latest_->last() && span.first <= latest_->first)
         return latest_;
+    if (span.removed) return MissingRange{wanted, span.end - 1, std::string(file_was_removed)};
     SegmentReader* reader = reader_of(span.first);
     if (reader == nullptr) {
         if (error_.fault != DbFault::damaged) return error_;
@@ -96,7 +97,7 @@ SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::siz
         if (first <= wanted) return Went::stop;
         return take_hole(page, wanted, {wanted, first - 1, "removed by retention"}, false);
     }
-    auto found = find(wanted, {span->first, std::min(span->end, page.last + 1)});
+    auto found = find(wanted, {span->first, std::min(span->end, page.last + 1), span->removed});
     if (std::holds_alternative<DbError>(found)) {
         // Retention may have been faster: then its book says so now.
         if (const auto now = book_.span_of(wanted); !now || now->first != span->first) return Went::on;

@@ -4,6 +4,7 @@
 #include <list>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "spool/directory.h"
@@ -12,6 +13,8 @@
 #include "spool/spool.h"
 
 namespace holdfast {
+
+inline constexpr std::string_view file_was_removed = "its file was removed, and not by retention";
 
 /// Reads pages across the files, and tells of damage that it meets. Owns a few connections. Any thread; they take
 /// turns.

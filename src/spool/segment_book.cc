@@ -60,6 +60,13 @@ void SegmentBook::sealed(Position first) {
     }
 }
 
+void SegmentBook::removed(Position first) {
+    const std::lock_guard lock(mutex_);
+    for (Segment& segment : segments_) {
+        if (segment.first == first) segment.removed = true;
+    }
+}
+
 Position SegmentBook::last() const {
     const std::lock_guard lock(mutex_);
     return last_;
@@ -86,7 +93,8 @@ std::optional<SegmentBook::Span> SegmentBook::span_of(Position position) const {
     const auto behind = std::upper_bound(segments_.begin(), segments_.end(), position,
                                          [](Position p, const Segment& segment) { return p < segment.first; });
     if (behind == segments_.begin() || position > last_) return std::nullopt;
-    return Span{std::prev(behind)->first, behind == segments_.end() ? last_ + 1 : behind->first};
+    const Segment& found = *std::prev(behind);
+    return Span{found.first, behind == segments_.end() ? last_ + 1 : behind->first, found.removed};
 }
 
 bool SegmentBook::wait_for(Position after, std::chrono::milliseconds patience) {

@@ -22,11 +22,13 @@ public:
         WallTime newest;          ///< of its last
         bool current = false;     ///< it is being written to
         bool sealed = false;      ///< a plain file without a log
+        bool removed = false;     ///< its file is gone, and not by retention
         std::uint64_t bytes = 0;  ///< appended to it by this process
     };
     struct Span {
         Position first = 0;  ///< names the file
         Position end = 0;    ///< behind the last position that counts in it
+        bool removed = false;
     };
 
     /// At the start, in ascending order.
@@ -40,6 +42,7 @@ public:
     void end_current();                                               ///< it is not written to any more
     void forget(Position first);                                      ///< its file has gone, or never held anything
     void sealed(Position first);
+    void removed(Position first);
 
     [[nodiscard]] Position last() const;
     [[nodiscard]] Position first() const;  ///< last() + 1 if there is none

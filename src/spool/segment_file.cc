@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "spool/database_copy.h"
+
 namespace holdfast {
 
 namespace {
@@ -136,6 +138,16 @@ std::optional<DbError> SegmentWriter::checkpoint_if_due() {
     if (*log_pages_ < checkpoint_pages) return std::nullopt;
     *log_pages_ = 0;
     return database_.checkpoint(false);
+}
+
+std::optional<DbError> SegmentWriter::copy_to(const std::string& path, Position last) {
+    SpoolDirectory::remove(path);
+    if (auto failed = copy_database(database_, path)) return failed;
+    DbError error;
+    auto copy = Database::open(path, Database::Use::write, error);
+    if (!copy) return error;
+    const std::string drop = "DELETE FROM batch WHERE position > " + std::to_string(last);
+    return copy->execute(drop.c_str());
 }
 
 std::optional<DbError> seal_segment(const std::string& path) {

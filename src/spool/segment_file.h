@@ -29,6 +29,9 @@ public:
     /// Moves what is in the log into the file, if that has become worth while.
     [[nodiscard]] std::optional<DbError> checkpoint_if_due();
 
+    /// Copies the rows up to `last` into a new plain file, also where the own file was removed.
+    [[nodiscard]] std::optional<DbError> copy_to(const std::string& path, Position last);
+
     [[nodiscard]] Position first() const { return first_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }  ///< appended
 

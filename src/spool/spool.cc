@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +15,7 @@
 #include "spool/keeper.h"
 #include "spool/last_events.h"
 #include "spool/open_book.h"
+#include "spool/open_files.h"
 #include "spool/reader.h"
 #include "spool/segment_book.h"
 #include "spool/segment_file.h"
@@ -32,7 +35,17 @@ constexpr Position safe_distance = Position{1} << 20;
 /// go.
 constexpr std::uint64_t least_unsaved_sessions = 65'536;
 
+constexpr std::chrono::minutes removal_shows{1};
+
 constexpr std::size_t most_memo = 4'096;
+
+/// Returns the first that is not empty.
+std::string first_of(std::initializer_list<std::string> texts) {
+    for (const std::string& text : texts) {
+        if (!text.empty()) return text;
+    }
+    return {};
+}
 
 bool is_group_name(std::string_view name) {
     constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
@@ -92,6 +105,9 @@ private:
     void recall_row(const GoodRow& row);
     void limit_sessions(const SessionBudget& budget);
     void note_damage(const MissingRange& range);
+    void note_lost(const SegmentBook::Segment& segment);
+    void note_removed(const std::string& report);
+    [[nodiscard]] std::string removed() const;
     [[nodiscard]] std::optional<Error> check_position(const std::string& group, Position position) const;
     [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
     TimeAway away_;
@@ -103,10 +119,15 @@ private:
     SegmentBook book_;
     SessionBook sessions_;
     OpenBook open_;
+    OpenFiles files_;
+    mutable std::mutex removed_mutex_;
+    std::string removed_;                               // guarded by removed_mutex_
+    std::chrono::steady_clock::time_point removed_at_;  // guarded by removed_mutex_
     SpoolReader reader_;
     Position inherited_ = 0;
     std::optional<SpoolKeeper> keeper_;  // after the writer in time: it seals what that leaves
     std::optional<SpoolWriter> writer_;
+    std::atomic<bool> writing_{false};  // there is a writer, which keeper_ may call
 };
 
 /// The process ended while it made the file: no row can be in it, since with its tables alone it has more than one
@@ -235,6 +256,7 @@ std::optional<Error> SqliteSpool::start() {
         return Error{"cannot write to the spool's " + directory_.control_path() + ": " + failed->message +
                      "; free some space, or give this user the file"};
     }
+    files_.watch(directory_.control_path());
     keeper_.emplace(SpoolKeeper::Parts{.directory = directory_,
                                        .book = book_,
                                        .sessions = sessions_,
@@ -242,7 +264,13 @@ std::optional<Error> SqliteSpool::start() {
                                        .control = *control_,
                                        .reader = reader_,
                                        .clock = clock_,
-                                       .end_segment = [this] { writer_->end_segment(); }},
+                                       .end_segment = [this] { writer_->end_segment(); },
+                                       .files = files_,
+                                       .files_missing =
+                                           [this] {
+                                               if (writing_) writer_->replace_files();
+                                           },
+                                       .segment_lost = [this](const auto& segment) { note_lost(segment); }},
                     options_);
     writer_.emplace(SpoolWriter::Parts{.directory = directory_,
                                        .book = book_,
@@ -250,8 +278,16 @@ std::optional<Error> SqliteSpool::start() {
                                        .open = open_,
                                        .control = *control_,
                                        .clock = clock_,
-                                       .segment_ended = [this] { keeper_->hurry(); }},
+                                       .segment_ended = [this] { keeper_->hurry(); },
+                                       .files = files_,
+                                       .without_readers =
+                                           [this](Position segment, const std::function<void()>& work) {
+                                               reader_.without(segment, work);
+                                           },
+                                       .files_replaced = [this](const auto& report) { note_removed(report); },
+                                       .segment_lost = [this](const auto& segment) { note_lost(segment); }},
                     options_);
+    writing_ = true;
     return std::nullopt;
 }
 
@@ -297,6 +333,30 @@ void SqliteSpool::note_damage(const MissingRange& range) {
                            "); everything else is delivered: check the disk");
 }
 
+void SqliteSpool::note_lost(const SegmentBook::Segment& segment) {
+    static_cast<void>(
+        control_->quarantine({segment.first, segment.last, std::string(file_was_removed)}, clock_.wall()));
+    note_removed("a file of the spool in " + directory_.path() + " was removed while it was in use: the events " +
+                 std::to_string(segment.first) + " to " + std::to_string(segment.last) +
+                 " are lost for consumers that have not had them; find what removed it");
+}
+
+/// Shown as the spool's error for a while, since what was lost stays lost after the next good commit.
+void SqliteSpool::note_removed(const std::string& report) {
+    {
+        const std::lock_guard lock(removed_mutex_);
+        removed_ = report;
+        removed_at_ = std::chrono::steady_clock::now();
+    }
+    if (options_.on_quarantine) options_.on_quarantine(report);
+}
+
+std::string SqliteSpool::removed() const {
+    const std::lock_guard lock(removed_mutex_);
+    const bool recent = std::chrono::steady_clock::now() - removed_at_ < removal_shows;
+    return recent ? removed_ : std::string();
+}
+
 std::chrono::milliseconds SqliteSpool::age_of_oldest() const {
     const auto oldest = book_.oldest();
     if (!oldest) return {};
@@ -320,7 +380,7 @@ SpoolStatus SqliteSpool::status() {
             .quarantined_events = quarantined.events,
             .oldest = age_of_oldest(),
             .away = away_,
-            .error = written.error.empty() ? keeper_->error() : written.error,
+            .error = first_of({written.error, keeper_->error(), removed()}),
             .sessions = control_->session_figures(),
             .groups = control_->groups()};
 }

@@ -151,10 +151,12 @@ void SpoolWriter::give_up() {
 
 void SpoolWriter::run() {
     while (collect()) {
+        if (files_missing_ && !replace_files_patiently()) break;
         if (end_segment_.exchange(false)) close_segment();
         if (row_.batches > 0 && !commit()) break;
         answer_questions();
     }
+    static_cast<void>(try_to_replace_files());  // what was removed within the last second
     close_segment();
 }
 
@@ -170,7 +172,7 @@ bool SpoolWriter::collect() {
     std::unique_lock lock(mutex_);
     while (!due()) {
         if (!questions_.empty() && questions_.front().behind <= committed_) return true;
-        if (end_segment_) return true;
+        if (end_segment_ || files_missing_) return true;
         if (stopping_) return false;
         if (queue_.empty()) {
             waits_ = Waits::for_anything;
@@ -202,6 +204,9 @@ bool SpoolWriter::commit() {
 
 std::optional<DbError> SpoolWriter::try_commit() {
     if (row_.events == 0 && row_.marks.empty()) return std::nullopt;
+    if (files_missing_) {
+        if (auto failed = try_to_replace_files()) return failed;
+    }
     if (row_.events == 0) return parts_.control.save_marks(row_.marks, parts_.clock.now());
     auto failed = write_row();
     // After a failed fsync or write nobody knows what of the file is on disk, and asking again would not tell: what is
@@ -222,6 +227,10 @@ std::optional<DbError> SpoolWriter::write_row() {
                            .sessions = sessions,
                            .lines = row_.lines};
     if (auto failed = segment_->append(stored, checksum(stored))) return failed;
+    if (!parts_.files.is_intact(segment_path())) {
+        files_missing_ = true;
+        return DbError{DbFault::busy, 0, "its files were removed"};
+    }
     parts_.sessions.note(row_.marks);  // before the position, so that who knows that also finds these
     parts_.open.note(row_.lines, false);
     parts_.book.committed(stored.first + stored.events - 1, now, segment_->bytes());
@@ -237,17 +246,20 @@ std::optional<DbError> SpoolWriter::open_segment() {
         if (!full && !old) return std::nullopt;
         close_segment();
     }
+    if (auto failed = try_to_replace_files()) return failed;  // never a file in the directory of another process
     DbError error;
     const Position first = parts_.book.last() + 1;
     segment_ = SegmentWriter::create(parts_.directory, first, parts_.control.id(), error);
     if (!segment_) return error;
     segment_began_ = now;
+    parts_.files.watch(segment_path());
     parts_.book.begin(first, now);
     return std::nullopt;
 }
 
 void SpoolWriter::close_segment() {
     if (!segment_) return;
+    parts_.files.forget(segment_path());
     segment_.reset();
     parts_.book.end_current();
     parts_.segment_ended();

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "spool/control.h"
 #include "spool/open_book.h"
+#include "spool/open_files.h"
 #include "spool/segment_book.h"
 #include "spool/segment_file.h"
 #include "spool/session_book.h"
@@ -32,6 +33,11 @@ public:
         Control& control;
         const SpoolClock& clock;
         std::function<void()> segment_ended;  ///< somebody should seal it
+        OpenFiles& files;
+        /// Calls `work` while no reader has that file open.
+        std::function<void(Position segment, const std::function<void()>& work)> without_readers;
+        std::function<void(const std::string& report)> files_replaced;
+        std::function<void(const SegmentBook::Segment& segment)> segment_lost;
     };
     struct Figures {
         std::uint64_t events = 0;
@@ -49,6 +55,8 @@ public:
     [[nodiscard]] std::size_t waiting_bytes() const { return waiting_bytes_.load(std::memory_order_relaxed); }
     void change(const SpoolOptions& options);
     void end_segment();  ///< the next row begins a new file
+    /// Files of the spool were removed: nothing is committed before new ones are in their place.
+    void replace_files();
     [[nodiscard]] Figures figures() const;
     std::uint64_t stop(std::chrono::milliseconds patience);
     void give_up();
@@ -86,6 +94,11 @@ private:
     [[nodiscard]] std::optional<DbError> write_row();
     [[nodiscard]] std::optional<DbError> open_segment();
     void close_segment();
+    [[nodiscard]] std::string segment_path() const { return parts_.directory.segment_path(segment_->first()); }
+    [[nodiscard]] bool replace_files_patiently();
+    [[nodiscard]] std::optional<DbError> try_to_replace_files();
+    [[nodiscard]] std::optional<DbError> replace_segment();
+    [[nodiscard]] std::optional<DbError> put_copy_in_place(const std::string& copy, const std::string& path);
     void tell();
     void answer_questions();
     void tidy_up();
@@ -118,6 +131,7 @@ private:
     std::atomic<std::uint64_t> durable_{0};
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<bool> end_segment_{false};
+    std::atomic<bool> files_missing_{false};
 
     // The thread's.
     Row row_;

@@ -1,0 +1,37 @@
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "spool/control.h"
+#include "spool/database_copy.h"
+#include "spool/segment_file.h"
+
+namespace holdfast {
+
+std::optional<DbError> Control::move_to_new_file(const SpoolDirectory& directory) {
+    const std::lock_guard lock(mutex_);
+    const std::string path = directory.control_path();
+    const std::string making = path + ".making";
+    SpoolDirectory::remove(making);
+    if (auto failed = copy_database(database_, making)) return failed;
+    SpoolDirectory::remove(path);  // a log without its file would be read into the copy
+    if (::rename(making.c_str(), path.c_str()) != 0 || !directory.sync()) {
+        return DbError{DbFault::io, SQLITE_IOERR, "cannot rename " + making + ": " + std::strerror(errno)};
+    }
+    DbError error;
+    auto fresh = Database::open(path, Database::Use::write, error);
+    if (!fresh) return error;
+    if (auto failed = set_up_for_writing(*fresh)) return failed;
+    Database former = std::exchange(database_, std::move(*fresh));
+    former.keep_log_on_close();  // closing would checkpoint, and then remove the new file's log by its name
+    auto failed = prepare(path);
+    if (!failed) return std::nullopt;
+    database_ = std::move(former);
+    static_cast<void>(prepare(path));
+    return failed;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,166 @@
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "spool/spool.h"
+#include "spool/spool_test.h"
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+/// Files that are removed from under a running spool.
+class SpoolRemovedTest : public testing::Test {
+protected:
+    SpoolOptions options() {
+        SpoolOptions options;
+        options.directory = path();
+        options.on_quarantine = [this](const std::string& report) {
+            const std::lock_guard lock(mutex_);
+            reports_ += report + "\n";
+        };
+        return options;
+    }
+    std::string path(const std::string& name = "spool") { return directory_.in(name); }
+    static void wait_until(const std::function<bool()>& holds) {
+        for (int i = 0; i < 3000 && !holds(); ++i) std::this_thread::sleep_for(10ms);
+        EXPECT_TRUE(holds());
+    }
+    std::string reports() {
+        const std::lock_guard lock(mutex_);
+        return reports_;
+    }
+    void remove(const std::function<bool(const std::string& name)>& matches) {
+        for (const auto& entry : fs::directory_iterator(path())) {
+            if (matches(entry.path().filename())) fs::remove(entry.path());
+        }
+    }
+    /// What was durable before, and what comes after, is there in this process and in the next one.
+    void expect_nothing_lost(std::unique_ptr<Spool> spool) {
+        ASSERT_FALSE(spool->set_position("billing", 15));
+        append_and_wait(*spool, 21, 30, 5);
+        for (int life = 0; life < 2; ++life) {
+            const ReadBack all = read_all(*spool);
+            ASSERT_EQ(all.events.size(), 30U);
+            EXPECT_TRUE(all.missing.empty());
+            for (std::uint64_t n = 1; n <= 30; ++n) EXPECT_EQ(all.events[n - 1].second, test_line(n));
+            ASSERT_EQ(spool->groups().size(), 1U);
+            EXPECT_EQ(spool->groups()[0].position, 15U);
+            EXPECT_EQ(spool->status().quarantined_events, 0U);
+            spool.reset();
+            if (life == 0) spool = open_spool(options());
+        }
+    }
+
+    TemporaryDirectory directory_;
+    std::mutex mutex_;
+    std::string reports_;  // guarded by mutex_
+};
+
+TEST_F(SpoolRemovedTest, WhatIsOpenIsCopiedIntoNewFiles) {
+    const auto database = [](const std::string& name) { return name != "lock"; };
+    const auto log = [](const std::string& name) { return name.ends_with("-wal"); };
+    const auto control = [](const std::string& name) { return name.starts_with("spool.db"); };
+    const auto events = [](const std::string& name) { return name.starts_with("events-") && name.ends_with(".db"); };
+    for (const std::function<bool(const std::string&)>& matches :
+         {std::function<bool(const std::string&)>(database), {log}, {control}, {events}}) {
+        fs::remove_all(path());
+        auto spool = open_spool(options());
+        append_and_wait(*spool, 1, 20, 5);
+        ASSERT_FALSE(spool->set_position("billing", 10));
+        remove(matches);
+        wait_until([&] { return spool->status().error.find("removed") != std::string::npos; });
+        EXPECT_THAT(reports(), HasSubstr("were removed while it was in use"));
+        expect_nothing_lost(std::move(spool));
+    }
+}
+
+TEST_F(SpoolRemovedTest, AnEventBehindTheRemovalWaitsForTheNewFile) {
+    auto spool = open_spool(options());
+    append_and_wait(*spool, 1, 20, 5);
+    remove([](const std::string& name) { return name.starts_with("events-"); });
+    append_and_wait(*spool, 21, 21);  // at once: before the keeper looks
+    bool on_disk = false;
+    for (const auto& entry : fs::directory_iterator(path())) {
+        on_disk = on_disk || entry.path().filename().string().starts_with("events-0000000000000000021");
+    }
+    EXPECT_TRUE(on_disk);
+    EXPECT_EQ(read_all(*spool).events.size(), 21U);
+}
+
+TEST_F(SpoolRemovedTest, TheDirectoryIsMadeAgain) {
+    auto spool = open_spool(options());
+    append_and_wait(*spool, 1, 20, 5);
+    fs::remove_all(path());
+    wait_until([&] { return fs::exists(path() + "/spool.db"); });
+    struct stat status {};
+    ASSERT_EQ(::stat(path().c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0700U);
+    EXPECT_FALSE(Spool::open(options()));
+    expect_nothing_lost(std::move(spool));
+}
+
+TEST_F(SpoolRemovedTest, ARemovedLockLetsNobodyIn) {
+    auto spool = open_spool(options());
+    append_and_wait(*spool, 1, 5);
+    fs::remove(path() + "/lock");
+    EXPECT_THAT(Spool::open(options()).error().message, HasSubstr("has the spool in"));
+    wait_until([&] { return fs::exists(path() + "/lock"); });
+    EXPECT_THAT(Spool::open(options()).error().message,
+                HasSubstr("process " + std::to_string(::getpid()) + " has the spool in"));
+    EXPECT_EQ(read_all(*spool).events.size(), 5U);
+}
+
+TEST_F(SpoolRemovedTest, AnEarlierFileThatIsGoneIsNamed) {
+    {
+        const auto spool = open_spool(options());
+        append_and_wait(*spool, 1, 10);
+    }
+    auto spool = open_spool(options());
+    append_and_wait(*spool, 11, 20);
+    fs::remove(path() + "/events-0000000000000000001.db");
+    wait_until([&] { return spool->status().error.find("1 to 10 are lost") != std::string::npos; });
+    const ReadBack all = read_all(*spool);
+    ASSERT_EQ(all.missing.size(), 1U);
+    EXPECT_EQ(all.missing[0].last, 10U);
+    EXPECT_THAT(all.missing[0].why, HasSubstr("removed"));
+    EXPECT_EQ(all.events.size(), 10U);
+    EXPECT_EQ(spool->status().quarantined_events, 10U);
+}
+
+TEST_F(SpoolRemovedTest, ADirectoryThatAnotherProcessHasTakenIsNotWrittenTo) {
+    auto first = open_spool(options());
+    append_and_wait(*first, 1, 10);
+    // The other one has it before this one notices.
+    fs::rename(path(), path("moved"));
+    std::unique_ptr<Spool> second;
+    for (int i = 0; i < 100 && !second; ++i) {
+        auto opened = Spool::open(options());
+        if (opened) second = std::move(opened).value();
+        if (second) break;
+        fs::remove_all(path("again" + std::to_string(i)));
+        fs::rename(path(), path("again" + std::to_string(i)));
+    }
+    ASSERT_TRUE(second);
+    first->append({.lines = "{}\n", .events = 1, .listeners = {{"devices", 1}}, .marks = {}, .durable = [] {
+                       ADD_FAILURE() << "made durable in the directory of another process";
+                   }});
+    wait_until([&] { return first->status().error.find("has the spool in") != std::string::npos; });
+    append_and_wait(*second, 1, 3);
+    EXPECT_EQ(second->status().last, 3U);
+    EXPECT_EQ(first->stop(0ms), 1U);
+}
+
+}  // namespace
+}  // namespace holdfast
