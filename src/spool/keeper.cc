@@ -181,7 +181,8 @@ bool SpoolKeeper::remove_oldest(const SegmentBook::Segment& oldest) {
     if (saved_ < oldest.last) return false;
     parts_.book.forget(oldest.first);
     parts_.reader.without(oldest.first, [&] { SpoolDirectory::remove(parts_.directory.segment_path(oldest.first)); });
-    return true;
+    // Before the next one is removed: after a power cut an older file must not be there without the newer one.
+    return parts_.directory.sync();
 }
 
 }  // namespace holdfast
