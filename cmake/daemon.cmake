@@ -39,5 +39,10 @@ add_executable(holdfast_planted EXCLUDE_FROM_ALL src/app/main/main.cc src/app/co
                src/spool/reader.cc src/spool/spool.cc src/spool/writer.cc)
 target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
 target_link_libraries(holdfast_planted PRIVATE holdfast_app holdfast_flags)
+
+# Judges states of a spool's files (tests/power). Built by the tests that run it, and never installed.
+add_executable(power_check EXCLUDE_FROM_ALL tests/power/power_check.cc)
+target_link_libraries(power_check PRIVATE holdfast_spool holdfast_flags)
+set_target_properties(power_check PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 include(cmake/deploy.cmake)
 include(cmake/package.cmake)

@@ -9,13 +9,13 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent)]
+sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent), str(ROOT / "tests" / "power")]
 
 # Files whose tests share a fixture that is costly, or that there may be only one of: they belong on one worker.
 TOGETHER = ("test_facts.py", "test_reasons.py", "test_slow_readers.py", "test_prometheus.py", "test_unit.py",
-            "test_dashboard.py")
+            "test_dashboard.py", "test_power.py")
 # The longest waits start first; other tests go wherever there is room.
-FIRST = ("test_no_idle_connection_is_closed_at_20", "test_no_living_connection", "test_slow_readers.py", "test_reasons.py",
+FIRST = ("test_power.py", "test_no_idle_connection_is_closed_at_20", "test_no_living_connection", "test_slow_readers.py", "test_reasons.py",
          "test_every_silent_death", "test_facts.py", "test_churn.py")
 
 

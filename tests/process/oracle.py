@@ -72,6 +72,10 @@ class Daemon:
         host, port = self._address.rsplit(":", 1)
         return host, int(port)
 
+    def wait_quiet(self):
+        """Until no device is connected and every event is durable: then the spool grows no further."""
+        self.gateway.wait_status(lambda all_: all_["connections"] == 0 and all_["sink"]["spool"]["waiting_bytes"] == 0)
+
     def kill(self):
         self.gateway.kill()
 

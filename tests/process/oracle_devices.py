@@ -104,7 +104,7 @@ class Device:
         if number < session.told:
             fleet.violate(f"{self.name}/{session.name}: {word} after {session.told} had been acknowledged")
         if number > session.acked:
-            fleet.note_acks(number - session.acked)
+            fleet.note_acks(session, number)
         session.told = session.acked = max(session.acked, number)
         if "resume" in word:
             self.resumed, self.next = True, session.acked + 1
@@ -146,10 +146,11 @@ class Device:
 
 class Fleet:
     """Owns the devices and the thread that drives them. finish() lets them stop making items and waits until all are
-    acknowledged."""
+    acknowledged. `on_ack` is called on that thread with each number that a session has newly been told."""
 
-    def __init__(self, address, count, seed, window=40):
+    def __init__(self, address, count, seed, window=40, on_ack=lambda session, number: None):
         self.address, self.window, self.finishing = address, window, False
+        self._on_ack = on_ack
         self.selector = selectors.DefaultSelector()
         self.violations = []
         self.acks = 0
@@ -162,8 +163,9 @@ class Fleet:
     def violate(self, text):
         self.violations.append(text)
 
-    def note_acks(self, count):
-        self.acks += count
+    def note_acks(self, session, number):
+        self.acks += number - session.acked
+        self._on_ack(session, number)
 
     def sessions(self):
         return [session for device in self.devices for session in device.sessions]

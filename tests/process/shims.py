@@ -1,15 +1,15 @@
-"""Libraries for LD_PRELOAD, compiled from lab/faults."""
+"""Libraries for LD_PRELOAD, compiled when a test needs them."""
 
 import subprocess
 
 from conftest import ROOT
 
 
-def compile_shim(name, directory):
-    """The path of the library made of lab/faults/<name>.c."""
+def compile_shim(name, directory, sources=ROOT / "lab" / "faults"):
+    """The path of the library made of <name>.c."""
     library = directory / f"{name}.so"
     command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library,
-               ROOT / "lab" / "faults" / f"{name}.c", "-ldl"]
+               sources / f"{name}.c", "-ldl"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{name} does not compile (is gcc there? apt-get install gcc):\n{done.stderr}"
     return library

@@ -3,14 +3,13 @@ oracle that says so is not blind: each planted defect is found.
 
 HOLDFAST_KILLS: how often the gateway is killed in each trial."""
 
-import fcntl
 import os
 import pathlib
-import subprocess
 
 import pytest
 
 import oracle
+from build import build_target
 from conftest import ROOT
 from gateway import BINARY
 from nats import NatsServer
@@ -41,11 +40,7 @@ def test_nats_loses_nothing_acked(batch, tmp_path, seed):
 @pytest.fixture(scope="session")
 def planted_binary():
     """The command with the defects in it, beside the one under test."""
-    build = BINARY.parent
-    with open(build / "planted.lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of one test run share the directory
-        subprocess.run(["cmake", "--build", str(build), "--target", "holdfast_planted"], check=True, capture_output=True)
-    return build / "holdfast_planted"
+    return build_target("holdfast_planted")
 
 
 def trials(tmp_path, seed, binary, plant, over_nats):
