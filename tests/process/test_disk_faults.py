@@ -1,0 +1,114 @@
+"""A failing or slow disk costs time, and no acknowledged item: docs/DELIVERY.md, "When something is wrong". Devices send with
+acks and a consumer's group reads, while the fault begins and ends several times, once during a start. At the end the disk works,
+and the oracle compares the events with the acknowledgements."""
+
+import errno
+import pathlib
+import random
+import threading
+import time
+
+import pytest
+
+import oracle
+from gateway import BINARY, until
+from oracle_devices import Fleet
+from shims import compile_shim, preload
+
+CYCLES = 3
+EIO, ENOSPC = errno.EIO, errno.ENOSPC
+# Each fault with its lines in the control file (lab/faults/disk_fault_shim.c).
+FAULTS = {
+    "one write": [f"write {EIO} count 1"],
+    "writes now and then": [f"write {EIO} chance 0.05"],
+    "every write": [f"write {EIO} after 20"],
+    "a full disk": [f"write {ENOSPC} after 50"],
+    "one sync": [f"sync {EIO} count 1"],
+    "syncs now and then": [f"sync {EIO} chance 0.1"],
+    "every sync": [f"sync {EIO} later 0.2"],
+    "slow syncs": ["sync 150ms chance 1"],
+    "all at once": [f"write {EIO} chance 0.02", f"sync {EIO} chance 0.02", "sync 50ms chance 0.2"],
+}
+
+
+class Disk:
+    """Owns the control file of the faults and the environment of the shim."""
+
+    def __init__(self, directory, lines):
+        self._file, self._hits, self._lines = directory / "faults", directory / "hits", lines
+        self.environment = preload(compile_shim("disk_fault_shim", directory), HOLDFAST_DISK_ROOT=str(directory / "spool"),
+                                   HOLDFAST_DISK_FAULTS=str(self._file), HOLDFAST_DISK_HITS=str(self._hits))
+
+    def fail(self):
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text("\n".join(self._lines), encoding="ascii")
+        fresh.rename(self._file)
+
+    def mend(self):
+        self._file.unlink(missing_ok=True)
+
+    def hits(self):
+        return self._hits.stat().st_size if self._hits.exists() else 0
+
+
+def start_on_a_failing_disk(daemon, disk):
+    """Starts the gateway during the fault, and again if it exits, as a service manager does."""
+    disk.fail()
+    mend = threading.Timer(0.7, disk.mend)
+    mend.start()
+    gateway = daemon.start(wait=False)
+    until(lambda: gateway.admin or gateway.process.poll() is not None)
+    mend.join()
+    if gateway.process.poll() is not None:
+        assert gateway.wait_exit() == 2, gateway.tail()
+        daemon.kill()
+        gateway = daemon.start(wait=False)
+    gateway.wait_ready()
+
+
+def wait_for_acks(fleet, more):
+    wanted = fleet.acks + more
+    assert until(lambda: fleet.acks >= wanted), f"{fleet.acks} items acknowledged"
+
+
+def run_cycles(daemon, disk, fleet, chance):
+    for cycle in range(CYCLES):
+        wait_for_acks(fleet, 100)
+        disk.fail()
+        time.sleep(chance.uniform(0.3, 0.9))
+        if cycle == 1:
+            daemon.kill()
+            start_on_a_failing_disk(daemon, disk)
+        disk.mend()
+    wait_for_acks(fleet, 100)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failing_disk_loses_nothing_acked(fault, tmp_path, seed):
+    disk = Disk(tmp_path, FAULTS[fault])
+    daemon = oracle.Daemon(tmp_path, BINARY, disk.environment, oracle.spool_sink(tmp_path))
+    daemon.start()
+    judge = oracle.Judge()
+    identity = daemon.gateway.status()["sink"]["spool"]["id"]
+    fleet = Fleet(daemon.address, 8, seed, window=8)
+    consumer = oracle.Consumer(daemon, BINARY, {}, seed)
+    try:
+        run_cycles(daemon, disk, fleet, random.Random(f"{seed}/{fault}"))
+        fleet.finish()
+        daemon.wait_quiet()
+        consumer.finish()
+        truth, missing = oracle.read_all(daemon)
+        spool = daemon.gateway.status()["sink"]["spool"]
+        daemon.gateway.check_reports()
+    finally:
+        daemon.kill()
+    judge.judge_items(fleet.sessions(), truth, "spool")
+    judge.judge_consumer(truth, consumer.lines)
+    violations = fleet.violations + judge.violations
+    print(f"{fault}: {disk.hits()} faults, {fleet.acks} items acked, {judge.items} delivered, {len(violations)} violations "
+          f"{violations[:5]}")
+    assert not violations, violations[:5]
+    assert not missing and spool["quarantined_events"] == 0, (missing, spool)
+    assert spool["id"] == identity and spool["last_position"] == len(truth), (identity, spool)
+    assert not list(pathlib.Path(tmp_path / "spool").glob("*.damaged*")), "no file is damaged"
+    assert disk.hits() >= CYCLES, disk.hits()
