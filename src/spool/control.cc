@@ -414,11 +414,6 @@ std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& e
     return seq;
 }
 
-void Control::set_clock(std::string stored) {
-    const std::lock_guard lock(mutex_);
-    clock_ = std::move(stored);
-}
-
 std::optional<DbError> Control::bound_session_times(WallTime now) {
     const std::lock_guard lock(mutex_);
     const std::string ms = std::to_string(milliseconds_of(now));

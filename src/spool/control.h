@@ -61,7 +61,10 @@ public:
     /// What SpoolClock::stored() returned in an earlier process; empty: not known. At the start.
     [[nodiscard]] const std::string& clock() const { return clock_; }
     /// The next save() stores it.
-    void set_clock(std::string stored);
+    void set_clock(std::string stored) {
+        const std::lock_guard lock(mutex_);
+        clock_ = std::move(stored);
+    }
     /// Sets the time of sessions that were used later than `now` to `now`.
     [[nodiscard]] std::optional<DbError> bound_session_times(WallTime now);
     using OpenRow = std::pair<std::string, OpenLines>;  ///< the connection and its lines
