@@ -107,6 +107,8 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
         log_.warn("the system clock was stepped; the ages of events and sessions do not change",
                   {{"by", format_duration(by)}});
     };
+    options.on_read_trouble = [this](const std::string& error) { log_.error(error); };
+    options.on_read_recovered = [this] { log_.info("spool can be read again"); };
     return options;
 }
 

@@ -3,12 +3,8 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <functional>
-#include <random>
+#include <thread>
 
 #include "spool/group_memo.h"
 #include "spool/row.h"
@@ -18,38 +14,18 @@ namespace holdfast {
 
 namespace {
 
-constexpr const char* control_schema =
-    "BEGIN;"
-    "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE consumer_group (name TEXT PRIMARY KEY, position INTEGER NOT NULL, moved_at INTEGER NOT NULL,"
-    " crc INTEGER NOT NULL) WITHOUT ROWID;"
-    // Only versions that do not know device_session (spool/session_table.h) write to it; they need it to start.
-    "CREATE TABLE session (id TEXT, session TEXT, seq INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL,"
-    " PRIMARY KEY (id, session)) WITHOUT ROWID;"
-    "CREATE TABLE quarantine (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, why TEXT NOT NULL,"
-    " at INTEGER NOT NULL);"
-    "PRAGMA application_id = 0x48465350;"
-    "PRAGMA user_version = 1;"
-    "COMMIT";
-
 // A spool of an earlier version has no such table.
 constexpr const char* open_schema =
     "CREATE TABLE IF NOT EXISTS open_connection (conn TEXT PRIMARY KEY, connected TEXT NOT NULL,"
     " identified TEXT NOT NULL, crc INTEGER NOT NULL, identified_crc INTEGER NOT NULL) WITHOUT ROWID";
 
-std::string draw_id() {
-    std::random_device device;
-    std::array<char, 20> text{};
-    std::snprintf(text.data(), text.size(), "%08x%08x", device(), device());
-    return text.data();
-}
-
 std::int64_t milliseconds_of(WallTime time) { return time.time_since_epoch().count(); }
 WallTime time_of(std::int64_t ms) { return WallTime{std::chrono::milliseconds(ms)}; }
 
-std::uint64_t check_of(std::string_view name, Position position) { return checksum({name}, {position}); }
-
-std::string about_file(const std::string& path, const DbError& error) { return path + ": " + error.message; }
+Error cannot_open(const std::string& path, const DbError& error) {
+    return Error{"cannot open the spool's " + path + ": " + error.message +
+                 "; make it writable for this user, free some space, or see the kernel's log for the disk"};
+}
 
 }  // namespace
 
@@ -78,6 +54,12 @@ std::optional<DbError> Control::prepare(const std::string& path) {
         if (!one->valid()) return database_.error();
     }
     if (auto failed = sessions_.prepare(database_)) return failed;
+    return open_lookups(path);
+}
+
+/// A connection of its own: a look-up must not wait for a transaction of another thread.
+std::optional<DbError> Control::open_lookups(const std::string& path) {
+    get_session_ = Statement();
     DbError error;
     auto looking_up = Database::open(path, Database::Use::read, error);
     if (!looking_up) return error;
@@ -90,127 +72,148 @@ std::optional<DbError> Control::prepare(const std::string& path) {
 }
 
 std::optional<DbError> Control::load() {
-    const auto id = database_.value_of("SELECT value FROM about WHERE key = 'id'");
-    const auto complete = database_.number_of("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'complete'");
-    const auto closed = database_.number_of("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'closed'");
-    if (!id || id->size() != 16) return DbError{DbFault::damaged, SQLITE_CORRUPT, "it has no id"};
+    std::optional<std::string> id;
+    std::optional<std::int64_t> complete;
+    std::optional<std::int64_t> closed;
+    std::optional<std::string> knows_open;
+    std::optional<std::string> clock;
+    const auto number = [this](const char* sql, auto& out) { return database_.read_number(sql, out); };
+    if (auto failed = database_.read_text("SELECT value FROM about WHERE key = 'id'", id)) return failed;
+    if (auto failed = number("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'complete'", complete))
+        return failed;
+    if (auto failed = number("SELECT CAST(value AS INTEGER) FROM about WHERE key = 'closed'", closed)) return failed;
+    if (auto failed = database_.read_text("SELECT value FROM about WHERE key = 'knows_open'", knows_open))
+        return failed;
+    if (!id) return DbError{DbFault::damaged, SQLITE_CORRUPT, "it has no id"};
     id_ = *id;
-    complete_ = static_cast<Position>(complete.value_or(0));
+    used_ = complete_ = static_cast<Position>(std::max<std::int64_t>(complete.value_or(0), 0));
     was_closed_ = closed.value_or(0) != 0;
-    knows_open_ = database_.value_of("SELECT value FROM about WHERE key = 'knows_open'").has_value();
-    clock_ = database_.value_of("SELECT value FROM about WHERE key = 'clock'").value_or("");
-    load_groups();
-    for (auto& [name, memo] : load_memos(database_)) {
-        if (const auto group = groups_.find(name); group != groups_.end()) group->second.memo = std::move(memo);
-    }
+    knows_open_ = knows_open.has_value();
+    if (auto failed = database_.read_text("SELECT value FROM about WHERE key = 'clock'", clock)) return failed;
+    clock_ = clock.value_or("");
+    if (auto failed = read_groups(database_, groups_)) return failed;
+    // A group has had what is before its position: that is never given out again.
+    for (const auto& [name, group] : groups_) used_ = std::max(used_, group.position);
+    return load_damages();
+}
+
+std::optional<DbError> Control::load_damages() {
     Statement damages = database_.prepare("SELECT first, last, why, at FROM quarantine");
     if (!damages.valid()) return database_.error();
-    while (damages.step() == Statement::Step::row) {
+    Statement::Step step{};
+    while ((step = damages.step()) == Statement::Step::row) {
         const auto first = static_cast<Position>(damages.number(0));
         const auto last = static_cast<Position>(damages.number(1));
         damages_[first] = {last, std::string(damages.text(2)), time_of(damages.number(3)), true};
         quarantined_.rows += 1;
         quarantined_.events += last - first + 1;
     }
-    return std::nullopt;
+    return step == Statement::Step::failed ? std::optional(database_.error()) : std::nullopt;
 }
 
-/// Of a damaged file too: what can be read, and is right.
-void Control::load_groups() {
-    Statement groups = database_.prepare("SELECT name, position, moved_at, crc FROM consumer_group");
-    if (!groups.valid()) return;
-    while (groups.step() == Statement::Step::row) {
-        const auto position = static_cast<Position>(groups.number(1));
-        const bool right = static_cast<std::uint64_t>(groups.number(3)) == check_of(groups.text(0), position);
-        groups_[std::string(groups.text(0))] = {right ? position : 0, time_of(groups.number(2)), true};
-    }
+std::optional<DbError> Control::open_file(const std::string& path) {
+    DbError error;
+    auto database = Database::open(path, Database::Use::write, error);
+    if (!database) return error;
+    database_ = std::move(*database);
+    if (auto failed = set_up_for_writing(database_)) return failed;
+    if (auto failed = SessionTable::make(database_)) return failed;
+    if (auto failed = prepare(path)) return failed;
+    return load();
 }
 
-Result<std::unique_ptr<Control>> Control::make_new(const SpoolDirectory& directory, const std::string& id,
-                                                   const std::map<std::string, Group>& groups) {
-    const std::string path = directory.control_path();
-    const auto refused = [&path](const std::string& why) {
-        SpoolDirectory::remove(path);
-        return Error{"cannot make the spool's " + path + ": " + why +
+std::optional<DbError> Control::open_present(const Opening& opening, std::unique_ptr<Control>& control) {
+    return opening.retries.run([&] {
+        control.reset(new Control);
+        return control->open_file(opening.directory.control_path());
+    });
+}
+
+Control::Opened Control::make_new(const Opening& opening, const ControlSeed& seed, std::string* aside) {
+    std::unique_ptr<Control> control;
+    auto failed = make_control_file(opening.directory, seed, aside);
+    if (!failed) failed = open_present(opening, control);
+    if (failed) {
+        return Error{"cannot make the spool's " + opening.directory.control_path() + ": " + failed->message +
                      "; free some space or give this user the directory, or choose another with --sink spool:DIR"};
-    };
-    if (!SpoolDirectory::make_file(path)) return refused(std::strerror(errno));
-    DbError error;
-    auto database = Database::open(path, Database::Use::write, error);
-    if (!database) return refused(error.message);
-    std::unique_ptr<Control> control(new Control);
-    control->database_ = std::move(*database);
-    std::optional<DbError> trouble = set_up_for_writing(control->database_);
-    if (!trouble) trouble = control->database_.execute(control_schema);
-    if (!trouble) trouble = SessionTable::make(control->database_);
-    if (!trouble) trouble = control->prepare(path);
-    if (!trouble)
-        trouble = control->in_transaction([&] {
-            bool good = control->put_about_.bind(1, std::string_view("id")).bind(2, std::string_view(id)).run();
-            for (const auto& [name, group] : groups) good = good && control->store_group(name, group);
-            return good;
-        });
-    if (!trouble) trouble = control->load();
-    if (trouble || !directory.sync()) {
-        control.reset();
-        return refused(trouble ? trouble->message : std::strerror(errno));
     }
+    control->used_ = std::max(control->used_, seed.complete);
     return control;
 }
 
-Result<std::unique_ptr<Control>> Control::open_present(const SpoolDirectory& directory, bool& damaged) {
-    const std::string path = directory.control_path();
-    DbError error;
-    const auto trouble = [&](const DbError& what) {
-        damaged = what.fault == DbFault::damaged;
-        return Error{"cannot open the spool's " + about_file(path, what) +
-                     "; it must be writable for this user, and its file system have space"};
-    };
-    auto database = Database::open(path, Database::Use::write, error);
-    if (!database) return trouble(error);
-    const auto application = database->number_of("PRAGMA application_id");
-    if (!application) return trouble(database->error());
-    const auto schema = database->number_of("PRAGMA user_version").value_or(0);
-    if (*application != spool_application) {
-        damaged = true;
-        return Error{path + " is not a spool's: choose an empty or a new directory with --sink spool:DIR"};
-    }
-    if (schema > spool_schema) {
-        return Error{path + " was made by a newer version of holdfast (schema " + std::to_string(schema) +
-                     ", this one knows " + std::to_string(spool_schema) +
-                     "): run that version, or choose another directory"};
-    }
-    if (auto failed = set_up_for_writing(*database)) return trouble(*failed);
-    const auto check = database->value_of("PRAGMA quick_check(1)");
-    if (!check || *check != "ok") {
-        return trouble(check ? DbError{DbFault::damaged, SQLITE_CORRUPT, *check} : database->error());
-    }
-    std::unique_ptr<Control> control(new Control);
-    control->database_ = std::move(*database);
-    if (auto failed = SessionTable::make(control->database_)) return trouble(*failed);
-    if (auto failed = control->prepare(path)) return trouble(*failed);
-    if (auto failed = control->load()) return trouble(*failed);
-    return control;
+/// There is no spool.db: a first start, or somebody has removed it.
+Control::Opened Control::make_lost(Opening& opening) {
+    const auto& segments = opening.contents.segments;
+    ControlSeed seed;
+    if (const auto failed =
+            opening.retries.run([&] { return read_id_of_segments(opening.directory, segments, seed.id); }))
+        return cannot_open("files of events", *failed);
+    if (!segments.empty())
+        opening.rebuilt = opening.directory.control_path() + " is missing: it was made again with " +
+                          (seed.id.empty() ? "a new id" : "the id that the files of events have") +
+                          "; groups begin at the oldest event";
+    if (seed.id.empty()) seed.id = draw_spool_id();
+    return make_new(opening, seed);
 }
 
-Result<std::unique_ptr<Control>> Control::open(const SpoolDirectory& directory, std::string& rebuilt) {
-    if (!directory.has_control()) return make_new(directory, draw_id(), {});
-    bool damaged = false;
-    auto present = open_present(directory, damaged);
-    if (present || !damaged || directory.segments().empty()) return present;
-    // What can be saved of it.
-    Control old;
-    DbError error;
-    if (auto database = Database::open(directory.control_path(), Database::Use::read, error)) {
-        old.database_ = std::move(*database);
-        old.id_ = old.database_.value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
-        old.load_groups();
-        old.database_ = Database();
+/// The new file is whole before it takes the damaged one's place.
+Control::Opened Control::make_again(Opening& opening, const DbError& damage) {
+    const std::string path = opening.directory.control_path();
+    ControlSeed seed;
+    std::string aside;
+    const auto failed = opening.retries.run([&]() -> std::optional<DbError> {
+        if (auto unread = salvage_control(path, seed)) return unread;
+        if (!seed.id.empty()) return std::nullopt;
+        return read_id_of_segments(opening.directory, opening.contents.segments, seed.id);
+    });
+    if (failed) return cannot_open(path, *failed);
+    if (seed.id.empty()) {
+        // Another id begins other positions.
+        seed = {.id = draw_spool_id(), .groups = {}, .complete = seed.complete};
     }
-    const std::string aside = SpoolDirectory::set_aside(directory.control_path());
-    rebuilt = present.error().message + ": it is now " + aside + ", and was made anew with " +
-              std::to_string(old.groups_.size()) + " groups";
-    return make_new(directory, old.id_.size() == 16 ? old.id_ : draw_id(), old.groups_);
+    auto made = make_new(opening, seed, &aside);
+    opening.rebuilt = "the spool's " + path + " is damaged (" + damage.message + "): it is now " + aside +
+                      ", and was made again with " + std::to_string(seed.groups.size()) + " groups";
+    return made;
+}
+
+Control::Opened Control::open(Opening& opening) {
+    const std::string path = opening.directory.control_path();
+    if (!opening.contents.control) return make_lost(opening);
+    ControlLook look;
+    const auto unreadable = opening.retries.run([&]() -> std::optional<DbError> {
+        look = look_at_control(path);
+        // What a fresh read returns otherwise was no damage.
+        for (const auto pause : pauses_before_damage) {
+            if (look.state != ControlState::damaged) break;
+            std::this_thread::sleep_for(pause);
+            look = look_at_control(path);
+        }
+        return look.state == ControlState::unreadable ? std::optional(look.error) : std::nullopt;
+    });
+    if (unreadable) return cannot_open(path, *unreadable);
+    switch (look.state) {
+        case ControlState::whole:
+        case ControlState::unreadable:
+            break;
+        case ControlState::newer:
+            return Error{path + " was made by a newer version of holdfast (schema " + std::to_string(look.schema) +
+                         ", this one knows " + std::to_string(spool_schema) +
+                         "): run that version, or choose another directory"};
+        case ControlState::foreign:
+            return Error{path + " is not a spool's: choose an empty or a new directory with --sink spool:DIR"};
+        case ControlState::unmade:
+            if (opening.contents.segments.empty()) return make_new(opening, {.id = draw_spool_id(), .groups = {}});
+            return make_again(opening, look.error);
+        case ControlState::damaged:
+            return make_again(opening, look.error);
+    }
+    std::unique_ptr<Control> control;
+    const auto failed = open_present(opening, control);
+    if (!failed) return control;
+    control.reset();
+    return may_pass(*failed) || failed->fault == DbFault::full ? cannot_open(path, *failed)
+                                                               : make_again(opening, *failed);
 }
 
 std::optional<DbError> Control::in_transaction(const std::function<bool()>& work) {
@@ -250,11 +253,11 @@ void Control::require(const std::vector<std::string>& names) {
     required_ = names;
 }
 
-bool Control::store_group(const std::string& name, const Group& group) {
+bool Control::store_group(const std::string& name, const StoredGroup& group) {
     return put_group_.bind(1, std::string_view(name))
         .bind(2, group.position)
         .bind(3, milliseconds_of(group.moved_at))
-        .bind(4, check_of(name, group.position))
+        .bind(4, std::uint64_t{check_of_group(name, group.position)})
         .run();
 }
 
@@ -262,7 +265,7 @@ std::optional<Error> Control::set_position(const std::string& group, Position po
                                            const std::optional<std::string>& memo, WallTime now) {
     const std::lock_guard lock(mutex_);
     const auto known = groups_.find(group);
-    const Group moved{position, now, true, memo.value_or(known == groups_.end() ? std::string() : known->second.memo)};
+    const StoredGroup moved{position, now, memo.value_or(known == groups_.end() ? std::string() : known->second.memo)};
     const std::string key = memo_key(group);
     const std::string value = memo_value(group, moved.memo);
     if (auto failed = in_transaction([&] {

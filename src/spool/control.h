@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "spool/control_file.h"
 #include "spool/database.h"
 #include "spool/directory.h"
 #include "spool/open_book.h"
 #include "spool/session_book.h"
 #include "spool/session_table.h"
 #include "spool/spool.h"
+#include "spool/start_retries.h"
 
 namespace holdfast {
 
@@ -22,15 +24,23 @@ namespace holdfast {
 /// position that is complete. Any thread, except where it says otherwise.
 class Control {
 public:
-    /// Makes it if there is none. One that is damaged is set aside and made anew with what could be read of it: then
-    /// `rebuilt` is told how, and complete() is 0. Errors: not a spool, newer, the disk.
-    [[nodiscard]] static Result<std::unique_ptr<Control>> open(const SpoolDirectory& directory, std::string& rebuilt);
+    struct Opening {
+        const SpoolDirectory& directory;
+        const SpoolDirectory::Contents& contents;
+        StartRetries& retries;
+        std::string rebuilt;  ///< out: how a lost or damaged file was made again
+    };
+    /// Makes it if there is none, or only what an interrupted first start left. A damaged one is set aside and made
+    /// again with what can be read of it; then complete() is 0. Errors: not a spool, newer, the disk.
+    [[nodiscard]] static Result<std::unique_ptr<Control>> open(Opening& opening);
 
     [[nodiscard]] const std::string& id() const { return id_; }
     /// At the start: the sessions of all events up to here are in the table, and there was no newer event when it was
     /// written.
     [[nodiscard]] Position complete() const { return complete_; }
     [[nodiscard]] bool was_closed() const { return was_closed_; }  ///< at the start: complete() is the newest event
+    /// At the start: positions up to here have been used, whatever the files of events still have.
+    [[nodiscard]] Position used() const { return used_; }
 
     [[nodiscard]] std::vector<SpoolGroup> groups() const;
     void require(const std::vector<std::string>& names);
@@ -83,12 +93,6 @@ public:
     [[nodiscard]] bool has_unsaved() const;  ///< damage that is not written down yet
 
 private:
-    struct Group {
-        Position position = 0;
-        WallTime moved_at;
-        bool stored = false;
-        std::string memo = {};
-    };
     struct Damage {
         Position last = 0;
         std::string why;
@@ -97,16 +101,17 @@ private:
     };
 
     Control() = default;
-    [[nodiscard]] std::optional<DbError> make(const std::string& id);
     [[nodiscard]] std::optional<DbError> load();
+    [[nodiscard]] std::optional<DbError> load_damages();
     [[nodiscard]] std::optional<DbError> prepare(const std::string& path);
-    [[nodiscard]] static Result<std::unique_ptr<Control>> open_present(const SpoolDirectory& directory, bool& damaged);
-    [[nodiscard]] static Result<std::unique_ptr<Control>> make_new(const SpoolDirectory& directory,
-                                                                   const std::string& id,
-                                                                   const std::map<std::string, Group>& groups);
-    void load_groups();
-    [[nodiscard]] bool store_group(const std::string& name, const Group& group);
-    void store_damages();
+    [[nodiscard]] std::optional<DbError> open_lookups(const std::string& path);
+    using Opened = Result<std::unique_ptr<Control>>;
+    [[nodiscard]] static std::optional<DbError> open_present(const Opening& opening, std::unique_ptr<Control>& control);
+    [[nodiscard]] static Opened make_new(const Opening& opening, const ControlSeed& seed, std::string* aside = nullptr);
+    [[nodiscard]] static Opened make_lost(Opening& opening);
+    [[nodiscard]] static Opened make_again(Opening& opening, const DbError& damage);
+    [[nodiscard]] std::optional<DbError> open_file(const std::string& path);
+    [[nodiscard]] bool store_group(const std::string& name, const StoredGroup& group);
     [[nodiscard]] bool store_open(const std::string& conn, const OpenBook::Change& change);
     [[nodiscard]] std::vector<Statement*> statements();
     [[nodiscard]] std::optional<DbError> in_transaction(const std::function<bool()>& work);
@@ -132,11 +137,12 @@ private:
     Position complete_ = 0;
     bool was_closed_ = false;
     bool knows_open_ = false;
-    std::string clock_;                    // guarded by mutex_
-    std::map<std::string, Group> groups_;  // guarded by mutex_
-    std::vector<std::string> required_;    // guarded by mutex_
-    std::map<Position, Damage> damages_;   // guarded by mutex_
-    Quarantined quarantined_;              // guarded by mutex_
+    Position used_ = 0;
+    std::string clock_;                   // guarded by mutex_
+    StoredGroups groups_;                 // guarded by mutex_
+    std::vector<std::string> required_;   // guarded by mutex_
+    std::map<Position, Damage> damages_;  // guarded by mutex_
+    Quarantined quarantined_;             // guarded by mutex_
 };
 
 }  // namespace holdfast

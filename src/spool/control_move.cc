@@ -1,8 +1,3 @@
-#include <sqlite3.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "spool/control.h"
@@ -14,13 +9,11 @@ namespace holdfast {
 std::optional<DbError> Control::move_to_new_file(const SpoolDirectory& directory) {
     const std::lock_guard lock(mutex_);
     const std::string path = directory.control_path();
-    const std::string making = path + ".making";
+    const std::string making = directory.making_control_path();
     SpoolDirectory::remove(making);
     if (auto failed = copy_database(database_, making)) return failed;
     SpoolDirectory::remove(path);  // a log without its file would be read into the copy
-    if (::rename(making.c_str(), path.c_str()) != 0 || !directory.sync()) {
-        return DbError{DbFault::io, SQLITE_IOERR, "cannot rename " + making + ": " + std::strerror(errno)};
-    }
+    if (auto failed = directory.put_in_place(making, path)) return failed;
     DbError error;
     auto fresh = Database::open(path, Database::Use::write, error);
     if (!fresh) return error;

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "spool/read_watch.h"
+
 namespace holdfast {
 
 namespace {
@@ -12,7 +14,6 @@ constexpr int longest_text = 512 << 20;  // a damaged length must not become an 
 
 DbFault fault_of(int extended) {
     switch (extended) {
-        case SQLITE_IOERR_CORRUPTFS:
         case SQLITE_IOERR_SHORT_READ:
             return DbFault::damaged;
         default:
@@ -45,6 +46,9 @@ DbFault fault_of(int extended) {
 DbError error_of(sqlite3* handle) {
     const int code = sqlite3_extended_errcode(handle);
     DbError error{fault_of(code), code, sqlite3_errmsg(handle)};
+    if (error.fault == DbFault::damaged || error.fault == DbFault::io) {
+        if (auto failed = read_error()) return *failed;
+    }
     const int system = sqlite3_system_errno(handle);
     const bool about_files = error.fault == DbFault::io || error.fault == DbFault::gone || error.fault == DbFault::full;
     if (about_files && system != 0) error.message += std::string(" (") + std::strerror(system) + ")";
@@ -52,6 +56,15 @@ DbError error_of(sqlite3* handle) {
 }
 
 }  // namespace
+
+std::optional<DbError> read_error() {
+    const auto& failed = read_failure();
+    if (!failed) return std::nullopt;
+    return DbError{DbFault::io, SQLITE_IOERR_READ,
+                   "cannot read " + failed->path + " (" + std::strerror(failed->error) + ")"};
+}
+
+bool may_pass(const DbError& error) { return error.fault != DbFault::damaged && error.fault != DbFault::full; }
 
 void Statement::Finalize::operator()(sqlite3_stmt* handle) const noexcept { sqlite3_finalize(handle); }
 
@@ -79,6 +92,7 @@ Statement& Statement::bind(int index, std::string_view text) {
 Statement::Step Statement::step() {
     if (bind_failed_) return Step::failed;
     stepped_ = true;
+    forget_read_failure();
     switch (sqlite3_step(handle_.get())) {
         case SQLITE_ROW:
             return Step::row;
@@ -110,6 +124,8 @@ std::string_view Statement::text(int column) const {
     return {data, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
+bool Statement::lost_text() const { return sqlite3_errcode(sqlite3_db_handle(handle_.get())) == SQLITE_NOMEM; }
+
 bool Statement::is_number(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_INTEGER; }
 bool Statement::is_text(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_TEXT; }
 
@@ -118,7 +134,8 @@ void Database::Close::operator()(sqlite3* handle) const noexcept { sqlite3_close
 std::optional<Database> Database::open(const std::string& path, Use use, DbError& error) {
     sqlite3* handle = nullptr;
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+    forget_read_failure();
+    const int code = sqlite3_open_v2(path.c_str(), &handle, flags, watched_vfs());
     Database database;
     database.handle_.reset(handle);
     if (code != SQLITE_OK) {
@@ -138,12 +155,14 @@ std::optional<Database> Database::open(const std::string& path, Use use, DbError
 }
 
 std::optional<DbError> Database::execute(const char* sql) {
+    forget_read_failure();
     if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return std::nullopt;
     return error();
 }
 
 Statement Database::prepare(const char* sql) {
     sqlite3_stmt* statement = nullptr;
+    forget_read_failure();
     sqlite3_prepare_v3(handle_.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     Statement prepared;
     prepared.handle_.reset(statement);
@@ -156,10 +175,24 @@ std::optional<std::string> Database::value_of(const char* sql) {
     return std::string(statement.text(0));
 }
 
-std::optional<std::int64_t> Database::number_of(const char* sql) {
+std::optional<DbError> Database::read_text(const char* sql, std::optional<std::string>& out) {
+    out.reset();
     Statement statement = prepare(sql);
-    if (!statement.valid() || statement.step() != Statement::Step::row) return std::nullopt;
-    return statement.number(0);
+    if (!statement.valid()) return error();
+    const Statement::Step step = statement.step();
+    if (step == Statement::Step::failed) return error();
+    if (step == Statement::Step::row) out = std::string(statement.text(0));
+    return read_error();  // quick_check reports a page that it cannot read as a text
+}
+
+std::optional<DbError> Database::read_number(const char* sql, std::optional<std::int64_t>& out) {
+    out.reset();
+    Statement statement = prepare(sql);
+    if (!statement.valid()) return error();
+    const Statement::Step step = statement.step();
+    if (step == Statement::Step::failed) return error();
+    if (step == Statement::Step::row) out = statement.number(0);
+    return std::nullopt;
 }
 
 DbError Database::error() const { return error_of(handle_.get()); }

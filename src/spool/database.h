@@ -18,7 +18,7 @@ enum class DbFault : std::uint8_t {
     damaged,  ///< the bytes are not what was written
     busy,     ///< another program holds a lock
     gone,     ///< there is no such file, or it may not be opened
-    other,
+    other,    ///< e.g. no memory
 };
 
 struct DbError {
@@ -26,6 +26,13 @@ struct DbError {
     int code = 0;  ///< SQLite's extended one
     std::string message;
 };
+
+/// Returns the latest failed read of this thread's present call of SQLite, whatever SQLite made of it.
+[[nodiscard]] std::optional<DbError> read_error();
+
+/// Returns true if the same call may succeed later without anybody changing the file: the error says nothing about the
+/// bytes in it.
+[[nodiscard]] bool may_pass(const DbError& error);
 
 class Database;
 
@@ -49,6 +56,8 @@ public:
     // Of the present row; columns from 0.
     [[nodiscard]] std::int64_t number(int column) const;
     [[nodiscard]] std::string_view text(int column) const;  ///< until the next step or reset
+    /// Returns true if the latest text is empty because memory was short.
+    [[nodiscard]] bool lost_text() const;
     [[nodiscard]] bool is_number(int column) const;
     [[nodiscard]] bool is_text(int column) const;
 
@@ -74,7 +83,9 @@ public:
     [[nodiscard]] Statement prepare(const char* sql);  ///< not valid if it failed: error() says why
     /// The first column of the first row, as a text; nothing if it failed or there is none.
     [[nodiscard]] std::optional<std::string> value_of(const char* sql);
-    [[nodiscard]] std::optional<std::int64_t> number_of(const char* sql);
+    /// Reads the first column of the first row; leaves `out` empty if there is no row.
+    [[nodiscard]] std::optional<DbError> read_text(const char* sql, std::optional<std::string>& out);
+    [[nodiscard]] std::optional<DbError> read_number(const char* sql, std::optional<std::int64_t>& out);
     [[nodiscard]] DbError error() const;  ///< of the call that has just failed
 
     /// Closing leaves the log as it is, for whoever opens the file next.

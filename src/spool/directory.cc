@@ -1,6 +1,7 @@
 #include "spool/directory.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view segment_head = "events-";
 constexpr std::string_view segment_tail = ".db";
+constexpr std::string_view control_name = "spool.db";
+constexpr std::string_view making_head = "making";
 constexpr int position_digits = 19;
 
 std::string reason() { return std::strerror(errno); }
@@ -41,6 +44,16 @@ std::optional<Position> segment_of(std::string_view name) {
     return first;
 }
 
+bool is_making(std::string_view name) { return name.starts_with(making_head) && name.find(".db") != name.npos; }
+
+/// Returns the database that a log or an index belongs to; empty for any other file.
+std::string database_of(const std::string& path) {
+    for (const std::string_view tail : {"-wal", "-shm", "-journal"}) {
+        if (path.ends_with(tail)) return path.substr(0, path.size() - tail.size());
+    }
+    return {};
+}
+
 /// What is in it that no spool has put there, e.g. somebody's home.
 std::optional<std::string> stranger_in(const std::string& path) {
     std::error_code error;
@@ -48,19 +61,40 @@ std::optional<std::string> stranger_in(const std::string& path) {
     // Not a range-for, whose increment throws where the disk cannot be read.
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
-        if (name == "spool.db" || segment_of(name)) return std::nullopt;
-        if (name != "lock" && name != "lost+found") stranger = name;
+        if (name == control_name || segment_of(name)) return std::nullopt;
+        if (name != "lock" && name != "lost+found" && !is_making(name)) stranger = name;
     }
     return stranger;
 }
 
+/// An earlier start may have been interrupted behind its mkdir(2): synced at each start. A directory above that may not
+/// be read by this user belongs to somebody who made this one.
+bool sync_parent(const std::string& path) {
+    const fs::path parent = fs::path(path).lexically_normal().parent_path();
+    const UniqueFd directory(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) return errno == EACCES;
+    return ::fsync(directory.get()) == 0 || errno == EINVAL || errno == EROFS;
+}
+
+/// For a file system without hard links.
+bool copy_file(const std::string& from, const std::string& to) {
+    std::error_code error;
+    fs::copy_file(from, to, error);
+    errno = error.value();
+    return !error;
+}
+
 }  // namespace
+
+DbError system_error(const std::string& what) {
+    const bool full = errno == ENOSPC || errno == EDQUOT;
+    return {full ? DbFault::full : DbFault::io, SQLITE_CANTOPEN, what + ": " + std::strerror(errno)};
+}
 
 Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
     if (path.empty()) return Error{"the spool has no directory: name one with --sink spool:DIR or path in [sink]"};
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-        return cannot("make", path, "make the directory above it, writable for this user");
-    }
+    const bool made = ::mkdir(path.c_str(), 0700) == 0;
+    if (!made && errno != EEXIST) return cannot("make", path, "make the directory above it, writable for this user");
     UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) {
         return cannot("open", path, "name a directory that belongs to this user with --sink spool:DIR");
@@ -76,6 +110,7 @@ Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
     }
     auto hold = DirectoryHold::take(path, std::move(directory));
     if (!hold) return hold.error();
+    if (!sync_parent(path)) return cannot("sync the name of", path, "see the kernel's log for the disk");
     return SpoolDirectory(path, std::move(hold).value());
 }
 
@@ -85,18 +120,36 @@ std::string SpoolDirectory::segment_path(Position first) const {
     return path_ + "/" + std::string(segment_head) + digits.data() + std::string(segment_tail);
 }
 
-std::vector<Position> SpoolDirectory::segments() const {
-    std::vector<Position> found;
+std::optional<DbError> SpoolDirectory::list(Contents& contents) const {
+    contents = {};
     std::error_code error;
     // Not a range-for, whose increment throws where the disk cannot be read.
-    for (fs::directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error)) {
-        if (const auto first = segment_of(entry->path().filename().native())) found.push_back(*first);
+    fs::directory_iterator entry(path_, error);
+    for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename();
+        if (name == control_name) contents.control = true;
+        if (const auto first = segment_of(name)) contents.segments.push_back(*first);
     }
-    std::sort(found.begin(), found.end());
-    return found;
+    std::sort(contents.segments.begin(), contents.segments.end());
+    if (!error) return std::nullopt;
+    return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + path_ + ": " + error.message()};
 }
 
-bool SpoolDirectory::has_control() const { return ::access(control_path().c_str(), F_OK) == 0; }
+void SpoolDirectory::remove_leftovers() const {
+    std::vector<std::string> leftovers;
+    std::error_code error;
+    fs::directory_iterator entry(path_, error);
+    for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        const std::string path = entry->path();
+        const fs::path database = database_of(path);
+        const std::string name = database.filename();
+        struct stat none {};
+        const bool orphan =
+            (name == control_name || segment_of(name)) && ::lstat(database.c_str(), &none) != 0 && errno == ENOENT;
+        if (is_making(entry->path().filename().native()) || orphan) leftovers.push_back(path);
+    }
+    for (const std::string& path : leftovers) ::unlink(path.c_str());
+}
 
 bool SpoolDirectory::make_file(const std::string& path) {
     const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -104,6 +157,12 @@ bool SpoolDirectory::make_file(const std::string& path) {
 }
 
 bool SpoolDirectory::sync() const { return hold_->sync(); }
+
+std::optional<DbError> SpoolDirectory::put_in_place(const std::string& making, const std::string& path) const {
+    if (::rename(making.c_str(), path.c_str()) != 0) return system_error("cannot rename " + making);
+    if (!sync()) return system_error("cannot sync " + path_);
+    return std::nullopt;
+}
 
 void SpoolDirectory::remove(const std::string& database) {
     for (const char* tail : {"", "-wal", "-shm", "-journal"}) ::unlink((database + tail).c_str());
@@ -115,7 +174,8 @@ bool SpoolDirectory::is_missing(const std::string& path) {
 }
 
 bool SpoolDirectory::has_log(const std::string& database) {
-    return ::access((database + "-wal").c_str(), F_OK) == 0 || ::access((database + "-journal").c_str(), F_OK) == 0;
+    const auto may_exist = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0 || errno != ENOENT; };
+    return may_exist(database + "-wal") || may_exist(database + "-journal");
 }
 
 std::uint64_t SpoolDirectory::bytes_of(const std::string& database) {
@@ -132,15 +192,19 @@ std::uint64_t SpoolDirectory::plain_bytes_of(const std::string& database) {
     return ::stat(database.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
-std::string SpoolDirectory::set_aside(const std::string& database) {
+std::optional<DbError> SpoolDirectory::keep_aside(const std::string& database, std::string& aside) const {
     for (int i = 1;; ++i) {
-        const std::string target = database + ".damaged-" + std::to_string(i);
-        if (::access(target.c_str(), F_OK) == 0) continue;
-        ::rename(database.c_str(), target.c_str());
-        ::rename((database + "-wal").c_str(), (target + "-wal").c_str());
-        ::unlink((database + "-shm").c_str());
-        return target;
+        aside = database + ".damaged-" + std::to_string(i);
+        if (::link(database.c_str(), aside.c_str()) == 0) break;
+        if (errno == EEXIST) continue;
+        if (!copy_file(database, aside)) return system_error("cannot copy " + database);
+        break;
     }
+    const std::string log = database + "-wal";
+    const bool kept = ::link(log.c_str(), (aside + "-wal").c_str()) == 0 || errno == ENOENT || errno == EEXIST;
+    if (!kept && !copy_file(log, aside + "-wal")) return system_error("cannot copy " + log);
+    if (!sync()) return system_error("cannot sync " + path_);
+    return std::nullopt;
 }
 
 }  // namespace holdfast

@@ -2,15 +2,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <holdfast/result.h>
 
+#include "spool/database.h"
 #include "spool/directory_hold.h"
 #include "spool/position.h"
 
 namespace holdfast {
+
+/// Returns what errno says of an attempt.
+[[nodiscard]] DbError system_error(const std::string& what);
 
 /// A spool's directory, held by a lock for as long as this lives: nobody else opens it meanwhile. Knows the names of
 /// the files in it and gives them their mode. Any thread.
@@ -23,21 +28,33 @@ public:
     [[nodiscard]] std::string control_path() const { return path_ + "/spool.db"; }
     /// Of the file whose first event has that position.
     [[nodiscard]] std::string segment_path(Position first) const;
-    [[nodiscard]] std::vector<Position> segments() const;  ///< ascending
-    [[nodiscard]] bool has_control() const;
+    // Names of files under way: a file gets its own name when it is whole and synced.
+    [[nodiscard]] std::string making_segment_path() const { return path_ + "/making.db"; }
+    [[nodiscard]] std::string making_control_path() const { return path_ + "/making-spool.db"; }
+    /// What is in the directory.
+    struct Contents {
+        bool control = false;            ///< spool.db
+        std::vector<Position> segments;  ///< ascending
+    };
+    /// Fails rather than leave out a file.
+    [[nodiscard]] std::optional<DbError> list(Contents& contents) const;
+    /// Removes files under way of an interrupted start, and logs whose database has gone.
+    void remove_leftovers() const;
 
-    /// An empty file with mode 0600, its name durable. False: errno says why.
+    /// Creates an empty file with mode 0600. Returns false on failure: errno says why.
     [[nodiscard]] static bool make_file(const std::string& path);
     [[nodiscard]] bool sync() const;
     [[nodiscard]] DirectoryHold& hold() const { return *hold_; }
+    /// Gives a whole, synced and closed database its name; durable when it returns nothing.
+    [[nodiscard]] std::optional<DbError> put_in_place(const std::string& making, const std::string& path) const;
     /// With its log and its index.
     static void remove(const std::string& database);
     [[nodiscard]] static bool is_missing(const std::string& path);
     [[nodiscard]] static bool has_log(const std::string& database);
     [[nodiscard]] static std::uint64_t bytes_of(const std::string& database);        ///< with its log and shared memory
     [[nodiscard]] static std::uint64_t plain_bytes_of(const std::string& database);  ///< without them
-    /// Renames it out of the way, with its log; the new name.
-    [[nodiscard]] static std::string set_aside(const std::string& database);
+    /// Gives it and its log a second name, under which it stays when another takes its place; returns that name.
+    [[nodiscard]] std::optional<DbError> keep_aside(const std::string& database, std::string& aside) const;
 
 private:
     SpoolDirectory(std::string path, std::unique_ptr<DirectoryHold> hold)

@@ -21,17 +21,18 @@ std::string memo_value(std::string_view group, std::string_view memo) {
     return check.data() + std::string(memo);
 }
 
-std::map<std::string, std::string> load_memos(Database& database) {
-    std::map<std::string, std::string> found;
-    Statement memos = database.prepare("SELECT key, value FROM about WHERE key LIKE 'memo %'");
-    while (memos.valid() && memos.step() == Statement::Step::row) {
-        const std::string_view group = memos.text(0).substr(key_prefix.size());
-        const std::string_view value = memos.text(1);
+std::optional<DbError> read_memos(Database& database, std::map<std::string, std::string>& memos) {
+    Statement rows = database.prepare("SELECT key, value FROM about WHERE key LIKE 'memo %'");
+    if (!rows.valid()) return database.error();
+    Statement::Step step{};
+    while ((step = rows.step()) == Statement::Step::row) {
+        const std::string_view group = rows.text(0).substr(key_prefix.size());
+        const std::string_view value = rows.text(1);
         if (value.size() <= check_digits) continue;
         const std::string_view memo = value.substr(check_digits);
-        if (value == memo_value(group, memo)) found.emplace(group, memo);
+        if (value == memo_value(group, memo)) memos.emplace(group, memo);
     }
-    return found;
+    return step == Statement::Step::failed ? std::optional(database.error()) : std::nullopt;
 }
 
 }  // namespace holdfast

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,7 +13,7 @@ namespace holdfast {
 [[nodiscard]] std::string memo_key(std::string_view group);
 /// Returns the memo behind its checksum.
 [[nodiscard]] std::string memo_value(std::string_view group, std::string_view memo);
-/// Returns the memos of all groups, without those that are damaged.
-[[nodiscard]] std::map<std::string, std::string> load_memos(Database& database);
+/// Reads the memos of all groups, without those that are damaged.
+[[nodiscard]] std::optional<DbError> read_memos(Database& database, std::map<std::string, std::string>& memos);
 
 }  // namespace holdfast

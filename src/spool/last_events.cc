@@ -2,12 +2,19 @@
 
 #include <algorithm>
 #include <charconv>
+#include <thread>
 #include <utility>
 #include <variant>
 
 #include "spool/life_line.h"
 
 namespace holdfast {
+
+namespace {
+
+constexpr std::chrono::milliseconds pause_after_failure{20};
+
+}  // namespace
 
 bool LastEvents::goes_on() const {
     return found_ < wanted_.size() && bytes_ < most_bytes && std::chrono::steady_clock::now() < until_;
@@ -19,11 +26,23 @@ void LastEvents::read() {
     for (auto segment = segments.rbegin(); segment != segments.rend() && goes_on(); ++segment) read_segment(*segment);
 }
 
+/// Opens the file and finds its newest position, trying again while time is left and reading fails.
+std::optional<SegmentReader> LastEvents::open(const SegmentBook::Segment& segment, SegmentReader::Tail& tail) const {
+    while (goes_on()) {
+        DbError error;
+        auto reader = SegmentReader::open(directory_.segment_path(segment.first), error);
+        if (!reader && error.fault == DbFault::damaged) return std::nullopt;
+        if (reader && !reader->tail(segment.first, tail)) return reader;
+        std::this_thread::sleep_for(pause_after_failure);
+    }
+    return std::nullopt;
+}
+
 void LastEvents::read_segment(const SegmentBook::Segment& segment) {
-    DbError error;
-    auto reader = SegmentReader::open(directory_.segment_path(segment.first), error);
+    SegmentReader::Tail tail;
+    auto reader = open(segment, tail);
     if (!reader) return;
-    Position wanted = std::min(segment.last, reader->tail(segment.first).last);
+    Position wanted = std::min(segment.last, tail.last);
     Position step = 1;  // over damaged rows: what they held stays unknown
     while (wanted >= segment.first && goes_on()) {
         const auto found = reader->find(wanted, wanted + 1);
@@ -31,6 +50,8 @@ void LastEvents::read_segment(const SegmentBook::Segment& segment) {
             take(**row);
             wanted = (*row)->first - 1;
             step = 1;
+        } else if (std::holds_alternative<DbError>(found)) {
+            std::this_thread::sleep_for(pause_after_failure);
         } else {
             wanted -= std::min(wanted, step);
             step *= 2;

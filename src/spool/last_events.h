@@ -44,6 +44,8 @@ private:
     };
 
     [[nodiscard]] bool goes_on() const;
+    [[nodiscard]] std::optional<SegmentReader> open(const SegmentBook::Segment& segment,
+                                                    SegmentReader::Tail& tail) const;
     void read_segment(const SegmentBook::Segment& segment);
     void take(const GoodRow& row);
     void take_line(std::string_view line, Position row);

@@ -2,14 +2,15 @@
 
 #include <sqlite3.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "spool/database_copy.h"
+#include "spool/segment_reader.h"
 
 namespace holdfast {
 
@@ -33,11 +34,6 @@ constexpr const char* segment_schema =
     "PRAGMA application_id = 0x48465350;"
     "PRAGMA user_version = 1;"
     "COMMIT";
-
-DbError system_error(const std::string& what) {
-    const bool full = errno == ENOSPC || errno == EDQUOT;
-    return {full ? DbFault::full : DbFault::io, SQLITE_CANTOPEN, what + ": " + std::strerror(errno)};
-}
 
 int note_log(void* pages, sqlite3*, const char*, int in_log) {
     *static_cast<int*>(pages) = in_log;
@@ -90,29 +86,60 @@ std::optional<DbError> make_empty(const std::string& path, const std::string& sp
 
 }  // namespace
 
+bool is_unmade_segment(const std::string& path) {
+    constexpr off_t page = 8192;
+    struct stat about {};
+    return !SpoolDirectory::has_log(path) && ::stat(path.c_str(), &about) == 0 && about.st_size <= page;
+}
+
+namespace {
+
+/// Removes what an earlier try left under the name. A file with events, or one that cannot be read, stays.
+std::optional<DbError> make_way(const std::string& path, Position first) {
+    struct stat about {};
+    if (::stat(path.c_str(), &about) != 0 && errno != ENOENT) return system_error("cannot look at " + path);
+    if (::stat(path.c_str(), &about) == 0 && !is_unmade_segment(path)) {
+        DbError error;
+        auto reader = SegmentReader::open(path, error);
+        if (!reader) return error;
+        SegmentReader::Tail tail;
+        if (auto failed = reader->tail(first, tail)) return failed;
+        if (tail.last != 0) return DbError{DbFault::other, SQLITE_CANTOPEN, path + " is there already, with events"};
+    }
+    SpoolDirectory::remove(path);
+    return std::nullopt;
+}
+
+}  // namespace
+
 /// Made under another name and renamed: whenever the process is killed, a file of that name has its tables.
 std::optional<SegmentWriter> SegmentWriter::create(const SpoolDirectory& directory, Position first,
                                                    const std::string& spool_id, DbError& error) {
     const std::string path = directory.segment_path(first);
-    const std::string making = directory.path() + "/making.db";
-    SpoolDirectory::remove(path);
-    const auto failed = [&](DbError why) {
+    const std::string making = directory.making_segment_path();
+    auto failed = make_way(path, first);
+    if (!failed) failed = make_empty(making, spool_id);
+    if (failed) {
         SpoolDirectory::remove(making);
-        SpoolDirectory::remove(path);
-        error = std::move(why);
+        error = *failed;
         return std::nullopt;
-    };
-    if (auto trouble = make_empty(making, spool_id)) return failed(*trouble);
-    if (::rename(making.c_str(), path.c_str()) != 0) return failed(system_error("cannot rename " + making));
-    if (!directory.sync()) return failed(system_error("cannot sync " + directory.path()));
-    auto database = Database::open(path, Database::Use::write, error);
-    if (!database) return failed(error);
-    database->keep_log_on_close();
-    if (auto trouble = set_up_for_writing(*database)) {
-        database.reset();
-        return failed(*trouble);
     }
-    return SegmentWriter(std::move(*database), first);
+    std::optional<Database> database;
+    failed = directory.put_in_place(making, path);
+    if (!failed) {
+        database = Database::open(path, Database::Use::write, error);
+        if (!database) failed = error;
+    }
+    if (!failed) {
+        database->keep_log_on_close();
+        failed = set_up_for_writing(*database);
+    }
+    if (!failed) return SegmentWriter(std::move(*database), first);
+    database.reset();
+    SpoolDirectory::remove(making);
+    SpoolDirectory::remove(path);  // nothing has been written to it
+    error = *failed;
+    return std::nullopt;
 }
 
 SegmentWriter::SegmentWriter(Database database, Position first)

@@ -20,7 +20,7 @@ inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/DELIVER
 /// by being destroyed, which leaves its log for seal().
 class SegmentWriter {
 public:
-    /// What an earlier try left under that name goes first.
+    /// Removes what an earlier try left under that name, but no file that has events.
     [[nodiscard]] static std::optional<SegmentWriter> create(const SpoolDirectory& directory, Position first,
                                                              const std::string& spool_id, DbError& error);
 
@@ -44,6 +44,10 @@ private:
     Database database_;
     Statement insert_;
 };
+
+/// Returns true if the process ended while it made the file: no row can be in it, since with its tables alone it has
+/// more than one page.
+[[nodiscard]] bool is_unmade_segment(const std::string& path);
 
 /// Makes one plain file of it, without a log, which nobody writes to any more. Nobody else may have it open.
 [[nodiscard]] std::optional<DbError> seal_segment(const std::string& path);

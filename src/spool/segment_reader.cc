@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <thread>
 #include <utility>
+
+#include "spool/start_retries.h"
 
 namespace holdfast {
 
@@ -43,7 +46,7 @@ bool SegmentReader::read_epoch(DbError& error) {
     const Statement::Step step = about.valid() ? about.step() : Statement::Step::failed;
     if (step == Statement::Step::failed) {
         error = database_.error();
-        return error.fault != DbFault::io && error.fault != DbFault::busy;
+        return !may_pass(error);
     }
     if (step == Statement::Step::done) return true;
     const std::string_view text = about.text(0);
@@ -52,11 +55,13 @@ bool SegmentReader::read_epoch(DbError& error) {
 }
 
 SegmentReader::Look SegmentReader::note_failure(Statement& statement) {
-    error_ = database_.error();
+    const DbError error = database_.error();
     statement.reset();
-    failed_ = error_.fault != DbFault::damaged;
-    why_ = "SQLite says: " + error_.message;
-    return failed_ ? Look::failed : Look::damaged;
+    why_ = "SQLite says: " + error.message;
+    if (error.fault == DbFault::damaged) return Look::damaged;
+    failed_ = true;
+    error_ = error;
+    return Look::failed;
 }
 
 SegmentReader::Look SegmentReader::look(Statement& statement, Position position) {
@@ -72,7 +77,6 @@ SegmentReader::Look SegmentReader::look(Statement& statement, Position position)
 }
 
 SegmentReader::Row SegmentReader::load(Position first) {
-    failed_ = false;
     content_.bind(1, first);
     const Statement::Step step = content_.step();
     if (step == Statement::Step::failed) {
@@ -90,6 +94,10 @@ SegmentReader::Row SegmentReader::load(Position first) {
                         content_.text(3),
                         content_.text(4),
                         content_.text(6)};
+    if (content_.lost_text()) {
+        static_cast<void>(note_failure(content_));
+        return nullptr;
+    }
     auto good = verify(row, static_cast<std::uint32_t>(content_.number(5)), why_);
     content_.reset();
     if (!good) return nullptr;
@@ -98,6 +106,14 @@ SegmentReader::Row SegmentReader::load(Position first) {
 }
 
 SegmentReader::Found SegmentReader::find(Position wanted, Position end) {
+    failed_ = false;
+    Found found = find_one(wanted, end);
+    // A search that met an error of the disk anywhere has seen no damage and no end for certain.
+    if (failed_ && !std::holds_alternative<Row>(found)) return error_;
+    return found;
+}
+
+SegmentReader::Found SegmentReader::find_one(Position wanted, Position end) {
     why_.clear();
     std::string why;
     const Look before = look(at_or_before_, wanted);
@@ -146,6 +162,7 @@ SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& r
         }
         if (damaged_at != 0) {
             from = first_readable(std::exchange(damaged_at, 0), from, end);
+            if (failed_) return Look::failed;
             step = 1;
             continue;
         }
@@ -164,27 +181,30 @@ SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& r
 
 /// The tree cannot be read from the one and can from the other: the first position in between from which it can.
 Position SegmentReader::first_readable(Position unreadable, Position readable, Position end) {
-    while (readable - unreadable > 1) {
+    while (readable - unreadable > 1 && !failed_) {
         const Position middle = unreadable + (readable - unreadable) / 2;
         (look_behind(middle, end) == Look::row ? readable : unreadable) = middle;
     }
     return readable;
 }
 
-SegmentReader::Tail SegmentReader::tail(Position first) {
+std::optional<DbError> SegmentReader::tail(Position first, Tail& tail) {
     constexpr Position beyond = ~Position{0} >> 1;
-    Tail tail;
+    tail = {};
+    failed_ = false;
     const Look newest = look(at_or_before_, beyond);
-    if (newest == Look::nothing) return tail;
+    if (newest == Look::failed) return error_;
+    if (newest == Look::nothing) return std::nullopt;
     tail.last = first;
-    tail.certain = newest == Look::row;
-    if (!tail.certain) return tail;
+    tail.certain = tail.whole = newest == Look::row;
+    if (!tail.certain) return std::nullopt;
     const Head head = head_;
     if (const Row row = load(head.first)) {
         tail.at = row->at;
         tail.last = row->last();
-        return tail;
+        return std::nullopt;
     }
+    tail.whole = false;
     // It is damaged, and its own numbers may be what is. The row before it says where it begins.
     Position begins = first;
     if (head.first > first && look(at_or_before_, head.first - 1) == Look::row) {
@@ -192,14 +212,16 @@ SegmentReader::Tail SegmentReader::tail(Position first) {
         begins = before ? before->last() + 1 : head.first;
     }
     tail.last = begins + std::max<std::uint64_t>(likely_events_at(head.first, begins), 1) - 1;
-    return tail;
+    return failed_ ? std::optional(error_) : std::nullopt;
 }
 
 /// Of a damaged row: how many there were, if all else about it is as it says or `begins` is its position.
 std::uint64_t SegmentReader::likely_events_at(Position key, Position begins) {
     content_.bind(1, key);
     std::uint64_t events = head_.events;
-    if (content_.step() == Statement::Step::row) {
+    const Statement::Step step = content_.step();
+    if (step == Statement::Step::failed) static_cast<void>(note_failure(content_));
+    if (step == Statement::Step::row) {
         const StoredRow row{begins,
                             static_cast<std::uint64_t>(content_.number(1)),
                             content_.number(2),
@@ -216,6 +238,26 @@ std::uint64_t SegmentReader::likely_events_at(Position key, Position begins) {
 std::optional<WallTime> SegmentReader::oldest() {
     if (look(at_or_behind_, 0) != Look::row) return std::nullopt;
     return WallTime{std::chrono::milliseconds(head_.at_ms)};
+}
+
+SegmentReader::Found find_patiently(const std::string& path, std::optional<SegmentReader>& reader, Position wanted,
+                                    Position end) {
+    const auto find = [&]() -> SegmentReader::Found {
+        DbError error;
+        if (!reader) reader = SegmentReader::open(path, error);
+        if (reader) return reader->find(wanted, end);
+        if (error.fault != DbFault::damaged) return error;
+        return MissingRange{wanted, end - 1, "SQLite says: " + error.message};
+    };
+    SegmentReader::Found found = find();
+    for (const auto pause : pauses_before_damage) {
+        if (std::holds_alternative<SegmentReader::Row>(found)) return found;
+        reader.reset();
+        std::this_thread::sleep_for(pause);
+        found = find();
+    }
+    if (std::holds_alternative<DbError>(found)) reader.reset();
+    return found;
 }
 
 }  // namespace holdfast

@@ -27,9 +27,11 @@ public:
     struct Tail {
         Position last = 0;              ///< 0: there is no row
         WallTime at = WallTime::max();  ///< max(): not known
-        bool certain = true;            ///< false: it could not be read, there may be more
+        bool certain = true;            ///< false: it is damaged in a way that hides whether there are more
+        bool whole = true;              ///< false: it is damaged
     };
-    [[nodiscard]] Tail tail(Position first);
+    /// Fails if the file cannot be read now, which says nothing about what is in it.
+    [[nodiscard]] std::optional<DbError> tail(Position first, Tail& tail);
     [[nodiscard]] std::optional<WallTime> oldest();
 
 private:
@@ -52,6 +54,7 @@ private:
     [[nodiscard]] Look look_behind(Position from, Position end);
     [[nodiscard]] Position first_readable(Position unreadable, Position readable, Position end);
     [[nodiscard]] std::uint64_t likely_events_at(Position key, Position begins);
+    [[nodiscard]] Found find_one(Position wanted, Position end);
 
     Database database_;
     Statement at_or_before_;
@@ -61,7 +64,12 @@ private:
     Head head_;
     std::string why_;
     DbError error_;
-    bool failed_ = false;  // not damage: reading itself does not work
+    bool failed_ = false;  // in this call, and not by damage: what it has found is not to be believed
 };
+
+/// Finds as SegmentReader::find() does, opening `reader` if it is empty. A hole or an error is looked at again over
+/// fresh connections, with pauses, before it is returned. Leaves `reader` empty after an error.
+[[nodiscard]] SegmentReader::Found find_patiently(const std::string& path, std::optional<SegmentReader>& reader,
+                                                  Position wanted, Position end);
 
 }  // namespace holdfast

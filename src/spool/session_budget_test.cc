@@ -127,7 +127,9 @@ protected:
     std::int64_t seq_of(const SessionName& name) {
         const std::string sql = "SELECT seq FROM device_session WHERE id = '" + name.id + "' AND session = '" +
                                 name.session + "' AND authenticated = " + (name.authenticated ? "1" : "0");
-        return database_.number_of(sql.c_str()).value_or(-1);
+        std::optional<std::int64_t> seq;
+        EXPECT_FALSE(database_.read_number(sql.c_str(), seq));
+        return seq.value_or(-1);
     }
 
     TemporaryDirectory directory_;

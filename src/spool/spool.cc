@@ -1,7 +1,5 @@
 #include "spool/spool.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -21,15 +19,13 @@
 #include "spool/segment_file.h"
 #include "spool/segment_reader.h"
 #include "spool/session_book.h"
+#include "spool/start_retries.h"
+#include "spool/survey.h"
 #include "spool/writer.h"
 
 namespace holdfast {
 
 namespace {
-
-/// Positions are never given out twice. When the newest rows cannot be read after a crash, nobody can say how many
-/// there were since the last second's note; more than so many cannot have been written in a second or two.
-constexpr Position safe_distance = Position{1} << 20;
 
 /// Sessions of the last second that are kept although the table's budget is smaller: the table decides which of them
 /// go.
@@ -66,7 +62,7 @@ public:
     }
     ~SqliteSpool() override { stop(std::chrono::milliseconds(0)); }
 
-    [[nodiscard]] std::optional<Error> start();
+    [[nodiscard]] std::optional<Error> start(const std::vector<Position>& segments, StartRetries& retries);
 
     void append(SpoolBatch batch) override { writer_->append(std::move(batch)); }
     [[nodiscard]] std::size_t waiting_bytes() const override { return writer_->waiting_bytes(); }
@@ -98,10 +94,8 @@ public:
     void give_up() override { writer_->give_up(); }
 
 private:
-    [[nodiscard]] Position take_stock();
     [[nodiscard]] std::optional<DbError> start_clock();
-    [[nodiscard]] Position look_at(Position first, std::optional<Position> next, bool& certain);
-    void recall();
+    [[nodiscard]] std::optional<DbError> recall(StartRetries& retries);
     void recall_row(const GoodRow& row);
     void limit_sessions(const SessionBudget& budget);
     void note_damage(const MissingRange& range);
@@ -130,48 +124,6 @@ private:
     std::atomic<bool> writing_{false};  // there is a writer, which keeper_ may call
 };
 
-/// The process ended while it made the file: no row can be in it, since with its tables alone it has more than one
-/// page.
-bool is_unmade(const std::string& path) {
-    constexpr off_t page = 8192;
-    struct stat about {};
-    return !SpoolDirectory::has_log(path) && ::stat(path.c_str(), &about) == 0 && about.st_size <= page;
-}
-
-/// Enters one file into the book; its newest position.
-Position SqliteSpool::look_at(Position first, std::optional<Position> next, bool& certain) {
-    const std::string path = directory_.segment_path(first);
-    const bool plain = !SpoolDirectory::has_log(path);
-    const bool sealed = plain || !seal_segment(path);
-    DbError error;
-    auto reader = SegmentReader::open(path, error);
-    SegmentReader::Tail tail{.last = first, .at = WallTime::max(), .certain = false};
-    if (reader) tail = reader->tail(first);
-    if (!reader && is_unmade(path)) return first - 1;
-    if (tail.last == 0) return first - 1;  // it was begun, and nothing written to it
-    const WallTime oldest = (reader ? reader->oldest() : std::nullopt).value_or(tail.at);
-    if (!next) certain = tail.certain;
-    const Position last = next ? *next - 1 : tail.last;
-    book_.add({.first = first, .last = last, .oldest = oldest, .newest = tail.at, .current = false, .sealed = sealed},
-              last);
-    return last;
-}
-
-/// The newest position.
-Position SqliteSpool::take_stock() {
-    const std::vector<Position> segments = directory_.segments();
-    Position last = control_->complete();
-    bool certain = true;
-    for (std::size_t i = 0; i < segments.size(); ++i) {
-        const bool newest = i + 1 == segments.size();
-        last = std::max(last, look_at(segments[i], newest ? std::nullopt : std::optional(segments[i + 1]), certain));
-    }
-    if (!certain && control_->was_closed()) last = std::max(control_->complete(), book_.first());
-    if (!certain && !control_->was_closed()) last += safe_distance;
-    book_.add({}, last);
-    return last;
-}
-
 /// Ages are counted from here on. A version without the clock wrote wall times: its newest event is taken to be new.
 std::optional<DbError> SqliteSpool::start_clock() {
     std::optional<WallTime> newest;
@@ -193,26 +145,29 @@ std::optional<DbError> SqliteSpool::start_clock() {
 }
 
 /// From the rows that are newer than the control file's tables.
-void SqliteSpool::recall() {
+std::optional<DbError> SqliteSpool::recall(StartRetries& retries) {
     Position wanted = control_->knows_open() ? std::max(control_->complete() + 1, book_.first()) : book_.first();
     const Position last = book_.last();
+    std::optional<SegmentReader> reader;
+    Position in_reader = 0;
     while (wanted <= last) {
         const auto span = book_.span_of(wanted);
-        DbError error;
-        auto reader = SegmentReader::open(directory_.segment_path(span->first), error);
-        for (; wanted < span->end; ++wanted) {
-            auto found = reader ? reader->find(wanted, span->end) : MissingRange{wanted, span->end - 1, error.message};
-            if (std::holds_alternative<DbError>(found)) {
-                wanted = span->end - 1;
-            } else if (const auto* hole = std::get_if<MissingRange>(&found)) {
-                wanted = hole->last;
-            } else {
-                const auto& row = std::get<SegmentReader::Row>(found);
-                recall_row(*row);
-                wanted = row->last();
-            }
+        if (std::exchange(in_reader, span->first) != span->first) reader.reset();
+        SegmentReader::Found found;
+        const auto failed = retries.run([&]() -> std::optional<DbError> {
+            found = find_patiently(directory_.segment_path(span->first), reader, wanted, span->end);
+            const auto* error = std::get_if<DbError>(&found);
+            return error != nullptr ? std::optional(*error) : std::nullopt;
+        });
+        if (failed) return failed;
+        if (const auto* row = std::get_if<SegmentReader::Row>(&found)) {
+            recall_row(**row);
+            wanted = (*row)->last() + 1;
+        } else {
+            wanted = std::get<MissingRange>(found).last + 1;
         }
     }
+    return std::nullopt;
 }
 
 void SqliteSpool::recall_row(const GoodRow& row) {
@@ -245,10 +200,15 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
     });
 }
 
-std::optional<Error> SqliteSpool::start() {
-    const Position last = inherited_ = take_stock();
+std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, StartRetries& retries) {
+    auto unread = Survey({directory_, *control_, book_, retries}).run(segments);
     auto failed = start_clock();
-    recall();
+    if (!unread) unread = recall(retries);
+    if (unread) {
+        return Error{"cannot read the spool in " + directory_.path() + ": " + unread->message +
+                     "; nothing in it was changed: see the kernel's log for the disk"};
+    }
+    const Position last = inherited_ = book_.last();
     if (!failed) failed = control_->save({sessions_.begin_saving(), open_.begin_saving()}, last, clock_.now(), false);
     sessions_.end_saving(!failed);
     open_.end_saving(!failed);
@@ -398,13 +358,20 @@ std::uint64_t SqliteSpool::stop(std::chrono::milliseconds patience) {
 Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
     auto directory = SpoolDirectory::take(options.directory);
     if (!directory) return directory.error();
-    std::string rebuilt;
-    auto control = Control::open(directory.value(), rebuilt);
+    StartRetries retries(options.directory, options.start_patience,
+                         {options.on_read_trouble, options.on_read_recovered});
+    SpoolDirectory::Contents contents;
+    if (const auto failed = retries.run([&] { return directory.value().list(contents); })) {
+        return Error{"cannot open the spool: " + failed->message + "; see the kernel's log for the disk"};
+    }
+    directory.value().remove_leftovers();
+    Control::Opening opening{directory.value(), contents, retries, {}};
+    auto control = Control::open(opening);
     if (!control) return control.error();
-    if (!rebuilt.empty() && options.on_quarantine) options.on_quarantine(rebuilt);
+    if (!opening.rebuilt.empty() && options.on_quarantine) options.on_quarantine(opening.rebuilt);
     auto spool =
         std::make_unique<SqliteSpool>(std::move(options), std::move(directory).value(), std::move(control).value());
-    if (auto error = spool->start()) return *error;
+    if (auto error = spool->start(contents.segments, retries)) return *error;
     return std::unique_ptr<Spool>(std::move(spool));
 }
 

@@ -42,6 +42,10 @@ struct SpoolOptions {
     std::function<void(std::chrono::milliseconds by)>
         on_clock_step;                          ///< the wall clock was stepped; the spool's thread
     std::function<ClockReading()> read_clocks;  ///< empty: read_system_clocks()
+    /// Once when reading begins to fail, which is tried again and moves nobody; any thread.
+    std::function<void(const std::string& error)> on_read_trouble = {};
+    std::function<void()> on_read_recovered = {};      ///< once when it works again; any thread
+    std::chrono::milliseconds start_patience{15'000};  ///< for reads that fail while it is opened
 };
 
 /// The identity of a run of numbers. The same texts with and without proof are two sessions: what a stranger says under

@@ -60,7 +60,7 @@ std::optional<DbError> SpoolWriter::try_to_replace_files() {
 /// removed file cannot be read any more, they are lost.
 std::optional<DbError> SpoolWriter::replace_segment() {
     const std::string path = segment_path();
-    const std::string copy = parts_.directory.path() + "/making.db";
+    const std::string copy = parts_.directory.making_segment_path();
     const Position first = segment_->first();
     const Position last = parts_.book.last();
     auto failed = last < first ? std::nullopt : segment_->copy_to(copy, last);

@@ -1,0 +1,38 @@
+#include "spool/start_retries.h"
+
+#include <algorithm>
+#include <thread>
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds first_pause{20};
+constexpr milliseconds longest_pause{1000};
+
+}  // namespace
+
+std::optional<DbError> StartRetries::run(const Work& work) {
+    milliseconds pause = first_pause;
+    for (;;) {
+        auto failed = work();
+        if (!failed) {
+            if (in_trouble_ && reports_.recovered) reports_.recovered();
+            in_trouble_ = false;
+            return std::nullopt;
+        }
+        if (!may_pass(*failed) || patience_ <= milliseconds(0)) return failed;
+        if (!in_trouble_ && reports_.trouble)
+            reports_.trouble("cannot read the spool in " + directory_ + ": " + failed->message +
+                             "; it is tried again, and nothing in it is changed: see the kernel's log for the disk");
+        in_trouble_ = true;
+        const milliseconds now = std::min(pause, patience_);
+        std::this_thread::sleep_for(now);
+        patience_ -= now;
+        pause = std::min(pause * 2, longest_pause);
+    }
+}
+
+}  // namespace holdfast

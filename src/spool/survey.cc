@@ -1,0 +1,94 @@
+#include "spool/survey.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "spool/segment_file.h"
+
+namespace holdfast {
+
+namespace {
+
+/// Positions are never given out twice. When the newest rows are damaged after a crash, their number since the last
+/// second's note is unknown; more than so many cannot have been written in a second or two.
+constexpr Position safe_distance = Position{1} << 20;
+
+}  // namespace
+
+std::optional<DbError> Survey::look_once(Position first, Facts& facts) const {
+    facts = {};
+    const std::string path = parts_.directory.segment_path(first);
+    DbError error;
+    auto reader = SegmentReader::open(path, error);
+    if (!reader) {
+        if (error.fault != DbFault::damaged) return error;
+        if (!is_unmade_segment(path)) facts.tail = {.last = first, .certain = false, .whole = false};
+        return std::nullopt;
+    }
+    if (auto failed = reader->tail(first, facts.tail)) return failed;
+    facts.oldest = reader->oldest();
+    return std::nullopt;
+}
+
+/// Looks again, over fresh connections, at what looks damaged or shorter than it was.
+std::optional<DbError> Survey::look(Position first, bool newest, Facts& facts) const {
+    auto failed = look_once(first, facts);
+    const auto is_good = [&] {
+        const bool shorter = newest && facts.tail.last < parts_.control.complete() && facts.tail.last > 0;
+        return !failed && facts.tail.whole && !shorter;
+    };
+    for (const auto pause : pauses_before_damage) {
+        if (is_good()) break;
+        std::this_thread::sleep_for(pause);
+        failed = look_once(first, facts);
+    }
+    return failed;
+}
+
+/// After an orderly stop the control file knows the newest position, whether the newest file can be read or not.
+std::optional<DbError> Survey::look_at_newest(Position first, Facts& facts) const {
+    if (!parts_.control.was_closed()) return parts_.retries.run([&] { return look(first, true, facts); });
+    if (!look(first, true, facts)) return std::nullopt;
+    const Position last = parts_.control.complete();
+    facts = {.tail = {.last = last < first ? 0 : last}, .oldest = {}};
+    return std::nullopt;
+}
+
+void Survey::enter(Position first, std::optional<Position> next, const Facts& facts) {
+    const std::string path = parts_.directory.segment_path(first);
+    // Behind the look at it: sealing gives up what of a log cannot be read.
+    const bool sealed = !SpoolDirectory::has_log(path) || !seal_segment(path);
+    const WallTime newest = facts.tail.at;  // if unknown, SegmentBook::bound_times() makes it the time of this start
+    const Position last = next ? *next - 1 : facts.tail.last;
+    parts_.book.add({.first = first,
+                     .last = last,
+                     .oldest = facts.oldest.value_or(newest),
+                     .newest = newest,
+                     .current = false,
+                     .sealed = sealed},
+                    last);
+}
+
+std::optional<DbError> Survey::run(const std::vector<Position>& segments) {
+    Position last = parts_.control.used();
+    bool certain = true;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        const bool newest = i + 1 == segments.size();
+        Facts facts;
+        if (newest) {
+            if (auto failed = look_at_newest(segments[i], facts)) return failed;
+            certain = facts.tail.certain;
+        } else if (look(segments[i], false, facts)) {
+            facts = {.tail = {.last = segments[i]}, .oldest = {}};  // it is read when it can be
+        }
+        if (facts.tail.last == 0) continue;  // it was begun, and nothing written to it
+        enter(segments[i], newest ? std::nullopt : std::optional(segments[i + 1]), facts);
+    }
+    last = std::max(last, parts_.book.last());
+    if (!certain && parts_.control.was_closed()) last = std::max(parts_.control.used(), parts_.book.first());
+    if (!certain && !parts_.control.was_closed()) last += safe_distance;
+    parts_.book.add({}, last);
+    return std::nullopt;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "spool/control.h"
+#include "spool/directory.h"
+#include "spool/segment_book.h"
+#include "spool/segment_reader.h"
+#include "spool/start_retries.h"
+
+namespace holdfast {
+
+/// Looks at the files of events at the start: enters them into the book and finds the newest position. One thread.
+class Survey {
+public:
+    struct Parts {
+        const SpoolDirectory& directory;
+        const Control& control;
+        SegmentBook& book;
+        StartRetries& retries;
+    };
+
+    explicit Survey(Parts parts) : parts_(parts) {}
+
+    /// Fails if the newest position cannot be known because reading fails.
+    [[nodiscard]] std::optional<DbError> run(const std::vector<Position>& segments);
+
+private:
+    /// What is in one file.
+    struct Facts {
+        SegmentReader::Tail tail;
+        std::optional<WallTime> oldest;
+    };
+    [[nodiscard]] std::optional<DbError> look(Position first, bool newest, Facts& facts) const;
+    [[nodiscard]] std::optional<DbError> look_once(Position first, Facts& facts) const;
+    [[nodiscard]] std::optional<DbError> look_at_newest(Position first, Facts& facts) const;
+    void enter(Position first, std::optional<Position> next, const Facts& facts);
+
+    const Parts parts_;
+};
+
+}  // namespace holdfast
