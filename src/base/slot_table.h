@@ -18,10 +18,10 @@ struct SlotHeader {
     std::uint32_t in_use : 1 = 0;
 };
 
-/// Values in numbered slots that never move, 1 to capacity; slot 0 is no slot. The only owner of what it holds.
-/// Address space is reserved once and memory committed by the page as slots are first used; the slot freed last is
-/// used first, so a table that shrank stays dense. Each reuse raises the slot's generation: a stale {slot, generation}
-/// finds nothing. T derives from SlotHeader. One thread.
+/// Values in numbered slots that never move; slot 0 is no slot. The only owner of what it holds. Address space is
+/// reserved once and memory committed by the page as slots are first used; the slot freed last is used first, so a
+/// table that shrank stays dense. Each reuse raises the slot's generation, and a slot without a next one is retired: no
+/// {slot, generation} comes twice. T derives from SlotHeader. One thread.
 template <typename T>
 class SlotTable {
     struct FreeSlot : SlotHeader {
@@ -31,6 +31,9 @@ class SlotTable {
 public:
     static_assert(std::is_base_of_v<SlotHeader, T> && std::is_nothrow_destructible_v<T>);
     static_assert(sizeof(FreeSlot) <= sizeof(T) && alignof(FreeSlot) <= alignof(T));
+
+    /// Slots beyond the capacity, which take the place of retired ones: each lasts for 2^31 values.
+    static constexpr std::uint32_t spare_slots = 64;
 
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {
         void* memory =
@@ -47,6 +50,7 @@ public:
 
     /// A fresh value in a free slot; 0 when all are taken.
     [[nodiscard]] std::uint32_t insert() {
+        if (size_ == capacity_) return 0;
         std::uint32_t slot = first_free_;
         std::uint32_t generation = 0;
         if (slot != 0) {
@@ -54,7 +58,7 @@ public:
             first_free_ = free->next;
             generation = free->generation;
         } else {
-            if (used_ == capacity_) return 0;
+            if (used_ == slots()) return 0;
             slot = ++used_;
         }
         T* value = new (place(slot)) T();
@@ -69,10 +73,11 @@ public:
         const std::uint32_t generation = value.generation;
         value.~T();
         auto* free = new (place(slot)) FreeSlot();
+        --size_;
+        if (generation == generation_mask) return;  // retired
         free->generation = (generation + 1) & generation_mask;
         free->next = first_free_;
         first_free_ = slot;
-        --size_;
     }
 
     [[nodiscard]] T& at(std::uint32_t slot) {
@@ -113,7 +118,8 @@ public:
     static constexpr std::uint32_t generation_mask = 0x7fff'ffff;
 
 private:
-    [[nodiscard]] std::size_t bytes() const { return (std::size_t{capacity_} + 1) * sizeof(T); }
+    [[nodiscard]] std::uint32_t slots() const noexcept { return capacity_ + spare_slots; }
+    [[nodiscard]] std::size_t bytes() const { return (std::size_t{slots()} + 1) * sizeof(T); }
     [[nodiscard]] std::byte* place(std::uint32_t slot) const noexcept {
         return memory_ + std::size_t{slot} * sizeof(T);
     }

@@ -39,6 +39,39 @@ TEST(SlotTable, RefusesMoreThanItsCapacity) {
     table.erase(2);
 }
 
+TEST(SlotTable, RetiresASlotWhoseGenerationsAreUsedUp) {
+    SlotTable<Cell> table(2);
+    const std::uint32_t kept = table.insert();
+    for (std::uint32_t retired = 0; retired <= SlotTable<Cell>::spare_slots; ++retired) {
+        const std::uint32_t slot = table.insert();
+        ASSERT_EQ(slot, retired + 2) << "not one that was retired";
+        EXPECT_EQ(table.at(slot).generation, 0U);
+        EXPECT_EQ(table.insert(), 0U) << "the capacity stays";
+        table.at(slot).generation = SlotTable<Cell>::generation_mask;
+        table.erase(slot);
+        EXPECT_EQ(table.find(slot), nullptr);
+        EXPECT_EQ(table.find(slot, 0), nullptr);
+        EXPECT_EQ(table.find(slot, SlotTable<Cell>::generation_mask), nullptr);
+    }
+    EXPECT_EQ(table.insert(), 0U) << "none is left";
+    EXPECT_EQ(table.size(), 1U);
+    table.erase(kept);
+    EXPECT_EQ(table.insert(), kept);
+    table.erase(kept);
+}
+
+TEST(SlotTable, ReusesASlotUpToItsLastGeneration) {
+    SlotTable<Cell> table(1);
+    const std::uint32_t slot = table.insert();
+    table.at(slot).generation = SlotTable<Cell>::generation_mask - 1;
+    table.erase(slot);
+    ASSERT_EQ(table.insert(), slot);
+    EXPECT_EQ(table.at(slot).generation, SlotTable<Cell>::generation_mask);
+    table.erase(slot);
+    EXPECT_NE(table.insert(), slot);
+    table.erase(slot + 1);
+}
+
 TEST(SlotTable, FindsNothingOutsideItsRange) {
     SlotTable<Cell> table(2);
     EXPECT_EQ(table.find(0, 0), nullptr);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
 #include "base/slot_table.h"
 #include "conn/connection.h"
 #include "reactor/poller.h"
@@ -7,15 +10,18 @@
 namespace holdfast {
 
 /// The connections of one reactor. A connection's number, which is also its token in epoll, is made of generation,
-/// reactor and slot, so that it finds its connection without a search and nothing once that has ended. One thread.
+/// reactor and slot, so that it finds its connection without a search and nothing once that has ended. No number comes
+/// twice in a run. One thread.
 class Registry {
 public:
     static constexpr unsigned slot_bits = 24;
     static constexpr unsigned reactor_bits = 7;
-    static constexpr std::uint32_t max_connections = (1U << slot_bits) - 1;
+    static constexpr std::uint32_t slot_mask = (1U << slot_bits) - 1;
+    static constexpr std::uint32_t max_connections = slot_mask - SlotTable<Connection>::spare_slots;
     static constexpr unsigned max_reactors = 1U << reactor_bits;
 
-    Registry(unsigned reactor, std::uint32_t capacity) : table_(capacity), reactor_(reactor) {}
+    Registry(unsigned reactor, std::uint32_t capacity)
+        : table_(std::min(capacity, max_connections)), reactor_(reactor) {}
 
     /// A fresh connection, or nullptr when all slots are taken.
     [[nodiscard]] Connection* insert() {
@@ -34,7 +40,7 @@ public:
     [[nodiscard]] Connection* find(Token number) noexcept {
         if (reactor_of(number) != reactor_) return nullptr;
         Connection* found =
-            table_.find(static_cast<std::uint32_t>(number) & max_connections, static_cast<std::uint32_t>(number >> 32));
+            table_.find(static_cast<std::uint32_t>(number) & slot_mask, static_cast<std::uint32_t>(number >> 32));
         return found != nullptr && !found->dying ? found : nullptr;
     }
     /// The open connection in this slot, or nullptr.
@@ -43,9 +49,7 @@ public:
         return found != nullptr && !found->dying ? found : nullptr;
     }
 
-    void prefetch(Token number) const noexcept {
-        table_.prefetch(static_cast<std::uint32_t>(number) & max_connections);
-    }
+    void prefetch(Token number) const noexcept { table_.prefetch(static_cast<std::uint32_t>(number) & slot_mask); }
 
     [[nodiscard]] unsigned reactor() const noexcept { return reactor_; }
     [[nodiscard]] std::uint32_t size() const noexcept { return table_.size(); }
