@@ -60,6 +60,7 @@ struct Connection : SlotHeader {
     bool suspect : 1 = false;            ///< it did not answer when its prefix was probed on suspicion: see Suspects
     bool counts_for_peer : 1 = false;    ///< see Admission::Pass
     bool counts_for_prefix : 1 = false;  ///< see Admission::Pass
+    bool parting : 1 = false;            ///< FIN has been sent to it: see Partings
     bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
 
     std::uint64_t bytes_out : 52 = 0;

@@ -91,10 +91,9 @@ bool Shard::on_turn_end() {
     }
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
-    const bool leaving_left = !leaving_.empty() && !paused_;
     if (out_of_buffers_) return true;  // the census goes on
-    return reads_left || leaving_left || !handshakes_.empty() || sweep_due_ || walk_is_due() || !dead_.empty() ||
-           (drain_deadline_ && !drained_ && !paused_);
+    return reads_left || has_leaving_work() || !handshakes_.empty() || sweep_due_ || walk_is_due() || !dead_.empty() ||
+           has_drain_work();
 }
 
 bool Shard::reading_allowed() {
@@ -129,6 +128,10 @@ void Shard::close(Connection& connection, CloseReason reason, std::string_view d
 
 void Shard::close(Connection& connection, Death death) {
     if (connection.dying) return;
+    if (connection.parting) {  // the first cause wins
+        const Partings::Parting& parting = *partings_.find(registry_.number_of(connection));
+        death = {.reason = parting.reason, .error = 0, .detail = parting.detail, .evidence = death.evidence};
+    }
     connection.dying = true;
     dead_.push_back({&connection, death});
 }
@@ -144,12 +147,15 @@ void Shard::reap() {
 
 void Shard::bury(const Dead& dead) {
     Connection& connection = *dead.connection;
+    if (connection.held && connection.unfinished && !is_opening(connection))
+        handler_.on_end_while_held(connection, registry_.number_of(connection));
     if (is_waiting(connection)) {
         if (end_waiting(connection, dead.death)) tell_end(connection, dead.death);
     } else {
         listener_counters_[connection.listener]->connections.decrement();
         if (!is_opening(connection) || end_preamble(connection, dead.death)) tell_end(connection, dead.death);
     }
+    if (connection.parting) partings_.remove(registry_.number_of(connection));
     settle(connection, holding_of(connection), {});
     if (connection.encrypted) end_encryption(connection, dead.death);
     if (connection.suspect) end_suspicion(connection);
@@ -248,35 +254,57 @@ void Shard::step_probe(ProbeRun& run) {
     }
 }
 
-void Shard::drain(SteadyTime deadline) {
+void Shard::drain(StopTask task) {
+    const SteadyTime deadline = task.deadline;
     const SteadyTime attended = reactor_.attended_time().at(deadline);
     if (drain_deadline_) {
         drain_deadline_ = std::min(*drain_deadline_, attended);
         return;
     }
+    stop_ = std::move(task);
+    for (Listener& listener : listeners_) {
+        if (deadline > reactor_.now() && !listener.closed()) accept_last(listener);
+        listener.close();
+    }
     drain_deadline_ = attended;
-    for (Listener& listener : listeners_) listener.close();
     reactor_.run_at(deadline, [] {});  // wakes the reactor: drain_slice looks at the time
 }
 
 /// Goes round the slots, so that connections that always have more do not keep it from the others.
 void Shard::drain_slice() {
     const bool late = reactor_.caught_up() && reactor_.attended() >= *drain_deadline_;
+    if (!late && registry_.size() == partings_.size()) return;
     const TimeShare share = reactor_.share_from_now();
     const std::uint32_t slots = registry_.highest_slot();
     std::uint32_t budget = drains_a_turn;
     for (std::uint32_t left = slots; left > 0 && budget > 0; --left) {
         drain_slot_ = drain_slot_ >= slots ? 1 : drain_slot_ + 1;
         Connection* connection = registry_.in_slot(drain_slot_);
-        if (connection == nullptr) continue;
+        if (connection == nullptr || connection->dying) continue;
         --budget;
-        if (!late) {
+        if (late) {
+            close(*connection, CloseReason::shutdown);
+        } else if (!connection->parting) {
             read(*connection, ReadUntil::end);
             if (paused_) return;
+            if (!connection->read_again) end_in_stop(*connection);
         }
-        if (!connection->read_again || late) close(*connection, CloseReason::shutdown);
         if (share.is_spent()) return;
     }
+}
+
+bool Shard::has_drain_work() const {
+    return drain_deadline_ && !drained_ && !paused_ && registry_.size() > partings_.size();
+}
+
+/// Its bytes have been read so far.
+void Shard::end_in_stop(Connection& connection) {
+    if (connection.dying) return;
+    if (stop_.goodbye && !connection.held && !connection.peer_ended && !is_stranger(connection)) {
+        const std::string goodbye = stop_.goodbye(connection, retry_after(stop_, stop_.told++));
+        static_cast<void>(send(connection, goodbye));
+    }
+    part(connection, CloseReason::shutdown, {}, *drain_deadline_);
 }
 
 void Shard::finish_if_drained() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "conn/accept_queue.h"
+#include "conn/ack_wait.h"
 #include "conn/admission.h"
 #include "conn/asked_list.h"
 #include "conn/counters.h"
@@ -24,6 +25,7 @@
 #include "conn/listener.h"
 #include "conn/liveness.h"
 #include "conn/observation_log.h"
+#include "conn/partings.h"
 #include "conn/plan_change.h"
 #include "conn/policy.h"
 #include "conn/preamble.h"
@@ -32,6 +34,7 @@
 #include "conn/resumed_reads.h"
 #include "conn/shard_options.h"
 #include "conn/shard_pace.h"
+#include "conn/stop_task.h"
 #include "conn/stream_handler.h"
 #include "conn/suspects.h"
 #include "conn/tls_sessions.h"
@@ -41,12 +44,6 @@
 #include "tcp/tcp_info.h"
 
 namespace holdfast {
-
-/// The connections that hold memory, as far as they have been looked at.
-struct Census {
-    VictimOrder order;
-    std::uint32_t next_slot = 1;
-};
 
 /// One reactor's connections from accept to grave: the only place that reads, writes and ends them. Owns registry,
 /// listeners and the landing buffer; lives on the reactor's thread. One door, close(); one grave, reap(), at the end of
@@ -155,9 +152,9 @@ public:
     /// Ends some connections as `drained`, spread over a time; who comes meanwhile stays.
     void drain_over(DrainTask task);
 
-    /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from
-    /// `deadline` on without reading.
-    void drain(SteadyTime deadline);
+    /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from the
+    /// task's deadline on without reading. A later call can only bring the deadline forward.
+    void drain(StopTask task);
 
 private:
     struct Dead {
@@ -320,11 +317,18 @@ private:
     void drain_leaving();
     void drain_if_leaving(Connection& connection);
     void forget_those_left();
+    [[nodiscard]] bool has_leaving_work() const;
 
     // shard_drain.cc
     void step_drain(const std::shared_ptr<DrainRun>& run);
     [[nodiscard]] bool take_for_drain(Connection& connection, const DrainRun& run);
-    void end_in_drain(Connection& connection, const DrainRun& run);
+    void end_in_drain(Connection& connection, const std::shared_ptr<DrainRun>& run);
+
+    // shard_parting.cc
+    void part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
+              std::shared_ptr<const void> order = nullptr);
+    void watch_partings();
+    void look_at_parting(Connection& connection);
 
     // shard_io.cc
     void read_or_later(Connection& connection, ReadUntil until);
@@ -339,14 +343,6 @@ private:
     void queue_downlink(Connection& connection, std::string_view framed);
     void flush_downlink(Connection& connection);
     void fail_write(Connection& connection, int error);
-    struct AckWait {
-        Token number;
-        std::uint64_t bytes;  ///< of the connection's bytes_out, which must be acknowledged
-        SteadyTime deadline;
-        std::chrono::milliseconds pause;
-        std::function<void(bool acknowledged)> done;
-    };
-    using AckWaits = std::list<AckWait>;
     void look_for_ack(AckWaits::iterator wait);
 
     // shard_sweep.cc
@@ -383,6 +379,8 @@ private:
     [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
     void step_probe(ProbeRun& run);
     void drain_slice();
+    void end_in_stop(Connection& connection);
+    [[nodiscard]] bool has_drain_work() const;
     void finish_if_drained();
     [[nodiscard]] bool reading_allowed();
     void ask_again_soon();
@@ -435,6 +433,8 @@ private:
     std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number
     std::vector<Leaving> leaving_;                                      // removed, with connections that are ending
     std::uint32_t leaving_slot_ = 0;
+    Partings partings_;
+    StopTask stop_;                             // while there is a drain_deadline_
     std::optional<SteadyTime> drain_deadline_;  // in attended time
     std::uint32_t drain_slot_ = 0;
     bool drained_ = false;

@@ -137,12 +137,20 @@ void Shard::drain_if_leaving(Connection& connection) {
     const auto found = std::find_if(leaving_.begin(), leaving_.end(),
                                     [&](const Leaving& leaving) { return leaving.number == connection.listener; });
     if (found == leaving_.end()) return;
+    constexpr std::string_view removed = "its listener was removed from the configuration";
     const bool late = reactor_.caught_up() && reactor_.attended() >= found->deadline;
-    if (!late) {
-        read(connection, ReadUntil::end);
-        if (connection.read_again) return;  // more is coming, or the handler is not ready: again later
-    }
-    close(connection, CloseReason::drained, "its listener was removed from the configuration");
+    if (late) return close(connection, CloseReason::drained, removed);
+    if (connection.parting) return;
+    read(connection, ReadUntil::end);
+    if (connection.read_again) return;  // more is coming, or the handler is not ready: again later
+    part(connection, CloseReason::drained, removed, found->deadline);
+}
+
+bool Shard::has_leaving_work() const {
+    const auto has_work = [this](const Leaving& leaving) {
+        return listener_counters_[leaving.number]->held() > partings_.size_of(leaving.number);
+    };
+    return !paused_ && std::any_of(leaving_.begin(), leaving_.end(), has_work);
 }
 
 void Shard::forget_those_left() {

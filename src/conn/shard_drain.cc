@@ -36,8 +36,8 @@ void Shard::step_drain(const std::shared_ptr<DrainRun>& run) {
             run->put_off();
             continue;
         }
-        const bool there = connection != nullptr && !connection->dying;
-        if (there) end_in_drain(*connection, *run);
+        const bool there = connection != nullptr && !connection->dying && !connection->parting;
+        if (there) end_in_drain(*connection, run);
         run->done(there);
     }
     const auto next = run->next();
@@ -53,10 +53,11 @@ bool Shard::take_for_drain(Connection& connection, const DrainRun& run) {
     return connection.dying || !(connection.read_again || connection.throttled || connection.held);
 }
 
-void Shard::end_in_drain(Connection& connection, const DrainRun& run) {
-    const std::string goodbye = run.goodbye(connection, reactor_.now());
+void Shard::end_in_drain(Connection& connection, const std::shared_ptr<DrainRun>& run) {
+    const std::string goodbye = run->goodbye(connection, reactor_.now());
     if (!goodbye.empty()) static_cast<void>(send(connection, goodbye));
-    close(connection, CloseReason::drained, "an operator drains the gateway");
+    part(connection, CloseReason::drained, "an operator drains the gateway",
+         reactor_.attended_time().at(run->deadline()), run);
 }
 
 }  // namespace holdfast

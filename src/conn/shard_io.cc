@@ -174,7 +174,7 @@ void Shard::end_by_kernel(Connection& connection, int error, IoPhase phase, std:
 }
 
 SendOutcome Shard::send(Connection& connection, std::string_view framed) {
-    if (connection.pending_error != 0) return SendOutcome::no_such_connection;
+    if (connection.pending_error != 0 || connection.parting) return SendOutcome::no_such_connection;
     if (connection.downlink && connection.downlink->waiting() > 0) {
         if (connection.downlink->waiting() + framed.size() > policy_of(connection).downlink_queue)
             return SendOutcome::queue_full;

@@ -54,7 +54,8 @@ public:
     /// consumed was no item.
     [[nodiscard]] virtual Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                               const TurnTime& time) = 0;
-    /// The peer of a connection that Taken::hold stopped has sent FIN or RST: the handler releases it if it can.
+    /// A connection that Taken::hold stopped is dying, or its peer has sent FIN or RST: the handler releases it if it
+    /// can, so that bytes that were read are not lost.
     virtual void on_end_while_held(Connection& connection, Token number) = 0;
     /// It has been open for a second or more and is still `untold`.
     virtual void on_still_untold(Connection& connection, Token number, const TurnTime& time) = 0;

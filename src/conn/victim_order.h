@@ -86,4 +86,10 @@ struct HeldMemory {
 /// are large for a moment only, and one whose source holds less than half the average, since slow links take long.
 [[nodiscard]] VictimOrder::Rank rank_of(const HeldMemory& held) noexcept;
 
+/// The connections that hold memory, as far as they have been looked at.
+struct Census {
+    VictimOrder order;
+    std::uint32_t next_slot = 1;
+};
+
 }  // namespace holdfast

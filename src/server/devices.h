@@ -83,8 +83,8 @@ public:
     /// The connection says hello; `token` is the mark of the right one that it has shown, or 0.
     [[nodiscard]] Greeted greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token);
     [[nodiscard]] Device* find(Token number);
-    /// The connection's peer has sent FIN or RST: a claim that waits is decided now.
-    void end_wait(Token number);
+    /// The connection ends, or its peer has sent FIN or RST: a claim that waits is decided now.
+    void end_wait(Connection& connection, Token number);
     /// The connection has ended.
     void part(const Connection& connection, Token number);
 
@@ -129,6 +129,7 @@ private:
     void settle(const Connection& connection, Token number, Device& device, const DeviceDirectory::Claim& claim);
     void supersede(Token number, Device& device, Token former);
     void contest(Token number, Device& device, Token holder);
+    void stand_by(Connection& connection, Token number, Device& device);
     void claim_again(Token number);
     void holder_was_looked_at(Token number, Token holder, bool lives);
     void former_has_ended(Token number);

@@ -77,18 +77,24 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
         around_.directory->note_ended(device->id, holder);
         return claim_again(number);
     }
-    device->standing = Device::Standing::bystander;
-    (*counters_)[connection->listener]->stale_claims.increment();
-    on_settled_(*connection, number);
-    around_.shard->release(*connection);
+    stand_by(*connection, number, *device);
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
 
 /// A connection that has ended takes the id from no other, so that it has nothing to wait for: its plain items are
 /// admitted. Numbered ones were not acknowledged, and the device sends them again.
-void Devices::end_wait(Token number) {
-    const Device* device = find(number);
-    if (device != nullptr && device->is_pending()) claim_again(number);
+void Devices::end_wait(Connection& connection, Token number) {
+    Device* device = find(number);
+    if (device == nullptr || !device->is_pending()) return;
+    connection.dying ? stand_by(connection, number, *device) : claim_again(number);
+}
+
+/// Another connection speaks for the device.
+void Devices::stand_by(Connection& connection, Token number, Device& device) {
+    device.standing = Device::Standing::bystander;
+    (*counters_)[connection.listener]->stale_claims.increment();
+    on_settled_(connection, number);
+    around_.shard->release(connection);
 }
 
 void Devices::claim_again(Token number) {
@@ -97,6 +103,7 @@ void Devices::claim_again(Token number) {
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
     const auto made = claim(*connection, number, device->id, device->proved);
     if (made.verdict == ClaimVerdict::denied) {
+        device->standing = Device::Standing::bystander;  // decided: nothing of it is admitted
         return around_.shard->close(*connection, CloseReason::unauthenticated, another_has_proved);
     }
     settle(*connection, number, *device, made);

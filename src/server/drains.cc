@@ -30,6 +30,15 @@ std::string retry_after(milliseconds time) {
     return JsonWriter().begin_object().field("retry_after_ms", time.count()).end_object().take();
 }
 
+/// Makes the framed goodbye for a connection of the pipeline's reactor, on its thread.
+std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline& pipeline) {
+    return [&pipeline](const Connection& connection, milliseconds time) {
+        std::string framed;
+        append_framed(framed, pipeline.listener(connection.listener).framing, retry_after(time));
+        return framed;
+    };
+}
+
 std::optional<Error> refusal(const DrainOrder& order, const Running& running) {
     if (order.over < shortest || order.over > longest) {
         return Error{"over = " + format_duration(order.over) + " is no time to drain over: write from " +
@@ -55,6 +64,13 @@ std::optional<ComeBack> parse_come_back(std::string_view word) noexcept {
 std::string_view to_string(DrainStatus::State state) noexcept {
     constexpr std::array<std::string_view, 3> words{"running", "done", "cancelled"};
     return words[static_cast<std::size_t>(state)];
+}
+
+void tell_of_stop(StopTask& task, Pipeline& pipeline, milliseconds drain_time) {
+    constexpr milliseconds most{30'000};
+    task.goodbye = goodbye_by(pipeline);
+    task.spread = std::clamp(drain_time, shortest, most);
+    task.seed = std::uint64_t{std::random_device{}()} << 32;
 }
 
 DrainTask Drains::task_of(const Latest& latest, const Running& running) const {
@@ -84,13 +100,7 @@ Result<DrainStatus> Drains::begin(const DrainOrder& order, const Running& runnin
     out_of_service_ = out_of_service_ || order.is_of_all();
     for (const auto& worker : workers_) {
         DrainTask task = task_of(*latest_, running);
-        if (order.goodbye) {
-            task.goodbye = [&pipeline = worker->pipeline()](const Connection& connection, milliseconds time) {
-                std::string framed;
-                append_framed(framed, pipeline.listener(connection.listener).framing, retry_after(time));
-                return framed;
-            };
-        }
+        if (order.goodbye) task.goodbye = goodbye_by(worker->pipeline());
         if (!worker->post([task](Shard& shard) { shard.drain_over(task); })) --latest_->progress->reactors_busy;
     }
     return status_of(*latest_);

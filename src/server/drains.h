@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +14,9 @@
 #include "server/worker.h"
 
 namespace holdfast {
+
+/// Makes a stop send `retry_after_ms` to the devices of the pipeline's reactor.
+void tell_of_stop(StopTask& task, Pipeline& pipeline, std::chrono::milliseconds drain_time);
 
 /// The drains that operators order, one at a time; the reactors carry them out. Any thread.
 class Drains {

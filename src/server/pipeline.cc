@@ -236,7 +236,9 @@ std::string Pipeline::detail_of(const Connection& connection, const Death& death
     if (left.begin == left.end) return detail;
     counters_[connection.listener]->unfinished_items.increment();
     if (!detail.empty()) detail += "; ";
-    detail += "an unfinished item of " + std::to_string(left.end - left.begin) + " bytes was left over";
+    const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
+    detail += connection.held ? bytes + " behind its hello were left over"
+                              : "an unfinished item of " + bytes + " was left over";
     const auto why = death.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
     return why.empty() ? detail : detail + ": " + std::string(why);
 }

@@ -58,7 +58,11 @@ public:
     void introduce(Worker& worker);
     void drain_until(SteadyTime deadline) {
         draining_.store(true, std::memory_order_relaxed);
-        for (const auto& worker : workers_) worker->post([deadline](Shard& shard) { shard.drain(deadline); });
+        for (const auto& worker : workers_) {
+            StopTask task{.deadline = deadline};
+            if (deadline > clock_.steady()) tell_of_stop(task, worker->pipeline(), running_.get()->config.drain_time);
+            worker->post([task = std::move(task)](Shard& shard) { shard.drain(task); });
+        }
     }
     void wait() {
         for (const auto& worker : workers_) worker->wait();

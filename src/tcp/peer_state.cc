@@ -15,6 +15,13 @@ std::optional<PeerState> read_peer_state(int fd) noexcept {
     return PeerState{.shut = !open, .age = std::chrono::milliseconds(info.tcpi_last_data_sent)};
 }
 
+bool has_seen_fin(int fd) noexcept {
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return true;
+    return info.tcpi_state != TCP_FIN_WAIT1 && info.tcpi_state != TCP_CLOSING && info.tcpi_state != TCP_LAST_ACK;
+}
+
 bool peer_has_shut(int fd) noexcept {
     const auto state = read_peer_state(fd);
     return !state || state->shut;

@@ -17,4 +17,7 @@ struct PeerState {
 /// Returns true if the peer has sent FIN or RST, or the kernel has given the connection up.
 [[nodiscard]] bool peer_has_shut(int fd) noexcept;
 
+/// Returns true if the peer's kernel has acknowledged the FIN that was sent to it, or the connection has ended.
+[[nodiscard]] bool has_seen_fin(int fd) noexcept;
+
 }  // namespace holdfast

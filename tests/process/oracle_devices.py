@@ -97,6 +97,8 @@ class Device:
         if "nack" in word:
             fleet.violate(f"{self.name}: refused {word}: it numbers its items as it should")
             return
+        if "retry_after_ms" in word:
+            return  # the gateway stops
         number = word.get("ack", word.get("resume"))
         if number is None or number > len(session.sent):
             fleet.violate(f"{self.name}: {word} after {len(session.sent)} items")

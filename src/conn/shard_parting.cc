@@ -1,0 +1,72 @@
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "conn/shard.h"
+#include "tcp/peer_state.h"
+
+namespace holdfast {
+
+// An end that the gateway begins: close(2) with bytes in the receive queue, or before the peer has stopped sending,
+// resets the connection and discards them (RFC 1122, 4.2.2.13). So FIN goes first, and what comes before the peer's
+// answer is read.
+
+/// Sends FIN; the connection ends as `reason` when its peer has stopped sending, and `order` is kept until then.
+void Shard::part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
+                 std::shared_ptr<const void> order) {
+    if (connection.dying || connection.parting) return;
+    if (connection.held || connection.peer_ended || connection.pending_error != 0)
+        return close(connection, reason, detail);
+    if (connection.encrypted) tls_.of(connection.fd).farewell();
+    if (::shutdown(connection.fd, SHUT_WR) != 0) return close(connection, reason, detail);
+    if (connection.downlink) {
+        const HoldingNote note(*this, connection);
+        connection.downlink->queue = std::string();  // nothing goes out behind FIN
+        connection.downlink->sent = 0;
+    }
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - reactor_.attended());
+    connection.parting = true;
+    partings_.add(registry_.number_of(connection),
+                  {.listener = connection.listener,
+                   .reason = reason,
+                   .detail = detail,
+                   .began = time().tick,
+                   .deadline = deadline,
+                   .most_reading = std::min(Partings::longest, left / 2),
+                   .bytes_in = connection.bytes_in,
+                   .order = std::move(order)},
+                  reactor_.now());
+    watch_partings();
+}
+
+void Shard::watch_partings() {
+    const auto next = partings_.wants_timer();
+    if (!next) return;
+    reactor_.run_at(*next, [this] {
+        partings_.expired();
+        const TimeShare share = reactor_.share_from_now();
+        while (const auto number = share.is_spent() ? std::nullopt : partings_.due(reactor_.now())) {
+            if (Connection* connection = registry_.find(*number)) look_at_parting(*connection);
+        }
+        watch_partings();
+    });
+}
+
+void Shard::look_at_parting(Connection& connection) {
+    if (connection.dying) return;
+    const Token number = registry_.number_of(connection);
+    Partings::Parting& parting = *partings_.find(number);
+    const bool late = reactor_.caught_up() && reactor_.attended() >= parting.deadline;
+    if (!late) read(connection, ReadUntil::end);
+    if (connection.dying) return;
+    const std::uint64_t bytes_in = connection.bytes_in;
+    const bool has_sent = std::exchange(parting.bytes_in, bytes_in) != bytes_in;
+    const bool is_sending = connection.read_again || connection.throttled || has_sent;
+    const bool waits = paused_ || is_sending || !has_seen_fin(connection.fd);
+    const bool is_over = !paused_ && read_since(parting.began) >= parting.most_reading;
+    if (late || is_over || !waits) return close(connection, parting.reason, parting.detail);
+    partings_.look_again(number, reactor_.now());
+}
+
+}  // namespace holdfast
