@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/client_verbs.h"
+#include "app/signals.h"
 #include "app/verb.h"
 #include "app/verb_check.h"
 #include "app/verb_describe.h"
@@ -127,6 +128,7 @@ int run_cli(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& error) {
         return refuse_arguments(app, error);
     }
+    if (!app.got_subcommand("serve")) unblock_stop_signals();
     if (selected) return act(selected);
     std::cerr << app.help();
     return exit_wrong_usage;

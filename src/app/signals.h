@@ -8,8 +8,14 @@
 
 namespace holdfast {
 
-/// The daemon's signals and its own wake-up, waited for in one place. Make it before any other thread: it blocks the
-/// signals for all of them (signalfd(2)); SIGPIPE is ignored.
+/// Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and those that it starts: they wait until somebody takes
+/// them, and kill nobody.
+void block_stop_signals() noexcept;
+/// Ends that: a signal that waits has its usual effect.
+void unblock_stop_signals() noexcept;
+
+/// The daemon's signals and its own wake-up, waited for in one place (signalfd(2)); those that came while they were
+/// blocked are the first. Make it before any other thread. SIGPIPE is ignored.
 class Signals {
 public:
     enum class Event : std::uint8_t { terminate, hangup, woken };
