@@ -64,14 +64,26 @@ std::string render(const std::vector<SpoolGroupRow>& groups, std::uint64_t newes
     return out.take();
 }
 
-/// {"position":N} and nothing else.
-std::optional<std::uint64_t> read_position(std::string_view body) {
+/// {"position":N}, or {"position":N,"after":M,"consumer":"NAME"}, and nothing else.
+std::optional<GroupMove> read_move(std::string_view body) {
     simdjson::dom::parser parser;
     simdjson::dom::object object;
-    std::uint64_t position = 0;
-    if (parser.parse(body.data(), body.size()).get_object().get(object) || object.size() != 1) return std::nullopt;
-    if (object["position"].get(position)) return std::nullopt;
-    return position;
+    GroupMove move;
+    if (parser.parse(body.data(), body.size()).get_object().get(object) || object["position"].get(move.position))
+        return std::nullopt;
+    if (object.size() == 1) return move;
+    std::string_view consumer;
+    if (object.size() != 3 || object["after"].get(move.after.emplace()) || object["consumer"].get(consumer))
+        return std::nullopt;
+    if (!is_group_name(consumer)) return std::nullopt;
+    move.consumer = consumer;
+    return move;
+}
+
+ApiAnswer moved_elsewhere(const std::string& group, std::uint64_t after, std::uint64_t position) {
+    return Api::error(409, "group_moved",
+                      "group " + in_quotes(group) + " is at position " + std::to_string(position) + " and not at " +
+                          std::to_string(after) + ": another consumer moves it; run one consumer for each group");
 }
 
 }  // namespace
@@ -123,17 +135,19 @@ ApiAnswer Api::move_spool_group(const Call& call) {
     if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
     if (options_.spool == nullptr) return no_spool();
     if (!is_group_name(call.id)) return bad_name(call.id);
-    const auto position = read_position(call.body);
-    if (!position) return error(400, "not_object", "the body is not a position: send {\"position\":N}");
+    const auto move = read_move(call.body);
+    if (!move) return error(400, "not_object", "the body is not a position: send {\"position\":N}");
     const std::uint64_t newest = options_.spool->newest();
-    if (*position > newest) {
+    if (move->position > newest) {
         return error(409, "beyond_newest",
-                     "position " + std::to_string(*position) + " is beyond the newest event, " +
+                     "position " + std::to_string(move->position) + " is beyond the newest event, " +
                          std::to_string(newest) + ": is it another spool's?");
     }
     const std::string group(call.id);
-    if (const auto failed = options_.spool->set_position(group, *position)) return broken(*failed);
-    return json(JsonWriter().begin_object().field("name", group).field("position", *position).end_object().take());
+    const auto moved = options_.spool->move_group(group, *move);
+    if (!moved) return broken(moved.error());
+    if (const auto stays = moved.value()) return moved_elsewhere(group, move->after.value_or(0), *stays);
+    return json(JsonWriter().begin_object().field("name", group).field("position", move->position).end_object().take());
 }
 
 ApiAnswer Api::remove_spool_group(const Call& call) {

@@ -78,6 +78,9 @@ TEST_F(ApiSpoolTest, Groups) {
     for (const char* body : {"", "1", "{}", R"({"position":"1"})", R"({"position":-1})", R"({"position":1,"x":2})"}) {
         expect_error(ask("POST", "/v1/spool/groups/billing", body), 400, "not_object");
     }
+    for (const char* body : {R"({"position":1,"after":1})", R"({"position":1,"after":1,"consumer":""})",
+                             R"({"position":1,"after":-1,"consumer":"a"})", R"({"position":1,"after":1,"who":"a"})"})
+        expect_error(ask("POST", "/v1/spool/groups/billing", body), 400, "not_object");
     expect_error(ask("POST", "/v1/spool/groups/a%20b", R"({"position":1})"), 400, "bad_query");
     expect_error(ask("DELETE", "/v1/spool/groups/nobody"), 404, "not_found");
     spool_.require("nats");
@@ -118,6 +121,28 @@ TEST_F(ApiSpoolTest, WhoWaitsKeepsNobodyOut) {
     const auto began = std::chrono::steady_clock::now();
     server->stop();
     EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
+}
+
+TEST_F(ApiSpoolTest, AGroupMovesForOneConsumerAtATime) {
+    for (int n = 1; n <= 4; ++n) spool_.append("{}");
+    const auto move = [&](int after, int position, const std::string& consumer) {
+        return ask("POST", "/v1/spool/groups/billing",
+                   R"({"position":)" + std::to_string(position) + R"(,"after":)" + std::to_string(after) +
+                       R"(,"consumer":")" + consumer + "\"}")
+            .status;
+    };
+    EXPECT_EQ(move(0, 2, "a"), 200);
+    EXPECT_EQ(move(0, 2, "a"), 200) << "the answer was lost, and it asks again";
+    EXPECT_EQ(move(0, 2, "b"), 409) << "it has read what the other has read";
+    EXPECT_EQ(move(0, 1, "b"), 409);
+    EXPECT_EQ(move(0, 2, "a"), 200);
+    EXPECT_EQ(move(2, 3, "b"), 200) << "it began where the other had come to";
+    EXPECT_EQ(move(2, 4, "a"), 409);
+    EXPECT_EQ(ask("POST", "/v1/spool/groups/billing", R"({"position":1})").status, 200) << "an operator may";
+    const ApiAnswer told = ask("POST", "/v1/spool/groups/billing", R"({"position":4,"after":3,"consumer":"b"})");
+    EXPECT_THAT(told.body, HasSubstr("is at position 1 and not at 3"));
+    EXPECT_THAT(told.body, HasSubstr("group_moved"));
+    EXPECT_EQ(move(1, 4, "c"), 200);
 }
 
 }  // namespace

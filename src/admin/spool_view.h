@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,6 +37,13 @@ struct SpoolGroupRow {
     EventTime moved_at;
 };
 
+/// A consumer's wish to move its group. With `after` the group moves only from there.
+struct GroupMove {
+    std::uint64_t position = 0;
+    std::optional<std::uint64_t> after = {};
+    std::string consumer = {};  ///< its own name, which no other has; empty: it has none
+};
+
 /// What the admin API asks of the spool. Any thread; every call may wait for the disk.
 class SpoolView {
 public:
@@ -52,6 +61,15 @@ public:
     /// Durable when it returns.
     [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, std::uint64_t position) = 0;
     [[nodiscard]] virtual std::optional<Error> remove_group(const std::string& group) = 0;
+
+    /// Moves the group if it is where the consumer left it: two consumers of one group would skip each other's events.
+    /// Returns nullopt if it has moved, or the position where it stays because another consumer has moved it meanwhile.
+    /// The same move may come again, since an answer can be lost.
+    [[nodiscard]] Result<std::optional<std::uint64_t>> move_group(const std::string& group, const GroupMove& move);
+
+private:
+    std::mutex moving_;
+    std::map<std::string, std::string> latest_movers_;  // guarded by moving_: consumers by group, in this process
 };
 
 /// 1 to 64 of A-Z a-z 0-9 _ . - : what a group may be called. Pure.

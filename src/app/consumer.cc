@@ -49,6 +49,7 @@ Consumer::Ending Consumer::find_start() {
     const auto position = read_group_position(body, options_.group);
     if (!position) return give_up(position.error().message, exit_unreachable);
     after_ = position.value();
+    has_group_ = !options_.name.empty();
     return std::nullopt;
 }
 
@@ -100,11 +101,16 @@ Consumer::Ending Consumer::write_out(const ReadPage& page) {
 
 Consumer::Ending Consumer::keep_position(std::uint64_t position) {
     if (options_.group.empty()) return std::nullopt;
+    JsonWriter move;
+    move.begin_object().field("position", position);
+    if (has_group_) move.field("after", after_).field("consumer", options_.name);
     std::string body;
-    return ask({.method = "POST",
-                .target = "/v1/spool/groups/" + percent_encode(options_.group),
-                .body = JsonWriter().begin_object().field("position", position).end_object().take()},
-               body);
+    auto ending = ask({.method = "POST",
+                       .target = "/v1/spool/groups/" + percent_encode(options_.group),
+                       .body = move.end_object().take()},
+                      body);
+    has_group_ = !options_.name.empty();
+    return ending;
 }
 
 /// While it follows, until there is an answer: a gateway may be away, and comes back.

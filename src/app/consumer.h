@@ -19,6 +19,7 @@ struct ConsumeOptions {
     std::optional<std::uint64_t> from = {};   ///< the first position; without it the group's, or the oldest
     std::optional<std::uint64_t> limit = {};  ///< at most so many events
     bool follow = false;
+    std::string name = {};  ///< of this consumer, which no other has; empty: it moves the group wherever that is
 };
 
 /// Reads a gateway's spool by its admin API and writes the events out; the group's position moves behind what has been
@@ -56,7 +57,8 @@ private:
     World world_;
     std::uint64_t after_ = 0;
     std::uint64_t written_ = 0;
-    bool waiting_ = false;  // for a gateway that does not answer; that was told
+    bool has_group_ = false;  // the group's position is after_, unless another consumer has moved it
+    bool waiting_ = false;    // for a gateway that does not answer; that was told
 };
 
 }  // namespace holdfast

@@ -104,6 +104,31 @@ TEST_F(ConsumerTest, ThePositionIsKeptAfterTheOutputWasWritten) {
     EXPECT_THAT(told_, ElementsAre("standard output cannot be written; the position of group g stays"));
 }
 
+TEST_F(ConsumerTest, OfTwoOfOneGroupOneIsTold) {
+    fill(1, 4);
+    bool is_first = true;
+    before_ = [this, &is_first](const AdminQuestion& question) {
+        if (question.method != "POST" || !std::exchange(is_first, false)) return;
+        EXPECT_EQ(consume({.group = "g", .limit = 3, .name = "other"}), exit_good);
+    };
+    EXPECT_EQ(consume({.group = "g", .limit = 2, .name = "this"}), exit_answer_is_no);
+    ASSERT_EQ(told_.size(), 1U);
+    EXPECT_THAT(told_.front(), HasSubstr("another consumer moves it"));
+    EXPECT_EQ(position(), 3U);
+    EXPECT_EQ(consume({.group = "g", .name = "next"}), exit_good);
+    EXPECT_EQ(position(), 4U);
+}
+
+TEST_F(ConsumerTest, FromAPositionItTakesTheGroupOver) {
+    fill(1, 4);
+    EXPECT_EQ(consume({.group = "g", .name = "one"}), exit_good);
+    EXPECT_EQ(consume({.group = "g", .from = 2, .limit = 1, .name = "two"}), exit_good);
+    EXPECT_EQ(position(), 2U);
+    EXPECT_EQ(consume({.group = "g", .name = "three"}), exit_good);
+    EXPECT_EQ(position(), 4U);
+    EXPECT_THAT(told_, IsEmpty());
+}
+
 TEST_F(ConsumerTest, FollowsOverARestart) {
     fill(1, 2);
     int asked = 0;

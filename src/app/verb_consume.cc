@@ -7,6 +7,7 @@
 #include <charconv>
 #include <csignal>
 #include <memory>
+#include <random>
 #include <thread>
 
 #include "admin/spool_view.h"
@@ -68,13 +69,20 @@ std::optional<std::uint64_t> read_number(const std::string& text) {
     return number;
 }
 
+std::string draw_name() {
+    std::random_device draw;
+    std::string name;
+    for (int words = 0; words < 4; ++words) name += std::to_string(draw());
+    return name;
+}
+
 int refuse(const std::string& message) {
     print_error(message);
     return exit_wrong_usage;
 }
 
 int consume_verb(const ConsumeFlags& flags) {
-    ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow};
+    ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow, .name = draw_name()};
     if (!is_admin_address(flags.admin.address)) return refuse("--admin: " + not_an_admin_address(flags.admin.address));
     if (!flags.group.empty() && !is_group_name(flags.group))
         return refuse("--group: " + in_quotes(flags.group) + " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");

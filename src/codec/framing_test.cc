@@ -1,5 +1,6 @@
 #include "codec/framing.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -235,6 +236,25 @@ TEST(LastFrame, OfLinesIsAnItemIfItIsOneWholeObject) {
         EXPECT_EQ(left_of(Framing::ndjson, window, Kind::partial), window);
     }
     EXPECT_EQ(left_of(Framing::ndjson, " \r{\"a\" ", Kind::partial), "{\"a\"");
+}
+
+TEST(LastFrame, IsTheItemThatALineEndWouldMake) {
+    Random random(test_seed());
+    int items = 0;
+    for (int round = 0; round < 2'000; ++round) {
+        std::string window = random.stream(Framing::ndjson);
+        window.resize(std::min(window.size(), window.find('\n')));
+        const Frame last = last_frame(Framing::ndjson, window);
+        if (last.kind != Kind::item) continue;
+        ++items;
+        const std::string line = window + "\n";
+        FrameScan scan;
+        const Frame frame = next_frame(Framing::ndjson, line, scan, no_limit);
+        EXPECT_EQ(frame.kind, Kind::item) << window;
+        EXPECT_EQ(frame.begin, last.begin) << window;
+        EXPECT_EQ(frame.end, last.end) << window;
+    }
+    EXPECT_GT(items, 100);
 }
 
 TEST(LastFrame, OfOtherFramingsIsNoItem) {

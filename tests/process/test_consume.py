@@ -123,3 +123,39 @@ def test_says_what_is_wrong(directory):
     with Gateway(*spool_flags(directory)) as gateway:
         done = consume(gateway, "--from", "9")
         assert done.returncode == 1 and "beyond the newest" in done.stderr, done
+
+
+def test_of_two_consumers_of_a_group_one_is_told(directory, tmp_path):
+    """They would skip each other's events."""
+    with Gateway(*spool_flags(directory)) as gateway:
+        words = [binary(), "consume", "--admin", gateway.admin_flag(), "--group", "g", "--follow"]
+        outputs = [tmp_path / "one", tmp_path / "two"]
+        with contextlib.ExitStack() as stack:
+            both = [subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stack.enter_context(open(path, "wb")),
+                                     stderr=subprocess.PIPE, text=True) for path in outputs]
+            try:
+                sent = 0
+
+                def one_has_ended():
+                    """Both read by and by; then the next events tell them of each other."""
+                    nonlocal sent
+                    send(gateway, sent + 1, sent + 20)
+                    sent += 20
+                    return any(one.poll() is not None for one in both)
+
+                assert until(one_has_ended, every=0.2), "both go on"
+                told, = [one for one in both if one.poll() is not None]
+                assert told.returncode == 1 and "another consumer moves it" in told.stderr.read()
+                send(gateway, sent + 1, sent + 20)
+                assert until(lambda: position(gateway) == newest(gateway))
+                other, = [one for one in both if one is not told]
+                assert other.poll() is None
+                printed = [numbers(path.read_text(encoding="utf-8")) for path in outputs]
+                assert set(printed[0]) | set(printed[1]) == set(range(1, sent + 21))
+                kept = printed[both.index(other)]
+                assert kept == list(range(kept[0], sent + 21)), "the one that goes on skips nothing"
+            finally:
+                for one in both:
+                    one.kill()
+                    one.wait()
+                    one.stderr.close()
