@@ -28,7 +28,7 @@ from disk import Disk  # noqa: E402
 from gateway import BINARY  # noqa: E402
 
 STATES_OF_ONE_RECORDING = 5000
-FIRST_START_SHARE = 0.0
+FIRST_START_SHARE = 0.2
 RECOVERY_SHARE = 0.01  # of the states: the power is cut again while they are opened
 STATES_OF_ONE_RECOVERY = 10
 PRINTED = 5  # violations
@@ -40,6 +40,7 @@ class Result:
     first_starts: int = 0
     recoveries: int = 0
     events: int = 0
+    moments: set = dataclasses.field(default_factory=set)  # of the recording, at which the power was cut
     violations: list = dataclasses.field(default_factory=list)  # (state, kind of state, sentences)
 
     def add(self, other):
@@ -47,11 +48,12 @@ class Result:
         self.first_starts += other.first_starts
         self.recoveries += other.recoveries
         self.events += other.events
+        self.moments |= other.moments
         self.violations += other.violations
 
     def __str__(self):
-        return (f"{self.states} states, {self.first_starts} of a first start, {self.recoveries} of a recovery, {self.events} events read, "
-                f"{len(self.violations)} violations")
+        return (f"{len(self.moments)} moments of a power cut, {self.states} states of the disk, {self.first_starts} of a first start, "
+                f"{self.recoveries} of a recovery, {self.events} events read, {len(self.violations)} violations")
 
 
 class Truth:
@@ -136,7 +138,7 @@ def draw_cuts(records, seed, numbers):
             index = chance.choice(rare) + chance.randint(0, 12)
         else:
             index = chance.choice(operations)
-        cuts.append((min(max(index, first + 1), len(records)), number))
+        cuts.append((min(index, len(records)), number))
     return sorted(cuts)
 
 
@@ -161,6 +163,7 @@ class Explorer:
                 else:
                     self._disk.play(one)
             played = index
+            self.result.moments.add((self._directory.name, index))
             self._examine(number, f"cut before record {index} of {len(records)}")
         return self.result
 

@@ -29,10 +29,6 @@ class Recorder:
         self.files, self.log, self.table, self.end = (self.directory / name for name in ("files", "log", "table", "end"))
         self.files.mkdir(parents=True)
         self.mark = Marks(self.log)
-        spool = self.files / "spool"
-        spool.mkdir(0o700)  # by whoever installs the gateway
-        self.mark.operation("m", spool.stat().st_ino, "spool")
-        self.mark.operation("s", self.files.stat().st_ino)
 
     def environment(self):
         return {**environment(compile_shim("recorder", self.directory, HERE), self.files, self.log),

@@ -55,13 +55,7 @@ class Marks:
 
     def __call__(self, *words):
         text = " ".join(map(str, words)).encode()
-        self._append(HEAD.pack(MAGIC, ord(MARK), 0, 0, len(text), 0, 0) + text)
-
-    def operation(self, kind, file, name=""):
-        """What was done before the recorder's time; a sync is of all that."""
-        self._append(HEAD.pack(MAGIC, ord(kind), file, os.fstat(self._log).st_size, 0, len(name), 0) + name.encode())
-
-    def _append(self, record):
+        record = HEAD.pack(MAGIC, ord(MARK), 0, 0, len(text), 0, 0) + text
         if os.write(self._log, record) != len(record):
             raise OSError("a mark was not written as a whole")
 

@@ -1,6 +1,7 @@
 """How the process tests run: real time waits side by side, so each file of long waits stays on one worker and the long
 ones start first. `pytest -n 6 tests/process`; without -n they run one after another."""
 
+import collections
 import os
 import pathlib
 import random
@@ -25,6 +26,16 @@ def _file_of(nodeid):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if name in item.nodeid), len(FIRST)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints the sums of what the tests of durability counted with record_property()."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    totals = collections.Counter()
+    for report in reports:
+        totals.update(dict(report.user_properties))
+    if totals:
+        terminalreporter.write_line("durability: " + ", ".join(f"{count} {name}" for name, count in totals.items()))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,6 +19,10 @@ CYCLES = 3
 EIO, ENOSPC = errno.EIO, errno.ENOSPC
 # Each fault with its lines in the control file (lab/faults/disk_fault_shim.c).
 FAULTS = {
+    "one read": [f"read {EIO} count 1 events-"],
+    "reads now and then": [f"read {EIO} chance 0.05"],
+    "every read": [f"read {EIO} chance 1"],
+    "every read of spool.db": [f"read {EIO} chance 1 spool.db"],
     "one write": [f"write {EIO} count 1"],
     "writes now and then": [f"write {EIO} chance 0.05"],
     "every write": [f"write {EIO} after 20"],
@@ -27,7 +31,7 @@ FAULTS = {
     "syncs now and then": [f"sync {EIO} chance 0.1"],
     "every sync": [f"sync {EIO} later 0.2"],
     "slow syncs": ["sync 150ms chance 1"],
-    "all at once": [f"write {EIO} chance 0.02", f"sync {EIO} chance 0.02", "sync 50ms chance 0.2"],
+    "all at once": [f"read {EIO} chance 0.02", f"write {EIO} chance 0.02", f"sync {EIO} chance 0.02", "sync 50ms chance 0.2"],
 }
 
 
@@ -74,8 +78,10 @@ def wait_for_acks(fleet, more):
 def run_cycles(daemon, disk, fleet, chance):
     for cycle in range(CYCLES):
         wait_for_acks(fleet, 100)
+        before = disk.hits()
         disk.fail()
-        time.sleep(chance.uniform(0.3, 0.9))
+        assert until(lambda: disk.hits() > before), "no operation has failed"
+        time.sleep(chance.uniform(0.2, 0.8))
         if cycle == 1:
             daemon.kill()
             start_on_a_failing_disk(daemon, disk)
@@ -84,7 +90,7 @@ def run_cycles(daemon, disk, fleet, chance):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_failing_disk_loses_nothing_acked(fault, tmp_path, seed):
+def test_a_failing_disk_loses_nothing_acked(fault, tmp_path, seed, record_property):
     disk = Disk(tmp_path, FAULTS[fault])
     daemon = oracle.Daemon(tmp_path, BINARY, disk.environment, oracle.spool_sink(tmp_path))
     daemon.start()
@@ -107,8 +113,10 @@ def test_a_failing_disk_loses_nothing_acked(fault, tmp_path, seed):
     violations = fleet.violations + judge.violations
     print(f"{fault}: {disk.hits()} faults, {fleet.acks} items acked, {judge.items} delivered, {len(violations)} violations "
           f"{violations[:5]}")
+    record_property("faults of the disk", disk.hits())
+    record_property("items acknowledged", fleet.acks)
+    record_property("violations", len(violations))
     assert not violations, violations[:5]
     assert not missing and spool["quarantined_events"] == 0, (missing, spool)
     assert spool["id"] == identity and spool["last_position"] == len(truth), (identity, spool)
     assert not list(pathlib.Path(tmp_path / "spool").glob("*.damaged*")), "no file is damaged"
-    assert disk.hits() >= CYCLES, disk.hits()

@@ -19,18 +19,25 @@ KILLS = int(os.environ.get("HOLDFAST_KILLS") or 10)
 MOST_TRIALS = 6
 
 
-def test_spool_loses_nothing_acked(tmp_path, seed):
-    verdict = oracle.try_it(tmp_path, seed, KILLS)
+def note(verdict, record_property):
     print(verdict)
+    record_property("kills", verdict.kills + verdict.consumer_kills)
+    record_property("items acknowledged", verdict.acked)
+    record_property("violations", len(verdict.violations))
+
+
+def test_spool_loses_nothing_acked(tmp_path, seed, record_property):
+    verdict = oracle.try_it(tmp_path, seed, KILLS)
+    note(verdict, record_property)
     assert not verdict.violations, verdict
     assert verdict.kills == KILLS and verdict.consumer_kills > 0 and verdict.acked > 100 * KILLS, verdict
 
 
 @pytest.mark.parametrize("batch", [1, 256])
-def test_nats_loses_nothing_acked(batch, tmp_path, seed):
+def test_nats_loses_nothing_acked(batch, tmp_path, seed, record_property):
     with NatsServer() as nats:
         verdict = oracle.try_it(tmp_path, seed, KILLS, nats=nats, batch=batch)
-    print(verdict)
+    note(verdict, record_property)
     assert not verdict.violations, verdict
     assert verdict.kills == KILLS and verdict.acked > 100 * KILLS, verdict
 

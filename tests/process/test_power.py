@@ -23,7 +23,7 @@ def checker():
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory, seed):
-    """A gateway's lives as its files saw them."""
+    """A gateway's lives from its first start on, as its files saw them."""
     return explorer.make_recording(tmp_path_factory.mktemp("power") / "recording", seed)
 
 
@@ -33,11 +33,14 @@ def explore(recorded, checker, seed, states, ignored=0.0):
     return result
 
 
-def test_no_power_cut_breaks_a_promise(recorded, checker, seed):
+def test_no_power_cut_breaks_a_promise(recorded, checker, seed, record_property):
     result = explore(recorded, checker, seed, STATES)
+    record_property("power cuts", len(result.moments))
+    record_property("states of the disk", result.states)
+    record_property("violations", len(result.violations))
     explorer.report(result, recorded, seed)
     assert not result.violations, f"{result}: {sorted(result.violations)[:3]}"
-    assert result.recoveries > STATES / 50, result
+    assert result.first_starts > STATES / 10 and result.recoveries > STATES / 50, result
     assert result.events > 100 * STATES, result
 
 
