@@ -282,6 +282,13 @@ void add_nats(Families& out, const SinkStatus::NatsPart& nats) {
     add("nats_duplicates_total", "Messages that JetStream had already.", MetricType::Counter, nats.duplicates);
     add("nats_dead_letters_total", "Total number of events that NATS did not take as they are.", MetricType::Counter,
         nats.dead_letters);
+    add("nats_false_duplicates_total",
+        "Total number of messages that JetStream called duplicates and that had never been sent.", MetricType::Counter,
+        nats.false_duplicates);
+    add("nats_foreign_acks_total", "Total number of answers that were not of the stream, and were not believed.",
+        MetricType::Counter, nats.foreign_acks);
+    add("nats_stream_losses_total", "Total number of times that the stream had lost what it had acknowledged.",
+        MetricType::Counter, nats.losses);
     add("sink_lag_seconds", "Age of the oldest event that is not in NATS yet.", MetricType::Gauge,
         std::chrono::duration<double>(nats.lag).count());
 }

@@ -119,8 +119,11 @@ void write_nats(JsonWriter& json, const SinkStatus::NatsPart& nats) {
     json.field("stream", nats.stream).field("published_position", nats.published);
     json.field("lag_events", nats.lag_events).field("lag_s", as_seconds(nats.lag));
     json.field("reconnects", nats.reconnects).field("retries", nats.retries).field("duplicates", nats.duplicates);
-    json.field("dead_letters", nats.dead_letters);
-    json.field("guarantee", nats.guarantee).key("error");
+    json.field("dead_letters", nats.dead_letters).field("false_duplicates", nats.false_duplicates);
+    json.field("foreign_acks", nats.foreign_acks).field("losses", nats.losses);
+    json.field("guarantee", nats.guarantee).key("warning");
+    write_or_null(json, nats.warning);
+    json.key("error");
     write_or_null(json, nats.error);
     json.end_object();
 }

@@ -51,12 +51,18 @@ struct SinkStatus {
         std::uint64_t lag_events = 0;     ///< beyond it
         std::chrono::milliseconds lag{};  ///< age of the oldest of those
         std::uint64_t reconnects = 0;
-        std::uint64_t retries = 0;       ///< times that it sent again what had not been acknowledged
-        std::uint64_t duplicates = 0;    ///< messages that JetStream had already
-        std::uint64_t dead_letters = 0;  ///< events that it does not take as they are
-        std::string dead_letter = {};    ///< the latest of them, for some minutes
-        std::string guarantee;           ///< what its acknowledgement survives
-        std::string error;               ///< empty while it publishes
+        std::uint64_t retries = 0;           ///< times that it sent again what had not been acknowledged
+        std::uint64_t duplicates = 0;        ///< messages that JetStream had already
+        std::uint64_t dead_letters = 0;      ///< events that it does not take as they are
+        std::string dead_letter = {};        ///< the latest of them, for some minutes
+        std::uint64_t false_duplicates = 0;  ///< of `duplicates`, messages that had never been sent
+        std::uint64_t foreign_acks = 0;      ///< answers of other streams or of none: not believed
+        std::uint64_t losses = 0;            ///< times that the stream had lost what it had acknowledged
+        std::string loss = {};               ///< the latest, for some minutes
+        std::string twin = {};               ///< who else publishes under this spool's id, for some minutes
+        std::string warning = {};            ///< what the stream's limits cost; empty: nothing
+        std::string guarantee;               ///< what its acknowledgement survives
+        std::string error;                   ///< empty while it publishes
     };
 
     std::string type;              ///< "stdout", "file", "none", "spool", "nats"

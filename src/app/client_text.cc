@@ -106,6 +106,8 @@ std::string warnings(const AnswerView& status) {
     if (!trouble.empty()) out += "! the sink cannot write: " + printable(trouble) + "\n";
     const std::string away = status.text("/sink/nats/error");
     if (!away.empty()) out += "! events wait in the spool for NATS: " + printable(away) + "\n";
+    const std::string limits = status.text("/sink/nats/warning");
+    if (!limits.empty()) out += "! " + printable(limits) + "\n";
     const std::uint64_t quarantined = status.count("/sink/spool/quarantined_events");
     if (quarantined > 0) {
         out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +

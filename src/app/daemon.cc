@@ -333,8 +333,13 @@ SinkHealth Daemon::sink_health() const {
     }
     if (status.nats) {
         health.lag_events -= status.nats->lag_events;
-        health.forwarding = {status.nats->lag_events, status.nats->lag,
-                             status.nats->error.empty() ? status.nats->dead_letter : status.nats->error};
+        const SinkStatus::NatsPart& nats = *status.nats;
+        health.forwarding = {.lag_events = nats.lag_events,
+                             .lag = nats.lag,
+                             .error = nats.error,
+                             .loss = nats.loss,
+                             .twin = nats.twin,
+                             .dead_letter = nats.dead_letter};
     }
     return health;
 }

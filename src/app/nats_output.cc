@@ -56,6 +56,9 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
     options.on_dead_letter = [&log](const std::string& what) {
         log.error(what + "; the spool has it: read it with holdfast consume");
     };
+    options.on_loss = [&log](const std::string& what) { log.error("NATS has lost events: " + what); };
+    options.on_rival = [&log](const std::string& what) { log.error(what); };
+    options.on_warning = [&log](const std::string& warning) { log.warn(warning); };
     options.largest_event = largest_event(max_item_bytes);
     options.on_small_payload = [&log, max_item_bytes](std::size_t max_payload) {
         log.warn(
@@ -86,6 +89,12 @@ SinkStatus::NatsPart NatsOutput::status() const {
             .duplicates = status.duplicates,
             .dead_letters = status.dead_letters,
             .dead_letter = status.dead_letter,
+            .false_duplicates = status.false_duplicates,
+            .foreign_acks = status.foreign_acks,
+            .losses = status.losses,
+            .loss = status.loss,
+            .twin = status.rival,
+            .warning = status.warning,
             .guarantee = status.guarantee,
             .error = status.error};
 }

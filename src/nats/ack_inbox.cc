@@ -34,6 +34,9 @@ bool read_reply_subject(std::string_view subject, std::uint64_t& round, std::uin
 }  // namespace
 
 struct AckInbox::Arrivals {
+    explicit Arrivals(std::string of) : stream(std::move(of)) {}
+
+    const std::string stream;
     std::mutex mutex;
     std::condition_variable came;
     std::vector<Arrival> waiting;  // guarded by mutex
@@ -48,47 +51,79 @@ constexpr std::int64_t duplicate_is_in_process = 10'158;
 constexpr std::int64_t message_exceeds_maximum = 10'054;
 constexpr std::int64_t header_exceeds_maximum = 10'097;
 
-PublishAck read_publish_ack(std::string_view body) {
-    thread_local simdjson::dom::parser parser;
+// "expected stream does not match": the header Nats-Expected-Stream names another than the one that answers.
+constexpr std::int64_t stream_not_match = 10'060;
+
+namespace {
+
+/// Returns what to do about a refusal for want of room; empty for the others.
+std::string_view remedy_of(std::int64_t code) {
+    switch (code) {
+        case 10'077:  // "maximum messages exceeded", "maximum bytes exceeded"
+            return ": the stream is full and refuses new events (discard new): raise or remove max_msgs and max_bytes";
+        case 10'002:  // "resource limits exceeded for account"
+            return ": the account has no more room in JetStream: raise its limits on the server, or limit its streams";
+        case 10'023:  // "insufficient resources"
+        case 10'047:  // "insufficient storage resources available"
+            return ": the server has no more room for JetStream: free its disk, or raise max_file_store";
+        case 10'109:  // "invalid operation on sealed stream"
+            return ": the stream is sealed and takes no more: name another in [sink]";
+        default:
+            return "";
+    }
+}
+
+PublishAck foreign(std::string from) {
     PublishAck ack;
-    simdjson::dom::object answer;
-    if (parser.parse(body.data(), body.size()).get(answer) != simdjson::SUCCESS) {
-        ack.kind = PublishAck::Kind::refused;
-        ack.error = "it answered what is no JetStream acknowledgement: " + in_quotes(body);
-        return ack;
-    }
-    simdjson::dom::object error;
-    if (answer["error"].get(error) == simdjson::SUCCESS) {
-        std::string_view text = "without a reason";
-        std::int64_t code = 0;
-        if (error["description"].get(text) != simdjson::SUCCESS) text = "without a reason";
-        if (error["err_code"].get(code) != simdjson::SUCCESS) code = 0;
-        if (code == duplicate_is_in_process) {
-            ack.kind = PublishAck::Kind::staged;
-            return ack;
-        }
-        const bool unfit = code == message_exceeds_maximum || code == header_exceeds_maximum;
-        ack.kind = unfit ? PublishAck::Kind::unfit : PublishAck::Kind::refused;
-        ack.error = printable(text) + " (JetStream error " + std::to_string(code) + ")";
-        return ack;
-    }
-    bool duplicate = false;
-    if (answer["duplicate"].get(duplicate) == simdjson::SUCCESS && duplicate) ack.kind = PublishAck::Kind::duplicate;
-    std::uint64_t sequence = 0;
-    if (answer["seq"].get(sequence) != simdjson::SUCCESS) {
-        ack.kind = PublishAck::Kind::refused;
-        ack.error = "it answered without a sequence: " + in_quotes(body);
-    } else if (sequence == 0) {
-        ack.kind = PublishAck::Kind::staged;
-    }
+    ack.kind = PublishAck::Kind::foreign;
+    ack.error = std::move(from);
     return ack;
 }
 
-AckInbox::AckInbox(const NatsLink::Lease& lease)
-    : lease_(lease), arrivals_(std::make_shared<Arrivals>()), handle_(std::in_place, arrivals_) {}
+PublishAck read_refusal(const simdjson::dom::object& error) {
+    PublishAck ack;
+    std::string_view text = "without a reason";
+    std::int64_t code = 0;
+    if (error["description"].get(text) != simdjson::SUCCESS) text = "without a reason";
+    if (error["err_code"].get(code) != simdjson::SUCCESS) code = 0;
+    if (code == stream_not_match) return foreign("another stream, which takes the same subjects");
+    if (code == duplicate_is_in_process) {
+        ack.kind = PublishAck::Kind::staged;
+        return ack;
+    }
+    const bool unfit = code == message_exceeds_maximum || code == header_exceeds_maximum;
+    ack.kind = unfit ? PublishAck::Kind::unfit : PublishAck::Kind::refused;
+    ack.error = printable(text) + " (JetStream error " + std::to_string(code) + ")" + std::string(remedy_of(code));
+    return ack;
+}
 
-Result<std::unique_ptr<AckInbox>> AckInbox::open(const NatsLink::Lease& lease) {
-    std::unique_ptr<AckInbox> inbox(new AckInbox(lease));
+}  // namespace
+
+PublishAck read_publish_ack(std::string_view body, std::string_view stream) {
+    thread_local simdjson::dom::parser parser;
+    simdjson::dom::object answer;
+    if (parser.parse(body.data(), body.size()).get(answer) != simdjson::SUCCESS) {
+        return foreign("no stream: " + in_quotes(body));
+    }
+    simdjson::dom::object error;
+    if (answer["error"].get(error) == simdjson::SUCCESS) return read_refusal(error);
+    PublishAck ack;
+    std::string_view from;
+    if (answer["stream"].get(from) != simdjson::SUCCESS || answer["seq"].get(ack.sequence) != simdjson::SUCCESS) {
+        return foreign("no stream: " + in_quotes(body));
+    }
+    if (from != stream) return foreign("the stream " + in_quotes(from));
+    bool duplicate = false;
+    if (answer["duplicate"].get(duplicate) == simdjson::SUCCESS && duplicate) ack.kind = PublishAck::Kind::duplicate;
+    if (ack.sequence == 0) ack.kind = PublishAck::Kind::staged;
+    return ack;
+}
+
+AckInbox::AckInbox(const NatsLink::Lease& lease, const std::string& stream)
+    : lease_(lease), arrivals_(std::make_shared<Arrivals>(stream)), handle_(std::in_place, arrivals_) {}
+
+Result<std::unique_ptr<AckInbox>> AckInbox::open(const NatsLink::Lease& lease, const std::string& stream) {
+    std::unique_ptr<AckInbox> inbox(new AckInbox(lease, stream));
     natsInbox* name = nullptr;
     natsStatus status = natsInbox_Create(&name);
     if (status == NATS_OK) {
@@ -114,7 +149,8 @@ void AckInbox::on_message(natsConnection*, natsSubscription*, natsMsg* message, 
                 arrival.ack.kind = PublishAck::Kind::nobody;
             } else {
                 arrival.ack = read_publish_ack(
-                    {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))});
+                    {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))},
+                    arrivals->stream);
                 arrival.ack.number = number;
             }
             const std::lock_guard lock(arrivals->mutex);

@@ -29,22 +29,25 @@ struct PublishAck {
         refused,
         unfit,  ///< refused, and will be whenever it is sent: it is too large for the stream
         nobody,
+        foreign,  ///< of another stream, or of no stream at all: proves nothing
     };
 
     std::uint64_t number = 0;  ///< of the message
     Kind kind = Kind::stored;
-    std::string error;  ///< of one that was refused
+    std::uint64_t sequence = 0;  ///< in the stream, of one that it has
+    std::string error;           ///< of one that was refused; where a foreign one comes from
 };
 
-/// Reads an answer's body. Pure.
-[[nodiscard]] PublishAck read_publish_ack(std::string_view body);
+/// Reads the body of an answer to a message for that stream. Pure.
+[[nodiscard]] PublishAck read_publish_ack(std::string_view body, std::string_view stream);
 
 /// Where JetStream's answers over one connection arrive: an inbox of its own, subscribed to until this ends. Written by
 /// the client's thread, read by the publisher's.
 class AckInbox {
 public:
     /// Errors: the connection has ended.
-    [[nodiscard]] static Result<std::unique_ptr<AckInbox>> open(const NatsLink::Lease& lease);
+    [[nodiscard]] static Result<std::unique_ptr<AckInbox>> open(const NatsLink::Lease& lease,
+                                                                const std::string& stream);
     ~AckInbox();
     AckInbox(const AckInbox&) = delete;
     AckInbox& operator=(const AckInbox&) = delete;
@@ -59,7 +62,7 @@ public:
 private:
     struct Arrivals;
 
-    explicit AckInbox(const NatsLink::Lease& lease);
+    AckInbox(const NatsLink::Lease& lease, const std::string& stream);
     static void on_message(__natsConnection*, __natsSubscription*, __natsMsg* message, void* closure);
 
     NatsLink::Lease lease_;

@@ -110,6 +110,7 @@ public:
         const std::lock_guard lock(mutex_);
         SpoolStatus out;
         out.id = id_;
+        out.first = forgotten_ + 1;
         out.last = events_.size();
         out.inherited = inherited_;
         return out;
@@ -122,6 +123,11 @@ public:
         const std::lock_guard lock(mutex_);
         epoch_ = epoch;
         inherited_ = events_.size();
+    }
+    /// As retention does.
+    void forget_up_to(Position last) {
+        lose(forgotten_ + 1, last);
+        forgotten_ = last;
     }
     /// As a snapshot that ends there is restored.
     void roll_back(Position last) {
@@ -161,6 +167,7 @@ private:
     std::map<std::string, std::string> memos_;
     std::uint64_t epoch_ = 0;
     Position inherited_ = 0;
+    Position forgotten_ = 0;
     std::uint64_t saves_ = 0;
 };
 

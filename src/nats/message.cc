@@ -45,13 +45,6 @@ std::string_view event_of(std::string_view line) {
     return "item";
 }
 
-/// The spool, the epoch if there is one, and the position.
-std::string id_of(const std::string& spool_id, const SpooledEvent& event) {
-    std::string id = spool_id + '-';
-    if (event.epoch != 0) id += epoch_text(event.epoch) + '-';
-    return id + std::to_string(event.position);
-}
-
 /// Of a planted defect.
 std::string id_of_this_process() {
     static std::uint64_t made = 0;
@@ -89,6 +82,16 @@ EventHead read_head(simdjson::ondemand::object& object) {
 }
 
 }  // namespace
+
+std::string message_id(const std::string& spool_id, const NatsMessage& message) {
+    std::string id = spool_id + '-';
+    if (message.epoch != 0) id += epoch_text(message.epoch) + '-';
+    id += std::to_string(message.first);
+    // With its end: what is sent again after a restart may have other bounds, and must not be taken for this one.
+    if (message.is_batch) id += '-' + std::to_string(message.last);
+    if (message.is_dead_letter) id += '!';
+    return id;
+}
 
 std::string epoch_text(std::uint64_t epoch) {
     std::array<char, 20> text{};
@@ -144,11 +147,10 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     out.last = out.first;
     out.committed_at = events[0].committed_at;
     out.epoch = events[0].epoch;
-    out.id = id_of(spool_id_, events[0]);
-    if (planted("dedupe_per_connection")) out.id = id_of_this_process();
     if (most_events_ == 1) {
         out.subject = subject_of(events[0], out.authenticated);
         out.body = events[0].line;
+        out.id = planted("dedupe_per_connection") ? id_of_this_process() : message_id(spool_id_, out);
         return out;
     }
     out.is_batch = true;
@@ -163,15 +165,14 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
         out.body += event.line;
         out.body += '\n';
     }
-    // With its end: what is sent again after a restart may have other bounds, and must not be taken for this one.
-    out.id += '-' + std::to_string(out.last);
+    out.id = planted("dedupe_per_connection") ? id_of_this_process() : message_id(spool_id_, out);
     return out;
 }
 
 NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_view why) {
     NatsMessage out = make({&event, 1}, event.position);
     out.is_dead_letter = true;
-    out.id += "!";
+    out.id = message_id(spool_id_, out);
     std::string line = R"({"event":"dead_letter","of":)";
     append_json_text(line, event_of(event.line));
     // Not what the device wrote: with the comma that ends the field before.

@@ -61,6 +61,9 @@ private:
     const std::unique_ptr<Parser> parser_;
 };
 
+/// The spool, the epoch if there is one, and the positions: the same events in the same bounds have the same.
+[[nodiscard]] std::string message_id(const std::string& spool_id, const NatsMessage& message);
+
 /// "00112233aabbccdd"
 [[nodiscard]] std::string epoch_text(std::uint64_t epoch);
 

@@ -117,11 +117,12 @@ TEST(PublishWindow, TakesWhatIsAcknowledgedInOrderOnly) {
     PublishWindow window;
     for (Position at = 1; at <= 4; ++at) window.add({.first = at * 10, .last = at * 10 + 9, .bytes = 5});
     Position published = 0;
+    std::uint64_t sequence = 0;
     window.acknowledge(1);
     window.acknowledge(9);
-    EXPECT_EQ(window.take_acknowledged(published), 0U);
+    EXPECT_EQ(window.take_acknowledged(published, sequence), 0U);
     window.acknowledge(0);
-    EXPECT_EQ(window.take_acknowledged(published), 2U);
+    EXPECT_EQ(window.take_acknowledged(published, sequence), 2U);
     EXPECT_EQ(published, 29U);
     EXPECT_EQ(window.bytes(), 10U);
     EXPECT_EQ(window.next_number(), 4U);
@@ -129,18 +130,26 @@ TEST(PublishWindow, TakesWhatIsAcknowledgedInOrderOnly) {
     EXPECT_TRUE(window.empty());
     EXPECT_EQ(window.next_number(), 0U);
     window.acknowledge(0);  // of the round before
-    EXPECT_EQ(window.take_acknowledged(published), 0U);
+    EXPECT_EQ(window.take_acknowledged(published, sequence), 0U);
 }
 
 TEST(PublishAck, IsReadWithItsReason) {
     using Kind = PublishAck::Kind;
-    EXPECT_EQ(read_publish_ack(R"({"stream":"holdfast","seq":17})").kind, Kind::stored);
-    EXPECT_EQ(read_publish_ack(R"({"stream":"holdfast","seq":17,"duplicate":true})").kind, Kind::duplicate);
-    const auto refused = read_publish_ack(R"({"error":{"code":503,"err_code":10023,"description":"no\u001b room"}})");
+    const auto read = [](std::string_view body) { return read_publish_ack(body, "holdfast"); };
+    EXPECT_EQ(read(R"({"stream":"holdfast","seq":17})").kind, Kind::stored);
+    EXPECT_EQ(read(R"({"stream":"holdfast","seq":17})").sequence, 17U);
+    EXPECT_EQ(read(R"({"stream":"holdfast","seq":17,"duplicate":true})").kind, Kind::duplicate);
+    const auto refused = read(R"({"error":{"code":503,"err_code":10077,"description":"no\u001b room"}})");
     EXPECT_EQ(refused.kind, Kind::refused);
-    EXPECT_EQ(refused.error, "no\\x1b room (JetStream error 10023)");
-    for (const char* body : {"", "+OK", "{}", "[]", R"({"stream":"holdfast"})"}) {
-        EXPECT_EQ(read_publish_ack(body).kind, Kind::refused) << body;
+    EXPECT_TRUE(refused.error.starts_with("no\\x1b room (JetStream error 10077): the stream is full")) << refused.error;
+}
+
+TEST(PublishAck, OfAnotherStreamOrOfNoneProvesNothing) {
+    for (const char* body :
+         {"", "+OK", "{}", "[]", R"({"stream":"holdfast"})", R"({"stream":"other","seq":17})", R"({"seq":17})",
+          R"({"stream":"other","seq":17,"duplicate":true})",
+          R"({"error":{"code":400,"err_code":10060,"description":"expected stream does not match"}})"}) {
+        EXPECT_EQ(read_publish_ack(body, "holdfast").kind, PublishAck::Kind::foreign) << body;
     }
 }
 
@@ -159,7 +168,11 @@ TEST(SubjectCovers, WithWildcards) {
 
 TEST(StreamComplaint, NamesWhatIsWrong) {
     const StreamNeeds needs{"events", event_subjects("holdfast"), 3};
-    const StreamFacts good{{"holdfast.>"}, true, true, false, false, 3, std::chrono::minutes(2)};
+    StreamFacts good;
+    good.subjects = {"holdfast.>"};
+    good.on_disk = true;
+    good.replicas = 3;
+    good.duplicates = std::chrono::minutes(2);
     EXPECT_EQ(stream_complaint(good, needs), "");
     const auto wrong = [&](auto change) {
         StreamFacts facts = good;
@@ -174,10 +187,33 @@ TEST(StreamComplaint, NamesWhatIsWrong) {
     EXPECT_NE(wrong([](StreamFacts& f) { f.on_disk = false; }).find("in memory"), std::string::npos);
     EXPECT_NE(wrong([](StreamFacts& f) { f.acknowledges = false; }).find("no_ack"), std::string::npos);
     EXPECT_NE(wrong([](StreamFacts& f) { f.sealed = true; }).find("sealed"), std::string::npos);
-    EXPECT_NE(wrong([](StreamFacts& f) { f.drops_without_consumers = true; }).find("interest"), std::string::npos);
+    EXPECT_NE(wrong([](StreamFacts& f) { f.retention = StreamRetention::interest; }).find("interest"),
+              std::string::npos);
     EXPECT_NE(wrong([](StreamFacts& f) { f.duplicates = std::chrono::seconds(5); }).find("5s only, 1m"),
               std::string::npos);
     EXPECT_NE(wrong([](StreamFacts& f) { f.replicas = 1; }).find("has 1 replicas"), std::string::npos);
+    EXPECT_NE(wrong([](StreamFacts& f) { f.max_msgs_per_subject = 5; }).find("keeps only 5 of a subject"),
+              std::string::npos);
+}
+
+TEST(StreamWarnings, NameEachLimit) {
+    StreamFacts facts;
+    facts.name = "events";
+    facts.max_age = std::chrono::hours(24);
+    EXPECT_TRUE(stream_warnings(facts).empty());
+    facts.max_msgs = 1'000;
+    facts.max_age = std::chrono::minutes(5);
+    auto warnings = stream_warnings(facts);
+    ASSERT_EQ(warnings.size(), 2U);
+    EXPECT_NE(warnings[0].find("removes its oldest events when it is full (discard old, max_msgs 1000)"),
+              std::string::npos);
+    EXPECT_NE(warnings[1].find("removes events after 5m (max_age)"), std::string::npos);
+    facts = {};
+    facts.max_bytes = 5'000;
+    facts.refuses_when_full = true;
+    warnings = stream_warnings(facts);
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_NE(warnings[0].find("refuses new events when it is full (discard new, max_bytes 5000)"), std::string::npos);
 }
 
 TEST(Guarantee, SaysWhatIsNotSurvivedToo) {

@@ -36,12 +36,14 @@ struct LinkNews {
     bool closed = false;  // for good: the client gave up
     std::uint64_t ups = 0;
     Clock::time_point down_since = Clock::now();
+    std::string refused_right;  // over the present connection
 
     void connected(bool is) {
         const std::lock_guard lock(mutex);
         if (up && !is) down_since = Clock::now();
         up = is;
         if (is) ++ups;
+        if (is) refused_right.clear();
         changed.notify_all();
     }
     void given_up() {
@@ -64,7 +66,17 @@ void on_reconnected(natsConnection*, void* closure) {
 void on_closed(natsConnection*, void* closure) {
     if (const auto news = NewsHandle::find(closure)) news->given_up();
 }
-void ignore_error(natsConnection*, natsSubscription*, natsStatus, void*) {}  // the default prints on standard error
+/// The client's default prints errors on standard error. What is not permitted is told by the server in this way only.
+void on_error(natsConnection* client, natsSubscription*, natsStatus status, void* closure) {
+    if (status != NATS_NOT_PERMITTED) return;
+    const char* text = nullptr;
+    if (natsConnection_GetLastError(client, &text) == NATS_OK || text == nullptr) return;
+    const std::string words = printable(text);
+    if (const auto news = NewsHandle::find(closure)) {
+        const std::lock_guard lock(news->mutex);
+        news->refused_right = words;
+    }
+}
 
 /// One that somebody waits for being told.
 struct WatcherEntry {
@@ -118,6 +130,10 @@ public:
     [[nodiscard]] std::string url_in_use() const override {
         const std::lock_guard lock(mutex_);
         return url_;
+    }
+    [[nodiscard]] std::string take_refused_right() override {
+        const std::lock_guard lock(news_->mutex);
+        return std::exchange(news_->refused_right, "");
     }
     void change_server() override {
         const Lease now = lease();
@@ -215,7 +231,7 @@ natsStatus Link::connect_once(Connection& fresh) {
     natsOptions_SetDisconnectedCB(raw, on_disconnected, closure);
     natsOptions_SetReconnectedCB(raw, on_reconnected, closure);
     natsOptions_SetClosedCB(raw, on_closed, closure);
-    natsOptions_SetErrorHandler(raw, ignore_error, nullptr);
+    natsOptions_SetErrorHandler(raw, on_error, closure);
     natsStatus status = natsConnection_Connect(&fresh.client, raw);
     if (status == NATS_OK) status = natsConnection_JetStream(&fresh.jetstream, fresh.client, nullptr);
     if (status == NATS_OK) {

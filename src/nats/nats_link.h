@@ -54,6 +54,10 @@ public:
     [[nodiscard]] virtual NatsServerFacts facts() const = 0;
     [[nodiscard]] virtual std::string url_in_use() const = 0;  ///< without user and password
 
+    /// Returns the latest action that the server has not permitted to this user over the present connection, in its
+    /// words, once; empty if there was none since the last call.
+    [[nodiscard]] virtual std::string take_refused_right() = 0;
+
     /// Gives the connection up for one to whichever server is tried first: when this one does not do what it should.
     virtual void change_server() = 0;
 

@@ -25,6 +25,8 @@ constexpr unsigned made_replicas_in_a_cluster = 3;
 /// What is sent again is sent within seconds; a shorter window would keep duplicates.
 constexpr milliseconds least_duplicates = std::chrono::minutes(1);
 
+constexpr milliseconds short_max_age = std::chrono::hours(1);
+
 constexpr milliseconds patience{3'000};  // for one answer of JetStream's
 
 constexpr int not_enabled = 10'039;  // JetStream's err_code, JSNotEnabledForAccountErr
@@ -61,15 +63,35 @@ Error complaint(natsStatus status, int code, const StreamNeeds& needs, std::stri
                  "): it is tried again; see the log of nats-server"};
 }
 
-StreamFacts facts_of(const jsStreamConfig& config) {
+StreamRetention retention_of(const jsStreamConfig& config) {
+    if (config.Retention == js_InterestPolicy) return StreamRetention::interest;
+    return config.Retention == js_WorkQueuePolicy ? StreamRetention::workqueue : StreamRetention::limits;
+}
+
+StreamFacts facts_of(const jsStreamInfo& info) {
+    const jsStreamConfig& config = *info.Config;
     StreamFacts facts;
+    facts.name = config.Name;
     for (int i = 0; i < config.SubjectsLen; ++i) facts.subjects.emplace_back(config.Subjects[i]);
     facts.on_disk = config.Storage == js_FileStorage;
     facts.acknowledges = !config.NoAck;
     facts.sealed = config.Sealed;
-    facts.drops_without_consumers = config.Retention == js_InterestPolicy;
+    facts.retention = retention_of(config);
+    facts.refuses_when_full = config.Discard == js_DiscardNew;
     facts.replicas = static_cast<unsigned>(std::max<std::int64_t>(config.Replicas, 1));
     facts.duplicates = std::chrono::floor<milliseconds>(nanoseconds(config.Duplicates));
+    facts.max_age = std::chrono::floor<milliseconds>(nanoseconds(config.MaxAge));
+    // The server says -1 where there is no limit.
+    facts.max_msgs = std::max<std::int64_t>(config.MaxMsgs, 0);
+    facts.max_bytes = std::max<std::int64_t>(config.MaxBytes, 0);
+    facts.max_msgs_per_subject = std::max<std::int64_t>(config.MaxMsgsPerSubject, 0);
+    facts.max_msg_size = static_cast<std::size_t>(std::max<std::int32_t>(config.MaxMsgSize, 0));
+    facts.created_ns = info.Created;
+    facts.first = info.State.FirstSeq;
+    facts.last = info.State.LastSeq;
+    facts.messages = info.State.Msgs;
+    facts.bytes = info.State.Bytes;
+    facts.deleted = info.State.NumDeleted;
     return facts;
 }
 
@@ -96,7 +118,33 @@ Result<StreamFacts> make_stream(const NatsLink::Lease& lease, const NatsServerFa
     const natsStatus status = js_AddStream(&raw, lease.jetstream, &config, &options, &code);
     const StreamInfo info(raw, jsStreamInfo_Destroy);
     if (status != NATS_OK) return complaint(status, static_cast<int>(code), needs, "made");
-    return facts_of(*info->Config);
+    return facts_of(*info);
+}
+
+struct Answer {
+    natsStatus status = NATS_OK;
+    int code = 0;
+    StreamInfo info{nullptr, jsStreamInfo_Destroy};
+};
+
+Answer ask_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = patience.count();
+    jsStreamInfo* raw = nullptr;
+    auto code = static_cast<jsErrCode>(0);
+    Answer answer;
+    answer.status = js_GetStreamInfo(&raw, lease.jetstream, needs.name.c_str(), &options, &code);
+    answer.code = static_cast<int>(code);
+    answer.info.reset(raw);
+    return answer;
+}
+
+Result<StreamFacts> checked(const Answer& answer, const StreamNeeds& needs) {
+    StreamFacts facts = facts_of(*answer.info);
+    const std::string wrong = stream_complaint(facts, needs);
+    if (!wrong.empty()) return Error{wrong};
+    return facts;
 }
 
 }  // namespace
@@ -128,8 +176,14 @@ std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs)
     if (!facts.on_disk) return stream + "is kept in memory and is lost with its server: make one with file storage";
     if (!facts.acknowledges) return stream + "acknowledges nothing (no_ack)" + advice;
     if (facts.sealed) return stream + "is sealed and takes no more: name another in [sink]";
-    if (facts.drops_without_consumers) {
+    if (facts.retention == StreamRetention::interest) {
         return stream + "drops what no consumer waits for (retention interest): make one with retention limits";
+    }
+    if (facts.max_msgs_per_subject > 0) {
+        return stream + "drops events that it has acknowledged, since it keeps only " +
+               std::to_string(facts.max_msgs_per_subject) +
+               " of a subject (max_msgs_per_subject): remove that limit (nats stream edit " + needs.name +
+               " --max-msgs-per-subject=-1), or name another stream in [sink]";
     }
     if (facts.duplicates < least_duplicates) {
         return stream + "knows duplicates for " + format_duration(facts.duplicates) + " only, " +
@@ -140,6 +194,25 @@ std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs)
                std::to_string(needs.replicas) + advice;
     }
     return "";
+}
+
+std::vector<std::string> stream_warnings(const StreamFacts& facts) {
+    const std::string stream = "the stream " + in_quotes(facts.name) + " ";
+    std::vector<std::string> warnings;
+    const auto limited = [&](const std::string& limit) {
+        warnings.push_back(facts.refuses_when_full
+                               ? stream + "refuses new events when it is full (discard new, " + limit +
+                                     "): they wait in the spool then; give it room before the spool's disk is full"
+                               : stream + "removes its oldest events when it is full (discard old, " + limit +
+                                     "): a consumer that is further behind misses them; raise or remove the limit");
+    };
+    if (facts.max_msgs > 0) limited("max_msgs " + std::to_string(facts.max_msgs));
+    if (facts.max_bytes > 0) limited("max_bytes " + std::to_string(facts.max_bytes));
+    if (facts.max_age.count() > 0 && facts.max_age < short_max_age) {
+        warnings.push_back(stream + "removes events after " + format_duration(facts.max_age) +
+                           " (max_age): a consumer that is further behind misses them; raise it");
+    }
+    return warnings;
 }
 
 std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& server) {
@@ -157,21 +230,26 @@ std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& ser
            "default)";
 }
 
+std::string right_complaint(const std::string& right) {
+    return "the user of [sink] may not do what is needed (" + right +
+           "): give that right in the server's permissions; docs/OPERATING.md (With NATS) lists all that are needed";
+}
+
+std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
+    const Answer answer = ask_stream(lease, needs);
+    if (answer.status == NATS_NOT_FOUND) {
+        return Error{"the stream " + in_quotes(needs.name) + " is not there any more: it is made again"};
+    }
+    if (answer.status != NATS_OK) return std::nullopt;
+    return checked(answer, needs);
+}
+
 Result<StreamFacts> set_up_stream(const NatsLink::Lease& lease, const NatsServerFacts& server,
                                   const StreamNeeds& needs) {
-    jsOptions options;
-    jsOptions_Init(&options);
-    options.Wait = patience.count();
-    jsStreamInfo* raw = nullptr;
-    auto code = static_cast<jsErrCode>(0);
-    const natsStatus status = js_GetStreamInfo(&raw, lease.jetstream, needs.name.c_str(), &options, &code);
-    const StreamInfo info(raw, jsStreamInfo_Destroy);
-    if (status == NATS_NOT_FOUND) return make_stream(lease, server, needs);
-    if (status != NATS_OK) return complaint(status, static_cast<int>(code), needs, "looked at");
-    const StreamFacts facts = facts_of(*info->Config);
-    const std::string wrong = stream_complaint(facts, needs);
-    if (!wrong.empty()) return Error{wrong};
-    return facts;
+    const Answer answer = ask_stream(lease, needs);
+    if (answer.status == NATS_NOT_FOUND) return make_stream(lease, server, needs);
+    if (answer.status != NATS_OK) return complaint(answer.status, answer.code, needs, "looked at");
+    return checked(answer, needs);
 }
 
 }  // namespace holdfast

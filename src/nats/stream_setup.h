@@ -1,5 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,15 +21,31 @@ struct StreamNeeds {
     unsigned replicas = 0;  ///< 0: as many as there are, and three in a cluster for one that is made
 };
 
-/// The part of a stream's configuration that matters here.
+enum class StreamRetention : std::uint8_t { limits, interest, workqueue };
+
+/// The part of a stream's configuration and state that matters here. Limits: 0 if there is none.
 struct StreamFacts {
+    std::string name;
     std::vector<std::string> subjects;
     bool on_disk = false;
     bool acknowledges = true;
     bool sealed = false;
-    bool drops_without_consumers = false;  ///< retention "interest"
+    StreamRetention retention = StreamRetention::limits;
+    bool refuses_when_full = false;  ///< discard "new"
     unsigned replicas = 1;
     std::chrono::milliseconds duplicates{};  ///< how far back it knows Nats-Msg-Id
+    std::chrono::milliseconds max_age{};
+    std::int64_t max_msgs = 0;
+    std::int64_t max_bytes = 0;
+    std::int64_t max_msgs_per_subject = 0;
+    std::size_t max_msg_size = 0;
+
+    std::int64_t created_ns = 0;  ///< since 1970
+    std::uint64_t first = 0;      ///< sequence of its oldest message
+    std::uint64_t last = 0;       ///< the newest sequence that it has given
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t deleted = 0;  ///< messages that are gone between first and last
 };
 
 /// The subjects of everything that a forwarder publishes with that prefix.
@@ -37,8 +57,18 @@ struct StreamFacts {
 /// What is wrong with a stream that was there before; empty: nothing. Pure.
 [[nodiscard]] std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs);
 
+/// What its limits cost consumers or the gateway, a sentence each. Pure.
+[[nodiscard]] std::vector<std::string> stream_warnings(const StreamFacts& facts);
+
 /// What an acknowledgement of it survives, in a sentence. Pure.
 [[nodiscard]] std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& server);
+
+/// Returns what to say of a right that the server has not granted; `right` in its words. Pure.
+[[nodiscard]] std::string right_complaint(const std::string& right);
+
+/// Looks at the stream without making it. Returns nothing if the server does not answer. Waits for it, a few seconds at
+/// most. Errors: it is missing, or is not what is needed.
+[[nodiscard]] std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs);
 
 /// Looks at the stream, and makes it if it is missing. Waits for the server, a few seconds at most. Errors: it cannot
 /// be made, is not what is needed, or there is no JetStream.

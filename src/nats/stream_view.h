@@ -45,8 +45,12 @@ public:
     /// All of them, in the stream's order.
     [[nodiscard]] std::vector<Message> messages(const char* stream = "holdfast") const {
         std::vector<Message> out;
-        const std::uint64_t last = size(stream);
-        for (std::uint64_t sequence = 1; sequence <= last; ++sequence) {
+        jsStreamInfo* info = nullptr;
+        if (js_GetStreamInfo(&info, jetstream_, stream, nullptr, nullptr) != NATS_OK) return out;
+        const std::uint64_t first = info->State.FirstSeq;
+        const std::uint64_t last = info->State.LastSeq;
+        jsStreamInfo_Destroy(info);
+        for (std::uint64_t sequence = first; sequence <= last; ++sequence) {
             natsMsg* message = nullptr;
             if (js_GetMsg(&message, jetstream_, stream, sequence, nullptr, nullptr) != NATS_OK) break;
             out.push_back(

@@ -21,7 +21,9 @@ public:
         WallTime committed_at{};
         std::chrono::steady_clock::time_point sent{};
         bool acknowledged = false;
-        bool staged = false;  ///< JetStream does not know whether it has it
+        bool staged = false;         ///< JetStream does not know whether it has it
+        bool is_repetition = true;   ///< an earlier try may have been stored
+        std::uint64_t sequence = 0;  ///< in the stream, of one that is acknowledged
     };
 
     [[nodiscard]] std::uint64_t next_number() const { return first_number_ + messages_.size(); }
@@ -31,8 +33,10 @@ public:
     }
 
     /// One that it does not have is passed over.
-    void acknowledge(std::uint64_t number) {
-        if (number >= first_number_ && number < next_number()) messages_[number - first_number_].acknowledged = true;
+    void acknowledge(std::uint64_t number, std::uint64_t sequence = 0) {
+        if (number < first_number_ || number >= next_number()) return;
+        messages_[number - first_number_].acknowledged = true;
+        messages_[number - first_number_].sequence = sequence;
     }
 
     /// nullptr: it is not in it.
@@ -52,11 +56,13 @@ public:
         return firsts;
     }
 
-    /// Lets go of the acknowledged at its beginning: how many; `published` becomes the position of the last.
-    std::uint64_t take_acknowledged(Position& published) {
+    /// Lets go of the acknowledged at its beginning: how many; `published` becomes the position of the last, and
+    /// `sequence` its sequence.
+    std::uint64_t take_acknowledged(Position& published, std::uint64_t& sequence) {
         std::uint64_t taken = 0;
         while (!messages_.empty() && messages_.front().acknowledged) {
             published = messages_.front().last;
+            sequence = messages_.front().sequence;
             bytes_ -= messages_.front().bytes;
             messages_.pop_front();
             ++first_number_;

@@ -6,7 +6,8 @@ const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
     AlarmKind::population_drop, AlarmKind::reconnect_storm,  AlarmKind::bad_items,
     AlarmKind::accept_paused,   AlarmKind::sink_lag,         AlarmKind::keepalive_ineffective,
     AlarmKind::registry_drift,  AlarmKind::buffer_pressure,  AlarmKind::peers_silent,
-    AlarmKind::link_down,       AlarmKind::duplicate_device, AlarmKind::session_budget};
+    AlarmKind::link_down,       AlarmKind::duplicate_device, AlarmKind::session_budget,
+    AlarmKind::stream_loss,     AlarmKind::twin_gateway,     AlarmKind::dead_letter};
 
 std::string_view to_string(AlarmKind kind) noexcept {
     switch (kind) {
@@ -34,6 +35,12 @@ std::string_view to_string(AlarmKind kind) noexcept {
             return "duplicate_device";
         case AlarmKind::session_budget:
             return "session_budget";
+        case AlarmKind::stream_loss:
+            return "stream_loss";
+        case AlarmKind::twin_gateway:
+            return "twin_gateway";
+        case AlarmKind::dead_letter:
+            return "dead_letter";
     }
     return "unknown";
 }

@@ -29,8 +29,11 @@ enum class AlarmKind : std::uint8_t {
     link_down,              ///< an interface or route of this host that leads to peers has failed
     duplicate_device,       ///< several devices use one id: each takes it from the other again and again
     session_budget,         ///< more sessions of devices than the spool may remember
+    stream_loss,            ///< NATS does not hold any more what it acknowledged: it is published again
+    twin_gateway,           ///< another gateway has this one's name or spool
+    dead_letter,            ///< NATS does not take an event as it is
 };
-inline constexpr std::size_t alarm_kind_count = 12;
+inline constexpr std::size_t alarm_kind_count = 15;
 extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 

@@ -10,6 +10,7 @@
 #include "watch/alarm_book.h"
 #include "watch/death_log.h"
 #include "watch/duplicate_alarm.h"
+#include "watch/forwarding_alarms.h"
 #include "watch/gateway_alarms.h"
 #include "watch/listener_watch.h"
 #include "watch/session_alarm.h"
@@ -43,6 +44,7 @@ private:
     LinkWatch links_;
     DuplicateWatch duplicates_;
     SessionWatch sessions_;
+    ForwardingWatch forwarding_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
@@ -99,6 +101,7 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     links_.look(book_, input);
     duplicates_.look(book_, input);
     sessions_.look(book_, input);
+    forwarding_.look(book_, input);
     return book_.take_news();
 }
 

@@ -35,6 +35,9 @@ struct SinkHealth {
         std::uint64_t lag_events = 0;     ///< not there yet
         std::chrono::milliseconds lag{};  ///< the age of the oldest of them
         std::string error;                ///< why they cannot go; empty while they can
+        std::string loss = {};            ///< what NATS has lost lately of what it had acknowledged; empty: nothing
+        std::string twin = {};            ///< who else has this gateway's name or spool; empty: nobody is seen
+        std::string dead_letter = {};     ///< what NATS has lately not taken as it is; empty: nothing
     };
     std::optional<Forwarding> forwarding = {};
 

@@ -152,6 +152,24 @@ TEST_F(Alarms, SessionsThatAreForgottenForOthersAreTold) {
     expect_cleared_once();
 }
 
+TEST_F(Alarms, WhatGoesWrongBehindTheSpoolHasItsOwnKinds) {
+    gateway_.sink.forwarding = {.lag_events = 0, .lag = seconds(0), .error = "", .loss = "the stream was purged"};
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::stream_loss);
+    EXPECT_EQ(only().summary, "the stream was purged");
+    EXPECT_THAT(only().cause, HasSubstr("NATS has lost events"));
+    gateway_.sink.forwarding = SinkHealth::Forwarding{};
+    gateway_.seconds(12);
+    expect_cleared_once();
+    gateway_.sink.forwarding->twin = "east-2 has the same spool";
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::twin_gateway);
+    gateway_.sink.forwarding->twin.clear();
+    gateway_.sink.forwarding->dead_letter = "event 7 does not go to NATS as it is";
+    gateway_.seconds(12);
+    EXPECT_EQ(only().kind, AlarmKind::dead_letter);
+}
+
 TEST_F(Alarms, ASinkThatFailsIsToldAtOnce) {
     gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = "No space left\non device"};
     EXPECT_THAT(gateway_.second(), SizeIs(1));

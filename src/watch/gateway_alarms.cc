@@ -84,14 +84,6 @@ void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) const {
 
 void SinkWatch::explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding) {
     alarm.count = forwarding.lag_events;
-    if (forwarding.lag_events == 0 && !forwarding.error.empty()) {  // one event only, and what is behind it has gone
-        alarm.summary = printable(forwarding.error);
-        alarm.cause = "NATS does not take an event: " + alarm.summary + ".";
-        alarm.advice =
-            "A dead letter stands in its place there, and the spool has it: read it with holdfast consume. Raise "
-            "max_payload of NATS or max_msg_size of the stream, or lower item.max_bytes.";
-        return;
-    }
     alarm.summary = with_commas(forwarding.lag_events) + " events wait in the spool for NATS";
     if (forwarding.lag.count() > 0) {
         alarm.summary +=

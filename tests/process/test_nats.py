@@ -381,7 +381,7 @@ def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_pa
         wait_published(running)
         assert (nats_status(running)["dead_letters"], nats_status(running)["error"]) == (1, None)
         assert any("largest_event" in line for line in running.log_lines("item.max_bytes"))
-        assert until(lambda: "sink_lag" in [alarm["alarm"] for alarm in running.ask("GET", "/v1/alarms")["active"]])
+        assert until(lambda: "dead_letter" in [alarm["alarm"] for alarm in running.ask("GET", "/v1/alarms")["active"]])
         with server.client() as client:
             events = [json.loads(message.body) for message in client.read_stream()]
         items = [event["item"].get("i") for event in events if event["event"] == "item"]

@@ -5,7 +5,7 @@ import json
 import shutil
 import socket
 
-from gateway import PATIENCE
+from gateway import PATIENCE, until
 from nats import NatsServer
 from test_nats import gateway, nats_status, wait_published
 
@@ -58,6 +58,8 @@ def test_after_a_restored_snapshot_no_acknowledged_item_is_taken_for_an_old_one(
                 send(running, 2001, 2100)
                 wait_published(running)
                 assert nats_status(running)["duplicates"] == 0
+                alarm, = until(lambda: [a for a in running.ask("GET", "/v1/alarms")["active"] if a["alarm"] == "twin_gateway"])
+                assert "this spool ends at position 102: the spool was restored from a snapshot" in alarm["summary"], alarm
             expected = [*range(1, 101), *range(1001, 1101), *range(2001, 2101)]
             assert items_in(server) == expected, f"batch {batch}"
             assert_no_id_is_used_twice(server)

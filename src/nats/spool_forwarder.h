@@ -1,0 +1,118 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "base/clock.h"
+#include "nats/ack_inbox.h"
+#include "nats/forwarder.h"
+#include "nats/forwarder_report.h"
+#include "nats/message.h"
+#include "nats/publish.h"
+#include "nats/spool_cursor.h"
+#include "nats/stream_check.h"
+#include "nats/unfit_events.h"
+#include "nats/window.h"
+
+namespace holdfast {
+
+/// Forwarder's parts: forwarder.cc publishes, forwarder_acks.cc takes acknowledgements and goes back, and
+/// forwarder_stream.cc sets up the stream, compares it with what is remembered, and keeps the position.
+class SpoolForwarder final : public Forwarder {
+public:
+    SpoolForwarder(Spool& spool, NatsLink& link, ForwarderOptions options)
+        : spool_(spool),
+          link_(link),
+          options_(std::move(options)),
+          spool_id_(spool.status().id),
+          report_(options_),
+          check_(link, {options_.stream, event_subjects(options_.prefix), options_.replicas}, spool_id_),
+          reader_(spool, options_.on_skipped),
+          thread_([this] { run(); }) {}
+
+    ~SpoolForwarder() override { stop(std::chrono::milliseconds(0)); }
+
+    [[nodiscard]] ForwarderStatus status() const override;
+    void stop(std::chrono::milliseconds patience) override;
+    void give_up() override { stop_within(std::chrono::milliseconds(0)); }
+
+private:
+    using Steady = std::chrono::steady_clock;
+    using milliseconds = std::chrono::milliseconds;
+
+    void stop_within(milliseconds patience);
+    void run();
+    [[nodiscard]] bool ended();
+    [[nodiscard]] bool find_start();
+    [[nodiscard]] bool is_ready();
+    void set_up(NatsLink::Lease lease);
+    void begin(NatsLink::Lease lease, const StreamFacts& stream);
+    [[nodiscard]] bool look_at_stream();
+    [[nodiscard]] bool take_finding(const StreamCheck::Finding& finding);
+    void take_loss(const StreamCheck::Finding& finding);
+    void look_for_rival(const StreamCheck::Found& found);
+    void look_at_acks();
+    void take_ack(const PublishAck& ack);
+    void take_duplicate(const PublishAck& ack);
+    void note_published();
+    [[nodiscard]] bool publish_some();
+    [[nodiscard]] bool publish_next();
+    [[nodiscard]] bool take_failure(const NatsMessage& message, const PublishFailure& failed);
+    void take_unfit(Position first, Position last, std::size_t bytes, const std::string& why);
+    void name_anew_if_staged(NatsMessage& message);
+    void cannot_go_on(const std::string& why);
+    void go_back(const std::string& why);
+    void save_position(bool now);
+    void wait_for_news();
+    void pause(milliseconds patience);
+    void fail(const std::string& why);
+    void note_oldest();
+
+    Spool& spool_;
+    NatsLink& link_;
+    const ForwarderOptions options_;
+    const std::string spool_id_;
+    ForwarderReport report_;
+
+    // Of thread_.
+    StreamCheck check_;
+    PublishTarget target_;
+    SpoolCursor reader_;
+    PublishWindow window_;
+    std::optional<MessageMaker> maker_;
+    NatsLink::Lease lease_;
+    std::unique_ptr<AckInbox> inbox_;      // after lease_: its connection
+    std::deque<Position> bounds_;          // of messages that may have been sent before
+    std::map<Position, unsigned> staged_;  // how often those beginning there came back so
+    UnfitEvents unfit_;
+    std::uint64_t round_ = 0;
+    Position published_ = 0;
+    Position saved_ = 0;
+    std::string saved_memo_;
+    Position sent_ = 0;       // the newest event that this process has sent, or its predecessors may have
+    std::string refusal_;     // of the acknowledgements that are looked at, as what follows
+    bool goes_back_ = false;  // at once: no fault
+    std::string foreign_;     // where the latest foreign answer came from
+    std::uint64_t unsaved_messages_ = 0;
+    Steady::time_point saved_at_ = Steady::now();
+    Steady::time_point connected_at_ = Steady::now();
+    unsigned failures_ = 0;  // in a row
+    std::uint64_t told_ready_ = 0;
+
+    mutable std::mutex mutex_;
+    std::condition_variable stopping_;
+    std::optional<Steady::time_point> stop_at_;  // guarded by mutex_
+
+    std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace holdfast
