@@ -92,8 +92,7 @@ bool Shard::on_turn_end() {
     if (drain_deadline_) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
     if (out_of_buffers_) return true;  // the census goes on
-    return reads_left || has_leaving_work() || !handshakes_.empty() || sweep_due_ || walk_is_due() || !dead_.empty() ||
-           has_drain_work();
+    return reads_left || has_ends_left() || !handshakes_.empty() || sweep_due_ || walk_is_due() || !dead_.empty();
 }
 
 bool Shard::reading_allowed() {
@@ -149,6 +148,7 @@ void Shard::bury(const Dead& dead) {
     Connection& connection = *dead.connection;
     if (connection.held && connection.unfinished && !is_opening(connection))
         handler_.on_end_while_held(connection, registry_.number_of(connection));
+    if (connection.parting && !connection.peer_ended) cut_off(connection);
     if (is_waiting(connection)) {
         if (end_waiting(connection, dead.death)) tell_end(connection, dead.death);
     } else {
@@ -293,8 +293,13 @@ void Shard::drain_slice() {
     }
 }
 
-bool Shard::has_drain_work() const {
-    return drain_deadline_ && !drained_ && !paused_ && registry_.size() > partings_.size();
+/// Connections that a stop or the removal of a listener has not begun to end.
+bool Shard::has_ends_left() const {
+    if (paused_) return false;
+    if (drain_deadline_ && !drained_ && registry_.size() > partings_.size()) return true;
+    return std::any_of(leaving_.begin(), leaving_.end(), [this](const Leaving& leaving) {
+        return listener_counters_[leaving.number]->held() > partings_.size_of(leaving.number);
+    });
 }
 
 /// Its bytes have been read so far.

@@ -317,7 +317,6 @@ private:
     void drain_leaving();
     void drain_if_leaving(Connection& connection);
     void forget_those_left();
-    [[nodiscard]] bool has_leaving_work() const;
 
     // shard_drain.cc
     void step_drain(const std::shared_ptr<DrainRun>& run);
@@ -329,6 +328,7 @@ private:
               std::shared_ptr<const void> order = nullptr);
     void watch_partings();
     void look_at_parting(Connection& connection);
+    void cut_off(Connection& connection);
 
     // shard_io.cc
     void read_or_later(Connection& connection, ReadUntil until);
@@ -380,7 +380,7 @@ private:
     void step_probe(ProbeRun& run);
     void drain_slice();
     void end_in_stop(Connection& connection);
-    [[nodiscard]] bool has_drain_work() const;
+    [[nodiscard]] bool has_ends_left() const;
     void finish_if_drained();
     [[nodiscard]] bool reading_allowed();
     void ask_again_soon();

@@ -146,13 +146,6 @@ void Shard::drain_if_leaving(Connection& connection) {
     part(connection, CloseReason::drained, removed, found->deadline);
 }
 
-bool Shard::has_leaving_work() const {
-    const auto has_work = [this](const Leaving& leaving) {
-        return listener_counters_[leaving.number]->held() > partings_.size_of(leaving.number);
-    };
-    return !paused_ && std::any_of(leaving_.begin(), leaving_.end(), has_work);
-}
-
 void Shard::forget_those_left() {
     std::erase_if(leaving_, [this](const Leaving& leaving) { return listener_counters_[leaving.number]->held() == 0; });
 }

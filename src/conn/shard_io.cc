@@ -112,6 +112,7 @@ void Shard::take_last_bytes(Connection& connection) {
 void Shard::end_by_peer(Connection& connection) {
     const int of_send = connection.pending_error;
     if (of_send == 0 || of_send == EPIPE) take_last_bytes(connection);
+    connection.peer_ended = true;
     end_by_kernel(connection, of_send, of_send != 0 ? IoPhase::write : IoPhase::read);
 }
 

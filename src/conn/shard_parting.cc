@@ -1,12 +1,20 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "conn/shard.h"
 #include "tcp/peer_state.h"
+#include "tcp/socket_options.h"
 
 namespace holdfast {
+
+namespace {
+
+constexpr int last_reads = 4;  // of the landing buffer, as in a turn
+
+}  // namespace
 
 // An end that the gateway begins: close(2) with bytes in the receive queue, or before the peer has stopped sending,
 // resets the connection and discards them (RFC 1122, 4.2.2.13). So FIN goes first, and what comes before the peer's
@@ -67,6 +75,21 @@ void Shard::look_at_parting(Connection& connection) {
     const bool is_over = !paused_ && read_since(parting.began) >= parting.most_reading;
     if (late || is_over || !waits) return close(connection, parting.reason, parting.detail);
     partings_.look_again(number, reactor_.now());
+}
+
+/// The last look at a device that has not ended its side: it does not watch for FIN, or sends on. RST tells it at once
+/// that nothing more is taken; otherwise its next item would be lost without a sign. A proxy may still have bytes for
+/// the device.
+void Shard::cut_off(Connection& connection) {
+    const bool late = reactor_.attended() >= partings_.find(registry_.number_of(connection))->deadline;
+    const bool is_read = !late && !connection.held && !connection.encrypted && reading_allowed();
+    for (int reads = 0; is_read && reads < last_reads; ++reads) {
+        const std::span<char> landing = buffer_.landing();
+        const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
+        if (arrived == 0) return;
+        if (arrived < 0 || !take(connection, static_cast<std::size_t>(arrived))) break;
+    }
+    if (policy_of(connection).proxy_protocol == ProxyProtocol::off) discard_on_close(connection.fd);
 }
 
 }  // namespace holdfast

@@ -12,7 +12,7 @@ import tokens
 from certificates import Authority
 from gateway import PATIENCE, Gateway, listener, until
 from lab import device
-from test_claims import hello
+from test_claims import hello, paused
 from test_paused_reading import fill
 
 OBJECT = b'{"ip":"10.0.0.1","status":"online"}'
@@ -281,3 +281,24 @@ def test_plain_items_behind_a_claim_that_waits_are_admitted(end):
         assert [item.raw for item in record.items] == [OBJECT] * 2, record
         assert record.id == "d" and record.reason == ("peer_reset" if end is device.reset else "peer_closed")
         assert counted(gateway) == ({}, 0)
+
+
+def test_it_is_an_item_of_a_connection_that_ended_before_it_was_accepted(tmp_path):
+    """Also behind a PROXY header, and where it waits for accept_rate."""
+    config = listener(acks=True) + listener("proxied", proxy_protocol="v1", trusted_proxies=["127.0.0.0/8"]) + \
+        listener("json", framing="json")
+    header = b"PROXY TCP4 10.1.2.3 10.1.2.4 5000 7000\r\n"
+    with Gateway("--reactors", "1", "--sink", f"spool:{tmp_path}/spool",
+                 config=config + "[limits]\naccept_rate = 20\n") as gateway:
+        for _ in range(2):
+            with paused(gateway):
+                for _ in range(15):
+                    for name, text in (("devices", OBJECT), ("proxied", header + OBJECT), ("json", OBJECT[:-1])):
+                        with device.connect(gateway.ports[name]) as sock:
+                            sock.sendall(text)
+            gateway.wait_status(lambda status: status["connections"] + status["accept_waiting"] == 0)
+        gateway.wait_status(lambda status: status["items"] >= 60)
+        status = {one["name"]: one for one in gateway.status()["listeners"]}
+        assert (status["devices"]["items"], status["proxied"]["items"], status["json"]["items"]) == (30, 30, 0)
+        assert counted(gateway) == ({}, 0) == counted(gateway, "proxied")
+        assert counted(gateway, "json") == ({}, 30)

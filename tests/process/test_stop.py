@@ -244,3 +244,27 @@ def test_items_behind_a_claim_that_waits_are_delivered_by_a_stop(tmp_path):
         gateway.wait_status(lambda status: status["delayed_claims"] == delayed + 1)
         gateway.stop()
         assert delivered(path) == {"behind": [1]}
+
+
+@pytest.mark.parametrize("pause_s", [0.002, 0.4])
+def test_devices_that_never_look_lose_next_to_nothing(tmp_path, pause_s):
+    """They learn of the end by a write that fails: RST comes behind the last byte that was read, not in answer to one that
+    was not."""
+    path = tmp_path / "events.ndjson"
+
+    class Blind(Sender):
+        def _may_send(self):
+            time.sleep(pause_s)
+            return True
+
+    with Gateway("--reactors", "1", "--sink", f"file:{path}", config=listener()) as gateway:
+        threads = [Blind(device.connect(gateway.address), f"d{number}") for number in range(SENDERS)]
+        for thread in threads:
+            thread.start()
+        gateway.wait_status(lambda status: status["items"] > 2 * SENDERS)
+        assert gateway.stop() < 5 + 1
+        for thread in threads:
+            thread.join(PATIENCE)
+    found = delivered(path)
+    lost = {one.key: one.sent - len(found[one.key]) for one in threads}
+    assert sum(lost.values()) <= SENDERS // 3, lost
