@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -17,7 +18,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
+using Clock = std::chrono::steady_clock;
+
 constexpr milliseconds glance{100};
+constexpr milliseconds watcher_rest{5'000};
 constexpr std::int64_t answer_ms = 3'000;
 constexpr std::int64_t most_in_flight = 16 * 1024;
 constexpr int wrong_last_sequence = 10071;  // the server's code for another revision than the expected one
@@ -110,6 +114,8 @@ private:
     natsStatus find_or_make(jsCtx* context, natsConnection* connection, kvStore** store) const;
     void watch_all();
     void watch_once(kvStore* store);
+    void retire(WatcherHandle watcher);
+    void destroy_retired();
     void tell(kvEntry* entry);
 
     NatsLink& link_;
@@ -123,6 +129,7 @@ private:
     natsConnection* bound_to_ = nullptr;
     ContextHandle context_;
     StoreHandle store_;
+    std::deque<std::pair<Clock::time_point, WatcherHandle>> retired_;  // the watch's thread only
     std::atomic<bool> renew_{false};
     std::atomic<bool> stopping_{false};
     std::thread watch_;
@@ -234,16 +241,26 @@ void NatsBucket::watch_once(kvStore* store) {
     renew_ = false;
     kvWatcher* made = nullptr;
     if (kvStore_WatchAll(&made, store, nullptr) != NATS_OK) return;
-    const WatcherHandle watcher(made);
+    WatcherHandle watcher(made);
     hearer_.begin();
     while (!stopping_ && !renew_) {
+        destroy_retired();
         kvEntry* next = nullptr;
         const natsStatus status = kvWatcher_Next(&next, made, glance.count());
         const EntryHandle entry(next);
         if (status == NATS_TIMEOUT) continue;
-        if (status != NATS_OK) return;
+        if (status != NATS_OK) break;
         next != nullptr ? tell(next) : hearer_.complete();
     }
+    retire(std::move(watcher));
+}
+
+/// Destroys it later. After a reconnection the client replaces a watcher's consumer on a thread of its own, and frees
+/// meanwhile what kvWatcher_Destroy reads (libnats 3.4).
+void NatsBucket::retire(WatcherHandle watcher) { retired_.emplace_back(Clock::now(), std::move(watcher)); }
+
+void NatsBucket::destroy_retired() {
+    while (!retired_.empty() && retired_.front().first + watcher_rest <= Clock::now()) retired_.pop_front();
 }
 
 void NatsBucket::tell(kvEntry* entry) {
