@@ -19,6 +19,16 @@ inline HeldDevice held(ConnectionId conn, int since, bool proved = false) {
 }
 inline HeldDevice proved(ConnectionId conn, int since) { return held(conn, since, true); }
 
+inline PresenceRecord online_record() {
+    return {.gateway = "one",
+            .run = 1,
+            .conn = {10, 1},
+            .peer = parse_endpoint("10.2.0.9:51514").value(),
+            .listener = "devices",
+            .since = at(5),
+            .online = true};
+}
+
 /// The bucket as JetStream keeps it: compare-and-set by key, one growing revision, and a log that watches follow.
 class FakeBucket {
 public:

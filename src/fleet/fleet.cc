@@ -33,6 +33,10 @@ constexpr std::size_t purges_in_a_cleaning = 2'000;
 constexpr const char* presence_bucket = "holdfast_presence";
 constexpr const char* gateways_bucket = "holdfast_gateways";
 
+HeldDevice held_device(const ConnectionRow& row) {
+    return {row.conn, row.peer, row.listener, row.connected_at, row.authenticated, row.connected_at};
+}
+
 class NatsFleet final : public Fleet {
 public:
     NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options);
@@ -52,6 +56,7 @@ private:
     void take_news();
     void apply(const DeviceNote& note);
     void reconcile();
+    void audit();
     void keep_bound();
     void beat(bool last);
     void put_what_is_new();
@@ -78,6 +83,7 @@ private:
     SteadyTime bound_try_{};
     SteadyTime beaten_{};
     SteadyTime renewed_{};
+    SteadyTime audited_{};
     SteadyTime cleaned_ = clock_.steady();
     std::vector<std::pair<std::string, SteadyTime>> puzzles_;
     FormerLives former_;
@@ -141,6 +147,7 @@ bool NatsFleet::settled() const {
 
 void NatsFleet::turn() {
     take_news();
+    audit();
     keep_bound();
     if (bound_ && link_.connected()) {
         if (clock_.steady() - beaten_ >= beat_interval) beat(false);
@@ -172,8 +179,9 @@ void NatsFleet::apply(const DeviceNote& note) {
     if (note.gone) return state_.presence.gone(note.id, note.conn, note.reason, note.at);
     const auto living = server_.find(note.id);
     if (living && *living != note.conn) return;  // whose own note comes, or has come
-    state_.presence.here(note.id,
-                         {note.conn, note.peer, note.listener, note.at, note.proved, note.established, note.ended});
+    // Without one, this connection has ended or is about to: it takes the device from no other gateway.
+    const bool ended = note.ended || !living;
+    state_.presence.here(note.id, {note.conn, note.peer, note.listener, note.at, note.proved, note.established, ended});
 }
 
 /// News was lost: looks at all connections.
@@ -185,13 +193,37 @@ void NatsFleet::reconcile() {
     const std::lock_guard lock(state_.mutex);
     for (const ConnectionRow& row : page.rows) {
         if (row.id.empty() || server_.find(row.id) != row.conn) continue;
-        state_.presence.here(row.id,
-                             {row.conn, row.peer, row.listener, row.connected_at, row.authenticated, row.connected_at});
+        state_.presence.here(row.id, held_device(row));
     }
     for (const std::string& id : state_.presence.held_ids()) {
         const auto found = state_.presence.find(id);
         if (!server_.find(id)) state_.presence.gone(id, found->record.conn, std::nullopt, clock_.wall());
     }
+}
+
+/// Compares records with connections, a few in each turn, all within about half a minute.
+void NatsFleet::audit() {
+    constexpr std::size_t share = 300;
+    constexpr milliseconds between_audits{100};
+    const SteadyTime now = clock_.steady();
+    if (now - audited_ < between_audits) return;
+    audited_ = now;
+    Presence::Audit audit;
+    {
+        const std::lock_guard lock(state_.mutex);
+        if (!state_.presence.complete()) return;
+        audit = state_.presence.audit(share, [this](const std::string& id) { return server_.find(id); });
+    }
+    for (const auto& [id, conn] : audit.unknown) {
+        const auto detail = server_.show(conn);
+        if (!detail) continue;
+        const ConnectionRow& row = detail->row;
+        const std::lock_guard lock(state_.mutex);
+        state_.presence.here(id, held_device(row));
+    }
+    if (audit.corrected == 0 || !options_.on_notice) return;
+    options_.on_notice("corrected the presence of " + std::to_string(audit.corrected) +
+                       " devices: their records differed from this gateway's connections");
 }
 
 void NatsFleet::keep_bound() {

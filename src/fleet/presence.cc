@@ -53,16 +53,6 @@ void Presence::set_held(Entry& entry, bool held) {
     entry.held = held;
 }
 
-/// Nobody but this gateway may know that this connection has been replaced.
-void Presence::displace(const std::string& id, const PresenceRecord& former) {
-    if (former.gateway == self_ && former.run == run_) return;
-    if (former.online) {
-        displacing_[id] = {id, former};
-    } else {
-        displacing_.erase(id);  // its end has been told
-    }
-}
-
 /// By another gateway, as the directory of this one denies it: a device that has proved who it is keeps its place.
 bool Presence::is_denied(const Entry& entry, const HeldDevice& held) const {
     return entry.online && entry.proved && !held.proved && names_.text(entry.gateway) != self_;
@@ -71,14 +61,16 @@ bool Presence::is_denied(const Entry& entry, const HeldDevice& held) const {
 void Presence::here(const std::string& id, const HeldDevice& held) {
     const auto waiting = waiting_.find(id);
     if (waiting != waiting_.end() && waiting->second.held.conn == held.conn) return;
-    claim(id, held, now_);
+    claim(id, {.held = held, .since = now_, .again = now_, .claim = Claim::fresh});
 }
 
-void Presence::claim(const std::string& id, const HeldDevice& held, SteadyTime since) {
+void Presence::claim(const std::string& id, const Waiting& claim) {
+    const HeldDevice& held = claim.held;
     const auto [at, fresh] = entries_.try_emplace(id);
     Entry& entry = at->second;
     if (!fresh && entry.held && entry.conn == held.conn) return;
-    if (!fresh && is_elsewhere(entry) && !takes(id, entry, held, since)) return;
+    const bool is_taken = !fresh && is_elsewhere(entry);
+    if (is_taken && !takes(id, entry, claim)) return;
     waiting_.erase(id);
     if (!fresh) displace(id, read(entry));
     write(entry, {.gateway = self_,
@@ -92,6 +84,8 @@ void Presence::claim(const std::string& id, const HeldDevice& held, SteadyTime s
                   .proved = held.proved});
     set_held(entry, true);
     entry.claimed = false;
+    const bool takes_back = is_taken && claim.claim == Claim::contested;
+    entry.contests = static_cast<std::uint8_t>(claim.contests + (takes_back ? 1 : 0));
     soil(id, entry);
 }
 
@@ -111,7 +105,11 @@ void Presence::gone(const std::string& id, ConnectionId conn, std::optional<Clos
         return;
     }
     // The newer connection, here or elsewhere, has a record of its own: the device is never shown as gone between.
-    if (reason == CloseReason::superseded) return;
+    if (reason == CloseReason::superseded) return orphan(id, entry);
+    end(id, entry, reason, at);
+}
+
+void Presence::end(const std::string& id, Entry& entry, std::optional<CloseReason> reason, WallTime at) {
     entry.online = false;
     entry.reason = reason ? static_cast<std::uint8_t>(*reason) : no_reason;
     entry.closed_at = at;
@@ -131,6 +129,7 @@ void Presence::end_snapshot() {
     for (auto at = entries_.begin(); at != entries_.end();) {
         Entry& entry = at->second;
         if (entry.seen) {
+            orphan(at->first, entry);
             ++at;
         } else if (entry.held) {
             entry.revision = 0;
@@ -172,7 +171,7 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     if (!fresh && revision <= entry.revision) return;
     const bool ours = record.gateway == self_ && record.run == run_ && record.by.empty();
     if (ours || record.by == self_) return saw_own(id, entry, record, revision);
-    if (own(entry) && !entry.proved && record.proved && record.online) came_back(record);
+    if (record.online) came_back(record);
     entry.revision = revision;
     if (entry.held) return saw_while_held(id, entry, record);
     if (!fresh && insists(id, entry, record)) {
@@ -182,14 +181,8 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     entry.dirty = false;
     displacing_.erase(id);
     write(entry, record);
+    if (!record.online) claim_soon(id);
     note_end(id, entry);
-}
-
-/// By its proof it has the device again, after a put of ours: it was not replaced.
-void Presence::came_back(const PresenceRecord& record) {
-    const auto found = displaced_.find(record.gateway);
-    if (found == displaced_.end()) return;
-    std::erase_if(found->second, [&](const LostLife& life) { return life.record.conn == record.conn; });
 }
 
 /// The echo of a put: as good as its acknowledgement, and sometimes earlier.
@@ -202,12 +195,15 @@ void Presence::saw_own(const std::string& id, Entry& entry, const PresenceRecord
     if (ours && read(entry) != record) return soil(id, entry);  // of a put that was given up
     if (entry.held) return soil(id, entry);
     write(entry, record);
+    orphan(id, entry);
+    if (!record.online) claim_soon(id);
 }
 
 /// Both claimed the device without knowing of each other; or the other did without the proof that ours has given.
 bool Presence::insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const {
     if (entry.held && entry.proved && !other.proved) return true;
     if (other.online && other.proved && !entry.proved) return false;
+    if (entry.held != other.online) return entry.held;  // what has ended takes nothing from what lives
     const bool unsettled = own(entry) && !entry.claimed && (entry.dirty || flights_.contains(id));
     if (!unsettled) return false;
     const WallTime theirs = to_our_time(other);
@@ -230,14 +226,26 @@ void Presence::saw_while_held(const std::string& id, Entry& entry, const Presenc
 }
 
 void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& to) {
-    // What was never in the bucket came second.
-    const bool denied = to.online && to.proved && !entry.proved && !entry.claimed;
-    (denied ? tasks_.denied : tasks_.superseded).push_back(entry.conn);
-    if (entry.proved == to.proved && to.online) {
+    const bool ranks_alike = entry.proved == to.proved && to.online;
+    if (ranks_alike) {
         Moves& moves = moves_of(id);
         moves.backoff.count_takeover(now_);
         moves.latest = now_;
         ++moves.count;
+    }
+    // What was never in the bucket came second.
+    const bool denied = to.online && to.proved && !entry.proved && !entry.claimed;
+    if (ranks_alike && is_contested(entry, to)) {
+        const HeldDevice held{.conn = entry.conn,
+                              .peer = entry.peer,
+                              .listener = names_.text(entry.listener),
+                              .since = entry.since,
+                              .proved = entry.proved,
+                              .accepted = entry.accepted};
+        wait(id, {.held = held, .since = now_, .again = {}, .claim = Claim::contested, .contests = entry.contests},
+             now_ + contested_for);
+    } else {
+        (denied ? tasks_.denied : tasks_.superseded).push_back(entry.conn);
     }
     set_held(entry, false);
     entry.dirty = false;
@@ -296,6 +304,9 @@ void Presence::landed(const std::string& id, std::uint64_t revision) {
         settle_displaced(id);
         entry.claimed = entry.claimed || (own(entry) && done.put.record.conn == entry.conn);
         if (returning_.erase(id) > 0 && entry.held) tasks_.returned.push_back(id);
+        // A purge may have set the revisions back: what the bucket has now is what was put.
+        if (newest && !own(entry)) write(entry, done.put.record);
+        orphan(id, entry);
     }
     if (entry.dirty) dirty_.push_back(id);
     if (entry.drop && !entry.dirty) return ready(found);
@@ -314,8 +325,10 @@ void Presence::refused(const std::string& id) {
         if (entry.dirty) dirty_.push_back(id);
         return;
     }
+    // Another gateway has the device by now, or will be seen not to.
     if (!entry.held && entry.claimed) {
-        entry.dirty = false;  // somebody else has the device by now
+        entry.dirty = false;
+        if (entry.revision <= done.put.expected) puzzles_.push_back(id);
         return;
     }
     // Decided when the newer record has been seen; if it does not come, it is read.
@@ -345,51 +358,10 @@ void Presence::failed(const std::string& id) {
     } else if (own(found->second)) {
         found->second.dirty = true;
         dirty_.push_back(id);
-    }
-}
-
-/// Its own gateway sees the newer record and tells the end; unless it is gone.
-void Presence::settle_displaced(const std::string& id) {
-    const auto found = displacing_.find(id);
-    if (found == displacing_.end()) return;
-    LostLife life = std::move(found->second);
-    displacing_.erase(found);
-    if (life.record.gateway == self_) {
-        tasks_.lost.push_back(std::move(life));
     } else {
-        life.record.closed_at = entries_.at(id).since;
-        displaced_[life.record.gateway].push_back(std::move(life));
+        puzzles_.push_back(id);  // it may be in the bucket for all that is known here
     }
 }
-
-void Presence::tell_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which) {
-    const auto found = displaced_.find(gateway);
-    if (found == displaced_.end()) return;
-    auto& lives = found->second;
-    const auto kept = std::stable_partition(lives.begin(), lives.end(),
-                                            [&](const LostLife& life) { return !which(life.record.run); });
-    std::move(kept, lives.end(), std::back_inserter(tasks_.lost));
-    lives.erase(kept, lives.end());
-    if (lives.empty()) displaced_.erase(found);
-}
-
-void Presence::lose(const std::string& gateway, WallTime now) {
-    for (const auto& [id, entry] : entries_) {
-        const bool its = entry.online && !entry.held && names_.text(entry.gateway) == gateway;
-        if (its && !(gateway == self_ && entry.run == run_)) marks_.push_back({id, entry.conn, now});
-    }
-    tell_displaced(gateway, [](std::uint32_t) { return true; });
-}
-
-void Presence::beats(const std::string& gateway, std::uint32_t run, WallTime before) {
-    tell_displaced(gateway, [run](std::uint32_t its) { return its != run; });
-    const auto found = displaced_.find(gateway);
-    if (found == displaced_.end()) return;
-    std::erase_if(found->second, [before](const LostLife& life) { return life.record.closed_at < before; });
-    if (found->second.empty()) displaced_.erase(found);
-}
-
-void Presence::stopped(const std::string& gateway) { displaced_.erase(gateway); }
 
 std::optional<Presence::Found> Presence::find(const std::string& id) const {
     const auto found = entries_.find(id);

@@ -58,6 +58,7 @@ struct PresenceTasks {
 
 /// Where every device of the fleet is: what the bucket says, and for this gateway's own devices what it should say.
 /// Decides, by proof, then by the order in which connections were established, then by revisions, who has a device.
+/// An `online` record of this gateway has a held connection, or is closed within moments.
 /// Pure; one thread at a time.
 class Presence {
 public:
@@ -72,6 +73,13 @@ public:
     static constexpr std::chrono::milliseconds clock_error{1'000};
     /// Such a claim is looked at again, and ends only if the other still stands after this time.
     static constexpr std::chrono::seconds until_superseded{3};
+    /// Two connections that were established within this time of each other: by the gateways' clocks alone it is not
+    /// certain which is the later one.
+    static constexpr std::chrono::milliseconds order_error{200};
+    /// The one that loses such a contest is kept for this time: a device that hops closes the earlier one itself.
+    static constexpr std::chrono::milliseconds contested_for{1'000};
+    /// After this time a record of a connection that has ended as superseded is closed, unless a newer one has come.
+    static constexpr std::chrono::milliseconds orphaned_after{1'000};
 
     /// Everything until the next call happens at that time. Before the first call no claim is judged by its time.
     void set_time(SteadyTime steady, WallTime wall) {
@@ -124,6 +132,16 @@ public:
         std::uint64_t revision = 0;
     };
     [[nodiscard]] std::optional<Found> find(const std::string& id) const;
+    /// What an audit has found: the records that it corrected, and devices whose connection here it does not know.
+    struct Audit {
+        std::size_t corrected = 0;
+        std::vector<std::pair<std::string, ConnectionId>> unknown;
+    };
+    /// Compares about a `share`th of all records with the connections that the gateway holds; `here` returns a
+    /// device's. What differs in two audits of it that are `audit_again` apart is corrected.
+    [[nodiscard]] Audit audit(std::size_t share,
+                              const std::function<std::optional<ConnectionId>(const std::string& id)>& here);
+    static constexpr std::chrono::seconds audit_again{2};
     void for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& look) const;
     [[nodiscard]] std::vector<std::string> held_ids() const;
     /// What this gateway has seen closed since before `before` is forgotten; with its revision, for those that are to
@@ -155,6 +173,7 @@ private:
         NameTable::Number listener = 0;
         NameTable::Number by = 0;
         std::uint8_t reason = no_reason;
+        std::uint8_t contests = 0;  // so often its connection has taken the device back
         bool online : 1 = false;
         bool held : 1 = false;     // by this gateway, and `online` tells of that
         bool dirty : 1 = false;    // the bucket does not say so yet
@@ -178,11 +197,26 @@ private:
         WallTime at;
     };
     using Entries = std::unordered_map<std::string, Entry>;
+    enum class Claim : std::uint8_t {
+        fresh,      // the connection has just said the id
+        late,       // the connection that has the device seems to have been established later
+        delayed,    // takeovers of the device come in a row
+        contested,  // another gateway's connection took the device, perhaps an earlier one
+    };
     /// A claim of ours on a device that is elsewhere, to be made again.
     struct Waiting {
         HeldDevice held;
         SteadyTime since;
         SteadyTime again;
+        Claim claim{};
+        std::uint8_t contests = 0;
+    };
+    static constexpr std::uint8_t max_contests = 3;
+    /// A connection of ours that has ended as superseded, and whose record nobody has replaced yet.
+    struct Orphan {
+        std::string id;
+        ConnectionId conn;
+        SteadyTime since;
     };
     /// State of a device that moves between gateways.
     struct Moves {
@@ -224,8 +258,19 @@ private:
         return entry.online && names_.text(entry.gateway) != self_;
     }
     [[nodiscard]] WallTime to_our_time(const PresenceRecord& record) const;
-    [[nodiscard]] bool takes(const std::string& id, const Entry& entry, const HeldDevice& held, SteadyTime since);
-    void claim(const std::string& id, const HeldDevice& held, SteadyTime since);
+    [[nodiscard]] bool takes(const std::string& id, const Entry& entry, const Waiting& claim);
+    [[nodiscard]] bool is_late(const Entry& entry, const Waiting& claim) const;
+    void wait_or_give_up(const std::string& id, const Waiting& claim);
+    void claim(const std::string& id, const Waiting& claim);
+    void wait(const std::string& id, Waiting claim, SteadyTime again);
+    void claim_soon(const std::string& id);
+    [[nodiscard]] std::optional<WallTime::duration> lead_over(const Entry& entry, const HeldDevice& held) const;
+    [[nodiscard]] bool is_contested(const Entry& entry, const PresenceRecord& to) const;
+    void orphan(const std::string& id, const Entry& entry);
+    void end_orphans();
+    void end(const std::string& id, Entry& entry, std::optional<CloseReason> reason, WallTime at);
+    void audit_one(const std::string& id, Entry& entry, std::optional<ConnectionId> here, Audit& audit);
+    [[nodiscard]] bool differs_again(const std::string& id, ConnectionId conn);
     Moves& moves_of(const std::string& id);
     void forget_moves();
     [[nodiscard]] bool is_denied(const Entry& entry, const HeldDevice& held) const;
@@ -255,6 +300,9 @@ private:
     std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: when
     std::unordered_set<std::string> returning_;
     std::unordered_map<std::string, Waiting> waiting_;
+    std::deque<Orphan> orphans_;
+    std::unordered_map<std::string, std::pair<ConnectionId, SteadyTime>> differing_;  // in an audit, since
+    std::size_t audited_ = 0;                                                         // hash buckets of entries_
     std::unordered_map<std::string, Moves> moves_;
     std::unordered_map<std::string, ClockOffset> clocks_;
     SteadyTime now_{};

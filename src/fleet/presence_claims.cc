@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "fleet/presence.h"
@@ -29,36 +30,79 @@ void Presence::heard_clock(const std::string& gateway, std::uint32_t run, WallTi
     if (clock.latest.size() > kept) clock.latest.pop_front();
 }
 
+/// Returns how much later than the other gateway's connection ours was established; nullopt if nothing is known of it.
+std::optional<WallTime::duration> Presence::lead_over(const Entry& entry, const HeldDevice& held) const {
+    if (held.accepted == WallTime{} || entry.accepted == WallTime{}) return std::nullopt;
+    return held.accepted - (entry.accepted_here == WallTime::min() ? entry.accepted : entry.accepted_here);
+}
+
+/// Returns true if the connection that has the device was established after ours. A fresh claim comes after the record
+/// that is known here: it is late only by more than the clocks' error.
+bool Presence::is_late(const Entry& entry, const Waiting& claim) const {
+    const auto lead = lead_over(entry, claim.held);
+    if (!lead) return false;
+    if (*lead < -clock_error && entry.accepted_here != WallTime::min()) return true;
+    const auto none = WallTime::duration(0);
+    return claim.claim != Claim::fresh && std::tie(*lead, self_) < std::tie(none, names_.text(entry.gateway));
+}
+
+/// The claim ends if the other connection stands for some time: it may have ended already.
+void Presence::wait_or_give_up(const std::string& id, const Waiting& claim) {
+    constexpr std::chrono::seconds between_looks{1};
+    Waiting late = claim;
+    if (claim.claim == Claim::fresh || claim.claim == Claim::delayed) {
+        late.claim = Claim::late;
+        late.since = now_;
+    }
+    const auto patience = late.claim == Claim::contested ? contested_for : until_superseded;
+    if (now_ - late.since >= patience) return tasks_.superseded.push_back(claim.held.conn);
+    wait(id, std::move(late), now_ + between_looks);
+}
+
 /// Decides whether our connection takes the device from the gateway that has it. If not, it has been told, or the claim
 /// waits.
-bool Presence::takes(const std::string& id, const Entry& entry, const HeldDevice& held, SteadyTime since) {
-    constexpr std::chrono::seconds between_looks{1};
+bool Presence::takes(const std::string& id, const Entry& entry, const Waiting& claim) {
+    const HeldDevice& held = claim.held;
     if (is_denied(entry, held)) {
         tasks_.denied.push_back(held.conn);
         return false;
     }
     if (held.ended) return false;  // it ends by itself, and takes nothing
     if (held.proved && !entry.proved) return true;
-    const bool older = held.accepted != WallTime{} && entry.accepted_here != WallTime::min() &&
-                       held.accepted + clock_error < entry.accepted_here;
-    if (older && now_ - since >= until_superseded) {
-        tasks_.superseded.push_back(held.conn);
-        return false;
-    }
-    if (older) {
-        waiting_[id] = {.held = held, .since = since, .again = now_ + between_looks};
+    if (is_late(entry, claim)) {
+        wait_or_give_up(id, claim);
         return false;
     }
     Moves& moves = moves_of(id);
     if (now_ < moves.backoff.next()) {
         tasks_.duplicates.push_back({.id = id, .holder = entry.peer, .claimant = held.peer, .takeovers = moves.count});
-        waiting_[id] = {.held = held, .since = now_, .again = moves.backoff.next()};
+        Waiting delayed = claim;
+        if (claim.claim != Claim::contested) delayed.claim = Claim::delayed;
+        wait(id, std::move(delayed), moves.backoff.next());
         return false;
     }
     moves.backoff.count_takeover(now_);
     moves.latest = now_;
     ++moves.count;
     return true;
+}
+
+void Presence::wait(const std::string& id, Waiting claim, SteadyTime again) {
+    claim.again = again;
+    waiting_.insert_or_assign(id, std::move(claim));
+}
+
+/// No other connection has the device any more.
+void Presence::claim_soon(const std::string& id) {
+    if (const auto waiting = waiting_.find(id); waiting != waiting_.end()) waiting->second.again = now_;
+}
+
+/// Our connection gives way to another gateway's, and may be the later one: it can be certain only if the clocks show
+/// more than their error. A connection takes a device back `max_contests` times at most.
+bool Presence::is_contested(const Entry& entry, const PresenceRecord& to) const {
+    if (entry.contests >= max_contests || entry.accepted == WallTime{} || to.accepted == WallTime{}) return false;
+    const WallTime theirs = to_our_time(to);
+    return entry.accepted + order_error >= (theirs == WallTime::min() ? to.accepted : theirs);
 }
 
 void Presence::step(const std::function<bool(const std::string& gateway)>& lives) {
@@ -72,8 +116,10 @@ void Presence::step(const std::function<bool(const std::string& gateway)>& lives
         const bool is_known =
             entry == entries_.end() || !is_elsewhere(entry->second) || lives(names_.text(entry->second.gateway));
         waiting_.erase(id);
-        claim(id, waiting.held, is_known ? waiting.since : now_);
+        if (!is_known) waiting.since = now_;
+        claim(id, waiting);
     }
+    end_orphans();
     forget_moves();
 }
 

@@ -20,6 +20,17 @@ protected:
     WallTime by_one(double second) const { return at(static_cast<int>(1'000'000 + 1'000 * second)); }
     WallTime by_two(double second) const { return by_one(second) - behind; }
 
+    void begin_again(std::chrono::milliseconds difference) {
+        behind = difference;
+        bucket_ = {};
+        one_.presence = Presence("one", 1);
+        two_.presence = Presence("two", 2);
+        one_.watched = two_.watched = 0;
+        for (Gateway* gateway : {&one_, &two_}) {
+            gateway->presence.begin_snapshot();
+            gateway->presence.end_snapshot();
+        }
+    }
     void set_time(double second) {
         const SteadyTime steady(std::chrono::milliseconds(static_cast<int>(1'000 * second)));
         one_.presence.set_time(steady, by_one(second));
@@ -65,15 +76,7 @@ protected:
 TEST_F(PresenceClaims, ALateHelloIsTheSupersededOne) {
     for (const auto difference : {0ms, 90'000ms, -90'000ms}) {
         SCOPED_TRACE(difference.count());
-        bucket_ = {};
-        one_.presence = Presence("one", 1);
-        two_.presence = Presence("two", 2);
-        one_.watched = two_.watched = 0;
-        for (Gateway* gateway : {&one_, &two_}) {
-            gateway->presence.begin_snapshot();
-            gateway->presence.end_snapshot();
-        }
-        behind = difference;
+        begin_again(difference);
         hear_beats(1);
         set_time(110);
         two_.presence.here("d", of_two({20, 1}, 110, 110));
@@ -94,15 +97,7 @@ TEST_F(PresenceClaims, ALateHelloIsTheSupersededOne) {
 TEST_F(PresenceClaims, ADeviceThatMovesIsTakenWhateverTheClocksShow) {
     for (const auto difference : {0ms, 90'000ms, -90'000ms}) {
         SCOPED_TRACE(difference.count());
-        behind = difference;
-        one_.presence = Presence("one", 1);
-        two_.presence = Presence("two", 2);
-        bucket_ = {};
-        one_.watched = two_.watched = 0;
-        for (Gateway* gateway : {&one_, &two_}) {
-            gateway->presence.begin_snapshot();
-            gateway->presence.end_snapshot();
-        }
+        begin_again(difference);
         if (difference != 0ms) hear_beats(1);
         set_time(100);
         two_.presence.here("d", of_two({20, 1}, 100, 100));
@@ -133,6 +128,60 @@ TEST_F(PresenceClaims, AStepOfAClockHidesNoMove) {
     settle();
     EXPECT_EQ(where(), "one");
     EXPECT_THAT(one_.presence.take_tasks().superseded, IsEmpty());
+}
+
+/// The two claims meet, and the one that is put later is the earlier connection: a device that hops has left it.
+TEST_F(PresenceClaims, TheLaterOfTwoThatMeetIsKeptAndTakesTheDeviceBack) {
+    for (const bool is_closed : {true, false}) {
+        begin_again(0ms);
+        set_time(100);
+        two_.presence.here("d", of_two({20, 1}, 100, 100));
+        two_.settle();
+        one_.watch_one();
+        one_.presence.here("d", of_one({10, 1}, 99.99, 100));
+        settle();
+        EXPECT_EQ(where(), "one");
+        EXPECT_THAT(two_.presence.take_tasks().superseded, IsEmpty()) << "it may be the later one";
+        if (is_closed) {
+            one_.presence.gone("d", {10, 1}, CloseReason::peer_closed, by_one(100.1));
+            settle();
+            set_time(100.1);  // at once
+        } else {
+            set_time(101.1);
+        }
+        settle();
+        EXPECT_EQ(where(), "two");
+        EXPECT_THAT(one_.presence.take_tasks().superseded, IsEmpty()) << "it is kept for a moment too";
+        for (double second = 102; second < 106; ++second) set_time(second);
+        settle();
+        EXPECT_EQ(one_.presence.take_tasks().superseded.size(), is_closed ? 0U : 1U);
+        EXPECT_THAT(two_.presence.take_tasks().superseded, IsEmpty());
+        EXPECT_EQ(where(), "two");
+    }
+}
+
+TEST_F(PresenceClaims, AClearlyOlderConnectionGivesWayAtOnce) {
+    hear_beats(1);
+    set_time(100);
+    two_.presence.here("d", of_two({20, 1}, 100, 100));
+    settle();
+    set_time(100.3);
+    one_.presence.here("d", of_one({10, 1}, 100.3, 100.3));
+    settle();
+    EXPECT_THAT(two_.presence.take_tasks().superseded, ElementsAre(ConnectionId{20, 1}));
+}
+
+/// Its end is put where nobody has the device, and nowhere else.
+TEST_F(PresenceClaims, AClaimThatEndsBeforeItIsPutTakesNothing) {
+    set_time(100);
+    two_.presence.here("d", of_two({20, 1}, 100, 100));
+    one_.presence.here("d", of_one({10, 1}, 100.01, 100));
+    one_.presence.gone("d", {10, 1}, CloseReason::peer_closed, by_one(100.02));
+    two_.put_all();
+    settle();
+    EXPECT_EQ(where(), "two");
+    EXPECT_TRUE(bucket_.find("d")->record.online);
+    EXPECT_TRUE(two_.presence.take_tasks().empty());
 }
 
 TEST_F(PresenceClaims, ALateHelloTakesWhatHasEndedMeanwhile) {
@@ -216,13 +265,7 @@ TEST_F(PresenceClaims, TwoDevicesWithOneIdAreSlowedDownAndTold) {
 }
 
 TEST(PresenceRecordText, TheTimeOfAcceptIsWrittenWhereItIsKnown) {
-    PresenceRecord record{.gateway = "one",
-                          .run = 1,
-                          .conn = {10, 1},
-                          .peer = parse_endpoint("10.2.0.9:51514").value(),
-                          .listener = "devices",
-                          .since = at(5),
-                          .online = true};
+    PresenceRecord record = online_record();
     EXPECT_EQ(to_json(record).find("accepted_ms"), std::string::npos);
     record.accepted = at(4);
     EXPECT_EQ(read_presence(to_json(record)), record);

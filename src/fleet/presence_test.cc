@@ -288,13 +288,7 @@ TEST_F(PresenceTest, WhereProofHasGoneAnyoneMayCome) {
 }
 
 TEST(PresenceRecordText, ProofIsWrittenWhereThereIsOne) {
-    PresenceRecord record{.gateway = "one",
-                          .run = 1,
-                          .conn = {10, 1},
-                          .peer = parse_endpoint("10.2.0.9:51514").value(),
-                          .listener = "devices",
-                          .since = at(5),
-                          .online = true};
+    PresenceRecord record = online_record();
     EXPECT_EQ(to_json(record).find("proved"), std::string::npos);
     EXPECT_EQ(read_presence(to_json(record)), record);
     record.proved = true;

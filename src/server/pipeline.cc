@@ -20,6 +20,7 @@ PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr
 
 Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices)
     : run_(options.run),
+      clock_(options.clock),
       listeners_(std::move(options.listeners)),
       max_item_bytes_(options.item.max_bytes),
       events_(std::move(events)),
@@ -181,12 +182,20 @@ void Pipeline::give_connected(Connection& connection, Token number, const TurnTi
                            .ended = device != nullptr && peer_has_shut(connection.fd)});
 }
 
-EventTime Pipeline::established(const Connection& connection, const TurnTime& time) {
+EventTime Pipeline::established(const Connection& connection, const TurnTime& time) const {
+    constexpr std::chrono::milliseconds tick{4};     // of the kernel, usually: an age of one tick may be none
+    constexpr std::chrono::milliseconds error{200};  // of what the slot has, which counts in tenths of a second
     const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
-    if (is_beyond && connection.bytes_out == 0 && !connection.encrypted) {
-        if (const auto state = read_peer_state(connection.fd)) return time.wall - state->age;
-    }
-    return time.wall - time.tick.since(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait;
+    const EventTime by_slot =
+        time.wall - time.tick.since(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait;
+    if (connection.bytes_out != 0 || (!connection.named && !is_beyond)) return by_slot;
+    const auto state = read_peer_state(connection.fd);
+    if (!state) return by_slot;
+    const auto of_turn = clock_ != nullptr ? clock_->steady() - time.steady : SteadyTime::duration(0);
+    const EventTime read_at = time.wall + std::chrono::floor<std::chrono::milliseconds>(of_turn);
+    const EventTime by_kernel = read_at - (state->age > tick ? state->age : std::chrono::milliseconds(0));
+    // Over TLS the kernel has the time at which the handshake's last record was sent.
+    return connection.encrypted ? std::min(by_kernel, by_slot + error) : by_kernel;
 }
 
 void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {

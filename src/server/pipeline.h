@@ -40,6 +40,7 @@ public:
         std::uint32_t run = 0;
         std::vector<PipelineListener> listeners;
         ItemConfig item;
+        const Clock* clock = nullptr;  ///< that turns are measured by; null: a turn takes no time
     };
 
     Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices);
@@ -113,13 +114,14 @@ private:
     [[nodiscard]] std::string detail_of(const Connection& connection, const Death& death);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
     void give_identity(Connection& connection, Token number, const TurnTime& time);
-    [[nodiscard]] static EventTime established(const Connection& connection, const TurnTime& time);
+    [[nodiscard]] EventTime established(const Connection& connection, const TurnTime& time) const;
     void note_given() {
         events_given_.increment();
         ++given_;
     }
 
     std::uint32_t run_;
+    const Clock* clock_;
     Shard* shard_ = nullptr;
     std::vector<PipelineListener> listeners_;
     std::size_t max_item_bytes_;

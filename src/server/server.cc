@@ -118,9 +118,9 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
         listeners.push_back(pipeline_listener(listener.config, listener.tokens));
     }
     for (unsigned i = 0; i < reactors; ++i) {
-        auto pipeline =
-            std::make_unique<Pipeline>(Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item},
-                                       make_handler(i), history_, notices_);
+        auto pipeline = std::make_unique<Pipeline>(
+            Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item, .clock = &clock_},
+            make_handler(i), history_, notices_);
         workers_.push_back(std::make_unique<Worker>(
             clock_, admission_,
             ShardOptions{.reactor = i,
