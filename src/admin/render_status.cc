@@ -95,6 +95,7 @@ void write_listener(JsonWriter& json, const ListenerStatus& listener) {
 
 void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
     json.key("spool").begin_object().field("id", spool.id);
+    if (!spool.path.empty()) json.field("path", spool.path);
     json.field("first_position", spool.first).field("last_position", spool.last);
     json.field("waiting_bytes", spool.waiting_bytes).field("commits", spool.commits);
     json.field("file_bytes", spool.file_bytes).field("oldest_s", as_seconds(spool.oldest));

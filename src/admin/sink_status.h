@@ -29,6 +29,7 @@ struct SinkStatus {
     };
     struct SpoolPart {
         std::string id;
+        std::string path = {};    ///< of its directory, absolute
         std::uint64_t first = 0;  ///< position of the oldest event
         std::uint64_t last = 0;   ///< of the newest durable one
         std::uint64_t waiting_bytes = 0;

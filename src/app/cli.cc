@@ -20,6 +20,7 @@
 #include "app/verb_load.h"
 #include "app/verb_plan.h"
 #include "app/verb_serve.h"
+#include "app/verb_spool.h"
 #include "app/verb_token.h"
 #include "app/verb_version.h"
 #include "base/printable.h"
@@ -37,6 +38,7 @@ void add_verbs(CLI::App& app, VerbAction& selected) {
     add_plan_verb(app, selected);
     add_token_verb(app, selected);
     add_client_verbs(app, selected);
+    add_spool_verb(app, selected);
     add_doctor_verb(app, selected);
     add_load_verb(app, selected);
     add_version_verb(app, selected);

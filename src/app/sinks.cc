@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/units.h"
@@ -117,6 +119,8 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t ma
     auto spool = Spool::open(spool_options(config));
     if (!spool) return spool.error();
     spool_ = std::move(spool).value();
+    std::error_code unknown;
+    spool_path_ = std::filesystem::absolute(config.path, unknown);
     auto sink = std::make_unique<SpoolSink>(*spool_, config.queue_bytes);
     spool_sink_ = sink.get();
     sink_ = std::move(sink);
@@ -178,6 +182,7 @@ SinkStatus Sinks::status() const {
     if (spool_) {
         status.spool = spool_part(spool_->status());
         status.spool->gateway_lost = lost_closed_;
+        status.spool->path = spool_path_;
     }
     if (nats_) {
         status.nats = nats_->status();

@@ -65,6 +65,7 @@ private:
     const std::function<void(const std::string&)> on_broken_;
     SinkType type_ = SinkType::none;
     std::unique_ptr<Spool> spool_;
+    std::string spool_path_;
     std::unique_ptr<Sink> sink_;       // null: events are discarded
     StreamSink* stream_ = nullptr;     // sink_, if it is one
     SpoolSink* spool_sink_ = nullptr;  // the same

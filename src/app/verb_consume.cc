@@ -13,6 +13,7 @@
 #include "admin/spool_view.h"
 #include "app/client_ask.h"
 #include "app/consumer.h"
+#include "app/spool_at_rest.h"
 #include "base/printable.h"
 
 namespace holdfast {
@@ -23,6 +24,7 @@ struct ConsumeFlags {
     std::string group;
     std::string from;
     std::string limit;
+    std::string spool;
     bool follow = false;
 };
 
@@ -90,8 +92,22 @@ int consume_verb(const ConsumeFlags& flags) {
         return refuse("--from: " + in_quotes(flags.from) + " is not a position: write a whole number from 1");
     if (!flags.limit.empty() && !(options.limit = read_number(flags.limit)))
         return refuse("--limit: " + in_quotes(flags.limit) + " is not a whole number from 1");
+    if (!flags.spool.empty() && flags.follow)
+        return refuse("--follow: nobody writes to a spool without a gateway; follow a gateway through --admin");
+    std::unique_ptr<SpoolAtRest> at_rest;
+    if (!flags.spool.empty()) {
+        auto opened = SpoolAtRest::open(flags.spool);
+        if (!opened) {
+            print_error(opened.error().message);
+            return exit_answer_is_no;
+        }
+        at_rest = std::move(opened).value();
+    }
+    const auto ask = [&](const AdminQuestion& question) -> Result<AdminAnswer> {
+        return at_rest ? at_rest->ask(question) : ask_admin(flags.admin, question);
+    };
     take_signals();
-    Consumer consumer(options, {.ask = [&](const AdminQuestion& question) { return ask_admin(flags.admin, question); },
+    Consumer consumer(options, {.ask = ask,
                                 .write = write_all,
                                 .tell = print_error,
                                 .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
@@ -102,7 +118,7 @@ int consume_verb(const ConsumeFlags& flags) {
 }  // namespace
 
 void add_consume_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("consume", "print the events of a gateway's spool, one JSON object a line");
+    CLI::App* verb = app.add_subcommand("consume", "print the events of a spool, one JSON object a line");
     const auto flags = std::make_shared<ConsumeFlags>();
     verb->add_option("--group", flags->group, "go on where this group stopped, and keep where it stops")
         ->type_name("NAME");
@@ -110,6 +126,7 @@ void add_consume_verb(CLI::App& app, VerbAction& selected) {
         ->type_name("N");
     verb->add_flag("--follow", flags->follow, "wait for more, over restarts of the gateway too");
     verb->add_option("--limit", flags->limit, "at most so many events")->type_name("N");
+    verb->add_option("--spool", flags->spool, "read this directory, whose gateway does not run")->type_name("DIR");
     add_admin_flags(*verb, flags->admin);
     verb->callback([flags, &selected] { selected = [flags] { return consume_verb(*flags); }; });
 }

@@ -417,12 +417,6 @@ std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& e
     return seq;
 }
 
-std::optional<DbError> Control::bound_session_times(WallTime now) {
-    const std::lock_guard lock(mutex_);
-    const std::string ms = std::to_string(milliseconds_of(now));
-    return database_.execute(("UPDATE device_session SET at = " + ms + " WHERE at > " + ms).c_str());
-}
-
 bool Control::quarantine(const MissingRange& range, WallTime wall) {
     const std::lock_guard lock(mutex_);
     // A consumer that starts in the middle of a range finds the rest of it.

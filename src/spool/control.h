@@ -76,7 +76,10 @@ public:
         clock_ = std::move(stored);
     }
     /// Sets the time of sessions that were used later than `now` to `now`.
-    [[nodiscard]] std::optional<DbError> bound_session_times(WallTime now);
+    [[nodiscard]] std::optional<DbError> bound_session_times(WallTime now) {
+        const std::lock_guard lock(mutex_);
+        return SessionTable::bound_times(database_, now);
+    }
     using OpenRow = std::pair<std::string, OpenLines>;  ///< the connection and its lines
     /// Up to `most` rows of the table of open connections behind that one, in order. A line that is damaged is left
     /// empty.

@@ -103,6 +103,10 @@ Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
         return Error{path + " is no spool: it holds " + *stranger +
                      " and no spool.db; choose an empty or a new directory"};
     }
+    if (!is_missing(path + "/" + incomplete)) {
+        return Error{path + " is no spool: a backup or a restore into it did not finish; run that again, or remove " +
+                     path + "/" + incomplete};
+    }
     struct stat status {};
     const bool private_already = ::fstat(directory.get(), &status) == 0 && (status.st_mode & 0777) == 0700;
     if (!private_already && ::fchmod(directory.get(), 0700) != 0) {
@@ -114,17 +118,19 @@ Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
     return SpoolDirectory(path, std::move(hold).value());
 }
 
-std::string SpoolDirectory::segment_path(Position first) const {
+std::string SpoolDirectory::segment_path(Position first) const { return segment_path_in(path_, first); }
+
+std::string SpoolDirectory::segment_path_in(const std::string& directory, Position first) {
     std::array<char, 32> digits{};
     std::snprintf(digits.data(), digits.size(), "%0*llu", position_digits, static_cast<unsigned long long>(first));
-    return path_ + "/" + std::string(segment_head) + digits.data() + std::string(segment_tail);
+    return directory + "/" + std::string(segment_head) + digits.data() + std::string(segment_tail);
 }
 
-std::optional<DbError> SpoolDirectory::list(Contents& contents) const {
+std::optional<DbError> SpoolDirectory::list_in(const std::string& directory, Contents& contents) {
     contents = {};
     std::error_code error;
     // Not a range-for, whose increment throws where the disk cannot be read.
-    fs::directory_iterator entry(path_, error);
+    fs::directory_iterator entry(directory, error);
     for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
         if (name == control_name) contents.control = true;
@@ -132,7 +138,7 @@ std::optional<DbError> SpoolDirectory::list(Contents& contents) const {
     }
     std::sort(contents.segments.begin(), contents.segments.end());
     if (!error) return std::nullopt;
-    return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + path_ + ": " + error.message()};
+    return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + directory + ": " + error.message()};
 }
 
 void SpoolDirectory::remove_leftovers() const {

@@ -37,7 +37,12 @@ public:
         std::vector<Position> segments;  ///< ascending
     };
     /// Fails rather than leave out a file.
-    [[nodiscard]] std::optional<DbError> list(Contents& contents) const;
+    [[nodiscard]] std::optional<DbError> list(Contents& contents) const { return list_in(path_, contents); }
+    // Of a directory that this process does not hold.
+    [[nodiscard]] static std::optional<DbError> list_in(const std::string& directory, Contents& contents);
+    [[nodiscard]] static std::string segment_path_in(const std::string& directory, Position first);
+    /// Marks a directory that a backup or a restore has not finished; take() refuses it.
+    static constexpr const char* incomplete = "incomplete";
     /// Removes files under way of an interrupted start, and logs whose database has gone.
     void remove_leftovers() const;
 

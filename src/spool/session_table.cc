@@ -69,6 +69,11 @@ std::optional<DbError> SessionTable::make(Database& database) {
     return failed;
 }
 
+std::optional<DbError> SessionTable::bound_times(Database& database, WallTime now) {
+    const std::string ms = std::to_string(milliseconds_of(now));
+    return database.execute(("UPDATE device_session SET at = " + ms + " WHERE at > " + ms).c_str());
+}
+
 std::optional<DbError> SessionTable::prepare(Database& database) {
     database_ = &database;
     update_ = database.prepare(

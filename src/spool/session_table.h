@@ -17,6 +17,8 @@ public:
     /// Makes the table if the file has none, and takes over the sessions of a version that did not know which of them
     /// were authenticated: each counts for both kinds until it has a number of its own.
     [[nodiscard]] static std::optional<DbError> make(Database& database);
+    /// Sets the time of sessions that were used later than `now` to `now`.
+    [[nodiscard]] static std::optional<DbError> bound_times(Database& database, WallTime now);
     [[nodiscard]] static std::uint64_t check_of(const SessionName& name, std::uint64_t seq);
 
     [[nodiscard]] std::optional<DbError> prepare(Database& database);

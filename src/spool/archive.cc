@@ -1,0 +1,200 @@
+#include "spool/archive.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "base/unique_fd.h"
+#include "spool/database.h"
+#include "spool/database_copy.h"
+#include "spool/directory.h"
+
+namespace holdfast {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int patience_ms = 10'000;  // for a gateway that seals the file
+
+Error cannot(const std::string& what, const std::string& path, const std::string& remedy) {
+    return Error{"cannot " + what + " " + path + ": " + std::strerror(errno) + "; " + remedy};
+}
+
+std::string control_in(const std::string& directory) { return directory + "/spool.db"; }
+
+bool is_spools(const std::string& name) {
+    return name.starts_with("spool.db") || name.starts_with("events-") || name == "lock" ||
+           name == SpoolDirectory::incomplete;
+}
+
+/// The directory that a copy goes into. Locked, so that no gateway starts on it meanwhile.
+class Target {
+public:
+    [[nodiscard]] static Result<Target> open(const std::string& path);
+    [[nodiscard]] const std::string& path() const { return path_; }
+    /// Gives the file to the owner of the directory, who may be another user than root.
+    [[nodiscard]] std::optional<Error> own(const std::string& file) const;
+    [[nodiscard]] std::optional<Error> finish() const;
+
+private:
+    Target(std::string path, UniqueFd directory) : path_(std::move(path)), directory_(std::move(directory)) {}
+    [[nodiscard]] std::optional<Error> begin() const;
+    [[nodiscard]] std::string marker() const { return path_ + "/" + SpoolDirectory::incomplete; }
+
+    std::string path_;
+    UniqueFd directory_;
+};
+
+Result<Target> Target::open(const std::string& path) {
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+        return cannot("make", path, "make the directory above it, writable for this user");
+    }
+    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) return cannot("open", path, "name an empty or a new directory");
+    if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
+        return Error{"another process uses " + path + ": stop the gateway there, or name another directory"};
+    }
+    if (::fchmod(directory.get(), 0700) != 0) return cannot("make private", path, "it must belong to this user");
+    Target target(path, std::move(directory));
+    if (auto error = target.begin()) return *error;
+    return target;
+}
+
+/// Removes what an interrupted copy has left, and nothing else.
+std::optional<Error> Target::begin() const {
+    const bool again = !SpoolDirectory::is_missing(marker());
+    std::vector<std::string> leftovers;
+    std::error_code error;
+    fs::directory_iterator entry(path_, error);
+    for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename();
+        if (name == "lost+found") continue;
+        if (!again || !is_spools(name)) return Error{path_ + " holds " + name + ": name an empty or a new directory"};
+        if (name != SpoolDirectory::incomplete) leftovers.push_back(entry->path());
+    }
+    for (const std::string& file : leftovers) ::unlink(file.c_str());
+    if (!again && !SpoolDirectory::make_file(marker())) {
+        return cannot("write in", path_, "make it writable for this user, with space on its file system");
+    }
+    if (::fsync(directory_.get()) != 0) return cannot("sync", path_, "see the kernel's log for the disk");
+    return own(marker());
+}
+
+std::optional<Error> Target::own(const std::string& file) const {
+    struct stat status {};
+    if (::geteuid() != 0 || ::fstat(directory_.get(), &status) != 0 || status.st_uid == 0) return std::nullopt;
+    if (::chown(file.c_str(), status.st_uid, status.st_gid) == 0) return std::nullopt;
+    return cannot("give to its user", file, "run this as the user of the gateway");
+}
+
+/// Durable before the mark goes, so that a copy without it is whole after a power cut too.
+std::optional<Error> Target::finish() const {
+    const std::string parent = fs::path(path_).lexically_normal().parent_path();
+    const UniqueFd above(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (above.valid() && ::fsync(above.get()) != 0 && errno != EINVAL) {
+        return cannot("sync the name of", path_, "see the kernel's log for the disk");
+    }
+    const bool done =
+        ::fsync(directory_.get()) == 0 && ::unlink(marker().c_str()) == 0 && ::fsync(directory_.get()) == 0;
+    if (!done) return cannot("finish", path_, "run this again");
+    return std::nullopt;
+}
+
+/// For a database that SQLite cannot read: a later version, or a person, may get more out of it.
+std::optional<Error> copy_bytes(const std::string& from, const std::string& to) {
+    std::error_code error;
+    for (const char* tail : {"", "-wal"}) {
+        if (*tail != '\0' && SpoolDirectory::is_missing(from + tail)) continue;
+        fs::copy_file(from + tail, to + tail, fs::copy_options::overwrite_existing, error);
+        const UniqueFd file(error ? -1 : ::open((to + tail).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        if (!error && (!file.valid() || ::fchmod(file.get(), 0600) != 0 || ::fsync(file.get()) != 0)) {
+            error.assign(errno, std::generic_category());
+        }
+        if (error) {
+            return Error{"cannot copy " + from + tail + ": " + error.message() +
+                         "; free some space, or see the kernel's log for the disk"};
+        }
+    }
+    return std::nullopt;
+}
+
+enum class Copied : std::uint8_t { whole, damaged, missing };
+
+Result<Copied> copy_one(const std::string& from, const std::string& to) {
+    if (SpoolDirectory::is_missing(from)) return Copied::missing;
+    DbError error;
+    std::optional<DbError> failed;
+    auto database = Database::open(from, Database::Use::read, error);
+    if (database) {
+        database->set_busy_patience_ms(patience_ms);
+        failed = copy_database(*database, to);
+    } else {
+        failed = error;
+    }
+    if (!failed) return Copied::whole;
+    if (failed->fault == DbFault::gone && SpoolDirectory::is_missing(from)) return Copied::missing;
+    if (failed->fault == DbFault::damaged) {
+        database.reset();
+        if (auto broken = copy_bytes(from, to)) return *broken;
+        return Copied::damaged;
+    }
+    return Error{"cannot copy " + from + ": " + failed->message +
+                 "; free some space, give this user the files, or see the kernel's log for the disk"};
+}
+
+/// Copies one database and counts it.
+Result<Copied> take(const std::string& from, const std::string& to, const Target& target, SpoolCopy& copy) {
+    auto copied = copy_one(from, to);
+    if (!copied || copied.value() == Copied::missing) return copied;
+    if (auto error = target.own(to)) return *error;
+    copy.bytes += SpoolDirectory::bytes_of(to);
+    if (copied.value() == Copied::damaged) copy.damaged.push_back(from);
+    return copied;
+}
+
+}  // namespace
+
+/// spool.db comes first, since a start reads from the files of events what is newer than it. The list of these files
+/// comes next: all but the last have ended and do not change, and the last is copied as of one moment. What the
+/// gateway begins later stays out, or there would be a hole in front of it.
+Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
+    if (SpoolDirectory::is_missing(control_in(from))) {
+        return Error{from + " holds no spool: spool.db is missing; name the directory of sink.path"};
+    }
+    if (!SpoolDirectory::is_missing(from + "/" + SpoolDirectory::incomplete)) {
+        return Error{from + " is incomplete: a backup or a restore into it did not finish; run that again"};
+    }
+    auto target = Target::open(to);
+    if (!target) return target.error();
+    SpoolCopy copy;
+    const auto control = take(control_in(from), control_in(to), target.value(), copy);
+    if (!control) return control.error();
+    SpoolDirectory::Contents contents;
+    if (const auto failed = SpoolDirectory::list_in(from, contents)) {
+        return Error{failed->message + "; see the kernel's log for the disk"};
+    }
+    for (const Position first : contents.segments) {
+        const auto copied = take(SpoolDirectory::segment_path_in(from, first),
+                                 SpoolDirectory::segment_path_in(to, first), target.value(), copy);
+        if (!copied) return copied.error();
+        if (copied.value() == Copied::missing) continue;  // retention has taken it
+        ++copy.files;
+        if (copy.first == 0) copy.first = first;
+    }
+    DbError error;
+    if (auto database = Database::open(control_in(to), Database::Use::read, error)) {
+        copy.id = database->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
+    }
+    if (auto failed = target.value().finish()) return *failed;
+    return copy;
+}
+
+}  // namespace holdfast
