@@ -125,7 +125,8 @@ std::optional<DbError> Control::open_file(const std::string& path) {
 std::optional<DbError> Control::open_present(const Opening& opening, std::unique_ptr<Control>& control) {
     return opening.retries.run([&] {
         control.reset(new Control);
-        return control->open_file(opening.directory.control_path());
+        auto failed = control->open_file(opening.directory.control_path());
+        return failed ? failed : sync_log_name(opening.directory);
     });
 }
 

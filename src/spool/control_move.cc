@@ -18,6 +18,7 @@ std::optional<DbError> Control::move_to_new_file(const SpoolDirectory& directory
     auto fresh = Database::open(path, Database::Use::write, error);
     if (!fresh) return error;
     if (auto failed = set_up_for_writing(*fresh)) return failed;
+    if (auto failed = sync_log_name(directory)) return failed;
     Database former = std::exchange(database_, std::move(*fresh));
     former.keep_log_on_close();  // closing would checkpoint, and then remove the new file's log by its name
     auto failed = prepare(path);

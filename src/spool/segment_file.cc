@@ -51,6 +51,11 @@ std::optional<DbError> set_up_for_writing(Database& database) {
     return database.execute("PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF");
 }
 
+std::optional<DbError> sync_log_name(const SpoolDirectory& directory) {
+    if (!directory.sync()) return system_error("cannot sync " + directory.path());
+    return std::nullopt;
+}
+
 namespace {
 
 /// Returns an epoch that no other file has, as text; empty if the kernel has no random bytes.
@@ -134,6 +139,7 @@ std::optional<SegmentWriter> SegmentWriter::create(const SpoolDirectory& directo
         database->keep_log_on_close();
         failed = set_up_for_writing(*database);
     }
+    if (!failed) failed = sync_log_name(directory);
     if (!failed) return SegmentWriter(std::move(*database), first);
     database.reset();
     SpoolDirectory::remove(making);

@@ -5,35 +5,59 @@ The model assumes POSIX and SQLite's rules, and no property of one file system:
   sync of its directory.
 - Any subset of the writes since then is there, in whole or in sectors. A sector is old or new; beyond the old end of the file it
   may also be zeros or garbage.
-- A create, rename, link or unlink is there as a whole or not at all."""
+- A create, rename, link or unlink is there as a whole or not at all.
+- After a sync that failed, Linux takes the pages for written: a later sync makes them durable only where they are written again."""
 
 import os
 import random
 
 SECTORS = (512, 4096)
+PAGE = 4096
 CONTENT = ("none", "all", "prefix", "torn", "subset", "late", "sectors")
 NAMES = ("none", "all", "prefix", "prefix", "subset")
 
 
 class File:
-    """Holds the synced content and the later writes in order, as (at, offset, data); data is None for a new length."""
+    """Holds the synced content and the later writes in order, as (at, offset, data); data is None for a new length. `lost` has the
+    pages of writes whose sync failed."""
 
     def __init__(self, durable=b""):
         self.durable = bytearray(durable)
         self.pending = []
+        self.lost = []
 
     def sync(self, began):
+        for change in self._take(began):
+            self._write_lost_pages_of(change)
+            apply(self.durable, change)
+
+    def fail_to_sync(self, began):
+        for change in self._take(began):
+            self.lost += pages_of(change)
+
+    def _take(self, began):
+        """Removes and returns the writes that the sync is about."""
+        taken = [change for change in self.pending if change[0] < began]
+        self.pending = [change for change in self.pending if change[0] >= began]
+        return taken
+
+    def _write_lost_pages_of(self, change):
+        """A page is written as a whole, with what an earlier write has left in it."""
+        pages = {offset // PAGE * PAGE for _, offset, _ in pages_of(change)}
         kept = []
-        for change in self.pending:
-            if change[0] < began:
-                apply(self.durable, change)
+        for piece in self.lost:
+            if piece[2] is None or piece[1] // PAGE * PAGE in pages:
+                apply(self.durable, piece)
             else:
-                kept.append(change)
-        self.pending = kept
+                kept.append(piece)
+        self.lost = kept
+
+    def unsynced(self):
+        return sorted(self.lost + self.pending, key=lambda change: change[0])
 
     def whole(self):
         content = bytearray(self.durable)
-        for change in self.pending:
+        for change in self.unsynced():
             apply(content, change)
         return content
 
@@ -67,6 +91,15 @@ def apply(content, change):
         del content[offset:]
     else:
         content[offset:end] = data
+
+
+def pages_of(change):
+    """Splits a write at the bounds of pages. A new length stays as it is."""
+    at, offset, data = change
+    if data is None:
+        return [change]
+    bounds = [offset, *range((offset // PAGE + 1) * PAGE, offset + len(data), PAGE), offset + len(data)]
+    return [(at, start, data[start - offset:end - offset]) for start, end in zip(bounds, bounds[1:])]
 
 
 def bind(names, change):
@@ -106,7 +139,7 @@ class Disk:
             directory.durable[entry.name] = self._by_inode[entry.inode()] = made
 
     def play(self, record):
-        getattr(self, "_play_" + {"c": "created", "w": "wrote", "t": "truncated", "s": "synced", "r": "renamed",
+        getattr(self, "_play_" + {"c": "created", "w": "wrote", "t": "truncated", "s": "synced", "f": "failed", "r": "renamed",
                                   "u": "unlinked", "d": "unlinked", "l": "linked", "m": "made"}[record.kind])(record)
 
     def _directory(self, path):
@@ -140,6 +173,11 @@ class Disk:
             return
         self._by_inode.get(record.file, self.root).sync(record.offset)
 
+    def _play_failed(self, record):
+        target = self._by_inode.get(record.file, self.root)
+        if isinstance(target, File):
+            target.fail_to_sync(record.offset)
+
     def _play_unlinked(self, record):
         self._change(record, record.name, None)
 
@@ -167,7 +205,7 @@ class Disk:
         how_names, how_content = chance.choice(NAMES), chance.choice(CONTENT)
         found = list(walk(self.root, lambda directory: names_after_cut(directory, how_names, chance), target))
         for path, file in found:
-            content = content_after_cut(file, how_content, chance) if file.pending else file.durable
+            content = content_after_cut(file, how_content, chance) if file.unsynced() else file.durable
             with open(os.path.join(target, path), "wb") as out:
                 out.write(content)
         if chance.random() < 0.125:  # an old -shm has no meaning after a reboot
@@ -206,7 +244,7 @@ def names_after_cut(directory, how, chance):
 
 
 def content_after_cut(file, how, chance):
-    content, changes = bytearray(file.durable), file.pending
+    content, changes = bytearray(file.durable), file.unsynced()
     if how == "none":
         return content
     if how == "all":

@@ -1,12 +1,13 @@
 """Makes a recording: a gateway from its first start on, devices that send with acks, and a consumer. The gateway crashes, or
 stops on request, and starts again."""
 
-import json
+import http.client
 import pathlib
 import random
 import re
 import subprocess
 import threading
+import time
 import zlib
 
 from gateway import BINARY, PATIENCE, until
@@ -26,13 +27,14 @@ class Recorder:
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
-        self.files, self.log, self.table, self.end = (self.directory / name for name in ("files", "log", "table", "end"))
+        self.files, self.log, self.table, self.end, self.fail = (self.directory / name
+                                                                 for name in ("files", "log", "table", "end", "fail"))
         self.files.mkdir(parents=True)
         self.mark = Marks(self.log)
 
     def environment(self):
         return {**environment(compile_shim("recorder", self.directory, HERE), self.files, self.log),
-                "HOLDFAST_RECORD_END": str(self.end)}
+                "HOLDFAST_RECORD_END": str(self.end), "HOLDFAST_RECORD_FAIL": str(self.fail)}
 
 
 def environment(shim, files, log):
@@ -65,7 +67,7 @@ class Consumer:
         self._mark("moving", target)
         try:
             status, _ = self._daemon.gateway.request("POST", f"/v1/spool/groups/{GROUP}", {"position": target}, timeout=5)
-        except OSError:
+        except (OSError, http.client.HTTPException):  # a crash, or a start
             return
         if status == 200:
             self._moved = target
@@ -98,8 +100,15 @@ def start(daemon, recorder):
 
 def live(recorder, chance):
     """Waits until the gateway has written some megabytes, 2 s at most."""
-    wanted = recorder.log.stat().st_size + chance.randint(4, 12) * (1 << 20)
+    wanted = recorder.log.stat().st_size + chance.randint(3, 8) * (1 << 20)
     until(lambda: recorder.log.stat().st_size >= wanted, 2)
+
+
+def fail_to_sync(recorder, chance):
+    """Lets every second sync fail for a while; the gateway tries again every 500 ms."""
+    recorder.fail.touch()
+    time.sleep(chance.uniform(0.2, 1.2))
+    recorder.fail.unlink()
 
 
 def make(directory, seed, lives=4, devices=16):
@@ -119,6 +128,8 @@ def make(directory, seed, lives=4, devices=16):
         consumer = Consumer(daemon, recorder.mark)
         for life in range(1, lives):
             live(recorder, chance)
+            fail_to_sync(recorder, chance)
+            live(recorder, chance)
             if life % 3 == 2:
                 daemon.gateway.stop()
                 daemon.kill()
@@ -132,7 +143,7 @@ def make(directory, seed, lives=4, devices=16):
         write_table(recorder.table, fleet.sessions(), numbers, consumer.lines)
         recorder.end.touch()
         daemon.gateway.request("POST", f"/v1/spool/groups/{GROUP}", {"position": len(consumer.lines)}, timeout=5)
-    except OSError:
+    except (OSError, http.client.HTTPException):
         if not recorder.end.exists():
             raise
     finally:

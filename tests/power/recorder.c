@@ -2,6 +2,7 @@
 //   HOLDFAST_RECORD_ROOT  the directory
 //   HOLDFAST_RECORD_LOG   the file that the records are appended to; outside of that directory
 //   HOLDFAST_RECORD_END   once this file exists, the process exits between two operations, as by SIGKILL
+//   HOLDFAST_RECORD_FAIL  while this file exists, every second sync fails with EIO and does nothing
 // SQLite's shared memory (-shm) is not recorded: it is written through mmap(2), and SQLite rebuilds it at each start.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 enum { max_descriptors = 65536, longest_path = 4096, magic = 0x52464448 };
-enum kind { created = 'c', wrote = 'w', truncated = 't', synced = 's', renamed = 'r', unlinked = 'u', linked = 'l', made = 'm', removed = 'd' };
+enum kind { created = 'c', wrote = 'w', truncated = 't', synced = 's', failed = 'f', renamed = 'r', unlinked = 'u', linked = 'l', made = 'm', removed = 'd' };
 
 struct record {
     uint32_t magic;
@@ -194,9 +195,14 @@ int ftruncate64(int fd, off64_t length) { return ftruncate(fd, length); }
 static int sync_by(long number, int fd) {
     ino_t file;
     if (!is_watched(fd, &file)) return (int)syscall(number, fd);
+    static unsigned count;
     begin();
     const uint64_t began = length_of_log();
-    end(0);
+    const char* fail = getenv("HOLDFAST_RECORD_FAIL");
+    const int fails = fail != NULL && syscall(SYS_faccessat, AT_FDCWD, fail, F_OK) == 0 && ++count % 2 == 0;
+    if (fails) note(failed, file, began, "", "", "", 0);
+    end(EIO);
+    if (fails) return -1;
     const int done = (int)syscall(number, fd);
     const int error = errno;
     begin();
