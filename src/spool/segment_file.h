@@ -15,7 +15,8 @@ inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/DELIVER
 
 /// Settings of a database that is written to.
 [[nodiscard]] std::optional<DbError> set_up_for_writing(Database& database);
-/// Makes the name of the log durable, after set_up_for_writing(). SQLite syncs the directory too, and ignores a failure.
+/// Makes the name of the log durable, after set_up_for_writing(). SQLite syncs the directory too, and ignores a
+/// failure.
 [[nodiscard]] std::optional<DbError> sync_log_name(const SpoolDirectory& directory);
 
 /// The file that events are appended to: one that this process has made. Owns its connection; the spool's thread. Ends
