@@ -15,8 +15,10 @@ void SpoolForwarder::look_at_acks() {
     const std::uint64_t taken = window_.take_acknowledged(published_, sequence);
     unsaved_messages_ += taken;
     if (taken > 0) {
-        check_.memo().note(
-            {sequence, published_, std::chrono::floor<std::chrono::seconds>(spool_.now()).time_since_epoch().count()});
+        const auto seconds = [](WallTime time) {
+            return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+        };
+        check_.memo().note({sequence, published_, seconds(spool_.now()), seconds(SystemClock().wall())});
         note_published();
         failures_ = 0;
         if (refusal_.empty()) report_.well();
@@ -78,6 +80,7 @@ void SpoolForwarder::take_duplicate(const PublishAck& ack) {
     report_.count(&ForwarderStatus::false_duplicates, 1);
     if (goes_back_) return;
     check_.memo().leave_epoch(message->first, draw_salt());
+    save_position(true);  // after a crash the former ids would count as repetitions
     report_.rival("JetStream has a message of the id of event " + std::to_string(message->first) +
                   ", which had never been sent: another process works with a copy of spool " + spool_id_ +
                   " and of this process's memory; nothing is lost, but give each gateway a spool of its own");

@@ -41,7 +41,8 @@ StreamCheck::Finding StreamCheck::compare(const NatsLink::Lease& lease, StreamFa
                                           std::uint64_t most_behind) {
     Finding finding;
     finding.loss = find_loss(
-        memo_, facts, [&](const StreamMemo::Mark& mark) { return look_up(lease, mark); }, now);
+        memo_, facts, [&](const StreamMemo::Mark& mark) { return look_up(lease, mark); }, {now, SystemClock().wall()},
+        suspects_);
     finding.is_settled = is_settled(facts, finding.loss.has_value());
     if (!finding.loss) {
         finding.newest = find_newest(lease, facts, most_behind);
@@ -54,6 +55,7 @@ StreamCheck::Finding StreamCheck::compare(const NatsLink::Lease& lease, StreamFa
 
 void StreamCheck::accept(const StreamFacts& facts) {
     suspected_since_.reset();
+    suspects_ = false;
     memo_.is_of(facts.name, facts.created_ns, facts.deleted);
 }
 

@@ -44,7 +44,11 @@ public:
     /// Looks at the stream again. Returns nothing if it is not time yet, or if the server does not answer. Errors: what
     /// is wrong with it now.
     [[nodiscard]] std::optional<Result<Finding>> look_again(const NatsLink::Lease& lease, WallTime now);
-    void hurry() { looked_at_ = {}; }  ///< the next look_again() looks
+    /// A sequence went back: the next look_again() looks, at all marks.
+    void hurry() {
+        looked_at_ = {};
+        suspects_ = true;
+    }
 
     [[nodiscard]] StreamMemo& memo() { return memo_; }
     /// Takes note that the loss has been dealt with: the stream is as it was found.
@@ -65,6 +69,7 @@ private:
     const std::string spool_id_;
     StreamMemo memo_;
     Steady::time_point looked_at_{};
+    bool suspects_ = false;
     std::optional<Steady::time_point> suspected_since_;
     std::uint64_t unreadable_lease_ = 0;  // over that connection messages cannot be read
     std::string cannot_read_;

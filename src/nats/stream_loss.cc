@@ -12,10 +12,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// Returns true if the stream's own limits may have removed the message.
-bool limits_explain(const StreamFacts& facts, const StreamMemo::Mark& mark, WallTime now) {
+bool limits_explain(const StreamFacts& facts, const StreamMemo::Mark& mark, const LossTime& now) {
     if (facts.retention != StreamRetention::limits || facts.max_msgs_per_subject > 0) return true;
     // The clocks of both may differ by some seconds.
-    const milliseconds age = now.time_since_epoch() - seconds(mark.at_s);
+    milliseconds age = now.spool.time_since_epoch() - seconds(mark.at_s);
+    if (mark.wall_s != 0) age = std::max<milliseconds>(age, now.wall.time_since_epoch() - seconds(mark.wall_s));
     if (facts.max_age.count() > 0 && age >= facts.max_age - facts.max_age / 10 - seconds(10)) return true;
     if (facts.max_msgs > 0 && facts.messages >= static_cast<std::uint64_t>(facts.max_msgs) / 10 * 9) return true;
     return facts.max_bytes > 0 && facts.bytes >= static_cast<std::uint64_t>(facts.max_bytes) / 2;
@@ -23,15 +24,22 @@ bool limits_explain(const StreamFacts& facts, const StreamMemo::Mark& mark, Wall
 
 class Comparison {
 public:
-    Comparison(const StreamMemo& memo, const StreamFacts& facts, const MarkLookup& look, WallTime now)
-        : memo_(memo), facts_(facts), look_(look), now_(now), is_new_(memo.created_ns() != facts.created_ns) {}
+    Comparison(const StreamMemo& memo, const StreamFacts& facts, const MarkLookup& look, LossTime now, bool suspects)
+        : memo_(memo),
+          facts_(facts),
+          look_(look),
+          now_(now),
+          suspects_(suspects),
+          is_new_(memo.created_ns() != facts.created_ns) {}
 
     [[nodiscard]] std::optional<StreamLoss> loss() {
         const auto& marks = memo_.marks();
         if (marks.empty()) return is_new_ ? std::optional(StreamLoss{0, what({})}) : std::nullopt;
+        const bool was_new = is_new_;
         const bool is_whole = !is_missing(marks.back(), true);
-        if (is_whole) is_new_ = false;  // a copy that is whole, of a backup
-        const bool looks_at_all = !is_whole || facts_.deleted > memo_.deleted();
+        // A backup that is whole; or another gateway has made the stream again, and this one has published since.
+        if (is_whole) is_new_ = false;
+        const bool looks_at_all = was_new || suspects_ || !is_whole || facts_.deleted > memo_.deleted();
         Position before = 0;
         for (const StreamMemo::Mark& mark : marks) {
             if (is_missing(mark, looks_at_all)) return StreamLoss{before, what(mark)};
@@ -76,16 +84,17 @@ private:
     const StreamMemo& memo_;
     const StreamFacts& facts_;
     const MarkLookup& look_;
-    const WallTime now_;
+    const LossTime now_;
+    const bool suspects_;
     bool is_new_;
 };
 
 }  // namespace
 
 std::optional<StreamLoss> find_loss(const StreamMemo& memo, const StreamFacts& facts, const MarkLookup& look,
-                                    WallTime now) {
+                                    const LossTime& now, bool suspects) {
     if (memo.empty() || memo.stream() != facts.name) return std::nullopt;
-    return Comparison(memo, facts, look, now).loss();
+    return Comparison(memo, facts, look, now, suspects).loss();
 }
 
 }  // namespace holdfast

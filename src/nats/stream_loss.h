@@ -21,9 +21,17 @@ struct StreamLoss {
 enum class Stored : std::uint8_t { yes, no, unknown };
 using MarkLookup = std::function<Stored(const StreamMemo::Mark&)>;
 
+/// The time by both clocks of a mark. A message is as old as the larger age: the spool's clock stands still while the
+/// machine is off, and the system's clock can be set.
+struct LossTime {
+    WallTime spool;
+    WallTime wall;
+};
+
 /// Compares the stream with what is remembered of it. What the stream's own limits remove is no loss. `look` reads one
-/// message; it is called for the newest mark, and for the others only if there is a reason.
+/// message; it is called for the newest mark, and for the others if the stream has another creation time, has deleted
+/// messages, lacks the newest, or if the caller suspects a loss.
 [[nodiscard]] std::optional<StreamLoss> find_loss(const StreamMemo& memo, const StreamFacts& facts,
-                                                  const MarkLookup& look, WallTime now);
+                                                  const MarkLookup& look, const LossTime& now, bool suspects = false);
 
 }  // namespace holdfast

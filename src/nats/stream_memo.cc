@@ -48,6 +48,7 @@ std::string StreamMemo::text() const {
         out += '[' + std::to_string(mark.sequence);
         append_number(out, mark.position);
         append_number(out, static_cast<std::uint64_t>(std::max<std::int64_t>(mark.at_s, 0)));
+        append_number(out, static_cast<std::uint64_t>(std::max<std::int64_t>(mark.wall_s, 0)));
         out += ']';
     }
     out += R"(],"renamed":[)";
@@ -78,8 +79,9 @@ StreamMemo StreamMemo::parse(std::string_view text) {
     }
     std::vector<std::uint64_t> numbers;
     for (const simdjson::dom::element each : marks) {
-        if (!read_numbers(each, numbers) || numbers.size() != 3) return {};
-        memo.note({numbers[0], numbers[1], static_cast<std::int64_t>(numbers[2])});
+        if (!read_numbers(each, numbers) || numbers.size() != 4) return {};
+        memo.note(
+            {numbers[0], numbers[1], static_cast<std::int64_t>(numbers[2]), static_cast<std::int64_t>(numbers[3])});
     }
     for (const simdjson::dom::element each : renamed) {
         if (!read_numbers(each, numbers) || numbers.size() != 4) return {};

@@ -21,7 +21,8 @@ public:
     struct Mark {
         std::uint64_t sequence = 0;
         Position position = 0;
-        std::int64_t at_s = 0;  ///< of the acknowledgement, seconds since 1970
+        std::int64_t at_s = 0;    ///< of the acknowledgement, by the spool's clock, seconds since 1970
+        std::int64_t wall_s = 0;  ///< the same by the system's clock, which counts the time without power; 0: unknown
 
         friend bool operator==(const Mark&, const Mark&) = default;
     };

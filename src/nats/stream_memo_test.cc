@@ -113,7 +113,7 @@ protected:
                 if (unreadable) return Stored::unknown;
                 return mark.sequence == gone ? Stored::no : Stored::yes;
             },
-            now);
+            {now, now + powered_off}, suspects);
     }
     void expect_loss(Position behind, const char* words) {
         const auto loss = find();
@@ -126,7 +126,31 @@ protected:
     StreamFacts facts;
     std::uint64_t gone = 0;
     bool unreadable = false;
+    bool suspects = false;
+    std::chrono::hours powered_off{0};
 };
+
+TEST_F(Loss, AStreamThatAnotherGatewayHasMadeAgainIsLookedAtWhole) {
+    gone = 20;
+    EXPECT_FALSE(find()) << "there is no reason to read it";
+    facts.created_ns = 78;  // and this gateway's newest event is there
+    expect_loss(100, "does not hold what it acknowledged as sequence 20");
+    facts.created_ns = 77;
+    suspects = true;
+    expect_loss(100, "does not hold what it acknowledged as sequence 20");
+}
+
+TEST_F(Loss, WhatExpiredWhileTheMachineWasOffIsNoLoss) {
+    memo = StreamMemo();
+    memo.is_of("events", 77, 0);
+    memo.note({10, 100, now_s - 30, now_s - 30});
+    memo.note({20, 200, now_s - 20, now_s - 20});
+    facts.max_age = std::chrono::hours(24);
+    facts.first = 30;
+    EXPECT_TRUE(find());
+    powered_off = std::chrono::hours(48);
+    EXPECT_FALSE(find());
+}
 
 TEST_F(Loss, AStreamThatHasItAllHasLostNothing) {
     EXPECT_FALSE(find());

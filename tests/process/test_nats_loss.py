@@ -131,7 +131,7 @@ def test_what_a_stream_may_not_do_is_named_while_the_gateway_runs(tmp_path):
         edit(max_msgs=1000)
         wait_published(running)
         assert until(lambda: "discard old, max_msgs 1000" in (nats_status(running)["warning"] or ""), 20)
-        assert running.log_lines("discard old, max_msgs 1000")
+        assert until(lambda: running.log_lines("discard old, max_msgs 1000"))
         assert "discard old, max_msgs 1000" in run("status", "--admin", running.admin_flag()).stdout
 
 
