@@ -13,7 +13,7 @@ from spool_files import read_all, spool_flags, status
 
 STATES = int(os.environ.get("HOLDFAST_POWER_STATES") or 2000)
 GATEWAY_STATES = 16
-BLIND_DISKS, BLIND_STATES = 6, 50
+BLIND_DISKS, BLIND_STATES = 4, 50
 
 
 @pytest.fixture(scope="module")
