@@ -340,6 +340,7 @@ SinkHealth Daemon::sink_health() const {
                              .loss = nats.loss,
                              .twin = nats.twin,
                              .dead_letter = nats.dead_letter};
+        health.fleet = fleet_.health();
     }
     return health;
 }

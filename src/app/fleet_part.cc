@@ -116,6 +116,13 @@ void FleetPart::start(const FleetConfig& config, unsigned replicas, Server& serv
     options.on_notice = [this](const std::string& notice) { log_.warn(notice); };
     log_.info("fleet", {{"name", options.name}});
     fleet_ = Fleet::start(server, link, spool, news_, std::move(options));
+    started_ = true;
+}
+
+SinkHealth::Fleet FleetPart::health() const {
+    if (!started_) return {};
+    FleetStatus status = fleet_->status();
+    return {.cut_off = std::move(status.cut_off), .budget = std::move(status.budget)};
 }
 
 void FleetPart::stop(std::chrono::milliseconds patience) {

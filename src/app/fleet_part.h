@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "app/sinks.h"
 #include "config/daemon_config.h"
 #include "fleet/fleet.h"
+#include "watch/alarm_engine.h"
 
 namespace holdfast {
 
@@ -29,6 +31,8 @@ public:
     /// Server, link and spool must outlive it.
     void start(const FleetConfig& config, unsigned replicas, Server& server, NatsLink& link, Spool& spool,
                SpoolInheritance inherited);
+    /// What an alarm must know of it, from any thread at any time.
+    [[nodiscard]] SinkHealth::Fleet health() const;
     /// When the server has ended.
     void stop(std::chrono::milliseconds patience);
 
@@ -47,6 +51,7 @@ private:
     Log& log_;
     DeviceNews news_;
     std::unique_ptr<Fleet> fleet_;
+    std::atomic<bool> started_{false};
 };
 
 /// Of this gateway: what the configuration says, or the host's name.

@@ -156,6 +156,7 @@ void NatsFleet::turn() {
     }
     do_tasks();
     judge();
+    state_.note_dropped();
     clean();
     settle_former();
 }
@@ -237,10 +238,12 @@ void NatsFleet::keep_bound() {
     bound_ = !error;
     bool deaf = false;
     bool replaced = false;
+    bool cut_off = false;
     {
         const std::lock_guard lock(state_.mutex);
         deaf = bound_ && !state_.book.hears(now) && now - renewed_ > deaf_for;
         replaced = state_.book.replaced();
+        cut_off = state_.is_cut_off(now);
     }
     if (deaf) {
         renewed_ = now;
@@ -248,9 +251,10 @@ void NatsFleet::keep_bound() {
         beats_->renew();
     }
     if (error) return say(error->message);
+    const char* const unheard = cut_off ? "NATS does not return this gateway's beats: look at its JetStream" : "";
     say(replaced ? "another gateway has taken the name " + options_.name +
                        ": give each its own with [fleet] name; this one is silent in the fleet"
-                 : "");
+                 : unheard);
 }
 
 void NatsFleet::beat(bool last) {

@@ -78,6 +78,8 @@ struct FleetStatus {
     std::uint64_t dropped_unauthenticated = 0;  ///< that were not, or were removed early, because of the budget
     std::uint64_t lost_told = 0;                ///< closed events, gateway_lost, that this gateway has told
     std::uint64_t superseded = 0;               ///< connections that it closed for newer ones elsewhere
+    std::string cut_off;                        ///< why it neither reports nor sees others; empty while it does
+    std::string budget;                         ///< what the budget has lately removed; empty: nothing
 };
 
 /// This gateway's part in a fleet: tells all where its devices are, sees where the others' are, takes its leave of

@@ -100,7 +100,8 @@ void FleetState::saw_gateway(const std::string& value) {
 FleetDevice FleetState::shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const {
     FleetDeviceState state = FleetDeviceState::closed;
     if (record.online) {
-        const bool heard = book.state_of(record.gateway, now) == GatewayState::online;
+        const bool is_current = record.gateway == name_ || !is_cut_off(now);
+        const bool heard = is_current && book.state_of(record.gateway, now) == GatewayState::online;
         state = heard ? FleetDeviceState::online : FleetDeviceState::unknown;
     }
     return {id, record, state};
@@ -165,8 +166,10 @@ std::vector<FleetGateway> FleetState::gateways() const {
         if (record.online) ++online[record.gateway];
     });
     for (const auto& [name, gateway] : book.all()) {
+        GatewayState state = book.state_of(name, now);
+        if (state == GatewayState::online && name != name_ && is_cut_off(now)) state = GatewayState::silent;
         shown.push_back({.record = gateway.record,
-                         .state = book.state_of(name, now),
+                         .state = state,
                          .self = name == name_,
                          .quiet = std::chrono::floor<milliseconds>(now - gateway.heard),
                          .devices = online[name]});
@@ -174,7 +177,28 @@ std::vector<FleetGateway> FleetState::gateways() const {
     return shown;
 }
 
+void FleetState::note_dropped() {
+    const std::lock_guard lock(mutex);
+    if (presence.dropped() == std::exchange(dropped_, presence.dropped())) return;
+    dropped_at_ = clock_.steady();
+}
+
+std::string FleetState::cut_off_text(SteadyTime now) const {
+    if (!is_cut_off(now)) return {};
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(now - heard_self()).count();
+    return "no beat of this gateway has come back from NATS for " + std::to_string(seconds) + " s" +
+           (trouble.empty() ? "" : ": " + trouble);
+}
+
+std::string FleetState::budget_text(SteadyTime now) const {
+    constexpr std::chrono::seconds lately{60};
+    if (!dropped_at_ || now - *dropped_at_ > lately) return {};
+    return std::to_string(dropped_) + " records of closed unauthenticated devices were removed early: more than " +
+           std::to_string(presence.most_ended()) + " ended within an hour";
+}
+
 FleetStatus FleetState::status() const {
+    const SteadyTime now = clock_.steady();
     const std::lock_guard lock(mutex);
     return {.name = name_,
             .trouble = trouble,
@@ -185,7 +209,9 @@ FleetStatus FleetState::status() const {
             .closed_unauthenticated = presence.ended(),
             .dropped_unauthenticated = presence.dropped(),
             .lost_told = lost_told,
-            .superseded = superseded};
+            .superseded = superseded,
+            .cut_off = cut_off_text(now),
+            .budget = budget_text(now)};
 }
 
 std::string_view to_string(FleetDeviceState state) noexcept {

@@ -32,6 +32,11 @@ public:
     [[nodiscard]] FleetStatus status() const;
     /// The gateway that has the device.
     [[nodiscard]] std::optional<std::string> holder(const std::string& id) const;
+    /// Whether this gateway's own beats have not come back for `silent_after`: what it knows of others is old. The
+    /// caller holds `mutex`.
+    [[nodiscard]] bool is_cut_off(SteadyTime now) const { return now - heard_self() > silent_after; }
+    /// Notes the records that the budget has removed.
+    void note_dropped();
     /// Whether another gateway has the device by a connection that has proved the id.
     [[nodiscard]] bool is_authenticated_elsewhere(const std::string& id) const;
 
@@ -49,7 +54,14 @@ private:
     void presence_complete();
     [[nodiscard]] FleetDevice shown(const std::string& id, const PresenceRecord& record, SteadyTime now) const;
 
+    [[nodiscard]] SteadyTime heard_self() const { return book.heard_self().value_or(started_); }
+    [[nodiscard]] std::string cut_off_text(SteadyTime now) const;
+    [[nodiscard]] std::string budget_text(SteadyTime now) const;
+
     const SystemClock clock_;
+    const SteadyTime started_ = clock_.steady();
+    std::uint64_t dropped_ = 0;
+    std::optional<SteadyTime> dropped_at_;
     const std::string name_;
     DeviceNews& news_;
 };

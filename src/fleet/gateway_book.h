@@ -54,6 +54,8 @@ public:
 
     /// Whether this one hears itself.
     [[nodiscard]] bool hears(SteadyTime now) const { return heard_self_ && now - *heard_self_ <= hears_within; }
+    /// When this one's latest beat came back.
+    [[nodiscard]] std::optional<SteadyTime> heard_self() const { return heard_self_; }
     /// Another process has taken this one's name, later.
     [[nodiscard]] bool replaced() const { return replaced_; }
 

@@ -155,6 +155,7 @@ public:
     [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
     /// Closed records of this gateway's unauthenticated connections, and how many the budget has removed.
     [[nodiscard]] std::size_t ended() const;
+    [[nodiscard]] std::size_t most_ended() const { return most_ended_; }
     [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
     [[nodiscard]] bool complete() const { return complete_; }  ///< a snapshot has been seen as a whole
 

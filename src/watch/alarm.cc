@@ -7,7 +7,8 @@ const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
     AlarmKind::accept_paused,   AlarmKind::sink_lag,         AlarmKind::keepalive_ineffective,
     AlarmKind::registry_drift,  AlarmKind::buffer_pressure,  AlarmKind::peers_silent,
     AlarmKind::link_down,       AlarmKind::duplicate_device, AlarmKind::session_budget,
-    AlarmKind::stream_loss,     AlarmKind::twin_gateway,     AlarmKind::dead_letter};
+    AlarmKind::stream_loss,     AlarmKind::twin_gateway,     AlarmKind::dead_letter,
+    AlarmKind::fleet_cut_off,   AlarmKind::presence_budget};
 
 std::string_view to_string(AlarmKind kind) noexcept {
     switch (kind) {
@@ -41,6 +42,10 @@ std::string_view to_string(AlarmKind kind) noexcept {
             return "twin_gateway";
         case AlarmKind::dead_letter:
             return "dead_letter";
+        case AlarmKind::fleet_cut_off:
+            return "fleet_cut_off";
+        case AlarmKind::presence_budget:
+            return "presence_budget";
     }
     return "unknown";
 }

@@ -32,8 +32,10 @@ enum class AlarmKind : std::uint8_t {
     stream_loss,            ///< NATS does not hold any more what it acknowledged: it is published again
     twin_gateway,           ///< another gateway has this one's name or spool
     dead_letter,            ///< NATS does not take an event as it is
+    fleet_cut_off,          ///< the gateway takes no part in its fleet: it neither reports nor sees devices elsewhere
+    presence_budget,        ///< the fleet forgets closed devices early: there are too many invented ids
 };
-inline constexpr std::size_t alarm_kind_count = 15;
+inline constexpr std::size_t alarm_kind_count = 17;
 extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 

@@ -48,6 +48,13 @@ struct SinkHealth {
         std::uint64_t evicted_unauthenticated = 0;
     };
     Sessions sessions = {};
+
+    /// The gateway's part in its fleet.
+    struct Fleet {
+        std::string cut_off = {};  ///< why it takes no part; empty while it does, and without a fleet
+        std::string budget = {};   ///< what it has lately forgotten of closed devices; empty: nothing
+    };
+    Fleet fleet = {};
 };
 
 /// Everything that one look at the population sees; once a second.

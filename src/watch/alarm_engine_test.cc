@@ -170,6 +170,20 @@ TEST_F(Alarms, WhatGoesWrongBehindTheSpoolHasItsOwnKinds) {
     EXPECT_EQ(only().kind, AlarmKind::dead_letter);
 }
 
+TEST_F(Alarms, WhatGoesWrongInTheFleetIsToldWhileItLasts) {
+    gateway_.sink.fleet.cut_off = "no beat of this gateway has come back from NATS for 7 s";
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::fleet_cut_off);
+    EXPECT_EQ(only().summary, "no beat of this gateway has come back from NATS for 7 s");
+    gateway_.sink.fleet.cut_off.clear();
+    gateway_.sink.fleet.budget = "90 records of closed devices were removed early";
+    gateway_.seconds(12);
+    EXPECT_EQ(only().kind, AlarmKind::presence_budget);
+    gateway_.sink.fleet.budget.clear();
+    gateway_.seconds(12);
+    EXPECT_THAT(gateway_.active(), SizeIs(0));
+}
+
 TEST_F(Alarms, ASinkThatFailsIsToldAtOnce) {
     gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = "No space left\non device"};
     EXPECT_THAT(gateway_.second(), SizeIs(1));

@@ -24,6 +24,16 @@ const ForwardingWatch::Kind ForwardingWatch::dead_letter{
     "A dead letter stands in its place there, and the spool has it: read it with holdfast consume. Raise max_payload "
     "of NATS or max_msg_size of the stream, or lower item.max_bytes."};
 
+const ForwardingWatch::Kind ForwardingWatch::fleet_cut_off{
+    AlarmKind::fleet_cut_off, "This gateway is cut off from NATS, or another one has its name.",
+    "Its devices are served, and the others show them as unknown, then as closed; here all devices of other gateways "
+    "are unknown. Mend the way to NATS, or give each gateway its own name in [fleet]."};
+
+const ForwardingWatch::Kind ForwardingWatch::presence_budget{
+    AlarmKind::presence_budget, "Many connections without proof said ids and ended: somebody invents ids.",
+    "Let devices prove their ids (tokens_file, tls_client), or raise max_closed_unauthenticated in [fleet] if the "
+    "devices are yours."};
+
 void ForwardingWatch::look_at(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
                               const std::string& what) {
     if (!episode.active() && what.empty()) return;
@@ -50,6 +60,8 @@ void ForwardingWatch::look(AlarmBook& book, const AlarmInput& input) {
     look_at(loss_, book, input, stream_loss, forwarding.loss);
     look_at(twin_, book, input, twin_gateway, forwarding.twin);
     look_at(letter_, book, input, dead_letter, forwarding.dead_letter);
+    look_at(cut_off_, book, input, fleet_cut_off, input.sink.fleet.cut_off);
+    look_at(budget_, book, input, presence_budget, input.sink.fleet.budget);
 }
 
 }  // namespace holdfast

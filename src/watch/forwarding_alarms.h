@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-/// stream_loss, twin_gateway and dead_letter: what goes wrong behind the spool although events go on. Each is active
-/// while its sentence in SinkHealth is there. One thread.
+/// stream_loss, twin_gateway, dead_letter, fleet_cut_off and presence_budget: what goes wrong with NATS although events
+/// go on. Each is active while its sentence in SinkHealth is there. One thread.
 class ForwardingWatch {
 public:
     static constexpr std::chrono::seconds gone_for{10};  ///< then it is cleared
@@ -26,12 +26,16 @@ private:
     static const Kind stream_loss;
     static const Kind twin_gateway;
     static const Kind dead_letter;
+    static const Kind fleet_cut_off;
+    static const Kind presence_budget;
     static void look_at(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
                         const std::string& what);
 
     Episode loss_;
     Episode twin_;
     Episode letter_;
+    Episode cut_off_;
+    Episode budget_;
 };
 
 }  // namespace holdfast

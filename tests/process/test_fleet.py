@@ -33,6 +33,10 @@ def one():
         yield running
 
 
+def active_alarms(gateway):
+    return [alarm["alarm"] for alarm in gateway.ask("GET", "/v1/alarms")["active"]]
+
+
 def everybody_sees(fleet, id, gateway, state="online", timeout=10):
     def seen():
         return all((row := member.device(id)) and row["gateway"] == gateway.name and row["state"] == state
@@ -258,12 +262,16 @@ def test_nats_away_and_back_loses_no_gateway(one):
         later = devices_at(west, "later", 30)
         time.sleep(12)  # longer than lost_after: what must not happen has no event to wait for
         assert west.fleet(limit=0)["trouble"]
+        assert (west.count("unknown", "east"), west.count("online", "east"), west.count("online", "west")) == (60, 0, 30)
+        assert {name: row["state"] for name, row in west.gateways().items()} == {"east": "silent", "west": "online"}
+        assert "fleet_cut_off" in active_alarms(west) and "fleet_cut_off" in active_alarms(east)
         one.start()
         assert until(lambda: east.count("online") == west.count("online") == 70, 30), (east.fleet(), west.fleet())
         time.sleep(11)  # and nobody is lost for the time without beats
         assert not east.lost() and not west.lost()
         assert {row["state"] for row in west.gateways().values()} == {"online"}
         assert west.count("closed") == 20
+        assert until(lambda: "fleet_cut_off" not in active_alarms(west))
         for device in devices + later:
             device.close()
 
