@@ -30,6 +30,17 @@ public:
         if (seq > next_) return Verdict::gap;
         return seq > durable_ && seq < first_ ? Verdict::skipped : Verdict::repeated;
     }
+    /// Returns true if the numbers of this connection begin at `seq`, which is a gap. A device that did not say `from`
+    /// repeats its first number after the gap was reported if it has nothing below it: it was served elsewhere.
+    [[nodiscard]] bool begins_at(std::uint64_t seq) {
+        if (next_ != first_ || first_ != durable_ + 1) return false;
+        if (gap_told_ && seq == first_gap_) {
+            first_ = next_ = seq;
+            return true;
+        }
+        if (first_gap_ == 0) first_gap_ = seq;
+        return false;
+    }
     /// The expected one has been taken, or refused for good.
     void take() {
         ++next_;
@@ -55,6 +66,7 @@ private:
     std::uint64_t next_ = 1;
     std::uint64_t safe_ = 0;
     std::uint64_t told_ = 0;
+    std::uint64_t first_gap_ = 0;  // number of the first item, if it was not the expected one
     bool gap_told_ = false;
 };
 

@@ -21,6 +21,35 @@ TEST(Numbering, ADeviceMayGoOnFurtherButNotFallBehind) {
     EXPECT_EQ(Numbering(7, 3).next(), 8U);
 }
 
+TEST(Numbering, AFirstNumberThatIsRepeatedAfterTheGapWasReportedIsTheBeginning) {
+    for (const std::uint64_t durable : {0U, 7U}) {
+        Numbering numbers(durable, 0);
+        EXPECT_FALSE(numbers.begins_at(81));
+        EXPECT_FALSE(numbers.begins_at(81)) << "the device has not been told yet";
+        numbers.gap_told();
+        EXPECT_FALSE(numbers.begins_at(82));
+        EXPECT_EQ(numbers.judge(durable + 1), Verdict::expected) << "the device may still go back";
+        EXPECT_TRUE(numbers.begins_at(81));
+        EXPECT_EQ(numbers.judge(81), Verdict::expected);
+        EXPECT_EQ(numbers.judge(80), Verdict::skipped);
+        EXPECT_EQ(numbers.safe(), durable);
+        numbers.take();
+        EXPECT_EQ(numbers.judge(82), Verdict::expected);
+        EXPECT_FALSE(numbers.begins_at(90)) << "a gap further on is one";
+    }
+}
+
+TEST(Numbering, NumbersThatHaveBegunOrWereNamedBeginNowhereElse) {
+    Numbering named(0, 5);
+    Numbering begun(0, 0);
+    begun.take();
+    for (Numbering* numbers : {&named, &begun}) {
+        EXPECT_FALSE(numbers->begins_at(81));
+        numbers->gap_told();
+        EXPECT_FALSE(numbers->begins_at(81));
+    }
+}
+
 TEST(Numbering, AJumpMakesNothingSafe) {
     Numbering numbers(3, 1'000);
     EXPECT_EQ(numbers.safe(), 3U);

@@ -128,7 +128,8 @@ Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view tex
     }
     const auto seq = decoder_.seq();
     if (seq) {
-        const auto verdict = device.numbers.judge(*seq);
+        auto verdict = device.numbers.judge(*seq);
+        if (verdict == Numbering::Verdict::gap && device.numbers.begins_at(*seq)) verdict = device.numbers.judge(*seq);
         if (verdict != Numbering::Verdict::expected) {
             arrival.connection.last_item = arrival.time.tick;
             verdict == Numbering::Verdict::repeated ? devices_.repeat(arrival.connection, arrival.number, device, *seq)

@@ -303,6 +303,41 @@ def test_a_spool_of_the_version_before_is_taken_over(proof, tmp_path):
         device.close()
 
 
+def identities(gateway):
+    return [(event["id"], event["authenticated"], event["session"], event["seq"])
+            for event in gateway.spooled() if event["event"] == "item"]
+
+
+def test_an_item_that_two_gateways_have_keeps_its_identity(tmp_path):
+    """A device moves before the last ack has come, never says `from`, and gets no gap without end."""
+    with nats.NatsServer() as server, \
+            FleetGateway("east", server.url, tmp_path / "east", acks=True) as east, \
+            FleetGateway("west", server.url, tmp_path / "west", acks=True) as west:
+        device = Numbered(plain(east))
+        assert device.read() == {"resume": 0}
+        device.items(1, 5)
+        assert device.read_until_ack(5)[-1] == {"ack": 5}
+        moved = Numbered(plain(west))  # which has had acks up to 4
+        assert moved.read() == {"resume": 0}
+        moved.items(5, 6)
+        assert moved.read() == {"nack": 5, "reason": "gap", "expected": 1}
+        moved.items(5, 7)
+        assert moved.read_until_ack(7)[-1] == {"ack": 7}
+        back = Numbered(plain(east))
+        assert back.read() == {"resume": 5}
+        back.items(8, 8)
+        assert back.read() == {"nack": 8, "reason": "gap", "expected": 6}
+        back.items(8, 9)
+        assert back.read_until_ack(9)[-1] == {"ack": 9}
+        assert [seq for *_, seq in identities(east)] == [1, 2, 3, 4, 5, 8, 9]
+        assert [seq for *_, seq in identities(west)] == [5, 6, 7]
+        twice = set(identities(east)) & set(identities(west))
+        assert twice == {(ID, False, SESSION, 5)}
+        assert {seq for *_, seq in [*identities(east), *identities(west)]} == set(range(1, 10))
+        for one in (device, moved, back):
+            one.close()
+
+
 def test_invented_ids_do_not_stay_in_the_fleet(tmp_path):
     """Two gateways, 3,000 ids of strangers; the latest are kept, in the bucket and in both gateways' memory."""
     with nats.NatsServer() as server, server.client() as client:
@@ -322,6 +357,8 @@ def test_invented_ids_do_not_stay_in_the_fleet(tmp_path):
                 for sock in held:
                     sock.close()
                 assert until(lambda: east.status()["identified"] == 1)
+
+            assert until(lambda: "presence_budget" in [one["alarm"] for one in east.ask("GET", "/v1/alarms")["active"]])
 
             def kept():
                 return (client.stream_size("KV_holdfast_presence"), east.fleet(limit=0)["known_devices"],
