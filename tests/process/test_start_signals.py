@@ -1,5 +1,6 @@
 """Signals that come while the gateway starts: none kills it, none is lost."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -24,7 +25,13 @@ class SlowStart(Gateway):
 
 def opened(gateway):
     """A descriptor for writing, once the gateway waits for its configuration."""
-    return os.open(gateway.fifo, os.O_WRONLY)
+    def try_it():
+        with contextlib.suppress(OSError):  # nobody reads
+            return os.open(gateway.fifo, os.O_WRONLY | os.O_NONBLOCK)
+
+    end = until(try_it)
+    assert end, gateway.tail()
+    return end
 
 
 @pytest.mark.parametrize("stop", STOPS)

@@ -19,6 +19,7 @@ from lab import device
 from test_claims import hello, paused
 
 SENDERS = 24
+SLACK_S = 5.0  # beyond drain_time, on a busy machine
 QUIET_S = 0.2  # the gateway waits for 0.25 s without a byte
 
 
@@ -33,14 +34,21 @@ class Sender(threading.Thread):
         self.received = b""
 
     def run(self):
-        with self.sock, contextlib.suppress(ConnectionError):
+        with self.sock:
+            with contextlib.suppress(OSError):
+                self._send()
+            with contextlib.suppress(OSError):  # what came before a reset
+                while text := self.sock.recv(1_000):
+                    self.received += text
+
+    def _send(self):
+        since = time.monotonic()
+        while self._may_send():
+            self.sock.sendall(device.item(self.key, seq=self.sent + 1))
+            self.sent += 1
+            if time.monotonic() - since < QUIET_S:
+                self.sent_in_time = self.sent
             since = time.monotonic()
-            while self._may_send():
-                self.sock.sendall(device.item(self.key, seq=self.sent + 1))
-                self.sent += 1
-                if time.monotonic() - since < QUIET_S:
-                    self.sent_in_time = self.sent
-                since = time.monotonic()
 
     def _may_send(self):
         readable, _, _ = select.select([self.sock], [], [], 0.0005)
@@ -95,7 +103,7 @@ def test_a_stop_under_load_loses_nothing(tmp_path, attempt):
     with Gateway("--reactors", "2", "--sink", f"file:{path}", config=listener()) as gateway:
         with senders(gateway) as threads:
             gateway.wait_status(lambda status: status["items"] > 3_000)
-            assert gateway.stop() < 5 + 1
+            assert gateway.stop() < 5 + SLACK_S
         assert_all_delivered(path, threads)
         assert reasons(path) == {"shutdown"}
         for one in threads:
@@ -186,7 +194,7 @@ def test_devices_are_told_when_to_come_back():
         gateway.stop()
         assert told[0] >= 1_000 and told[-1] <= 5_000
         quarters = [sum(1 for each in told if 1_000 * low <= each < 1_000 * (low + 1)) for low in range(1, 5)]
-        assert all(abs(each - count / 4) <= 4 for each in quarters), quarters
+        assert all(abs(each - count / 4) <= 6 for each in quarters), quarters
         assert {record.reason for record in gateway.events.records()} == {"shutdown"}
 
 
@@ -213,7 +221,7 @@ def test_peers_that_do_not_end_their_side_do_not_hold_up_a_stop():
         thread = threading.Thread(target=write_only)
         thread.start()
         gateway.wait_status(lambda status: status["items"] > 10)
-        assert gateway.stop() < 5 + 1
+        assert gateway.stop() < 5 + SLACK_S
         over.set()
         thread.join(PATIENCE)
         by_reason = [record.reason for record in gateway.events.records()]
@@ -262,7 +270,7 @@ def test_devices_that_never_look_lose_next_to_nothing(tmp_path, pause_s):
         for thread in threads:
             thread.start()
         gateway.wait_status(lambda status: status["items"] > 2 * SENDERS)
-        assert gateway.stop() < 5 + 1
+        assert gateway.stop() < 5 + SLACK_S
         for thread in threads:
             thread.join(PATIENCE)
     found = delivered(path)
