@@ -33,6 +33,7 @@
 #include "app/reload.h"
 #include "app/signals.h"
 #include "app/sinks.h"
+#include "app/space_wait.h"
 #include "app/supervision.h"
 #include "app/verb.h"
 #include "base/clock.h"
@@ -71,6 +72,8 @@ public:
 private:
     [[nodiscard]] std::optional<Error> start();
     [[nodiscard]] std::optional<Error> restrict_itself();
+    void open_manager();
+    [[nodiscard]] std::optional<Error> start_sink();
     [[nodiscard]] std::optional<Error> start_server();
     void mind_memory();
     void start_fleet();
@@ -107,6 +110,7 @@ private:
     Signals signals_;  // before any thread
     Log log_;
     std::atomic<bool> sink_lost_{false};
+    bool ended_early_ = false;                              // by a signal, before there was a server
     std::atomic<Server*> server_short_of_memory_{nullptr};  // who is told, while there is one
     MemoryReserve reserve_{memory_reserve, [this] { memory_ran_out(); }};
     std::uint64_t told_exhausted_ = 0;
@@ -206,10 +210,23 @@ std::optional<Error> Daemon::restrict_itself() {
     return std::nullopt;
 }
 
+/// On a full disk the gateway starts in trouble: it answers its operator, opens no listener and tries again.
+std::optional<Error> Daemon::start_sink() {
+    const auto started =
+        SpaceWait(config_, log_, manager_)
+            .run(signals_,
+                 {.lack = [this] { return sink_.lack_of_space(config_.sink); },
+                  .start = [this] { return sink_.start(config_.sink, config_.server.item.max_bytes, lost_after()); }});
+    if (!started) return started.error();
+    ended_early_ = !started.value();
+    return std::nullopt;
+}
+
 std::optional<Error> Daemon::start() {
     raise_descriptor_limit();
     if (auto error = restrict_itself()) return error;
-    if (auto error = sink_.start(config_.sink, config_.server.item.max_bytes, lost_after())) return error;
+    if (auto error = start_sink()) return error;
+    if (ended_early_) return std::nullopt;
     if (auto error = start_server()) return error;
     start_fleet();
     start_reloader();
@@ -276,11 +293,14 @@ std::string Daemon::hanging() const {
     return "a reactor has not turned for " + format_duration(std::chrono::floor<std::chrono::seconds>(silence));
 }
 
-void Daemon::start_supervision() {
+void Daemon::open_manager() {
     const char* socket = std::getenv("NOTIFY_SOCKET");
     auto manager = Notifier::to(socket != nullptr ? socket : "");
     if (manager) manager_ = std::move(manager).value();
     if (!manager) log_.warn(manager.error().message);
+}
+
+void Daemon::start_supervision() {
     supervision_.emplace(
         manager_, log_,
         Supervision::Options{.watchdog = watchdog_timeout(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID")),
@@ -401,9 +421,14 @@ int Daemon::stop() {
 }
 
 int Daemon::run() {
+    open_manager();
     if (auto error = start()) {
         print_error(error->message);
         return exit_wrong_usage;
+    }
+    if (ended_early_) {
+        log_.info("stopped");
+        return exit_good;
     }
     start_supervision();
     wait_for_end();

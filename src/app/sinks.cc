@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "config/option.h"
+#include "spool/start_space.h"
 
 namespace holdfast {
 
@@ -75,6 +76,16 @@ std::optional<Error> Sinks::start(const SinkConfig& config, std::size_t max_item
             break;
     }
     return std::nullopt;
+}
+
+std::optional<std::string> Sinks::lack_of_space(const SinkConfig& config) {
+    if (config.type != SinkType::spool && config.type != SinkType::nats) return std::nullopt;
+    auto lack = holdfast::lack_of_space(config.path);
+    if (!lack) return std::nullopt;
+    const std::size_t removed = retain_before_start(spool_options(config));
+    if (removed == 0) return lack;
+    log_.info("removed files of events by retention, to start on a full disk", {{"files", std::to_string(removed)}});
+    return holdfast::lack_of_space(config.path);
 }
 
 std::optional<Error> Sinks::start_stream(const SinkConfig& config) {

@@ -39,6 +39,8 @@ public:
     /// processes left open, if it has missed this gateway for so long.
     [[nodiscard]] std::optional<Error> start(const SinkConfig& config, std::size_t max_item_bytes,
                                              std::optional<std::chrono::milliseconds> lost_after);
+    /// Returns what the disk lacks for start(), after retention has removed what it does not want. Before start().
+    [[nodiscard]] std::optional<std::string> lack_of_space(const SinkConfig& config);
     [[nodiscard]] SpoolInheritance take_inheritance() { return std::exchange(inherited_, {}); }
 
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler();

@@ -131,6 +131,26 @@ bool Statement::is_text(int column) const { return sqlite3_column_type(handle_.g
 
 void Database::Close::operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
 
+std::optional<Database> Database::open_immutable(const std::string& path, DbError& error) {
+    std::string uri = "file:";
+    for (const char byte : path) {
+        if (byte == '%' || byte == '?' || byte == '#') {
+            uri += byte == '%' ? "%25" : byte == '?' ? "%3f" : "%23";
+        } else {
+            uri += byte;
+        }
+    }
+    uri += "?immutable=1";
+    sqlite3* handle = nullptr;
+    const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2(uri.c_str(), &handle, flags, nullptr);
+    Database database;
+    database.handle_.reset(handle);
+    if (code == SQLITE_OK) return database;
+    error = handle != nullptr ? error_of(handle) : DbError{DbFault::other, code, "out of memory"};
+    return std::nullopt;
+}
+
 std::optional<Database> Database::open(const std::string& path, Use use, DbError& error) {
     sqlite3* handle = nullptr;
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;

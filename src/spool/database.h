@@ -79,6 +79,9 @@ public:
     enum class Use : std::uint8_t { write, read };
     [[nodiscard]] static std::optional<Database> open(const std::string& path, Use use, DbError& error);
 
+    /// For reading a file without a log that no process writes to: makes no file beside it.
+    [[nodiscard]] static std::optional<Database> open_immutable(const std::string& path, DbError& error);
+
     [[nodiscard]] std::optional<DbError> execute(const char* sql);
     [[nodiscard]] Statement prepare(const char* sql);  ///< not valid if it failed: error() says why
     /// The first column of the first row, as a text; nothing if it failed or there is none.

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <holdfast/result.h>
+
+#include "app/admin_doors.h"
+#include "app/log.h"
+#include "app/notify.h"
+#include "app/signals.h"
+#include "app/stopped_gateway.h"
+#include "config/daemon_config.h"
+#include "watch/watch_view.h"
+
+namespace holdfast {
+
+/// The gateway while the disk lacks the space for its spool: the admin API answers, /healthz and /readyz with 503, an
+/// alarm names the trouble, and no listener is open. The main thread's; ends by its destruction.
+class SpaceWait {
+public:
+    SpaceWait(const DaemonConfig& config, Log& log, const Notifier& manager)
+        : config_(config), log_(log), manager_(manager) {}
+
+    struct Work {
+        std::function<std::optional<std::string>()> lack;  ///< what the disk lacks
+        std::function<std::optional<Error>()> start;       ///< needs it
+    };
+    /// Starts at once if nothing is lacking; otherwise waits until that is so. Returns false if SIGTERM ended the wait.
+    [[nodiscard]] Result<bool> run(Signals& signals, const Work& work);
+
+private:
+    [[nodiscard]] std::optional<Error> open(const std::string& lack);
+    /// Takes the latest trouble, and notifies the service manager that the gateway is alive.
+    void tell(const std::string& lack);
+    class Watch final : public WatchView {
+    public:
+        explicit Watch(const SpaceWait& wait) : wait_(wait) {}
+        [[nodiscard]] TrendAnswer trend(const TrendQuery&) override { return {}; }
+        [[nodiscard]] AlarmBoard alarms() override;
+        [[nodiscard]] SuspicionStatus suspicion() override { return {}; }
+        [[nodiscard]] std::optional<Reconciliation> reconciled() override { return std::nullopt; }
+        [[nodiscard]] Reconciliation reconcile_now() override { return {}; }
+
+    private:
+        const SpaceWait& wait_;
+    };
+    [[nodiscard]] std::string lack() const;
+    [[nodiscard]] SinkStatus sink_status() const;
+
+    const DaemonConfig& config_;
+    Log& log_;
+    const Notifier& manager_;
+    mutable std::mutex mutex_;
+    std::string lack_;  // guarded by mutex_
+    bool is_open_ = false;
+    EventTime since_;
+    StoppedGateway gateway_;
+    Watch watch_{*this};
+    AdminDoors admin_{log_};  // last: its threads use the others
+};
+
+}  // namespace holdfast
