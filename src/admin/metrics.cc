@@ -240,8 +240,12 @@ void add_spool(Families& out, const SinkStatus::SpoolPart& spool) {
     add("spool_waiting_bytes", "Appended and not durable yet.", MetricType::Gauge, spool.waiting_bytes);
     add("spool_commits_total", "Commits; each is for any number of events.", MetricType::Counter, spool.commits);
     add("spool_file_bytes", "Of the spool's files.", MetricType::Gauge, spool.file_bytes);
-    add("spool_quarantined_events", "Events that are lost because what holds them is damaged.", MetricType::Gauge,
+    add("spool_quarantined_events", "Current number of events in the spool that are damaged.", MetricType::Gauge,
         spool.quarantined_events);
+    add("spool_read_errors_total", "Total number of reads of the spool that failed.", MetricType::Counter,
+        spool.read_errors);
+    add("spool_unreadable", "1 while events of the spool cannot be read.", MetricType::Gauge,
+        spool.read_error.empty() ? 0 : 1);
     add("spool_gateway_lost_total",
         "Total number of closed events that were written at start for connections of an earlier process.",
         MetricType::Counter, spool.gateway_lost);

@@ -275,6 +275,8 @@ TEST(Metrics, TheSpoolAndItsGroups) {
                   .file_bytes = 9,
                   .quarantined_rows = 1,
                   .quarantined_events = 3,
+                  .read_error = "EIO",
+                  .read_errors = 21,
                   .gateway_lost = 4,
                   .oldest = std::chrono::milliseconds(2'500),
                   .sessions = {.authenticated = 11,
@@ -292,6 +294,8 @@ TEST(Metrics, TheSpoolAndItsGroups) {
     EXPECT_EQ(samples.at("holdfast_spool_commits_total"), 8);
     EXPECT_EQ(samples.at("holdfast_spool_file_bytes"), 9);
     EXPECT_EQ(samples.at("holdfast_spool_quarantined_events"), 3);
+    EXPECT_EQ(samples.at("holdfast_spool_read_errors_total"), 21);
+    EXPECT_EQ(samples.at("holdfast_spool_unreadable"), 1);
     EXPECT_EQ(samples.at("holdfast_spool_sessions{authenticated=\"true\"}"), 11);
     EXPECT_EQ(samples.at("holdfast_spool_sessions{authenticated=\"false\"}"), 12);
     EXPECT_EQ(samples.at("holdfast_spool_sessions_max"), 13);

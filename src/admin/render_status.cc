@@ -100,6 +100,8 @@ void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
     json.field("waiting_bytes", spool.waiting_bytes).field("commits", spool.commits);
     json.field("file_bytes", spool.file_bytes).field("oldest_s", as_seconds(spool.oldest));
     json.field("quarantined_rows", spool.quarantined_rows).field("quarantined_events", spool.quarantined_events);
+    json.field("read_errors", spool.read_errors).key("read_error");
+    write_or_null(json, spool.read_error);
     json.field("gateway_lost", spool.gateway_lost);
     const SinkStatus::SessionsPart& sessions = spool.sessions;
     json.key("sessions").begin_object().field("authenticated", sessions.authenticated);

@@ -225,6 +225,8 @@ TEST(Render, StatusSaysAllOfTheSpool) {
                   .file_bytes = 9,
                   .quarantined_rows = 1,
                   .quarantined_events = 3,
+                  .read_error = "EIO",
+                  .read_errors = 21,
                   .gateway_lost = 4,
                   .oldest = 2'500ms,
                   .sessions = {.authenticated = 11,
@@ -239,7 +241,7 @@ TEST(Render, StatusSaysAllOfTheSpool) {
             .find(
                 R"("error":null,"spool":{"id":"00112233aabbccdd","first_position":5,"last_position":100,)"
                 R"("waiting_bytes":7,"commits":8,"file_bytes":9,"oldest_s":2.5,"quarantined_rows":1,)"
-                R"("quarantined_events":3,"gateway_lost":4,"sessions":{"authenticated":11,"unauthenticated":12,"max":13,)"
+                R"("quarantined_events":3,"read_errors":21,"read_error":"EIO","gateway_lost":4,"sessions":{"authenticated":11,"unauthenticated":12,"max":13,)"
                 R"("evicted_authenticated":14,"evicted_unauthenticated":15,"replaced":16},"groups":[{"name":"billing","position":90,"lag_events":10,)"
                 R"("required":true}]})"),
         std::string::npos);

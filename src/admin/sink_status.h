@@ -37,6 +37,8 @@ struct SinkStatus {
         std::uint64_t file_bytes = 0;
         std::uint64_t quarantined_rows = 0;
         std::uint64_t quarantined_events = 0;
+        std::string read_error = {};     ///< why events cannot be read; empty while they can
+        std::uint64_t read_errors = 0;   ///< failed reads since start
         std::uint64_t gateway_lost = 0;  ///< `closed` events written at the start for connections of earlier processes
         std::chrono::milliseconds oldest{};  ///< age of the oldest event
         SessionsPart sessions;

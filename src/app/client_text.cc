@@ -108,10 +108,12 @@ std::string warnings(const AnswerView& status) {
     if (!away.empty()) out += "! events wait in the spool for NATS: " + printable(away) + "\n";
     const std::string limits = status.text("/sink/nats/warning");
     if (!limits.empty()) out += "! " + printable(limits) + "\n";
+    const std::string unread = status.text("/sink/spool/read_error");
+    if (!unread.empty()) out += "! the spool cannot be read, and nobody is moved past it: " + printable(unread) + "\n";
     const std::uint64_t quarantined = status.count("/sink/spool/quarantined_events");
     if (quarantined > 0) {
         out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +
-               " lost: the spool is damaged there; its table quarantine and the log name the positions\n";
+               " damaged in the spool; its table quarantine and the log name the positions\n";
     }
     for (const AnswerView& listener : status.list("/listeners")) {
         if (!listener.flag("/accept_paused")) continue;

@@ -71,7 +71,7 @@ TEST(ClientText, StatusNamesTheSpoolItsGroupsAndWhatIsLost) {
                         .view);
     EXPECT_THAT(text, HasSubstr("positions 1 to 1,234, 17 commits"));
     EXPECT_THAT(text, HasSubstr("group billing: 34 events behind, required\n"));
-    EXPECT_THAT(text, HasSubstr("! 3 events are lost: the spool is damaged there"));
+    EXPECT_THAT(text, HasSubstr("! 3 events are damaged in the spool"));
 }
 
 TEST(ClientText, NothingThatADeviceSaysReachesTheTerminalAsItIs) {

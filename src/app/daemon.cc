@@ -350,6 +350,7 @@ SinkHealth Daemon::sink_health() const {
     if (status.spool) {
         const SinkStatus::SessionsPart& sessions = status.spool->sessions;
         health.sessions = {sessions.most, sessions.evicted_authenticated, sessions.evicted_unauthenticated};
+        health.reading = {status.spool->read_error, status.spool->quarantined_events};
     }
     if (status.nats) {
         health.lag_events -= status.nats->lag_events;

@@ -42,6 +42,8 @@ SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
                                .file_bytes = status.file_bytes,
                                .quarantined_rows = status.quarantined_rows,
                                .quarantined_events = status.quarantined_events,
+                               .read_error = status.read_error,
+                               .read_errors = status.read_errors,
                                .gateway_lost = 0,
                                .oldest = status.oldest,
                                .sessions = {.authenticated = status.sessions.authenticated,
@@ -122,6 +124,7 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     };
     options.on_read_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_read_recovered = [this] { log_.info("spool can be read again"); };
+    options.on_healed = [this](const std::string& report) { log_.info(report); };
     return options;
 }
 

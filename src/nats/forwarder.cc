@@ -18,6 +18,7 @@ constexpr std::size_t most_bytes_under_way = std::size_t{16} << 20;
 constexpr std::size_t publishes_between_acks = 256;
 constexpr unsigned failures_of_a_server = 2;
 constexpr milliseconds idle_wait{50};
+constexpr milliseconds spool_pause{500};  // after its reader has tried several times
 constexpr milliseconds ack_wait{2};
 
 }  // namespace
@@ -101,7 +102,7 @@ bool SpoolForwarder::publish_some() {
 bool SpoolForwarder::publish_next() {
     const auto events = reader_.peek();
     if (!events) {
-        cannot_go_on(events.error().message);
+        if (window_.empty()) wait_for_spool(events.error().message);
         return false;
     }
     if (events.value().empty()) return false;
@@ -144,6 +145,13 @@ bool SpoolForwarder::take_failure(const NatsMessage& message, const PublishFailu
         cannot_go_on("event " + std::to_string(message.first) + " cannot be published: " + failed.message);
     }
     return false;
+}
+
+/// No server of NATS has a part in this.
+void SpoolForwarder::wait_for_spool(const std::string& why) {
+    report_.trouble(why);
+    note_oldest();
+    pause(spool_pause);
 }
 
 /// What is under way goes first: its acknowledgements are still to come.

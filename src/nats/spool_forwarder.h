@@ -70,6 +70,7 @@ private:
     void take_unfit(Position first, Position last, std::size_t bytes, const std::string& why);
     void name_anew_if_staged(NatsMessage& message);
     void cannot_go_on(const std::string& why);
+    void wait_for_spool(const std::string& why);
     void go_back(const std::string& why);
     void save_position(bool now);
     void wait_for_news();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <thread>
 
 #include "spool/group_memo.h"
@@ -22,11 +23,6 @@ constexpr const char* open_schema =
 std::int64_t milliseconds_of(WallTime time) { return time.time_since_epoch().count(); }
 WallTime time_of(std::int64_t ms) { return WallTime{std::chrono::milliseconds(ms)}; }
 
-Error cannot_open(const std::string& path, const DbError& error) {
-    return Error{"cannot open the spool's " + path + ": " + error.message +
-                 "; make it writable for this user, free some space, or see the kernel's log for the disk"};
-}
-
 }  // namespace
 
 std::vector<Statement*> Control::statements() {
@@ -42,7 +38,7 @@ std::optional<DbError> Control::prepare(const std::string& path) {
     drop_group_ = database_.prepare("DELETE FROM consumer_group WHERE name = ?1");
     put_about_ = database_.prepare("INSERT OR REPLACE INTO about VALUES (?1, ?2)");
     put_damage_ = database_.prepare("INSERT OR REPLACE INTO quarantine VALUES (?1, ?2, ?3, ?4)");
-    drop_damages_ = database_.prepare("DELETE FROM quarantine WHERE first >= ?1 AND last <= ?2");
+    drop_damages_ = database_.prepare("DELETE FROM quarantine");
     put_open_ = database_.prepare("INSERT OR REPLACE INTO open_connection VALUES (?1, ?2, ?3, ?4, ?5)");
     name_open_ = database_.prepare("UPDATE open_connection SET identified = ?2, identified_crc = ?3 WHERE conn = ?1");
     drop_open_ = database_.prepare("DELETE FROM open_connection WHERE conn = ?1");
@@ -54,6 +50,7 @@ std::optional<DbError> Control::prepare(const std::string& path) {
         if (!one->valid()) return database_.error();
     }
     if (auto failed = sessions_.prepare(database_)) return failed;
+    path_ = path;
     return open_lookups(path);
 }
 
@@ -100,15 +97,15 @@ std::optional<DbError> Control::load() {
 std::optional<DbError> Control::load_damages() {
     Statement damages = database_.prepare("SELECT first, last, why, at FROM quarantine");
     if (!damages.valid()) return database_.error();
+    Quarantine::Damages found;
     Statement::Step step{};
     while ((step = damages.step()) == Statement::Step::row) {
-        const auto first = static_cast<Position>(damages.number(0));
-        const auto last = static_cast<Position>(damages.number(1));
-        damages_[first] = {last, std::string(damages.text(2)), time_of(damages.number(3)), true};
-        quarantined_.rows += 1;
-        quarantined_.events += last - first + 1;
+        found[static_cast<Position>(damages.number(0))] = {static_cast<Position>(damages.number(1)),
+                                                           std::string(damages.text(2)), time_of(damages.number(3))};
     }
-    return step == Statement::Step::failed ? std::optional(database_.error()) : std::nullopt;
+    if (step == Statement::Step::failed) return database_.error();
+    quarantine_.load(std::move(found));
+    return std::nullopt;
 }
 
 std::optional<DbError> Control::open_file(const std::string& path) {
@@ -120,101 +117,6 @@ std::optional<DbError> Control::open_file(const std::string& path) {
     if (auto failed = SessionTable::make(database_)) return failed;
     if (auto failed = prepare(path)) return failed;
     return load();
-}
-
-std::optional<DbError> Control::open_present(const Opening& opening, std::unique_ptr<Control>& control) {
-    return opening.retries.run([&] {
-        control.reset(new Control);
-        auto failed = control->open_file(opening.directory.control_path());
-        return failed ? failed : sync_log_name(opening.directory);
-    });
-}
-
-Control::Opened Control::make_new(const Opening& opening, const ControlSeed& seed, std::string* aside) {
-    std::unique_ptr<Control> control;
-    auto failed = make_control_file(opening.directory, seed, aside);
-    if (!failed) failed = open_present(opening, control);
-    if (failed) {
-        return Error{"cannot make the spool's " + opening.directory.control_path() + ": " + failed->message +
-                     "; free some space or give this user the directory, or choose another with --sink spool:DIR"};
-    }
-    control->used_ = std::max(control->used_, seed.complete);
-    return control;
-}
-
-/// There is no spool.db: a first start, or somebody has removed it.
-Control::Opened Control::make_lost(Opening& opening) {
-    const auto& segments = opening.contents.segments;
-    ControlSeed seed;
-    if (const auto failed =
-            opening.retries.run([&] { return read_id_of_segments(opening.directory, segments, seed.id); }))
-        return cannot_open("files of events", *failed);
-    if (!segments.empty())
-        opening.rebuilt = opening.directory.control_path() + " is missing: it was made again with " +
-                          (seed.id.empty() ? "a new id" : "the id that the files of events have") +
-                          "; groups begin at the oldest event";
-    if (seed.id.empty()) seed.id = draw_spool_id();
-    return make_new(opening, seed);
-}
-
-/// The new file is whole before it takes the damaged one's place.
-Control::Opened Control::make_again(Opening& opening, const DbError& damage) {
-    const std::string path = opening.directory.control_path();
-    ControlSeed seed;
-    std::string aside;
-    const auto failed = opening.retries.run([&]() -> std::optional<DbError> {
-        if (auto unread = salvage_control(path, seed)) return unread;
-        if (!seed.id.empty()) return std::nullopt;
-        return read_id_of_segments(opening.directory, opening.contents.segments, seed.id);
-    });
-    if (failed) return cannot_open(path, *failed);
-    if (seed.id.empty()) {
-        // Another id begins other positions.
-        seed = {.id = draw_spool_id(), .groups = {}, .complete = seed.complete};
-    }
-    auto made = make_new(opening, seed, &aside);
-    opening.rebuilt = "the spool's " + path + " is damaged (" + damage.message + "): it is now " + aside +
-                      ", and was made again with " + std::to_string(seed.groups.size()) + " groups";
-    return made;
-}
-
-Control::Opened Control::open(Opening& opening) {
-    const std::string path = opening.directory.control_path();
-    if (!opening.contents.control) return make_lost(opening);
-    ControlLook look;
-    const auto unreadable = opening.retries.run([&]() -> std::optional<DbError> {
-        look = look_at_control(path);
-        // What a fresh read returns otherwise was no damage.
-        for (const auto pause : pauses_before_damage) {
-            if (look.state != ControlState::damaged) break;
-            std::this_thread::sleep_for(pause);
-            look = look_at_control(path);
-        }
-        return look.state == ControlState::unreadable ? std::optional(look.error) : std::nullopt;
-    });
-    if (unreadable) return cannot_open(path, *unreadable);
-    switch (look.state) {
-        case ControlState::whole:
-        case ControlState::unreadable:
-            break;
-        case ControlState::newer:
-            return Error{path + " was made by a newer version of holdfast (schema " + std::to_string(look.schema) +
-                         ", this one knows " + std::to_string(spool_schema) +
-                         "): run that version, or choose another directory"};
-        case ControlState::foreign:
-            return Error{path + " is not a spool's: choose an empty or a new directory with --sink spool:DIR"};
-        case ControlState::unmade:
-            if (opening.contents.segments.empty()) return make_new(opening, {.id = draw_spool_id(), .groups = {}});
-            return make_again(opening, look.error);
-        case ControlState::damaged:
-            return make_again(opening, look.error);
-    }
-    std::unique_ptr<Control> control;
-    const auto failed = open_present(opening, control);
-    if (!failed) return control;
-    control.reset();
-    return may_pass(*failed) || failed->fault == DbFault::full ? cannot_open(path, *failed)
-                                                               : make_again(opening, *failed);
 }
 
 std::optional<DbError> Control::in_transaction(const std::function<bool()>& work) {
@@ -335,18 +237,21 @@ bool Control::store_open(const std::string& conn, const OpenBook::Change& change
         .run();
 }
 
-bool Control::has_open(const std::string& conn) {
+std::optional<DbError> Control::has_open(const std::string& conn, bool& has) {
     const std::lock_guard lock(mutex_);
-    const bool has = has_open_.bind(1, std::string_view(conn)).step() == Statement::Step::row;
+    const Statement::Step step = has_open_.bind(1, std::string_view(conn)).step();
+    has = step == Statement::Step::row;
+    const auto failed = step == Statement::Step::failed ? std::optional(database_.error()) : std::nullopt;
     has_open_.reset();
-    return has;
+    return failed;
 }
 
-std::vector<Control::OpenRow> Control::open_behind(const std::string& conn, std::size_t most) {
+std::optional<DbError> Control::open_behind(const std::string& conn, std::size_t most, std::vector<OpenRow>& rows) {
     const std::lock_guard lock(mutex_);
-    std::vector<OpenRow> rows;
+    rows.clear();
     open_behind_.bind(1, std::string_view(conn)).bind(2, std::uint64_t{most});
-    while (open_behind_.step() == Statement::Step::row) {
+    Statement::Step step{};
+    while ((step = open_behind_.step()) == Statement::Step::row) {
         const std::string_view its = open_behind_.text(0);
         const std::string_view connected = open_behind_.text(1);
         const std::string_view identified = open_behind_.text(2);
@@ -356,14 +261,16 @@ std::vector<Control::OpenRow> Control::open_behind(const std::string& conn, std:
         rows.emplace_back(its, OpenLines{is_right(connected, 3) ? std::string(connected) : std::string(),
                                          is_right(identified, 4) ? std::string(identified) : std::string()});
     }
+    const auto failed = step == Statement::Step::failed ? std::optional(database_.error()) : std::nullopt;
     open_behind_.reset();
-    return rows;
+    return failed;
 }
 
 std::optional<DbError> Control::save(const Changes& changes, Position complete, WallTime now, bool closing) {
     const std::lock_guard lock(mutex_);
     const std::string position = std::to_string(complete);
     const std::string_view closed = closing ? "1" : "0";
+    const auto damage = quarantine_.unsaved();
     auto failed = in_transaction([&] {
         bool good = put_about_.bind(1, std::string_view("complete")).bind(2, std::string_view(position)).run();
         good = good && put_about_.bind(1, std::string_view("closed")).bind(2, closed).run();
@@ -372,20 +279,23 @@ std::optional<DbError> Control::save(const Changes& changes, Position complete, 
         for (const auto& [name, seq] : changes.numbers) good = good && sessions_.store(name, seq, now, session_budget_);
         good = good && sessions_.trim(session_budget_);
         for (const auto& [conn, change] : changes.open) good = good && store_open(conn, change);
-        for (const auto& [first, damage] : damages_) {
-            if (damage.stored || !good) continue;
-            good = drop_damages_.bind(1, first).bind(2, damage.last).run();
-            good = good && put_damage_.bind(1, first)
-                               .bind(2, damage.last)
-                               .bind(3, std::string_view(damage.why))
-                               .bind(4, milliseconds_of(damage.at))
-                               .run();
-        }
-        return good;
+        return good && (!damage || store_quarantine(damage->damages));
     });
     if (failed) return failed;
-    for (auto& [first, damage] : damages_) damage.stored = true;
+    if (damage) quarantine_.saved(damage->revision);
     return std::nullopt;
+}
+
+bool Control::store_quarantine(const Quarantine::Damages& damages) {
+    bool good = drop_damages_.run();
+    for (const auto& [first, damage] : damages) {
+        good = good && put_damage_.bind(1, first)
+                           .bind(2, damage.last)
+                           .bind(3, std::string_view(damage.why))
+                           .bind(4, milliseconds_of(damage.at))
+                           .run();
+    }
+    return good;
 }
 
 std::optional<DbError> Control::save_marks(const std::vector<SessionMark>& marks, WallTime now) {
@@ -402,46 +312,36 @@ std::optional<DbError> Control::forget_sessions(WallTime before) {
     return in_transaction([&] { return sessions_.forget(before); });
 }
 
-std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& error) {
+/// Leaves `seq` empty if the number is damaged.
+std::optional<DbError> Control::look_up(const SessionName& name, std::optional<std::uint64_t>& seq) {
+    seq.reset();
+    if (!get_session_.valid()) {
+        if (auto failed = open_lookups(path_)) return failed;
+    }
     get_session_.bind(1, std::uint64_t{name.authenticated});
     get_session_.bind(2, std::string_view(name.id)).bind(3, std::string_view(name.session));
     const Statement::Step step = get_session_.step();
-    std::uint64_t seq = 0;
-    if (step == Statement::Step::failed) error = looking_up_.error();
-    if (step == Statement::Step::row) {
-        seq = static_cast<std::uint64_t>(get_session_.number(0));
-        // A number whose checksum is wrong counts as none: then the device sends again, and nothing is lost.
-        if (static_cast<std::uint64_t>(get_session_.number(1)) != SessionTable::check_of(name, seq)) seq = 0;
-    }
+    if (step == Statement::Step::failed) return looking_up_.error();
+    const auto number = step == Statement::Step::row ? static_cast<std::uint64_t>(get_session_.number(0)) : 0;
+    const auto check = step == Statement::Step::row ? static_cast<std::uint64_t>(get_session_.number(1)) : 0;
     get_session_.reset();
-    if (step == Statement::Step::failed) return std::nullopt;
-    return seq;
+    if (step == Statement::Step::done || check == SessionTable::check_of(name, number)) seq = number;
+    return std::nullopt;
 }
 
-bool Control::quarantine(const MissingRange& range, WallTime wall) {
-    const std::lock_guard lock(mutex_);
-    // A consumer that starts in the middle of a range finds the rest of it.
-    auto behind = damages_.upper_bound(range.first);
-    if (behind != damages_.begin() && std::prev(behind)->second.last >= range.last) return false;
-    while (behind != damages_.end() && behind->second.last <= range.last) {
-        quarantined_.rows -= 1;
-        quarantined_.events -= behind->second.last - behind->first + 1;
-        behind = damages_.erase(behind);
+std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& error) {
+    for (std::size_t tries = 0;; ++tries) {
+        std::optional<std::uint64_t> seq;
+        const auto failed = look_up(name, seq);
+        if (seq) return seq;
+        get_session_ = Statement();  // over a fresh connection then
+        if (failed && may_pass(*failed)) {
+            error = *failed;
+            return std::nullopt;
+        }
+        if (tries == std::size(pauses_before_damage)) return 0;
+        std::this_thread::sleep_for(pauses_before_damage[tries]);
     }
-    damages_[range.first] = {range.last, range.why, wall, false};
-    quarantined_.rows += 1;
-    quarantined_.events += range.last - range.first + 1;
-    return true;
-}
-
-bool Control::has_unsaved() const {
-    const std::lock_guard lock(mutex_);
-    return std::any_of(damages_.begin(), damages_.end(), [](const auto& damage) { return !damage.second.stored; });
-}
-
-Control::Quarantined Control::quarantined() const {
-    const std::lock_guard lock(mutex_);
-    return quarantined_;
 }
 
 }  // namespace holdfast

@@ -13,6 +13,7 @@
 #include "spool/database.h"
 #include "spool/directory.h"
 #include "spool/open_book.h"
+#include "spool/quarantine.h"
 #include "spool/session_book.h"
 #include "spool/session_table.h"
 #include "spool/spool.h"
@@ -60,7 +61,8 @@ public:
     [[nodiscard]] std::optional<DbError> save(const Changes& changes, Position complete, WallTime now, bool closing);
     [[nodiscard]] std::optional<DbError> save_marks(const std::vector<SessionMark>& marks, WallTime now);
     [[nodiscard]] std::optional<DbError> forget_sessions(WallTime before);
-    /// The table's number, 0 if none. The spool's thread only.
+    /// The table's number, 0 if there is none, or a damaged one: its device sends again, and nothing is lost. Fails if
+    /// the table cannot be read now. The spool's thread only.
     [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name, DbError& error);
 
     /// At the start: false if the table of open connections must be made from all events that there are, since an
@@ -83,26 +85,13 @@ public:
     using OpenRow = std::pair<std::string, OpenLines>;  ///< the connection and its lines
     /// Up to `most` rows of the table of open connections behind that one, in order. A line that is damaged is left
     /// empty.
-    [[nodiscard]] bool has_open(const std::string& conn);
-    [[nodiscard]] std::vector<OpenRow> open_behind(const std::string& conn, std::size_t most);
+    [[nodiscard]] std::optional<DbError> open_behind(const std::string& conn, std::size_t most,
+                                                     std::vector<OpenRow>& rows);
+    [[nodiscard]] std::optional<DbError> has_open(const std::string& conn, bool& has);
 
-    /// Whether it is news. What cannot be written down now is by the next save().
-    bool quarantine(const MissingRange& range, WallTime wall);
-    struct Quarantined {
-        std::uint64_t rows = 0;
-        std::uint64_t events = 0;
-    };
-    [[nodiscard]] Quarantined quarantined() const;
-    [[nodiscard]] bool has_unsaved() const;  ///< damage that is not written down yet
+    [[nodiscard]] Quarantine& quarantine() { return quarantine_; }  ///< stored by the next save()
 
 private:
-    struct Damage {
-        Position last = 0;
-        std::string why;
-        WallTime at;
-        bool stored = false;
-    };
-
     Control() = default;
     [[nodiscard]] std::optional<DbError> load();
     [[nodiscard]] std::optional<DbError> load_damages();
@@ -115,6 +104,8 @@ private:
     [[nodiscard]] static Opened make_again(Opening& opening, const DbError& damage);
     [[nodiscard]] std::optional<DbError> open_file(const std::string& path);
     [[nodiscard]] bool store_group(const std::string& name, const StoredGroup& group);
+    [[nodiscard]] std::optional<DbError> look_up(const SessionName& name, std::optional<std::uint64_t>& seq);
+    [[nodiscard]] bool store_quarantine(const Quarantine::Damages& damages);
     [[nodiscard]] bool store_open(const std::string& conn, const OpenBook::Change& change);
     [[nodiscard]] std::vector<Statement*> statements();
     [[nodiscard]] std::optional<DbError> in_transaction(const std::function<bool()>& work);
@@ -135,17 +126,17 @@ private:
     Statement has_open_;
     Database looking_up_;  // the spool's thread
     Statement get_session_;
+    std::string path_;
 
     std::string id_;
     Position complete_ = 0;
     bool was_closed_ = false;
     bool knows_open_ = false;
     Position used_ = 0;
-    std::string clock_;                   // guarded by mutex_
-    StoredGroups groups_;                 // guarded by mutex_
-    std::vector<std::string> required_;   // guarded by mutex_
-    std::map<Position, Damage> damages_;  // guarded by mutex_
-    Quarantined quarantined_;             // guarded by mutex_
+    std::string clock_;                  // guarded by mutex_
+    StoredGroups groups_;                // guarded by mutex_
+    std::vector<std::string> required_;  // guarded by mutex_
+    Quarantine quarantine_;
 };
 
 }  // namespace holdfast

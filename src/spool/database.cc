@@ -143,7 +143,7 @@ std::optional<Database> Database::open_immutable(const std::string& path, DbErro
     uri += "?immutable=1";
     sqlite3* handle = nullptr;
     const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    const int code = sqlite3_open_v2(uri.c_str(), &handle, flags, nullptr);
+    const int code = sqlite3_open_v2(uri.c_str(), &handle, flags, watched_vfs());
     Database database;
     database.handle_.reset(handle);
     if (code == SQLITE_OK) return database;

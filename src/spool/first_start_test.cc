@@ -140,7 +140,7 @@ protected:
     static void check(const std::string& directory, const std::string& id = {}) {
         const auto spool = open_spool(options(directory));
         ASSERT_TRUE(spool);
-        if (!id.empty()) EXPECT_EQ(spool->status().id, id);
+        EXPECT_EQ(spool->status().id, id.empty() ? spool->status().id : id);
         EXPECT_EQ(spool->status().id.size(), 16U);
         const Position last = spool->status().last;
         append_and_wait(*spool, last + 1, last + 3);

@@ -13,6 +13,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds pause_between{1000};
 constexpr std::chrono::hours between_looks_at_sessions{1};
+constexpr std::size_t damages_looked_at = 16;  // in a round
+constexpr unsigned longest_back_off = 5;       // 32 rounds
 /// Of a spool without news: its clock loses no more than this over a restart of the machine.
 constexpr std::chrono::minutes between_saves_of_clock{10};
 /// A device that has been away for longer starts from its first unacknowledged item again: sent twice, never lost.
@@ -76,6 +78,7 @@ void SpoolKeeper::keep(bool closing) {
     look_at_files();
     seal();
     retain();
+    if (!closing) look_again();
     save(closing);
     rounds_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -106,7 +109,7 @@ void SpoolKeeper::save(bool closing) {
     const SessionBook::Numbers& numbers = parts_.sessions.begin_saving();
     const OpenBook::Changes& open = parts_.open.begin_saving();
     const bool news = !numbers.empty() || !open.empty() || complete != saved_ || closing ||
-                      parts_.control.has_unsaved() || now - saved_at_ >= between_saves_of_clock;
+                      parts_.control.quarantine().unsaved().has_value() || now - saved_at_ >= between_saves_of_clock;
     if (news) parts_.control.set_clock(parts_.clock.stored());
     std::optional<DbError> failed;
     if (news) failed = parts_.control.save({numbers, open}, complete, now, closing);
@@ -135,6 +138,16 @@ void SpoolKeeper::seal() {
             if (!seal_segment(path)) parts_.book.sealed(segment.first);
         });
     }
+}
+
+/// Reads again, with back-off, what could not be read, and a part of what is damaged.
+void SpoolKeeper::look_again() {
+    if (rounds() < reads_due_) return;
+    auto positions = parts_.control.quarantine().behind(looked_at_, damages_looked_at);
+    looked_at_ = positions.empty() ? 0 : positions.back();
+    parts_.reader.look_again(std::move(positions));
+    reads_failed_ = parts_.reader.figures().error.empty() ? 0 : std::min(reads_failed_ + 1, longest_back_off);
+    reads_due_ = rounds() + (std::uint64_t{1} << reads_failed_);
 }
 
 std::uint64_t SpoolKeeper::file_bytes() const {
@@ -181,6 +194,7 @@ bool SpoolKeeper::remove_oldest(const SegmentBook::Segment& oldest) {
     if (saved_ < oldest.last) return false;
     parts_.book.forget(oldest.first);
     parts_.reader.without(oldest.first, [&] { SpoolDirectory::remove(parts_.directory.segment_path(oldest.first)); });
+    static_cast<void>(parts_.control.quarantine().remove(0, parts_.book.first() - 1));  // no damage of what is not kept
     // Before the next one is removed: after a power cut an older file must not be there without the newer one.
     return parts_.directory.sync();
 }

@@ -57,6 +57,7 @@ private:
     void seal();
     void retain();
     [[nodiscard]] std::uint64_t event_bytes(const SegmentBook::Segment& segment) const;
+    void look_again();
     [[nodiscard]] bool remove_oldest(const SegmentBook::Segment& oldest);
     void note(const std::string& what, const std::optional<DbError>& failed);
 
@@ -70,6 +71,9 @@ private:
     std::string error_;                     // guarded by mutex_
     std::atomic<std::uint64_t> rounds_{0};
     const std::function<void(std::chrono::milliseconds)> on_clock_step_;
+    std::uint64_t reads_due_ = 0;  // the thread's: the round of the next look at what could not be read
+    unsigned reads_failed_ = 0;    // the thread's: looks in a row that ended with such
+    Position looked_at_ = 0;       // the thread's: of the quarantine
     Position saved_ = 0;           // the thread's: complete in the control file
     WallTime saved_at_;            // the thread's
     WallTime sessions_looked_at_;  // the thread's

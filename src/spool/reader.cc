@@ -1,9 +1,11 @@
 #include "spool/reader.h"
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
+#include <thread>
 
 #include "base/plant.h"
+#include "spool/start_retries.h"
 
 namespace holdfast {
 
@@ -76,9 +78,19 @@ SegmentReader::Found SpoolReader::find(Position wanted, SegmentBook::Span span) 
     return found;
 }
 
-SpoolReader::Went SpoolReader::take_hole(SpoolPage& page, Position& wanted, MissingRange hole, bool damage) {
+SpoolReader::Went SpoolReader::take_damage(SpoolPage& page, Position& wanted, MissingRange hole, Position segment) {
     if (!page.events.empty()) return Went::stop;  // it is the next page's
-    if (damage) on_damage_(hole);
+    if (!last_try_ && !reports_.is_damaged(hole.first)) {
+        drop(segment);  // what a connection remembers of a file may be wrong
+        return Went::doubtful;
+    }
+    reports_.damaged(hole);
+    end_trouble(segment, hole.first, hole.last);
+    return take_hole(page, wanted, std::move(hole));
+}
+
+SpoolReader::Went SpoolReader::take_hole(SpoolPage& page, Position& wanted, MissingRange hole) {
+    if (!page.events.empty()) return Went::stop;
     wanted = hole.last + 1;
     page.next_after = hole.last;
     if (!page.missing.empty() && page.missing.back().why == hole.why && page.missing.back().last + 1 == hole.first) {
@@ -95,17 +107,19 @@ SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::siz
     if (!span) {
         const Position first = std::min(book_.first(), page.last + 1);
         if (first <= wanted) return Went::stop;
-        return take_hole(page, wanted, {wanted, first - 1, "removed by retention"}, false);
+        return take_hole(page, wanted, {wanted, first - 1, "removed by retention"});
     }
     auto found = find(wanted, {span->first, std::min(span->end, page.last + 1), span->removed});
     if (std::holds_alternative<DbError>(found)) {
         // Retention may have been faster: then its book says so now.
         if (const auto now = book_.span_of(wanted); !now || now->first != span->first) return Went::on;
         error_ = std::get<DbError>(found);
+        note_failure(span->first, wanted);
         return Went::failed;
     }
-    if (auto* hole = std::get_if<MissingRange>(&found)) return take_hole(page, wanted, std::move(*hole), true);
+    if (auto* hole = std::get_if<MissingRange>(&found)) return take_damage(page, wanted, std::move(*hole), span->first);
     const auto& row = std::get<SegmentReader::Row>(found);
+    note_success(span->first, row->first, row->last());
     if (planted("drop_partial") && page.events.empty() && wanted > row->first) {
         wanted = (page.next_after = row->last()) + 1;
         return Went::on;
@@ -113,8 +127,9 @@ SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::siz
     return add_events(page, row, wanted, most_events, most_bytes, bytes_) ? Went::on : Went::stop;
 }
 
-Result<SpoolPage> SpoolReader::read(Position after, std::size_t most_events, std::size_t most_bytes) {
-    const std::lock_guard lock(mutex_);
+/// Returns nullopt if what it met is to be read again.
+std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::size_t most_events,
+                                                          std::size_t most_bytes) {
     SpoolPage page;
     page.last = book_.last();
     page.next_after = after;
@@ -124,13 +139,97 @@ Result<SpoolPage> SpoolReader::read(Position after, std::size_t most_events, std
         if (!page.events.empty() && (page.events.size() >= most_events || bytes_ >= most_bytes)) break;
         const Went went = go_on(page, wanted, most_events, most_bytes);
         if (went == Went::stop) break;
+        if (went == Went::doubtful) return std::nullopt;
         if (went == Went::failed && page.events.empty() && page.missing.empty()) {
+            if (!last_try_) return std::nullopt;
             return Error{"cannot read the spool in " + directory_.path() + " behind position " + std::to_string(after) +
-                         ": " + error_.message + "; see the kernel's log for the disk"};
+                         ": " + error_.message + "; nobody is moved past it: see the kernel's log for the disk"};
         }
         if (went == Went::failed) break;
     }
     return page;
+}
+
+Result<SpoolPage> SpoolReader::read(Position after, std::size_t most_events, std::size_t most_bytes) {
+    for (std::size_t tries = 0;; ++tries) {
+        {
+            const std::lock_guard lock(mutex_);
+            last_try_ = tries == std::size(pauses_before_damage);
+            if (auto page = try_to_read(after, most_events, most_bytes)) return std::move(*page);
+        }
+        std::this_thread::sleep_for(pauses_before_damage[tries]);
+    }
+}
+
+void SpoolReader::look_again(std::vector<Position> positions) {
+    {
+        const std::lock_guard lock(trouble_mutex_);
+        for (const auto& [segment, trouble] : troubles_) positions.push_back(trouble.at);
+    }
+    for (const Position position : positions) look_again_at(position);
+    forget_trouble([this](Position segment, const Trouble& trouble) {
+        const auto span = book_.span_of(trouble.at);
+        return !span || span->first != segment || span->removed;
+    });
+}
+
+void SpoolReader::look_again_at(Position position) {
+    const std::lock_guard lock(mutex_);
+    const auto span = book_.span_of(position);
+    if (!span || span->removed) return;
+    drop(span->first);
+    latest_.reset();
+    auto found = find(position, *span);
+    if (std::holds_alternative<DbError>(found)) {
+        error_ = std::get<DbError>(found);
+        note_failure(span->first, position);
+    } else if (const auto* row = std::get_if<SegmentReader::Row>(&found)) {
+        note_success(span->first, (*row)->first, (*row)->last());
+    } else {
+        end_trouble(span->first, position, position);  // it is damaged, which the next consumer finds
+    }
+}
+
+void SpoolReader::note_failure(Position segment, Position at) {
+    bool begins = false;
+    const std::string why = "events behind position " + std::to_string(at - 1) + " of the spool in " +
+                            directory_.path() + " cannot be read: " + error_.message;
+    {
+        const std::lock_guard lock(trouble_mutex_);
+        ++errors_;
+        if (last_try_) {
+            begins = troubles_.empty();
+            troubles_.insert_or_assign(segment, Trouble{at, why});
+        }
+    }
+    if (begins && reports_.trouble)
+        reports_.trouble(why + "; they are read again until they can be, and nobody is moved past them");
+}
+
+void SpoolReader::note_success(Position segment, Position first, Position last) {
+    reports_.whole(first, last);
+    end_trouble(segment, first, last);
+}
+
+void SpoolReader::end_trouble(Position segment, Position first, Position last) {
+    forget_trouble([&](Position of, const Trouble& trouble) {
+        return of == segment && first <= trouble.at && trouble.at <= last;
+    });
+}
+
+void SpoolReader::forget_trouble(const std::function<bool(Position, const Trouble&)>& is_over) {
+    {
+        const std::lock_guard lock(trouble_mutex_);
+        if (troubles_.empty()) return;
+        std::erase_if(troubles_, [&](const auto& one) { return is_over(one.first, one.second); });
+        if (!troubles_.empty()) return;
+    }
+    if (reports_.recovered) reports_.recovered();
+}
+
+SpoolReader::Figures SpoolReader::figures() const {
+    const std::lock_guard lock(trouble_mutex_);
+    return {troubles_.empty() ? std::string() : troubles_.begin()->second.why, errors_};
 }
 
 }  // namespace holdfast

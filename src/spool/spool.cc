@@ -32,6 +32,7 @@ namespace {
 constexpr std::uint64_t least_unsaved_sessions = 65'536;
 
 constexpr std::chrono::minutes removal_shows{1};
+constexpr std::chrono::milliseconds longest_wait_for_table{2'000};
 
 constexpr std::size_t most_memo = 4'096;
 
@@ -56,7 +57,12 @@ public:
           clock_(options_.read_clocks ? options_.read_clocks : read_system_clocks),
           directory_(std::move(directory)),
           control_(std::move(control)),
-          reader_(directory_, book_, [this](const MissingRange& range) { note_damage(range); }) {
+          reader_(directory_, book_,
+                  {.damaged = [this](const MissingRange& range) { note_damage(range); },
+                   .is_damaged = [this](Position position) { return control_->quarantine().has(position); },
+                   .whole = [this](Position first, Position last) { note_whole(first, last); },
+                   .trouble = options_.on_read_trouble,
+                   .recovered = options_.on_read_recovered}) {
         control_->require(options_.required_groups);
         limit_sessions(options_.sessions);
     }
@@ -85,7 +91,8 @@ public:
     }
     void visit_lost(const std::function<void(const LostConnection&)>& visit) override;
     [[nodiscard]] bool is_open(const std::string& conn) override {
-        return open_.is_open(conn).value_or(control_->has_open(conn));
+        if (const auto known = open_.is_open(conn)) return *known;
+        return is_stored_open(conn);
     }
     void forget_lost(const std::string& conn) override { open_.forget(conn); }
     void change(const SpoolOptions& options) override;
@@ -96,9 +103,11 @@ public:
 private:
     [[nodiscard]] std::optional<DbError> start_clock();
     [[nodiscard]] std::optional<DbError> recall(StartRetries& retries);
+    [[nodiscard]] bool is_stored_open(const std::string& conn);
     void recall_row(const GoodRow& row);
     void limit_sessions(const SessionBudget& budget);
     void note_damage(const MissingRange& range);
+    void note_whole(Position first, Position last);
     void note_lost(const SegmentBook::Segment& segment);
     void note_removed(const std::string& report);
     [[nodiscard]] std::string removed() const;
@@ -176,13 +185,23 @@ void SqliteSpool::recall_row(const GoodRow& row) {
     if (const auto marks = parse_sessions(row.sessions)) sessions_.note(*marks);
 }
 
+/// A table that cannot be read has it: an end that is told twice is better than one that is never told.
+bool SqliteSpool::is_stored_open(const std::string& conn) {
+    StartRetries retries(options_.directory, longest_wait_for_table, {});
+    bool has = false;
+    return retries.run([&] { return control_->has_open(conn, has); }) || has;
+}
+
 void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& visit) {
     if (planted("leave_open")) return;
     constexpr std::size_t page = 1'000;
-    const auto each = [this](const std::function<void(const Control::OpenRow&)>& take) {
+    StartRetries retries(options_.directory, options_.start_patience,
+                         {options_.on_read_trouble, options_.on_read_recovered});
+    const auto each = [&](const std::function<void(const Control::OpenRow&)>& take) {
         std::string behind;
-        for (auto rows = control_->open_behind(behind, page); !rows.empty();
-             rows = control_->open_behind(behind, page)) {
+        std::vector<Control::OpenRow> rows;
+        // Those that cannot be read stay in the table for the next start.
+        while (!retries.run([&] { return control_->open_behind(behind, page, rows); }) && !rows.empty()) {
             for (const Control::OpenRow& row : rows) take(row);
             behind = rows.back().first;
         }
@@ -284,7 +303,7 @@ void SqliteSpool::change(const SpoolOptions& options) {
 }
 
 void SqliteSpool::note_damage(const MissingRange& range) {
-    if (!control_->quarantine(range, clock_.wall()) || !options_.on_quarantine) return;
+    if (!control_->quarantine().add(range, clock_.wall()) || !options_.on_quarantine) return;
     const std::string events =
         range.first == range.last
             ? "the event at position " + std::to_string(range.first) + " is"
@@ -293,9 +312,16 @@ void SqliteSpool::note_damage(const MissingRange& range) {
                            "); everything else is delivered: check the disk");
 }
 
+void SqliteSpool::note_whole(Position first, Position last) {
+    if (!control_->quarantine().remove(first, last) || !options_.on_healed) return;
+    options_.on_healed("the events at positions " + std::to_string(first) + " to " + std::to_string(last) +
+                       " of the spool in " + directory_.path() +
+                       " can be read again; a consumer that passed them reads them with --from");
+}
+
 void SqliteSpool::note_lost(const SegmentBook::Segment& segment) {
     static_cast<void>(
-        control_->quarantine({segment.first, segment.last, std::string(file_was_removed)}, clock_.wall()));
+        control_->quarantine().add({segment.first, segment.last, std::string(file_was_removed)}, clock_.wall()));
     note_removed("a file of the spool in " + directory_.path() + " was removed while it was in use: the events " +
                  std::to_string(segment.first) + " to " + std::to_string(segment.last) +
                  " are lost for consumers that have not had them; find what removed it");
@@ -325,7 +351,8 @@ std::chrono::milliseconds SqliteSpool::age_of_oldest() const {
 
 SpoolStatus SqliteSpool::status() {
     const SpoolWriter::Figures written = writer_->figures();
-    const Control::Quarantined quarantined = control_->quarantined();
+    const Quarantine::Figures quarantined = control_->quarantine().figures();
+    SpoolReader::Figures reads = reader_.figures();
     return {.id = control_->id(),
             .first = book_.first(),
             .last = book_.last(),
@@ -338,6 +365,8 @@ SpoolStatus SqliteSpool::status() {
             .keeper_rounds = keeper_->rounds(),
             .quarantined_rows = quarantined.rows,
             .quarantined_events = quarantined.events,
+            .read_error = std::move(reads.error),
+            .read_errors = reads.errors,
             .oldest = age_of_oldest(),
             .away = away_,
             .error = first_of({written.error, keeper_->error(), removed()}),

@@ -44,8 +44,9 @@ struct SpoolOptions {
     std::function<ClockReading()> read_clocks;  ///< empty: read_system_clocks()
     /// Once when reading begins to fail, which is tried again and moves nobody; any thread.
     std::function<void(const std::string& error)> on_read_trouble = {};
-    std::function<void()> on_read_recovered = {};      ///< once when it works again; any thread
-    std::chrono::milliseconds start_patience{15'000};  ///< for reads that fail while it is opened
+    std::function<void()> on_read_recovered = {};                   ///< once when it works again; any thread
+    std::function<void(const std::string& report)> on_healed = {};  ///< damaged rows can be read again; any thread
+    std::chrono::milliseconds start_patience{15'000};               ///< for reads that fail while it is opened
 };
 
 /// The identity of a run of numbers. The same texts with and without proof are two sessions: what a stranger says under
@@ -153,8 +154,10 @@ struct SpoolStatus {
     std::uint64_t commits = 0;
     std::uint64_t file_bytes = 0;        ///< of the databases, with their logs and shared memory
     std::uint64_t keeper_rounds = 0;     ///< how often retention has been looked after since start
-    std::uint64_t quarantined_rows = 0;  ///< since the spool was made
+    std::uint64_t quarantined_rows = 0;  ///< ranges of kept positions that are damaged, and were not read well since
     std::uint64_t quarantined_events = 0;
+    std::string read_error = {};         ///< why events cannot be read; empty while all that was asked for can
+    std::uint64_t read_errors = 0;       ///< failed reads since start, before they were tried again
     std::chrono::milliseconds oldest{};  ///< age of the first event
     TimeAway away;
     std::string error;  ///< empty while it can write

@@ -13,6 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds retry_pause{500};
+constexpr milliseconds shortest_question_pause{20};
 constexpr std::uint64_t largest_segment = std::uint64_t{256} << 20;
 constexpr std::uint64_t smallest_segment = std::uint64_t{1} << 20;
 constexpr std::size_t kept_buffer = std::size_t{1} << 20;
@@ -126,7 +127,7 @@ SpoolWriter::Figures SpoolWriter::figures() const {
     figures.events = std::max(events_.load(), figures.durable);
     figures.commits = commits_.load();
     const std::lock_guard lock(mutex_);
-    figures.error = error_;
+    figures.error = error_.empty() ? question_error_ : error_;
     return figures;
 }
 
@@ -166,20 +167,30 @@ bool SpoolWriter::due() const {
            std::chrono::steady_clock::now() >= queue_.front().arrived + interval_;
 }
 
+bool SpoolWriter::has_question(Time now) const {
+    return !questions_.empty() && questions_.front().behind <= committed_ && now >= questions_at_;
+}
+
+SpoolWriter::Time SpoolWriter::next_wake() const {
+    const Time due = queue_.front().arrived + interval_;
+    const bool asks = !questions_.empty() && questions_.front().behind <= committed_;
+    return asks ? std::min(due, questions_at_) : due;
+}
+
 /// Fills row_ with what is due. False: stopped, and nothing waits. May leave it empty, when something else is to be
 /// done.
 bool SpoolWriter::collect() {
     std::unique_lock lock(mutex_);
     while (!due()) {
-        if (!questions_.empty() && questions_.front().behind <= committed_) return true;
+        if (has_question(std::chrono::steady_clock::now())) return true;
         if (end_segment_ || files_missing_) return true;
         if (stopping_) return false;
         if (queue_.empty()) {
             waits_ = Waits::for_anything;
-            wake_.wait(lock);
+            questions_.empty() ? wake_.wait(lock) : static_cast<void>(wake_.wait_until(lock, questions_at_));
         } else {
             waits_ = Waits::for_more;
-            wake_.wait_until(lock, queue_.front().arrived + interval_);
+            wake_.wait_until(lock, next_wake());
         }
         waits_ = Waits::no;
     }
@@ -282,19 +293,43 @@ void SpoolWriter::answer_questions() {
         Question question;
         {
             const std::lock_guard lock(mutex_);
-            if (questions_.empty() || questions_.front().behind > committed_) return;
+            if (!has_question(std::chrono::steady_clock::now())) return;
             question = std::move(questions_.front());
             questions_.pop_front();
         }
         auto seq = parts_.sessions.seq_of(question.session);
         DbError error;
-        while (!seq) {
-            seq = parts_.control.seq_of(question.session, error);
-            if (!seq && !wait_out(error)) return;
-        }
-        note_recovery();
+        if (!seq) seq = parts_.control.seq_of(question.session, error);
+        if (!seq) return put_back(std::move(question), error);
+        note_answers();
         question.answer(planted("dedupe_per_connection") ? 0 : *seq);
     }
+}
+
+/// Commits go on meanwhile. A number that cannot be read is no 0.
+void SpoolWriter::put_back(Question question, const DbError& error) {
+    question_pause_ = std::clamp(question_pause_ * 2, shortest_question_pause, retry_pause);
+    const std::string message = "cannot read the numbers of sessions in the spool in " + parts_.directory.path() +
+                                ": " + error.message + "; devices that resume wait for them";
+    bool news = false;
+    {
+        const std::lock_guard lock(mutex_);
+        questions_.push_front(std::move(question));
+        questions_at_ = std::chrono::steady_clock::now() + question_pause_;
+        news = question_error_.empty();
+        question_error_ = message;
+    }
+    if (news && on_trouble_) on_trouble_(message);
+}
+
+void SpoolWriter::note_answers() {
+    question_pause_ = milliseconds(0);
+    {
+        const std::lock_guard lock(mutex_);
+        if (question_error_.empty()) return;
+        question_error_.clear();
+    }
+    if (on_recovered_) on_recovered_();
 }
 
 /// After the answers, so that nobody waits for it but the next row.

@@ -101,6 +101,10 @@ private:
     [[nodiscard]] std::optional<DbError> put_copy_in_place(const std::string& copy, const std::string& path);
     void tell();
     void answer_questions();
+    void put_back(Question question, const DbError& error);
+    void note_answers();
+    [[nodiscard]] bool has_question(Time now) const;
+    [[nodiscard]] Time next_wake() const;
     void tidy_up();
     [[nodiscard]] bool wait_out(const DbError& error);
     void note_recovery();
@@ -111,11 +115,14 @@ private:
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<Entry> queue_;                                                           // guarded by mutex_
-    std::deque<Question> questions_;                                                    // guarded by mutex_
-    std::size_t queue_bytes_ = 0;                                                       // guarded by mutex_
-    std::uint64_t appended_ = 0;                                                        // guarded by mutex_: batches
-    std::uint64_t committed_ = 0;                                                       // guarded by mutex_: batches
+    std::deque<Entry> queue_;                      // guarded by mutex_
+    std::deque<Question> questions_;               // guarded by mutex_
+    Time questions_at_;                            // guarded by mutex_: not before
+    std::string question_error_;                   // guarded by mutex_: why they wait
+    std::chrono::milliseconds question_pause_{0};  // the thread\'s
+    std::size_t queue_bytes_ = 0;                  // guarded by mutex_
+    std::uint64_t appended_ = 0;                   // guarded by mutex_: batches
+    std::uint64_t committed_ = 0;                  // guarded by mutex_: batches
     enum class Waits : std::uint8_t { no, for_anything, for_more } waits_ = Waits::no;  // guarded by mutex_
     bool stopping_ = false;                                                             // guarded by mutex_
     bool given_up_ = false;                                                             // guarded by mutex_

@@ -8,7 +8,8 @@ const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds{
     AlarmKind::registry_drift,  AlarmKind::buffer_pressure,  AlarmKind::peers_silent,
     AlarmKind::link_down,       AlarmKind::duplicate_device, AlarmKind::session_budget,
     AlarmKind::stream_loss,     AlarmKind::twin_gateway,     AlarmKind::dead_letter,
-    AlarmKind::fleet_cut_off,   AlarmKind::presence_budget};
+    AlarmKind::fleet_cut_off,   AlarmKind::presence_budget,  AlarmKind::spool_unreadable,
+    AlarmKind::spool_damaged};
 
 std::string_view to_string(AlarmKind kind) noexcept {
     switch (kind) {
@@ -46,6 +47,10 @@ std::string_view to_string(AlarmKind kind) noexcept {
             return "fleet_cut_off";
         case AlarmKind::presence_budget:
             return "presence_budget";
+        case AlarmKind::spool_unreadable:
+            return "spool_unreadable";
+        case AlarmKind::spool_damaged:
+            return "spool_damaged";
     }
     return "unknown";
 }

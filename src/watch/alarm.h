@@ -34,8 +34,10 @@ enum class AlarmKind : std::uint8_t {
     dead_letter,            ///< NATS does not take an event as it is
     fleet_cut_off,          ///< the gateway takes no part in its fleet: it neither reports nor sees devices elsewhere
     presence_budget,        ///< the fleet forgets closed devices early: there are too many invented ids
+    spool_unreadable,       ///< events in the spool cannot be read now
+    spool_damaged,          ///< events in the spool are damaged
 };
-inline constexpr std::size_t alarm_kind_count = 17;
+inline constexpr std::size_t alarm_kind_count = 19;
 extern const std::array<AlarmKind, alarm_kind_count> all_alarm_kinds;
 [[nodiscard]] std::string_view to_string(AlarmKind kind) noexcept;
 

@@ -14,6 +14,7 @@
 #include "watch/gateway_alarms.h"
 #include "watch/listener_watch.h"
 #include "watch/session_alarm.h"
+#include "watch/spool_alarms.h"
 
 namespace holdfast {
 
@@ -45,6 +46,7 @@ private:
     DuplicateWatch duplicates_;
     SessionWatch sessions_;
     ForwardingWatch forwarding_;
+    SpoolWatch spool_;
     std::optional<std::chrono::steady_clock::time_point> minute_started_;
 };
 
@@ -102,6 +104,7 @@ std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     duplicates_.look(book_, input);
     sessions_.look(book_, input);
     forwarding_.look(book_, input);
+    spool_.look(book_, input);
     return book_.take_news();
 }
 

@@ -55,6 +55,13 @@ struct SinkHealth {
         std::string budget = {};   ///< what it has lately forgotten of closed devices; empty: nothing
     };
     Fleet fleet = {};
+
+    /// How a durable sink can be read.
+    struct Reading {
+        std::string error;                 ///< why events cannot be read now; empty while they can
+        std::uint64_t damaged_events = 0;  ///< damaged, and not removed by retention
+    };
+    Reading reading = {};
 };
 
 /// Everything that one look at the population sees; once a second.

@@ -184,6 +184,30 @@ TEST_F(Alarms, WhatGoesWrongInTheFleetIsToldWhileItLasts) {
     EXPECT_THAT(gateway_.active(), SizeIs(0));
 }
 
+TEST_F(Alarms, ASpoolThatCannotBeReadIsToldAtOnce) {
+    gateway_.sink.reading.error = "events behind position 41 cannot be read: Input/output error";
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::spool_unreadable);
+    EXPECT_EQ(only().summary, gateway_.sink.reading.error);
+    gateway_.sink.reading.error.clear();
+    gateway_.seconds(5);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, DamageInTheSpoolIsToldUntilThereIsNone) {
+    gateway_.sink.reading.damaged_events = 1'301;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::spool_damaged);
+    EXPECT_EQ(only().count, 1'301U);
+    EXPECT_EQ(only().summary, "1,301 events in the spool are damaged");
+    gateway_.sink.reading.damaged_events = 1;
+    gateway_.seconds(600);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.sink.reading.damaged_events = 0;
+    gateway_.seconds(5);
+    expect_cleared_once();
+}
+
 TEST_F(Alarms, ASinkThatFailsIsToldAtOnce) {
     gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = "No space left\non device"};
     EXPECT_THAT(gateway_.second(), SizeIs(1));

@@ -91,7 +91,7 @@ void SinkWatch::explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& f
     }
     if (!forwarding.error.empty()) {
         alarm.summary += ": " + printable(forwarding.error);
-        alarm.cause = "NATS does not take events: " + printable(forwarding.error) + ".";
+        alarm.cause = "Events do not reach NATS: " + printable(forwarding.error) + ".";
     } else {
         alarm.cause = "NATS takes events more slowly than they come, or has just come back.";
     }

@@ -11,9 +11,9 @@ import time
 import pytest
 
 import oracle
+from disk_faults import Disk
 from gateway import BINARY, until
 from oracle_devices import Fleet
-from shims import compile_shim, preload
 
 CYCLES = 3
 EIO, ENOSPC = errno.EIO, errno.ENOSPC
@@ -33,26 +33,6 @@ FAULTS = {
     "slow syncs": ["sync 150ms chance 1"],
     "all at once": [f"read {EIO} chance 0.02", f"write {EIO} chance 0.02", f"sync {EIO} chance 0.02", "sync 50ms chance 0.2"],
 }
-
-
-class Disk:
-    """Owns the control file of the faults and the environment of the shim."""
-
-    def __init__(self, directory, lines):
-        self._file, self._hits, self._lines = directory / "faults", directory / "hits", lines
-        self.environment = preload(compile_shim("disk_fault_shim", directory), HOLDFAST_DISK_ROOT=str(directory / "spool"),
-                                   HOLDFAST_DISK_FAULTS=str(self._file), HOLDFAST_DISK_HITS=str(self._hits))
-
-    def fail(self):
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text("\n".join(self._lines), encoding="ascii")
-        fresh.rename(self._file)
-
-    def mend(self):
-        self._file.unlink(missing_ok=True)
-
-    def hits(self):
-        return self._hits.stat().st_size if self._hits.exists() else 0
 
 
 def start_on_a_failing_disk(daemon, disk):

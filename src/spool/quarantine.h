@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// Positions whose rows were damaged in several fresh reads, and that are not known to be whole again. Any thread.
+class Quarantine {
+public:
+    struct Damage {
+        Position last = 0;
+        std::string why;
+        WallTime at;
+    };
+    using Damages = std::map<Position, Damage>;  ///< by the first position; they do not overlap
+    struct Figures {
+        std::uint64_t rows = 0;  ///< ranges
+        std::uint64_t events = 0;
+    };
+
+    void load(Damages damages);
+    /// Returns true if a part of the range is news.
+    bool add(const MissingRange& range, WallTime at);
+    /// The events of the range could be read, or retention has removed them. Returns true if any was in quarantine.
+    bool remove(Position first, Position last);
+    [[nodiscard]] bool has(Position position) const;
+    [[nodiscard]] Figures figures() const;
+    /// Returns the first positions of at most `most` ranges behind that position.
+    [[nodiscard]] std::vector<Position> behind(Position position, std::size_t most) const;
+
+    /// What is to be stored, with a number for saved(); nullopt: nothing has changed.
+    struct Unsaved {
+        Damages damages;
+        std::uint64_t revision = 0;
+    };
+    [[nodiscard]] std::optional<Unsaved> unsaved() const;
+    void saved(std::uint64_t revision);
+
+private:
+    [[nodiscard]] bool cover(Position first, Position last) const;
+    bool take_out(Position first, Position last);
+    void put(Position first, Damage damage);
+
+    mutable std::mutex mutex_;
+    Damages damages_;             // guarded by mutex_
+    Figures figures_;             // guarded by mutex_
+    std::uint64_t revision_ = 0;  // guarded by mutex_
+    std::uint64_t stored_ = 0;    // guarded by mutex_: the revision in the control file
+};
+
+}  // namespace holdfast
