@@ -164,7 +164,7 @@ std::optional<Error> Daemon::start_server() {
 
 void Daemon::start_fleet() {
     if (in_fleet())
-        fleet_.start(config_.fleet, config_.sink.replicas, *server_, sink_.nats()->link(), *sink_.spool(),
+        fleet_.start(config_.fleet, config_.sink, *server_, sink_.nats()->link(), *sink_.spool(),
                      sink_.take_inheritance());
 }
 
@@ -362,6 +362,7 @@ SinkHealth Daemon::sink_health() const {
                              .twin = nats.twin,
                              .dead_letter = nats.dead_letter};
         health.fleet = fleet_.health();
+        if (!health.fleet.twin.empty()) health.forwarding->twin = health.fleet.twin;
     }
     return health;
 }

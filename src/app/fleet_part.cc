@@ -1,10 +1,12 @@
 #include "app/fleet_part.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 
 #include "admin/downlink_message.h"
 #include "admin/query.h"
@@ -86,6 +88,15 @@ std::optional<FleetDeviceState> state_of(const std::optional<std::string>& word)
     return std::nullopt;
 }
 
+/// The directory whose lock this process holds: the boot of this machine, the device and the inode.
+std::string place_of(const std::string& directory) {
+    struct stat about {};
+    std::string boot;
+    std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
+    if (boot.empty() || ::stat(directory.c_str(), &about) != 0) return "";
+    return boot + '/' + std::to_string(about.st_dev) + '/' + std::to_string(about.st_ino);
+}
+
 }  // namespace
 
 std::string fleet_name(const FleetConfig& config) {
@@ -95,7 +106,7 @@ std::string fleet_name(const FleetConfig& config) {
     return host.data();
 }
 
-void FleetPart::start(const FleetConfig& config, unsigned replicas, Server& server, NatsLink& link, Spool& spool,
+void FleetPart::start(const FleetConfig& config, const SinkConfig& sink, Server& server, NatsLink& link, Spool& spool,
                       SpoolInheritance inherited) {
     FleetOptions options;
     for (FormerConnection& former : inherited.former) {
@@ -106,7 +117,8 @@ void FleetPart::start(const FleetConfig& config, unsigned replicas, Server& serv
     options.name = fleet_name(config);
     options.lost_after = config.lost_after;
     options.max_closed_unauthenticated = config.max_closed_unauthenticated;
-    options.replicas = replicas;
+    options.replicas = sink.replicas;
+    options.place = place_of(sink.path);
     options.check_message = check_message;
     options.answer = [&server](std::string_view what, const std::string& id, std::string_view body) {
         return answer_of(server, what, id, body);
@@ -122,7 +134,7 @@ void FleetPart::start(const FleetConfig& config, unsigned replicas, Server& serv
 SinkHealth::Fleet FleetPart::health() const {
     if (!started_) return {};
     FleetStatus status = fleet_->status();
-    return {.cut_off = std::move(status.cut_off), .budget = std::move(status.budget)};
+    return {.cut_off = std::move(status.cut_off), .budget = std::move(status.budget), .twin = std::move(status.twin)};
 }
 
 void FleetPart::stop(std::chrono::milliseconds patience) {

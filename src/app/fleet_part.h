@@ -29,7 +29,7 @@ public:
         return note_devices(std::move(inner), news_);
     }
     /// Server, link and spool must outlive it.
-    void start(const FleetConfig& config, unsigned replicas, Server& server, NatsLink& link, Spool& spool,
+    void start(const FleetConfig& config, const SinkConfig& sink, Server& server, NatsLink& link, Spool& spool,
                SpoolInheritance inherited);
     /// What an alarm must know of it, from any thread at any time.
     [[nodiscard]] SinkHealth::Fleet health() const;

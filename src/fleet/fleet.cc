@@ -89,6 +89,7 @@ private:
     FormerLives former_;
     std::optional<SteadyTime> complete_since_;
     bool bound_ = false;
+    bool takes_part_ = false;
     bool reconcile_ = false;
 
     std::atomic<bool> stopping_{false};
@@ -106,7 +107,8 @@ NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
       spool_(spool),
       news_(news),
       options_(std::move(options)),
-      state_(options_.name, options_.lost_after, options_.max_closed_unauthenticated, news_),
+      state_({.name = options_.name, .since = since_, .spool = spool_.status().id, .place = options_.place},
+             options_.lost_after, options_.max_closed_unauthenticated, news_),
       former_(options_.former, options_.away < keep_closed) {
     devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
                             state_.hear_presence());
@@ -142,14 +144,17 @@ std::optional<ConnectionId> NatsFleet::find_here(const std::string& id) const {
 
 bool NatsFleet::settled() const {
     const std::lock_guard lock(state_.mutex);
-    return state_.presence.unsettled() == 0;
+    return !takes_part_ || state_.presence.unsettled() == 0;
 }
 
 void NatsFleet::turn() {
     take_news();
     audit();
     keep_bound();
-    if (bound_ && link_.connected()) {
+    if (const bool took_part = std::exchange(takes_part_, state_.takes_part()); takes_part_ && !took_part) {
+        bound_try_ = {};  // commands can come now
+    }
+    if (bound_ && link_.connected() && takes_part_) {
         if (clock_.steady() - beaten_ >= beat_interval) beat(false);
         put_what_is_new();
         look_up_puzzles();
@@ -207,7 +212,7 @@ void NatsFleet::audit() {
     constexpr std::size_t share = 300;
     constexpr milliseconds between_audits{100};
     const SteadyTime now = clock_.steady();
-    if (now - audited_ < between_audits) return;
+    if (now - audited_ < between_audits || !takes_part_) return;  // records of a twin are not this gateway's
     audited_ = now;
     Presence::Audit audit;
     {
@@ -234,16 +239,16 @@ void NatsFleet::keep_bound() {
     if (!link_.connected()) return say(link_.trouble());
     auto error = devices_->bind();
     if (!error) error = beats_->bind();
-    if (!error) error = desk_->bind();
+    if (!error && takes_part_) error = desk_->bind();
     bound_ = !error;
     bool deaf = false;
-    bool replaced = false;
     bool cut_off = false;
+    std::string twin;
     {
         const std::lock_guard lock(state_.mutex);
-        deaf = bound_ && !state_.book.hears(now) && now - renewed_ > deaf_for;
-        replaced = state_.book.replaced();
+        deaf = bound_ && takes_part_ && !state_.book.hears(now) && now - renewed_ > deaf_for;
         cut_off = state_.is_cut_off(now);
+        if (!takes_part_) twin = state_.twins.twin(now);
     }
     if (deaf) {
         renewed_ = now;
@@ -251,20 +256,18 @@ void NatsFleet::keep_bound() {
         beats_->renew();
     }
     if (error) return say(error->message);
-    const char* const unheard = cut_off ? "NATS does not return this gateway's beats: look at its JetStream" : "";
-    say(replaced ? "another gateway has taken the name " + options_.name +
-                       ": give each its own with [fleet] name; this one is silent in the fleet"
-                 : unheard);
+    say(cut_off ? "NATS does not return this gateway's beats: look at its JetStream" : twin);
 }
 
 void NatsFleet::beat(bool last) {
     beaten_ = clock_.steady();
-    GatewayRecord record{
-        .name = options_.name, .run = state_.run, .since = since_, .at = clock_.wall(), .stopped = last};
+    if (!takes_part_) return;
+    GatewayRecord record = state_.self;
+    record.at = clock_.wall();
+    record.stopped = last;
     for (const ListenerStatus& listener : server_.status().listeners) record.connections += listener.connections;
     {
         const std::lock_guard lock(state_.mutex);
-        if (state_.book.replaced()) return;
         record.devices = state_.presence.held();
     }
     static_cast<void>(beats_->put(to_token(options_.name), to_json(record), std::nullopt));
@@ -276,8 +279,7 @@ void NatsFleet::put_what_is_new() {
     {
         const std::lock_guard lock(state_.mutex);
         // Before the bucket has been seen, nobody knows by which revisions to put.
-        if (!state_.presence.complete() || state_.book.replaced() || state_.presence.in_flight() >= most_in_flight)
-            return;
+        if (!state_.presence.complete() || state_.presence.in_flight() >= most_in_flight) return;
         puts = state_.presence.take_puts(puts_in_a_turn);
         purges = state_.presence.take_purges(clock_.steady(), puts_in_a_turn);
     }
@@ -333,10 +335,10 @@ void NatsFleet::tell(const std::string& lines, const std::string& listener) {
 }
 
 void NatsFleet::judge() {
+    if (!takes_part_) return;
     GatewayBook::Judgement judgement;
     {
         const std::lock_guard lock(state_.mutex);
-        if (state_.book.replaced()) return;
         judgement = state_.book.judge(clock_.steady());
         for (const std::string& name : judgement.take_over) state_.presence.lose(name, clock_.wall());
         for (const auto& [name, gateway] : state_.book.all()) {
@@ -352,7 +354,7 @@ void NatsFleet::judge() {
 
 /// Survivors have marked and told what they would by `until_survivors_told`.
 void NatsFleet::settle_former() {
-    if (former_.empty() || !bound_ || !link_.connected()) return;
+    if (former_.empty() || !bound_ || !takes_part_ || !link_.connected()) return;
     FormerLives::Settled settled;
     {
         const std::lock_guard lock(state_.mutex);
@@ -390,7 +392,7 @@ void NatsFleet::look_up_puzzles() {
 /// What was closed long ago is forgotten, here and in the bucket.
 void NatsFleet::clean() {
     const SteadyTime now = clock_.steady();
-    if (now - cleaned_ < between_cleanings || !bound_ || !link_.connected()) return;
+    if (now - cleaned_ < between_cleanings || !bound_ || !takes_part_ || !link_.connected()) return;
     cleaned_ = now;
     std::vector<std::pair<std::string, std::uint64_t>> purges;
     std::vector<std::string> gateways;  // long gone

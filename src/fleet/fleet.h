@@ -22,7 +22,8 @@
 namespace holdfast {
 
 struct FleetOptions {
-    std::string name;  ///< of this gateway: no other has it
+    std::string name;        ///< of this gateway: no other has it
+    std::string place = {};  ///< of its spool's directory: no other machine, and no other boot, has the same
     std::chrono::milliseconds lost_after{10'000};
     std::size_t max_closed_unauthenticated = Presence::default_most_ended;  ///< records kept
     unsigned replicas = 0;             ///< of buckets that it makes; 0: 3 in a cluster of three or more, else 1
@@ -70,6 +71,7 @@ struct FleetPage {
 struct FleetStatus {
     std::string name;
     std::string trouble;                        ///< empty while it takes part
+    std::string twin;                           ///< another gateway with its name or spool; empty: there is none
     bool complete = false;                      ///< the presence bucket has been read as a whole
     std::uint64_t known = 0;                    ///< devices
     std::uint64_t held = 0;                     ///< of those, this gateway's own living ones

@@ -11,12 +11,33 @@ namespace holdfast {
 
 using std::chrono::milliseconds;
 
-FleetState::FleetState(const std::string& name, milliseconds lost_after, std::size_t most_ended, DeviceNews& news)
-    : run(std::random_device()()),
-      presence(name, run, most_ended),
-      book(name, run, lost_after),
-      name_(name),
+namespace {
+
+GatewayRecord with_run(GatewayRecord self) {
+    self.run = std::random_device()();
+    return self;
+}
+
+}  // namespace
+
+FleetState::FleetState(GatewayRecord own, milliseconds lost_after, std::size_t most_ended, DeviceNews& news)
+    : self(with_run(std::move(own))),
+      run(self.run),
+      presence(self.name, run, most_ended),
+      book(self.name, run, lost_after),
+      twins(self, lost_after),
+      name_(self.name),
       news_(news) {}
+
+bool FleetState::takes_part() {
+    const std::lock_guard lock(mutex);
+    if (twins.part(clock_.steady()) != TwinWatch::Part::takes) return false;
+    if (presence.complete() && !has_lost_former_) {
+        has_lost_former_ = true;
+        presence.lose(name_, clock_.wall());  // what a former run left behind
+    }
+    return true;
+}
 
 Bucket::Hearer FleetState::hear_presence() {
     const auto with_id = [this](const std::string& key, const std::function<void(const std::string& id)>& call) {
@@ -58,7 +79,15 @@ Bucket::Hearer FleetState::hear_gateways() {
         const std::lock_guard lock(mutex);
         book.removed(from_token(key).value_or(""));
     };
-    hearer.begin = hearer.complete = [] {};
+    hearer.begin = [this] {
+        const std::lock_guard lock(mutex);
+        twins.begin(clock_.steady());
+    };
+    hearer.complete = [this] {
+        const std::lock_guard lock(mutex);
+        twins.complete();
+        news_.wake();
+    };
     hearer.landed = [](const std::string&, std::uint64_t) {};
     hearer.refused = hearer.failed = [](const std::string&) {};
     return hearer;
@@ -78,7 +107,7 @@ void FleetState::saw_device(const std::string& key, const std::string& value, st
 void FleetState::presence_complete() {
     const std::lock_guard lock(mutex);
     presence.end_snapshot();
-    presence.lose(name_, clock_.wall());  // what a former run left behind
+    has_lost_former_ = false;  // a twin's records are not a former run's: takes_part() marks them
     news_.wake();
 }
 
@@ -87,6 +116,7 @@ void FleetState::saw_gateway(const std::string& value) {
     if (!record) return;
     const std::lock_guard lock(mutex);
     book.heard(*record, clock_.steady());
+    twins.heard(*record, clock_.steady());
     if (record->name != name_ && !record->stopped) {
         presence.heard_clock(record->name, record->run, record->at, clock_.wall());
     }
@@ -202,6 +232,7 @@ FleetStatus FleetState::status() const {
     const std::lock_guard lock(mutex);
     return {.name = name_,
             .trouble = trouble,
+            .twin = twins.twin(clock_.steady()),
             .complete = presence.complete(),
             .known = presence.size(),
             .held = presence.held(),

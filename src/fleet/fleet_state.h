@@ -12,6 +12,7 @@
 #include "fleet/fleet.h"
 #include "fleet/gateway_book.h"
 #include "fleet/presence.h"
+#include "fleet/twin_watch.h"
 
 namespace holdfast {
 
@@ -19,7 +20,11 @@ namespace holdfast {
 /// `mutex`, which nobody holds while waiting for something else; the functions take it themselves.
 class FleetState {
 public:
-    FleetState(const std::string& name, std::chrono::milliseconds lost_after, std::size_t most_ended, DeviceNews& news);
+    /// `self`: what this gateway's beats say of it, but for the run, which is drawn here.
+    FleetState(GatewayRecord self, std::chrono::milliseconds lost_after, std::size_t most_ended, DeviceNews& news);
+
+    /// Returns whether this gateway takes part in the fleet now, and begins to if it may.
+    [[nodiscard]] bool takes_part();
 
     /// What the buckets are to tell; wakes the reader of `news` when there is something to do.
     [[nodiscard]] Bucket::Hearer hear_presence();
@@ -32,18 +37,22 @@ public:
     [[nodiscard]] FleetStatus status() const;
     /// The gateway that has the device.
     [[nodiscard]] std::optional<std::string> holder(const std::string& id) const;
-    /// Whether this gateway's own beats have not come back for `silent_after`: what it knows of others is old. The
-    /// caller holds `mutex`.
-    [[nodiscard]] bool is_cut_off(SteadyTime now) const { return now - heard_self() > silent_after; }
+    /// Whether this gateway's own beats have not come back for `silent_after`: what it knows of others is old. A
+    /// gateway that a twin keeps out does not beat, and receives the twin's beats. The caller holds `mutex`.
+    [[nodiscard]] bool is_cut_off(SteadyTime now) const {
+        return now - heard_self() > silent_after && twins.twin(now).empty();
+    }
     /// Notes the records that the budget has removed.
     void note_dropped();
     /// Whether another gateway has the device by a connection that has proved the id.
     [[nodiscard]] bool is_authenticated_elsewhere(const std::string& id) const;
 
+    const GatewayRecord self;
     const std::uint32_t run;  ///< of this gateway's part in the fleet
     mutable std::mutex mutex;
     Presence presence;
     GatewayBook book;
+    TwinWatch twins;
     std::string trouble;
     std::uint64_t lost_told = 0;
     std::uint64_t superseded = 0;
@@ -64,6 +73,7 @@ private:
     std::optional<SteadyTime> dropped_at_;
     const std::string name_;
     DeviceNews& news_;
+    bool has_lost_former_ = false;  // guarded by mutex: what a former run left is marked
 };
 
 }  // namespace holdfast

@@ -19,18 +19,13 @@ std::string_view to_string(GatewayState state) noexcept {
 }
 
 void GatewayBook::heard(const GatewayRecord& beat, SteadyTime now) {
-    if (beat.name == self_ && beat.run != run_) {
-        // Of a former run, or of another process that has been given the same name. The later one has it.
-        replaced_ = replaced_ || (heard_self_ && beat.since >= own_since_);
-        return;
-    }
+    if (beat.name == self_ && beat.run != run_) return;  // of a former run, or of a twin (fleet/twin_watch.h)
     const auto known = gateways_.find(beat.name);
     // A watch that begins anew tells the latest beats again.
     if (known != gateways_.end() && known->second.beats > 0 && known->second.record == beat) return;
     if (beat.name == self_) {
         if (!hears(now)) hearing_since_ = now;
         heard_self_ = now;
-        own_since_ = beat.since;
     }
     Gateway& gateway = gateways_[beat.name];
     if (gateway.record.run != beat.run) gateway.beats = 0;

@@ -56,8 +56,6 @@ public:
     [[nodiscard]] bool hears(SteadyTime now) const { return heard_self_ && now - *heard_self_ <= hears_within; }
     /// When this one's latest beat came back.
     [[nodiscard]] std::optional<SteadyTime> heard_self() const { return heard_self_; }
-    /// Another process has taken this one's name, later.
-    [[nodiscard]] bool replaced() const { return replaced_; }
 
     [[nodiscard]] GatewayState state_of(const std::string& name, SteadyTime now) const;
     [[nodiscard]] const std::map<std::string, Gateway>& all() const { return gateways_; }
@@ -73,8 +71,6 @@ private:
     std::map<std::string, Gateway> gateways_;
     std::optional<SteadyTime> heard_self_;
     SteadyTime hearing_since_{};  // without a gap
-    WallTime own_since_{};
-    bool replaced_ = false;
 };
 
 }  // namespace holdfast

@@ -99,13 +99,11 @@ TEST_F(GatewayBookTest, AnOrderlyStopIsNoLoss) {
     EXPECT_THAT(book_.long_gone(now_), ElementsAre("a"));
 }
 
-TEST_F(GatewayBookTest, TheLaterOfANameHasIt) {
-    book_.heard(beat("b", now_, 7), now_);  // a former run's
-    EXPECT_FALSE(book_.replaced());
+TEST_F(GatewayBookTest, BeatsOfAnotherRunWithItsNameAreNotItsOwn) {
+    book_.heard(beat("b", now_, 7), now_);
+    EXPECT_FALSE(book_.hears(now_));
     pass(4s, {"b"});
-    EXPECT_FALSE(book_.replaced());
-    book_.heard(beat("b", now_, 8), now_);
-    EXPECT_TRUE(book_.replaced());
+    EXPECT_TRUE(book_.hears(now_));
 }
 
 }  // namespace

@@ -112,7 +112,10 @@ std::string to_json(const GatewayRecord& record) {
     json.field("since_ms", record.since.time_since_epoch().count())
         .field("at_ms", record.at.time_since_epoch().count());
     json.field("at", time_text(record.at));
-    json.field("connections", record.connections).field("devices", record.devices).end_object();
+    json.field("connections", record.connections).field("devices", record.devices);
+    if (!record.spool.empty()) json.field("spool", record.spool);
+    if (!record.place.empty()) json.field("place", record.place);
+    json.end_object();
     return json.take();
 }
 
@@ -129,7 +132,9 @@ std::optional<GatewayRecord> read_gateway(std::string_view text) {
                          .at = time_of(json, "at_ms"),
                          .stopped = text_of(json, "state") == "stopped",
                          .connections = count_of(json, "connections"),
-                         .devices = count_of(json, "devices")};
+                         .devices = count_of(json, "devices"),
+                         .spool = text_of(json, "spool").value_or(""),
+                         .place = text_of(json, "place").value_or("")};
 }
 
 }  // namespace holdfast

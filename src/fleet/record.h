@@ -41,6 +41,8 @@ struct GatewayRecord {
     bool stopped = false;  ///< its last beat: it ended in an orderly way
     std::uint64_t connections = 0;
     std::uint64_t devices = 0;
+    std::string spool = {};  ///< the id of its spool; empty: of an older version
+    std::string place = {};  ///< the spool's directory, of one boot of one machine; empty: of an older version
 
     friend bool operator==(const GatewayRecord&, const GatewayRecord&) = default;
 };

@@ -53,6 +53,7 @@ struct SinkHealth {
     struct Fleet {
         std::string cut_off = {};  ///< why it takes no part; empty while it does, and without a fleet
         std::string budget = {};   ///< what it has lately forgotten of closed devices; empty: nothing
+        std::string twin = {};     ///< another gateway with its name or spool; empty: there is none
     };
     Fleet fleet = {};
 

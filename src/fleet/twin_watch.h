@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "fleet/record.h"
+
+namespace holdfast {
+
+/// Decides by the beats whether this gateway may take part in the fleet: not while another one with its name or its
+/// spool does. A former run of this gateway at the same place has ended, since the lock on the spool's directory is
+/// held. Pure; one thread.
+class TwinWatch {
+public:
+    /// A twin that lives beats within this time.
+    static constexpr std::chrono::milliseconds proof_within{5'000};
+
+    /// `self`: name, run, since, spool and place of this gateway's own beats.
+    TwinWatch(GatewayRecord self, std::chrono::milliseconds lost_after)
+        : self_(std::move(self)), lost_after_(lost_after) {}
+
+    /// Beats that were stored before come now, until complete().
+    void begin(SteadyTime now);
+    void complete() { is_complete_ = true; }
+    void heard(const GatewayRecord& beat, SteadyTime now);
+
+    enum class Part : std::uint8_t { waits, takes, refused };
+    [[nodiscard]] Part part(SteadyTime now);
+    /// Returns what to say of a twin that is alive; empty if there is none.
+    [[nodiscard]] std::string twin(SteadyTime now) const;
+
+private:
+    struct Rival {
+        GatewayRecord beat;
+        SteadyTime first;  ///< of its beats here
+        SteadyTime latest;
+        unsigned beats = 0;
+    };
+    [[nodiscard]] bool is_rival(const GatewayRecord& beat) const;
+    [[nodiscard]] bool lives(const Rival& rival, SteadyTime now) const;
+    [[nodiscard]] bool yields_to(const Rival& rival) const;
+    void heard_self(SteadyTime now);
+
+    const GatewayRecord self_;
+    const std::chrono::milliseconds lost_after_;
+    std::map<std::uint32_t, Rival> rivals_;  // by their runs
+    bool is_complete_ = false;
+    bool takes_part_ = false;
+    bool was_away_ = false;  // longer than it takes to be lost
+    std::optional<SteadyTime> heard_self_;
+    SteadyTime hearing_since_{};
+};
+
+}  // namespace holdfast
