@@ -272,7 +272,7 @@ void Shard::drain(StopTask task) {
 
 /// Goes round the slots, so that connections that always have more do not keep it from the others.
 void Shard::drain_slice() {
-    const bool late = reactor_.caught_up() && reactor_.attended() >= *drain_deadline_;
+    const bool late = reactor_.has_passed(*drain_deadline_);
     if (!late && registry_.size() == partings_.size()) return;
     const TimeShare share = reactor_.share_from_now();
     const std::uint32_t slots = registry_.highest_slot();
@@ -293,8 +293,13 @@ void Shard::drain_slice() {
     }
 }
 
-/// Connections that a stop or the removal of a listener has not begun to end.
+/// Connections that a stop or the removal of a listener has not begun to end; after its deadline, any that is left.
 bool Shard::has_ends_left() const {
+    const auto is_late = [this](const Leaving& leaving) {
+        return reactor_.has_passed(leaving.deadline) && listener_counters_[leaving.number]->held() > 0;
+    };
+    if (drain_deadline_ && !drained_ && registry_.size() > 0 && reactor_.has_passed(*drain_deadline_)) return true;
+    if (std::any_of(leaving_.begin(), leaving_.end(), is_late)) return true;
     if (paused_) return false;
     if (drain_deadline_ && !drained_ && registry_.size() > partings_.size()) return true;
     return std::any_of(leaving_.begin(), leaving_.end(), [this](const Leaving& leaving) {

@@ -103,7 +103,6 @@ public:
         if (time_.steady != reactor_.now()) time_ = {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())};
         return time_;
     }
-
     [[nodiscard]] WallTime wall_of(Tick tick) const { return started_at_ + tick.since(ticks_.at(started_)); }
 
     /// Returns when the connection began, comparable across reactors: see accepted_before().

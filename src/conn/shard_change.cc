@@ -138,8 +138,7 @@ void Shard::drain_if_leaving(Connection& connection) {
                                     [&](const Leaving& leaving) { return leaving.number == connection.listener; });
     if (found == leaving_.end()) return;
     constexpr std::string_view removed = "its listener was removed from the configuration";
-    const bool late = reactor_.caught_up() && reactor_.attended() >= found->deadline;
-    if (late) return close(connection, CloseReason::drained, removed);
+    if (reactor_.has_passed(found->deadline)) return close(connection, CloseReason::drained, removed);
     if (connection.parting) return;
     read(connection, ReadUntil::end);
     if (connection.read_again) return;  // more is coming, or the handler is not ready: again later

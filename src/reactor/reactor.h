@@ -78,6 +78,8 @@ public:
     }
     /// Returns false after an absence, until all that was ready has been dispatched: no peer may be judged before.
     [[nodiscard]] bool caught_up() const { return catch_up_left_ == 0; }
+    /// Returns true if attended() has reached `deadline`, and the reactor has caught up.
+    [[nodiscard]] bool has_passed(SteadyTime deadline) const { return caught_up() && attended() >= deadline; }
 
 private:
     void begin_turn(Client& client);
