@@ -63,7 +63,7 @@ void Shard::on_ready(Token token, std::uint32_t events) {
         return;
     }
     Connection* connection = registry_.find(token);
-    if (connection == nullptr) return;  // it ended earlier in this turn
+    if (connection == nullptr || connection->dying) return;  // its end began earlier: bury() reads the last bytes
     if ((events & EPOLLOUT) != 0) flush_downlink(*connection);
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         see_end(*connection, events);

@@ -94,7 +94,7 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
 
 /// Hands on what is left of a stream that its sender has ended in order.
 void Shard::take_last_bytes(Connection& connection) {
-    if (!connection.unfinished || connection.held || connection.dying) return;
+    if (!connection.unfinished || connection.held) return;
     const HoldingNote note(*this, connection);
     const auto window = buffer_.window(connection.unfinished->bytes(), 0);
     Taken taken;

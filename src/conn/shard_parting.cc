@@ -86,7 +86,7 @@ void Shard::cut_off(Connection& connection) {
     for (int reads = 0; is_read && reads < last_reads; ++reads) {
         const std::span<char> landing = buffer_.landing();
         const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
-        if (arrived == 0) return;
+        if (arrived == 0) return take_last_bytes(connection);
         if (arrived < 0 || !take(connection, static_cast<std::size_t>(arrived))) break;
     }
     if (policy_of(connection).proxy_protocol == ProxyProtocol::off) discard_on_close(connection.fd);

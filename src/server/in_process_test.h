@@ -144,6 +144,7 @@ public:
         return ::poll(&waiting, 1, patience) == 1 && ::recv(socket_.get(), &byte, 1, 0) <= 0;
     }
     void close() { socket_.reset(); }
+    void end_sending() { EXPECT_EQ(::shutdown(socket_.get(), SHUT_WR), 0); }
 
     /// An address that a program without SO_REUSEPORT has.
     class Taken {
