@@ -147,7 +147,7 @@ void Shard::reap() {
 void Shard::bury(const Dead& dead) {
     Connection& connection = *dead.connection;
     if (connection.held && connection.unfinished && !is_opening(connection))
-        handler_.on_end_while_held(connection, registry_.number_of(connection));
+        handler_.on_end_while_held(connection, registry_.number_of(connection), EndedBy::gateway);
     if (connection.parting && !connection.peer_ended) cut_off(connection);
     if (is_waiting(connection)) {
         if (end_waiting(connection, dead.death)) tell_end(connection, dead.death);
@@ -309,6 +309,7 @@ bool Shard::has_ends_left() const {
 
 /// Its bytes have been read so far.
 void Shard::end_in_stop(Connection& connection) {
+    end_hold(connection);
     if (connection.dying) return;
     if (stop_.goodbye && !connection.held && !connection.peer_ended && !is_stranger(connection)) {
         const std::string goodbye = stop_.goodbye(connection, retry_after(stop_, stop_.told++));

@@ -325,6 +325,7 @@ private:
     // shard_parting.cc
     void part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
               std::shared_ptr<const void> order = nullptr);
+    void end_hold(Connection& connection);
     void watch_partings();
     void look_at_parting(Connection& connection);
     void cut_off(Connection& connection);

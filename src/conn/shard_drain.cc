@@ -54,6 +54,8 @@ bool Shard::take_for_drain(Connection& connection, const DrainRun& run) {
 }
 
 void Shard::end_in_drain(Connection& connection, const std::shared_ptr<DrainRun>& run) {
+    end_hold(connection);
+    if (connection.dying) return;
     const std::string goodbye = run->goodbye(connection, reactor_.now());
     if (!goodbye.empty()) static_cast<void>(send(connection, goodbye));
     part(connection, CloseReason::drained, "an operator drains the gateway",

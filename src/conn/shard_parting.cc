@@ -20,10 +20,19 @@ constexpr int last_reads = 4;  // of the landing buffer, as in a turn
 // resets the connection and discards them (RFC 1122, 4.2.2.13). So FIN goes first, and what comes before the peer's
 // answer is read.
 
+/// Ends the hold of a connection that the gateway is about to end, so that the bytes that have arrived are read. A
+/// connection in its preamble stays held, and so does a device that waits for its numbers: it sends its items again.
+void Shard::end_hold(Connection& connection) {
+    if (!connection.held || connection.dying || is_opening(connection)) return;
+    handler_.on_end_while_held(connection, registry_.number_of(connection), EndedBy::gateway);
+}
+
 /// Sends FIN; the connection ends as `reason` when its peer has stopped sending, and `order` is kept until then.
 void Shard::part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
                  std::shared_ptr<const void> order) {
     if (connection.dying || connection.parting) return;
+    end_hold(connection);
+    if (connection.dying) return;
     if (connection.held || connection.peer_ended || connection.pending_error != 0)
         return close(connection, reason, detail);
     if (connection.encrypted) tls_.of(connection.fd).farewell();
@@ -65,7 +74,8 @@ void Shard::look_at_parting(Connection& connection) {
     if (connection.dying) return;
     const Token number = registry_.number_of(connection);
     Partings::Parting& parting = *partings_.find(number);
-    const bool late = reactor_.caught_up() && reactor_.attended() >= parting.deadline;
+    const bool late = reactor_.has_passed(parting.deadline);
+    if (!late) end_hold(connection);
     if (!late) read(connection, ReadUntil::end);
     if (connection.dying) return;
     const std::uint64_t bytes_in = connection.bytes_in;

@@ -27,7 +27,7 @@ void Shard::see_end(Connection& connection, std::uint32_t events) {
     connection.throttled = false;
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
     if (connection.held && !is_opening(connection))
-        handler_.on_end_while_held(connection, registry_.number_of(connection));
+        handler_.on_end_while_held(connection, registry_.number_of(connection), EndedBy::peer);
     if (connection.held && !is_opening(connection)) {
         if (is_dead) return end_unread(connection);
         ended_while_held_.emplace_back(registry_.number_of(connection), reactor_.attended() + longest_hold_after_end);

@@ -38,6 +38,9 @@ struct Taken {
     bool hold = false;               ///< offer the rest, and read more, only after Shard::release
 };
 
+/// Which side ends a connection, or one direction of it.
+enum class EndedBy : std::uint8_t { peer, gateway };
+
 /// Whom a shard hands its connections' bytes to: it knows framings and sinks, a shard does not. All on the shard's
 /// thread.
 class StreamHandler {
@@ -54,9 +57,9 @@ public:
     /// consumed was no item.
     [[nodiscard]] virtual Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                               const TurnTime& time) = 0;
-    /// A connection that Taken::hold stopped is dying, or its peer has sent FIN or RST: the handler releases it if it
-    /// can, so that bytes that were read are not lost.
-    virtual void on_end_while_held(Connection& connection, Token number) = 0;
+    /// A connection that Taken::hold stopped ends: the peer has sent FIN or RST, or the gateway is about to end it. The
+    /// handler releases the connection if it can, so that bytes that were sent before the end are not lost.
+    virtual void on_end_while_held(Connection& connection, Token number, EndedBy by) = 0;
     /// It has been open for a second or more and is still `untold`.
     virtual void on_still_untold(Connection& connection, Token number, const TurnTime& time) = 0;
     virtual void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) = 0;

@@ -84,7 +84,7 @@ public:
     [[nodiscard]] Greeted greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token);
     [[nodiscard]] Device* find(Token number);
     /// The connection ends, or its peer has sent FIN or RST: a claim that waits is decided now.
-    void end_wait(Connection& connection, Token number);
+    void end_wait(Connection& connection, Token number, EndedBy by);
     /// The connection has ended.
     void part(const Connection& connection, Token number);
 

@@ -83,10 +83,10 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
 
 /// A connection that has ended takes the id from no other, so that it has nothing to wait for: its plain items are
 /// admitted. Numbered ones were not acknowledged, and the device sends them again.
-void Devices::end_wait(Connection& connection, Token number) {
+void Devices::end_wait(Connection& connection, Token number, EndedBy by) {
     Device* device = find(number);
     if (device == nullptr || !device->is_pending()) return;
-    connection.dying ? stand_by(connection, number, *device) : claim_again(number);
+    by == EndedBy::gateway ? stand_by(connection, number, *device) : claim_again(number);
 }
 
 /// Another connection speaks for the device.

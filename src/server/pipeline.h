@@ -67,7 +67,9 @@ public:
                                  const TurnTime& time) override;
     [[nodiscard]] Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                       const TurnTime& time) override;
-    void on_end_while_held(Connection& connection, Token number) override { devices_.end_wait(connection, number); }
+    void on_end_while_held(Connection& connection, Token number, EndedBy by) override {
+        devices_.end_wait(connection, number, by);
+    }
     void on_still_untold(Connection& connection, Token number, const TurnTime& time) override;
     void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) override;
     void on_turn_end() override {

@@ -290,8 +290,17 @@ def test_items_behind_a_claim_that_waits_are_delivered_by_a_stop(tmp_path):
         sock = stack.enter_context(device.connect(gateway.address))
         sock.sendall(hello("d") + device.item("behind", seq=1))
         gateway.wait_status(lambda status: status["delayed_claims"] == delayed + 1)
-        gateway.stop()
-        assert delivered(path) == {"behind": [1]}
+        # A held connection is not read: these stay in the receive queue.
+        sock.sendall(b"".join(device.item("behind", seq=number) for number in range(2, 201)))
+        with paused(gateway):  # and the hello of this one is read by the stop itself
+            late = stack.enter_context(device.connect(gateway.address))
+            late.sendall(hello("d") + b"".join(device.item("late", seq=number) for number in range(1, 10_001)))
+            os.kill(gateway.process.pid, signal.SIGTERM)
+        assert gateway.wait_exit() == 0
+        found = delivered(path)
+        assert found["behind"] == list(range(1, 201)) and found["late"] == list(range(1, 10_001)), \
+            {key: len(numbers) for key, numbers in found.items()}
+        assert json.loads(read_to_end(sock))["retry_after_ms"] >= 1_000
 
 
 @pytest.mark.parametrize("pause_s", [0.002, 0.4])
