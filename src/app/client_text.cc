@@ -109,7 +109,8 @@ std::string warnings(const AnswerView& status) {
     const std::string limits = status.text("/sink/nats/warning");
     if (!limits.empty()) out += "! " + printable(limits) + "\n";
     const std::string unread = status.text("/sink/spool/read_error");
-    if (!unread.empty()) out += "! the spool cannot be read, and nobody is moved past it: " + printable(unread) + "\n";
+    if (!unread.empty())
+        out += "! the spool cannot be read, and no consumer is moved past it: " + printable(unread) + "\n";
     const std::uint64_t quarantined = status.count("/sink/spool/quarantined_events");
     if (quarantined > 0) {
         out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +

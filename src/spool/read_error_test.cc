@@ -1,4 +1,4 @@
-// Errors of the disk while a spool is read: they pass, and nobody is moved, nothing set aside, no position renumbered.
+// Errors of the disk while a spool is read: they pass, no consumer is moved, no file set aside, no position renumbered.
 // They are injected below SQLite, where its unix VFS calls pread(2).
 #include <sqlite3.h>
 #include <unistd.h>
@@ -162,7 +162,7 @@ TEST_F(ReadErrorTest, APassingErrorIsReadAgain) {
             auto page = spool->read(0, 1000, std::size_t{1} << 20);
             stop_faults();
             EXPECT_TRUE(page || reads > 3);  // each try meets one at least
-            if (!page) continue;             // nobody is moved
+            if (!page) continue;             // no consumer is moved
             EXPECT_EQ(page.value().events.size(), 300U);
             EXPECT_TRUE(page.value().missing.empty());
         }

@@ -143,7 +143,7 @@ std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::s
         if (went == Went::failed && page.events.empty() && page.missing.empty()) {
             if (!last_try_) return std::nullopt;
             return Error{"cannot read the spool in " + directory_.path() + " behind position " + std::to_string(after) +
-                         ": " + error_.message + "; nobody is moved past it: see the kernel's log for the disk"};
+                         ": " + error_.message + "; no consumer is moved past it: see the kernel's log for the disk"};
         }
         if (went == Went::failed) break;
     }
@@ -203,7 +203,7 @@ void SpoolReader::note_failure(Position segment, Position at) {
         }
     }
     if (begins && reports_.trouble)
-        reports_.trouble(why + "; they are read again until they can be, and nobody is moved past them");
+        reports_.trouble(why + "; they are read again until they can be, and no consumer is moved past them");
 }
 
 void SpoolReader::note_success(Position segment, Position first, Position last) {

@@ -306,7 +306,7 @@ void SpoolWriter::answer_questions() {
     }
 }
 
-/// Commits go on meanwhile. A number that cannot be read is no 0.
+/// Commits go on. A number that cannot be read is not answered as 0.
 void SpoolWriter::put_back(Question question, const DbError& error) {
     question_pause_ = std::clamp(question_pause_ * 2, shortest_question_pause, retry_pause);
     const std::string message = "cannot read the numbers of sessions in the spool in " + parts_.directory.path() +

@@ -1,4 +1,4 @@
-"""An error of the disk while the spool is read is no damage: it is read again, named and alarmed, and nobody is moved past it."""
+"""An error of the disk while the spool is read is no damage: it is read again, named and alarmed, and no consumer is moved past it."""
 
 import contextlib
 import errno
@@ -73,7 +73,7 @@ def test_an_error_that_lasts_is_named_and_moves_no_consumer(directory, tmp_path)
         assert position(gateway) == 0
         assert "Input/output error" in status(gateway)["read_error"]
         assert until(lambda: "spool_unreadable" in alarms(gateway), PATIENCE)
-        assert "nobody is moved past it" in run("status", "--admin", gateway.admin_flag()).stdout
+        assert "no consumer is moved past it" in run("status", "--admin", gateway.admin_flag()).stdout
         expect_no_damage(gateway)
         disk.mend()
         assert until(lambda: "spool_unreadable" not in alarms(gateway), PATIENCE), "with nobody reading"
