@@ -246,9 +246,10 @@ void NatsFleet::keep_bound() {
     std::string twin;
     {
         const std::lock_guard lock(state_.mutex);
-        deaf = bound_ && takes_part_ && !state_.book.hears(now) && now - renewed_ > deaf_for;
         cut_off = state_.is_cut_off(now);
         if (!takes_part_) twin = state_.twins.twin(now);
+        const bool hears = takes_part_ ? state_.book.hears(now) : !twin.empty();
+        deaf = bound_ && !hears && now - renewed_ > deaf_for;
     }
     if (deaf) {
         renewed_ = now;
