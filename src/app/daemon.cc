@@ -115,7 +115,11 @@ private:
     MemoryReserve reserve_{memory_reserve, [this] { memory_ran_out(); }};
     std::uint64_t told_exhausted_ = 0;
     EventHub hub_;  // outlives those who publish and those who follow
-    Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); }};
+    Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); },
+                [this](std::chrono::milliseconds time) {
+                    ended_early_ = ended_early_ || Signals::take_stop(time);
+                    return !ended_early_;
+                }};
     FleetPart fleet_{log_};  // outlives the handlers that tell it of devices
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
@@ -215,10 +219,11 @@ std::optional<Error> Daemon::start_sink() {
     const auto started =
         SpaceWait(config_, log_, manager_)
             .run(signals_,
-                 {.lack = [this] { return sink_.lack_of_space(config_.sink); },
+                 {.lack = [this] { return ended_early_ ? std::nullopt : sink_.lack_of_space(config_.sink); },
                   .start = [this] { return sink_.start(config_.sink, config_.server.item.max_bytes, lost_after()); }});
-    if (!started) return started.error();
-    ended_early_ = !started.value();
+    if (!started && !ended_early_) return started.error();
+    if (!started) log_.error(started.error().message);
+    ended_early_ = ended_early_ || !started.value();
     return std::nullopt;
 }
 

@@ -55,6 +55,16 @@ std::optional<Signals::Event> Signals::wait(std::chrono::milliseconds patience) 
     return std::nullopt;
 }
 
+bool Signals::take_stop(std::chrono::milliseconds time) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (const int signal : {SIGTERM, SIGINT}) sigaddset(&wanted, signal);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const auto rest = std::chrono::nanoseconds(time - seconds);
+    const timespec patience{.tv_sec = seconds.count(), .tv_nsec = rest.count()};
+    return ::sigtimedwait(&wanted, nullptr, &patience) > 0;
+}
+
 void Signals::wake() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);  // EAGAIN: it is awake already

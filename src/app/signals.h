@@ -26,6 +26,9 @@ public:
     /// Waits up to `patience`, or until something comes.
     [[nodiscard]] std::optional<Event> wait(std::chrono::milliseconds patience);
 
+    /// Waits for `time`, or until SIGTERM or SIGINT comes, and takes that signal. Returns true if one came.
+    [[nodiscard]] static bool take_stop(std::chrono::milliseconds time);
+
     /// Any thread: wait() returns `woken`.
     void wake();
 

@@ -125,6 +125,7 @@ SpoolOptions Sinks::spool_options(const SinkConfig& config) {
     options.on_read_trouble = [this](const std::string& error) { log_.error(error); };
     options.on_read_recovered = [this] { log_.info("spool can be read again"); };
     options.on_healed = [this](const std::string& report) { log_.info(report); };
+    options.pause_start = pause_start_;
     return options;
 }
 

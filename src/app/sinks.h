@@ -32,8 +32,10 @@ struct SpoolInheritance {
 /// The sink that a configuration names, with all that belongs to it. Owns it. Any thread, after start().
 class Sinks {
 public:
-    /// `on_broken`: events cannot be handed on any more, ever.
-    Sinks(Log& log, std::function<void(const std::string&)> on_broken) : log_(log), on_broken_(std::move(on_broken)) {}
+    using PauseStart = std::function<bool(std::chrono::milliseconds time)>;
+    /// `on_broken`: events cannot be handed on any more, ever. `pause_start`: see SpoolOptions.
+    Sinks(Log& log, std::function<void(const std::string&)> on_broken, PauseStart pause_start)
+        : log_(log), on_broken_(std::move(on_broken)), pause_start_(std::move(pause_start)) {}
 
     /// `lost_after`: of the fleet that this gateway is in, if it is; that has told the ends of connections that earlier
     /// processes left open, if it has missed this gateway for so long.
@@ -65,6 +67,7 @@ private:
 
     Log& log_;
     const std::function<void(const std::string&)> on_broken_;
+    const PauseStart pause_start_;
     SinkType type_ = SinkType::none;
     std::unique_ptr<Spool> spool_;
     std::string spool_path_;

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "spool/read_watch.h"
@@ -45,13 +46,16 @@ DbFault fault_of(int extended) {
 
 DbError error_of(sqlite3* handle) {
     const int code = sqlite3_extended_errcode(handle);
-    DbError error{fault_of(code), code, sqlite3_errmsg(handle)};
+    DbError error{fault_of(code), code, sqlite3_errmsg(handle), 0};
     if (error.fault == DbFault::damaged || error.fault == DbFault::io) {
         if (auto failed = read_error()) return *failed;
     }
     const int system = sqlite3_system_errno(handle);
     const bool about_files = error.fault == DbFault::io || error.fault == DbFault::gone || error.fault == DbFault::full;
-    if (about_files && system != 0) error.message += std::string(" (") + std::strerror(system) + ")";
+    if (about_files && system != 0) {
+        error.message += std::string(" (") + std::strerror(system) + ")";
+        error.system = system;
+    }
     return error;
 }
 
@@ -61,10 +65,16 @@ std::optional<DbError> read_error() {
     const auto& failed = read_failure();
     if (!failed) return std::nullopt;
     return DbError{DbFault::io, SQLITE_IOERR_READ,
-                   "cannot read " + failed->path + " (" + std::strerror(failed->error) + ")"};
+                   "cannot read " + failed->path + " (" + std::strerror(failed->error) + ")", failed->error};
 }
 
 bool may_pass(const DbError& error) { return error.fault != DbFault::damaged && error.fault != DbFault::full; }
+
+bool passes_by_itself(const DbError& error) {
+    const int kind = error.code & 0xff;
+    const bool is_denied = error.system == EACCES || error.system == EPERM || error.system == EROFS;
+    return may_pass(error) && !is_denied && kind != SQLITE_PERM && kind != SQLITE_READONLY;
+}
 
 void Statement::Finalize::operator()(sqlite3_stmt* handle) const noexcept { sqlite3_finalize(handle); }
 

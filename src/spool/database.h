@@ -25,6 +25,7 @@ struct DbError {
     DbFault fault{};
     int code = 0;  ///< SQLite's extended one
     std::string message;
+    int system = 0;  ///< errno of a file's failed call, or 0
 };
 
 /// Returns the latest failed read of this thread's present call of SQLite, whatever SQLite made of it.
@@ -33,6 +34,8 @@ struct DbError {
 /// Returns true if the same call may succeed later without anybody changing the file: the error says nothing about the
 /// bytes in it.
 [[nodiscard]] bool may_pass(const DbError& error);
+/// Returns true if it may succeed later without anybody changing the owner, the mode or the mount of the file either.
+[[nodiscard]] bool passes_by_itself(const DbError& error);
 
 class Database;
 

@@ -88,7 +88,7 @@ bool copy_file(const std::string& from, const std::string& to) {
 
 DbError system_error(const std::string& what) {
     const bool full = errno == ENOSPC || errno == EDQUOT;
-    return {full ? DbFault::full : DbFault::io, SQLITE_CANTOPEN, what + ": " + std::strerror(errno)};
+    return {full ? DbFault::full : DbFault::io, SQLITE_CANTOPEN, what + ": " + std::strerror(errno), errno};
 }
 
 Result<SpoolDirectory> SpoolDirectory::take(const std::string& path) {
@@ -138,7 +138,7 @@ std::optional<DbError> SpoolDirectory::list_in(const std::string& directory, Con
     }
     std::sort(contents.segments.begin(), contents.segments.end());
     if (!error) return std::nullopt;
-    return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + directory + ": " + error.message()};
+    return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + directory + ": " + error.message(), error.value()};
 }
 
 void SpoolDirectory::remove_leftovers() const {

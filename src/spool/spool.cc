@@ -196,7 +196,7 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
     if (planted("leave_open")) return;
     constexpr std::size_t page = 1'000;
     StartRetries retries(options_.directory, options_.start_patience,
-                         {options_.on_read_trouble, options_.on_read_recovered});
+                         {options_.on_read_trouble, options_.on_read_recovered, options_.pause_start});
     const auto each = [&](const std::function<void(const Control::OpenRow&)>& take) {
         std::string behind;
         std::vector<Control::OpenRow> rows;
@@ -388,7 +388,7 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
     auto directory = SpoolDirectory::take(options.directory);
     if (!directory) return directory.error();
     StartRetries retries(options.directory, options.start_patience,
-                         {options.on_read_trouble, options.on_read_recovered});
+                         {options.on_read_trouble, options.on_read_recovered, options.pause_start});
     SpoolDirectory::Contents contents;
     if (const auto failed = retries.run([&] { return directory.value().list(contents); })) {
         return Error{"cannot open the spool: " + failed->message + "; see the kernel's log for the disk"};

@@ -47,6 +47,8 @@ struct SpoolOptions {
     std::function<void()> on_read_recovered = {};                   ///< once when it works again; any thread
     std::function<void(const std::string& report)> on_healed = {};  ///< damaged rows can be read again; any thread
     std::chrono::milliseconds start_patience{15'000};               ///< for reads that fail while it is opened
+    /// Waits before such a read is repeated; returns false if the start is to end instead. Empty: sleeps.
+    std::function<bool(std::chrono::milliseconds time)> pause_start = {};
 };
 
 /// The identity of a run of numbers. The same texts with and without proof are two sessions: what a stranger says under

@@ -15,7 +15,7 @@ constexpr milliseconds longest_pause{1000};
 }  // namespace
 
 std::optional<DbError> StartRetries::run(const Work& work) {
-    milliseconds pause = first_pause;
+    milliseconds next = first_pause;
     for (;;) {
         auto failed = work();
         if (!failed) {
@@ -23,16 +23,22 @@ std::optional<DbError> StartRetries::run(const Work& work) {
             in_trouble_ = false;
             return std::nullopt;
         }
-        if (!may_pass(*failed) || patience_ <= milliseconds(0)) return failed;
+        if (!passes_by_itself(*failed) || patience_ <= milliseconds(0)) return failed;
         if (!in_trouble_ && reports_.trouble)
             reports_.trouble("cannot read the spool in " + directory_ + ": " + failed->message +
                              "; it is tried again, and nothing in it is changed: see the kernel's log for the disk");
         in_trouble_ = true;
-        const milliseconds now = std::min(pause, patience_);
-        std::this_thread::sleep_for(now);
+        const milliseconds now = std::min(next, patience_);
+        if (!pause(now)) return failed;
         patience_ -= now;
-        pause = std::min(pause * 2, longest_pause);
+        next = std::min(next * 2, longest_pause);
     }
+}
+
+bool StartRetries::pause(milliseconds time) const {
+    if (reports_.pause) return reports_.pause(time);
+    std::this_thread::sleep_for(time);
+    return true;
 }
 
 }  // namespace holdfast

@@ -16,15 +16,19 @@ public:
     struct Reports {
         std::function<void(const std::string& error)> trouble;
         std::function<void()> recovered;
+        std::function<bool(std::chrono::milliseconds time)> pause = {};  ///< see SpoolOptions::pause_start
     };
     StartRetries(std::string directory, std::chrono::milliseconds patience, Reports reports)
         : directory_(std::move(directory)), patience_(patience), reports_(std::move(reports)) {}
 
     using Work = std::function<std::optional<DbError>()>;
-    /// Returns the latest error if it may not pass, or has not passed within the patience for all of the start.
+    /// Returns the latest error if it does not pass by itself, or has not passed within the patience for all of the
+    /// start, or if the start is to end.
     [[nodiscard]] std::optional<DbError> run(const Work& work);
 
 private:
+    [[nodiscard]] bool pause(std::chrono::milliseconds time) const;
+
     const std::string directory_;
     std::chrono::milliseconds patience_;  // what is left of it
     const Reports reports_;

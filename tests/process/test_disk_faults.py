@@ -5,6 +5,7 @@ and the oracle compares the events with the acknowledgements."""
 import errno
 import pathlib
 import random
+import signal
 import threading
 import time
 
@@ -100,3 +101,21 @@ def test_a_failing_disk_loses_nothing_acked(fault, tmp_path, seed, record_proper
     assert not missing and spool["quarantined_events"] == 0, (missing, spool)
     assert spool["id"] == identity and spool["last_position"] == len(truth), (identity, spool)
     assert not list(pathlib.Path(tmp_path / "spool").glob("*.damaged*")), "no file is damaged"
+
+
+def test_a_start_that_waits_for_the_disk_ends_on_sigterm(tmp_path):
+    """As any stop does: a service manager must neither wait for the start's patience nor see a failure."""
+    disk = Disk(tmp_path, [f"read {EIO} chance 1 spool.db"])
+    daemon = oracle.Daemon(tmp_path, BINARY, disk.environment, oracle.spool_sink(tmp_path))
+    daemon.start().stop()
+    daemon.kill()
+    disk.fail()
+    try:
+        gateway = daemon.start(wait=False)
+        assert until(lambda: gateway.log_lines("it is tried again") or gateway.process.poll() is not None)
+        gateway.process.send_signal(signal.SIGTERM)
+        assert gateway.wait_exit() == 0, gateway.tail()
+        gateway.check_reports()
+    finally:
+        disk.mend()
+        daemon.kill()
