@@ -97,8 +97,7 @@ std::optional<Error> Target::own(const std::string& file) const {
 
 /// Durable before the mark goes, so that a copy without it is whole after a power cut too.
 std::optional<Error> Target::finish() const {
-    const std::string parent = fs::path(path_).lexically_normal().parent_path();
-    const UniqueFd above(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const UniqueFd above(::open(parent_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (above.valid() && ::fsync(above.get()) != 0 && errno != EINVAL) {
         return cannot("sync the name of", path_, "see the kernel's log for the disk");
     }

@@ -135,12 +135,7 @@ std::optional<DbError> make_control_file(const SpoolDirectory& directory, const 
         failed = database ? fill(*database, seed) : std::optional(error);
     }
     if (!failed && aside != nullptr) failed = directory.keep_aside(directory.control_path(), *aside);
-    if (!failed) {
-        // A log of the former file would be taken for the new one's.
-        for (const char* tail : {"-wal", "-shm", "-journal"}) ::unlink((directory.control_path() + tail).c_str());
-        if (!directory.sync()) failed = system_error("cannot sync " + directory.path());
-    }
-    if (!failed) failed = directory.put_in_place(making, directory.control_path());
+    if (!failed) failed = directory.replace(making, directory.control_path());
     if (failed) SpoolDirectory::remove(making);
     return failed;
 }

@@ -12,8 +12,7 @@ std::optional<DbError> Control::move_to_new_file(const SpoolDirectory& directory
     const std::string making = directory.making_control_path();
     SpoolDirectory::remove(making);
     if (auto failed = copy_database(database_, making)) return failed;
-    SpoolDirectory::remove(path);  // a log without its file would be read into the copy
-    if (auto failed = directory.put_in_place(making, path)) return failed;
+    if (auto failed = directory.replace(making, path)) return failed;
     DbError error;
     auto fresh = Database::open(path, Database::Use::write, error);
     if (!fresh) return error;

@@ -25,6 +25,7 @@ constexpr std::string_view segment_head = "events-";
 constexpr std::string_view segment_tail = ".db";
 constexpr std::string_view control_name = "spool.db";
 constexpr std::string_view making_head = "making";
+constexpr const char* successor_tail = ".new";
 constexpr int position_digits = 19;
 
 std::string reason() { return std::strerror(errno); }
@@ -42,6 +43,16 @@ std::optional<Position> segment_of(std::string_view name) {
     const bool whole = error == std::errc() && end == name.data() + name.size();
     if (!whole || name.size() != position_digits || first == 0) return std::nullopt;
     return first;
+}
+
+/// Returns true for what belongs to spool.db or to a file of events: a log, a whole successor, a damaged predecessor.
+bool is_companion(std::string_view name) {
+    for (const std::string_view tail : {"-wal", "-shm", "-journal", ".new", ".damaged-"}) {
+        const std::size_t end = name.find(tail);
+        if (end == name.npos) continue;
+        if (name.substr(0, end) == control_name || segment_of(name.substr(0, end))) return true;
+    }
+    return false;
 }
 
 bool is_making(std::string_view name) { return name.starts_with(making_head) && name.find(".db") != name.npos; }
@@ -62,7 +73,7 @@ std::optional<std::string> stranger_in(const std::string& path) {
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
         if (name == control_name || segment_of(name)) return std::nullopt;
-        if (name != "lock" && name != "lost+found" && !is_making(name)) stranger = name;
+        if (name != "lock" && name != "lost+found" && !is_making(name) && !is_companion(name)) stranger = name;
     }
     return stranger;
 }
@@ -70,8 +81,7 @@ std::optional<std::string> stranger_in(const std::string& path) {
 /// An earlier start may have been interrupted behind its mkdir(2): synced at each start. A directory above that may not
 /// be read by this user belongs to somebody who made this one.
 bool sync_parent(const std::string& path) {
-    const fs::path parent = fs::path(path).lexically_normal().parent_path();
-    const UniqueFd directory(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const UniqueFd directory(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) return errno == EACCES;
     return ::fsync(directory.get()) == 0 || errno == EINVAL || errno == EROFS;
 }
@@ -167,6 +177,39 @@ bool SpoolDirectory::sync() const { return hold_->sync(); }
 std::optional<DbError> SpoolDirectory::put_in_place(const std::string& making, const std::string& path) const {
     if (::rename(making.c_str(), path.c_str()) != 0) return system_error("cannot rename " + making);
     if (!sync()) return system_error("cannot sync " + path_);
+    return std::nullopt;
+}
+
+std::optional<DbError> SpoolDirectory::replace(const std::string& making, const std::string& path) const {
+    if (auto failed = put_in_place(making, path + successor_tail)) return failed;
+    return finish_replacement(path);
+}
+
+/// Each step is durable before the next: until the last one, the successor is there and every start finishes this.
+std::optional<DbError> SpoolDirectory::finish_replacement(const std::string& path) const {
+    for (const char* tail : {"-wal", "-shm", "-journal"}) {  // a log of the former file would be read into the new one
+        if (::unlink((path + tail).c_str()) != 0 && errno != ENOENT)
+            return system_error("cannot remove " + path + tail);
+    }
+    if (!sync()) return system_error("cannot sync " + path_);
+    return put_in_place(path + successor_tail, path);
+}
+
+std::optional<DbError> SpoolDirectory::finish_replacements() const {
+    std::vector<std::string> replaced;
+    std::error_code error;
+    fs::directory_iterator entry(path_, error);
+    for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        std::string path = entry->path();
+        if (!path.ends_with(successor_tail)) continue;
+        path.resize(path.size() - std::strlen(successor_tail));
+        const std::string name = path.substr(path.rfind('/') + 1);
+        if (name == control_name || segment_of(name)) replaced.push_back(path);
+    }
+    if (error) return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + path_ + ": " + error.message()};
+    for (const std::string& path : replaced) {
+        if (auto failed = finish_replacement(path)) return failed;
+    }
     return std::nullopt;
 }
 

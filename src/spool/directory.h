@@ -52,6 +52,12 @@ public:
     [[nodiscard]] DirectoryHold& hold() const { return *hold_; }
     /// Gives a whole, synced and closed database its name; durable when it returns nothing.
     [[nodiscard]] std::optional<DbError> put_in_place(const std::string& making, const std::string& path) const;
+    /// Gives a whole, synced and closed database the name of another one, which may be there, lack a log, or be gone.
+    /// A start finishes what was interrupted: no crash leaves neither. After a failure neither file may be written to
+    /// before the next try.
+    [[nodiscard]] std::optional<DbError> replace(const std::string& making, const std::string& path) const;
+    /// At the start, before anything is read: what an earlier process did not finish.
+    [[nodiscard]] std::optional<DbError> finish_replacements() const;
     /// With its log and its index.
     static void remove(const std::string& database);
     [[nodiscard]] static bool is_missing(const std::string& path);
@@ -64,6 +70,8 @@ public:
 private:
     SpoolDirectory(std::string path, std::unique_ptr<DirectoryHold> hold)
         : path_(std::move(path)), hold_(std::move(hold)) {}
+
+    [[nodiscard]] std::optional<DbError> finish_replacement(const std::string& path) const;
 
     std::string path_;
     std::unique_ptr<DirectoryHold> hold_;

@@ -72,8 +72,7 @@ Result<UniqueFd> lock_again(const std::string& path) {
         return cannot("open", path, "it must belong to the user who runs the gateway");
     }
     if (auto error = lock_descriptor(directory.get(), path)) return *error;
-    const std::string parent = std::filesystem::path(path).lexically_normal().parent_path();
-    const UniqueFd above = open_directory(parent.empty() ? "." : parent);
+    const UniqueFd above = open_directory(parent_of(path));
     if (above.valid() && ::fsync(above.get()) != 0 && errno != EINVAL && errno != EROFS) {
         return cannot("sync the name of", path, "see the kernel's log for the disk");
     }
@@ -81,6 +80,13 @@ Result<UniqueFd> lock_again(const std::string& path) {
 }
 
 }  // namespace
+
+std::string parent_of(const std::string& path) {
+    std::filesystem::path named = std::filesystem::path(path).lexically_normal();
+    if (!named.has_filename()) named = named.parent_path();
+    const std::string parent = named.parent_path();
+    return parent.empty() ? "." : parent;
+}
 
 Result<std::unique_ptr<DirectoryHold>> DirectoryHold::take(const std::string& path, UniqueFd directory) {
     if (auto error = lock_descriptor(directory.get(), path)) return *error;

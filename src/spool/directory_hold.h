@@ -11,6 +11,9 @@
 
 namespace holdfast {
 
+/// Returns the directory that holds the name of `path`, which may end in a slash.
+[[nodiscard]] std::string parent_of(const std::string& path);
+
 /// The hold of one process on a spool's directory: locks on the directory itself and on the file `lock` in it, which
 /// earlier versions lock. A `lock` that is removed lets no other process in. Any thread.
 class DirectoryHold {

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <set>
@@ -147,7 +148,8 @@ protected:
         EXPECT_TRUE(read_all(*spool).missing.empty());
         EXPECT_EQ(read_all(*spool, last).events.size(), 3U);
         for (const auto& entry : fs::directory_iterator(directory)) {
-            EXPECT_FALSE(entry.path().filename().string().starts_with("making")) << entry.path();
+            const std::string name = entry.path().filename();
+            EXPECT_FALSE(name.starts_with("making") || name.ends_with(".new")) << name;
         }
     }
     /// As after a power cut on a file system that delays allocation: unsynced files are there, and empty. Returns false
@@ -199,6 +201,37 @@ TEST_F(FirstStartTest, OpensWhateverOperationAFirstLifeWasCutOffBefore) {
     }
     EXPECT_GT(states, 100U);
     std::cout << states << " states of a first life\n";
+}
+
+TEST_F(FirstStartTest, FinishesAReplacement) {
+    const std::string directory = in("spool");
+    for (const std::string& name : {std::string("spool.db"), std::string("events-0000000000000000001.db")}) {
+        {
+            const auto spool = open_spool(options(directory));
+            append_and_wait(*spool, 1, 3);
+        }
+        fs::rename(directory + "/" + name, directory + "/" + name + ".new");
+        std::ofstream(directory + "/" + name + "-wal") << "of the former file";
+        check(directory);
+        EXPECT_EQ(read_all(*open_spool(options(directory))).events.size(), 6U);
+        fs::remove_all(directory);
+    }
+}
+
+TEST_F(FirstStartTest, WhatIsLeftOfASpoolIsNoStranger) {
+    for (const std::string& name :
+         {std::string("spool.db-wal"), std::string("spool.db-shm"), std::string("spool.db.damaged-1"),
+          std::string("spool.db.damaged-1-wal"), std::string("events-0000000000000000001.db-wal")}) {
+        SCOPED_TRACE(name);
+        const std::string directory = in("left");
+        fs::remove_all(directory);
+        fs::create_directory(directory);
+        std::ofstream(directory + "/" + name) << "its bytes";
+        check(directory);
+    }
+    fs::create_directory(in("other"));
+    std::ofstream(in("other") + "/photos.db-wal") << "its bytes";
+    EXPECT_FALSE(Spool::open(options(in("other"))));
 }
 
 /// What a version that made spool.db in place left of a first start that was cut off.

@@ -113,6 +113,9 @@ void SpoolKeeper::save(bool closing) {
     if (news) parts_.control.set_clock(parts_.clock.stored());
     std::optional<DbError> failed;
     if (news) failed = parts_.control.save({numbers, open}, complete, now, closing);
+    if (news && !failed && !parts_.files.is_intact(parts_.directory.control_path())) {
+        failed = DbError{DbFault::busy, 0, "it was removed"};  // written again when the writer has replaced it
+    }
     parts_.open.end_saving(!failed);
     parts_.sessions.end_saving(!failed);
     if (!failed) saved_ = complete;

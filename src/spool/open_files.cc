@@ -1,6 +1,5 @@
 #include "spool/open_files.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -13,34 +12,37 @@ constexpr std::array<const char*, 3> tails{"", "-wal", "-shm"};
 
 }  // namespace
 
-bool OpenFiles::is_intact(const std::string& database, Descriptors& files) {
-    for (std::size_t i = 0; i < files.size(); ++i) {
-        const std::string path = database + tails[i];
-        if (!files[i].valid()) {
-            files[i] = UniqueFd(::open(path.c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW));
-            continue;
-        }
-        struct stat held {};
+bool OpenFiles::is_intact(const std::string& database, Watched& watched) {
+    if (watched.condemned) return false;
+    for (std::size_t i = 0; i < watched.files.size(); ++i) {
+        std::optional<Identity>& seen = watched.files[i];
         struct stat named {};
-        if (::fstat(files[i].get(), &held) != 0) continue;
-        if (::lstat(path.c_str(), &named) != 0) {
-            if (errno == ENOENT || errno == ENOTDIR) return false;
-            continue;
+        if (::lstat((database + tails[i]).c_str(), &named) == 0) {
+            const Identity now{named.st_dev, named.st_ino};
+            if (!seen) seen = now;
+            if (*seen != now) return false;
+        } else if (errno == ENOENT || errno == ENOTDIR) {
+            if (seen || i == 0) return false;  // the database itself is there before it is watched
         }
-        if (held.st_nlink == 0 || held.st_dev != named.st_dev || held.st_ino != named.st_ino) return false;
     }
     return true;
 }
 
 void OpenFiles::watch(const std::string& database) {
     const std::lock_guard lock(mutex_);
-    Descriptors& files = databases_[database] = {};
-    static_cast<void>(is_intact(database, files));
+    Watched& watched = databases_[database] = {};
+    // Kept, since a name that is taken again before the next look would lead to another file.
+    if (!is_intact(database, watched)) watched.condemned = true;
 }
 
 void OpenFiles::forget(const std::string& database) {
     const std::lock_guard lock(mutex_);
     databases_.erase(database);
+}
+
+void OpenFiles::condemn(const std::string& database) {
+    const std::lock_guard lock(mutex_);
+    databases_[database].condemned = true;
 }
 
 bool OpenFiles::is_intact(const std::string& database) {
@@ -52,8 +54,8 @@ bool OpenFiles::is_intact(const std::string& database) {
 std::vector<std::string> OpenFiles::missing() {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> missing;
-    for (auto& [database, files] : databases_) {
-        if (!is_intact(database, files)) missing.push_back(database);
+    for (auto& [database, watched] : databases_) {
+        if (!is_intact(database, watched)) missing.push_back(database);
     }
     return missing;
 }

@@ -100,7 +100,7 @@ bool is_unmade_segment(const std::string& path) {
 namespace {
 
 /// Removes what an earlier try left under the name. A file with events, or one that cannot be read, stays.
-std::optional<DbError> make_way(const std::string& path, Position first) {
+std::optional<DbError> make_way(const SpoolDirectory& directory, const std::string& path, Position first) {
     struct stat about {};
     if (::stat(path.c_str(), &about) != 0 && errno != ENOENT) return system_error("cannot look at " + path);
     if (::stat(path.c_str(), &about) == 0 && !is_unmade_segment(path)) {
@@ -111,7 +111,10 @@ std::optional<DbError> make_way(const std::string& path, Position first) {
         if (auto failed = reader->tail(first, tail)) return failed;
         if (tail.last != 0) return DbError{DbFault::other, SQLITE_CANTOPEN, path + " is there already, with events"};
     }
+    const bool present = !SpoolDirectory::is_missing(path) || SpoolDirectory::has_log(path);
     SpoolDirectory::remove(path);
+    // Durable before the new file is: its predecessor's log would be read into it.
+    if (present && !directory.sync()) return system_error("cannot sync " + directory.path());
     return std::nullopt;
 }
 
@@ -122,7 +125,7 @@ std::optional<SegmentWriter> SegmentWriter::create(const SpoolDirectory& directo
                                                    const std::string& spool_id, DbError& error) {
     const std::string path = directory.segment_path(first);
     const std::string making = directory.making_segment_path();
-    auto failed = make_way(path, first);
+    auto failed = make_way(directory, path, first);
     if (!failed) failed = make_empty(making, spool_id);
     if (failed) {
         SpoolDirectory::remove(making);
@@ -175,6 +178,8 @@ std::optional<DbError> SegmentWriter::checkpoint_if_due() {
 
 std::optional<DbError> SegmentWriter::copy_to(const std::string& path, Position last) {
     SpoolDirectory::remove(path);
+    // What is in memory may come from a read that has failed since.
+    static_cast<void>(sqlite3_db_release_memory(database_.handle()));
     if (auto failed = copy_database(database_, path)) return failed;
     DbError error;
     auto copy = Database::open(path, Database::Use::write, error);

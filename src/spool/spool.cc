@@ -87,7 +87,8 @@ public:
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position,
                                                     const std::string& memo) override;
     [[nodiscard]] std::optional<Error> remove_group(const std::string& group) override {
-        return control_->remove_group(group);
+        auto failed = control_->remove_group(group);
+        return failed ? failed : confirm_control();
     }
     void visit_lost(const std::function<void(const LostConnection&)>& visit) override;
     [[nodiscard]] bool is_open(const std::string& conn) override {
@@ -111,6 +112,7 @@ private:
     void note_lost(const SegmentBook::Segment& segment);
     void note_removed(const std::string& report);
     [[nodiscard]] std::string removed() const;
+    [[nodiscard]] std::optional<Error> confirm_control();
     [[nodiscard]] std::optional<Error> check_position(const std::string& group, Position position) const;
     [[nodiscard]] std::chrono::milliseconds age_of_oldest() const;
     TimeAway away_;
@@ -281,13 +283,23 @@ std::optional<Error> SqliteSpool::check_position(const std::string& group, Posit
 
 std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position) {
     if (auto wrong = check_position(group, position)) return wrong;
-    return control_->set_position(group, position, std::nullopt, clock_.wall());
+    auto failed = control_->set_position(group, position, std::nullopt, clock_.wall());
+    return failed ? failed : confirm_control();
 }
 
 std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position, const std::string& memo) {
     if (auto wrong = check_position(group, position)) return wrong;
     if (memo.size() > most_memo) return Error{"a group's memo has at most " + std::to_string(most_memo) + " bytes"};
-    return control_->set_position(group, position, memo, clock_.wall());
+    auto failed = control_->set_position(group, position, memo, clock_.wall());
+    return failed ? failed : confirm_control();
+}
+
+/// A commit into a file that was removed is gone with the process: the writer copies all of it into a new one.
+std::optional<Error> SqliteSpool::confirm_control() {
+    if (files_.is_intact(directory_.control_path())) return std::nullopt;
+    writer_->replace_files();
+    return Error{"cannot store it: " + directory_.control_path() +
+                 " was removed while it was in use; it is made again: repeat the request"};
 }
 
 void SqliteSpool::limit_sessions(const SessionBudget& budget) {
@@ -390,7 +402,11 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
     StartRetries retries(options.directory, options.start_patience,
                          {options.on_read_trouble, options.on_read_recovered, options.pause_start});
     SpoolDirectory::Contents contents;
-    if (const auto failed = retries.run([&] { return directory.value().list(contents); })) {
+    const auto list = [&] {
+        auto failed = directory.value().finish_replacements();
+        return failed ? failed : directory.value().list(contents);
+    };
+    if (const auto failed = retries.run(list)) {
         return Error{"cannot open the spool: " + failed->message + "; see the kernel's log for the disk"};
     }
     directory.value().remove_leftovers();

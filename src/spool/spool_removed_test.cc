@@ -1,15 +1,20 @@
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "spool/database.h"
 #include "spool/spool.h"
 #include "spool/spool_test.h"
 
@@ -41,14 +46,27 @@ protected:
         const std::lock_guard lock(mutex_);
         return reports_;
     }
+    /// Databases before their logs: what the spool makes again meanwhile under the name of a database stays.
     void remove(const std::function<bool(const std::string& name)>& matches) {
+        std::vector<std::string> names;
         for (const auto& entry : fs::directory_iterator(path())) {
-            if (matches(entry.path().filename())) fs::remove(entry.path());
+            const std::string name = entry.path().filename();
+            if (matches(name)) names.push_back(name);
         }
+        std::sort(names.begin(), names.end(),
+                  [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
+        const std::string removed = path("removed");
+        fs::create_directory(removed);
+        for (const std::string& name : names) ::rename((path() + "/" + name).c_str(), (removed + "/" + name).c_str());
+        fs::remove_all(removed);
+    }
+    /// Repeats a request that is refused while spool.db is made again.
+    static void set_position(Spool& spool, Position position) {
+        wait_until([&] { return !spool.set_position("billing", position); });
     }
     /// What was durable before, and what comes after, is there in this process and in the next one.
     void expect_nothing_lost(std::unique_ptr<Spool> spool) {
-        ASSERT_FALSE(spool->set_position("billing", 15));
+        set_position(*spool, 15);
         append_and_wait(*spool, 21, 30, 5);
         for (int life = 0; life < 2; ++life) {
             const ReadBack all = read_all(*spool);
@@ -76,12 +94,16 @@ TEST_F(SpoolRemovedTest, WhatIsOpenIsCopiedIntoNewFiles) {
     for (const std::function<bool(const std::string&)>& matches :
          {std::function<bool(const std::string&)>(database), {log}, {control}, {events}}) {
         fs::remove_all(path());
+        {
+            const std::lock_guard lock(mutex_);
+            reports_.clear();
+        }
         auto spool = open_spool(options());
         append_and_wait(*spool, 1, 20, 5);
         ASSERT_FALSE(spool->set_position("billing", 10));
         remove(matches);
-        wait_until([&] { return spool->status().error.find("removed") != std::string::npos; });
-        EXPECT_THAT(reports(), HasSubstr("were removed while it was in use"));
+        wait_until([&] { return reports().find("were removed while it was in use") != std::string::npos; });
+        EXPECT_THAT(spool->status().error, HasSubstr("removed"));
         expect_nothing_lost(std::move(spool));
     }
 }
@@ -99,10 +121,35 @@ TEST_F(SpoolRemovedTest, AnEventBehindTheRemovalWaitsForTheNewFile) {
     EXPECT_EQ(read_all(*spool).events.size(), 21U);
 }
 
+TEST_F(SpoolRemovedTest, NoPositionAndNoMarkIsConfirmedThatIsNotOnDisk) {
+    const auto on_disk = [this](const char* sql) {
+        DbError error;
+        auto database = Database::open(path() + "/spool.db", Database::Use::read, error);
+        return database ? database->value_of(sql).value_or("") : error.message;
+    };
+    auto spool = open_spool(options());
+    append_and_wait(*spool, 1, 20, 5);
+    const auto control = [](const std::string& name) { return name.starts_with("spool.db"); };
+    remove(control);
+    set_position(*spool, 15);  // at once: before the keeper looks
+    EXPECT_EQ(on_disk("SELECT position FROM consumer_group WHERE name = 'billing'"), "15");
+
+    std::promise<void> durable;
+    remove(control);
+    spool->append({.lines = {},
+                   .events = 0,
+                   .listeners = {},
+                   .marks = {{{"device-17", "boot-42", true}, 7}},
+                   .durable = [&durable] { durable.set_value(); }});
+    ASSERT_EQ(durable.get_future().wait_for(30s), std::future_status::ready);
+    EXPECT_EQ(on_disk("SELECT seq FROM device_session WHERE id = 'device-17'"), "7");
+}
+
 TEST_F(SpoolRemovedTest, TheDirectoryIsMadeAgain) {
     auto spool = open_spool(options());
     append_and_wait(*spool, 1, 20, 5);
-    fs::remove_all(path());
+    fs::rename(path(), path("removed"));
+    fs::remove_all(path("removed"));
     wait_until([&] { return fs::exists(path() + "/spool.db"); });
     struct stat status {};
     ASSERT_EQ(::stat(path().c_str(), &status), 0);

@@ -153,11 +153,11 @@ void SpoolWriter::give_up() {
 void SpoolWriter::run() {
     while (collect()) {
         if (files_missing_ && !replace_files_patiently()) break;
-        if (end_segment_.exchange(false)) close_segment();
+        if (end_segment_.exchange(false)) leave_segment();
         if (row_.batches > 0 && !commit()) break;
         answer_questions();
     }
-    static_cast<void>(try_to_replace_files());  // what was removed within the last second
+    static_cast<void>(replace_files_patiently());  // what was removed within the last second
     close_segment();
 }
 
@@ -218,12 +218,19 @@ std::optional<DbError> SpoolWriter::try_commit() {
     if (files_missing_) {
         if (auto failed = try_to_replace_files()) return failed;
     }
-    if (row_.events == 0) return parts_.control.save_marks(row_.marks, parts_.clock.now());
+    if (row_.events == 0) return save_marks();
     auto failed = write_row();
     // After a failed fsync or write nobody knows what of the file is on disk, and asking again would not tell: what is
     // durable in it stays so, and everything from here on goes to another (docs/decisions/0013-the-spool.md).
-    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) close_segment();
+    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) leave_segment();
     return failed;
+}
+
+std::optional<DbError> SpoolWriter::save_marks() {
+    if (auto failed = parts_.control.save_marks(row_.marks, parts_.clock.now())) return failed;
+    if (parts_.files.is_intact(parts_.directory.control_path())) return std::nullopt;
+    files_missing_ = true;
+    return DbError{DbFault::busy, 0, "its files were removed"};
 }
 
 std::optional<DbError> SpoolWriter::write_row() {
@@ -255,11 +262,17 @@ std::optional<DbError> SpoolWriter::open_segment() {
         const bool full = segment_->bytes() >= segment_bytes_.load();
         const bool old = segment_->bytes() > 0 && now - segment_began_ >= segment_age_.load();
         if (!full && !old) return std::nullopt;
-        close_segment();
+        leave_segment();
     }
     if (auto failed = try_to_replace_files()) return failed;  // never a file in the directory of another process
+    if (segment_) close_segment();
     DbError error;
     const Position first = parts_.book.last() + 1;
+    if (rowless_ == first) {
+        // A row whose commit failed may be whole in it. That row is written again.
+        SpoolDirectory::remove(parts_.directory.segment_path(first));
+        if (!parts_.directory.sync()) return system_error("cannot sync " + parts_.directory.path());
+    }
     segment_ = SegmentWriter::create(parts_.directory, first, parts_.control.id(), error);
     if (!segment_) return error;
     segment_began_ = now;
@@ -271,6 +284,7 @@ std::optional<DbError> SpoolWriter::open_segment() {
 void SpoolWriter::close_segment() {
     if (!segment_) return;
     parts_.files.forget(segment_path());
+    if (parts_.book.last() < segment_->first()) rowless_ = segment_->first();
     segment_.reset();
     parts_.book.end_current();
     parts_.segment_ended();
@@ -337,7 +351,7 @@ void SpoolWriter::tidy_up() {
     if (!segment_) return;
     const auto failed = segment_->checkpoint_if_due();
     // The log still has it all; the file will be sealed when the disk works again.
-    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) close_segment();
+    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) leave_segment();
 }
 
 /// Tells of the trouble, and waits for the time to try again. False: there is none left.

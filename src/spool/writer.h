@@ -98,7 +98,9 @@ private:
     [[nodiscard]] bool replace_files_patiently();
     [[nodiscard]] std::optional<DbError> try_to_replace_files();
     [[nodiscard]] std::optional<DbError> replace_segment();
-    [[nodiscard]] std::optional<DbError> put_copy_in_place(const std::string& copy, const std::string& path);
+    [[nodiscard]] std::optional<DbError> copy_segment(Position last);
+    void leave_segment();
+    [[nodiscard]] std::optional<DbError> save_marks();
     void tell();
     void answer_questions();
     void put_back(Question question, const DbError& error);
@@ -143,6 +145,8 @@ private:
     // The thread's.
     Row row_;
     std::optional<SegmentWriter> segment_;
+    std::optional<Position> rowless_;  // the latest file was closed without a row that is known to be durable
+    std::size_t damaged_looks_ = 0;    // at the removed file
     WallTime segment_began_;
     std::thread thread_;
 };

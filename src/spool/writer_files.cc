@@ -1,10 +1,9 @@
 #include <sqlite3.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <iterator>
 #include <utility>
 
+#include "spool/start_retries.h"
 #include "spool/writer.h"
 
 namespace holdfast {
@@ -44,6 +43,7 @@ std::optional<DbError> SpoolWriter::try_to_replace_files() {
     }
     if (!parts_.files.is_intact(control)) {
         add(control);
+        parts_.files.condemn(control);
         if (auto failed = parts_.control.move_to_new_file(parts_.directory)) return failed;
         parts_.files.watch(control);
     }
@@ -56,16 +56,15 @@ std::optional<DbError> SpoolWriter::try_to_replace_files() {
     return std::nullopt;
 }
 
-/// The events that were acknowledged go into a new file under the same name; the next row begins another one. Where the
-/// removed file cannot be read any more, they are lost.
+/// The events that were acknowledged go into a new file under the same name; the next row begins another one. They are
+/// lost only if repeated reads of the removed file find it damaged: any other failure may pass.
 std::optional<DbError> SpoolWriter::replace_segment() {
-    const std::string path = segment_path();
-    const std::string copy = parts_.directory.making_segment_path();
     const Position first = segment_->first();
     const Position last = parts_.book.last();
-    auto failed = last < first ? std::nullopt : segment_->copy_to(copy, last);
-    if (!failed && last >= first) failed = put_copy_in_place(copy, path);
-    if (failed && (failed->fault == DbFault::full || failed->fault == DbFault::busy)) return failed;
+    const auto failed = last < first ? std::nullopt : copy_segment(last);
+    if (failed && (failed->fault != DbFault::damaged || damaged_looks_++ < std::size(pauses_before_damage)))
+        return failed;
+    damaged_looks_ = 0;
     const auto segments = parts_.book.all();
     close_segment();
     if (failed) {
@@ -77,16 +76,23 @@ std::optional<DbError> SpoolWriter::replace_segment() {
     return std::nullopt;
 }
 
-std::optional<DbError> SpoolWriter::put_copy_in_place(const std::string& copy, const std::string& path) {
+std::optional<DbError> SpoolWriter::copy_segment(Position last) {
+    const std::string path = segment_path();
+    const std::string copy = parts_.directory.making_segment_path();
+    if (auto failed = segment_->copy_to(copy, last)) return failed;
+    parts_.files.condemn(path);
     std::optional<DbError> failed;
-    parts_.without_readers(segment_->first(), [&] {
-        SpoolDirectory::remove(path);  // a log without its file would be read into the copy
-        if (::rename(copy.c_str(), path.c_str()) == 0 && parts_.directory.sync()) return;
-        const bool full = errno == ENOSPC || errno == EDQUOT;
-        failed = DbError{full ? DbFault::full : DbFault::busy, SQLITE_IOERR,
-                         "cannot rename " + copy + ": " + std::strerror(errno)};
-    });
+    parts_.without_readers(segment_->first(), [&] { failed = parts_.directory.replace(copy, path); });
     return failed;
+}
+
+/// Closes it, unless it was removed: this process alone can read what it holds then, until that is copied.
+void SpoolWriter::leave_segment() {
+    if (segment_ && !parts_.files.is_intact(segment_path())) {
+        files_missing_ = true;
+        return;
+    }
+    close_segment();
 }
 
 }  // namespace holdfast

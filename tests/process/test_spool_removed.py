@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import pathlib
 import shutil
+import signal
 import time
 
 import pytest
@@ -31,6 +33,19 @@ class Numbered:
     def close(self):
         self.stream.close()
         self.sock.close()
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """Meanwhile the gateway makes no removed file again."""
+    process.send_signal(signal.SIGSTOP)
+    threads = pathlib.Path(f"/proc/{process.pid}/task")
+    assert until(lambda: all((thread / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"
+                             for thread in threads.iterdir()))
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def remove_events(directory):
@@ -64,8 +79,9 @@ def test_no_acknowledged_item_is_lost(tmp_path, remove):
         numbered = Numbered(gateway)
         numbered.send_until(200)
         assert gateway.request("GET", "/healthz")[0] == 200
+        with stopped(gateway.process):
+            remove(directory)
         since = time.monotonic()
-        remove(directory)
         assert until(lambda: gateway.request("GET", "/healthz")[0] == 503), gateway.status()["sink"]
         assert time.monotonic() - since < 10, "noticed within a second; the rest is a busy machine's"
         numbered.send_until(400)
