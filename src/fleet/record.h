@@ -34,10 +34,10 @@ struct PresenceRecord {
 
 /// A gateway in the gateways' bucket: its beat.
 struct GatewayRecord {
-    std::string name;
+    std::string name = {};
     std::uint32_t run = 0;
-    WallTime since;
-    WallTime at;
+    WallTime since = {};
+    WallTime at = {};
     bool stopped = false;  ///< its last beat: it ended in an orderly way
     std::uint64_t connections = 0;
     std::uint64_t devices = 0;
