@@ -1,6 +1,9 @@
 #include "spool/survey.h"
 
+#include <sqlite3.h>
+
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "spool/segment_file.h"
@@ -12,6 +15,7 @@ namespace {
 /// Positions are never given out twice. When the newest rows are damaged after a crash, their number since the last
 /// second's note is unknown; more than so many cannot have been written in a second or two.
 constexpr Position safe_distance = Position{1} << 20;
+constexpr std::size_t most_looks = 8;
 
 }  // namespace
 
@@ -30,19 +34,21 @@ std::optional<DbError> Survey::look_once(Position first, Facts& facts) const {
     return std::nullopt;
 }
 
-/// Looks again, over fresh connections, at what looks damaged or shorter than it was.
+/// Looks again, over fresh connections, at what looks damaged or shorter than it was. It is so if looks in a row agree:
+/// a look that fails between them begins the count anew.
 std::optional<DbError> Survey::look(Position first, bool newest, Facts& facts) const {
-    auto failed = look_once(first, facts);
-    const auto is_good = [&] {
-        const bool shorter = newest && facts.tail.last < parts_.control.complete() && facts.tail.last > 0;
-        return !failed && facts.tail.whole && !shorter;
-    };
-    for (const auto pause : pauses_before_damage) {
-        if (is_good()) break;
-        std::this_thread::sleep_for(pause);
+    std::size_t doubts = 0;
+    std::optional<DbError> failed;
+    for (std::size_t looks = 0; looks < most_looks; ++looks) {
         failed = look_once(first, facts);
+        const bool shorter = newest && facts.tail.last < parts_.control.complete() && facts.tail.last > 0;
+        if (!failed && facts.tail.whole && !shorter) return std::nullopt;
+        doubts = failed ? 0 : doubts + 1;
+        if (doubts > std::size(pauses_before_damage)) return std::nullopt;
+        std::this_thread::sleep_for(pauses_before_damage[doubts == 0 ? 0 : doubts - 1]);
     }
-    return failed;
+    if (failed) return failed;
+    return DbError{DbFault::io, SQLITE_IOERR, "looks at " + parts_.directory.segment_path(first) + " disagree"};
 }
 
 /// After an orderly stop the control file knows the newest position, whether the newest file can be read or not.
