@@ -181,7 +181,7 @@ private:
         bool claimed : 1 = false;  // its connection has been in the bucket: who replaced it since, knew of it
         bool seen : 1 = false;     // in the present snapshot
         bool proved : 1 = false;
-        bool drop : 1 = false;  // the budget removes it: purged once the bucket has its end
+        bool drop : 1 = false;          // the budget removes it: purged once the bucket has its end
         bool may_be_there : 1 = false;  // a put failed: the bucket may have it all the same
     };
     struct Ended {
