@@ -29,6 +29,7 @@ bool Shard::accept_from(Listener& listener, int most) {
         }
         switch (judge_accept(errno)) {
             case AcceptOutcome::drained:
+                resume_accepting(listener);  // accept4 takes a descriptor before it looks for a connection
                 listener.set_outdated_queue(false);
                 return false;
             case AcceptOutcome::try_again:
@@ -134,7 +135,8 @@ void Shard::accept_again_at(const Listener& listener, SteadyTime when) {
     reactor_.run_at(when, [this, index = listener.index()] {
         Listener& paused = listeners_[index];
         if (paused.closed() || !paused.paused()) return;
-        if (const int again = paused.resume(); again != 0) pause_accepting(paused, again);
+        if (const int again = paused.resume(); again != 0) return pause_accepting(paused, again);
+        static_cast<void>(accept_from(paused, 1));  // with nothing in the queue, no event would end the shortage
     });
 }
 
