@@ -101,7 +101,7 @@ public:
     }
     ~World() {
         devices_.clear();
-        shard_.drain(SteadyTime{});
+        shard_.drain({.deadline = SteadyTime{}});
         for (int i = 0; i < 4 || shard_.registry().size() > 0; ++i) turn();
         log_.commit();
         turn();
