@@ -282,6 +282,23 @@ TEST_F(ReadErrorTest, AWrongByteThatPassesIsNoDamage) {
     EXPECT_EQ(spool->status().quarantined_events, 0U) << reports();
 }
 
+TEST_F(ReadErrorTest, AWrongByteBehindFailedReadsIsNoDamage) {
+    {
+        const auto spool = open_spool(options());
+        append_and_wait(*spool, 1, 300, 3, 200);
+    }
+    const auto spool = open_spool(options());
+    for (int failed = 1; failed <= 3; ++failed) {
+        fail_reads(failed);
+        faults.garble = 1;
+        const ReadBack all = read_all(*spool, 0, 50);
+        stop_faults();
+        EXPECT_EQ(all.events.size(), 300U) << failed;
+        EXPECT_TRUE(all.missing.empty()) << failed;
+    }
+    EXPECT_EQ(spool->status().quarantined_events, 0U) << reports();
+}
+
 TEST_F(ReadErrorTest, DamageThatReadsWellAgainLeavesTheQuarantine) {
     {
         const auto spool = open_spool(options());

@@ -80,9 +80,13 @@ SegmentReader::Found SpoolReader::find(Position wanted, SegmentBook::Span span) 
 
 SpoolReader::Went SpoolReader::take_damage(SpoolPage& page, Position& wanted, MissingRange hole, Position segment) {
     if (!page.events.empty()) return Went::stop;  // it is the next page's
-    if (!last_try_ && !reports_.is_damaged(hole.first)) {
-        drop(segment);  // what a connection remembers of a file may be wrong
-        return Went::doubtful;
+    if (!reports_.is_damaged(hole.first)) {
+        if (damage_counts_ && !page.missing.empty()) return Went::stop;  // the looks were at the hole before it
+        if (!damage_counts_) {
+            drop(segment);  // what a connection remembers of a file may be wrong
+            is_doubtful_ = true;
+            return Went::doubtful;
+        }
     }
     reports_.damaged(hole);
     end_trouble(segment, hole.first, hole.last);
@@ -141,7 +145,7 @@ std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::s
         if (went == Went::stop) break;
         if (went == Went::doubtful) return std::nullopt;
         if (went == Went::failed && page.events.empty() && page.missing.empty()) {
-            if (!last_try_) return std::nullopt;
+            if (!failure_counts_) return std::nullopt;
             return Error{"cannot read the spool in " + directory_.path() + " behind position " + std::to_string(after) +
                          ": " + error_.message + "; no consumer is moved past it: see the kernel's log for the disk"};
         }
@@ -151,13 +155,17 @@ std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::s
 }
 
 Result<SpoolPage> SpoolReader::read(Position after, std::size_t most_events, std::size_t most_bytes) {
-    for (std::size_t tries = 0;; ++tries) {
+    for (RepeatedLooks looks;;) {
+        std::optional<std::chrono::milliseconds> pause;
         {
             const std::lock_guard lock(mutex_);
-            last_try_ = tries == std::size(pauses_before_damage);
+            damage_counts_ = looks.is_last_before_damage();
+            failure_counts_ = looks.is_last_before_failure();
+            is_doubtful_ = false;
             if (auto page = try_to_read(after, most_events, most_bytes)) return std::move(*page);
+            pause = is_doubtful_ ? looks.after_damage() : looks.after_failure();
         }
-        std::this_thread::sleep_for(pauses_before_damage[tries]);
+        std::this_thread::sleep_for(pause.value_or(std::chrono::milliseconds(0)));
     }
 }
 
@@ -197,7 +205,7 @@ void SpoolReader::note_failure(Position segment, Position at) {
     {
         const std::lock_guard lock(trouble_mutex_);
         ++errors_;
-        if (last_try_) {
+        if (failure_counts_) {
             begins = troubles_.empty();
             troubles_.insert_or_assign(segment, Trouble{at, why});
         }

@@ -83,8 +83,10 @@ private:
     std::mutex mutex_;
     std::list<Open> open_;  // the latest used first
     SegmentReader::Row latest_;
-    std::size_t bytes_ = 0;  // in the page so far
-    bool last_try_ = false;  // what is doubtful counts
+    std::size_t bytes_ = 0;        // in the page so far
+    bool damage_counts_ = false;   // looks in a row have found it
+    bool failure_counts_ = false;  // looks have failed often enough
+    bool is_doubtful_ = false;     // the look found damage that does not count yet
     DbError error_;
 
     mutable std::mutex trouble_mutex_;      // a status must not wait for the disk

@@ -249,15 +249,15 @@ SegmentReader::Found find_patiently(const std::string& path, std::optional<Segme
         if (error.fault != DbFault::damaged) return error;
         return MissingRange{wanted, end - 1, "SQLite says: " + error.message};
     };
-    SegmentReader::Found found = find();
-    for (const auto pause : pauses_before_damage) {
+    for (RepeatedLooks looks;;) {
+        SegmentReader::Found found = find();
         if (std::holds_alternative<SegmentReader::Row>(found)) return found;
-        reader.reset();
-        std::this_thread::sleep_for(pause);
-        found = find();
+        const bool failed = std::holds_alternative<DbError>(found);
+        const auto pause = failed ? looks.after_failure() : looks.after_damage();
+        if (pause || failed) reader.reset();
+        if (!pause) return found;
+        std::this_thread::sleep_for(*pause);
     }
-    if (std::holds_alternative<DbError>(found)) reader.reset();
-    return found;
 }
 
 }  // namespace holdfast

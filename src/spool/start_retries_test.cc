@@ -63,5 +63,23 @@ TEST_F(StartRetriesTest, EndsWithThePauseThatASignalEnds) {
     EXPECT_EQ(tries_, 2);
 }
 
+TEST(RepeatedLooks, DamageCountsOnlyInARow) {
+    RepeatedLooks looks;
+    EXPECT_TRUE(looks.after_damage() && looks.after_damage() && looks.after_damage());
+    EXPECT_TRUE(looks.is_last_before_damage());
+    EXPECT_TRUE(looks.after_failure());
+    EXPECT_FALSE(looks.is_last_before_damage());
+    EXPECT_TRUE(looks.after_damage() && looks.after_damage() && looks.after_damage());
+    EXPECT_FALSE(looks.after_damage());
+}
+
+TEST(RepeatedLooks, FailuresCountInAll) {
+    RepeatedLooks looks;
+    EXPECT_TRUE(looks.after_failure() && looks.after_damage() && looks.after_failure() && looks.after_failure());
+    EXPECT_TRUE(looks.is_last_before_failure());
+    EXPECT_TRUE(looks.after_damage());
+    EXPECT_FALSE(looks.after_failure());
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -1,9 +1,6 @@
 #include "spool/survey.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
-#include <iterator>
 #include <thread>
 
 #include "spool/segment_file.h"
@@ -15,7 +12,6 @@ namespace {
 /// Positions are never given out twice. When the newest rows are damaged after a crash, their number since the last
 /// second's note is unknown; more than so many cannot have been written in a second or two.
 constexpr Position safe_distance = Position{1} << 20;
-constexpr std::size_t most_looks = 8;
 
 }  // namespace
 
@@ -37,18 +33,14 @@ std::optional<DbError> Survey::look_once(Position first, Facts& facts) const {
 /// Looks again, over fresh connections, at what looks damaged or shorter than it was. It is so if looks in a row agree:
 /// a look that fails between them begins the count anew.
 std::optional<DbError> Survey::look(Position first, bool newest, Facts& facts) const {
-    std::size_t doubts = 0;
-    std::optional<DbError> failed;
-    for (std::size_t looks = 0; looks < most_looks; ++looks) {
-        failed = look_once(first, facts);
+    for (RepeatedLooks looks;;) {
+        const auto failed = look_once(first, facts);
         const bool shorter = newest && facts.tail.last < parts_.control.complete() && facts.tail.last > 0;
         if (!failed && facts.tail.whole && !shorter) return std::nullopt;
-        doubts = failed ? 0 : doubts + 1;
-        if (doubts > std::size(pauses_before_damage)) return std::nullopt;
-        std::this_thread::sleep_for(pauses_before_damage[doubts == 0 ? 0 : doubts - 1]);
+        const auto pause = failed ? looks.after_failure() : looks.after_damage();
+        if (!pause) return failed;
+        std::this_thread::sleep_for(*pause);
     }
-    if (failed) return failed;
-    return DbError{DbFault::io, SQLITE_IOERR, "looks at " + parts_.directory.segment_path(first) + " disagree"};
 }
 
 /// After an orderly stop the control file knows the newest position, whether the newest file can be read or not.

@@ -62,6 +62,7 @@ std::optional<DbError> SpoolWriter::replace_segment() {
     const Position first = segment_->first();
     const Position last = parts_.book.last();
     const auto failed = last < first ? std::nullopt : copy_segment(last);
+    if (failed && failed->fault != DbFault::damaged) damaged_looks_ = 0;
     if (failed && (failed->fault != DbFault::damaged || damaged_looks_++ < std::size(pauses_before_damage)))
         return failed;
     damaged_looks_ = 0;
