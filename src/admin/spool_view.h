@@ -63,7 +63,7 @@ public:
     [[nodiscard]] virtual std::optional<Error> remove_group(const std::string& group) = 0;
 
     /// Moves the group if it is where the consumer left it: two consumers of one group would skip each other's events.
-    /// Returns nullopt if it has moved, or the position where it stays because another consumer has moved it meanwhile.
+    /// Returns nullopt if it has moved, or the position where it stays because another consumer has moved it since.
     /// The same move may come again, since an answer can be lost.
     [[nodiscard]] Result<std::optional<std::uint64_t>> move_group(const std::string& group, const GroupMove& move);
 

@@ -31,7 +31,7 @@ public:
     /// Server, link and spool must outlive it.
     void start(const FleetConfig& config, const SinkConfig& sink, Server& server, NatsLink& link, Spool& spool,
                SpoolInheritance inherited);
-    /// What an alarm must know of it, from any thread at any time.
+    /// Returns the state of the fleet that alarms are raised by. Any thread, at any time.
     [[nodiscard]] SinkHealth::Fleet health() const;
     /// When the server has ended.
     void stop(std::chrono::milliseconds patience);

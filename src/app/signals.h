@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and those that it starts: they wait until somebody takes
-/// them, and kill nobody.
+/// Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and those that it starts: they stay pending until a
+/// thread takes them.
 void block_stop_signals() noexcept;
 /// Ends that: a signal that waits has its usual effect.
 void unblock_stop_signals() noexcept;

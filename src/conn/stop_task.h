@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// What a stop does with each reactor's connections. The function is called on the reactor's thread.
+/// Describes how a stop ends the connections of each reactor. The function is called on the reactor's thread.
 struct StopTask {
     SteadyTime deadline;  ///< from then on nothing more is read
     /// Makes the framed item that says when to come back; empty: devices are not told.
