@@ -11,7 +11,7 @@
 namespace holdfast HOLDFAST_PUBLIC {
 
 /// Why a connection ended. The enumerator, the metric label and the JSON value are the same word.
-/// The list grows only by a reason that a test produces: see docs/ARCHITECTURE.md, "How to add a reason".
+/// The list grows only by a reason that a test produces: see docs/CONTRIBUTING.md, "Add a reason".
 enum class CloseReason : std::uint8_t {
     peer_closed,           ///< the peer sent FIN (RFC 9293, 3.6)
     peer_reset,            ///< the peer sent RST (RFC 9293, 3.5.2)
