@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures holdfast beside its peers; script/bench builds them all and calls this. Method: docs/PERFORMANCE.md."""
+"""Measures holdfast beside its peers; script/bench builds them all and calls this. Method: docs/explanation/performance.md."""
 
 import argparse
 import functools
@@ -117,7 +117,7 @@ def arguments():
     parser.add_argument("--only", action="append", help="only this server; may be repeated; the floor is needed for ratios")
     parser.add_argument("--spool", action="store_true", help="only the last part: what durable events cost, items a second through the sinks, time to an ack")
     parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results")
-    parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/PERFORMANCE.md")
+    parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/explanation/performance.md")
     options = parser.parse_args()
     known = servers(options.binary)
     for name in options.only or []:
@@ -168,7 +168,7 @@ def main():
         text = report(json.loads(written.read_text()))
         print(text)
         if options.docs:
-            document = ROOT / "docs" / "PERFORMANCE.md"
+            document = ROOT / "docs" / "explanation" / "performance.md"
             table.put_into(document, "bench.py --markdown", text)
             if (OUT / "spool.json").exists():
                 durable = durability.report(json.loads((OUT / "spool.json").read_text()))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measures the way from the spool to JetStream: a backlog is taken into the spool while NATS is away, then NATS comes and
-it is published. Real nats-servers on this machine, started and ended here. Prints a table; docs/PERFORMANCE.md's method."""
+it is published. Real nats-servers on this machine, started and ended here. Prints a table; docs/explanation/performance.md's method."""
 
 import argparse
 import os

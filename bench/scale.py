@@ -144,7 +144,7 @@ def render(rows, size):
     return (align(lines) + f"\n\nFor 1,000,000 idle connections, by the slope through these: {memory};\n"
             f"{size['cpu_percent']:.0f} % of a core in the gateways, {size['user_cpu_percent']:.1f} % of it their own code; "
             f"all that the machine did, devices included: {everything}.\n"
-            "What devices send comes on top: docs/PERFORMANCE.md has the CPU time of an item.")
+            "What devices send comes on top: docs/explanation/performance.md has the CPU time of an item.")
 
 
 def main():
@@ -155,7 +155,7 @@ def main():
     parser.add_argument("--steps", type=lambda text: [int(step) for step in text.split(",")], default=list(STEPS),
                         help="connections, growing [%s]" % ",".join(map(str, STEPS)))
     parser.add_argument("--markdown", action="store_true", help="measure nothing: print the last results")
-    parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/PERFORMANCE.md")
+    parser.add_argument("--docs", action="store_true", help="measure nothing: put the last results into docs/explanation/performance.md")
     options = parser.parse_args()
     written = OUT / "scale.json"
     if options.markdown or options.docs:
@@ -166,7 +166,7 @@ def main():
         text = render(results["steps"], results["million"])
         print(text)
         if options.docs:
-            put_into(ROOT / "docs" / "PERFORMANCE.md", "scale.py --markdown", text)
+            put_into(ROOT / "docs" / "explanation" / "performance.md", "scale.py --markdown", text)
         return 0
     if options.steps != sorted(set(options.steps)) or options.steps[0] < 1 or len(options.steps) < 2:
         parser.error("--steps takes two growing numbers or more")

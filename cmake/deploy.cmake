@@ -9,4 +9,6 @@ install(FILES deploy/sysusers.d/holdfast.conf DESTINATION lib/sysusers.d COMPONE
 install(FILES deploy/holdfast.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast COMPONENT holdfast)
 install(DIRECTORY deploy/sysctl.d deploy/logrotate.d deploy/prometheus deploy/grafana
         DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast COMPONENT holdfast)
-install(FILES README.md docs/OPERATING.md docs/CONFIG.md docs/LIVENESS.md docs/API.md docs/DELIVERY.md docs/SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT holdfast)
+# The documentation, laid out as in the repository, so that relative links work in both places.
+install(FILES README.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT holdfast)
+install(DIRECTORY docs examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT holdfast PATTERN __pycache__ EXCLUDE)

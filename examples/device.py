@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A device whose items survive a restart of either side, by docs/PROTOCOL.md. Every line of standard input is an item:
+"""A device whose items survive a restart of either side, by docs/reference/protocol.md. Every line of standard input is an item:
 it is on disk before it is sent and stays there until an ack covers it. Ends when there is no more and all is safe.
 
     echo '{"ip":"10.20.30.40","status":"online"}' | ./device.py 127.0.0.1:7000 device-17 kept.ndjson

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The style that a compiler does not check: the direction of includes, the length of files, formatting, links in the docs.
+"""The style that a compiler does not check: the direction of includes, the length of files, formatting, links and sentences in the docs,
+subjects of commits.
 
 Exits 1 and names each place."""
 
@@ -9,6 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+
+from links import dead_links
+from prose import commit_faults, page_faults
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # What each folder of src/ may include from; docs/ARCHITECTURE.md has the reasons.
@@ -104,31 +108,6 @@ def places_that_abort(paths):
                    "file, a library, the kernel or a peer can cause; else list it with the reason")
 
 
-def prose_of(page):
-    """Without blocks of code."""
-    return re.sub(r"^```[\s\S]*?^```|^ {4}.*$", "", page.read_text(), flags=re.M)
-
-
-def anchors_of(text):
-    """GitHub's: of each heading outside code blocks."""
-    for heading in re.findall(r"^#+ (.*)$", text, re.M):
-        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
-        yield re.sub(r"[^\w\- ]", "", plain.strip().lower()).replace(" ", "-")
-
-
-def dead_links():
-    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
-            file, _, anchor = target.partition("#")
-            if ":" in file:
-                continue
-            to = (page.parent / file).resolve() if file else page
-            if not to.exists():
-                yield f"{page.relative_to(ROOT)}: there is no {target}"
-            elif anchor and to.suffix == ".md" and anchor not in set(anchors_of(prose_of(to))):
-                yield f"{page.relative_to(ROOT)}: {file or 'this page'} has no heading for #{anchor}"
-
-
 def format_faults(paths):
     tool = shutil.which("clang-format")
     if tool is None:
@@ -147,7 +126,9 @@ def main():
         if lines > MAX_LINES:
             faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")
     faults += places_that_abort(paths)
-    faults += dead_links()
+    faults += dead_links(ROOT)
+    faults += page_faults(ROOT)
+    faults += commit_faults(ROOT)
     faults += names_in_two_headers(paths)
     faults += format_faults(paths)
     print("\n".join(faults[:40]) if faults else f"{len(paths)} files: includes, lengths and formatting as agreed")

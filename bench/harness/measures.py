@@ -21,7 +21,7 @@ class Sizes:
 
 
 # Devices that connect in the same moment are probed in the same moment by the kernel, and loopback's queue
-# (net.core.netdev_max_backlog, 1,000) then drops most of the probes: see docs/PERFORMANCE.md.
+# (net.core.netdev_max_backlog, 1,000) then drops most of the probes: see docs/explanation/performance.md.
 ARRIVALS_PER_S = 3_000
 
 

@@ -1,4 +1,4 @@
-"""What the project wants of itself (docs/PERFORMANCE.md), judged against one run."""
+"""What the project wants of itself (docs/explanation/performance.md), judged against one run."""
 
 from dataclasses import dataclass
 

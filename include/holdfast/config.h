@@ -73,7 +73,7 @@ struct ListenerConfig {
     std::uint16_t max_bad_items = 100;                     ///< bad items in a row that end the connection
     int backlog = 4096;                                    ///< listen(2); the kernel caps it at net.core.somaxconn
     bool reuse_port = false;                               ///< several gateway processes may share the address
-    bool acks = false;                                     ///< answer to hello and seq: docs/PROTOCOL.md
+    bool acks = false;                                     ///< answer to hello and seq: docs/reference/protocol.md
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     std::string tokens_file;  ///< hashed tokens (`holdfast token add`): only a hello with one opens; empty: off
     std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": who may send PROXY headers, and come in at all then

@@ -44,7 +44,7 @@ struct Evidence {
     friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 
-/// Identity that a device states (docs/PROTOCOL.md). Empty texts: it stated none. An authenticated and an
+/// Identity that a device states (docs/reference/protocol.md). Empty texts: it stated none. An authenticated and an
 /// unauthenticated session of the same texts are two sessions: neither changes what the other is told.
 struct DeviceName {
     std::string_view id;

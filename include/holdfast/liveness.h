@@ -11,7 +11,8 @@ namespace holdfast HOLDFAST_PUBLIC {
 
 /// Everything that follows from one number, `detect_within`: the socket options that are set, the limits that the
 /// sweep keeps, and the worst case for each way to die. A value: compare it, copy it, print it.
-/// Sources: tcp(7), RFC 9293 3.8.4, RFC 5482, Linux net/ipv4/tcp_timer.c; docs/LIVENESS.md has the derivation.
+/// Sources: tcp(7), RFC 9293 3.8.4, RFC 5482, Linux net/ipv4/tcp_timer.c; docs/explanation/liveness.md has the
+/// derivation.
 struct LivenessPlan {
     std::chrono::milliseconds detect_within{};
 
@@ -19,7 +20,7 @@ struct LivenessPlan {
     std::chrono::seconds idle{};      ///< TCP_KEEPIDLE: silence before the first probe
     std::chrono::seconds interval{};  ///< TCP_KEEPINTVL: between probes
     int count = 0;                    ///< TCP_KEEPCNT: probes that leave before the verdict, even by late timers
-    std::chrono::milliseconds user_timeout{};  ///< TCP_USER_TIMEOUT: replaces the count once set (see docs/LIVENESS.md)
+    std::chrono::milliseconds user_timeout{};  ///< TCP_USER_TIMEOUT: replaces the count once set
     std::chrono::seconds rto_max{};  ///< TCP_RTO_MAX_MS (Linux 6.15): longest pause between retransmissions; 0: no cap
 
     // What the gateway itself keeps, since a write after the peer's death starts the kernel's clock anew.

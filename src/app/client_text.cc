@@ -228,7 +228,8 @@ std::string connection_text(const AnswerView& c) {
     out += line("", evidence_meaning(c));
     out += line("detect_within", milliseconds(c, "/detect_within_ms") + ": " + plan_line(c));
     if (c.text("/liveness") != "path") return out;
-    return out + line("liveness", "of the path to a proxy, which answers in the device's place: docs/LIVENESS.md");
+    return out + line("liveness",
+                      "of the path to a proxy, which answers in the device's place: docs/explanation/liveness.md");
 }
 
 std::string probe_text(const AnswerView& answer) {

@@ -11,7 +11,7 @@ namespace holdfast {
 inline constexpr std::size_t max_token = 256;
 inline constexpr std::uint64_t max_seq = (std::uint64_t{1} << 53) - 1;  ///< what every JSON library counts to exactly
 
-/// What a device says of itself: docs/PROTOCOL.md.
+/// What a device says of itself: docs/reference/protocol.md.
 struct Hello {
     std::string id;
     std::string session;     ///< empty: it does not number its items

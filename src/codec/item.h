@@ -46,7 +46,7 @@ public:
         bool tried = false;          ///< there is a field `hello`
         std::optional<Hello> hello;  ///< and it is one
     };
-    /// The same for the field `hello`: docs/PROTOCOL.md.
+    /// The same for the field `hello`: docs/reference/protocol.md.
     [[nodiscard]] Greeting greeting() const;
 
     /// The texts of the next decodes are lines of `window`, in order (or of none, if it is empty): two or more together

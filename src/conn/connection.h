@@ -113,7 +113,7 @@ struct AcceptTime {
 }
 
 // P7: the promise is 120 bytes of user memory for an idle connection, everything included. The slot is nearly all of
-// it; what remains is page rounding and the allocator. See docs/PERFORMANCE.md.
+// it; what remains is page rounding and the allocator. See docs/explanation/performance.md.
 static_assert(sizeof(Connection) <= 88);
 
 }  // namespace holdfast

@@ -19,7 +19,7 @@ namespace holdfast {
 class HandshakeOrder {
 public:
     /// Handshakes are dear: 0.2 ms of a core with ECDSA, 1 ms with RSA 2048. So many steps and the turn goes on, so
-    /// that those who are in are served while a fleet comes back (docs/PERFORMANCE.md).
+    /// that those who are in are served while a fleet comes back (docs/explanation/performance.md).
     static constexpr int steps_a_turn = 4;
     /// Of the five seconds that a preamble may take. One that begins with little of them left runs out of time
     /// half-way, and so do all behind it: a crowd that comes back would never be in. It is turned away, and comes

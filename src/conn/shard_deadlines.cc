@@ -3,8 +3,8 @@
 
 namespace holdfast {
 
-// Deadlines on what a peer does (docs/LIVENESS.md, "Pauses"): they run while the gateway reads the peer, and none ends
-// a connection before the bytes that wait in the kernel have been read.
+// Deadlines on what a peer does (docs/explanation/liveness.md, "Pauses"): they run while the gateway reads the peer,
+// and none ends a connection before the bytes that wait in the kernel have been read.
 
 namespace {
 

@@ -5,8 +5,8 @@
 
 namespace holdfast {
 
-// Paused reading (docs/LIVENESS.md, "Paused reading"): a connection that is held, over its rate, large while memory is
-// short, or whose handler takes nothing. Its end is seen all the same.
+// Paused reading (docs/explanation/liveness.md, "Paused reading"): a connection that is held, over its rate, large
+// while memory is short, or whose handler takes nothing. Its end is seen all the same.
 
 namespace {
 

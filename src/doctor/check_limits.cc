@@ -10,7 +10,7 @@ namespace {
 
 // src/server/server.cc keeps as many for itself.
 constexpr std::uint64_t reserved_descriptors = 128;
-// docs/PERFORMANCE.md: 3,779 bytes in the kernel and about 100 in the process for an idle connection.
+// docs/explanation/performance.md: 3,779 bytes in the kernel and about 100 in the process for an idle connection.
 constexpr std::uint64_t kernel_bytes_each = 3'779;
 constexpr std::uint64_t bytes_each = kernel_bytes_each + 100;
 constexpr std::uint64_t process_bytes = std::uint64_t{64} << 20;  // without connections, buffers of all reactors
@@ -197,7 +197,7 @@ void check_memory(const Examination& on, Findings& out) {
                     .found = human_bytes(total) + "; " + connections_text(on.demand) + " take " + human_bytes(needed),
                     .why =
                         "An idle connection takes about 3.8 KB in the kernel and 100 bytes in the process "
-                        "(docs/PERFORMANCE.md); what is being sent and received comes on top.",
+                        "(docs/explanation/performance.md); what is being sent and received comes on top.",
                     .command = "free -h"};
     if (needed > total / 10 * 8) {
         finding.verdict = on.shortage();

@@ -6,7 +6,7 @@
 
 namespace holdfast {
 
-/// What became of a command to a device: docs/FLEET.md.
+/// What became of a command to a device: docs/explanation/fleet.md.
 struct CommandAnswer {
     /// "sent", "acked" or "absent"; "queue_full": the device does not read, nothing was sent; "refused": it is none.
     std::string result;

@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-// Records of this gateway beside the connections that it holds; docs/FLEET.md, "Records and connections".
+// Records of this gateway beside the connections that it holds; docs/explanation/fleet.md, "Records and connections".
 
 /// Notes a record that says a device is online here although no connection of it is held. The connection that
 /// superseded it is about to replace the record; if none does, the record is closed.

@@ -47,8 +47,8 @@ struct GatewayRecord {
     friend bool operator==(const GatewayRecord&, const GatewayRecord&) = default;
 };
 
-// As JSON, as docs/FLEET.md shows them. Reading passes over fields that it does not know; nothing: it is no such
-// record. Pure.
+// As JSON, as docs/explanation/fleet.md shows them. Reading passes over fields that it does not know; nothing: it is no
+// such record. Pure.
 [[nodiscard]] std::string to_json(const PresenceRecord& record);
 [[nodiscard]] std::optional<PresenceRecord> read_presence(std::string_view json);
 [[nodiscard]] std::string to_json(const GatewayRecord& record);

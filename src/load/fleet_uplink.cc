@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-/// The device's name, and with acks the run of its numbers: docs/PROTOCOL.md.
+/// The device's name, and with acks the run of its numbers: docs/reference/protocol.md.
 void LoadFleet::say_hello(LoadDevice& device) {
     JsonWriter json;
     json.begin_object().key("hello").begin_object();

@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-/// What the events need of a stream; docs/DELIVERY.md has the reasons.
+/// What the events need of a stream; docs/explanation/delivery.md has the reasons.
 struct StreamNeeds {
     std::string name;
     std::vector<std::string> subjects;

@@ -8,7 +8,7 @@ namespace holdfast {
 
 /// A timer that a poller waits for as for a socket (timerfd_create(2)). It is set when the next time changes, not with
 /// every wait: a time-out handed to epoll_wait(2) is a kernel timer made and cancelled at each waking, an eighth of
-/// what an item costs where devices speak one at a time (docs/PERFORMANCE.md). One thread.
+/// what an item costs where devices speak one at a time (docs/explanation/performance.md). One thread.
 class WakeTimer {
 public:
     /// Throws std::system_error.

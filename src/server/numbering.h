@@ -6,7 +6,7 @@
 namespace holdfast {
 
 /// The numbers of one device's items within its session: which is expected, which are safe, which it was told are. A
-/// value; pure. docs/PROTOCOL.md has the table.
+/// value; pure. docs/reference/protocol.md has the table.
 class Numbering {
 public:
     enum class Verdict : std::uint8_t {

@@ -118,7 +118,7 @@ bool Pipeline::may_stay(const Connection& connection, Token number) {
     return certified || tokens->has(device->id, device->token);
 }
 
-/// Of a device that numbers its items: the table of docs/PROTOCOL.md, row by row.
+/// Of a device that numbers its items: the table of docs/reference/protocol.md, row by row.
 Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view text,
                                           const ItemDecoder::Decoded& decoded) {
     Device& device = *arrival.device;

@@ -11,7 +11,7 @@ namespace holdfast {
 
 /// "HFSP": what `file` and sqlite3 show as application_id of every file of a spool.
 inline constexpr std::int64_t spool_application = 0x48465350;
-inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/DELIVERY.md has the tables
+inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/explanation/delivery.md has the tables
 
 /// Settings of a database that is written to.
 [[nodiscard]] std::optional<DbError> set_up_for_writing(Database& database);

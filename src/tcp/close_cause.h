@@ -16,8 +16,8 @@ enum class IoPhase : std::uint8_t {
 
 /// Judges an end that the kernel reported. `error` is the errno, taken once (a socket gives it out a single time), 0
 /// for end of file; `evidence` was read after it; `user_timeout` is the plan's, to tell a fresh answer from an old one.
-/// The errno alone says ETIMEDOUT for three different deaths, so the evidence decides: docs/LIVENESS.md, "The
-/// evidence". Pure; any thread.
+/// The errno alone says ETIMEDOUT for three different deaths, so the evidence decides: docs/explanation/liveness.md,
+/// "The evidence". Pure; any thread.
 [[nodiscard]] CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence,
                                       std::chrono::milliseconds user_timeout) noexcept;
 

@@ -19,7 +19,7 @@ struct CertifiedId {
 };
 
 /// The only name of the kind that `source` says. Several would let two readers of one certificate see two devices; one
-/// that could not be said in a hello (docs/PROTOCOL.md) is none. Pure.
+/// that could not be said in a hello (docs/reference/protocol.md) is none. Pure.
 [[nodiscard]] CertifiedId certified_id(const X509& certificate, TlsId source);
 
 /// Who may come in by a certificate.

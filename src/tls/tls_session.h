@@ -66,7 +66,7 @@ public:
     [[nodiscard]] std::string_view objection_of(const TlsContext& rules) const;
     [[nodiscard]] bool follows(const TlsContext& rules) const noexcept { return context_.get() == &rules; }
 
-    /// About what it holds on the heap (docs/PERFORMANCE.md has the measurement).
+    /// About what it holds on the heap (docs/explanation/performance.md has the measurement).
     [[nodiscard]] std::size_t memory() const noexcept { return memory_; }
 
     [[nodiscard]] bool is_in_handshake() const noexcept { return memory_ == memory_in_handshake; }

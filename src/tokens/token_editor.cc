@@ -96,7 +96,7 @@ bool draw(std::array<std::uint8_t, Size>& bytes) {
 Result<std::string> read_text(const std::string& path, bool may_be_missing) {
     if (may_be_missing && ::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
         return std::string(
-            "# Tokens of devices, hashed: SALT HASH ID. Written by holdfast token; see docs/PROTOCOL.md.\n");
+            "# Tokens of devices, hashed: SALT HASH ID. Written by holdfast token; see docs/reference/protocol.md.\n");
     }
     auto text = read_tokens_file(path);
     if (!text) return text;

@@ -154,8 +154,10 @@ void ItemWatch::explain(const Look& look, Alarm& alarm) const {
             break;
         case BadItem::bad_hello:
         case BadItem::bad_seq:
-            alarm.cause = "Devices that say hello or number their items do not do it as docs/PROTOCOL.md has it.";
-            alarm.advice = "Compare what they send with docs/PROTOCOL.md; most likely a release of theirs is new.";
+            alarm.cause =
+                "Devices that say hello or number their items do not do it as docs/reference/protocol.md has it.";
+            alarm.advice =
+                "Compare what they send with docs/reference/protocol.md; most likely a release of theirs is new.";
             break;
     }
 }

@@ -27,6 +27,7 @@ try() {  # name binary
 
 cmake --install build/release --prefix "$work/tree" >/dev/null
 [ -x "$work/tree/bin/holdfast" ] || fail "the command is not installed"
+python3 tests/links.py "$work/tree/share/doc/holdfast" || fail "the installed pages have dead links"
 
 cmake -S examples/minimal -B "$work/consumer" -GNinja -DCMAKE_PREFIX_PATH="$work/tree" >/dev/null
 cmake --build "$work/consumer" >/dev/null

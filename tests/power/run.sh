@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens STATES states of the disk after a power cut; fails if one breaks a promise of docs/DELIVERY.md. The gateway is
+# Opens STATES states of the disk after a power cut; fails if one breaks a promise of docs/explanation/delivery.md. The gateway is
 # HOLDFAST_BIN, or build/release/holdfast; power_check is built beside it.
 #   tests/power/run.sh STATES [SEED]
 set -euo pipefail

@@ -1,6 +1,6 @@
 """Attacks beside devices that behave: the scene that measures what those notice, and the attackers.
 
-HOLDFAST_ATTACK_SCALE is the share of the full sizes (1: those of docs/SECURITY.md); without it as small as shows the same."""
+HOLDFAST_ATTACK_SCALE is the share of the full sizes (1: those of docs/explanation/security.md); without it as small as shows the same."""
 
 import contextlib
 import ctypes

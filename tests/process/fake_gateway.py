@@ -1,4 +1,4 @@
-"""The gateway's side of docs/PROTOCOL.md in small, for the tests of devices: what a device is told is safe is kept over a
+"""The gateway's side of docs/reference/protocol.md in small, for the tests of devices: what a device is told is safe is kept over a
 crash, and nothing else is. Answers go out in pieces, so that a device which takes a piece for a line is found out."""
 
 import contextlib

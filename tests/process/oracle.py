@@ -1,5 +1,5 @@
 """The oracle: devices, consumers and a gateway that is killed at random moments; at the end what the devices were told is
-safe is held against what came out. docs/DELIVERY.md has the promises; a broken one is a violation in the Verdict."""
+safe is held against what came out. docs/explanation/delivery.md has the promises; a broken one is a violation in the Verdict."""
 
 import collections
 import contextlib

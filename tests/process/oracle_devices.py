@@ -1,4 +1,4 @@
-"""Devices of the oracle: one thread drives many connections that speak docs/PROTOCOL.md, misbehave at random, and remember
+"""Devices of the oracle: one thread drives many connections that speak docs/reference/protocol.md, misbehave at random, and remember
 what they sent and what they were told is safe."""
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Attacks at their full size with HOLDFAST_ATTACK_SCALE=1, beside 50 devices that behave: docs/SECURITY.md has the figures.
+"""Attacks at their full size with HOLDFAST_ATTACK_SCALE=1, beside 50 devices that behave: docs/explanation/security.md has the figures.
 `-s` prints a row for each."""
 
 import contextlib

@@ -1,4 +1,4 @@
-"""docs/DELIVERY.md names the test of each promise: these tests exist."""
+"""docs/explanation/delivery.md names the test of each promise: these tests exist."""
 
 import re
 
@@ -6,7 +6,7 @@ from conftest import ROOT
 
 
 def test_every_test_that_is_named_exists():
-    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "docs" / "DELIVERY.md").read_text(encoding="utf-8"))
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "docs" / "explanation" / "delivery.md").read_text(encoding="utf-8"))
     assert len(named) > 15
     for file, test in named:
         source = (ROOT / "tests" / "process" / file).read_text(encoding="utf-8")

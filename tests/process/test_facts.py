@@ -1,5 +1,5 @@
 """The kernel's behaviour that holdfast stands on, measured anew with plain sockets: every row of the tables in
-docs/LIVENESS.md. No gateway is involved. The measured table is printed and written to build/facts.md."""
+docs/explanation/liveness.md. No gateway is involved. The measured table is printed and written to build/facts.md."""
 
 import time
 

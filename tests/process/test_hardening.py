@@ -1,4 +1,4 @@
-"""How the release build is hardened, as its ELF files say: docs/SECURITY.md has the table. Always of the release build, whatever
+"""How the release build is hardened, as its ELF files say: docs/explanation/security.md has the table. Always of the release build, whatever
 binary the other tests run."""
 
 import pathlib

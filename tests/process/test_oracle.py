@@ -1,4 +1,4 @@
-"""Nothing acked is lost, nothing is invented, torn or twice, and order is kept, whatever is killed: docs/DELIVERY.md. And the
+"""Nothing acked is lost, nothing is invented, torn or twice, and order is kept, whatever is killed: docs/explanation/delivery.md. And the
 oracle that says so is not blind: each planted defect is found.
 
 HOLDFAST_KILLS: how often the gateway is killed in each trial."""

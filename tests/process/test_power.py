@@ -1,4 +1,4 @@
-"""Every state of the spool's files after a power cut opens and keeps the promises of docs/DELIVERY.md. The explorer of these
+"""Every state of the spool's files after a power cut opens and keeps the promises of docs/explanation/delivery.md. The explorer of these
 states finds a disk that ignores syncs.
 
 HOLDFAST_POWER_STATES: the number of states; tests/power/run.sh opens more of them."""
