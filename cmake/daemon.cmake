@@ -16,13 +16,16 @@ holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simd
 holdfast_module(fleet DEPENDS nats spool server codec base)
 holdfast_module(config DEPENDS server tokens tls base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(http DEPENDS base LIBRARIES CURL::libcurl)
-holdfast_module(watch SIMULATES DEPENDS server http tcp base)
-holdfast_module(admin DEPENDS watch server tls base
+holdfast_module(trend DEPENDS server base)
+holdfast_module(detect SIMULATES DEPENDS server tcp base)
+holdfast_module(alarm SIMULATES DEPENDS detect http server base)
+holdfast_module(watch DEPENDS alarm detect trend server tcp base)
+holdfast_module(admin DEPENDS watch alarm trend server tls base
                 LIBRARIES PkgConfig::httplib prometheus-cpp::core simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tls tcp base)
 holdfast_module(doctor DEPENDS server tcp base)
-holdfast_module(app DEPENDS tokens admin watch config fleet nats sink spool load doctor server http
+holdfast_module(app DEPENDS tokens admin watch alarm trend config fleet nats sink spool load doctor server http
                 LIBRARIES CLI11::CLI11 spdlog::spdlog ${ncurses_LINK_LIBRARIES} simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)

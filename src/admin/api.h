@@ -20,7 +20,7 @@
 #include "admin/sink_status.h"
 #include "admin/spool_view.h"
 #include "admin/watch_status.h"
-#include "watch/event_hub.h"
+#include "trend/event_hub.h"
 #include "watch/watch_view.h"
 
 namespace holdfast {

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "admin/wire.h"
-#include "watch/event_hub.h"
+#include "trend/event_hub.h"
 
 namespace holdfast {
 

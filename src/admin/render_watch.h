@@ -7,8 +7,8 @@
 #include <holdfast/server.h>
 
 #include "admin/reload_result.h"
-#include "watch/alarm.h"
-#include "watch/trend.h"
+#include "alarm/alarm.h"
+#include "trend/trend.h"
 
 namespace holdfast {
 

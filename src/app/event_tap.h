@@ -5,7 +5,7 @@
 
 #include <holdfast/events.h>
 
-#include "watch/event_hub.h"
+#include "trend/event_hub.h"
 
 namespace holdfast {
 

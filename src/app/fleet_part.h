@@ -10,11 +10,11 @@
 #include "admin/api.h"
 #include "admin/device_question.h"
 #include "admin/fleet_view.h"
+#include "alarm/alarm_engine.h"
 #include "app/log.h"
 #include "app/sinks.h"
 #include "config/daemon_config.h"
 #include "fleet/fleet.h"
-#include "watch/alarm_engine.h"
 
 namespace holdfast {
 

@@ -7,11 +7,11 @@
 
 #include <holdfast/server.h>
 
+#include "alarm/webhook.h"
 #include "app/log.h"
 #include "config/daemon_config.h"
-#include "watch/event_hub.h"
+#include "trend/event_hub.h"
 #include "watch/watcher.h"
-#include "watch/webhook.h"
 
 namespace holdfast {
 

@@ -1,8 +1,5 @@
 #include "codec/framing_oracle_test.h"
 
-#include <cstdlib>
-#include <iostream>
-
 #include "base/check.h"
 #include "codec/json_scan.h"
 
@@ -192,16 +189,6 @@ std::vector<Cut> oracle_cuts(Framing framing, const std::vector<std::string>& ch
     JsonOracle oracle(max_bytes);
     for (const std::string& chunk : chunks) oracle.chunk(chunk);
     return oracle.cuts;
-}
-
-std::uint64_t test_seed() {
-    static const std::uint64_t seed = [] {
-        const char* given = std::getenv("HOLDFAST_SEED");
-        const std::uint64_t chosen = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-        std::cout << "HOLDFAST_SEED=" << chosen << std::endl;
-        return chosen;
-    }();
-    return seed;
 }
 
 std::string Random::value(int depth) {

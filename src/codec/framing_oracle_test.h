@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codec/framing.h"
+#include "testing/seed.h"
 
 namespace holdfast {
 
@@ -29,9 +30,6 @@ struct Cut {
 /// The same by other means: byte after byte, each item's text looked at from its start at every byte.
 [[nodiscard]] std::vector<Cut> oracle_cuts(Framing framing, const std::vector<std::string>& chunks,
                                            std::size_t max_bytes);
-
-/// HOLDFAST_SEED, or a new one each run; printed once.
-[[nodiscard]] std::uint64_t test_seed();
 
 /// Streams of good items, bad ones and noise, and ways to split them. One thread.
 class Random {

@@ -5,8 +5,8 @@
 
 #include <holdfast/watch.h>
 
-#include "watch/alarm.h"
-#include "watch/trend.h"
+#include "alarm/alarm.h"
+#include "trend/trend.h"
 
 namespace holdfast {
 

@@ -12,11 +12,11 @@
 
 #include <holdfast/server.h>
 
+#include "alarm/alarm_engine.h"
+#include "detect/failure_detector.h"
+#include "detect/link_monitor.h"
 #include "tcp/route.h"
-#include "watch/alarm_engine.h"
-#include "watch/link_monitor.h"
-#include "watch/suspicion.h"
-#include "watch/trend.h"
+#include "trend/trend.h"
 #include "watch/watch_view.h"
 
 namespace holdfast {

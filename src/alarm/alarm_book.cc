@@ -1,0 +1,55 @@
+#include "alarm/alarm_book.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace holdfast {
+namespace {
+
+auto find(std::vector<Alarm>& alarms, std::uint64_t id) {
+    return std::find_if(alarms.begin(), alarms.end(), [id](const Alarm& alarm) { return alarm.id == id; });
+}
+
+}  // namespace
+
+std::uint64_t AlarmBook::raise(Alarm alarm) {
+    alarm.id = ++last_id_;
+    alarm.raised_at = wall_;
+    board_.active.insert(board_.active.begin(), std::move(alarm));
+    changed(last_id_);
+    return last_id_;
+}
+
+Alarm& AlarmBook::active(std::uint64_t id) {
+    const auto found = find(board_.active, id);
+    HOLDFAST_CHECK(found != board_.active.end());
+    return *found;
+}
+
+void AlarmBook::changed(std::uint64_t id) {
+    if (std::find(news_.begin(), news_.end(), id) == news_.end()) news_.push_back(id);
+}
+
+void AlarmBook::clear(std::uint64_t id) {
+    const auto found = find(board_.active, id);
+    HOLDFAST_CHECK(found != board_.active.end());
+    found->cleared_at = wall_;
+    board_.recent.insert(board_.recent.begin(), std::move(*found));
+    board_.active.erase(found);
+    if (board_.recent.size() > most_recent) board_.recent.pop_back();
+    changed(id);
+}
+
+std::vector<Alarm> AlarmBook::take_news() {
+    std::vector<Alarm> news;
+    for (const std::uint64_t id : std::exchange(news_, {})) {
+        for (std::vector<Alarm>* alarms : {&board_.active, &board_.recent}) {
+            if (const auto found = find(*alarms, id); found != alarms->end()) news.push_back(*found);
+        }
+    }
+    return news;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,115 @@
+#include "alarm/alarm_engine.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "alarm/alarm_book.h"
+#include "alarm/death_log.h"
+#include "alarm/gateway_alarms.h"
+#include "alarm/listener_watch.h"
+#include "alarm/sink_alarms.h"
+
+namespace holdfast {
+
+class AlarmEngine::Impl {
+public:
+    explicit Impl(AlarmSettings settings) : settings_(settings) {}
+
+    void change(AlarmSettings settings) { settings_ = settings; }
+    void note(const Observation& observation);
+    std::vector<Alarm> look(const AlarmInput& input);
+    AlarmBoard board() const { return book_.board(); }
+
+private:
+    static constexpr std::size_t listener_numbers = std::numeric_limits<std::uint8_t>::max() + 1;
+
+    void end_the_gone(const ServerStatus& status);
+    ListenerWatch& watch_of(const ListenerStatus& status);
+    bool minute_ended(std::chrono::steady_clock::time_point now);
+
+    AlarmSettings settings_;
+    AlarmBook book_;
+    DeathLog deaths_;
+    std::array<std::unique_ptr<ListenerWatch>, listener_numbers> listeners_;  // by ListenerStatus::number
+    std::vector<std::uint8_t> watched_;                                       // those that are there
+    SinkWatch sink_;
+    DriftWatch drift_;
+    BufferWatch buffers_;
+    LinkWatch links_;
+    DuplicateWatch duplicates_;
+    SessionWatch sessions_;
+    ForwardingWatch forwarding_;
+    SpoolWatch spool_;
+    std::optional<std::chrono::steady_clock::time_point> minute_started_;
+};
+
+void AlarmEngine::Impl::note(const Observation& observation) {
+    if (observation.kind == Observation::Kind::closed) deaths_.note(observation);
+    if (auto& watch = listeners_[observation.listener]) watch->note(observation, settings_);
+}
+
+bool AlarmEngine::Impl::minute_ended(std::chrono::steady_clock::time_point now) {
+    if (!minute_started_) minute_started_ = now;
+    if (now - *minute_started_ < std::chrono::minutes(1)) return false;
+    minute_started_ = now;
+    return true;
+}
+
+/// Listeners that a reload took away or replaced.
+void AlarmEngine::Impl::end_the_gone(const ServerStatus& status) {
+    std::erase_if(watched_, [&](std::uint8_t number) {
+        auto& watch = listeners_[number];
+        const auto is_its = [&watch](const ListenerStatus& listener) { return watch->is_of(listener); };
+        if (std::any_of(status.listeners.begin(), status.listeners.end(), is_its)) return false;
+        watch->end(book_);
+        watch.reset();
+        return true;
+    });
+}
+
+ListenerWatch& AlarmEngine::Impl::watch_of(const ListenerStatus& status) {
+    auto& watch = listeners_[status.number];
+    if (!watch) {
+        watch = std::make_unique<ListenerWatch>(status);
+        watched_.push_back(status.number);
+    }
+    return *watch;
+}
+
+std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
+    book_.begin(input.wall);
+    deaths_.forget_before(input.now - DropWatch::memory(settings_));
+    const Look look{.now = input.now,
+                    .settings = settings_,
+                    .deaths = deaths_,
+                    .census = input.census,
+                    .book = book_,
+                    .links = input.links,
+                    .wall = input.wall,
+                    .draining = input.status.draining,
+                    .minute_ended = minute_ended(input.now)};
+    end_the_gone(input.status);
+    for (const ListenerStatus& status : input.status.listeners) watch_of(status).look(look, status);
+    sink_.look(book_, input);
+    drift_.look(book_, input);
+    buffers_.look(book_, input);
+    links_.look(book_, input);
+    duplicates_.look(book_, input);
+    sessions_.look(book_, input);
+    forwarding_.look(book_, input);
+    spool_.look(book_, input);
+    return book_.take_news();
+}
+
+AlarmEngine::AlarmEngine(AlarmSettings settings) : impl_(std::make_unique<Impl>(settings)) {}
+AlarmEngine::~AlarmEngine() = default;
+void AlarmEngine::change(AlarmSettings settings) { impl_->change(settings); }
+void AlarmEngine::note(const Observation& observation) { impl_->note(observation); }
+std::vector<Alarm> AlarmEngine::look(const AlarmInput& input) { return impl_->look(input); }
+AlarmBoard AlarmEngine::board() const { return impl_->board(); }
+
+}  // namespace holdfast

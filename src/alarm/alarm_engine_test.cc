@@ -1,0 +1,427 @@
+#include "alarm/alarm_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "alarm/alarm_test_gateway.h"
+#include "alarm/death_log.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+/// A gateway of 1,000 connections, an hour old.
+class Alarms : public testing::Test {
+protected:
+    Alarms() {
+        gateway_.come("10.1.0.1", 1'000);
+        gateway_.seconds(3'600);
+        EXPECT_THAT(gateway_.told, IsEmpty());
+    }
+    Alarm only() {
+        const std::vector<Alarm> active = gateway_.active();
+        EXPECT_THAT(active, SizeIs(1));
+        return active.empty() ? Alarm{} : active[0];
+    }
+    void expect_cleared_once() {
+        EXPECT_THAT(gateway_.active(), IsEmpty());
+        ASSERT_THAT(gateway_.recent(), SizeIs(1));
+        gateway_.seconds(1'200);
+        EXPECT_THAT(gateway_.recent(), SizeIs(1));
+        EXPECT_EQ(gateway_.told.back().cleared_at, gateway_.recent()[0].cleared_at);
+    }
+
+    TestGateway gateway_;
+};
+
+TEST_F(Alarms, AReconnectStorm) {
+    for (int second = 0; second < 60; ++second) {  // a third of the fleet connects and gives up, again and again
+        gateway_.come("10.2.0.1", 50);
+        gateway_.seconds(1);
+        gateway_.end("10.2.0.1", 50, CloseReason::peer_closed);
+    }
+    gateway_.seconds(1);
+    std::vector<Alarm> storms;
+    for (const Alarm& alarm : gateway_.active()) {
+        if (alarm.kind == AlarmKind::reconnect_storm) storms.push_back(alarm);
+    }
+    ASSERT_THAT(storms, SizeIs(1));
+    EXPECT_EQ(storms[0].listener, "devices");
+    EXPECT_THAT(storms[0].summary, HasSubstr(" went in "));
+    EXPECT_THAT(storms[0].summary, HasSubstr("100 % peer_closed, most of them from 10.2.0.0/24"));
+    EXPECT_THAT(storms[0].cause, HasSubstr("give up at once"));
+    gateway_.seconds(300);
+    EXPECT_THAT(gateway_.active(), IsEmpty());
+    EXPECT_THAT(gateway_.recent(), SizeIs(1));
+}
+
+TEST_F(Alarms, AFleetThatArrivesIsNoStorm) {
+    for (int i = 0; i < 10; ++i) {
+        gateway_.come("10.3." + std::to_string(i) + ".1", 200);
+        gateway_.seconds(1);
+    }
+    gateway_.seconds(120);
+    EXPECT_THAT(gateway_.told, IsEmpty());
+}
+
+TEST_F(Alarms, BadItems) {
+    for (int i = 0; i < 600; ++i) {  // a little is usual
+        gateway_.listener().items += 500;
+        gateway_.listener().bad_items[0] += 1;
+        gateway_.second();
+    }
+    EXPECT_THAT(gateway_.told, IsEmpty());
+    for (int i = 0; i < 120; ++i) {
+        gateway_.listener().items += 400;
+        gateway_.listener().bad_items[static_cast<std::size_t>(BadItem::no_key)] += 100;
+        gateway_.second();
+    }
+    EXPECT_EQ(only().kind, AlarmKind::bad_items);
+    EXPECT_GE(only().count, 5'900U);
+    EXPECT_EQ(only().summary, "6,000 bad items in 60 s, 20 % of all, 100 % of them no_key");
+    EXPECT_THAT(only().cause, HasSubstr("without the key field"));
+    gateway_.listener().items += 100'000;
+    gateway_.seconds(90);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.seconds(60);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, FewBadItemsAmongManyAreUsual) {
+    for (int i = 0; i < 600; ++i) {
+        gateway_.listener().items += 5'000;
+        gateway_.listener().bad_items[0] += 50;
+        gateway_.second();
+    }
+    EXPECT_THAT(gateway_.told, IsEmpty());
+}
+
+TEST_F(Alarms, AcceptPausedAtOnceAndClearedAfterTenSeconds) {
+    gateway_.listener().accept_paused = true;
+    gateway_.listener().refused_descriptors = 1;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::accept_paused);
+    EXPECT_THAT(only().summary, HasSubstr("at 1,000 connections"));
+    for (int i = 0; i < 20; ++i) {  // it comes and goes
+        gateway_.listener().accept_paused = i % 4 == 0;
+        gateway_.listener().refused_descriptors += i % 4 == 0 ? 1 : 0;
+        gateway_.seconds(2);
+    }
+    EXPECT_EQ(only().count, 6U);
+    gateway_.seconds(12);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, APauseBetweenTwoLooksCounts) {
+    gateway_.listener().refused_descriptors = 1;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+}
+
+TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
+    gateway_.status.buffer_budget = 1'000;
+    gateway_.status.buffer_bytes = 850;
+    gateway_.status.buffer_stage = 2;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::buffer_pressure);
+    EXPECT_EQ(only().summary, "850 of 1,000 bytes for buffers are in use: more is to come, and some will be shed");
+    gateway_.status.buffer_stage = 0;
+    gateway_.seconds(9);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.seconds(3);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, SessionsThatAreForgottenForOthersAreTold) {
+    gateway_.sink.sessions = {.most = 1'000};
+    EXPECT_THAT(gateway_.second(), SizeIs(0));
+    gateway_.sink.sessions.evicted_unauthenticated = 15;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::session_budget);
+    EXPECT_EQ(only().summary,
+              "more than 1,000 sessions of devices: 15 unauthenticated and 0 authenticated ones were forgotten");
+    gateway_.seconds(50);
+    gateway_.sink.sessions.evicted_authenticated = 2;
+    gateway_.seconds(50);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.seconds(20);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, WhatGoesWrongBehindTheSpoolHasItsOwnKinds) {
+    gateway_.sink.forwarding = {.lag_events = 0, .lag = seconds(0), .error = "", .loss = "the stream was purged"};
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::stream_loss);
+    EXPECT_EQ(only().summary, "the stream was purged");
+    EXPECT_THAT(only().cause, HasSubstr("NATS has lost events"));
+    gateway_.sink.forwarding = SinkHealth::Forwarding{};
+    gateway_.seconds(12);
+    expect_cleared_once();
+    gateway_.sink.forwarding->twin = "east-2 has the same spool";
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::twin_gateway);
+    gateway_.sink.forwarding->twin.clear();
+    gateway_.sink.forwarding->dead_letter = "event 7 does not go to NATS as it is";
+    gateway_.seconds(12);
+    EXPECT_EQ(only().kind, AlarmKind::dead_letter);
+}
+
+TEST_F(Alarms, WhatGoesWrongInTheFleetIsToldWhileItLasts) {
+    gateway_.sink.fleet.cut_off = "no beat of this gateway has come back from NATS for 7 s";
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::fleet_cut_off);
+    EXPECT_EQ(only().summary, "no beat of this gateway has come back from NATS for 7 s");
+    gateway_.sink.fleet.cut_off.clear();
+    gateway_.sink.fleet.budget = "90 records of closed devices were removed early";
+    gateway_.seconds(12);
+    EXPECT_EQ(only().kind, AlarmKind::presence_budget);
+    gateway_.sink.fleet.budget.clear();
+    gateway_.seconds(12);
+    EXPECT_THAT(gateway_.active(), SizeIs(0));
+}
+
+TEST_F(Alarms, ASpoolThatCannotBeReadIsToldAtOnce) {
+    gateway_.sink.reading.error = "events behind position 41 cannot be read: Input/output error";
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::spool_unreadable);
+    EXPECT_EQ(only().summary, gateway_.sink.reading.error);
+    gateway_.sink.reading.error.clear();
+    gateway_.seconds(5);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, DamageInTheSpoolIsToldUntilThereIsNone) {
+    gateway_.sink.reading.damaged_events = 1'301;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::spool_damaged);
+    EXPECT_EQ(only().count, 1'301U);
+    EXPECT_EQ(only().summary, "1,301 events in the spool are damaged");
+    gateway_.sink.reading.damaged_events = 1;
+    gateway_.seconds(600);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.sink.reading.damaged_events = 0;
+    gateway_.seconds(5);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, ASinkThatFailsIsToldAtOnce) {
+    gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = "No space left\non device"};
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    EXPECT_EQ(only().kind, AlarmKind::sink_lag);
+    EXPECT_EQ(only().listener, "");
+    EXPECT_EQ(only().count, 7U);
+    EXPECT_EQ(only().summary, "7 events wait for the sink: No space left\\non device");
+    gateway_.sink = {.events = 100, .lag_events = 0, .full = false, .error = ""};
+    gateway_.seconds(9);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.seconds(3);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, ASinkThatStandsStillIsToldAfterSeconds) {
+    gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = ""};
+    gateway_.seconds(5);
+    EXPECT_THAT(gateway_.active(), IsEmpty());
+    gateway_.seconds(3);
+    EXPECT_THAT(only().summary, HasSubstr("7 events wait for the sink: it takes none"));
+    gateway_.sink.full = true;
+    gateway_.second();
+    EXPECT_THAT(only().summary, HasSubstr("it is full, and devices wait"));
+    for (int i = 0; i < 30; ++i) {  // it goes on, and is full now and then
+        gateway_.sink.events += 10;
+        gateway_.sink.full = i % 3 == 0;
+        gateway_.second();
+    }
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    for (int i = 0; i < 12; ++i) {
+        gateway_.sink.events += 10;
+        gateway_.sink.full = false;
+        gateway_.second();
+    }
+    gateway_.sink.lag_events = 0;
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, NatsThatIsAwayIsToldAfterSeconds) {
+    gateway_.sink = {.events = 100, .lag_events = 0, .full = false, .error = ""};
+    gateway_.sink.forwarding = {.lag_events = 1'234, .lag = seconds(3), .error = "no connection to NATS"};
+    gateway_.seconds(5);
+    EXPECT_THAT(gateway_.active(), IsEmpty());
+    gateway_.sink.forwarding->lag = seconds(6);
+    gateway_.seconds(3);
+    EXPECT_THAT(only().summary,
+                HasSubstr("1,234 events wait in the spool for NATS, the oldest for 6s: no connection to NATS"));
+    EXPECT_THAT(only().advice, HasSubstr("no event is lost"));
+    gateway_.sink.forwarding = {.lag_events = 0, .lag = seconds(0), .error = ""};
+    gateway_.seconds(12);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, NatsThatIsAMinuteBehindIsTold) {
+    gateway_.sink.forwarding = {.lag_events = 50, .lag = seconds(59), .error = ""};
+    gateway_.seconds(60);
+    EXPECT_THAT(gateway_.told, IsEmpty());
+    gateway_.sink.forwarding->lag = seconds(60);
+    gateway_.second();
+    EXPECT_THAT(only().cause, HasSubstr("more slowly than they come"));
+    gateway_.sink.error = "disk full";  // which is worse
+    gateway_.second();
+    EXPECT_THAT(only().summary, HasSubstr("wait for the sink: disk full"));
+}
+
+TEST_F(Alarms, ASinkThatIsBehindButWritesIsNone) {
+    for (int i = 0; i < 300; ++i) {
+        gateway_.sink = {
+            .events = 1'000U * static_cast<unsigned>(i + 1), .lag_events = 500, .full = i % 4 == 0, .error = ""};
+        gateway_.second();
+    }
+    EXPECT_THAT(gateway_.told, IsEmpty());
+}
+
+TEST_F(Alarms, KeepaliveThatSomethingElseAnswers) {
+    for (std::size_t i = 0; i < 30; ++i) {
+        gateway_.end_at(i, CloseReason::read_idle, seconds(8));
+        gateway_.seconds(15);
+    }
+    EXPECT_EQ(only().kind, AlarmKind::keepalive_ineffective);
+    EXPECT_EQ(only().reasons, (std::vector<ReasonShare>{{CloseReason::read_idle, 30}}));
+    EXPECT_EQ(
+        only().summary,
+        "30 in 10 min ended by read_idle or late retransmission, 0 found by keep-alive: something answers for the "
+        "devices");
+    EXPECT_THAT(only().cause, HasSubstr("a proxy, NAT or balancer answers"));
+    gateway_.seconds(480);
+    EXPECT_THAT(gateway_.active(), SizeIs(1));
+    gateway_.seconds(240);
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, KeepaliveWhoseProbesDoNotWork) {
+    for (std::size_t i = 0; i < 30; ++i) {
+        gateway_.end_at(i, i % 3 == 0 ? CloseReason::retransmit_expired : CloseReason::read_idle, seconds(600));
+        gateway_.seconds(15);
+    }
+    ASSERT_FALSE(gateway_.active().empty());
+    EXPECT_THAT(only().summary, HasSubstr("probes do not work here"));
+    EXPECT_THAT(only().reasons, SizeIs(2));
+}
+
+TEST_F(Alarms, KeepaliveThatFindsMostIsNone) {
+    for (std::size_t i = 0; i < 90; ++i) {
+        const bool found = i % 3 != 0;
+        gateway_.end_at(i * 7, found ? CloseReason::keepalive_expired : CloseReason::read_idle, seconds(20));
+        gateway_.seconds(20);
+    }
+    for (const Alarm& alarm : gateway_.told) EXPECT_NE(alarm.kind, AlarmKind::keepalive_ineffective) << alarm.summary;
+}
+
+TEST_F(Alarms, RegistryDrift) {
+    Reconciliation found;
+    found.at = EventTime(seconds(1));
+    found.registry = 1'000;
+    found.kernel = 1'002;
+    gateway_.reconciled = found;
+    gateway_.seconds(5);
+    EXPECT_THAT(gateway_.told, IsEmpty());
+    found.at = EventTime(seconds(61));
+    found.orphans = 2;
+    gateway_.reconciled = found;
+    EXPECT_THAT(gateway_.second(), SizeIs(1));
+    gateway_.seconds(100);
+    EXPECT_EQ(only().kind, AlarmKind::registry_drift);
+    EXPECT_EQ(only().count, 2U);
+    EXPECT_EQ(
+        only().summary,
+        "1,000 connections in the registry, 1,002 sockets in the kernel: 0 ghosts, 2 orphans, 0 stuck in CLOSE_WAIT");
+    found.at = EventTime(seconds(121));
+    found.error = "sock_diag: Operation not permitted";
+    found.orphans = 0;
+    gateway_.reconciled = found;
+    gateway_.second();
+    EXPECT_THAT(gateway_.active(), SizeIs(1)) << "one that failed proves nothing";
+    found.at = EventTime(seconds(181));
+    found.error.clear();
+    gateway_.reconciled = found;
+    gateway_.second();
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, AReconciliationThatKeepsFailingIsDriftUnseen) {
+    Reconciliation failed;
+    failed.error = "sock_diag: Operation not permitted";
+    for (int i = 1; i <= 2; ++i) {
+        failed.at = EventTime(seconds(60 * i));
+        gateway_.reconciled = failed;
+        EXPECT_THAT(gateway_.active(), IsEmpty());
+        gateway_.second();
+    }
+    EXPECT_EQ(only().summary, "registry and kernel could not be compared: sock_diag: Operation not permitted");
+}
+
+TEST_F(Alarms, DevicesThatShareAnIdAreNamedWithTheirAddresses) {
+    const DuplicateDevice pair{.id = "van/17",
+                               .holder = parse_endpoint("10.0.0.1:4000").value(),
+                               .claimant = parse_endpoint("10.0.0.2:5000").value(),
+                               .takeovers = 12};
+    gateway_.status.duplicates = {pair};
+    gateway_.second();
+    EXPECT_EQ(only().kind, AlarmKind::duplicate_device);
+    EXPECT_EQ(only().count, 1U);
+    EXPECT_EQ(only().summary,
+              "1 id is used by several devices: \"van/17\" at 10.0.0.1:4000 and 10.0.0.2:5000, 12 takeovers");
+    gateway_.status.duplicates = std::vector<DuplicateDevice>(20, pair);
+    gateway_.second();
+    EXPECT_THAT(only().summary, HasSubstr("20 ids are used"));
+    EXPECT_LT(only().summary.size(), 600U);
+    gateway_.status.duplicates.clear();
+    gateway_.second();
+    expect_cleared_once();
+}
+
+TEST_F(Alarms, NewSettingsCountAtOnce) {
+    gateway_.engine.change(
+        {.window = seconds(60), .drop_percent = 50, .drop_least = 20, .recover_within = seconds(120)});
+    gateway_.end("10.1.0.1", 99, CloseReason::too_many_bad_items);
+    gateway_.seconds(5);
+    EXPECT_THAT(gateway_.active(), IsEmpty());
+    gateway_.engine.change(
+        {.window = seconds(60), .drop_percent = 5, .drop_least = 20, .recover_within = seconds(120)});
+    gateway_.second();
+    EXPECT_THAT(only().summary, HasSubstr("99 in under 1 s, all too_many_bad_items"));
+    EXPECT_THAT(only().cause, HasSubstr("new firmware"));
+}
+
+TEST_F(Alarms, TheBoardKeepsAHundredOfThePast) {
+    for (unsigned i = 0; i < 120; ++i) {
+        gateway_.sink.error = "broken pipe";
+        gateway_.second();
+        gateway_.sink.error.clear();
+        gateway_.seconds(11);
+    }
+    EXPECT_THAT(gateway_.recent(), SizeIs(100));
+    EXPECT_EQ(gateway_.recent()[0].id, 120U);
+    EXPECT_GT(gateway_.recent()[0].raised_at, gateway_.recent()[1].raised_at);
+}
+
+TEST(DeathLog, KeepsTheLatest) {
+    DeathLog log;
+    Observation seen;
+    seen.kind = Observation::Kind::closed;
+    seen.reason = CloseReason::peer_reset;
+    for (std::size_t i = 0; i < DeathLog::most + 10; ++i) {
+        seen.at += milliseconds(1);
+        log.note(seen);
+    }
+    EXPECT_EQ(log.size(), DeathLog::most);
+    EXPECT_EQ(log.of(0, {}).front().at - DeathLog::Time{}, milliseconds(11));
+    EXPECT_THAT(log.of(1, {}), IsEmpty());
+    log.forget_before(seen.at);
+    EXPECT_EQ(log.size(), 1U);
+}
+
+}  // namespace
+}  // namespace holdfast

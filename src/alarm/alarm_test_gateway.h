@@ -1,0 +1,105 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/liveness.h>
+
+#include "alarm/alarm_engine.h"
+
+namespace holdfast {
+
+/// For tests: a gateway with one listener whose connections a test lets come and end, under the eyes of an engine.
+class TestGateway {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+
+    explicit TestGateway(AlarmSettings settings = {}) : engine(settings) {
+        status.listeners.resize(1);
+        listener().name = "devices";
+        listener().plan = plan_liveness(std::chrono::seconds(30)).value();
+    }
+
+    ListenerStatus& listener() { return status.listeners.front(); }
+
+    void come(const IpAddress& peer) {
+        living.push_back({listener().number, peer, now});
+        ++listener().accepted;
+        listener().connections = living.size();
+    }
+    void come(const std::string& first, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) come(nth(first, i));
+    }
+    /// Ends the first of `peer`.
+    void end(const IpAddress& peer, CloseReason reason, std::chrono::milliseconds last_heard = {}) {
+        const auto found =
+            std::find_if(living.begin(), living.end(), [&](const CensusEntry& entry) { return entry.peer == peer; });
+        if (found != living.end()) end_at(static_cast<std::size_t>(found - living.begin()), reason, last_heard);
+    }
+    void end(const std::string& first, std::size_t count, CloseReason reason) {
+        for (std::size_t i = 0; i < count; ++i) end(nth(first, i), reason);
+    }
+    void end_at(std::size_t index, CloseReason reason, std::chrono::milliseconds last_heard = {}) {
+        Observation seen;
+        seen.kind = Observation::Kind::closed;
+        seen.reason = reason;
+        seen.listener = listener().number;
+        seen.peer = living[index].peer;
+        seen.at = now;
+        seen.lived = std::chrono::duration_cast<std::chrono::milliseconds>(now - living[index].opened);
+        seen.last_heard = last_heard;
+        engine.note(seen);
+        ++listener().closed[static_cast<std::size_t>(reason)];
+        living.erase(living.begin() + static_cast<std::ptrdiff_t>(index));
+        listener().connections = living.size();
+    }
+
+    /// A second later, and a look.
+    std::vector<Alarm> second() {
+        now += std::chrono::seconds(1);
+        return look();
+    }
+    std::vector<Alarm> look() {
+        const EventTime wall{std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch())};
+        std::vector<Alarm> news = engine.look({.now = now,
+                                               .wall = wall,
+                                               .status = status,
+                                               .sink = sink,
+                                               .reconciled = reconciled ? &*reconciled : nullptr,
+                                               .census = [this] { return living; },
+                                               .links = links});
+        told.insert(told.end(), news.begin(), news.end());
+        return news;
+    }
+    void seconds(int count) {
+        for (int i = 0; i < count; ++i) second();
+    }
+
+    [[nodiscard]] std::vector<Alarm> active() const { return engine.board().active; }
+    [[nodiscard]] std::vector<Alarm> recent() const { return engine.board().recent; }
+
+    static IpAddress nth(const std::string& first, std::size_t n) {
+        IpAddress address = parse_ip_address(first).value();
+        for (std::size_t i = 16; n > 0 && i-- > 0; n >>= 8U) {
+            n += address.bytes[i];
+            address.bytes[i] = static_cast<std::uint8_t>(n);
+        }
+        return address;
+    }
+
+    AlarmEngine engine;
+    ServerStatus status;
+    SinkHealth sink;
+    std::optional<Reconciliation> reconciled;
+    std::vector<CensusEntry> living;
+    std::vector<LinkOutage> links;
+    std::vector<Alarm> told;  ///< all that looks returned
+    Time now{std::chrono::hours(1'000)};
+};
+
+}  // namespace holdfast

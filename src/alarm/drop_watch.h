@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "alarm/drop_facts.h"
+#include "alarm/listener_step.h"
+#include "alarm/window_statistics.h"
+
+namespace holdfast {
+
+/// Watches one listener for drops of its population: docs/OPERATING.md, "population_drop", has the rules. Owns its
+/// counts of the window, what is usual, and up to four active drops. One thread; gone() ends what is active.
+class DropWatch {
+public:
+    static constexpr std::chrono::seconds explain_every{5};
+    static constexpr std::chrono::seconds grown_after{60};  ///< without growth for so long: it is over
+    static constexpr std::chrono::seconds calm_for{30};     ///< recovered for so long: cleared
+    static constexpr std::chrono::minutes new_normal{15};   ///< without growth or recovery: what is left is normal
+    static constexpr std::size_t most_active = 4;
+
+    void look(const Look& look, const ListenerStep& step);
+    void gone(AlarmBook& book);
+
+    /// How far back deaths must be kept for it.
+    [[nodiscard]] static std::chrono::milliseconds memory(const AlarmSettings& settings) {
+        return settings.window + settings.recover_within + std::chrono::minutes(1);
+    }
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+
+    /// An active alarm.
+    struct Drop {
+        std::uint64_t id = 0;
+        Time first;
+        DeathClasses classes{};
+        bool not_back = false;
+        bool growing = true;
+        Time last_growth;
+        Time explained_at;
+        std::uint64_t unexplained = 0;  // deaths since then
+        double baseline = 0;            // deaths a second that are not its own
+        std::optional<Time> calm_since;
+    };
+    /// Many ended in a way that may be a restart: are they back in time?
+    struct Pending {
+        std::uint64_t before = 0;
+        double most = 0;  // deaths in the window
+        double unusual = 0;
+        Time most_at;
+        DeathClasses classes{};
+    };
+
+    void learn(const Look& look, const ListenerStep& step);
+    [[nodiscard]] double usual(const Look& look, std::size_t death_class) const;
+    [[nodiscard]] double usual_a_second(const DeathClasses& classes) const;
+    /// What dies anyway, learned or, in the first minutes, seen in the window.
+    [[nodiscard]] double baseline(const Look& look, const ListenerStep& step, const DeathClasses& classes) const;
+    [[nodiscard]] DeathClasses unusual_classes(const Look& look) const;
+
+    void detect(const Look& look, const ListenerStep& step);
+    [[nodiscard]] bool at_once(const Look& look, const ListenerStep& step, double need) const;
+    [[nodiscard]] bool one_address_reset(const Look& look, const ListenerStep& step, double need) const;
+    [[nodiscard]] bool whole_prefix(const Look& look, const ListenerStep& step, double need);
+    void watch_return(const Look& look, const ListenerStep& step, double need);
+    void judge_return(const Look& look, const ListenerStep& step);
+
+    void raise(const Look& look, const ListenerStep& step, const DeathClasses& classes, bool not_back);
+    [[nodiscard]] DropFacts facts_since(const Look& look, const ListenerStep& step, const DeathClasses& classes,
+                                        Time since) const;
+    void grow(const Look& look, const ListenerStep& step, Drop& drop);
+    void explain_again(const Look& look, const ListenerStep& step, Drop& drop, double grown);
+    void forget(Time now);
+    /// True once the drop's alarm is cleared.
+    [[nodiscard]] static bool over(const Look& look, const ListenerStep& step, Drop& drop);
+
+    WindowSum<death_class_count> window_;
+    std::array<Usual, death_class_count> usual_;
+    Time forgotten_until_{};
+    Time prefix_looked_at_{};
+    std::optional<Pending> pending_;
+    std::vector<Drop> drops_;  // oldest first
+};
+
+}  // namespace holdfast

@@ -1,0 +1,240 @@
+#include "alarm/gateway_alarms.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "alarm/explain.h"
+#include "base/printable.h"
+#include "base/units.h"
+
+namespace holdfast {
+
+namespace {
+
+std::size_t population_of(const ServerStatus& status) {
+    std::size_t population = 0;
+    for (const ListenerStatus& listener : status.listeners) population += listener.connections;
+    return population;
+}
+
+Alarm alarm_of(AlarmKind kind, const AlarmInput& input) {
+    Alarm alarm;
+    alarm.kind = kind;
+    alarm.population_before = alarm.population_now = population_of(input.status);
+    return alarm;
+}
+
+}  // namespace
+
+bool SinkWatch::is_wrong(const SinkHealth& sink, Time now) {
+    const std::uint64_t written = sink.events - std::min(sink.events, sink.lag_events);
+    const bool stands = sink.lag_events > 0 && written == written_;
+    written_ = written;
+    if (!stands) stands_since_.reset();
+    if (stands && !stands_since_) stands_since_ = now;
+    if (!sink.full) full_since_.reset();
+    if (sink.full && !full_since_) full_since_ = now;
+    return !sink.error.empty() || (stands && now - *stands_since_ >= patience) ||
+           (sink.full && now - *full_since_ >= patience);
+}
+
+bool SinkWatch::forwarding_is_wrong(const SinkHealth& sink, Time now) {
+    const bool fails = sink.forwarding && !sink.forwarding->error.empty();
+    if (!fails) failing_since_.reset();
+    if (fails && !failing_since_) failing_since_ = now;
+    if (!sink.forwarding) return false;
+    return (fails && now - *failing_since_ >= patience) || sink.forwarding->lag >= most_lag;
+}
+
+void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const SinkHealth& sink = input.sink;
+    sink_is_wrong_ = is_wrong(sink, input.now);
+    const bool wrong = forwarding_is_wrong(sink, input.now) || sink_is_wrong_;
+    if (!episode_.active() && !wrong) return;
+    if (!episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::sink_lag, input);
+        explain(alarm, sink);
+        episode_.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(book);
+    alarm.population_now = population_of(input.status);
+    if (wrong) explain(alarm, sink);
+    // What was full comes back by leaps: it must not be full for a while.
+    const bool uneasy = sink.full || stands_since_ || failing_since_;
+    episode_.see(book, input.now, !wrong && !uneasy, works_for);
+}
+
+void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) const {
+    if (!sink_is_wrong_ && sink.forwarding) {
+        explain_forwarding(alarm, *sink.forwarding);
+        return;
+    }
+    alarm.count = sink.lag_events;
+    alarm.summary = with_commas(sink.lag_events) + " events wait for the sink: ";
+    if (!sink.error.empty()) {
+        alarm.summary += printable(sink.error);
+        alarm.cause = "The sink cannot write: " + printable(sink.error) + ".";
+        alarm.advice =
+            "Mend what it names (space, rights, the reader of a pipe); events wait meanwhile and none is lost.";
+        return;
+    }
+    alarm.summary += sink.full ? "it is full, and devices wait" : "it takes none";
+    alarm.cause = "What reads from the sink is slower than the devices, or hangs.";
+    alarm.advice = "Look at the reader of the pipe or the disk of the file; reading from devices goes on when it does.";
+}
+
+void SinkWatch::explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding) {
+    alarm.count = forwarding.lag_events;
+    alarm.summary = with_commas(forwarding.lag_events) + " events wait in the spool for NATS";
+    if (forwarding.lag.count() > 0) {
+        alarm.summary +=
+            ", the oldest for " + format_duration(std::chrono::floor<std::chrono::seconds>(forwarding.lag));
+    }
+    if (!forwarding.error.empty()) {
+        alarm.summary += ": " + printable(forwarding.error);
+        alarm.cause = "Events do not reach NATS: " + printable(forwarding.error) + ".";
+    } else {
+        alarm.cause = "NATS takes events more slowly than they come, or has just come back.";
+    }
+    alarm.advice =
+        "Devices are served meanwhile and no event is lost, but the spool grows: mend NATS, and watch the spool's "
+        "disk; "
+        "for more events a second set batch = 256 in [sink].";
+}
+
+void DriftWatch::look(AlarmBook& book, const AlarmInput& input) {
+    if (input.reconciled == nullptr || seen_ == input.reconciled->at) return;
+    const Reconciliation& reconciled = *input.reconciled;
+    seen_ = reconciled.at;
+    failures_ = reconciled.error.empty() ? 0 : failures_ + 1;
+    const bool wrong = reconciled.error.empty() ? reconciled.drift() > 0 : failures_ >= 2;
+    if (wrong && !episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::registry_drift, input);
+        explain(alarm, reconciled);
+        episode_.raise(book, std::move(alarm));
+    } else if (wrong) {
+        explain(episode_.alarm(book), reconciled);
+    } else if (reconciled.error.empty()) {
+        episode_.end(book);
+    }
+}
+
+void DriftWatch::explain(Alarm& alarm, const Reconciliation& reconciled) {
+    alarm.count = reconciled.drift();
+    alarm.took = reconciled.took;
+    if (!reconciled.error.empty()) {
+        alarm.summary = "registry and kernel could not be compared: " + printable(reconciled.error);
+        alarm.cause = "The kernel's socket table could not be read twice in a row.";
+        alarm.advice = "Look whether sock_diag is allowed here (a seccomp filter, a container without the module).";
+        return;
+    }
+    alarm.summary = with_commas(reconciled.registry) + " connections in the registry, " +
+                    with_commas(reconciled.kernel) + " sockets in the kernel: " + with_commas(reconciled.ghosts) +
+                    " ghosts, " + with_commas(reconciled.orphans) + " orphans, " +
+                    with_commas(reconciled.stuck_close_wait) + " stuck in CLOSE_WAIT";
+    const bool only_stuck = reconciled.ghosts + reconciled.orphans == 0;
+    alarm.cause = only_stuck
+                      ? "Peers have closed and the gateway has not ended their connections: their last bytes were "
+                        "not read, or a defect."
+                      : "The registry and the kernel disagree about which connections there are: a defect of "
+                        "the gateway.";
+    alarm.advice =
+        only_stuck ? "See whether the sink is full (reading pauses then); otherwise report the examples of "
+                     "/v1/reconciliation."
+                   : "See whether the sink is full (a reset then waits to be read); otherwise report the examples of "
+                     "/v1/reconciliation with the log.";
+}
+
+void BufferWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const bool wrong = input.status.buffer_stage > 0;
+    if (!wrong && !episode_.active()) return;
+    if (!episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::buffer_pressure, input);
+        explain(alarm, input.status);
+        episode_.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(book);
+    alarm.population_now = population_of(input.status);
+    if (wrong) explain(alarm, input.status);
+    episode_.see(book, input.now, !wrong, plenty_for);
+}
+
+void BufferWatch::explain(Alarm& alarm, const ServerStatus& status) {
+    alarm.count = status.buffer_bytes;
+    alarm.summary = with_commas(status.buffer_bytes) + " of " + with_commas(status.buffer_budget) +
+                    " bytes for buffers are in use: ";
+    alarm.summary += status.buffer_stage == 1   ? "the largest unfinished items wait"
+                     : status.buffer_stage == 2 ? "more is to come, and some will be shed"
+                                                : "the sources that hold most are shed";
+    alarm.cause =
+        "Many devices have sent parts of large items and not their ends, or do not read what is sent to them.";
+    alarm.advice =
+        "Look at holdfast closed --reason shed for who they are; lower max_bytes in [item] or downlink_queue, or raise "
+        "buffer_budget in [limits] if the machine has the memory.";
+}
+
+void LinkWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const bool wrong = !input.links.empty();
+    if (!wrong && !episode_.active()) return;
+    if (!episode_.active()) {
+        Alarm alarm = alarm_of(AlarmKind::link_down, input);
+        explain(alarm, input);
+        episode_.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(book);
+    alarm.population_now = population_of(input.status);
+    if (wrong) explain(alarm, input);
+    episode_.see(book, input.now, !wrong, works_for);
+}
+
+void LinkWatch::explain(Alarm& alarm, const AlarmInput& input) {
+    const LinkOutage& worst =
+        *std::max_element(input.links.begin(), input.links.end(),
+                          [](const LinkOutage& a, const LinkOutage& b) { return a.percent < b.percent; });
+    alarm.count = population_of(input.status) * worst.percent / 100;
+    alarm.summary = "the gateway's own link: " + in_words(input.links) + "; " + std::to_string(worst.percent) +
+                    " % of the peers are behind it";
+    alarm.cause = "The interface " + worst.interface + " of this host " + worst.why +
+                  ", so that its peers cannot be reached: not the devices have failed, nor their networks.";
+    alarm.advice = "Look at ip link show dev " + worst.interface +
+                   " and ip route, then at the cable, the switch port or the virtual link. Connections are held until "
+                   "detect_within is over.";
+}
+
+void DuplicateWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const std::vector<DuplicateDevice>& duplicates = input.status.duplicates;
+    if (duplicates.empty()) return episode_.end(book);
+    std::size_t population = 0;
+    for (const ListenerStatus& listener : input.status.listeners) population += listener.connections;
+    if (!episode_.active()) {
+        Alarm alarm;
+        alarm.kind = AlarmKind::duplicate_device;
+        alarm.population_before = population;
+        explain(alarm, duplicates);
+        episode_.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(book);
+    alarm.population_now = population;
+    explain(alarm, duplicates);
+}
+
+void DuplicateWatch::explain(Alarm& alarm, const std::vector<DuplicateDevice>& duplicates) {
+    constexpr std::size_t max_named = 5;
+    alarm.count = duplicates.size();
+    alarm.summary = with_commas(duplicates.size()) + (duplicates.size() == 1 ? " id is" : " ids are") +
+                    " used by several devices: ";
+    for (std::size_t i = 0; i < std::min(duplicates.size(), max_named); ++i) {
+        const DuplicateDevice& one = duplicates[i];
+        alarm.summary += (i == 0 ? "" : "; ") + in_quotes(one.id) + " at " + to_string(one.holder) + " and " +
+                         to_string(one.claimant) + ", " + with_commas(one.takeovers) + " takeovers";
+    }
+    if (duplicates.size() > max_named) alarm.summary += "; ...";
+    alarm.cause =
+        "Each of the devices connects again as soon as the other has taken the id: their configuration was cloned, or "
+        "one of them is not whom it says.";
+    alarm.advice =
+        "Give each device its own id, and ask for tokens or certificates if one of them is a stranger; until then "
+        "takeovers of such an id are delayed by up to 10 s.";
+}
+
+}  // namespace holdfast

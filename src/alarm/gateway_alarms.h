@@ -1,0 +1,91 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "alarm/alarm_book.h"
+#include "alarm/alarm_engine.h"
+
+namespace holdfast {
+
+// What is watched of the gateway as a whole; docs/OPERATING.md, "Alarms", has the rules. One thread.
+
+/// sink_lag: the sink fails, is full, or has events and does not write them; or what forwards them has been failing, or
+/// is a minute behind.
+class SinkWatch {
+public:
+    static constexpr std::chrono::seconds patience{5};    ///< with a sink that is full or stands still
+    static constexpr std::chrono::seconds works_for{10};  ///< then it is cleared
+    static constexpr std::chrono::seconds most_lag{60};   ///< of what forwards
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+    [[nodiscard]] bool is_wrong(const SinkHealth& sink, Time now);
+    [[nodiscard]] bool forwarding_is_wrong(const SinkHealth& sink, Time now);
+    void explain(Alarm& alarm, const SinkHealth& sink) const;
+    static void explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding);
+
+    std::uint64_t written_ = 0;
+    std::optional<Time> stands_since_;
+    std::optional<Time> full_since_;
+    std::optional<Time> failing_since_;  // what forwards
+    bool sink_is_wrong_ = false;         // and not only what forwards
+    Episode episode_;
+};
+
+/// registry_drift: the latest reconciliation found that registry and kernel disagree, or failed twice in a row.
+class DriftWatch {
+public:
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const Reconciliation& reconciled);
+
+    std::optional<EventTime> seen_;
+    unsigned failures_ = 0;  // in a row
+    Episode episode_;
+};
+
+/// buffer_pressure: something is done about the memory for buffers (ServerStatus::buffer_stage).
+class BufferWatch {
+public:
+    static constexpr std::chrono::seconds plenty_for{10};  ///< then it is cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const ServerStatus& status);
+
+    Episode episode_;
+};
+
+/// link_down: an interface or route of this host that leads to connected peers has failed.
+class LinkWatch {
+public:
+    static constexpr std::chrono::seconds works_for{3};  ///< then it is cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const AlarmInput& input);
+
+    Episode episode_;
+};
+
+/// duplicate_device: takeovers of an id were delayed within the last minute (ServerStatus::duplicates). One thread.
+class DuplicateWatch {
+public:
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const std::vector<DuplicateDevice>& duplicates);
+
+    Episode episode_;
+};
+
+}  // namespace holdfast

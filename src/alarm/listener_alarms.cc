@@ -1,0 +1,259 @@
+#include "alarm/listener_alarms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "alarm/drop_facts.h"
+#include "alarm/explain.h"
+
+namespace holdfast {
+namespace {
+
+constexpr double storm_share = 0.3;  // of the population, that comes and goes within the window
+constexpr std::chrono::seconds short_life{60};
+constexpr std::uint64_t least_bad_items = 100;
+constexpr double bad_share = 0.05;
+constexpr double times_usual = 5;
+
+Alarm alarm_of(AlarmKind kind, const ListenerStep& step) {
+    Alarm alarm;
+    alarm.kind = kind;
+    alarm.listener = step.name;
+    alarm.population_before = alarm.population_now = step.population;
+    return alarm;
+}
+
+std::string phrase_of(const std::vector<ReasonShare>& reasons, std::size_t count) {
+    if (reasons.empty()) return "";
+    return ", " + percent_of(reasons[0].count, count) + " " + std::string(to_string(reasons[0].reason));
+}
+
+}  // namespace
+
+void StormWatch::note(const Observation& observation, const AlarmSettings& settings) {
+    if (!class_of(observation.reason)) return;
+    if (observation.lived < std::min<std::chrono::milliseconds>(short_life, settings.window)) ++noted_short_lived_;
+}
+
+bool StormWatch::beyond(const Look& look, std::size_t count, double least, double times) const {
+    const auto sum = static_cast<double>(window_.sums()[count]);
+    return sum >= least && sum >= times * usual_[count].in(look.settings.window);
+}
+
+void StormWatch::look(const Look& look, const ListenerStep& step) {
+    const auto ends = std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
+    window_.forget_until(look.now - look.settings.window);
+    window_.add(look.now, {step.accepted, ends, std::exchange(noted_short_lived_, 0)});
+    usual_[accepted].add(step.accepted);
+    usual_[ended].add(ends);
+    if (look.minute_ended) {
+        for (Usual& usual : usual_) usual.end_minute();
+    }
+    const auto& sums = window_.sums();
+    const bool short_lives = sums[ended] >= 2 * look.settings.drop_least && 2 * sums[short_lived] >= sums[ended];
+    if (!episode_.active() && !short_lives) return;
+    const auto most = static_cast<double>(step.history.most_since(look.now - look.settings.window));
+    const double least = std::max(storm_share * most, 2.0 * static_cast<double>(look.settings.drop_least));
+    if (episode_.active()) {
+        episode_.alarm(look.book).population_now = step.population;
+        const bool right = !beyond(look, ended, least / 2, 1.5) || !beyond(look, accepted, least / 2, 1.5);
+        episode_.see(look.book, look.now, right, look.settings.window);
+    } else if (beyond(look, ended, least, times_usual) && beyond(look, accepted, least, times_usual)) {
+        episode_.raise(look.book, explained(look, step));
+    }
+}
+
+Alarm StormWatch::explained(const Look& look, const ListenerStep& step) const {
+    Alarm alarm = alarm_of(AlarmKind::reconnect_storm, step);
+    const Episode::Time since = look.now - look.settings.window;
+    const DropFacts facts = gather_facts(look.deaths.of(step.number, since), step.number, look.census);
+    alarm.population_before = step.history.most_since(since);
+    alarm.count = window_.sums()[ended];
+    alarm.took = std::chrono::duration_cast<std::chrono::milliseconds>(facts.last - facts.first);
+    alarm.reasons = facts.reasons;
+    alarm.prefixes = facts.cover.prefixes;
+    alarm.elsewhere = facts.cover.elsewhere;
+    alarm.summary = with_commas(window_.sums()[accepted]) + " came and " + with_commas(alarm.count) + " went in " +
+                    in_words(alarm.took) + " of a population of " + with_commas(alarm.population_before) +
+                    phrase_of(alarm.reasons, facts.count);
+    if (!alarm.prefixes.empty()) alarm.summary += ", most of them from " + to_string(alarm.prefixes[0].prefix);
+    const bool by_peer = alarm.reasons.empty() || kind_of(alarm.reasons[0].reason) == ReasonKind::peer;
+    alarm.cause = by_peer
+                      ? "Devices connect and give up at once: what they expect of the gateway does not come, or a "
+                        "balancer ends their connections; without a pause between tries they all come back together."
+                      : "The gateway or the network ends connections soon after they come, and the devices come "
+                        "back at once.";
+    alarm.advice = by_peer ? "Look at what the devices log when they disconnect, and give them a back-off with jitter."
+                           : "Look at holdfast closed for the evidence behind the largest reason.";
+    return alarm;
+}
+
+std::uint64_t ItemWatch::bad() const {
+    const auto& sums = window_.sums();
+    return std::accumulate(sums.begin(), sums.begin() + good, std::uint64_t{0});
+}
+
+bool ItemWatch::above(const Look& look, double factor) const {
+    const auto count = static_cast<double>(bad());
+    const double usual = usual_.in(look.settings.window);
+    const double all = count + static_cast<double>(window_.sums()[good]);
+    return count >= factor * std::max(static_cast<double>(least_bad_items), times_usual * usual) &&
+           count - usual >= factor * 8 * std::sqrt(usual + 1) && count >= factor * bad_share * all;
+}
+
+void ItemWatch::look(const Look& look, const ListenerStep& step) {
+    WindowSum<bad_item_count + 1>::Counts counts{};
+    std::copy(step.bad_items.begin(), step.bad_items.end(), counts.begin());
+    counts[good] = step.items;
+    window_.forget_until(look.now - look.settings.window);
+    window_.add(look.now, counts);
+    usual_.add(std::accumulate(step.bad_items.begin(), step.bad_items.end(), std::uint64_t{0}));
+    if (look.minute_ended) usual_.end_minute();
+    if (episode_.active()) {
+        Alarm& alarm = episode_.alarm(look.book);
+        alarm.population_now = step.population;
+        if (bad() > alarm.count) explain(look, alarm);
+        episode_.see(look.book, look.now, !above(look, 0.3), look.settings.window);
+    } else if (above(look, 1)) {
+        Alarm alarm = alarm_of(AlarmKind::bad_items, step);
+        explain(look, alarm);
+        episode_.raise(look.book, std::move(alarm));
+    }
+}
+
+void ItemWatch::explain(const Look& look, Alarm& alarm) const {
+    const auto& sums = window_.sums();
+    const auto most = std::max_element(sums.begin(), sums.begin() + good);
+    const auto kind = static_cast<BadItem>(most - sums.begin());
+    alarm.count = bad();
+    alarm.took = look.settings.window;
+    alarm.summary = with_commas(alarm.count) + " bad items in " + in_words(alarm.took) + ", " +
+                    percent_of(alarm.count, alarm.count + sums[good]) + " of all, " + percent_of(*most, alarm.count) +
+                    " of them " + std::string(to_string(kind));
+    switch (kind) {
+        case BadItem::no_key:
+            alarm.cause = "Items come without the key field: most likely a release that names it otherwise.";
+            alarm.advice = "Compare an item of theirs with the option key in [item].";
+            break;
+        case BadItem::too_large:
+        case BadItem::too_deep:
+            alarm.cause = "Items grew beyond the limits: a release that sends more, or several items taken for one.";
+            alarm.advice = "Compare their size and depth with max_bytes and max_depth in [item], and their framing.";
+            break;
+        case BadItem::not_json:
+        case BadItem::not_object:
+        case BadItem::bad_utf8:
+            alarm.cause =
+                "What comes is not JSON as the listener frames it: a release with another format, encoding "
+                "or framing.";
+            alarm.advice =
+                "Compare what they send with the listener's framing; holdfast closed --reason "
+                "too_many_bad_items names devices.";
+            break;
+        case BadItem::bad_hello:
+        case BadItem::bad_seq:
+            alarm.cause =
+                "Devices that say hello or number their items do not do it as docs/reference/protocol.md has it.";
+            alarm.advice =
+                "Compare what they send with docs/reference/protocol.md; most likely a release of theirs is new.";
+            break;
+    }
+}
+
+void KeepaliveWatch::note(const Observation& observation, const LivenessPlan& plan) {
+    switch (observation.reason) {
+        case CloseReason::keepalive_expired:
+        case CloseReason::unreachable:
+            ++noted_[found];
+            break;
+        case CloseReason::read_idle:
+            ++noted_[observation.last_heard <= plan.detect_within ? answered_for : read_idle_unheard];
+            break;
+        case CloseReason::retransmit_expired:
+            ++noted_[observation.last_heard > 2 * plan.detect_within ? retransmit_late : found];
+            break;
+        default:
+            break;
+    }
+}
+
+std::uint64_t KeepaliveWatch::missed() const {
+    const auto& sums = window_.sums();
+    return sums[answered_for] + sums[read_idle_unheard] + sums[retransmit_late];
+}
+
+/// One in a hundred of the population within ten minutes, and more than keep-alive finds.
+bool KeepaliveWatch::above(const Look& look, const ListenerStep& step, double factor) const {
+    const auto count = static_cast<double>(missed());
+    const double least =
+        std::max(static_cast<double>(look.settings.drop_least), 0.01 * static_cast<double>(step.population));
+    return count >= factor * least && count >= factor * static_cast<double>(window_.sums()[found]);
+}
+
+void KeepaliveWatch::look(const Look& look, const ListenerStep& step) {
+    window_.forget_until(look.now - window);
+    window_.add(look.now, std::exchange(noted_, {}));
+    if (episode_.active()) {
+        Alarm& alarm = episode_.alarm(look.book);
+        alarm.population_now = step.population;
+        if (missed() > alarm.count) explain(alarm);
+        episode_.see(look.book, look.now, !above(look, step, 0.5), std::chrono::minutes(1));
+    } else if (missed() >= look.settings.drop_least && above(look, step, 1)) {
+        Alarm alarm = alarm_of(AlarmKind::keepalive_ineffective, step);
+        explain(alarm);
+        episode_.raise(look.book, std::move(alarm));
+    }
+}
+
+void KeepaliveWatch::explain(Alarm& alarm) const {
+    const auto& sums = window_.sums();
+    alarm.count = missed();
+    alarm.took = window;
+    alarm.reasons.clear();
+    const std::size_t idle = sums[answered_for] + sums[read_idle_unheard];
+    if (idle > 0) alarm.reasons.push_back({CloseReason::read_idle, idle});
+    if (sums[retransmit_late] > 0) alarm.reasons.push_back({CloseReason::retransmit_expired, sums[retransmit_late]});
+    if (alarm.reasons.size() == 2 && alarm.reasons[0].count < alarm.reasons[1].count) {
+        std::swap(alarm.reasons[0], alarm.reasons[1]);
+    }
+    alarm.summary = with_commas(alarm.count) + " in " + in_words(alarm.took) +
+                    " ended by read_idle or late retransmission, " + with_commas(sums[found]) +
+                    " found by keep-alive: ";
+    if (2 * sums[answered_for] >= alarm.count) {
+        alarm.summary += "something answers for the devices";
+        alarm.cause =
+            "Probes are answered, and nothing comes: a proxy, NAT or balancer answers for devices that are "
+            "gone, or the device's kernel lives and its program hangs.";
+        alarm.advice = "Use a balancer that passes TCP through, or rely on read_idle; restart a hung device program.";
+    } else {
+        alarm.summary += "probes do not work here";
+        alarm.cause =
+            "Nothing was heard for longer than detect_within and no probe ended them: probes do not go out, "
+            "or keep-alive does not act on this host.";
+        alarm.advice =
+            "Compare the listener's plan with the socket options read back from living sockets (holdfast "
+            "doctor), and look for a firewall here that drops packets without data.";
+    }
+}
+
+void AcceptWatch::look(const Look& look, const ListenerStep& step) {
+    const bool paused = step.accept_paused || step.refused_descriptors > 0;
+    if (!episode_.active()) {
+        if (!paused) return;
+        Alarm alarm = alarm_of(AlarmKind::accept_paused, step);
+        alarm.summary = "no descriptors or memory to accept with, at " + with_commas(step.population) +
+                        " connections: "
+                        "devices wait in the backlog";
+        alarm.cause = "The limit of descriptors (RLIMIT_NOFILE or fs.file-max) is reached, or the kernel's memory.";
+        alarm.advice = "Raise LimitNOFILE, or set max_connections in [limits] below it; look at holdfast doctor.";
+        episode_.raise(look.book, std::move(alarm));
+    }
+    Alarm& alarm = episode_.alarm(look.book);
+    alarm.count += step.refused_descriptors;
+    alarm.population_now = step.population;
+    episode_.see(look.book, look.now, !paused, accepts_for);
+}
+
+}  // namespace holdfast

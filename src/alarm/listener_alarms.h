@@ -1,0 +1,86 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+
+#include <holdfast/server.h>
+
+#include "alarm/alarm_book.h"
+#include "alarm/listener_step.h"
+#include "alarm/window_statistics.h"
+
+namespace holdfast {
+
+// What is watched of a listener beside drops; docs/OPERATING.md, "Alarms", has the rules. Each owns its counts and at
+// most one active alarm. One thread; end() ends what is active.
+
+/// reconnect_storm: connections come and go within a minute, as many as a large share of the population.
+class StormWatch {
+public:
+    void note(const Observation& observation, const AlarmSettings& settings);
+    void look(const Look& look, const ListenerStep& step);
+    void end(AlarmBook& book) { episode_.end(book); }
+
+private:
+    enum Count : std::size_t { accepted, ended, short_lived };
+    [[nodiscard]] bool beyond(const Look& look, std::size_t count, double least, double times) const;
+    [[nodiscard]] Alarm explained(const Look& look, const ListenerStep& step) const;
+
+    WindowSum<3> window_;
+    std::array<Usual, 2> usual_;  // of accepted and ended
+    std::uint64_t noted_short_lived_ = 0;
+    Episode episode_;
+};
+
+/// bad_items: a share of bad items far above what is usual.
+class ItemWatch {
+public:
+    void look(const Look& look, const ListenerStep& step);
+    void end(AlarmBook& book) { episode_.end(book); }
+
+private:
+    static constexpr std::size_t good = bad_item_count;  // behind the bad ones
+    [[nodiscard]] std::uint64_t bad() const;
+    [[nodiscard]] bool above(const Look& look, double factor) const;
+    void explain(const Look& look, Alarm& alarm) const;
+
+    WindowSum<bad_item_count + 1> window_;
+    Usual usual_;
+    Episode episode_;
+};
+
+/// keepalive_ineffective: connections end by read_idle or by retransmission long after keep-alive should have found
+/// them.
+class KeepaliveWatch {
+public:
+    static constexpr std::chrono::minutes window{10};
+
+    void note(const Observation& observation, const LivenessPlan& plan);
+    void look(const Look& look, const ListenerStep& step);
+    void end(AlarmBook& book) { episode_.end(book); }
+
+private:
+    enum Count : std::size_t { found, answered_for, read_idle_unheard, retransmit_late };
+    [[nodiscard]] bool above(const Look& look, const ListenerStep& step, double factor) const;
+    [[nodiscard]] std::uint64_t missed() const;
+    void explain(Alarm& alarm) const;
+
+    WindowSum<4> window_;
+    WindowSum<4>::Counts noted_{};
+    Episode episode_;
+};
+
+/// accept_paused: no descriptors or memory to accept with.
+class AcceptWatch {
+public:
+    static constexpr std::chrono::seconds accepts_for{10};  ///< then it is cleared
+
+    void look(const Look& look, const ListenerStep& step);
+    void end(AlarmBook& book) { episode_.end(book); }
+
+private:
+    Episode episode_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <holdfast/liveness.h>
+#include <holdfast/watch.h>
+
+#include "alarm/alarm_book.h"
+#include "alarm/alarm_engine.h"
+#include "alarm/death_log.h"
+#include "alarm/window_statistics.h"
+
+namespace holdfast {
+
+/// What one look shares with all that watch.
+struct Look {
+    std::chrono::steady_clock::time_point now;
+    const AlarmSettings& settings;
+    const DeathLog& deaths;
+    const std::function<std::vector<CensusEntry>()>& census;
+    AlarmBook& book;
+    const std::vector<LinkOutage>& links;
+    EventTime wall;
+    bool draining = false;
+    bool minute_ended = false;  ///< a minute of what is usual is over
+};
+
+/// Which listener, and what happened to it since the last look.
+struct ListenerStep {
+    const std::string& name;
+    std::uint8_t number = 0;
+    const LivenessPlan& plan;
+    const PopulationHistory& history;
+    std::uint64_t population = 0;
+    bool accept_paused = false;
+    std::uint64_t accepted = 0;
+    std::uint64_t refused_descriptors = 0;
+    std::array<std::uint64_t, death_class_count> deaths{};  ///< by DeathClass
+    std::uint64_t suspects = 0;                             ///< now
+    std::uint64_t suspected = 0;                            ///< times that one became suspect
+    std::uint64_t recovered = 0;                            ///< times that a suspect answered again
+    std::uint64_t items = 0;
+    std::array<std::uint64_t, bad_item_count> bad_items{};
+};
+
+}  // namespace holdfast

@@ -1,0 +1,66 @@
+#include "alarm/listener_watch.h"
+
+namespace holdfast {
+namespace {
+
+std::uint64_t difference(std::uint64_t now, std::uint64_t before) { return now >= before ? now - before : now; }
+
+}  // namespace
+
+ListenerWatch::Counts ListenerWatch::counts_of(const ListenerStatus& status) {
+    return {status.accepted,  status.refused_descriptors, status.closed,   status.items,
+            status.bad_items, status.suspected,           status.recovered};
+}
+
+void ListenerWatch::note(const Observation& observation, const AlarmSettings& settings) {
+    if (observation.kind != Observation::Kind::closed) return silent_.note(observation);
+    storm_.note(observation, settings);
+    keepalive_.note(observation, plan_);
+}
+
+ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
+    const Counts now = counts_of(status);
+    ListenerStep step{.name = name_, .number = number_, .plan = plan_, .history = history_};
+    step.population = status.connections;
+    step.accept_paused = status.accept_paused;
+    step.accepted = difference(now.accepted, last_.accepted);
+    step.refused_descriptors = difference(now.refused_descriptors, last_.refused_descriptors);
+    for (std::size_t i = 0; i < now.closed.size(); ++i) {
+        const std::uint64_t closed = difference(now.closed[i], last_.closed[i]);
+        if (closed == 0) continue;
+        if (const auto kind = class_of(all_close_reasons[i])) step.deaths[static_cast<std::size_t>(*kind)] += closed;
+    }
+    step.suspects = status.suspects;
+    step.suspected = difference(now.suspected, last_.suspected);
+    step.recovered = difference(now.recovered, last_.recovered);
+    step.items = difference(now.items, last_.items);
+    for (std::size_t i = 0; i < now.bad_items.size(); ++i) {
+        step.bad_items[i] = difference(now.bad_items[i], last_.bad_items[i]);
+    }
+    last_ = now;
+    return step;
+}
+
+void ListenerWatch::look(const Look& look, const ListenerStatus& status) {
+    plan_ = status.plan;
+    history_.forget_before(look.now - DropWatch::memory(look.settings));
+    history_.add(look.now, status.connections);
+    const ListenerStep step = step_to(status);
+    drops_.look(look, step);
+    storm_.look(look, step);
+    items_.look(look, step);
+    keepalive_.look(look, step);
+    accepting_.look(look, step);
+    silent_.look(look, step);
+}
+
+void ListenerWatch::end(AlarmBook& book) {
+    drops_.gone(book);
+    storm_.end(book);
+    items_.end(book);
+    keepalive_.end(book);
+    accepting_.end(book);
+    silent_.end(book);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include <holdfast/server.h>
+
+#include "alarm/drop_watch.h"
+#include "alarm/listener_alarms.h"
+#include "alarm/silent_watch.h"
+
+namespace holdfast {
+
+/// All that is watched of one listener. Owns what it has learned of it; ends with end(), when the listener does.
+class ListenerWatch {
+public:
+    /// What `status` counts already is taken for past.
+    explicit ListenerWatch(const ListenerStatus& status)
+        : name_(status.name), number_(status.number), last_(counts_of(status)) {}
+
+    [[nodiscard]] bool is_of(const ListenerStatus& status) const {
+        return number_ == status.number && name_ == status.name;
+    }
+    void note(const Observation& observation, const AlarmSettings& settings);
+    void look(const Look& look, const ListenerStatus& status);
+    void end(AlarmBook& book);
+
+private:
+    struct Counts {
+        std::uint64_t accepted = 0;
+        std::uint64_t refused_descriptors = 0;
+        std::array<std::uint64_t, close_reason_count> closed{};
+        std::uint64_t items = 0;
+        std::array<std::uint64_t, bad_item_count> bad_items{};
+        std::uint64_t suspected = 0;
+        std::uint64_t recovered = 0;
+    };
+    [[nodiscard]] static Counts counts_of(const ListenerStatus& status);
+    [[nodiscard]] ListenerStep step_to(const ListenerStatus& status);
+
+    std::string name_;
+    std::uint8_t number_;
+    LivenessPlan plan_;
+    Counts last_;
+    PopulationHistory history_;
+    DropWatch drops_;
+    StormWatch storm_;
+    ItemWatch items_;
+    KeepaliveWatch keepalive_;
+    AcceptWatch accepting_;
+    SilentWatch silent_;
+};
+
+}  // namespace holdfast

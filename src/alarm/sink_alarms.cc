@@ -1,0 +1,148 @@
+#include "alarm/sink_alarms.h"
+
+#include <utility>
+
+#include "alarm/explain.h"
+#include "base/printable.h"
+#include "base/units.h"
+
+namespace holdfast {
+
+const ForwardingWatch::Kind ForwardingWatch::stream_loss{
+    AlarmKind::stream_loss,
+    "NATS has lost events that it had acknowledged: its stream was deleted or purged, or its files went back to an "
+    "earlier state.",
+    "The gateway publishes again what its spool still has, so consumers may see events twice. Find out what happened "
+    "to the stream (nats stream info, the log of nats-server); three replicas survive a loss of power of one server."};
+
+const ForwardingWatch::Kind ForwardingWatch::twin_gateway{
+    AlarmKind::twin_gateway,
+    "A machine was cloned or a snapshot restored, and two gateways have one spool or one name.",
+    "Give each gateway its own: remove the spool's directory of the copy before its start, and set name in [fleet]. "
+    "After a restored snapshot there is nothing to do: the events of both are in NATS."};
+
+const ForwardingWatch::Kind ForwardingWatch::dead_letter{
+    AlarmKind::dead_letter, "NATS does not take an event as it is.",
+    "A dead letter stands in its place there, and the spool has it: read it with holdfast consume. Raise max_payload "
+    "of NATS or max_msg_size of the stream, or lower item.max_bytes."};
+
+const ForwardingWatch::Kind ForwardingWatch::fleet_cut_off{
+    AlarmKind::fleet_cut_off, "This gateway is cut off from NATS, or another one has its name.",
+    "Its devices are served, and the others show them as unknown, then as closed; here all devices of other gateways "
+    "are unknown. Mend the way to NATS, or give each gateway its own name in [fleet]."};
+
+const ForwardingWatch::Kind ForwardingWatch::presence_budget{
+    AlarmKind::presence_budget, "Many connections without proof said ids and ended: somebody invents ids.",
+    "Let devices prove their ids (tokens_file, tls_client), or raise max_closed_unauthenticated in [fleet] if the "
+    "devices are yours."};
+
+void ForwardingWatch::look_at(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
+                              const std::string& what) {
+    if (!episode.active() && what.empty()) return;
+    std::size_t population = 0;
+    for (const ListenerStatus& listener : input.status.listeners) population += listener.connections;
+    if (!episode.active()) {
+        Alarm alarm;
+        alarm.kind = kind.kind;
+        alarm.population_before = population;
+        alarm.cause = kind.cause;
+        alarm.advice = kind.advice;
+        alarm.summary = printable(what);
+        episode.raise(book, std::move(alarm));
+    }
+    Alarm& alarm = episode.alarm(book);
+    alarm.population_now = population;
+    if (!what.empty()) alarm.summary = printable(what);
+    episode.see(book, input.now, what.empty(), gone_for);
+}
+
+void ForwardingWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const SinkHealth::Forwarding none;
+    const SinkHealth::Forwarding& forwarding = input.sink.forwarding ? *input.sink.forwarding : none;
+    look_at(loss_, book, input, stream_loss, forwarding.loss);
+    look_at(twin_, book, input, twin_gateway, forwarding.twin);
+    look_at(letter_, book, input, dead_letter, forwarding.dead_letter);
+    look_at(cut_off_, book, input, fleet_cut_off, input.sink.fleet.cut_off);
+    look_at(budget_, book, input, presence_budget, input.sink.fleet.budget);
+}
+
+void SessionWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const SinkHealth::Sessions& sessions = input.sink.sessions;
+    const std::uint64_t evicted = sessions.evicted_authenticated + sessions.evicted_unauthenticated;
+    const bool wrong = evicted > std::exchange(seen_, evicted);
+    if (!wrong && !episode_.active()) return;
+    if (!episode_.active()) {
+        Alarm alarm;
+        alarm.kind = AlarmKind::session_budget;
+        for (const ListenerStatus& listener : input.status.listeners) alarm.population_before += listener.connections;
+        alarm.population_now = alarm.population_before;
+        explain(alarm, sessions);
+        episode_.raise(book, std::move(alarm));
+    }
+    if (wrong) explain(episode_.alarm(book), sessions);
+    episode_.see(book, input.now, !wrong, quiet_for);
+}
+
+void SessionWatch::explain(Alarm& alarm, const SinkHealth::Sessions& sessions) {
+    alarm.count = sessions.evicted_authenticated + sessions.evicted_unauthenticated;
+    alarm.summary = "more than " + with_commas(sessions.most) +
+                    " sessions of devices: " + with_commas(sessions.evicted_unauthenticated) + " unauthenticated and " +
+                    with_commas(sessions.evicted_authenticated) + " authenticated ones were forgotten";
+    alarm.cause =
+        sessions.evicted_authenticated > 0
+            ? "More authenticated devices than max_sessions number their items."
+            : "Many sessions without proof were opened: strangers, or devices that begin a new session often.";
+    alarm.advice =
+        "A forgotten session costs repetitions and no item. Raise max_sessions in [sink] if the devices are yours; "
+        "else "
+        "let devices prove their ids (tokens_file, tls_client).";
+}
+
+namespace {
+
+using Explain = void (*)(Alarm&, const SinkHealth::Reading&);
+
+void follow(Episode& episode, AlarmKind kind, bool wrong, Explain explain, AlarmBook& book, const AlarmInput& input) {
+    if (!wrong && !episode.active()) return;
+    if (!episode.active()) {
+        Alarm alarm;
+        alarm.kind = kind;
+        for (const ListenerStatus& listener : input.status.listeners) alarm.population_before += listener.connections;
+        alarm.population_now = alarm.population_before;
+        explain(alarm, input.sink.reading);
+        episode.raise(book, std::move(alarm));
+    }
+    if (wrong) explain(episode.alarm(book), input.sink.reading);
+    episode.see(book, input.now, !wrong, SpoolWatch::right_for);
+}
+
+}  // namespace
+
+void SpoolWatch::look(AlarmBook& book, const AlarmInput& input) {
+    const SinkHealth::Reading& reading = input.sink.reading;
+    follow(unreadable_, AlarmKind::spool_unreadable, !reading.error.empty(), explain_error, book, input);
+    follow(damaged_, AlarmKind::spool_damaged, reading.damaged_events > 0, explain_damage, book, input);
+}
+
+void SpoolWatch::explain_error(Alarm& alarm, const SinkHealth::Reading& reading) {
+    alarm.summary = printable(reading.error);
+    alarm.cause =
+        "Reading from the spool fails: the disk, its controller, a limit of descriptors or the rights of the file.";
+    alarm.advice =
+        "Events are read again until they can be; no consumer is moved past them and nothing is lost. See the kernel's "
+        "log (dmesg) for the disk.";
+}
+
+void SpoolWatch::explain_damage(Alarm& alarm, const SinkHealth::Reading& reading) {
+    alarm.count = reading.damaged_events;
+    alarm.summary =
+        with_commas(reading.damaged_events) +
+        (reading.damaged_events == 1 ? " event in the spool is damaged" : " events in the spool are damaged");
+    alarm.cause = "Several fresh reads returned bytes that are not what was written, or no row at all.";
+    alarm.advice =
+        "Consumers pass these events. The log and the table quarantine in spool.db name their positions; check the "
+        "disk "
+        "and its cables. They leave the quarantine when they can be read again, or when retention removes them.";
+}
+
+}  // namespace holdfast

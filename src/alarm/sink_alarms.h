@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "alarm/alarm_book.h"
+#include "alarm/alarm_engine.h"
+
+namespace holdfast {
+
+/// stream_loss, twin_gateway, dead_letter, fleet_cut_off and presence_budget: what goes wrong with NATS although events
+/// go on. Each is active while its sentence in SinkHealth is there. One thread.
+class ForwardingWatch {
+public:
+    static constexpr std::chrono::seconds gone_for{10};  ///< then it is cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    struct Kind {
+        AlarmKind kind;
+        std::string_view cause;
+        std::string_view advice;
+    };
+    static const Kind stream_loss;
+    static const Kind twin_gateway;
+    static const Kind dead_letter;
+    static const Kind fleet_cut_off;
+    static const Kind presence_budget;
+    static void look_at(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
+                        const std::string& what);
+
+    Episode loss_;
+    Episode twin_;
+    Episode letter_;
+    Episode cut_off_;
+    Episode budget_;
+};
+
+/// session_budget: the spool forgets sessions of devices, because more are known than `max_sessions`. One thread.
+class SessionWatch {
+public:
+    static constexpr std::chrono::seconds quiet_for{60};  ///< then it is cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain(Alarm& alarm, const SinkHealth::Sessions& sessions);
+
+    std::uint64_t seen_ = 0;  // evictions
+    Episode episode_;
+};
+
+/// spool_unreadable and spool_damaged: events that are in the spool and do not reach their consumers. One thread.
+class SpoolWatch {
+public:
+    static constexpr std::chrono::seconds right_for{3};  ///< then they are cleared
+
+    void look(AlarmBook& book, const AlarmInput& input);
+
+private:
+    static void explain_error(Alarm& alarm, const SinkHealth::Reading& reading);
+    static void explain_damage(Alarm& alarm, const SinkHealth::Reading& reading);
+
+    Episode unreadable_;
+    Episode damaged_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,105 @@
+#include "detect/link_monitor.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace holdfast {
+
+std::vector<LinkOutage> LinkMonitor::look(Time now) {
+    const std::map<int, std::string> failed = failed_links();
+    if (failed.empty()) {
+        if (!learned_ || ways_.empty() || now - *learned_ >= learn_every) {
+            learn();
+            learned_ = now;
+        }
+        return {};
+    }
+    const std::vector<IpAddress> peers = sample();
+    std::vector<LinkOutage> outages;
+    for (const auto& [link, why] : failed) {
+        const auto behind = std::count_if(peers.begin(), peers.end(), [this, link = link](const IpAddress& peer) {
+            const auto way = ways_.find(peer);
+            return way != ways_.end() && way->second == link;
+        });
+        const auto percent =
+            peers.empty() ? 0 : static_cast<unsigned>(100 * static_cast<std::size_t>(behind) / peers.size());
+        if (percent >= least_percent) outages.push_back({links_.at(link), why, percent});
+    }
+    // A link that has failed and that no connection is behind any more is forgotten.
+    if (outages.empty()) learn();
+    return outages;
+}
+
+/// Leaves out a link that has no carrier already: such an interface may work without ever telling of one.
+void LinkMonitor::learn() {
+    ways_.clear();
+    links_.clear();
+    std::set<int> unfit;
+    for (const IpAddress& peer : sample()) {
+        if (ways_.contains(peer)) continue;
+        const auto route = sources_.route_to(peer);
+        if (!route || route->error != 0 || unfit.contains(route->interface)) continue;
+        if (!links_.contains(route->interface)) {
+            const auto state = sources_.interface(route->interface);
+            if (!state || !state->up || !state->carrier) {
+                unfit.insert(route->interface);
+                continue;
+            }
+            links_[route->interface] = state->name;
+        }
+        ways_[peer] = route->interface;
+    }
+}
+
+/// Thins the sample out, evenly and the same way each time.
+std::vector<IpAddress> LinkMonitor::sample() const {
+    const std::vector<IpAddress> all = sources_.peers();
+    const std::size_t stride = all.size() / most_peers + 1;
+    std::vector<IpAddress> some;
+    for (std::size_t i = 0; i < all.size(); i += stride) some.push_back(all[i]);
+    return some;
+}
+
+std::map<int, std::string> LinkMonitor::failed_links() const {
+    std::map<int, std::string> failed;
+    for (const auto& [link, name] : links_) {
+        auto why = failure_of(link);
+        if (!why) why = lost_route_of(link);
+        if (why) failed[link] = *why;
+    }
+    return failed;
+}
+
+std::optional<std::string> LinkMonitor::failure_of(int link) const {
+    const auto state = sources_.interface(link);
+    if (!state) {
+        // The interface has gone only if the kernel still answers.
+        const bool answers = sources_.route_to(ways_.begin()->first).has_value();
+        return answers ? std::optional<std::string>("is not there any more") : std::nullopt;
+    }
+    if (!state->up) return "is switched off";
+    if (!state->carrier) return "has no carrier";
+    return std::nullopt;
+}
+
+/// Returns why, if four in five of the peers that the link led to have no route.
+std::optional<std::string> LinkMonitor::lost_route_of(int link) const {
+    std::size_t asked = 0;
+    std::size_t lost = 0;
+    IpAddress example;
+    for (const auto& [peer, way] : ways_) {
+        if (way != link) continue;
+        const auto route = sources_.route_to(peer);
+        if (!route) return std::nullopt;
+        if (route->error != 0) {
+            ++lost;
+            example = peer;
+        }
+        if (++asked == route_checks) break;
+    }
+    if (asked == 0 || 5 * lost < 4 * asked) return std::nullopt;
+    return "has no route to " + to_string(example);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,122 @@
+#include "detect/link_monitor.h"
+
+#include <cerrno>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+/// A host with the interfaces eth0 (2) and eth1 (3): 90 peers lie behind the first, 10 behind the second.
+class Links : public testing::Test {
+protected:
+    Links() {
+        for (int i = 0; i < 100; ++i) peers_.push_back(peer(i));
+        EXPECT_THAT(look(), IsEmpty());
+    }
+    static IpAddress peer(int n) { return parse_ip_address("10.0.0." + std::to_string(n)).value(); }
+    std::vector<LinkOutage> look() {
+        now_ += seconds(1);
+        return monitor_.look(now_);
+    }
+
+    std::vector<IpAddress> peers_;
+    std::map<int, InterfaceState> interfaces_{{2, {"eth0", true, true}}, {3, {"eth1", true, true}}};
+    std::map<IpAddress, int> errors_;
+    bool answers_ = true;
+    LinkMonitor::Time now_{std::chrono::hours(1)};
+    LinkMonitor monitor_{{.peers = [this] { return peers_; },
+                          .route_to = [this](const IpAddress& to) -> std::optional<RouteAnswer> {
+                              if (!answers_) return std::nullopt;
+                              if (errors_.contains(to)) return RouteAnswer{.interface = 0, .error = errors_[to]};
+                              return RouteAnswer{.interface = to.bytes[15] < 90 ? 2 : 3, .error = 0};
+                          },
+                          .interface = [this](int index) -> std::optional<InterfaceState> {
+                              const auto found = interfaces_.find(index);
+                              if (!answers_ || found == interfaces_.end()) return std::nullopt;
+                              return found->second;
+                          }}};
+};
+
+TEST_F(Links, EachFailureIsNamedAndEnds) {
+    interfaces_[2].carrier = false;
+    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "has no carrier", 90}));
+    interfaces_[2].up = false;
+    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "is switched off", 90}));
+    interfaces_.erase(2);
+    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "is not there any more", 90}));
+    interfaces_[2] = {"eth0", true, true};
+    EXPECT_THAT(look(), IsEmpty());
+    interfaces_[3].up = false;
+    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth1", "is switched off", 10}));
+}
+
+TEST_F(Links, ALostRouteIsNamed) {
+    for (int i = 0; i < 90; ++i) errors_[peer(i)] = ENETUNREACH;
+    const auto outages = look();
+    ASSERT_EQ(outages.size(), 1U);
+    EXPECT_EQ(outages[0].interface, "eth0");
+    EXPECT_TRUE(outages[0].why.starts_with("has no route to 10.0.0.")) << outages[0].why;
+    for (int second = 0; second < 60; ++second) EXPECT_EQ(look().size(), 1U) << "as long as it lasts";
+    errors_.clear();
+    EXPECT_THAT(look(), IsEmpty());
+    errors_[peer(3)] = ENETUNREACH;
+    EXPECT_THAT(look(), IsEmpty()) << "of one peer, it is its own route";
+}
+
+TEST_F(Links, ALinkThatNoConnectionIsBehindMayFail) {
+    interfaces_[2].carrier = false;
+    peers_.erase(peers_.begin(), peers_.begin() + 90);  // a bridge loses its carrier with its last member
+    EXPECT_THAT(look(), IsEmpty());
+    EXPECT_THAT(look(), IsEmpty());
+}
+
+TEST_F(Links, AnInterfaceThatNeverHadACarrierIsLeftOut) {
+    interfaces_[2].carrier = false;
+    LinkMonitor fresh{{.peers = [this] { return peers_; },
+                       .route_to = [](const IpAddress&) { return RouteAnswer{.interface = 2, .error = 0}; },
+                       .interface = [this](int index) { return std::optional(interfaces_.at(index)); }}};
+    for (int second = 0; second < 5; ++second) EXPECT_THAT(fresh.look(now_ + seconds(second)), IsEmpty());
+}
+
+TEST_F(Links, ManyReactorsMakeNoLargerSample) {
+    int lookups = 0;
+    LinkMonitor fresh{{.peers =
+                           [this] {
+                               std::vector<IpAddress> many;
+                               for (int i = 0; i < 41; ++i) many.insert(many.end(), peers_.begin(), peers_.end());
+                               return many;
+                           },
+                       .route_to =
+                           [&lookups](const IpAddress&) {
+                               ++lookups;
+                               return RouteAnswer{.interface = 2, .error = 0};
+                           },
+                       .interface = [this](int index) { return std::optional(interfaces_.at(index)); }}};
+    EXPECT_THAT(fresh.look(now_), IsEmpty());
+    EXPECT_LE(lookups, static_cast<int>(LinkMonitor::most_peers));
+    EXPECT_GT(lookups, 10);
+}
+
+TEST_F(Links, NoAnswerOfTheKernelIsNoOutage) {
+    answers_ = false;
+    EXPECT_THAT(look(), IsEmpty());
+    EXPECT_THAT(look(), IsEmpty());
+}
+
+TEST_F(Links, PeersThatCameLaterAreLearned) {
+    peers_.clear();
+    for (int i = 0; i < 3; ++i) look();
+    for (int i = 0; i < 50; ++i) peers_.push_back(peer(i));
+    for (int i = 0; i < 3; ++i) look();
+    interfaces_[2].carrier = false;
+    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "has no carrier", 100}));
+}
+
+}  // namespace
+}  // namespace holdfast

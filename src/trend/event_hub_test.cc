@@ -1,0 +1,134 @@
+#include "trend/event_hub.h"
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr EventHub::Kinds samples = EventHub::bit(FeedKind::sample);
+
+/// The next message as "kind json"; what is there already, without waiting.
+std::string take(EventHub::Subscription& from) {
+    const auto message = from.next(0ms);
+    return message ? std::string(to_string(message->kind)) + " " + message->json : "";
+}
+
+TEST(EventHub, HandsEachMessageToThoseWhoWantItsKind) {
+    EventHub hub;
+    const auto first = hub.subscribe(samples | EventHub::bit(FeedKind::item));
+    const auto second = hub.subscribe(samples);
+    hub.publish(FeedKind::sample, "{\"a\":1}");
+    hub.publish(FeedKind::item, "{\"b\":2}");
+    hub.publish(FeedKind::alarm, "{\"c\":3}");
+    EXPECT_EQ(take(*first), "sample {\"a\":1}");
+    EXPECT_EQ(take(*first), "item {\"b\":2}");
+    EXPECT_EQ(take(*first), "");
+    EXPECT_EQ(take(*second), "sample {\"a\":1}");
+    EXPECT_EQ(take(*second), "");
+}
+
+TEST(EventHub, WantsOnlyWhatSomebodyWants) {
+    EventHub hub;
+    for (const FeedKind kind : all_feed_kinds) EXPECT_FALSE(hub.wanted(kind));
+    auto first = hub.subscribe(samples | EventHub::bit(FeedKind::item));
+    auto second = hub.subscribe(samples);
+    EXPECT_TRUE(hub.wanted(FeedKind::item));
+    EXPECT_FALSE(hub.wanted(FeedKind::alarm));
+    first.reset();
+    EXPECT_FALSE(hub.wanted(FeedKind::item));
+    EXPECT_TRUE(hub.wanted(FeedKind::sample));
+    second.reset();
+    EXPECT_FALSE(hub.wanted(FeedKind::sample));
+}
+
+TEST(EventHub, TakesSoManySubscribersAndNoMore) {
+    EventHub hub;
+    std::vector<std::unique_ptr<EventHub::Subscription>> all;
+    for (std::size_t i = 0; i < EventHub::most_subscribers; ++i) {
+        all.push_back(hub.subscribe(samples));
+        ASSERT_NE(all.back(), nullptr);
+    }
+    EXPECT_EQ(hub.subscribe(samples), nullptr);
+    all.pop_back();
+    EXPECT_NE(hub.subscribe(samples), nullptr);
+}
+
+TEST(EventHub, WhoDoesNotKeepUpIsToldHowManyItMissedWhereItMissedThem) {
+    EventHub hub;
+    const auto slow = hub.subscribe(samples);
+    for (std::size_t i = 0; i < EventHub::most_waiting + 10; ++i) hub.publish(FeedKind::sample, std::to_string(i));
+    EXPECT_EQ(take(*slow), "sample 0");
+    EXPECT_EQ(take(*slow), "sample 1");
+    hub.publish(FeedKind::sample, "later");
+    std::size_t taken = 2;
+    std::string message;
+    while ((message = take(*slow)).starts_with("sample ")) ASSERT_EQ(message, "sample " + std::to_string(taken++));
+    EXPECT_EQ(message, "skipped {\"skipped\":" + std::to_string(EventHub::most_waiting + 10 - taken) + "}");
+    EXPECT_EQ(take(*slow), "sample later");
+    EXPECT_EQ(take(*slow), "");
+}
+
+TEST(EventHub, HoldsSoManyBytesButAlwaysOneMessage) {
+    EventHub hub;
+    const auto slow = hub.subscribe(samples);
+    hub.publish(FeedKind::sample, std::string(2 * EventHub::most_waiting_bytes, 'x'));
+    hub.publish(FeedKind::sample, "small");
+    EXPECT_EQ(take(*slow).size(), 2 * EventHub::most_waiting_bytes + 7);
+    EXPECT_EQ(take(*slow), "skipped {\"skipped\":1}");
+    for (int i = 0; i < 9; ++i) hub.publish(FeedKind::sample, std::string(EventHub::most_waiting_bytes / 8, 'x'));
+    for (int i = 0; i < 8; ++i) EXPECT_TRUE(take(*slow).starts_with("sample x"));
+    EXPECT_EQ(take(*slow), "skipped {\"skipped\":1}");
+}
+
+TEST(EventHub, WhatWasNeverMadeIsTold) {
+    EventHub hub;
+    const auto wants = hub.subscribe(samples | EventHub::bit(FeedKind::item));
+    const auto does_not = hub.subscribe(samples);
+    hub.skip(FeedKind::item, 7);
+    hub.skip(FeedKind::item, 10);
+    EXPECT_EQ(take(*wants), "skipped {\"skipped\":17}");
+    EXPECT_EQ(take(*wants), "");
+    hub.skip(FeedKind::item, 1);
+    hub.publish(FeedKind::item, "next");
+    EXPECT_EQ(take(*wants), "skipped {\"skipped\":1}");
+    EXPECT_EQ(take(*wants), "item next");
+    EXPECT_EQ(take(*does_not), "");
+}
+
+TEST(EventHub, NoMessageIsLostUncountedBetweenThreads) {
+    EventHub hub;
+    constexpr std::uint64_t each = 20'000;
+    const auto watcher = hub.subscribe(samples);
+    std::atomic<int> publishing{4};
+    std::vector<std::jthread> publishers;
+    for (int i = 0; i < 4; ++i) {
+        publishers.emplace_back([&] {
+            for (std::uint64_t n = 0; n < each; ++n) hub.publish(FeedKind::sample, "{}");
+            --publishing;
+        });
+    }
+    std::jthread coming_and_going([&] {
+        while (publishing > 0) {
+            const auto passing = hub.subscribe(samples);
+            (void)passing->next(0ms);
+        }
+    });
+    std::uint64_t seen = 0;
+    for (bool ended = false; !ended;) {
+        ended = publishing == 0;
+        while (const auto message = watcher->next(1ms)) {
+            seen += message->kind == FeedKind::sample ? 1 : std::stoull(message->json.substr(11));
+        }
+    }
+    EXPECT_EQ(seen, 4 * each);
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <holdfast/server.h>
+
+#include "trend/trend.h"
+
+namespace holdfast {
+
+/// What a listener's counters say, or what they grew by.
+struct TrendCounters {
+    std::uint64_t accepted = 0;
+    std::uint64_t refused = 0;
+    std::array<std::uint64_t, close_reason_count> closed{};
+    std::uint64_t items = 0;
+    std::uint64_t bad_items = 0;
+};
+
+[[nodiscard]] TrendCounters counters_of(const ListenerStatus& listener);
+
+/// A TrendPoint as it is kept: its time follows from its place in the ring.
+struct TrendSlot {
+    std::uint32_t connections = 0;
+    std::uint32_t fewest = 0;
+    std::uint32_t most = 0;
+    std::uint32_t accepted = 0;
+    std::uint32_t refused = 0;
+    std::uint32_t items = 0;
+    std::uint32_t bad_items = 0;
+    std::array<std::uint32_t, close_reason_count> closed{};
+
+    void add(std::uint64_t now_connections, const TrendCounters& grown);
+};
+
+/// The latest `capacity` slots of `unit` each. Its memory is taken at once. A value; one thread.
+class TrendRing {
+public:
+    TrendRing(std::chrono::seconds unit, std::size_t capacity) : unit_(unit), slots_(capacity) {}
+
+    /// Several samples of one unit share a slot. Units without a sample keep the connections of the one before; after
+    /// a step of the clock backwards the older slots' times move with it.
+    void add(std::chrono::sys_seconds at, std::uint64_t connections, const TrendCounters& grown);
+
+    /// The points of the last `window` back from the latest sample, `step` each; whole multiples of the unit.
+    [[nodiscard]] std::vector<TrendPoint> points(std::chrono::seconds window, std::chrono::seconds step) const;
+
+    [[nodiscard]] std::chrono::seconds unit() const { return unit_; }
+
+private:
+    [[nodiscard]] const TrendSlot& back(std::size_t distance) const {
+        return slots_[(newest_ + slots_.size() - distance) % slots_.size()];
+    }
+    TrendSlot& push(std::uint64_t connections);
+    [[nodiscard]] TrendPoint sum(std::size_t farthest, std::size_t nearest) const;
+
+    std::chrono::seconds unit_;
+    std::vector<TrendSlot> slots_;
+    std::size_t newest_ = 0;
+    std::size_t used_ = 0;
+    std::int64_t newest_unit_ = 0;     // since 1970
+    std::chrono::sys_seconds latest_;  // of the latest sample
+};
+
+/// One listener's history, or that of all of them. Owns two rings. One thread.
+class TrendHistory {
+public:
+    static constexpr std::size_t fine_slots = 3'600;
+    static constexpr std::size_t coarse_slots = 2'880;
+    static constexpr std::size_t bytes = (fine_slots + coarse_slots) * sizeof(TrendSlot);
+
+    /// What the counters grew by since the last call: all of it for a listener that is new, or is so again.
+    [[nodiscard]] TrendCounters grown(std::uint8_t number, const TrendCounters& now);
+    void add(std::chrono::sys_seconds at, std::uint64_t connections, const TrendCounters& grown);
+    /// The listener is gone: nobody is connected to it.
+    void add_absent(std::chrono::sys_seconds at);
+
+    [[nodiscard]] TrendAnswer answer(std::chrono::seconds window, std::chrono::seconds step) const;
+
+    std::optional<EventTime> gone_since;
+
+private:
+    TrendRing fine_{std::chrono::seconds(1), fine_slots};
+    TrendRing coarse_{std::chrono::minutes(1), coarse_slots};
+    std::optional<std::uint8_t> number_;
+    TrendCounters last_;
+};
+
+// 3,600 seconds and 2,880 minutes: docs/ARCHITECTURE.md says what a listener's history costs.
+static_assert(sizeof(TrendSlot) == 28 + 4 * close_reason_count && TrendHistory::bytes < 750'000);
+
+}  // namespace holdfast
