@@ -15,7 +15,7 @@ install(FILES ${packaged}/holdfast.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bas
 install(FILES ${packaged}/_holdfast DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT holdfast)
 install(FILES ${packaged}/holdfast.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT holdfast)
 
-# Only a package puts these into place; who installs by hand copies them (docs/OPERATING.md).
+# Only a package puts these into place; who installs by hand copies them (docs/tasks/deploy.md).
 install(FILES deploy/holdfast.toml DESTINATION /etc/holdfast COMPONENT holdfast EXCLUDE_FROM_ALL)
 install(FILES deploy/logrotate.d/holdfast DESTINATION /etc/logrotate.d COMPONENT holdfast EXCLUDE_FROM_ALL)
 foreach(pair holdfast=holdfast library=libholdfast${soname_version} development=libholdfast-dev)

@@ -14,7 +14,6 @@ UNCONVERTED = {
     "docs/CONFIG.md",
     "docs/explanation",
     "docs/EVENTS.md",
-    "docs/OPERATING.md",
     "docs/reference/protocol.md",
     "docs/decisions",
 }
@@ -28,7 +27,7 @@ SUBJECTS_SINCE = "2026-11-28T22:30:00Z"
 
 def plain(text):
     """Without markup; a piece of code counts as one word."""
-    text = re.sub(r"``.+?``|`[^`]+`", "code", text)
+    text = re.sub(r"``.+?``|`[^`]+`", "Code", text)
     text = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", text)
     return re.sub(r"\*\*|<[^>]+>", "", text)
 

@@ -77,7 +77,7 @@ struct AlarmInput {
     std::vector<LinkOutage> links = {};                ///< outages of the gateway's own links now
 };
 
-/// Decides what is abnormal in a population of connections and explains it; docs/OPERATING.md, "Alarms", has the rules.
+/// Decides what is abnormal in a population of connections and explains it; docs/tasks/alarms.md has the rules.
 /// Pure: time comes in. Owns what it has learned, at most about 10 MB: the addresses of the last 262,144 deaths, and a
 /// few KB a listener. One thread.
 class AlarmEngine {

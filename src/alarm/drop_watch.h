@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-/// Watches one listener for drops of its population: docs/OPERATING.md, "population_drop", has the rules. Owns its
+/// Watches one listener for drops of its population: docs/tasks/alarms.md has the rules. Owns its
 /// counts of the window, what is usual, and up to four active drops. One thread; gone() ends what is active.
 class DropWatch {
 public:

@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-// What is watched of the gateway as a whole; docs/OPERATING.md, "Alarms", has the rules. One thread.
+// What is watched of the gateway as a whole; docs/tasks/alarms.md has the rules. One thread.
 
 /// sink_lag: the sink fails, is full, or has events and does not write them; or what forwards them has been failing, or
 /// is a minute behind.

@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-// What is watched of a listener beside drops; docs/OPERATING.md, "Alarms", has the rules. Each owns its counts and at
+// What is watched of a listener beside drops; docs/tasks/alarms.md has the rules. Each owns its counts and at
 // most one active alarm. One thread; end() ends what is active.
 
 /// reconnect_storm: connections come and go within a minute, as many as a large share of the population.

@@ -11,7 +11,7 @@
 namespace holdfast {
 
 /// peers_silent: many of a listener's connections did not answer when they were probed on suspicion, and have not
-/// since; docs/OPERATING.md, "Alarms", has the rules. Owns what it knows of the present suspects and at most one active
+/// since; docs/tasks/alarms.md has the rules. Owns what it knows of the present suspects and at most one active
 /// alarm. One thread; end() ends what is active.
 class SilentWatch {
 public:

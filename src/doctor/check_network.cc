@@ -19,7 +19,7 @@ using std::chrono::seconds;
 
 constexpr std::uint64_t small_backlog = 128;
 constexpr std::uint64_t usual_netdev_backlog = 1'000;
-// docs/explanation/liveness.md, "Many at once": below it there is no room to ask ahead of the kernel.
+// docs/explanation/liveness.md: below it there is no room to ask ahead of the kernel.
 constexpr milliseconds asks_ahead_from{9'000};
 // src/tcp/probe.h: a device asked again sooner does not answer.
 constexpr std::uint64_t probe_spacing_ms = 500;

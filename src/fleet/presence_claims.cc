@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-// Claims of this gateway's connections on devices that are elsewhere; docs/explanation/fleet.md, "Who has a device".
+// Claims of this gateway's connections on devices that are elsewhere; docs/explanation/fleet.md.
 
 /// Returns when a connection was established, by our clock, or a later time; WallTime::min() if that is not known. A
 /// gateway's clock may be wrong, and a record may come late: the earlier of what both say is taken, so that a

@@ -232,7 +232,7 @@ std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& ser
 
 std::string right_complaint(const std::string& right) {
     return "the user of [sink] may not do what is needed (" + right +
-           "): give that right in the server's permissions; docs/OPERATING.md (With NATS) lists all that are needed";
+           "): give that right in the server's permissions; docs/tasks/publish-to-nats.md lists all that are needed";
 }
 
 std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {

@@ -1,4 +1,4 @@
-"""A failing or slow disk costs time, and no acknowledged item: docs/explanation/delivery.md, "When something is wrong". Devices send with
+"""A failing or slow disk costs time, and no acknowledged item: docs/explanation/delivery.md. Devices send with
 acks and a consumer's group reads, while the fault begins and ends several times, once during a start. At the end the disk works,
 and the oracle compares the events with the acknowledgements."""
 

@@ -48,7 +48,7 @@ def exposure(unit):
 
 def test_the_unit_is_hardened_as_the_documentation_says(unit):
     measured = exposure(unit)
-    for name in ("OPERATING.md", "explanation/security.md"):
+    for name in ("tasks/deploy.md", "explanation/security.md"):
         said = re.search(r"systemd-analyze security` rates it ([\d.]+)", (ROOT / "docs" / name).read_text())[1]
         assert measured == float(said) <= 1.5, name
 
@@ -77,18 +77,23 @@ def test_every_kernel_setting_exists_and_is_explained():
     text = (DEPLOY / "sysctl.d" / "90-holdfast.conf").read_text()
     settings = re.findall(r"^([a-z0-9_.-]+) = (\d+)$", text, re.M)
     assert len(settings) >= 7 and len(settings) == len(re.findall(r"^[^#\n]", text, re.M))
-    operating = (ROOT / "docs" / "OPERATING.md").read_text()
+    page = (ROOT / "docs" / "tasks" / "tune-a-host.md").read_text()
     for name, _ in settings:
         assert pathlib.Path("/proc/sys", *name.split(".")).exists(), f"this kernel knows no {name}"
-        assert name.rsplit(".", 1)[1] in operating or name == "fs.file-max", f"OPERATING.md does not explain {name}"
+        assert name.rsplit(".", 1)[1] in page or name == "fs.file-max", f"tune-a-host.md does not explain {name}"
 
 
-def test_every_reason_and_every_alert_is_explained():
-    operating = (ROOT / "docs" / "OPERATING.md").read_text()
+def test_every_reason_alert_and_alarm_is_explained():
+    pages = {name: (ROOT / "docs" / "tasks" / f"{name}.md").read_text() for name in ("troubleshooting", "monitoring", "alarms")}
     with Gateway() as gateway:
-        reasons = set(re.findall(r'holdfast_connections_closed_total{[^}]*reason="(\w+)"', gateway.ask("GET", "/metrics")))
-    table = operating.split("## Each reason, and what to do")[1]
+        metrics = gateway.ask("GET", "/metrics")
+    reasons = set(re.findall(r'holdfast_connections_closed_total{[^}]*reason="(\w+)"', metrics))
+    table = pages["troubleshooting"].split("## Close reasons")[1]
     assert len(reasons) >= 14 and not reasons - set(re.findall(r"^\| `(\w+)` \|", table, re.M))
     alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "holdfast.rules.yml").read_text())
-    assert f"{len(alerts)} alerts" in operating
-    assert not [alert for alert in alerts if f"`{alert}`" not in operating]
+    assert f"{len(alerts)} alerts" in pages["monitoring"]
+    assert not [alert for alert in alerts if f"`{alert}`" not in pages["monitoring"]]
+    alarms = set(re.findall(r'holdfast_alarm_active{alarm="(\w+)"', metrics))
+    entries = re.split(r"^## (\w+)$", pages["alarms"], flags=re.M)
+    explained = {name for name, entry in zip(entries[1::2], entries[2::2]) if all(f"**{part}**" in entry for part in ("Raised", "Cleared", "Do"))}
+    assert len(alarms) >= 19 and not alarms - explained, alarms - explained
