@@ -12,7 +12,6 @@ UNCONVERTED = {
     "docs/API.md",
     "docs/ARCHITECTURE.md",
     "docs/CONFIG.md",
-    "docs/explanation/fleet.md",
     "docs/explanation/performance.md",
     "docs/explanation/security.md",
     "docs/EVENTS.md",
