@@ -135,16 +135,16 @@ def render(rows, size):
                       f"{row['cpu_percent']:.2f}", f"{row['user_percent']:.2f}", f"{row['machine_percent']:.1f}",
                       f"{min(row['spread']):,} and {max(row['spread']):,}"])
     kernel = size.get("kernel_bytes")
-    memory = f"{size['user_bytes'] / 1e6:,.0f} MB of user memory ({size['user_bytes_per_connection']:.0f} B each)"
+    needs = [f"{size['user_bytes'] / 1e6:,.0f} MB of user memory ({size['user_bytes_per_connection']:.0f} B each)"]
     if kernel is not None:
-        memory += (f" and {kernel / 1e9:.1f} GB of kernel memory ({size['kernel_bytes_per_connection']:,.0f} B each: half of "
-                   "what both ends take here)")
+        needs.append(f"{kernel / 1e9:.1f} GB of kernel memory ({size['kernel_bytes_per_connection']:,.0f} B each: half of both ends here)")
+    needs.append(f"{size['cpu_percent']:.0f} % of a core in the gateways, {size['user_cpu_percent']:.1f} % of it in their own code")
     whole = size["machine_cpu_percent_both_ends"]
-    everything = f"{whole:.0f} %" if whole >= size["cpu_percent"] else "not to be told, as it had other work than this"
-    return (align(lines) + f"\n\nFor 1,000,000 idle connections, by the slope through these: {memory};\n"
-            f"{size['cpu_percent']:.0f} % of a core in the gateways, {size['user_cpu_percent']:.1f} % of it their own code; "
-            f"all that the machine did, devices included: {everything}.\n"
-            "What devices send comes on top: docs/explanation/performance.md has the CPU time of an item.")
+    if whole >= size["cpu_percent"]:  # else the machine had other work than this
+        needs.append(f"{whole:.0f} % of a core in the whole machine, devices included")
+    listed = ";\n- ".join(needs)
+    return (align(lines) + f"\n\nBy the slope through these, 1,000,000 idle connections need:\n\n- {listed}.\n\n"
+            "The cost of items comes on top.")
 
 
 def main():

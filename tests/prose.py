@@ -11,7 +11,6 @@ UNCONVERTED = {
     "docs/API.md",
     "docs/ARCHITECTURE.md",
     "docs/CONFIG.md",
-    "docs/explanation/performance.md",
     "docs/EVENTS.md",
     "docs/reference/protocol.md",
     "docs/decisions",
@@ -57,7 +56,7 @@ def blocks_of(text):
 
 
 def sentences_of(text):
-    return [sentence.strip() for sentence in re.split(r"(?<=[.?!])[\"')]?\s+(?=[\"'(]?[A-Z0-9])", plain(text)) if sentence.strip()]
+    return [sentence.strip() for sentence in re.split(r"(?<=[.?!])[\"')]?\s+(?=[\"'(]?(?:[A-Z0-9]|holdfast))", plain(text)) if sentence.strip()]
 
 
 def faults_of_page(text):
