@@ -12,7 +12,6 @@ UNCONVERTED = {
     "docs/ARCHITECTURE.md",
     "docs/CONFIG.md",
     "docs/EVENTS.md",
-    "docs/reference/protocol.md",
     "docs/decisions",
 }
 BANNED = re.compile(r"\b(nobody|somebody|anew|whence|meanwhile|lest|therein)\b", re.I)
