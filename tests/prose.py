@@ -9,7 +9,6 @@ from links import pages_of
 UNCONVERTED = {
     "README.md",
     "docs/API.md",
-    "docs/ARCHITECTURE.md",
     "docs/CONFIG.md",
     "docs/EVENTS.md",
     "docs/decisions",

@@ -78,6 +78,26 @@ def unknown_folders():
             yield f"src/{folder}: not in the table of tests/tidy.py: say what it may include"
 
 
+def floor_faults():
+    """The picture of the floors in docs/ARCHITECTURE.md: each folder once, above all that it may include."""
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    floors = {}
+    for number, line in re.findall(r"^    (\d)  (.*)$", page, re.M):
+        for folder in re.split(r"  +", line):
+            if folder in MAY_INCLUDE:
+                if folder in floors:
+                    yield f"docs/ARCHITECTURE.md: {folder} is on two floors"
+                floors[folder] = int(number)
+    for folder, others in MAY_INCLUDE.items():
+        if folder not in floors:
+            yield f"docs/ARCHITECTURE.md: the picture of the floors lacks {folder}"
+        for other in others - {folder}:
+            if floors.get(folder, 10) <= floors.get(other, -1):
+                yield f"docs/ARCHITECTURE.md: {folder} may include {other}, which is not on a lower floor"
+        if f"\n| `{folder}` |" not in page and folder != "testing":
+            yield f"docs/ARCHITECTURE.md: the table of folders lacks {folder}"
+
+
 def names_in_two_headers(paths):
     """Two types of one name are undefined behaviour that no linker reports: it takes either one's members."""
     places = collections.defaultdict(set)
@@ -125,7 +145,7 @@ def format_faults(paths):
 
 def main():
     paths = list(sources())
-    faults = list(unknown_folders())
+    faults = [*unknown_folders(), *floor_faults()]
     for path in paths:
         faults += include_faults(path)
         lines = path.read_text().count("\n")
