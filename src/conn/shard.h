@@ -17,27 +17,18 @@
 #include "conn/ack_wait.h"
 #include "conn/admission.h"
 #include "conn/asked_list.h"
-#include "conn/counters.h"
+#include "conn/core.h"
 #include "conn/drain_run.h"
 #include "conn/half_open.h"
 #include "conn/handshake_order.h"
-#include "conn/landing_buffer.h"
 #include "conn/listener.h"
 #include "conn/liveness.h"
-#include "conn/observation_log.h"
-#include "conn/partings.h"
 #include "conn/plan_change.h"
-#include "conn/policy.h"
 #include "conn/preamble.h"
 #include "conn/probe_run.h"
-#include "conn/registry.h"
-#include "conn/resumed_reads.h"
-#include "conn/shard_options.h"
 #include "conn/shard_pace.h"
 #include "conn/stop_task.h"
-#include "conn/stream_handler.h"
 #include "conn/suspects.h"
-#include "conn/tls_sessions.h"
 #include "conn/victim_order.h"
 #include "reactor/reactor.h"
 #include "tcp/close_cause.h"
@@ -69,56 +60,55 @@ public:
 
     void on_ready(Token token, std::uint32_t events) override;
     void expect(Token token) noexcept override {
-        if (!Listener::is_listener(token)) registry_.prefetch(token);
+        if (!Listener::is_listener(token)) core_.registry.prefetch(token);
     }
     [[nodiscard]] bool on_turn_end() override;
-    void on_absence(SteadyTime until, std::chrono::nanoseconds length) override;
-    [[nodiscard]] std::size_t descriptors() const override { return registry_.size() + listeners_.size(); }
+    void on_absence(SteadyTime until, std::chrono::nanoseconds length) override { core_.miss(until, length); }
+    [[nodiscard]] std::size_t descriptors() const override { return core_.registry.size() + listeners_.size(); }
 
-    [[nodiscard]] Registry& registry() { return registry_; }
+    [[nodiscard]] Registry& registry() { return core_.registry; }
     /// It is in its preamble, and the handler has not been told of it.
     [[nodiscard]] bool is_opening(const Connection& connection) const {
-        return connection.held && preambles_.under_way(registry_.number_of(connection));
+        return connection.held && preambles_.under_way(core_.number_of(connection));
     }
     /// Its peer has ended it, and the shard sees to that once it reads the connection again: no leak.
     [[nodiscard]] bool ends_when_read(const Connection& connection) const {
         return connection.peer_ended && waits_to_be_read(connection);
     }
     /// Of one that is `encrypted`.
-    [[nodiscard]] const TlsSession& tls_of(const Connection& connection) { return tls_.of(connection.fd); }
+    [[nodiscard]] const TlsSession& tls_of(const Connection& connection) { return core_.tls.of(connection.fd); }
     [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const {
-        return policies_[connection.listener];
+        return core_.policy_of(connection);
     }
     /// By listener number. Before the reactor runs, or on its thread.
     [[nodiscard]] const std::vector<std::shared_ptr<ListenerCounters>>& listener_counters() const {
-        return listener_counters_;
+        return core_.listener_counters;
     }
-    [[nodiscard]] ShardCounters& counters() { return counters_; }
+    [[nodiscard]] ShardCounters& counters() { return core_.counters; }
     /// What was noticed since the last call.
-    [[nodiscard]] Observations take_observations() { return observations_.take(); }
+    [[nodiscard]] Observations take_observations() { return core_.observations.take(); }
     /// Whether to probe some ahead of time, and to suspect any.
     void keep_canaries(bool on);
-    [[nodiscard]] SteadyTime steady_of(Tick tick) const { return started_ + tick.since(ticks_.at(started_)); }
-    [[nodiscard]] const TurnTime& time() {
-        if (time_.steady != reactor_.now()) time_ = {reactor_.now(), reactor_.wall_now(), ticks_.at(reactor_.now())};
-        return time_;
-    }
-    [[nodiscard]] WallTime wall_of(Tick tick) const { return started_at_ + tick.since(ticks_.at(started_)); }
+    [[nodiscard]] SteadyTime steady_of(Tick tick) const { return core_.steady_of(tick); }
+    [[nodiscard]] const TurnTime& time() { return core_.time(); }
+    [[nodiscard]] WallTime wall_of(Tick tick) const { return core_.wall_of(tick); }
 
     /// Returns when the connection began, comparable across reactors: see accepted_before().
     [[nodiscard]] AcceptTime accept_time_of(const Connection& connection) const;
     /// Runs `work` at `when`, or when the reactor gets to it. On the reactor's thread.
-    void run_at(SteadyTime when, std::function<void()> work) { reactor_.run_at(when, std::move(work)); }
+    void run_at(SteadyTime when, std::function<void()> work) { core_.reactor.run_at(when, std::move(work)); }
 
     /// The one door. The first cause wins; the `closed` event comes from reap(), later in this turn.
-    void close(Connection& connection, CloseReason reason, std::string_view detail = {});
+    void close(Connection& connection, CloseReason reason, std::string_view detail = {}) {
+        core_.close(connection, reason, detail);
+    }
     /// The same, once what has arrived has been taken.
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail = {});
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
 
     /// It must prove which device it is, and has not done so yet.
     [[nodiscard]] bool is_stranger(const Connection& connection) const {
-        return is_opening(connection) || (policy_of(connection).authenticates && !connection.named);
+        return is_opening(connection) || (core_.policy_of(connection).authenticates && !connection.named);
     }
     /// Ends what Taken::hold began: what was kept is offered again, and reading goes on.
     void release(Connection& connection);
@@ -156,10 +146,6 @@ public:
     void drain(StopTask task);
 
 private:
-    struct Dead {
-        Connection* connection;
-        Death death;
-    };
     struct Walk {
         Visit visit;
         std::function<void()> done;
@@ -187,7 +173,7 @@ private:
     void step_waiting(Connection& connection);
     [[nodiscard]] bool end_waiting(Connection& connection, const Death& death);
     [[nodiscard]] bool is_waiting(const Connection& connection) const {
-        return connection.held && preambles_.waits(registry_.number_of(connection));
+        return connection.held && preambles_.waits(core_.number_of(connection));
     }
     void note_backlog_wait(Connection& connection);
     [[nodiscard]] std::optional<RefusedBy> refuse(const ListenerPolicy& policy, const Endpoint& peer,
@@ -286,14 +272,8 @@ private:
         CloseReason reason;
         std::string_view detail;
     };
-    static constexpr std::chrono::seconds longest_busy_turn{1};
     [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
     void judge(Connection& connection);
-    /// Returns the `span` until now without long absences: the kernel's evidence is true after a busy turn,
-    /// and not after a freeze of the whole machine.
-    [[nodiscard]] std::chrono::milliseconds attended_part(std::chrono::milliseconds span) const;
-    /// Time since `since` in which the shard read its connections.
-    [[nodiscard]] std::chrono::milliseconds read_since(Tick since);
 
     // shard_paused.cc
     /// FIN behind a hold: so long, and what has arrived is left unread.
@@ -339,7 +319,6 @@ private:
     void read_those_left();
     void take_last_bytes(Connection& connection);
     void end_by_peer(Connection& connection);
-    void end_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail = {});
     void queue_downlink(Connection& connection, std::string_view framed);
     void flush_downlink(Connection& connection);
     void fail_write(Connection& connection, int error);
@@ -369,9 +348,8 @@ private:
     void notice_answer_of_suspect(Connection& connection, const Evidence& evidence);
 
     // shard.cc
-    void close(Connection& connection, Death death);
     void reap();
-    void bury(const Dead& dead);
+    void bury(const Core::Closed& dead);
     void tell_end(Connection& connection, const Death& death);
     [[nodiscard]] bool was_found_late(const Connection& connection, const Death& death);
     void step_walks();
@@ -385,36 +363,22 @@ private:
     [[nodiscard]] bool reading_allowed();
     void ask_again_soon();
 
-    Reactor& reactor_;
-    StreamHandler& handler_;
-    Admission& admission_;
-    std::vector<ListenerPolicy> policies_;
-    const SteadyTime started_;
-    const WallTime started_at_;
-    TickLine ticks_;
-    TurnTime time_{};
-    Registry registry_;
-    LandingBuffer buffer_;
-    std::vector<std::shared_ptr<ListenerCounters>> listener_counters_;
-    ShardCounters counters_;
+    Core core_;
     std::vector<Listener> listeners_;
     ShardPace pace_;
     SteadyTime step_at_ = SteadyTime::max();  // of the pace; max: none is scheduled
     bool sweep_due_ = false;
     std::uint32_t asked_in_turn_ = 0;
     AskedList asked_;
-    ObservationLog observations_;
     Suspects suspects_;
     bool probes_suspects_ = false;  // a timer will
     AcceptQueue accept_queue_;
     std::int64_t reserved_turns_ = 0;  // of accept_rate; a timer is set while there are any
     Preambles preambles_;
     bool watches_preambles_ = false;
-    TlsSessions tls_;
     HandshakeOrder handshakes_;
     HalfOpen half_open_;
     std::vector<Token> read_again_;
-    std::vector<Dead> dead_;
     std::vector<std::function<void()>> after_turn_;
     const RateLimits rates_;
     std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
@@ -433,17 +397,11 @@ private:
     std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number
     std::vector<Leaving> leaving_;                                      // removed, with connections that are ending
     std::uint32_t leaving_slot_ = 0;
-    Partings partings_;
-    StopTask stop_;                             // while there is a drain_deadline_
-    std::optional<SteadyTime> drain_deadline_;  // in attended time
+    StopTask stop_;  // while there is a drain_deadline_
     std::uint32_t drain_slot_ = 0;
-    bool drained_ = false;
     bool paused_ = false;                                        // reading: the handler is not ready
     bool asks_again_ = false;                                    // a timer will
     SteadyTime paused_since_{};                                  // in attended time
-    AttendedTime thawed_time_;                                   // less absences of longest_busy_turn and more
-    AttendedTime read_time_;                                     // less absences, and pauses of all reading
-    ResumedReads resumed_reads_;                                 // pauses of one connection's
     std::deque<std::pair<Token, SteadyTime>> ended_while_held_;  // until when, in attended time
 };
 

@@ -44,14 +44,14 @@ bool Shard::accept_from(Listener& listener, int most) {
 }
 
 void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
-    ListenerCounters& counters = *listener_counters_[listener.index()];
+    ListenerCounters& counters = *core_.listener_counters[listener.index()];
     Admission::Pass pass;
-    const ListenerPolicy& policy = policies_[listener.index()];
+    const ListenerPolicy& policy = core_.policies[listener.index()];
     auto refused = refuse(policy, peer, pass);
     if (refused == RefusedBy::max_connections && make_place(peer.address)) refused = refuse(policy, peer, pass);
-    Connection* connection = refused ? nullptr : registry_.insert();
+    Connection* connection = refused ? nullptr : core_.registry.insert();
     if (connection == nullptr) {
-        if (!refused) admission_.give_back(peer.address, pass);
+        if (!refused) core_.admission.give_back(peer.address, pass);
         counters.refused[static_cast<std::size_t>(refused.value_or(RefusedBy::max_connections))].increment();
         ::close(fd);  // an orderly end: the device sees that it was turned away, not that the network failed
         return;
@@ -62,33 +62,33 @@ void Shard::admit(Listener& listener, int fd, const Endpoint& peer) {
     connection->fd = fd;
     connection->listener = listener.index();
     connection->peer = peer;
-    connection->accept_order = admission_.next_accept_order();
-    const Token number = registry_.number_of(*connection);
-    if (pace_.add(registry_.slot_of(*connection), connection->listener, reactor_.now())) schedule_step();
+    connection->accept_order = core_.admission.next_accept_order();
+    const Token number = core_.number_of(*connection);
+    if (pace_.add(core_.registry.slot_of(*connection), connection->listener, core_.reactor.now())) schedule_step();
     enter_or_wait(*connection);
-    if (const int error = reactor_.poller().add(fd, awaited_events, number); error != 0) {
-        end_by_kernel(*connection, error, IoPhase::register_);
+    if (const int error = core_.reactor.poller().add(fd, awaited_events, number); error != 0) {
+        core_.close_by_kernel(*connection, error, IoPhase::register_);
     }
 }
 
 /// A peer that has already shut down costs no turn of accept_rate: a storm of reconnects leaves more of these in the
 /// backlog than living ones, and they would use up the rate.
 void Shard::enter_or_wait(Connection& connection) {
-    AcceptBucket& bucket = admission_.bucket();
+    AcceptBucket& bucket = core_.admission.bucket();
     if (!bucket.limits()) return enter(connection, Entry::paid);
     if (peer_has_shut(connection.fd)) return enter(connection, Entry::corpse);
-    if (accept_queue_.empty() && bucket.try_take(reactor_.now())) return enter(connection, Entry::paid);
+    if (accept_queue_.empty() && bucket.try_take(core_.reactor.now())) return enter(connection, Entry::paid);
     wait_for_turn(connection);
 }
 
 void Shard::enter(Connection& connection, Entry entry) {
-    connection.opened = connection.last_item = time().tick;
+    connection.opened = connection.last_item = core_.time().tick;
     note_backlog_wait(connection);
-    ListenerCounters& counters = *listener_counters_[connection.listener];
+    ListenerCounters& counters = core_.counters_of(connection);
     counters.connections.increment();
-    if (policy_of(connection).has_preamble()) return begin_preamble(connection, entry);
+    if (core_.policy_of(connection).has_preamble()) return begin_preamble(connection, entry);
     counters.accepted.increment();
-    handler_.on_open(connection, registry_.number_of(connection), time());
+    core_.handler.on_open(connection, core_.number_of(connection), core_.time());
 }
 
 void Shard::note_backlog_wait(Connection& connection) {
@@ -103,36 +103,37 @@ AcceptTime Shard::accept_time_of(const Connection& connection) const {
     // Until the first byte is sent, the kernel still has the time.
     if (is_beyond && connection.bytes_out == 0 && !connection.encrypted) {
         if (const auto state = read_peer_state(connection.fd)) {
-            return {.established = reactor_.now() - state->age,
+            return {.established = core_.reactor.now() - state->age,
                     .or_earlier = false,
                     .accept_order = connection.accept_order};
         }
     }
-    return {.established = steady_of(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait,
-            .or_earlier = is_beyond,
-            .accept_order = connection.accept_order};
+    return {
+        .established = core_.steady_of(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait,
+        .or_earlier = is_beyond,
+        .accept_order = connection.accept_order};
 }
 
 /// The limit that turns it away. A proxy's connections count for those whom it speaks for, once it has said who.
 std::optional<RefusedBy> Shard::refuse(const ListenerPolicy& policy, const Endpoint& peer, Admission::Pass& pass) {
-    if (policy.proxy_protocol == ProxyProtocol::off) return admission_.take(peer.address, pass);
+    if (policy.proxy_protocol == ProxyProtocol::off) return core_.admission.take(peer.address, pass);
     if (!policy.trusts(peer.address)) return RefusedBy::untrusted_proxy;
-    return admission_.take_place();
+    return core_.admission.take_place();
 }
 
 void Shard::pause_accepting(Listener& listener, int error) {
     if (!listener.paused()) listener.pause();
-    ListenerCounters& counters = *listener_counters_[listener.index()];
+    ListenerCounters& counters = *core_.listener_counters[listener.index()];
     if (counters.accept_paused.get() == 0) {  // once for a shortage, however often it is tried again
         counters.accept_paused.increment();
         counters.refused_descriptors.increment();
-        handler_.on_accept_paused(listener.index(), error);
+        core_.handler.on_accept_paused(listener.index(), error);
     }
-    accept_again_at(listener, reactor_.now() + accept_retry);
+    accept_again_at(listener, core_.reactor.now() + accept_retry);
 }
 
 void Shard::accept_again_at(const Listener& listener, SteadyTime when) {
-    reactor_.run_at(when, [this, index = listener.index()] {
+    core_.reactor.run_at(when, [this, index = listener.index()] {
         Listener& paused = listeners_[index];
         if (paused.closed() || !paused.paused()) return;
         if (const int again = paused.resume(); again != 0) return pause_accepting(paused, again);
@@ -141,10 +142,10 @@ void Shard::accept_again_at(const Listener& listener, SteadyTime when) {
 }
 
 void Shard::resume_accepting(Listener& listener) {
-    ListenerCounters& counters = *listener_counters_[listener.index()];
+    ListenerCounters& counters = *core_.listener_counters[listener.index()];
     if (counters.accept_paused.get() == 0) return;
     counters.accept_paused.decrement();
-    handler_.on_accept_resumed(listener.index());
+    core_.handler.on_accept_resumed(listener.index());
 }
 
 }  // namespace holdfast

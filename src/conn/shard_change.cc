@@ -22,30 +22,30 @@ bool same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
 }  // namespace
 
 void Shard::add_listener(UniqueFd socket) {
-    HOLDFAST_CHECK(listeners_.size() < policies_.size());
-    listeners_.emplace_back(std::move(socket), static_cast<std::uint8_t>(listeners_.size()), reactor_.poller());
+    HOLDFAST_CHECK(listeners_.size() < core_.policies.size());
+    listeners_.emplace_back(std::move(socket), static_cast<std::uint8_t>(listeners_.size()), core_.reactor.poller());
 }
 
 void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
-    if (drain_deadline_) return;
+    if (core_.stop_deadline) return;
     const std::size_t number = fresh.number;
     HOLDFAST_CHECK(number <= listeners_.size());
     if (number == listeners_.size()) {
-        policies_.emplace_back();
-        listener_counters_.emplace_back();
-        listeners_.emplace_back(UniqueFd(), fresh.number, reactor_.poller());
+        core_.policies.emplace_back();
+        core_.listener_counters.emplace_back();
+        listeners_.emplace_back(UniqueFd(), fresh.number, core_.reactor.poller());
     }
     HOLDFAST_CHECK(listeners_[number].closed());
     std::erase_if(leaving_, [number](const Leaving& leaving) { return leaving.number == number; });
-    fresh.policy.plan_since = fresh.policy.deadlines_since = time().tick;
-    const ListenerPolicy before = std::exchange(policies_[number], fresh.policy);
-    listener_counters_[number] = std::move(fresh.counters);
+    fresh.policy.plan_since = fresh.policy.deadlines_since = core_.time().tick;
+    const ListenerPolicy before = std::exchange(core_.policies[number], fresh.policy);
+    core_.listener_counters[number] = std::move(fresh.counters);
     listeners_[number].replace(std::move(fresh.socket));
     begin_accepting(listeners_[number]);
-    const bool some_stayed = listener_counters_[number]->held() > 0;
+    const bool some_stayed = core_.listener_counters[number]->held() > 0;
     if (some_stayed && before.plan != fresh.policy.plan) change_plan_of(fresh.number, std::move(in_force));
     if (some_stayed && before.tls != fresh.policy.tls) end_uncertified(fresh.number);
-    pace_.set_demand(fresh.number, pace_demand(fresh.policy), reactor_.now());
+    pace_.set_demand(fresh.number, pace_demand(fresh.policy), core_.reactor.now());
     schedule_step();
 }
 
@@ -54,12 +54,12 @@ void Shard::begin_accepting(Listener& listener) {
 }
 
 void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
-    if (drain_deadline_) return;
-    ListenerPolicy& policy = policies_[change.number];
+    if (core_.stop_deadline) return;
+    ListenerPolicy& policy = core_.policies[change.number];
     const ListenerPolicy before = std::exchange(policy, change.policy);
     const bool other_plan = before.plan != policy.plan;
-    policy.plan_since = other_plan ? time().tick : before.plan_since;
-    policy.deadlines_since = same_deadlines(before, policy) ? before.deadlines_since : time().tick;
+    policy.plan_since = other_plan ? core_.time().tick : before.plan_since;
+    policy.deadlines_since = same_deadlines(before, policy) ? before.deadlines_since : core_.time().tick;
 
     Listener& listener = listeners_[change.number];
     if (change.socket.valid()) {
@@ -74,7 +74,7 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
     listener.set_outdated_queue(listener.outdated_queue() || other_plan);
     if (before.tls != policy.tls) end_uncertified(change.number);
     if (other_plan || before.write_stall != policy.write_stall) change_plan_of(change.number, std::move(in_force));
-    pace_.set_demand(change.number, pace_demand(policy), reactor_.now());
+    pace_.set_demand(change.number, pace_demand(policy), core_.reactor.now());
     schedule_step();
 }
 
@@ -87,12 +87,12 @@ void Shard::accept_last(Listener& listener) {
 
 /// Every living connection of the listener gets the plan's options; a change under way gives way to this one.
 void Shard::change_plan_of(std::uint8_t number, PlanChange::Done in_force) {
-    const auto change = std::make_shared<PlanChange>(reactor_.now(), std::move(in_force));
+    const auto change = std::make_shared<PlanChange>(core_.reactor.now(), std::move(in_force));
     plan_changes_[number] = change;
     walk(
         [this, change, number](Connection& connection) {
             if (connection.listener == number && plan_changes_[number] == change)
-                change->visit(connection, registry_.number_of(connection), policies_[number]);
+                change->visit(connection, core_.number_of(connection), core_.policies[number]);
         },
         [this, change, number] {
             change->all_visited();
@@ -102,34 +102,34 @@ void Shard::change_plan_of(std::uint8_t number, PlanChange::Done in_force) {
 }
 
 void Shard::step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t number) {
-    if (drained_ || plan_changes_[number] != change) return;
-    const auto again = change->step(registry_, policies_[number], reactor_.now(), plan_slice);
+    if (core_.stopped || plan_changes_[number] != change) return;
+    const auto again = change->step(core_.registry, core_.policies[number], core_.reactor.now(), plan_slice);
     if (!again) {
         plan_changes_.erase(number);
         return;
     }
-    reactor_.run_at(*again, [this, change, number] { step_plan_change(change, number); });
+    core_.reactor.run_at(*again, [this, change, number] { step_plan_change(change, number); });
 }
 
 void Shard::close_listener(std::uint8_t number, SteadyTime deadline) {
     Listener& listener = listeners_[number];
-    if (drain_deadline_ || listener.closed()) return;
+    if (core_.stop_deadline || listener.closed()) return;
     accept_last(listener);
     listener.close();
     resume_accepting(listener);  // it is not waiting for descriptors any more
     plan_changes_.erase(number);
-    leaving_.push_back({number, reactor_.attended_time().at(deadline)});
-    reactor_.run_at(deadline, [] {});  // wakes the reactor: drain_leaving looks at the time
+    leaving_.push_back({number, core_.reactor.attended_time().at(deadline)});
+    core_.reactor.run_at(deadline, [] {});  // wakes the reactor: drain_leaving looks at the time
 }
 
 /// Delivers what has arrived from the connections of removed listeners, then ends them.
 void Shard::drain_leaving() {
     if (leaving_.empty()) return;
-    const TimeShare share = reactor_.share_from_now();
-    for (std::uint32_t left = std::min(leaving_slice, registry_.highest_slot()); left > 0 && !share.is_spent();
+    const TimeShare share = core_.reactor.share_from_now();
+    for (std::uint32_t left = std::min(leaving_slice, core_.registry.highest_slot()); left > 0 && !share.is_spent();
          --left) {
-        leaving_slot_ = leaving_slot_ >= registry_.highest_slot() ? 1 : leaving_slot_ + 1;
-        if (Connection* connection = registry_.in_slot(leaving_slot_)) drain_if_leaving(*connection);
+        leaving_slot_ = leaving_slot_ >= core_.registry.highest_slot() ? 1 : leaving_slot_ + 1;
+        if (Connection* connection = core_.registry.in_slot(leaving_slot_)) drain_if_leaving(*connection);
     }
 }
 
@@ -138,7 +138,7 @@ void Shard::drain_if_leaving(Connection& connection) {
                                     [&](const Leaving& leaving) { return leaving.number == connection.listener; });
     if (found == leaving_.end()) return;
     constexpr std::string_view removed = "its listener was removed from the configuration";
-    if (reactor_.has_passed(found->deadline)) return close(connection, CloseReason::drained, removed);
+    if (core_.reactor.has_passed(found->deadline)) return core_.close(connection, CloseReason::drained, removed);
     if (connection.parting) return;
     read(connection, ReadUntil::end);
     if (connection.read_again) return;  // more is coming, or the handler is not ready: again later
@@ -146,7 +146,8 @@ void Shard::drain_if_leaving(Connection& connection) {
 }
 
 void Shard::forget_those_left() {
-    std::erase_if(leaving_, [this](const Leaving& leaving) { return listener_counters_[leaving.number]->held() == 0; });
+    std::erase_if(leaving_,
+                  [this](const Leaving& leaving) { return core_.listener_counters[leaving.number]->held() == 0; });
 }
 
 }  // namespace holdfast

@@ -11,11 +11,11 @@ constexpr std::uint32_t most_a_step = 256;             // the rest of a late dra
 
 void Shard::drain_over(DrainTask task) {
     const auto run = std::make_shared<DrainRun>(std::move(task));
-    if (drain_deadline_) return;
+    if (core_.stop_deadline) return;
     walk(
         [this, run](Connection& connection) {
             // One that is not open yet has only just come, and its peer may not be known.
-            if (!is_opening(connection) && run->wanted(connection)) run->add(registry_.number_of(connection));
+            if (!is_opening(connection) && run->wanted(connection)) run->add(core_.number_of(connection));
         },
         [this, run] {
             run->all_added();
@@ -24,13 +24,13 @@ void Shard::drain_over(DrainTask task) {
 }
 
 void Shard::step_drain(const std::shared_ptr<DrainRun>& run) {
-    if (drain_deadline_ || run->cancelled()) return;
-    const SteadyTime now = reactor_.now();
-    const TimeShare share = reactor_.share_from_now();
+    if (core_.stop_deadline || run->cancelled()) return;
+    const SteadyTime now = core_.reactor.now();
+    const TimeShare share = core_.reactor.share_from_now();
     for (std::uint32_t left = most_a_step; left > 0 && !share.is_spent(); --left) {
         const auto number = run->due(now);
         if (!number) break;
-        Connection* connection = registry_.find(*number);
+        Connection* connection = core_.registry.find(*number);
         if (connection != nullptr && !take_for_drain(*connection, *run)) {
             if (paused_) break;
             run->put_off();
@@ -42,13 +42,13 @@ void Shard::step_drain(const std::shared_ptr<DrainRun>& run) {
     }
     const auto next = run->next();
     if (!next) return;
-    reactor_.run_at(std::max(*next, now + between_steps), [this, run] { step_drain(run); });
+    core_.reactor.run_at(std::max(*next, now + between_steps), [this, run] { step_drain(run); });
 }
 
 /// Reads what has arrived; it may die of that. False: there is more, and time for it.
 bool Shard::take_for_drain(Connection& connection, const DrainRun& run) {
-    const auto missed = reactor_.attended_time().missed_since(run.began());
-    if (reactor_.now() >= run.deadline() + missed) return true;
+    const auto missed = core_.reactor.attended_time().missed_since(run.began());
+    if (core_.reactor.now() >= run.deadline() + missed) return true;
     read(connection, ReadUntil::end);
     return connection.dying || !(connection.read_again || connection.throttled || connection.held);
 }
@@ -56,10 +56,10 @@ bool Shard::take_for_drain(Connection& connection, const DrainRun& run) {
 void Shard::end_in_drain(Connection& connection, const std::shared_ptr<DrainRun>& run) {
     end_hold(connection);
     if (connection.dying) return;
-    const std::string goodbye = run->goodbye(connection, reactor_.now());
+    const std::string goodbye = run->goodbye(connection, core_.reactor.now());
     if (!goodbye.empty()) static_cast<void>(send(connection, goodbye));
     part(connection, CloseReason::drained, "an operator drains the gateway",
-         reactor_.attended_time().at(run->deadline()), run);
+         core_.reactor.attended_time().at(run->deadline()), run);
 }
 
 }  // namespace holdfast

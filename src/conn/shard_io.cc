@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds last_ack_look{50};
 /// Once readiness has had its share of the turn, the rest is read by read_those_left: an edge is announced once.
 void Shard::read_or_later(Connection& connection, ReadUntil until) {
     const bool waits = connection.throttled && until == ReadUntil::short_read;
-    if (!waits && reactor_.first_share().is_spent()) return read_later(connection);
+    if (!waits && core_.reactor.first_share().is_spent()) return read_later(connection);
     read(connection, until);
 }
 
@@ -36,7 +36,7 @@ void Shard::read(Connection& connection, ReadUntil until) {
     if (connection.throttled && until == ReadUntil::short_read) return;  // whoever lifts it reads
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!reading_allowed()) break;
-        const std::span<char> landing = buffer_.landing();
+        const std::span<char> landing = core_.buffer.landing();
         const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
         if (arrived > 0) {
             if (!take(connection, static_cast<std::size_t>(arrived))) return;
@@ -50,8 +50,8 @@ void Shard::read(Connection& connection, ReadUntil until) {
         if (error == EAGAIN && connection.pending_error == 0) return;
         // The socket gives its errno out once: if a send took it, read now says 0 or EAGAIN.
         const bool taken_by_send = connection.pending_error != 0;
-        return end_by_kernel(connection, taken_by_send ? connection.pending_error : error,
-                             taken_by_send ? IoPhase::write : IoPhase::read);
+        return core_.close_by_kernel(connection, taken_by_send ? connection.pending_error : error,
+                                     taken_by_send ? IoPhase::write : IoPhase::read);
     }
     read_later(connection);
 }
@@ -62,27 +62,27 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
     const std::uint64_t items = connection.items;
     connection.quiet = false;
     connection.count_bytes_in(arrived);
-    listener_counters_[connection.listener]->bytes_in.add(arrived);
+    core_.counters_of(connection).bytes_in.add(arrived);
     const std::uint64_t scan = connection.unfinished ? connection.unfinished->scan : 0;
     const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
-    const auto window = buffer_.window(kept, arrived);
+    const auto window = core_.buffer.window(kept, arrived);
     Taken taken;
     try {
-        taken = handler_.on_bytes(connection, registry_.number_of(connection), window, scan, time());
+        taken = core_.handler.on_bytes(connection, core_.number_of(connection), window, scan, core_.time());
     } catch (const std::bad_alloc&) {
         taken.end = CloseReason::out_of_memory;
     }
     if (taken.end) {
         connection.unfinished.reset();  // what the handler refuses is not left over
-        close(connection, *taken.end, taken.detail);
+        core_.close(connection, *taken.end, taken.detail);
         return false;
     }
-    if (connection.items != items) resumed_reads_.forget(registry_.number_of(connection));
+    if (connection.items != items) core_.resumed_reads.forget(core_.number_of(connection));
     const auto rest = window.subspan(taken.consumed);
     const bool same_item = taken.consumed == 0 && connection.unfinished;
     if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
-        admission_.buffers().exhausted();
-        close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
+        core_.admission.buffers().exhausted();
+        core_.close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
         return false;
     }
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
@@ -96,14 +96,14 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
 void Shard::take_last_bytes(Connection& connection) {
     if (!connection.unfinished || connection.held) return;
     const HoldingNote note(*this, connection);
-    const auto window = buffer_.window(connection.unfinished->bytes(), 0);
+    const auto window = core_.buffer.window(connection.unfinished->bytes(), 0);
     Taken taken;
     try {
-        taken = handler_.on_last_bytes(connection, registry_.number_of(connection), window, time());
+        taken = core_.handler.on_last_bytes(connection, core_.number_of(connection), window, core_.time());
     } catch (const std::bad_alloc&) {
         taken.end = CloseReason::out_of_memory;
     }
-    if (taken.end) close(connection, *taken.end, taken.detail);
+    if (taken.end) core_.close(connection, *taken.end, taken.detail);
     if (taken.end || taken.consumed > 0) connection.unfinished.reset();
 }
 
@@ -113,15 +113,15 @@ void Shard::end_by_peer(Connection& connection) {
     const int of_send = connection.pending_error;
     if (of_send == 0 || of_send == EPIPE) take_last_bytes(connection);
     connection.peer_ended = true;
-    end_by_kernel(connection, of_send, of_send != 0 ? IoPhase::write : IoPhase::read);
+    core_.close_by_kernel(connection, of_send, of_send != 0 ? IoPhase::write : IoPhase::read);
 }
 
 void Shard::release(Connection& connection) {
     if (!connection.held) return;
     connection.held = false;
-    connection.last_item = time().tick;  // that it had to wait is not its fault
+    connection.last_item = core_.time().tick;  // that it had to wait is not its fault
     if (connection.unfinished) {
-        connection.unfinished->began = time().tick;
+        connection.unfinished->began = core_.time().tick;
         if (!take(connection, 0)) return;
     }
     read_later(connection);
@@ -134,32 +134,32 @@ void Shard::close_after_reading(Connection& connection, CloseReason reason, std:
         read(connection, ReadUntil::end);
         if (!connection.read_again) break;
     }
-    close(connection, reason, detail);
+    core_.close(connection, reason, detail);
 }
 
 bool Shard::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {
     if (!same_item) connection.unfinished.reset();
     if (rest.empty()) return true;
     if (!append(connection.unfinished, rest)) return false;
-    if (!same_item) connection.unfinished->began = time().tick;
+    if (!same_item) connection.unfinished->began = core_.time().tick;
     return true;
 }
 
 void Shard::read_later(Connection& connection) {
     if (connection.read_again || connection.dying) return;
     connection.read_again = true;
-    read_again_.push_back(registry_.number_of(connection));
+    read_again_.push_back(core_.number_of(connection));
 }
 
 /// In the order in which they came to wait; those that the turn has no time for stay in front of those that wait again.
 void Shard::read_those_left() {
     if (read_again_.empty() && !paused_) return;
     if (!reading_allowed()) return;
-    const TimeShare share = reactor_.share_from_now();
+    const TimeShare share = core_.reactor.share_from_now();
     const std::vector<Token> waiting = std::exchange(read_again_, {});
     auto next = waiting.begin();
     while (next != waiting.end() && (next == waiting.begin() || !share.is_spent())) {
-        Connection* connection = registry_.find(*next++);
+        Connection* connection = core_.registry.find(*next++);
         if (connection == nullptr) continue;
         connection->read_again = false;
         read(*connection, ReadUntil::end);
@@ -167,17 +167,10 @@ void Shard::read_those_left() {
     read_again_.insert(read_again_.begin(), next, waiting.end());
 }
 
-void Shard::end_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
-    Death death{.reason = CloseReason::internal_error, .error = error, .detail = detail, .evidence = {}};
-    if (const auto facts = read_tcp_facts(connection.fd)) death.evidence = facts->evidence;
-    death.reason = judge_close(error, phase, death.evidence, policy_of(connection).plan.user_timeout);
-    close(connection, death);
-}
-
 SendOutcome Shard::send(Connection& connection, std::string_view framed) {
     if (connection.pending_error != 0 || connection.parting) return SendOutcome::no_such_connection;
     if (connection.downlink && connection.downlink->waiting() > 0) {
-        if (connection.downlink->waiting() + framed.size() > policy_of(connection).downlink_queue)
+        if (connection.downlink->waiting() + framed.size() > core_.policy_of(connection).downlink_queue)
             return SendOutcome::queue_full;
         const HoldingNote note(*this, connection);
         connection.downlink->queue.append(framed);
@@ -191,10 +184,10 @@ SendOutcome Shard::send(Connection& connection, std::string_view framed) {
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
     // TLS has made a record of them that it cannot take back.
     const bool is_begun = taken > 0 || connection.encrypted;
-    if (!is_begun && framed.size() > policy_of(connection).downlink_queue) return SendOutcome::queue_full;
+    if (!is_begun && framed.size() > core_.policy_of(connection).downlink_queue) return SendOutcome::queue_full;
     connection.quiet = false;
     connection.count_bytes_out(taken);
-    listener_counters_[connection.listener]->bytes_out.add(taken);
+    core_.counters_of(connection).bytes_out.add(taken);
     connection.under_watch = true;
     if (taken < framed.size()) queue_downlink(connection, framed.substr(taken));
     return SendOutcome::queued;
@@ -207,9 +200,9 @@ void Shard::queue_downlink(Connection& connection, std::string_view framed) {
     downlink.queue.erase(0, std::exchange(downlink.sent, 0));
     downlink.queue.append(framed);
     if (std::exchange(downlink.watches_write, true)) return;
-    const Token number = registry_.number_of(connection);
-    if (const int error = reactor_.poller().modify(connection.fd, awaited_events | EPOLLOUT, number); error != 0) {
-        end_by_kernel(connection, error, IoPhase::register_);
+    const Token number = core_.number_of(connection);
+    if (const int error = core_.reactor.poller().modify(connection.fd, awaited_events | EPOLLOUT, number); error != 0) {
+        core_.close_by_kernel(connection, error, IoPhase::register_);
     }
 }
 
@@ -224,14 +217,14 @@ void Shard::flush_downlink(Connection& connection) {
         if (sent < 0) return fail_write(connection, errno);
         downlink.sent += static_cast<std::size_t>(sent);
         connection.count_bytes_out(static_cast<std::size_t>(sent));
-        listener_counters_[connection.listener]->bytes_out.add(static_cast<std::uint64_t>(sent));
+        core_.counters_of(connection).bytes_out.add(static_cast<std::uint64_t>(sent));
     }
     downlink.queue = std::string();  // an idle connection holds no buffer
     downlink.sent = 0;
 }
 
 void Shard::when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool)> done) {
-    const Connection* connection = registry_.find(number);
+    const Connection* connection = core_.registry.find(number);
     if (connection == nullptr) return done(false);
     const std::uint64_t waiting = connection->downlink ? connection->downlink->waiting() : 0;
     look_for_ack(ack_waits_.insert(ack_waits_.end(), {.number = number,
@@ -242,15 +235,16 @@ void Shard::when_acknowledged(Token number, SteadyTime deadline, std::function<v
 }
 
 void Shard::look_for_ack(AckWaits::iterator wait) {
-    const Connection* connection = registry_.find(wait->number);
+    const Connection* connection = core_.registry.find(wait->number);
     const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
     const bool acknowledged = facts && connection->bytes_out >= wait->bytes + facts->evidence.unacked_bytes;
-    if (!facts || acknowledged || reactor_.now() >= wait->deadline) {
+    if (!facts || acknowledged || core_.reactor.now() >= wait->deadline) {
         const auto done = std::move(wait->done);
         ack_waits_.erase(wait);
         return done(acknowledged);
     }
-    reactor_.run_at(std::min(reactor_.now() + wait->pause, wait->deadline), [this, wait] { look_for_ack(wait); });
+    core_.reactor.run_at(std::min(core_.reactor.now() + wait->pause, wait->deadline),
+                         [this, wait] { look_for_ack(wait); });
     wait->pause = std::min(2 * wait->pause, last_ack_look);
 }
 

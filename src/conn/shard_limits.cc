@@ -10,12 +10,12 @@ namespace holdfast {
 
 /// Beyond its share of the second it is not read until that is over; what it took too much is a debt.
 void Shard::charge(Connection& connection, std::uint64_t items, std::uint64_t bytes) {
-    if ((rates_.items == 0 && rates_.bytes == 0) || drain_deadline_) return;
+    if ((rates_.items == 0 && rates_.bytes == 0) || core_.stop_deadline) return;
     if (spent_.empty()) {
-        second_began_ = reactor_.now();
-        reactor_.run_at(second_began_ + std::chrono::seconds(1), [this] { end_second(); });
+        second_began_ = core_.reactor.now();
+        core_.reactor.run_at(second_began_ + std::chrono::seconds(1), [this] { end_second(); });
     }
-    const Token number = registry_.number_of(connection);
+    const Token number = core_.number_of(connection);
     Spent& spent = spent_[number];
     spent.items += items;
     spent.bytes += bytes;
@@ -28,7 +28,7 @@ void Shard::charge(Connection& connection, std::uint64_t items, std::uint64_t by
 
 /// Debts are paid for each second that has passed, also while the reactor was away.
 void Shard::end_second() {
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(reactor_.now() - second_began_);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(core_.reactor.now() - second_began_);
     const auto times = static_cast<std::uint64_t>(std::clamp<std::int64_t>(seconds.count(), 1, 3'600));
     second_began_ += std::chrono::seconds(times);
     for (auto entry = spent_.begin(); entry != spent_.end();) {
@@ -37,8 +37,8 @@ void Shard::end_second() {
         spent.bytes -= std::min(spent.bytes, rates_.bytes != 0 ? times * rates_.bytes : spent.bytes);
         entry = spent.items == 0 && spent.bytes == 0 ? spent_.erase(entry) : std::next(entry);
     }
-    second_began_ = std::max(second_began_, reactor_.now() - std::chrono::seconds(1));
-    if (!spent_.empty()) reactor_.run_at(second_began_ + std::chrono::seconds(1), [this] { end_second(); });
+    second_began_ = std::max(second_began_, core_.reactor.now() - std::chrono::seconds(1));
+    if (!spent_.empty()) core_.reactor.run_at(second_began_ + std::chrono::seconds(1), [this] { end_second(); });
     for (const Token number : std::exchange(over_rate_, {})) {
         const auto debt = spent_.find(number);
         const bool still = debt != spent_.end() && ((rates_.items != 0 && debt->second.items >= rates_.items) ||
@@ -48,35 +48,35 @@ void Shard::end_second() {
 }
 
 void Shard::read_again_if_throttled(Token number) {
-    Connection* connection = registry_.find(number);
+    Connection* connection = core_.registry.find(number);
     if (connection == nullptr || !connection->throttled) return;
     connection->throttled = false;
-    resumed_reads_.note(number, time().tick);
+    core_.resumed_reads.note(number, core_.time().tick);
     read_later(*connection);
 }
 
 /// Memory is short: who has much of an item waits with the rest of it. At the budget's end nobody is read until some
 /// were shed, still in this turn: else one turn's reads could take many times the budget.
 void Shard::mind_memory(Connection& connection) {
-    if (!connection.unfinished || drain_deadline_) return;
-    const BufferStage stage = admission_.buffers().stage();
+    if (!connection.unfinished || core_.stop_deadline) return;
+    const BufferStage stage = core_.admission.buffers().stage();
     if (stage == BufferStage::plenty) return;
-    if (stage == BufferStage::shed && reactor_.now() >= next_census_) out_of_buffers_ = true;
+    if (stage == BufferStage::shed && core_.reactor.now() >= next_census_) out_of_buffers_ = true;
     if (connection.throttled || connection.peer_ended || connection.unfinished->capacity < large_) return;
     connection.throttled = true;
-    squeezed_.push_back(registry_.number_of(connection));
+    squeezed_.push_back(core_.number_of(connection));
     schedule_step();
 }
 
 bool Shard::wants_relief() const {
-    return registry_.size() > 0 &&
-           (!squeezed_.empty() || !ended_while_held_.empty() || admission_.buffers().stage() != BufferStage::plenty);
+    return core_.registry.size() > 0 && (!squeezed_.empty() || !ended_while_held_.empty() ||
+                                         core_.admission.buffers().stage() != BufferStage::plenty);
 }
 
 /// Looks at the memory for buffers, at the pace's steps.
 void Shard::relieve() {
     end_long_holds();
-    const BufferStage stage = admission_.buffers().stage();
+    const BufferStage stage = core_.admission.buffers().stage();
     if (stage == BufferStage::shed) {
         out_of_buffers_ = true;
     } else {
@@ -90,14 +90,14 @@ void Shard::relieve() {
 /// after item_deadline some end, until the rest can be read. Those with nothing to read come first: only their peers
 /// delay them.
 void Shard::shed_late_ones() {
-    std::size_t goal = admission_.buffers().over_plenty();
+    std::size_t goal = core_.admission.buffers().over_plenty();
     if (goal == 0) return;
     VictimOrder late;
     std::erase_if(squeezed_, [this, &late](Token number) {
-        Connection* connection = registry_.find(number);
+        Connection* connection = core_.registry.find(number);
         if (connection == nullptr || !connection->throttled) return true;
         if (!connection->unfinished) return false;
-        if (read_since(connection->unfinished->began) > policy_of(*connection).item_deadline) {
+        if (core_.read_since(connection->unfinished->began) > core_.policy_of(*connection).item_deadline) {
             add_late_one(*connection, late);
         }
         return false;
@@ -105,9 +105,10 @@ void Shard::shed_late_ones() {
     while (goal > 0) {
         const auto victim = late.next(true);
         if (!victim) return;
-        Connection& connection = *registry_.find(victim->number);
+        Connection& connection = *core_.registry.find(victim->number);
         goal -= std::min(goal, victim->bytes);
-        close(connection, CloseReason::shed, "its item was not finished in time while memory for buffers was short");
+        core_.close(connection, CloseReason::shed,
+                    "its item was not finished in time while memory for buffers was short");
     }
 }
 

@@ -16,15 +16,15 @@ constexpr int last_reads = 4;  // of the landing buffer, as in a turn
 
 }  // namespace
 
-// An end that the gateway begins: close(2) with bytes in the receive queue, or before the peer has stopped sending,
-// resets the connection and discards them (RFC 1122, 4.2.2.13). So FIN goes first, and what comes before the peer's
-// answer is read.
+// An end that the gateway begins: core_.close(2) with bytes in the receive queue, or before the peer has stopped
+// sending, resets the connection and discards them (RFC 1122, 4.2.2.13). So FIN goes first, and what comes before the
+// peer's answer is read.
 
 /// Ends the hold of a connection that the gateway is about to end, so that the bytes that have arrived are read. A
 /// connection in its preamble stays held, and so does a device that waits for its numbers: it sends its items again.
 void Shard::end_hold(Connection& connection) {
     if (!connection.held || connection.dying || is_opening(connection)) return;
-    handler_.on_end_while_held(connection, registry_.number_of(connection), EndedBy::gateway);
+    core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
 }
 
 /// Sends FIN; the connection ends as `reason` when its peer has stopped sending, and `order` is kept until then.
@@ -34,37 +34,37 @@ void Shard::part(Connection& connection, CloseReason reason, std::string_view de
     end_hold(connection);
     if (connection.dying) return;
     if (connection.held || connection.peer_ended || connection.pending_error != 0)
-        return close(connection, reason, detail);
-    if (connection.encrypted) tls_.of(connection.fd).farewell();
-    if (::shutdown(connection.fd, SHUT_WR) != 0) return close(connection, reason, detail);
+        return core_.close(connection, reason, detail);
+    if (connection.encrypted) core_.tls.of(connection.fd).farewell();
+    if (::shutdown(connection.fd, SHUT_WR) != 0) return core_.close(connection, reason, detail);
     if (connection.downlink) {
         const HoldingNote note(*this, connection);
         connection.downlink->queue = std::string();  // nothing goes out behind FIN
         connection.downlink->sent = 0;
     }
-    const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - reactor_.attended());
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - core_.reactor.attended());
     connection.parting = true;
-    partings_.add(registry_.number_of(connection),
-                  {.listener = connection.listener,
-                   .reason = reason,
-                   .detail = detail,
-                   .began = time().tick,
-                   .deadline = deadline,
-                   .most_reading = std::min(Partings::longest, left / 2),
-                   .bytes_in = connection.bytes_in,
-                   .order = std::move(order)},
-                  reactor_.now());
+    core_.partings.add(core_.number_of(connection),
+                       {.listener = connection.listener,
+                        .reason = reason,
+                        .detail = detail,
+                        .began = core_.time().tick,
+                        .deadline = deadline,
+                        .most_reading = std::min(Partings::longest, left / 2),
+                        .bytes_in = connection.bytes_in,
+                        .order = std::move(order)},
+                       core_.reactor.now());
     watch_partings();
 }
 
 void Shard::watch_partings() {
-    const auto next = partings_.wants_timer();
+    const auto next = core_.partings.wants_timer();
     if (!next) return;
-    reactor_.run_at(*next, [this] {
-        partings_.expired();
-        const TimeShare share = reactor_.share_from_now();
-        while (const auto number = share.is_spent() ? std::nullopt : partings_.due(reactor_.now())) {
-            if (Connection* connection = registry_.find(*number)) look_at_parting(*connection);
+    core_.reactor.run_at(*next, [this] {
+        core_.partings.expired();
+        const TimeShare share = core_.reactor.share_from_now();
+        while (const auto number = share.is_spent() ? std::nullopt : core_.partings.due(core_.reactor.now())) {
+            if (Connection* connection = core_.registry.find(*number)) look_at_parting(*connection);
         }
         watch_partings();
     });
@@ -72,9 +72,9 @@ void Shard::watch_partings() {
 
 void Shard::look_at_parting(Connection& connection) {
     if (connection.dying) return;
-    const Token number = registry_.number_of(connection);
-    Partings::Parting& parting = *partings_.find(number);
-    const bool late = reactor_.has_passed(parting.deadline);
+    const Token number = core_.number_of(connection);
+    Partings::Parting& parting = *core_.partings.find(number);
+    const bool late = core_.reactor.has_passed(parting.deadline);
     if (!late) end_hold(connection);
     if (!late) read(connection, ReadUntil::end);
     if (connection.dying) return;
@@ -82,24 +82,24 @@ void Shard::look_at_parting(Connection& connection) {
     const bool has_sent = std::exchange(parting.bytes_in, bytes_in) != bytes_in;
     const bool is_sending = connection.read_again || connection.throttled || has_sent;
     const bool waits = paused_ || is_sending || !has_seen_fin(connection.fd);
-    const bool is_over = !paused_ && read_since(parting.began) >= parting.most_reading;
-    if (late || is_over || !waits) return close(connection, parting.reason, parting.detail);
-    partings_.look_again(number, reactor_.now());
+    const bool is_over = !paused_ && core_.read_since(parting.began) >= parting.most_reading;
+    if (late || is_over || !waits) return core_.close(connection, parting.reason, parting.detail);
+    core_.partings.look_again(number, core_.reactor.now());
 }
 
 /// The last look at a device that has not ended its side: it does not watch for FIN, or sends on. RST tells it at once
 /// that nothing more is taken; otherwise its next item would be lost without a sign. A proxy may still have bytes for
 /// the device.
 void Shard::cut_off(Connection& connection) {
-    const bool late = reactor_.attended() >= partings_.find(registry_.number_of(connection))->deadline;
+    const bool late = core_.reactor.attended() >= core_.partings.find(core_.number_of(connection))->deadline;
     const bool is_read = !late && !connection.held && !connection.encrypted && reading_allowed();
     for (int reads = 0; is_read && reads < last_reads; ++reads) {
-        const std::span<char> landing = buffer_.landing();
+        const std::span<char> landing = core_.buffer.landing();
         const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
         if (arrived == 0) return take_last_bytes(connection);
         if (arrived < 0 || !take(connection, static_cast<std::size_t>(arrived))) break;
     }
-    if (policy_of(connection).proxy_protocol == ProxyProtocol::off) discard_on_close(connection.fd);
+    if (core_.policy_of(connection).proxy_protocol == ProxyProtocol::off) discard_on_close(connection.fd);
 }
 
 }  // namespace holdfast

@@ -27,10 +27,10 @@ void Shard::see_end(Connection& connection, std::uint32_t events) {
     connection.throttled = false;
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
     if (connection.held && !is_opening(connection))
-        handler_.on_end_while_held(connection, registry_.number_of(connection), EndedBy::peer);
+        core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
     if (connection.held && !is_opening(connection)) {
         if (is_dead) return end_unread(connection);
-        ended_while_held_.emplace_back(registry_.number_of(connection), reactor_.attended() + longest_hold_after_end);
+        ended_while_held_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_hold_after_end);
     } else if (is_dead && !reading_allowed() && !may_hold_some && unread_bytes(connection.fd) == 0) {
         end_unread(connection);
     } else {
@@ -45,15 +45,15 @@ void Shard::end_unread(Connection& connection) {
     const int error = of_send != 0 ? of_send : take_error(connection.fd);
     const bool ended_in_order = error == 0 || error == EPIPE;  // see end_by_peer
     if (ended_in_order && !has_unread && !connection.encrypted) take_last_bytes(connection);
-    end_by_kernel(connection, error, of_send != 0 ? IoPhase::write : IoPhase::read,
-                  has_unread ? left_unread : std::string_view());
+    core_.close_by_kernel(connection, error, of_send != 0 ? IoPhase::write : IoPhase::read,
+                          has_unread ? left_unread : std::string_view());
 }
 
 /// Ends the held connections whose peer has sent FIN and whose hold lasts too long: a device that numbers its items
 /// sends again what was not acknowledged.
 void Shard::end_long_holds() {
-    while (!ended_while_held_.empty() && ended_while_held_.front().second <= reactor_.attended()) {
-        Connection* connection = registry_.find(ended_while_held_.front().first);
+    while (!ended_while_held_.empty() && ended_while_held_.front().second <= core_.reactor.attended()) {
+        Connection* connection = core_.registry.find(ended_while_held_.front().first);
         ended_while_held_.pop_front();
         if (connection != nullptr && connection->held) end_unread(*connection);
     }

@@ -22,14 +22,14 @@ constexpr std::chrono::milliseconds preamble_recheck{100};
 
 void Shard::begin_preamble(Connection& connection, Entry entry) {
     connection.held = true;
-    listener_counters_[connection.listener]->opening.increment();
-    const bool proxied = policy_of(connection).proxy_protocol != ProxyProtocol::off;
-    preambles_.begin(registry_.number_of(connection),
+    core_.counters_of(connection).opening.increment();
+    const bool proxied = core_.policy_of(connection).proxy_protocol != ProxyProtocol::off;
+    preambles_.begin(core_.number_of(connection),
                      {.step = proxied ? Preamble::Step::header : Preamble::Step::handshake,
                       .bare = proxied,
                       .corpse = entry == Entry::corpse,
-                      .began = reactor_.now()},
-                     reactor_.attended());
+                      .began = core_.reactor.now()},
+                     core_.reactor.attended());
     watch_preambles();
 }
 
@@ -37,11 +37,11 @@ void Shard::begin_preamble(Connection& connection, Entry entry) {
 void Shard::watch_preambles() {
     const auto next = preambles_.next_deadline();
     if (!next || std::exchange(watches_preambles_, true)) return;
-    reactor_.run_at_attended(*next, [this] {
+    core_.reactor.run_at_attended(*next, [this] {
         watches_preambles_ = false;
-        const TimeShare share = reactor_.share_from_now();
-        while (const auto number = share.is_spent() ? std::nullopt : preambles_.overdue(reactor_.attended())) {
-            if (Connection* connection = registry_.find(*number)) judge_preamble(*connection);
+        const TimeShare share = core_.reactor.share_from_now();
+        while (const auto number = share.is_spent() ? std::nullopt : preambles_.overdue(core_.reactor.attended())) {
+            if (Connection* connection = core_.registry.find(*number)) judge_preamble(*connection);
         }
         watch_preambles();  // at once, if time did not suffice for all
     });
@@ -57,9 +57,9 @@ std::chrono::nanoseconds Shard::time_of_path(const Connection& connection) {
 
 /// A peer is not late while its bytes wait for the gateway. Those of a PROXY header have been seen each time.
 void Shard::judge_preamble(Connection& connection) {
-    const Token number = registry_.number_of(connection);
+    const Token number = core_.number_of(connection);
     const Preamble& preamble = *preambles_.find(number);
-    const SteadyTime now = reactor_.attended();
+    const SteadyTime now = core_.reactor.attended();
     if (preamble.due > now) return preambles_.put_off(number, preamble.due);
     if (preamble.queued) return preambles_.put_off(number, now + preamble_recheck);
     const bool waits = preamble.step == Preamble::Step::header || unread_bytes(connection.fd) > 0;
@@ -76,51 +76,51 @@ void Shard::judge_preamble(Connection& connection) {
 }
 
 void Shard::overrun_preamble(Connection& connection) {
-    switch (preambles_.find(registry_.number_of(connection))->step) {
+    switch (preambles_.find(core_.number_of(connection))->step) {
         case Preamble::Step::turn:
             return;  // it has no deadline
         case Preamble::Step::header:
-            return close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
+            return core_.close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
         case Preamble::Step::first_byte:
-            if (policy_of(connection).tls == nullptr) return open(connection);  // no health check lasts so long
+            if (core_.policy_of(connection).tls == nullptr) return open(connection);  // no health check lasts so long
             [[fallthrough]];
         case Preamble::Step::handshake:
-            return close(connection, CloseReason::tls_failed, "the TLS handshake was not finished within 5 s");
+            return core_.close(connection, CloseReason::tls_failed, "the TLS handshake was not finished within 5 s");
     }
 }
 
 /// What has arrived takes it as far as it goes.
 void Shard::step_preamble(Connection& connection, ReadUntil until) {
-    Preamble* preamble = preambles_.find(registry_.number_of(connection));
+    Preamble* preamble = preambles_.find(core_.number_of(connection));
     if (preamble == nullptr) return;  // it is held for its device's numbers
     if (preamble->step == Preamble::Step::turn) return step_waiting(connection);
     if (preamble->step == Preamble::Step::header && !take_proxy_header(connection, *preamble, until)) return;
     if (preamble->step == Preamble::Step::first_byte && !has_arrived(connection)) return;
-    if (policy_of(connection).tls == nullptr) return open(connection);
+    if (core_.policy_of(connection).tls == nullptr) return open(connection);
     // A peer that has shut down cannot finish a handshake, and nothing that it sent can be read without one.
-    if (preamble->corpse) return end_by_kernel(connection, take_error(connection.fd), IoPhase::read);
+    if (preamble->corpse) return core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);
     preamble->step = Preamble::Step::handshake;
     shake_later(connection, *preamble);
 }
 
 /// Looks at what waits in the kernel, and takes nothing but the header. False: it is not whole, or the last of it.
 bool Shard::take_proxy_header(Connection& connection, Preamble& preamble, ReadUntil until) {
-    const std::span<char> room = buffer_.landing().first(max_proxy_header);
+    const std::span<char> room = core_.buffer.landing().first(max_proxy_header);
     const ssize_t arrived = ::recv(connection.fd, room.data(), room.size(), MSG_PEEK);
     if (arrived < 0 && errno == EAGAIN) return false;
     if (arrived <= 0) {
-        end_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
+        core_.close_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
         return false;
     }
     preamble.bare = false;
     const ProxyHeader header =
-        parse_proxy_header(policy_of(connection).proxy_protocol, room.first(static_cast<std::size_t>(arrived)));
+        parse_proxy_header(core_.policy_of(connection).proxy_protocol, room.first(static_cast<std::size_t>(arrived)));
     switch (header.kind) {
         case ProxyHeader::Kind::partial:
             if (until == ReadUntil::end) end_if_shut(connection);
             return false;
         case ProxyHeader::Kind::invalid:
-            close(connection, CloseReason::proxy_header_invalid, header.detail);
+            core_.close(connection, CloseReason::proxy_header_invalid, header.detail);
             return false;
         case ProxyHeader::Kind::local:
         case ProxyHeader::Kind::relayed:
@@ -136,7 +136,7 @@ bool Shard::take_proxy_header(Connection& connection, Preamble& preamble, ReadUn
 /// Whom the proxy speaks for: from now on the limits are his.
 bool Shard::move_to(Connection& connection, const Endpoint& peer) {
     Admission::Pass pass;
-    const auto refused = admission_.take_share(peer.address, pass);
+    const auto refused = core_.admission.take_share(peer.address, pass);
     connection.peer = peer;
     connection.counts_for_peer = pass.peer;
     connection.counts_for_prefix = pass.prefix;
@@ -145,9 +145,9 @@ bool Shard::move_to(Connection& connection, const Endpoint& peer) {
 }
 
 void Shard::turn_away(Connection& connection, RefusedBy limit) {
-    preambles_.find(registry_.number_of(connection))->turned_away = true;
-    listener_counters_[connection.listener]->refused[static_cast<std::size_t>(limit)].increment();
-    close(connection, Death{});
+    preambles_.find(core_.number_of(connection))->turned_away = true;
+    core_.counters_of(connection).refused[static_cast<std::size_t>(limit)].increment();
+    core_.close(connection, Death{});
 }
 
 /// False: nothing is there yet, or the connection is over.
@@ -155,7 +155,7 @@ bool Shard::has_arrived(Connection& connection) {
     char byte = 0;
     const ssize_t arrived = ::recv(connection.fd, &byte, 1, MSG_PEEK);
     if (arrived <= 0 && !(arrived < 0 && errno == EAGAIN)) {
-        end_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
+        core_.close_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
     }
     return arrived > 0;
 }
@@ -164,33 +164,33 @@ bool Shard::has_arrived(Connection& connection) {
 void Shard::end_if_shut(Connection& connection) {
     pollfd look{connection.fd, POLLRDHUP, 0};
     if (::poll(&look, 1, 0) <= 0) return;
-    end_by_kernel(connection, take_error(connection.fd), IoPhase::read);
+    core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);
 }
 
 /// The preamble is over, and was good.
 void Shard::open(Connection& connection) {
-    const Token number = registry_.number_of(connection);
+    const Token number = core_.number_of(connection);
     preambles_.end(number);
     connection.held = false;
-    connection.last_item = time().tick;
-    ListenerCounters& counters = *listener_counters_[connection.listener];
+    connection.last_item = core_.time().tick;
+    ListenerCounters& counters = core_.counters_of(connection);
     counters.opening.decrement();
     counters.accepted.increment();
-    handler_.on_open(connection, number, time());
+    core_.handler.on_open(connection, number, core_.time());
     read(connection, ReadUntil::end);
 }
 
 /// It ended in its preamble. Whether anybody should hear of it: not of a proxy's health check, nor of one that was
 /// turned away.
 bool Shard::end_preamble(Connection& connection, const Death& death) {
-    const Token number = registry_.number_of(connection);
+    const Token number = core_.number_of(connection);
     const Preamble preamble = *preambles_.find(number);
     preambles_.end(number);
-    ListenerCounters& counters = *listener_counters_[connection.listener];
+    ListenerCounters& counters = core_.counters_of(connection);
     counters.opening.decrement();
     if (preamble.shaking) {
         half_open_.remove(number);
-        admission_.handshakes().give_back();
+        core_.admission.handshakes().give_back();
         counters.handshakes.decrement();
         counters.handshakes_failed.increment();
     }
@@ -198,7 +198,7 @@ bool Shard::end_preamble(Connection& connection, const Death& death) {
     if (health_check && !preamble.turned_away) counters.health_checks.increment();
     if (health_check || preamble.turned_away) return false;
     counters.accepted.increment();
-    handler_.on_open(connection, number, time());
+    core_.handler.on_open(connection, number, core_.time());
     return true;
 }
 

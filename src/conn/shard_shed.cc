@@ -22,27 +22,27 @@ constexpr std::chrono::milliseconds pause_after_none{20};
 Shard::Holding Shard::holding_of(const Connection& connection) const {
     const std::size_t buffers = buffered(connection);
     if (!connection.encrypted) return {.bytes = buffers, .loose = buffers};
-    const TlsSession& session = tls_.of(connection.fd);
+    const TlsSession& session = core_.tls.of(connection.fd);
     const std::size_t bytes = buffers + session.memory();
     const bool idle = buffers == 0 && !session.is_in_handshake();
     return {.bytes = bytes, .loose = idle ? 0 : bytes};
 }
 
 void Shard::settle(const Connection& connection, Holding before, Holding after) noexcept {
-    admission_.buffers().change(before.bytes, after.bytes);
-    admission_.sources().change(connection.peer.address, before.loose, after.loose);
+    core_.admission.buffers().change(before.bytes, after.bytes);
+    core_.admission.sources().change(connection.peer.address, before.loose, after.loose);
 }
 
 bool Shard::is_authenticated(const Connection& connection) const {
     if (is_opening(connection)) return false;
-    if (connection.encrypted && tls_.of(connection.fd).is_certified()) return true;
-    return policy_of(connection).authenticates && connection.named;
+    if (connection.encrypted && core_.tls.of(connection.fd).is_certified()) return true;
+    return core_.policy_of(connection).authenticates && connection.named;
 }
 
 /// Continues the census and ends some when it is complete. Until then this reactor reads nothing.
 void Shard::make_room() {
     if (!out_of_buffers_) return;
-    if (admission_.buffers().stage() == BufferStage::shed) {
+    if (core_.admission.buffers().stage() == BufferStage::shed) {
         if (!take_census()) return;
         shed_some();
     }
@@ -53,17 +53,17 @@ void Shard::make_room() {
 /// Returns true once all slots have been visited.
 bool Shard::take_census() {
     if (!census_) census_.emplace();
-    for (std::uint32_t left = census_slice; left > 0 && census_->next_slot <= registry_.highest_slot(); --left) {
-        if (Connection* connection = registry_.in_slot(census_->next_slot++)) add_to_census(*connection);
+    for (std::uint32_t left = census_slice; left > 0 && census_->next_slot <= core_.registry.highest_slot(); --left) {
+        if (Connection* connection = core_.registry.in_slot(census_->next_slot++)) add_to_census(*connection);
     }
-    return census_->next_slot > registry_.highest_slot();
+    return census_->next_slot > core_.registry.highest_slot();
 }
 
 void Shard::add_to_census(const Connection& connection) {
     const Holding held = holding_of(connection);
     if (held.bytes == 0) return;
     // Idle sessions end only if the system itself has no memory left: for the budget no new ones come in.
-    if (held.loose == 0 && !admission_.buffers().is_forced()) return;
+    if (held.loose == 0 && !core_.admission.buffers().is_forced()) return;
     VictimOrder::Holder holder = holder_of(connection, held);
     holder.rank =
         held.loose == 0 ? VictimOrder::Rank::idle_session : rank_of(held_memory(connection, held, holder.source_bytes));
@@ -71,15 +71,15 @@ void Shard::add_to_census(const Connection& connection) {
 }
 
 VictimOrder::Holder Shard::holder_of(const Connection& connection, Holding held) const {
-    return {.number = registry_.number_of(connection),
+    return {.number = core_.number_of(connection),
             .source = network_of(connection.peer.address, subscriber_width),
-            .source_bytes = admission_.sources().of(connection.peer.address),
+            .source_bytes = core_.admission.sources().of(connection.peer.address),
             .bytes = held.bytes,
             .authenticated = is_authenticated(connection)};
 }
 
 HeldMemory Shard::held_memory(const Connection& connection, Holding held, std::size_t source_bytes) {
-    const Tick now = time().tick;
+    const Tick now = core_.time().tick;
     const bool opening = is_opening(connection);
     const Tick progress = connection.downlink ? connection.downlink->progress_at : Tick{};
     const bool takes = progress == Tick{} || now.since(progress) < takes_within;
@@ -90,36 +90,36 @@ HeldMemory Shard::held_memory(const Connection& connection, Holding held, std::s
             .drains = !opening && !connection.unfinished && takes,
             .bytes = held.bytes,
             .source_bytes = source_bytes,
-            .average = admission_.sources().average()};
+            .average = core_.admission.sources().average()};
 }
 
 /// Ends a part of what is over the budget at a time: other reactors shed too, and may hold those that should pay. So
 /// for a while authenticated connections, and sources that hold less than others, are spared.
 void Shard::shed_some() {
-    const BufferBudget& budget = admission_.buffers();
-    if (short_since_ == SteadyTime{}) short_since_ = reactor_.now();
-    const bool others_may =
-        admission_.reactors() > 1 && !budget.is_full() && reactor_.now() - short_since_ < patience_with_others;
-    const std::size_t fair = others_may ? admission_.sources().average() / 2 : 0;
+    const BufferBudget& budget = core_.admission.buffers();
+    if (short_since_ == SteadyTime{}) short_since_ = core_.reactor.now();
+    const bool others_may = core_.admission.reactors() > 1 && !budget.is_full() &&
+                            core_.reactor.now() - short_since_ < patience_with_others;
+    const std::size_t fair = others_may ? core_.admission.sources().average() / 2 : 0;
     // More than a read brings, if so much is over: or there would be no room in the next turn either.
     const std::size_t over = budget.over();
-    const std::size_t goal = std::max(over / 4, std::min(over, 2 * LandingBuffer::landing_bytes)) + 1;
+    const std::size_t goal = std::max(over / 4, std::min(over, 2 * ReceiveBuffer::landing_bytes)) + 1;
     std::size_t freed = 0;
     for (unsigned left = most_shed_at_once; left > 0 && freed < goal; --left) {
         const auto victim = census_->order.next(!others_may);
         if (!victim) break;
         if (victim->rank == VictimOrder::Rank::idle_session || victim->source_bytes >= fair) freed += shed(*victim);
     }
-    if (freed == 0) next_census_ = reactor_.now() + pause_after_none;
+    if (freed == 0) next_census_ = core_.reactor.now() + pause_after_none;
 }
 
 /// Returns the bytes that its end gives back; 0: it has ended or has given them back since the census.
 std::size_t Shard::shed(const VictimOrder::Holder& victim) {
-    Connection* connection = registry_.find(victim.number);
+    Connection* connection = core_.registry.find(victim.number);
     if (connection == nullptr) return 0;
     const Holding held = holding_of(*connection);
     if (held.loose == 0 && victim.rank != VictimOrder::Rank::idle_session) return 0;
-    close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
+    core_.close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
     const HoldingNote note(*this, *connection);  // nothing more is read or written: give back at once, not when reaped
     connection->unfinished.reset();
     connection->downlink.reset();

@@ -19,11 +19,11 @@ constexpr std::chrono::milliseconds relief_pause{100};
 /// Wakes the reactor for the next step of the pace, and sleeps on if nothing demands one: no connections, no steps.
 void Shard::schedule_step() {
     SteadyTime next = asked_.next_due();
-    if (const auto wait = pace_.next_step(reactor_.now())) next = std::min(next, reactor_.now() + *wait);
-    if (wants_relief()) next = std::min(next, reactor_.now() + relief_pause);
+    if (const auto wait = pace_.next_step(core_.reactor.now())) next = std::min(next, core_.reactor.now() + *wait);
+    if (wants_relief()) next = std::min(next, core_.reactor.now() + relief_pause);
     if (next >= step_at_) return;
     step_at_ = next;
-    reactor_.run_at(next, [this, next] {
+    core_.reactor.run_at(next, [this, next] {
         if (next == step_at_) step_pace();  // else an earlier step came between
     });
 }
@@ -31,24 +31,24 @@ void Shard::schedule_step() {
 void Shard::step_pace() {
     step_at_ = SteadyTime::max();
     sweep_due_ = true;
-    pace_.pass_asking_ring(reactor_.now(), [this](std::uint32_t slot) {
-        if (Connection* connection = registry_.in_slot(slot)) ask_if_quiet(*connection);
+    pace_.pass_asking_ring(core_.reactor.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = core_.registry.in_slot(slot)) ask_if_quiet(*connection);
     });
-    pace_.draw_canaries(reactor_.now(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
+    pace_.draw_canaries(core_.reactor.now(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
     relieve();
-    asked_.due(reactor_.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
+    asked_.due(core_.reactor.now(), [this](const AskedList::Asked& asked) { look_at_asked(asked); });
     schedule_step();
 }
 
 void Shard::sweep_slice() {
-    sweep_due_ = pace_.sweep(reactor_.now(), [this](std::uint32_t slot) {
-        if (Connection* connection = registry_.in_slot(slot)) look_at(*connection);
+    sweep_due_ = pace_.sweep(core_.reactor.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = core_.registry.in_slot(slot)) look_at(*connection);
     });
 }
 
 void Shard::look_at(Connection& connection) {
-    if (connection.untold && time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
-        handler_.on_still_untold(connection, registry_.number_of(connection), time());
+    if (connection.untold && core_.time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
+        core_.handler.on_still_untold(connection, core_.number_of(connection), core_.time());
     }
     judge(connection);
     if (connection.under_watch && !connection.dying) look_at_watched(connection);
@@ -64,7 +64,7 @@ void Shard::ask_if_quiet(Connection& connection) {
 
 /// A few drawn at random, whether quiet for a round or not: what shows a partition within a second.
 bool Shard::ask_as_canary(std::uint32_t slot) {
-    Connection* connection = registry_.in_slot(slot);
+    Connection* connection = core_.registry.in_slot(slot);
     if (connection == nullptr || !take_as_canary(*connection)) return false;
     ask_ahead(*connection, true);
     return true;
@@ -77,16 +77,16 @@ void Shard::ask_ahead(Connection& connection, bool watched) {
     if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
     force_probe(connection.fd);
     connection.probe_forced = true;
-    counters_.asked_ahead.increment();
-    asked_.add(registry_.number_of(connection), reactor_.now(), facts->evidence.last_heard, watched);
+    core_.counters.asked_ahead.increment();
+    asked_.add(core_.number_of(connection), core_.reactor.now(), facts->evidence.last_heard, watched);
 }
 
 void Shard::look_at_asked(AskedList::Asked asked) {
-    Connection* connection = registry_.find(asked.number);
+    Connection* connection = core_.registry.find(asked.number);
     if (connection == nullptr) return;
-    const auto waited = std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - asked.at);
+    const auto waited = std::chrono::floor<std::chrono::milliseconds>(core_.reactor.now() - asked.at);
     if (asked.look == 0) end_asking(*connection, asked.silence + waited);
-    if (!observations_.wanted() || !asked.watched || connection->suspect) return;
+    if (!core_.observations.wanted() || !asked.watched || connection->suspect) return;
     const auto facts = read_tcp_facts(connection->fd);
     if (!facts) return;
     const Evidence& evidence = facts->evidence;
@@ -94,7 +94,7 @@ void Shard::look_at_asked(AskedList::Asked asked) {
         const auto took = std::max(waited - evidence.last_heard, std::chrono::milliseconds(0));
         return notice(*connection, Observation::Kind::answered, took);
     }
-    if (!asked.overdue && attended_part(waited) > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
+    if (!asked.overdue && core_.attended_part(waited) > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
         asked.overdue = true;
         notice(*connection, Observation::Kind::overdue, evidence.last_heard);
     }
@@ -104,7 +104,7 @@ void Shard::look_at_asked(AskedList::Asked asked) {
 /// Ends the forced probe. `silence` holds if the peer has not answered; the kernel is read only if the plan's first
 /// probe was due meanwhile.
 void Shard::end_asking(Connection& connection, std::chrono::milliseconds silence) {
-    const LivenessPlan& plan = policy_of(connection).plan;
+    const LivenessPlan& plan = core_.policy_of(connection).plan;
     if (silence >= plan.idle) {
         if (const auto facts = read_tcp_facts(connection.fd)) silence = facts->evidence.last_heard;
     }
@@ -113,12 +113,12 @@ void Shard::end_asking(Connection& connection, std::chrono::milliseconds silence
 }
 
 void Shard::notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span) {
-    observations_.add(
+    core_.observations.add(
         {.kind = kind,
          .reason = {},
          .listener = connection.listener,
          .peer = connection.peer.address,
-         .at = reactor_.now(),
+         .at = core_.reactor.now(),
          .last_heard = kind == Observation::Kind::overdue ? time_span : std::chrono::milliseconds(0),
          .lived = {},
          .answered_after = kind == Observation::Kind::answered ? time_span : std::chrono::milliseconds(0)});
@@ -128,16 +128,16 @@ void Shard::look_at_watched(Connection& connection) {
     const auto facts = read_tcp_facts(connection.fd);
     if (!facts) return;
     note_progress(connection, *facts);
-    const ListenerPolicy& policy = policy_of(connection);
+    const ListenerPolicy& policy = core_.policy_of(connection);
     const Downlink* downlink = connection.downlink.get();
     WatchedFacts view{.facts = *facts,
                       .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
                       .unprogressed = {},
-                      .plan_age = attended_part(time().tick.since(policy.plan_since))};
+                      .plan_age = core_.attended_part(core_.time().tick.since(policy.plan_since))};
     // A frozen machine's kernel has neither heard nor probed anyone; for a stopped process its verdict is ETIMEDOUT.
-    view.facts.evidence.last_heard = attended_part(view.facts.evidence.last_heard);
+    view.facts.evidence.last_heard = core_.attended_part(view.facts.evidence.last_heard);
     if (downlink != nullptr && downlink->progress_at != Tick{}) {
-        view.unprogressed = attended_part(time().tick.since(downlink->progress_at));
+        view.unprogressed = core_.attended_part(core_.time().tick.since(downlink->progress_at));
         view.longest_step = downlink->longest_step;
     }
     relieve_kernel(connection, view);
@@ -172,10 +172,10 @@ void Shard::note_progress(Connection& connection, const TcpFacts& facts) {
     Downlink& downlink = *connection.downlink;
     const bool grew = downlink.acked != facts.acked_bytes;
     if (grew && downlink.progress_at != Tick{}) {
-        const auto step = attended_part(time().tick.since(downlink.progress_at));
+        const auto step = core_.attended_part(core_.time().tick.since(downlink.progress_at));
         downlink.longest_step = std::max(downlink.longest_step, step);
     }
-    if (grew || downlink.progress_at == Tick{}) downlink.progress_at = time().tick;
+    if (grew || downlink.progress_at == Tick{}) downlink.progress_at = core_.time().tick;
     downlink.acked = facts.acked_bytes;
 }
 
@@ -183,7 +183,7 @@ void Shard::note_progress(Connection& connection, const TcpFacts& facts) {
 void Shard::relieve_kernel(Connection& connection, const WatchedFacts& view) {
     if (!connection.downlink) return;
     Downlink& downlink = *connection.downlink;
-    const ListenerPolicy& policy = policy_of(connection);
+    const ListenerPolicy& policy = core_.policy_of(connection);
     const KernelRelief now{.user_timeout = downlink.user_timeout_raised, .rto_cap = downlink.rto_uncapped};
     const KernelRelief wanted = relief_for(view, now, policy.plan);
     if (wanted.user_timeout != now.user_timeout) {
@@ -199,20 +199,20 @@ void Shard::relieve_kernel(Connection& connection, const WatchedFacts& view) {
 
 /// The sweep comes by once in a period; a limit that ends before it does is kept by a look of its own.
 void Shard::look_before_next_sweep(const Connection& connection, std::chrono::milliseconds due) {
-    if (due >= 2 * policy_of(connection).plan.sweep_period) return;
-    reactor_.run_at(reactor_.now() + due, [this, number = registry_.number_of(connection)] {
-        Connection* again = registry_.find(number);
+    if (due >= 2 * core_.policy_of(connection).plan.sweep_period) return;
+    core_.reactor.run_at(core_.reactor.now() + due, [this, number = core_.number_of(connection)] {
+        Connection* again = core_.registry.find(number);
         if (again != nullptr && again->under_watch) look_at_watched(*again);
     });
 }
 
 /// A peer that answers behind its closed window reads nothing; one that has stopped answering there is gone.
 void Shard::end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit) {
-    const ListenerPolicy& policy = policy_of(connection);
+    const ListenerPolicy& policy = core_.policy_of(connection);
     const CloseReason reason = judge_timeout(evidence, std::max(policy.plan.user_timeout, limit));
     if (reason != CloseReason::window_stalled) return end_by_silence(connection, evidence, {});
     read_last_bytes(connection);
-    close(connection, Death{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
+    core_.close(connection, Death{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
 }
 
 /// Ahead of the kernel, which would have told of an ICMP by its errno: so it is asked for that first.
@@ -221,8 +221,9 @@ void Shard::end_by_silence(Connection& connection, const Evidence& evidence, std
     if (connection.dying || connection.read_again) return;
     const int told = take_error(connection.fd);
     const int error = told != 0 ? told : ETIMEDOUT;
-    const CloseReason reason = judge_close(error, IoPhase::read, evidence, policy_of(connection).plan.user_timeout);
-    close(connection, Death{.reason = reason, .error = error, .detail = detail, .evidence = evidence});
+    const CloseReason reason =
+        judge_close(error, IoPhase::read, evidence, core_.policy_of(connection).plan.user_timeout);
+    core_.close(connection, Death{.reason = reason, .error = error, .detail = detail, .evidence = evidence});
 }
 
 }  // namespace holdfast

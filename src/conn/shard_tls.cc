@@ -21,7 +21,7 @@ constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connecti
 /// False: it is over already. The first byte has arrived: who connects and says nothing costs no session.
 bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
     if (!has_arrived(connection)) return false;
-    if (!admission_.has_room_for_session()) {
+    if (!core_.admission.has_room_for_session()) {
         turn_away(connection, RefusedBy::buffer_budget);
         return false;
     }
@@ -29,17 +29,17 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
         turn_away(connection, RefusedBy::max_handshakes);
         return false;
     }
-    half_open_.add(registry_.number_of(connection), connection.peer.address, reactor_.attended());
+    half_open_.add(core_.number_of(connection), connection.peer.address, core_.reactor.attended());
     preamble.shaking = true;
     preamble.bare = false;
-    listener_counters_[connection.listener]->handshakes.increment();
-    auto session = TlsSession::begin(policy_of(connection).tls, connection.fd);
+    core_.counters_of(connection).handshakes.increment();
+    auto session = TlsSession::begin(core_.policy_of(connection).tls, connection.fd);
     if (session == nullptr) {
-        close(connection, CloseReason::out_of_memory, "no memory for a TLS session");
+        core_.close(connection, CloseReason::out_of_memory, "no memory for a TLS session");
         return false;
     }
     const HoldingNote note(*this, connection);
-    tls_.put(connection.fd, std::move(session));
+    core_.tls.put(connection.fd, std::move(session));
     connection.encrypted = true;
     return true;
 }
@@ -48,15 +48,15 @@ bool Shard::begin_handshake(Connection& connection, Preamble& preamble) {
 /// more than the newcomer's, else if its peer lets the gateway wait. Otherwise a fleet with long round trips that comes
 /// back would push itself out.
 bool Shard::take_handshake_place(const IpAddress& newcomer) {
-    if (admission_.handshakes().take()) return true;
+    if (core_.admission.handshakes().take()) return true;
     while (const auto replaced = half_open_.to_replace(newcomer)) {
-        Connection* connection = registry_.find(replaced->number);
+        Connection* connection = core_.registry.find(replaced->number);
         const bool is_dying = connection == nullptr;  // its place is free once it has been reaped
         if (!is_dying && !replaced->by_share && !is_slow(*connection, replaced->since)) return false;
         half_open_.remove(replaced->number);
         if (is_dying) continue;
         preambles_.find(replaced->number)->shaking = false;
-        ListenerCounters& counters = *listener_counters_[connection->listener];
+        ListenerCounters& counters = *core_.listener_counters[connection->listener];
         counters.handshakes.decrement();
         counters.handshakes_failed.increment();
         turn_away(*connection, RefusedBy::max_handshakes);
@@ -67,32 +67,32 @@ bool Shard::take_handshake_place(const IpAddress& newcomer) {
 
 /// A handshake takes one or two round trips. A peer is not slow while its bytes wait for the gateway.
 bool Shard::is_slow(const Connection& connection, SteadyTime since) {
-    if (preambles_.find(registry_.number_of(connection))->queued || unread_bytes(connection.fd) > 0) return false;
+    if (preambles_.find(core_.number_of(connection))->queued || unread_bytes(connection.fd) > 0) return false;
     const auto facts = read_tcp_facts(connection.fd);
-    return !facts || reactor_.attended() - since > patience_in_handshake + 4 * facts->evidence.rtt;
+    return !facts || core_.reactor.attended() - since > patience_in_handshake + 4 * facts->evidence.rtt;
 }
 
 void Shard::shake_later(Connection& connection, Preamble& preamble) {
     if (std::exchange(preamble.queued, true)) return;
-    preamble.queued_since = reactor_.attended();
-    handshakes_.add(registry_.number_of(connection), connection.peer.address, preamble.shaking, reactor_.attended());
+    preamble.queued_since = core_.reactor.attended();
+    handshakes_.add(core_.number_of(connection), connection.peer.address, preamble.shaking, core_.reactor.attended());
 }
 
 void Shard::step_handshakes() {
     handshakes_.begin_turn();
-    const auto exists = [this](Token number) { return registry_.find(number) != nullptr; };
-    while (const auto next = handshakes_.next(reactor_.attended(), exists)) {
-        Connection& connection = *registry_.find(next->number);
+    const auto exists = [this](Token number) { return core_.registry.find(number) != nullptr; };
+    while (const auto next = handshakes_.next(core_.reactor.attended(), exists)) {
+        Connection& connection = *core_.registry.find(next->number);
         next->too_late ? turn_away(connection, RefusedBy::max_handshakes) : shake(connection);
     }
 }
 
 void Shard::shake(Connection& connection) {
-    Preamble& preamble = *preambles_.find(registry_.number_of(connection));
+    Preamble& preamble = *preambles_.find(core_.number_of(connection));
     preamble.queued = false;
-    preamble.due += reactor_.attended() - preamble.queued_since;
+    preamble.due += core_.reactor.attended() - preamble.queued_since;
     if (!preamble.shaking && !begin_handshake(connection, preamble)) return;
-    TlsSession& session = tls_.of(connection.fd);
+    TlsSession& session = core_.tls.of(connection.fd);
     session.begin_turn();
     TlsOutcome outcome;
     {
@@ -109,7 +109,7 @@ void Shard::shake(Connection& connection) {
             return wake_for_write(connection);
         case TlsStep::closed:
         case TlsStep::truncated:
-            return end_by_kernel(connection, 0, IoPhase::read, "in the middle of the TLS handshake");
+            return core_.close_by_kernel(connection, 0, IoPhase::read, "in the middle of the TLS handshake");
         case TlsStep::broken:
         case TlsStep::failed:
             return end_by_tls(connection, outcome);
@@ -117,20 +117,20 @@ void Shard::shake(Connection& connection) {
 }
 
 void Shard::finish_handshake(Connection& connection, const TlsSession& session) {
-    Preamble& preamble = *preambles_.find(registry_.number_of(connection));
+    Preamble& preamble = *preambles_.find(core_.number_of(connection));
     preamble.shaking = false;
-    half_open_.remove(registry_.number_of(connection));
-    admission_.handshakes().give_back();
-    ListenerCounters& counters = *listener_counters_[connection.listener];
+    half_open_.remove(core_.number_of(connection));
+    core_.admission.handshakes().give_back();
+    ListenerCounters& counters = core_.counters_of(connection);
     counters.handshakes.decrement();
     (session.facts().resumed ? counters.handshakes_resumed : counters.handshakes_full).increment();
-    counters.handshake.observe(std::chrono::floor<std::chrono::milliseconds>(reactor_.now() - preamble.began));
+    counters.handshake.observe(std::chrono::floor<std::chrono::milliseconds>(core_.reactor.now() - preamble.began));
     if (const auto objection = objection_to(connection); !objection.empty()) {
-        return close(connection, CloseReason::tls_failed, objection);
+        return core_.close(connection, CloseReason::tls_failed, objection);
     }
     connection.under_watch = true;  // its last words to the device may be unacknowledged
     if (const std::string id = session.device_id(); !id.empty()) {
-        handler_.on_certified(connection, registry_.number_of(connection), id);
+        core_.handler.on_certified(connection, core_.number_of(connection), id);
     }
     open(connection);
 }
@@ -138,11 +138,11 @@ void Shard::finish_handshake(Connection& connection, const TlsSession& session) 
 /// As read(), but that what is short does not mean that nothing is left: a record may be decrypted already.
 void Shard::read_encrypted(Connection& connection, ReadUntil until) {
     if (connection.throttled && until == ReadUntil::short_read) return;
-    TlsSession& session = tls_.of(connection.fd);
+    TlsSession& session = core_.tls.of(connection.fd);
     session.begin_turn();
     for (int window = 0; window < windows_a_turn; ++window) {
         if (!reading_allowed()) break;
-        const std::span<char> landing = buffer_.landing();
+        const std::span<char> landing = core_.buffer.landing();
         std::size_t arrived = 0;
         TlsOutcome outcome;
         do {
@@ -165,26 +165,26 @@ void Shard::end_by_tls(Connection& connection, const TlsOutcome& outcome) {
             [[fallthrough]];
         case TlsStep::done:
         case TlsStep::want_read:
-            if (pending != 0) end_by_kernel(connection, pending, IoPhase::write);
+            if (pending != 0) core_.close_by_kernel(connection, pending, IoPhase::write);
             return;
         case TlsStep::closed:
             return end_by_peer(connection);
         case TlsStep::truncated:
-            return end_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read,
-                                 "without the close_notify of TLS: its last bytes may be missing");
+            return core_.close_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read,
+                                         "without the close_notify of TLS: its last bytes may be missing");
         case TlsStep::broken:
-            return end_by_kernel(connection, pending != 0 ? pending : outcome.error,
-                                 pending != 0 ? IoPhase::write : IoPhase::read);
+            return core_.close_by_kernel(connection, pending != 0 ? pending : outcome.error,
+                                         pending != 0 ? IoPhase::write : IoPhase::read);
         case TlsStep::failed:
-            return close(connection, CloseReason::tls_failed, outcome.detail);
+            return core_.close(connection, CloseReason::tls_failed, outcome.detail);
     }
 }
 
 /// The poller says once when there is room to write.
 void Shard::wake_for_write(Connection& connection) {
-    const Token number = registry_.number_of(connection);
-    if (const int error = reactor_.poller().modify(connection.fd, awaited_events | EPOLLOUT, number); error != 0) {
-        end_by_kernel(connection, error, IoPhase::register_);
+    const Token number = core_.number_of(connection);
+    if (const int error = core_.reactor.poller().modify(connection.fd, awaited_events | EPOLLOUT, number); error != 0) {
+        core_.close_by_kernel(connection, error, IoPhase::register_);
     }
 }
 
@@ -196,7 +196,7 @@ ssize_t Shard::put(Connection& connection, std::string_view bytes) {
 
 /// What is not taken must come again with the same bytes in front.
 ssize_t Shard::put_encrypted(Connection& connection, std::string_view bytes) {
-    TlsSession& session = tls_.of(connection.fd);
+    TlsSession& session = core_.tls.of(connection.fd);
     std::size_t taken = 0;
     while (taken < bytes.size()) {
         const TlsOutcome outcome = session.write(bytes.substr(taken));
@@ -204,7 +204,7 @@ ssize_t Shard::put_encrypted(Connection& connection, std::string_view bytes) {
         if (outcome.step == TlsStep::done) continue;
         const bool waits = outcome.step == TlsStep::want_read || outcome.step == TlsStep::want_write;
         if (waits && taken > 0) break;
-        if (outcome.step == TlsStep::failed) close(connection, CloseReason::tls_failed, outcome.detail);
+        if (outcome.step == TlsStep::failed) core_.close(connection, CloseReason::tls_failed, outcome.detail);
         errno = waits ? EAGAIN : outcome.step == TlsStep::broken ? outcome.error : EPIPE;
         return -1;
     }
@@ -213,19 +213,19 @@ ssize_t Shard::put_encrypted(Connection& connection, std::string_view bytes) {
 
 /// Of the rules that its listener has got since its handshake began.
 std::string_view Shard::objection_to(const Connection& connection) {
-    const auto& rules = policy_of(connection).tls;
-    const TlsSession& session = tls_.of(connection.fd);
+    const auto& rules = core_.policy_of(connection).tls;
+    const TlsSession& session = core_.tls.of(connection.fd);
     return rules == nullptr || session.follows(*rules) ? std::string_view() : session.objection_of(*rules);
 }
 
 /// An operator who revokes a certificate expects that its device goes. Those in their handshake are looked at when it
 /// is done.
 void Shard::end_uncertified(std::uint8_t number) {
-    if (policies_[number].tls == nullptr || !policies_[number].tls->asks()) return;
+    if (core_.policies[number].tls == nullptr || !core_.policies[number].tls->asks()) return;
     const auto visit = [this, number](Connection& connection) {
         if (connection.listener != number || !connection.encrypted || is_opening(connection)) return;
         const auto objection = objection_to(connection);
-        if (!objection.empty()) close(connection, CloseReason::kicked, objection);
+        if (!objection.empty()) core_.close(connection, CloseReason::kicked, objection);
     };
     walk(
         visit, [] {}, certificate_walk);
@@ -233,8 +233,8 @@ void Shard::end_uncertified(std::uint8_t number) {
 
 void Shard::end_encryption(Connection& connection, const Death& death) {
     const ReasonKind kind = kind_of(death.reason);
-    if (kind != ReasonKind::peer && kind != ReasonKind::network) tls_.of(connection.fd).farewell();
-    tls_.end(connection.fd);
+    if (kind != ReasonKind::peer && kind != ReasonKind::network) core_.tls.of(connection.fd).farewell();
+    core_.tls.end(connection.fd);
 }
 
 }  // namespace holdfast

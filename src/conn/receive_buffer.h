@@ -12,13 +12,13 @@ namespace holdfast {
 /// Where a reactor's reads land: one buffer for all its connections. In front of the landing area there is room for
 /// what a connection kept of an unfinished item, so that the two are contiguous without moving what was just read;
 /// behind it, padding that a parser may read.
-class LandingBuffer {
+class ReceiveBuffer {
 public:
     static constexpr std::size_t landing_bytes = 64 * 1024;
     static constexpr std::size_t padding = 64;
 
     /// A connection that is held keeps what had arrived beside its unfinished item.
-    explicit LandingBuffer(std::size_t max_unfinished)
+    explicit ReceiveBuffer(std::size_t max_unfinished)
         : room_(max_unfinished + landing_bytes), memory_(std::make_unique<char[]>(room_ + landing_bytes + padding)) {}
 
     [[nodiscard]] std::span<char> landing() noexcept { return {memory_.get() + room_, landing_bytes}; }

@@ -1,0 +1,64 @@
+#include "conn/core.h"
+
+#include "conn/admission.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+milliseconds without(milliseconds span, std::chrono::nanoseconds missed) {
+    return span - std::chrono::floor<milliseconds>(missed);
+}
+
+}  // namespace
+
+Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOptions& options)
+    : reactor(on),
+      handler(events),
+      admission(limits),
+      started(on.now()),
+      started_at(on.wall_now()),
+      policies(options.policies),
+      observations(options.observed),
+      registry(options.reactor, options.max_connections),
+      buffer(options.max_unfinished) {
+    admission.add_reactor();
+    for (std::size_t i = 0; i < policies.size(); ++i) listener_counters.push_back(std::make_shared<ListenerCounters>());
+}
+
+void Core::close(Connection& connection, CloseReason reason, std::string_view detail) {
+    Death info{.reason = reason, .error = 0, .detail = detail, .evidence = {}};
+    if (const auto facts = read_tcp_facts(connection.fd)) info.evidence = facts->evidence;
+    close(connection, info);
+}
+
+void Core::close(Connection& connection, const Death& info) {
+    if (connection.dying) return;
+    connection.dying = true;
+    closed.push_back({&connection, info});
+}
+
+void Core::close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
+    Death info{.reason = CloseReason::internal_error, .error = error, .detail = detail, .evidence = {}};
+    if (const auto facts = read_tcp_facts(connection.fd)) info.evidence = facts->evidence;
+    info.reason = judge_close(error, phase, info.evidence, policy_of(connection).plan.user_timeout);
+    close(connection, info);
+}
+
+void Core::miss(SteadyTime until, std::chrono::nanoseconds length) {
+    read_time.miss(until, length);
+    if (length >= longest_busy_turn) thawed_time.miss(until, length);
+}
+
+milliseconds Core::attended_part(milliseconds span) const {
+    return without(span, thawed_time.missed_since(reactor.now() - span));
+}
+
+milliseconds Core::read_since(Tick since) {
+    return without(time().tick.since(since), read_time.missed_since(steady_of(since)));
+}
+
+}  // namespace holdfast
