@@ -14,10 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Questions: few enough at a time that probes and answers find room in the receive queue of loopback or veth (1,000
-// packets).
-constexpr std::uint32_t probe_slice = 256;
-constexpr milliseconds probe_slice_pause{2};
 constexpr std::uint32_t drains_a_turn = 1'024;  // connections
 constexpr milliseconds paused_recheck{5};
 
@@ -68,7 +64,7 @@ bool Shard::on_turn_end() {
     step_handshakes();
     make_room();  // before those whose time is over are read for the last time
     if (sweep_due_ && core_.reactor.caught_up()) sweep_slice();
-    step_walks();
+    walks_.step();
     drain_leaving();
     if (core_.stop_deadline) drain_slice();
     make_room();
@@ -81,7 +77,7 @@ bool Shard::on_turn_end() {
     if (core_.stop_deadline) finish_if_drained();
     const bool reads_left = !read_again_.empty() && !paused_;
     if (out_of_buffers_) return true;  // the census goes on
-    return reads_left || has_ends_left() || !handshakes_.empty() || sweep_due_ || walk_is_due() ||
+    return reads_left || has_ends_left() || !handshakes_.empty() || sweep_due_ || walks_.is_due() ||
            !core_.closed.empty();
 }
 
@@ -174,67 +170,6 @@ bool Shard::was_found_late(const Connection& connection, const Death& death) {
            core_.time().tick.since(policy.plan_since) > policy.longest_silence();
 }
 
-void Shard::walk(Visit visit, std::function<void()> done, WalkPace pace) {
-    if (core_.stopped) return done();
-    walks_.push_back({.visit = std::move(visit), .done = std::move(done), .pace = pace});
-}
-
-bool Shard::walk_is_due() {
-    return !walks_.empty() && (core_.stopped || walks_.front().next_slice <= core_.reactor.now());
-}
-
-void Shard::step_walks() {
-    if (!walk_is_due()) return;
-    Walk& walk = walks_.front();
-    for (std::uint32_t left = walk.pace.slots; left > 0 && walk.next_slot <= core_.registry.highest_slot(); --left) {
-        if (Connection* connection = core_.registry.in_slot(walk.next_slot++)) walk.visit(*connection);
-    }
-    if (walk.next_slot <= core_.registry.highest_slot()) {
-        walk.next_slice = core_.reactor.now() + walk.pace.pause;
-        if (walk.pace.pause > milliseconds(0)) core_.reactor.run_at(walk.next_slice, [] {});
-        return;
-    }
-    const auto done = std::move(walk.done);
-    walks_.pop_front();
-    done();
-}
-
-ProbeRun::Done Shard::counted(ProbeRun::Done done) {
-    return [this, tell = std::move(done)](ProbeFindings findings) {
-        core_.counters.probes_alive.add(findings.alive);
-        core_.counters.probes_silent.add(findings.silent.size());
-        tell(std::move(findings));
-    };
-}
-
-void Shard::probe(Connection& connection, milliseconds timeout, ProbeRun::Done done) {
-    ProbeRun& run = probes_.emplace_back(timeout, ProbeRun::JustHeard::is_alive, counted(std::move(done)));
-    run.ask(connection, core_.number_of(connection), core_.policy_of(connection).plan, core_.reactor.now());
-    run.all_asked();
-    step_probe(run);
-}
-
-void Shard::probe_all(std::function<bool(const Connection&)> wanted, milliseconds timeout,
-                      ProbeRun::JustHeard just_heard, ProbeRun::Done done) {
-    ProbeRun& run = probes_.emplace_back(timeout, just_heard, counted(std::move(done)));
-    walk(
-        [this, &run, wanted = std::move(wanted)](Connection& connection) {
-            if (!wanted(connection)) return;
-            run.ask(connection, core_.number_of(connection), core_.policy_of(connection).plan, core_.reactor.now());
-        },
-        [&run] { run.all_asked(); }, {probe_slice, probe_slice_pause});
-    step_probe(run);
-}
-
-void Shard::step_probe(ProbeRun& run) {
-    const auto again = run.step(core_.registry, core_.policies, core_.reactor.now(), probe_slice);
-    if (again) {
-        core_.reactor.run_at(*again, [this, &run] { step_probe(run); });
-    } else {
-        probes_.remove_if([&run](const ProbeRun& other) { return &other == &run; });
-    }
-}
-
 void Shard::drain(StopTask task) {
     const SteadyTime deadline = task.deadline;
     const SteadyTime attended = core_.reactor.attended_time().at(deadline);
@@ -304,10 +239,7 @@ void Shard::end_in_stop(Connection& connection) {
 void Shard::finish_if_drained() {
     if (core_.stopped || core_.registry.size() > 0) return;
     core_.stopped = true;
-    // Questions that were still out are answered before the thread ends.
-    while (!walks_.empty()) step_walks();
-    for (ProbeRun& run : probes_) run.give_up(core_.registry, core_.policies, core_.reactor.now());
-    for (const AckWait& wait : ack_waits_) wait.done(false);
+    walks_.end_all();  // probes that are under way are answered before the thread ends
     core_.reactor.stop();
 }
 

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "conn/accept_queue.h"
-#include "conn/ack_wait.h"
 #include "conn/admission.h"
 #include "conn/asked_list.h"
 #include "conn/core.h"
@@ -23,13 +22,12 @@
 #include "conn/handshake_order.h"
 #include "conn/listener.h"
 #include "conn/liveness.h"
-#include "conn/plan_change.h"
 #include "conn/preamble.h"
-#include "conn/probe_run.h"
 #include "conn/shard_pace.h"
 #include "conn/stop_task.h"
 #include "conn/suspects.h"
 #include "conn/victim_order.h"
+#include "conn/walks.h"
 #include "reactor/reactor.h"
 #include "tcp/close_cause.h"
 #include "tcp/tcp_info.h"
@@ -41,8 +39,6 @@ namespace holdfast {
 /// the turn. Ends when all have been reaped after drain().
 class Shard final : public Reactor::Client {
 public:
-    using Visit = std::function<void(Connection&)>;
-
     Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, ShardOptions options);
 
     /// Before the reactor runs.
@@ -115,23 +111,18 @@ public:
     /// Runs `work` at the end of this turn, when the handler has been told of it. On the reactor's thread.
     void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
 
-    /// Asks until `deadline` whether the peer's kernel has acknowledged all that was sent so far; `done` is called
-    /// once.
-    void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done);
-
-    /// How fast a walk goes: so many slots in a turn, the next no sooner than after `pause`.
-    struct WalkPace {
-        std::uint32_t slots;
-        std::chrono::milliseconds pause;
-    };
-    static constexpr WalkPace at_ease{2'048, std::chrono::milliseconds(0)};
-
-    /// Visits every open connection, a slice at a time; then calls `done`, always.
-    void walk(Visit visit, std::function<void()> done, WalkPace pace = at_ease);
-    /// Asks one connection, or all that `wanted` says, whether they are there.
-    void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done);
+    /// What spans many turns: see Walks.
+    void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done) {
+        walks_.when_acknowledged(number, deadline, std::move(done));
+    }
+    void walk(Walks::Visit visit, std::function<void()> done) { walks_.walk(std::move(visit), std::move(done)); }
+    void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done) {
+        walks_.probe(connection, timeout, std::move(done));
+    }
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
-                   ProbeRun::JustHeard just_heard, ProbeRun::Done done);
+                   ProbeRun::JustHeard just_heard, ProbeRun::Done done) {
+        walks_.probe_all(std::move(wanted), timeout, just_heard, std::move(done));
+    }
 
     /// Marks those of `silent` as suspect that still are: probed, and not heard from for `asked_for`. Closes none.
     void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
@@ -146,13 +137,6 @@ public:
     void drain(StopTask task);
 
 private:
-    struct Walk {
-        Visit visit;
-        std::function<void()> done;
-        WalkPace pace;
-        SteadyTime next_slice{};
-        std::uint32_t next_slot = 1;
-    };
     enum class ReadUntil : std::uint8_t { short_read, end };
     static constexpr std::uint32_t awaited_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 
@@ -291,8 +275,6 @@ private:
     };
     void begin_accepting(Listener& listener);
     void accept_last(Listener& listener);
-    void change_plan_of(std::uint8_t number, PlanChange::Done in_force);
-    void step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t number);
     void drain_leaving();
     void drain_if_leaving(Connection& connection);
     void forget_those_left();
@@ -322,7 +304,6 @@ private:
     void queue_downlink(Connection& connection, std::string_view framed);
     void flush_downlink(Connection& connection);
     void fail_write(Connection& connection, int error);
-    void look_for_ack(AckWaits::iterator wait);
 
     // shard_sweep.cc
     void end_by_silence(Connection& connection, const Evidence& evidence, std::string_view detail);
@@ -352,10 +333,6 @@ private:
     void bury(const Core::Closed& dead);
     void tell_end(Connection& connection, const Death& death);
     [[nodiscard]] bool was_found_late(const Connection& connection, const Death& death);
-    void step_walks();
-    [[nodiscard]] bool walk_is_due();
-    [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
-    void step_probe(ProbeRun& run);
     void drain_slice();
     void end_in_stop(Connection& connection);
     [[nodiscard]] bool has_ends_left() const;
@@ -364,6 +341,7 @@ private:
     void ask_again_soon();
 
     Core core_;
+    Walks walks_{core_};
     std::vector<Listener> listeners_;
     ShardPace pace_;
     SteadyTime step_at_ = SteadyTime::max();  // of the pace; max: none is scheduled
@@ -391,11 +369,7 @@ private:
     SteadyTime next_census_{};           // not before: the latest found none to end
     const Connection* noted_ = nullptr;  // of the innermost HoldingNote
     const std::size_t large_;            // bytes of an unfinished item
-    std::list<Walk> walks_;
-    std::list<ProbeRun> probes_;
-    AckWaits ack_waits_;
-    std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number
-    std::vector<Leaving> leaving_;                                      // removed, with connections that are ending
+    std::vector<Leaving> leaving_;       // removed, with connections that are ending
     std::uint32_t leaving_slot_ = 0;
     StopTask stop_;  // while there is a drain_deadline_
     std::uint32_t drain_slot_ = 0;

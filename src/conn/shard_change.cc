@@ -11,9 +11,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::uint32_t leaving_slice = 1'024;  // slots in a turn
-constexpr std::size_t plan_slice = 256;         // as many questions at a time as probe_all asks
-constexpr Shard::WalkPace plan_walk{512, std::chrono::milliseconds(0)};
-constexpr int last_accepts = 16;  // rounds: what waits beyond them is reset by the kernel
+constexpr int last_accepts = 16;                // rounds: what waits beyond them is reset by the kernel
 
 bool same_deadlines(const ListenerPolicy& a, const ListenerPolicy& b) {
     return a.read_idle == b.read_idle && a.item_deadline == b.item_deadline;
@@ -43,7 +41,7 @@ void Shard::open_listener(NewListener fresh, PlanChange::Done in_force) {
     listeners_[number].replace(std::move(fresh.socket));
     begin_accepting(listeners_[number]);
     const bool some_stayed = core_.listener_counters[number]->held() > 0;
-    if (some_stayed && before.plan != fresh.policy.plan) change_plan_of(fresh.number, std::move(in_force));
+    if (some_stayed && before.plan != fresh.policy.plan) walks_.change_plan_of(fresh.number, std::move(in_force));
     if (some_stayed && before.tls != fresh.policy.tls) end_uncertified(fresh.number);
     pace_.set_demand(fresh.number, pace_demand(fresh.policy), core_.reactor.now());
     schedule_step();
@@ -73,7 +71,8 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
     }
     listener.set_outdated_queue(listener.outdated_queue() || other_plan);
     if (before.tls != policy.tls) end_uncertified(change.number);
-    if (other_plan || before.write_stall != policy.write_stall) change_plan_of(change.number, std::move(in_force));
+    if (other_plan || before.write_stall != policy.write_stall)
+        walks_.change_plan_of(change.number, std::move(in_force));
     pace_.set_demand(change.number, pace_demand(policy), core_.reactor.now());
     schedule_step();
 }
@@ -85,39 +84,13 @@ void Shard::accept_last(Listener& listener) {
     }
 }
 
-/// Every living connection of the listener gets the plan's options; a change under way gives way to this one.
-void Shard::change_plan_of(std::uint8_t number, PlanChange::Done in_force) {
-    const auto change = std::make_shared<PlanChange>(core_.reactor.now(), std::move(in_force));
-    plan_changes_[number] = change;
-    walk(
-        [this, change, number](Connection& connection) {
-            if (connection.listener == number && plan_changes_[number] == change)
-                change->visit(connection, core_.number_of(connection), core_.policies[number]);
-        },
-        [this, change, number] {
-            change->all_visited();
-            step_plan_change(change, number);
-        },
-        plan_walk);
-}
-
-void Shard::step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t number) {
-    if (core_.stopped || plan_changes_[number] != change) return;
-    const auto again = change->step(core_.registry, core_.policies[number], core_.reactor.now(), plan_slice);
-    if (!again) {
-        plan_changes_.erase(number);
-        return;
-    }
-    core_.reactor.run_at(*again, [this, change, number] { step_plan_change(change, number); });
-}
-
 void Shard::close_listener(std::uint8_t number, SteadyTime deadline) {
     Listener& listener = listeners_[number];
     if (core_.stop_deadline || listener.closed()) return;
     accept_last(listener);
     listener.close();
     resume_accepting(listener);  // it is not waiting for descriptors any more
-    plan_changes_.erase(number);
+    walks_.forget_plan_change(number);
     leaving_.push_back({number, core_.reactor.attended_time().at(deadline)});
     core_.reactor.run_at(deadline, [] {});  // wakes the reactor: drain_leaving looks at the time
 }

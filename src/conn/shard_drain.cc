@@ -12,7 +12,7 @@ constexpr std::uint32_t most_a_step = 256;             // the rest of a late dra
 void Shard::drain_over(DrainTask task) {
     const auto run = std::make_shared<DrainRun>(std::move(task));
     if (core_.stop_deadline) return;
-    walk(
+    walks_.walk(
         [this, run](Connection& connection) {
             // One that is not open yet has only just come, and its peer may not be known.
             if (!is_opening(connection) && run->wanted(connection)) run->add(core_.number_of(connection));

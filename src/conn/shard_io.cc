@@ -16,10 +16,6 @@ constexpr int reads_per_turn = 4;
 // Turns' shares of records for the last words of a connection under TLS: small records are many.
 constexpr int last_tls_reads = 4;
 
-// How often to look whether a downlink item was acknowledged: a round trip is rarely shorter, and patience long.
-constexpr std::chrono::milliseconds first_ack_look{1};
-constexpr std::chrono::milliseconds last_ack_look{50};
-
 }  // namespace
 
 /// Once readiness has had its share of the turn, the rest is read by read_those_left: an edge is announced once.
@@ -221,31 +217,6 @@ void Shard::flush_downlink(Connection& connection) {
     }
     downlink.queue = std::string();  // an idle connection holds no buffer
     downlink.sent = 0;
-}
-
-void Shard::when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool)> done) {
-    const Connection* connection = core_.registry.find(number);
-    if (connection == nullptr) return done(false);
-    const std::uint64_t waiting = connection->downlink ? connection->downlink->waiting() : 0;
-    look_for_ack(ack_waits_.insert(ack_waits_.end(), {.number = number,
-                                                      .bytes = connection->bytes_out + waiting,
-                                                      .deadline = deadline,
-                                                      .pause = first_ack_look,
-                                                      .done = std::move(done)}));
-}
-
-void Shard::look_for_ack(AckWaits::iterator wait) {
-    const Connection* connection = core_.registry.find(wait->number);
-    const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
-    const bool acknowledged = facts && connection->bytes_out >= wait->bytes + facts->evidence.unacked_bytes;
-    if (!facts || acknowledged || core_.reactor.now() >= wait->deadline) {
-        const auto done = std::move(wait->done);
-        ack_waits_.erase(wait);
-        return done(acknowledged);
-    }
-    core_.reactor.run_at(std::min(core_.reactor.now() + wait->pause, wait->deadline),
-                         [this, wait] { look_for_ack(wait); });
-    wait->pause = std::min(2 * wait->pause, last_ack_look);
 }
 
 /// The first errno, which is the one of the peer, is kept until the connection's last words have been read; then it is

@@ -11,7 +11,7 @@ namespace holdfast {
 namespace {
 
 // To look at a certificate anew is two signatures, some 0.2 ms: as few in a turn as handshakes.
-constexpr Shard::WalkPace certificate_walk{8, std::chrono::milliseconds(0)};
+constexpr Walks::Pace certificate_walk{8, std::chrono::milliseconds(0)};
 // From the gateway's first step on, beside round trips: a device computes its part within this time.
 constexpr std::chrono::milliseconds patience_in_handshake{500};
 constexpr int windows_a_turn = 4;  // of the landing buffer, as a plain connection
@@ -227,7 +227,7 @@ void Shard::end_uncertified(std::uint8_t number) {
         const auto objection = objection_to(connection);
         if (!objection.empty()) core_.close(connection, CloseReason::kicked, objection);
     };
-    walk(
+    walks_.walk(
         visit, [] {}, certificate_walk);
 }
 

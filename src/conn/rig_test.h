@@ -1,0 +1,77 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "conn/admission.h"
+#include "conn/connection.h"
+#include "conn/core.h"
+#include "reactor/reactor.h"
+
+namespace holdfast {
+
+// What the tests of a shard's parts share: a handler that records its calls, and a Core on an injected clock.
+
+class RecordingHandler final : public StreamHandler {
+public:
+    void on_open(Connection&, Token number, const TurnTime&) override { opened.push_back(number); }
+    void on_certified(Connection&, Token, std::string_view) override {}
+    Taken on_bytes(Connection& connection, Token, std::span<const char> window, std::uint64_t,
+                   const TurnTime& time) override {
+        return take(connection, {window.data(), window.size()}, time);
+    }
+    Taken on_last_bytes(Connection&, Token, std::span<const char> window, const TurnTime&) override {
+        items.emplace_back(window.begin(), window.end());
+        return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
+    }
+    void on_end_while_held(Connection&, Token number, EndedBy by) override {
+        ended_while_held.emplace_back(number, by);
+    }
+    void on_still_untold(Connection&, Token, const TurnTime&) override {}
+    void on_close(Connection&, Token number, const Death& info, const TurnTime&) override {
+        closed.emplace_back(number, info);
+    }
+    void on_turn_end() override {}
+    bool ready() override { return is_ready; }
+    std::string_view why_unfinished(const Connection&) override { return {}; }
+    void on_accept_paused(std::uint8_t, int error) override { accept_errors.push_back(error); }
+    void on_accept_resumed(std::uint8_t) override { ++accept_resumed; }
+
+    bool is_ready = true;
+    bool holds = false;  ///< after each item
+    std::vector<Token> opened;
+    std::vector<std::string> items;
+    std::vector<std::pair<Token, Death>> closed;
+    std::vector<std::pair<Token, EndedBy>> ended_while_held;
+    std::vector<int> accept_errors;
+    int accept_resumed = 0;
+
+private:
+    /// Takes lines, as a pipeline does.
+    Taken take(Connection& connection, std::string_view window, const TurnTime& time) {
+        Taken taken;
+        for (std::size_t end = 0; (end = window.find('\n', taken.consumed)) != std::string_view::npos;) {
+            items.emplace_back(window.substr(taken.consumed, end - taken.consumed));
+            connection.count_item();
+            connection.last_item = time.tick;
+            taken.consumed = end + 1;
+            taken.hold = holds;
+            if (holds) break;
+        }
+        return taken;
+    }
+};
+
+struct CoreRig {
+    explicit CoreRig(ShardOptions options = {.max_connections = 1'000, .max_unfinished = 4'096, .policies = {{}}})
+        : core(reactor, handler, admission, options) {}
+
+    ManualClock clock;
+    Reactor reactor{clock};
+    RecordingHandler handler;
+    Admission admission{1'000'000};
+    Core core;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+
+#include "conn/core.h"
+#include "conn/plan_change.h"
+#include "conn/probe_run.h"
+
+namespace holdfast {
+
+/// The work of a shard that spans many turns: walks over all connections, probes, plan changes, and waits for
+/// acknowledgements. Owns their state. Ends with end_all() when the shard stops. The shard's thread.
+class Walks {
+public:
+    using Visit = std::function<void(Connection&)>;
+
+    /// Speed of a walk: `slots` in a turn, and `pause` until its next slice. Walks with a pause send to the network and
+    /// divide their slots among them.
+    struct Pace {
+        std::uint32_t slots;
+        std::chrono::milliseconds pause;
+    };
+    static constexpr Pace at_ease{2'048, std::chrono::milliseconds(0)};
+
+    explicit Walks(Core& core) : core_(core) {}
+
+    /// Visits every open connection in slices, then calls `done`, once in any case. Walks take turns: none waits for
+    /// the pauses of another.
+    void walk(Visit visit, std::function<void()> done, Pace pace = at_ease);
+    /// Returns true if step() has work now.
+    [[nodiscard]] bool is_due() const;
+    /// Makes one slice of each walk that is due, as far as the turn has time.
+    void step();
+
+    /// Probes one connection. `done` is called once.
+    void probe(Connection& connection, std::chrono::milliseconds timeout, ProbeRun::Done done);
+    /// Probes every connection that `wanted` selects. `done` is called once.
+    void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
+                   ProbeRun::JustHeard just_heard, ProbeRun::Done done);
+
+    /// Gives the living connections of a listener its new plan. A change that is under way is forgotten.
+    void change_plan_of(std::uint8_t listener, PlanChange::Done in_force);
+    void forget_plan_change(std::uint8_t listener) { plan_changes_.erase(listener); }
+
+    /// Calls `done` once: when the peer's kernel has acknowledged all that was sent so far, or at `deadline`.
+    void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done);
+
+    /// Ends everything under way, once the shard has no connections left.
+    void end_all();
+
+private:
+    struct Walk {
+        Visit visit;
+        std::function<void()> done;
+        Pace pace;
+        SteadyTime next_slice{};
+        std::uint32_t next_slot = 1;
+    };
+    /// A wait until a peer has acknowledged the first `bytes` that were sent to it.
+    struct AckWait {
+        Token number;
+        std::uint64_t bytes;
+        SteadyTime deadline;
+        std::chrono::milliseconds pause;
+        std::function<void(bool acknowledged)> done;
+    };
+
+    [[nodiscard]] bool is_due(const Walk& walk) const;
+    [[nodiscard]] std::uint32_t slots_of_slice(const Walk& walk) const;
+    [[nodiscard]] bool make_slice(Walk& walk);
+    [[nodiscard]] ProbeRun::Done counted(ProbeRun::Done done);
+    void step_probe(ProbeRun& run);
+    void step_plan_change(const std::shared_ptr<PlanChange>& change, std::uint8_t listener);
+    void check_acknowledged(std::list<AckWait>::iterator wait);
+
+    Core& core_;
+    std::list<Walk> walks_;  // the one whose turn is next in front
+    std::list<ProbeRun> probes_;
+    std::list<AckWait> ack_waits_;
+    std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number
+};
+
+}  // namespace holdfast

@@ -1,0 +1,132 @@
+#include "conn/walks.h"
+
+#include <gtest/gtest.h>
+
+#include "conn/rig_test.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+
+class NoClient final : public Reactor::Client {
+public:
+    explicit NoClient(Walks& walks) : walks_(walks) {}
+    void on_ready(Token, std::uint32_t) override {}
+    bool on_turn_end() override {
+        walks_.step();
+        return walks_.is_due();
+    }
+
+private:
+    Walks& walks_;
+};
+
+class WalksTest : public testing::Test {
+protected:
+    void add_connections(int count) {
+        for (int i = 0; i < count; ++i) ASSERT_NE(rig_.core.registry.insert(), nullptr);
+    }
+    void turn() {
+        static_cast<void>(rig_.reactor.post([] {}));  // or the turn would wait
+        rig_.reactor.turn(client_);
+    }
+    auto count_in(int& visits) {
+        return [&visits](Connection&) { ++visits; };
+    }
+    auto set(bool& done) {
+        return [&done] { done = true; };
+    }
+    void empty_registry() {
+        for (std::uint32_t slot = 1; slot <= rig_.core.registry.highest_slot(); ++slot) {
+            if (Connection* connection = rig_.core.registry.in_slot(slot)) rig_.core.registry.erase(*connection);
+        }
+    }
+    void TearDown() override { empty_registry(); }
+
+    CoreRig rig_;
+    Walks walks_{rig_.core};
+    NoClient client_{walks_};
+};
+
+TEST_F(WalksTest, AWalkAtEaseDoesNotWaitForThePausesOfAnother) {
+    add_connections(100);
+    int slow_visits = 0;
+    int quick_visits = 0;
+    bool slow_done = false;
+    bool quick_done = false;
+    walks_.walk(count_in(slow_visits), set(slow_done), {10, milliseconds(2)});
+    walks_.walk(count_in(quick_visits), set(quick_done));
+    turn();
+    turn();
+    EXPECT_EQ(quick_visits, 100);
+    EXPECT_TRUE(quick_done);
+    EXPECT_EQ(slow_visits, 10);
+    EXPECT_FALSE(slow_done);
+}
+
+TEST_F(WalksTest, WalksThatPauseKeepTheirPausesAndDivideTheirSlots) {
+    add_connections(100);
+    int visits[2] = {};
+    bool done[2] = {};
+    walks_.walk(count_in(visits[0]), set(done[0]), {10, milliseconds(2)});
+    walks_.walk(count_in(visits[1]), set(done[1]), {40, milliseconds(4)});
+    for (int slices = 1; slices <= 9; ++slices) {
+        turn();
+        EXPECT_EQ(visits[0], 5 * slices);
+        EXPECT_EQ(visits[1], std::min(100, 20 * ((slices + 1) / 2)));
+        EXPECT_FALSE(walks_.is_due());
+        rig_.clock.advance(milliseconds(2));
+    }
+    EXPECT_FALSE(done[0]);
+    EXPECT_TRUE(done[1]);
+    turn();
+    EXPECT_EQ(visits[0], 55) << "it is alone";
+}
+
+TEST_F(WalksTest, AWalkThatEndsMayBeginAnother) {
+    add_connections(3);
+    int visits = 0;
+    bool done = false;
+    walks_.walk(count_in(visits), [&] { walks_.walk(count_in(visits), set(done)); });
+    turn();
+    EXPECT_FALSE(done);
+    EXPECT_TRUE(walks_.is_due());
+    turn();
+    EXPECT_TRUE(done);
+    EXPECT_EQ(visits, 6);
+    EXPECT_FALSE(walks_.is_due());
+}
+
+TEST_F(WalksTest, VisitsNoneThatIsClosed) {
+    add_connections(3);
+    rig_.core.close(*rig_.core.registry.in_slot(2), CloseReason::kicked);
+    int visits = 0;
+    bool done = false;
+    walks_.walk(count_in(visits), set(done));
+    turn();
+    EXPECT_EQ(visits, 2);
+    rig_.core.registry.erase(*rig_.core.closed.front().connection);
+}
+
+TEST_F(WalksTest, WhenTheShardHasStoppedEveryWalkEndsAtOnce) {
+    add_connections(100);
+    int visits = 0;
+    bool slow_done = false, late_done = false, asked = false, acknowledged = true;
+    walks_.walk(count_in(visits), set(slow_done), {10, milliseconds(2)});
+    walks_.probe_all([](const Connection&) { return true; }, milliseconds(100), ProbeRun::JustHeard::is_alive,
+                     [&](const ProbeFindings&) { asked = true; });
+    turn();
+    empty_registry();
+    rig_.core.stopped = true;
+    walks_.end_all();
+    EXPECT_TRUE(slow_done);
+    EXPECT_TRUE(asked);
+    walks_.walk(count_in(visits), set(late_done));
+    EXPECT_TRUE(late_done);
+    walks_.when_acknowledged(1, rig_.reactor.now(), [&](bool is) { acknowledged = is; });
+    EXPECT_FALSE(acknowledged);
+}
+
+}  // namespace
+}  // namespace holdfast
