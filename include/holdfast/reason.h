@@ -33,13 +33,13 @@ enum class CloseReason : std::uint8_t {
     drained,               ///< its listener was removed by a new configuration, or an operator drains
     shutdown,              ///< the gateway stopped
     gateway_lost,          ///< its gateway vanished from the fleet; told by another one
-    internal_error,        ///< an error that no other reason explains: a defect to report
+    internal_error,        ///< stays last: an error that no other reason explains, a defect to report
 };
 
 /// Who or what a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
-inline constexpr std::size_t close_reason_count = 21;
+inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(CloseReason::internal_error) + 1;
 
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;

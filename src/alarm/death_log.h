@@ -4,25 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <optional>
 #include <vector>
 
 #include <holdfast/endpoint.h>
 #include <holdfast/reason.h>
 #include <holdfast/watch.h>
 
+#include "base/reason_row.h"
+
 namespace holdfast {
-
-/// What a death says about a population.
-enum class DeathClass : std::uint8_t {
-    hard,     ///< an end that nobody wants: the network, a deadline, a protocol fault, memory
-    reset,    ///< the peer or something on the way reset it; a restart, too
-    orderly,  ///< the peer closed: of interest if it does not come back
-};
-inline constexpr std::size_t death_class_count = 3;
-
-/// Nothing for the ends that the gateway's operator chose: kicked, drained, shutdown; or where another took its place.
-[[nodiscard]] std::optional<DeathClass> class_of(CloseReason reason);
 
 struct DeathRecord {
     IpAddress peer;

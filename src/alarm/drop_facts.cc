@@ -47,8 +47,9 @@ std::vector<ReasonShare> reasons_of(const std::vector<DeathRecord>& deaths) {
 
 std::vector<DeathRecord> deaths_together(std::vector<DeathRecord> deaths, const DeathClasses& classes,
                                          double usual_per_second) {
-    std::erase_if(
-        deaths, [&](const DeathRecord& death) { return !classes[static_cast<std::size_t>(*class_of(death.reason))]; });
+    std::erase_if(deaths, [&](const DeathRecord& death) {
+        return !classes[static_cast<std::size_t>(*row_of(death.reason).death)];
+    });
     if (deaths.empty()) return deaths;
     std::sort(deaths.begin(), deaths.end(), [](const DeathRecord& a, const DeathRecord& b) { return a.at < b.at; });
     const Time start = deaths.front().at;
@@ -73,7 +74,7 @@ double median_a_second(const std::vector<DeathRecord>& deaths, const DeathClasse
     std::vector<std::size_t> seconds(static_cast<std::size_t>(length) + 1);
     for (const DeathRecord& death : deaths) {
         const auto second = std::chrono::floor<std::chrono::seconds>(death.at - since).count();
-        const bool counts = classes[static_cast<std::size_t>(*class_of(death.reason))];
+        const bool counts = classes[static_cast<std::size_t>(*row_of(death.reason).death)];
         if (counts && second >= 0 && second <= length) ++seconds[static_cast<std::size_t>(second)];
     }
     const auto middle = seconds.begin() + length / 2;

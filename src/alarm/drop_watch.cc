@@ -228,7 +228,7 @@ void DropWatch::raise(const Look& look, const ListenerStep& step, const DeathCla
         const std::vector<DeathRecord> noted = look.deaths.of(step.number, std::max(since, forgotten_until_));
         scale(facts, counted,
               static_cast<double>(std::count_if(noted.begin(), noted.end(), [&](const DeathRecord& death) {
-                  return classes[static_cast<std::size_t>(*class_of(death.reason))];
+                  return classes[static_cast<std::size_t>(*row_of(death.reason).death)];
               })));
     }
     Alarm alarm;

@@ -5,23 +5,12 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/reason_row.h"
+
 namespace holdfast {
 namespace {
 
-/// What the reasons of a drop have in common.
-enum class Theme : std::uint8_t {
-    silent,
-    unreachable,
-    reset,
-    closed,
-    stalled,
-    idle,
-    framing,
-    tls,
-    memory,
-    defect,
-    mixed
-};
+using Theme = ReasonTheme;
 constexpr std::size_t theme_count = static_cast<std::size_t>(Theme::mixed) + 1;
 
 /// Where the dead lie.
@@ -109,48 +98,10 @@ constexpr std::array verdicts{
             "Look at the largest reason first: holdfast closed shows the evidence of each connection."},
 };
 
-Theme theme_of(CloseReason reason) {
-    switch (reason) {
-        case CloseReason::keepalive_expired:
-        case CloseReason::retransmit_expired:
-            return Theme::silent;
-        case CloseReason::unreachable:
-            return Theme::unreachable;
-        case CloseReason::peer_reset:
-            return Theme::reset;
-        case CloseReason::peer_closed:
-            return Theme::closed;
-        case CloseReason::window_stalled:
-            return Theme::stalled;
-        case CloseReason::read_idle:
-            return Theme::idle;
-        case CloseReason::item_deadline:
-        case CloseReason::item_too_large:
-        case CloseReason::too_many_bad_items:
-        case CloseReason::proxy_header_invalid:
-            return Theme::framing;
-        case CloseReason::tls_failed:
-            return Theme::tls;
-        case CloseReason::out_of_memory:
-        case CloseReason::shed:
-            return Theme::memory;
-        case CloseReason::internal_error:
-            return Theme::defect;
-        case CloseReason::kicked:
-        case CloseReason::superseded:
-        case CloseReason::unauthenticated:
-        case CloseReason::drained:
-        case CloseReason::shutdown:
-        case CloseReason::gateway_lost:
-            break;
-    }
-    return Theme::mixed;
-}
-
 Theme theme_of(const Alarm& alarm) {
     std::array<std::size_t, theme_count> counts{};
     for (const ReasonShare& share : alarm.reasons)
-        counts[static_cast<std::size_t>(theme_of(share.reason))] += share.count;
+        counts[static_cast<std::size_t>(row_of(share.reason).theme)] += share.count;
     // Of a prefix that is cut off, some are reported by a router.
     auto& silent = counts[static_cast<std::size_t>(Theme::silent)];
     auto& unreachable = counts[static_cast<std::size_t>(Theme::unreachable)];

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/manual.h"
 #include "config/option.h"
 
 namespace holdfast {
@@ -41,7 +42,7 @@ Verb read_verb(const CLI::App& app) {
                                   takes_one ? choices_of(flag) : std::vector<std::string>()});
         }
     }
-    for (const CLI::App* part : app.get_subcommands({})) verb.parts.push_back(read_verb(*part));
+    for (const CLI::App* part : shown_verbs(app)) verb.parts.push_back(read_verb(*part));
     return verb;
 }
 

@@ -67,7 +67,7 @@ void add_verb(const CLI::App& verb, const std::string& command, std::string& out
     for (const CLI::Option* option : verb.get_options()) {
         if (option->get_name() != "--help") out += option_text(*option);
     }
-    for (const CLI::App* part : verb.get_subcommands({})) add_verb(*part, command + " " + part->get_name(), out);
+    for (const CLI::App* part : shown_verbs(verb)) add_verb(*part, command + " " + part->get_name(), out);
 }
 
 void collect_environment(const CLI::App& app, std::set<std::string>& names) {
@@ -130,10 +130,14 @@ std::string section_title(Section section) {
 
 }  // namespace
 
+std::vector<const CLI::App*> shown_verbs(const CLI::App& app) {
+    return app.get_subcommands([](const CLI::App* verb) { return !verb->get_group().empty(); });
+}
+
 std::string command_page(const CLI::App& app) {
     std::string out = heading("HOLDFAST", "1") + ".SH NAME\nholdfast \\- " + plain(app.get_description()) +
                       "\n.SH SYNOPSIS\n.B holdfast\n\\fIVERB\\fR [\\fIFLAG\\fR]...\n.SH VERBS\n";
-    for (const CLI::App* verb : app.get_subcommands({})) add_verb(*verb, "holdfast " + verb->get_name(), out);
+    for (const CLI::App* verb : shown_verbs(app)) add_verb(*verb, "holdfast " + verb->get_name(), out);
     return out + std::string(exit_codes) + environment(app) + ".SH SEE ALSO\n.BR holdfast.toml (5)\n";
 }
 

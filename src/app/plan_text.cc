@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <iostream>
 
+#include <holdfast/reason.h>
+
 #include "app/table.h"
 #include "base/plan_json.h"
 #include "base/units.h"
@@ -42,15 +44,19 @@ void print_own_limits(const LivenessPlan& plan) {
 
 void print_worst_cases(const LivenessPlan& plan) {
     const auto& worst = plan.worst_case;
+    const auto word = [](CloseReason reason) { return std::string(to_string(reason)); };
     std::cout << "\nWorst case, from the device's last sign of life to the closed event:\n";
     Table table({{"the device ..."}, {"found within", Align::right}, {"by"}, {"reason"}});
     table.add({"closes or resets (FIN, RST)", format_duration(worst.fin_or_reset), "its own packet, at once",
-               "peer_closed, peer_reset"});
-    table.add({"vanishes while idle", format_duration(worst.idle), "keep-alive probes", "keepalive_expired"});
-    table.add({"vanishes with data in flight", format_duration(worst.in_flight), "sweep", "retransmit_expired"});
-    table.add({"vanishes, data written amid probing", format_duration(worst.probing), "sweep", "retransmit_expired"});
-    table.add(
-        {"answers but reads nothing (zero window)", format_duration(worst.zero_window), "sweep", "window_stalled"});
+               word(CloseReason::peer_closed) + ", " + word(CloseReason::peer_reset)});
+    table.add({"vanishes while idle", format_duration(worst.idle), "keep-alive probes",
+               word(CloseReason::keepalive_expired)});
+    table.add({"vanishes with data in flight", format_duration(worst.in_flight), "sweep",
+               word(CloseReason::retransmit_expired)});
+    table.add({"vanishes, data written amid probing", format_duration(worst.probing), "sweep",
+               word(CloseReason::retransmit_expired)});
+    table.add({"answers but reads nothing (zero window)", format_duration(worst.zero_window), "sweep",
+               word(CloseReason::window_stalled)});
     table.print(2);
 }
 

@@ -1,12 +1,15 @@
 #include "app/verb_describe.h"
 
+#include <array>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "app/completions.h"
 #include "app/manual.h"
 #include "base/printable.h"
+#include "base/reason_row.h"
 
 namespace holdfast {
 namespace {
@@ -23,6 +26,28 @@ int print_completions(const CLI::App& app, const std::string& shell) {
         return exit_wrong_usage;
     }
     return exit_good;
+}
+
+struct ReferencePage {
+    std::string_view name;
+    std::string (*text)();
+};
+
+/// The pages of docs/reference that follow from a table in the source.
+constexpr std::array reference_pages{ReferencePage{"reasons", reasons_page}};
+
+/// Prints the page `name`; without a name, the names of all pages.
+int print_reference(const std::string& name) {
+    for (const ReferencePage& page : reference_pages) {
+        if (name.empty()) std::cout << page.name << "\n";
+        if (name == page.name) {
+            std::cout << page.text();
+            return exit_good;
+        }
+    }
+    if (name.empty()) return exit_good;
+    print_error("the reference has no page " + in_quotes(name) + ": `holdfast describe` lists the pages");
+    return exit_wrong_usage;
 }
 
 int print_manual(const CLI::App& app, const std::string& page) {
@@ -50,6 +75,11 @@ void add_describe_verbs(CLI::App& app, VerbAction& selected) {
     const auto page = std::make_shared<std::string>("holdfast");
     manual->add_option("PAGE", *page, "holdfast or holdfast.toml")->type_name("")->capture_default_str();
     manual->callback([&app, page, &selected] { selected = [&app, page] { return print_manual(app, *page); }; });
+
+    CLI::App* describe = app.add_subcommand("describe", "print a generated page of docs/reference")->group("");
+    const auto name = std::make_shared<std::string>();
+    describe->add_option("PAGE", *name, "a page; without it, the names of all pages")->type_name("");
+    describe->callback([name, &selected] { selected = [name] { return print_reference(*name); }; });
 }
 
 }  // namespace holdfast

@@ -6,7 +6,8 @@
 
 namespace holdfast {
 
-/// `completions` and `manual`: what packages install beside the command, out of `app` itself, which must outlive them.
+/// Adds `completions` and `manual`, which print what packages install beside the command, and the hidden `describe`,
+/// which prints generated pages of docs/reference. `app` must outlive them.
 void add_describe_verbs(CLI::App& app, VerbAction& selected);
 
 }  // namespace holdfast

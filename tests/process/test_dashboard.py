@@ -495,7 +495,7 @@ def test_colors_can_be_told_apart(browser, gateway, scheme):
         assert contrast(variable(browser, name), variable(browser, "--bad-ground")) >= 4.5, f"{name} in an alarm"
     assert contrast(variable(browser, "--control"), panel) >= 3, "WCAG 1.4.11: edges of fields"
     uncolored = [reason for reason in status["closed"] if not variable(browser, f"--reason-{reason}")]
-    assert not uncolored, f"dashboard.css has no --reason- of {uncolored}"
+    assert not uncolored, f"reason_colors.css has no --reason- of {uncolored}"
     for reason in status["closed"]:
         assert contrast(variable(browser, f"--reason-{reason}"), panel) >= 3, f"WCAG 1.4.11: {reason}"
     colors = {kind: variable(browser, f"--kind-{kind}") for kind in kinds}

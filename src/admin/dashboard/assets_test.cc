@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "admin/dashboard/embedded.h"
+#include "base/reason_row.h"
 
 namespace holdfast {
 namespace {
@@ -47,6 +48,12 @@ TEST(DashboardAssets, EveryFileHasATypeAndATagOfItsOwn) {
         EXPECT_TRUE(tags.insert(asset->etag).second) << file.path;
         EXPECT_TRUE(std::regex_match(std::string(asset->etag), std::regex("\"[0-9a-f]{16}\""))) << asset->etag;
     }
+    for (const char* path : {"/dashboard/reason_colors.css", "/dashboard/reason_table.js"}) {
+        const auto asset = dashboard_asset(path);
+        ASSERT_TRUE(asset) << path;
+        EXPECT_TRUE(tags.insert(asset->etag).second) << path;
+        EXPECT_TRUE(std::regex_match(std::string(asset->etag), std::regex("\"[0-9a-f]{16}\""))) << asset->etag;
+    }
     EXPECT_EQ(dashboard_asset("/dashboard/app.js")->type, "text/javascript; charset=utf-8");
     EXPECT_EQ(dashboard_asset("/dashboard/dashboard.css")->type, "text/css; charset=utf-8");
     EXPECT_EQ(dashboard_asset("/dashboard/icon.svg")->type, "image/svg+xml");
@@ -62,6 +69,15 @@ TEST(DashboardAssets, WhatThePageNamesIsThere) {
             EXPECT_TRUE(dashboard_asset("/dashboard/" + name)) << file.path << " imports " << name;
         }
     }
+}
+
+TEST(DashboardAssets, EveryReasonHasItsKindAndItsColors) {
+    const std::string table = text_of("/dashboard/reason_table.js");
+    const std::string colors = text_of("/dashboard/reason_colors.css");
+    EXPECT_NE(table.find("  ['peer_reset', 'peer'],\n"), std::string::npos) << table;
+    EXPECT_EQ(all_matches(table, R"re(\n  \['(\w+)')re").size(), close_reason_count);
+    EXPECT_EQ(all_matches(colors, R"re(--reason-(\w+): #[0-9a-f]{6};)re").size(), 2 * close_reason_count);
+    EXPECT_NE(colors.find("[data-kind=\"policy\"] { --kind: var(--kind-policy); }\n"), std::string::npos) << colors;
 }
 
 /// What the page's Content-Security-Policy would refuse, and what would make device bytes markup.

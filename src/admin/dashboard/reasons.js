@@ -1,15 +1,8 @@
-// Why connections end: the closed list of docs/EVENTS.md and the kind of each. Stacked from the first upwards.
+// The reasons why connections end, and their kinds. The page stacks them from the first upwards. The gateway serves the table.
 
-const kindOfReason = new Map(Object.entries({
-  peer_closed: 'peer', peer_reset: 'peer',
-  keepalive_expired: 'network', retransmit_expired: 'network', window_stalled: 'network', unreachable: 'network',
-  read_idle: 'policy', item_deadline: 'policy', kicked: 'policy', superseded: 'policy', unauthenticated: 'policy',
-  item_too_large: 'protocol', too_many_bad_items: 'protocol', tls_failed: 'protocol', proxy_header_invalid: 'protocol',
-  out_of_memory: 'resource', shed: 'resource',
-  drained: 'local', shutdown: 'local', gateway_lost: 'local', internal_error: 'local',
-}));
+import {kindOfReason, kinds} from './reason_table.js';
 
-export const kinds = ['peer', 'network', 'policy', 'protocol', 'resource', 'local'];
+export {kinds};
 
 export const reasons = [...kindOfReason.keys()];
 

@@ -1,0 +1,57 @@
+"""The generated pages of docs/reference, and that each fact of them stands in one place of the source."""
+
+import re
+
+import pytest
+
+from conftest import ROOT
+from gateway import run
+
+REFERENCE = ROOT / "docs" / "reference"
+# Words of reasons that the source also uses for something else.
+OTHER_WORDS = {
+    "read_idle": "an option", "item_deadline": "an option", "unauthenticated": "a field", "gateway_lost": "a field",
+    "unreachable": "a way of `holdfast prove`", "internal_error": "an error of the admin API",
+}
+
+
+def pages():
+    listed = run("describe")
+    assert listed.returncode == 0 and listed.stdout, listed.stderr
+    return listed.stdout.split()
+
+
+def files_with(word):
+    """Source files with `word` as a literal, tests and comments aside."""
+    found = set()
+    for path in [*(ROOT / "src").rglob("*"), *(ROOT / "include").rglob("*")]:
+        if path.suffix not in (".cc", ".h", ".js", ".css") or path.stem.endswith("_test"):
+            continue
+        code = re.sub(r"//.*", "", path.read_text(encoding="utf-8"))
+        if f'"{word}"' in code or f"'{word}'" in code:
+            found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_the_pages_are_those_that_the_command_prints():
+    for page in pages():
+        printed = run("describe", page)
+        assert printed.returncode == 0, printed.stderr
+        assert printed.stdout == (REFERENCE / f"{page}.md").read_text(encoding="utf-8"), f"{page}.md is old: run script/docs"
+
+
+def test_an_unknown_page_is_refused():
+    refused = run("describe", "nothing")
+    assert refused.returncode == 2 and "`holdfast describe` lists the pages" in refused.stderr
+    assert "describe" not in run("--help").stdout, "it is for developers"
+
+
+def reason_words():
+    words = re.findall(r"^## (\w+)$", (REFERENCE / "reasons.md").read_text(encoding="utf-8"), re.M)
+    assert len(words) > 20
+    return words
+
+
+@pytest.mark.parametrize("word", reason_words())
+def test_a_reason_stands_in_one_file(word):
+    assert (word in OTHER_WORDS) == (files_with(word) != {"src/base/reason.cc"}), files_with(word)
