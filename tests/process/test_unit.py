@@ -84,12 +84,12 @@ def test_every_kernel_setting_exists_and_is_explained():
 
 
 def test_every_reason_alert_and_alarm_is_explained():
-    pages = {name: (ROOT / "docs" / "tasks" / f"{name}.md").read_text() for name in ("troubleshooting", "monitoring", "alarms")}
+    pages = {name: (ROOT / "docs" / "tasks" / f"{name}.md").read_text() for name in ("monitoring", "alarms")}
     with Gateway() as gateway:
         metrics = gateway.ask("GET", "/metrics")
     reasons = set(re.findall(r'holdfast_connections_closed_total{[^}]*reason="(\w+)"', metrics))
-    table = pages["troubleshooting"].split("## Close reasons")[1]
-    assert len(reasons) >= 14 and not reasons - set(re.findall(r"^\| `(\w+)` \|", table, re.M))
+    reference = (ROOT / "docs" / "reference" / "reasons.md").read_text()
+    assert len(reasons) >= 14 and not reasons - set(re.findall(r"^## (\w+)$", reference, re.M))
     alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "holdfast.rules.yml").read_text())
     assert f"{len(alerts)} alerts" in pages["monitoring"]
     assert not [alert for alert in alerts if f"`{alert}`" not in pages["monitoring"]]
