@@ -44,6 +44,8 @@ MAY_INCLUDE = {
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}, ("detect", "tcp"): {"tcp/route.h"}, ("watch", "tcp"): {"tcp/route.h"}}
 MAX_LINES = 450
+# Headers that take seconds to compile, and the only file that may include each.
+ONE_UNIT = {"CLI/": "src/app/command_line.cc", "toml++/": "src/config/read_toml.cc", "spdlog/": "src/app/log.cc"}
 
 
 def sources():
@@ -70,6 +72,13 @@ def include_faults(path):
         allowed = target == module or target in MAY_INCLUDE.get(module, set())
         if not allowed or name not in ONLY.get((module, target), {name}):
             yield f"{path.relative_to(ROOT)}: {module} must not include {name}"
+
+
+def slow_headers(path):
+    for name in re.findall(r"^#include <([^>]+)>", path.read_text(), re.M):
+        for prefix, unit in ONE_UNIT.items():
+            if name.startswith(prefix) and str(path.relative_to(ROOT)) != unit:
+                yield f"{path.relative_to(ROOT)}: only {unit} includes <{name}>, which takes seconds to compile"
 
 
 def unknown_folders():
@@ -148,6 +157,7 @@ def main():
     faults = [*unknown_folders(), *floor_faults()]
     for path in paths:
         faults += include_faults(path)
+        faults += slow_headers(path)
         lines = path.read_text().count("\n")
         if lines > MAX_LINES:
             faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")

@@ -1,5 +1,3 @@
-#include "app/client_actions.h"
-
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +8,7 @@
 
 #include "app/client_ask.h"
 #include "app/client_text.h"
+#include "app/verbs.h"
 #include "base/human.h"
 #include "base/printable.h"
 #include "base/units.h"
@@ -169,41 +168,41 @@ int send_verb(const SendFlags& flags) {
 
 }  // namespace
 
-void add_probe_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("probe", "ask now whether peers are there; exit 0 if all are");
+Verb make_probe_verb() {
     const auto flags = std::make_shared<ProbeFlags>();
-    verb->add_option("ID", flags->id, "one connection")->type_name("");
-    verb->add_option("--id", flags->device, "a device, by what it says of itself")->type_name("DEVICE");
-    verb->add_option("--peer", flags->peer, "all whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
-    verb->add_flag("--all", flags->all, "all connections");
-    verb->add_option("--timeout", flags->timeout, "no answer for so long is silence")
-        ->type_name("DURATION")
-        ->capture_default_str();
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return probe_verb(*flags); }; });
+    return {
+        "probe", "ask now whether peers are there; exit 0 if all are",
+        Arguments{
+            {"ID", &flags->id, "", "one connection"},
+            {"--id", &flags->device, "DEVICE", "a device, by what it says of itself"},
+            {"--peer", &flags->peer, "PREFIX", "all whose peer lies in it, e.g. 10.2.0.0/16"},
+            {"--all", &flags->all, "", "all connections"},
+            {"--timeout", &flags->timeout, "DURATION", "no answer for so long is silence", {.shows_default = true}}} +
+            client_arguments(flags->client),
+        [flags] { return probe_verb(*flags); }};
 }
 
-void add_close_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("close", "end connections; their reason is kicked");
+Verb make_close_verb() {
     const auto flags = std::make_shared<CloseFlags>();
-    verb->add_option("ID", flags->id, "one connection")->type_name("");
-    verb->add_option("--id", flags->device, "a device, by what it says of itself")->type_name("DEVICE");
-    verb->add_option("--peer", flags->peer, "all whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return close_verb(*flags); }; });
+    return {"close", "end connections; their reason is kicked",
+            Arguments{{"ID", &flags->id, "", "one connection"},
+                      {"--id", &flags->device, "DEVICE", "a device, by what it says of itself"},
+                      {"--peer", &flags->peer, "PREFIX", "all whose peer lies in it, e.g. 10.2.0.0/16"}} +
+                client_arguments(flags->client),
+            [flags] { return close_verb(*flags); }};
 }
 
-void add_send_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("send", "send a JSON object to a device");
+Verb make_send_verb() {
     const auto flags = std::make_shared<SendFlags>();
-    verb->add_option("ID", flags->first, "the connection; not with --id")->required()->type_name("");
-    verb->add_option("JSON", flags->second, "the object, or - to read it from standard input")->type_name("");
-    verb->add_option("--id", flags->device, "a device, by what it says of itself, in place of a connection's ID")
-        ->type_name("DEVICE");
-    verb->add_option("--wait", flags->wait, "for the device's kernel to acknowledge it, with --id [300ms]")
-        ->type_name("DURATION");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return send_verb(*flags); }; });
+    return {
+        "send", "send a JSON object to a device",
+        Arguments{
+            {"ID", &flags->first, "", "the connection; not with --id", {.required = true}},
+            {"JSON", &flags->second, "", "the object, or - to read it from standard input"},
+            {"--id", &flags->device, "DEVICE", "a device, by what it says of itself, in place of a connection's ID"},
+            {"--wait", &flags->wait, "DURATION", "for the device's kernel to acknowledge it, with --id [300ms]"}} +
+            client_arguments(flags->client),
+        [flags] { return send_verb(*flags); }};
 }
 
 }  // namespace holdfast

@@ -30,26 +30,32 @@ int exit_code_of(int status) {
 
 }  // namespace
 
-void add_admin_keys(CLI::App& verb, AdminAccess& access) {
-    verb.add_option("--admin-ca", access.ca, "PEM file of the authorities for https://; by default the system's")
-        ->envname("HOLDFAST_ADMIN_CA")
-        ->type_name("FILE");
-    verb.add_option("--admin-token-file", access.token_file, "a file with the gateway's token")
-        ->envname("HOLDFAST_ADMIN_TOKEN_FILE")
-        ->type_name("FILE");
+Arguments admin_keys(AdminAccess& access) {
+    return {{"--admin-ca",
+             &access.ca,
+             "FILE",
+             "PEM file of the authorities for https://; by default the system's",
+             {.environment = "HOLDFAST_ADMIN_CA"}},
+            {"--admin-token-file",
+             &access.token_file,
+             "FILE",
+             "a file with the gateway's token",
+             {.environment = "HOLDFAST_ADMIN_TOKEN_FILE"}}};
 }
 
-void add_admin_flags(CLI::App& verb, AdminAccess& access) {
-    add_admin_keys(verb, access);
-    verb.add_option("--admin", access.address, "the gateway's admin address: also https://HOST:PORT or unix:PATH")
-        ->envname("HOLDFAST_ADMIN")
-        ->type_name("ADDRESS:PORT")
-        ->capture_default_str();
+Arguments admin_arguments(AdminAccess& access, const std::string& group) {
+    Arguments all = admin_keys(access);
+    all.push_back({"--admin",
+                   &access.address,
+                   "ADDRESS:PORT",
+                   "the gateway's admin address: also https://HOST:PORT or unix:PATH",
+                   {.environment = "HOLDFAST_ADMIN", .shows_default = true}});
+    for (Argument& argument : all) argument.rules.group = group;
+    return all;
 }
 
-void add_client_flags(CLI::App& verb, ClientFlags& flags) {
-    add_admin_flags(verb, flags.admin);
-    verb.add_flag("--json", flags.json, "print the API's JSON as it came");
+Arguments client_arguments(ClientFlags& flags) {
+    return admin_arguments(flags.admin) + Arguments{{"--json", &flags.json, "", "print the API's JSON as it came"}};
 }
 
 QueryTarget& QueryTarget::with(std::string_view name, std::string_view value) {

@@ -5,10 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
-
 #include "app/admin_client.h"
 #include "app/answer_view.h"
+#include "app/command_line.h"
 #include "app/verb.h"
 
 namespace holdfast {
@@ -20,11 +19,11 @@ struct ClientFlags {
 };
 
 /// --admin-ca and --admin-token-file, which may come from the environment.
-void add_admin_keys(CLI::App& verb, AdminAccess& access);
-/// These and --admin, which may too.
-void add_admin_flags(CLI::App& verb, AdminAccess& access);
-
-void add_client_flags(CLI::App& verb, ClientFlags& flags);
+[[nodiscard]] Arguments admin_keys(AdminAccess& access);
+/// These and --admin, which may too; in the help text under `group`.
+[[nodiscard]] Arguments admin_arguments(AdminAccess& access, const std::string& group = "");
+/// All flags of a verb that asks a gateway.
+[[nodiscard]] Arguments client_arguments(ClientFlags& flags);
 
 /// "/v1/x?a=1&b=2" out of its parts; values are percent-encoded, empty ones left out.
 class QueryTarget {

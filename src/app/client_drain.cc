@@ -1,11 +1,10 @@
-#include "app/client_drain.h"
-
 #include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "app/client_ask.h"
+#include "app/verbs.h"
 #include "base/human.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
@@ -96,24 +95,22 @@ int drain_verb(const DrainFlags& flags) {
 
 }  // namespace
 
-void add_drain_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb =
-        app.add_subcommand("drain", "end the living connections, spread over a time; of all: before a restart");
+Verb make_drain_verb() {
     const auto flags = std::make_shared<DrainFlags>();
-    verb->add_option("--over", flags->over, "the time that their ends are spread over")
-        ->type_name("DURATION")
-        ->capture_default_str();
-    verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
-    verb->add_option("--listener", flags->listener, "only those that came by it")->type_name("NAME");
-    verb->add_option("--come-back", flags->come_back,
-                     "what the goodbye asks of a device: later, after the drain (of all), or at_once (of a part)")
-        ->type_name("WHEN");
-    verb->add_flag("--no-goodbye", flags->no_goodbye, "do not send {\"retry_after_ms\":N} before the end");
-    verb->add_flag("--wait", flags->wait, "return when it is over; exit 1 if it was cancelled");
-    verb->add_flag("--status", flags->show, "show how far the latest is");
-    verb->add_flag("--cancel", flags->cancel, "end it, keep who is left, and be in service again");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return drain_verb(*flags); }; });
+    return {
+        "drain", "end the living connections, spread over a time; of all: before a restart",
+        Arguments{
+            {"--over", &flags->over, "DURATION", "the time that their ends are spread over", {.shows_default = true}},
+            {"--peer", &flags->peer, "PREFIX", "only those whose peer lies in it, e.g. 10.2.0.0/16"},
+            {"--listener", &flags->listener, "NAME", "only those that came by it"},
+            {"--come-back", &flags->come_back, "WHEN",
+             "what the goodbye asks of a device: later, after the drain (of all), or at_once (of a part)"},
+            {"--no-goodbye", &flags->no_goodbye, "", "do not send {\"retry_after_ms\":N} before the end"},
+            {"--wait", &flags->wait, "", "return when it is over; exit 1 if it was cancelled"},
+            {"--status", &flags->show, "", "show how far the latest is"},
+            {"--cancel", &flags->cancel, "", "end it, keep who is left, and be in service again"}} +
+            client_arguments(flags->client),
+        [flags] { return drain_verb(*flags); }};
 }
 
 }  // namespace holdfast

@@ -1,6 +1,3 @@
-#include "app/client_drain.h"
-
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +7,7 @@
 
 #include "admin/admin_server.h"
 #include "admin/fake_control_plane.h"
+#include "app/verbs.h"
 
 namespace holdfast {
 namespace {
@@ -26,16 +24,15 @@ protected:
         server_ = std::move(started.value());
     }
     int run(std::vector<std::string> words) {
-        CLI::App app("", "holdfast");
-        VerbAction selected;
-        add_drain_verb(app, selected);
-        words.insert(words.begin(), "drain");
+        words.insert(words.begin(), {"holdfast", "drain"});
         words.insert(words.end(), {"--admin", to_string(server_->address())});
-        std::reverse(words.begin(), words.end());  // as CLI11 wants it
-        app.parse(words);
+        std::vector<const char*> line;
+        for (const std::string& word : words) line.push_back(word.c_str());
+        Verb root{.name = "holdfast", .help = "", .parts = {make_drain_verb()}};
+        const Command command = read_command_line(root, static_cast<int>(line.size()), line.data());
         testing::internal::CaptureStdout();
         testing::internal::CaptureStderr();
-        const int code = selected();
+        const int code = command.verb->run();
         out_ = testing::internal::GetCapturedStdout();
         err_ = testing::internal::GetCapturedStderr();
         return code;

@@ -1,5 +1,3 @@
-#include "app/client_looks.h"
-
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -11,6 +9,7 @@
 #include "app/client_fleet.h"
 #include "app/client_text.h"
 #include "app/table.h"
+#include "app/verbs.h"
 #include "base/human.h"
 
 namespace holdfast {
@@ -178,61 +177,60 @@ int closed_verb(const ClosedFlags& flags) {
 
 }  // namespace
 
-void add_status_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("status", "show the gateway at a glance");
+Verb make_status_verb() {
     const auto flags = std::make_shared<StatusFlags>();
-    verb->add_flag("--fleet", flags->fleet, "all gateways of the fleet, and how many devices each has");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] {
-        selected = [flags] {
-            if (flags->fleet) return show_fleet(flags->client);
-            return ask_and_show(flags->client, {.target = "/v1/status"}, {.text = status_text});
-        };
-    });
+    return {"status", "show the gateway at a glance",
+            Arguments{{"--fleet", &flags->fleet, "", "all gateways of the fleet, and how many devices each has"}} +
+                client_arguments(flags->client),
+            [flags] {
+                if (flags->fleet) return show_fleet(flags->client);
+                return ask_and_show(flags->client, {.target = "/v1/status"}, {.text = status_text});
+            }};
 }
 
-void add_list_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("list", "list connections");
+Verb make_list_verb() {
     const auto flags = std::make_shared<ListFlags>();
-    verb->add_flag("--fleet", flags->fleet,
-                   "devices of all gateways of the fleet, in place of connections of this one");
-    verb->add_option("--gateway", flags->gateway, "with --fleet, only those that it has or had")->type_name("NAME");
-    verb->add_option("--state", flags->state, "with --fleet: online, unknown or closed")->type_name("STATE");
-    verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
-    verb->add_option("--key", flags->key, "only those whose latest item has it")->type_name("KEY");
-    verb->add_option("--id", flags->device, "only the device that says so of itself")->type_name("DEVICE");
-    verb->add_option("--listener", flags->listener, "only those of one listener")->type_name("NAME");
-    verb->add_flag("--suspect", flags->suspect, "only those that were probed on suspicion and do not answer");
-    verb->add_option("--sort", flags->sort, "age, idle, items, bytes_in, bytes_out, peer or key")
-        ->type_name("SORT")
-        ->capture_default_str();
-    verb->add_flag("--reverse", flags->reverse, "the sort's other end first");
-    verb->add_option("--limit", flags->limit, "at most so many, up to 10000")->type_name("N")->capture_default_str();
-    verb->add_option("--offset", flags->offset, "leave out the first so many")->type_name("N");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return list_verb(*flags); }; });
+    return {"list", "list connections",
+            Arguments{{"--fleet", &flags->fleet, "",
+                       "devices of all gateways of the fleet, in place of connections of this one"},
+                      {"--gateway", &flags->gateway, "NAME", "with --fleet, only those that it has or had"},
+                      {"--state", &flags->state, "STATE", "with --fleet: online, unknown or closed"},
+                      {"--peer", &flags->peer, "PREFIX", "only those whose peer lies in it, e.g. 10.2.0.0/16"},
+                      {"--key", &flags->key, "KEY", "only those whose latest item has it"},
+                      {"--id", &flags->device, "DEVICE", "only the device that says so of itself"},
+                      {"--listener", &flags->listener, "NAME", "only those of one listener"},
+                      {"--suspect", &flags->suspect, "", "only those that were probed on suspicion and do not answer"},
+                      {"--sort",
+                       &flags->sort,
+                       "SORT",
+                       "age, idle, items, bytes_in, bytes_out, peer or key",
+                       {.shows_default = true}},
+                      {"--reverse", &flags->reverse, "", "the sort's other end first"},
+                      {"--limit", &flags->limit, "N", "at most so many, up to 10000", {.shows_default = true}},
+                      {"--offset", &flags->offset, "N", "leave out the first so many"}} +
+                client_arguments(flags->client),
+            [flags] { return list_verb(*flags); }};
 }
 
-void add_show_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("show", "show one connection with the kernel's evidence");
+Verb make_show_verb() {
     const auto flags = std::make_shared<ShowFlags>();
-    verb->add_option("ID", flags->id, "as list prints it, e.g. 7f2c91a0-1")->type_name("");
-    verb->add_option("--id", flags->device, "the one of the device that says so of itself")->type_name("DEVICE");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return show_verb(*flags); }; });
+    return {"show", "show one connection with the kernel's evidence",
+            Arguments{{"ID", &flags->id, "", "as list prints it, e.g. 7f2c91a0-1"},
+                      {"--id", &flags->device, "DEVICE", "the one of the device that says so of itself"}} +
+                client_arguments(flags->client),
+            [flags] { return show_verb(*flags); }};
 }
 
-void add_closed_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("closed", "list the last lives, newest first, and why each ended");
+Verb make_closed_verb() {
     const auto flags = std::make_shared<ClosedFlags>();
-    verb->add_option("--reason", flags->reason, "only those that ended so, e.g. keepalive_expired")
-        ->type_name("REASON");
-    verb->add_option("--peer", flags->peer, "only those whose peer lies in it, e.g. 10.2.0.0/16")->type_name("PREFIX");
-    verb->add_option("--id", flags->device, "only those of one device")->type_name("DEVICE");
-    verb->add_option("--limit", flags->limit, "at most so many, up to 10000")->type_name("N")->capture_default_str();
-    verb->add_option("--offset", flags->offset, "leave out the first so many")->type_name("N");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return closed_verb(*flags); }; });
+    return {"closed", "list the last lives, newest first, and why each ended",
+            Arguments{{"--reason", &flags->reason, "REASON", "only those that ended so, e.g. keepalive_expired"},
+                      {"--peer", &flags->peer, "PREFIX", "only those whose peer lies in it, e.g. 10.2.0.0/16"},
+                      {"--id", &flags->device, "DEVICE", "only those of one device"},
+                      {"--limit", &flags->limit, "N", "at most so many, up to 10000", {.shows_default = true}},
+                      {"--offset", &flags->offset, "N", "leave out the first so many"}} +
+                client_arguments(flags->client),
+            [flags] { return closed_verb(*flags); }};
 }
 
 }  // namespace holdfast

@@ -1,8 +1,5 @@
-#include "app/client_verbs.h"
-
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -16,6 +13,7 @@
 #include "admin/fake_control_plane.h"
 #include "admin/fake_watch_view.h"
 #include "admin/raw_client.h"
+#include "app/verbs.h"
 #include "base/unique_fd.h"
 
 namespace holdfast {
@@ -35,15 +33,15 @@ struct Outcome {
 
 /// Runs one verb as the command would.
 Outcome run(std::vector<std::string> words) {
-    CLI::App app("", "holdfast");
-    VerbAction selected;
-    add_client_verbs(app, selected);
-    std::reverse(words.begin(), words.end());  // as CLI11 wants it
-    app.parse(words);
+    Verb root{.name = "holdfast", .help = ""};
+    fill_verbs(root);
+    std::vector<const char*> line{"holdfast"};
+    for (const std::string& word : words) line.push_back(word.c_str());
+    const Command command = read_command_line(root, static_cast<int>(line.size()), line.data());
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
     Outcome outcome;
-    outcome.code = selected();
+    outcome.code = command.verb->run();
     outcome.out = testing::internal::GetCapturedStdout();
     outcome.err = testing::internal::GetCapturedStderr();
     return outcome;

@@ -1,8 +1,7 @@
-#include "app/client_watch.h"
-
 #include <memory>
 
 #include "app/client_ask.h"
+#include "app/verbs.h"
 #include "base/human.h"
 #include "base/printable.h"
 
@@ -71,6 +70,18 @@ std::string alarm_text(const AnswerView& alarm) {
     return out;
 }
 
+std::string alarms_text(const AnswerView& board, bool recent) {
+    const auto active = board.list("/active");
+    std::string out;
+    for (const AnswerView& alarm : active) out += (out.empty() ? "" : "\n") + alarm_text(alarm);
+    if (active.empty()) out = "no alarm is active\n";
+    if (!recent) return out;
+    const auto cleared = board.list("/recent");
+    out += cleared.empty() ? "\nnone has been cleared\n" : "\ncleared:\n";
+    for (const AnswerView& alarm : cleared) out += "\n" + alarm_text(alarm);
+    return out;
+}
+
 int alarms_verb(const AlarmsFlags& flags) {
     const bool recent = flags.recent;
     const auto verdict = [](const AnswerView& board) {
@@ -94,36 +105,20 @@ std::string reload_text(const AnswerView& result) {
 
 }  // namespace
 
-std::string alarms_text(const AnswerView& board, bool recent) {
-    const auto active = board.list("/active");
-    std::string out;
-    for (const AnswerView& alarm : active) out += (out.empty() ? "" : "\n") + alarm_text(alarm);
-    if (active.empty()) out = "no alarm is active\n";
-    if (!recent) return out;
-    const auto cleared = board.list("/recent");
-    out += cleared.empty() ? "\nnone has been cleared\n" : "\ncleared:\n";
-    for (const AnswerView& alarm : cleared) out += "\n" + alarm_text(alarm);
-    return out;
-}
-
-void add_alarms_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("alarms", "show what is wrong in the population, and why; exit 0 if nothing");
+Verb make_alarms_verb() {
     const auto flags = std::make_shared<AlarmsFlags>();
-    verb->add_flag("--recent", flags->recent, "also those that have been cleared");
-    add_client_flags(*verb, flags->client);
-    verb->callback([flags, &selected] { selected = [flags] { return alarms_verb(*flags); }; });
+    return {"alarms", "show what is wrong in the population, and why; exit 0 if nothing",
+            Arguments{{"--recent", &flags->recent, "", "also those that have been cleared"}} +
+                client_arguments(flags->client),
+            [flags] { return alarms_verb(*flags); }};
 }
 
-void add_reload_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("reload", "have the gateway read its configuration file anew");
+Verb make_reload_verb() {
     const auto flags = std::make_shared<ClientFlags>();
-    add_client_flags(*verb, *flags);
-    verb->callback([flags, &selected] {
-        selected = [flags] {
-            return ask_and_show(*flags, {.method = "POST", .target = "/v1/reload", .patience = reload_patience},
-                                {.text = reload_text});
-        };
-    });
+    return {"reload", "have the gateway read its configuration file anew", client_arguments(*flags), [flags] {
+                return ask_and_show(*flags, {.method = "POST", .target = "/v1/reload", .patience = reload_patience},
+                                    {.text = reload_text});
+            }};
 }
 
 }  // namespace holdfast

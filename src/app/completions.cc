@@ -4,7 +4,6 @@
 #include <string_view>
 #include <vector>
 
-#include "app/manual.h"
 #include "config/option.h"
 
 namespace holdfast {
@@ -17,33 +16,12 @@ struct Flag {
     std::vector<std::string> choices;
 };
 
-struct Verb {
-    std::string name;
-    std::string help;
-    std::vector<Flag> flags;
-    std::vector<Verb> parts;  ///< "add" of "token add"
-};
-
 /// The words that a flag of the configuration's takes, if there are only so many.
 std::vector<std::string> choices_of(const std::string& flag) {
     for (const Option& option : all_options()) {
         if (option.flag == flag) return {option.choices.begin(), option.choices.end()};
     }
     return {};
-}
-
-Verb read_verb(const CLI::App& app) {
-    Verb verb{.name = app.get_name(), .help = app.get_description(), .flags = {}, .parts = {}};
-    for (const CLI::Option* option : app.get_options()) {
-        for (const std::string& name : option->get_lnames()) {
-            const std::string flag = "--" + name;
-            const bool takes_one = option->get_expected_max() > 0 && name != "help";
-            verb.flags.push_back({flag, takes_one ? option->get_type_name() : "", option->get_description(),
-                                  takes_one ? choices_of(flag) : std::vector<std::string>()});
-        }
-    }
-    for (const CLI::App* part : shown_verbs(app)) verb.parts.push_back(read_verb(*part));
-    return verb;
 }
 
 std::string joined(std::span<const std::string> words) {
@@ -60,7 +38,13 @@ std::string part_names(const Verb& verb) {
 
 /// Its own and those of its parts: "holdfast token --" offers what any of them takes.
 void all_flags(const Verb& verb, std::vector<Flag>& out) {
-    out.insert(out.end(), verb.flags.begin(), verb.flags.end());
+    out.push_back({"--help", "", help_flag_text, {}});
+    for (const Argument& argument : verb.arguments) {
+        if (!argument.is_flag()) continue;
+        const std::string value = argument.value_text();
+        out.push_back({argument.name, value, argument.help,
+                       value.empty() ? std::vector<std::string>() : choices_of(argument.name)});
+    }
     for (const Verb& part : verb.parts) all_flags(part, out);
 }
 
@@ -68,6 +52,11 @@ std::vector<Flag> all_flags(const Verb& verb) {
     std::vector<Flag> flags;
     all_flags(verb, flags);
     return flags;
+}
+
+Verb without_hidden(Verb root) {
+    std::erase_if(root.parts, [](const Verb& verb) { return verb.hidden; });
+    return root;
 }
 
 /// For a shell, between single quotes.
@@ -113,8 +102,8 @@ std::string bash_case(const Verb& verb) {
 
 }  // namespace
 
-std::string bash_completions(const CLI::App& app) {
-    const Verb root = read_verb(app);
+std::string bash_completions(const Verb& command) {
+    const Verb root = without_hidden(command);
     std::string out =
         "# bash completion for holdfast, written by `holdfast completions bash`.\n"
         "_holdfast() {\n"
@@ -135,8 +124,8 @@ std::string bash_completions(const CLI::App& app) {
            "complete -o default -F _holdfast holdfast\n";
 }
 
-std::string zsh_completions(const CLI::App& app) {
-    const Verb root = read_verb(app);
+std::string zsh_completions(const Verb& command) {
+    const Verb root = without_hidden(command);
     std::string out =
         "#compdef holdfast\n"
         "# zsh completion for holdfast, written by `holdfast completions zsh`.\n"
@@ -157,8 +146,8 @@ std::string zsh_completions(const CLI::App& app) {
     return out + "  esac\n}\n_holdfast \"$@\"\n";
 }
 
-std::string fish_completions(const CLI::App& app) {
-    const Verb root = read_verb(app);
+std::string fish_completions(const Verb& command) {
+    const Verb root = without_hidden(command);
     std::string out = "# fish completion for holdfast, written by `holdfast completions fish`.\n";
     for (const Verb& verb : root.parts) {
         const std::string on = "complete -c holdfast -n " + single_quoted("__fish_seen_subcommand_from " + verb.name);

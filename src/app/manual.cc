@@ -46,40 +46,31 @@ std::string heading(std::string_view name, std::string_view section) {
            argument("holdfast " + std::string(version())) + "\n";
 }
 
-std::string names_of(const CLI::Option& option) {
-    std::string out;
-    for (const std::string& name : option.get_snames()) out += (out.empty() ? "" : ", ") + bold("-" + name);
-    for (const std::string& name : option.get_lnames()) out += (out.empty() ? "" : ", ") + bold("--" + name);
-    return out;
-}
-
-std::string option_text(const CLI::Option& option) {
-    std::string label = option.get_positional() ? italic(option.get_single_name()) : names_of(option);
-    if (!option.get_positional() && !option.get_type_name().empty()) label += " " + italic(option.get_type_name());
-    std::string out = ".TP\n" + label + "\n" + plain(option.get_description());
-    if (option.get_required()) out += "; required";
-    if (!option.get_default_str().empty()) out += " [" + plain(option.get_default_str()) + "]";
+std::string argument_text(const Argument& given) {
+    std::string label = given.is_flag() ? bold(given.name) : italic(given.name);
+    if (given.is_flag() && !given.value.empty()) label += " " + italic(given.value_text());
+    std::string out = ".TP\n" + label + "\n" + plain(given.help);
+    if (given.rules.required) out += "; required";
+    if (!given.default_text().empty()) out += " [" + plain(given.default_text()) + "]";
     return out + "\n";
 }
 
-void add_verb(const CLI::App& verb, const std::string& command, std::string& out) {
-    out += ".SS " + argument(command) + "\n" + plain(verb.get_description()) + "\n";
-    for (const CLI::Option* option : verb.get_options()) {
-        if (option->get_name() != "--help") out += option_text(*option);
-    }
-    for (const CLI::App* part : shown_verbs(verb)) add_verb(*part, command + " " + part->get_name(), out);
+void add_verb(const Verb& verb, const std::string& command, std::string& out) {
+    out += ".SS " + argument(command) + "\n" + plain(verb.help) + "\n";
+    for (const Argument& given : verb.arguments) out += argument_text(given);
+    for (const Verb& part : verb.parts) add_verb(part, command + " " + part.name, out);
 }
 
-void collect_environment(const CLI::App& app, std::set<std::string>& names) {
-    for (const CLI::Option* option : app.get_options()) {
-        if (!option->get_envname().empty()) names.insert(option->get_envname());
+void collect_environment(const Verb& verb, std::set<std::string>& names) {
+    for (const Argument& given : verb.arguments) {
+        if (!given.rules.environment.empty()) names.insert(given.rules.environment);
     }
-    for (const CLI::App* verb : app.get_subcommands({})) collect_environment(*verb, names);
+    for (const Verb& part : verb.parts) collect_environment(part, names);
 }
 
-std::string environment(const CLI::App& app) {
+std::string environment(const Verb& root) {
     std::set<std::string> names;
-    collect_environment(app, names);
+    collect_environment(root, names);
     std::string out = names.empty() ? "" : ".SH ENVIRONMENT\n";
     for (const std::string& name : names) {
         out += ".TP\n" + bold(name) + "\nstands for the flag where that is not given\n";
@@ -130,15 +121,13 @@ std::string section_title(Section section) {
 
 }  // namespace
 
-std::vector<const CLI::App*> shown_verbs(const CLI::App& app) {
-    return app.get_subcommands([](const CLI::App* verb) { return !verb->get_group().empty(); });
-}
-
-std::string command_page(const CLI::App& app) {
-    std::string out = heading("HOLDFAST", "1") + ".SH NAME\nholdfast \\- " + plain(app.get_description()) +
+std::string command_page(const Verb& root) {
+    std::string out = heading("HOLDFAST", "1") + ".SH NAME\nholdfast \\- " + plain(root.help) +
                       "\n.SH SYNOPSIS\n.B holdfast\n\\fIVERB\\fR [\\fIFLAG\\fR]...\n.SH VERBS\n";
-    for (const CLI::App* verb : shown_verbs(app)) add_verb(*verb, "holdfast " + verb->get_name(), out);
-    return out + std::string(exit_codes) + environment(app) + ".SH SEE ALSO\n.BR holdfast.toml (5)\n";
+    for (const Verb& verb : root.parts) {
+        if (!verb.hidden) add_verb(verb, root.name + " " + verb.name, out);
+    }
+    return out + std::string(exit_codes) + environment(root) + ".SH SEE ALSO\n.BR holdfast.toml (5)\n";
 }
 
 std::string configuration_page() {

@@ -35,41 +35,33 @@ std::string help_text(const Option& option) {
     return std::string(option.help) + " (" + std::string(option.default_text) + ")";
 }
 
-void add_flag(CLI::App& verb, const Option& option, ServeOptions& options) {
+Argument to_argument(const Option& option, ServeOptions& options) {
     const std::string flag(option.flag);
     if (flag == "--listen") {
-        verb.add_option(flag, options.overrides.listen, help_text(option) + "; may be repeated")
-            ->expected(1)
-            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-            ->type_name("ADDRESS:PORT");
-    } else if (option.type == OptionType::boolean) {
-        verb.add_flag_callback(
-            flag,
-            [&option, &options] {
-                options.overrides.flags.push_back({&option, "true"});
-            },
-            help_text(option));
-    } else {
-        verb.add_option_function<std::string>(
-                flag,
-                [&option, &options](const std::string& text) {
-                    options.overrides.flags.push_back({&option, text});
-                },
-                help_text(option))
-            ->type_name(flag == "--sink" ? "SINK" : value_name(option));
+        return {flag, &options.overrides.listen, "ADDRESS:PORT", help_text(option) + "; may be repeated"};
     }
+    auto& flags = options.overrides.flags;
+    if (option.type == OptionType::boolean) {
+        return {flag, [&option, &flags] { flags.push_back({&option, "true"}); }, "", help_text(option)};
+    }
+    return {flag,
+            [&option, &flags](const std::string& text) {
+                flags.push_back({&option, text});
+            },
+            flag == "--sink" ? "SINK" : value_name(option), help_text(option)};
 }
 
 }  // namespace
 
-void add_serve_options(CLI::App& verb, ServeOptions& options) {
-    verb.add_option("--config", options.config, "a TOML file, docs/CONFIG.md; flags win over it")->type_name("FILE");
+Arguments serve_arguments(ServeOptions& options) {
+    Arguments all{{"--config", &options.config, "FILE", "a TOML file, docs/CONFIG.md; flags win over it"}};
     for (const Option& option : all_options()) {
-        if (option.flag == "--listen") add_flag(verb, option, options);
+        if (option.flag == "--listen") all.push_back(to_argument(option, options));
     }
     for (const Option& option : all_options()) {
-        if (!option.flag.empty() && option.flag != "--listen") add_flag(verb, option, options);
+        if (!option.flag.empty() && option.flag != "--listen") all.push_back(to_argument(option, options));
     }
+    return all;
 }
 
 void print_config_errors(const std::vector<ConfigError>& errors) {

@@ -4,8 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "app/command_line.h"
 #include "config/load.h"
 
 namespace holdfast {
@@ -18,8 +17,8 @@ struct ServeOptions {
     [[nodiscard]] LoadOutcome load() const { return load_config(config, overrides); }
 };
 
-/// Adds --config and every flag of the option table. `options` must live as long as `verb` parses.
-void add_serve_options(CLI::App& verb, ServeOptions& options);
+/// --config and every flag of the option table.
+[[nodiscard]] Arguments serve_arguments(ServeOptions& options);
 
 /// One line each on standard error: "FILE:LINE: ...", or "holdfast: ..." for what is not about a line of the file.
 void print_config_errors(const std::vector<ConfigError>& errors);

@@ -1,12 +1,8 @@
 #pragma once
 
-#include <functional>
 #include <string_view>
 
 namespace holdfast {
-
-/// What the verb on the command line does once all flags are read; returns the exit code.
-using VerbAction = std::function<int()>;
 
 /// The exit codes of every verb.
 enum ExitCode : int {

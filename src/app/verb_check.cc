@@ -1,5 +1,3 @@
-#include "app/verb_check.h"
-
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -8,6 +6,8 @@
 #include "app/plan_text.h"
 #include "app/serve_options.h"
 #include "app/table.h"
+#include "app/verb.h"
+#include "app/verbs.h"
 #include "base/json_writer.h"
 #include "base/units.h"
 
@@ -144,12 +144,11 @@ int check_verb(const CheckFlags& flags) {
 
 }  // namespace
 
-void add_check_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("check", "validate a configuration and print what will be set; starts nothing");
+Verb make_check_verb() {
     const auto flags = std::make_shared<CheckFlags>();
-    add_serve_options(*verb, flags->options);
-    verb->add_flag("--json", flags->json, "for scripts");
-    verb->callback([flags, &selected] { selected = [flags] { return check_verb(*flags); }; });
+    return {"check", "validate a configuration and print what will be set; starts nothing",
+            serve_arguments(flags->options) + Arguments{{"--json", &flags->json, "", "for scripts"}},
+            [flags] { return check_verb(*flags); }};
 }
 
 }  // namespace holdfast

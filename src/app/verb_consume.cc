@@ -1,5 +1,3 @@
-#include "app/verb_consume.h"
-
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +12,7 @@
 #include "app/client_ask.h"
 #include "app/consumer.h"
 #include "app/spool_at_rest.h"
+#include "app/verbs.h"
 #include "base/printable.h"
 
 namespace holdfast {
@@ -117,18 +116,17 @@ int consume_verb(const ConsumeFlags& flags) {
 
 }  // namespace
 
-void add_consume_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("consume", "print the events of a spool, one JSON object a line");
+Verb make_consume_verb() {
     const auto flags = std::make_shared<ConsumeFlags>();
-    verb->add_option("--group", flags->group, "go on where this group stopped, and keep where it stops")
-        ->type_name("NAME");
-    verb->add_option("--from", flags->from, "begin with this position; without it, with the group's next or the oldest")
-        ->type_name("N");
-    verb->add_flag("--follow", flags->follow, "wait for more, over restarts of the gateway too");
-    verb->add_option("--limit", flags->limit, "at most so many events")->type_name("N");
-    verb->add_option("--spool", flags->spool, "read this directory, whose gateway does not run")->type_name("DIR");
-    add_admin_flags(*verb, flags->admin);
-    verb->callback([flags, &selected] { selected = [flags] { return consume_verb(*flags); }; });
+    return {"consume", "print the events of a spool, one JSON object a line",
+            Arguments{{"--group", &flags->group, "NAME", "go on where this group stopped, and keep where it stops"},
+                      {"--from", &flags->from, "N",
+                       "begin with this position; without it, with the group's next or the oldest"},
+                      {"--follow", &flags->follow, "", "wait for more, over restarts of the gateway too"},
+                      {"--limit", &flags->limit, "N", "at most so many events"},
+                      {"--spool", &flags->spool, "DIR", "read this directory, whose gateway does not run"}} +
+                admin_arguments(flags->admin),
+            [flags] { return consume_verb(*flags); }};
 }
 
 }  // namespace holdfast

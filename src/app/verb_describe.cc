@@ -1,5 +1,3 @@
-#include "app/verb_describe.h"
-
 #include <array>
 #include <iostream>
 #include <memory>
@@ -8,19 +6,21 @@
 
 #include "app/completions.h"
 #include "app/manual.h"
+#include "app/verb.h"
+#include "app/verbs.h"
 #include "base/printable.h"
 #include "base/reason_row.h"
 
 namespace holdfast {
 namespace {
 
-int print_completions(const CLI::App& app, const std::string& shell) {
+int print_completions(const Verb& root, const std::string& shell) {
     if (shell == "bash") {
-        std::cout << bash_completions(app);
+        std::cout << bash_completions(root);
     } else if (shell == "zsh") {
-        std::cout << zsh_completions(app);
+        std::cout << zsh_completions(root);
     } else if (shell == "fish") {
-        std::cout << fish_completions(app);
+        std::cout << fish_completions(root);
     } else {
         print_error("there are no completions for " + in_quotes(shell) + ": write bash, zsh or fish");
         return exit_wrong_usage;
@@ -50,9 +50,9 @@ int print_reference(const std::string& name) {
     return exit_wrong_usage;
 }
 
-int print_manual(const CLI::App& app, const std::string& page) {
+int print_manual(const Verb& root, const std::string& page) {
     if (page == "holdfast") {
-        std::cout << command_page(app);
+        std::cout << command_page(root);
     } else if (page == "holdfast.toml") {
         std::cout << configuration_page();
     } else {
@@ -64,22 +64,29 @@ int print_manual(const CLI::App& app, const std::string& page) {
 
 }  // namespace
 
-void add_describe_verbs(CLI::App& app, VerbAction& selected) {
-    CLI::App* completions = app.add_subcommand("completions", "print a shell's completions of this command");
+Verb make_completions_verb(const Verb& root) {
     const auto shell = std::make_shared<std::string>();
-    completions->add_option("SHELL", *shell, "bash, zsh or fish")->required()->type_name("");
-    completions->callback(
-        [&app, shell, &selected] { selected = [&app, shell] { return print_completions(app, *shell); }; });
+    return {"completions",
+            "print a shell's completions of this command",
+            {{"SHELL", shell.get(), "", "bash, zsh or fish", {.required = true}}},
+            [&root, shell] { return print_completions(root, *shell); }};
+}
 
-    CLI::App* manual = app.add_subcommand("manual", "print a page of the manual: holdfast manual | man -l -");
+Verb make_manual_verb(const Verb& root) {
     const auto page = std::make_shared<std::string>("holdfast");
-    manual->add_option("PAGE", *page, "holdfast or holdfast.toml")->type_name("")->capture_default_str();
-    manual->callback([&app, page, &selected] { selected = [&app, page] { return print_manual(app, *page); }; });
+    return {"manual",
+            "print a page of the manual: holdfast manual | man -l -",
+            {{"PAGE", page.get(), "", "holdfast or holdfast.toml", {.shows_default = true}}},
+            [&root, page] { return print_manual(root, *page); }};
+}
 
-    CLI::App* describe = app.add_subcommand("describe", "print a generated page of docs/reference")->group("");
-    const auto name = std::make_shared<std::string>();
-    describe->add_option("PAGE", *name, "a page; without it, the names of all pages")->type_name("");
-    describe->callback([name, &selected] { selected = [name] { return print_reference(*name); }; });
+Verb make_describe_verb() {
+    const auto page = std::make_shared<std::string>();
+    return {.name = "describe",
+            .help = "print a generated page of docs/reference",
+            .arguments = {{"PAGE", page.get(), "", "a page; without it, the names of all pages"}},
+            .run = [page] { return print_reference(*page); },
+            .hidden = true};
 }
 
 }  // namespace holdfast

@@ -1,10 +1,9 @@
-#include "app/verb_describe.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "app/completions.h"
 #include "app/manual.h"
+#include "app/verbs.h"
 #include "config/option.h"
 
 namespace holdfast {
@@ -15,23 +14,23 @@ using testing::Not;
 
 class Describe : public testing::Test {
 protected:
-    Describe() {
-        app_.set_help_flag("--help", "print this and exit");
-        CLI::App* plan = app_.add_subcommand("plan", "what follows; [a:b] isn't hidden");
-        plan->add_option("--detect-within", detect_, "3s to 1h")->required()->type_name("DURATION");
-        plan->add_option("--framing", framing_, "how items are cut")->type_name("WORD");
-        plan->add_flag("--json", json_, "for scripts");
-        CLI::App* token = app_.add_subcommand("token", "tokens of devices");
-        token->add_subcommand("revoke", "takes one back")->add_option("ID", detect_, "whose")->type_name("");
-    }
-    CLI::App app_{"holds connections", "holdfast"};
     std::string detect_;
     std::string framing_;
     bool json_ = false;
+    const Verb root_{.name = "holdfast",
+                     .help = "holds connections",
+                     .parts = {{"plan",
+                                "what follows; [a:b] isn't hidden",
+                                {{"--detect-within", &detect_, "DURATION", "3s to 1h", {.required = true}},
+                                 {"--framing", &framing_, "WORD", "how items are cut"},
+                                 {"--json", &json_, "", "for scripts"}}},
+                               {.name = "token",
+                                .help = "tokens of devices",
+                                .parts = {{"revoke", "takes one back", {{"ID", &detect_, "", "whose"}}}}}}};
 };
 
 TEST_F(Describe, ThePageHasEveryVerbAndFlag) {
-    const std::string page = command_page(app_);
+    const std::string page = command_page(root_);
     EXPECT_THAT(page, HasSubstr(".SS \"holdfast plan\"\nwhat follows; [a:b] isn't hidden\n"));
     EXPECT_THAT(page, HasSubstr("\\fB\\-\\-detect\\-within\\fR \\fIDURATION\\fR\n3s to 1h; required\n"));
     EXPECT_THAT(page, HasSubstr(".SS \"holdfast token revoke\""));
@@ -49,16 +48,16 @@ TEST_F(Describe, TheConfigurationPageHasEveryOption) {
 }
 
 TEST_F(Describe, CompletionsKnowVerbsFlagsAndWords) {
-    const std::string bash = bash_completions(app_);
+    const std::string bash = bash_completions(root_);
     EXPECT_THAT(bash, HasSubstr("words='plan token --help'"));
     EXPECT_THAT(bash, HasSubstr("--framing) words='ndjson json length' ;;"));
     EXPECT_THAT(bash, HasSubstr("--detect-within) return ;;"));
     EXPECT_THAT(bash, Not(HasSubstr("--json) return")));
     EXPECT_THAT(bash, HasSubstr("words='revoke "));
-    const std::string zsh = zsh_completions(app_);
+    const std::string zsh = zsh_completions(root_);
     EXPECT_THAT(zsh, HasSubstr("'plan:what follows; \\[a\\:b\\] isn'\\''t hidden'"));
     EXPECT_THAT(zsh, HasSubstr("'--framing[how items are cut]:WORD:(ndjson json length)'"));
-    const std::string fish = fish_completions(app_);
+    const std::string fish = fish_completions(root_);
     EXPECT_THAT(fish, HasSubstr("-l json -d 'for scripts'"));
     EXPECT_THAT(fish, HasSubstr("-l detect-within -r -d '3s to 1h'"));
 }

@@ -1,5 +1,3 @@
-#include "app/verb_doctor.h"
-
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -15,6 +13,7 @@
 #include "app/doctor_text.h"
 #include "app/serve_options.h"
 #include "app/verb_prove.h"
+#include "app/verbs.h"
 #include "base/human.h"
 #include "base/printable.h"
 #include "doctor/diagnose.h"
@@ -171,25 +170,26 @@ int doctor_verb(const DoctorFlags& flags) {
 
 }  // namespace
 
-void add_doctor_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("doctor", "look for what is wrong with this host, and say how to mend it");
+Verb make_doctor_verb() {
     const auto flags = std::make_shared<DoctorFlags>();
-    auto* const config = verb->add_option("--config", flags->config,
-                                          "what the host is to carry; without it, the running gateway or defaults");
-    config->type_name("FILE");
-    auto* const admin = verb->add_option("--admin", flags->admin, "the gateway's admin address [127.0.0.1:7080]");
-    admin->type_name("ADDRESS:PORT");
-    add_admin_keys(*verb, flags->keys);
-    auto* const prove = verb->add_flag("--prove", flags->prove,
-                                       "let devices die in every way between two network namespaces on this host, and "
-                                       "print how long it takes to find them beside what is promised");
-    prove->excludes(config)->excludes(admin);
-    verb->add_option("--detect-within", flags->detect_within, "what to prove")
-        ->needs(prove)
-        ->type_name("DURATION")
-        ->capture_default_str();
-    verb->add_flag("--json", flags->json, "for scripts");
-    verb->callback([flags, &selected] { selected = [flags] { return doctor_verb(*flags); }; });
+    return {"doctor", "look for what is wrong with this host, and say how to mend it",
+            Arguments{{"--config", &flags->config, "FILE",
+                       "what the host is to carry; without it, the running gateway or defaults"},
+                      {"--admin", &flags->admin, "ADDRESS:PORT", "the gateway's admin address [127.0.0.1:7080]"}} +
+                admin_keys(flags->keys) +
+                Arguments{{"--prove",
+                           &flags->prove,
+                           "",
+                           "let devices die in every way between two network namespaces on this host, and "
+                           "print how long it takes to find them beside what is promised",
+                           {.excludes = {"--config", "--admin"}}},
+                          {"--detect-within",
+                           &flags->detect_within,
+                           "DURATION",
+                           "what to prove",
+                           {.shows_default = true, .needs = {"--prove"}}},
+                          {"--json", &flags->json, "", "for scripts"}},
+            [flags] { return doctor_verb(*flags); }};
 }
 
 }  // namespace holdfast

@@ -1,15 +1,15 @@
-#include "app/verb_load.h"
-
 #include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 
 #include "app/client_ask.h"
 #include "app/load_gateway.h"
+#include "app/verbs.h"
 #include "base/printable.h"
 #include "base/units.h"
 #include "load/report.h"
@@ -36,7 +36,7 @@ struct LoadFlags {
     std::string slow_interval = "100ms";
     std::string storm;
     bool acks = false;
-    bool seeded = false;
+    std::optional<std::uint64_t> seed;
     bool json = false;
     bool progress = false;
 };
@@ -142,7 +142,7 @@ std::optional<Error> read_items(LoadFlags& flags) {
 }
 
 int load_verb(LoadFlags& flags) {
-    if (!flags.seeded) flags.options.seed = std::random_device{}();
+    flags.options.seed = flags.seed ? *flags.seed : std::random_device{}();
     for (const auto read : {read_target, read_tls, read_admin, read_times, read_items, read_identity}) {
         if (const auto error = read(flags)) {
             print_error(error->message);
@@ -177,133 +177,111 @@ int load_verb(LoadFlags& flags) {
     return report.value().complete ? exit_good : exit_answer_is_no;
 }
 
-void add_fleet_flags(CLI::App& verb, LoadFlags& flags) {
+Arguments fleet_arguments(LoadFlags& flags) {
     LoadOptions& options = flags.options;
-    verb.add_option("--to", flags.to, "the gateway's listener, e.g. 127.0.0.1:7000")
-        ->required()
-        ->type_name("ADDRESS:PORT");
-    verb.add_flag("--allow-any-target", flags.any_target, "also where --to is not a loopback or private address");
-    CLI::Option* const tls = verb.add_flag("--tls", flags.tls, "each device speaks TLS");
-    verb.add_option(
-            "--tls-ca", flags.tls_ca,
-            "a PEM file with the authorities that the gateway's certificate must be of; without it, any is good")
-        ->needs(tls)
-        ->type_name("FILE");
-    verb.add_option("--connections", options.connections, "devices [100]")
-        ->check(CLI::Range(1U, 16'000'000U))
-        ->type_name("N");
-    verb.add_option("--rate", options.connects_per_second, "connects per second [as fast as accepted]")
-        ->check(CLI::NonNegativeNumber)
-        ->type_name("N");
-    verb.add_option("--duration", flags.duration, "ends after so long, whatever else [30s]")->type_name("DURATION");
-    verb.add_option("--source", flags.source,
-                    "connect from these addresses in turn, e.g. 127.1.0.0/16 or 127.1.0.1-127.1.0.9")
-        ->type_name("ADDRESSES");
-    verb.add_option("--first-device", options.first_device,
-                    "the first device's number, where several processes load together [0]")
-        ->type_name("N");
-    verb.add_option("--threads", options.threads, "event loops [1]")->check(CLI::Range(1U, 64U))->type_name("N");
-    verb.add_flag("--hold", options.hold,
-                  "print \"ready connections=N\" once connected, then keep quiet until the duration or standard input "
-                  "ends; every "
-                  "line on standard input lets each connection send its --items, followed by \"sent items=N bytes=B\"");
-    verb.add_flag("--progress", flags.progress, "a line each second on standard error, also where that is no terminal");
-    verb.add_flag("--json", flags.json, "the summary for scripts");
+    return {{"--to", &flags.to, "ADDRESS:PORT", "the gateway's listener, e.g. 127.0.0.1:7000", {.required = true}},
+            {"--allow-any-target", &flags.any_target, "", "also where --to is not a loopback or private address"},
+            {"--tls", &flags.tls, "", "each device speaks TLS"},
+            {"--tls-ca",
+             &flags.tls_ca,
+             "FILE",
+             "a PEM file with the authorities that the gateway's certificate must be of; without it, any is good",
+             {.needs = {"--tls"}}},
+            {"--connections", &options.connections, "N", "devices [100]", {.range = NumberRange{1, 16'000'000}}},
+            {"--rate",
+             &options.connects_per_second,
+             "N",
+             "connects per second [as fast as accepted]",
+             {.range = NumberRange{}}},
+            {"--duration", &flags.duration, "DURATION", "ends after so long, whatever else [30s]"},
+            {"--source", &flags.source, "ADDRESSES",
+             "connect from these addresses in turn, e.g. 127.1.0.0/16 or 127.1.0.1-127.1.0.9"},
+            {"--first-device", &options.first_device, "N",
+             "the first device's number, where several processes load together [0]"},
+            {"--threads", &options.threads, "N", "event loops [1]", {.range = NumberRange{1, 64}}},
+            {"--hold", &options.hold, "",
+             "print \"ready connections=N\" once connected, then keep quiet until the duration or standard input ends; "
+             "every "
+             "line on standard input lets each connection send its --items, followed by \"sent items=N bytes=B\""},
+            {"--progress", &flags.progress, "", "a line each second on standard error, also where that is no terminal"},
+            {"--json", &flags.json, "", "the summary for scripts"}};
 }
 
-void add_item_flags(CLI::App& verb, LoadFlags& flags) {
+Arguments item_arguments(LoadFlags& flags) {
     LoadOptions& options = flags.options;
-    verb.add_option("--items", options.items,
-                    "each connection sends so many, as fast as they are taken; the load then ends")
-        ->type_name("N");
-    verb.add_option("--items-per-second", options.items_per_second,
-                    "of the whole fleet, at a steady rate until the duration ends")
-        ->check(CLI::NonNegativeNumber)
-        ->excludes("--items")
-        ->type_name("N");
-    verb.add_option("--batch", options.batch, "items in one write [1]")->check(CLI::Range(1U, 65'536U))->type_name("N");
-    verb.add_option("--item-bytes", flags.item_bytes, "pad every item to so much, e.g. 1KiB")->type_name("SIZE");
-    verb.add_option("--framing", flags.framing, "ndjson, json or length [ndjson]")->type_name("FRAMING");
-    verb.add_option("--key-field", options.style.key_field, "the field that names the item [ip]")->type_name("NAME");
-    verb.add_option("--key-template", options.style.key_template,
-                    "its value: {ip}, {n} (the device's number), {seq} (the item's) [{ip}]")
-        ->type_name("TEXT");
+    return {{"--items", &options.items, "N",
+             "each connection sends so many, as fast as they are taken; the load then ends"},
+            {"--items-per-second",
+             &options.items_per_second,
+             "N",
+             "of the whole fleet, at a steady rate until the duration ends",
+             {.range = NumberRange{}, .excludes = {"--items"}}},
+            {"--batch", &options.batch, "N", "items in one write [1]", {.range = NumberRange{1, 65'536}}},
+            {"--item-bytes", &flags.item_bytes, "SIZE", "pad every item to so much, e.g. 1KiB"},
+            {"--framing", &flags.framing, "FRAMING", "ndjson, json or length [ndjson]"},
+            {"--key-field", &options.style.key_field, "NAME", "the field that names the item [ip]"},
+            {"--key-template", &options.style.key_template, "TEXT",
+             "its value: {ip}, {n} (the device's number), {seq} (the item's) [{ip}]"}};
 }
 
-void add_uplink_flags(CLI::App& verb, LoadFlags& flags) {
-    CLI::Option* const ids = verb.add_option("--ids", flags.options.id_prefix,
-                                             "each device says hello first, as PREFIX-N, where N is its number")
-                                 ->type_name("PREFIX")
-                                 ->group("Identity");
-    verb.add_flag("--acks", flags.acks,
-                  "devices number their items, keep them until the gateway acknowledges them and send them again after "
-                  "a reconnect; the summary tells how long acks took, from handing over an item to its ack. The "
-                  "listener needs acks = true")
-        ->needs(ids)
-        ->excludes("--downlinks-per-second")
-        ->group("Identity");
+Arguments downlink_arguments(LoadFlags& flags) {
+    return Arguments{
+               {"--downlinks-per-second",
+                &flags.options.downlinks_per_second,
+                "N",
+                "ask the gateway at --admin to send so many {\"load_downlink\":N} to devices of this fleet, drawn by "
+                "the seed; each answers with an item {\"load_ack\":N}; the summary tells how many arrived and how "
+                "long they took, from asking to arrival",
+                {.group = "Downlinks", .range = NumberRange{0, 1e6}}}} +
+           admin_arguments(flags.admin, "Downlinks");
 }
 
-void add_downlink_flags(CLI::App& verb, LoadFlags& flags) {
-    verb.add_option(
-            "--downlinks-per-second", flags.options.downlinks_per_second,
-            "ask the gateway at --admin to send so many {\"load_downlink\":N} to devices of this fleet, drawn by "
-            "the seed; each answers with an item {\"load_ack\":N}; the summary tells how many arrived and how "
-            "long they took, from asking to arrival")
-        ->check(CLI::Range(0.0, 1e6))
-        ->type_name("N")
-        ->group("Downlinks");
-    add_admin_flags(verb, flags.admin);
-    for (const char* flag : {"--admin", "--admin-ca", "--admin-token-file"}) verb.get_option(flag)->group("Downlinks");
+Arguments uplink_arguments(LoadFlags& flags) {
+    return {{"--ids",
+             &flags.options.id_prefix,
+             "PREFIX",
+             "each device says hello first, as PREFIX-N, where N is its number",
+             {.group = "Identity"}},
+            {"--acks",
+             &flags.acks,
+             "",
+             "devices number their items, keep them until the gateway acknowledges them and send them again after "
+             "a reconnect; the summary tells how long acks took, from handing over an item to its ack. The "
+             "listener needs acks = true",
+             {.group = "Identity", .needs = {"--ids"}, .excludes = {"--downlinks-per-second"}}}};
 }
 
-void add_fault_flags(CLI::App& verb, LoadFlags& flags) {
-    const auto share = [&](const char* flag, double& target, const char* help) {
-        verb.add_option(flag, target, help)->check(CLI::Range(0.0, 1.0))->type_name("SHARE")->group("Faults");
+Arguments fault_arguments(LoadFlags& flags) {
+    const auto share = [&](const char* flag, double& target, const char* help) -> Argument {
+        return {flag, &target, "SHARE", help, {.group = "Faults", .range = NumberRange{0, 1}}};
     };
-    share("--silence", share_of(flags, Fault::silence),
-          "of the devices vanish: a socket filter drops whatever comes in, so that not even their kernel answers");
-    share("--reset", share_of(flags, Fault::reset), "of the devices end by RST");
-    share("--stall", share_of(flags, Fault::stall),
-          "of the devices never read, with the smallest receive buffer; their kernel still answers");
-    share("--slow", share_of(flags, Fault::slow), "of the devices write a byte at a time");
-    share("--half-item", share_of(flags, Fault::half_item), "of the devices write half an item and nothing more");
-    share("--bad", flags.options.style.bad, "of the items are bad: cut off, no object, no key, not UTF-8");
-    verb.add_option("--fault-within", flags.fault_within,
-                    "faults strike within so long after the connect [half the duration]")
-        ->type_name("DURATION")
-        ->group("Faults");
-    verb.add_option("--slow-interval", flags.slow_interval, "between two bytes of a slow device [100ms]")
-        ->type_name("DURATION")
-        ->group("Faults");
-    verb.add_flag("--reconnect", flags.options.reconnect,
-                  "a closed connection comes back: after 0.1 s, doubled up to 5 s, with jitter")
-        ->group("Faults");
-    verb.add_option("--storm", flags.storm, "all close and reconnect at once, every so often")
-        ->type_name("DURATION")
-        ->group("Faults");
-    verb.add_option_function<std::uint64_t>(
-            "--seed",
-            [&flags](std::uint64_t seed) {
-                flags.options.seed = seed;
-                flags.seeded = true;
-            },
-            "the same seed, the same faults [drawn, and printed]")
-        ->type_name("N")
-        ->group("Faults");
+    const ArgumentRules rules{.group = "Faults"};
+    return {
+        share("--silence", share_of(flags, Fault::silence),
+              "of the devices vanish: a socket filter drops whatever comes in, so that not even their kernel answers"),
+        share("--reset", share_of(flags, Fault::reset), "of the devices end by RST"),
+        share("--stall", share_of(flags, Fault::stall),
+              "of the devices never read, with the smallest receive buffer; their kernel still answers"),
+        share("--slow", share_of(flags, Fault::slow), "of the devices write a byte at a time"),
+        share("--half-item", share_of(flags, Fault::half_item), "of the devices write half an item and nothing more"),
+        share("--bad", flags.options.style.bad, "of the items are bad: cut off, no object, no key, not UTF-8"),
+        {"--fault-within", &flags.fault_within, "DURATION",
+         "faults strike within so long after the connect [half the duration]", rules},
+        {"--slow-interval", &flags.slow_interval, "DURATION", "between two bytes of a slow device [100ms]", rules},
+        {"--reconnect", &flags.options.reconnect, "",
+         "a closed connection comes back: after 0.1 s, doubled up to 5 s, with jitter", rules},
+        {"--storm", &flags.storm, "DURATION", "all close and reconnect at once, every so often", rules},
+        {"--seed", &flags.seed, "N", "the same seed, the same faults [drawn, and printed]", rules}};
 }
 
 }  // namespace
 
-void add_load_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("load", "a fleet of simulated devices, with faults on demand");
+Verb make_load_verb() {
     const auto flags = std::make_shared<LoadFlags>();
-    add_fleet_flags(*verb, *flags);
-    add_item_flags(*verb, *flags);
-    add_downlink_flags(*verb, *flags);
-    add_uplink_flags(*verb, *flags);
-    add_fault_flags(*verb, *flags);
-    verb->callback([flags, &selected] { selected = [flags] { return load_verb(*flags); }; });
+    return {"load", "a fleet of simulated devices, with faults on demand",
+            fleet_arguments(*flags) + item_arguments(*flags) + downlink_arguments(*flags) + uplink_arguments(*flags) +
+                fault_arguments(*flags),
+            [flags] { return load_verb(*flags); }};
 }
 
 }  // namespace holdfast

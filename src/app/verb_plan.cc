@@ -1,10 +1,10 @@
-#include "app/verb_plan.h"
-
 #include <iostream>
 #include <memory>
 #include <string>
 
 #include "app/plan_text.h"
+#include "app/verb.h"
+#include "app/verbs.h"
 #include "base/units.h"
 
 namespace holdfast {
@@ -39,12 +39,13 @@ int plan_verb(const PlanFlags& flags) {
 
 }  // namespace
 
-void add_plan_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("plan", "print what follows from a detect_within; no daemon needed");
+Verb make_plan_verb() {
     const auto flags = std::make_shared<PlanFlags>();
-    verb->add_option("--detect-within", flags->detect_within, "3s to 1h, e.g. 30s")->required()->type_name("DURATION");
-    verb->add_flag("--json", flags->json, "for scripts");
-    verb->callback([flags, &selected] { selected = [flags] { return plan_verb(*flags); }; });
+    return {"plan",
+            "print what follows from a detect_within; no daemon needed",
+            {{"--detect-within", &flags->detect_within, "DURATION", "3s to 1h, e.g. 30s", {.required = true}},
+             {"--json", &flags->json, "", "for scripts"}},
+            [flags] { return plan_verb(*flags); }};
 }
 
 }  // namespace holdfast

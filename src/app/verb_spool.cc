@@ -1,11 +1,10 @@
-#include "app/verb_spool.h"
-
 #include <iostream>
 #include <memory>
 #include <string>
 
 #include "app/answer_view.h"
 #include "app/client_ask.h"
+#include "app/verbs.h"
 #include "base/human.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
@@ -114,30 +113,28 @@ int verify(const SpoolFlags& flags) {
 
 }  // namespace
 
-void add_spool_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("spool", "back up, restore and verify the files of a spool");
-    verb->require_subcommand(1);
+Verb make_spool_verb() {
     const auto flags = std::make_shared<SpoolFlags>();
-    const auto part = [&](const char* name, const char* help, int (*run)(const SpoolFlags&)) {
-        CLI::App* added = verb->add_subcommand(name, help);
-        added->callback([flags, run, &selected] { selected = [flags, run] { return run(*flags); }; });
-        return added;
-    };
-    CLI::App* backup_part = part("backup", "copy a spool, also while its gateway runs", back_up);
-    backup_part->add_option("target", flags->copy, "the copy's directory: new or empty")->required()->type_name("DIR");
-    backup_part->add_option("--spool", flags->directory, "the spool; by default the one of the gateway at --admin")
-        ->type_name("DIR");
-    add_admin_flags(*backup_part, flags->admin);
-    CLI::App* restore_part = part("restore", "make a spool out of a backup, before its gateway starts", restore);
-    restore_part->add_option("backup", flags->copy, "what holdfast spool backup has made")
-        ->required()
-        ->type_name("BACKUP");
-    restore_part->add_option("spool", flags->directory, "the directory of sink.path: new or empty")
-        ->required()
-        ->type_name("DIR");
-    CLI::App* verify_part = part("verify", "read and check every row of a spool or a backup", verify);
-    verify_part->add_option("spool", flags->directory, "the directory")->required()->type_name("DIR");
-    verify_part->add_flag("--json", flags->json, "for scripts");
+    const Verb backup_part{
+        "backup", "copy a spool, also while its gateway runs",
+        Arguments{{"target", &flags->copy, "DIR", "the copy's directory: new or empty", {.required = true}},
+                  {"--spool", &flags->directory, "DIR", "the spool; by default the one of the gateway at --admin"}} +
+            admin_arguments(flags->admin),
+        [flags] { return back_up(*flags); }};
+    const Verb restore_part{
+        "restore",
+        "make a spool out of a backup, before its gateway starts",
+        {{"backup", &flags->copy, "BACKUP", "what holdfast spool backup has made", {.required = true}},
+         {"spool", &flags->directory, "DIR", "the directory of sink.path: new or empty", {.required = true}}},
+        [flags] { return restore(*flags); }};
+    const Verb verify_part{"verify",
+                           "read and check every row of a spool or a backup",
+                           {{"spool", &flags->directory, "DIR", "the directory", {.required = true}},
+                            {"--json", &flags->json, "", "for scripts"}},
+                           [flags] { return verify(*flags); }};
+    return {.name = "spool",
+            .help = "back up, restore and verify the files of a spool",
+            .parts = {backup_part, restore_part, verify_part}};
 }
 
 }  // namespace holdfast

@@ -1,10 +1,10 @@
-#include "app/verb_token.h"
-
 #include <iostream>
 #include <memory>
 #include <string>
 
 #include "app/table.h"
+#include "app/verb.h"
+#include "app/verbs.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
 #include "tokens/token_editor.h"
@@ -64,23 +64,26 @@ int list(const TokenFlags& flags) {
 
 }  // namespace
 
-void add_token_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("token", "make, list and revoke the tokens of a listener's tokens_file");
-    verb->require_subcommand(1);
+Verb make_token_verb() {
     const auto flags = std::make_shared<TokenFlags>();
-    const auto part = [&](const char* name, const char* help, int (*run)(const TokenFlags&)) {
-        CLI::App* added = verb->add_subcommand(name, help);
-        added->add_option("--file", flags->file, "the listener's tokens_file")->required()->type_name("FILE");
-        added->callback([flags, run, &selected] { selected = [flags, run] { return run(*flags); }; });
-        return added;
-    };
-    CLI::App* add_part = part("add", "make a token for a device, and print it this one time", add);
-    add_part->add_option("id", flags->id, "the device's id, as in its hello")->required();
-    CLI::App* list_part = part("list", "the devices that have tokens, and what tells those apart", list);
-    list_part->add_flag("--json", flags->json, "for scripts");
-    CLI::App* revoke_part = part("revoke", "take a device's tokens away; with the reload its connection ends", revoke);
-    revoke_part->add_option("id", flags->id, "the device's id")->required();
-    revoke_part->add_option("--token", flags->name, "only the one that list shows so")->type_name("NAME");
+    const Argument file{"--file", &flags->file, "FILE", "the listener's tokens_file", {.required = true}};
+    const Verb add_part{"add",
+                        "make a token for a device, and print it this one time",
+                        {file, {"id", &flags->id, "TEXT", "the device's id, as in its hello", {.required = true}}},
+                        [flags] { return add(*flags); }};
+    const Verb list_part{"list",
+                         "the devices that have tokens, and what tells those apart",
+                         {file, {"--json", &flags->json, "", "for scripts"}},
+                         [flags] { return list(*flags); }};
+    const Verb revoke_part{"revoke",
+                           "take a device's tokens away; with the reload its connection ends",
+                           {file,
+                            {"id", &flags->id, "TEXT", "the device's id", {.required = true}},
+                            {"--token", &flags->name, "NAME", "only the one that list shows so"}},
+                           [flags] { return revoke(*flags); }};
+    return {.name = "token",
+            .help = "make, list and revoke the tokens of a listener's tokens_file",
+            .parts = {add_part, list_part, revoke_part}};
 }
 
 }  // namespace holdfast

@@ -1,5 +1,3 @@
-#include "app/verb_top.h"
-
 #include <langinfo.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "app/top_feed.h"
 #include "app/top_frame.h"
 #include "app/top_screen.h"
+#include "app/verbs.h"
 #include "base/printable.h"
 #include "base/units.h"
 
@@ -146,21 +145,25 @@ int top_verb(const TopFlags& flags) {
 
 }  // namespace
 
-void add_top_verb(CLI::App& app, VerbAction& selected) {
-    CLI::App* verb = app.add_subcommand("top", "watch the gateway live in the terminal");
+Verb make_top_verb() {
     const auto flags = std::make_shared<TopFlags>();
-    verb->add_flag("--once", flags->once, "print one frame and end: for scripts");
-    verb->add_option("--interval", flags->interval, "ask so often")->type_name("DURATION")->capture_default_str();
-    verb->add_option("--sort", flags->sort, "age, idle, items, bytes_in, bytes_out, peer or key")
-        ->type_name("SORT")
-        ->capture_default_str();
-    verb->add_flag("--reverse", flags->reverse, "the sort's other end first");
-    verb->add_option("--filter", flags->filter, "only those of a peer prefix, or with a key")->type_name("TEXT");
-    add_client_flags(*verb, flags->client);
-    verb->footer(
-        "Keys: s next sort, or at once a age, i idle, n items, b bytes in, o bytes out, e peer, k key;\n"
-        "r reverse; / filter by a peer prefix or a key; p pause; q quit.");
-    verb->callback([flags, &selected] { selected = [flags] { return top_verb(*flags); }; });
+    return {
+        .name = "top",
+        .help = "watch the gateway live in the terminal",
+        .arguments = Arguments{{"--once", &flags->once, "", "print one frame and end: for scripts"},
+                               {"--interval", &flags->interval, "DURATION", "ask so often", {.shows_default = true}},
+                               {"--sort",
+                                &flags->sort,
+                                "SORT",
+                                "age, idle, items, bytes_in, bytes_out, peer or key",
+                                {.shows_default = true}},
+                               {"--reverse", &flags->reverse, "", "the sort's other end first"},
+                               {"--filter", &flags->filter, "TEXT", "only those of a peer prefix, or with a key"}} +
+                     client_arguments(flags->client),
+        .run = [flags] { return top_verb(*flags); },
+        .footer =
+            "Keys: s next sort, or at once a age, i idle, n items, b bytes in, o bytes out, e peer, k key;\n"
+            "r reverse; / filter by a peer prefix or a key; p pause; q quit."};
 }
 
 }  // namespace holdfast
