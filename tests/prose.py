@@ -10,7 +10,6 @@ UNCONVERTED = {
     "docs/API.md",
     "docs/CONFIG.md",
     "docs/EVENTS.md",
-    "docs/decisions",
 }
 BANNED = re.compile(r"\b(nobody|somebody|anew|whence|meanwhile|lest|therein)\b", re.I)
 BAD_START = re.compile(r"(Who|Whom|What|Of|One|That|The same)\b")
