@@ -89,6 +89,8 @@ on_network chroot "$root" holdfast status | grep -q 'devices' || fail "holdfast 
 end_gateway
 step "run"
 
+python3 tests/links.py "$root/usr/share/doc/holdfast" || fail "the installed pages have dead links"
+
 # The manual and the completions are there, and what they are should be.
 for file in /usr/share/man/man1/holdfast.1.gz /usr/share/man/man5/holdfast.toml.5.gz /usr/share/bash-completion/completions/holdfast \
             /usr/share/zsh/vendor-completions/_holdfast /usr/share/fish/vendor_completions.d/holdfast.fish; do
