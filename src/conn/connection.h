@@ -27,8 +27,16 @@ struct Downlink {
     [[nodiscard]] std::size_t waiting() const noexcept { return queue.size() - sent; }
 };
 
+/// How far a connection has come. It only goes forward. Other facts are bits of their own.
+enum class Stage : std::uint8_t {
+    preamble,      ///< accepted; the handler does not know of it: see Preamble
+    unidentified,  ///< the handler knows of it; its device has not said which one it is, and on most listeners need not
+    open,          ///< its device has been identified
+    closing,       ///< Core::close() was called; it is finalized at the end of the turn
+};
+
 /// One connection: a slot in its reactor's table. Idle, it owns a descriptor and nothing on the heap but its latest
-/// key's text. Life: open -> dying (close() was called; first cause wins) -> reaped at the end of the turn, slot free.
+/// key's text.
 struct Connection : SlotHeader {
     int fd = -1;
 
@@ -45,10 +53,9 @@ struct Connection : SlotHeader {
     // Counters share their words with flags: the slot stays within 88 bytes. No connection reaches 2^52 bytes (4.5 PB)
     // or 2^44 items.
     std::uint64_t items : 44 = 0;
-    bool dying : 1 = false;
+    Stage stage : 2 = Stage::preamble;
     bool under_watch : 1 = false;  ///< the sweep reads TCP_INFO: data may be unacknowledged, or a probe went unanswered
-    bool read_again : 1 = false;   ///< in the shard's list: readable, but its share of the turn was used up
-    bool held : 1 = false;         ///< nothing is read, and what was kept waits, until Shard::release or open
+    bool read_again : 1 = false;   ///< the Receiver reads it later: its share of the turn was used up
     std::uint16_t bad_items_in_row : 16 = 0;
 
     std::uint64_t bytes_in : 52 = 0;
@@ -60,8 +67,9 @@ struct Connection : SlotHeader {
     bool suspect : 1 = false;            ///< it did not answer when its prefix was probed on suspicion: see Suspects
     bool counts_for_peer : 1 = false;    ///< see Admission::Pass
     bool counts_for_prefix : 1 = false;  ///< see Admission::Pass
-    bool parting : 1 = false;            ///< FIN has been sent to it: see Partings
+    bool parting : 1 = false;            ///< FIN has been sent to it: see Drainer
     bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
+    bool held : 1 = false;               ///< nothing is read, and what was kept waits, until Shard::release
 
     std::uint64_t bytes_out : 52 = 0;
     bool encrypted : 1 = false;   ///< its bytes go through the shard's TLS session for it
@@ -69,7 +77,7 @@ struct Connection : SlotHeader {
     // The stream handler's own notes.
     bool untold : 1 = false;  ///< its `connected` event has not been given yet
     bool spoke : 1 = false;   ///< its first item, or what should have been one, has been seen
-    bool named : 1 = false;   ///< its device has said who it is
+    bool named : 1 = false;  ///< its device has been identified: `stage` does not say so in the preamble and at the end
     /// Tenths of a second from the TCP handshake to `opened`; max_backlog_wait: at least so many. See AcceptTime.
     std::uint8_t backlog_wait : 7 = 0;
 
@@ -77,6 +85,13 @@ struct Connection : SlotHeader {
     std::unique_ptr<Downlink> downlink;
     TextCell key;  ///< of the latest item
 
+    [[nodiscard]] bool is_opening() const noexcept { return stage == Stage::preamble; }
+    [[nodiscard]] bool is_closing() const noexcept { return stage == Stage::closing; }
+    /// Notes that the device has been identified, in the preamble by its certificate.
+    void identify() noexcept {
+        named = true;
+        if (stage == Stage::unidentified) stage = Stage::open;
+    }
     void count_item() noexcept { items = (items + 1) & ((std::uint64_t{1} << 44) - 1); }
     void count_bytes_in(std::size_t bytes) noexcept { bytes_in = (bytes_in + bytes) & max_bytes; }
     void count_bytes_out(std::size_t bytes) noexcept { bytes_out = (bytes_out + bytes) & max_bytes; }

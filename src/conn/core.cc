@@ -36,9 +36,9 @@ void Core::close(Connection& connection, CloseReason reason, std::string_view de
 }
 
 void Core::close(Connection& connection, const Death& info) {
-    if (connection.dying) return;
-    connection.dying = true;
-    closed.push_back({&connection, info});
+    if (connection.is_closing()) return;
+    closed.push_back({&connection, info, connection.stage});
+    connection.stage = Stage::closing;
 }
 
 void Core::close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {

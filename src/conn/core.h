@@ -25,6 +25,11 @@ namespace holdfast {
 
 class Admission;
 
+/// How far a read goes: until the socket has less than a whole buffer, or until nothing is left.
+enum class ReadUntil : std::uint8_t { short_read, end };
+
+inline constexpr std::uint32_t awaited_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
+
 /// The state that the parts of a shard share: its tables, its books and its time. Owns all connections. Contains the
 /// one close(); Finalizer frees what it closed. The shard's thread.
 struct Core {
@@ -59,6 +64,7 @@ struct Core {
     struct Closed {
         Connection* connection;
         Death info;
+        Stage stage;  ///< before
     };
     std::vector<Closed> closed;  ///< to be finalized at the end of the turn
 
@@ -75,6 +81,12 @@ struct Core {
     }
     [[nodiscard]] ListenerCounters& counters_of(const Connection& connection) const {
         return *listener_counters[connection.listener];
+    }
+
+    /// Returns true if the connection must prove which device it is, and has not done so.
+    [[nodiscard]] bool is_unauthenticated(const Connection& connection) const {
+        return connection.is_opening() ||
+               (policy_of(connection).authenticates && connection.stage == Stage::unidentified);
     }
 
     /// Returns the time of the reactor's turn.

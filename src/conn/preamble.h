@@ -1,82 +1,83 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <map>
-#include <optional>
-#include <unordered_map>
+#include <string_view>
 
-#include "base/clock.h"
-#include "reactor/poller.h"
+#include "conn/core.h"
+#include "conn/half_open.h"
+#include "conn/handshake_order.h"
+#include "conn/preamble_table.h"
+#include "tls/tls_session.h"
 
 namespace holdfast {
 
-/// What a connection still owes before it is open, and nothing that it may keep afterwards.
-struct Preamble {
-    enum class Step : std::uint8_t {
-        turn,        ///< waits for accept_rate; see AcceptQueue
-        header,      ///< the proxy's, of the PROXY protocol
-        first_byte,  ///< of a connection that the proxy says is its own: a health check ends before it
-        handshake,   ///< of TLS
-    };
-    Step step{};
-    bool bare = true;          ///< nothing of a device has been seen: if the peer ends it now, it was a health check
-    bool corpse = false;       ///< its peer had shut down at accept: it cost no turn of accept_rate
-    bool turned_away = false;  ///< by a limit: it never was a connection
-    bool shaking = false;      ///< hands, with a session of its own: it counts for max_handshakes
-    bool queued = false;       ///< its next step of the handshake waits for its turn
-    SteadyTime began = {};
-    // In attended time.
-    SteadyTime due = {};  ///< moves on while its bytes wait for their turn
-    SteadyTime queued_since = {};
-};
+class Listeners;
+class MemoryPressure;
+class Receiver;
+class Sender;
+class Walks;
 
-/// The connections of one shard that are not open yet, each with the one deadline that all have. Owns what is known of
-/// them; no memory for a connection that has none. The shard's thread.
-class Preambles {
+/// Takes a connection from accept to the point at which its bytes are items: its turn of accept_rate, its PROXY header,
+/// its TLS handshake. Until then the handler does not know of it. Owns a table of what is under way; the slot has only
+/// its stage. The shard's thread.
+class Preamble {
 public:
-    static constexpr std::chrono::seconds deadline{5};
+    Preamble(Core& core, Listeners& listeners, MemoryPressure& memory, Receiver& receiver, Sender& sender)
+        : core_(core), listeners_(listeners), memory_(memory), receiver_(receiver), sender_(sender) {}
 
-    void begin(Token number, Preamble preamble, SteadyTime now) {
-        preamble.due = now + deadline;
-        under_way_.emplace(number, preamble);
-        deadlines_.emplace(preamble.due, number);
-    }
-    /// Has overdue() return one again.
-    void put_off(Token number, SteadyTime until) { deadlines_.emplace(until, number); }
-    /// The connection waits for its turn, for as long as that takes.
-    void wait(Token number) { under_way_.emplace(number, Preamble{.step = Preamble::Step::turn}); }
-    /// Nullptr: it has none, or it is over.
-    [[nodiscard]] Preamble* find(Token number) {
-        const auto found = under_way_.find(number);
-        return found == under_way_.end() ? nullptr : &found->second;
-    }
-    [[nodiscard]] bool waits(Token number) const {
-        const auto found = under_way_.find(number);
-        return found != under_way_.end() && found->second.step == Preamble::Step::turn;
-    }
-    [[nodiscard]] bool under_way(Token number) const { return under_way_.contains(number); }
-    void end(Token number) { under_way_.erase(number); }
+    /// Begins with the PROXY header or the handshake. `peer_has_shut`: before it was accepted.
+    void begin(Connection& connection, bool peer_has_shut);
+    /// Has the connection wait for accept_rate, for as long as that takes.
+    void wait_for_turn(const Connection& connection) { table_.wait(core_.number_of(connection)); }
+    void end_wait(const Connection& connection) { table_.end(core_.number_of(connection)); }
+    /// Goes as far as the bytes that have arrived allow.
+    void step(Connection& connection, ReadUntil until);
+    /// Closes a connection that a limit refuses: it is counted as refused, and the handler never knows of it.
+    void turn_away(Connection& connection, RefusedBy limit);
 
-    /// When next() may have something to say; nothing: all are over.
-    [[nodiscard]] std::optional<SteadyTime> next_deadline() {
-        while (!deadlines_.empty() && !under_way_.contains(deadlines_.begin()->second)) {
-            deadlines_.erase(deadlines_.begin());
-        }
-        return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
-    }
-    /// Returns one whose time is up, each once; nullopt if there is none. `now` is attended time, as begin()'s.
-    [[nodiscard]] std::optional<Token> overdue(SteadyTime now) {
-        const auto due = next_deadline();
-        if (!due || *due > now) return std::nullopt;
-        const Token number = deadlines_.begin()->second;
-        deadlines_.erase(deadlines_.begin());
-        return number;
-    }
+    /// Makes the next steps of the handshakes that wait, within the turn's share.
+    void step_handshakes();
+    [[nodiscard]] bool has_handshakes_left() const { return !handshakes_.empty(); }
+
+    /// Ends the preamble of a connection that was closed in it. Returns true if the handler is to know of the
+    /// connection: not of a health check, nor of one that was turned away.
+    [[nodiscard]] bool finalize(Connection& connection, const Death& info);
+
+    /// Closes the connections of a listener whose certificates its present rules reject. Those in their handshake are
+    /// checked at its end.
+    void close_uncertified(std::uint8_t listener, Walks& walks);
 
 private:
-    std::unordered_map<Token, Preamble> under_way_;
-    std::multimap<SteadyTime, Token> deadlines_;  // of some that are over, too
+    // preamble.cc
+    void set_timer();
+    void check_deadline(Connection& connection);
+    void overrun(Connection& connection);
+    [[nodiscard]] bool take_proxy_header(Connection& connection, PreambleState& state, ReadUntil until);
+    [[nodiscard]] bool take_peer(Connection& connection, const Endpoint& peer);
+    [[nodiscard]] bool has_arrived(Connection& connection);
+    void close_if_shut(Connection& connection);
+    void open(Connection& connection);
+    [[nodiscard]] bool finalize_waiting(Connection& connection, const Death& info);
+    [[nodiscard]] bool finalize_begun(Connection& connection, const PreambleState& state, const Death& info);
+
+    // preamble_handshake.cc
+    [[nodiscard]] bool begin_handshake(Connection& connection, PreambleState& state);
+    [[nodiscard]] bool take_handshake_place(const IpAddress& newcomer);
+    [[nodiscard]] bool is_slow(const Connection& connection, SteadyTime since);
+    void handshake_later(Connection& connection, PreambleState& state);
+    void handshake(Connection& connection);
+    void finish_handshake(Connection& connection, const TlsSession& session);
+    [[nodiscard]] std::string_view objection_to(const Connection& connection) const;
+
+    Core& core_;
+    Listeners& listeners_;
+    MemoryPressure& memory_;
+    Receiver& receiver_;
+    Sender& sender_;
+    PreambleTable table_;
+    bool has_timer_ = false;
+    HandshakeOrder handshakes_;
+    HalfOpen half_open_;
 };
 
 }  // namespace holdfast

@@ -36,17 +36,17 @@ public:
     [[nodiscard]] Token number_of(const Connection& connection) const noexcept {
         return Token{connection.generation} << 32 | Token{reactor_} << slot_bits | table_.slot_of(connection);
     }
-    /// The open connection with this number; nullptr if it is dying, gone, or another reactor's.
+    /// The open connection with this number; nullptr if it is closing, gone, or another reactor's.
     [[nodiscard]] Connection* find(Token number) noexcept {
         if (reactor_of(number) != reactor_) return nullptr;
         Connection* found =
             table_.find(static_cast<std::uint32_t>(number) & slot_mask, static_cast<std::uint32_t>(number >> 32));
-        return found != nullptr && !found->dying ? found : nullptr;
+        return found != nullptr && !found->is_closing() ? found : nullptr;
     }
     /// The open connection in this slot, or nullptr.
     [[nodiscard]] Connection* in_slot(std::uint32_t slot) noexcept {
         Connection* found = table_.find(slot);
-        return found != nullptr && !found->dying ? found : nullptr;
+        return found != nullptr && !found->is_closing() ? found : nullptr;
     }
 
     void prefetch(Token number) const noexcept { table_.prefetch(static_cast<std::uint32_t>(number) & slot_mask); }

@@ -13,7 +13,7 @@ namespace holdfast {
 bool Devices::name(Connection& connection, Token number, std::string id, bool proved) {
     const auto made = claim(connection, number, id, proved);
     if (made.verdict == ClaimVerdict::denied) return false;
-    connection.named = true;
+    connection.identify();
     (*counters_)[connection.listener]->identified.increment();
     Device& device = devices_[number];
     device = {.id = std::move(id), .session = {}, .numbers = {}, .proved = proved};

@@ -27,7 +27,7 @@ inline void confirm(const std::vector<std::unique_ptr<Worker>>& workers, Token h
                     std::function<void(bool lives)> done) {
     const bool posted = workers[Registry::reactor_of(holder)]->post([holder, done](Shard& shard) {
         const Connection* connection = shard.registry().find(holder);
-        const bool lives = connection != nullptr && !connection->dying && !peer_has_shut(connection->fd);
+        const bool lives = connection != nullptr && !peer_has_shut(connection->fd);
         shard.after_turn([done, lives] { done(lives); });
     });
     if (!posted) done(false);

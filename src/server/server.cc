@@ -201,7 +201,7 @@ const Device* Server::Impl::device_of(const Connection& connection, Shard& shard
 
 /// Whether a list should have it. One whose device has a newer connection is about to end: a device is shown once.
 bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const {
-    if (shard.is_opening(connection)) return false;
+    if (connection.is_opening()) return false;
     const Device* device = device_of(connection, shard);
     if (device == nullptr) return !query.id;
     if (query.id && *query.id != device->id) return false;
@@ -235,7 +235,7 @@ T Server::Impl::ask_connection(ConnectionId id, T absent,
     auto answer = reply.future();
     const bool taken = worker->post([&absent, &question, number = id.number, reply](Shard& shard) {
         Connection* connection = shard.registry().find(number);
-        if (connection != nullptr && !shard.is_opening(*connection)) return question(shard, *connection, reply);
+        if (connection != nullptr && !connection->is_opening()) return question(shard, *connection, reply);
         shard.counters().stale_commands.increment();
         reply(absent);
     });

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 namespace holdfast {
@@ -20,6 +21,11 @@ bool has_seen_fin(int fd) noexcept {
     socklen_t length = sizeof info;
     if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return true;
     return info.tcpi_state != TCP_FIN_WAIT1 && info.tcpi_state != TCP_CLOSING && info.tcpi_state != TCP_LAST_ACK;
+}
+
+bool has_hung_up(int fd) noexcept {
+    pollfd look{fd, POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) > 0;
 }
 
 bool peer_has_shut(int fd) noexcept {

@@ -17,6 +17,10 @@ struct PeerState {
 /// Returns true if the peer has sent FIN or RST, or the kernel has given the connection up.
 [[nodiscard]] bool peer_has_shut(int fd) noexcept;
 
+/// Returns true if the peer has sent FIN or RST, whether or not bytes in front of it wait, or the kernel has given the
+/// connection up: as poll(2) reports it, also after bytes were sent.
+[[nodiscard]] bool has_hung_up(int fd) noexcept;
+
 /// Returns true if the peer's kernel has acknowledged the FIN that was sent to it, or the connection has ended.
 [[nodiscard]] bool has_seen_fin(int fd) noexcept;
 

@@ -183,7 +183,7 @@ private:
     void confirm(Token holder, std::function<void(bool lives)> done) {
         static_cast<void>(reactor_.post([this, holder, done] {
             const Connection* connection = shard_.registry().find(holder);
-            const bool lives = connection != nullptr && !connection->dying && !peer_has_shut(connection->fd);
+            const bool lives = connection != nullptr && !connection->is_closing() && !peer_has_shut(connection->fd);
             shard_.after_turn([done, lives] { done(lives); });
         }));
     }

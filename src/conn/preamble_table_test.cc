@@ -1,4 +1,4 @@
-#include "conn/preamble.h"
+#include "conn/preamble_table.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-TEST(Preambles, AllHaveTheSameTime) {
-    Preambles preambles;
+TEST(PreambleTable, AllHaveTheSameTime) {
+    PreambleTable preambles;
     const SteadyTime start{std::chrono::hours(1)};
     EXPECT_EQ(preambles.next_deadline(), std::nullopt);
     preambles.begin(1, {}, start);
@@ -27,12 +27,12 @@ TEST(Preambles, AllHaveTheSameTime) {
     EXPECT_EQ(preambles.next_deadline(), std::nullopt);
 }
 
-TEST(Preambles, OneThatIsPutOffIsOverdueAgain) {
-    Preambles preambles;
+TEST(PreambleTable, OneThatIsPutOffIsOverdueAgain) {
+    PreambleTable preambles;
     const SteadyTime start{std::chrono::hours(1)};
     preambles.begin(1, {}, start);
     preambles.begin(2, {}, start + seconds(1));
-    EXPECT_EQ(preambles.find(1)->due, start + Preambles::deadline);
+    EXPECT_EQ(preambles.find(1)->due, start + PreambleTable::deadline);
     EXPECT_EQ(preambles.overdue(start + seconds(5)), Token{1});
     preambles.put_off(1, start + seconds(8));
     EXPECT_EQ(preambles.overdue(start + seconds(7)), Token{2}) << "in the order of time";

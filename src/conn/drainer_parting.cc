@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <span>
+#include <string>
 #include <utility>
 
-#include "conn/shard.h"
+#include "conn/drainer.h"
+#include "conn/memory_pressure.h"
+#include "conn/receiver.h"
 #include "tcp/peer_state.h"
 #include "tcp/socket_options.h"
 
@@ -12,34 +15,30 @@ namespace holdfast {
 
 namespace {
 
-constexpr int last_reads = 4;  // of the landing buffer, as in a turn
+constexpr int last_reads = 4;  // of the receive buffer, as in a turn
 
 }  // namespace
 
-// An end that the gateway begins: core_.close(2) with bytes in the receive queue, or before the peer has stopped
-// sending, resets the connection and discards them (RFC 1122, 4.2.2.13). So FIN goes first, and what comes before the
-// peer's answer is read.
-
 /// Ends the hold of a connection that the gateway is about to end, so that the bytes that have arrived are read. A
-/// connection in its preamble stays held, and so does a device that waits for its numbers: it sends its items again.
-void Shard::end_hold(Connection& connection) {
-    if (!connection.held || connection.dying || is_opening(connection)) return;
+/// device that waits for its numbers stays held: it sends its items again.
+void Drainer::end_hold(Connection& connection) {
+    if (!connection.held || connection.is_closing()) return;
     core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
 }
 
-/// Sends FIN; the connection ends as `reason` when its peer has stopped sending, and `order` is kept until then.
-void Shard::part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
-                 std::shared_ptr<const void> order) {
-    if (connection.dying || connection.parting) return;
+/// Sends FIN. The connection is closed as `reason` when its peer has stopped sending; `order` is kept until then.
+void Drainer::part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
+                   std::shared_ptr<const void> order) {
+    if (connection.is_closing() || connection.parting) return;
     end_hold(connection);
-    if (connection.dying) return;
-    if (connection.held || connection.peer_ended || connection.pending_error != 0)
+    if (connection.is_closing()) return;
+    if (connection.is_opening() || connection.held || connection.peer_ended || connection.pending_error != 0)
         return core_.close(connection, reason, detail);
     if (connection.encrypted) core_.tls.of(connection.fd).farewell();
     if (::shutdown(connection.fd, SHUT_WR) != 0) return core_.close(connection, reason, detail);
     if (connection.downlink) {
-        const HoldingNote note(*this, connection);
-        connection.downlink->queue = std::string();  // nothing goes out behind FIN
+        const MemoryPressure::Note note(memory_, connection);
+        connection.downlink->queue = std::string();  // nothing is sent behind FIN
         connection.downlink->sent = 0;
     }
     const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - core_.reactor.attended());
@@ -54,50 +53,48 @@ void Shard::part(Connection& connection, CloseReason reason, std::string_view de
                         .bytes_in = connection.bytes_in,
                         .order = std::move(order)},
                        core_.reactor.now());
-    watch_partings();
+    set_timer();
 }
 
-void Shard::watch_partings() {
+void Drainer::set_timer() {
     const auto next = core_.partings.wants_timer();
     if (!next) return;
     core_.reactor.run_at(*next, [this] {
         core_.partings.expired();
         const TimeShare share = core_.reactor.share_from_now();
         while (const auto number = share.is_spent() ? std::nullopt : core_.partings.due(core_.reactor.now())) {
-            if (Connection* connection = core_.registry.find(*number)) look_at_parting(*connection);
+            if (Connection* connection = core_.registry.find(*number)) check_parting(*connection);
         }
-        watch_partings();
+        set_timer();
     });
 }
 
-void Shard::look_at_parting(Connection& connection) {
-    if (connection.dying) return;
+void Drainer::check_parting(Connection& connection) {
     const Token number = core_.number_of(connection);
     Partings::Parting& parting = *core_.partings.find(number);
     const bool late = core_.reactor.has_passed(parting.deadline);
     if (!late) end_hold(connection);
-    if (!late) read(connection, ReadUntil::end);
-    if (connection.dying) return;
+    if (!late) receiver_.read(connection, ReadUntil::end);
+    if (connection.is_closing()) return;
     const std::uint64_t bytes_in = connection.bytes_in;
     const bool has_sent = std::exchange(parting.bytes_in, bytes_in) != bytes_in;
     const bool is_sending = connection.read_again || connection.throttled || has_sent;
-    const bool waits = paused_ || is_sending || !has_seen_fin(connection.fd);
-    const bool is_over = !paused_ && core_.read_since(parting.began) >= parting.most_reading;
+    const bool waits = receiver_.is_paused() || is_sending || !has_seen_fin(connection.fd);
+    const bool is_over = !receiver_.is_paused() && core_.read_since(parting.began) >= parting.most_reading;
     if (late || is_over || !waits) return core_.close(connection, parting.reason, parting.detail);
     core_.partings.look_again(number, core_.reactor.now());
 }
 
-/// The last look at a device that has not ended its side: it does not watch for FIN, or sends on. RST tells it at once
-/// that nothing more is taken; otherwise its next item would be lost without a sign. A proxy may still have bytes for
-/// the device.
-void Shard::cut_off(Connection& connection) {
+/// The device has not ended its side: it does not watch for FIN, or sends on. RST shows it at once that nothing more is
+/// taken; otherwise its next item would be lost without a sign. A proxy may still have bytes for the device.
+void Drainer::cut_off(Connection& connection) {
     const bool late = core_.reactor.attended() >= core_.partings.find(core_.number_of(connection))->deadline;
-    const bool is_read = !late && !connection.held && !connection.encrypted && reading_allowed();
+    const bool is_read = !late && !connection.held && !connection.encrypted && receiver_.may_read();
     for (int reads = 0; is_read && reads < last_reads; ++reads) {
         const std::span<char> landing = core_.buffer.landing();
         const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
-        if (arrived == 0) return take_last_bytes(connection);
-        if (arrived < 0 || !take(connection, static_cast<std::size_t>(arrived))) break;
+        if (arrived == 0) return receiver_.take_last_bytes(connection);
+        if (arrived < 0 || !receiver_.take(connection, static_cast<std::size_t>(arrived))) break;
     }
     if (core_.policy_of(connection).proxy_protocol == ProxyProtocol::off) discard_on_close(connection.fd);
 }

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "conn/core.h"
+#include "conn/drain_run.h"
+#include "conn/stop_task.h"
+
+namespace holdfast {
+
+class MemoryPressure;
+class Receiver;
+class Sender;
+class Walks;
+
+/// Ends connections in order, for an end that the gateway begins: the stop, the removal of a listener, and an
+/// operator's drain. FIN goes first and what arrives before the peer's answer is read: close(2) with bytes in the
+/// receive queue, or before the peer has stopped sending, resets the connection and discards them (RFC 1122, 4.2.2.13).
+/// The shard's thread.
+class Drainer {
+public:
+    Drainer(Core& core, MemoryPressure& memory, Receiver& receiver, Sender& sender, Walks& walks)
+        : core_(core), memory_(memory), receiver_(receiver), sender_(sender), walks_(walks) {}
+
+    /// Ends some connections as `drained`, spread over a time. Connections that come later stay.
+    void drain_over(DrainTask task);
+    /// Ends every connection as `shutdown`. A later call can only bring the deadline forward.
+    void stop(StopTask task);
+    /// Ends the connections of a listener that was removed as `drained`; from `deadline` on without reading.
+    void remove_listener(std::uint8_t number, SteadyTime deadline);
+    /// Lets the remaining connections of a removed listener stay: the listener has come back.
+    void keep_listener(std::uint8_t number);
+
+    /// Continues the stop and the removals for a share of the turn.
+    void step();
+    /// Forgets the removed listeners without connections.
+    void forget_removed();
+    /// Returns true if step() has work now: connections that it has not begun to end, or any after the deadline.
+    [[nodiscard]] bool is_due() const;
+
+    /// Takes the last bytes of a connection that is finalized before its peer has ended its side.
+    void cut_off(Connection& connection);
+
+private:
+    struct Removed {
+        std::uint8_t number;
+        SteadyTime deadline;  ///< in attended time
+    };
+
+    void step_drain(const std::shared_ptr<DrainRun>& run);
+    [[nodiscard]] bool is_read_for_drain(Connection& connection, const DrainRun& run);
+    void end_in_drain(Connection& connection, const std::shared_ptr<DrainRun>& run);
+    void step_stop();
+    void end_in_stop(Connection& connection);
+    void step_removed();
+    void end_if_removed(Connection& connection);
+    [[nodiscard]] bool has_late() const;
+
+    // drainer_parting.cc
+    void part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
+              std::shared_ptr<const void> order = nullptr);
+    void end_hold(Connection& connection);
+    void set_timer();
+    void check_parting(Connection& connection);
+
+    Core& core_;
+    MemoryPressure& memory_;
+    Receiver& receiver_;
+    Sender& sender_;
+    Walks& walks_;
+    StopTask stop_;  // under way while there is a core_.stop_deadline
+    std::uint32_t stop_slot_ = 0;
+    std::vector<Removed> removed_;
+    std::uint32_t removed_slot_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,105 @@
+#include "conn/finalizer.h"
+
+#include <unistd.h>
+
+#include <cstddef>
+
+#include "conn/admission.h"
+#include "conn/drainer.h"
+#include "conn/memory_pressure.h"
+#include "conn/preamble.h"
+#include "conn/sweeper.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+namespace {
+
+/// No peer is left to take an orderly end: RST, and the kernel keeps nothing of the connection.
+bool is_discarded(CloseReason reason) {
+    return kind_of(reason) == ReasonKind::network || reason == CloseReason::out_of_memory;
+}
+
+}  // namespace
+
+void Finalizer::finalize_closed() {
+    const TimeShare share = core_.reactor.share_from_now();
+    std::size_t finalized = 0;
+    while (finalized < core_.closed.size() && (finalized == 0 || !share.is_spent()))
+        finalize(core_.closed[finalized++]);
+    // A handler may not close, so that none has been added.
+    core_.closed.erase(core_.closed.begin(), core_.closed.begin() + static_cast<std::ptrdiff_t>(finalized));
+}
+
+void Finalizer::finalize_latest() {
+    finalize(core_.closed.back());
+    core_.closed.pop_back();
+}
+
+void Finalizer::finalize(const Core::Closed& closed) {
+    Connection& connection = *closed.connection;
+    Death info = closed.info;
+    if (connection.parting) {  // the first reason wins
+        const Partings::Parting& parting = *core_.partings.find(core_.number_of(connection));
+        info = {.reason = parting.reason, .error = 0, .detail = parting.detail, .evidence = info.evidence};
+    }
+    if (connection.held && connection.unfinished)
+        core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
+    if (connection.parting && !connection.peer_ended) drainer_.cut_off(connection);
+    if (closed.stage == Stage::preamble) {
+        if (preamble_.finalize(connection, info)) report(connection, info);
+    } else {
+        core_.counters_of(connection).connections.decrement();
+        report(connection, info);
+    }
+    free(connection, info);
+}
+
+void Finalizer::report(Connection& connection, const Death& info) {
+    ListenerCounters& counters = core_.counters_of(connection);
+    const auto reason = static_cast<std::size_t>(info.reason);
+    const auto lived = core_.time().tick.since(connection.opened);
+    counters.closed[reason].increment();
+    counters.detection[reason].observe(info.evidence.last_heard);
+    if (kind_of(info.reason) == ReasonKind::network && was_found_late(connection, info)) {
+        counters.found_late.increment();
+    }
+    counters.duration.observe(lived);
+    core_.observations.add({.kind = Observation::Kind::closed,
+                            .reason = info.reason,
+                            .listener = connection.listener,
+                            .peer = connection.peer.address,
+                            .at = core_.reactor.now(),
+                            .last_heard = info.evidence.last_heard,
+                            .lived = lived,
+                            .suspect = connection.suspect});
+    core_.handler.on_close(connection, core_.number_of(connection), info, core_.time());
+}
+
+/// A bound that a reload has brought is not broken by a silence that is older than it.
+bool Finalizer::was_found_late(const Connection& connection, const Death& info) {
+    const ListenerPolicy& policy = core_.policy_of(connection);
+    return core_.attended_part(info.evidence.last_heard) > policy.longest_silence() &&
+           core_.time().tick.since(policy.plan_since) > policy.longest_silence();
+}
+
+void Finalizer::free(Connection& connection, const Death& info) {
+    const Token number = core_.number_of(connection);
+    if (connection.parting) core_.partings.remove(number);
+    memory_.forget(connection);
+    if (connection.encrypted) {
+        const ReasonKind kind = kind_of(info.reason);
+        const bool listens = kind != ReasonKind::peer && kind != ReasonKind::network;
+        if (listens) core_.tls.of(connection.fd).farewell();
+        core_.tls.end(connection.fd);
+    }
+    if (is_discarded(info.reason)) discard_on_close(connection.fd);
+    ::close(connection.fd);  // leaves the poller with it
+    core_.admission.give_back(connection.peer.address,
+                              {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
+    sweeper_.forget(connection);
+    core_.resumed_reads.forget(number);
+    core_.registry.erase(connection);
+}
+
+}  // namespace holdfast

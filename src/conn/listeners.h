@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "conn/accept_queue.h"
+#include "conn/admission.h"
+#include "conn/core.h"
+#include "conn/listener.h"
+
+namespace holdfast {
+
+class Finalizer;
+class Preamble;
+class Receiver;
+class Sweeper;
+
+/// Accepts the connections of a shard: its listening sockets, the pause of accepting while descriptors are short, and
+/// the queue of accept_rate. Owns the sockets and the queue. The shard's thread.
+class Listeners {
+public:
+    Listeners(Core& core, Finalizer& finalizer, Preamble& preamble, Receiver& receiver, Sweeper& sweeper)
+        : core_(core), finalizer_(finalizer), preamble_(preamble), receiver_(receiver), sweeper_(sweeper) {}
+
+    /// Adds the socket of the next listener. Accepting begins with resume().
+    void add(UniqueFd socket);
+    [[nodiscard]] std::size_t size() const { return sockets_.size(); }
+    [[nodiscard]] Listener& operator[](std::size_t number) { return sockets_[number]; }
+
+    /// Accepts after the poller reported the socket readable.
+    void on_ready(std::size_t number);
+    /// Begins to accept, or goes on; pauses if the poller refuses.
+    void resume(Listener& listener);
+    /// Accepts what the kernel has completed a handshake with: close(2) on the socket would reset it.
+    void accept_rest(Listener& listener);
+    /// Stops accepting. Ends a pause.
+    void close(Listener& listener);
+
+    /// Handles an event of a connection that waits for accept_rate. The end of its peer, of its listener or of the
+    /// gateway admits it: what has been sent is read, and takes nothing of the rate.
+    void step_waiting(Connection& connection);
+    /// Removes a connection from the queue of accept_rate.
+    void leave_queue(Connection& connection);
+
+    /// Returns when the connection began, comparable across reactors; see accepted_before().
+    [[nodiscard]] AcceptTime accept_time_of(const Connection& connection) const;
+
+private:
+    bool accept_from(Listener& listener, int max);
+    void admit(Listener& listener, int fd, const Endpoint& peer);
+    [[nodiscard]] std::optional<RefusedBy> refuse(const ListenerPolicy& policy, const Endpoint& peer,
+                                                  Admission::Pass& pass);
+    [[nodiscard]] bool make_place(const IpAddress& newcomer);
+    void enter_or_wait(Connection& connection);
+    void enter(Connection& connection, bool peer_has_shut);
+    void wait_for_turn(Connection& connection);
+    void enter_from_queue(Connection& connection, bool peer_has_shut);
+    void schedule_turns();
+    void take_turns();
+    void pause(Listener& listener, int error);
+    void end_pause(Listener& listener);
+    void retry_at(const Listener& listener, SteadyTime when);
+
+    Core& core_;
+    Finalizer& finalizer_;
+    Preamble& preamble_;
+    Receiver& receiver_;
+    Sweeper& sweeper_;
+    std::vector<Listener> sockets_;  // by listener number
+    AcceptQueue queue_;
+    std::int64_t reserved_turns_ = 0;  // of accept_rate; a timer is set while there are any
+};
+
+}  // namespace holdfast

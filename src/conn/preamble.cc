@@ -1,0 +1,213 @@
+#include "conn/preamble.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "conn/listeners.h"
+#include "conn/receiver.h"
+#include "tcp/peer_state.h"
+#include "tcp/proxy_header.h"
+#include "tcp/socket_options.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::chrono::milliseconds preamble_recheck{100};
+
+/// Returns the time that a slow path adds: a handshake waits for one round trip, or two with a second ClientHello, and
+/// a lost segment for as many again.
+std::chrono::nanoseconds time_of_path(const Connection& connection) {
+    constexpr std::chrono::seconds longest{20};
+    const auto facts = read_tcp_facts(connection.fd);
+    return facts ? std::min<std::chrono::nanoseconds>(4 * facts->evidence.rtt, longest) : std::chrono::nanoseconds(0);
+}
+
+}  // namespace
+
+void Preamble::begin(Connection& connection, bool peer_has_shut) {
+    core_.counters_of(connection).opening.increment();
+    const bool proxied = core_.policy_of(connection).proxy_protocol != ProxyProtocol::off;
+    table_.begin(core_.number_of(connection),
+                 {.step = proxied ? PreambleState::Step::header : PreambleState::Step::handshake,
+                  .bare = proxied,
+                  .peer_had_shut = peer_has_shut,
+                  .began = core_.reactor.now()},
+                 core_.reactor.attended());
+    set_timer();
+}
+
+/// Sets one timer for all: for the next that runs out of time.
+void Preamble::set_timer() {
+    const auto next = table_.next_deadline();
+    if (!next || std::exchange(has_timer_, true)) return;
+    core_.reactor.run_at_attended(*next, [this] {
+        has_timer_ = false;
+        const TimeShare share = core_.reactor.share_from_now();
+        while (const auto number = share.is_spent() ? std::nullopt : table_.overdue(core_.reactor.attended())) {
+            if (Connection* connection = core_.registry.find(*number)) check_deadline(*connection);
+        }
+        set_timer();  // at once, if time did not suffice for all
+    });
+}
+
+/// A peer is not late while its bytes wait for the gateway. Those of a PROXY header have been seen each time.
+void Preamble::check_deadline(Connection& connection) {
+    const Token number = core_.number_of(connection);
+    const PreambleState& state = *table_.find(number);
+    const SteadyTime now = core_.reactor.attended();
+    if (state.due > now) return table_.put_off(number, state.due);
+    if (state.queued) return table_.put_off(number, now + preamble_recheck);
+    const bool waits = state.step == PreambleState::Step::header || unread_bytes(connection.fd) > 0;
+    if (waits && now < state.due + PreambleTable::deadline) {
+        receiver_.read(connection, ReadUntil::end);
+        if (connection.is_closing() || !table_.is_under_way(number)) return;
+        if (table_.find(number)->step != PreambleState::Step::header) {
+            return table_.put_off(number, now + preamble_recheck);
+        }
+    }
+    if (const SteadyTime due = state.due + time_of_path(connection); due > now) return table_.put_off(number, due);
+    overrun(connection);
+}
+
+void Preamble::overrun(Connection& connection) {
+    switch (table_.find(core_.number_of(connection))->step) {
+        case PreambleState::Step::turn:
+            return;  // it has no deadline
+        case PreambleState::Step::header:
+            return core_.close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
+        case PreambleState::Step::first_byte:
+            if (core_.policy_of(connection).tls == nullptr) return open(connection);  // no health check lasts so long
+            [[fallthrough]];
+        case PreambleState::Step::handshake:
+            return core_.close(connection, CloseReason::tls_failed, "the TLS handshake was not finished within 5 s");
+    }
+}
+
+void Preamble::step(Connection& connection, ReadUntil until) {
+    PreambleState& state = *table_.find(core_.number_of(connection));
+    if (state.step == PreambleState::Step::turn) return listeners_.step_waiting(connection);
+    if (state.step == PreambleState::Step::header && !take_proxy_header(connection, state, until)) return;
+    if (state.step == PreambleState::Step::first_byte && !has_arrived(connection)) return;
+    if (core_.policy_of(connection).tls == nullptr) return open(connection);
+    // A peer that has shut down cannot finish a handshake, and nothing that it sent can be read without one.
+    if (state.peer_had_shut) return core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);
+    state.step = PreambleState::Step::handshake;
+    handshake_later(connection, state);
+}
+
+/// Looks at what waits in the kernel, and takes nothing but the header. Returns false if the header is incomplete or
+/// the connection has been closed.
+bool Preamble::take_proxy_header(Connection& connection, PreambleState& state, ReadUntil until) {
+    const std::span<char> room = core_.buffer.landing().first(max_proxy_header);
+    const ssize_t arrived = ::recv(connection.fd, room.data(), room.size(), MSG_PEEK);
+    if (arrived < 0 && errno == EAGAIN) return false;
+    if (arrived <= 0) {
+        core_.close_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
+        return false;
+    }
+    state.bare = false;
+    const ProxyHeader header =
+        parse_proxy_header(core_.policy_of(connection).proxy_protocol, room.first(static_cast<std::size_t>(arrived)));
+    switch (header.kind) {
+        case ProxyHeader::Kind::partial:
+            if (until == ReadUntil::end) close_if_shut(connection);
+            return false;
+        case ProxyHeader::Kind::invalid:
+            core_.close(connection, CloseReason::proxy_header_invalid, header.detail);
+            return false;
+        case ProxyHeader::Kind::local:
+        case ProxyHeader::Kind::relayed:
+            break;
+    }
+    static_cast<void>(::recv(connection.fd, room.data(), header.size, 0));
+    if (header.kind == ProxyHeader::Kind::relayed) return take_peer(connection, header.peer);
+    state.step = PreambleState::Step::first_byte;
+    state.bare = true;
+    return true;
+}
+
+/// Takes the peer that the proxy speaks for: from now on the limits are that peer's.
+bool Preamble::take_peer(Connection& connection, const Endpoint& peer) {
+    Admission::Pass pass;
+    const auto refused = core_.admission.take_share(peer.address, pass);
+    connection.peer = peer;
+    connection.counts_for_peer = pass.peer;
+    connection.counts_for_prefix = pass.prefix;
+    if (refused) turn_away(connection, *refused);
+    return !refused;
+}
+
+void Preamble::turn_away(Connection& connection, RefusedBy limit) {
+    table_.find(core_.number_of(connection))->turned_away = true;
+    core_.counters_of(connection).refused[static_cast<std::size_t>(limit)].increment();
+    core_.close(connection, Death{});
+}
+
+/// Returns false if no byte has arrived yet, or the connection has been closed.
+bool Preamble::has_arrived(Connection& connection) {
+    char byte = 0;
+    const ssize_t arrived = ::recv(connection.fd, &byte, 1, MSG_PEEK);
+    if (arrived <= 0 && !(arrived < 0 && errno == EAGAIN)) {
+        core_.close_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
+    }
+    return arrived > 0;
+}
+
+/// A peek does not see the end of the stream behind bytes that it leaves.
+void Preamble::close_if_shut(Connection& connection) {
+    if (!has_hung_up(connection.fd)) return;
+    core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);
+}
+
+void Preamble::open(Connection& connection) {
+    const Token number = core_.number_of(connection);
+    table_.end(number);
+    connection.stage = connection.named ? Stage::open : Stage::unidentified;
+    connection.last_item = core_.time().tick;
+    ListenerCounters& counters = core_.counters_of(connection);
+    counters.opening.decrement();
+    counters.accepted.increment();
+    core_.handler.on_open(connection, number, core_.time());
+    receiver_.read(connection, ReadUntil::end);
+}
+
+bool Preamble::finalize(Connection& connection, const Death& info) {
+    const Token number = core_.number_of(connection);
+    const PreambleState state = *table_.find(number);
+    table_.end(number);
+    const bool is_known = state.step == PreambleState::Step::turn ? finalize_waiting(connection, info)
+                                                                  : finalize_begun(connection, state, info);
+    if (state.turned_away) return false;
+    if (!is_known) {
+        core_.counters_of(connection).health_checks.increment();
+        return false;
+    }
+    core_.counters_of(connection).accepted.increment();
+    core_.handler.on_open(connection, number, core_.time());
+    return true;
+}
+
+bool Preamble::finalize_waiting(Connection& connection, const Death& info) {
+    listeners_.leave_queue(connection);
+    return core_.policy_of(connection).proxy_protocol == ProxyProtocol::off || kind_of(info.reason) != ReasonKind::peer;
+}
+
+bool Preamble::finalize_begun(Connection& connection, const PreambleState& state, const Death& info) {
+    ListenerCounters& counters = core_.counters_of(connection);
+    counters.connections.decrement();
+    counters.opening.decrement();
+    if (state.in_handshake) {
+        half_open_.remove(core_.number_of(connection));
+        core_.admission.handshakes().give_back();
+        counters.handshakes.decrement();
+        counters.handshakes_failed.increment();
+    }
+    return !state.bare || kind_of(info.reason) != ReasonKind::peer;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,314 @@
+#include "conn/receiver.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "conn/admission.h"
+#include "conn/memory_pressure.h"
+#include "conn/preamble.h"
+#include "conn/sender.h"
+#include "tcp/socket_options.h"
+
+namespace holdfast {
+
+namespace {
+
+// A connection that always has more must leave the turn to others. In receive buffers:
+constexpr int reads_per_turn = 4;
+constexpr int tls_windows_per_turn = 4;
+// Turns' shares of records for the last bytes of a connection under TLS: small records are many.
+constexpr int last_tls_reads = 4;
+constexpr std::chrono::milliseconds paused_recheck{5};
+/// FIN behind a hold: after this time, what has arrived is left unread.
+constexpr std::chrono::seconds longest_hold_after_end{10};
+constexpr std::string_view left_unread = "bytes that had arrived before the end were left unread: reading was paused";
+
+}  // namespace
+
+void Receiver::on_ready(Connection& connection, std::uint32_t events) {
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        see_end(connection, events);
+    } else if ((events & EPOLLPRI) != 0 && !connection.throttled) {
+        read_or_later(connection, ReadUntil::end);  // recv(2) stops at the urgent byte, though more may be there
+    } else if ((events & EPOLLIN) != 0 || connection.encrypted) {  // TLS may have waited for room to write
+        read_or_later(connection, ReadUntil::short_read);
+    }
+}
+
+/// Once readiness has had its share of the turn, read_waiting() reads the rest: an edge is announced once.
+void Receiver::read_or_later(Connection& connection, ReadUntil until) {
+    const bool waits = connection.throttled && until == ReadUntil::short_read;
+    if (!waits && core_.reactor.first_share().is_spent()) return read_later(connection);
+    read(connection, until);
+}
+
+void Receiver::read(Connection& connection, ReadUntil until) {
+    if (connection.is_closing()) return;
+    if (connection.is_opening() || connection.held || connection.encrypted) [[unlikely]]
+        return read_unusual(connection, until);
+    read_plain(connection, until);
+}
+
+void Receiver::read_unusual(Connection& connection, ReadUntil until) {
+    if (connection.is_opening()) return preamble_.step(connection, until);
+    if (!connection.held) read_encrypted(connection, until);
+}
+
+void Receiver::read_plain(Connection& connection, ReadUntil until) {
+    if (connection.throttled && until == ReadUntil::short_read) return;  // the part that lifts it reads
+    for (int round = 0; round < reads_per_turn; ++round) {
+        if (!may_read()) break;
+        const std::span<char> landing = core_.buffer.landing();
+        const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
+        if (arrived > 0) {
+            if (!take(connection, static_cast<std::size_t>(arrived))) return;
+            // Edge-triggered: a short read emptied the socket, and the poller announces what comes next.
+            if (static_cast<std::size_t>(arrived) < landing.size() && until == ReadUntil::short_read) return;
+            continue;
+        }
+        if (arrived == 0) return end_by_peer(connection);
+        const int error = errno;
+        if (error == EINTR) continue;
+        if (error == EAGAIN && connection.pending_error == 0) return;
+        // The socket gives its errno out once: if a send took it, read now says 0 or EAGAIN.
+        const bool taken_by_send = connection.pending_error != 0;
+        return core_.close_by_kernel(connection, taken_by_send ? connection.pending_error : error,
+                                     taken_by_send ? IoPhase::write : IoPhase::read);
+    }
+    read_later(connection);
+}
+
+/// Reads as read_plain() does, but a short read does not mean that nothing is left: a record may be decrypted already.
+void Receiver::read_encrypted(Connection& connection, ReadUntil until) {
+    if (connection.throttled && until == ReadUntil::short_read) return;
+    TlsSession& session = core_.tls.of(connection.fd);
+    session.begin_turn();
+    for (int window = 0; window < tls_windows_per_turn; ++window) {
+        if (!may_read()) break;
+        const std::span<char> landing = core_.buffer.landing();
+        std::size_t arrived = 0;
+        TlsOutcome outcome;
+        do {
+            outcome = session.read(landing.subspan(arrived));
+            arrived += outcome.bytes;
+        } while (outcome.step == TlsStep::done && arrived < landing.size());
+        if (arrived > 0 && !take(connection, arrived)) return;
+        if (outcome.ran_out) break;
+        if (outcome.step != TlsStep::done) return end_by_tls(connection, outcome);
+    }
+    read_later(connection);
+}
+
+void Receiver::end_by_tls(Connection& connection, const TlsOutcome& outcome) {
+    const int pending = connection.pending_error;
+    switch (outcome.step) {
+        case TlsStep::want_write:
+            sender_.notify_when_writable(connection);
+            [[fallthrough]];
+        case TlsStep::done:
+        case TlsStep::want_read:
+            if (pending != 0) core_.close_by_kernel(connection, pending, IoPhase::write);
+            return;
+        case TlsStep::closed:
+            return end_by_peer(connection);
+        case TlsStep::truncated:
+            return core_.close_by_kernel(connection, pending, pending != 0 ? IoPhase::write : IoPhase::read,
+                                         "without the close_notify of TLS: its last bytes may be missing");
+        case TlsStep::broken:
+            return core_.close_by_kernel(connection, pending != 0 ? pending : outcome.error,
+                                         pending != 0 ? IoPhase::write : IoPhase::read);
+        case TlsStep::failed:
+            return core_.close(connection, CloseReason::tls_failed, outcome.detail);
+    }
+}
+
+bool Receiver::take(Connection& connection, std::size_t arrived) {
+    const MemoryPressure::Note note(memory_, connection);
+    const std::uint64_t items = connection.items;
+    connection.quiet = false;
+    connection.count_bytes_in(arrived);
+    core_.counters_of(connection).bytes_in.add(arrived);
+    const std::uint64_t scan = connection.unfinished ? connection.unfinished->scan : 0;
+    const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
+    const auto window = core_.buffer.window(kept, arrived);
+    Taken taken;
+    try {
+        taken = core_.handler.on_bytes(connection, core_.number_of(connection), window, scan, core_.time());
+    } catch (const std::bad_alloc&) {
+        taken.end = CloseReason::out_of_memory;
+    }
+    if (taken.end) {
+        connection.unfinished.reset();  // bytes that the handler refuses are not left over
+        core_.close(connection, *taken.end, taken.detail);
+        return false;
+    }
+    if (connection.items != items) core_.resumed_reads.forget(core_.number_of(connection));
+    const auto rest = window.subspan(taken.consumed);
+    const bool same_item = taken.consumed == 0 && connection.unfinished;
+    if (!keep_unfinished(connection, same_item ? rest.last(arrived) : rest, same_item)) {
+        core_.admission.buffers().exhausted();
+        core_.close(connection, CloseReason::out_of_memory, "no memory for the bytes of an unfinished item");
+        return false;
+    }
+    if (connection.unfinished) connection.unfinished->scan = taken.scan;
+    connection.held = taken.hold;
+    memory_.charge(connection, connection.items - items, arrived);
+    memory_.check(connection);
+    return !taken.hold && !connection.throttled;
+}
+
+bool Receiver::keep_unfinished(Connection& connection, std::span<const char> rest, bool same_item) {
+    if (!same_item) connection.unfinished.reset();
+    if (rest.empty()) return true;
+    if (!append(connection.unfinished, rest)) return false;
+    if (!same_item) connection.unfinished->began = core_.time().tick;
+    return true;
+}
+
+void Receiver::take_last_bytes(Connection& connection) {
+    if (!connection.unfinished || connection.held) return;
+    const MemoryPressure::Note note(memory_, connection);
+    const auto window = core_.buffer.window(connection.unfinished->bytes(), 0);
+    Taken taken;
+    try {
+        taken = core_.handler.on_last_bytes(connection, core_.number_of(connection), window, core_.time());
+    } catch (const std::bad_alloc&) {
+        taken.end = CloseReason::out_of_memory;
+    }
+    if (taken.end) core_.close(connection, *taken.end, taken.detail);
+    if (taken.end || taken.consumed > 0) connection.unfinished.reset();
+}
+
+/// The stream has been read to its end. A send may have taken the errno of what came behind that: EPIPE is that of a
+/// reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset); any other means that no FIN came.
+void Receiver::end_by_peer(Connection& connection) {
+    const int of_send = connection.pending_error;
+    if (of_send == 0 || of_send == EPIPE) take_last_bytes(connection);
+    connection.peer_ended = true;
+    core_.close_by_kernel(connection, of_send, of_send != 0 ? IoPhase::write : IoPhase::read);
+}
+
+void Receiver::release(Connection& connection) {
+    if (!connection.held) return;
+    connection.held = false;
+    connection.last_item = core_.time().tick;  // the device did not cause the wait
+    if (connection.unfinished) {
+        connection.unfinished->began = core_.time().tick;
+        if (!take(connection, 0)) return;
+    }
+    read_later(connection);
+}
+
+void Receiver::close_after_reading(Connection& connection, CloseReason reason, std::string_view detail) {
+    const int rounds = connection.encrypted ? last_tls_reads : 1;
+    for (int round = 0; round < rounds && !connection.is_closing(); ++round) {
+        connection.read_again = false;
+        read(connection, ReadUntil::end);
+        if (!connection.read_again) break;
+    }
+    core_.close(connection, reason, detail);
+}
+
+void Receiver::read_later(Connection& connection) {
+    if (connection.read_again || connection.is_closing()) return;
+    connection.read_again = true;
+    waiting_.push_back(core_.number_of(connection));
+}
+
+/// Those that the turn has no time for stay in front of those that wait again.
+void Receiver::read_waiting() {
+    if (waiting_.empty() && !paused_) return;
+    if (!may_read()) return;
+    const TimeShare share = core_.reactor.share_from_now();
+    const std::vector<Token> waiting = std::exchange(waiting_, {});
+    auto next = waiting.begin();
+    while (next != waiting.end() && (next == waiting.begin() || !share.is_spent())) {
+        Connection* connection = core_.registry.find(*next++);
+        if (connection == nullptr) continue;
+        connection->read_again = false;
+        read(*connection, ReadUntil::end);
+    }
+    waiting_.insert(waiting_.begin(), next, waiting.end());
+}
+
+bool Receiver::may_read() {
+    if (memory_.blocks_reading()) [[unlikely]]
+        return false;
+    if (core_.handler.ready()) {
+        if (std::exchange(paused_, false)) {
+            core_.read_time.miss(core_.reactor.now(), core_.reactor.attended() - paused_since_);
+            core_.counters.reading_paused.decrement();
+        }
+        return true;
+    }
+    if (!std::exchange(paused_, true)) {
+        paused_since_ = core_.reactor.attended();
+        core_.counters.reading_paused.increment();
+    }
+    ask_again_soon();
+    return false;
+}
+
+/// Makes a turn come: read_waiting() asks the handler in it.
+void Receiver::ask_again_soon() {
+    if (std::exchange(asks_again_, true)) return;
+    core_.reactor.run_at(core_.reactor.now() + paused_recheck, [this] { asks_again_ = false; });
+}
+
+// Paused reading (docs/explanation/liveness.md, "Paused reading"): a connection that is held, over its rate, large
+// while memory is short, or whose handler takes nothing. Its end is seen all the same.
+
+bool Receiver::is_waiting(const Connection& connection) const {
+    return connection.is_opening() || connection.held || connection.throttled || connection.read_again || paused_;
+}
+
+/// The peer has sent FIN or RST, or the kernel has given it up. No more comes than what has arrived, so that its rate
+/// and its memory are bounded by the receive buffer.
+void Receiver::see_end(Connection& connection, std::uint32_t events) {
+    // A read that was cut short may have left bytes in the TLS session, too.
+    const bool may_hold_some = connection.encrypted && (connection.read_again || connection.throttled);
+    connection.peer_ended = true;
+    connection.throttled = false;
+    const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
+    if (connection.held) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
+    if (connection.held) {
+        if (is_dead) return end_unread(connection);
+        ended_while_held_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_hold_after_end);
+    } else if (is_dead && !may_read() && !may_hold_some && unread_bytes(connection.fd) == 0) {
+        end_unread(connection);
+    } else {
+        read_or_later(connection, ReadUntil::end);
+    }
+}
+
+/// Closes a connection without reading what has arrived.
+void Receiver::end_unread(Connection& connection) {
+    const bool has_unread = unread_bytes(connection.fd) > 0;
+    const int of_send = connection.pending_error;
+    const int error = of_send != 0 ? of_send : take_error(connection.fd);
+    const bool ended_in_order = error == 0 || error == EPIPE;  // see end_by_peer()
+    if (ended_in_order && !has_unread && !connection.encrypted) take_last_bytes(connection);
+    core_.close_by_kernel(connection, error, of_send != 0 ? IoPhase::write : IoPhase::read,
+                          has_unread ? left_unread : std::string_view());
+}
+
+/// A device that numbers its items sends again what was not acknowledged.
+void Receiver::end_long_holds() {
+    while (!ended_while_held_.empty() && ended_while_held_.front().second <= core_.reactor.attended()) {
+        Connection* connection = core_.registry.find(ended_while_held_.front().first);
+        ended_while_held_.pop_front();
+        if (connection != nullptr && connection->held) end_unread(*connection);
+    }
+}
+
+void Receiver::read_last_bytes(Connection& connection) {
+    if (connection.is_opening() || connection.held || paused_) return;
+    connection.throttled = false;
+    connection.peer_ended = true;
+    read(connection, ReadUntil::end);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string_view>
+
+#include <holdfast/server.h>
+
+#include "conn/core.h"
+
+namespace holdfast {
+
+class MemoryPressure;
+class Receiver;
+
+/// Writes to the connections of a shard. What the kernel has no room for waits in a queue of the connection's own. The
+/// shard's thread.
+class Sender {
+public:
+    Sender(Core& core, MemoryPressure& memory, Receiver& receiver)
+        : core_(core), memory_(memory), receiver_(receiver) {}
+
+    [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
+    /// Writes what is queued, after the poller reported room.
+    void flush(Connection& connection);
+    /// Has the poller report once that there is room to write.
+    void notify_when_writable(Connection& connection);
+
+private:
+    void enqueue(Connection& connection, std::string_view framed);
+    void fail(Connection& connection, int error);
+    [[nodiscard]] ssize_t put(Connection& connection, std::string_view bytes);
+    [[nodiscard]] ssize_t put_encrypted(Connection& connection, std::string_view bytes);
+
+    Core& core_;
+    MemoryPressure& memory_;
+    Receiver& receiver_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,219 @@
+#include "conn/sweeper.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "conn/liveness.h"
+#include "conn/memory_pressure.h"
+#include "conn/receiver.h"
+#include "tcp/socket_options.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::chrono::milliseconds relief_pause{100};
+
+}  // namespace
+
+Sweeper::Sweeper(Core& core, MemoryPressure& memory, Receiver& receiver, const ShardOptions& options)
+    : core_(core), memory_(memory), receiver_(receiver), pace_(core.reactor.now(), options.reactor + 1) {
+    pace_.keep_canaries(options.canaries);
+    for (std::size_t i = 0; i < options.policies.size(); ++i) {
+        pace_.set_demand(static_cast<std::uint8_t>(i), pace_demand(options.policies[i]), core.reactor.now());
+    }
+}
+
+void Sweeper::follow(std::uint8_t listener) {
+    pace_.set_demand(listener, pace_demand(core_.policies[listener]), core_.reactor.now());
+    schedule_step();
+}
+
+void Sweeper::add(const Connection& connection) {
+    const bool is_first = pace_.add(core_.registry.slot_of(connection), connection.listener, core_.reactor.now());
+    if (is_first) schedule_step();
+}
+
+void Sweeper::forget(Connection& connection) {
+    if (connection.suspect) end_suspicion(connection);
+    pace_.remove(core_.registry.slot_of(connection));
+}
+
+void Sweeper::schedule_step() {
+    SteadyTime next = asked_.next_due();
+    if (const auto wait = pace_.next_step(core_.reactor.now())) next = std::min(next, core_.reactor.now() + *wait);
+    const bool wants_relief = memory_.wants_relief() || receiver_.has_ends_behind_holds();
+    if (wants_relief && core_.registry.size() > 0) next = std::min(next, core_.reactor.now() + relief_pause);
+    if (next >= step_at_) return;
+    step_at_ = next;
+    core_.reactor.run_at(next, [this, next] {
+        if (next == step_at_) step();  // else an earlier step came between
+    });
+}
+
+void Sweeper::step() {
+    step_at_ = SteadyTime::max();
+    is_due_ = true;
+    pace_.pass_asking_ring(core_.reactor.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = core_.registry.in_slot(slot)) ask_if_quiet(*connection);
+    });
+    pace_.draw_canaries(core_.reactor.now(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
+    receiver_.end_long_holds();
+    memory_.relieve();
+    asked_.due(core_.reactor.now(), [this](const AskedList::Asked& asked) { check_asked(asked); });
+    schedule_step();
+}
+
+void Sweeper::sweep() {
+    if (!is_due_ || !core_.reactor.caught_up()) return;
+    is_due_ = pace_.sweep(core_.reactor.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = core_.registry.in_slot(slot)) check(*connection);
+    });
+}
+
+void Sweeper::check(Connection& connection) {
+    if (connection.untold && core_.time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
+        core_.handler.on_still_untold(connection, core_.number_of(connection), core_.time());
+    }
+    check_deadlines(connection);
+    if (connection.under_watch && !connection.is_closing()) check_watched(connection);
+}
+
+/// `times` multiplies the deadlines: by 2 for peers whose bytes never end.
+std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connection, int times) {
+    const ListenerPolicy& policy = core_.policy_of(connection);
+    const Tick from = std::max(policy.deadlines_since, core_.resumed_reads.since(core_.number_of(connection)));
+    const Tick item = std::max(connection.last_item, from);
+    if (policy.authenticates && connection.stage == Stage::unidentified &&
+        core_.read_since(connection.last_item) > times * ListenerPolicy::name_deadline) {
+        return Overdue{CloseReason::unauthenticated, "no hello with a token came within 10 s"};
+    }
+    DeadlineView view{.since_item = core_.time().tick.since(item), .item_age = {}, .times = times};
+    if (connection.unfinished) view.item_age = core_.time().tick.since(std::max(connection.unfinished->began, from));
+    if (!judge_deadlines(view, policy)) return std::nullopt;  // for most, without a look at the absences
+    view.since_item = core_.read_since(item);
+    if (connection.unfinished) view.item_age = core_.read_since(std::max(connection.unfinished->began, from));
+    const auto reason = judge_deadlines(view, policy);
+    if (!reason) return std::nullopt;
+    const bool is_item = *reason == CloseReason::item_deadline;
+    return Overdue{*reason, is_item ? core_.handler.why_unfinished(connection) : std::string_view()};
+}
+
+/// Deadlines on what a peer does (docs/explanation/liveness.md, "Pauses") run while the gateway reads the peer. None
+/// ends a connection before the bytes that wait in the kernel or in the TLS session have been read.
+void Sweeper::check_deadlines(Connection& connection) {
+    const auto is_read = [&] {
+        return !receiver_.is_paused() && !connection.is_opening() && !connection.held && !connection.throttled;
+    };
+    if (!is_read() || !find_overdue(connection, 1)) return;
+    receiver_.read(connection, ReadUntil::end);
+    if (connection.is_closing() || !is_read()) return;
+    const auto overdue = find_overdue(connection, connection.read_again ? 2 : 1);
+    if (overdue) core_.close(connection, overdue->reason, overdue->detail);
+}
+
+void Sweeper::check_watched(Connection& connection) {
+    const auto facts = read_tcp_facts(connection.fd);
+    if (!facts) return;
+    note_progress(connection, *facts);
+    const ListenerPolicy& policy = core_.policy_of(connection);
+    const Downlink* downlink = connection.downlink.get();
+    WatchedFacts view{.facts = *facts,
+                      .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
+                      .unprogressed = {},
+                      .plan_age = core_.attended_part(core_.time().tick.since(policy.plan_since))};
+    // The kernel of a frozen machine neither received nor probed; for a stopped process its verdict is ETIMEDOUT.
+    view.facts.evidence.last_heard = core_.attended_part(view.facts.evidence.last_heard);
+    if (downlink != nullptr && downlink->progress_at != Tick{}) {
+        view.unprogressed = core_.attended_part(core_.time().tick.since(downlink->progress_at));
+        view.longest_step = downlink->longest_step;
+    }
+    relieve_kernel(connection, view);
+    switch (judge_watch(view, policy)) {
+        case WatchVerdict::well:
+            if (connection.keepidle_moved) end_forced_probe(connection, policy.plan, facts->evidence.last_heard);
+            connection.under_watch = false;
+            connection.downlink.reset();
+            break;
+        case WatchVerdict::waiting:
+        case WatchVerdict::stalled:
+            check_before_next_sweep(connection, verdict_due_in(view, policy));
+            break;
+        case WatchVerdict::silent:
+            end_silent(connection, facts->evidence);
+            break;
+        case WatchVerdict::stalled_out:
+            end_stalled(connection, facts->evidence, stall_limit(policy, view.longest_step));
+            break;
+    }
+}
+
+/// Remembers when the peer last acknowledged a byte while some were outstanding. Progress is what it acknowledges, not
+/// its window: a slow reader's window is closed at nearly every check.
+void Sweeper::note_progress(Connection& connection, const TcpFacts& facts) {
+    const bool waiting = connection.downlink && connection.downlink->waiting() > 0;
+    if (facts.evidence.unacked_bytes == 0 && !waiting) {
+        if (connection.downlink) connection.downlink->progress_at = Tick{};
+        return;
+    }
+    if (!connection.downlink) connection.downlink = std::make_unique<Downlink>();
+    Downlink& downlink = *connection.downlink;
+    const bool grew = downlink.acked != facts.acked_bytes;
+    if (grew && downlink.progress_at != Tick{}) {
+        const auto step = core_.attended_part(core_.time().tick.since(downlink.progress_at));
+        downlink.longest_step = std::max(downlink.longest_step, step);
+    }
+    if (grew || downlink.progress_at == Tick{}) downlink.progress_at = core_.time().tick;
+    downlink.acked = facts.acked_bytes;
+}
+
+/// Lifts the kernel's own limits where they would end what the sweep still allows, and puts them back.
+void Sweeper::relieve_kernel(Connection& connection, const WatchedFacts& view) {
+    if (!connection.downlink) return;
+    Downlink& downlink = *connection.downlink;
+    const ListenerPolicy& policy = core_.policy_of(connection);
+    const KernelRelief now{.user_timeout = downlink.user_timeout_raised, .rto_cap = downlink.rto_uncapped};
+    const KernelRelief wanted = relief_for(view, now, policy.plan);
+    if (wanted.user_timeout != now.user_timeout) {
+        set_user_timeout(connection.fd,
+                         wanted.user_timeout ? ListenerPolicy::raised_user_timeout : policy.plan.user_timeout);
+    }
+    if (wanted.rto_cap != now.rto_cap && policy.plan.rto_max > std::chrono::seconds(0)) {
+        set_rto_max(connection.fd, wanted.rto_cap ? std::chrono::seconds(0) : policy.plan.rto_max);
+    }
+    downlink.user_timeout_raised = wanted.user_timeout;
+    downlink.rto_uncapped = wanted.rto_cap;
+}
+
+/// The sweep checks a connection once in a period. A limit that ends earlier needs a check of its own.
+void Sweeper::check_before_next_sweep(const Connection& connection, std::chrono::milliseconds due) {
+    if (due >= 2 * core_.policy_of(connection).plan.sweep_period) return;
+    core_.reactor.run_at(core_.reactor.now() + due, [this, number = core_.number_of(connection)] {
+        Connection* again = core_.registry.find(number);
+        if (again != nullptr && again->under_watch) check_watched(*again);
+    });
+}
+
+/// A peer that answers behind its closed window reads nothing; one that has stopped answering there is gone.
+void Sweeper::end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit) {
+    const ListenerPolicy& policy = core_.policy_of(connection);
+    const CloseReason reason = judge_timeout(evidence, std::max(policy.plan.user_timeout, limit));
+    if (reason != CloseReason::window_stalled) return end_silent(connection, evidence);
+    receiver_.read_last_bytes(connection);
+    core_.close(connection, Death{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
+}
+
+/// Takes the errno from the kernel first: it may be that of an ICMP message, which the sweep is ahead of.
+void Sweeper::end_silent(Connection& connection, const Evidence& evidence) {
+    receiver_.read_last_bytes(connection);
+    if (connection.is_closing() || connection.read_again) return;
+    const int taken = take_error(connection.fd);
+    const int error = taken != 0 ? taken : ETIMEDOUT;
+    const CloseReason reason =
+        judge_close(error, IoPhase::read, evidence, core_.policy_of(connection).plan.user_timeout);
+    core_.close(connection, Death{.reason = reason, .error = error, .detail = {}, .evidence = evidence});
+}
+
+}  // namespace holdfast

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/watch.h>
+
+#include "conn/asked_list.h"
+#include "conn/core.h"
+#include "conn/liveness.h"
+#include "conn/shard_pace.h"
+#include "conn/suspects.h"
+
+namespace holdfast {
+
+class MemoryPressure;
+class Receiver;
+
+/// Finds the peers of a shard that are gone, stalled or late: the sweep over all slots, the asking ring and the
+/// canaries ahead of the kernel, and the suspects. Owns the pace of all that. The shard's thread.
+class Sweeper {
+public:
+    Sweeper(Core& core, MemoryPressure& memory, Receiver& receiver, const ShardOptions& options);
+
+    /// Follows the policy of a listener, which is new or has changed.
+    void follow(std::uint8_t listener);
+    void add(const Connection& connection);
+    /// Forgets a connection that is finalized.
+    void forget(Connection& connection);
+    /// Probes some connections ahead of time, and suspects others, or stops that.
+    void keep_canaries(bool on);
+
+    /// Wakes the reactor for the next step, if one is due at all: without connections there are no steps.
+    void schedule_step();
+    /// Checks the connections whose turn it is, once the reactor has caught up.
+    void sweep();
+    [[nodiscard]] bool is_due() const { return is_due_; }
+
+    /// Marks those of `silent` as suspect that still are: probed, and not heard from for `asked_for`. Closes none.
+    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
+    /// Returns when the connection was marked, or nullopt if it is no suspect.
+    [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const;
+
+private:
+    struct Overdue {
+        CloseReason reason;
+        std::string_view detail;
+    };
+
+    // sweeper.cc
+    void step();
+    void check(Connection& connection);
+    [[nodiscard]] std::optional<Overdue> find_overdue(const Connection& connection, int times);
+    void check_deadlines(Connection& connection);
+    void check_watched(Connection& connection);
+    void note_progress(Connection& connection, const TcpFacts& facts);
+    void relieve_kernel(Connection& connection, const WatchedFacts& view);
+    void check_before_next_sweep(const Connection& connection, std::chrono::milliseconds due);
+    void end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit);
+    void end_silent(Connection& connection, const Evidence& evidence);
+
+    // sweeper_asking.cc
+    void ask_if_quiet(Connection& connection);
+    [[nodiscard]] bool ask_as_canary(std::uint32_t slot);
+    void ask_ahead(Connection& connection, bool watched);
+    void check_asked(AskedList::Asked asked);
+    void end_asking(Connection& connection, std::chrono::milliseconds silence);
+    void notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span);
+    void step_suspects();
+    void end_suspicion(Connection& connection);
+    void notice_answer_of_suspect(Connection& connection, const Evidence& evidence);
+
+    Core& core_;
+    MemoryPressure& memory_;
+    Receiver& receiver_;
+    ShardPace pace_;
+    SteadyTime step_at_ = SteadyTime::max();  // of the pace; max: none is scheduled
+    bool is_due_ = false;
+    std::uint32_t asked_in_turn_ = 0;
+    AskedList asked_;
+    Suspects suspects_;
+    bool probes_suspects_ = false;  // a timer will
+};
+
+}  // namespace holdfast

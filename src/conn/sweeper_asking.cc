@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <chrono>
+
+#include "conn/asking.h"
+#include "conn/liveness.h"
+#include "conn/sweeper.h"
+#include "tcp/probe.h"
+#include "tcp/tcp_info.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::uint32_t watched_of_ring = 4;     // one in so many: a check costs as much as a probe
+constexpr std::size_t suspects_per_slice = 256;  // as many probes at a time as a probe of all sends
+
+}  // namespace
+
+// The asking ring probes quiet connections a few at a time, ahead of the kernel. The kernel's timers would probe all
+// connections at once that fell silent in the same quarter of a second, and lose most of the answers in a full queue.
+
+void Sweeper::ask_if_quiet(Connection& connection) {
+    if (pass_asking_ring(connection, pace_.is_herd())) {
+        ask_ahead(connection, ++asked_in_turn_ % watched_of_ring == 0);
+    }
+}
+
+/// Canaries are drawn at random, whether quiet or not: they show a partition within a second.
+bool Sweeper::ask_as_canary(std::uint32_t slot) {
+    Connection* connection = core_.registry.in_slot(slot);
+    if (connection == nullptr || !take_as_canary(*connection)) return false;
+    ask_ahead(*connection, true);
+    return true;
+}
+
+void Sweeper::ask_ahead(Connection& connection, bool watched) {
+    if (connection.probe_forced || connection.suspect || asked_.full()) return;
+    const auto facts = read_tcp_facts(connection.fd);
+    // A connection that the kernel probes already keeps the kernel's rhythm, from which the bound is computed.
+    if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
+    force_probe(connection.fd);
+    connection.probe_forced = true;
+    core_.counters.asked_ahead.increment();
+    asked_.add(core_.number_of(connection), core_.reactor.now(), facts->evidence.last_heard, watched);
+}
+
+void Sweeper::check_asked(AskedList::Asked asked) {
+    Connection* connection = core_.registry.find(asked.number);
+    if (connection == nullptr) return;
+    const auto waited = std::chrono::floor<std::chrono::milliseconds>(core_.reactor.now() - asked.at);
+    if (asked.look == 0) end_asking(*connection, asked.silence + waited);
+    if (!core_.observations.wanted() || !asked.watched || connection->suspect) return;
+    const auto facts = read_tcp_facts(connection->fd);
+    if (!facts) return;
+    const Evidence& evidence = facts->evidence;
+    if (evidence.last_heard < waited + probe_not_needed_within / 2) {
+        const auto took = std::max(waited - evidence.last_heard, std::chrono::milliseconds(0));
+        return notice(*connection, Observation::Kind::answered, took);
+    }
+    if (!asked.overdue && core_.attended_part(waited) > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
+        asked.overdue = true;
+        notice(*connection, Observation::Kind::overdue, evidence.last_heard);
+    }
+    asked_.look_again(asked);
+}
+
+/// Ends the forced probe. `silence` is exact if the peer has not answered. The kernel is read only if the plan's first
+/// probe has become due.
+void Sweeper::end_asking(Connection& connection, std::chrono::milliseconds silence) {
+    const LivenessPlan& plan = core_.policy_of(connection).plan;
+    if (silence >= plan.idle) {
+        if (const auto facts = read_tcp_facts(connection.fd)) silence = facts->evidence.last_heard;
+    }
+    connection.probe_forced = false;
+    end_forced_probe(connection, plan, silence);
+}
+
+void Sweeper::notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span) {
+    core_.observations.add(
+        {.kind = kind,
+         .reason = {},
+         .listener = connection.listener,
+         .peer = connection.peer.address,
+         .at = core_.reactor.now(),
+         .last_heard = kind == Observation::Kind::overdue ? time_span : std::chrono::milliseconds(0),
+         .lived = {},
+         .answered_after = kind == Observation::Kind::answered ? time_span : std::chrono::milliseconds(0)});
+}
+
+void Sweeper::mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for) {
+    if (!pace_.keeps_canaries()) return;  // suspicion has been switched off
+    for (const Token number : silent) {
+        Connection* connection = core_.registry.find(number);
+        if (connection == nullptr || connection->suspect || connection->is_opening()) continue;
+        const auto facts = read_tcp_facts(connection->fd);
+        if (!facts || facts->evidence.last_heard < asked_for || !was_asked(facts->evidence)) continue;
+        suspects_.mark(*connection, number, core_.reactor.now());
+        ListenerCounters& counters = core_.counters_of(*connection);
+        counters.suspects.increment();
+        counters.suspected.increment();
+        notice(*connection, Observation::Kind::suspected, facts->evidence.last_heard);
+    }
+    if (!probes_suspects_) step_suspects();
+}
+
+/// Runs on a timer of its own, and only while there are suspects: an idle gateway does not wake for them.
+void Sweeper::step_suspects() {
+    const auto again = suspects_.step(
+        core_.registry, core_.policies, core_.reactor.now(), suspects_per_slice,
+        [this](Connection& connection, const Evidence& evidence) { notice_answer_of_suspect(connection, evidence); });
+    probes_suspects_ = again.has_value();
+    if (again) core_.reactor.run_at(*again, [this] { step_suspects(); });
+}
+
+void Sweeper::notice_answer_of_suspect(Connection& connection, const Evidence& evidence) {
+    ListenerCounters& counters = core_.counters_of(connection);
+    counters.suspects.decrement();
+    counters.recovered.increment();
+    notice(connection, Observation::Kind::recovered, evidence.last_heard);
+}
+
+/// Ends the mark without an answer: the connection is finalized, or suspicion was switched off.
+void Sweeper::end_suspicion(Connection& connection) {
+    suspects_.unmark(connection, core_.number_of(connection));
+    core_.counters_of(connection).suspects.decrement();
+}
+
+std::optional<WallTime> Sweeper::suspect_since(const Connection& connection) const {
+    if (!connection.suspect) return std::nullopt;
+    const auto since = suspects_.since(core_.number_of(connection)) - core_.started;
+    return core_.started_at + std::chrono::floor<WallTime::duration>(since);
+}
+
+void Sweeper::keep_canaries(bool on) {
+    pace_.keep_canaries(on);
+    if (on) return;
+    for (const Token number : suspects_.all()) {
+        Connection* connection = core_.registry.find(number);
+        if (connection == nullptr) continue;
+        end_suspicion(*connection);
+        if (const auto facts = read_tcp_facts(connection->fd)) {
+            end_forced_probe(*connection, core_.policy_of(*connection).plan, facts->evidence.last_heard);
+        }
+        connection->under_watch = true;  // puts TCP_KEEPIDLE back when it answers
+    }
+}
+
+}  // namespace holdfast
