@@ -81,6 +81,16 @@ def slow_headers(path):
                 yield f"{path.relative_to(ROOT)}: only {unit} includes <{name}>, which takes seconds to compile"
 
 
+def direct_kernel_calls(path):
+    """The data path calls the kernel through base/kernel.h, so that a simulated one can stand in its place."""
+    name = str(path.relative_to(ROOT))
+    if not (name.startswith("src/conn/") or name == "src/reactor/poller.cc") or name.endswith("_test.cc"):
+        return
+    calls = "accept4?|recv(?:msg|from)?|send(?:msg|to)?|read|write|[gs]etsockopt|shutdown|close|poll|ioctl|epoll_ctl|epoll_wait"
+    for call in re.findall(rf"(?<![\w:])::({calls})\(", re.sub(r"//.*", "", path.read_text())):
+        yield f"{name}: calls {call}() directly: use holdfast::kernel::{call}() of base/kernel.h"
+
+
 def unknown_folders():
     for folder in sorted(p.name for p in (ROOT / "src").iterdir() if p.is_dir()):
         if folder not in MAY_INCLUDE:
@@ -158,6 +168,7 @@ def main():
     for path in paths:
         faults += include_faults(path)
         faults += slow_headers(path)
+        faults += direct_kernel_calls(path)
         lines = path.read_text().count("\n")
         if lines > MAX_LINES:
             faults.append(f"{path.relative_to(ROOT)}: {lines} lines, more than {MAX_LINES}: is there more than one idea in it?")

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/kernel.h"
 #include "conn/drainer.h"
 #include "conn/memory_pressure.h"
 #include "conn/receiver.h"
@@ -35,7 +36,7 @@ void Drainer::part(Connection& connection, CloseReason reason, std::string_view 
     if (connection.is_opening() || connection.held || connection.peer_ended || connection.pending_error != 0)
         return core_.close(connection, reason, detail);
     if (connection.encrypted) core_.tls.of(connection.fd).farewell();
-    if (::shutdown(connection.fd, SHUT_WR) != 0) return core_.close(connection, reason, detail);
+    if (kernel::shutdown(connection.fd, SHUT_WR) != 0) return core_.close(connection, reason, detail);
     if (connection.downlink) {
         const MemoryPressure::Note note(memory_, connection);
         connection.downlink->queue = std::string();  // nothing is sent behind FIN
@@ -92,7 +93,7 @@ void Drainer::cut_off(Connection& connection) {
     const bool is_read = !late && !connection.held && !connection.encrypted && receiver_.may_read();
     for (int reads = 0; is_read && reads < last_reads; ++reads) {
         const std::span<char> landing = core_.buffer.landing();
-        const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
+        const ssize_t arrived = kernel::recv(connection.fd, landing.data(), landing.size(), 0);
         if (arrived == 0) return receiver_.take_last_bytes(connection);
         if (arrived < 0 || !receiver_.take(connection, static_cast<std::size_t>(arrived))) break;
     }

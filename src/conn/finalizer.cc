@@ -1,9 +1,8 @@
 #include "conn/finalizer.h"
 
-#include <unistd.h>
-
 #include <cstddef>
 
+#include "base/kernel.h"
 #include "conn/admission.h"
 #include "conn/drainer.h"
 #include "conn/memory_pressure.h"
@@ -94,7 +93,7 @@ void Finalizer::free(Connection& connection, const Death& info) {
         core_.tls.end(connection.fd);
     }
     if (is_discarded(info.reason)) discard_on_close(connection.fd);
-    ::close(connection.fd);  // leaves the poller with it
+    kernel::close(connection.fd);  // leaves the poller with it
     core_.admission.give_back(connection.peer.address,
                               {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     sweeper_.forget(connection);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/kernel.h"
 #include "conn/finalizer.h"
 #include "conn/preamble.h"
 #include "conn/receiver.h"
@@ -65,7 +66,7 @@ void Listeners::close(Listener& listener) {
 bool Listeners::accept_from(Listener& listener, int max) {
     for (int accepted = 0; accepted < max; ++accepted) {
         SocketAddress peer;
-        const int fd = ::accept4(listener.fd(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd = kernel::accept4(listener.fd(), peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             end_pause(listener);
             admit(listener, fd, to_endpoint(peer));
@@ -97,7 +98,7 @@ void Listeners::admit(Listener& listener, int fd, const Endpoint& peer) {
     if (connection == nullptr) {
         if (!refused) core_.admission.give_back(peer.address, pass);
         counters.refused[static_cast<std::size_t>(refused.value_or(RefusedBy::max_connections))].increment();
-        ::close(fd);  // in order: the device sees that it was turned away, and not that the network failed
+        kernel::close(fd);  // in order: the device sees that it was turned away, and not that the network failed
         return;
     }
     connection->counts_for_peer = pass.peer;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/kernel.h"
 #include "conn/listeners.h"
 #include "conn/receiver.h"
 #include "tcp/peer_state.h"
@@ -104,7 +105,7 @@ void Preamble::step(Connection& connection, ReadUntil until) {
 /// the connection has been closed.
 bool Preamble::take_proxy_header(Connection& connection, PreambleState& state, ReadUntil until) {
     const std::span<char> room = core_.buffer.landing().first(max_proxy_header);
-    const ssize_t arrived = ::recv(connection.fd, room.data(), room.size(), MSG_PEEK);
+    const ssize_t arrived = kernel::recv(connection.fd, room.data(), room.size(), MSG_PEEK);
     if (arrived < 0 && errno == EAGAIN) return false;
     if (arrived <= 0) {
         core_.close_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
@@ -124,7 +125,7 @@ bool Preamble::take_proxy_header(Connection& connection, PreambleState& state, R
         case ProxyHeader::Kind::relayed:
             break;
     }
-    static_cast<void>(::recv(connection.fd, room.data(), header.size, 0));
+    static_cast<void>(kernel::recv(connection.fd, room.data(), header.size, 0));
     if (header.kind == ProxyHeader::Kind::relayed) return take_peer(connection, header.peer);
     state.step = PreambleState::Step::first_byte;
     state.bare = true;
@@ -151,7 +152,7 @@ void Preamble::turn_away(Connection& connection, RefusedBy limit) {
 /// Returns false if no byte has arrived yet, or the connection has been closed.
 bool Preamble::has_arrived(Connection& connection) {
     char byte = 0;
-    const ssize_t arrived = ::recv(connection.fd, &byte, 1, MSG_PEEK);
+    const ssize_t arrived = kernel::recv(connection.fd, &byte, 1, MSG_PEEK);
     if (arrived <= 0 && !(arrived < 0 && errno == EAGAIN)) {
         core_.close_by_kernel(connection, arrived == 0 ? 0 : errno, IoPhase::read);
     }

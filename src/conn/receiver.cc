@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "base/kernel.h"
 #include "conn/admission.h"
 #include "conn/memory_pressure.h"
 #include "conn/preamble.h"
@@ -62,7 +63,7 @@ void Receiver::read_plain(Connection& connection, ReadUntil until) {
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!may_read()) break;
         const std::span<char> landing = core_.buffer.landing();
-        const ssize_t arrived = ::recv(connection.fd, landing.data(), landing.size(), 0);
+        const ssize_t arrived = kernel::recv(connection.fd, landing.data(), landing.size(), 0);
         if (arrived > 0) {
             if (!take(connection, static_cast<std::size_t>(arrived))) return;
             // Edge-triggered: a short read emptied the socket, and the poller announces what comes next.

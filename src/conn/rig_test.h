@@ -1,12 +1,18 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <holdfast/liveness.h>
+
 #include "conn/admission.h"
 #include "conn/connection.h"
-#include "conn/core.h"
+#include "conn/shard.h"
+#include "conn/simulated_kernel_test.h"
 #include "reactor/reactor.h"
 
 namespace holdfast {
@@ -72,6 +78,72 @@ struct CoreRig {
     RecordingHandler handler;
     Admission admission{1'000'000};
     Core core;
+};
+
+/// A shard on simulated sockets and an injected clock.
+struct ShardRig {
+    explicit ShardRig(ShardOptions options = {.max_connections = 1'000,
+                                              .max_unfinished = 4'096,
+                                              .policies = {policy()}})
+        : shard(reactor, handler, admission, options) {
+        shard.add_listener(UniqueFd(listener));
+        shard.start();
+    }
+    ShardRig(const ShardRig&) = delete;
+    ShardRig& operator=(const ShardRig&) = delete;
+    ~ShardRig() {
+        shard.drain({.deadline = SteadyTime{}});
+        while (shard.registry().size() > 0) turn();
+    }
+
+    static ListenerPolicy policy() {
+        ListenerPolicy policy;
+        policy.plan = plan_liveness(std::chrono::seconds(30)).value();
+        policy.item_deadline = std::chrono::seconds(30);
+        policy.downlink_queue = 4'096;
+        return policy;
+    }
+    /// One turn; the clock stands still.
+    void turn() {
+        static_cast<void>(reactor.post([] {}));  // or it would wait
+        reactor.turn(shard);
+    }
+    /// Lets time pass in steps in which no turn is late.
+    void pass(std::chrono::milliseconds time) {
+        constexpr std::chrono::milliseconds step{100};
+        for (; time > std::chrono::milliseconds(0); time -= step) {
+            clock.advance(std::min(step, time));
+            turn();
+        }
+    }
+    /// Connects a peer, has it accepted, and returns its descriptor.
+    int connect(std::string_view address = "192.0.2.1:1000") {
+        const int fd = kernel.connect(listener, parse_endpoint(address).value());
+        turn();
+        return fd;
+    }
+    [[nodiscard]] Connection* find(int fd) {
+        for (std::uint32_t slot = 1; slot <= shard.registry().highest_slot(); ++slot) {
+            Connection* connection = shard.registry().in_slot(slot);
+            if (connection != nullptr && connection->fd == fd) return connection;
+        }
+        return nullptr;
+    }
+    [[nodiscard]] ListenerCounters& counters() { return *shard.listener_counters()[0]; }
+    /// Returns the reasons of the `closed` events, in order.
+    [[nodiscard]] std::vector<CloseReason> reasons() const {
+        std::vector<CloseReason> reasons;
+        for (const auto& closed : handler.closed) reasons.push_back(closed.second.reason);
+        return reasons;
+    }
+
+    ManualClock clock;
+    SimulatedKernel kernel{clock};
+    Reactor reactor{clock};
+    RecordingHandler handler;
+    Admission admission{1'000'000};
+    const int listener = kernel.listen();
+    Shard shard;
 };
 
 }  // namespace holdfast

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/kernel.h"
 #include "conn/memory_pressure.h"
 #include "conn/receiver.h"
 #include "tls/tls_session.h"
@@ -81,7 +82,7 @@ void Sender::notify_when_writable(Connection& connection) {
 /// Returns as send(2) does.
 ssize_t Sender::put(Connection& connection, std::string_view bytes) {
     if (connection.encrypted) return put_encrypted(connection, bytes);
-    return ::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    return kernel::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 
 /// Bytes that are not taken must come again with the same bytes in front.

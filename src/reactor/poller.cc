@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/check.h"
+#include "base/kernel.h"
 #include "base/system_failure.h"
 
 namespace holdfast {
@@ -13,7 +14,7 @@ int control(int epoll, int operation, int fd, std::uint32_t events, Token token)
     epoll_event event{};
     event.events = events;
     event.data.u64 = token;
-    return ::epoll_ctl(epoll, operation, fd, &event) == 0 ? 0 : errno;
+    return kernel::epoll_ctl(epoll, operation, fd, &event) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -34,7 +35,7 @@ void Poller::remove(int fd) noexcept { control(epoll_.get(), EPOLL_CTL_DEL, fd, 
 
 std::span<const epoll_event> Poller::wait(Patience patience) {
     const int timeout = patience == Patience::none ? 0 : -1;
-    const int count = ::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), timeout);
+    const int count = kernel::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), timeout);
     HOLDFAST_CHECK(count >= 0 || errno == EINTR);
     took_all_ = count >= 0 && static_cast<std::size_t>(count) < ready_.size();
     return std::span(ready_).first(count > 0 ? static_cast<std::size_t>(count) : 0);

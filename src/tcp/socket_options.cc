@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "base/kernel.h"
 #include "tcp/sockaddr.h"
 
 namespace holdfast {
@@ -51,13 +52,13 @@ std::array<SocketOption, 8> options_of(const LivenessPlan& plan) {
 std::string errno_text() { return std::strerror(errno); }
 
 bool set_int(int fd, int level, int option, int value) {
-    return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
+    return kernel::setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
 std::optional<int> get_int(int fd, int level, int option) {
     int value = 0;
     socklen_t length = sizeof value;
-    if (::getsockopt(fd, level, option, &value, &length) != 0) return std::nullopt;
+    if (kernel::getsockopt(fd, level, option, &value, &length) != 0) return std::nullopt;
     return value;
 }
 
@@ -208,14 +209,14 @@ Result<Endpoint> local_endpoint(int fd) {
 
 void discard_on_close(int fd) noexcept {
     const linger discard{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &discard, sizeof discard);
+    kernel::setsockopt(fd, SOL_SOCKET, SO_LINGER, &discard, sizeof discard);
 }
 
 int take_error(int fd) noexcept { return get_int(fd, SOL_SOCKET, SO_ERROR).value_or(0); }
 
 std::size_t unread_bytes(int fd) noexcept {
     int bytes = 0;
-    return ::ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+    return kernel::ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {

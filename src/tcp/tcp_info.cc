@@ -6,12 +6,14 @@
 
 #include <algorithm>
 
+#include "base/kernel.h"
+
 namespace holdfast {
 
 std::optional<TcpFacts> read_tcp_facts(int fd) noexcept {
     tcp_info info{};
     socklen_t length = sizeof info;
-    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return std::nullopt;
+    if (kernel::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return std::nullopt;
 
     const std::uint64_t first_sent = info.tcpi_bytes_sent - std::min(info.tcpi_bytes_sent, info.tcpi_bytes_retrans);
     const std::uint64_t in_flight = first_sent - std::min(first_sent, std::uint64_t{info.tcpi_bytes_acked});

@@ -1,0 +1,115 @@
+#include "conn/memory_pressure.h"
+
+#include <gtest/gtest.h>
+
+#include "conn/rig_test.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+ShardOptions options(RateLimits rates = {}) {
+    return {.max_connections = 1'000, .max_unfinished = 1 << 20, .policies = {ShardRig::policy()}, .rates = rates};
+}
+
+TEST(MemoryPressure, BooksWhatIsUnfinishedAndNothingAfterwards) {
+    ShardRig rig(options());
+    const int fd = rig.connect();
+    rig.kernel.send(fd, std::string(1'000, 'x'));
+    rig.turn();
+    EXPECT_GE(rig.admission.buffers().used(), 1'000U);
+    rig.kernel.send(fd, "\n");
+    rig.turn();
+    EXPECT_EQ(rig.admission.buffers().used(), 0U);
+    rig.kernel.send(fd, std::string(1'000, 'x'));
+    rig.turn();
+    rig.kernel.reset(fd);
+    rig.turn();
+    EXPECT_EQ(rig.admission.buffers().used(), 0U);
+}
+
+TEST(MemoryPressure, AConnectionOverItsRateWaitsForTheNextSecond) {
+    ShardRig rig(options({.items = 3, .bytes = 0}));
+    const int fd = rig.connect();
+    rig.kernel.send(fd, "1\n2\n3\n");
+    rig.turn();
+    EXPECT_TRUE(rig.find(fd)->throttled);
+    rig.kernel.send(fd, "4\n");
+    rig.pass(milliseconds(900));
+    EXPECT_EQ(rig.handler.items.size(), 3U);
+    rig.pass(milliseconds(200));
+    EXPECT_EQ(rig.handler.items.size(), 4U);
+    EXPECT_FALSE(rig.find(fd)->throttled);
+}
+
+TEST(MemoryPressure, WhatWasTakenTooMuchIsADebt) {
+    ShardRig rig(options({.items = 2, .bytes = 0}));
+    const int fd = rig.connect();
+    rig.kernel.send(fd, "1\n2\n3\n4\n5\n6\n");  // in one read: three seconds' worth
+    rig.turn();
+    rig.kernel.send(fd, "7\n");
+    rig.pass(milliseconds(2'900));
+    EXPECT_EQ(rig.handler.items.size(), 6U);
+    rig.pass(milliseconds(200));
+    EXPECT_EQ(rig.handler.items.size(), 7U);
+}
+
+TEST(MemoryPressure, ThePeersEndEndsAPause) {
+    ShardRig rig(options({.items = 1, .bytes = 0}));
+    const int fd = rig.connect();
+    rig.kernel.send(fd, "1\n");
+    rig.turn();
+    rig.kernel.send(fd, "2\n");
+    rig.kernel.finish(fd);
+    rig.turn();
+    EXPECT_THAT(rig.handler.items, ElementsAre("1", "2"));
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::peer_closed));
+}
+
+class ShortOfMemory : public testing::Test {
+protected:
+    static constexpr std::size_t budget = 2 << 20;
+    static constexpr std::size_t large = 300 << 10;  // more than a quarter of max_unfinished
+
+    ShortOfMemory() : rig_(options()) { rig_.admission.buffers().set_limit(budget); }
+    int connect_with(std::size_t bytes) {
+        const int fd = rig_.connect("192.0.2." + std::to_string(++last_host_) + ":1000");
+        rig_.kernel.send(fd, std::string(bytes, 'x'));
+        while (rig_.kernel.unread(fd) > 0 && rig_.find(fd) != nullptr && !rig_.find(fd)->throttled) rig_.turn();
+        return fd;
+    }
+    ShardRig rig_;
+    int last_host_ = 0;
+};
+
+TEST_F(ShortOfMemory, LargeUnfinishedItemsAreNotReadOn) {
+    std::vector<int> peers;
+    while (rig_.admission.buffers().stage() == BufferStage::plenty) peers.push_back(connect_with(large));
+    peers.push_back(connect_with(large));
+    EXPECT_TRUE(rig_.find(peers.back())->throttled);
+    EXPECT_FALSE(rig_.find(peers.front())->throttled);
+    const int small = connect_with(100);
+    EXPECT_FALSE(rig_.find(small)->throttled);
+    rig_.kernel.reset(peers.front());
+    rig_.kernel.reset(peers[1]);
+    rig_.turn();
+    EXPECT_EQ(rig_.admission.buffers().stage(), BufferStage::plenty);
+    rig_.pass(milliseconds(300));
+    EXPECT_FALSE(rig_.find(peers.back())->throttled);
+}
+
+TEST_F(ShortOfMemory, AtTheEndOfTheBudgetSomeAreShedAndTheOthersLive) {
+    const int small = connect_with(100);
+    for (int i = 0; i < 40; ++i) connect_with(200 << 10);
+    rig_.pass(milliseconds(300));
+    EXPECT_LT(rig_.admission.buffers().used(), budget);
+    EXPECT_THAT(rig_.reasons(), testing::Not(IsEmpty()));
+    EXPECT_THAT(rig_.reasons(), testing::Each(CloseReason::shed));
+    EXPECT_NE(rig_.find(small), nullptr) << "it holds next to nothing";
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <holdfast/endpoint.h>
+
+#include "base/clock.h"
+
+namespace holdfast {
+
+/// Sockets without a network, on the test's clock: it stands in the place of the kernel (base/kernel.h) for the
+/// descriptors that it made itself, and passes all others on. Each test has one at a time. One thread.
+class SimulatedKernel {
+public:
+    explicit SimulatedKernel(const Clock& clock);
+    SimulatedKernel(const SimulatedKernel&) = delete;
+    SimulatedKernel& operator=(const SimulatedKernel&) = delete;
+    ~SimulatedKernel();
+
+    /// Returns a listening socket.
+    [[nodiscard]] int listen();
+    /// Has accept4(2) on `listener` fail with `error` from now on; 0: succeed.
+    void fail_accept(int listener, int error);
+
+    /// Connects a peer. Returns the descriptor that accept4(2) will return.
+    int connect(int listener, const Endpoint& peer);
+
+    // What the peer at the other end of `fd` does.
+    void send(int fd, std::string_view bytes);
+    void finish(int fd);  ///< sends FIN
+    void reset(int fd);
+    /// Answers probes and acknowledges FIN and data, or falls silent.
+    void set_alive(int fd, bool alive);
+    /// Has room for so many bytes more.
+    void set_room(int fd, std::size_t bytes);
+    /// The kernel gives the peer up with `error`.
+    void give_up(int fd, int error);
+
+    // What the gateway did.
+    [[nodiscard]] const std::string& sent(int fd) const { return sockets_.at(fd).sent; }
+    [[nodiscard]] bool is_closed(int fd) const { return sockets_.at(fd).closed; }
+    /// Returns true if the peer got RST: with bytes unread, or by SO_LINGER.
+    [[nodiscard]] bool was_reset(int fd) const { return sockets_.at(fd).reset_by_gateway; }
+    [[nodiscard]] bool has_sent_fin(int fd) const { return sockets_.at(fd).shut_down; }
+    [[nodiscard]] int probes_forced(int fd) const { return sockets_.at(fd).probes_forced; }
+    [[nodiscard]] std::size_t unread(int fd) const { return sockets_.at(fd).arrived.size(); }
+    [[nodiscard]] int reads(int fd) const { return sockets_.at(fd).reads; }
+
+    // base/kernel.h; nullptr if this kernel did not make the descriptor.
+    struct Socket {
+        bool listening = false;
+        std::deque<int> backlog = {};
+        int accept_error = 0;
+        Endpoint peer = {};
+
+        std::string arrived = {};
+        bool peer_finished = false;
+        int error = 0;      ///< SO_ERROR
+        bool dead = false;  ///< reset or given up
+        bool alive = true;
+        SteadyTime made = {};
+        SteadyTime heard_at = {};
+        std::uint32_t probes = 0;
+        std::string sent = {};
+        std::size_t acked = 0;
+        std::size_t room = std::size_t{1} << 20;
+        bool shut_down = false;
+        bool closed = false;
+        bool reset_by_gateway = false;
+        bool lingers_zero = false;
+        int probes_forced = 0;
+        int reads = 0;
+        std::map<std::pair<int, int>, int> options = {};
+
+        std::uint32_t watched = 0;
+        std::uint64_t token = 0;
+        bool is_watched = false;
+        std::uint32_t edges = 0;  ///< not reported yet
+    };
+    [[nodiscard]] static SimulatedKernel* current() { return current_; }
+    [[nodiscard]] Socket* find(int fd);
+    [[nodiscard]] int accept(Socket& listener, Endpoint& peer);
+    void close(Socket& socket);
+    void force_probe(Socket& socket, std::chrono::seconds idle);
+    void notify(Socket& socket, std::uint32_t events);
+    [[nodiscard]] int collect(epoll_event* events, int max_events);
+    [[nodiscard]] SteadyTime now() const { return clock_.steady(); }
+
+private:
+    static inline SimulatedKernel* current_ = nullptr;
+
+    const Clock& clock_;
+    std::map<int, Socket> sockets_;
+    int next_fd_ = first_fd;
+    static constexpr int first_fd = 1 << 20;
+};
+
+}  // namespace holdfast

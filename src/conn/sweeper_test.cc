@@ -1,0 +1,131 @@
+#include "conn/sweeper.h"
+
+#include <gtest/gtest.h>
+
+#include "conn/rig_test.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+ShardOptions options(const ListenerPolicy& policy, bool canaries = false) {
+    return {.max_connections = 1'000,
+            .max_unfinished = 4'096,
+            .policies = {policy},
+            .observed = true,
+            .canaries = canaries};
+}
+
+TEST(Sweeper, AnIdleConnectionStays) {
+    ShardRig rig;
+    rig.connect();
+    rig.pass(seconds(300));
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+}
+
+TEST(Sweeper, APeerThatIsSilentWithDataOutstandingEndsWithinTheBound) {
+    ShardRig rig;
+    const int fd = rig.connect();
+    rig.kernel.set_alive(fd, false);
+    static_cast<void>(rig.shard.send(*rig.find(fd), "are you there?\n"));
+    rig.pass(seconds(20));
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+    rig.pass(milliseconds(10'500));
+    ASSERT_EQ(rig.handler.closed.size(), 1U);
+    EXPECT_EQ(kind_of(rig.reasons()[0]), ReasonKind::network);
+    EXPECT_TRUE(rig.kernel.was_reset(fd)) << "nobody is left to take an orderly end";
+    EXPECT_EQ(rig.counters().found_late.get(), 0U);
+}
+
+TEST(Sweeper, WhatHasArrivedOfASilentPeerIsReadFirst) {
+    ShardRig rig;
+    rig.handler.is_ready = false;
+    const int fd = rig.connect();
+    rig.kernel.set_alive(fd, false);
+    static_cast<void>(rig.shard.send(*rig.find(fd), "?\n"));
+    rig.kernel.send(fd, "last\n");
+    rig.turn();
+    rig.handler.is_ready = true;
+    rig.pass(seconds(31));
+    EXPECT_THAT(rig.handler.items, ElementsAre("last"));
+    EXPECT_EQ(rig.handler.closed.size(), 1U);
+}
+
+TEST(Sweeper, AnItemThatIsNotFinishedInTimeEndsItsConnection) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.item_deadline = seconds(10);
+    ShardRig rig(options(policy));
+    const int fd = rig.connect();
+    rig.kernel.send(fd, "beginning");
+    rig.turn();
+    rig.pass(milliseconds(9'900));
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+    rig.pass(seconds(12));
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::item_deadline));
+}
+
+TEST(Sweeper, AnAbsenceOfTheGatewayIsNoDelayOfThePeer) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.item_deadline = seconds(10);
+    ShardRig rig(options(policy));
+    const int fd = rig.connect();
+    rig.kernel.send(fd, "beginning");
+    rig.turn();
+    rig.clock.advance(seconds(600));
+    rig.kernel.send(fd, " and end\n");
+    rig.turn();
+    rig.pass(seconds(5));
+    EXPECT_THAT(rig.handler.items, ElementsAre("beginning and end"));
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+}
+
+TEST(Sweeper, UnidentifiedConnectionsHaveTenSecondsWhereTokensAreAsked) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.authenticates = true;
+    ShardRig rig(options(policy));
+    const int silent = rig.connect("192.0.2.1:1000");
+    const int identified = rig.connect("192.0.2.2:1000");
+    EXPECT_TRUE(rig.shard.is_stranger(*rig.find(silent)));
+    rig.find(identified)->identify();
+    EXPECT_FALSE(rig.shard.is_stranger(*rig.find(identified)));
+    rig.pass(seconds(9));
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+    rig.pass(seconds(13));
+    EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::unauthenticated));
+    EXPECT_EQ(rig.find(identified)->stage, Stage::open);
+}
+
+TEST(Sweeper, ASuspectThatAnswersRecovers) {
+    ShardRig rig(options(ShardRig::policy(), true));
+    const int fd = rig.connect();
+    rig.kernel.set_alive(fd, false);
+    rig.pass(seconds(3));
+    std::vector<Token> silent;
+    rig.shard.probe_all([](const Connection&) { return true; }, milliseconds(1'000), ProbeRun::JustHeard::ask_soon,
+                        [&](const ProbeFindings& found) { silent = found.silent; });
+    rig.pass(seconds(2));
+    ASSERT_EQ(silent.size(), 1U);
+    rig.shard.mark_suspects(silent, milliseconds(1'000));
+    EXPECT_TRUE(rig.shard.suspect_since(*rig.find(fd)));
+    EXPECT_EQ(rig.counters().suspects.get(), 1U);
+    rig.kernel.set_alive(fd, true);
+    rig.pass(seconds(5));
+    EXPECT_FALSE(rig.shard.suspect_since(*rig.find(fd)));
+    EXPECT_EQ(rig.counters().recovered.get(), 1U);
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+}
+
+TEST(Sweeper, CanariesAreProbedAheadOfTheKernel) {
+    ShardRig rig(options(ShardRig::policy(), true));
+    for (int host = 1; host <= 100; ++host) rig.connect("192.0.2." + std::to_string(host) + ":1000");
+    rig.pass(seconds(60));
+    EXPECT_GT(rig.shard.counters().asked_ahead.get(), 0U);
+    EXPECT_THAT(rig.reasons(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace holdfast
