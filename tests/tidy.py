@@ -19,18 +19,19 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 MAY_INCLUDE = {
     "base": set(),
     "testing": {"base"},  # help for tests: no part of the library or the command includes it
+    "options": {"base"},
     "tcp": {"base"},
     "reactor": {"base"},
     "tls": {"base"},
     "conn": {"base", "reactor", "tcp", "tls"},
     "codec": {"base"},
     "tokens": {"base", "codec"},
-    "server": {"base", "reactor", "tcp", "tls", "conn", "codec", "tokens"},
+    "server": {"base", "options", "reactor", "tcp", "tls", "conn", "codec", "tokens"},
     "spool": {"base"},
     "sink": {"base", "codec", "spool"},
     "nats": {"base", "spool"},
     "fleet": {"base", "codec", "nats", "spool"},
-    "config": {"base", "server", "tls", "tokens"},
+    "config": {"base", "options", "server", "tls", "tokens"},
     "http": {"base"},
     "trend": {"base"},
     "detect": {"base", "tcp"},
@@ -39,7 +40,7 @@ MAY_INCLUDE = {
     "admin": {"base", "tcp", "tls", "alarm", "trend", "watch"},
     "load": {"base", "reactor", "tcp", "tls", "codec"},
     "doctor": {"base", "tcp"},
-    "app": {"base", "http", "codec", "spool", "sink", "nats", "fleet", "config", "alarm", "trend", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},
+    "app": {"base", "options", "http", "codec", "spool", "sink", "nats", "fleet", "config", "alarm", "trend", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}, ("detect", "tcp"): {"tcp/route.h"}, ("watch", "tcp"): {"tcp/route.h"}}
@@ -153,6 +154,22 @@ def places_that_abort(paths):
                    "file, a library, the kernel or a peer can cause; else list it with the reason")
 
 
+def options_named_twice():
+    """An option is a member and a row of the table (docs/CONTRIBUTING.md, "Add an option"): code for options in general names none."""
+    general = [path for folder in ("options", "config") for path in sorted((ROOT / "src" / folder).glob("*.cc"))]
+    general += [ROOT / "src" / name for name in ("app/reload.cc", "app/serve_options.cc", "app/manual.cc", "server/apply.cc")]
+    tables = {"server_options.cc", "daemon_options.cc"}
+    keys = {key for path in general if path.name in tables for key in re.findall(r'\.key = "(\w+)"', path.read_text())}
+    if len(keys) < 60:
+        yield f"src/options: the tables have {len(keys)} keys: follow their new form here"
+    for path in general:
+        behaviour = "check" in path.stem and path.parent.name == "config" or path.name == "load.cc"  # load.cc: --listen and --sink
+        if path.name in tables or path.stem.endswith("_test") or behaviour:
+            continue
+        for key in sorted(keys & set(re.findall(r'"(\w+)"', path.read_text()))):
+            yield f"{path.relative_to(ROOT)}: names the option {key}: let it follow from the row"
+
+
 def format_faults(paths):
     tool = shutil.which("clang-format")
     if tool is None:
@@ -177,6 +194,7 @@ def main():
     faults += page_faults(ROOT)
     faults += commit_faults(ROOT)
     faults += names_in_two_headers(paths)
+    faults += options_named_twice()
     faults += format_faults(paths)
     print("\n".join(faults[:40]) if faults else f"{len(paths)} files: includes, lengths and formatting as agreed")
     return 1 if faults else 0

@@ -11,7 +11,7 @@
 #include "admin/admin_server.h"
 #include "admin/health_server.h"
 #include "app/log.h"
-#include "config/daemon_config.h"
+#include "options/daemon_config.h"
 
 namespace holdfast {
 

@@ -10,8 +10,8 @@
 #include <CLI/CLI.hpp>
 
 #include "app/verb.h"
+#include "base/nearest.h"
 #include "base/printable.h"
-#include "config/nearest.h"
 
 namespace holdfast {
 namespace {

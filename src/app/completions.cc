@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/option.h"
+#include "options/option.h"
 
 namespace holdfast {
 namespace {
@@ -19,7 +19,7 @@ struct Flag {
 /// The words that a flag of the configuration's takes, if there are only so many.
 std::vector<std::string> choices_of(const std::string& flag) {
     for (const Option& option : all_options()) {
-        if (option.flag == flag) return {option.choices.begin(), option.choices.end()};
+        if (option.flag == flag) return {option.place.words.begin(), option.place.words.end()};
     }
     return {};
 }

@@ -40,7 +40,7 @@
 #include "base/human.h"
 #include "base/memory_reserve.h"
 #include "base/units.h"
-#include "config/secrets.h"
+#include "config/checks.h"
 
 namespace holdfast {
 

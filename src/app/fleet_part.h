@@ -13,8 +13,8 @@
 #include "alarm/alarm_engine.h"
 #include "app/log.h"
 #include "app/sinks.h"
-#include "config/daemon_config.h"
 #include "fleet/fleet.h"
+#include "options/daemon_config.h"
 
 namespace holdfast {
 

@@ -15,20 +15,6 @@ namespace holdfast {
 
 namespace {
 
-std::string_view word(LogLevel level) {
-    switch (level) {
-        case LogLevel::debug:
-            return "debug";
-        case LogLevel::info:
-            return "info";
-        case LogLevel::warn:
-            return "warn";
-        case LogLevel::error:
-            return "error";
-    }
-    return "";
-}
-
 /// Bare where that is unambiguous, else quoted.
 std::string field_value(std::string_view value) {
     const bool bare = !value.empty() && std::all_of(value.begin(), value.end(),
@@ -96,11 +82,11 @@ void Log::put(LogLevel level, std::string_view what, Fields fields) const {
     append_time(line, clock_.wall());
     if (format_ == LogFormat::json) {
         JsonWriter json;
-        json.begin_object().field("at", line).field("level", word(level)).field("message", what);
+        json.begin_object().field("at", line).field("level", word_of(level)).field("message", what);
         for (const auto& [name, value] : fields) json.field(name, value);
         line = json.end_object().take();
     } else {
-        line += " " + std::string(word(level)) + " " + printable(what);
+        line += " " + std::string(word_of(level)) + " " + printable(what);
         for (const auto& [name, value] : fields) line += " " + std::string(name) + "=" + field_value(value);
     }
     spdlog::default_logger_raw()->log(spdlog::level::critical, line);

@@ -8,7 +8,7 @@
 
 #include "app/log_limiter.h"
 #include "base/clock.h"
-#include "config/daemon_config.h"
+#include "options/daemon_config.h"
 
 namespace holdfast {
 

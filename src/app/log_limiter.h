@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "config/daemon_config.h"
+#include "options/daemon_config.h"
 
 namespace holdfast {
 

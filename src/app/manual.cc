@@ -1,14 +1,14 @@
 #include "app/manual.h"
 
-#include <algorithm>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <vector>
 
 #include <holdfast/server.h>
 
-#include "base/units.h"
-#include "config/option.h"
+#include "config/option_pages.h"
+#include "options/option.h"
 
 namespace holdfast {
 namespace {
@@ -83,40 +83,19 @@ constexpr std::string_view exit_codes =
     ".TP\n0\ngood\n.TP\n1\nthe answer is no\n.TP\n2\nwrong usage, or a configuration that is wrong\n"
     ".TP\n3\nthe gateway cannot be reached\n";
 
-std::string type_text(const Option& option) {
-    switch (option.type) {
-        case OptionType::text:
-            return "text";
-        case OptionType::texts:
-            return "list of texts";
-        case OptionType::boolean:
-            return "true or false";
-        case OptionType::count:
-            return "number";
-        case OptionType::size:
-            return "size, e.g. \"64KiB\"";
-        case OptionType::duration:
-            return "duration, e.g. \"30s\"";
-        case OptionType::choice:
-            break;
-    }
-    std::string words;
-    for (const std::string_view word : option.choices) words += (words.empty() ? "" : ", ") + std::string(word);
-    return "one of " + words;
+/// Returns text of the option table, whose code is between backticks.
+std::string plain_prose(std::string_view text) {
+    std::string prose(text);
+    std::erase(prose, '`');
+    return plain(prose);
 }
 
 std::string option_text(const Option& option) {
-    std::string out = ".TP\n" + bold(option.name) + "\n" + plain(option.help) + ".\n" + plain(type_text(option));
-    if (!option.word.empty()) out += ", or \"" + plain(option.word) + "\"";
-    if (!option.default_text.empty()) out += "; default " + plain(option.default_text);
+    std::string out =
+        ".TP\n" + bold(option.key) + "\n" + plain_prose(option_prose(option)) + "\n" + plain_prose(type_text(option));
+    if (!default_text(option).empty()) out += "; default " + plain(default_text(option));
     if (!option.flag.empty()) out += "; flag " + bold(option.flag);
-    return out + "\n";
-}
-
-std::string section_title(Section section) {
-    if (section == Section::top) return "AT THE TOP";
-    const std::string name(name_of(section));
-    return section == Section::listener ? "[[" + name + "]]" : "[" + name + "]";
+    return out + "; reload: " + plain_prose(reload_text(option)) + ".\n";
 }
 
 }  // namespace
@@ -136,14 +115,14 @@ std::string configuration_page() {
         ".SH NAME\nholdfast.toml \\- configuration of the holdfast gateway\n"
         ".SH DESCRIPTION\nA TOML file; every key is optional. \\fBholdfast check\\fR says what follows from one, "
         "and \\fBholdfast reload\\fR has the gateway read it anew.\n";
-    std::vector<Section> seen;
-    for (const Option& first : all_options()) {
-        if (std::find(seen.begin(), seen.end(), first.section) != seen.end()) continue;
-        seen.push_back(first.section);
-        out += ".SH " + argument(section_title(first.section)) + "\n";
-        for (const Option& option : all_options()) {
-            if (option.section == first.section) out += option_text(option);
+    std::optional<Section> section;
+    for (const Option& option : all_options()) {
+        if (section != option.section) {
+            out +=
+                ".SH " + argument(option.section == Section::top ? "AT THE TOP" : section_title(option.section)) + "\n";
         }
+        section = option.section;
+        out += option_text(option);
     }
     return out + ".SH FILES\n.I /etc/holdfast/holdfast.toml\n.SH SEE ALSO\n.BR holdfast (1)\n";
 }

@@ -8,9 +8,9 @@
 
 #include "admin/sink_status.h"
 #include "app/log.h"
-#include "config/daemon_config.h"
 #include "nats/forwarder.h"
 #include "nats/nats_link.h"
+#include "options/daemon_config.h"
 #include "spool/spool.h"
 
 namespace holdfast {

@@ -9,7 +9,7 @@
 
 #include "alarm/webhook.h"
 #include "app/log.h"
-#include "config/daemon_config.h"
+#include "options/daemon_config.h"
 #include "trend/event_hub.h"
 #include "watch/watcher.h"
 

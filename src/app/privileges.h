@@ -5,7 +5,7 @@
 
 #include <holdfast/result.h>
 
-#include "config/daemon_config.h"
+#include "options/daemon_config.h"
 
 namespace holdfast {
 

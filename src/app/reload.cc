@@ -2,8 +2,8 @@
 
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <new>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -20,47 +20,6 @@ std::optional<std::string> not_a_file(const std::string& name) {
     const auto status = std::filesystem::status(name, error);
     if (error || std::filesystem::is_regular_file(status)) return std::nullopt;
     return "configuration " + path_in_quotes(name) + " is not a regular file: nothing has changed; write it anew";
-}
-
-bool same(const Option& option, DaemonConfig& a, DaemonConfig& b) {
-    return stored_text(option, {a, a.server.listeners.front()}) == stored_text(option, {b, b.server.listeners.front()});
-}
-
-std::string shown(const Option& option, DaemonConfig& config) {
-    std::string text = value_text(option, {config, config.server.listeners.front()});
-    if (option.section == Section::alarm && option.name == "webhook") {
-        return text.empty() ? "\"\"" : "a URL";  // whose path may be a secret
-    }
-    return option.type == OptionType::text ? path_in_quotes(text) : text;
-}
-
-/// Of a section that a reload takes over: this key too. A spool stays where it is.
-bool is_live(const Option& option, SinkType sink) {
-    return option.live && !(option.section == Section::sink && option.name == "path" && is_durable(sink));
-}
-
-/// The differences in one section, in the words that Server::apply uses for its own. Pure.
-void report_section(Section section, DaemonConfig running, DaemonConfig wanted, bool live, ReloadResult& out) {
-    for (const Option& option : all_options()) {
-        if (option.section != section || same(option, running, wanted)) continue;
-        const std::string what = std::string(option.name) + in_section(section) + ": ";
-        if (live && is_live(option, running.sink.type)) {
-            out.applied.push_back(what + shown(option, running) + " -> " + shown(option, wanted));
-        } else {
-            out.needs_restart.push_back(what + "runs with " + shown(option, running) + ", the configuration says " +
-                                        shown(option, wanted) + ": restart to take it");
-        }
-    }
-}
-
-/// `wanted` with the running sink's keys where they need a restart.
-DaemonConfig taken_over(DaemonConfig running, DaemonConfig wanted) {
-    ListenerConfig none;
-    for (const Option& option : all_options()) {
-        if (option.section != Section::sink || is_live(option, running.sink.type)) continue;
-        static_cast<void>(store_text(option, {wanted, none}, stored_text(option, {running, none})));
-    }
-    return wanted;
 }
 
 }  // namespace
@@ -108,22 +67,20 @@ ReloadResult Reloader::read_and_apply() {
                                 "one line, if only a comment");
         return result;
     }
-    result = apply(outcome.loaded->config);
+    result = apply(std::move(outcome.loaded->config));
     result.warnings = std::move(outcome.loaded->warnings);
     return result;
 }
 
-ReloadResult Reloader::apply(const DaemonConfig& wanted) {
+ReloadResult Reloader::apply(DaemonConfig wanted) {
     ReloadResult result;
-    const bool same_sink = wanted.sink.type == running_.sink.type;
-    std::function<void()> take_sink_over;
-    if (same_sink) {
-        auto opened = parts_.sink(wanted.sink);
-        if (!opened) {
-            result.errors.push_back(opened.error().message);
-            return result;
-        }
-        take_sink_over = std::move(opened).value();
+    DaemonConfig next = running_;
+    ApplyReport rest;
+    for (const Option& option : daemon_options()) take_change(option, next, wanted, {}, rest);
+    auto take_sink_over = parts_.sink(next.sink);
+    if (!take_sink_over) {
+        result.errors.push_back(take_sink_over.error().message);
+        return result;
     }
     auto secrets = parts_.admin();
     if (!secrets) {
@@ -136,29 +93,20 @@ ReloadResult Reloader::apply(const DaemonConfig& wanted) {
         return result;
     }
     // From here on nothing fails.
-    result.applied = std::move(report.value().applied);
-    result.needs_restart = std::move(report.value().needs_restart);
-    report_section(Section::sink, running_, wanted, same_sink, result);
-    report_section(Section::fleet, running_, wanted, false, result);
-    report_section(Section::admin, running_, wanted, false, result);
-    for (std::string& change : secrets.value().changes) result.applied.push_back(std::move(change));
+    const auto move_all = [](std::vector<std::string>& from, std::vector<std::string>& to) {
+        to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    };
+    move_all(report.value().applied, result.applied);
+    move_all(rest.applied, result.applied);
+    move_all(secrets.value().changes, result.applied);
+    move_all(report.value().needs_restart, result.needs_restart);
+    move_all(rest.needs_restart, result.needs_restart);
     if (secrets.value().take_over) secrets.value().take_over();
-    report_section(Section::alarm, running_, wanted, true, result);
-    report_section(Section::log, running_, wanted, true, result);
-    report_section(Section::process, running_, wanted, false, result);
-    if (take_sink_over) take_sink_over();
-    parts_.alarms(wanted.alarm);
-    log_.change(wanted.log);
-
-    const SinkConfig sink = same_sink ? taken_over(running_, wanted).sink : running_.sink;
-    const FleetConfig fleet = running_.fleet;
-    const AdminConfig admin = running_.admin;
-    const ProcessConfig process = running_.process;
-    running_ = wanted;
-    running_.sink = sink;
-    running_.fleet = fleet;
-    running_.admin = admin;
-    running_.process = process;
+    if (take_sink_over.value()) take_sink_over.value()();
+    parts_.alarms(next.alarm);
+    log_.change(next.log);
+    next.server = std::move(wanted.server);
+    running_ = std::move(next);
     parts_.done();
     return result;
 }

@@ -22,8 +22,8 @@ public:
     /// The running gateway, as far as it can change.
     struct Parts {
         std::function<Result<ApplyReport>(const DaemonConfig&)> server;
-        /// Opens what `sink` names, and changes nothing yet; called only for the type that runs. What it returns takes
-        /// the sink over.
+        /// Opens what `sink` names, whose type is the running one, and changes nothing yet. Returns the function that
+        /// takes the sink over.
         std::function<Result<std::function<void()>>(const SinkConfig& sink)> sink;
         std::function<void()> reopen_sink;  ///< the file that runs, anew
         std::function<void(const AlarmConfig&)> alarms;
@@ -50,7 +50,7 @@ public:
 private:
     [[nodiscard]] ReloadResult read_and_apply();
     [[nodiscard]] ReloadResult try_to_apply();
-    [[nodiscard]] ReloadResult apply(const DaemonConfig& wanted);
+    [[nodiscard]] ReloadResult apply(DaemonConfig wanted);
     void tell(const ReloadResult& result);
 
     mutable std::mutex mutex_;

@@ -8,13 +8,14 @@ namespace holdfast {
 namespace {
 
 std::string value_name(const Option& option) {
-    switch (option.type) {
+    switch (option.type()) {
         case OptionType::text:
         case OptionType::texts:
-            return option.name == "address" ? "ADDRESS:PORT" : "TEXT";
+            return option.form.starts_with("ADDRESS:PORT") ? "ADDRESS:PORT" : "TEXT";
         case OptionType::boolean:
             return "";
         case OptionType::count:
+        case OptionType::number:
             return "N";
         case OptionType::size:
             return "SIZE";
@@ -31,8 +32,8 @@ std::string help_text(const Option& option) {
         return "where events go: stdout, file:PATH, spool:DIR (durable), nats:URL (durable, and to NATS JetStream), or "
                "none (for measurements) (stdout)";
     }
-    if (option.type == OptionType::boolean) return std::string(option.help);
-    return std::string(option.help) + " (" + std::string(option.default_text) + ")";
+    if (option.type() == OptionType::boolean) return std::string(option.help);
+    return std::string(option.help) + " (" + default_text(option) + ")";
 }
 
 Argument to_argument(const Option& option, ServeOptions& options) {
@@ -41,7 +42,7 @@ Argument to_argument(const Option& option, ServeOptions& options) {
         return {flag, &options.overrides.listen, "ADDRESS:PORT", help_text(option) + "; may be repeated"};
     }
     auto& flags = options.overrides.flags;
-    if (option.type == OptionType::boolean) {
+    if (option.type() == OptionType::boolean) {
         return {flag, [&option, &flags] { flags.push_back({&option, "true"}); }, "", help_text(option)};
     }
     return {flag,
@@ -54,7 +55,7 @@ Argument to_argument(const Option& option, ServeOptions& options) {
 }  // namespace
 
 Arguments serve_arguments(ServeOptions& options) {
-    Arguments all{{"--config", &options.config, "FILE", "a TOML file, docs/CONFIG.md; flags win over it"}};
+    Arguments all{{"--config", &options.config, "FILE", "a TOML file, docs/reference/options.md; flags win over it"}};
     for (const Option& option : all_options()) {
         if (option.flag == "--listen") all.push_back(to_argument(option, options));
     }

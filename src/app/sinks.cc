@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/units.h"
-#include "config/option.h"
+#include "config/checks.h"
 #include "spool/start_space.h"
 
 namespace holdfast {
@@ -16,22 +16,6 @@ namespace holdfast {
 using std::chrono::milliseconds;
 
 namespace {
-
-std::string_view word_of(SinkType type) {
-    switch (type) {
-        case SinkType::stdout_:
-            return "stdout";
-        case SinkType::file:
-            return "file";
-        case SinkType::none:
-            return "none";
-        case SinkType::spool:
-            return "spool";
-        case SinkType::nats:
-            return "nats";
-    }
-    return "none";
-}
 
 SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
     SinkStatus::SpoolPart part{.id = status.id,

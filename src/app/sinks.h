@@ -13,7 +13,7 @@
 #include "admin/sink_status.h"
 #include "app/log.h"
 #include "app/nats_output.h"
-#include "config/daemon_config.h"
+#include "options/daemon_config.h"
 #include "sink/lost_connections.h"
 #include "sink/sink.h"
 #include "sink/spool_sink.h"

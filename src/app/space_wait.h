@@ -12,7 +12,7 @@
 #include "app/notify.h"
 #include "app/signals.h"
 #include "app/stopped_gateway.h"
-#include "config/daemon_config.h"
+#include "options/daemon_config.h"
 #include "watch/watch_view.h"
 
 namespace holdfast {

@@ -31,7 +31,8 @@ std::vector<EffectiveOption> effective_options(LoadedConfig loaded) {
     auto& listeners = loaded.config.server.listeners;
     std::vector<EffectiveOption> out;
     const auto add = [&](const Option& option, std::size_t i) {
-        out.push_back({option, i, value_text(option, {loaded.config, listeners[i]}), loaded.origin_text(option, i)});
+        out.push_back(
+            {option, i, value_text(option, object_of(option, loaded.config, i)), loaded.origin_text(option, i)});
     };
     const auto rows = all_options();
     const auto is_listeners = [](const Option& option) { return option.section == Section::listener; };
@@ -58,7 +59,7 @@ void print_options(const LoadedConfig& loaded) {
         const Section section = effective.option.section;
         const bool starts = before == nullptr || before->section != section || effective.listener != listener;
         const std::string title = section == Section::top ? "" : in_section(section).substr(4);
-        table.add({starts ? title : "", std::string(effective.option.name), for_people(effective), effective.from});
+        table.add({starts ? title : "", std::string(effective.option.key), for_people(effective), effective.from});
         before = &effective.option;
         listener = effective.listener;
     }
@@ -95,7 +96,7 @@ void write_options(JsonWriter& json, const LoadedConfig& loaded) {
         if (option.section == Section::listener) {
             json.field("listener", loaded.config.server.listeners[effective.listener].name);
         }
-        json.field("name", option.name).field("value", effective.value).field("from", effective.from).end_object();
+        json.field("name", option.key).field("value", effective.value).field("from", effective.from).end_object();
     }
     json.end_array();
 }

@@ -10,6 +10,7 @@
 #include "app/verbs.h"
 #include "base/printable.h"
 #include "base/reason_row.h"
+#include "config/option_pages.h"
 
 namespace holdfast {
 namespace {
@@ -34,7 +35,7 @@ struct ReferencePage {
 };
 
 /// The pages of docs/reference that follow from a table in the source.
-constexpr std::array reference_pages{ReferencePage{"reasons", reasons_page}};
+constexpr std::array reference_pages{ReferencePage{"options", options_page}, ReferencePage{"reasons", reasons_page}};
 
 /// Prints the page `name`; without a name, the names of all pages.
 int print_reference(const std::string& name) {

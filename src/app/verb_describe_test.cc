@@ -4,7 +4,7 @@
 #include "app/completions.h"
 #include "app/manual.h"
 #include "app/verbs.h"
-#include "config/option.h"
+#include "options/option.h"
 
 namespace holdfast {
 namespace {
@@ -41,7 +41,7 @@ TEST_F(Describe, ThePageHasEveryVerbAndFlag) {
 TEST_F(Describe, TheConfigurationPageHasEveryOption) {
     const std::string page = configuration_page();
     for (const Option& option : all_options()) {
-        std::string name(option.name);
+        std::string name(option.key);
         EXPECT_THAT(page, HasSubstr("\\fB" + name + "\\fR\n")) << name;
     }
     EXPECT_THAT(page, HasSubstr("one of ndjson, json, length"));

@@ -1,15 +1,12 @@
 #include <array>
 #include <cstddef>
 
-#include <holdfast/config.h>
 #include <holdfast/server.h>
 
 namespace holdfast {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> framing_words{"ndjson", "json", "length"};
-constexpr std::array<std::string_view, 3> proxy_protocol_words{"off", "v1", "v2"};
 constexpr std::array<std::string_view, bad_item_count> bad_item_words{"not_json", "not_object", "no_key",    "bad_utf8",
                                                                       "too_deep", "too_large",  "bad_hello", "bad_seq"};
 constexpr std::array<std::string_view, refused_by_count> refused_words{
@@ -19,20 +16,7 @@ constexpr std::array<std::string_view, 4> delivery_words{"absent", "queue_full",
 
 }  // namespace
 
-std::string_view to_string(Framing framing) noexcept { return framing_words.at(static_cast<std::size_t>(framing)); }
-
-std::optional<Framing> parse_framing(std::string_view word) noexcept {
-    for (std::size_t i = 0; i < framing_words.size(); ++i) {
-        if (framing_words[i] == word) return static_cast<Framing>(i);
-    }
-    return std::nullopt;
-}
-
 std::string_view to_string(LivenessOf liveness) noexcept { return liveness == LivenessOf::path ? "path" : "device"; }
-
-std::string_view to_string(ProxyProtocol version) noexcept {
-    return proxy_protocol_words.at(static_cast<std::size_t>(version));
-}
 
 std::string_view to_string(BadItem kind) noexcept { return bad_item_words.at(static_cast<std::size_t>(kind)); }
 

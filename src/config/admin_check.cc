@@ -1,5 +1,3 @@
-#include "config/admin_check.h"
-
 #include <sys/un.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include "base/address_kind.h"
 #include "base/printable.h"
 #include "base/secret_file.h"
+#include "config/checks.h"
 #include "tls/tls_context.h"
 
 namespace holdfast {

@@ -1,11 +1,10 @@
-#include "config/admin_check.h"
-
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/checks.h"
 #include "config/load.h"
 #include "tls/made_certificates.h"
 

@@ -1,5 +1,6 @@
 #include "config/checks.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -11,11 +12,9 @@
 #include "base/http_url.h"
 #include "base/printable.h"
 #include "base/units.h"
-#include "config/admin_check.h"
-#include "config/exposure_check.h"
-#include "config/sink_check.h"
-#include "config/tls_check.h"
-#include "config/tokens_check.h"
+#include "options/option.h"
+#include "tls/tls_context.h"
+#include "tokens/token_set.h"
 
 namespace holdfast {
 namespace {
@@ -55,6 +54,40 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
     }
 }
 
+bool is_whole(const TlsConfig& tls) {
+    return tls.enabled() && !tls.key.empty() && (tls.client == TlsClient::off || !tls.client_ca.empty());
+}
+
+/// Loads the files of a listener with TLS as the gateway does.
+void check_tls_files(const ListenerConfig& listener, std::size_t index, Violations& errors, Violations& warnings) {
+    if (!is_whole(listener.tls)) return;  // validate() has reported it
+    const auto about = [&](std::string_view option, const std::string& what) {
+        return Violation{index, "listener", option, "listener " + in_quotes(listener.name) + ": " + what};
+    };
+    const auto loaded = TlsContext::load(listener.tls);
+    if (const auto* fault = std::get_if<TlsFault>(&loaded)) {
+        errors.push_back(about(fault->option, fault->message));
+        return;
+    }
+    for (const std::string& warning : std::get<std::shared_ptr<const TlsContext>>(loaded)->warnings()) {
+        warnings.push_back(about("tls_certificate", warning));
+    }
+}
+
+/// Reads the listener's tokens_file as the start and a reload do.
+void check_tokens_file(const ListenerConfig& listener, std::size_t index, Violations& out) {
+    if (listener.tokens_file.empty()) return;
+    const auto tokens = TokenSet::load(listener.tokens_file);
+    if (tokens) return;
+    out.push_back(
+        {index, "listener", "tokens_file", "listener " + in_quotes(listener.name) + ": " + tokens.error().message});
+}
+
+bool is_secret(const Option& option, Object object) {
+    if (option.secret) return !stored_text(option, object).empty();
+    return option.shown != nullptr && stored_text(option, object) != value_text(option, object);
+}
+
 }  // namespace
 
 std::vector<Violation> find_violations(const DaemonConfig& config) {
@@ -62,8 +95,10 @@ std::vector<Violation> find_violations(const DaemonConfig& config) {
     check_sink(config, out);
     check_admin(config, out);
     check_alarm(config.alarm, out);
-    check_tls_files(config.server, out);
-    check_tokens_files(config.server, out);
+    const auto& listeners = config.server.listeners;
+    Violations warnings;
+    for (std::size_t i = 0; i < listeners.size(); ++i) check_tls_files(listeners[i], i, out, warnings);
+    for (std::size_t i = 0; i < listeners.size(); ++i) check_tokens_file(listeners[i], i, out);
     return out;
 }
 
@@ -73,9 +108,37 @@ std::vector<Violation> find_warnings(const DaemonConfig& config) {
         warn_of_liveness(config.server.listeners[i], i, out);
     }
     warn_of_exposure(config.server, out);
-    warn_of_tls_files(config.server, out);
+    Violations errors;
+    for (std::size_t i = 0; i < config.server.listeners.size(); ++i) {
+        check_tls_files(config.server.listeners[i], i, errors, out);
+    }
     warn_of_admin(config.admin, out);
     return out;
+}
+
+std::vector<std::string> group_names(std::string_view list) {
+    constexpr std::string_view space = " \t";
+    std::vector<std::string> names;
+    while (list.find_first_not_of(space) != std::string_view::npos) {
+        const std::size_t comma = std::min(list.find(','), list.size());
+        const std::string_view name = list.substr(0, comma);
+        const std::size_t first = std::min(name.find_first_not_of(space), name.size());
+        const std::size_t last = name.find_last_not_of(space);
+        names.emplace_back(name.substr(first, last == std::string_view::npos ? 0 : last - first + 1));
+        list.remove_prefix(std::min(comma + 1, list.size()));
+    }
+    return names;
+}
+
+bool holds_secrets(const DaemonConfig& config) {
+    DaemonConfig copy = config;  // an Object refers to what can be written
+    for (const Option& option : all_options()) {
+        const std::size_t times = option.section == Section::listener ? copy.server.listeners.size() : 1;
+        for (std::size_t i = 0; i < times; ++i) {
+            if (is_secret(option, object_of(option, copy, i))) return true;
+        }
+    }
+    return false;
 }
 
 }  // namespace holdfast

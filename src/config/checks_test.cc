@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/temporary_directory.h"
+#include "options/option.h"
 
 namespace holdfast {
 namespace {
@@ -73,6 +74,29 @@ TEST(Webhook, IsAUrl) {
     EXPECT_EQ(find_violations(config)[0].message,
               "webhook in [alarm]: \"***\" does not start with http:// or https://; write e.g. "
               "http://127.0.0.1:9000/alarms");
+}
+
+TEST(Secrets, ThereAreNoneByDefault) { EXPECT_FALSE(holds_secrets({})); }
+
+TEST(Secrets, APasswordInAUrlIsOne) {
+    DaemonConfig config;
+    config.sink.url = "nats://user:password@127.0.0.1:4222";
+    EXPECT_TRUE(holds_secrets(config));
+    config.sink.url = "nats://127.0.0.1:4222";
+    EXPECT_FALSE(holds_secrets(config));
+    config.alarm.webhook = "http://127.0.0.1:9095/token";
+    EXPECT_TRUE(holds_secrets(config));
+}
+
+TEST(Secrets, EveryFileOfKeysOrTokensIsOne) {
+    for (const Option& option : all_options()) {
+        const bool sounds_so = option.key.ends_with("_key") || option.key.find("token") != std::string_view::npos ||
+                               option.key == "credentials";
+        if (option.type() != OptionType::text || !sounds_so) continue;
+        DaemonConfig config;
+        EXPECT_EQ(store_text(option, object_of(option, config), "/etc/holdfast/file"), std::nullopt);
+        EXPECT_TRUE(holds_secrets(config)) << option.key;
+    }
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ struct Draft {
     std::set<Spot> failed;                      ///< have an error already: what follows from it is not reported
     std::vector<ConfigError> errors;
 
-    [[nodiscard]] Target target(std::size_t listener) {
-        return {loaded.config, loaded.config.server.listeners[listener]};
+    [[nodiscard]] Object object(const Option& option, std::size_t listener) {
+        return object_of(option, loaded.config, listener);
     }
 
     void error_at(std::uint32_t line, const std::string& message) {

@@ -1,5 +1,3 @@
-#include "config/exposure_check.h"
-
 #include <string>
 #include <string_view>
 
@@ -7,6 +5,7 @@
 
 #include "base/address_kind.h"
 #include "base/printable.h"
+#include "config/checks.h"
 
 namespace holdfast {
 

@@ -1,10 +1,10 @@
-#include "config/exposure_check.h"
-
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "config/checks.h"
 
 namespace holdfast {
 namespace {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/printable.h"
@@ -67,7 +68,7 @@ void apply_listen(Draft& draft, const std::vector<std::string>& addresses) {
 
 /// One that --sink names has `value`, or the default if that is empty.
 void set_by_sink_flag(Draft& draft, const Option& option, const std::string& value) {
-    static_cast<void>(store_text(option, draft.target(0), value.empty() ? option.default_text : value));
+    static_cast<void>(store_text(option, draft.object(option, 0), value.empty() ? default_text(option) : value));
     draft.loaded.origins[{&option, 0}] = Origin{0, "--sink"};
     draft.failed.erase({&option, 0});
 }
@@ -102,10 +103,10 @@ std::string take_sink_flag(Draft& draft, const std::string& text) {
     for (const Option& option : all_options()) {
         if (option.section != Section::sink || option.of_sinks.empty()) continue;
         const bool has = std::find(option.of_sinks.begin(), option.of_sinks.end(), flag.type) != option.of_sinks.end();
-        const bool names = (option.name == "path" && !flag.path.empty()) || (option.name == "url" && !flag.url.empty());
+        const bool names = (option.key == "path" && !flag.path.empty()) || (option.key == "url" && !flag.url.empty());
         if (names) {
-            set_by_sink_flag(draft, option, option.name == "path" ? flag.path : flag.url);
-        } else if (!has || (option.name == "path" && other_path)) {
+            set_by_sink_flag(draft, option, option.key == "path" ? flag.path : flag.url);
+        } else if (!has || (option.key == "path" && other_path)) {
             set_by_sink_flag(draft, option, "");
         }
     }
@@ -116,10 +117,10 @@ void apply_flag(Draft& draft, const Overrides::Flag& flag) {
     const Option& option = *flag.option;
     const bool of_listener = option.section == Section::listener;
     const std::size_t times = of_listener ? draft.loaded.config.server.listeners.size() : 1;
-    const bool is_sink = option.section == Section::sink && option.name == "type";
+    const bool is_sink = option.section == Section::sink && option.key == "type";
     const std::string text = is_sink ? take_sink_flag(draft, flag.text) : flag.text;
     for (std::size_t i = 0; i < times; ++i) {
-        const auto complaint = store_text(option, draft.target(i), text);
+        const auto complaint = store_text(option, draft.object(option, i), text);
         draft.loaded.origins[{&option, i}] = Origin{0, option.flag};
         if (!complaint) {
             draft.failed.erase({&option, i});
@@ -154,7 +155,7 @@ bool follows_from_another(const Draft& draft, const Violation& violation) {
         const bool same_listener = spot.second == violation.listener.value_or(0);
         const bool same_section = name_of(spot.first->section) == violation.section;
         // A sink whose type could not be read is judged by a type that nobody wrote.
-        return same_section && same_listener && (spot.first->name == violation.option || violation.section == "sink");
+        return same_section && same_listener && (spot.first->key == violation.option || violation.section == "sink");
     });
 }
 
@@ -167,6 +168,25 @@ void check(Draft& draft) {
     for (const Violation& warning : find_warnings(draft.loaded.config)) {
         draft.loaded.warnings.push_back(placed(draft, warning).message);
     }
+}
+
+/// The first of systemd's directories of one kind: they have colons between them. Empty: none.
+std::string_view directory_in(const char* variable) {
+    const char* const directories = std::getenv(variable);
+    const std::string_view all = directories != nullptr ? directories : "";
+    return all.substr(0, all.find(':'));
+}
+
+/// Returns "spool" in systemd's StateDirectory, else "holdfast-spool" in the working directory.
+std::string default_spool_directory() {
+    const std::string_view state = directory_in("STATE_DIRECTORY");
+    return state.empty() ? "holdfast-spool" : std::string(state) + "/spool";
+}
+
+/// Returns "admin.sock" in systemd's RuntimeDirectory, or an empty text if there is none.
+std::string default_admin_socket() {
+    const std::string_view runtime = directory_in("RUNTIME_DIRECTORY");
+    return runtime.empty() ? "" : std::string(runtime) + "/admin.sock";
 }
 
 /// What the file says is read: then the flags, the defaults that depend on where it runs, and the checks of the whole.

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "config/daemon_config.h"
-#include "config/option.h"
+#include "options/daemon_config.h"
+#include "options/option.h"
 
 namespace holdfast {
 

@@ -127,7 +127,7 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
     EXPECT_THAT(errors("[[listeners]]\n"),
                 ElementsAre("gateway.toml:1: unknown section [listeners]; did you mean [[listener]]?"));
     EXPECT_THAT(errors("[tls]\n"), ElementsAre("gateway.toml:1: unknown section [tls]; known are [[listener]], [item], "
-                                               "[limits], [sink], [fleet], [admin], [alarm] and [log]"));
+                                               "[limits], [sink], [fleet], [admin], [alarm], [log] and [process]"));
     EXPECT_THAT(errors("[item]\n\"a\\nb\" = 1\n"),
                 ElementsAre(R"(gateway.toml:2: unknown key "a\nb" in [item]; known there: key, max_bytes, max_depth)"));
 }
@@ -142,7 +142,7 @@ TEST_F(LoadConfig, AllErrorsOfAFileInItsOrder) {
     EXPECT_THAT(
         errors("reactors = \"two\"\n[[listener]]\ndetect_within = \"1s\"\nread_idle = 5\n"
                "[item]\nmax_depth = 2000\n[log]\nlevel = \"loud\"\n"),
-        ElementsAre("gateway.toml:1: reactors: \"two\" is a text: write a whole number, e.g. 0",
+        ElementsAre("gateway.toml:1: reactors: \"two\" is a text: write a whole number, e.g. 4",
                     "gateway.toml:3: listener \"devices\": " + plan_liveness(seconds(1)).error().message,
                     "gateway.toml:4: read_idle in [[listener]]: 5 is a number: write a duration with its unit, in "
                     "quotes, e.g. \"30s\", or \"off\"",
@@ -159,10 +159,10 @@ TEST_F(LoadConfig, ShapesThatAreNotSections) {
     EXPECT_THAT(errors("sink = \"stdout\"\n"),
                 ElementsAre("gateway.toml:1: sink is a section: write [sink] and its keys below it"));
     EXPECT_THAT(errors("[reactors]\nx = 1\n"),
-                ElementsAre("gateway.toml:1: reactors: a table is given: write a whole number, e.g. 0"));
+                ElementsAre("gateway.toml:1: reactors: a table is given: write a whole number, e.g. 4"));
     EXPECT_THAT(
         errors("[item]\nkey = 2026-11-22\n"),
-        ElementsAre("gateway.toml:2: key in [item]: a date or time is given: write a text in quotes, e.g. \"ip\""));
+        ElementsAre("gateway.toml:2: key in [item]: a date or time is given: write a text in quotes, e.g. \"serial\""));
 }
 
 TEST_F(LoadConfig, WhatIsNotTomlIsNamedWithItsLine) {

@@ -1,13 +1,12 @@
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 
 #include <toml++/toml.h>
 
+#include "base/nearest.h"
 #include "base/printable.h"
 #include "config/draft.h"
-#include "config/nearest.h"
 
 namespace holdfast {
 namespace {
@@ -37,7 +36,7 @@ RawValue raw_value(const toml::node& node) {
 std::vector<std::string_view> known_keys(Section section) {
     std::vector<std::string_view> keys;
     for (const Option& option : all_options()) {
-        if (option.section == section) keys.push_back(option.name);
+        if (option.section == section) keys.push_back(option.key);
     }
     return keys;
 }
@@ -46,7 +45,7 @@ std::vector<std::string_view> known_keys(Section section) {
 std::optional<Section> home_of(std::string_view key) {
     std::optional<Section> home;
     for (const Option& option : all_options()) {
-        if (option.name != key) continue;
+        if (option.key != key) continue;
         if (home) return std::nullopt;
         home = option.section;
     }
@@ -95,15 +94,23 @@ private:
         return node.is_array() && node.as_array()->is_homogeneous(toml::node_type::table);
     }
 
+    static std::string all_sections() {
+        std::string all;
+        for (const std::string_view name : section_names()) {
+            all += (all.empty()                      ? ""
+                    : name == section_names().back() ? " and"
+                                                     : ",") +
+                   in_section(*find_section(name)).substr(3);
+        }
+        return all.substr(1);
+    }
+
     void unknown_section(const toml::key& key, const toml::node& node) {
         const std::uint32_t line = line_of(key, node);
         const std::string name = "[" + printable(key.str()) + "]";
-        constexpr std::array<std::string_view, 8> sections{"listener", "item",  "limits", "sink",
-                                                           "fleet",    "admin", "alarm",  "log"};
-        const auto near = nearest_word(key.str(), sections);
+        const auto near = nearest_word(key.str(), section_names());
         const std::string hint =
-            !near ? "known are [[listener]], [item], [limits], [sink], [fleet], [admin], [alarm] and [log]"
-                  : "did you mean" + in_section(*find_section(*near)).substr(3) + "?";
+            near ? "did you mean" + in_section(*find_section(*near)).substr(3) + "?" : "known are " + all_sections();
         draft_.error_at(line, "unknown section " + name + "; " + hint);
     }
 
@@ -136,7 +143,7 @@ private:
         }
         const Spot spot{option, listener};
         draft_.loaded.origins[spot] = Origin{line, {}};
-        if (const auto complaint = store_value(*option, draft_.target(listener), raw_value(node))) {
+        if (const auto complaint = store_value(*option, draft_.object(*option, listener), raw_value(node))) {
             draft_.failed.insert(spot);
             draft_.error_at(line, std::string(name) + in_section(section) + ": " + *complaint);
         }

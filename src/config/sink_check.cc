@@ -1,5 +1,3 @@
-#include "config/sink_check.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +13,8 @@
 
 #include "base/nats_url.h"
 #include "base/printable.h"
-#include "config/option.h"
+#include "config/checks.h"
+#include "options/option.h"
 
 namespace holdfast {
 namespace {
@@ -86,22 +85,20 @@ private:
         out_.push_back({std::nullopt, "sink", option, std::move(message)});
     }
 
-    /// Keys that this type of sink does not have.
+    /// Reports keys that this type of sink does not have.
     void check_belonging() {
         DaemonConfig copy = config_;
-        ListenerConfig none;
-        const Target target{copy, none};
-        const std::string type = value_text(*find_option(Section::sink, "type"), target);
-        for (const Option& option : all_options()) {
-            if (option.of_sinks.empty() || stored_text(option, target) == option.default_text) continue;
+        const std::string_view type = word_of(sink_.type);
+        for (const Option& option : daemon_options()) {
+            if (option.of_sinks.empty() || stored_text(option, copy) == default_text(option)) continue;
             if (std::find(option.of_sinks.begin(), option.of_sinks.end(), type) != option.of_sinks.end()) continue;
             std::string types;
             for (std::size_t i = 0; i < option.of_sinks.size(); ++i) {
                 if (i > 0) types += i + 1 == option.of_sinks.size() ? " or " : ", ";
                 types += in_quotes(option.of_sinks[i]);
             }
-            report(option.name,
-                   std::string(option.name) + " in [sink] is for type = " + types + " only: remove it or set the type");
+            report(option.key,
+                   std::string(option.key) + " in [sink] is for type = " + types + " only: remove it or set the type");
         }
     }
 

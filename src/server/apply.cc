@@ -10,7 +10,7 @@
 
 #include "base/printable.h"
 #include "base/units.h"
-#include "server/config_diff.h"
+#include "options/option.h"
 #include "server/listeners.h"
 #include "server/validate.h"
 
@@ -88,7 +88,7 @@ private:
     [[nodiscard]] std::optional<Error> open(RunningListener next);
     [[nodiscard]] std::optional<Error> prepare_changed(const RunningListener& before, const ListenerConfig& config);
     void report_tokens(const RunningListener& before, const RunningListener& next);
-    [[nodiscard]] std::optional<Error> renew_certificates(RunningListener& next);
+    [[nodiscard]] std::optional<Error> renew_certificates(const RunningListener& before, RunningListener& next);
     void change(RunningListener next, std::vector<UniqueFd> sockets);
     [[nodiscard]] PlanChange::Done report_plan(const ListenerConfig& config) const;
     void prepare_removed();
@@ -122,7 +122,7 @@ const RunningListener* Application::find(std::string_view name) const {
 
 /// One that nobody has; failing that, one of a listener that is only listed.
 std::optional<std::uint8_t> Application::free_number() const {
-    std::array<bool, bounds::listeners> held{};
+    std::array<bool, max_listeners> held{};
     for (const RunningListener& listener : next_.listeners) held[listener.number] = true;
     for (const RunningListener& listener : before_->listeners) {
         held[listener.number] = held[listener.number] || !listener.gone();
@@ -212,7 +212,7 @@ std::optional<Error> Application::open(RunningListener next) {
     const auto in_force = report_plan(next.config);
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
         to_reactors_[i]->opened.push_back({{.number = next.number,
-                                            .policy = next.policy(wanted_.limits),
+                                            .policy = next.policy(next_.config.limits),
                                             .socket = std::move(sockets[i]),
                                             .counters = next.counters[i]},
                                            pipeline_listener(next.config, next.tokens),
@@ -225,16 +225,16 @@ std::optional<Error> Application::open(RunningListener next) {
 
 std::optional<Error> Application::prepare_changed(const RunningListener& before, const ListenerConfig& config) {
     RunningListener next = before;
-    next.config = without_restart(before.config, config);
     const std::size_t lines = report_.applied.size();
-    report_differences(before.config, config, report_);
+    next.config = reconfigured(before.config, config, report_);
     auto tokens = load_tokens(config);
     if (!tokens) return tokens.error();
     next.tokens = std::move(tokens).value();
     report_tokens(before, next);
-    if (auto error = renew_certificates(next)) return error;
+    if (auto error = renew_certificates(before, next)) return error;
     if (report_.applied.size() == lines &&
-        before_->config.limits.downlink_queue == wanted_.limits.downlink_queue) {  // the reactors need not hear of it
+        before_->config.limits.downlink_queue ==
+            next_.config.limits.downlink_queue) {  // the reactors need not hear of it
         next_.listeners.push_back(std::move(next));
         return std::nullopt;
     }
@@ -267,12 +267,13 @@ void Application::report_tokens(const RunningListener& before, const RunningList
 }
 
 /// The files may say something else under the same names. If they do not, the tickets that devices hold stay good.
-std::optional<Error> Application::renew_certificates(RunningListener& next) {
+std::optional<Error> Application::renew_certificates(const RunningListener& before, RunningListener& next) {
     auto loaded = load_tls(next.config);
     if (!loaded) return loaded.error();
     const auto fresh = std::move(loaded).value();
     if (fresh == nullptr || fresh->digest() == next.tls->digest()) return std::nullopt;
     next.tls = fresh;
+    if (before.config.tls != next.config.tls) return std::nullopt;  // a changed option has its line
     report_.applied.push_back("TLS files of listener " + in_quotes(next.config.name) +
                               ": read anew, for new handshakes; the certificate is good until " +
                               day_text(fresh->good_until()));
@@ -283,7 +284,7 @@ void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {
     const auto in_force = report_plan(next.config);
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
         to_reactors_[i]->changed.push_back({{.number = next.number,
-                                             .policy = next.policy(wanted_.limits),
+                                             .policy = next.policy(next_.config.limits),
                                              .backlog = next.config.backlog,
                                              .socket = std::move(sockets[i])},
                                             pipeline_listener(next.config, next.tokens),
@@ -304,7 +305,7 @@ void Application::prepare_removed() {
         if (taken || !listener.listed(now_)) continue;
         RunningListener& next = next_.listeners.emplace_back(listener);
         if (std::exchange(next.leaving, true)) continue;
-        next.listed_until = now_ + wanted_.drain_time + listed_after_removal;
+        next.listed_until = now_ + next_.config.drain_time + listed_after_removal;
         for (const auto& part : to_reactors_) part->closed.push_back(listener.number);
         report_.applied.push_back("listener " + in_quotes(listener.config.name) + " removed: its " +
                                   std::to_string(listener.connections()) + " connections end as drained");
@@ -313,12 +314,11 @@ void Application::prepare_removed() {
 
 std::optional<Error> Application::prepare() {
     for (std::size_t i = 0; i < parts_.workers.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
-    report_differences(before_->config, wanted_, report_);
+    next_.config = reconfigured(before_->config, wanted_, report_);
     for (const ListenerConfig& config : wanted_.listeners) {
         if (auto error = prepare(config)) return error;
     }
     prepare_removed();
-    next_.config = without_restart(before_->config, wanted_);
     for (const auto& part : to_reactors_) {
         part->drain_deadline = now_ + next_.config.drain_time;
         part->canaries = next_.config.canaries;
@@ -358,7 +358,7 @@ void take_over(Worker& worker, ReactorPart& part) {
 
 ApplyReport Application::commit() {
     if (report_.applied.empty() && before_->config.canaries == wanted_.canaries) return std::move(report_);
-    parts_.admission.set(wanted_.limits, effective_max_connections(wanted_.limits));
+    parts_.admission.set(next_.config.limits, effective_max_connections(next_.config.limits));
     parts_.running.set(std::move(next_));
     std::vector<std::future<bool>> taken;
     for (std::size_t i = 0; i < parts_.workers.size(); ++i) {

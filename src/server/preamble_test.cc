@@ -171,8 +171,12 @@ TEST(Preamble, AReloadChangesWhoIsTrustedAndNothingElse) {
     config.listeners[0].trusted_proxies.clear();
     const ApplyReport report = gateway.apply(config);
     EXPECT_THAT(report.applied, IsEmpty());
-    EXPECT_THAT(report.needs_restart, ElementsAre("proxy_protocol of listener \"devices\": runs with v1, the "
-                                                  "configuration says off: restart to take it"));
+    EXPECT_THAT(
+        report.needs_restart,
+        ElementsAre("proxy_protocol of listener \"devices\": runs with v1, the configuration says off: restart to "
+                    "take it",
+                    "trusted_proxies of listener \"devices\": runs with [\"10.0.0.0/8\"], the configuration says "
+                    "[]: restart to take it"));
     EXPECT_TRUE(TestDevice(gateway.bound("devices")).ended()) << "whom it trusts stays, too";
 }
 

@@ -9,6 +9,7 @@
 #include "base/address_kind.h"
 #include "base/printable.h"
 #include "base/units.h"
+#include "options/option.h"
 
 namespace holdfast {
 namespace {
@@ -17,26 +18,14 @@ constexpr std::string_view name_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefgh
 
 using Violations = std::vector<Violation>;
 
-std::string range_complaint(const std::string& value, const std::string& least, const std::string& most) {
-    return value + " is out of range: write " + least + " to " + most;
-}
-
-template <typename Value, typename Format>
-std::optional<std::string> outside(Value value, bounds::Bounds<Value> allowed, Format format) {
-    if (value >= allowed.least && value <= allowed.most) return std::nullopt;
-    return range_complaint(format(value), format(allowed.least), format(allowed.most));
-}
-
-std::string format_count(std::size_t count) { return std::to_string(count); }
-
-/// A negative int is out of every range here, and must not become a huge count.
-std::size_t as_count(int value) { return value < 0 ? 0 : static_cast<std::size_t>(value); }
+constexpr std::size_t name_length = 64;
+constexpr std::size_t key_length = 255;
 
 /// Gathers the violations of one listener.
 class ListenerCheck {
 public:
-    ListenerCheck(const ListenerConfig& listener, std::size_t index, Violations& out)
-        : listener_(listener), index_(index), out_(out) {}
+    ListenerCheck(ListenerConfig listener, std::size_t index, Violations& out)
+        : listener_(std::move(listener)), index_(index), out_(out) {}
 
     void run() {
         check_name();
@@ -46,26 +35,22 @@ public:
         if (const auto plan = plan_liveness(listener_.detect_within); !plan) {
             add("detect_within", in_listener() + plan.error().message);
         }
-        if (listener_.read_idle) report("read_idle", outside(*listener_.read_idle, bounds::read_idle, format_duration));
-        if (listener_.write_stall) {
-            report("write_stall", outside(*listener_.write_stall, bounds::write_stall, format_duration));
+        for (const Option& option : server_options()) {
+            if (option.section == Section::listener) report(option.key, out_of_range(option, listener_));
         }
-        report("item_deadline", outside(listener_.item_deadline, bounds::item_deadline, format_duration));
-        report("max_bad_items", outside(std::size_t{listener_.max_bad_items}, bounds::max_bad_items, format_count));
         check_tls(listener_.tls);
-        report("backlog", outside(as_count(listener_.backlog), bounds::backlog, format_count));
         check_proxies();
     }
 
 private:
     void check_name() {
         const std::string& name = listener_.name;
-        if (!name.empty() && name.size() <= bounds::name_length &&
+        if (!name.empty() && name.size() <= name_length &&
             name.find_first_not_of(name_characters) == std::string::npos) {
             return;
         }
-        add("name", "listener name " + in_quotes(name) + " is not one: write 1 to " +
-                        std::to_string(bounds::name_length) + " of A-Z a-z 0-9 _ . -");
+        add("name", "listener name " + in_quotes(name) + " is not one: write 1 to " + std::to_string(name_length) +
+                        " of A-Z a-z 0-9 _ . -");
     }
 
     /// Nobody is believed by default; and a list that nothing reads is a mistake.
@@ -124,7 +109,7 @@ private:
 
     std::string in_listener() const { return "listener " + in_quotes(listener_.name) + ": "; }
 
-    const ListenerConfig& listener_;
+    ListenerConfig listener_;  // a copy: an Object refers to what can be written
     std::size_t index_;
     Violations& out_;
 };
@@ -157,10 +142,10 @@ void check_listeners(const ServerConfig& config, Violations& out) {
     if (config.listeners.empty()) {
         out.push_back({std::nullopt, "listener", "", "there is no listener: add a [[listener]]"});
     }
-    if (config.listeners.size() > bounds::listeners) {
+    if (config.listeners.size() > max_listeners) {
         out.push_back({std::nullopt, "listener", "",
                        "there are " + std::to_string(config.listeners.size()) + " listeners: have at most " +
-                           std::to_string(bounds::listeners)});
+                           std::to_string(max_listeners)});
         return;
     }
     for (std::size_t i = 0; i < config.listeners.size(); ++i) {
@@ -172,44 +157,28 @@ void check_listeners(const ServerConfig& config, Violations& out) {
 void check_key(const std::string& key, Violations& out) {
     if (key.empty()) {
         out.push_back({std::nullopt, "item", "key", "key in [item] is empty: name the field that identifies an item"});
-    } else if (key.size() > bounds::key_length) {
+    } else if (key.size() > key_length) {
         out.push_back({std::nullopt, "item", "key",
                        "key in [item] has " + std::to_string(key.size()) + " bytes: write at most " +
-                           std::to_string(bounds::key_length)});
+                           std::to_string(key_length)});
     }
 }
 
-void check_rest(const ServerConfig& config, Violations& out) {
-    const auto report = [&out](std::string_view section, std::string_view option,
-                               const std::optional<std::string>& complaint) {
-        if (!complaint) return;
-        const std::string place = section.empty() ? "" : " in [" + std::string(section) + "]";
-        out.push_back({std::nullopt, section, option, std::string(option) + place + ": " + *complaint});
-    };
+void check_rest(ServerConfig config, Violations& out) {
     check_key(config.item.key, out);
-    report("item", "max_bytes", outside(config.item.max_bytes, bounds::item_bytes, format_size));
-    report("item", "max_depth", outside(std::size_t{config.item.max_depth}, bounds::item_depth, format_count));
-    report("limits", "max_connections", outside(config.limits.max_connections, bounds::max_connections, format_count));
-    report("limits", "downlink_queue", outside(config.limits.downlink_queue, bounds::downlink_queue, format_size));
-    const LimitsConfig& limits = config.limits;
-    report("limits", "max_connections_per_peer",
-           outside(limits.max_connections_per_peer, bounds::max_connections, format_count));
-    report("limits", "max_connections_per_prefix",
-           outside(limits.max_connections_per_prefix, bounds::max_connections, format_count));
-    report("limits", "accept_rate", outside(limits.accept_rate, bounds::accept_rate, format_count));
-    report("limits", "buffer_budget", outside(limits.buffer_budget, bounds::buffer_budget, format_size));
-    if (const std::size_t least = 16 * config.item.max_bytes;
-        limits.buffer_budget != 0 && limits.buffer_budget < least) {
-        report("limits", "buffer_budget",
-               format_size(limits.buffer_budget) + " has no room for 16 of the largest items: write at least " +
-                   format_size(least) + ", lower max_bytes in [item], or write 0 for no budget");
+    const auto report = [&out](const Option& option, const std::string& error) {
+        out.push_back({std::nullopt, name_of(option.section), option.key,
+                       std::string(option.key) + in_section(option.section) + ": " + error});
+    };
+    for (const Option& option : server_options()) {
+        if (option.section == Section::listener) continue;
+        if (const auto error = out_of_range(option, config)) report(option, *error);
     }
-    report("limits", "items_per_second", outside(limits.items_per_second, bounds::per_second, format_count));
-    report("limits", "bytes_per_second", outside(limits.bytes_per_second, bounds::per_second, format_size));
-    report("limits", "max_handshakes", outside(limits.max_handshakes, bounds::max_connections, format_count));
-    report("", "reactors", outside(std::size_t{config.reactors}, bounds::reactors, format_count));
-    report("", "drain_time", outside(config.drain_time, bounds::drain_time, format_duration));
-    report("", "closed_history", outside(config.closed_history, bounds::closed_history, format_count));
+    const std::size_t least = 16 * config.item.max_bytes;
+    if (config.limits.buffer_budget == 0 || config.limits.buffer_budget >= least) return;
+    report(*find_option(Section::limits, "buffer_budget"),
+           format_size(config.limits.buffer_budget) + " has no room for 16 of the largest items: write at least " +
+               format_size(least) + ", lower max_bytes in [item], or write 0 for no budget");
 }
 
 }  // namespace

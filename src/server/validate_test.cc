@@ -69,17 +69,17 @@ TEST(Validate, NamesEveryOptionThatIsOutOfRange) {
     EXPECT_THAT(
         messages(config),
         ElementsAre("key in [item] is empty: name the field that identifies an item",
+                    "reactors: 129 is out of range: write 0 to 128", "drain_time: -1ms is out of range: write 0s to 1h",
+                    "closed_history: 10000001 is out of range: write 0 to 10000000",
                     "max_bytes in [item]: 2MiB is out of range: write 16B to 1MiB",
                     "max_depth in [item]: 1025 is out of range: write 1 to 1024",
                     "max_connections in [limits]: 100000001 is out of range: write 0 to 100000000",
                     "downlink_queue in [limits]: 100B is out of range: write 1KiB to 64MiB",
-                    "reactors: 129 is out of range: write 0 to 128", "drain_time: -1ms is out of range: write 0s to 1h",
-                    "closed_history: 10000001 is out of range: write 0 to 10000000",
                     "listener \"devices\": read_idle: 999ms is out of range: write 1s to 720h",
                     "listener \"devices\": write_stall: 0s is out of range: write 1s to 24h",
                     "listener \"devices\": item_deadline: 25h is out of range: write 100ms to 24h",
                     "listener \"devices\": max_bad_items: 0 is out of range: write 1 to 65535",
-                    "listener \"devices\": backlog: 0 is out of range: write 1 to 65535"));
+                    "listener \"devices\": backlog: -1 is out of range: write 1 to 65535"));
 }
 
 TEST(Validate, PassesOnWhyDetectWithinCannotBeKept) {

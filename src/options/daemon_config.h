@@ -1,17 +1,19 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <holdfast/config.h>
 
+#include "base/words.h"
+
 namespace holdfast {
 
-/// Where events go. The enumerators are in the order of their words in the option table.
+/// Names the destination of events.
 enum class SinkType : std::uint8_t {
     stdout_,  ///< one line each on standard output
     file,     ///< appended to a file
@@ -19,6 +21,9 @@ enum class SinkType : std::uint8_t {
     spool,    ///< the embedded durable log
     nats,     ///< that log, and from there to NATS JetStream
 };
+
+template <>
+inline constexpr std::array<std::string_view, 5> words_of<SinkType>{"stdout", "file", "none", "spool", "nats"};
 
 /// They outlive a crash, so that a device can be told what is safe.
 [[nodiscard]] constexpr bool is_durable(SinkType type) { return type == SinkType::spool || type == SinkType::nats; }
@@ -34,7 +39,7 @@ struct SinkConfig {
     std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
     std::size_t max_sessions = 1'000'000;  ///< of devices that number their items, remembered
     std::size_t sessions_per_id = 8;       ///< of these, with proof and without each
-    std::string required_groups;           ///< with commas between them: group_names()
+    std::string required_groups;           ///< with commas between them: group_names() of config/checks.h
     // Of `nats`.
     std::string url = "nats://127.0.0.1:4222";  ///< several, with commas between them; may hold passwords
     std::string stream = "holdfast";
@@ -46,13 +51,6 @@ struct SinkConfig {
     std::string tls_cert;
     std::string tls_key;
 };
-
-/// The names in `required_groups`, without the white space around them. Pure.
-[[nodiscard]] std::vector<std::string> group_names(std::string_view list);
-
-/// Where a spool is if nobody says: "spool" in systemd's StateDirectory, else "holdfast-spool" in the working
-/// directory.
-[[nodiscard]] std::string default_spool_directory();
 
 /// The gateways that share a NATS cluster, and this one's name among them.
 struct FleetConfig {
@@ -77,9 +75,6 @@ struct AdminConfig {
     [[nodiscard]] bool has_socket() const { return !socket.empty() && socket != "off"; }
 };
 
-/// "admin.sock" in systemd's RuntimeDirectory; empty if there is none.
-[[nodiscard]] std::string default_admin_socket();
-
 /// When the watch over the population raises an alarm, and whom it tells.
 struct AlarmConfig {
     std::chrono::milliseconds window{60'000};           ///< how far back the alarms look
@@ -93,6 +88,11 @@ struct AlarmConfig {
 enum class LogLevel : std::uint8_t { debug, info, warn, error };
 enum class LogFormat : std::uint8_t { text, json };
 
+template <>
+inline constexpr std::array<std::string_view, 4> words_of<LogLevel>{"debug", "info", "warn", "error"};
+template <>
+inline constexpr std::array<std::string_view, 2> words_of<LogFormat>{"text", "json"};
+
 struct LogConfig {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;
@@ -102,7 +102,7 @@ struct ProcessConfig {
     std::string user;  ///< that a gateway started by root goes on as; empty: it stays who it is
 };
 
-/// All that `holdfast serve` is told: docs/CONFIG.md. A value; made by load_config, which has checked it.
+/// Holds the configuration of `holdfast serve`: docs/reference/options.md. load_config() makes it and has checked it.
 struct DaemonConfig {
     ServerConfig server;
     SinkConfig sink;

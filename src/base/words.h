@@ -1,0 +1,30 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include <holdfast/config.h>
+
+namespace holdfast {
+
+/// Holds the words of an enumeration of the configuration, in the order of its enumerators.
+template <typename Enumeration>
+inline constexpr std::array<std::string_view, 0> words_of{};
+
+template <>
+inline constexpr std::array<std::string_view, 3> words_of<Framing>{"ndjson", "json", "length"};
+template <>
+inline constexpr std::array<std::string_view, 3> words_of<ProxyProtocol>{"off", "v1", "v2"};
+template <>
+inline constexpr std::array<std::string_view, 3> words_of<TlsClient>{"off", "optional", "required"};
+template <>
+inline constexpr std::array<std::string_view, 4> words_of<TlsId>{"cn", "san:dns", "san:uri", "san:email"};
+
+/// Returns the word of one enumerator. Pure.
+template <typename Enumeration>
+[[nodiscard]] constexpr std::string_view word_of(Enumeration value) noexcept {
+    return words_of<Enumeration>[static_cast<std::size_t>(value)];
+}
+
+}  // namespace holdfast
