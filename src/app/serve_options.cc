@@ -27,32 +27,35 @@ std::string value_name(const Option& option) {
     return {};
 }
 
-std::string help_text(const Option& option) {
-    if (option.flag == "--sink") {
-        return "where events go: stdout, file:PATH, spool:DIR (durable), nats:URL (durable, and to NATS JetStream), or "
-               "none (for measurements) (stdout)";
-    }
-    if (option.type() == OptionType::boolean) return std::string(option.help);
-    return std::string(option.help) + " (" + default_text(option) + ")";
-}
-
 Argument to_argument(const Option& option, ServeOptions& options) {
-    const std::string flag(option.flag);
-    if (flag == "--listen") {
-        return {flag, &options.overrides.listen, "ADDRESS:PORT", help_text(option) + "; may be repeated"};
-    }
     auto& flags = options.overrides.flags;
-    if (option.type() == OptionType::boolean) {
-        return {flag, [&option, &flags] { flags.push_back({&option, "true"}); }, "", help_text(option)};
+    Argument argument = flag_of(option, default_text(option), [&option, &flags](const std::string& text) {
+        flags.push_back({&option, text});
+    });
+    if (option.flag == "--listen") {
+        argument.target = &options.overrides.listen;
+        argument.help += "; may be repeated";
+    } else if (option.flag == "--sink") {
+        argument.value = "SINK";
+        argument.help =
+            "destination of events: stdout, file:PATH, spool:DIR (durable), nats:URL (durable, and to NATS JetStream), "
+            "or "
+            "none (for measurements) (stdout)";
+    } else if (option.type() == OptionType::boolean) {
+        argument.target = [&option, &flags] { flags.push_back({&option, "true"}); };
+        argument.help = option.help;
     }
-    return {flag,
-            [&option, &flags](const std::string& text) {
-                flags.push_back({&option, text});
-            },
-            flag == "--sink" ? "SINK" : value_name(option), help_text(option)};
+    return argument;
 }
 
 }  // namespace
+
+Argument flag_of(const Option& option, const std::string& default_text, std::function<void(const std::string&)> store) {
+    const bool is_zero = default_text == "0" || default_text == "0B";
+    const std::string shown = is_zero && !option.zero.empty() ? std::string(option.zero) : default_text;
+    return {std::string(option.flag), std::move(store), value_name(option),
+            std::string(option.help) + (shown.empty() ? "" : " (" + shown + ")")};
+}
 
 Arguments serve_arguments(ServeOptions& options) {
     Arguments all{{"--config", &options.config, "FILE", "a TOML file, docs/reference/options.md; flags win over it"}};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,10 @@ struct ServeOptions {
 
 /// --config and every flag of the option table.
 [[nodiscard]] Arguments serve_arguments(ServeOptions& options);
+
+/// Returns the flag of a row, with its default in the help text. `store` is called with the text of the command line.
+[[nodiscard]] Argument flag_of(const Option& option, const std::string& default_text,
+                               std::function<void(const std::string&)> store);
 
 /// One line each on standard error: "FILE:LINE: ...", or "holdfast: ..." for what is not about a line of the file.
 void print_config_errors(const std::vector<ConfigError>& errors);

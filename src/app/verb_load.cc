@@ -1,20 +1,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "app/client_ask.h"
 #include "app/load_gateway.h"
+#include "app/serve_options.h"
 #include "app/verbs.h"
 #include "base/printable.h"
-#include "base/units.h"
 #include "load/report.h"
 #include "load/run_load.h"
 #include "load/target_guard.h"
+#include "options/option.h"
 
 namespace holdfast {
 namespace {
@@ -28,20 +33,97 @@ struct LoadFlags {
     bool any_target = false;
     bool tls = false;
     std::string tls_ca;
-    std::string duration = "30s";
-    std::string framing = "ndjson";
+    std::optional<std::chrono::milliseconds> fault_within;
     std::string source;
-    std::string item_bytes;
-    std::string fault_within;
-    std::string slow_interval = "100ms";
-    std::string storm;
     bool acks = false;
     std::optional<std::uint64_t> seed;
     bool json = false;
     bool progress = false;
+    std::vector<std::string> errors;  ///< of flags that the tables below describe
 };
 
-double& share_of(LoadFlags& flags, Fault fault) { return flags.options.faults[static_cast<std::size_t>(fault)]; }
+template <Fault fault>
+ValuePointer share_in(Object flags) {
+    return &flags.as<LoadFlags>().options.faults[static_cast<std::size_t>(fault)];
+}
+template <Fault fault>
+constexpr Place share_of{share_in<fault>, OptionType::number};
+
+using namespace std::chrono_literals;
+using F = LoadFlags;
+using O = LoadOptions;
+constexpr Range share{0, 1};
+constexpr Range times{1ms, 168h};
+
+// clang-format off
+constexpr auto fleet_rows = std::to_array<Option>({
+    {.place = at<&F::options, &O::connections>, .range = {1, 16'000'000}, .flag = "--connections",
+     .help = "number of devices", .example = "1000"},
+    {.place = at<&F::options, &O::connects_per_second>, .zero = "as fast as accepted", .flag = "--rate",
+     .help = "connects per second", .example = "100"},
+    {.place = at<&F::options, &O::duration>, .range = times, .flag = "--duration",
+     .help = "maximum duration of the load", .example = "5m"},
+    {.place = at<&F::options, &O::first_device>, .range = {0, 4'294'967'295}, .flag = "--first-device",
+     .help = "number of the first device, for several processes that load together", .example = "1000"},
+    {.place = at<&F::options, &O::threads>, .range = {1, 64}, .flag = "--threads", .help = "number of event loops",
+     .example = "4"},
+});
+constexpr auto item_rows = std::to_array<Option>({
+    {.place = at<&F::options, &O::items>, .flag = "--items",
+     .help = "items of each connection, sent as fast as they are read; then the load ends", .example = "1000"},
+    {.place = at<&F::options, &O::batch>, .range = {1, 65'536}, .flag = "--batch", .help = "number of items in one write",
+     .example = "16"},
+    {.place = bytes_at<&F::options, &O::style, &ItemStyle::bytes>, .range = {0, 1 << 20}, .zero = "no padding",
+     .flag = "--item-bytes", .help = "size to which every item is padded", .example = "1KiB"},
+    {.place = at<&F::options, &O::style, &ItemStyle::framing>, .flag = "--framing", .help = "framing of items",
+     .example = "json"},
+});
+constexpr auto steady_rows = std::to_array<Option>({
+    {.place = at<&F::options, &O::items_per_second>, .zero = "none", .flag = "--items-per-second",
+     .help = "items per second of the whole fleet until the duration ends", .example = "1000"},
+});
+constexpr auto downlink_rows = std::to_array<Option>({
+    {.place = at<&F::options, &O::downlinks_per_second>, .range = {0, 1'000'000}, .zero = "none",
+     .flag = "--downlinks-per-second",
+     .help = "requests per second to the gateway at --admin to send {\"load_downlink\":N} to devices of this fleet; each "
+             "answers with {\"load_ack\":N}; the summary has the number and the latency",
+     .example = "100"},
+});
+constexpr auto fault_rows = std::to_array<Option>({
+    {.place = share_of<Fault::silence>, .range = share, .flag = "--silence",
+     .help = "share of devices that vanish: a socket filter drops all input, so that the kernel does not answer",
+     .example = "0.1"},
+    {.place = share_of<Fault::reset>, .range = share, .flag = "--reset", .help = "share of devices that end by RST",
+     .example = "0.1"},
+    {.place = share_of<Fault::stall>, .range = share, .flag = "--stall",
+     .help = "share of devices that never read, with the smallest receive buffer; their kernel answers", .example = "0.1"},
+    {.place = share_of<Fault::slow>, .range = share, .flag = "--slow",
+     .help = "share of devices that write one byte at a time", .example = "0.1"},
+    {.place = share_of<Fault::half_item>, .range = share, .flag = "--half-item",
+     .help = "share of devices that write half an item and nothing more", .example = "0.1"},
+    {.place = at<&F::options, &O::style, &ItemStyle::bad>, .range = share, .flag = "--bad",
+     .help = "share of items that are bad: cut off, no object, no key, not UTF-8", .example = "0.01"},
+    {.place = at<&F::fault_within>, .range = times, .unset = "half the duration", .flag = "--fault-within",
+     .help = "maximum time from a connect to the fault", .example = "10s"},
+    {.place = at<&F::options, &O::slow_interval>, .range = times, .flag = "--slow-interval",
+     .help = "time between two bytes of a slow device", .example = "1s"},
+    {.place = at<&F::options, &O::storm>, .range = times, .unset = "never", .flag = "--storm",
+     .help = "interval at which all devices close and reconnect at once", .example = "30s"},
+});
+// clang-format on
+
+Arguments flags_of(std::span<const Option> rows, LoadFlags& flags, const ArgumentRules& rules = {}) {
+    Arguments all;
+    for (const Option& option : rows) {
+        all.push_back(flag_of(option, value_text(option, flags), [&option, &flags](const std::string& text) {
+            if (const auto error = store_text(option, flags, text)) {
+                flags.errors.push_back(std::string(option.flag) + ": " + *error);
+            }
+        }));
+        all.back().rules = rules;
+    }
+    return all;
+}
 
 /// Whatever can be wrong with a flag's text; the flag is named in front of it.
 template <typename T>
@@ -88,28 +170,11 @@ std::optional<Error> read_tls(LoadFlags& flags) {
     return {};
 }
 
-std::optional<Error> read_duration(const char* flag, const std::string& text, std::chrono::milliseconds& to) {
-    const auto duration = parse_duration(text);
-    if (!duration) return of_flag(flag, duration);
-    if (duration.value().count() <= 0) return Error{std::string(flag) + ": it must be longer than nothing, e.g. 30s"};
-    to = duration.value();
-    return {};
-}
-
 std::optional<Error> read_times(LoadFlags& flags) {
     LoadOptions& options = flags.options;
-    if (auto error = read_duration("--duration", flags.duration, options.duration)) return error;
-    if (options.duration > std::chrono::hours(24 * 7))
-        return Error{"--duration: at most 168h, so that every load ends"};
-    if (auto error = read_duration("--slow-interval", flags.slow_interval, options.slow_interval)) return error;
-    options.fault_within = options.duration / 2;
-    if (!flags.fault_within.empty()) {
-        if (auto error = read_duration("--fault-within", flags.fault_within, options.fault_within)) return error;
-    }
-    if (flags.storm.empty()) return {};
-    options.storm.emplace();
-    options.reconnect = true;
-    return read_duration("--storm", flags.storm, *options.storm);
+    options.fault_within = flags.fault_within.value_or(options.duration / 2);
+    options.reconnect = options.reconnect || options.storm.has_value();
+    return {};
 }
 
 /// A session is a run of numbers that begins at 1: another for each load, whatever the seed.
@@ -125,14 +190,6 @@ std::optional<Error> read_identity(LoadFlags& flags) {
 
 std::optional<Error> read_items(LoadFlags& flags) {
     ItemStyle& style = flags.options.style;
-    const auto framing = parse_framing(flags.framing);
-    if (!framing) return Error{"--framing: write ndjson, json or length"};
-    style.framing = *framing;
-    if (!flags.item_bytes.empty()) {
-        const auto bytes = parse_size(flags.item_bytes);
-        if (!bytes) return of_flag("--item-bytes", bytes);
-        style.bytes = bytes.value();
-    }
     const auto shares = check_shares(flags.options.faults);
     if (!shares) return shares.error();
     style.seed = flags.options.seed;
@@ -143,6 +200,8 @@ std::optional<Error> read_items(LoadFlags& flags) {
 
 int load_verb(LoadFlags& flags) {
     flags.options.seed = flags.seed ? *flags.seed : std::random_device{}();
+    for (const std::string& error : flags.errors) print_error(error);
+    if (!flags.errors.empty()) return exit_wrong_usage;
     for (const auto read : {read_target, read_tls, read_admin, read_times, read_items, read_identity}) {
         if (const auto error = read(flags)) {
             print_error(error->message);
@@ -178,62 +237,38 @@ int load_verb(LoadFlags& flags) {
 }
 
 Arguments fleet_arguments(LoadFlags& flags) {
-    LoadOptions& options = flags.options;
-    return {{"--to", &flags.to, "ADDRESS:PORT", "the gateway's listener, e.g. 127.0.0.1:7000", {.required = true}},
-            {"--allow-any-target", &flags.any_target, "", "also where --to is not a loopback or private address"},
-            {"--tls", &flags.tls, "", "each device speaks TLS"},
-            {"--tls-ca",
-             &flags.tls_ca,
-             "FILE",
-             "a PEM file with the authorities that the gateway's certificate must be of; without it, any is good",
-             {.needs = {"--tls"}}},
-            {"--connections", &options.connections, "N", "devices [100]", {.range = NumberRange{1, 16'000'000}}},
-            {"--rate",
-             &options.connects_per_second,
-             "N",
-             "connects per second [as fast as accepted]",
-             {.range = NumberRange{}}},
-            {"--duration", &flags.duration, "DURATION", "ends after so long, whatever else [30s]"},
-            {"--source", &flags.source, "ADDRESSES",
-             "connect from these addresses in turn, e.g. 127.1.0.0/16 or 127.1.0.1-127.1.0.9"},
-            {"--first-device", &options.first_device, "N",
-             "the first device's number, where several processes load together [0]"},
-            {"--threads", &options.threads, "N", "event loops [1]", {.range = NumberRange{1, 64}}},
-            {"--hold", &options.hold, "",
-             "print \"ready connections=N\" once connected, then keep quiet until the duration or standard input ends; "
-             "every "
-             "line on standard input lets each connection send its --items, followed by \"sent items=N bytes=B\""},
-            {"--progress", &flags.progress, "", "a line each second on standard error, also where that is no terminal"},
-            {"--json", &flags.json, "", "the summary for scripts"}};
+    return Arguments{
+               {"--to", &flags.to, "ADDRESS:PORT", "the gateway's listener, e.g. 127.0.0.1:7000", {.required = true}},
+               {"--allow-any-target", &flags.any_target, "", "also where --to is not a loopback or private address"},
+               {"--tls", &flags.tls, "", "each device speaks TLS"},
+               {"--tls-ca",
+                &flags.tls_ca,
+                "FILE",
+                "a PEM file with the authorities that the gateway's certificate must be of; without it, any is good",
+                {.needs = {"--tls"}}}} +
+           flags_of(fleet_rows, flags) +
+           Arguments{
+               {"--source", &flags.source, "ADDRESSES",
+                "connect from these addresses in turn, e.g. 127.1.0.0/16 or 127.1.0.1-127.1.0.9"},
+               {"--hold", &flags.options.hold, "",
+                "print \"ready connections=N\" once connected, then keep quiet until the duration or standard input "
+                "ends; every line on standard input lets each connection send its --items, followed by \"sent items=N "
+                "bytes=B\""},
+               {"--progress", &flags.progress, "",
+                "a line each second on standard error, also where that is no terminal"},
+               {"--json", &flags.json, "", "the summary for scripts"}};
 }
 
 Arguments item_arguments(LoadFlags& flags) {
-    LoadOptions& options = flags.options;
-    return {{"--items", &options.items, "N",
-             "each connection sends so many, as fast as they are taken; the load then ends"},
-            {"--items-per-second",
-             &options.items_per_second,
-             "N",
-             "of the whole fleet, at a steady rate until the duration ends",
-             {.range = NumberRange{}, .excludes = {"--items"}}},
-            {"--batch", &options.batch, "N", "items in one write [1]", {.range = NumberRange{1, 65'536}}},
-            {"--item-bytes", &flags.item_bytes, "SIZE", "pad every item to so much, e.g. 1KiB"},
-            {"--framing", &flags.framing, "FRAMING", "ndjson, json or length [ndjson]"},
-            {"--key-field", &options.style.key_field, "NAME", "the field that names the item [ip]"},
-            {"--key-template", &options.style.key_template, "TEXT",
-             "its value: {ip}, {n} (the device's number), {seq} (the item's) [{ip}]"}};
+    ItemStyle& style = flags.options.style;
+    return flags_of(item_rows, flags) + flags_of(steady_rows, flags, {.excludes = {"--items"}}) +
+           Arguments{{"--key-field", &style.key_field, "NAME", "the field that names the item [ip]"},
+                     {"--key-template", &style.key_template, "TEXT",
+                      "its value: {ip}, {n} (the device's number), {seq} (the item's) [{ip}]"}};
 }
 
 Arguments downlink_arguments(LoadFlags& flags) {
-    return Arguments{
-               {"--downlinks-per-second",
-                &flags.options.downlinks_per_second,
-                "N",
-                "ask the gateway at --admin to send so many {\"load_downlink\":N} to devices of this fleet, drawn by "
-                "the seed; each answers with an item {\"load_ack\":N}; the summary tells how many arrived and how "
-                "long they took, from asking to arrival",
-                {.group = "Downlinks", .range = NumberRange{0, 1e6}}}} +
-           admin_arguments(flags.admin, "Downlinks");
+    return flags_of(downlink_rows, flags, {.group = "Downlinks"}) + admin_arguments(flags.admin, "Downlinks");
 }
 
 Arguments uplink_arguments(LoadFlags& flags) {
@@ -252,26 +287,11 @@ Arguments uplink_arguments(LoadFlags& flags) {
 }
 
 Arguments fault_arguments(LoadFlags& flags) {
-    const auto share = [&](const char* flag, double& target, const char* help) -> Argument {
-        return {flag, &target, "SHARE", help, {.group = "Faults", .range = NumberRange{0, 1}}};
-    };
     const ArgumentRules rules{.group = "Faults"};
-    return {
-        share("--silence", share_of(flags, Fault::silence),
-              "of the devices vanish: a socket filter drops whatever comes in, so that not even their kernel answers"),
-        share("--reset", share_of(flags, Fault::reset), "of the devices end by RST"),
-        share("--stall", share_of(flags, Fault::stall),
-              "of the devices never read, with the smallest receive buffer; their kernel still answers"),
-        share("--slow", share_of(flags, Fault::slow), "of the devices write a byte at a time"),
-        share("--half-item", share_of(flags, Fault::half_item), "of the devices write half an item and nothing more"),
-        share("--bad", flags.options.style.bad, "of the items are bad: cut off, no object, no key, not UTF-8"),
-        {"--fault-within", &flags.fault_within, "DURATION",
-         "faults strike within so long after the connect [half the duration]", rules},
-        {"--slow-interval", &flags.slow_interval, "DURATION", "between two bytes of a slow device [100ms]", rules},
-        {"--reconnect", &flags.options.reconnect, "",
-         "a closed connection comes back: after 0.1 s, doubled up to 5 s, with jitter", rules},
-        {"--storm", &flags.storm, "DURATION", "all close and reconnect at once, every so often", rules},
-        {"--seed", &flags.seed, "N", "the same seed, the same faults [drawn, and printed]", rules}};
+    return flags_of(fault_rows, flags, rules) +
+           Arguments{{"--reconnect", &flags.options.reconnect, "",
+                      "a closed connection comes back: after 0.1 s, doubled up to 5 s, with jitter", rules},
+                     {"--seed", &flags.seed, "N", "the same seed, the same faults [drawn, and printed]", rules}};
 }
 
 }  // namespace
