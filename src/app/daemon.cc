@@ -301,8 +301,8 @@ std::string Daemon::hanging() const {
 void Daemon::open_manager() {
     const char* socket = std::getenv("NOTIFY_SOCKET");
     auto manager = Notifier::to(socket != nullptr ? socket : "");
-    if (manager) manager_ = std::move(manager).value();
-    if (!manager) log_.warn(manager.error().message);
+    if (!manager) return log_.warn(manager.error().message);
+    manager_ = std::move(manager).value();
 }
 
 void Daemon::start_supervision() {
