@@ -168,7 +168,7 @@ Complaint store(const Option& option, const RawValue& raw, double& out) {
     return std::nullopt;
 }
 
-/// An enumerator.
+/// Stores the enumerator of a word.
 Complaint store(const Option& option, const RawValue& raw, std::uint8_t& out) {
     const auto* text = std::get_if<std::string>(&raw);
     if (text == nullptr) return wrong_type(option, raw);
