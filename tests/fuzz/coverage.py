@@ -18,7 +18,7 @@ REACHES = {
     "fuzz_framing_ndjson": ["codec/framing.cc", "codec/block_masks.h"],
     "fuzz_framing_json": ["codec/framing.cc", "codec/json_scan.cc"],
     "fuzz_framing_length": ["codec/framing.cc"],
-    "fuzz_item": ["codec/item.cc", "codec/one_line.cc", "codec/number_grammar.cc", "codec/words.cc"],
+    "fuzz_item": ["codec/item.cc", "codec/one_line.cc", "codec/number_grammar.cc", "base/words.cc"],
     "fuzz_batch": ["codec/line_batch.cc", "codec/item.cc"],
     "fuzz_proxy": ["tcp/proxy_header.cc"],
     "fuzz_hello": ["server/pipeline.cc", "server/pipeline_devices.cc", "server/devices.cc", "tokens/token_set.cc"],
