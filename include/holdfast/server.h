@@ -231,7 +231,7 @@ struct ServerStatus {
     std::size_t max_connections = 0;
     std::size_t buffer_bytes = 0;        ///< that connections hold: unfinished items, downlink queues, TLS sessions
     std::size_t buffer_budget = 0;       ///< 0: no limit
-    unsigned buffer_stage = 0;           ///< what is done about it: docs/API.md, holdfast_buffer_stage
+    unsigned buffer_stage = 0;           ///< what is done about it: docs/reference/metrics.md, holdfast_buffer_stage
     std::uint64_t memory_exhausted = 0;  ///< times that the system gave no more memory, and the budget was lowered
     bool reading_paused = false;         ///< a handler is not ready: devices wait
     bool draining = false;               ///< it stops

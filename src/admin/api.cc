@@ -1,22 +1,20 @@
 #include "admin/api.h"
 
-#include "admin/query.h"
+#include "admin/downlink_message.h"
 #include "admin/render.h"
 #include "base/printable.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::string_view id_segment = "{id}";
-
-/// Whether `path` ("/v1/connections/{id}") is the target's, and what stands for {id}.
+/// Returns whether `path` ("/v1/connections/{id}") is the target's, and takes what stands for the braces.
 bool matches(std::string_view path, const std::vector<std::string>& segments, std::string_view& id) {
     for (const std::string& segment : segments) {
         if (path.size() < 2) return false;
         path.remove_prefix(1);
         const std::string_view expected = path.substr(0, path.find('/'));
         path.remove_prefix(expected.size());
-        if (expected == id_segment) {
+        if (expected.starts_with('{')) {
             if (segment.empty()) return false;
             id = segment;
         } else if (expected != segment) {
@@ -24,6 +22,22 @@ bool matches(std::string_view path, const std::vector<std::string>& segments, st
         }
     }
     return path.empty() || (path == "/" && segments.empty());
+}
+
+std::string_view method_of(std::string_view method) { return method == "HEAD" ? "GET" : method; }
+
+/// The answer to a method that a path does not have.
+ApiAnswer refuse_method(std::string_view method, std::string_view path) {
+    std::string allow;
+    for (const ApiEndpoint& endpoint : Api::endpoints()) {
+        if (endpoint.path != path) continue;
+        if (!allow.empty()) allow += ", ";
+        allow += endpoint.method == "GET" ? "GET, HEAD" : endpoint.method;
+    }
+    ApiAnswer refusal = Api::error(405, "method_not_allowed",
+                                   in_quotes(method) + " is not allowed at " + std::string(path) + ": use " + allow);
+    refusal.headers.emplace_back("Allow", std::move(allow));
+    return refusal;
 }
 
 std::string first_words(std::string_view target) { return in_quotes(target.substr(0, target.find('?'))); }
@@ -40,34 +54,6 @@ bool names_tag(std::string_view list, std::string_view etag) {
 
 }  // namespace
 
-const Api::Route Api::routes[] = {
-    {.path = "/", .get = &Api::index},
-    {.path = "/v1", .get = &Api::index},
-    {.path = "/healthz", .get = &Api::healthz},
-    {.path = "/readyz", .get = &Api::readyz},
-    {.path = "/metrics", .get = &Api::metrics},
-    {.path = "/v1/status", .get = &Api::status},
-    {.path = "/v1/connections", .get = &Api::list, .remove = &Api::close_all},
-    {.path = "/v1/connections/{id}", .get = &Api::show, .remove = &Api::close},
-    {.path = "/v1/connections/{id}/probe", .post = &Api::probe},
-    {.path = "/v1/connections/{id}/messages", .post = &Api::send},
-    {.path = "/v1/devices/{id}", .get = &Api::device, .remove = &Api::device_close},
-    {.path = "/v1/devices/{id}/probe", .post = &Api::device_probe},
-    {.path = "/v1/devices/{id}/messages", .post = &Api::device_send},
-    {.path = "/v1/probe", .post = &Api::probe_all},
-    {.path = "/v1/closed", .get = &Api::closed},
-    {.path = "/v1/trend", .get = &Api::trend},
-    {.path = "/v1/alarms", .get = &Api::alarms},
-    {.path = "/v1/events", .get = &Api::events},
-    {.path = "/v1/reconciliation", .get = &Api::reconciliation, .post = &Api::reconcile},
-    {.path = "/v1/drain", .get = &Api::show_drain, .post = &Api::drain, .remove = &Api::cancel_drain},
-    {.path = "/v1/reload", .post = &Api::reload},
-    {.path = "/v1/fleet", .get = &Api::fleet},
-    {.path = "/v1/spool", .get = &Api::spool},
-    {.path = "/v1/spool/groups", .get = &Api::spool_groups},
-    {.path = "/v1/spool/groups/{id}", .post = &Api::move_spool_group, .remove = &Api::remove_spool_group},
-};
-
 ApiAnswer Api::error(int status, std::string_view code, std::string_view message) {
     return {.status = status, .body = render_error(code, message)};
 }
@@ -76,29 +62,43 @@ ApiAnswer Api::answer(const ApiRequest& request) {
     const auto target = parse_request_target(request.target);
     if (!target) return error(400, "bad_request", target.error().message);
     if (auto page = asset(target.value(), request)) return std::move(*page);
-    for (const Route& route : routes) {
-        std::string_view id;
-        if (!matches(route.path, target.value().segments, id)) continue;
-        return dispatch(route, request.method, Call{target.value(), request.body, id, request.method == "HEAD"});
+    const auto [endpoint, id] = find(request.method, target.value());
+    if (endpoint == nullptr) {
+        return error(404, "not_found",
+                     "there is nothing at " + first_words(request.target) + ": GET /v1 lists the paths");
     }
-    return error(404, "not_found", "there is nothing at " + first_words(request.target) + ": GET /v1 lists the paths");
+    if (endpoint->method != method_of(request.method)) return refuse_method(request.method, endpoint->path);
+    return call(*endpoint, target.value(), id, request);
 }
 
-ApiAnswer Api::dispatch(const Route& route, std::string_view method, const Call& call) {
-    Handler handler = nullptr;
-    if (method == "GET" || method == "HEAD") handler = route.get;
-    if (method == "POST") handler = route.post;
-    if (method == "DELETE") handler = route.remove;
-    if (handler != nullptr) return (this->*handler)(call);
+std::pair<const ApiEndpoint*, std::string> Api::find(std::string_view method, const RequestTarget& target) {
+    std::pair<const ApiEndpoint*, std::string> found{nullptr, {}};
+    for (const ApiEndpoint& endpoint : endpoints()) {
+        std::string_view id;
+        if (!matches(endpoint.path, target.segments, id)) continue;
+        found = {&endpoint, std::string(id)};
+        if (endpoint.method == method_of(method)) break;
+    }
+    return found;
+}
 
-    std::string allow;
-    if (route.get != nullptr) allow = "GET, HEAD";
-    if (route.post != nullptr) allow += allow.empty() ? "POST" : ", POST";
-    if (route.remove != nullptr) allow += allow.empty() ? "DELETE" : ", DELETE";
-    ApiAnswer refusal = error(405, "method_not_allowed",
-                              in_quotes(method) + " is not allowed at " + std::string(route.path) + ": use " + allow);
-    refusal.headers.emplace_back("Allow", std::move(allow));
-    return refusal;
+ApiAnswer Api::call(const ApiEndpoint& endpoint, const RequestTarget& target, std::string_view id,
+                    const ApiRequest& request) {
+    const auto arguments = ApiArguments::read(endpoint.parameters, target);
+    if (!arguments) return error(400, "bad_query", arguments.error().message);
+    const auto fields = ApiArguments::read_body(endpoint.fields, endpoint.fields.empty() ? "" : request.body);
+    if (!fields) return error(400, endpoint.body_error, fields.error().message);
+    DownlinkMessage message;
+    if (endpoint.body == ApiEndpoint::Body::any_object) {
+        if (auto refusal = too_long(request.body)) return std::move(*refusal);
+        message = read_message(request.body);
+        if (!message.code.empty()) return error(400, message.code, message.error);
+    }
+    return (this->*endpoint.handler)({.arguments = arguments.value(),
+                                      .fields = fields.value(),
+                                      .message = message.json,
+                                      .id = id,
+                                      .head = request.method == "HEAD"});
 }
 
 std::optional<ApiAnswer> Api::asset(const RequestTarget& target, const ApiRequest& request) const {

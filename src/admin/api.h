@@ -5,18 +5,19 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "admin/admin_meter.h"
+#include "admin/api_endpoint.h"
 #include "admin/asset.h"
 #include "admin/control_plane.h"
 #include "admin/device_question.h"
 #include "admin/fleet_view.h"
 #include "admin/reload_result.h"
-#include "admin/request_target.h"
 #include "admin/sink_status.h"
 #include "admin/spool_view.h"
 #include "admin/watch_status.h"
@@ -73,26 +74,20 @@ public:
     /// What a GET of /v1/events subscribes to; nothing if the request is another, or must be refused by answer().
     [[nodiscard]] std::unique_ptr<EventHub::Subscription> open_feed(const ApiRequest& request);
 
+    /// Returns every request that is answered.
+    [[nodiscard]] static std::span<const ApiEndpoint> endpoints();
+
     /// {"error":{...}} with the status that belongs to it.
     [[nodiscard]] static ApiAnswer error(int status, std::string_view code, std::string_view message);
 
 private:
-    struct Call {
-        const RequestTarget& target;
-        std::string_view body;
-        std::string_view id;  // the path's {id}, where the route has one
-        bool head = false;    // only the headers are wanted
-    };
-    using Handler = ApiAnswer (Api::*)(const Call&);
-    struct Route {
-        std::string_view path;
-        Handler get = nullptr;
-        Handler post = nullptr;
-        Handler remove = nullptr;
-    };
-    static const Route routes[];
+    static const ApiEndpoint table[];
 
-    ApiAnswer dispatch(const Route& route, std::string_view method, const Call& call);
+    /// Returns the endpoint and what stands for the braces of its path; of the path alone, if it has no such method.
+    [[nodiscard]] static std::pair<const ApiEndpoint*, std::string> find(std::string_view method,
+                                                                         const RequestTarget& target);
+    ApiAnswer call(const ApiEndpoint& endpoint, const RequestTarget& target, std::string_view id,
+                   const ApiRequest& request);
     ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask);
     std::optional<WatchStatus> watched() const;
     ApiAnswer elsewhere(const DeviceQuestion& question);
@@ -100,37 +95,37 @@ private:
     [[nodiscard]] std::optional<ApiAnswer> too_long(std::string_view body) const;
     std::optional<ApiAnswer> asset(const RequestTarget& target, const ApiRequest& request) const;
 
-    ApiAnswer index(const Call& call);
-    ApiAnswer healthz(const Call& call);
-    ApiAnswer readyz(const Call& call);
-    ApiAnswer metrics(const Call& call);
-    ApiAnswer status(const Call& call);
-    ApiAnswer list(const Call& call);
-    ApiAnswer show(const Call& call);
-    ApiAnswer closed(const Call& call);
-    ApiAnswer close(const Call& call);
-    ApiAnswer close_all(const Call& call);
-    ApiAnswer probe(const Call& call);
-    ApiAnswer probe_all(const Call& call);
-    ApiAnswer send(const Call& call);
-    ApiAnswer device(const Call& call);
-    ApiAnswer device_close(const Call& call);
-    ApiAnswer device_probe(const Call& call);
-    ApiAnswer device_send(const Call& call);
-    ApiAnswer trend(const Call& call);
-    ApiAnswer alarms(const Call& call);
-    ApiAnswer events(const Call& call);
-    ApiAnswer reconciliation(const Call& call);
-    ApiAnswer reconcile(const Call& call);
-    ApiAnswer reload(const Call& call);
-    ApiAnswer drain(const Call& call);
-    ApiAnswer show_drain(const Call& call);
-    ApiAnswer cancel_drain(const Call& call);
-    ApiAnswer fleet(const Call& call);
-    ApiAnswer spool(const Call& call);
-    ApiAnswer spool_groups(const Call& call);
-    ApiAnswer move_spool_group(const Call& call);
-    ApiAnswer remove_spool_group(const Call& call);
+    ApiAnswer index(const ApiCall& call);
+    ApiAnswer healthz(const ApiCall& call);
+    ApiAnswer readyz(const ApiCall& call);
+    ApiAnswer metrics(const ApiCall& call);
+    ApiAnswer status(const ApiCall& call);
+    ApiAnswer list(const ApiCall& call);
+    ApiAnswer show(const ApiCall& call);
+    ApiAnswer closed(const ApiCall& call);
+    ApiAnswer close(const ApiCall& call);
+    ApiAnswer close_all(const ApiCall& call);
+    ApiAnswer probe(const ApiCall& call);
+    ApiAnswer probe_all(const ApiCall& call);
+    ApiAnswer send(const ApiCall& call);
+    ApiAnswer device(const ApiCall& call);
+    ApiAnswer device_close(const ApiCall& call);
+    ApiAnswer device_probe(const ApiCall& call);
+    ApiAnswer device_send(const ApiCall& call);
+    ApiAnswer trend(const ApiCall& call);
+    ApiAnswer alarms(const ApiCall& call);
+    ApiAnswer events(const ApiCall& call);
+    ApiAnswer reconciliation(const ApiCall& call);
+    ApiAnswer reconcile(const ApiCall& call);
+    ApiAnswer reload(const ApiCall& call);
+    ApiAnswer drain(const ApiCall& call);
+    ApiAnswer show_drain(const ApiCall& call);
+    ApiAnswer cancel_drain(const ApiCall& call);
+    ApiAnswer fleet(const ApiCall& call);
+    ApiAnswer spool(const ApiCall& call);
+    ApiAnswer spool_groups(const ApiCall& call);
+    ApiAnswer move_spool_group(const ApiCall& call);
+    ApiAnswer remove_spool_group(const ApiCall& call);
     bool wait_for_events(std::uint64_t after, std::chrono::milliseconds wait);
 
     ControlPlane& gateway_;

@@ -1,6 +1,4 @@
 #include "admin/api.h"
-#include "admin/downlink_message.h"
-#include "admin/query.h"
 #include "admin/render.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
@@ -10,8 +8,6 @@ namespace holdfast {
 namespace {
 
 ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
-
-ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
 
 ApiAnswer no_such_device(std::string_view device) {
     return Api::error(404, "not_found",
@@ -43,16 +39,14 @@ ApiAnswer Api::elsewhere(const DeviceQuestion& question) {
     return no_such_device(question.device);
 }
 
-ApiAnswer Api::device(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+ApiAnswer Api::device(const ApiCall& call) {
     const auto conn = find_here(call.id);
     const auto detail = conn ? gateway_.show(*conn) : std::nullopt;
     if (detail) return json(render_connection(*detail));
     return elsewhere({.kind = DeviceQuestion::Kind::show, .device = call.id, .patience = {}});
 }
 
-ApiAnswer Api::device_close(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+ApiAnswer Api::device_close(const ApiCall& call) {
     const auto conn = find_here(call.id);
     if (!conn || !gateway_.close(*conn)) {
         return elsewhere({.kind = DeviceQuestion::Kind::close, .device = call.id, .patience = {}});
@@ -62,10 +56,8 @@ ApiAnswer Api::device_close(const Call& call) {
     return json(out.end_object().take());
 }
 
-ApiAnswer Api::device_probe(const Call& call) {
-    QueryReader reader(call.target);
-    const auto timeout = reader.timeout("timeout");
-    if (const auto wrong = reader.finish()) return bad_query(*wrong);
+ApiAnswer Api::device_probe(const ApiCall& call) {
+    const auto timeout = call.arguments.value<std::chrono::milliseconds>("timeout");
     return with_slow_slot("too_many_probes", [&] {
         const auto conn = find_here(call.id);
         const auto answer = conn ? gateway_.probe(*conn, timeout) : std::nullopt;
@@ -74,18 +66,13 @@ ApiAnswer Api::device_probe(const Call& call) {
     });
 }
 
-ApiAnswer Api::device_send(const Call& call) {
-    QueryReader reader(call.target);
-    const auto wait = reader.timeout("wait", default_delivery_wait);
-    if (const auto wrong = reader.finish()) return bad_query(*wrong);
-    if (auto refusal = too_long(call.body)) return std::move(*refusal);
-    const DownlinkMessage message = read_message(call.body);
-    if (!message.code.empty()) return error(400, message.code, message.error);
+ApiAnswer Api::device_send(const ApiCall& call) {
+    const auto wait = call.arguments.value<std::chrono::milliseconds>("wait");
     const auto deliver = [&] {
         const auto conn = find_here(call.id);
-        const Delivery outcome = conn ? gateway_.deliver(*conn, message.json, wait) : Delivery::absent;
+        const Delivery outcome = conn ? gateway_.deliver(*conn, call.message, wait) : Delivery::absent;
         if (outcome != Delivery::absent) return delivery(call.id, *conn, outcome);
-        return elsewhere({DeviceQuestion::Kind::send, call.id, message.json, wait});
+        return elsewhere({DeviceQuestion::Kind::send, call.id, call.message, wait});
     };
     // A short wait is for the many; who asks for a long one must not keep them out.
     return wait <= default_delivery_wait ? deliver() : with_slow_slot("too_busy", deliver);

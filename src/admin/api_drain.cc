@@ -1,12 +1,21 @@
 #include "admin/api.h"
-#include "admin/drain_order.h"
-#include "admin/query.h"
+#include "admin/render_parts.h"
 #include "base/json_writer.h"
 
 namespace holdfast {
 namespace {
 
-ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
+DrainOrder read_drain_order(const ApiArguments& fields) {
+    DrainOrder order{.over = fields.value<std::chrono::milliseconds>("over"),
+                     .peer = fields.get<Prefix>("peer"),
+                     .listener = fields.get<std::string>("listener"),
+                     .goodbye = fields.value<bool>("goodbye")};
+    // The devices of a part are welcome back at once: the gateway stays.
+    const auto word = fields.get<std::string>("come_back");
+    const auto when = word ? parse_come_back(*word) : std::nullopt;
+    order.come_back = when.value_or(order.is_of_all() ? ComeBack::later : ComeBack::at_once);
+    return order;
+}
 
 ApiAnswer shown(const DrainStatus& drain, bool out_of_service, int status = 200) {
     JsonWriter json;
@@ -19,23 +28,18 @@ ApiAnswer none() { return Api::error(404, "not_found", "nothing was drained sinc
 
 }  // namespace
 
-ApiAnswer Api::drain(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
-    const auto order = read_drain_order(call.body);
-    if (!order) return error(400, "bad_order", order.error().message);
-    const auto begun = gateway_.drain(order.value());
+ApiAnswer Api::drain(const ApiCall& call) {
+    const auto begun = gateway_.drain(read_drain_order(call.fields));
     if (!begun) return error(409, "refused", begun.error().message);
     return shown(begun.value(), gateway_.status().out_of_service, 202);
 }
 
-ApiAnswer Api::show_drain(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+ApiAnswer Api::show_drain(const ApiCall& /*call*/) {
     const ServerStatus now = gateway_.status();
     return now.drain ? shown(*now.drain, now.out_of_service) : none();
 }
 
-ApiAnswer Api::cancel_drain(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+ApiAnswer Api::cancel_drain(const ApiCall& /*call*/) {
     const auto cancelled = gateway_.cancel_drain();
     return cancelled ? shown(*cancelled, false) : none();
 }

@@ -1,19 +1,9 @@
-#include <algorithm>
-#include <array>
-#include <limits>
-
 #include "admin/api.h"
-#include "admin/query.h"
 #include "admin/render.h"
 #include "admin/render_parts.h"
-#include "base/printable.h"
 
 namespace holdfast {
 namespace {
-
-constexpr std::array<std::string_view, 3> states{"online", "unknown", "closed"};
-
-ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
 
 ApiAnswer no_fleet() {
     return Api::error(
@@ -65,18 +55,14 @@ std::string render(const FleetOverview& overview, const std::vector<FleetGateway
 
 }  // namespace
 
-ApiAnswer Api::fleet(const Call& call) {
-    QueryReader reader(call.target);
+ApiAnswer Api::fleet(const ApiCall& call) {
+    const ApiArguments& given = call.arguments;
     FleetQueryRow query;
-    query.gateway = reader.text("gateway");
-    query.id = reader.text("id");
-    query.state = reader.text("state");
-    query.limit = reader.number("limit", query.limit, max_page);
-    query.offset = reader.number("offset", 0, std::numeric_limits<std::size_t>::max());
-    if (const auto wrong = reader.finish()) return bad_query(*wrong);
-    if (query.state && std::find(states.begin(), states.end(), *query.state) == states.end()) {
-        return bad_query("state=" + in_quotes(*query.state) + " is no state; allowed are online, unknown, closed");
-    }
+    query.gateway = given.get<std::string>("gateway");
+    query.id = given.get<std::string>("id");
+    query.state = given.get<std::string>("state");
+    query.limit = given.value<std::uint64_t>("limit");
+    query.offset = given.value<std::uint64_t>("offset");
     if (options_.fleet == nullptr) return no_fleet();
     return {.body = render(options_.fleet->overview(), options_.fleet->gateways(), options_.fleet->devices(query))};
 }

@@ -1,9 +1,6 @@
-#include <simdjson.h>
-
 #include <algorithm>
 
 #include "admin/api.h"
-#include "admin/query.h"
 #include "admin/render.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
@@ -12,7 +9,6 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t most_bytes = std::size_t{4} << 20;  // of the events in one answer, beyond the first
-constexpr std::chrono::milliseconds longest_wait{30'000};
 constexpr std::chrono::milliseconds glance{100};
 
 ApiAnswer json(std::string body) { return {.body = std::move(body)}; }
@@ -64,19 +60,14 @@ std::string render(const std::vector<SpoolGroupRow>& groups, std::uint64_t newes
     return out.take();
 }
 
-/// {"position":N}, or {"position":N,"after":M,"consumer":"NAME"}, and nothing else.
-std::optional<GroupMove> read_move(std::string_view body) {
-    simdjson::dom::parser parser;
-    simdjson::dom::object object;
-    GroupMove move;
-    if (parser.parse(body.data(), body.size()).get_object().get(object) || object["position"].get(move.position))
-        return std::nullopt;
-    if (object.size() == 1) return move;
-    std::string_view consumer;
-    if (object.size() != 3 || object["after"].get(move.after.emplace()) || object["consumer"].get(consumer))
-        return std::nullopt;
-    if (!is_group_name(consumer)) return std::nullopt;
-    move.consumer = consumer;
+/// Returns the move that {"position":N} or {"position":N,"after":M,"consumer":"NAME"} asks for, or nullopt if it is
+/// neither.
+std::optional<GroupMove> read_move(const ApiArguments& fields) {
+    GroupMove move{.position = fields.value<std::uint64_t>("position"),
+                   .after = fields.get<std::uint64_t>("after"),
+                   .consumer = fields.value<std::string>("consumer")};
+    const bool named = fields.get<std::string>("consumer").has_value();
+    if (move.after.has_value() != named || (named && !is_group_name(move.consumer))) return std::nullopt;
     return move;
 }
 
@@ -106,14 +97,11 @@ bool Api::wait_for_events(std::uint64_t after, std::chrono::milliseconds wait) {
     return true;
 }
 
-ApiAnswer Api::spool(const Call& call) {
-    QueryReader reader(call.target);
-    const std::uint64_t after = reader.number("after", 0, std::numeric_limits<std::size_t>::max());
-    const std::size_t limit = reader.number("limit", 1000, max_page);
-    const auto wait = reader.wait("wait", longest_wait);
-    if (const auto wrong = reader.finish()) return bad_query(*wrong);
+ApiAnswer Api::spool(const ApiCall& call) {
+    const auto after = call.arguments.value<std::uint64_t>("after");
+    const auto limit = call.arguments.value<std::uint64_t>("limit");
+    const auto wait = call.arguments.value<std::chrono::milliseconds>("wait");
     if (options_.spool == nullptr) return no_spool();
-    if (limit == 0) return bad_query("limit=\"0\" asks for nothing: write 1 or more");
     auto extract = options_.spool->read(after, limit, most_bytes);
     if (!extract) return broken(extract.error());
     const bool nothing = extract.value().first == 0 && extract.value().next_after == after;
@@ -125,18 +113,18 @@ ApiAnswer Api::spool(const Call& call) {
     return extract ? json(render(after, extract.value())) : broken(extract.error());
 }
 
-ApiAnswer Api::spool_groups(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+ApiAnswer Api::spool_groups(const ApiCall& /*call*/) {
     if (options_.spool == nullptr) return no_spool();
     return json(render(options_.spool->groups(), options_.spool->newest()));
 }
 
-ApiAnswer Api::move_spool_group(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+ApiAnswer Api::move_spool_group(const ApiCall& call) {
     if (options_.spool == nullptr) return no_spool();
     if (!is_group_name(call.id)) return bad_name(call.id);
-    const auto move = read_move(call.body);
-    if (!move) return error(400, "not_object", "the body is not a position: send {\"position\":N}");
+    const auto move = read_move(call.fields);
+    if (!move)
+        return error(400, "not_object",
+                     "`after` and `consumer` go together, and a consumer's name is 1 to 64 of A-Z a-z 0-9 _ . -");
     const std::uint64_t newest = options_.spool->newest();
     if (move->position > newest) {
         return error(409, "beyond_newest",
@@ -150,8 +138,7 @@ ApiAnswer Api::move_spool_group(const Call& call) {
     return json(JsonWriter().begin_object().field("name", group).field("position", move->position).end_object().take());
 }
 
-ApiAnswer Api::remove_spool_group(const Call& call) {
-    if (const auto wrong = QueryReader(call.target).finish()) return bad_query(*wrong);
+ApiAnswer Api::remove_spool_group(const ApiCall& call) {
     if (options_.spool == nullptr) return no_spool();
     const auto groups = options_.spool->groups();
     const auto named = [&](const SpoolGroupRow& group) { return group.name == call.id; };

@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// The questions that the admin API asks of a gateway; Server answers them, see server_control.h. Called on admin
+/// The questions that the admin API asks of a gateway; ServerControl has Server answer them. Called on admin
 /// threads, several at once; a call may block for as long as Server's do.
 class ControlPlane {
 public:
@@ -32,6 +32,35 @@ public:
     [[nodiscard]] virtual std::optional<ConnectionId> find(std::string_view device) = 0;
     [[nodiscard]] virtual Delivery deliver(ConnectionId id, std::string_view json_object,
                                            std::chrono::milliseconds patience) = 0;
+};
+
+/// Hands every question on to a Server, which must outlive it.
+class ServerControl final : public ControlPlane {
+public:
+    explicit ServerControl(Server& server) : server_(server) {}
+
+    ServerStatus status() override { return server_.status(); }
+    ConnectionPage list(const ConnectionQuery& query) override { return server_.list(query); }
+    std::optional<ConnectionDetail> show(ConnectionId id) override { return server_.show(id); }
+    std::vector<ClosedLife> closed(const ClosedQuery& query) override { return server_.closed(query); }
+    std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
+        return server_.probe(id, timeout);
+    }
+    ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout) override {
+        return server_.probe_all(peer, timeout);
+    }
+    bool close(ConnectionId id) override { return server_.close(id); }
+    std::size_t close_all(const Prefix& peer) override { return server_.close_all(peer); }
+    SendOutcome send(ConnectionId id, std::string_view json_object) override { return server_.send(id, json_object); }
+    Result<DrainStatus> drain(const DrainOrder& order) override { return server_.drain_over(order); }
+    std::optional<DrainStatus> cancel_drain() override { return server_.cancel_drain(); }
+    std::optional<ConnectionId> find(std::string_view device) override { return server_.find(device); }
+    Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience) override {
+        return server_.deliver(id, json_object, patience);
+    }
+
+private:
+    Server& server_;
 };
 
 }  // namespace holdfast

@@ -24,7 +24,7 @@ struct MetricsParts {
     const FleetOverview* fleet = nullptr;
 };
 
-/// Everything that /metrics shows, in the Prometheus text format 0.0.4. Pure. docs/API.md lists the metrics.
+/// Everything that /metrics shows, in the Prometheus text format 0.0.4. Pure. docs/reference/metrics.md lists them.
 [[nodiscard]] std::string render_metrics(const MetricsParts& parts);
 
 }  // namespace holdfast

@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-// The API's answers as JSON, one document each, as docs/API.md shows them. Pure.
+// The API's answers as JSON, one document each, as docs/reference/answers.md shows them. Pure.
 
 /// `sink` may be null: then the answer has "sink":null; `watch` too: then nothing is said of alarms and drift. `pid` is
 /// the gateway's own.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string_view>
 
+#include <holdfast/drain.h>
 #include <holdfast/events.h>
 #include <holdfast/liveness.h>
 
@@ -18,6 +19,8 @@ namespace holdfast {
 
 void write_plan_object(JsonWriter& json, const LivenessPlan& plan);
 void write_evidence_object(JsonWriter& json, const Evidence& evidence);
+/// {"state":"running",...}: the value of an object's field or a document.
+void write_drain(JsonWriter& json, const DrainStatus& drain);
 /// An empty text is null.
 void write_or_null(JsonWriter& json, std::string_view text);
 

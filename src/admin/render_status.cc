@@ -1,6 +1,5 @@
 #include <numeric>
 
-#include "admin/drain_order.h"
 #include "admin/render.h"
 #include "admin/render_parts.h"
 #include "base/units.h"

@@ -12,8 +12,8 @@
 
 namespace holdfast {
 
-// The API's answers about the population as a whole, one JSON document on one line each, as docs/API.md shows them.
-// Pure.
+// The API's answers about the population as a whole, one JSON document on one line each, as docs/reference/answers.md
+// shows them. Pure.
 
 [[nodiscard]] std::string render_trend(std::chrono::seconds window, const TrendAnswer& answer);
 [[nodiscard]] std::string render_alarm(const Alarm& alarm);

@@ -11,6 +11,7 @@
 #include <holdfast/server.h>
 
 #include "app/daemon.h"
+#include "app/endpoint_flags.h"
 #include "app/serve_options.h"
 #include "app/signals.h"
 #include "app/verb.h"
@@ -79,6 +80,7 @@ void fill_verbs(Verb& root) {
                   make_drain_verb(),           make_alarms_verb(),     make_reload_verb(),  make_consume_verb(),
                   make_spool_verb(),           make_doctor_verb(),     make_load_verb(),    make_version_verb(),
                   make_completions_verb(root), make_manual_verb(root), make_describe_verb()};
+    for (Verb& verb : verbs_of_endpoints(root.parts)) root.parts.push_back(std::move(verb));
 }
 
 int run_cli(int argc, const char* const* argv) {

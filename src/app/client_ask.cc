@@ -67,14 +67,6 @@ QueryTarget& QueryTarget::with(std::string_view name, std::string_view value) {
     return *this;
 }
 
-std::string connection_path(std::string_view id, std::string_view rest) {
-    return "/v1/connections/" + percent_encode(id) + std::string(rest);
-}
-
-std::string device_path(std::string_view id, std::string_view rest) {
-    return "/v1/devices/" + percent_encode(id) + std::string(rest);
-}
-
 int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {
     if (!is_admin_address(flags.admin.address)) {
         print_error("--admin: " + not_an_admin_address(flags.admin.address));

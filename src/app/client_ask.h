@@ -36,12 +36,6 @@ private:
     std::string text_;
 };
 
-/// "/v1/connections/ID" and what follows it.
-[[nodiscard]] std::string connection_path(std::string_view id, std::string_view rest = "");
-
-/// "/v1/devices/ID" and what follows it.
-[[nodiscard]] std::string device_path(std::string_view id, std::string_view rest = "");
-
 /// How one kind of answer is shown.
 struct Showing {
     std::function<std::string(const AnswerView&)> text;

@@ -4,9 +4,9 @@
 #include <thread>
 
 #include "app/client_ask.h"
+#include "app/endpoint_flags.h"
 #include "app/verbs.h"
 #include "base/human.h"
-#include "base/json_writer.h"
 #include "base/printable.h"
 
 namespace holdfast {
@@ -17,24 +17,11 @@ constexpr int still_runs = -1;
 
 struct DrainFlags {
     ClientFlags client;
-    std::string over = "2m";
-    std::string peer;
-    std::string listener;
-    std::string come_back;
-    bool no_goodbye = false;
+    EndpointFlags api;
     bool wait = false;
     bool cancel = false;
     bool show = false;
 };
-
-std::string order_of(const DrainFlags& flags) {
-    JsonWriter json;
-    json.begin_object().field("over", flags.over);
-    if (!flags.peer.empty()) json.field("peer", flags.peer);
-    if (!flags.listener.empty()) json.field("listener", flags.listener);
-    if (!flags.come_back.empty()) json.field("come_back", flags.come_back);
-    return json.field("goodbye", !flags.no_goodbye).end_object().take();
-}
 
 bool runs(const AnswerView& answer) { return answer.text("/drain/state") == "running"; }
 
@@ -72,7 +59,7 @@ int wait_for_end(const ClientFlags& client) {
                        },
                        .wanted = [](const AnswerView& answer) { return !runs(answer); }};
     for (;;) {
-        const int code = ask_and_show(client, {.target = "/v1/drain"}, last);
+        const int code = ask_and_show(client, {.target = std::string(api_path::drain)}, last);
         if (code != still_runs) return code;
         std::this_thread::sleep_for(between_looks);
     }
@@ -83,12 +70,12 @@ int drain_verb(const DrainFlags& flags) {
         print_error("say one of --cancel and --status");
         return exit_wrong_usage;
     }
-    if (flags.show) return ask_and_show(flags.client, {.target = "/v1/drain"}, {.text = drain_text});
-    if (flags.cancel) {
-        return ask_and_show(flags.client, {.method = "DELETE", .target = "/v1/drain"}, {.text = drain_text});
+    if (flags.show || flags.cancel) {
+        const AdminQuestion question{.method = flags.show ? "GET" : "DELETE", .target = std::string(api_path::drain)};
+        return ask_and_show(flags.client, question, {.text = drain_text});
     }
     const bool wait = flags.wait;
-    const int begun = ask_and_show(flags.client, {.method = "POST", .target = "/v1/drain", .body = order_of(flags)},
+    const int begun = ask_and_show(flags.client, flags.api.question("POST", api_path::drain),
                                    {.text = begun_text, .wanted = [wait](const AnswerView&) { return !wait; }});
     return begun == exit_good && wait ? wait_for_end(flags.client) : begun;
 }
@@ -97,20 +84,13 @@ int drain_verb(const DrainFlags& flags) {
 
 Verb make_drain_verb() {
     const auto flags = std::make_shared<DrainFlags>();
-    return {
-        "drain", "end the living connections, spread over a time; of all: before a restart",
-        Arguments{
-            {"--over", &flags->over, "DURATION", "the time that their ends are spread over", {.shows_default = true}},
-            {"--peer", &flags->peer, "PREFIX", "only those whose peer lies in it, e.g. 10.2.0.0/16"},
-            {"--listener", &flags->listener, "NAME", "only those that came by it"},
-            {"--come-back", &flags->come_back, "WHEN",
-             "what the goodbye asks of a device: later, after the drain (of all), or at_once (of a part)"},
-            {"--no-goodbye", &flags->no_goodbye, "", "do not send {\"retry_after_ms\":N} before the end"},
-            {"--wait", &flags->wait, "", "return when it is over; exit 1 if it was cancelled"},
-            {"--status", &flags->show, "", "show how far the latest is"},
-            {"--cancel", &flags->cancel, "", "end it, keep who is left, and be in service again"}} +
-            client_arguments(flags->client),
-        [flags] { return drain_verb(*flags); }};
+    return {"drain", "end the living connections, spread over a time; of all: before a restart",
+            flags->api.of("POST", api_path::drain) +
+                Arguments{{"--wait", &flags->wait, "", "return when it is over; exit 1 if it was cancelled"},
+                          {"--status", &flags->show, "", "show how far the latest is"},
+                          {"--cancel", &flags->cancel, "", "end it, keep who is left, and be in service again"}} +
+                client_arguments(flags->client),
+            [flags] { return drain_verb(*flags); }};
 }
 
 }  // namespace holdfast

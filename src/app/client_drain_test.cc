@@ -73,7 +73,7 @@ TEST_F(ClientDrain, WhatIsWrongIsSaid) {
     EXPECT_EQ(run({"--status"}), 1);
     EXPECT_THAT(err_, HasSubstr("nothing was drained"));
     EXPECT_EQ(run({"--over", "soon"}), 2);
-    EXPECT_THAT(err_, HasSubstr("over is not a time to drain over"));
+    EXPECT_THAT(err_, HasSubstr("over=\"soon\" is not a time"));
     EXPECT_EQ(run({"--cancel", "--status"}), 2);
     gateway_.now.draining = true;
     EXPECT_EQ(run({}), 1);

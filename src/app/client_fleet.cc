@@ -1,5 +1,6 @@
 #include "app/client_fleet.h"
 
+#include "admin/api_endpoint.h"
 #include "app/table.h"
 #include "base/human.h"
 #include "base/printable.h"
@@ -50,15 +51,8 @@ std::string fleet_status_text(const AnswerView& fleet) {
     return out;
 }
 
-int list_fleet(const ClientFlags& flags, const FleetListing& listing) {
-    QueryTarget target("/v1/fleet");
-    target.with("id", listing.id).with("gateway", listing.gateway).with("state", listing.state);
-    target.with("limit", listing.limit).with("offset", listing.offset);
-    return ask_and_show(flags, {.target = target.text()}, {.text = fleet_list_text});
-}
-
 int show_fleet(const ClientFlags& flags) {
-    return ask_and_show(flags, {.target = "/v1/fleet?limit=0"}, {.text = fleet_status_text});
+    return ask_and_show(flags, {.target = std::string(api_path::fleet) + "?limit=0"}, {.text = fleet_status_text});
 }
 
 }  // namespace holdfast

@@ -6,16 +6,6 @@
 
 namespace holdfast {
 
-/// list --fleet: devices of all gateways. Empty texts are no filter.
-struct FleetListing {
-    std::string id;
-    std::string gateway;
-    std::string state;
-    std::string limit;
-    std::string offset;
-};
-int list_fleet(const ClientFlags& flags, const FleetListing& listing);
-
 /// status --fleet: all gateways.
 int show_fleet(const ClientFlags& flags);
 

@@ -4,10 +4,10 @@
 #include <utility>
 #include <vector>
 
-#include "admin/query.h"
 #include "app/client_ask.h"
 #include "app/client_fleet.h"
 #include "app/client_text.h"
+#include "app/endpoint_flags.h"
 #include "app/table.h"
 #include "app/verbs.h"
 #include "base/human.h"
@@ -17,18 +17,8 @@ namespace {
 
 struct ListFlags {
     ClientFlags client;
+    EndpointFlags api;
     bool fleet = false;
-    std::string gateway;
-    std::string state;
-    std::string peer;
-    std::string key;
-    std::string device;
-    std::string listener;
-    bool suspect = false;
-    std::string sort = "age";
-    bool reverse = false;
-    std::string limit = "100";
-    std::string offset;
 };
 
 struct StatusFlags {
@@ -38,17 +28,14 @@ struct StatusFlags {
 
 struct ShowFlags {
     ClientFlags client;
+    EndpointFlags api;
     std::string id;
     std::string device;
 };
 
 struct ClosedFlags {
     ClientFlags client;
-    std::string reason;
-    std::string peer;
-    std::string device;
-    std::string limit = "100";
-    std::string offset;
+    EndpointFlags api;
 };
 
 std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
@@ -127,33 +114,25 @@ std::string closed_text(const AnswerView& answer) {
 }
 
 /// The API's `order`, where the sort's own is not wanted. An unknown sort is for the gateway to refuse.
-std::string order_of(const ListFlags& flags) {
-    if (!flags.reverse) return {};
-    const auto sort = parse_connection_sort(flags.sort);
+std::string other_order(const std::string& sort_word) {
+    const auto sort = parse_connection_sort(sort_word);
     return sort && descends_by_itself(*sort) ? "asc" : "desc";
 }
 
-/// What a fleet knows of its devices is less than what a gateway knows of its connections.
-int list_fleet_verb(const ListFlags& flags) {
-    if (!flags.peer.empty() || !flags.key.empty() || !flags.listener.empty() || flags.suspect || flags.sort != "age" ||
-        flags.reverse) {
+int list_verb(ListFlags& flags) {
+    if (flags.fleet && !flags.api.fit("GET", api_path::fleet)) {
         print_error("list --fleet takes --id, --gateway, --state, --limit and --offset, and no other choice");
         return exit_wrong_usage;
     }
-    return list_fleet(flags.client, {flags.device, flags.gateway, flags.state, flags.limit, flags.offset});
-}
-
-int list_verb(const ListFlags& flags) {
-    if (flags.fleet) return list_fleet_verb(flags);
-    if (!flags.gateway.empty() || !flags.state.empty()) {
+    if (flags.fleet) {
+        return ask_and_show(flags.client, flags.api.question("GET", api_path::fleet), {.text = fleet_list_text});
+    }
+    if (!flags.api.fit("GET", api_path::connections)) {
         print_error("--gateway and --state are for list --fleet");
         return exit_wrong_usage;
     }
-    QueryTarget target("/v1/connections");
-    target.with("peer", flags.peer).with("key", flags.key).with("id", flags.device);
-    target.with("listener", flags.listener).with("suspect", flags.suspect ? "true" : "").with("sort", flags.sort);
-    target.with("order", order_of(flags)).with("limit", flags.limit).with("offset", flags.offset);
-    return ask_and_show(flags.client, {.target = target.text()}, {.text = list_text});
+    if (flags.api.given("order")) flags.api.set("order", other_order(flags.api.value("sort")));
+    return ask_and_show(flags.client, flags.api.question("GET", api_path::connections), {.text = list_text});
 }
 
 int show_verb(const ShowFlags& flags) {
@@ -161,18 +140,9 @@ int show_verb(const ShowFlags& flags) {
         print_error("say what to show: an ID or --id DEVICE");
         return exit_wrong_usage;
     }
-    const std::string target = flags.device.empty() ? connection_path(flags.id) : device_path(flags.device);
-    return ask_and_show(flags.client, {.target = target}, {.text = connection_text});
-}
-
-int closed_verb(const ClosedFlags& flags) {
-    QueryTarget target("/v1/closed");
-    target.with("reason", flags.reason)
-        .with("peer", flags.peer)
-        .with("id", flags.device)
-        .with("limit", flags.limit)
-        .with("offset", flags.offset);
-    return ask_and_show(flags.client, {.target = target.text()}, {.text = closed_text});
+    const AdminQuestion question = flags.device.empty() ? flags.api.question("GET", api_path::connection, flags.id)
+                                                        : flags.api.question("GET", api_path::device, flags.device);
+    return ask_and_show(flags.client, question, {.text = connection_text});
 }
 
 }  // namespace
@@ -184,30 +154,17 @@ Verb make_status_verb() {
                 client_arguments(flags->client),
             [flags] {
                 if (flags->fleet) return show_fleet(flags->client);
-                return ask_and_show(flags->client, {.target = "/v1/status"}, {.text = status_text});
+                return ask_and_show(flags->client, {.target = std::string(api_path::status)}, {.text = status_text});
             }};
 }
 
 Verb make_list_verb() {
     const auto flags = std::make_shared<ListFlags>();
+    const Arguments of_connections = flags->api.of("GET", api_path::connections);
     return {"list", "list connections",
             Arguments{{"--fleet", &flags->fleet, "",
-                       "devices of all gateways of the fleet, in place of connections of this one"},
-                      {"--gateway", &flags->gateway, "NAME", "with --fleet, only those that it has or had"},
-                      {"--state", &flags->state, "STATE", "with --fleet: online, unknown or closed"},
-                      {"--peer", &flags->peer, "PREFIX", "only those whose peer lies in it, e.g. 10.2.0.0/16"},
-                      {"--key", &flags->key, "KEY", "only those whose latest item has it"},
-                      {"--id", &flags->device, "DEVICE", "only the device that says so of itself"},
-                      {"--listener", &flags->listener, "NAME", "only those of one listener"},
-                      {"--suspect", &flags->suspect, "", "only those that were probed on suspicion and do not answer"},
-                      {"--sort",
-                       &flags->sort,
-                       "SORT",
-                       "age, idle, items, bytes_in, bytes_out, peer or key",
-                       {.shows_default = true}},
-                      {"--reverse", &flags->reverse, "", "the sort's other end first"},
-                      {"--limit", &flags->limit, "N", "at most so many, up to 10000", {.shows_default = true}},
-                      {"--offset", &flags->offset, "N", "leave out the first so many"}} +
+                       "devices of all gateways of the fleet, in place of connections of this one"}} +
+                flags->api.of("GET", api_path::fleet, "with --fleet, ") + of_connections +
                 client_arguments(flags->client),
             [flags] { return list_verb(*flags); }};
 }
@@ -224,13 +181,9 @@ Verb make_show_verb() {
 Verb make_closed_verb() {
     const auto flags = std::make_shared<ClosedFlags>();
     return {"closed", "list the last lives, newest first, and why each ended",
-            Arguments{{"--reason", &flags->reason, "REASON", "only those that ended so, e.g. keepalive_expired"},
-                      {"--peer", &flags->peer, "PREFIX", "only those whose peer lies in it, e.g. 10.2.0.0/16"},
-                      {"--id", &flags->device, "DEVICE", "only those of one device"},
-                      {"--limit", &flags->limit, "N", "at most so many, up to 10000", {.shows_default = true}},
-                      {"--offset", &flags->offset, "N", "leave out the first so many"}} +
-                client_arguments(flags->client),
-            [flags] { return closed_verb(*flags); }};
+            flags->api.of("GET", api_path::closed) + client_arguments(flags->client), [flags] {
+                return ask_and_show(flags->client, flags->api.question("GET", api_path::closed), {.text = closed_text});
+            }};
 }
 
 }  // namespace holdfast

@@ -270,6 +270,14 @@ TEST_F(ClientVerbs, ReloadSaysWhatItDid) {
     EXPECT_EQ(ask({"reload"}).code, 3);
 }
 
+TEST_F(ClientVerbs, AnEndpointWithoutATextOfItsOwnPrintsItsAnswer) {
+    const Outcome outcome = ask({"trend", "--window", "10m", "--step", "10s"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, StartsWith("{\"window_s\":600,"));
+    EXPECT_EQ(watch_.queries.back().step, std::chrono::seconds(10));
+    expect_one_line(ask({"trend", "--window", "soon"}), 2, "window=\"soon\" is not a duration of whole seconds");
+}
+
 TEST_F(ClientVerbs, TopPrintsOneFrame) {
     gateway_.row.key = "a\x1b[31m";
     gateway_.now.listeners.front().connections = 12'345;

@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "admin/api_endpoint.h"
 #include "app/client_ask.h"
 #include "app/verbs.h"
 #include "base/human.h"
@@ -88,7 +89,7 @@ int alarms_verb(const AlarmsFlags& flags) {
         return board.list("/active").empty() ? exit_good : exit_answer_is_no;
     };
     return ask_and_show(
-        flags.client, {.target = "/v1/alarms"},
+        flags.client, {.target = std::string(api_path::alarms)},
         {.text = [recent](const AnswerView& board) { return alarms_text(board, recent); }, .verdict = verdict});
 }
 
@@ -116,8 +117,9 @@ Verb make_alarms_verb() {
 Verb make_reload_verb() {
     const auto flags = std::make_shared<ClientFlags>();
     return {"reload", "have the gateway read its configuration file anew", client_arguments(*flags), [flags] {
-                return ask_and_show(*flags, {.method = "POST", .target = "/v1/reload", .patience = reload_patience},
-                                    {.text = reload_text});
+                return ask_and_show(
+                    *flags, {.method = "POST", .target = std::string(api_path::reload), .patience = reload_patience},
+                    {.text = reload_text});
             }};
 }
 

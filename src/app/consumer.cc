@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "admin/api_endpoint.h"
 #include "admin/request_target.h"
+#include "app/endpoint_flags.h"
 #include "app/verb.h"
 #include "base/json_writer.h"
 #include "base/plant.h"
@@ -45,7 +47,7 @@ Consumer::Ending Consumer::find_start() {
     if (options_.from) after_ = std::max<std::uint64_t>(*options_.from, 1) - 1;
     if (options_.from || options_.group.empty()) return std::nullopt;
     std::string body;
-    if (const auto ending = ask({.target = "/v1/spool/groups"}, body)) return ending;
+    if (const auto ending = ask({.target = std::string(api_path::spool_groups)}, body)) return ending;
     const auto position = read_group_position(body, options_.group);
     if (!position) return give_up(position.error().message, exit_unreachable);
     after_ = position.value();
@@ -55,7 +57,8 @@ Consumer::Ending Consumer::find_start() {
 
 std::string Consumer::next_target() const {
     const std::uint64_t left = options_.limit ? *options_.limit - written_ : most_in_page;
-    return "/v1/spool?after=" + std::to_string(after_) + "&limit=" + std::to_string(std::min(left, most_in_page)) +
+    return std::string(api_path::spool) + "?after=" + std::to_string(after_) +
+           "&limit=" + std::to_string(std::min(left, most_in_page)) +
            (options_.follow ? "&wait=" + std::to_string(wait.count()) + "ms" : "");
 }
 
@@ -106,7 +109,7 @@ Consumer::Ending Consumer::keep_position(std::uint64_t position) {
     if (has_group_) move.field("after", after_).field("consumer", options_.name);
     std::string body;
     auto ending = ask({.method = "POST",
-                       .target = "/v1/spool/groups/" + percent_encode(options_.group),
+                       .target = fill_path(api_path::spool_group, options_.group),
                        .body = move.end_object().take()},
                       body);
     has_group_ = !options_.name.empty();

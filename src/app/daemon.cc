@@ -20,8 +20,8 @@
 
 #include <holdfast/server.h>
 
+#include "admin/control_plane.h"
 #include "admin/dashboard/assets.h"
-#include "admin/server_control.h"
 #include "app/admin_doors.h"
 #include "app/admin_spool.h"
 #include "app/event_tap.h"

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "admin/api_endpoint.h"
 #include "app/admin_client.h"
 #include "base/printable.h"
 #include "doctor/socket_facts.h"
@@ -67,7 +68,8 @@ Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const
 
 void reconcile(const AdminAccess& access, GatewayFacts& facts) {
     const auto asked =
-        ask(access, {.method = "POST", .target = "/v1/reconciliation", .patience = reconciliation_patience},
+        ask(access,
+            {.method = "POST", .target = std::string(api_path::reconciliation), .patience = reconciliation_patience},
             [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
     if (asked) return;
     facts.reconciliation.emplace();
@@ -123,8 +125,8 @@ ReconciliationSeen read_reconciliation(const AnswerView& answer) {
 Result<GatewayAnswer> examine_gateway(const AdminAccess& access) {
     const std::string& address = access.address;
     GatewayAnswer gateway;
-    const auto asked =
-        ask(access, {.target = "/v1/status"}, [&](const AnswerView& status) { gateway = read_status(status); });
+    const auto asked = ask(access, {.target = std::string(api_path::status)},
+                           [&](const AnswerView& status) { gateway = read_status(status); });
     if (!asked) return asked.error();
     if (!asked.value() || gateway.pid == 0) {
         return Error{"what answers at " + printable(address) +

@@ -8,8 +8,8 @@
 #include <charconv>
 #include <fstream>
 
+#include "admin/api_endpoint.h"
 #include "admin/downlink_message.h"
-#include "admin/query.h"
 #include "admin/render.h"
 #include "base/json_writer.h"
 

@@ -5,6 +5,7 @@
 
 #include "app/answer_view.h"
 #include "app/client_ask.h"
+#include "app/endpoint_flags.h"
 
 namespace holdfast {
 
@@ -41,8 +42,8 @@ Result<std::vector<GatewayConnection>> LoadGateway::connections() {
     std::vector<GatewayConnection> all;
     for (std::size_t offset = 0; offset < most_connections; offset += page_rows) {
         // Oldest first, so that those who come meanwhile do not move the pages.
-        const auto target =
-            "/v1/connections?sort=age&limit=" + std::to_string(page_rows) + "&offset=" + std::to_string(offset);
+        const auto target = std::string(api_path::connections) + "?sort=age&limit=" + std::to_string(page_rows) +
+                            "&offset=" + std::to_string(offset);
         const auto answer = admin_.ask({.target = target});
         if (!answer) return answer.error();
         if (answer.value().status != 200) {
@@ -59,7 +60,8 @@ Result<std::vector<GatewayConnection>> LoadGateway::connections() {
 }
 
 Result<int> LoadGateway::send(const std::string& id, const std::string& object) {
-    const auto answer = admin_.ask({.method = "POST", .target = connection_path(id, "/messages"), .body = object});
+    const auto answer =
+        admin_.ask({.method = "POST", .target = fill_path(api_path::connection_messages, id), .body = object});
     if (!answer) return answer.error();
     return answer.value().status;
 }

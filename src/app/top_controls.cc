@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "admin/query.h"
+#include "admin/api_endpoint.h"
 #include "app/client_ask.h"
 
 namespace holdfast {
@@ -78,7 +78,7 @@ void press(TopControls& controls, int key) {
 
 std::vector<std::string> connection_targets(const TopControls& controls, std::size_t rows) {
     const auto ask = [&](std::string_view filter_name) {
-        QueryTarget target("/v1/connections");
+        QueryTarget target{std::string(api_path::connections)};
         const bool descending = descends_by_itself(controls.sort) != controls.reverse;
         target.with("sort", to_string(controls.sort)).with("order", descending ? "desc" : "asc");
         return target.with("limit", std::to_string(rows)).with(filter_name, controls.filter).text();

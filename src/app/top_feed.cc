@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "admin/api_endpoint.h"
 #include "app/admin_client.h"
 #include "app/answer_view.h"
 
@@ -45,10 +46,10 @@ TopAnswers ask_for_top(const AdminAccess& admin, const TopControls& controls, st
                        const TopAnswers& before) {
     Questions questions(admin);
     TopAnswers answers;
-    answers.status = questions.ask("/v1/status");
-    answers.trend = questions.ask("/v1/trend?window=10m&step=10s");
-    answers.recent = questions.ask("/v1/trend?window=10s&step=1s");
-    answers.alarms = questions.ask("/v1/alarms");
+    answers.status = questions.ask(std::string(api_path::status));
+    answers.trend = questions.ask(std::string(api_path::trend) + "?window=10m&step=10s");
+    answers.recent = questions.ask(std::string(api_path::trend) + "?window=10s&step=1s");
+    answers.alarms = questions.ask(std::string(api_path::alarms));
     for (const std::string& target : connection_targets(controls, rows)) {
         answers.connections = questions.ask(target);
         if (finds_any(answers.connections)) break;

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "admin/api.h"
+#include "admin/endpoint_docs.h"
 #include "app/completions.h"
 #include "app/manual.h"
 #include "app/verb.h"
@@ -35,7 +37,12 @@ struct ReferencePage {
 };
 
 /// The pages of docs/reference that follow from a table in the source.
-constexpr std::array reference_pages{ReferencePage{"options", options_page}, ReferencePage{"reasons", reasons_page}};
+constexpr std::array reference_pages{
+    ReferencePage{"http", [] { return http_page(Api::endpoints()); }},
+    ReferencePage{"openapi", [] { return openapi_document(Api::endpoints()); }},
+    ReferencePage{"options", options_page},
+    ReferencePage{"reasons", reasons_page},
+};
 
 /// Prints the page `name`; without a name, the names of all pages.
 int print_reference(const std::string& name) {

@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "admin/api_endpoint.h"
 #include "app/answer_view.h"
 #include "app/client_ask.h"
 #include "app/verbs.h"
@@ -32,7 +33,7 @@ std::string of_events(Position first, Position last) {
 
 /// Asks the gateway on this machine for the directory of its spool.
 Result<std::string> directory_of_gateway(const AdminAccess& admin) {
-    const auto answer = ask_admin(admin, {.target = "/v1/status"});
+    const auto answer = ask_admin(admin, {.target = std::string(api_path::status)});
     const std::string remedy = "; name the directory with --spool";
     if (!answer) return Error{answer.error().message + remedy};
     simdjson::dom::parser parser;

@@ -249,7 +249,7 @@ class Gateway:
             time.sleep(0.02)
 
     def send(self, conn, message):
-        """The HTTP status of a downlink: 202, or 404 and 429 as API.md has it."""
+        """The HTTP status of a downlink: 202, or 404 and 429 as the API has it."""
         return self.request("POST", f"/v1/connections/{conn}/messages", message)[0]
 
     def close_connection(self, conn):

@@ -246,7 +246,7 @@ def test_reloads_take_turns():
         answers = []
 
         def reload():
-            answer = 429  # too many at once: later, as API.md has it
+            answer = 429  # too many at once: later, as the API has it
             while answer == 429:
                 answer = gateway.request("POST", "/v1/reload")[0]
             answers.append(answer)
