@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <holdfast/config.h>
+#include <holdfast/counters.h>
 #include <holdfast/drain.h>
 #include <holdfast/endpoint.h>
 #include <holdfast/events.h>
@@ -22,23 +23,6 @@
 #include <holdfast/watch.h>
 
 namespace holdfast HOLDFAST_PUBLIC {
-
-/// Why a started item was not one. The words are the metric's labels.
-enum class BadItem : std::uint8_t { not_json, not_object, no_key, bad_utf8, too_deep, too_large, bad_hello, bad_seq };
-inline constexpr std::size_t bad_item_count = 8;
-[[nodiscard]] std::string_view to_string(BadItem kind) noexcept;
-
-/// The limit that turned a connection away. The words are the metric's labels.
-enum class RefusedBy : std::uint8_t {
-    max_connections,
-    max_connections_per_peer,    ///< of one IPv4 address, or IPv6 /64
-    max_connections_per_prefix,  ///< of one IPv4 /24, or IPv6 /48
-    buffer_budget,
-    untrusted_proxy,  ///< a listener with `proxy_protocol`, and it is none of `trusted_proxies`
-    max_handshakes,   ///< of TLS, at once
-};
-inline constexpr std::size_t refused_by_count = 6;
-[[nodiscard]] std::string_view to_string(RefusedBy limit) noexcept;
 
 enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out, peer, key };
 [[nodiscard]] std::string_view to_string(ConnectionSort sort) noexcept;
@@ -159,54 +143,14 @@ struct ClosedQuery {
     std::size_t limit = 100;
 };
 
-/// A cumulative histogram in the manner of Prometheus: counts[i] holds what was <= bounds_s[i]; the last is +Inf.
-inline constexpr std::array<double, 16> duration_bounds_s{0.01, 0.1, 0.5, 1,   2,   5,   10,   15,
-                                                          20,   30,  60,  120, 300, 900, 3600, 86400};
-struct DurationHistogram {
-    std::array<std::uint64_t, duration_bounds_s.size() + 1> counts{};
-    double sum_s = 0;
-};
-
-/// Counters since start, of one listener.
-struct ListenerStatus {
+/// One listener and what it counts since the start.
+struct ListenerStatus : ListenerFigures<std::uint64_t, DurationHistogram> {
     std::string name;
     std::uint8_t number = 0;  ///< the same as long as it exists; after that another's
     bool removed = false;     ///< from the configuration; it stays here for two minutes, so that its end can be read
     Endpoint bound;           ///< with the port that the kernel chose
-    std::uint64_t connections = 0;  ///< held now, those that are not open yet among them
-    std::uint64_t accepted = 0;
-    std::uint64_t opening = 0;          ///< not open yet: their PROXY header is to come
-    std::uint64_t health_checks = 0;    ///< a proxy's own connections that ended without a byte of a device: no events
-    std::uint64_t handshakes = 0;       ///< of TLS, under way
-    std::uint64_t handshakes_full = 0;  ///< done
-    std::uint64_t handshakes_resumed = 0;  ///< the same, by a ticket
-    std::uint64_t handshakes_failed = 0;
-    DurationHistogram handshake;                            ///< from accept to open, of those that were done
-    std::optional<EventTime> tls_good_until;                ///< of the listener's certificate; nothing: it is plain
-    std::array<std::uint64_t, refused_by_count> refused{};  ///< by RefusedBy
-    std::uint64_t refused_descriptors = 0;  ///< times that accepting paused for want of descriptors or memory
-    bool accept_paused = false;
-    std::uint64_t accept_delays = 0;                              ///< connections that waited for accept_rate
-    std::array<std::uint64_t, close_reason_count> closed{};       ///< by CloseReason
-    std::array<DurationHistogram, close_reason_count> detection;  ///< last sign of life to close, by CloseReason
-    std::uint64_t suspects = 0;    ///< of those held, suspect now: see ConnectionRow::suspect_since
-    std::uint64_t suspected = 0;   ///< times that a connection became suspect
-    std::uint64_t recovered = 0;   ///< times that a suspect answered again
-    std::uint64_t found_late = 0;  ///< silent peers that were found later than detect_within: a broken promise
-    DurationHistogram duration;    ///< of ended connections
-    std::uint64_t items = 0;       ///< admitted; of a handler that is durable, those that are safe
-    std::array<std::uint64_t, bad_item_count> bad_items{};  ///< by BadItem
-    std::uint64_t unfinished_items = 0;                     ///< left over at the end of their connection: no item
-    std::uint64_t identified = 0;                           ///< connections whose device has said its id
-    std::uint64_t acks = 0;                                 ///< sent; each is for any number of items
-    std::uint64_t repeated_items = 0;  ///< numbered items that had been taken before, and were dropped
-    std::uint64_t gaps = 0;            ///< numbered items that came before the expected one, and were dropped
-    std::uint64_t stale_claims = 0;    ///< claims on an id that took nothing: the peer had shut down, or came earlier
-    std::uint64_t delayed_claims = 0;  ///< claims that waited, because the id was taken over again and again
-    std::uint64_t accept_waiting = 0;  ///< connections that wait for accept_rate; not yet in `connections`
-    std::uint64_t bytes_in = 0;
-    std::uint64_t bytes_out = 0;
-    LivenessPlan plan;  ///< its socket options as read back from the kernel
+    std::optional<EventTime> tls_good_until;  ///< of the listener's certificate; empty without TLS
+    LivenessPlan plan;                        ///< its socket options as read back from the kernel
 };
 
 /// How long the turns of one reactor's event loop took since it started. Longer turns delay all its connections.
@@ -224,7 +168,7 @@ struct DuplicateDevice {
     std::uint64_t takeovers = 0;  ///< since the id was claimed first
 };
 
-struct ServerStatus {
+struct ServerStatus : ReactorFigures<std::uint64_t> {
     std::chrono::milliseconds uptime{};
     EventTime started_at;
     unsigned reactors = 0;
@@ -233,15 +177,10 @@ struct ServerStatus {
     std::size_t buffer_budget = 0;       ///< 0: no limit
     unsigned buffer_stage = 0;           ///< what is done about it: docs/reference/metrics.md, holdfast_buffer_stage
     std::uint64_t memory_exhausted = 0;  ///< times that the system gave no more memory, and the budget was lowered
-    bool reading_paused = false;         ///< a handler is not ready: devices wait
     bool draining = false;               ///< it stops
     bool out_of_service = false;  ///< all of it was drained, and that was not cancelled: balancers look elsewhere
-    std::optional<DrainStatus> drain = {};  ///< the latest, if there was one
-    std::uint64_t probes_alive = 0;         ///< connections asked and found alive, without or with a probe
-    std::uint64_t probes_silent = 0;
-    std::uint64_t asked_ahead = 0;                 ///< connections asked ahead of the kernel: in turn, or as canaries
+    std::optional<DrainStatus> drain = {};         ///< the latest, if there was one
     std::uint64_t events = 0;                      ///< given to handlers
-    std::uint64_t stale_commands = 0;              ///< commands for a connection that had ended
     std::vector<DuplicateDevice> duplicates = {};  ///< of the last minute, the latest first; at most 64
     std::vector<TurnStatus> turns = {};            ///< by reactor
     std::vector<ListenerStatus> listeners;

@@ -29,6 +29,13 @@ public:
 
     [[nodiscard]] std::uint64_t of(AdminOutcome outcome) const { return counts_[static_cast<std::size_t>(outcome)]; }
 
+    /// Returns the counts by AdminOutcome.
+    [[nodiscard]] std::array<std::uint64_t, admin_outcome_words.size()> counts() const {
+        std::array<std::uint64_t, admin_outcome_words.size()> all{};
+        for (std::size_t i = 0; i < all.size(); ++i) all[i] = counts_[i];
+        return all;
+    }
+
 private:
     std::array<std::atomic<std::uint64_t>, admin_outcome_words.size()> counts_{};
 };

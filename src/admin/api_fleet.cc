@@ -1,4 +1,5 @@
 #include "admin/api.h"
+#include "admin/figures_json.h"
 #include "admin/render.h"
 #include "admin/render_parts.h"
 
@@ -42,10 +43,9 @@ std::string render(const FleetOverview& overview, const std::vector<FleetGateway
     JsonWriter json;
     json.begin_object().field("self", overview.name).key("trouble");
     write_or_null(json, overview.trouble);
-    json.field("complete", overview.complete).field("known_devices", overview.devices);
-    json.field("unsettled", overview.unsettled);
-    json.field("closed_unauthenticated", overview.closed_unauthenticated);
-    json.field("dropped_unauthenticated", overview.dropped_unauthenticated).key("gateways").begin_array();
+    json.field("complete", overview.complete);
+    FiguresJson::write(json, overview);
+    json.key("gateways").begin_array();
     for (const FleetGatewayRow& gateway : gateways) write_gateway(json, gateway);
     json.end_array().field("total", page.total).key("devices").begin_array();
     for (const FleetDeviceRow& device : page.devices) write_device(json, device);

@@ -24,7 +24,10 @@ struct MetricsParts {
     const FleetOverview* fleet = nullptr;
 };
 
-/// Everything that /metrics shows, in the Prometheus text format 0.0.4. Pure. docs/reference/metrics.md lists them.
+/// Returns /metrics in the Prometheus text format 0.0.4: families in the order of admin/metric_table.h. Pure.
 [[nodiscard]] std::string render_metrics(const MetricsParts& parts);
+
+/// Returns docs/reference/metrics.md.
+[[nodiscard]] std::string metrics_page();
 
 }  // namespace holdfast

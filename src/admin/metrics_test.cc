@@ -7,6 +7,7 @@
 #include <charconv>
 #include <ctime>
 #include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -95,7 +96,7 @@ private:
         const char* const end = rest_.data() + rest_.size();
         const auto [stop, error] = std::from_chars(rest_.data(), end, value);
         EXPECT_TRUE(samples.emplace(key, value).second) << key << " twice";
-        return error == std::errc{} && stop == end && (value >= 0 || rest_ == "Nan");
+        return error == std::errc{} && stop == end && (value >= 0 || rest_ == "NaN");
     }
 
     void check_name(const std::string& name) const {
@@ -114,66 +115,42 @@ std::string everything(const ServerStatus& status, const WatchStatus& watch = {}
     return render_metrics({.status = status, .sink = &sink, .watch = &watch, .process = &process});
 }
 
-TEST(Metrics, AreThoseOfTheContractAndNoOther) {
-    const Exposition seen(everything(FakeControlPlane().status()));
-    const std::map<std::string, std::string> expected{{"holdfast_connections", "gauge"},
-                                                      {"holdfast_connections_accepted_total", "counter"},
-                                                      {"holdfast_connections_opening", "gauge"},
-                                                      {"holdfast_health_checks_total", "counter"},
-                                                      {"holdfast_tls_handshakes", "gauge"},
-                                                      {"holdfast_tls_handshakes_total", "counter"},
-                                                      {"holdfast_tls_handshake_seconds", "histogram"},
-                                                      {"holdfast_tls_certificate_expiry_timestamp_seconds", "gauge"},
-                                                      {"holdfast_connections_refused_total", "counter"},
-                                                      {"holdfast_connections_closed_total", "counter"},
-                                                      {"holdfast_connection_duration_seconds", "histogram"},
-                                                      {"holdfast_detection_seconds", "histogram"},
-                                                      {"holdfast_found_late_total", "counter"},
-                                                      {"holdfast_items_total", "counter"},
-                                                      {"holdfast_bad_items_total", "counter"},
-                                                      {"holdfast_identified_connections", "gauge"},
-                                                      {"holdfast_acks_total", "counter"},
-                                                      {"holdfast_repeated_items_total", "counter"},
-                                                      {"holdfast_gaps_total", "counter"},
-                                                      {"holdfast_unfinished_items_total", "counter"},
-                                                      {"holdfast_received_bytes_total", "counter"},
-                                                      {"holdfast_sent_bytes_total", "counter"},
-                                                      {"holdfast_probes_total", "counter"},
-                                                      {"holdfast_sink_events_total", "counter"},
-                                                      {"holdfast_sink_lag_events", "gauge"},
-                                                      {"holdfast_sink_failed", "gauge"},
-                                                      {"holdfast_reading_paused", "gauge"},
-                                                      {"holdfast_accept_delays_total", "counter"},
-                                                      {"holdfast_accept_waiting", "gauge"},
-                                                      {"holdfast_delayed_claims_total", "counter"},
-                                                      {"holdfast_stale_claims_total", "counter"},
-                                                      {"holdfast_accept_paused", "gauge"},
-                                                      {"holdfast_alarm_active", "gauge"},
-                                                      {"holdfast_registry_drift", "gauge"},
-                                                      {"holdfast_asked_ahead_total", "counter"},
-                                                      {"holdfast_suspect_connections", "gauge"},
-                                                      {"holdfast_suspects_recovered_total", "counter"},
-                                                      {"holdfast_reactor_turn_longest_seconds", "gauge"},
-                                                      {"holdfast_reactor_long_turns_total", "counter"},
-                                                      {"holdfast_suspicions_total", "counter"},
-                                                      {"holdfast_suspicion_probes_total", "counter"},
-                                                      {"process_start_time_seconds", "gauge"},
-                                                      {"process_cpu_seconds_total", "counter"},
-                                                      {"process_open_fds", "gauge"},
-                                                      {"process_max_fds", "gauge"},
-                                                      {"process_resident_memory_bytes", "gauge"},
-                                                      {"holdfast_build_info", "gauge"},
-                                                      {"holdfast_buffer_bytes", "gauge"},
-                                                      {"holdfast_buffer_budget_bytes", "gauge"},
-                                                      {"holdfast_buffer_stage", "gauge"},
-                                                      {"holdfast_memory_exhausted_total", "counter"}};
-    EXPECT_EQ(seen.types, expected);
+/// The metrics of the generated page with their types: "| `holdfast_items_total{listener}` | counter | ...".
+std::map<std::string, std::string> types_of_page() {
+    std::map<std::string, std::string> types;
+    const std::string page = metrics_page();
+    const std::regex line("\n\\| `([a-z_]+)[^|]*` \\| (counter|gauge|histogram) \\|");
+    for (std::sregex_iterator at(page.begin(), page.end(), line), end; at != end; ++at) types[(*at)[1]] = (*at)[2];
+    return types;
+}
+
+TEST(Metrics, AreThoseOfThePageAndNoOther) {
+    SinkStatus sink;
+    sink.spool = SinkStatus::SpoolPart{};
+    sink.spool->groups.push_back({});
+    sink.nats = SinkStatus::NatsPart{};
+    const WatchStatus watch;
+    const ProcessStatus process;
+    const AdminMeter admin;
+    const ReloadMeter reloads;
+    const FleetOverview fleet;
+    const Exposition seen(render_metrics({.status = FakeControlPlane().status(),
+                                          .sink = &sink,
+                                          .watch = &watch,
+                                          .process = &process,
+                                          .admin = &admin,
+                                          .reloads = &reloads,
+                                          .fleet = &fleet}));
+    EXPECT_EQ(seen.types, types_of_page());
+    EXPECT_EQ(seen.types.at("holdfast_items_total"), "counter");
+    EXPECT_EQ(seen.types.at("holdfast_spool_group_lag_events"), "gauge");
+    EXPECT_EQ(seen.types.at("holdfast_detection_seconds"), "histogram");
 }
 
 TEST(Metrics, ValuesAndLabels) {
     ServerStatus status = FakeControlPlane().status();
     status.listeners.push_back(status.listeners.front());
-    status.listeners[1].name = "a\"b\\c";
+    status.listeners[1].name = "a\"b\\c\nd";
     status.listeners[0].connections = 5;
     status.listeners[0].accepted = 1'234'567'890'123;
     status.listeners[0].refused[0] = 6;
@@ -206,21 +183,21 @@ TEST(Metrics, ValuesAndLabels) {
         EXPECT_EQ(found->second, value) << name;
     };
     is("connections{listener=\"devices\"}", 5);
-    is("connections{listener=\"a\\\"b\\\\c\"}", 0);
+    is("connections{listener=\"a\\\"b\\\\c\\nd\"}", 0);
     is("connections_accepted_total{listener=\"devices\"}", 1'234'567'890'123);
     is("connections_refused_total{listener=\"devices\",limit=\"max_connections\"}", 6);
-    is("connections_refused_total{listener=\"a\\\"b\\\\c\",limit=\"descriptors\"}", 7);
-    is("connections_closed_total{listener=\"a\\\"b\\\\c\",reason=\"peer_reset\"}", 8);
+    is("connections_refused_total{listener=\"a\\\"b\\\\c\\nd\",limit=\"descriptors\"}", 7);
+    is("connections_closed_total{listener=\"a\\\"b\\\\c\\nd\",reason=\"peer_reset\"}", 8);
     is("suspect_connections{listener=\"devices\"}", 27);
-    is("suspects_recovered_total{listener=\"a\\\"b\\\\c\"}", 28);
-    is("found_late_total{listener=\"a\\\"b\\\\c\"}", 21);
-    is("bad_items_total{listener=\"a\\\"b\\\\c\",kind=\"no_key\"}", 9);
+    is("suspects_recovered_total{listener=\"a\\\"b\\\\c\\nd\"}", 28);
+    is("found_late_total{listener=\"a\\\"b\\\\c\\nd\"}", 21);
+    is("bad_items_total{listener=\"a\\\"b\\\\c\\nd\",kind=\"no_key\"}", 9);
     is("items_total{listener=\"devices\"}", 10);
     is("identified_connections{listener=\"devices\"}", 23);
-    is("acks_total{listener=\"a\\\"b\\\\c\"}", 24);
+    is("acks_total{listener=\"a\\\"b\\\\c\\nd\"}", 24);
     is("repeated_items_total{listener=\"devices\"}", 25);
-    is("gaps_total{listener=\"a\\\"b\\\\c\"}", 26);
-    is("unfinished_items_total{listener=\"a\\\"b\\\\c\"}", 29);
+    is("gaps_total{listener=\"a\\\"b\\\\c\\nd\"}", 26);
+    is("unfinished_items_total{listener=\"a\\\"b\\\\c\\nd\"}", 29);
     is("received_bytes_total", 3);
     is("sent_bytes_total", 7);
     is("probes_total{outcome=\"alive\"}", 11);
@@ -341,7 +318,7 @@ TEST(Metrics, TheWatchAndWhatIsPaused) {
     EXPECT_EQ(samples.at("holdfast_suspicion_probes_total{outcome=\"alive\"}"), 5);
     EXPECT_EQ(samples.at("holdfast_suspicion_probes_total{outcome=\"silent\"}"), 6);
     watch.registry_drift.reset();
-    EXPECT_NE(everything(status, watch).find("\nholdfast_registry_drift Nan\n"), std::string::npos);
+    EXPECT_NE(everything(status, watch).find("\nholdfast_registry_drift NaN\n"), std::string::npos);
 }
 
 TEST(Metrics, OfThisProcess) {

@@ -198,19 +198,21 @@ TEST(Render, StatusSaysAllOfTheGateway) {
     const std::string json = render_status(status, &sink, 42);
     EXPECT_TRUE(json.starts_with(R"({"version":")" + std::string(version()) +
                                  R"(","pid":42,"started_at":"2026-11-22T08:00:00.123Z","uptime_s":1.5,"reactors":2,)"
-                                 R"("max_connections":20000,"draining":true,"reading_paused":true,"connections":0,)"))
+                                 R"("max_connections":20000,"draining":true,"reading_paused":true,)"
+                                 R"("probes":{"alive":8,"silent":9},"asked_ahead":0,"stale_commands":11,"events":10,)"
+                                 R"("buffers":{"bytes":0,"budget":0,"stage":0,"exhausted":0},"accept_paused":false,)"))
         << json;
     EXPECT_NE(
-        json.find(R"("probes":{"alive":8,"silent":9},"events":10,"stale_commands":11,)"
-                  R"("turns":[],"buffers":{"bytes":0,"budget":0,"stage":0,"exhausted":0},)"
+        json.find(R"("turns":[],)"
                   R"("sink":{"type":"file","events":12,"lag_events":13,"bytes":14,"full":true,"error":"no space"},)"),
         std::string::npos)
         << json;
     EXPECT_EQ(json.find("alarms_active"), std::string::npos);
     WatchStatus watch;
     watch.alarms_active = {1, 0, 2};
-    EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"(0},"alarms_active":3,"registry_drift":null,"sink")"),
-              std::string::npos);
+    EXPECT_NE(
+        render_status(status, &sink, 42, &watch).find(R"("turns":[],"alarms_active":3,"registry_drift":null,"sink")"),
+        std::string::npos);
     watch.registry_drift = 4;
     EXPECT_NE(render_status(status, &sink, 42, &watch).find(R"("registry_drift":4,)"), std::string::npos);
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/figures_json.h"
 #include "admin/render.h"
 #include "admin/render_parts.h"
 
@@ -145,8 +146,7 @@ std::string render_reload(const ReloadResult& result) {
 std::string render_reloads(const ReloadMeter::Figures& reloads) {
     JsonWriter json;
     json.begin_object().key("reloads").begin_object();
-    json.field("applied", reloads.applied).field("refused", reloads.refused).key("last_error");
-    write_or_null(json, reloads.last_error);
+    FiguresJson::write(json, reloads);
     json.end_object().end_object();
     return json.take();
 }
@@ -173,7 +173,7 @@ std::string render_sample(const TrendPoint& second, const ServerStatus& status, 
     json.end_object()
         .field("suspects", suspects)
         .field("alarms_active", alarms_active)
-        .field("reading_paused", status.reading_paused);
+        .field("reading_paused", status.reading_paused != 0);
     json.field("accept_paused", std::any_of(status.listeners.begin(), status.listeners.end(), paused)).end_object();
     return json.take();
 }

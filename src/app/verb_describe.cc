@@ -6,6 +6,7 @@
 
 #include "admin/api.h"
 #include "admin/endpoint_docs.h"
+#include "admin/metrics.h"
 #include "app/completions.h"
 #include "app/manual.h"
 #include "app/verb.h"
@@ -39,6 +40,7 @@ struct ReferencePage {
 /// The pages of docs/reference that follow from a table in the source.
 constexpr std::array reference_pages{
     ReferencePage{"http", [] { return http_page(Api::endpoints()); }},
+    ReferencePage{"metrics", metrics_page},
     ReferencePage{"openapi", [] { return openapi_document(Api::endpoints()); }},
     ReferencePage{"options", options_page},
     ReferencePage{"reasons", reasons_page},

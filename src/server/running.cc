@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/counter_rows.h"
 #include "base/printable.h"
 #include "conn/registry.h"
 
@@ -79,7 +80,7 @@ std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now) {
         status.bound = listener.bound;
         status.plan = listener.plan;
         if (listener.tls != nullptr) status.tls_good_until = listener.tls->good_until();
-        for (const auto& each : listener.counters) each->add_to(status);
+        for (const auto& each : listener.counters) add_figures(status, *each);
     }
     return all;
 }

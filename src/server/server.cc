@@ -9,6 +9,7 @@
 #include <holdfast/server.h>
 
 #include "base/check.h"
+#include "base/counter_rows.h"
 #include "base/descriptor_table.h"
 #include "base/system_failure.h"
 #include "codec/framing.h"
@@ -179,12 +180,7 @@ ServerStatus Server::Impl::status() const {
     status.memory_exhausted = admission_.buffers().times_exhausted();
     status.draining = draining_.load(std::memory_order_relaxed);
     for (const auto& worker : workers_) {
-        const ShardCounters& counters = worker->shard().counters();
-        status.reading_paused = status.reading_paused || counters.reading_paused.get() != 0;
-        status.probes_alive += counters.probes_alive.get();
-        status.probes_silent += counters.probes_silent.get();
-        status.asked_ahead += counters.asked_ahead.get();
-        status.stale_commands += counters.stale_commands.get();
+        add_figures(status, worker->shard().counters());
         status.events += worker->pipeline().events_given().get();
         status.turns.push_back(worker->turns());
     }

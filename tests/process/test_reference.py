@@ -10,8 +10,7 @@ from gateway import run
 REFERENCE = ROOT / "docs" / "reference"
 # Words of reasons that the source also uses for something else.
 OTHER_WORDS = {
-    "read_idle": "an option", "item_deadline": "an option", "unauthenticated": "a field", "gateway_lost": "a field",
-    "unreachable": "a way of `holdfast prove`", "internal_error": "an error of the admin API",
+    "read_idle": "an option", "item_deadline": "an option", "gateway_lost": "a field", "unreachable": "a way of `holdfast prove`", "internal_error": "an error of the admin API",
 }
 
 
@@ -55,4 +54,25 @@ def reason_words():
 
 @pytest.mark.parametrize("word", reason_words())
 def test_a_reason_stands_in_one_file(word):
-    assert (word in OTHER_WORDS) == (files_with(word) != {"src/base/reason.cc"}), files_with(word)
+    assert word in OTHER_WORDS or files_with(word) == {"src/base/reason.cc"}
+
+
+def metric_names():
+    text = (REFERENCE / "metrics.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\| `((?:holdfast|process)_\w+)", text, re.M)
+    assert len(names) > 80 and len(names) == len(set(names))
+    return names
+
+
+def test_a_metric_stands_in_one_file():
+    places = {name: files_with(name) for name in metric_names()}
+    assert set.union(*places.values()) == {"src/base/counter_rows.h", "src/admin/metric_table.h"}
+    assert not {name: files for name, files in places.items() if len(files) != 1}
+
+
+def test_rules_and_panels_use_metrics_that_exist():
+    """Without a gateway; test_prometheus.py checks labels and values, too."""
+    known = {name + part for name in metric_names() for part in ("", "_bucket", "_sum", "_count")}
+    for file in ("prometheus/holdfast.rules.yml", "prometheus/holdfast.rules.test.yml", "grafana/holdfast.json"):
+        used = set(re.findall(r"\b(?:holdfast|process)_\w+", (ROOT / "deploy" / file).read_text(encoding="utf-8")))
+        assert used and used <= known, f"{file}: {used - known}"
