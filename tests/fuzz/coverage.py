@@ -23,7 +23,7 @@ REACHES = {
     "fuzz_proxy": ["tcp/proxy_header.cc"],
     "fuzz_hello": ["server/pipeline.cc", "server/pipeline_devices.cc", "server/devices.cc", "tokens/token_set.cc"],
     "fuzz_admin": ["admin/request_head.cc", "admin/request_gate.cc", "admin/request_target.cc", "admin/request_stream.cc",
-                   "admin/query.cc", "admin/drain_order.cc", "admin/downlink_message.cc"],
+                   "admin/api_arguments.cc", "admin/downlink_message.cc"],
     "fuzz_config": ["config/load.cc", "config/read_toml.cc", "config/checks.cc", "options/option.cc"],
     "fuzz_spool": ["spool/control.cc", "spool/database.cc", "spool/directory.cc", "spool/row.cc", "spool/segment_book.cc",
                    "spool/segment_file.cc", "spool/segment_reader.cc", "spool/session_book.cc", "spool/spool.cc"],
