@@ -9,9 +9,14 @@ pkg_check_modules(ncurses REQUIRED ncursesw)  # its flags ask for what g++ and c
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
-holdfast_module(spool DEPENDS base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
+# Files that holdfast_planted replaces, which takes an object file for each.
+set(planted_app consumer.cc)
+set(planted_nats message.cc)
+set(planted_spool reader.cc spool.cc writer.cc)
+
+holdfast_module(spool ALONE ${planted_spool} DEPENDS base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
 holdfast_module(sink HOT DEPENDS spool codec base)
-holdfast_module(nats DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simdjson)
+holdfast_module(nats ALONE ${planted_nats} DEPENDS spool base LIBRARIES PkgConfig::nats simdjson::simdjson)
 holdfast_module(fleet DEPENDS nats spool server codec base)
 holdfast_module(config DEPENDS server tokens tls options base LIBRARIES tomlplusplus::tomlplusplus)
 holdfast_module(http DEPENDS base LIBRARIES CURL::libcurl)
@@ -19,12 +24,13 @@ holdfast_module(trend DEPENDS server base)
 holdfast_module(detect SIMULATES DEPENDS server tcp base)
 holdfast_module(alarm SIMULATES DEPENDS detect http server base)
 holdfast_module(watch DEPENDS alarm detect trend server tcp base)
-holdfast_module(admin DEPENDS watch alarm trend server tls base
-                LIBRARIES PkgConfig::httplib simdjson::simdjson)
+holdfast_module(admin ALONE api_devices.cc api_drain.cc api_fleet.cc api_spool.cc api_watch.cc metrics.cc render_status.cc request_lobby.cc
+                      request_stream.cc
+                DEPENDS watch alarm trend server tls base LIBRARIES PkgConfig::httplib simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tls tcp base)
 holdfast_module(doctor DEPENDS server tcp base)
-holdfast_module(app DEPENDS tokens admin watch alarm trend config fleet nats sink spool load doctor server http
+holdfast_module(app ALONE ${planted_app} DEPENDS tokens admin watch alarm trend config fleet nats sink spool load doctor server http
                 LIBRARIES CLI11::CLI11 spdlog::spdlog ${ncurses_LINK_LIBRARIES} simdjson::simdjson)
 
 add_executable(holdfast_command src/app/main/main.cc)
@@ -37,8 +43,12 @@ install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 
 # The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
 # those in the libraries. Built by the tests that run it, and never installed.
-add_executable(holdfast_planted EXCLUDE_FROM_ALL src/app/main/main.cc src/app/consumer.cc src/nats/message.cc
-               src/spool/reader.cc src/spool/spool.cc src/spool/writer.cc)
+add_executable(holdfast_planted EXCLUDE_FROM_ALL src/app/main/main.cc)
+foreach(module app nats spool)
+  foreach(file IN LISTS planted_${module})
+    target_sources(holdfast_planted PRIVATE src/${module}/${file})
+  endforeach()
+endforeach()
 target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
 target_link_libraries(holdfast_planted PRIVATE holdfast_app holdfast_flags)
 

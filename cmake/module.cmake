@@ -1,12 +1,20 @@
-# holdfast_module(name [HOT] [SIMULATES] [DEPENDS module...] [LIBRARIES target...])
+# holdfast_module(name [HOT] [SIMULATES] [ALONE file...] [DEPENDS module...] [LIBRARIES target...])
 # src/<name>/*.cc but *_test.cc becomes the static library holdfast_<name>; src/<name>/*_test.cc its test program.
 # HOT: an item's way goes through it. These are optimised together where HOLDFAST_LTO is on; their objects hold machine
 # code as well, so that a program may link them without.
+# ALONE: these files are compiled one by one where HOLDFAST_UNITY compiles a module in one go.
 # SIMULATES: its tests compute hours or millions of things: a debug build optimises it, or it would not end in time.
 add_library(holdfast_flags INTERFACE)
-target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+if(HOLDFAST_WERROR)
+  target_compile_options(holdfast_flags INTERFACE -Werror)
+endif()
 # GCC 12 warns about its own std::string at -O2 (GCC bug 105651).
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+if(HOLDFAST_UNITY)
+  # What a file keeps to itself is seen by the files behind it: the preset dev, which compiles each alone, has these warnings.
+  target_compile_options(holdfast_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 # Clang has it in -Wconversion; GCC, for C++, has not.
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>)
 # Only what public headers declare leaves libholdfast.so (include/holdfast/visibility.h).
@@ -38,7 +46,7 @@ if(HOLDFAST_PRECOMPILE)
 endif()
 
 function(holdfast_module name)
-  cmake_parse_arguments(ARG "HOT;SIMULATES" "" "DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(ARG "HOT;SIMULATES" "" "ALONE;DEPENDS;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -47,6 +55,9 @@ function(holdfast_module name)
   add_library(holdfast_${name} STATIC ${sources})
   target_link_libraries(holdfast_${name} PUBLIC ${ARG_DEPENDS} ${ARG_LIBRARIES} Threads::Threads
                                          PRIVATE $<BUILD_INTERFACE:holdfast_flags>)
+  set_target_properties(holdfast_${name} PROPERTIES UNITY_BUILD ${HOLDFAST_UNITY} UNITY_BUILD_BATCH_SIZE 0)
+  list(TRANSFORM ARG_ALONE PREPEND ${PROJECT_SOURCE_DIR}/src/${name}/)
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   if(ARG_SIMULATES)
     target_compile_options(holdfast_${name} PRIVATE $<$<CONFIG:Debug>:-O1>)
   elseif(HOLDFAST_PRECOMPILE)

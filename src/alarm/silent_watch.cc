@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // As for drops: a prefix that is silent as a whole counts from a fifth of what counts anywhere.
-constexpr double whole_prefix_part = 0.2;
+constexpr double silent_prefix_part = 0.2;
 
 milliseconds between(Episode::Time from, Episode::Time to) {
     return std::chrono::duration_cast<milliseconds>(std::max(to, from) - from);
@@ -63,7 +63,7 @@ bool SilentWatch::is_many(const Look& look, const ListenerStep& step, const Alar
     const auto suspects = static_cast<double>(step.suspects);
     const double need = 0.01 * look.settings.drop_percent * static_cast<double>(step.population);
     if (suspects >= std::max(need, least)) return true;
-    if (suspects < std::max(whole_prefix_part * need, least)) return false;
+    if (suspects < std::max(silent_prefix_part * need, least)) return false;
     return 5 * (alarm.count - alarm.elsewhere) >= 4 * alarm.count;
 }
 

@@ -22,7 +22,7 @@ namespace {
 
 enum class Carrier { plain, tls, unix_socket };
 
-struct Place {
+struct GatewayPlace {
     Carrier carrier = Carrier::plain;
     std::string host;  ///< or the socket's path
     std::uint16_t port = 0;
@@ -42,12 +42,12 @@ bool is_host(std::string_view text) {
     });
 }
 
-std::optional<Place> parse_place(std::string_view text) {
+std::optional<GatewayPlace> parse_place(std::string_view text) {
     if (take_prefix(text, "unix:")) {
         const bool fits = !text.empty() && text.size() < sizeof(sockaddr_un::sun_path);
-        return fits ? std::optional(Place{Carrier::unix_socket, std::string(text), 80}) : std::nullopt;
+        return fits ? std::optional(GatewayPlace{Carrier::unix_socket, std::string(text), 80}) : std::nullopt;
     }
-    Place place;
+    GatewayPlace place;
     if (take_prefix(text, "https://")) place.carrier = Carrier::tls;
     if (place.carrier == Carrier::plain) take_prefix(text, "http://");
     if (text.ends_with('/')) text.remove_suffix(1);
@@ -63,13 +63,13 @@ std::optional<Place> parse_place(std::string_view text) {
     return place;
 }
 
-bool stays_on_this_host(const Place& place) {
+bool stays_on_this_host(const GatewayPlace& place) {
     if (place.carrier == Carrier::unix_socket || place.host == "localhost") return true;
     const auto address = parse_ip_address(place.host);
     return address && is_loopback(address.value());
 }
 
-std::string why_no_answer(const HttpFailure& failure, const Place& to) {
+std::string why_no_answer(const HttpFailure& failure, const GatewayPlace& to) {
     using Kind = HttpFailure::Kind;
     switch (failure.kind) {
         case Kind::no_http:
@@ -96,7 +96,7 @@ Error unreachable(const std::string& address, const std::string& why) {
                  "; start one with `holdfast serve` or name its admin address with --admin"};
 }
 
-HttpPeer peer_of(const Place& place, const AdminAccess& access) {
+HttpPeer peer_of(const GatewayPlace& place, const AdminAccess& access) {
     HttpPeer peer;
     peer.tls = place.carrier == Carrier::tls;
     (place.carrier == Carrier::unix_socket ? peer.socket : peer.host) = place.host;
@@ -107,7 +107,7 @@ HttpPeer peer_of(const Place& place, const AdminAccess& access) {
 }
 
 /// Empty: there is none to show.
-Result<std::string> token_for(const Place& place, const AdminAccess& access) {
+Result<std::string> token_for(const GatewayPlace& place, const AdminAccess& access) {
     if (access.token_file.empty()) return std::string();
     if (place.carrier != Carrier::tls && !stays_on_this_host(place)) {
         return Error{"the token is not sent to " + printable(access.address) +

@@ -6,11 +6,7 @@
 #include "base/printable.h"
 
 namespace holdfast {
-namespace {
-
-std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
-
-}  // namespace
+namespace {}  // namespace
 
 std::string fleet_list_text(const AnswerView& fleet) {
     Table table(

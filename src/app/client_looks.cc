@@ -38,8 +38,6 @@ struct ClosedFlags {
     EndpointFlags api;
 };
 
-std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
-
 /// Returns true if one of the rows has the field, which then gets a column.
 bool any_has(const std::vector<AnswerView>& rows, std::string_view pointer) {
     return std::any_of(rows.begin(), rows.end(), [pointer](const AnswerView& row) { return row.has(pointer); });

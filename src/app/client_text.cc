@@ -28,7 +28,7 @@ std::string broken_down(const AnswerView& view, std::string_view pointer) {
     return human_count(total) + (parts.empty() ? "" : " (" + parts + ")");
 }
 
-std::string milliseconds(const AnswerView& view, std::string_view pointer) {
+std::string milliseconds_text(const AnswerView& view, std::string_view pointer) {
     constexpr std::uint64_t longest = 1'000'000'000'000;
     return format_duration(std::chrono::milliseconds(std::min(view.count(pointer), longest)));
 }
@@ -37,7 +37,8 @@ std::string milliseconds(const AnswerView& view, std::string_view pointer) {
 std::string plan_line(const AnswerView& view) {
     return "first probe after " + view.text("/plan/idle_s") + "s of silence, then every " +
            view.text("/plan/interval_s") + "s, " + view.text("/plan/count") + " in all; user timeout " +
-           milliseconds(view, "/plan/user_timeout_ms") + "; swept every " + milliseconds(view, "/plan/sweep_period_ms");
+           milliseconds_text(view, "/plan/user_timeout_ms") + "; swept every " +
+           milliseconds_text(view, "/plan/sweep_period_ms");
 }
 
 std::string sink_line(const AnswerView& status) {
@@ -175,7 +176,7 @@ std::string status_text(const AnswerView& status) {
 
 std::string evidence_meaning(const AnswerView& connection) {
     const auto count = [&](std::string_view name) { return connection.count("/evidence/" + std::string(name)); };
-    const std::string within = milliseconds(connection, "/detect_within_ms");
+    const std::string within = milliseconds_text(connection, "/detect_within_ms");
     if (count("unsent_bytes") > 0 && count("peer_window") == 0) {
         return "The peer answers but takes nothing: its window is zero with " + human_bytes(count("unsent_bytes")) +
                " waiting. If that lasts, it is closed as window_stalled.";
@@ -193,7 +194,7 @@ std::string evidence_meaning(const AnswerView& connection) {
                within + " of its last sign of life.";
     }
     if (count("unacked_bytes") > 0) return "Data is on its way to the peer and not acknowledged yet.";
-    return "The peer's kernel was there " + milliseconds(connection, "/evidence/last_heard_ms") +
+    return "The peer's kernel was there " + milliseconds_text(connection, "/evidence/last_heard_ms") +
            " ago and nothing is waiting. Probe it to know of now.";
 }
 
@@ -219,22 +220,22 @@ std::string connection_text(const AnswerView& c) {
     out += line("bytes", human_bytes(c.count("/bytes_in")) + " received, " + human_bytes(c.count("/bytes_out")) +
                              " sent, " + human_bytes(c.count("/unfinished_item_bytes")) + " of an unfinished item, " +
                              human_bytes(c.count("/downlink_queue_bytes")) + " queued to send");
-    out += line("evidence", "heard " + milliseconds(c, "/evidence/last_heard_ms") + " ago, acknowledged " +
-                                milliseconds(c, "/evidence/last_ack_ms") + " ago, " + text("/evidence/probes") +
+    out += line("evidence", "heard " + milliseconds_text(c, "/evidence/last_heard_ms") + " ago, acknowledged " +
+                                milliseconds_text(c, "/evidence/last_ack_ms") + " ago, " + text("/evidence/probes") +
                                 " probes out, " + text("/evidence/retransmits") + " retransmits");
     out += line("", human_bytes(c.count("/evidence/unacked_bytes")) + " unacknowledged, " +
                         human_bytes(c.count("/evidence/unsent_bytes")) + " of them unsent, peer window " +
                         human_bytes(c.count("/evidence/peer_window")) + ", rtt " + text("/evidence/rtt_us") + " us");
     out += line("", evidence_meaning(c));
-    out += line("detect_within", milliseconds(c, "/detect_within_ms") + ": " + plan_line(c));
+    out += line("detect_within", milliseconds_text(c, "/detect_within_ms") + ": " + plan_line(c));
     if (c.text("/liveness") != "path") return out;
     return out + line("liveness",
                       "of the path to a proxy, which answers in the device's place: docs/explanation/liveness.md");
 }
 
 std::string probe_text(const AnswerView& answer) {
-    const std::string heard = "last heard " + milliseconds(answer, "/last_heard_ms") + " ago";
-    const std::string waited = ", waited " + milliseconds(answer, "/waited_ms");
+    const std::string heard = "last heard " + milliseconds_text(answer, "/last_heard_ms") + " ago";
+    const std::string waited = ", waited " + milliseconds_text(answer, "/waited_ms");
     const std::string who = printable(answer.text(answer.has("/id") ? "/id" : "/conn"));
     if (!answer.flag("/alive")) return who + " is silent: " + heard + waited + "\n";
     return who + " is alive: " + heard + waited + ", rtt " + answer.text("/rtt_us") + " us\n";
@@ -243,7 +244,7 @@ std::string probe_text(const AnswerView& answer) {
 std::string probes_text(const AnswerView& summary) {
     std::string out = human_count(summary.count("/asked")) + " asked, " + human_count(summary.count("/alive")) +
                       " alive, " + human_count(summary.count("/silent")) + " silent, in " +
-                      milliseconds(summary, "/waited_ms") + "\n";
+                      milliseconds_text(summary, "/waited_ms") + "\n";
     for (const AnswerView& silent : summary.list("/silent_connections"))
         out += "silent " + printable(silent.text("")) + "\n";
     return out;

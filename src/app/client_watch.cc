@@ -17,7 +17,7 @@ struct AlarmsFlags {
     bool recent = false;
 };
 
-std::string line(std::string_view name, const std::string& content) {
+std::string alarm_line(std::string_view name, const std::string& content) {
     std::string out = "  " + std::string(name);
     out.resize(14, ' ');
     return content.empty() ? "" : out + content + "\n";
@@ -55,18 +55,19 @@ std::string alarm_text(const AnswerView& alarm) {
     const auto text = [&](std::string_view pointer) { return printable(alarm.text(pointer)); };
     const std::string listener = text("/listener");
     std::string out = text("/alarm") + (listener.empty() ? "" : " on listener " + listener) + ", " + when(alarm) + "\n";
-    out += line("what", text("/summary"));
-    out += line("cause", text("/cause"));
-    out += line("advice", text("/advice"));
+    out += alarm_line("what", text("/summary"));
+    out += alarm_line("cause", text("/cause"));
+    out += alarm_line("advice", text("/advice"));
     if (alarm.has("/suspect_since")) {
-        out += line("suspects", human_count(alarm.count("/suspects")) + ", the first since " + text("/suspect_since") +
-                                    "; " + human_count(alarm.count("/recovered")) + " answered again");
+        out += alarm_line("suspects", human_count(alarm.count("/suspects")) + ", the first since " +
+                                          text("/suspect_since") + "; " + human_count(alarm.count("/recovered")) +
+                                          " answered again");
     }
-    out += line("reasons", reasons_of(alarm));
-    out += line("where", prefixes_of(alarm));
+    out += alarm_line("reasons", reasons_of(alarm));
+    out += alarm_line("where", prefixes_of(alarm));
     if (alarm.count("/population_before") > 0) {
-        out += line("population", human_count(alarm.count("/population_now")) + ", was " +
-                                      human_count(alarm.count("/population_before")));
+        out += alarm_line("population", human_count(alarm.count("/population_now")) + ", was " +
+                                            human_count(alarm.count("/population_before")));
     }
     return out;
 }

@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t most_in_page = 10'000;
 constexpr milliseconds wait{10'000};  // of one question while following
-constexpr milliseconds patience = wait + milliseconds(20'000);
+constexpr milliseconds answer_timeout = wait + milliseconds(20'000);
 constexpr milliseconds between_tries{500};
 
 /// Too busy, or the disk fails: it may get better.
@@ -64,7 +64,7 @@ std::string Consumer::next_target() const {
 
 Consumer::Ending Consumer::turn() {
     std::string body;
-    if (const auto ending = ask({.target = next_target(), .patience = patience}, body)) return ending;
+    if (const auto ending = ask({.target = next_target(), .patience = answer_timeout}, body)) return ending;
     const auto page = read_spool_page(body);
     if (!page) return give_up(page.error().message, exit_unreachable);
     if (after_ > page.value().newest) {

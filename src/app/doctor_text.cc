@@ -17,7 +17,7 @@ std::string part(const char* title, const std::string& text) {
     return out + wrapped(text, text_width, indent) + "\n";
 }
 
-std::string detail(const Finding& finding) {
+std::string detail_text(const Finding& finding) {
     // A command stays on one line, so that it can be copied.
     return "\n" + finding.id + ": " + std::string(to_string(finding.verdict)) + "\n" + part("found", finding.found) +
            part("why", finding.why) + "  mend    " + finding.command + "\n";
@@ -55,7 +55,7 @@ std::string findings_text(const Findings& findings) {
     std::string out = table.text(false);
     for (const Verdict verdict : {Verdict::wrong, Verdict::warning}) {
         for (const Finding& one : findings) {
-            if (one.verdict == verdict) out += detail(one);
+            if (one.verdict == verdict) out += detail_text(one);
         }
     }
     const auto number = [&](Verdict verdict) { return std::to_string(count_of(findings, verdict)); };

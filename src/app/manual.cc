@@ -55,10 +55,10 @@ std::string argument_text(const Argument& given) {
     return out + "\n";
 }
 
-void add_verb(const Verb& verb, const std::string& command, std::string& out) {
+void append_verb(const Verb& verb, const std::string& command, std::string& out) {
     out += ".SS " + argument(command) + "\n" + plain(verb.help) + "\n";
     for (const Argument& given : verb.arguments) out += argument_text(given);
-    for (const Verb& part : verb.parts) add_verb(part, command + " " + part.name, out);
+    for (const Verb& part : verb.parts) append_verb(part, command + " " + part.name, out);
 }
 
 void collect_environment(const Verb& verb, std::set<std::string>& names) {
@@ -104,7 +104,7 @@ std::string command_page(const Verb& root) {
     std::string out = heading("HOLDFAST", "1") + ".SH NAME\nholdfast \\- " + plain(root.help) +
                       "\n.SH SYNOPSIS\n.B holdfast\n\\fIVERB\\fR [\\fIFLAG\\fR]...\n.SH VERBS\n";
     for (const Verb& verb : root.parts) {
-        if (!verb.hidden) add_verb(verb, root.name + " " + verb.name, out);
+        if (!verb.hidden) append_verb(verb, root.name + " " + verb.name, out);
     }
     return out + std::string(exit_codes) + environment(root) + ".SH SEE ALSO\n.BR holdfast.toml (5)\n";
 }

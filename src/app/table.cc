@@ -27,6 +27,8 @@ bool wants_bold() { return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR
 
 }  // namespace
 
+std::string dash_if_empty(std::string text) { return text.empty() ? "-" : text; }
+
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
     for (const Column& column : columns_) titles_.push_back(column.title);
 }

@@ -12,6 +12,9 @@ struct Column {
     Align align = Align::left;  ///< right for numbers
 };
 
+/// Returns the text of a cell, or "-" if there is none.
+[[nodiscard]] std::string dash_if_empty(std::string text);
+
 /// Rows of text under titles, in columns as wide as their widest cell. A value; printing does not change it.
 /// Cells may come from devices: control characters are made visible, so that they cannot reach the terminal.
 class Table {

@@ -9,7 +9,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::chrono::seconds patience{3};
+constexpr std::chrono::seconds answer_wait{3};
 
 /// Asks one question after another, until one has no answer.
 class Questions {
@@ -19,7 +19,7 @@ public:
     /// The body of a 200; empty for another status, which a gateway without a watch answers with.
     std::string ask(const std::string& target) {
         if (!trouble_.empty()) return {};
-        const auto answer = ask_admin(admin_, {.target = target, .patience = patience});
+        const auto answer = ask_admin(admin_, {.target = target, .patience = answer_wait});
         if (!answer) {
             trouble_ = answer.error().message;
             return {};

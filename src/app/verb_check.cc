@@ -101,7 +101,7 @@ void write_options(JsonWriter& json, const LoadedConfig& loaded) {
     json.end_array();
 }
 
-void print_json(const LoadedConfig& loaded) {
+void print_configuration_json(const LoadedConfig& loaded) {
     JsonWriter json;
     json.begin_object().field("valid", true);
     write_options(json, loaded);
@@ -134,7 +134,7 @@ int check_verb(const CheckFlags& flags) {
     if (!outcome.loaded) return refuse(outcome.errors, flags.json);
     for (const std::string& warning : outcome.loaded->warnings) print_error("warning: " + warning);
     if (flags.json) {
-        print_json(*outcome.loaded);
+        print_configuration_json(*outcome.loaded);
         return exit_good;
     }
     print_options(*outcome.loaded);

@@ -77,22 +77,24 @@ std::string draw_name() {
     return name;
 }
 
-int refuse(const std::string& message) {
+int refuse_usage(const std::string& message) {
     print_error(message);
     return exit_wrong_usage;
 }
 
 int consume_verb(const ConsumeFlags& flags) {
     ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow, .name = draw_name()};
-    if (!is_admin_address(flags.admin.address)) return refuse("--admin: " + not_an_admin_address(flags.admin.address));
+    if (!is_admin_address(flags.admin.address))
+        return refuse_usage("--admin: " + not_an_admin_address(flags.admin.address));
     if (!flags.group.empty() && !is_group_name(flags.group))
-        return refuse("--group: " + in_quotes(flags.group) + " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");
+        return refuse_usage("--group: " + in_quotes(flags.group) +
+                            " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");
     if (!flags.from.empty() && !(options.from = read_number(flags.from)))
-        return refuse("--from: " + in_quotes(flags.from) + " is not a position: write a whole number from 1");
+        return refuse_usage("--from: " + in_quotes(flags.from) + " is not a position: write a whole number from 1");
     if (!flags.limit.empty() && !(options.limit = read_number(flags.limit)))
-        return refuse("--limit: " + in_quotes(flags.limit) + " is not a whole number from 1");
+        return refuse_usage("--limit: " + in_quotes(flags.limit) + " is not a whole number from 1");
     if (!flags.spool.empty() && flags.follow)
-        return refuse("--follow: nobody writes to a spool without a gateway; follow a gateway through --admin");
+        return refuse_usage("--follow: nobody writes to a spool without a gateway; follow a gateway through --admin");
     std::unique_ptr<SpoolAtRest> at_rest;
     if (!flags.spool.empty()) {
         auto opened = SpoolAtRest::open(flags.spool);

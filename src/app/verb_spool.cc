@@ -21,7 +21,7 @@ struct SpoolFlags {
     bool json = false;
 };
 
-int fail(const Error& error, int code) {
+int refuse_spool(const Error& error, int code) {
     print_error(error.message);
     return code;
 }
@@ -54,23 +54,23 @@ int back_up(const SpoolFlags& flags) {
     std::string from = flags.directory;
     if (from.empty()) {
         auto found = directory_of_gateway(flags.admin);
-        if (!found) return fail(found.error(), exit_unreachable);
+        if (!found) return refuse_spool(found.error(), exit_unreachable);
         from = std::move(found).value();
     }
     const auto copy = copy_spool(from, flags.copy);
-    if (!copy) return fail(copy.error(), exit_answer_is_no);
+    if (!copy) return refuse_spool(copy.error(), exit_answer_is_no);
     print_copy(copy.value(), flags.copy);
     return exit_good;
 }
 
 int restore(const SpoolFlags& flags) {
     const auto copy = copy_spool(flags.copy, flags.directory);
-    if (!copy) return fail(copy.error(), exit_answer_is_no);
+    if (!copy) return refuse_spool(copy.error(), exit_answer_is_no);
     print_copy(copy.value(), flags.directory);
     return exit_good;
 }
 
-void print_json(const SpoolVerdict& verdict) {
+void print_verdict_json(const SpoolVerdict& verdict) {
     JsonWriter json;
     json.begin_object().field("sound", verdict.is_sound()).field("id", verdict.id).field("files", verdict.files);
     json.field("rows", verdict.rows).field("events", verdict.events);
@@ -107,8 +107,8 @@ void print_text(const SpoolVerdict& verdict) {
 
 int verify(const SpoolFlags& flags) {
     const auto verdict = verify_spool(flags.directory);
-    if (!verdict) return fail(verdict.error(), exit_answer_is_no);
-    flags.json ? print_json(verdict.value()) : print_text(verdict.value());
+    if (!verdict) return refuse_spool(verdict.error(), exit_answer_is_no);
+    flags.json ? print_verdict_json(verdict.value()) : print_text(verdict.value());
     return verdict.value().is_sound() ? exit_good : exit_answer_is_no;
 }
 

@@ -18,12 +18,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 constexpr milliseconds glance{100};
 constexpr milliseconds watcher_rest{5'000};
 constexpr std::int64_t answer_ms = 3'000;
-constexpr std::int64_t most_in_flight = 16 * 1024;
+constexpr std::int64_t max_publishes_in_flight = 16 * 1024;
 constexpr int wrong_last_sequence = 10071;  // the server's code for another revision than the expected one
 
 template <typename T, void (*destroy)(T*)>
@@ -129,7 +129,7 @@ private:
     natsConnection* bound_to_ = nullptr;
     ContextHandle context_;
     StoreHandle store_;
-    std::deque<std::pair<Clock::time_point, WatcherHandle>> retired_;  // the watch's thread only
+    std::deque<std::pair<Steady::time_point, WatcherHandle>> retired_;  // the watch's thread only
     std::atomic<bool> renew_{false};
     std::atomic<bool> stopping_{false};
     std::thread watch_;
@@ -157,7 +157,7 @@ std::optional<Error> NatsBucket::bind() {
     jsOptions options;
     jsOptions_Init(&options);
     options.Wait = answer_ms;
-    options.PublishAsync.MaxPending = most_in_flight;
+    options.PublishAsync.MaxPending = max_publishes_in_flight;
     options.PublishAsync.AckHandler = on_ack;
     options.PublishAsync.AckHandlerClosure = handle_.closure();
     jsCtx* made = nullptr;
@@ -257,10 +257,10 @@ void NatsBucket::watch_once(kvStore* store) {
 
 /// Destroys it later. After a reconnection the client replaces a watcher's consumer on a thread of its own, and frees
 /// meanwhile what kvWatcher_Destroy reads (libnats 3.4).
-void NatsBucket::retire(WatcherHandle watcher) { retired_.emplace_back(Clock::now(), std::move(watcher)); }
+void NatsBucket::retire(WatcherHandle watcher) { retired_.emplace_back(Steady::now(), std::move(watcher)); }
 
 void NatsBucket::destroy_retired() {
-    while (!retired_.empty() && retired_.front().first + watcher_rest <= Clock::now()) retired_.pop_front();
+    while (!retired_.empty() && retired_.front().first + watcher_rest <= Steady::now()) retired_.pop_front();
 }
 
 void NatsBucket::tell(kvEntry* entry) {

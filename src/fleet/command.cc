@@ -9,7 +9,7 @@ namespace {
 
 using simdjson::dom::element;
 
-std::string text_of(const element& object, std::string_view name) {
+std::string text_or_empty(const element& object, std::string_view name) {
     std::string_view text;
     if (object[name].get(text)) return {};
     return std::string(text);
@@ -31,11 +31,11 @@ std::optional<CommandAnswer> read_command_answer(std::string_view text) {
     simdjson::dom::parser parser;
     element json;
     if (parser.parse(text.data(), text.size()).get(json) || !json.is_object()) return std::nullopt;
-    CommandAnswer answer{.result = text_of(json, "result"),
-                         .id = text_of(json, "id"),
-                         .gateway = text_of(json, "gateway"),
-                         .conn = text_of(json, "conn"),
-                         .detail = text_of(json, "detail")};
+    CommandAnswer answer{.result = text_or_empty(json, "result"),
+                         .id = text_or_empty(json, "id"),
+                         .gateway = text_or_empty(json, "gateway"),
+                         .conn = text_or_empty(json, "conn"),
+                         .detail = text_or_empty(json, "detail")};
     return answer.result.empty() ? std::nullopt : std::optional(std::move(answer));
 }
 

@@ -17,7 +17,7 @@ namespace holdfast {
 namespace {
 
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t threads = 8;
 constexpr std::size_t most_waiting = 1'024;
@@ -48,7 +48,7 @@ class Letters {
 public:
     struct Letter {
         Message message;
-        Clock::time_point came;
+        Steady::time_point came;
     };
 
     /// False: there are too many.
@@ -56,7 +56,7 @@ public:
         {
             const std::lock_guard lock(mutex_);
             if (ended_ || letters_.size() >= most_waiting) return false;
-            letters_.push_back({std::move(message), Clock::now()});
+            letters_.push_back({std::move(message), Steady::now()});
         }
         changed_.notify_one();
         return true;
@@ -213,7 +213,7 @@ std::string NatsCommandDesk::answer(const Letters::Letter& letter) {
     if (!address)
         return to_json(CommandAnswer{.result = "refused", .id = {}, .detail = "the subject's last token names no id"});
     if (address->what != "cmd") return options_.answer(address->what, address->id, body).value_or("");
-    const auto waited = std::chrono::floor<milliseconds>(Clock::now() - letter.came);
+    const auto waited = std::chrono::floor<milliseconds>(Steady::now() - letter.came);
     const auto left = std::max(answer_within - waited, milliseconds(1));
     if (!address->between_gateways) return to_json(send(address->id, body, left));
     const auto patience = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);

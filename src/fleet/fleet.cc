@@ -18,8 +18,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds glance{100};
-constexpr std::size_t most_in_flight = 1'024;  // each has its message and its text
+constexpr milliseconds news_wait{100};
+constexpr std::size_t max_claims_in_flight = 1'024;  // each has its message and its text
 constexpr std::size_t puts_in_a_turn = 256;
 constexpr milliseconds between_binds{500};
 constexpr milliseconds deaf_for{8'000};  ///< own beats do not come back: the watches begin anew
@@ -167,7 +167,7 @@ void NatsFleet::turn() {
 }
 
 void NatsFleet::take_news() {
-    const auto taken = news_.take(glance);
+    const auto taken = news_.take(news_wait);
     {
         const std::lock_guard lock(state_.mutex);
         const SteadyTime now = clock_.steady();
@@ -280,7 +280,7 @@ void NatsFleet::put_what_is_new() {
     {
         const std::lock_guard lock(state_.mutex);
         // Before the bucket has been seen, nobody knows by which revisions to put.
-        if (!state_.presence.complete() || state_.presence.in_flight() >= most_in_flight) return;
+        if (!state_.presence.complete() || state_.presence.in_flight() >= max_claims_in_flight) return;
         puts = state_.presence.take_puts(puts_in_a_turn);
         purges = state_.presence.take_purges(clock_.steady(), puts_in_a_turn);
     }

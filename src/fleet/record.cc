@@ -12,12 +12,6 @@ namespace {
 
 using simdjson::dom::element;
 
-std::string time_text(WallTime at) {
-    std::string text;
-    append_time(text, at);
-    return text;
-}
-
 std::optional<std::string> text_of(const element& object, std::string_view name) {
     std::string_view text;
     if (object[name].get(text)) return std::nullopt;
@@ -53,6 +47,12 @@ std::optional<std::uint32_t> run_of(const element& object) {
 }
 
 }  // namespace
+
+std::string time_text(WallTime at) {
+    std::string text;
+    append_time(text, at);
+    return text;
+}
 
 std::string run_text(std::uint32_t run) {
     constexpr std::string_view digits = "0123456789abcdef";

@@ -47,6 +47,9 @@ struct GatewayRecord {
     friend bool operator==(const GatewayRecord&, const GatewayRecord&) = default;
 };
 
+/// Returns "2026-11-22T08:00:00.123Z".
+[[nodiscard]] std::string time_text(WallTime at);
+
 // As JSON, as docs/explanation/fleet.md shows them. Reading passes over fields that it does not know; nothing: it is no
 // such record. Pure.
 [[nodiscard]] std::string to_json(const PresenceRecord& record);

@@ -1,16 +1,10 @@
 #include "fleet/told_lines.h"
 
 #include "base/json_writer.h"
-#include "codec/event_writer.h"
+#include "fleet/record.h"
 
 namespace holdfast {
 namespace {
-
-std::string time_text(WallTime at) {
-    std::string text;
-    append_time(text, at);
-    return text;
-}
 
 void begin(JsonWriter& json, std::string_view event, const std::string& id, const PresenceRecord& record) {
     json.begin_object().field("event", event).field("conn", to_string(record.conn)).field("listener", record.listener);

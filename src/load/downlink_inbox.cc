@@ -4,7 +4,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t most_bytes = 64 * 1024;
+constexpr std::size_t max_inbox_bytes = 64 * 1024;
 
 }  // namespace
 
@@ -12,7 +12,7 @@ void DownlinkInbox::take(Framing framing, std::span<const char> arrived, std::ve
     kept_.append(arrived.data(), arrived.size());
     std::span<const char> window(kept_);
     while (true) {
-        const Frame frame = next_frame(framing, window, scan_, most_bytes);
+        const Frame frame = next_frame(framing, window, scan_, max_inbox_bytes);
         if (frame.kind == Frame::Kind::item) {
             const auto item = window.subspan(frame.begin, frame.end - frame.begin);
             if (const auto word = gateway_word({item.data(), item.size()})) words.push_back(*word);

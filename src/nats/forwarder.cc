@@ -13,11 +13,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds away_before_trouble{1'000};
 constexpr std::size_t most_bytes_under_way = std::size_t{16} << 20;
 constexpr std::size_t publishes_between_acks = 256;
 constexpr unsigned failures_of_a_server = 2;
-constexpr milliseconds idle_wait{50};
 constexpr milliseconds spool_pause{500};  // after its reader has tried several times
 constexpr milliseconds ack_wait{2};
 

@@ -11,12 +11,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds away_before_trouble{1'000};
 constexpr milliseconds save_interval{100};
 constexpr std::uint64_t save_messages = 1'000;
 constexpr std::size_t most_bytes_in_a_batch = std::size_t{512} << 10;
 constexpr std::size_t room_for_headers = 1'024;
-constexpr milliseconds idle_wait{50};
 constexpr milliseconds unsettled_wait{500};
 
 std::string unreadable_text(const std::string& stream, const std::string& why) {

@@ -20,7 +20,6 @@
 namespace holdfast {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds info_patience{1'000};
@@ -35,12 +34,12 @@ struct LinkNews {
     bool up = false;      // as the last callback said
     bool closed = false;  // for good: the client gave up
     std::uint64_t ups = 0;
-    Clock::time_point down_since = Clock::now();
+    std::chrono::steady_clock::time_point down_since = std::chrono::steady_clock::now();
     std::string refused_right;  // over the present connection
 
     void connected(bool is) {
         const std::lock_guard lock(mutex);
-        if (up && !is) down_since = Clock::now();
+        if (up && !is) down_since = std::chrono::steady_clock::now();
         up = is;
         if (is) ++ups;
         if (is) refused_right.clear();
@@ -48,7 +47,7 @@ struct LinkNews {
     }
     void given_up() {
         const std::lock_guard lock(mutex);
-        if (up) down_since = Clock::now();
+        if (up) down_since = std::chrono::steady_clock::now();
         up = false;
         closed = true;
         changed.notify_all();
@@ -181,12 +180,12 @@ private:
 };
 
 std::string Link::trouble() const {
-    Clock::duration away{};
+    std::chrono::steady_clock::duration away{};
     bool up = false;
     {
         const std::lock_guard lock(news_->mutex);
         up = news_->up;
-        away = Clock::now() - news_->down_since;
+        away = std::chrono::steady_clock::now() - news_->down_since;
     }
     const std::lock_guard lock(mutex_);
     if (up) return facts_.version.empty() ? failure_ : "";
@@ -253,10 +252,10 @@ bool Link::pause(unsigned attempts) {
 
 void Link::run() {
     while (connect()) {
-        const auto since = Clock::now();
+        const auto since = std::chrono::steady_clock::now();
         follow();
         // One that is dropped at once is as good as none.
-        failures_ = Clock::now() - since < shortest_life ? failures_ + 1 : 0;
+        failures_ = std::chrono::steady_clock::now() - since < shortest_life ? failures_ + 1 : 0;
         const std::lock_guard lock(news_->mutex);
         if (news_->stopping) break;
     }

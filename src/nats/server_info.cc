@@ -15,14 +15,13 @@
 namespace holdfast {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::size_t longest_line = 64 * 1024;
 
-bool wait_until(int fd, short events, Clock::time_point deadline) {
+bool wait_until(int fd, short events, std::chrono::steady_clock::time_point deadline) {
     pollfd one{fd, events, 0};
     for (;;) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
         if (left <= 0) return false;
         const int ready = ::poll(&one, 1, static_cast<int>(left));
         if (ready > 0) return true;
@@ -30,7 +29,7 @@ bool wait_until(int fd, short events, Clock::time_point deadline) {
     }
 }
 
-UniqueFd connect_to(const addrinfo& address, Clock::time_point deadline) {
+UniqueFd connect_to(const addrinfo& address, std::chrono::steady_clock::time_point deadline) {
     UniqueFd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd.valid()) return fd;
     if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) == 0) return fd;
@@ -41,7 +40,7 @@ UniqueFd connect_to(const addrinfo& address, Clock::time_point deadline) {
     return fd;
 }
 
-UniqueFd connect_to(const NatsUrl& server, Clock::time_point deadline) {
+UniqueFd connect_to(const NatsUrl& server, std::chrono::steady_clock::time_point deadline) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
@@ -78,7 +77,7 @@ Result<NatsServerFacts> read_server_info(std::string_view line) {
 }
 
 Result<NatsServerFacts> ask_server_info(const NatsUrl& server, std::chrono::milliseconds patience) {
-    const auto deadline = Clock::now() + patience;
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     const UniqueFd fd = connect_to(server, deadline);
     if (!fd.valid()) return Error{server.shown() + " does not take a connection: start it or correct the URL"};
     std::string text;

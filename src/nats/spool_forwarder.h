@@ -48,6 +48,8 @@ public:
 private:
     using Steady = std::chrono::steady_clock;
     using milliseconds = std::chrono::milliseconds;
+    static constexpr milliseconds away_before_trouble{1'000};
+    static constexpr milliseconds idle_wait{50};
 
     void stop_within(milliseconds patience);
     void run();

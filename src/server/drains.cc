@@ -17,8 +17,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds shortest{1'000};
-constexpr milliseconds longest{24 * 3'600'000};
+constexpr milliseconds min_duration{1'000};
+constexpr milliseconds max_duration{24 * 3'600'000};
 
 const RunningListener* find(const Running& running, const std::string& name) {
     const auto is_it = [&name](const RunningListener& listener) { return listener.config.name == name; };
@@ -40,9 +40,9 @@ std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline&
 }
 
 std::optional<Error> refusal(const DrainOrder& order, const Running& running) {
-    if (order.over < shortest || order.over > longest) {
+    if (order.over < min_duration || order.over > max_duration) {
         return Error{"over = " + format_duration(order.over) + " is no time to drain over: write from " +
-                     format_duration(shortest) + " to " + format_duration(longest)};
+                     format_duration(min_duration) + " to " + format_duration(max_duration)};
     }
     if (order.listener && find(running, *order.listener) == nullptr) {
         return Error{"there is no listener " + in_quotes(*order.listener) + ": holdfast status names them"};
@@ -69,7 +69,7 @@ std::string_view to_string(DrainStatus::State state) noexcept {
 void tell_of_stop(StopTask& task, Pipeline& pipeline, milliseconds drain_time) {
     constexpr milliseconds most{30'000};
     task.goodbye = goodbye_by(pipeline);
-    task.spread = std::clamp(drain_time, shortest, most);
+    task.spread = std::clamp(drain_time, min_duration, most);
     task.seed = std::uint64_t{std::random_device{}()} << 32;
 }
 

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr int patience_ms = 10'000;  // for a gateway that seals the file
 
-Error cannot(const std::string& what, const std::string& path, const std::string& remedy) {
+Error cannot_use(const std::string& what, const std::string& path, const std::string& remedy) {
     return Error{"cannot " + what + " " + path + ": " + std::strerror(errno) + "; " + remedy};
 }
 
@@ -55,14 +55,14 @@ private:
 
 Result<Target> Target::open(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-        return cannot("make", path, "make the directory above it, writable for this user");
+        return cannot_use("make", path, "make the directory above it, writable for this user");
     }
     UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory.valid()) return cannot("open", path, "name an empty or a new directory");
+    if (!directory.valid()) return cannot_use("open", path, "name an empty or a new directory");
     if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
         return Error{"another process uses " + path + ": stop the gateway there, or name another directory"};
     }
-    if (::fchmod(directory.get(), 0700) != 0) return cannot("make private", path, "it must belong to this user");
+    if (::fchmod(directory.get(), 0700) != 0) return cannot_use("make private", path, "it must belong to this user");
     Target target(path, std::move(directory));
     if (auto error = target.begin()) return *error;
     return target;
@@ -82,9 +82,9 @@ std::optional<Error> Target::begin() const {
     }
     for (const std::string& file : leftovers) ::unlink(file.c_str());
     if (!again && !SpoolDirectory::make_file(marker())) {
-        return cannot("write in", path_, "make it writable for this user, with space on its file system");
+        return cannot_use("write in", path_, "make it writable for this user, with space on its file system");
     }
-    if (::fsync(directory_.get()) != 0) return cannot("sync", path_, "see the kernel's log for the disk");
+    if (::fsync(directory_.get()) != 0) return cannot_use("sync", path_, "see the kernel's log for the disk");
     return own(marker());
 }
 
@@ -92,18 +92,18 @@ std::optional<Error> Target::own(const std::string& file) const {
     struct stat status {};
     if (::geteuid() != 0 || ::fstat(directory_.get(), &status) != 0 || status.st_uid == 0) return std::nullopt;
     if (::chown(file.c_str(), status.st_uid, status.st_gid) == 0) return std::nullopt;
-    return cannot("give to its user", file, "run this as the user of the gateway");
+    return cannot_use("give to its user", file, "run this as the user of the gateway");
 }
 
 /// Durable before the mark goes, so that a copy without it is whole after a power cut too.
 std::optional<Error> Target::finish() const {
     const UniqueFd above(::open(parent_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (above.valid() && ::fsync(above.get()) != 0 && errno != EINVAL) {
-        return cannot("sync the name of", path_, "see the kernel's log for the disk");
+        return cannot_use("sync the name of", path_, "see the kernel's log for the disk");
     }
     const bool done =
         ::fsync(directory_.get()) == 0 && ::unlink(marker().c_str()) == 0 && ::fsync(directory_.get()) == 0;
-    if (!done) return cannot("finish", path_, "run this again");
+    if (!done) return cannot_use("finish", path_, "run this again");
     return std::nullopt;
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 std::string lock_path(const std::string& path) { return path + "/lock"; }
 
-Error cannot(const std::string& what, const std::string& path, const std::string& remedy) {
+Error cannot_hold(const std::string& what, const std::string& path, const std::string& remedy) {
     return Error{"cannot " + what + " the spool's directory " + path + ": " + std::strerror(errno) + "; " + remedy};
 }
 
@@ -45,7 +45,7 @@ std::string holder_of(const std::string& path) {
 
 std::optional<Error> lock_descriptor(int descriptor, const std::string& path) {
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return std::nullopt;
-    if (errno != EWOULDBLOCK) return cannot("lock", path, "put it on a local file system");
+    if (errno != EWOULDBLOCK) return cannot_hold("lock", path, "put it on a local file system");
     return Error{holder_of(path) + " has the spool in " + path +
                  ": stop it first, or give this gateway a directory of its own"};
 }
@@ -53,7 +53,7 @@ std::optional<Error> lock_descriptor(int descriptor, const std::string& path) {
 Result<UniqueFd> lock_file(const std::string& path) {
     UniqueFd file(::open(lock_path(path).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file.valid() || ::fchmod(file.get(), 0600) != 0) {
-        return cannot("write in", path, "make it writable for this user, or choose another with --sink spool:DIR");
+        return cannot_hold("write in", path, "make it writable for this user, or choose another with --sink spool:DIR");
     }
     if (auto error = lock_descriptor(file.get(), path)) return *error;
     // For people and for the message above. The lock is the kernel's and needs no space on a full disk.
@@ -65,16 +65,16 @@ Result<UniqueFd> lock_file(const std::string& path) {
 /// Makes the directory again if there is none, and locks it.
 Result<UniqueFd> lock_again(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-        return cannot("make", path, "make the directory above it, writable for this user");
+        return cannot_hold("make", path, "make the directory above it, writable for this user");
     }
     UniqueFd directory = open_directory(path);
     if (!directory.valid() || ::fchmod(directory.get(), 0700) != 0) {
-        return cannot("open", path, "it must belong to the user who runs the gateway");
+        return cannot_hold("open", path, "it must belong to the user who runs the gateway");
     }
     if (auto error = lock_descriptor(directory.get(), path)) return *error;
     const UniqueFd above = open_directory(parent_of(path));
     if (above.valid() && ::fsync(above.get()) != 0 && errno != EINVAL && errno != EROFS) {
-        return cannot("sync the name of", path, "see the kernel's log for the disk");
+        return cannot_hold("sync the name of", path, "see the kernel's log for the disk");
     }
     return directory;
 }

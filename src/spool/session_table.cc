@@ -22,7 +22,7 @@ std::uint64_t former_check_of(std::string_view id, std::string_view session, std
     return checksum({id, session}, {seq});
 }
 
-std::int64_t milliseconds_of(WallTime time) { return time.time_since_epoch().count(); }
+std::int64_t unix_ms(WallTime time) { return time.time_since_epoch().count(); }
 
 Statement& bind_name(Statement& statement, const SessionName& name) {
     return statement.bind(1, std::uint64_t{name.authenticated})
@@ -70,7 +70,7 @@ std::optional<DbError> SessionTable::make(Database& database) {
 }
 
 std::optional<DbError> SessionTable::bound_times(Database& database, WallTime now) {
-    const std::string ms = std::to_string(milliseconds_of(now));
+    const std::string ms = std::to_string(unix_ms(now));
     return database.execute(("UPDATE device_session SET at = " + ms + " WHERE at > " + ms).c_str());
 }
 
@@ -116,7 +116,7 @@ bool SessionTable::count() {
 
 bool SessionTable::store(const SessionName& name, std::uint64_t seq, WallTime now, const SessionBudget& budget) {
     const auto run = [&](Statement& statement) {
-        return bind_name(statement, name).bind(4, seq).bind(5, milliseconds_of(now)).bind(6, check_of(name, seq)).run();
+        return bind_name(statement, name).bind(4, seq).bind(5, unix_ms(now)).bind(6, check_of(name, seq)).run();
     };
     if (!counted_ && !count()) return false;
     if (!run(update_)) return false;
@@ -156,7 +156,7 @@ bool SessionTable::drop_oldest(bool authenticated, std::uint64_t most) {
 }
 
 bool SessionTable::forget(WallTime before) {
-    const std::int64_t at = milliseconds_of(before);
+    const std::int64_t at = unix_ms(before);
     return forget_.bind(1, at).run() && forget_former_.bind(1, at).run() && count();
 }
 

@@ -13,7 +13,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr int patience_ms = 10'000;  // for a gateway that seals the file
+constexpr int seal_timeout_ms = 10'000;  // for a gateway that seals the file
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -67,7 +67,7 @@ std::optional<Error> Verification::read_control() {
     auto control = Database::open(path, Database::Use::read, error);
     std::optional<std::string> check;
     if (control) {
-        control->set_busy_patience_ms(patience_ms);
+        control->set_busy_patience_ms(seal_timeout_ms);
         check = control->value_of("PRAGMA quick_check(1)");
         if (!check) error = control->error();
     }
