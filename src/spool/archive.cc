@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int patience_ms = 10'000;  // for a gateway that seals the file
+constexpr int patience_ms = 10'000;  // until a gateway has sealed the file
 
 Error cannot_use(const std::string& what, const std::string& path, const std::string& remedy) {
     return Error{"cannot " + what + " " + path + ": " + std::strerror(errno) + "; " + remedy};
@@ -35,12 +35,12 @@ bool is_spools(const std::string& name) {
            name == SpoolDirectory::incomplete;
 }
 
-/// The directory that a copy goes into. Locked, so that no gateway starts on it meanwhile.
+/// Target directory of a copy. Owns a lock on it, so that no gateway starts there during the copy.
 class Target {
 public:
     [[nodiscard]] static Result<Target> open(const std::string& path);
     [[nodiscard]] const std::string& path() const { return path_; }
-    /// Gives the file to the owner of the directory, who may be another user than root.
+    /// Gives the file to the owner of the directory, which may be a user other than root.
     [[nodiscard]] std::optional<Error> own(const std::string& file) const;
     [[nodiscard]] std::optional<Error> finish() const;
 
@@ -68,7 +68,7 @@ Result<Target> Target::open(const std::string& path) {
     return target;
 }
 
-/// Removes what an interrupted copy has left, and nothing else.
+/// Removes the remains of an interrupted copy, and nothing else.
 std::optional<Error> Target::begin() const {
     const bool again = !SpoolDirectory::is_missing(marker());
     std::vector<std::string> leftovers;
@@ -95,7 +95,7 @@ std::optional<Error> Target::own(const std::string& file) const {
     return cannot_use("give to its user", file, "run this as the user of the gateway");
 }
 
-/// Durable before the mark goes, so that a copy without it is whole after a power cut too.
+/// Syncs the copy before it removes the mark, so that an unmarked copy is complete after a power cut too.
 std::optional<Error> Target::finish() const {
     const UniqueFd above(::open(parent_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (above.valid() && ::fsync(above.get()) != 0 && errno != EINVAL) {
@@ -107,7 +107,7 @@ std::optional<Error> Target::finish() const {
     return std::nullopt;
 }
 
-/// For a database that SQLite cannot read: a later version, or a person, may get more out of it.
+/// Copies a database that SQLite cannot read: a later version, or a person, may recover more of it.
 std::optional<Error> copy_bytes(const std::string& from, const std::string& to) {
     std::error_code error;
     for (const char* tail : {"", "-wal"}) {
@@ -161,9 +161,9 @@ Result<Copied> take(const std::string& from, const std::string& to, const Target
 
 }  // namespace
 
-/// spool.db comes first, since a start reads from the files of events what is newer than it. The list of these files
-/// comes next: all but the last have ended and do not change, and the last is copied as of one moment. What the
-/// gateway begins later stays out, or there would be a hole in front of it.
+/// spool.db is copied first, because a start reads newer content from the files of events. The list of these files
+/// follows: all but the last have ended and do not change, and the last is copied as of one moment. Files that the
+/// gateway begins later are left out, or a hole could precede them.
 Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
     if (SpoolDirectory::is_missing(control_in(from))) {
         return Error{from + " holds no spool: spool.db is missing; name the directory of sink.path"};
@@ -184,7 +184,7 @@ Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
         const auto copied = take(SpoolDirectory::segment_path_in(from, first),
                                  SpoolDirectory::segment_path_in(to, first), target.value(), copy);
         if (!copied) return copied.error();
-        if (copied.value() == Copied::missing) continue;  // retention has taken it
+        if (copied.value() == Copied::missing) continue;  // removed by retention
         ++copy.files;
         if (copy.first == 0) copy.first = first;
     }

@@ -64,7 +64,7 @@ TEST_F(ArchiveTest, ACopyHoldsEverything) {
     EXPECT_EQ(read_all(*moved).events, read_all(*spool).events);
     ASSERT_EQ(moved->groups().size(), 1U);
     EXPECT_EQ(moved->groups()[0].position, 1'234U);
-    // What either writes from here on is told apart by the epoch of its file.
+    // From here on, the epochs of their files distinguish the events that the two write.
     append_and_wait(*spool, 3'001, 3'001);
     append_and_wait(*moved, 3'001, 3'001);
     const auto here = spool->read(3'000, 1, 1'000);

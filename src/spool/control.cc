@@ -15,7 +15,7 @@ namespace holdfast {
 
 namespace {
 
-// A spool of an earlier version has no such table.
+// A spool of an earlier version does not have this table.
 constexpr const char* open_schema =
     "CREATE TABLE IF NOT EXISTS open_connection (conn TEXT PRIMARY KEY, connected TEXT NOT NULL,"
     " identified TEXT NOT NULL, crc INTEGER NOT NULL, identified_crc INTEGER NOT NULL) WITHOUT ROWID";
@@ -54,7 +54,7 @@ std::optional<DbError> Control::prepare(const std::string& path) {
     return open_lookups(path);
 }
 
-/// A connection of its own: a look-up must not wait for a transaction of another thread.
+/// Opens a separate connection, so that a look-up does not wait for a transaction of another thread.
 std::optional<DbError> Control::open_lookups(const std::string& path) {
     get_session_ = Statement();
     DbError error;
@@ -89,7 +89,7 @@ std::optional<DbError> Control::load() {
     if (auto failed = database_.read_text("SELECT value FROM about WHERE key = 'clock'", clock)) return failed;
     clock_ = clock.value_or("");
     if (auto failed = read_groups(database_, groups_)) return failed;
-    // A group has had what is before its position: that is never given out again.
+    // A group has received the events up to its position, so those positions are never reused.
     for (const auto& [name, group] : groups_) used_ = std::max(used_, group.position);
     return load_damages();
 }
@@ -312,7 +312,7 @@ std::optional<DbError> Control::forget_sessions(WallTime before) {
     return in_transaction([&] { return sessions_.forget(before); });
 }
 
-/// Leaves `seq` empty if the number is damaged.
+/// Reads the number. Leaves `seq` empty if it is damaged.
 std::optional<DbError> Control::look_up(const SessionName& name, std::optional<std::uint64_t>& seq) {
     seq.reset();
     if (!get_session_.valid()) {
@@ -334,7 +334,7 @@ std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& e
         std::optional<std::uint64_t> seq;
         const auto failed = look_up(name, seq);
         if (seq) return seq;
-        get_session_ = Statement();  // over a fresh connection then
+        get_session_ = Statement();  // to continue over a fresh connection
         if (failed && may_pass(*failed)) {
             error = *failed;
             return std::nullopt;

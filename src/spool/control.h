@@ -21,26 +21,27 @@
 
 namespace holdfast {
 
-/// spool.db: the spool's id, the groups' positions, the sessions' numbers, what is quarantined, and up to which
-/// position that is complete. Any thread, except where it says otherwise.
+/// Owns spool.db: the spool's id, the positions of groups, the numbers of sessions, the quarantine, and the position up
+/// to which these are complete. Any thread, unless a function says otherwise.
 class Control {
 public:
     struct Opening {
         const SpoolDirectory& directory;
         const SpoolDirectory::Contents& contents;
         StartRetries& retries;
-        std::string rebuilt;  ///< out: how a lost or damaged file was made again
+        std::string rebuilt;  ///< out: how a lost or damaged file was rebuilt
     };
-    /// Makes it if there is none, or only what an interrupted first start left. A damaged one is set aside and made
-    /// again with what can be read of it; then complete() is 0. Errors: not a spool, newer, the disk.
+    /// Opens spool.db. Creates it if it is missing or if an interrupted first start left it incomplete.
+    /// Sets a damaged file aside and rebuilds it from what can be read; complete() is then 0. Fails if the file is not
+    /// a spool, is from a newer version, or if the disk fails.
     [[nodiscard]] static Result<std::unique_ptr<Control>> open(Opening& opening);
 
     [[nodiscard]] const std::string& id() const { return id_; }
-    /// At the start: the sessions of all events up to here are in the table, and there was no newer event when it was
-    /// written.
+    /// Returns the position, at the start, up to which the table holds the sessions of all events. No newer event
+    /// existed when it was written.
     [[nodiscard]] Position complete() const { return complete_; }
     [[nodiscard]] bool was_closed() const { return was_closed_; }  ///< at the start: complete() is the newest event
-    /// At the start: positions up to here have been used, whatever the files of events still have.
+    /// Returns the highest position, at the start, that was ever used, even if the files of events no longer hold it.
     [[nodiscard]] Position used() const { return used_; }
 
     [[nodiscard]] std::vector<SpoolGroup> groups() const;
@@ -48,7 +49,7 @@ public:
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position,
                                                     const std::optional<std::string>& memo, WallTime now);
     [[nodiscard]] std::optional<Error> remove_group(const std::string& group);
-    /// The position up to which every required group has had events; nothing if none is required.
+    /// Returns the lowest position of the required groups, or nullopt if no group is required.
     [[nodiscard]] std::optional<Position> slowest_required() const;
 
     void limit_sessions(const SessionBudget& budget);
@@ -57,22 +58,24 @@ public:
         const SessionBook::Numbers& numbers;
         const OpenBook::Changes& open;
     };
-    /// Both tables hold all events up to `complete` then; keeps the budget of sessions.
+    /// Saves both tables, which then hold all events up to `complete`, and enforces the budget of sessions.
     [[nodiscard]] std::optional<DbError> save(const Changes& changes, Position complete, WallTime now, bool closing);
     [[nodiscard]] std::optional<DbError> save_marks(const std::vector<SessionMark>& marks, WallTime now);
     [[nodiscard]] std::optional<DbError> forget_sessions(WallTime before);
-    /// The table's number, 0 if there is none, or a damaged one: its device sends again, and nothing is lost. Fails if
-    /// the table cannot be read now. The spool's thread only.
+    /// Returns the number in the table, or 0 if it is missing or damaged: the device then sends again, and no item is
+    /// lost. Fails if the table cannot be read now. The spool's thread only.
     [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name, DbError& error);
 
-    /// At the start: false if the table of open connections must be made from all events that there are, since an
-    /// earlier version or a rebuilt file has none.
+    /// Returns false, at the start, if the table of open connections must be built from all existing events. An earlier
+    /// version or a rebuilt file has no such table.
     [[nodiscard]] bool knows_open() const { return knows_open_; }
-    /// Continues in a new spool.db with all that the present one holds, whose file was removed. The spool's thread.
+    /// Copies the content of the present spool.db, whose file was removed, into a new one and continues there. The
+    /// spool's thread only.
     [[nodiscard]] std::optional<DbError> move_to_new_file(const SpoolDirectory& directory);
-    /// What SpoolClock::stored() returned in an earlier process; empty: not known. At the start.
+    /// Returns the result of SpoolClock::stored() in an earlier process, or an empty text if it is unknown. At the
+    /// start.
     [[nodiscard]] const std::string& clock() const { return clock_; }
-    /// The next save() stores it.
+    /// Sets the text of the clock, which the next save() stores.
     void set_clock(std::string stored) {
         const std::lock_guard lock(mutex_);
         clock_ = std::move(stored);
@@ -82,9 +85,8 @@ public:
         const std::lock_guard lock(mutex_);
         return SessionTable::bound_times(database_, now);
     }
-    using OpenRow = std::pair<std::string, OpenLines>;  ///< the connection and its lines
-    /// Up to `most` rows of the table of open connections behind that one, in order. A line that is damaged is left
-    /// empty.
+    using OpenRow = std::pair<std::string, OpenLines>;  ///< connection id and its lines
+    /// Reads at most `most` rows of the table of open connections after `conn`, in order. Leaves a damaged line empty.
     [[nodiscard]] std::optional<DbError> open_behind(const std::string& conn, std::size_t most,
                                                      std::vector<OpenRow>& rows);
     [[nodiscard]] std::optional<DbError> has_open(const std::string& conn, bool& has);
@@ -111,7 +113,7 @@ private:
     [[nodiscard]] std::optional<DbError> in_transaction(const std::function<bool()>& work);
 
     mutable std::mutex mutex_;
-    Database database_;  // with the statements, guarded by mutex_
+    Database database_;  // with its statements, guarded by mutex_
     Statement put_group_;
     Statement drop_group_;
     Statement put_about_;
@@ -124,7 +126,7 @@ private:
     Statement drop_open_;
     Statement open_behind_;
     Statement has_open_;
-    Database looking_up_;  // the spool's thread
+    Database looking_up_;  // the spool's thread only
     Statement get_session_;
     std::string path_;
 

@@ -23,7 +23,7 @@ constexpr const char* control_schema =
     "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE consumer_group (name TEXT PRIMARY KEY, position INTEGER NOT NULL, moved_at INTEGER NOT NULL,"
     " crc INTEGER NOT NULL) WITHOUT ROWID;"
-    // Only versions that do not know device_session (spool/session_table.h) write to it; they need it to start.
+    // Only versions without device_session (spool/session_table.h) write to this table, and they need it to start.
     "CREATE TABLE session (id TEXT, session TEXT, seq INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL,"
     " PRIMARY KEY (id, session)) WITHOUT ROWID;"
     "CREATE TABLE quarantine (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, why TEXT NOT NULL,"
@@ -61,7 +61,7 @@ std::optional<DbError> fill(Database& database, const ControlSeed& seed) {
     return std::nullopt;
 }
 
-/// Returns true for the first bytes of SQLite's files, and for what a file system leaves of one that was not synced.
+/// Returns true for the first bytes of an SQLite file, and for what a file system leaves of an unsynced one.
 bool may_have_been_sqlite(const std::string& path) {
     constexpr std::string_view magic{"SQLite format 3\0", 16};
     std::array<char, 16> head{};
@@ -76,7 +76,7 @@ ControlLook failed_look(const DbError& error, const std::string& path) {
     return {may_have_been_sqlite(path) ? ControlState::damaged : ControlState::foreign, error};
 }
 
-/// Reads what says whose file it is.
+/// Reads the fields that identify the owner of the file.
 ControlLook look_at_head(Database& database, const std::string& path) {
     std::optional<std::int64_t> application;
     std::optional<std::int64_t> schema;

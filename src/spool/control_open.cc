@@ -35,7 +35,7 @@ Control::Opened Control::make_new(const Opening& opening, const ControlSeed& see
     return control;
 }
 
-/// There is no spool.db: a first start, or somebody has removed it.
+/// Handles a missing spool.db: a first start, or a file that was removed.
 Control::Opened Control::make_lost(Opening& opening) {
     const auto& segments = opening.contents.segments;
     ControlSeed seed;
@@ -50,7 +50,7 @@ Control::Opened Control::make_lost(Opening& opening) {
     return make_new(opening, seed);
 }
 
-/// The new file is whole before it takes the damaged one's place.
+/// Completes the new file before it replaces the damaged one.
 Control::Opened Control::make_again(Opening& opening, const DbError& damage) {
     const std::string path = opening.directory.control_path();
     ControlSeed seed;
@@ -62,7 +62,7 @@ Control::Opened Control::make_again(Opening& opening, const DbError& damage) {
     });
     if (failed) return cannot_open(path, *failed);
     if (seed.id.empty()) {
-        // Another id begins other positions.
+        // With another id, positions start again.
         seed = {.id = draw_spool_id(), .groups = {}, .complete = seed.complete};
     }
     auto made = make_new(opening, seed, &aside);
@@ -77,7 +77,7 @@ Control::Opened Control::open(Opening& opening) {
     ControlLook look;
     const auto unreadable = opening.retries.run([&]() -> std::optional<DbError> {
         look = look_at_control(path);
-        // What a fresh read returns otherwise was no damage.
+        // Content that differs in a fresh read was not damaged.
         for (const auto pause : pauses_before_damage) {
             if (look.state != ControlState::damaged) break;
             std::this_thread::sleep_for(pause);

@@ -11,7 +11,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr int longest_text = 512 << 20;  // a damaged length must not become an allocation of that size
+constexpr int longest_text = 512 << 20;  // a damaged length must not cause an allocation of that size
 
 DbFault fault_of(int extended) {
     switch (extended) {
@@ -30,7 +30,7 @@ DbFault fault_of(int extended) {
         case SQLITE_FORMAT:
         case SQLITE_TOOBIG:
         case SQLITE_MISMATCH:
-        case SQLITE_ERROR:  // of our fixed statements: the schema is not ours any more
+        case SQLITE_ERROR:  // our statements are fixed: the schema has changed
             return DbFault::damaged;
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
@@ -80,7 +80,7 @@ void Statement::Finalize::operator()(sqlite3_stmt* handle) const noexcept { sqli
 
 Statement& Statement::bind(int index, std::uint64_t number) { return bind(index, static_cast<std::int64_t>(number)); }
 
-/// After a step that failed nobody has reset the statement.
+/// Resets the statement, which the caller does not reset after a failed step.
 void Statement::make_ready() {
     if (stepped_) reset();
 }
@@ -121,7 +121,7 @@ void Statement::reset() {
 bool Statement::run() {
     Step last = Step::row;
     while (last == Step::row) last = step();
-    // Not reset after a failure: that would not change what error() says, but the caller may ask for it first.
+    // Not reset after a failure: error() keeps its value, but the caller may need it first.
     if (last == Step::done) reset();
     return last == Step::done;
 }
@@ -212,7 +212,7 @@ std::optional<DbError> Database::read_text(const char* sql, std::optional<std::s
     const Statement::Step step = statement.step();
     if (step == Statement::Step::failed) return error();
     if (step == Statement::Step::row) out = std::string(statement.text(0));
-    return read_error();  // quick_check reports a page that it cannot read as a text
+    return read_error();  // quick_check reports an unreadable page as text
 }
 
 std::optional<DbError> Database::read_number(const char* sql, std::optional<std::int64_t>& out) {

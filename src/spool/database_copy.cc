@@ -24,7 +24,7 @@ std::optional<DbError> copy_pages(Database& from, Database& to) {
     if (backup == nullptr) return to.error();
     sqlite3_backup_step(backup, -1);
     if (sqlite3_backup_finish(backup) != SQLITE_OK) return to.error();
-    // The copy says of itself that it has a log, as its source does.
+    // The header of the copy declares a log, as that of the source does.
     const auto mode = to.value_of("PRAGMA journal_mode = DELETE");
     return mode ? std::nullopt : std::optional(to.error());
 }

@@ -45,7 +45,7 @@ std::optional<Position> segment_of(std::string_view name) {
     return first;
 }
 
-/// Returns true for what belongs to spool.db or to a file of events: a log, a whole successor, a damaged predecessor.
+/// Returns true for companions of spool.db or of a file of events: a log, a complete successor, a damaged predecessor.
 bool is_companion(std::string_view name) {
     for (const std::string_view tail : {"-wal", "-shm", "-journal", ".new", ".damaged-"}) {
         const std::size_t end = name.find(tail);
@@ -57,7 +57,7 @@ bool is_companion(std::string_view name) {
 
 bool is_making(std::string_view name) { return name.starts_with(making_head) && name.find(".db") != name.npos; }
 
-/// Returns the database that a log or an index belongs to; empty for any other file.
+/// Returns the database to which a log or an index belongs, or an empty text for any other file.
 std::string database_of(const std::string& path) {
     for (const std::string_view tail : {"-wal", "-shm", "-journal"}) {
         if (path.ends_with(tail)) return path.substr(0, path.size() - tail.size());
@@ -65,11 +65,11 @@ std::string database_of(const std::string& path) {
     return {};
 }
 
-/// What is in it that no spool has put there, e.g. somebody's home.
+/// Returns the name of a foreign file in the directory, e.g. if it is a home directory.
 std::optional<std::string> stranger_in(const std::string& path) {
     std::error_code error;
     std::optional<std::string> stranger;
-    // Not a range-for, whose increment throws where the disk cannot be read.
+    // Not a range-for: its increment throws if the disk cannot be read.
     for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
         if (name == control_name || segment_of(name)) return std::nullopt;
@@ -78,15 +78,15 @@ std::optional<std::string> stranger_in(const std::string& path) {
     return stranger;
 }
 
-/// An earlier start may have been interrupted behind its mkdir(2): synced at each start. A directory above that may not
-/// be read by this user belongs to somebody who made this one.
+/// Syncs the parent at each start, because an earlier start may have been interrupted after its mkdir(2). A parent that
+/// this user may not read belongs to the user that created the directory.
 bool sync_parent(const std::string& path) {
     const UniqueFd directory(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.valid()) return errno == EACCES;
     return ::fsync(directory.get()) == 0 || errno == EINVAL || errno == EROFS;
 }
 
-/// For a file system without hard links.
+/// Copies a file on a file system without hard links.
 bool copy_file(const std::string& from, const std::string& to) {
     std::error_code error;
     fs::copy_file(from, to, error);
@@ -139,7 +139,7 @@ std::string SpoolDirectory::segment_path_in(const std::string& directory, Positi
 std::optional<DbError> SpoolDirectory::list_in(const std::string& directory, Contents& contents) {
     contents = {};
     std::error_code error;
-    // Not a range-for, whose increment throws where the disk cannot be read.
+    // Not a range-for: its increment throws if the disk cannot be read.
     fs::directory_iterator entry(directory, error);
     for (const fs::directory_iterator end; !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename();
@@ -185,7 +185,8 @@ std::optional<DbError> SpoolDirectory::replace(const std::string& making, const 
     return finish_replacement(path);
 }
 
-/// Each step is durable before the next: until the last one, the successor is there and every start finishes this.
+/// Finishes a replacement. Each step is durable before the next: the successor exists until the last one, so any start
+/// can finish the replacement.
 std::optional<DbError> SpoolDirectory::finish_replacement(const std::string& path) const {
     for (const char* tail : {"-wal", "-shm", "-journal"}) {  // a log of the former file would be read into the new one
         if (::unlink((path + tail).c_str()) != 0 && errno != ENOENT)

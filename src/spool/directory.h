@@ -14,57 +14,60 @@
 
 namespace holdfast {
 
-/// Returns what errno says of an attempt.
+/// Returns an error with the present errno. `what` names the failed operation.
 [[nodiscard]] DbError system_error(const std::string& what);
 
-/// A spool's directory, held by a lock for as long as this lives: nobody else opens it meanwhile. Knows the names of
-/// the files in it and gives them their mode. Any thread.
+/// Owns the lock on a spool's directory during its lifetime, so that no other process opens the spool. Builds the names
+/// of the files in it and sets their mode. Any thread.
 class SpoolDirectory {
 public:
-    /// Makes it if it is missing. Errors: another process has it, no permission, something else is in it.
+    /// Locks the directory and creates it if it is missing. Fails if another process holds it, without permission, or
+    /// if it contains foreign files.
     [[nodiscard]] static Result<SpoolDirectory> take(const std::string& path);
 
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::string control_path() const { return path_ + "/spool.db"; }
-    /// Of the file whose first event has that position.
+    /// Returns the path of the file whose first event has that position.
     [[nodiscard]] std::string segment_path(Position first) const;
-    // Names of files under way: a file gets its own name when it is whole and synced.
+    // Names of unfinished files: a file receives its final name when it is complete and synced.
     [[nodiscard]] std::string making_segment_path() const { return path_ + "/making.db"; }
     [[nodiscard]] std::string making_control_path() const { return path_ + "/making-spool.db"; }
-    /// What is in the directory.
+    /// Files of a spool that exist in the directory.
     struct Contents {
-        bool control = false;            ///< spool.db
-        std::vector<Position> segments;  ///< ascending
+        bool control = false;            ///< whether spool.db exists
+        std::vector<Position> segments;  ///< first positions of the files of events, ascending
     };
-    /// Fails rather than leave out a file.
+    /// Lists the files. Fails rather than omit a file.
     [[nodiscard]] std::optional<DbError> list(Contents& contents) const { return list_in(path_, contents); }
-    // Of a directory that this process does not hold.
+    // For a directory that this process does not hold.
     [[nodiscard]] static std::optional<DbError> list_in(const std::string& directory, Contents& contents);
     [[nodiscard]] static std::string segment_path_in(const std::string& directory, Position first);
-    /// Marks a directory that a backup or a restore has not finished; take() refuses it.
+    /// Name of the file that marks an unfinished backup or restore. take() rejects such a directory.
     static constexpr const char* incomplete = "incomplete";
-    /// Removes files under way of an interrupted start, and logs whose database has gone.
+    /// Removes unfinished files of an interrupted start, and logs whose database no longer exists.
     void remove_leftovers() const;
 
-    /// Creates an empty file with mode 0600. Returns false on failure: errno says why.
+    /// Creates an empty file with mode 0600. Returns false on failure and sets errno.
     [[nodiscard]] static bool make_file(const std::string& path);
     [[nodiscard]] bool sync() const;
     [[nodiscard]] DirectoryHold& hold() const { return *hold_; }
-    /// Gives a whole, synced and closed database its name; durable when it returns nothing.
+    /// Renames a complete, synced and closed database to its final name. The name is durable when the function returns
+    /// nullopt.
     [[nodiscard]] std::optional<DbError> put_in_place(const std::string& making, const std::string& path) const;
-    /// Gives a whole, synced and closed database the name of another one, which may be there, lack a log, or be gone.
-    /// A start finishes what was interrupted: no crash leaves neither. After a failure neither file may be written to
-    /// before the next try.
+    /// Renames a complete, synced and closed database to the name of another one, which may exist, lack a log, or be
+    /// gone. A later start finishes an interrupted replacement, so a crash always leaves one of the two. After a
+    /// failure, neither file may be written to before the next attempt.
     [[nodiscard]] std::optional<DbError> replace(const std::string& making, const std::string& path) const;
-    /// At the start, before anything is read: what an earlier process did not finish.
+    /// Finishes the replacements that an earlier process began. Must run at the start, before any file is read.
     [[nodiscard]] std::optional<DbError> finish_replacements() const;
-    /// With its log and its index.
+    /// Removes a database with its log and its index.
     static void remove(const std::string& database);
     [[nodiscard]] static bool is_missing(const std::string& path);
     [[nodiscard]] static bool has_log(const std::string& database);
     [[nodiscard]] static std::uint64_t bytes_of(const std::string& database);        ///< with its log and shared memory
     [[nodiscard]] static std::uint64_t plain_bytes_of(const std::string& database);  ///< without them
-    /// Gives it and its log a second name, under which it stays when another takes its place; returns that name.
+    /// Links the database and its log under a second name, which remains when another file replaces the first. Sets
+    /// `aside` to that name.
     [[nodiscard]] std::optional<DbError> keep_aside(const std::string& database, std::string& aside) const;
 
 private:

@@ -56,13 +56,14 @@ Result<UniqueFd> lock_file(const std::string& path) {
         return cannot_hold("write in", path, "make it writable for this user, or choose another with --sink spool:DIR");
     }
     if (auto error = lock_descriptor(file.get(), path)) return *error;
-    // For people and for the message above. The lock is the kernel's and needs no space on a full disk.
+    // Names the process for operators and for the message above. The kernel holds the lock, which needs no space on a
+    // full disk.
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(file.get(), 0) == 0 && ::pwrite(file.get(), pid.data(), pid.size(), 0) < 0) errno = 0;
     return file;
 }
 
-/// Makes the directory again if there is none, and locks it.
+/// Recreates the directory if it is missing, and locks it.
 Result<UniqueFd> lock_again(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
         return cannot_hold("make", path, "make the directory above it, writable for this user");

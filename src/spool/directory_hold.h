@@ -14,18 +14,19 @@ namespace holdfast {
 /// Returns the directory that holds the name of `path`, which may end in a slash.
 [[nodiscard]] std::string parent_of(const std::string& path);
 
-/// The hold of one process on a spool's directory: locks on the directory itself and on the file `lock` in it, which
-/// earlier versions lock. A `lock` that is removed lets no other process in. Any thread.
+/// Holds a spool's directory for one process. Owns locks on the directory itself and on the file `lock` in it, which
+/// earlier versions lock. Other processes stay out even if `lock` is removed. Any thread.
 class DirectoryHold {
 public:
-    /// Errors: another process has it, no permission.
+    /// Locks the directory. Fails if another process holds it, or without permission.
     [[nodiscard]] static Result<std::unique_ptr<DirectoryHold>> take(const std::string& path, UniqueFd directory);
 
     [[nodiscard]] bool sync() const;
-    /// Returns true while the path leads to the directory that is held, and its file `lock` is there.
+    /// Returns true while the path leads to the held directory and its file `lock` exists.
     [[nodiscard]] bool is_in_place() const;
-    /// Makes and locks what was removed or replaced since: the directory, its file `lock`. Returns what that was, empty
-    /// if nothing. Errors: another process has the new directory, it cannot be made.
+    /// Recreates and locks the directory and its file `lock` if they were removed or replaced. Returns the names of
+    /// what was recreated, or an empty text. Fails if another process holds the new directory or if it cannot be
+    /// created.
     [[nodiscard]] Result<std::string> reclaim();
 
 private:

@@ -1,5 +1,5 @@
-// A first start that is cut off behind any of its file operations: the next one opens what it left. The start runs in a
-// child that the kernel stops at each system call (ptrace(2)), so that no operation is left out.
+// A first start is interrupted after each of its file operations: the next start opens the remains. The start runs in a
+// child that the kernel stops at each system call (ptrace(2)), so that no operation is skipped.
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -33,7 +33,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The calls that change what a later start finds; of openat(2) those with O_CREAT.
+/// System calls that change what a later start finds; for openat(2), those with O_CREAT.
 constexpr int file_calls[] = {
     SYS_openat, SYS_write,   SYS_pwrite64, SYS_ftruncate, SYS_fallocate, SYS_fsync, SYS_fdatasync,
     SYS_fchmod, SYS_mkdirat, SYS_unlinkat, SYS_renameat2, SYS_linkat,
@@ -42,7 +42,7 @@ constexpr int file_calls[] = {
 #endif
 };
 
-/// Has the kernel stop the caller for its tracer at these calls alone.
+/// Makes the kernel stop the calling process for its tracer at these system calls only.
 bool stop_at_file_calls() {
     std::vector<sock_filter> program{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
     for (const int call : file_calls) {
@@ -54,12 +54,12 @@ bool stop_at_file_calls() {
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
-/// Runs `work` in a child that is killed before its operation number `cut_off`, counted from 0 over all its threads.
+/// Runs `work` in a child that is killed before operation number `cut_off`, counted from 0 over all its threads.
 class CutOff {
 public:
     explicit CutOff(std::function<void()> work) : work_(std::move(work)) {}
 
-    /// Returns false if the work had fewer operations: it has ended then.
+    /// Returns false if the work had fewer operations, so that it ran to its end.
     [[nodiscard]] bool run(std::size_t cut_off) {
         unsynced_.clear();
         begin();
@@ -83,7 +83,7 @@ public:
         while (::waitpid(-1, nullptr, __WALL) > 0) continue;
         return true;
     }
-    /// The files that the child had written to and not synced when it was killed.
+    /// Returns the files that the child had written and not synced when it was killed.
     [[nodiscard]] const std::set<std::string>& unsynced() const { return unsynced_; }
 
 private:
@@ -105,7 +105,7 @@ private:
         go_on(child_, 0);
     }
     static void go_on(pid_t thread, int signal) {
-        static_cast<void>(::ptrace(PTRACE_CONT, thread, nullptr, signal));  // fails if it has just ended
+        static_cast<void>(::ptrace(PTRACE_CONT, thread, nullptr, signal));  // fails if the thread has just ended
     }
     [[nodiscard]] bool is_operation(pid_t thread) {
         __ptrace_syscall_info call{};
@@ -137,7 +137,7 @@ protected:
         options.directory = directory;
         return options;
     }
-    /// Opens it as a gateway does, and uses it.
+    /// Opens the spool as a gateway does, and uses it.
     static void check(const std::string& directory, const std::string& id = {}) {
         const auto spool = open_spool(options(directory));
         ASSERT_TRUE(spool);
@@ -152,7 +152,7 @@ protected:
             EXPECT_FALSE(name.starts_with("making") || name.ends_with(".new")) << name;
         }
     }
-    /// As after a power cut on a file system that delays allocation: unsynced files are there, and empty. Returns false
+    /// Simulates a power cut on a file system that delays allocation: unsynced files exist and are empty. Returns false
     /// if there are none.
     [[nodiscard]] static bool empty(const std::set<std::string>& files, const std::string& copy) {
         bool any = false;
@@ -164,7 +164,7 @@ protected:
         }
         return any;
     }
-    /// In memory where that is possible: a sync of each state costs time and tests the disk.
+    /// The root is in memory if possible: syncing each state would cost time and test the disk.
     [[nodiscard]] std::string in(const std::string& name) const { return root_ + "/" + name; }
     void SetUp() override {
         std::string shared = "/dev/shm/holdfast-XXXXXX";
@@ -234,7 +234,7 @@ TEST_F(FirstStartTest, WhatIsLeftOfASpoolIsNoStranger) {
     EXPECT_FALSE(Spool::open(options(in("other"))));
 }
 
-/// What a version that made spool.db in place left of a first start that was cut off.
+/// The remains of an interrupted first start of a version that created spool.db in place.
 TEST_F(FirstStartTest, MakesAControlFileAgainThatHasNoIdAndNoEvents) {
     const auto exec = [](const std::string& path, const char* sql) {
         DbError error;
@@ -304,7 +304,7 @@ TEST_F(FirstStartTest, KeepsTheIdOverAControlFileThatIsLostOrUnreadable) {
     EXPECT_EQ(read_all(*open_spool(options(directory))).events.size(), 18U);
 }
 
-/// A rebuild that is cut off keeps the id and the groups that could be read.
+/// An interrupted rebuild keeps the id and the groups that could be read.
 TEST_F(FirstStartTest, OpensWhateverOperationARebuildWasCutOffBefore) {
     const std::string kept = in("kept");
     std::string id;

@@ -9,11 +9,11 @@
 
 namespace holdfast {
 
-// A group's memo is a row of the table `about` in spool.db: versions that do not know it leave it alone.
+// A group's memo is a row of the table `about` in spool.db. Versions that do not support memos ignore that row.
 [[nodiscard]] std::string memo_key(std::string_view group);
-/// Returns the memo behind its checksum.
+/// Returns the memo prefixed by its checksum.
 [[nodiscard]] std::string memo_value(std::string_view group, std::string_view memo);
-/// Reads the memos of all groups, without those that are damaged.
+/// Reads the memos of all groups. Skips damaged ones.
 [[nodiscard]] std::optional<DbError> read_memos(Database& database, std::map<std::string, std::string>& memos);
 
 }  // namespace holdfast

@@ -13,11 +13,11 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds pause_between{1000};
 constexpr std::chrono::hours between_looks_at_sessions{1};
-constexpr std::size_t damages_looked_at = 16;  // in a round
+constexpr std::size_t damages_looked_at = 16;  // per round
 constexpr unsigned longest_back_off = 5;       // 32 rounds
-/// Of a spool without news: its clock loses no more than this over a restart of the machine.
+/// Interval for a spool without new events: a restart of the machine sets its clock back by at most this time.
 constexpr std::chrono::minutes between_saves_of_clock{10};
-/// A device that has been away for longer starts from its first unacknowledged item again: sent twice, never lost.
+/// A device that was away longer starts from its first unacknowledged item again: repeated items, never a lost one.
 constexpr std::chrono::hours least_session_age{24 * 7};
 
 }  // namespace
@@ -105,7 +105,7 @@ void SpoolKeeper::note(const std::string& what, const std::optional<DbError>& fa
 
 void SpoolKeeper::save(bool closing) {
     const WallTime now = parts_.clock.now();
-    const Position complete = parts_.book.last();  // before the sessions: those up to here are among them
+    const Position complete = parts_.book.last();  // read before the sessions, which then include all up to it
     const SessionBook::Numbers& numbers = parts_.sessions.begin_saving();
     const OpenBook::Changes& open = parts_.open.begin_saving();
     const bool news = !numbers.empty() || !open.empty() || complete != saved_ || closing ||
@@ -136,14 +136,14 @@ void SpoolKeeper::seal() {
     for (const SegmentBook::Segment& segment : parts_.book.all()) {
         if (segment.current || segment.sealed || segment.removed) continue;
         const std::string path = parts_.directory.segment_path(segment.first);
-        // Readers wait meanwhile. Should it fail, it is read as it is and tried again.
+        // Readers wait during the seal. After a failure the file is read unsealed, and the next round retries.
         parts_.reader.without(segment.first, [&] {
             if (!seal_segment(path)) parts_.book.sealed(segment.first);
         });
     }
 }
 
-/// Reads again, with back-off, what could not be read, and a part of what is damaged.
+/// Reads unreadable positions again, with back-off, and a part of the quarantine.
 void SpoolKeeper::look_again() {
     if (rounds() < reads_due_) return;
     auto positions = parts_.control.quarantine().behind(looked_at_, damages_looked_at);
@@ -161,8 +161,9 @@ std::uint64_t SpoolKeeper::file_bytes() const {
     return bytes;
 }
 
-/// Returns what retention counts. The logs are left out, since many small commits make them many times as large as
-/// their events; so is spool.db: sessions have a budget of their own, and no event goes to make room for one.
+/// Returns the size that counts for retention. Logs are excluded: many small commits make them many times as large as
+/// their events. spool.db is excluded too: sessions have their own budget, and no event is removed to make room for
+/// one.
 std::uint64_t SpoolKeeper::event_bytes(const SegmentBook::Segment& segment) const {
     return std::max(segment.bytes, SpoolDirectory::plain_bytes_of(parts_.directory.segment_path(segment.first)));
 }
@@ -189,16 +190,17 @@ void SpoolKeeper::retain() {
 bool SpoolKeeper::remove_oldest(const SegmentBook::Segment& oldest) {
     if (const auto slowest = parts_.control.slowest_required(); slowest && *slowest < oldest.last) return false;
     if (oldest.current) {
-        parts_.end_segment();  // then it can go, a second later
+        parts_.end_segment();  // the next round, a second later, can remove it
         return false;
     }
-    // Its name and its rows say how far positions have gone: somebody else must know that before it goes.
+    // The file's name and rows record the highest position in use. spool.db must record it before the file is removed.
     if (saved_ < oldest.last) save(false);
     if (saved_ < oldest.last) return false;
     parts_.book.forget(oldest.first);
     parts_.reader.without(oldest.first, [&] { SpoolDirectory::remove(parts_.directory.segment_path(oldest.first)); });
-    static_cast<void>(parts_.control.quarantine().remove(0, parts_.book.first() - 1));  // no damage of what is not kept
-    // Before the next one is removed: after a power cut an older file must not be there without the newer one.
+    static_cast<void>(
+        parts_.control.quarantine().remove(0, parts_.book.first() - 1));  // no quarantine for removed events
+    // Synced before the next removal: after a power cut, an older file must not exist without the newer one.
     return parts_.directory.sync();
 }
 

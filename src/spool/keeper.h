@@ -17,8 +17,8 @@
 
 namespace holdfast {
 
-/// Keeps house, about once a second, on a thread of its own: saves the sessions' numbers, seals files that have ended,
-/// removes those that retention does not want. Ends by stop().
+/// Maintains the spool about once a second on its own thread: saves the numbers of sessions, seals ended files, and
+/// applies retention. Ends by stop().
 class SpoolKeeper {
 public:
     struct Parts {
@@ -29,9 +29,9 @@ public:
         Control& control;
         SpoolReader& reader;
         SpoolClock& clock;
-        std::function<void()> end_segment;  ///< the current one should go
+        std::function<void()> end_segment;  ///< request to end the current file
         OpenFiles& files;
-        std::function<void()> files_missing;  ///< some that are open, or the lock
+        std::function<void()> files_missing;  ///< an open file or the lock was removed
         std::function<void(const SegmentBook::Segment& segment)> segment_lost;
     };
 
@@ -39,12 +39,12 @@ public:
     ~SpoolKeeper();
 
     void change(const SpoolOptions& options);
-    void hurry();  ///< there is something to do now
+    void hurry();  ///< starts the next round now
     [[nodiscard]] std::string error() const;
-    [[nodiscard]] std::uint64_t file_bytes() const;  ///< of all files, with their logs
-    /// How often it has gone through all of it.
+    [[nodiscard]] std::uint64_t file_bytes() const;  ///< size of all files, with their logs
+    /// Returns the number of complete rounds.
     [[nodiscard]] std::uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
-    /// Does it all once more, and ends. After the writer.
+    /// Runs one last round and ends the thread. Must be called after the writer has stopped.
     void stop();
 
 private:
@@ -71,12 +71,12 @@ private:
     std::string error_;                     // guarded by mutex_
     std::atomic<std::uint64_t> rounds_{0};
     const std::function<void(std::chrono::milliseconds)> on_clock_step_;
-    std::uint64_t reads_due_ = 0;  // the thread's: the round of the next look at what could not be read
-    unsigned reads_failed_ = 0;    // the thread's: looks in a row that ended with such
-    Position looked_at_ = 0;       // the thread's: of the quarantine
-    Position saved_ = 0;           // the thread's: complete in the control file
-    WallTime saved_at_;            // the thread's
-    WallTime sessions_looked_at_;  // the thread's
+    std::uint64_t reads_due_ = 0;  // this thread only: the round of the next read of unreadable positions
+    unsigned reads_failed_ = 0;    // this thread only: consecutive rounds with failed reads
+    Position looked_at_ = 0;       // this thread only: last position of the quarantine that was read again
+    Position saved_ = 0;           // this thread only: complete in the control file
+    WallTime saved_at_;            // this thread only
+    WallTime sessions_looked_at_;  // this thread only
     std::thread thread_;
 };
 

@@ -26,7 +26,7 @@ void LastEvents::read() {
     for (auto segment = segments.rbegin(); segment != segments.rend() && goes_on(); ++segment) read_segment(*segment);
 }
 
-/// Opens the file and finds its newest position, trying again while time is left and reading fails.
+/// Opens the file and finds its newest position. Retries while reading fails and time remains.
 std::optional<SegmentReader> LastEvents::open(const SegmentBook::Segment& segment, SegmentReader::Tail& tail) const {
     while (goes_on()) {
         DbError error;
@@ -43,7 +43,7 @@ void LastEvents::read_segment(const SegmentBook::Segment& segment) {
     auto reader = open(segment, tail);
     if (!reader) return;
     Position wanted = std::min(segment.last, tail.last);
-    Position step = 1;  // over damaged rows: what they held stays unknown
+    Position step = 1;  // over damaged rows, whose content stays unknown
     while (wanted >= segment.first && goes_on()) {
         const auto found = reader->find(wanted, wanted + 1);
         if (const auto* row = std::get_if<SegmentReader::Row>(&found)) {
@@ -76,7 +76,7 @@ void LastEvents::take_line(std::string_view line, Position row) {
     const auto wanted = wanted_.find(life.conn);
     if (wanted == wanted_.end()) return;
     Found& found = wanted->second;
-    if (found.row != 0 && found.row != row) return;  // a newer row has had a later one
+    if (found.row != 0 && found.row != row) return;  // a newer row has a later event
     if (found.row == 0) ++found_;
     found.row = row;
     found.event = {.at = std::string(time_of_line(line)), .items = 0};

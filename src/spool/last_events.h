@@ -14,8 +14,8 @@
 
 namespace holdfast {
 
-/// Finds the latest event of each of some connections by reading the rows of a spool from the newest to the oldest: at
-/// most `most_bytes` of lines, at most for `most_time`. One thread.
+/// Finds the latest event of each given connection by reading rows from the newest to the oldest. Reads at most
+/// `most_bytes` of lines, for at most `most_time`. One thread.
 class LastEvents {
 public:
     static constexpr std::size_t most_bytes = std::size_t{256} << 20;
@@ -23,20 +23,20 @@ public:
 
     struct Event {
         std::string at;
-        std::optional<std::uint64_t> items;  ///< that came with it and before
+        std::optional<std::uint64_t> items;  ///< items up to and including this event
     };
 
     LastEvents(const SpoolDirectory& directory, const SegmentBook& book) : directory_(directory), book_(book) {}
 
     void want(std::string conn) { wanted_.emplace(std::move(conn), Found{}); }
     void read();
-    /// nullptr: it was not found.
+    /// Returns nullptr if no event was found.
     [[nodiscard]] const Event* find(std::string_view conn) const;
 
 private:
     struct Found {
         Event event;
-        Position row = 0;  ///< 0: not found yet
+        Position row = 0;  ///< 0 until the event is found
     };
     struct Hash {
         using is_transparent = void;

@@ -18,7 +18,7 @@ constexpr std::array<std::pair<std::string_view, LifeEvent>, 4> events{{
     {"closed", LifeEvent::closed},
 }};
 
-/// Returns the end of the string that begins at `text[at]`, behind its closing quote; npos if it has none.
+/// Returns the end of the string that begins at `text[at]`, after its closing quote, or npos if it is unterminated.
 std::size_t end_of_string(std::string_view text, std::size_t at) {
     for (++at; at < text.size(); ++at) {
         if (text[at] == '\\') {
@@ -46,7 +46,7 @@ LifeLine life_line(std::string_view line) {
 }
 
 std::string_view raw_field(std::string_view line, std::string_view name) {
-    // Within a JSON string the quote behind the comma would be escaped.
+    // Within a JSON string, the quote after the comma would be escaped.
     const std::string wanted = ",\"" + std::string(name) + "\":";
     const std::size_t found = line.find(wanted);
     if (found == std::string_view::npos) return {};

@@ -9,18 +9,18 @@ namespace holdfast {
 enum class LifeEvent : std::uint8_t { none, connected, identified, item, closed };
 
 struct LifeLine {
-    LifeEvent event = LifeEvent::none;  ///< none: the line is no event of a connection
-    std::string_view conn;              ///< as written; views into the line
+    LifeEvent event = LifeEvent::none;  ///< none: the line is not an event of a connection
+    std::string_view conn;              ///< as written; a view into the line
 };
 
-/// Returns the event and the connection of a line as EventWriter writes it: both come first. Pure.
+/// Returns the event and the connection of a line by EventWriter, which writes both fields first. Pure.
 [[nodiscard]] LifeLine life_line(std::string_view line);
 
-/// Returns the JSON value of a top-level field of an event line, a string with its quotes; empty if there is none.
-/// Fields of nested objects may not be wanted. Pure.
+/// Returns the JSON value of a top-level field of an event line, a string with its quotes; empty if the field is
+/// missing. `name` must not also be the name of a field in a nested object. Pure.
 [[nodiscard]] std::string_view raw_field(std::string_view line, std::string_view name);
 
-/// Returns the value of the last field of an event line, `at`, without its quotes; empty if there is none. Pure.
+/// Returns the value of `at`, the last field of an event line, without its quotes; empty if it is missing. Pure.
 [[nodiscard]] std::string_view time_of_line(std::string_view line);
 
 }  // namespace holdfast

@@ -20,7 +20,7 @@ void OpenBook::note_line(std::string_view line, bool may_be_stored) {
     const LifeLine life = life_line(line);
     switch (life.event) {
         case LifeEvent::connected:
-            // The fleet tells it again of a connection that has been open all the time.
+            // The fleet repeats the event of a connection that stayed open; such an event opens nothing.
             if (raw_field(line, "returned").empty()) {
                 fresh_[std::string(life.conn)] = {.opened = true, .closed = false, .lines = {std::string(line), {}}};
             }
@@ -40,7 +40,7 @@ void OpenBook::note_line(std::string_view line, bool may_be_stored) {
 void OpenBook::close(std::string_view conn, bool may_be_stored) {
     const auto found = fresh_.find(conn);
     if (found != fresh_.end() && found->second.opened && !may_be_stored) {
-        fresh_.erase(found);  // most connections that are short need no row
+        fresh_.erase(found);  // most short connections need no row
         return;
     }
     fresh_[std::string(conn)] = {.opened = false, .closed = true, .lines = {}};
@@ -74,7 +74,7 @@ void OpenBook::end_saving(bool saved) {
     for (auto& [conn, change] : fresh_) {
         const auto before = unsaved.find(conn);
         if (before == unsaved.end() || change.opened || change.closed) continue;
-        change.opened = before->second.opened;  // it has only said its name since
+        change.opened = before->second.opened;  // only an identified event was added since
         change.lines.connected = std::move(before->second.lines.connected);
     }
     fresh_.merge(unsaved);

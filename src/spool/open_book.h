@@ -10,14 +10,14 @@
 
 namespace holdfast {
 
-/// The lines of a connection whose `closed` event is not in the spool.
+/// Lines of a connection whose `closed` event is not in the spool.
 struct OpenLines {
     std::string connected;
-    std::string identified;  ///< empty: its device had said its name before, or not at all
+    std::string identified;  ///< empty if the device identified itself before `connected`, or not at all
 };
 
-/// What the newest rows change in the control file's table of open connections: those of the last second or so. Any
-/// thread. Bounded by the events that come between two saves.
+/// Holds the changes that the rows since the last save make to the control file's table of open connections. Bounded by
+/// the events between two saves, about one second. Any thread.
 class OpenBook {
 public:
     struct Change {
@@ -27,16 +27,16 @@ public:
     };
     using Changes = std::map<std::string, Change, std::less<>>;  ///< by connection
 
-    /// Notes all lines of one row. `may_be_stored`: the table may know connections that this row opens, as at the
-    /// start, when rows are read that were saved in part.
+    /// Records all lines of one row. `may_be_stored`: the table may already contain connections that this row opens. At
+    /// the start, rows are read that an earlier process saved in part.
     void note(std::string_view lines, bool may_be_stored);
-    /// Notes that the connection needs no `closed` event here.
+    /// Records that the connection needs no `closed` event here.
     void forget(std::string_view conn);
 
-    /// nullopt: only the table can know.
+    /// Returns nullopt if only the table has the answer.
     [[nodiscard]] std::optional<bool> is_open(std::string_view conn) const;
 
-    // One thread: what is to be saved now stays known until it is.
+    // Called by one thread. Changes remain visible until they are saved.
     [[nodiscard]] const Changes& begin_saving();
     void end_saving(bool saved);
 
@@ -46,7 +46,7 @@ private:
 
     mutable std::mutex mutex_;
     Changes fresh_;   // guarded by mutex_
-    Changes saving_;  // changed under mutex_, by the thread that saves
+    Changes saving_;  // changed under mutex_, by the saving thread
 };
 
 }  // namespace holdfast

@@ -22,7 +22,7 @@ bool OpenFiles::is_intact(const std::string& database, Watched& watched) {
             if (!seen) seen = now;
             if (*seen != now) return false;
         } else if (errno == ENOENT || errno == ENOTDIR) {
-            if (seen || i == 0) return false;  // the database itself is there before it is watched
+            if (seen || i == 0) return false;  // the database itself exists before watch()
         }
     }
     return true;
@@ -31,7 +31,7 @@ bool OpenFiles::is_intact(const std::string& database, Watched& watched) {
 void OpenFiles::watch(const std::string& database) {
     const std::lock_guard lock(mutex_);
     Watched& watched = databases_[database] = {};
-    // Kept, since a name that is taken again before the next look would lead to another file.
+    // Kept, because a name that is reused before the next check would lead to another file.
     if (!is_intact(database, watched)) watched.condemned = true;
 }
 

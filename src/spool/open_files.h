@@ -11,19 +11,19 @@
 
 namespace holdfast {
 
-/// The databases that a spool has open, each with its log and its index, and whether their names still lead to them: a
-/// write to a file that was removed succeeds and is gone with the process. Needs no descriptor: while SQLite has a file
-/// open, its inode number belongs to no other. Any thread.
+/// Tracks the open databases of a spool, with their logs and indexes, and whether their names still lead to them. A
+/// write to a removed file succeeds, but its data disappears with the process. Uses no descriptor: an inode number is
+/// not reused while SQLite has the file open. Any thread.
 class OpenFiles {
 public:
-    /// From here on the names must lead to the files that they lead to now.
+    /// Records the files to which the names lead now. Later checks compare with these.
     void watch(const std::string& database);
     void forget(const std::string& database);
-    /// Its replacement has begun: it is not intact until watch() is called again.
+    /// Marks a database whose replacement has begun. It is not intact until watch() is called again.
     void condemn(const std::string& database);
     /// Returns false if one of its files was removed, renamed or replaced since watch().
     [[nodiscard]] bool is_intact(const std::string& database);
-    /// Returns those that are not intact.
+    /// Returns the databases that are not intact.
     [[nodiscard]] std::vector<std::string> missing();
 
 private:
@@ -33,7 +33,7 @@ private:
         bool operator==(const Identity&) const = default;
     };
     struct Watched {
-        std::array<std::optional<Identity>, 3> files;  // empty: not seen yet
+        std::array<std::optional<Identity>, 3> files;  // empty until first seen
         bool condemned = false;
     };
     [[nodiscard]] static bool is_intact(const std::string& database, Watched& watched);

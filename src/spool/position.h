@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-/// Of an event in a spool: 1 for the first it ever took, one more for each after it, for ever. 0: before the first.
+/// Position of an event in a spool: 1 for the first event ever appended, then consecutive. 0 is before the first.
 using Position = std::uint64_t;
 
 }  // namespace holdfast

@@ -11,7 +11,7 @@ void Quarantine::put(Position first, Damage damage) {
     damages_.insert_or_assign(first, std::move(damage));
 }
 
-/// What is left of ranges that overlap stays.
+/// Removes a range. Keeps the other parts of ranges that overlap it.
 bool Quarantine::take_out(Position first, Position last) {
     auto found = damages_.upper_bound(first);
     if (found != damages_.begin() && std::prev(found)->second.last >= first) --found;
@@ -38,14 +38,14 @@ void Quarantine::load(Damages damages) {
     const std::lock_guard lock(mutex_);
     for (auto& [first, damage] : damages) {
         if (damage.last < first) continue;
-        take_out(first, damage.last);  // earlier versions stored ranges that overlap
+        take_out(first, damage.last);  // earlier versions stored overlapping ranges
         put(first, std::move(damage));
     }
 }
 
 bool Quarantine::add(const MissingRange& range, WallTime at) {
     const std::lock_guard lock(mutex_);
-    // A consumer that starts in the middle of a range finds the rest of it.
+    // A consumer that starts within a range finds only the rest of it.
     if (cover(range.first, range.last)) return false;
     take_out(range.first, range.last);
     put(range.first, {range.last, range.why, at});

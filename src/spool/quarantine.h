@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-/// Positions whose rows were damaged in several fresh reads, and that are not known to be whole again. Any thread.
+/// Holds the positions whose rows were damaged in several fresh reads and have not been read well since. Any thread.
 class Quarantine {
 public:
     struct Damage {
@@ -20,23 +20,24 @@ public:
         std::string why;
         WallTime at;
     };
-    using Damages = std::map<Position, Damage>;  ///< by the first position; they do not overlap
+    using Damages = std::map<Position, Damage>;  ///< by the first position; without overlap
     struct Figures {
         std::uint64_t rows = 0;  ///< ranges
         std::uint64_t events = 0;
     };
 
     void load(Damages damages);
-    /// Returns true if a part of the range is news.
+    /// Adds a range. Returns true if a part of it was not in quarantine yet.
     bool add(const MissingRange& range, WallTime at);
-    /// The events of the range could be read, or retention has removed them. Returns true if any was in quarantine.
+    /// Removes a range whose events could be read, or which retention has removed. Returns true if any of it was in
+    /// quarantine.
     bool remove(Position first, Position last);
     [[nodiscard]] bool has(Position position) const;
     [[nodiscard]] Figures figures() const;
-    /// Returns the first positions of at most `most` ranges behind that position.
+    /// Returns the first positions of at most `most` ranges after `position`.
     [[nodiscard]] std::vector<Position> behind(Position position, std::size_t most) const;
 
-    /// What is to be stored, with a number for saved(); nullopt: nothing has changed.
+    /// Content to store, with a revision for saved().
     struct Unsaved {
         Damages damages;
         std::uint64_t revision = 0;

@@ -1,5 +1,5 @@
-// Errors of the disk while a spool is read: they pass, no consumer is moved, no file set aside, no position renumbered.
-// They are injected below SQLite, where its unix VFS calls pread(2).
+// Disk errors while a spool is read: they pass, no consumer is moved, no file is set aside, and no position changes.
+// The tests inject them below SQLite, where its unix VFS calls pread(2).
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -27,13 +27,13 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-/// What pread(2) under SQLite does instead. One set of counters: tests run one after the other.
+/// Controls pread(2) under SQLite. One set of counters suffices because tests run sequentially.
 struct Faults {
-    std::atomic<int> skip{0};              // so many reads are left alone first
-    std::atomic<int> fail{0};              // so many reads behind those
-    std::atomic<int> error{EIO};           // of those
-    std::atomic<int> garble{0};            // so many reads of a whole page give a wrong byte
-    std::atomic<std::uint64_t> failed{0};  // reads that have failed
+    std::atomic<int> skip{0};              // number of reads that pass first
+    std::atomic<int> fail{0};              // number of reads after those that fail
+    std::atomic<int> error{EIO};           // errno of the failed reads
+    std::atomic<int> garble{0};            // number of whole-page reads that return a wrong byte
+    std::atomic<std::uint64_t> failed{0};  // number of reads that have failed
 };
 Faults faults;
 
@@ -110,7 +110,7 @@ protected:
         for (int i = 0; i < 3000 && !holds(); ++i) std::this_thread::sleep_for(10ms);
         EXPECT_TRUE(holds());
     }
-    /// A spool of a process that was killed: with logs, a group and a session, and events behind the last save.
+    /// Creates the spool of a killed process: with logs, a group, a session, and events after the last save.
     std::string killed() {
         auto running = options();
         running.directory = directory_.in("running");
@@ -161,7 +161,7 @@ TEST_F(ReadErrorTest, APassingErrorIsReadAgain) {
             fail_reads(reads, error);
             auto page = spool->read(0, 1000, std::size_t{1} << 20);
             stop_faults();
-            EXPECT_TRUE(page || reads > 3);  // each try meets one at least
+            EXPECT_TRUE(page || reads > 3);  // each attempt meets at least one failure
             if (!page) continue;             // no consumer is moved
             EXPECT_EQ(page.value().events.size(), 300U);
             EXPECT_TRUE(page.value().missing.empty());
@@ -188,7 +188,7 @@ TEST_F(ReadErrorTest, AnErrorThatLastsIsNamedAndMovesNobodyAndEnds) {
     EXPECT_THAT(spool->status().read_error, HasSubstr("events-0000000000000000001.db"));
     EXPECT_THAT(reports(), HasSubstr("cannot be read"));
     stop_faults();
-    // The keeper finds that it has ended, whether anybody reads or not.
+    // The keeper detects the end of the failure, even without a reader.
     wait_until([&] { return spool->status().read_error.empty(); });
     EXPECT_THAT(reports(), HasSubstr("recovered"));
     const ReadBack all = read_all(*spool);
@@ -199,7 +199,7 @@ TEST_F(ReadErrorTest, AnErrorThatLastsIsNamedAndMovesNobodyAndEnds) {
 
 TEST_F(ReadErrorTest, AnErrorAtTheStartRenumbersNothing) {
     const std::string kept = killed();
-    // Each read of a start fails in its turn, and some after it.
+    // Each read of a start fails once, and some reads after it.
     for (int skip = 0; skip < 60 && !HasFailure(); ++skip) {
         SCOPED_TRACE("from read " + std::to_string(skip) + " on");
         auto again = options();
@@ -250,7 +250,7 @@ TEST_F(ReadErrorTest, ALookUpOfASessionWaitsAndCommitsGoOn) {
     std::promise<std::uint64_t> seq;
     auto answer = seq.get_future();
     {
-        // Another program writes to the file: the connection's memory of it is no use.
+        // Another program writes to the file, so the page cache of the connection is stale.
         DbError error;
         auto database = Database::open(options().directory + "/spool.db", Database::Use::write, error);
         ASSERT_TRUE(database);

@@ -15,15 +15,15 @@ constexpr const char* vfs_name = "holdfast";
 
 thread_local std::optional<ReadFailure> failure;
 
-/// The methods of a kind of files, with the read replaced. The file keeps the layout of the system's VFS.
+/// I/O methods of one kind of file, with the read method replaced. The file keeps the layout of the system's VFS.
 struct WatchedMethods {
     sqlite3_io_methods own{};
     const sqlite3_io_methods* system = nullptr;
 };
 
-/// Behind the system's own part of each open file.
+/// Data after the system's own part of each open file.
 struct Tail {
-    const char* path = nullptr;  // SQLite keeps it until the file is closed
+    const char* path = nullptr;  // owned by SQLite, valid until the file is closed
 };
 
 sqlite3_vfs* system_vfs() {
@@ -51,7 +51,7 @@ int watched_read(sqlite3_file* file, void* to, int bytes, sqlite3_int64 at) {
     return code == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : code;
 }
 
-/// Returns the watched methods for the system's; nullptr if there are more kinds than expected.
+/// Returns the watched methods for the system's methods, or nullptr if there are more kinds than expected.
 const sqlite3_io_methods* watched(const sqlite3_io_methods* system) {
     constexpr std::size_t most_kinds = 8;
     static std::mutex mutex;
@@ -78,7 +78,7 @@ int watched_open(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, 
 }
 
 const char* register_vfs() {
-    if (system_vfs() == nullptr) return nullptr;  // SQLite's default then
+    if (system_vfs() == nullptr) return nullptr;  // selects SQLite's default
     static sqlite3_vfs vfs = *system_vfs();
     vfs.zName = vfs_name;
     vfs.pNext = nullptr;

@@ -11,7 +11,7 @@ namespace holdfast {
 
 namespace {
 
-/// Adds a row's events from `wanted` on. Whether all of them fitted.
+/// Adds a row's events from `wanted` on. Returns whether all of them fitted.
 bool add_events(SpoolPage& page, const SegmentReader::Row& row, Position& wanted, std::size_t most_events,
                 std::size_t most_bytes, std::size_t& bytes) {
     std::string_view left = row->lines;
@@ -48,7 +48,7 @@ void SpoolReader::without(Position segment, const std::function<void()>& work) {
     work();
 }
 
-/// Null: error_ says why.
+/// Returns nullptr on failure and sets error_.
 SegmentReader* SpoolReader::reader_of(Position segment) {
     for (auto one = open_.begin(); one != open_.end(); ++one) {
         if (one->segment != segment) continue;
@@ -72,18 +72,18 @@ SegmentReader::Found SpoolReader::find(Position wanted, SegmentBook::Span span) 
         return MissingRange{wanted, span.end - 1, "SQLite says: " + error_.message};
     }
     auto found = reader->find(wanted, span.end);
-    // What a connection remembers of a file with an I/O error may be wrong.
+    // The page cache of a connection that met an I/O error may be wrong.
     if (std::holds_alternative<DbError>(found)) drop(span.first);
     if (const auto* row = std::get_if<SegmentReader::Row>(&found)) latest_ = *row;
     return found;
 }
 
 SpoolReader::Went SpoolReader::take_damage(SpoolPage& page, Position& wanted, MissingRange hole, Position segment) {
-    if (!page.events.empty()) return Went::stop;  // it is the next page's
+    if (!page.events.empty()) return Went::stop;  // it belongs to the next page
     if (!reports_.is_damaged(hole.first)) {
-        if (damage_counts_ && !page.missing.empty()) return Went::stop;  // the looks were at the hole before it
+        if (damage_counts_ && !page.missing.empty()) return Went::stop;  // the counted reads were at the hole before it
         if (!damage_counts_) {
-            drop(segment);  // what a connection remembers of a file may be wrong
+            drop(segment);  // the page cache of its connection may be wrong
             is_doubtful_ = true;
             return Went::doubtful;
         }
@@ -115,7 +115,7 @@ SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::siz
     }
     auto found = find(wanted, {span->first, std::min(span->end, page.last + 1), span->removed});
     if (std::holds_alternative<DbError>(found)) {
-        // Retention may have been faster: then its book says so now.
+        // Retention may have removed the file since; the list of files then shows it.
         if (const auto now = book_.span_of(wanted); !now || now->first != span->first) return Went::on;
         error_ = std::get<DbError>(found);
         note_failure(span->first, wanted);
@@ -131,7 +131,7 @@ SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::siz
     return add_events(page, row, wanted, most_events, most_bytes, bytes_) ? Went::on : Went::stop;
 }
 
-/// Returns nullopt if what it met is to be read again.
+/// Returns nullopt if the damage or failure that it met must be read again.
 std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::size_t most_events,
                                                           std::size_t most_bytes) {
     SpoolPage page;

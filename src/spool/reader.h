@@ -19,26 +19,26 @@ namespace holdfast {
 
 inline constexpr std::string_view file_was_removed = "its file was removed, and not by retention";
 
-/// Reads pages across the files. What looks damaged, or cannot be read, is read again over fresh connections, with
-/// pauses, before it is told of. Owns a few connections. Any thread; they take turns.
+/// Reads pages across the files of events. Owns at most four connections. Before it reports damage or a failure, it
+/// reads again over fresh connections, with pauses. Any thread; calls are serialized.
 class SpoolReader {
 public:
     struct Reports {
-        std::function<void(const MissingRange&)> damaged;          ///< each of several fresh reads said so
-        std::function<bool(Position)> is_damaged;                  ///< it was told before
-        std::function<void(Position first, Position last)> whole;  ///< these could be read
+        std::function<void(const MissingRange&)> damaged;          ///< damaged in several fresh reads
+        std::function<bool(Position)> is_damaged;                  ///< whether the position was already reported
+        std::function<void(Position first, Position last)> whole;  ///< read successfully
         std::function<void(const std::string& error)> trouble;     ///< once when reading begins to fail
-        std::function<void()> recovered;                           ///< once when all can be read again
+        std::function<void()> recovered;                           ///< once when all positions can be read again
     };
     struct Figures {
-        std::string error;         ///< why events cannot be read; empty while all that was asked for can
+        std::string error;         ///< why events cannot be read; empty while every requested event can be read
         std::uint64_t errors = 0;  ///< failed reads since the start
     };
 
     SpoolReader(const SpoolDirectory& directory, const SegmentBook& book, Reports reports)
         : directory_(directory), book_(book), reports_(std::move(reports)) {}
 
-    /// Errors: reading fails; what cannot be read is not passed over.
+    /// Returns a page of events after `after`. Fails if reading fails; never skips what cannot be read.
     [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes);
     /// Calls `work` while no connection to that file is open.
     void without(Position segment, const std::function<void()>& work);
@@ -48,14 +48,14 @@ public:
 
 private:
     static constexpr std::size_t most_open = 4;
-    static constexpr int most_rows_looked_at = 4096;  // in one call: holes and tiny rows must not take for ever
+    static constexpr int most_rows_looked_at = 4096;  // in one call: bounds the time for holes and tiny rows
 
     struct Open {
         Position segment = 0;
         SegmentReader reader;
     };
 
-    /// What could not be read of a file.
+    /// First unreadable position of a file, with the error.
     struct Trouble {
         Position at = 0;
         std::string why;
@@ -81,15 +81,15 @@ private:
     const Reports reports_;
 
     std::mutex mutex_;
-    std::list<Open> open_;  // the latest used first
+    std::list<Open> open_;  // most recently used first
     SegmentReader::Row latest_;
     std::size_t bytes_ = 0;        // in the page so far
-    bool damage_counts_ = false;   // looks in a row have found it
-    bool failure_counts_ = false;  // looks have failed often enough
-    bool is_doubtful_ = false;     // the look found damage that does not count yet
+    bool damage_counts_ = false;   // consecutive reads found it
+    bool failure_counts_ = false;  // enough consecutive reads failed
+    bool is_doubtful_ = false;     // the latest read found damage that does not count yet
     DbError error_;
 
-    mutable std::mutex trouble_mutex_;      // a status must not wait for the disk
+    mutable std::mutex trouble_mutex_;      // separate, so that a status does not wait for the disk
     std::map<Position, Trouble> troubles_;  // guarded by trouble_mutex_; by segment
     std::uint64_t errors_ = 0;              // guarded by trouble_mutex_
 };

@@ -29,7 +29,7 @@ private:
     uLong value_ = ::crc32_z(0, nullptr, 0);
 };
 
-/// Reads the JSON that this file writes, and no more of JSON than that.
+/// Reads the subset of JSON that this file writes.
 class Scanner {
 public:
     explicit Scanner(std::string_view text) : left_(text) {}
@@ -94,7 +94,7 @@ private:
     std::string_view left_;
 };
 
-/// [[...],[...]]: `one` reads what is in an inner pair of brackets.
+/// Reads [[...],[...]]. `one` reads the content of an inner pair of brackets.
 template <typename One>
 bool scan_rows(std::string_view text, One one) {
     Scanner scanner(text);

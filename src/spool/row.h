@@ -15,7 +15,7 @@ namespace holdfast {
 
 using ListenerRuns = std::vector<std::pair<std::string, std::uint64_t>>;
 
-/// One row of the table `batch`, its columns as they are stored.
+/// Columns of one row of the table `batch`, as stored.
 struct StoredRow {
     Position first = 0;
     std::uint64_t events = 0;
@@ -25,20 +25,22 @@ struct StoredRow {
     std::string_view lines;
 };
 
-/// Over all of them, lengths included, so that no byte can move from one column to the next unseen. Pure.
+/// Returns the checksum of all columns and their lengths, so that a byte that moves to another column is detected.
+/// Pure.
 [[nodiscard]] std::uint32_t checksum(const StoredRow& row);
-/// Of any texts and numbers. Pure.
+/// Returns the checksum of any texts and numbers. Pure.
 [[nodiscard]] std::uint32_t checksum(std::initializer_list<std::string_view> texts,
                                      std::initializer_list<std::uint64_t> numbers);
 
-// The columns that hold JSON. What they read is what they write; anything else is nothing. Pure.
+// Convert the columns that hold JSON. The parsers accept the writers' output and reject any other text. Pure.
 [[nodiscard]] std::string listeners_text(const ListenerRuns& runs);  ///< [["devices",200],["meters",56]]
 [[nodiscard]] std::optional<ListenerRuns> parse_listeners(std::string_view text);
 [[nodiscard]] std::string sessions_text(const std::vector<SessionMark>& marks);  ///< [["device-17","boot-42",5,true]]
-/// A mark without the last field is of a version that did not keep the two kinds of sessions apart: it counts for both.
+/// Returns nullopt if the text is damaged. A mark without the last field is from a version that did not separate the
+/// two kinds of sessions, and counts for both.
 [[nodiscard]] std::optional<std::vector<SessionMark>> parse_sessions(std::string_view text);
 
-/// A row whose checksum was right.
+/// A row whose checksum is correct.
 struct GoodRow {
     Position first = 0;
     std::uint64_t events = 0;
@@ -51,10 +53,11 @@ struct GoodRow {
     [[nodiscard]] Position last() const { return first + events - 1; }
 };
 
-/// The row, or why it is none.
+/// Returns the row, or nullopt if it is damaged, and sets `why`.
 [[nodiscard]] std::optional<GoodRow> verify(const StoredRow& row, std::uint32_t stored_checksum, std::string& why);
 
-/// How many events a row had whose checksum is wrong: what it says, unless that is the very thing that is damaged.
+/// Returns the likely number of events of a row with a wrong checksum: the stored number, unless that number itself is
+/// the damaged part.
 [[nodiscard]] std::uint64_t likely_events(const StoredRow& row, std::uint32_t stored_checksum);
 
 }  // namespace holdfast

@@ -11,44 +11,44 @@
 
 namespace holdfast {
 
-/// Which files there are, what is in each, and the newest durable position. Owns that knowledge, not the files. Any
+/// Holds the list of files of events, the content of each, and the newest durable position. Does not own the files. Any
 /// thread.
 class SegmentBook {
 public:
     struct Segment {
         Position first = 0;
-        Position last = 0;        ///< its newest durable event; first - 1: none yet
-        WallTime oldest;          ///< commit of its first row, as far as known
-        WallTime newest;          ///< of its last
-        bool current = false;     ///< it is being written to
+        Position last = 0;        ///< its newest durable event; first - 1 if there is none
+        WallTime oldest;          ///< commit time of its first row, if known
+        WallTime newest;          ///< commit time of its last row
+        bool current = false;     ///< the writer appends to it
         bool sealed = false;      ///< a plain file without a log
         bool removed = false;     ///< its file is gone, and not by retention
-        std::uint64_t bytes = 0;  ///< appended to it by this process
+        std::uint64_t bytes = 0;  ///< appended by this process
     };
     struct Span {
         Position first = 0;  ///< names the file
-        Position end = 0;    ///< behind the last position that counts in it
+        Position end = 0;    ///< one past the last valid position in it
         bool removed = false;
     };
 
-    /// At the start, in ascending order.
+    /// Adds a file at the start, in ascending order.
     void add(const Segment& segment, Position last);
-    /// Corrects times before 1970 and after `now`, which only damage or another clock has written.
+    /// Corrects times before 1970 and after `now`, which come from damage or another clock.
     void bound_times(WallTime now);
 
-    // The spool's thread.
-    void begin(Position first, WallTime now);                         ///< a new current one
-    void committed(Position last, WallTime at, std::uint64_t bytes);  ///< `bytes` in the current one
-    void end_current();                                               ///< it is not written to any more
-    void forget(Position first);                                      ///< its file has gone, or never held anything
+    // Called by the spool's thread.
+    void begin(Position first, WallTime now);                         ///< a new current file
+    void committed(Position last, WallTime at, std::uint64_t bytes);  ///< `bytes`: total of the current file
+    void end_current();                                               ///< no more writes to it
+    void forget(Position first);                                      ///< its file was removed, or never held an event
     void sealed(Position first);
     void removed(Position first);
 
     [[nodiscard]] Position last() const;
-    [[nodiscard]] Position first() const;  ///< last() + 1 if there is none
+    [[nodiscard]] Position first() const;  ///< last() + 1 if there is no event
     [[nodiscard]] std::vector<Segment> all() const;
     [[nodiscard]] std::optional<Segment> oldest() const;
-    /// Where a durable position would be; nothing if retention has taken it.
+    /// Returns the file that would hold a durable position, or nullopt if retention has removed it.
     [[nodiscard]] std::optional<Span> span_of(Position position) const;
 
     bool wait_for(Position after, std::chrono::milliseconds patience);

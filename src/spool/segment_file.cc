@@ -43,8 +43,8 @@ int note_log(void* pages, sqlite3*, const char*, int in_log) {
 }  // namespace
 
 std::optional<DbError> set_up_for_writing(Database& database) {
-    database.set_busy_patience_ms(2000);  // somebody looks at it with sqlite3 and has taken a lock
-    // Debian's SQLite overwrites what it deletes with zeros; nothing in here is worth that.
+    database.set_busy_patience_ms(2000);  // a person may hold a lock with sqlite3
+    // Debian's SQLite overwrites deleted content with zeros, which the spool does not need.
     const auto mode = database.value_of("PRAGMA journal_mode = WAL");
     if (!mode) return database.error();
     if (*mode != "wal") return DbError{DbFault::other, SQLITE_CANTOPEN, "its file system has no shared memory"};
@@ -58,7 +58,7 @@ std::optional<DbError> sync_log_name(const SpoolDirectory& directory) {
 
 namespace {
 
-/// Returns an epoch that no other file has, as text; empty if the kernel has no random bytes.
+/// Returns a unique random epoch as text, or an empty text if the kernel has no random bytes.
 std::string draw_epoch() {
     std::uint64_t epoch = 0;
     while (epoch == 0) {
@@ -70,7 +70,7 @@ std::string draw_epoch() {
     return text.data();
 }
 
-/// A whole file without a row, under a name that no reader takes for one of the spool's.
+/// Creates a complete file without a row, under a name that no reader treats as a file of events.
 std::optional<DbError> make_empty(const std::string& path, const std::string& spool_id) {
     SpoolDirectory::remove(path);
     if (!SpoolDirectory::make_file(path)) return system_error("cannot make " + path);
@@ -99,7 +99,7 @@ bool is_unmade_segment(const std::string& path) {
 
 namespace {
 
-/// Removes what an earlier try left under the name. A file with events, or one that cannot be read, stays.
+/// Removes what an earlier attempt left under the name. Keeps a file that has events or that cannot be read.
 std::optional<DbError> make_way(const SpoolDirectory& directory, const std::string& path, Position first) {
     struct stat about {};
     if (::stat(path.c_str(), &about) != 0 && errno != ENOENT) return system_error("cannot look at " + path);
@@ -113,14 +113,15 @@ std::optional<DbError> make_way(const SpoolDirectory& directory, const std::stri
     }
     const bool present = !SpoolDirectory::is_missing(path) || SpoolDirectory::has_log(path);
     SpoolDirectory::remove(path);
-    // Durable before the new file is: its predecessor's log would be read into it.
+    // The removal must be durable before the new file exists, or SQLite would read the predecessor's log into it.
     if (present && !directory.sync()) return system_error("cannot sync " + directory.path());
     return std::nullopt;
 }
 
 }  // namespace
 
-/// Made under another name and renamed: whenever the process is killed, a file of that name has its tables.
+/// Creates the file under another name and renames it. A file with the final name has its tables, whenever the process
+/// is killed.
 std::optional<SegmentWriter> SegmentWriter::create(const SpoolDirectory& directory, Position first,
                                                    const std::string& spool_id, DbError& error) {
     const std::string path = directory.segment_path(first);
@@ -146,14 +147,14 @@ std::optional<SegmentWriter> SegmentWriter::create(const SpoolDirectory& directo
     if (!failed) return SegmentWriter(std::move(*database), first);
     database.reset();
     SpoolDirectory::remove(making);
-    SpoolDirectory::remove(path);  // nothing has been written to it
+    SpoolDirectory::remove(path);  // no row was written to it
     error = *failed;
     return std::nullopt;
 }
 
 SegmentWriter::SegmentWriter(Database database, Position first)
     : first_(first), log_pages_(std::make_unique<int>(0)), database_(std::move(database)) {
-    sqlite3_wal_hook(database_.handle(), note_log, log_pages_.get());  // instead of SQLite's own checkpoints
+    sqlite3_wal_hook(database_.handle(), note_log, log_pages_.get());  // replaces SQLite's own checkpoints
     insert_ = database_.prepare("INSERT INTO batch VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 }
 
@@ -178,7 +179,7 @@ std::optional<DbError> SegmentWriter::checkpoint_if_due() {
 
 std::optional<DbError> SegmentWriter::copy_to(const std::string& path, Position last) {
     SpoolDirectory::remove(path);
-    // What is in memory may come from a read that has failed since.
+    // Pages in memory may come from a read that failed since.
     static_cast<void>(sqlite3_db_release_memory(database_.handle()));
     if (auto failed = copy_database(database_, path)) return failed;
     DbError error;

@@ -9,30 +9,30 @@
 
 namespace holdfast {
 
-/// "HFSP": what `file` and sqlite3 show as application_id of every file of a spool.
+/// "HFSP", the application_id of every file of a spool, which `file` and sqlite3 show.
 inline constexpr std::int64_t spool_application = 0x48465350;
 inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/explanation/delivery.md has the tables
 
-/// Settings of a database that is written to.
+/// Applies the settings of a database for writing.
 [[nodiscard]] std::optional<DbError> set_up_for_writing(Database& database);
-/// Makes the name of the log durable, after set_up_for_writing(). SQLite syncs the directory too, and ignores a
+/// Makes the name of the log durable, after set_up_for_writing(). SQLite syncs the directory too, but ignores a
 /// failure.
 [[nodiscard]] std::optional<DbError> sync_log_name(const SpoolDirectory& directory);
 
-/// The file that events are appended to: one that this process has made. Owns its connection; the spool's thread. Ends
-/// by being destroyed, which leaves its log for seal().
+/// Appends rows to a file of events that this process created. Owns its connection. Used by the spool's thread.
+/// Destruction leaves the log for seal_segment().
 class SegmentWriter {
 public:
-    /// Removes what an earlier try left under that name, but no file that has events.
+    /// Creates the file. Removes what an earlier attempt left under that name, except a file with events.
     [[nodiscard]] static std::optional<SegmentWriter> create(const SpoolDirectory& directory, Position first,
                                                              const std::string& spool_id, DbError& error);
 
-    /// One row, durable when it returns nothing.
+    /// Appends one row, which is durable when the function returns nullopt.
     [[nodiscard]] std::optional<DbError> append(const StoredRow& row, std::uint32_t checksum);
-    /// Moves what is in the log into the file, if that has become worth while.
+    /// Moves the log into the file if the log is long enough.
     [[nodiscard]] std::optional<DbError> checkpoint_if_due();
 
-    /// Copies the rows up to `last` into a new plain file, also where the own file was removed.
+    /// Copies the rows up to `last` into a new plain file, even if the original file was removed.
     [[nodiscard]] std::optional<DbError> copy_to(const std::string& path, Position last);
 
     [[nodiscard]] Position first() const { return first_; }
@@ -43,16 +43,17 @@ private:
 
     Position first_;
     std::uint64_t bytes_ = 0;
-    std::unique_ptr<int> log_pages_;  // where SQLite's hook says how long the log is
+    std::unique_ptr<int> log_pages_;  // length of the log in pages, set by SQLite's hook
     Database database_;
     Statement insert_;
 };
 
-/// Returns true if the process ended while it made the file: no row can be in it, since with its tables alone it has
-/// more than one page.
+/// Returns true if a process ended while it created the file. Such a file has no row: its tables alone take more than
+/// one page.
 [[nodiscard]] bool is_unmade_segment(const std::string& path);
 
-/// Makes one plain file of it, without a log, which nobody writes to any more. Nobody else may have it open.
+/// Converts the file into one plain file without a log. No writer uses it any more, and no other connection may have it
+/// open.
 [[nodiscard]] std::optional<DbError> seal_segment(const std::string& path);
 
 }  // namespace holdfast

@@ -11,9 +11,9 @@ namespace holdfast {
 
 namespace {
 
-/// Where a damaged page is, there may be any number of them: positions that lie in none are asked for in steps.
+/// A damaged page can hide any number of positions, so the search crosses them in steps.
 constexpr Position longest_step = Position{1} << 16;
-constexpr int max_strays = 4'096;  // more would take too long
+constexpr int max_strays = 4'096;  // bounds the time of the search
 
 }  // namespace
 
@@ -23,7 +23,7 @@ std::optional<SegmentReader> SegmentReader::open(const std::string& path, DbErro
     SegmentReader reader;
     reader.database_ = std::move(*database);
     reader.database_.set_busy_patience_ms(2000);
-    // The error is that of the latest call: a damaged schema may fail the first statement only.
+    // The error is that of the latest call: a damaged schema may fail only the first statement.
     const auto prepare = [&](Statement& statement, const char* sql) {
         statement = reader.database_.prepare(sql);
         if (!statement.valid()) error = reader.database_.error();
@@ -40,7 +40,7 @@ std::optional<SegmentReader> SegmentReader::open(const std::string& path, DbErro
     return reader;
 }
 
-/// Returns false if it cannot be read now. Files of earlier versions have none, and neither has a damaged table.
+/// Returns false if the epoch cannot be read now. Files of earlier versions, and damaged tables, have none.
 bool SegmentReader::read_epoch(DbError& error) {
     Statement about = database_.prepare("SELECT value FROM about WHERE key = 'epoch'");
     const Statement::Step step = about.valid() ? about.step() : Statement::Step::failed;
@@ -108,7 +108,7 @@ SegmentReader::Row SegmentReader::load(Position first) {
 SegmentReader::Found SegmentReader::find(Position wanted, Position end) {
     failed_ = false;
     Found found = find_one(wanted, end);
-    // A search that met an error of the disk anywhere has seen no damage and no end for certain.
+    // A disk error anywhere in the search makes both damage and the end uncertain.
     if (failed_ && !std::holds_alternative<Row>(found)) return error_;
     return found;
 }
@@ -123,7 +123,7 @@ SegmentReader::Found SegmentReader::find_one(Position wanted, Position end) {
         Row row = load(head_.first);
         if (failed_) return error_;
         if (row && row->last() >= wanted) return row;
-        // A good one that ends before `wanted`, or a damaged one that may reach as far: the hole begins here in either
+        // A good row that ends before `wanted`, or a damaged one that may include it: the hole begins here in either
         // case.
         if (!row) why = why_;
     }
@@ -143,10 +143,10 @@ SegmentReader::Look SegmentReader::look_behind(Position from, Position end) {
     return Look::damaged;
 }
 
-/// The first row at or behind `from` that is good and before `end`; `row` stays empty if there is none.
+/// Reads the first good row at or after `from` and before `end`. Leaves `row` empty if there is none.
 SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& row) {
     Position step = 1;
-    Position damaged_at = 0;  // the newest position from which the tree could not be read
+    Position damaged_at = 0;  // newest position from which the tree could not be read
     int strays = 0;           // steps of one position before a bad row
     std::string why;
     while (from < end) {
@@ -172,14 +172,14 @@ SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& r
         if (row && row->last() < end) break;
         if (why.empty()) why = why_;
         row.reset();
-        // The key of a bad row may be what is damaged: good rows may lie before it.
+        // The key of a bad row may itself be damaged: good rows may precede it.
         from = first > from && strays++ < max_strays ? from + 1 : first + 1;
     }
     why_ = why;
     return Look::row;
 }
 
-/// The tree cannot be read from the one and can from the other: the first position in between from which it can.
+/// Returns the first position between `unreadable` and `readable` from which the tree can be read.
 Position SegmentReader::first_readable(Position unreadable, Position readable, Position end) {
     while (readable - unreadable > 1 && !failed_) {
         const Position middle = unreadable + (readable - unreadable) / 2;
@@ -205,7 +205,7 @@ std::optional<DbError> SegmentReader::tail(Position first, Tail& tail) {
         return std::nullopt;
     }
     tail.whole = false;
-    // It is damaged, and its own numbers may be what is. The row before it says where it begins.
+    // The row is damaged, possibly its own numbers. The row before it determines its first position.
     Position begins = first;
     if (head.first > first && look(at_or_before_, head.first - 1) == Look::row) {
         const Row before = load(head_.first);
@@ -215,7 +215,8 @@ std::optional<DbError> SegmentReader::tail(Position first, Tail& tail) {
     return failed_ ? std::optional(error_) : std::nullopt;
 }
 
-/// Of a damaged row: how many there were, if all else about it is as it says or `begins` is its position.
+/// Returns the likely number of events of a damaged row, if all its other columns are sound or `begins` is its
+/// position.
 std::uint64_t SegmentReader::likely_events_at(Position key, Position begins) {
     content_.bind(1, key);
     std::uint64_t events = head_.events;

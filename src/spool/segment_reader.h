@@ -11,26 +11,26 @@
 
 namespace holdfast {
 
-/// Reads one file of events, whatever state it is in: what is damaged becomes a hole, what is behind it is found. Each
-/// call is a short transaction. One thread at a time; owns its connection.
+/// Reads one file of events in any state: reports damaged rows as a hole and finds the rows after it. Owns its
+/// connection. Each call is a short transaction. One thread at a time.
 class SegmentReader {
 public:
     [[nodiscard]] static std::optional<SegmentReader> open(const std::string& path, DbError& error);
 
     using Row = std::shared_ptr<const GoodRow>;
     using Found = std::variant<Row, MissingRange, DbError>;
-    /// The row that holds `wanted`, or the hole from there to the next good row, which is at most up to `end`; an error
-    /// if it cannot be told now.
+    /// Returns the row that holds `wanted`, or the hole from `wanted` to the next good row, limited by `end`. Returns
+    /// an error if the file cannot be read now.
     [[nodiscard]] Found find(Position wanted, Position end);
 
-    /// The newest row, good or not.
+    /// The newest row, good or damaged.
     struct Tail {
-        Position last = 0;              ///< 0: there is no row
-        WallTime at = WallTime::max();  ///< max(): not known
-        bool certain = true;            ///< false: it is damaged in a way that hides whether there are more
-        bool whole = true;              ///< false: it is damaged
+        Position last = 0;              ///< 0 if there is no row
+        WallTime at = WallTime::max();  ///< max() if unknown
+        bool certain = true;            ///< false if damage hides whether more rows follow
+        bool whole = true;              ///< false if it is damaged
     };
-    /// Fails if the file cannot be read now, which says nothing about what is in it.
+    /// Reads the newest row. Fails if the file cannot be read now, which says nothing about its content.
     [[nodiscard]] std::optional<DbError> tail(Position first, Tail& tail);
     [[nodiscard]] std::optional<WallTime> oldest();
 
@@ -44,13 +44,13 @@ private:
 
     SegmentReader() = default;
     [[nodiscard]] bool read_epoch(DbError& error);
-    /// Fills head_, or why_ or error_.
+    /// Sets head_, or why_ or error_.
     [[nodiscard]] Look look(Statement& statement, Position position);
-    /// The content of a row; null: damaged, why_ says how, or failed.
+    /// Returns the content of a row, or nullptr if it is damaged (sets why_) or cannot be read.
     [[nodiscard]] Row load(Position first);
     [[nodiscard]] Look note_failure(Statement& statement);
     [[nodiscard]] Look next_good(Position from, Position end, Row& row);
-    /// As look(at_or_behind_, from), but a row that cannot be there is damage.
+    /// Returns look(at_or_behind_, from), but treats a row outside the range as damage.
     [[nodiscard]] Look look_behind(Position from, Position end);
     [[nodiscard]] Position first_readable(Position unreadable, Position readable, Position end);
     [[nodiscard]] std::uint64_t likely_events_at(Position key, Position begins);
@@ -64,11 +64,11 @@ private:
     Head head_;
     std::string why_;
     DbError error_;
-    bool failed_ = false;  // in this call, and not by damage: what it has found is not to be believed
+    bool failed_ = false;  // a read of this call failed without damage: its findings are not reliable
 };
 
-/// Finds as SegmentReader::find() does, opening `reader` if it is empty. A hole or an error is looked at again over
-/// fresh connections, with pauses, before it is returned. Leaves `reader` empty after an error.
+/// Returns the result of SegmentReader::find(); opens `reader` if it is empty. Repeats the read over fresh connections,
+/// with pauses, before it returns a hole or an error. Leaves `reader` empty after an error.
 [[nodiscard]] SegmentReader::Found find_patiently(const std::string& path, std::optional<SegmentReader>& reader,
                                                   Position wanted, Position end);
 

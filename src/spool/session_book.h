@@ -10,20 +10,20 @@
 
 namespace holdfast {
 
-/// Holds the last durable numbers of sessions that the table does not have yet: those of the last second or so, and
-/// never more than the budget. Any thread.
+/// Holds the last durable numbers of sessions that the table does not have yet: those since the last save, about one
+/// second, within the budget. Any thread.
 class SessionBook {
 public:
     using Numbers = std::map<SessionName, std::uint64_t>;  ///< unauthenticated sessions first
 
-    /// Takes the newer number of each session. Beyond `most` sessions, unauthenticated ones are dropped first: a
-    /// dropped session is known by the table's older number, so that its device repeats items and loses none.
+    /// Records the larger number of each session. Above the limit of sessions, unauthenticated ones are dropped first.
+    /// A dropped session keeps the older number of the table, so its device repeats items and loses none.
     void note(const std::vector<SessionMark>& marks);
     void limit(std::uint64_t most);
     /// Returns nullopt if only the table can know.
     [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name) const;
 
-    // One thread: what is to be saved now stays known until it is.
+    // Called by one thread. Numbers remain visible until they are saved.
     [[nodiscard]] const Numbers& begin_saving();
     void end_saving(bool saved);
 
@@ -33,7 +33,7 @@ private:
     mutable std::mutex mutex_;
     std::uint64_t most_ = SessionBudget{}.overall;  // guarded by mutex_
     Numbers fresh_;                                 // guarded by mutex_
-    Numbers saving_;                                // changed under mutex_, by the thread that saves
+    Numbers saving_;                                // changed under mutex_, by the saving thread
 };
 
 }  // namespace holdfast

@@ -26,7 +26,7 @@ protected:
         options.sessions = budget;
         return options;
     }
-    /// Appends one event that carries the marks; without `event`, marks of refused items alone.
+    /// Appends one event with the marks, or, without `event`, only the marks of refused items.
     static void append(Spool& spool, std::vector<SessionMark> marks, bool event = true) {
         SpoolBatch batch;
         if (event) batch = {.lines = "{}\n", .events = 1, .listeners = {{"devices", 1}}, .marks = {}, .durable = {}};
@@ -41,7 +41,7 @@ protected:
         spool.look_up(name, [&](std::uint64_t seq) { answer.set_value(seq); });
         return answer.get_future().get();
     }
-    /// Waits until the keeper has saved what was durable before the call.
+    /// Waits until the keeper has saved everything that was durable before the call.
     void settle(Spool& spool) {
         const std::uint64_t rounds = spool.status().keeper_rounds;
         for (int i = 0; i < 3000 && spool.status().keeper_rounds < rounds + 2; ++i) std::this_thread::sleep_for(10ms);
@@ -101,7 +101,7 @@ TEST_F(SessionBudgetTest, ASpoolOfAnOlderVersionIsTakenOver) {
     EXPECT_EQ(look_up(*spool, {"d", "s", true}), 7U) << "taken over once";
 }
 
-/// The table in a file of its own, a transaction a call.
+/// Tests the table in a separate file, with one transaction per call.
 class SessionTableTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -115,7 +115,7 @@ protected:
         const auto failed = table_.prepare(database_);
         ASSERT_FALSE(failed) << failed->message;
     }
-    /// A save at second `at`.
+    /// Saves a number at second `at`.
     void save(const SessionName& name, std::uint64_t seq, int at) {
         ASSERT_FALSE(database_.execute("BEGIN IMMEDIATE"));
         ASSERT_TRUE(table_.store(name, seq, WallTime(std::chrono::seconds(at)), budget_));
@@ -123,7 +123,7 @@ protected:
         ASSERT_FALSE(database_.execute("COMMIT"));
         table_.committed();
     }
-    /// -1: it is not there.
+    /// Returns -1 if the session is not in the table.
     std::int64_t seq_of(const SessionName& name) {
         const std::string sql = "SELECT seq FROM device_session WHERE id = '" + name.id + "' AND session = '" +
                                 name.session + "' AND authenticated = " + (name.authenticated ? "1" : "0");
@@ -201,7 +201,7 @@ TEST_F(SessionBudgetTest, NoEventGoesToMakeRoomForSessions) {
     small.retain_bytes = 1 << 20;
     const auto spool = open_spool(small);
     for (std::uint64_t n = 1; n <= 5; ++n) append(*spool, {{{"honest", "s", false}, n}});
-    for (int round = 0; round < 12; ++round) {  // a row of SQLite's log takes a page for every small commit
+    for (int round = 0; round < 12; ++round) {  // every small commit writes a page to SQLite's log for each row
         std::vector<SessionMark> marks;
         for (int n = 0; n < 500; ++n) {
             marks.push_back({{"stranger-" + std::to_string(500 * round + n), std::string(60, 'x'), false}, 1});

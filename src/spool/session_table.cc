@@ -15,7 +15,7 @@ constexpr const char* table_schema =
     " seq INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL,"
     " PRIMARY KEY (authenticated, id, session)) WITHOUT ROWID";
 
-/// A share of the budget goes at once, so that a full table is not searched for its oldest rows every second.
+/// A share of the budget is dropped at once, so that a full table is not searched for its oldest rows every second.
 constexpr std::uint64_t share_dropped_at_once = 64;
 
 std::uint64_t former_check_of(std::string_view id, std::string_view session, std::uint64_t seq) {
@@ -122,7 +122,7 @@ bool SessionTable::store(const SessionName& name, std::uint64_t seq, WallTime no
     if (!run(update_)) return false;
     if (changes() > 0) return true;
     if (!run(insert_)) return false;
-    if (changes() == 0) return true;  // its number is larger
+    if (changes() == 0) return true;  // the stored number is larger
     ++(name.authenticated ? figures_.authenticated : figures_.unauthenticated);
     return trim_id(name, budget);
 }

@@ -11,11 +11,11 @@
 namespace holdfast {
 
 /// The table of sessions in spool.db: the last number of each, within a budget for each id and one for all. Owns its
-/// statements; the caller serializes calls and owns the transaction around them.
+/// statements. The caller serializes calls and owns the transaction around them.
 class SessionTable {
 public:
-    /// Makes the table if the file has none, and takes over the sessions of a version that did not know which of them
-    /// were authenticated: each counts for both kinds until it has a number of its own.
+    /// Creates the table if the file has none, and imports the sessions of a version that did not record
+    /// authentication. An imported session counts for both kinds until each kind has its own number.
     [[nodiscard]] static std::optional<DbError> make(Database& database);
     /// Sets the time of sessions that were used later than `now` to `now`.
     [[nodiscard]] static std::optional<DbError> bound_times(Database& database, WallTime now);
@@ -23,13 +23,13 @@ public:
 
     [[nodiscard]] std::optional<DbError> prepare(Database& database);
 
-    // Inside a transaction; false: it failed, and the transaction must be rolled back.
+    // The following run inside a transaction, which the caller must roll back if one of them returns false.
     /// Stores a number unless the table has a larger one, and drops the id's least recently used sessions above the
     /// budget.
     [[nodiscard]] bool store(const SessionName& name, std::uint64_t seq, WallTime now, const SessionBudget& budget);
-    /// Drops the least recently used sessions above the budget: the unauthenticated ones first.
+    /// Drops the least recently used sessions above the budget, unauthenticated ones first.
     [[nodiscard]] bool trim(const SessionBudget& budget);
-    [[nodiscard]] bool forget(WallTime before);  ///< sessions that have not been used since
+    [[nodiscard]] bool forget(WallTime before);  ///< drops sessions that were last used before that time
 
     void committed();
     void rolled_back();
@@ -49,8 +49,8 @@ private:
     Statement forget_;
     Statement forget_former_;
     Statement count_;
-    bool counted_ = false;    // figures_ has the table's numbers
-    SessionFigures figures_;  // with the changes of the transaction under way
+    bool counted_ = false;    // figures_ has the numbers of the table
+    SessionFigures figures_;  // including the transaction in progress
     SessionFigures before_;   // as of the last commit
 };
 

@@ -27,8 +27,8 @@ namespace holdfast {
 
 namespace {
 
-/// Sessions of the last second that are kept although the table's budget is smaller: the table decides which of them
-/// go.
+/// Minimum number of sessions that are kept between two saves, even if the table's budget is smaller: the table decides
+/// which of them to drop.
 constexpr std::uint64_t least_unsaved_sessions = 65'536;
 
 constexpr std::chrono::minutes removal_shows{1};
@@ -36,7 +36,7 @@ constexpr std::chrono::milliseconds longest_wait_for_table{2'000};
 
 constexpr std::size_t most_memo = 4'096;
 
-/// Returns the first that is not empty.
+/// Returns the first text that is not empty.
 std::string first_of(std::initializer_list<std::string> texts) {
     for (const std::string& text : texts) {
         if (!text.empty()) return text;
@@ -49,7 +49,7 @@ bool is_group_name(std::string_view name) {
     return !name.empty() && name.size() <= 64 && name.find_first_not_of(characters) == std::string_view::npos;
 }
 
-/// The parts in the order in which they need each other; the header says the rest.
+/// Owns the parts, in the order of their dependencies. The header documents the interface.
 class SqliteSpool final : public Spool {
 public:
     SqliteSpool(SpoolOptions options, SpoolDirectory directory, std::unique_ptr<Control> control)
@@ -130,12 +130,13 @@ private:
     std::chrono::steady_clock::time_point removed_at_;  // guarded by removed_mutex_
     SpoolReader reader_;
     Position inherited_ = 0;
-    std::optional<SpoolKeeper> keeper_;  // after the writer in time: it seals what that leaves
+    std::optional<SpoolKeeper> keeper_;  // ends after the writer, because it seals the writer's last file
     std::optional<SpoolWriter> writer_;
-    std::atomic<bool> writing_{false};  // there is a writer, which keeper_ may call
+    std::atomic<bool> writing_{false};  // a writer exists, which keeper_ may call
 };
 
-/// Ages are counted from here on. A version without the clock wrote wall times: its newest event is taken to be new.
+/// Starts the clock from which ages are counted. A version without this clock stored wall times: its newest event
+/// counts as new.
 std::optional<DbError> SqliteSpool::start_clock() {
     std::optional<WallTime> newest;
     for (const SegmentBook::Segment& segment : book_.all()) {
@@ -155,7 +156,7 @@ std::optional<DbError> SqliteSpool::start_clock() {
     return std::nullopt;
 }
 
-/// From the rows that are newer than the control file's tables.
+/// Restores sessions and open connections from the rows that are newer than the tables of the control file.
 std::optional<DbError> SqliteSpool::recall(StartRetries& retries) {
     Position wanted = control_->knows_open() ? std::max(control_->complete() + 1, book_.first()) : book_.first();
     const Position last = book_.last();
@@ -187,7 +188,7 @@ void SqliteSpool::recall_row(const GoodRow& row) {
     if (const auto marks = parse_sessions(row.sessions)) sessions_.note(*marks);
 }
 
-/// A table that cannot be read has it: an end that is told twice is better than one that is never told.
+/// Returns true if the table cannot be read: a repeated closed event is better than a missing one.
 bool SqliteSpool::is_stored_open(const std::string& conn) {
     StartRetries retries(options_.directory, longest_wait_for_table, {});
     bool has = false;
@@ -202,7 +203,7 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
     const auto each = [&](const std::function<void(const Control::OpenRow&)>& take) {
         std::string behind;
         std::vector<Control::OpenRow> rows;
-        // Those that cannot be read stay in the table for the next start.
+        // Connections that cannot be read remain in the table for the next start.
         while (!retries.run([&] { return control_->open_behind(behind, page, rows); }) && !rows.empty()) {
             for (const Control::OpenRow& row : rows) take(row);
             behind = rows.back().first;
@@ -294,7 +295,8 @@ std::optional<Error> SqliteSpool::set_position(const std::string& group, Positio
     return failed ? failed : confirm_control();
 }
 
-/// A commit into a file that was removed is gone with the process: the writer copies all of it into a new one.
+/// Detects that spool.db was removed: the commit would disappear with the process. The writer then copies the content
+/// into a new file.
 std::optional<Error> SqliteSpool::confirm_control() {
     if (files_.is_intact(directory_.control_path())) return std::nullopt;
     writer_->replace_files();
@@ -339,7 +341,7 @@ void SqliteSpool::note_lost(const SegmentBook::Segment& segment) {
                  " are lost for consumers that have not had them; find what removed it");
 }
 
-/// Shown as the spool's error for a while, since what was lost stays lost after the next good commit.
+/// Reports the loss as the spool's error for a while, because lost events stay lost after the next good commit.
 void SqliteSpool::note_removed(const std::string& report) {
     {
         const std::lock_guard lock(removed_mutex_);

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Ages of events and sessions over steps of the wall clock and restarts of the machine.
+/// Tests ages of events and sessions over steps of the wall clock and restarts of the machine.
 class SpoolAgeTest : public testing::Test {
 protected:
     SpoolOptions options() {
@@ -57,10 +57,10 @@ TEST_F(SpoolAgeTest, AStepOfTheWallClockDeletesNothingAndIsReported) {
     SpoolBatch marks{.lines = {}, .events = 0, .listeners = {}, .marks = {{{"d", "s"}, 7}}, .durable = {}};
     spool->append(std::move(marks));
     EXPECT_EQ(look_up(*spool, "d", "s"), 7U);
-    clock_.step(24h * 365 * 56);  // a machine without a battery-backed clock learns the time
+    clock_.step(24h * 365 * 56);  // a machine without a battery-backed clock obtains the time
     rounds_pass();
     spool.reset();
-    clock_.step(24h * 365);  // while it is away
+    clock_.step(24h * 365);  // while the gateway is away
     spool = open_spool(wanted);
     rounds_pass();
     EXPECT_EQ(spool->status().first, 1U);
@@ -71,7 +71,7 @@ TEST_F(SpoolAgeTest, AStepOfTheWallClockDeletesNothingAndIsReported) {
     append_and_wait(*spool, 11, 12);
     EXPECT_EQ(read_all(*spool).events.size(), 12U);
     EXPECT_EQ(steps, (std::vector<std::chrono::milliseconds>{24h * 365 * 56, 24h * 365, -24h * 365 * 3}));
-    clock_.advance(2h);  // ages go on
+    clock_.advance(2h);  // ages increase
     wait_until([&] { return spool->status().first == 13; });
 }
 
@@ -80,7 +80,7 @@ TEST_F(SpoolAgeTest, TheTimeThatTheMachineWasOffDoesNotAge) {
     wanted.retain_age = 1h;
     auto spool = open_spool(wanted);
     append_and_wait(*spool, 1, 10);
-    for (const auto off : {24h * 30, -24h * 400}) {  // the second time the clock lost its battery, too
+    for (const auto off : {24h * 30, -24h * 400}) {  // the second time, the clock lost its battery too
         spool.reset();
         clock_.reboot(off);
         spool = open_spool(wanted);

@@ -16,8 +16,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// The wall clock is read between two readings of the boot clock. A process that was stopped in between reads again, or
-/// it would take the pause for a step.
+/// The wall clock is read between two readings of the boot clock. A process that was paused between them reads again,
+/// or the pause would count as a step.
 constexpr milliseconds longest_reading{50};
 constexpr int most_readings = 10;
 
@@ -34,7 +34,7 @@ std::string read_boot_id() {
     return id;
 }
 
-/// What stored() writes.
+/// Content of the text of stored().
 struct StoredReading {
     ClockReading reading;
     WallTime spool;
@@ -47,7 +47,7 @@ std::uint32_t check_of(const StoredReading& stored) {
                      number(stored.spool.time_since_epoch().count())});
 }
 
-/// A damaged one counts as none: a wrong time would make every event old.
+/// Returns nullopt for a damaged text: a wrong time would make every event old.
 std::optional<StoredReading> parse(std::string_view text) {
     std::istringstream in{std::string(text)};
     StoredReading stored;
@@ -92,7 +92,7 @@ void SpoolClock::start(std::string_view stored, std::optional<WallTime> newest) 
     const milliseconds away = knows_time_away_ ? now.since_boot - former->reading.since_boot : milliseconds(0);
     began_ = former->spool + std::max(away, milliseconds(0));
     difference_ = former_difference_ = former->reading.wall - former->spool;
-    // The wall clock of another boot is expected to be ahead, by a time that is not known.
+    // The wall clock of another boot is ahead by an unknown time.
     if (!knows_time_away_) difference_ = std::max(difference_, difference(now));
 }
 

@@ -10,9 +10,9 @@
 
 namespace holdfast {
 
-/// The kernel's clocks at one moment.
+/// Readings of the kernel's clocks at one moment.
 struct ClockReading {
-    std::string boot;                        ///< identifies the boot of the machine; empty: not known
+    std::string boot;                        ///< identifies the boot of the machine; empty if unknown
     std::chrono::milliseconds since_boot{};  ///< includes time in suspend (CLOCK_BOOTTIME)
     WallTime wall;
 };
@@ -20,28 +20,28 @@ struct ClockReading {
 /// Returns the readings of this machine. Any thread.
 [[nodiscard]] ClockReading read_system_clocks();
 
-/// The clock on which a spool counts ages. It begins as the wall clock of the spool's first start and advances with
-/// elapsed time only: a step of the wall clock does not move it, and neither does time between two boots. Any thread
-/// after start().
+/// The clock for ages of events. It begins at the wall time of the spool's first start and advances with elapsed time
+/// only. Neither a step of the wall clock nor the time between two boots moves it. Any thread after start().
 class SpoolClock {
 public:
     explicit SpoolClock(std::function<ClockReading()> read) : read_(std::move(read)) {}
 
-    /// Continues from the text that stored() returned in an earlier process. Without one the clock begins at `newest`,
-    /// the time of the newest event, or at the wall clock if there is no event. Before any other thread.
+    /// Continues from the text that stored() returned in an earlier process. Without such a text, the clock begins at
+    /// `newest`, the time of the newest event, or at the wall time if there is no event. Must be called before any
+    /// other thread uses the clock.
     void start(std::string_view stored, std::optional<WallTime> newest);
 
     [[nodiscard]] WallTime now() const { return to_spool_time(read_()); }
     [[nodiscard]] WallTime wall() const { return read_().wall; }
-    /// Returns true if the time since the earlier process is known: it ran in the same boot.
+    /// Returns true if the time since the earlier process is known because it ran in the same boot.
     [[nodiscard]] bool knows_time_away() const { return knows_time_away_; }
-    /// Returns the wall time that belongs to a time of the earlier process on this clock, as that process saw it.
+    /// Converts a time of the earlier process on this clock to the wall time that the process saw.
     [[nodiscard]] WallTime former_wall(WallTime time) const { return time + former_difference_; }
 
-    /// Returns by how much the wall clock was stepped since the last call; nullopt: not by `smallest_step` or more. The
-    /// first call also reports a step between the earlier process and start(). One thread.
+    /// Returns the step of the wall clock since the last call, or nullopt if it is below `smallest_step`. The first
+    /// call also reports a step between the earlier process and start(). One thread.
     [[nodiscard]] std::optional<std::chrono::milliseconds> take_step();
-    /// The present readings as a line of text for start().
+    /// Returns the present readings as a line of text for start().
     [[nodiscard]] std::string stored() const;
 
     static constexpr std::chrono::milliseconds smallest_step{1'000};
@@ -59,8 +59,8 @@ private:
     WallTime began_;
     std::chrono::milliseconds began_since_boot_{};
     bool knows_time_away_ = false;
-    std::chrono::milliseconds former_difference_{};  // wall clock less this clock, in the earlier process
-    std::chrono::milliseconds difference_{};         // the same at the last take_step()
+    std::chrono::milliseconds former_difference_{};  // wall clock minus this clock, in the earlier process
+    std::chrono::milliseconds difference_{};         // wall clock minus this clock, at the last take_step()
 };
 
 }  // namespace holdfast

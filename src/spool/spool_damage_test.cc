@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t test_events = 400;
 
-/// Whatever is damaged: no event is wrong, none is there twice, and what is not there is named.
+/// Damages files in many ways and checks that no event is wrong or repeated, and that each missing one is reported.
 class SpoolDamageTest : public testing::Test {
 protected:
     SpoolOptions options() {
@@ -34,7 +34,7 @@ protected:
         };
         return options;
     }
-    /// Rows of one to a few events and of some bytes to some pages, as commits under changing load make them.
+    /// Writes rows of one to a few events and of some bytes to some pages, as commits under a varying load do.
     void fill(std::uint32_t seed) {
         std::mt19937 random(seed);
         const auto spool = open_spool(options());
@@ -62,7 +62,7 @@ protected:
         file.seekp(static_cast<std::streamoff>(byte));
         file.put(static_cast<char>(value ^ (1 << bit)));
     }
-    /// Opens, reads and checks; the positions that are missing.
+    /// Opens, reads and checks the spool. Returns the missing positions.
     std::set<Position> check() {
         const auto spool = open_spool(options());
         if (!spool) return {};
@@ -87,7 +87,7 @@ protected:
         const std::size_t reports = reports_.size();
         EXPECT_EQ(reports > 0, !missing.empty());
         EXPECT_EQ(read_all(*spool, 0, 100).events.size(), all.events.size());
-        EXPECT_EQ(reports_.size(), reports);  // each is told once
+        EXPECT_EQ(reports_.size(), reports);  // each damage is reported once
         append_and_wait(*spool, last + 1, last + 3);
         EXPECT_EQ(read_all(*spool, last).events.size(), 3U);
         return missing;
@@ -108,8 +108,8 @@ std::uint32_t test_seed() {
     return seed;
 }
 
-/// Changes a bit of the text of the row that holds the position; that row's first and last. By SQLite, not by the bytes
-/// of the file: the unused part of a page keeps copies of rows that have moved.
+/// Changes a bit of the text of the row that holds the position. Returns the first and last position of that row.
+/// SQLite makes the change, because the unused part of a page keeps copies of moved rows.
 std::pair<Position, Position> flip_in_text(const std::string& file, Position position, std::mt19937& random) {
     DbError error;
     auto database = Database::open(file, Database::Use::write, error);
@@ -141,8 +141,8 @@ TEST_F(SpoolDamageTest, AFlippedBitInTheTextTakesItsRowAndNothingElse) {
     EXPECT_EQ(reports_.size(), 1U);
 }
 
-/// Whose events a page of the file holds a part of, by SQLite's own account: of a leaf all in it, of a page that a long
-/// row is continued on those of the row.
+/// Returns, by page of the file, the positions of the events that the page holds in part, according to SQLite. For a
+/// leaf, these are all its events; for an overflow page, those of the row.
 std::map<std::uint64_t, std::set<Position>> events_by_page(const std::string& file) {
     DbError error;
     auto database = Database::open(file, Database::Use::read, error);
@@ -153,7 +153,7 @@ std::map<std::uint64_t, std::set<Position>> events_by_page(const std::string& fi
         for (std::int64_t i = 0; i < batches.number(1); ++i) row.insert(static_cast<Position>(batches.number(0) + i));
     }
     std::map<std::uint64_t, std::set<Position>> found;
-    std::map<std::string, std::size_t> first_of;  // by a leaf's path: the number of its first row
+    std::map<std::string, std::size_t> first_of;  // number of the first row, by the leaf's path
     Statement pages = database->prepare(
         "SELECT pageno, pagetype, path, ncell FROM dbstat WHERE name = 'batch' AND pagetype IN ('leaf', 'overflow')"
         " ORDER BY pagetype = 'overflow', path");
@@ -200,7 +200,7 @@ TEST_F(SpoolDamageTest, AFlippedBitAnywhereInADataPageIsContainedAndNamed) {
         reports_.clear();
         flip(segment(), byte, bit);
         const std::set<Position> missing = check();
-        if (missing.empty()) ++harmless;  // a byte that nobody uses
+        if (missing.empty()) ++harmless;  // the byte is unused
         EXPECT_TRUE(std::includes(page->second.begin(), page->second.end(), missing.begin(), missing.end()))
             << missing.size() << " are missing, from " << *missing.begin() << " to " << *missing.rbegin();
         if (HasFailure()) break;
@@ -222,7 +222,7 @@ TEST_F(SpoolDamageTest, AFlippedBitInTheTreeAboveTheDataInventsNothing) {
     fs::copy(directory_.in("spool"), kept, fs::copy_options::recursive);
     std::mt19937 random(seed + 3);
     for (int trial = 0; trial < 20 && !HasFailure(); ++trial) {
-        // Its beginning is what is used of it.
+        // Only its beginning is in use.
         const std::uint64_t byte = (others[random() % others.size()] - 1) * page_size + random() % 600;
         const int bit = static_cast<int>(random() % 8);
         SCOPED_TRACE("trial " + std::to_string(trial) + ": byte " + std::to_string(byte) + ", bit " +

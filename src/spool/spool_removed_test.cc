@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-/// Files that are removed from under a running spool.
+/// Removes files of a running spool.
 class SpoolRemovedTest : public testing::Test {
 protected:
     SpoolOptions options() {
@@ -46,7 +46,7 @@ protected:
         const std::lock_guard lock(mutex_);
         return reports_;
     }
-    /// Databases before their logs: what the spool makes again meanwhile under the name of a database stays.
+    /// Removes databases before their logs: the spool may recreate a database in between, and that file must stay.
     void remove(const std::function<bool(const std::string& name)>& matches) {
         std::vector<std::string> names;
         for (const auto& entry : fs::directory_iterator(path())) {
@@ -60,11 +60,11 @@ protected:
         for (const std::string& name : names) ::rename((path() + "/" + name).c_str(), (removed + "/" + name).c_str());
         fs::remove_all(removed);
     }
-    /// Repeats a request that is refused while spool.db is made again.
+    /// Repeats a request that is refused while spool.db is rebuilt.
     static void set_position(Spool& spool, Position position) {
         wait_until([&] { return !spool.set_position("billing", position); });
     }
-    /// What was durable before, and what comes after, is there in this process and in the next one.
+    /// Expects all earlier durable events, and later ones, in this process and in the next one.
     void expect_nothing_lost(std::unique_ptr<Spool> spool) {
         set_position(*spool, 15);
         append_and_wait(*spool, 21, 30, 5);
@@ -112,7 +112,7 @@ TEST_F(SpoolRemovedTest, AnEventBehindTheRemovalWaitsForTheNewFile) {
     auto spool = open_spool(options());
     append_and_wait(*spool, 1, 20, 5);
     remove([](const std::string& name) { return name.starts_with("events-"); });
-    append_and_wait(*spool, 21, 21);  // at once: before the keeper looks
+    append_and_wait(*spool, 21, 21);  // immediately, before the keeper checks
     bool on_disk = false;
     for (const auto& entry : fs::directory_iterator(path())) {
         on_disk = on_disk || entry.path().filename().string().starts_with("events-0000000000000000021");
@@ -131,7 +131,7 @@ TEST_F(SpoolRemovedTest, NoPositionAndNoMarkIsConfirmedThatIsNotOnDisk) {
     append_and_wait(*spool, 1, 20, 5);
     const auto control = [](const std::string& name) { return name.starts_with("spool.db"); };
     remove(control);
-    set_position(*spool, 15);  // at once: before the keeper looks
+    set_position(*spool, 15);  // immediately, before the keeper checks
     EXPECT_EQ(on_disk("SELECT position FROM consumer_group WHERE name = 'billing'"), "15");
 
     std::promise<void> durable;
@@ -189,7 +189,7 @@ TEST_F(SpoolRemovedTest, AnEarlierFileThatIsGoneIsNamed) {
 TEST_F(SpoolRemovedTest, ADirectoryThatAnotherProcessHasTakenIsNotWrittenTo) {
     auto first = open_spool(options());
     append_and_wait(*first, 1, 10);
-    // The other one has it before this one notices.
+    // The other process takes the path before this one detects the move.
     fs::rename(path(), path("moved"));
     std::unique_ptr<Spool> second;
     for (int i = 0; i < 100 && !second; ++i) {

@@ -1,4 +1,4 @@
-// Failures of the disk while removed files are replaced. SQLite's own system calls are made to fail.
+// Disk failures while removed files are replaced. The tests make SQLite's own system calls fail.
 #include <sqlite3.h>
 #include <unistd.h>
 
@@ -24,8 +24,8 @@ namespace {
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
-/// Runs `before` ahead of each write of SQLite, with the file's path, while this lives; the write fails with EIO if
-/// that returns false. One at a time.
+/// Calls `before` with the file's path ahead of each write of SQLite, during the lifetime of the object. The write
+/// fails with EIO if it returns false. One instance at a time.
 class WatchedWrites {
 public:
     explicit WatchedWrites(std::function<bool(const std::string& path)> before) {
@@ -72,7 +72,7 @@ protected:
     [[nodiscard]] std::string events(const std::string& tail = "") const {
         return path() + "/events-0000000000000000001.db" + tail;
     }
-    /// In this process and in the next one.
+    /// Expects the events in this process and in the next one.
     void expect_events(std::unique_ptr<Spool> spool, std::size_t count) const {
         for (int life = 0; life < 2; ++life) {
             const ReadBack all = read_all(*spool);
@@ -87,7 +87,7 @@ protected:
     TemporaryDirectory directory_;
 };
 
-/// Another file takes the name under the first row: the row is whole in its log, and is not confirmed.
+/// Another file takes the name while the first row is written: the row is complete in its log, but unconfirmed.
 TEST_F(SpoolReplaceTest, AFirstRowThatIsNotConfirmedIsNotInTheWay) {
     std::atomic<int> replaced = 0;
     const WatchedWrites writes([&](const std::string& file) {

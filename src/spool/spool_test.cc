@@ -337,7 +337,7 @@ TEST_F(SpoolTest, ARequiredGroupHoldsRetentionBack) {
     const auto spool = open_spool(small);
     append_and_wait(*spool, 1, 8'000, 100, 1000);
     const std::uint64_t rounds = spool->status().keeper_rounds;
-    wait_until([&] { return spool->status().keeper_rounds >= rounds + 2; });  // it has had its chance
+    wait_until([&] { return spool->status().keeper_rounds >= rounds + 2; });  // enough rounds to remove the file
     EXPECT_EQ(spool->status().first, 1U);
     EXPECT_GT(spool->status().file_bytes, small.retain_bytes);
     ASSERT_FALSE(spool->set_position("billing", 5'000));

@@ -15,7 +15,7 @@
 
 namespace holdfast {
 
-/// The clocks of a machine, which any thread may read while the test moves them.
+/// Simulated clocks of a machine, which any thread may read while the test moves them.
 class SharedClock {
 public:
     void advance(std::chrono::milliseconds by) {
@@ -27,7 +27,7 @@ public:
         const std::lock_guard lock(mutex_);
         now_.wall += by;
     }
-    /// The machine was off for that time.
+    /// Restarts the machine after it was off for that time.
     void reboot(std::chrono::milliseconds off) {
         const std::lock_guard lock(mutex_);
         now_.boot += "'";
@@ -51,14 +51,15 @@ inline std::unique_ptr<Spool> open_spool(SpoolOptions options) {
     return spool ? std::move(spool).value() : nullptr;
 }
 
-/// "device-N" is whose the Nth event is; its line tells N.
+/// Returns the line of the Nth event, whose device is "device-N".
 inline std::string test_line(std::uint64_t n, std::size_t size = 0) {
     std::string line = "{\"n\":" + std::to_string(n) + ",\"fill\":\"";
     line.append(size, static_cast<char>('a' + n % 26));
     return line + "\"}";
 }
 
-/// Appends events `first` to `last`, so many in each batch and so many bytes in each; returns when they are durable.
+/// Appends events `first` to `last` in batches, each with the given number of events and bytes. Returns when they are
+/// durable.
 inline void append_and_wait(Spool& spool, std::uint64_t first, std::uint64_t last, std::uint64_t in_batch = 1,
                             std::size_t size = 0) {
     std::mutex mutex;
@@ -81,7 +82,7 @@ inline void append_and_wait(Spool& spool, std::uint64_t first, std::uint64_t las
     ASSERT_TRUE(news.wait_for(lock, std::chrono::seconds(30), [&] { return durable == batches; }));
 }
 
-/// All that can be read behind `after`, and what is missing.
+/// All events that can be read after `after`, and the missing positions.
 struct ReadBack {
     std::vector<std::pair<Position, std::string>> events;
     std::vector<MissingRange> missing;

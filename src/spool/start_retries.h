@@ -11,8 +11,8 @@
 
 namespace holdfast {
 
-/// Repeats what fails at the start for a reason that may pass, with back-off: an error of the disk says nothing about
-/// the bytes in a file. Reports the first failure and the recovery. One thread.
+/// Repeats operations at the start that fail for a reason that may pass, with back-off: an error of the disk says
+/// nothing about the content of a file. Reports the first failure and the recovery. One thread.
 class StartRetries {
 public:
     struct Reports {
@@ -24,35 +24,35 @@ public:
         : directory_(std::move(directory)), patience_(patience), reports_(std::move(reports)) {}
 
     using Work = std::function<std::optional<DbError>()>;
-    /// Returns the latest error if it does not pass by itself, or has not passed within the patience for all of the
-    /// start, or if the start is to end.
+    /// Returns nullopt on success. Returns the latest error if it does not pass by itself, persists beyond the patience
+    /// for the whole start, or if the start is to end.
     [[nodiscard]] std::optional<DbError> run(const Work& work);
 
 private:
     [[nodiscard]] bool pause(std::chrono::milliseconds time) const;
 
     const std::string directory_;
-    std::chrono::milliseconds patience_;  // what is left of it
+    std::chrono::milliseconds patience_;  // the remaining part
     const Reports reports_;
     bool in_trouble_ = false;
 };
 
-/// The pauses between fresh reads of what looks damaged, before it counts as damaged.
+/// Pauses between fresh reads of apparently damaged content, before the damage counts.
 inline constexpr std::chrono::milliseconds pauses_before_damage[] = {
     std::chrono::milliseconds(5), std::chrono::milliseconds(20), std::chrono::milliseconds(75)};
 
-/// Counts looks at a file. Damage counts only if looks in a row agree: a failed look between them proves nothing about
-/// the bytes. One thread.
+/// Counts reads of a file. Damage counts only if consecutive reads agree: a failed read between them proves nothing
+/// about the content. One thread.
 class RepeatedLooks {
 public:
-    /// Returns the pause before the next look, or nullopt if the damage counts.
+    /// Returns the pause before the next read, or nullopt if the damage counts.
     [[nodiscard]] std::optional<std::chrono::milliseconds> after_damage() { return next(doubts_); }
-    /// Returns the pause before the next look, or nullopt if the failure counts.
+    /// Returns the pause before the next read, or nullopt if the failure counts.
     [[nodiscard]] std::optional<std::chrono::milliseconds> after_failure() {
         doubts_ = 0;
         return next(failures_);
     }
-    /// Returns true if another look that finds damage makes it count.
+    /// Returns true if one more damaged read makes the damage count.
     [[nodiscard]] bool is_last_before_damage() const { return doubts_ == std::size(pauses_before_damage); }
     [[nodiscard]] bool is_last_before_failure() const { return failures_ == std::size(pauses_before_damage); }
 
@@ -62,7 +62,7 @@ private:
         return pauses_before_damage[count++];
     }
 
-    std::size_t doubts_ = 0;  // in a row
+    std::size_t doubts_ = 0;  // consecutive
     std::size_t failures_ = 0;
 };
 

@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Counts the tries of a work that fails always, and the pauses between them.
+/// Counts the attempts of an operation that always fails, and the pauses between them.
 class StartRetriesTest : public testing::Test {
 protected:
     void fail_with(DbError error) {

@@ -24,11 +24,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// spool.db with its log and index, and a file of events with its own.
+/// Space for spool.db with its log and index, and for a file of events with its own.
 constexpr off_t needed_bytes = off_t{1} << 20;
 constexpr fsfilcnt_t needed_inodes = 16;
 
-/// The directory, or the nearest one above it that exists.
+/// Returns the directory, or its nearest ancestor that exists.
 std::string existing(const std::string& directory) {
     std::error_code error;
     fs::path path = fs::absolute(directory, error);
@@ -36,7 +36,7 @@ std::string existing(const std::string& directory) {
     return path;
 }
 
-/// Asks the file system for the space, since quotas and reserved blocks are not in its figures.
+/// Returns whether the file system can allocate the space, because its figures exclude quotas and reserved blocks.
 bool can_allocate(const std::string& directory, std::uint64_t free_bytes) {
     const UniqueFd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (!file.valid()) {
@@ -48,7 +48,7 @@ bool can_allocate(const std::string& directory, std::uint64_t free_bytes) {
     return free_bytes >= static_cast<std::uint64_t>(needed_bytes);
 }
 
-/// What retention must know of spool.db. Read without a log and an index, which would need space.
+/// Facts of spool.db that retention needs. Read without a log and an index, which would need space.
 struct ControlFacts {
     std::vector<std::pair<std::string, Position>> groups;
     Position complete = 0;
@@ -80,7 +80,7 @@ std::optional<ControlFacts> read_control(const std::string& path) {
     return step == Statement::Step::done ? std::optional(std::move(facts)) : std::nullopt;
 }
 
-/// The position up to which events may go.
+/// Returns the position up to which events may be removed.
 Position removable(const ControlFacts& control, const std::vector<std::string>& required) {
     Position up_to = control.complete;
     for (const std::string& name : required) {
@@ -140,7 +140,7 @@ std::size_t retain_before_start(const SpoolOptions& options) {
         if (!too_much && !is_old(path, contents.segments[i], ages, options.retain_age)) break;
         bytes -= std::min(bytes, SpoolDirectory::plain_bytes_of(path));
         SpoolDirectory::remove(path);
-        if (!directory.value().sync()) break;  // in order, as later: no hole after a power cut
+        if (!directory.value().sync()) break;  // synced in order, as later removals are: no hole after a power cut
         ++removed;
     }
     return removed;

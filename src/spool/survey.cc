@@ -9,8 +9,8 @@ namespace holdfast {
 
 namespace {
 
-/// Positions are never given out twice. When the newest rows are damaged after a crash, their number since the last
-/// second's note is unknown; more than so many cannot have been written in a second or two.
+/// Positions are never reused. If the newest rows are damaged after a crash, the number of rows since the last save,
+/// about a second earlier, is unknown. It is below this distance.
 constexpr Position safe_distance = Position{1} << 20;
 
 }  // namespace
@@ -30,8 +30,8 @@ std::optional<DbError> Survey::look_once(Position first, Facts& facts) const {
     return std::nullopt;
 }
 
-/// Looks again, over fresh connections, at what looks damaged or shorter than it was. It is so if looks in a row agree:
-/// a look that fails between them begins the count anew.
+/// Reads again, over fresh connections, if content looks damaged or shorter than before. The finding counts if
+/// consecutive reads agree: a failed read between them restarts the count.
 std::optional<DbError> Survey::look(Position first, bool newest, Facts& facts) const {
     for (RepeatedLooks looks;;) {
         const auto failed = look_once(first, facts);
@@ -43,7 +43,8 @@ std::optional<DbError> Survey::look(Position first, bool newest, Facts& facts) c
     }
 }
 
-/// After an orderly stop the control file knows the newest position, whether the newest file can be read or not.
+/// Reads the newest file. After an orderly stop, the control file has the newest position even if this file cannot be
+/// read.
 std::optional<DbError> Survey::look_at_newest(Position first, Facts& facts) const {
     if (!parts_.control.was_closed()) return parts_.retries.run([&] { return look(first, true, facts); });
     if (!look(first, true, facts)) return std::nullopt;
@@ -54,7 +55,7 @@ std::optional<DbError> Survey::look_at_newest(Position first, Facts& facts) cons
 
 void Survey::enter(Position first, std::optional<Position> next, const Facts& facts) {
     const std::string path = parts_.directory.segment_path(first);
-    // Behind the look at it: sealing gives up what of a log cannot be read.
+    // After the read: sealing discards what cannot be read of a log.
     const bool sealed = !SpoolDirectory::has_log(path) || !seal_segment(path);
     const WallTime newest = facts.tail.at;  // if unknown, SegmentBook::bound_times() makes it the time of this start
     const Position last = next ? *next - 1 : facts.tail.last;
@@ -77,9 +78,9 @@ std::optional<DbError> Survey::run(const std::vector<Position>& segments) {
             if (auto failed = look_at_newest(segments[i], facts)) return failed;
             certain = facts.tail.certain;
         } else if (look(segments[i], false, facts)) {
-            facts = {.tail = {.last = segments[i]}, .oldest = {}};  // it is read when it can be
+            facts = {.tail = {.last = segments[i]}, .oldest = {}};  // a later attempt reads it
         }
-        if (facts.tail.last == 0) continue;  // it was begun, and nothing written to it
+        if (facts.tail.last == 0) continue;  // the file was begun, but nothing was written to it
         enter(segments[i], newest ? std::nullopt : std::optional(segments[i + 1]), facts);
     }
     last = std::max(last, parts_.book.last());

@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-/// Looks at the files of events at the start: enters them into the book and finds the newest position. One thread.
+/// Reads the files of events at the start, adds them to the segment list and finds the newest position. One thread.
 class Survey {
 public:
     struct Parts {
@@ -24,11 +24,11 @@ public:
 
     explicit Survey(Parts parts) : parts_(parts) {}
 
-    /// Fails if the newest position cannot be known because reading fails.
+    /// Fails if the newest position is unknown because reading fails.
     [[nodiscard]] std::optional<DbError> run(const std::vector<Position>& segments);
 
 private:
-    /// What is in one file.
+    /// Content of one file.
     struct Facts {
         SegmentReader::Tail tail;
         std::optional<WallTime> oldest;

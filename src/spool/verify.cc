@@ -13,11 +13,11 @@ namespace holdfast {
 
 namespace {
 
-constexpr int seal_timeout_ms = 10'000;  // for a gateway that seals the file
+constexpr int seal_timeout_ms = 10'000;  // until a gateway has sealed the file
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-/// Reads one spool's files for a verdict.
+/// Reads the files of one spool for a verdict.
 class Verification {
 public:
     explicit Verification(std::string directory) : directory_(std::move(directory)) {}
@@ -50,7 +50,7 @@ std::optional<Error> Verification::run() {
     if (!SpoolDirectory::is_missing(directory_ + "/" + SpoolDirectory::incomplete)) {
         verdict_.problems.emplace_back("a backup or a restore into the directory did not finish: run that again");
     }
-    if (auto error = read_control()) return error;  // before the files of events, which it must not be ahead of
+    if (auto error = read_control()) return error;  // before the files of events, so that it is not ahead of them
     if (const auto failed = SpoolDirectory::list_in(directory_, contents)) return unreadable(directory_, *failed);
     const std::vector<Position>& segments = contents.segments;
     for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -105,7 +105,7 @@ std::optional<Error> Verification::read_segment(Position first, std::optional<Po
     const std::string path = SpoolDirectory::segment_path_in(directory_, first);
     DbError error;
     auto reader = SegmentReader::open(path, error);
-    if (!reader && SpoolDirectory::is_missing(path)) return std::nullopt;  // retention has taken it
+    if (!reader && SpoolDirectory::is_missing(path)) return std::nullopt;  // removed by retention
     if (!reader && error.fault != DbFault::damaged) return unreadable(path, error);
     ++verdict_.files;
     check_owner(path);

@@ -18,7 +18,7 @@ constexpr std::uint64_t largest_segment = std::uint64_t{256} << 20;
 constexpr std::uint64_t smallest_segment = std::uint64_t{1} << 20;
 constexpr std::size_t kept_buffer = std::size_t{1} << 20;
 
-// Retention takes whole files: a sixteenth of the size, an eighth of the age is how exactly it can keep its limits.
+// Retention removes whole files. A file of a sixteenth of the size and an eighth of the age bounds its error.
 std::uint64_t segment_bytes(const SpoolOptions& options) {
     return std::clamp(options.retain_bytes / 16, smallest_segment, largest_segment);
 }
@@ -157,7 +157,7 @@ void SpoolWriter::run() {
         if (row_.batches > 0 && !commit()) break;
         answer_questions();
     }
-    static_cast<void>(replace_files_patiently());  // what was removed within the last second
+    static_cast<void>(replace_files_patiently());  // files removed within the last second
     close_segment();
 }
 
@@ -177,8 +177,8 @@ SpoolWriter::Time SpoolWriter::next_wake() const {
     return asks ? std::min(due, questions_at_) : due;
 }
 
-/// Fills row_ with what is due. False: stopped, and nothing waits. May leave it empty, when something else is to be
-/// done.
+/// Fills row_ with due batches. Returns false if the writer was stopped and nothing waits. Leaves row_ empty if other
+/// work is due.
 bool SpoolWriter::collect() {
     std::unique_lock lock(mutex_);
     while (!due()) {
@@ -202,7 +202,7 @@ bool SpoolWriter::collect() {
     return true;
 }
 
-/// False: given up; row_ is not durable.
+/// Returns false if the writer gave up: row_ is not durable.
 bool SpoolWriter::commit() {
     while (auto error = try_commit()) {
         if (!wait_out(*error)) return false;
@@ -220,8 +220,8 @@ std::optional<DbError> SpoolWriter::try_commit() {
     }
     if (row_.events == 0) return save_marks();
     auto failed = write_row();
-    // After a failed fsync or write nobody knows what of the file is on disk, and asking again would not tell: what is
-    // durable in it stays so, and everything from here on goes to another (docs/decisions/0013-the-spool.md).
+    // After a failed fsync or write, the content of the file on disk is unknown, and a second call would not reveal it.
+    // Durable rows stay valid, and all later rows go to another file (docs/decisions/0013-the-spool.md).
     if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) leave_segment();
     return failed;
 }
@@ -249,7 +249,7 @@ std::optional<DbError> SpoolWriter::write_row() {
         files_missing_ = true;
         return DbError{DbFault::busy, 0, "its files were removed"};
     }
-    parts_.sessions.note(row_.marks);  // before the position, so that who knows that also finds these
+    parts_.sessions.note(row_.marks);  // before the position, so that a reader of the position also finds these
     parts_.open.note(row_.lines, false);
     parts_.book.committed(stored.first + stored.events - 1, now, segment_->bytes());
     commits_.fetch_add(1, std::memory_order_relaxed);
@@ -269,7 +269,7 @@ std::optional<DbError> SpoolWriter::open_segment() {
     DbError error;
     const Position first = parts_.book.last() + 1;
     if (rowless_ == first) {
-        // A row whose commit failed may be whole in it. That row is written again.
+        // A row whose commit failed may be complete in the file. The new file receives that row again.
         SpoolDirectory::remove(parts_.directory.segment_path(first));
         if (!parts_.directory.sync()) return system_error("cannot sync " + parts_.directory.path());
     }
@@ -320,7 +320,7 @@ void SpoolWriter::answer_questions() {
     }
 }
 
-/// Commits go on. A number that cannot be read is not answered as 0.
+/// Puts the question back for a later attempt, while commits continue. An unreadable number must not be answered as 0.
 void SpoolWriter::put_back(Question question, const DbError& error) {
     question_pause_ = std::clamp(question_pause_ * 2, shortest_question_pause, retry_pause);
     const std::string message = "cannot read the numbers of sessions in the spool in " + parts_.directory.path() +
@@ -346,15 +346,15 @@ void SpoolWriter::note_answers() {
     if (on_recovered_) on_recovered_();
 }
 
-/// After the answers, so that nobody waits for it but the next row.
+/// Runs after the answers, so that only the next row waits for it.
 void SpoolWriter::tidy_up() {
     if (!segment_) return;
     const auto failed = segment_->checkpoint_if_due();
-    // The log still has it all; the file will be sealed when the disk works again.
+    // The log still has all rows; the file is sealed when the disk works again.
     if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) leave_segment();
 }
 
-/// Tells of the trouble, and waits for the time to try again. False: there is none left.
+/// Reports the failure and waits for the next attempt. Returns false if no time is left.
 bool SpoolWriter::wait_out(const DbError& error) {
     const std::string message = "cannot write events to the spool in " + parts_.directory.path() + ": " +
                                 error.message +

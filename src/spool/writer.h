@@ -21,8 +21,8 @@
 
 namespace holdfast {
 
-/// The spool's thread: collects what is appended and commits it, a row at a time, trying again for ever. Owns the queue
-/// and the file that is written to. Ends by stop().
+/// Commits appended batches, one row at a time, on the spool's thread, and retries failed commits without limit. Owns
+/// the queue and the current file. Ends by stop().
 class SpoolWriter {
 public:
     struct Parts {
@@ -32,7 +32,7 @@ public:
         OpenBook& open;
         Control& control;
         const SpoolClock& clock;
-        std::function<void()> segment_ended;  ///< somebody should seal it
+        std::function<void()> segment_ended;  ///< request to seal the ended file
         OpenFiles& files;
         /// Calls `work` while no reader has that file open.
         std::function<void(Position segment, const std::function<void()>& work)> without_readers;
@@ -49,13 +49,13 @@ public:
     SpoolWriter(Parts parts, const SpoolOptions& options);
     ~SpoolWriter();
 
-    // Any thread.
+    // Any thread may call these.
     void append(SpoolBatch batch);
     void look_up(SessionName session, std::function<void(std::uint64_t)> answer);
     [[nodiscard]] std::size_t waiting_bytes() const { return waiting_bytes_.load(std::memory_order_relaxed); }
     void change(const SpoolOptions& options);
     void end_segment();  ///< the next row begins a new file
-    /// Files of the spool were removed: nothing is committed before new ones are in their place.
+    /// Requests the replacement of removed files. The writer commits nothing before the new files are in place.
     void replace_files();
     [[nodiscard]] Figures figures() const;
     std::uint64_t stop(std::chrono::milliseconds patience);
@@ -69,11 +69,11 @@ private:
         std::size_t bytes = 0;
     };
     struct Question {
-        std::uint64_t behind = 0;  // so many batches
+        std::uint64_t behind = 0;  // number of batches that must be committed first
         SessionName session;
         std::function<void(std::uint64_t)> answer;
     };
-    /// What is committed together.
+    /// Batches that are committed together.
     struct Row {
         std::string lines;
         std::uint64_t events = 0;
@@ -119,9 +119,9 @@ private:
     std::condition_variable wake_;
     std::deque<Entry> queue_;                      // guarded by mutex_
     std::deque<Question> questions_;               // guarded by mutex_
-    Time questions_at_;                            // guarded by mutex_: not before
+    Time questions_at_;                            // guarded by mutex_: time of the next attempt
     std::string question_error_;                   // guarded by mutex_: why they wait
-    std::chrono::milliseconds question_pause_{0};  // the thread\'s
+    std::chrono::milliseconds question_pause_{0};  // this thread only
     std::size_t queue_bytes_ = 0;                  // guarded by mutex_
     std::uint64_t appended_ = 0;                   // guarded by mutex_: batches
     std::uint64_t committed_ = 0;                  // guarded by mutex_: batches
@@ -142,11 +142,11 @@ private:
     std::atomic<bool> end_segment_{false};
     std::atomic<bool> files_missing_{false};
 
-    // The thread's.
+    // Members below are used by this thread only.
     Row row_;
     std::optional<SegmentWriter> segment_;
-    std::optional<Position> rowless_;  // the latest file was closed without a row that is known to be durable
-    std::size_t damaged_looks_ = 0;    // at the removed file
+    std::optional<Position> rowless_;  // first position of the latest file if it closed without a durable row
+    std::size_t damaged_looks_ = 0;    // consecutive damaged reads of the removed file
     WallTime segment_began_;
     std::thread thread_;
 };

@@ -26,8 +26,8 @@ bool SpoolWriter::replace_files_patiently() {
     return true;
 }
 
-/// SQLite still has removed files open, so what they hold is copied under their names again. The directory comes first:
-/// another process may have one of that name by now.
+/// Copies the content of removed files, which SQLite still has open, to their names. The directory comes first, because
+/// another process may hold a new one of that name.
 std::optional<DbError> SpoolWriter::try_to_replace_files() {
     const auto replaced = parts_.directory.hold().reclaim();
     if (!replaced) return DbError{DbFault::busy, SQLITE_BUSY, replaced.error().message};
@@ -56,8 +56,8 @@ std::optional<DbError> SpoolWriter::try_to_replace_files() {
     return std::nullopt;
 }
 
-/// The events that were acknowledged go into a new file under the same name; the next row begins another one. They are
-/// lost only if repeated reads of the removed file find it damaged: any other failure may pass.
+/// Copies the acknowledged events into a new file under the same name; the next row begins another file. Events are
+/// lost only if consecutive reads of the removed file find damage: any other failure may pass.
 std::optional<DbError> SpoolWriter::replace_segment() {
     const Position first = segment_->first();
     const Position last = parts_.book.last();
@@ -87,7 +87,7 @@ std::optional<DbError> SpoolWriter::copy_segment(Position last) {
     return failed;
 }
 
-/// Closes it, unless it was removed: this process alone can read what it holds then, until that is copied.
+/// Closes the file, unless it was removed: until its content is copied, only this process can read it.
 void SpoolWriter::leave_segment() {
     if (segment_ && !parts_.files.is_intact(segment_path())) {
         files_missing_ = true;
