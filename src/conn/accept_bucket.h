@@ -9,22 +9,22 @@
 
 namespace holdfast {
 
-/// The rate limit of accepting, shared by all reactors, as one number: when the next connection would be due if they
-/// came evenly (GCRA, ITU-T I.371). A tenth of a second's worth may come at once. A reactor with connections that wait
-/// reserves their turns, so that the reactors alternate. Any thread, without a lock.
+/// Limits the rate of accepts of all reactors. The state is one number: the due time of the next connection if they
+/// came evenly (GCRA, ITU-T I.371). The burst is a tenth of a second's worth. A reactor with waiting connections
+/// reserves turns, so that reactors alternate. Any thread, without a lock.
 class AcceptBucket {
 public:
     static constexpr std::chrono::milliseconds burst{100};
-    static constexpr std::chrono::milliseconds stride{10};  ///< what is reserved at a time, but one at least
+    static constexpr std::chrono::milliseconds stride{10};  ///< length of one reservation; at least one turn
 
-    /// Connections a second; 0: as many as come.
+    /// Sets the rate in connections a second; 0 means no limit.
     void set_rate(std::uint64_t per_second) noexcept {
         gap_.store(per_second == 0 ? 0 : 1'000'000'000 / static_cast<std::int64_t>(per_second),
                    std::memory_order_relaxed);
     }
     [[nodiscard]] bool limits() const noexcept { return gap_.load(std::memory_order_relaxed) != 0; }
 
-    /// Returns true, and takes a turn, if there is one now.
+    /// Takes a turn if one is available now. Returns false otherwise.
     [[nodiscard]] bool try_take(SteadyTime now) noexcept {
         const std::int64_t gap = gap_.load(std::memory_order_relaxed);
         if (gap == 0) return true;
@@ -35,10 +35,10 @@ public:
         return true;
     }
 
-    /// Turns that were taken ahead of time.
+    /// Turns taken in advance.
     struct Reservation {
         std::int64_t turns = 0;
-        SteadyTime when{};  ///< the last of them is due
+        SteadyTime when{};  ///< due time of the last one
     };
     [[nodiscard]] Reservation reserve(SteadyTime now, std::size_t wanted) noexcept {
         const std::int64_t gap = gap_.load(std::memory_order_relaxed);
@@ -52,7 +52,7 @@ public:
         const SteadyTime when(std::chrono::nanoseconds(last) - std::chrono::nanoseconds(burst));
         return {.turns = turns, .when = std::max(when, now)};
     }
-    /// Returns the turns of connections that ended before they came.
+    /// Gives back the reserved turns of connections that ended before their turn.
     void give_back(std::int64_t turns) noexcept {
         due_.fetch_sub(turns * gap_.load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
@@ -62,7 +62,7 @@ private:
         return std::chrono::nanoseconds(time.time_since_epoch()).count();
     }
 
-    std::atomic<std::int64_t> gap_{0};  // ns between two; 0: no limit
+    std::atomic<std::int64_t> gap_{0};  // ns between two turns; 0: no limit
     std::atomic<std::int64_t> due_{0};  // ns on the steady clock
 };
 

@@ -14,17 +14,18 @@
 
 namespace holdfast {
 
-/// The accepted connections of one reactor that wait for accept_rate. Sources (an IPv4 address, an IPv6 /64) take
-/// turns, so that one with many connections delays nobody but itself; within a source the order of accept holds. Owns
-/// about 200 bytes for each that waits; a step takes at most logarithmic time. The shard's thread.
+/// Queue of one reactor's accepted connections that wait for accept_rate. Sources (an IPv4 address, an IPv6 /64) take
+/// turns, so a large one delays only itself; within a source it is first in, first out. Owns about 200 bytes per entry;
+/// each call takes at most logarithmic time. The shard's thread.
 class AcceptQueue {
 public:
     void add(const IpAddress& peer, Token number);
-    /// The connection waits no longer: it was let in, or it ended. Returns false if it did not wait.
+    /// Removes a connection that was admitted or has ended. Returns false if it was not queued.
     bool remove(Token number);
-    /// Returns the latest connection of the source with the most, if that source has at least two more than `peer`'s.
+    /// Returns the latest connection of the source with most entries if that source has at least two more than
+    /// `peer`'s; else nullopt.
     [[nodiscard]] std::optional<Token> crowding_out(const IpAddress& peer) const;
-    /// Returns the connection whose turn it is, and removes it.
+    /// Removes and returns the next connection, or nullopt if the queue is empty.
     [[nodiscard]] std::optional<Token> next();
 
     [[nodiscard]] bool contains(Token number) const { return places_.contains(number); }
@@ -48,8 +49,8 @@ private:
 
     void note_size(Source& source);
 
-    Sizes sizes_;        // sources by how many of theirs wait
-    Rotation rotation_;  // the source whose turn is next in front; none is empty
+    Sizes sizes_;        // sources by their number of waiting connections
+    Rotation rotation_;  // sources in turn order, next in front; none is empty
     std::unordered_map<IpAddress, Rotation::iterator, NetworkHash> sources_;
     std::unordered_map<Token, Place> places_;
 };

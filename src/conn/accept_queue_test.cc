@@ -16,7 +16,7 @@ TEST(AcceptQueue, SourcesTakeTurnsAndEachKeepsItsOrder) {
     for (Token number = 1; number <= 4; ++number) queue.add(ip("10.0.0.1"), number);
     queue.add(ip("10.0.0.2"), 5);
     queue.add(ip("2001:db8::1"), 6);
-    queue.add(ip("2001:db8::ffff"), 7);  // of the same /64
+    queue.add(ip("2001:db8::ffff"), 7);  // in the same /64
     std::vector<Token> order;
     while (const auto next = queue.next()) order.push_back(*next);
     EXPECT_EQ(order, (std::vector<Token>{1, 5, 6, 2, 7, 3, 4}));

@@ -18,28 +18,28 @@
 
 namespace holdfast {
 
-/// Who may come in: the limits on connections, shared by all reactors. Owns the counts; any thread.
+/// Decides which connections may use a slot: the limits that all reactors share. Owns the counts. Any thread.
 class Admission {
 public:
     explicit Admission(std::size_t max_connections) : quota_(max_connections) {}
 
-    /// What a connection has taken, and gives back.
+    /// The counts that include a connection and that give_back() reduces.
     struct Pass {
-        bool peer = false;    ///< it is counted for its address
-        bool prefix = false;  ///< and for its prefix
+        bool peer = false;    ///< the count of its address
+        bool prefix = false;  ///< the count of its prefix
     };
 
-    /// Of a new configuration. Connections that are there stay, and those that were not counted are not.
+    /// Sets the limits of a new configuration. Living connections stay; those not counted so far stay uncounted.
     void set(const LimitsConfig& limits, std::size_t max_connections);
-    /// The limit that turns it away, or nothing.
+    /// Takes a slot and a share of the peer's limits. Returns the limit that refuses the connection, or nullopt.
     [[nodiscard]] std::optional<RefusedBy> take(const IpAddress& peer, Pass& pass);
-    /// The two parts of take(): a place at all, and a share of what the peer may have; the place is kept if it has
-    /// none.
+    /// Take the two parts of take() one by one: a slot, and a share of the peer's limits. A refused share leaves the
+    /// slot taken.
     [[nodiscard]] std::optional<RefusedBy> take_place();
     [[nodiscard]] std::optional<RefusedBy> take_share(const IpAddress& peer, Pass& pass);
     void give_back(const IpAddress& peer, Pass pass);
 
-    /// Returns the next number of the order in which all reactors accept connections; wraps.
+    /// Returns the next position in the order in which all reactors accept connections. Wraps at 2^32.
     [[nodiscard]] std::uint32_t next_accept_order() noexcept {
         return accept_order_.fetch_add(1, std::memory_order_relaxed);
     }
@@ -50,11 +50,11 @@ public:
     [[nodiscard]] AcceptBucket& bucket() { return bucket_; }
     [[nodiscard]] BufferBudget& buffers() { return buffers_; }
     [[nodiscard]] const BufferBudget& buffers() const { return buffers_; }
-    /// Bytes by source: the part of `buffers().used()` that no idle TLS session holds.
+    /// Returns the bytes by source: the part of `buffers().used()` outside idle TLS sessions.
     [[nodiscard]] SourceBytes& sources() { return sources_; }
     [[nodiscard]] const SourceBytes& sources() const { return sources_; }
-    /// Returns false if idle TLS sessions alone leave no room for another in the budget: ending any other connection
-    /// would not help, and none of theirs ends for a newcomer.
+    /// Returns false if idle TLS sessions alone leave no room in the budget for another session. Ending other
+    /// connections would not help then, and no idle session ends for a new one.
     [[nodiscard]] bool has_room_for_session() const noexcept;
 
     void add_reactor() noexcept { reactors_.fetch_add(1, std::memory_order_relaxed); }
@@ -71,7 +71,7 @@ private:
     std::atomic<std::size_t> per_peer_{0};    // 0: no limit
     std::atomic<std::size_t> per_prefix_{0};  // 0: no limit
     PeerCounts peers_{subscriber_width};
-    // An operator's site has a /24 or a /48.
+    // Typical sites of one operator have a /24 or a /48.
     PeerCounts prefixes_{{.v4 = 24, .v6 = 48}};
 };
 

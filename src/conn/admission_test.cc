@@ -78,7 +78,7 @@ TEST(AcceptBucket, ALowRateIsKeptToo) {
     EXPECT_LE(taken, 22);
 }
 
-/// Two reactors with endless queues have the same share, however their timers fall.
+/// Two reactors with endless queues get equal shares, in whatever order their timers expire.
 TEST(AcceptBucket, ReservationsAlternate) {
     AcceptBucket bucket;
     bucket.set_rate(40);

@@ -11,33 +11,34 @@
 
 namespace holdfast {
 
-/// Connections that were asked ahead of the kernel and must be looked at again: after a moment, and, while they do not
-/// answer, twice more, so that a slow network is not taken for a dead one. First in, first due; one thread.
+/// Queue of connections that were probed ahead of the kernel and need another check. The first check comes after 400
+/// ms. Two more follow while the peer does not answer, so that a slow network does not count as a lost peer. First in,
+/// first due; one thread.
 class AskedList {
 public:
     static constexpr std::array<std::chrono::milliseconds, 3> looks{
         std::chrono::milliseconds(400), std::chrono::milliseconds(1'500), std::chrono::milliseconds(5'000)};
-    static constexpr std::size_t most = 65'536;  ///< of each look; the kernel asks the others as ever
+    static constexpr std::size_t most = 65'536;  ///< entries of each check; the kernel alone probes the others
 
     struct Asked {
         Token number = 0;
         SteadyTime at;
-        std::size_t look = 0;                 ///< index of the one that is due
-        std::chrono::milliseconds silence{};  ///< before it was asked
-        bool watched = true;                  ///< its answer is looked for, and not only its option put back
-        bool overdue = false;                 ///< was noticed to be
+        std::size_t look = 0;                 ///< index of the check that is due
+        std::chrono::milliseconds silence{};  ///< silence before the probe
+        bool watched = true;                  ///< set once a missing answer was reported
+        bool overdue = false;                 ///< a missing answer was already reported
     };
 
     [[nodiscard]] bool full() const { return waiting_[0].size() >= most; }
     void add(Token number, SteadyTime now, std::chrono::milliseconds silence, bool watched) {
         waiting_[0].push_back({.number = number, .at = now, .silence = silence, .watched = watched});
     }
-    /// The same one once more, after the next of `looks`; forgotten after the last.
+    /// Schedules the next of `looks` for `asked`; does nothing after the last.
     void look_again(Asked asked) {
         if (++asked.look < looks.size() && waiting_[asked.look].size() < most) waiting_[asked.look].push_back(asked);
     }
 
-    /// Returns when the next is due; SteadyTime::max() if none waits.
+    /// Returns the time of the next check, or SteadyTime::max() if the list is empty.
     [[nodiscard]] SteadyTime next_due() const {
         SteadyTime next = SteadyTime::max();
         for (std::size_t look = 0; look < looks.size(); ++look) {
@@ -46,7 +47,7 @@ public:
         return next;
     }
 
-    /// Calls `visit` for each that is due; it may call look_again.
+    /// Calls `visit` for each entry that is due. `visit` may call look_again().
     template <typename Visit>
     void due(SteadyTime now, Visit visit) {
         for (std::size_t look = 0; look < looks.size(); ++look) {

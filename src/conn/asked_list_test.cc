@@ -25,7 +25,7 @@ TEST(AskedList, EachIsLookedAtThreeTimesAtMost) {
     EXPECT_TRUE(seen.empty());
     look(400ms, true);
     EXPECT_EQ(seen, (std::vector<Token>{1}));
-    look(500ms, false);  // the second has answered
+    look(500ms, false);  // connection 2 has answered
     EXPECT_EQ(seen, (std::vector<Token>{1, 2}));
     look(1'500ms, true);
     look(5s, true);

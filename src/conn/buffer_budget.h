@@ -7,27 +7,27 @@
 
 namespace holdfast {
 
-/// What is done about memory that runs out, in order. Each stage includes those before it.
+/// Responses to memory pressure, in ascending order. Each stage includes those before it.
 enum class BufferStage : std::uint8_t {
     plenty,
-    pause_largest,    ///< connections with much of an item unfinished are not read for now
-    refuse_sessions,  ///< no new TLS sessions, if idle ones alone bring the stage on
-    shed,             ///< connections end: see VictimOrder
+    pause_largest,    ///< pauses reads on connections with a large partial item
+    refuse_sessions,  ///< refuses new TLS sessions, if idle ones alone cause the stage
+    shed,             ///< ends connections; see VictimOrder
 };
 
-/// The bytes that all connections of the process hold in buffers, unfinished items and downlink queues, against one
-/// budget. Any thread.
+/// Compares the bytes that all connections of the process hold in buffers, unfinished items and downlink queues with
+/// one budget. Any thread.
 class BufferBudget {
 public:
-    void set_limit(std::size_t bytes) noexcept {  ///< 0: none
+    void set_limit(std::size_t bytes) noexcept {  ///< 0: no limit
         limit_.store(bytes, std::memory_order_relaxed);
         forced_.store(false, std::memory_order_relaxed);
     }
     [[nodiscard]] std::size_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
 
-    /// The system gives no more memory: what is held now is the budget until another is set, so that some is shed.
-    /// Neither allocates nor waits.
+    /// Reacts to a failed allocation: the bytes held now become the budget until the next set_limit(), so that
+    /// connections are shed. Neither allocates nor waits.
     void exhausted() noexcept {
         exhausted_.fetch_add(1, std::memory_order_relaxed);
         const std::size_t held = std::max(used(), least_budget);
@@ -35,7 +35,7 @@ public:
         set_limit(held);
         forced_.store(true, std::memory_order_relaxed);
     }
-    /// Returns true if the limit is what the system had to give, and not the operator's.
+    /// Returns true if the limit comes from a failed allocation and not from the operator.
     [[nodiscard]] bool is_forced() const noexcept { return forced_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::uint64_t times_exhausted() const noexcept { return exhausted_.load(std::memory_order_relaxed); }
 
@@ -44,21 +44,21 @@ public:
     }
 
     [[nodiscard]] BufferStage stage() const noexcept { return stage_at(used()); }
-    /// Returns the stage if so many bytes were used.
+    /// Returns the stage for `used` bytes.
     [[nodiscard]] BufferStage stage_at(std::size_t used) const noexcept {
         const std::size_t limit = limit_.load(std::memory_order_relaxed);
         if (limit == 0 || used < limit / 10 * 7) return BufferStage::plenty;
         if (used < limit / 10 * 8) return BufferStage::pause_largest;
         return used < limit / 10 * 9 ? BufferStage::refuse_sessions : BufferStage::shed;
     }
-    /// Returns true beyond the last stage: what was done has not been enough.
+    /// Returns true if the whole budget is used: the responses of the last stage were not enough.
     [[nodiscard]] bool is_full() const noexcept { return limit() != 0 && used() >= limit(); }
-    /// How many bytes to get rid of until nobody need be shed any more.
+    /// Returns the bytes above 80 % of the limit: the goal of shedding.
     [[nodiscard]] std::size_t over() const noexcept {
         const std::size_t goal = limit() / 10 * 8;
         return limit() != 0 && used() > goal ? used() - goal : 0;
     }
-    /// And until there is plenty.
+    /// Returns the bytes to free until the stage is plenty.
     [[nodiscard]] std::size_t over_plenty() const noexcept {
         const std::size_t goal = limit() / 10 * 7;
         return limit() != 0 && used() >= goal ? used() - goal + 1 : 0;

@@ -8,15 +8,16 @@
 
 namespace holdfast {
 
-/// How many connections of a reactor, drawn at random, are asked ahead of time so that a partition shows within a
-/// second: at most `most_a_second`. Pure but for its own debt.
+/// Paces the canaries of one reactor: connections drawn at random and probed early, so that a partition shows within a
+/// second. At most `most_a_second`. Keeps only its debt as state.
 class Canaries {
 public:
     static constexpr double most_a_second = 64;
 
     explicit Canaries(SteadyTime start) : last_(start) {}
 
-    /// Returns how many to ask now. `rate` is what asking each connection once in its own round takes, per second.
+    /// Returns how many connections to probe now. `rate`: probes per second that would probe each connection once in
+    /// its own round.
     [[nodiscard]] std::uint32_t take(SteadyTime now, double rate) {
         const double seconds = std::chrono::duration<double>(now - last_).count();
         last_ = now;

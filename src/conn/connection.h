@@ -13,81 +13,81 @@
 
 namespace holdfast {
 
-/// What a connection that is being written to needs, and an idle one does not have.
+/// State of a connection with queued or unacknowledged output. An idle connection has none.
 struct Downlink {
-    std::string queue;                         ///< framed bytes that the kernel had no room for
-    std::size_t sent = 0;                      ///< of the queue's front
-    std::uint64_t acked = 0;                   ///< bytes that the peer had acknowledged at the latest look
-    Tick progress_at;                          ///< when that last grew while bytes were outstanding; 0: none are
-    std::chrono::milliseconds longest_step{};  ///< longest time between two looks that saw progress
+    std::string queue;                         ///< framed bytes that did not fit into the send buffer
+    std::size_t sent = 0;                      ///< bytes at the queue's front that were sent
+    std::uint64_t acked = 0;                   ///< bytes that the peer had acknowledged at the latest check
+    Tick progress_at;                          ///< latest growth of `acked` while bytes were outstanding; 0: none are
+    std::chrono::milliseconds longest_step{};  ///< longest time between two checks that saw progress
     bool watches_write = false;                ///< EPOLLOUT is armed
-    bool user_timeout_raised = false;  ///< TCP_USER_TIMEOUT is longer than the plan's: the sweep keeps the bound
+    bool user_timeout_raised = false;  ///< TCP_USER_TIMEOUT exceeds the plan's; the sweep keeps the limit instead
     bool rto_uncapped = false;         ///< TCP_RTO_MAX_MS has the kernel's default
 
     [[nodiscard]] std::size_t waiting() const noexcept { return queue.size() - sent; }
 };
 
-/// How far a connection has come. It only goes forward. Other facts are bits of their own.
+/// Phase of a connection. It only moves forward. Independent facts are bits of their own.
 enum class Stage : std::uint8_t {
-    preamble,      ///< accepted; the handler does not know of it: see Preamble
-    unidentified,  ///< the handler knows of it; its device has not said which one it is, and on most listeners need not
-    open,          ///< its device has been identified
-    closing,       ///< Core::close() was called; it is finalized at the end of the turn
+    preamble,      ///< accepted, and unknown to the handler; see Preamble
+    unidentified,  ///< known to the handler; the device has stated no id, which most listeners allow
+    open,          ///< the device is identified
+    closing,       ///< Core::close() was called; finalized at the end of the turn
 };
 
-/// One connection: a slot in its reactor's table. Idle, it owns a descriptor and nothing on the heap but its latest
-/// key's text.
+/// A connection: a slot in its reactor's table. When idle it owns a descriptor and, on the heap, only the text of its
+/// latest key.
 struct Connection : SlotHeader {
     int fd = -1;
 
     std::uint8_t listener = 0;
-    std::uint8_t pending_error = 0;  ///< errno that a send took from the socket; judged once the last words are read
+    std::uint8_t pending_error = 0;  ///< errno that a send took from the socket; used once the last bytes are read
 
     Endpoint peer;
-    Tick opened;     ///< when it was accepted
-    Tick last_item;  ///< latest complete item, or opened
+    Tick opened;     ///< time of accept
+    Tick last_item;  ///< latest complete item, or `opened`
 
     /// Position in the order in which all reactors accepted connections, modulo 2^32: see accepted_before().
     std::uint32_t accept_order = 0;
 
-    // Counters share their words with flags: the slot stays within 88 bytes. No connection reaches 2^52 bytes (4.5 PB)
+    // Counters share their words with flags to keep the slot within 88 bytes. No connection reaches 2^52 bytes (4.5 PB)
     // or 2^44 items.
     std::uint64_t items : 44 = 0;
     Stage stage : 2 = Stage::preamble;
     bool under_watch : 1 = false;  ///< the sweep reads TCP_INFO: data may be unacknowledged, or a probe went unanswered
-    bool read_again : 1 = false;   ///< the Receiver reads it later: its share of the turn was used up
+    bool read_again : 1 = false;   ///< the Receiver reads it later: its share of the turn is used up
     std::uint16_t bad_items_in_row : 16 = 0;
 
     std::uint64_t bytes_in : 52 = 0;
-    // For asking the quiet ahead of the kernel (docs/decisions/0006).
-    bool quiet : 1 = false;              ///< no traffic since the asking ring last came by
-    bool asked_in_round : 1 = false;     ///< probed ahead of the kernel since then
-    bool probe_forced : 1 = false;       ///< TCP_KEEPIDLE is lowered; the next look at those asked puts it back
-    bool keepidle_moved : 1 = false;     ///< TCP_KEEPIDLE is not the plan's: see keepidle_after_probe
-    bool suspect : 1 = false;            ///< it did not answer when its prefix was probed on suspicion: see Suspects
+    // State of probing ahead of the kernel (docs/decisions/0006).
+    bool quiet : 1 = false;              ///< no traffic since the latest pass of the asking ring
+    bool asked_in_round : 1 = false;     ///< probed ahead of the kernel since that pass
+    bool probe_forced : 1 = false;       ///< TCP_KEEPIDLE is lowered; the next check of the AskedList restores it
+    bool keepidle_moved : 1 = false;     ///< TCP_KEEPIDLE differs from the plan's; see keepidle_after_probe
+    bool suspect : 1 = false;            ///< did not answer probes on suspicion; see Suspects
     bool counts_for_peer : 1 = false;    ///< see Admission::Pass
     bool counts_for_prefix : 1 = false;  ///< see Admission::Pass
-    bool parting : 1 = false;            ///< FIN has been sent to it: see Drainer
-    bool throttled : 1 = false;          ///< not read for now: its rate, or the memory it wants, is too large
-    bool held : 1 = false;               ///< nothing is read, and what was kept waits, until Shard::release
+    bool parting : 1 = false;            ///< FIN was sent; see Drainer
+    bool throttled : 1 = false;          ///< reads are paused: rate exceeded, or memory pressure
+    bool held : 1 = false;               ///< reads and the kept bytes wait for Shard::release
 
     std::uint64_t bytes_out : 52 = 0;
-    bool encrypted : 1 = false;   ///< its bytes go through the shard's TLS session for it
-    bool peer_ended : 1 = false;  ///< FIN or RST has come, or the kernel has given the peer up
-    // The stream handler's own notes.
-    bool untold : 1 = false;  ///< its `connected` event has not been given yet
-    bool spoke : 1 = false;   ///< its first item, or what should have been one, has been seen
-    bool named : 1 = false;  ///< its device has been identified: `stage` does not say so in the preamble and at the end
-    /// Tenths of a second from the TCP handshake to `opened`; max_backlog_wait: at least so many. See AcceptTime.
+    bool encrypted : 1 = false;   ///< bytes pass through the shard's TLS session for it
+    bool peer_ended : 1 = false;  ///< FIN or RST arrived, or the kernel gave the peer up
+    // State of the stream handler.
+    bool untold : 1 = false;  ///< `connected` event not emitted yet
+    bool spoke : 1 = false;   ///< first item, valid or not, received
+    bool named : 1 = false;   ///< identified; `stage` does not show it in the preamble and while closing
+    /// Tenths of a second from the TCP handshake to `opened`; max_backlog_wait means at least that. See AcceptTime.
     std::uint8_t backlog_wait : 7 = 0;
 
-    UnfinishedItemPtr unfinished;  ///< bytes of a started item
+    UnfinishedItemPtr unfinished;  ///< bytes of a partial item
     std::unique_ptr<Downlink> downlink;
-    TextCell key;  ///< of the latest item
+    TextCell key;  ///< key of the latest item
 
     [[nodiscard]] bool is_opening() const noexcept { return stage == Stage::preamble; }
     [[nodiscard]] bool is_closing() const noexcept { return stage == Stage::closing; }
-    /// Notes that the device has been identified, in the preamble by its certificate.
+    /// Records that the device is identified; in the preamble, its certificate identifies it.
     void identify() noexcept {
         named = true;
         if (stage == Stage::unidentified) stage = Stage::open;
@@ -100,18 +100,18 @@ struct Connection : SlotHeader {
     static constexpr std::uint64_t max_bytes = (std::uint64_t{1} << 52) - 1;
 };
 
-/// Returns true if the connection with `order` was accepted before the one with `other`. Orders wrap: two connections
-/// are compared rightly while fewer than 2^31 accepts lie between them.
+/// Returns true if the connection at position `order` was accepted before the one at `other`. Positions wrap: the
+/// comparison is right while fewer than 2^31 accepts lie between them.
 [[nodiscard]] constexpr bool accepted_before(std::uint32_t order, std::uint32_t other) noexcept {
     return static_cast<std::int32_t>(order - other) < 0;
 }
 
-/// When a connection began, as far as a slot can say it. Each reactor accepts from a queue of its own, so that a
-/// connection may be accepted after one that was established later: what the kernel has measured goes before the order
-/// of accept wherever the two times are further apart than their error.
+/// Start time of a connection, as precisely as a slot stores it. Each reactor has its own accept queue, so a connection
+/// may be accepted after a later established one. The kernel's measurement therefore takes precedence wherever two
+/// times differ by more than their error.
 struct AcceptTime {
-    SteadyTime established{};  ///< by the kernel, to a tenth of a second either way
-    bool or_earlier = false;   ///< it was established then or before
+    SteadyTime established{};  ///< time of the TCP handshake by the kernel, within a tenth of a second
+    bool or_earlier = false;   ///< `established` is an upper bound
     std::uint32_t accept_order = 0;
 };
 [[nodiscard]] constexpr bool accepted_before(const AcceptTime& one, const AcceptTime& other) noexcept {
@@ -121,14 +121,14 @@ struct AcceptTime {
     return accepted_before(one.accept_order, other.accept_order);
 }
 
-/// Bytes on the heap that a connection holds in buffers.
+/// Returns the bytes on the heap that a connection holds in buffers.
 [[nodiscard]] inline std::size_t buffered(const Connection& connection) noexcept {
     const std::size_t unfinished = connection.unfinished ? connection.unfinished->capacity : 0;
     return unfinished + (connection.downlink ? connection.downlink->queue.size() : 0);
 }
 
-// P7: the promise is 120 bytes of user memory for an idle connection, everything included. The slot is nearly all of
-// it; what remains is page rounding and the allocator. See docs/explanation/performance.md.
+// P7: an idle connection takes at most 120 bytes of user memory in all. The slot is nearly all of it; page rounding and
+// the allocator take the rest. See docs/explanation/performance.md.
 static_assert(sizeof(Connection) <= 88);
 
 }  // namespace holdfast

@@ -25,13 +25,13 @@ namespace holdfast {
 
 class Admission;
 
-/// How far a read goes: until the socket has less than a whole buffer, or until nothing is left.
+/// End of a read: when the socket had less than a full buffer, or when nothing is left.
 enum class ReadUntil : std::uint8_t { short_read, end };
 
 inline constexpr std::uint32_t awaited_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
 
-/// The state that the parts of a shard share: its tables, its books and its time. Owns all connections. Contains the
-/// one close(); Finalizer frees what it closed. The shard's thread.
+/// State that the parts of a shard share: tables, counters and times. Owns all connections. Contains close(), the only
+/// place that closes; Finalizer frees what it closed. The shard's thread.
 struct Core {
     Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOptions& options);
     Core(const Core&) = delete;
@@ -55,24 +55,24 @@ struct Core {
     Registry registry;
     TlsSessions tls;
     Partings partings;
-    ResumedReads resumed_reads;  ///< after a pause of one connection's reading
+    ResumedReads resumed_reads;  ///< times at which single connections' reading resumed
     ReceiveBuffer buffer;
 
-    std::optional<SteadyTime> stop_deadline;  ///< in attended time; set once the shard stops
-    bool stopped = false;                     ///< every connection has been finalized after that
+    std::optional<SteadyTime> stop_deadline;  ///< in attended time; set when the shard begins to stop
+    bool stopped = false;                     ///< true once every connection is finalized in a stop
 
     struct Closed {
         Connection* connection;
         Death info;
-        Stage stage;  ///< before
+        Stage stage;  ///< stage before the close
     };
-    std::vector<Closed> closed;  ///< to be finalized at the end of the turn
+    std::vector<Closed> closed;  ///< finalized at the end of the turn
 
-    /// Closes `connection` and reads the kernel's evidence. The first reason wins. Frees nothing and calls no handler:
+    /// Closes `connection` with the kernel's evidence. The first reason wins. Frees nothing and calls no handler, since
     /// the connection is finalized at the end of the turn.
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
     void close(Connection& connection, const Death& info);
-    /// Closes `connection` for the reason that `error` and the evidence give; see judge_close().
+    /// Closes `connection` with the reason that judge_close() derives from `error` and the evidence.
     void close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail = {});
 
     [[nodiscard]] Token number_of(const Connection& connection) const { return registry.number_of(connection); }
@@ -83,25 +83,25 @@ struct Core {
         return *listener_counters[connection.listener];
     }
 
-    /// Returns true if the connection must prove which device it is, and has not done so.
+    /// Returns true if the connection must prove its device's identity and has not done so.
     [[nodiscard]] bool is_unauthenticated(const Connection& connection) const {
         return connection.is_opening() ||
                (policy_of(connection).authenticates && connection.stage == Stage::unidentified);
     }
 
-    /// Returns the time of the reactor's turn.
+    /// Returns the time of the present turn.
     [[nodiscard]] const TurnTime& time() {
         if (time_.steady != reactor.now()) time_ = {reactor.now(), reactor.wall_now(), ticks.at(reactor.now())};
         return time_;
     }
     [[nodiscard]] SteadyTime steady_of(Tick tick) const { return started + tick.since(ticks.at(started)); }
     [[nodiscard]] WallTime wall_of(Tick tick) const { return started_at + tick.since(ticks.at(started)); }
-    /// Records that the reactor was away for `length` until `until`.
+    /// Records an absence of the reactor of `length` that ended at `until`.
     void miss(SteadyTime until, std::chrono::nanoseconds length);
-    /// Returns the part of the `span` until now that lies outside long absences: the kernel's evidence stays true over
-    /// a busy turn, and not over a freeze of the machine.
+    /// Returns the part of the latest `span` outside long absences. The kernel's evidence stays valid during a busy
+    /// turn, but not while the machine is frozen.
     [[nodiscard]] std::chrono::milliseconds attended_part(std::chrono::milliseconds span) const;
-    /// Returns the part of the time since `since` in which the shard read its connections.
+    /// Returns the part of the time since `since` during which the shard read its connections.
     [[nodiscard]] std::chrono::milliseconds read_since(Tick since);
 
 private:

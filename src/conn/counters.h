@@ -9,7 +9,8 @@
 
 namespace holdfast {
 
-/// Written by one reactor's thread, read by any: no read-modify-write, no shared cache line between reactors.
+/// Counter that one reactor's thread writes and any thread reads. It needs no read-modify-write, and reactors share no
+/// cache line.
 class Counter {
 public:
     void add(std::uint64_t n) noexcept {
@@ -33,16 +34,16 @@ private:
     Counter sum_ms_;
 };
 
-/// One reactor's part of one listener's figures.
+/// Counters of one listener on one reactor.
 struct ListenerCounters : ListenerFigures<Counter, HistogramCounter> {
-    /// Returns the connections that the shard holds for the listener.
+    /// Returns the number of the listener's connections in this shard.
     [[nodiscard]] std::uint64_t held() const noexcept { return connections.get() + accept_waiting.get(); }
 };
 
-/// One reactor's own figures.
+/// The counters of one reactor.
 using ShardCounters = ReactorFigures<Counter>;
 
-// What base/counter_rows.h adds up.
+// Overloads for the sums of base/counter_rows.h.
 inline void add_to(std::uint64_t& sum, const Counter& more) noexcept { sum += more.get(); }
 inline void add_to(DurationHistogram& sum, const HistogramCounter& more) noexcept { more.add_to(sum); }
 

@@ -17,7 +17,7 @@ void DrainRun::all_added() {
     task_.progress->found += found_;
 }
 
-/// The middle of its share of the time; who was put off has his turn at the end.
+/// Returns the middle of the connection's share of the time, or the end for one that was put off.
 SteadyTime DrainRun::turn_of(std::size_t place) const {
     if (place >= found_) return task_.began + task_.over;
     const double share = (static_cast<double>(place) + 0.5) / static_cast<double>(found_);
@@ -45,7 +45,7 @@ void DrainRun::done(bool ended) {
 
 std::string DrainRun::goodbye(const Connection& connection, SteadyTime now) const {
     if (!task_.goodbye) return {};
-    const SteadyTime back = turn_of(next_) + task_.over;  // in the order of the ends, as far apart as those
+    const SteadyTime back = turn_of(next_) + task_.over;  // same order and spacing as the ends
     const auto retry_after = task_.come_back_later ? std::chrono::ceil<milliseconds>(back - now) : milliseconds(0);
     return task_.goodbye(connection, std::max(retry_after, milliseconds(0)));
 }

@@ -15,30 +15,30 @@
 
 namespace holdfast {
 
-/// What a drain has come to, over all reactors: each adds its own part. Any thread.
+/// Progress of a drain over all reactors; each adds its own part. Any thread.
 struct DrainProgress {
-    std::atomic<std::uint64_t> found = 0;     ///< connections that it is about
-    std::atomic<std::uint64_t> ended = 0;     ///< by it, as `drained`
-    std::atomic<std::uint64_t> gone = 0;      ///< that ended by themselves before it was their turn
-    std::atomic<unsigned> reactors_busy = 0;  ///< that are not through with it
+    std::atomic<std::uint64_t> found = 0;     ///< connections that the drain selected
+    std::atomic<std::uint64_t> ended = 0;     ///< connections that it ended as `drained`
+    std::atomic<std::uint64_t> gone = 0;      ///< connections that ended before their turn
+    std::atomic<unsigned> reactors_busy = 0;  ///< reactors that have not finished it
     std::atomic<bool> cancelled = false;
 };
 
-/// What each reactor is told of a drain. The functions are called on its thread.
+/// Parameters of a drain on one reactor. The functions are called on the reactor's thread.
 struct DrainTask {
     SteadyTime began;
-    std::chrono::milliseconds over{};      ///< the connections' ends are spread over it
-    std::chrono::milliseconds patience{};  ///< beyond it, for those that always have more to be read
+    std::chrono::milliseconds over{};      ///< the time over which the ends are spread
+    std::chrono::milliseconds patience{};  ///< timeout after `over` for connections with unread bytes
     std::function<bool(const Connection&)> wanted;
-    /// The framed item that says when to come back; empty: nothing is said.
+    /// Returns the framed item with the time to come back, or an empty text to send none.
     std::function<std::string(const Connection&, std::chrono::milliseconds retry_after)> goodbye;
-    bool come_back_later = false;  ///< a whole `over` after its end, else at once
-    std::uint64_t seed = 0;        ///< of the order
+    bool come_back_later = false;  ///< true: `over` after its end; false: at once
+    std::uint64_t seed = 0;        ///< seed of the order
     std::shared_ptr<DrainProgress> progress;
 };
 
-/// A drain as one reactor carries it out: whose turn it is, and when the next one's. Owns the numbers of those that it
-/// is about; the shard's thread. Ends when none is left or it was cancelled.
+/// Schedules a drain on one reactor: which connection ends next, and when. Owns the connections' numbers. The shard's
+/// thread. Ends when no connection is left or the drain is cancelled.
 class DrainRun {
 public:
     explicit DrainRun(DrainTask task) : task_(std::move(task)) {}
@@ -47,24 +47,24 @@ public:
     ~DrainRun() { --task_.progress->reactors_busy; }
 
     void add(Token number) { numbers_.push_back(number); }
-    /// From now on they have turns: in an order that has nothing to do with when or whence they came.
+    /// Starts the turns. The order is random, independent of time and place of the connections' arrival.
     void all_added();
 
     [[nodiscard]] bool cancelled() const { return task_.progress->cancelled.load(std::memory_order_relaxed); }
-    /// Whose turn it is; nothing: nobody's yet, or nobody is left.
+    /// Returns the next connection to close, or nullopt if none is due or left.
     [[nodiscard]] std::optional<Token> due(SteadyTime now) const;
-    /// When it is the next one's turn; nothing: nobody is left.
+    /// Returns the time of the next turn, or nullopt if no connection is left.
     [[nodiscard]] std::optional<SteadyTime> next() const;
-    /// Whoever is due could not be ended yet: the others go first.
+    /// Moves the connection that is due behind the others, because it cannot end yet.
     void put_off();
-    /// Whoever is due was ended, or had gone.
+    /// Removes the connection that is due. `ended`: the drain ended it; else it had ended before.
     void done(bool ended);
 
     [[nodiscard]] SteadyTime began() const { return task_.began; }
-    /// From then on nothing more is read of those that are ended.
+    /// Returns the time from which the connections end without reading.
     [[nodiscard]] SteadyTime deadline() const { return task_.began + task_.over + task_.patience; }
     [[nodiscard]] bool wanted(const Connection& connection) const { return task_.wanted(connection); }
-    /// What whoever is due is told; empty: nothing.
+    /// Returns the goodbye for the connection that is due, or an empty text to send none.
     [[nodiscard]] std::string goodbye(const Connection& connection, SteadyTime now) const;
 
 private:
@@ -72,7 +72,7 @@ private:
 
     const DrainTask task_;
     std::vector<Token> numbers_;
-    std::size_t found_ = 0;  // the first so many of numbers_; those beyond were put off
+    std::size_t found_ = 0;  // the original connections at the front of numbers_; the rest were put off
     std::size_t next_ = 0;
 };
 

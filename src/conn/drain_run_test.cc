@@ -93,7 +93,7 @@ TEST_F(DrainRunTest, WhoIsPutOffHasHisTurnAtTheEnd) {
 TEST_F(DrainRunTest, TheyComeBackOneTimeLaterInTheSameOrder) {
     const auto drain = run(4);
     EXPECT_EQ(drain->goodbye(connection_, *drain->next()), "100000");
-    // 30 s late: its device waits for so much less, and comes when it would have.
+    // Sent 30 s late, the item asks for 30 s less, so the device returns at the planned time.
     EXPECT_EQ(drain->goodbye(connection_, *drain->next() + 30s), "70000");
     EXPECT_EQ(drain->goodbye(connection_, *drain->next() + 300s), "0");
 }

@@ -11,10 +11,10 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::chrono::milliseconds between_steps{5};  // ends that are due closer together are one step
-constexpr std::uint32_t max_ends_per_step = 256;       // the rest of a late drain comes in the next
+constexpr std::chrono::milliseconds between_steps{5};  // ends that are due within it share one step
+constexpr std::uint32_t max_ends_per_step = 256;       // a late drain continues in the next step
 constexpr std::uint32_t ends_per_turn = 1'024;
-constexpr std::uint32_t removed_slice = 1'024;  // slots in a turn
+constexpr std::uint32_t removed_slice = 1'024;  // slots per turn
 
 }  // namespace
 
@@ -23,7 +23,7 @@ void Drainer::drain_over(DrainTask task) {
     if (core_.stop_deadline) return;
     walks_.walk(
         [this, run](Connection& connection) {
-            // A connection in its preamble has only just come, and its peer may not be known.
+            // Connections in the preamble are new, and their peer may still be unknown.
             if (!connection.is_opening() && run->wanted(connection)) run->add(core_.number_of(connection));
         },
         [this, run] {
@@ -54,7 +54,7 @@ void Drainer::step_drain(const std::shared_ptr<DrainRun>& run) {
     core_.reactor.run_at(std::max(*next, now + between_steps), [this, run] { step_drain(run); });
 }
 
-/// Reads what has arrived, which may close the connection. Returns false if there is more, and time for it.
+/// Reads what has arrived, which may close the connection. Returns false if more may arrive before the deadline.
 bool Drainer::is_read_for_drain(Connection& connection, const DrainRun& run) {
     const auto missed = core_.reactor.attended_time().missed_since(run.began());
     if (core_.reactor.now() >= run.deadline() + missed) return true;
@@ -77,7 +77,7 @@ void Drainer::stop(StopTask task) {
         core_.stop_deadline = std::min(*core_.stop_deadline, deadline);
         return;
     }
-    core_.reactor.run_at(task.deadline, [] {});  // wakes the reactor: step_stop() looks at the time
+    core_.reactor.run_at(task.deadline, [] {});  // wakes the reactor; step_stop() checks the time
     core_.stop_deadline = deadline;
     stop_ = std::move(task);
 }
@@ -87,7 +87,7 @@ void Drainer::step() {
     if (core_.stop_deadline) step_stop();
 }
 
-/// Goes round the slots, so that connections that always have more do not keep it from the others.
+/// Visits the slots in a circle, so that connections with endless input do not delay the others.
 void Drainer::step_stop() {
     const bool late = core_.reactor.has_passed(*core_.stop_deadline);
     if (!late && core_.registry.size() == core_.partings.size()) return;
@@ -110,7 +110,7 @@ void Drainer::step_stop() {
     }
 }
 
-/// Ends a connection of which all that has arrived so far has been read.
+/// Ends a connection after everything that arrived so far was read.
 void Drainer::end_in_stop(Connection& connection) {
     end_hold(connection);
     if (connection.is_closing()) return;
@@ -124,7 +124,7 @@ void Drainer::end_in_stop(Connection& connection) {
 
 void Drainer::remove_listener(std::uint8_t number, SteadyTime deadline) {
     removed_.push_back({number, core_.reactor.attended_time().at(deadline)});
-    core_.reactor.run_at(deadline, [] {});  // wakes the reactor: step_removed() looks at the time
+    core_.reactor.run_at(deadline, [] {});  // wakes the reactor; step_removed() checks the time
 }
 
 void Drainer::keep_listener(std::uint8_t number) {
@@ -150,7 +150,7 @@ void Drainer::end_if_removed(Connection& connection) {
     if (core_.reactor.has_passed(found->deadline)) return core_.close(connection, CloseReason::drained, detail);
     if (connection.parting) return;
     receiver_.read(connection, ReadUntil::end);
-    if (connection.read_again) return;  // more is coming, or the handler is not ready: again later
+    if (connection.read_again) return;  // more bytes wait, or the handler is not ready
     part(connection, CloseReason::drained, detail, found->deadline);
 }
 
@@ -159,7 +159,7 @@ void Drainer::forget_removed() {
                   [this](const Removed& removed) { return core_.listener_counters[removed.number]->held() == 0; });
 }
 
-/// Returns true if connections are left after their deadline.
+/// Returns true if connections remain after their deadline.
 bool Drainer::has_late() const {
     const bool is_stopping = core_.stop_deadline && !core_.stopped && core_.registry.size() > 0;
     if (is_stopping && core_.reactor.has_passed(*core_.stop_deadline)) return true;

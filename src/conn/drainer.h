@@ -17,32 +17,31 @@ class Receiver;
 class Sender;
 class Walks;
 
-/// Ends connections in order, for an end that the gateway begins: the stop, the removal of a listener, and an
-/// operator's drain. FIN goes first and what arrives before the peer's answer is read: close(2) with bytes in the
-/// receive queue, or before the peer has stopped sending, resets the connection and discards them (RFC 1122, 4.2.2.13).
-/// The shard's thread.
+/// Ends connections in order when the gateway begins the end: stop, removal of a listener, or drain. Sends FIN first
+/// and reads until the peer's FIN, since close(2) would reset the connection before and discard unread bytes (RFC 1122,
+/// 4.2.2.13). The shard's thread.
 class Drainer {
 public:
     Drainer(Core& core, MemoryPressure& memory, Receiver& receiver, Sender& sender, Walks& walks)
         : core_(core), memory_(memory), receiver_(receiver), sender_(sender), walks_(walks) {}
 
-    /// Ends some connections as `drained`, spread over a time. Connections that come later stay.
+    /// Ends the selected connections as `drained`, spread over a time. Connections accepted later stay.
     void drain_over(DrainTask task);
     /// Ends every connection as `shutdown`. A later call can only bring the deadline forward.
     void stop(StopTask task);
-    /// Ends the connections of a listener that was removed as `drained`; from `deadline` on without reading.
+    /// Ends the connections of a removed listener as `drained`. From `deadline` on, it does not read them.
     void remove_listener(std::uint8_t number, SteadyTime deadline);
-    /// Lets the remaining connections of a removed listener stay: the listener has come back.
+    /// Cancels the removal of a listener; its remaining connections stay.
     void keep_listener(std::uint8_t number);
 
     /// Continues the stop and the removals for a share of the turn.
     void step();
-    /// Forgets the removed listeners without connections.
+    /// Forgets removed listeners that have no connections left.
     void forget_removed();
-    /// Returns true if step() has work now: connections that it has not begun to end, or any after the deadline.
+    /// Returns true if step() has work now: connections whose end has not begun, or any after the deadline.
     [[nodiscard]] bool is_due() const;
 
-    /// Takes the last bytes of a connection that is finalized before its peer has ended its side.
+    /// Reads the last bytes of a connection that is finalized before its peer's FIN.
     void cut_off(Connection& connection);
 
 private:
@@ -72,7 +71,7 @@ private:
     Receiver& receiver_;
     Sender& sender_;
     Walks& walks_;
-    StopTask stop_;  // under way while there is a core_.stop_deadline
+    StopTask stop_;  // valid while core_.stop_deadline is set
     std::uint32_t stop_slot_ = 0;
     std::vector<Removed> removed_;
     std::uint32_t removed_slot_ = 0;

@@ -16,18 +16,18 @@ namespace holdfast {
 
 namespace {
 
-constexpr int last_reads = 4;  // of the receive buffer, as in a turn
+constexpr int last_reads = 4;  // reads of one receive buffer, as many as in a turn
 
 }  // namespace
 
-/// Ends the hold of a connection that the gateway is about to end, so that the bytes that have arrived are read. A
-/// device that waits for its numbers stays held: it sends its items again.
+/// Releases a held connection that is about to end, so that the bytes that have arrived are read. A device that waits
+/// for its numbers stays held, since it sends its items again.
 void Drainer::end_hold(Connection& connection) {
     if (!connection.held || connection.is_closing()) return;
     core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
 }
 
-/// Sends FIN. The connection is closed as `reason` when its peer has stopped sending; `order` is kept until then.
+/// Sends FIN and closes the connection as `reason` once its peer has stopped sending. Keeps `order` until then.
 void Drainer::part(Connection& connection, CloseReason reason, std::string_view detail, SteadyTime deadline,
                    std::shared_ptr<const void> order) {
     if (connection.is_closing() || connection.parting) return;
@@ -39,7 +39,7 @@ void Drainer::part(Connection& connection, CloseReason reason, std::string_view 
     if (kernel::shutdown(connection.fd, SHUT_WR) != 0) return core_.close(connection, reason, detail);
     if (connection.downlink) {
         const MemoryPressure::Note note(memory_, connection);
-        connection.downlink->queue = std::string();  // nothing is sent behind FIN
+        connection.downlink->queue = std::string();  // nothing is sent after FIN
         connection.downlink->sent = 0;
     }
     const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - core_.reactor.attended());
@@ -86,8 +86,9 @@ void Drainer::check_parting(Connection& connection) {
     core_.partings.look_again(number, core_.reactor.now());
 }
 
-/// The device has not ended its side: it does not watch for FIN, or sends on. RST shows it at once that nothing more is
-/// taken; otherwise its next item would be lost without a sign. A proxy may still have bytes for the device.
+/// Reads the last bytes of a device that has not sent FIN: it ignores ours or goes on sending. Then arms a reset, which
+/// shows the device at once that nothing more is read; otherwise its next item would be lost without a sign. Behind a
+/// proxy it arms none, since the proxy may still hold bytes for the device.
 void Drainer::cut_off(Connection& connection) {
     const bool late = core_.reactor.attended() >= core_.partings.find(core_.number_of(connection))->deadline;
     const bool is_read = !late && !connection.held && !connection.encrypted && receiver_.may_read();

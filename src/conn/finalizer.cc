@@ -14,7 +14,7 @@ namespace holdfast {
 
 namespace {
 
-/// No peer is left to take an orderly end: RST, and the kernel keeps nothing of the connection.
+/// Returns true if close(2) should send RST: no peer remains for an orderly end, and the kernel keeps no state.
 bool is_discarded(CloseReason reason) {
     return kind_of(reason) == ReasonKind::network || reason == CloseReason::out_of_memory;
 }
@@ -26,7 +26,7 @@ void Finalizer::finalize_closed() {
     std::size_t finalized = 0;
     while (finalized < core_.closed.size() && (finalized == 0 || !share.is_spent()))
         finalize(core_.closed[finalized++]);
-    // A handler may not close, so that none has been added.
+    // The handler may not close connections, so none was added in the loop.
     core_.closed.erase(core_.closed.begin(), core_.closed.begin() + static_cast<std::ptrdiff_t>(finalized));
 }
 
@@ -75,7 +75,7 @@ void Finalizer::report(Connection& connection, const Death& info) {
     core_.handler.on_close(connection, core_.number_of(connection), info, core_.time());
 }
 
-/// A bound that a reload has brought is not broken by a silence that is older than it.
+/// Returns true if the silence exceeded the bound. A bound from a reload does not apply to earlier silence.
 bool Finalizer::was_found_late(const Connection& connection, const Death& info) {
     const ListenerPolicy& policy = core_.policy_of(connection);
     return core_.attended_part(info.evidence.last_heard) > policy.longest_silence() &&
@@ -93,7 +93,7 @@ void Finalizer::free(Connection& connection, const Death& info) {
         core_.tls.end(connection.fd);
     }
     if (is_discarded(info.reason)) discard_on_close(connection.fd);
-    kernel::close(connection.fd);  // leaves the poller with it
+    kernel::close(connection.fd);  // also removes it from the poller
     core_.admission.give_back(connection.peer.address,
                               {.peer = connection.counts_for_peer, .prefix = connection.counts_for_prefix});
     sweeper_.forget(connection);

@@ -10,15 +10,15 @@ class Preamble;
 class Sweeper;
 
 /// Frees the connections that Core::close() closed: reports each to the handler once, closes its descriptor and frees
-/// its slot. Nothing else does. The shard's thread.
+/// its slot. No other part does. The shard's thread.
 class Finalizer {
 public:
     Finalizer(Core& core, Drainer& drainer, MemoryPressure& memory, Preamble& preamble, Sweeper& sweeper)
         : core_(core), drainer_(drainer), memory_(memory), preamble_(preamble), sweeper_(sweeper) {}
 
-    /// Finalizes in the order of closing, as far as the turn has time, and at least one.
+    /// Finalizes connections in the order of closing, while the turn has time, and at least one.
     void finalize_closed();
-    /// Finalizes the connection that was closed last, before the end of the turn.
+    /// Finalizes the latest closed connection before the end of the turn.
     void finalize_latest();
 
 private:

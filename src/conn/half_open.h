@@ -15,8 +15,8 @@
 
 namespace holdfast {
 
-/// The TLS handshakes under way in one shard, by source (an IPv4 address, an IPv6 /64). When limits.max_handshakes are
-/// under way, a newcomer may take the place of another: of the source with most, the oldest. Pure; one thread.
+/// Table of one shard's TLS handshakes under way, by source (an IPv4 address, an IPv6 /64). At limits.max_handshakes, a
+/// new handshake may replace the oldest of the source with most. Pure; one thread.
 class HalfOpen {
 public:
     void add(Token number, const IpAddress& peer, SteadyTime now) {
@@ -29,7 +29,7 @@ public:
         ranks_.insert(rank_of(source, members));
     }
 
-    /// Does nothing for a number that is not in here.
+    /// Removes a handshake; ignores an unknown number.
     void remove(Token number) {
         const auto place = places_.find(number);
         if (place == places_.end()) return;
@@ -43,11 +43,11 @@ public:
 
     struct Candidate {
         Token number{};
-        SteadyTime since;  ///< its handshake began
-        bool by_share =
-            false;  ///< its source has more than the newcomer's would have; else it must be slow to give way
+        SteadyTime since;  ///< start of its handshake
+        /// The source has more than the newcomer's would have; otherwise only a slow handshake is replaced.
+        bool by_share = false;
     };
-    /// Returns the one whose place a newcomer may take; nullopt if there is none. Among sources with equally many it is
+    /// Returns the handshake that a new one may replace, or nullopt if there is none. Among sources of equal size it is
     /// the oldest.
     [[nodiscard]] std::optional<Candidate> to_replace(const IpAddress& newcomer) const {
         if (ranks_.empty()) return std::nullopt;
@@ -68,7 +68,7 @@ private:
         IpAddress source;
         std::uint64_t order;
     };
-    /// The first in a set is the one with most members; then with the oldest.
+    /// Sort key: the source with most members comes first, among equals the one with the oldest member.
     using Rank = std::tuple<std::int64_t, std::uint64_t, IpAddress>;
 
     [[nodiscard]] static Rank rank_of(const IpAddress& source, const Members& members) {

@@ -13,26 +13,26 @@
 
 namespace holdfast {
 
-/// Chooses the TLS handshake that makes the next step. What has been begun goes first, in the order in which its bytes
-/// came: it is half paid for. One step in four is kept for beginning; there the sources (an IPv4 address, an IPv6 /64)
-/// take turns, so that one with thousands delays no other. Pure: time comes in; one thread.
+/// Chooses the TLS handshake that makes the next step. Handshakes under way go first, in the order of their input,
+/// since half their cost is spent. One step in four is reserved for new ones. There, sources (an IPv4 address, an IPv6
+/// /64) take turns, so that none delays another. Pure; one thread.
 class HandshakeOrder {
 public:
-    /// Handshakes are dear: 0.2 ms of a core with ECDSA, 1 ms with RSA 2048. So many steps and the turn goes on, so
-    /// that those who are in are served while a fleet comes back (docs/explanation/performance.md).
+    /// Limits the handshake steps of a turn, so that open connections are served while a fleet reconnects. A step costs
+    /// 0.2 ms of a core with ECDSA and 1 ms with RSA 2048 (docs/explanation/performance.md).
     static constexpr int steps_a_turn = 4;
-    /// Of the five seconds that a preamble may take. One that begins with little of them left runs out of time
-    /// half-way, and so do all behind it: a crowd that comes back would never be in. It is turned away, and comes
-    /// again.
+    /// Limits the wait of a new handshake, out of the five seconds of a preamble. A handshake that begins later would
+    /// time out half-way, and so would all behind it: a reconnecting fleet would never connect. It is refused instead,
+    /// and the device tries again.
     static constexpr std::chrono::milliseconds longest_wait_to_begin{1'500};
     static constexpr int refusals_a_turn = 64;
 
     struct Next {
         Token number{};
-        bool too_late = false;  ///< it has waited too long to begin: turn it away
+        bool too_late = false;  ///< waited too long to begin: refuse it
     };
 
-    /// Its bytes have come; it must not be in here already.
+    /// Adds a connection with new input. It must not be queued already.
     void add(Token number, const IpAddress& peer, bool begun, SteadyTime now) {
         if (begun) return begun_.push_back({number, now});
         const IpAddress source = network_of(peer, subscriber_width);
@@ -46,8 +46,8 @@ public:
         steps_left_ = steps_a_turn;
         refusals_left_ = refusals_a_turn;
     }
-    /// Taken out; of those that `exists`, for some are over meanwhile and cost nothing. Nothing: nobody waits, or the
-    /// turn has had its share.
+    /// Removes and returns the next connection that `exists`; the others have ended and cost no step. Returns nullopt
+    /// if none waits or the turn's share is used up.
     template <typename Exists>
     [[nodiscard]] std::optional<Next> next(SteadyTime now, Exists exists) {
         while (!empty() && steps_left_ > 0 && refusals_left_ > 0) {
@@ -72,7 +72,7 @@ private:
         queue.pop_front();
         return first;
     }
-    /// The first of the source whose turn it is.
+    /// Removes and returns the first connection of the source whose turn it is.
     [[nodiscard]] Waiting take_new() {
         const IpAddress source = turns_.front();
         turns_.pop_front();
@@ -83,8 +83,8 @@ private:
     }
 
     std::deque<Waiting> begun_;
-    std::unordered_map<IpAddress, std::deque<Waiting>, NetworkHash> new_;  // by source; none of them empty
-    std::deque<IpAddress> turns_;                                          // of the sources in new_
+    std::unordered_map<IpAddress, std::deque<Waiting>, NetworkHash> new_;  // by source; no queue is empty
+    std::deque<IpAddress> turns_;                                          // turns of the sources in new_
     int steps_left_ = 0;
     int refusals_left_ = 0;
 };

@@ -18,7 +18,7 @@ constexpr auto everybody = [](Token) { return true; };
 
 class HandshakeOrderTest : public testing::Test {
 protected:
-    /// Whose steps a turn makes; who is turned away in it comes as a negative number.
+    /// Returns the connections that one turn steps; refused ones are negative.
     template <typename Exists = decltype(everybody)>
     std::vector<std::int64_t> turn(Exists exists = everybody) {
         std::vector<std::int64_t> out;
@@ -102,7 +102,7 @@ TEST_F(HandshakeOrderTest, TheSourcesTakeTurnsToBegin) {
     add_new(2'001, 2'002);
     peer_ = parse_ip_address("2001:db8:1:1::1").value();
     add_new(3'001, 3'001);
-    peer_ = parse_ip_address("2001:db8:1:1::2").value();  // the same /64
+    peer_ = parse_ip_address("2001:db8:1:1::2").value();  // in the same /64
     add_new(3'002, 3'002);
     EXPECT_THAT(turn(), ElementsAre(1, 2'001, 3'001, 2));
     EXPECT_THAT(turn(), ElementsAre(2'002, 3'002, 3, 4));

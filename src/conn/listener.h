@@ -7,14 +7,14 @@
 
 namespace holdfast {
 
-/// One reactor's listening socket of one listener. Paused, it leaves the poller: a level-triggered listener without
-/// descriptors to accept with would spin. The reactor's thread; closing it ends the listening.
+/// Listening socket of a listener on one reactor. Owns the socket. A paused one leaves the poller, since a
+/// level-triggered socket would spin while descriptors are short. The reactor's thread; ends with close().
 class Listener {
 public:
     Listener(UniqueFd socket, std::uint8_t index, Poller& poller)
         : socket_(std::move(socket)), index_(index), poller_(poller) {}
 
-    /// 0 or the errno of epoll_ctl.
+    /// Adds the socket to the poller. Returns 0 or the errno of epoll_ctl.
     [[nodiscard]] int resume() {
         const int error = poller_.add(socket_.get(), EPOLLIN, token_of(index_));
         paused_ = error != 0;
@@ -28,7 +28,7 @@ public:
         socket_.reset();
         paused_ = true;
     }
-    /// Closes the old socket; resume() begins with the new one.
+    /// Closes the old socket. The new one accepts after resume().
     void replace(UniqueFd socket) {
         socket_ = std::move(socket);
         paused_ = true;
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] std::uint8_t index() const noexcept { return index_; }
     [[nodiscard]] bool paused() const noexcept { return paused_; }
 
-    /// Connections that wait to be accepted inherited a plan that has changed since.
+    /// Sets whether connections in the backlog inherited an outdated plan.
     void set_outdated_queue(bool outdated) noexcept { outdated_queue_ = outdated; }
     [[nodiscard]] bool outdated_queue() const noexcept { return outdated_queue_; }
 

@@ -24,7 +24,7 @@ namespace {
 constexpr std::chrono::milliseconds accept_retry{100};
 constexpr int accepts_per_turn = 256;
 constexpr int accepts_when_late = 16;  // the turn's share for readiness is spent
-constexpr int last_accepts = 16;       // rounds: the kernel resets what waits beyond them
+constexpr int last_accepts = 16;       // limit on rounds; the kernel resets the rest of the backlog
 constexpr int max_entries_per_turn = 256;
 
 std::uint8_t backlog_wait_of(int fd) {
@@ -62,7 +62,7 @@ void Listeners::close(Listener& listener) {
     end_pause(listener);
 }
 
-/// Returns false if no connection waits any more, or none can be accepted.
+/// Returns false if the backlog is empty or accepting fails.
 bool Listeners::accept_from(Listener& listener, int max) {
     for (int accepted = 0; accepted < max; ++accepted) {
         SocketAddress peer;
@@ -74,7 +74,7 @@ bool Listeners::accept_from(Listener& listener, int max) {
         }
         switch (judge_accept(errno)) {
             case AcceptOutcome::drained:
-                end_pause(listener);  // accept4 takes a descriptor before it looks for a connection
+                end_pause(listener);  // accept4 allocates a descriptor before it checks the backlog
                 listener.set_outdated_queue(false);
                 return false;
             case AcceptOutcome::try_again:
@@ -98,7 +98,7 @@ void Listeners::admit(Listener& listener, int fd, const Endpoint& peer) {
     if (connection == nullptr) {
         if (!refused) core_.admission.give_back(peer.address, pass);
         counters.refused[static_cast<std::size_t>(refused.value_or(RefusedBy::max_connections))].increment();
-        kernel::close(fd);  // in order: the device sees that it was turned away, and not that the network failed
+        kernel::close(fd);  // an orderly end shows the device a refusal, not a network failure
         return;
     }
     connection->counts_for_peer = pass.peer;
@@ -115,16 +115,17 @@ void Listeners::admit(Listener& listener, int fd, const Endpoint& peer) {
     }
 }
 
-/// Returns the limit that turns the connection away. Those of a proxy count for the peers that it speaks for, once its
-/// header has named them.
+/// Returns the limit that refuses the connection, or nullopt. A trusted proxy takes only a slot: the peer limits apply
+/// to the peer in its header.
 std::optional<RefusedBy> Listeners::refuse(const ListenerPolicy& policy, const Endpoint& peer, Admission::Pass& pass) {
     if (policy.proxy_protocol == ProxyProtocol::off) return core_.admission.take(peer.address, pass);
     if (!policy.trusts(peer.address)) return RefusedBy::untrusted_proxy;
     return core_.admission.take_place();
 }
 
-/// If all places are taken, some by connections that wait, turns one of these away: of the source with most, for a
-/// newcomer of a source with fewer. The handler does not know of it, so that it ends at once.
+/// Frees a place when all are taken, some by waiting connections. Refuses the latest waiting connection of the source
+/// with most, if the newcomer's source has fewer. The handler does not know that connection, so it is finalized at
+/// once.
 bool Listeners::make_place(const IpAddress& newcomer) {
     const auto latest = queue_.crowding_out(newcomer);
     Connection* connection = latest ? core_.registry.find(*latest) : nullptr;
@@ -134,8 +135,8 @@ bool Listeners::make_place(const IpAddress& newcomer) {
     return true;
 }
 
-/// A peer that has already shut down takes nothing of accept_rate: a storm of reconnects leaves more of these in the
-/// backlog than living ones, and they would use up the rate.
+/// Admits the connection or queues it for accept_rate. A peer that has shut down already uses no turn. After a storm of
+/// reconnects the backlog holds more such connections than living ones, and they would use up the rate.
 void Listeners::enter_or_wait(Connection& connection) {
     AcceptBucket& bucket = core_.admission.bucket();
     if (!bucket.limits()) return enter(connection, false);
@@ -155,8 +156,8 @@ void Listeners::enter(Connection& connection, bool peer_has_shut) {
     core_.handler.on_open(connection, core_.number_of(connection), core_.time());
 }
 
-// Every connection is accepted, so that none stands in the kernel's queue behind those of another source. Beyond
-// accept_rate nothing is read of it, and the handler does not know of it.
+// Beyond accept_rate, connections are accepted but not read, and the handler does not know them. In the kernel's
+// backlog they would delay connections of other sources.
 
 void Listeners::wait_for_turn(Connection& connection) {
     connection.opened = connection.last_item = core_.time().tick;
@@ -177,7 +178,7 @@ void Listeners::enter_from_queue(Connection& connection, bool peer_has_shut) {
     leave_queue(connection);
     preamble_.end_wait(connection);
     enter(connection, peer_has_shut);
-    receiver_.read_later(connection);  // the poller may have announced bytes while it waited
+    receiver_.read_later(connection);  // the poller may have reported input during the wait
 }
 
 void Listeners::step_waiting(Connection& connection) {
@@ -198,7 +199,7 @@ void Listeners::take_turns() {
     for (int entries = 0; entries < max_entries_per_turn && !queue_.empty(); ++entries) {
         if (left == 0 && !bucket.try_take(core_.reactor.now())) break;
         if (left > 0) --left;
-        // next() removes it from the queue, leave_queue() everything else.
+        // next() removes the queue entry; leave_queue() updates the counter.
         Connection* connection = core_.registry.find(*queue_.next());
         if (connection != nullptr) enter_from_queue(*connection, false);
     }
@@ -209,7 +210,7 @@ void Listeners::take_turns() {
 void Listeners::pause(Listener& listener, int error) {
     if (!listener.paused()) listener.pause();
     ListenerCounters& counters = *core_.listener_counters[listener.index()];
-    if (counters.accept_paused.get() == 0) {  // once for a shortage, however often it is tried again
+    if (counters.accept_paused.get() == 0) {  // once per shortage, regardless of retries
         counters.accept_paused.increment();
         counters.refused_descriptors.increment();
         core_.handler.on_accept_paused(listener.index(), error);
@@ -222,7 +223,7 @@ void Listeners::retry_at(const Listener& listener, SteadyTime when) {
         Listener& paused = sockets_[number];
         if (paused.closed() || !paused.paused()) return;
         if (const int again = paused.resume(); again != 0) return pause(paused, again);
-        static_cast<void>(accept_from(paused, 1));  // with nothing in the queue, no event would end the shortage
+        static_cast<void>(accept_from(paused, 1));  // with an empty backlog, no event would end the shortage
     });
 }
 
@@ -235,7 +236,7 @@ void Listeners::end_pause(Listener& listener) {
 
 AcceptTime Listeners::accept_time_of(const Connection& connection) const {
     const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
-    // Until the first byte is sent, the kernel still has the time.
+    // The kernel keeps the exact time until the first byte is sent.
     if (is_beyond && connection.bytes_out == 0 && !connection.encrypted) {
         if (const auto state = read_peer_state(connection.fd)) {
             return {.established = core_.reactor.now() - state->age,

@@ -16,34 +16,34 @@ class Preamble;
 class Receiver;
 class Sweeper;
 
-/// Accepts the connections of a shard: its listening sockets, the pause of accepting while descriptors are short, and
-/// the queue of accept_rate. Owns the sockets and the queue. The shard's thread.
+/// Accepts the connections of a shard. Owns its listening sockets, the pause of accepting while descriptors are short,
+/// and the queue of accept_rate. The shard's thread.
 class Listeners {
 public:
     Listeners(Core& core, Finalizer& finalizer, Preamble& preamble, Receiver& receiver, Sweeper& sweeper)
         : core_(core), finalizer_(finalizer), preamble_(preamble), receiver_(receiver), sweeper_(sweeper) {}
 
-    /// Adds the socket of the next listener. Accepting begins with resume().
+    /// Adds the socket of the next listener. It accepts after resume().
     void add(UniqueFd socket);
     [[nodiscard]] std::size_t size() const { return sockets_.size(); }
     [[nodiscard]] Listener& operator[](std::size_t number) { return sockets_[number]; }
 
     /// Accepts after the poller reported the socket readable.
     void on_ready(std::size_t number);
-    /// Begins to accept, or goes on; pauses if the poller refuses.
+    /// Starts or resumes accepting; pauses if epoll_ctl fails.
     void resume(Listener& listener);
-    /// Accepts what the kernel has completed a handshake with: close(2) on the socket would reset it.
+    /// Accepts the connections in the backlog, which close(2) on the socket would reset.
     void accept_rest(Listener& listener);
-    /// Stops accepting. Ends a pause.
+    /// Closes the socket and ends a pause.
     void close(Listener& listener);
 
-    /// Handles an event of a connection that waits for accept_rate. The end of its peer, of its listener or of the
-    /// gateway admits it: what has been sent is read, and takes nothing of the rate.
+    /// Handles an event of a connection that waits for accept_rate. If its peer, its listener or the gateway ends,
+    /// admits it without using the rate, so that what was sent is read.
     void step_waiting(Connection& connection);
     /// Removes a connection from the queue of accept_rate.
     void leave_queue(Connection& connection);
 
-    /// Returns when the connection began, comparable across reactors; see accepted_before().
+    /// Returns the start time of the connection, comparable across reactors; see accepted_before().
     [[nodiscard]] AcceptTime accept_time_of(const Connection& connection) const;
 
 private:
@@ -69,7 +69,7 @@ private:
     Sweeper& sweeper_;
     std::vector<Listener> sockets_;  // by listener number
     AcceptQueue queue_;
-    std::int64_t reserved_turns_ = 0;  // of accept_rate; a timer is set while there are any
+    std::int64_t reserved_turns_ = 0;  // turns of accept_rate; a timer is set while this is positive
 };
 
 }  // namespace holdfast

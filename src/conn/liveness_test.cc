@@ -56,7 +56,7 @@ TcpFacts heard(std::chrono::milliseconds ago) {
     return facts;
 }
 
-/// Segments of a message that is in flight.
+/// Returns the facts of a message in flight.
 WatchedFacts in_flight(std::chrono::milliseconds heard_ago, std::chrono::milliseconds unprogressed) {
     TcpFacts facts = heard(heard_ago);
     facts.unacked_segments = 1;
@@ -89,7 +89,7 @@ TEST(Watch, UnansweredProbesAndSilenceAreDeath) {
 
 TEST(Watch, ANewPlanDoesNotJudgeTheTimeBeforeIt) {
     const ListenerPolicy policy = policy_for(5s);
-    TcpFacts facts = heard(9s);  // ordinary with detect_within = 30s
+    TcpFacts facts = heard(9s);  // normal with detect_within = 30s
     facts.unacked_segments = 1;
     EXPECT_EQ(judge_watch({.facts = facts, .plan_age = 1s}, policy), WatchVerdict::waiting);
     EXPECT_EQ(judge_watch({.facts = facts, .plan_age = policy.plan.silence_limit}, policy), WatchVerdict::silent);
@@ -99,7 +99,7 @@ TEST(Watch, SilenceWithoutAQuestionIsNoDeath) {
     EXPECT_EQ(judge_watch({.facts = heard(1h)}, policy_for(10s)), WatchVerdict::well);
 }
 
-/// A peer that answers, and bytes that wait for its window.
+/// Returns the facts of a peer that answers while bytes wait for its window.
 WatchedFacts behind_window(std::uint32_t window, std::chrono::milliseconds unprogressed) {
     TcpFacts facts = heard(200ms);
     facts.evidence.peer_window = window;
@@ -118,7 +118,7 @@ TEST(Watch, AClosedWindowHasItsOwnLimit) {
     EXPECT_EQ(judge_watch(behind_window(0, 60s + 1ms), policy), WatchVerdict::stalled_out);
 }
 
-// Linux frees a piece of the receive buffer only when all of it has been read, so progress comes in steps.
+// Linux frees a piece of the receive buffer only after all of it was read, so progress comes in steps.
 TEST(Watch, AReaderThatMadeStepsGetsTwiceItsLongest) {
     ListenerPolicy policy = policy_for(10s);
     WatchedFacts view = behind_window(0, 20s);
@@ -152,7 +152,7 @@ TEST(Watch, BytesThatWaitOnlyInTheOwnQueueAreOutstanding) {
               WatchVerdict::stalled_out);
 }
 
-// A slow reader's window is closed at each look, for hours; what counts is when it last acknowledged a byte.
+// The window of a slow reader is closed at each check for hours; only its latest acknowledgement counts.
 TEST(Watch, ProgressKeepsASlowReader) {
     for (const auto bound : {3'000ms, 10'000ms, 30'000ms, 3'600'000ms}) {
         const ListenerPolicy policy = policy_for(bound);

@@ -13,12 +13,12 @@ namespace holdfast {
 
 namespace {
 
-// A peer that has acknowledged none of its queue for this time does not take it.
+// Time without an acknowledgement after which a peer counts as not draining its queue.
 constexpr std::chrono::seconds takes_within{2};
 
-constexpr std::uint32_t census_slice = 8'192;  // slots in a turn
+constexpr std::uint32_t census_slice = 8'192;  // slots per turn
 constexpr unsigned max_shed_at_once = 256;
-// Each reactor looks at the memory once a second or more often.
+// Each reactor checks the memory at least once a second.
 constexpr std::chrono::milliseconds time_for_others{1'500};
 constexpr std::chrono::milliseconds pause_after_none{20};
 
@@ -43,7 +43,7 @@ void MemoryPressure::charge(Connection& connection, std::uint64_t items, std::ui
     over_rate_.push_back(number);
 }
 
-/// Reduces the debts for each second that has passed, also while the reactor was away.
+/// Reduces the debts for each second that has passed, including absences of the reactor.
 void MemoryPressure::end_second() {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(core_.reactor.now() - second_began_);
     const auto times = static_cast<std::uint64_t>(std::clamp<std::int64_t>(seconds.count(), 1, 3'600));
@@ -97,9 +97,9 @@ void MemoryPressure::relieve() {
     for (const Token number : std::exchange(squeezed_, {})) read_again_if_throttled(number);
 }
 
-/// A paused connection cannot finish its item, and one that never meant to would delay the others for ever: after
-/// item_deadline some are shed, until the rest can be read. Those with nothing to read come first: only their peers
-/// delay them.
+/// Sheds connections whose partial item exceeds item_deadline until the others can be read. A paused connection cannot
+/// finish its item, and an endless item would delay the others for ever. Those with nothing to read end first, since
+/// only their peers delay them.
 void MemoryPressure::shed_late() {
     std::size_t goal = core_.admission.buffers().over_plenty();
     if (goal == 0) return;
@@ -130,8 +130,8 @@ void MemoryPressure::add_late(const Connection& connection, VictimOrder& late) {
     late.add(holder);
 }
 
-/// An idle session's memory stays with its connection; all else is loose: ending the connection gives it back, and so
-/// does the end of the item, of the handshake, or of the downlink queue.
+/// Returns the memory of a connection. An idle session's memory stays with its connection. All other memory is loose:
+/// the end of the connection, the item, the handshake or the downlink queue frees it.
 MemoryPressure::Holding MemoryPressure::holding_of(const Connection& connection) const {
     const std::size_t buffers = buffered(connection);
     if (!connection.encrypted) return {.bytes = buffers, .loose = buffers};
@@ -162,7 +162,7 @@ void MemoryPressure::make_room() {
     census_.reset();
 }
 
-/// Returns true once all slots have been visited.
+/// Visits a slice of the slots. Returns true once all were visited.
 bool MemoryPressure::take_census() {
     if (!census_) census_.emplace();
     for (std::uint32_t left = census_slice; left > 0 && census_->next_slot <= core_.registry.highest_slot(); --left) {
@@ -174,7 +174,7 @@ bool MemoryPressure::take_census() {
 void MemoryPressure::add_to_census(const Connection& connection) {
     const Holding held = holding_of(connection);
     if (held.bytes == 0) return;
-    // Idle sessions end only if the system itself has no memory left: for the budget no new ones come in.
+    // Idle sessions end only if the system itself has no memory left; the budget instead refuses new ones.
     if (held.loose == 0 && !core_.admission.buffers().is_forced()) return;
     VictimOrder::Holder holder = holder_of(connection, held);
     holder.rank =
@@ -205,15 +205,15 @@ HeldMemory MemoryPressure::held_memory(const Connection& connection, Holding hel
             .average = core_.admission.sources().average()};
 }
 
-/// Sheds a part of the excess at a time: other reactors shed too, and may hold the connections that take more. For a
-/// while authenticated connections, and sources that hold less than others, are spared.
+/// Sheds a part of the excess at a time, since other reactors shed too and may hold the larger connections. At first it
+/// spares authenticated connections and sources that hold less than others.
 void MemoryPressure::shed_some() {
     const BufferBudget& budget = core_.admission.buffers();
     if (short_since_ == SteadyTime{}) short_since_ = core_.reactor.now();
     const bool others_may =
         core_.admission.reactors() > 1 && !budget.is_full() && core_.reactor.now() - short_since_ < time_for_others;
     const std::size_t fair = others_may ? core_.admission.sources().average() / 2 : 0;
-    // More than a read brings, if so much is over: or there would be no room in the next turn either.
+    // The goal exceeds one read if the excess does; otherwise the next turn would have no room either.
     const std::size_t over = budget.over();
     const std::size_t goal = std::max(over / 4, std::min(over, 2 * ReceiveBuffer::landing_bytes)) + 1;
     std::size_t freed = 0;
@@ -225,14 +225,15 @@ void MemoryPressure::shed_some() {
     if (freed == 0) next_census_ = core_.reactor.now() + pause_after_none;
 }
 
-/// Returns the bytes that its end gives back: 0 if it has ended or has given them back since the census.
+/// Closes a connection and frees its buffers. Returns the bytes freed, or 0 if it has ended or freed them since the
+/// census.
 std::size_t MemoryPressure::shed(const VictimOrder::Holder& victim) {
     Connection* connection = core_.registry.find(victim.number);
     if (connection == nullptr) return 0;
     const Holding held = holding_of(*connection);
     if (held.loose == 0 && victim.rank != VictimOrder::Rank::idle_session) return 0;
     core_.close(*connection, CloseReason::shed, "the buffers of all connections came near limits.buffer_budget");
-    const Note note(*this, *connection);  // nothing more is read or written: give back at once, and not when finalized
+    const Note note(*this, *connection);  // no read or write follows, so free the buffers before finalization
     connection->unfinished.reset();
     connection->downlink.reset();
     return held.bytes;

@@ -14,9 +14,8 @@ namespace holdfast {
 class Receiver;
 class Sweeper;
 
-/// Limits what the connections of a shard take: the memory of their buffers and TLS sessions, and their items and bytes
-/// in a second. Keeps the books, pauses the reading of single connections, and sheds some when memory runs out. The
-/// shard's thread.
+/// Limits what the connections of a shard use: memory of buffers and TLS sessions, and items and bytes per second. Owns
+/// these counts. Pauses reads of single connections and sheds some under memory pressure. The shard's thread.
 class MemoryPressure {
 public:
     MemoryPressure(Core& core, Receiver& receiver, Sweeper& sweeper, const ShardOptions& options)
@@ -29,10 +28,10 @@ public:
     /// Memory that a connection holds for its buffers and its TLS session.
     struct Holding {
         std::size_t bytes = 0;
-        std::size_t loose = 0;  ///< of these, what is no idle session's
+        std::size_t loose = 0;  ///< the part that no idle session holds
     };
-    /// Keeps the books while what a connection holds may change. One within another for the same connection does
-    /// nothing.
+    /// Accounts for a change of a connection's memory within its scope. A nested Note of the same connection has no
+    /// effect.
     class Note {
     public:
         Note(MemoryPressure& memory, const Connection& connection)
@@ -53,25 +52,25 @@ public:
         const Holding before_;
     };
     [[nodiscard]] Holding holding_of(const Connection& connection) const;
-    /// Takes a connection that is finalized out of the books.
+    /// Removes a finalized connection from the accounts.
     void forget(const Connection& connection) noexcept { settle(connection, holding_of(connection), {}); }
 
-    /// Counts what was read against the connection's share of the second, and pauses its reading beyond that. The
-    /// excess is a debt.
+    /// Counts what was read against the connection's rates. Pauses its reads beyond them; the excess carries over as
+    /// debt.
     void charge(Connection& connection, std::uint64_t items, std::uint64_t bytes);
-    /// Under memory pressure, pauses the reading of a connection with a large partial item. At the budget's end,
-    /// blocks all reading until make_room(): the reads of one turn could take many times the budget.
+    /// Pauses, under memory pressure, the reads of a connection with a large partial item. In the last stage, blocks
+    /// all reads until make_room(), since the reads of one turn could take many times the budget.
     void check(Connection& connection);
     [[nodiscard]] bool blocks_reading() const { return blocks_reading_; }
-    /// Continues the census of a shard that has no memory left, and sheds some connections when it is complete.
+    /// Continues the census while reads are blocked. Sheds some connections once it is complete.
     void make_room();
-    /// Acts on the present memory, at the sweeper's steps: sheds late connections, or ends the pauses.
+    /// Responds to the present stage, at the sweeper's steps: sheds late connections, or ends the pauses.
     void relieve();
     /// Returns true if relieve() has work.
     [[nodiscard]] bool wants_relief() const;
 
 private:
-    /// What one connection has used of its share of a second.
+    /// Use of one connection's rates.
     struct Spent {
         std::uint64_t items = 0;
         std::uint64_t bytes = 0;
@@ -94,16 +93,16 @@ private:
     Receiver& receiver_;
     Sweeper& sweeper_;
     const RateLimits rates_;
-    std::unordered_map<Token, Spent> spent_;  // in this second, and debts from earlier ones
+    std::unordered_map<Token, Spent> spent_;  // use of this second, and debts of earlier ones
     SteadyTime second_began_{};
-    std::vector<Token> over_rate_;       // not read until the second is over
-    std::vector<Token> squeezed_;        // not read until there is memory again, the longest waiting first
-    bool blocks_reading_ = false;        // until make_room() has made some
-    std::optional<Census> census_;       // under way, while blocks_reading_
-    SteadyTime short_since_{};           // memory has been short without a break; zero: it is not
-    SteadyTime next_census_{};           // not before: the latest found none to close
-    const Connection* noted_ = nullptr;  // of the innermost Note
-    const std::size_t large_;            // bytes of an unfinished item
+    std::vector<Token> over_rate_;       // paused until the second ends
+    std::vector<Token> squeezed_;        // paused until memory suffices, longest wait first
+    bool blocks_reading_ = false;        // until make_room() succeeds
+    std::optional<Census> census_;       // in progress while blocks_reading_
+    SteadyTime short_since_{};           // start of uninterrupted shedding; zero: none
+    SteadyTime next_census_{};           // earliest time, after a census that found none to close
+    const Connection* noted_ = nullptr;  // connection of the innermost Note
+    const std::size_t large_;            // bytes of a large partial item
 };
 
 }  // namespace holdfast

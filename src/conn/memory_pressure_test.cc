@@ -48,7 +48,7 @@ TEST(MemoryPressure, AConnectionOverItsRateWaitsForTheNextSecond) {
 TEST(MemoryPressure, WhatWasTakenTooMuchIsADebt) {
     ShardRig rig(options({.items = 2, .bytes = 0}));
     const int fd = rig.connect();
-    rig.kernel.send(fd, "1\n2\n3\n4\n5\n6\n");  // in one read: three seconds' worth
+    rig.kernel.send(fd, "1\n2\n3\n4\n5\n6\n");  // one read with the items of three seconds
     rig.turn();
     rig.kernel.send(fd, "7\n");
     rig.pass(milliseconds(2'900));
@@ -72,7 +72,7 @@ TEST(MemoryPressure, ThePeersEndEndsAPause) {
 class ShortOfMemory : public testing::Test {
 protected:
     static constexpr std::size_t budget = 2 << 20;
-    static constexpr std::size_t large = 300 << 10;  // more than a quarter of max_unfinished
+    static constexpr std::size_t large = 300 << 10;  // above a quarter of max_unfinished
 
     ShortOfMemory() : rig_(options()) { rig_.admission.buffers().set_limit(budget); }
     int connect_with(std::size_t bytes) {

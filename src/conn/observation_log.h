@@ -6,7 +6,8 @@
 
 namespace holdfast {
 
-/// What one reactor noticed since it was last asked. Bounded: beyond that it only counts. The reactor's thread.
+/// Collects what one reactor observed since the last take(). Bounded: beyond the bound it only counts. The reactor's
+/// thread.
 class ObservationLog {
 public:
     static constexpr std::size_t most = 65'536;

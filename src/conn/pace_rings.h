@@ -11,14 +11,14 @@
 
 namespace holdfast {
 
-/// Spreads one look at each connection over the period of the connection's own listener. Listeners with the same period
-/// share a ring over the slots. A listener without a period, or without connections, demands nothing. Pure but for
-/// its own debt; one thread.
+/// Spreads one visit of each connection over the period of its listener. Listeners with the same period share a ring
+/// over the slots; one without a period or connections causes no visits. Keeps only its debt as state. One thread.
 class PaceRings {
 public:
     explicit PaceRings(const SlotListeners& slots) : slots_(slots) {}
 
-    /// Sets how often each connection of `listener` is looked at; nullopt: never. Other listeners' rings go on.
+    /// Sets how often each connection of `listener` is visited; nullopt means never. Does not change the rings of other
+    /// listeners.
     void set_period(std::uint8_t listener, std::optional<std::chrono::milliseconds> period, SteadyTime now) {
         for (Ring& ring : rings_) ring.listeners[listener] = false;
         if (period) ring_of(*period, now).listeners[listener] = true;
@@ -27,7 +27,7 @@ public:
         });
     }
 
-    /// Counts what is due until `now`: before connections are added to a listener that had none.
+    /// Accounts for the visits due until `now`. Call it before connections are added to a listener that had none.
     void settle(SteadyTime now) {
         for (Ring& ring : rings_) charge(ring, now);
     }
@@ -53,8 +53,8 @@ public:
         return std::any_of(rings_.begin(), rings_.end(), [](const Ring& ring) { return ring.owed >= ring.period; });
     }
 
-    /// Returns how long from `now` to the next step, or nullopt if no connection demands one. A ring asks for at most
-    /// `steps_per_period`, unless more than `slice` visits would come together.
+    /// Returns the time from `now` to the next step, or nullopt if no visit will be due. A ring causes at most
+    /// `steps_per_period` steps, or more if a step would exceed `slice` visits.
     [[nodiscard]] std::optional<std::chrono::milliseconds> next_step(SteadyTime now, std::int64_t slice) {
         std::optional<std::chrono::milliseconds> next;
         for (Ring& ring : rings_) {
@@ -79,16 +79,16 @@ public:
     }
 
 private:
-    static constexpr std::int64_t steps_per_period = 10;  // so that slices stay small and an idle gateway sleeps
+    static constexpr std::int64_t steps_per_period = 10;  // keeps slices small and lets an idle gateway sleep
     static constexpr std::chrono::milliseconds shortest_wait{10};
 
     using Microseconds = std::chrono::microseconds;
 
     struct Ring {
         std::int64_t period;  ///< microseconds
-        SteadyTime charged;   ///< until when `owed` counts
+        SteadyTime charged;   ///< time up to which `owed` counts
         SlotListeners::Set listeners{};
-        std::uint32_t slot = 0;  ///< latest visited
+        std::uint32_t slot = 0;  ///< latest visit
         std::int64_t owed = 0;   ///< microseconds times connections; a visit takes `period` of it
     };
 

@@ -17,25 +17,25 @@
 
 namespace holdfast {
 
-/// Connections whose end the gateway has begun: FIN has been sent, and the bytes that the peer had sent before it saw
-/// that are still read. Owns why each ends, and when it is looked at next. The shard's thread.
+/// Table of the connections whose end the gateway began: FIN was sent, and the peer's bytes are read until its FIN.
+/// Owns their close reasons and the times of the next checks. The shard's thread.
 class Partings {
 public:
-    /// A peer is taken to have seen the FIN once its kernel has acknowledged it and no byte has come for so long.
+    /// Time without a byte after the kernel acknowledged our FIN; the peer is then assumed to have seen it.
     static constexpr std::chrono::milliseconds quiet{250};
-    /// Peers that go on sending are read for so long, and for half of the time until the deadline; pauses of reading
-    /// are not counted.
+    /// Longest time to read a peer that goes on sending, or half the time until the deadline if that is shorter. Pauses
+    /// of reading do not count.
     static constexpr std::chrono::milliseconds longest{2'000};
 
     struct Parting {
         std::uint8_t listener = 0;
         CloseReason reason{};
         std::string_view detail;                   ///< static text, or empty
-        Tick began;                                ///< when FIN was sent
-        SteadyTime deadline;                       ///< in attended time: nothing is read from then on
-        std::chrono::milliseconds most_reading{};  ///< see `longest`
-        std::uint64_t bytes_in = 0;                ///< of the connection, at the latest look
-        std::shared_ptr<const void> order = {};    ///< kept until the connection has ended
+        Tick began;                                ///< time at which FIN was sent
+        SteadyTime deadline;                       ///< end of reading, in attended time
+        std::chrono::milliseconds most_reading{};  ///< limit that follows from `longest`
+        std::uint64_t bytes_in = 0;                ///< the connection's count at the latest check
+        std::shared_ptr<const void> order = {};    ///< owner kept alive until the connection ends
     };
 
     void add(Token number, Parting parting, SteadyTime now) {
@@ -55,7 +55,7 @@ public:
     }
     void look_again(Token number, SteadyTime now) { looks_.emplace_back(number, now + quiet); }
 
-    /// Removes and returns the next connection whose look is due, or nullopt if none is.
+    /// Removes and returns the next connection whose check is due, or nullopt if none is.
     [[nodiscard]] std::optional<Token> due(SteadyTime now) {
         while (!looks_.empty() && looks_.front().second <= now) {
             const Token number = looks_.front().first;
@@ -64,11 +64,12 @@ public:
         }
         return std::nullopt;
     }
-    /// Returns the time of the next look, or nullopt if there is none.
+    /// Returns the time of the next check, or nullopt if there is none.
     [[nodiscard]] std::optional<SteadyTime> next_look() const {
         return looks_.empty() ? std::nullopt : std::optional(looks_.front().second);
     }
-    /// Returns the time for which a timer must be set, or nullopt if none must: until expired(), one is set.
+    /// Returns the time to set a timer for, or nullopt if none is needed or one is set. A timer counts as set until
+    /// expired().
     [[nodiscard]] std::optional<SteadyTime> wants_timer() {
         return std::exchange(has_timer_, !looks_.empty()) ? std::nullopt : next_look();
     }
@@ -78,7 +79,7 @@ public:
 
 private:
     std::unordered_map<Token, Parting> partings_;
-    std::deque<std::pair<Token, SteadyTime>> looks_;  // in the order of their times
+    std::deque<std::pair<Token, SteadyTime>> looks_;  // in ascending time
     bool has_timer_ = false;
     std::array<std::size_t, 256> by_listener_{};  // by listener number
 };

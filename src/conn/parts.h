@@ -13,7 +13,8 @@
 
 namespace holdfast {
 
-/// The parts of a shard, wired. Each sees the core and the parts that it calls. The shard's thread.
+/// The parts of a shard, connected with each other. Each part refers to the core and to the parts that it calls. The
+/// shard's thread.
 struct Parts {
     Parts(Reactor& reactor, StreamHandler& handler, Admission& admission, const ShardOptions& options)
         : core(reactor, handler, admission, options),

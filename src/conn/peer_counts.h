@@ -10,32 +10,32 @@
 
 namespace holdfast {
 
-/// Bits that make a network, of an IPv4 address (of 32) and of an IPv6 one (of 128).
+/// Prefix length of a network, in bits, for IPv4 (of 32) and IPv6 (of 128).
 struct NetworkWidth {
     unsigned v4;
     unsigned v6;
 };
 
-/// A subscriber has one IPv4 address or an IPv6 /64 (RFC 4291, 2.5.4).
+/// Width of one subscriber's network: an IPv4 address or an IPv6 /64 (RFC 4291, 2.5.4).
 inline constexpr NetworkWidth subscriber_width{.v4 = 32, .v6 = 64};
 
-/// Returns the network of `peer`, its other bits zero.
+/// Returns the network of `peer`; the other bits are zero.
 [[nodiscard]] IpAddress network_of(const IpAddress& peer, NetworkWidth width) noexcept;
 
 struct NetworkHash {
     [[nodiscard]] std::size_t operator()(const IpAddress& address) const noexcept;
 };
 
-/// How many connections each network holds, so that none takes more than its share. A network is what one subscriber
-/// is: its address, or as many bits of it as the width says. Any thread.
+/// Counts the connections of each network, so that none exceeds its limit. The width determines the size of a network.
+/// Any thread.
 class PeerCounts {
 public:
     explicit PeerCounts(NetworkWidth width) : width_(width) {}
 
-    /// One more, unless there are `most` already.
+    /// Counts one more connection of `peer`. Returns false if its network has `most` already.
     [[nodiscard]] bool take(const IpAddress& peer, std::size_t most);
     void give_back(const IpAddress& peer);
-    [[nodiscard]] std::size_t networks() const;  ///< that hold any
+    [[nodiscard]] std::size_t networks() const;  ///< networks with at least one connection
 
 private:
     struct Part {

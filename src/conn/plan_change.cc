@@ -12,12 +12,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds between_slices{2};  // as for questions: see probe_slice in shard.cc
+constexpr milliseconds between_slices{2};  // as in a probe of all connections; see probe_pace in walks.cc
 constexpr milliseconds between_rounds{100};
 
 }  // namespace
 
-/// False: it has been quiet for too long.
+/// Sets the new options. Returns false if the connection has been quiet for too long.
 bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet) {
     const auto facts = read_tcp_facts(connection.fd);
     if (!however_quiet && (!facts || facts->evidence.last_heard >= policy.plan.idle)) return false;
@@ -34,7 +34,7 @@ bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy,
 void PlanChange::visit(Connection& connection, Token number, const ListenerPolicy& policy) {
     if (take_over(connection, policy, false)) return;
     ++tally_.asked;
-    connection.under_watch = true;  // the sweep keeps the new bound for it meanwhile
+    connection.under_watch = true;  // until the new options are set, the sweep keeps the new bound
     asked_.push_back({number, SteadyTime{}});
 }
 

@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::chrono::milliseconds preamble_recheck{100};
 
-/// Returns the time that a slow path adds: a handshake waits for one round trip, or two with a second ClientHello, and
-/// a lost segment for as many again.
+/// Returns the time that a slow path adds. A handshake waits for one round trip, or two with a second ClientHello, and
+/// a lost segment adds as many.
 std::chrono::nanoseconds time_of_path(const Connection& connection) {
     constexpr std::chrono::seconds longest{20};
     const auto facts = read_tcp_facts(connection.fd);
@@ -42,7 +42,7 @@ void Preamble::begin(Connection& connection, bool peer_has_shut) {
     set_timer();
 }
 
-/// Sets one timer for all: for the next that runs out of time.
+/// Sets the timer to the next deadline. One timer serves all connections.
 void Preamble::set_timer() {
     const auto next = table_.next_deadline();
     if (!next || std::exchange(has_timer_, true)) return;
@@ -52,11 +52,12 @@ void Preamble::set_timer() {
         while (const auto number = share.is_spent() ? std::nullopt : table_.overdue(core_.reactor.attended())) {
             if (Connection* connection = core_.registry.find(*number)) check_deadline(*connection);
         }
-        set_timer();  // at once, if time did not suffice for all
+        set_timer();  // immediately, if the turn's share was spent
     });
 }
 
-/// A peer is not late while its bytes wait for the gateway. Those of a PROXY header have been seen each time.
+/// Ends a connection whose deadline has passed. A peer is not late while its bytes wait for the gateway; those of a
+/// PROXY header were checked on each arrival.
 void Preamble::check_deadline(Connection& connection) {
     const Token number = core_.number_of(connection);
     const PreambleState& state = *table_.find(number);
@@ -78,11 +79,11 @@ void Preamble::check_deadline(Connection& connection) {
 void Preamble::overrun(Connection& connection) {
     switch (table_.find(core_.number_of(connection))->step) {
         case PreambleState::Step::turn:
-            return;  // it has no deadline
+            return;  // no deadline
         case PreambleState::Step::header:
             return core_.close(connection, CloseReason::proxy_header_invalid, "no whole PROXY header came within 5 s");
         case PreambleState::Step::first_byte:
-            if (core_.policy_of(connection).tls == nullptr) return open(connection);  // no health check lasts so long
+            if (core_.policy_of(connection).tls == nullptr) return open(connection);  // it was no health check
             [[fallthrough]];
         case PreambleState::Step::handshake:
             return core_.close(connection, CloseReason::tls_failed, "the TLS handshake was not finished within 5 s");
@@ -95,14 +96,14 @@ void Preamble::step(Connection& connection, ReadUntil until) {
     if (state.step == PreambleState::Step::header && !take_proxy_header(connection, state, until)) return;
     if (state.step == PreambleState::Step::first_byte && !has_arrived(connection)) return;
     if (core_.policy_of(connection).tls == nullptr) return open(connection);
-    // A peer that has shut down cannot finish a handshake, and nothing that it sent can be read without one.
+    // A peer that has shut down cannot finish a handshake, and its bytes cannot be read without one.
     if (state.peer_had_shut) return core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);
     state.step = PreambleState::Step::handshake;
     handshake_later(connection, state);
 }
 
-/// Looks at what waits in the kernel, and takes nothing but the header. Returns false if the header is incomplete or
-/// the connection has been closed.
+/// Peeks at the received bytes and consumes only the header. Returns false if the header is incomplete or the
+/// connection was closed.
 bool Preamble::take_proxy_header(Connection& connection, PreambleState& state, ReadUntil until) {
     const std::span<char> room = core_.buffer.landing().first(max_proxy_header);
     const ssize_t arrived = kernel::recv(connection.fd, room.data(), room.size(), MSG_PEEK);
@@ -132,7 +133,8 @@ bool Preamble::take_proxy_header(Connection& connection, PreambleState& state, R
     return true;
 }
 
-/// Takes the peer that the proxy speaks for: from now on the limits are that peer's.
+/// Sets the peer from the header; the limits of that peer apply from now on. Returns false if they refuse the
+/// connection.
 bool Preamble::take_peer(Connection& connection, const Endpoint& peer) {
     Admission::Pass pass;
     const auto refused = core_.admission.take_share(peer.address, pass);
@@ -149,7 +151,7 @@ void Preamble::turn_away(Connection& connection, RefusedBy limit) {
     core_.close(connection, Death{});
 }
 
-/// Returns false if no byte has arrived yet, or the connection has been closed.
+/// Returns true if a byte has arrived. Closes the connection if its stream has ended instead.
 bool Preamble::has_arrived(Connection& connection) {
     char byte = 0;
     const ssize_t arrived = kernel::recv(connection.fd, &byte, 1, MSG_PEEK);
@@ -159,7 +161,8 @@ bool Preamble::has_arrived(Connection& connection) {
     return arrived > 0;
 }
 
-/// A peek does not see the end of the stream behind bytes that it leaves.
+/// Closes the connection if its peer has shut down. A peek leaves bytes in place and cannot see the end of the stream
+/// behind them.
 void Preamble::close_if_shut(Connection& connection) {
     if (!has_hung_up(connection.fd)) return;
     core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);

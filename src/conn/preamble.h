@@ -17,33 +17,33 @@ class Receiver;
 class Sender;
 class Walks;
 
-/// Takes a connection from accept to the point at which its bytes are items: its turn of accept_rate, its PROXY header,
-/// its TLS handshake. Until then the handler does not know of it. Owns a table of what is under way; the slot has only
-/// its stage. The shard's thread.
+/// Leads connections from accept to the first byte of an item: turn of accept_rate, PROXY header, TLS handshake. The
+/// handler does not know them before. Owns the table of their progress; the slot has only its stage. The shard's
+/// thread.
 class Preamble {
 public:
     Preamble(Core& core, Listeners& listeners, MemoryPressure& memory, Receiver& receiver, Sender& sender)
         : core_(core), listeners_(listeners), memory_(memory), receiver_(receiver), sender_(sender) {}
 
-    /// Begins with the PROXY header or the handshake. `peer_has_shut`: before it was accepted.
+    /// Begins with the PROXY header or the handshake. `peer_has_shut`: the peer sent FIN before accept.
     void begin(Connection& connection, bool peer_has_shut);
-    /// Has the connection wait for accept_rate, for as long as that takes.
+    /// Makes the connection wait for accept_rate, without a deadline.
     void wait_for_turn(const Connection& connection) { table_.wait(core_.number_of(connection)); }
     void end_wait(const Connection& connection) { table_.end(core_.number_of(connection)); }
-    /// Goes as far as the bytes that have arrived allow.
+    /// Proceeds as far as the received bytes allow.
     void step(Connection& connection, ReadUntil until);
-    /// Closes a connection that a limit refuses: it is counted as refused, and the handler never knows of it.
+    /// Closes a connection that a limit refuses. It counts as refused, and the handler never knows it.
     void turn_away(Connection& connection, RefusedBy limit);
 
-    /// Makes the next steps of the handshakes that wait, within the turn's share.
+    /// Makes the next steps of waiting handshakes, within the turn's share.
     void step_handshakes();
     [[nodiscard]] bool has_handshakes_left() const { return !handshakes_.empty(); }
 
-    /// Ends the preamble of a connection that was closed in it. Returns true if the handler is to know of the
-    /// connection: not of a health check, nor of one that was turned away.
+    /// Ends the preamble of a closed connection. Returns true if the handler must know the connection: it was neither a
+    /// health check nor refused.
     [[nodiscard]] bool finalize(Connection& connection, const Death& info);
 
-    /// Closes the connections of a listener whose certificates its present rules reject. Those in their handshake are
+    /// Closes the connections of a listener whose certificates its present rules reject. Connections in a handshake are
     /// checked at its end.
     void close_uncertified(std::uint8_t listener, Walks& walks);
 

@@ -14,15 +14,15 @@ namespace holdfast {
 
 namespace {
 
-// To verify a certificate again takes two signatures, some 0.2 ms: as few in a turn as handshakes.
+// Verifying a certificate again takes two signatures, about 0.2 ms, so a turn makes as few as handshakes.
 constexpr Walks::Pace certificate_pace{8, std::chrono::milliseconds(0)};
-// From the gateway's first step on, beside round trips: a device computes its part within this time.
+// Time for the device's part since the gateway's first step, in addition to round trips.
 constexpr std::chrono::milliseconds handshake_timeout{500};
 
 }  // namespace
 
-/// Returns false if the handshake cannot begin. It waits for the first byte: a peer that connects and sends nothing
-/// costs no session.
+/// Starts the handshake once the first byte has arrived: a peer that only connects costs no session. Returns false if
+/// the handshake cannot begin.
 bool Preamble::begin_handshake(Connection& connection, PreambleState& state) {
     if (!has_arrived(connection)) return false;
     if (!core_.admission.has_room_for_session()) {
@@ -48,14 +48,14 @@ bool Preamble::begin_handshake(Connection& connection, PreambleState& state) {
     return true;
 }
 
-/// When all places are taken, the oldest handshake of the source with most gives up its own: at once if that source has
-/// more than the newcomer's, else if its peer lets the gateway wait. Otherwise a fleet with long round trips that comes
-/// back would push itself out.
+/// Takes a place for a handshake. If none is free, it refuses the oldest handshake of the source with most. This
+/// happens at once if that source has more than the newcomer's, else only if its peer is slow. Otherwise a reconnecting
+/// fleet with long round trips would evict its own handshakes.
 bool Preamble::take_handshake_place(const IpAddress& newcomer) {
     if (core_.admission.handshakes().take()) return true;
     while (const auto replaced = half_open_.to_replace(newcomer)) {
         Connection* connection = core_.registry.find(replaced->number);
-        const bool is_closing = connection == nullptr;  // its place is free once it has been finalized
+        const bool is_closing = connection == nullptr;  // finalizing it frees its place
         if (!is_closing && !replaced->by_share && !is_slow(*connection, replaced->since)) return false;
         half_open_.remove(replaced->number);
         if (is_closing) continue;
@@ -66,10 +66,11 @@ bool Preamble::take_handshake_place(const IpAddress& newcomer) {
         turn_away(*connection, RefusedBy::max_handshakes);
         return true;
     }
-    return false;  // all belong to other reactors
+    return false;  // other reactors hold all places
 }
 
-/// A handshake takes one or two round trips. A peer is not slow while its bytes wait for the gateway.
+/// Returns true if the peer delays its handshake, which takes one or two round trips. A peer is not slow while its
+/// bytes wait for the gateway.
 bool Preamble::is_slow(const Connection& connection, SteadyTime since) {
     if (table_.find(core_.number_of(connection))->queued || unread_bytes(connection.fd) > 0) return false;
     const auto facts = read_tcp_facts(connection.fd);
@@ -139,14 +140,15 @@ void Preamble::finish_handshake(Connection& connection, const TlsSession& sessio
     open(connection);
 }
 
-/// Returns the objection of rules that the listener has got since the handshake began, or an empty text.
+/// Returns the objection of the listener's present rules to the connection's certificate, or an empty text.
 std::string_view Preamble::objection_to(const Connection& connection) const {
     const auto& rules = core_.policy_of(connection).tls;
     const TlsSession& session = core_.tls.of(connection.fd);
     return rules == nullptr || session.follows(*rules) ? std::string_view() : session.objection_of(*rules);
 }
 
-/// An operator who revokes a certificate expects that its device is disconnected.
+/// Closes the connections whose certificates the present rules reject, so that revoking a certificate disconnects its
+/// device.
 void Preamble::close_uncertified(std::uint8_t listener, Walks& walks) {
     if (core_.policies[listener].tls == nullptr || !core_.policies[listener].tls->asks()) return;
     const auto visit = [this, listener](Connection& connection) {

@@ -14,25 +14,25 @@ namespace holdfast {
 /// Progress of one connection in its preamble.
 struct PreambleState {
     enum class Step : std::uint8_t {
-        turn,        ///< waits for accept_rate; see AcceptQueue
-        header,      ///< the proxy's, of the PROXY protocol
-        first_byte,  ///< of a connection that the proxy says is its own: a health check ends before it
-        handshake,   ///< of TLS
+        turn,        ///< wait for accept_rate; see AcceptQueue
+        header,      ///< the PROXY header
+        first_byte,  ///< after a header that declares the proxy's own connection; a health check ends before it
+        handshake,   ///< the TLS handshake
     };
     Step step{};
-    bool bare = true;            ///< no byte of a device has been seen: if the peer ends it now, it was a health check
-    bool peer_had_shut = false;  ///< before accept: it took nothing of accept_rate
-    bool turned_away = false;    ///< by a limit: it never was a connection
-    bool in_handshake = false;   ///< of TLS, with a session of its own: it counts for max_handshakes
-    bool queued = false;         ///< its next step of the handshake waits for its turn
+    bool bare = true;            ///< no byte of a device arrived; an end by the peer now is a health check
+    bool peer_had_shut = false;  ///< before accept; it used no turn of accept_rate
+    bool turned_away = false;    ///< refused by a limit: not counted as a connection
+    bool in_handshake = false;   ///< has a TLS session and counts for max_handshakes
+    bool queued = false;         ///< waits for the next step of its handshake
     SteadyTime began = {};
-    // In attended time.
-    SteadyTime due = {};  ///< moves on while its bytes wait for their turn
+    // Attended time.
+    SteadyTime due = {};  ///< moves on while its bytes wait for a handshake step
     SteadyTime queued_since = {};
 };
 
-/// The connections of one shard in their preamble, each with the one deadline that all have. Owns their progress; other
-/// connections cost no memory. The shard's thread.
+/// Table of one shard's connections in the preamble. All have the same deadline. Owns their progress; other connections
+/// cost no memory. The shard's thread.
 class PreambleTable {
 public:
     static constexpr std::chrono::seconds deadline{5};
@@ -42,9 +42,9 @@ public:
         under_way_.emplace(number, preamble);
         deadlines_.emplace(preamble.due, number);
     }
-    /// Has overdue() return one again.
+    /// Makes overdue() return the connection again after `until`.
     void put_off(Token number, SteadyTime until) { deadlines_.emplace(until, number); }
-    /// The connection waits for its turn, for as long as that takes.
+    /// Adds a connection that waits for accept_rate, without a deadline.
     void wait(Token number) { under_way_.emplace(number, PreambleState{.step = PreambleState::Step::turn}); }
     /// Returns nullptr if the connection is not in its preamble.
     [[nodiscard]] PreambleState* find(Token number) {
@@ -54,14 +54,14 @@ public:
     [[nodiscard]] bool is_under_way(Token number) const { return under_way_.contains(number); }
     void end(Token number) { under_way_.erase(number); }
 
-    /// Returns when the next deadline may be over, or nullopt if there is none.
+    /// Returns the time of the next deadline, or nullopt if there is none.
     [[nodiscard]] std::optional<SteadyTime> next_deadline() {
         while (!deadlines_.empty() && !under_way_.contains(deadlines_.begin()->second)) {
             deadlines_.erase(deadlines_.begin());
         }
         return deadlines_.empty() ? std::nullopt : std::optional(deadlines_.begin()->first);
     }
-    /// Returns a connection whose deadline is over, each once, or nullopt. `now` is attended time, as begin()'s.
+    /// Returns a connection whose deadline has passed, each once, or nullopt. `now` is attended time, as in begin().
     [[nodiscard]] std::optional<Token> overdue(SteadyTime now) {
         const auto due = next_deadline();
         if (!due || *due > now) return std::nullopt;
@@ -72,7 +72,7 @@ public:
 
 private:
     std::unordered_map<Token, PreambleState> under_way_;
-    std::multimap<SteadyTime, Token> deadlines_;  // of some that are over, too
+    std::multimap<SteadyTime, Token> deadlines_;  // includes connections that have ended
 };
 
 }  // namespace holdfast

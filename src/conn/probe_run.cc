@@ -39,7 +39,7 @@ void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
         .conn = {}, .alive = true, .waited = waited, .last_heard = evidence.last_heard, .rtt = evidence.rtt};
 }
 
-/// Heard from again, asked now that its second is over, or neither yet.
+/// Checks a connection that was active just before. Probes it once a second of silence has passed.
 ProbeRun::Look ProbeRun::look_at_just_heard(Waiting& waiting, const Connection& connection, const Evidence& evidence,
                                             SteadyTime now) {
     const milliseconds waited = elapsed(waiting.asked, now);
@@ -69,19 +69,18 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
     }
     const milliseconds last_heard = facts->evidence.last_heard;
     const LivenessPlan& plan = policies[connection->listener].plan;
-    // It had been silent for a second and more when it was asked, so a silence shorter than half of that plus the wait
-    // is a new one; the margin absorbs the kernel's jiffies.
+    // The silence was at least a second at the probe, so a silence shorter than the wait plus half of that is new. The
+    // margin absorbs the kernel's jiffies.
     if (last_heard < waited + probe_not_needed_within / 2) {
         count_alive(facts->evidence, waited);
         end_forced_probe(*connection, plan, last_heard);
         return Look::answered;
     }
-    // A connection that could be probed only after a while has been silent for as long as the others: one probe is
-    // enough then.
+    // A connection that was probed late has been silent as long as the others, so one probe is enough.
     if (elapsed(waiting.began, now) >= timeout_ && waited >= std::min(timeout_, probe_spacing)) {
         count_silent(waiting, last_heard, now);
         if (waiting.forced) end_forced_probe(*connection, plan, last_heard);
-        // The sweep ends the watch when it answers, and puts TCP_KEEPIDLE back if that had to be moved.
+        // When the peer answers, the sweep ends the watch and restores TCP_KEEPIDLE if that was moved.
         connection->under_watch = true;
         return Look::answered;
     }
@@ -89,7 +88,7 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
     return Look::waits;
 }
 
-/// Leaves the last probes before the verdict to the kernel.
+/// Repeats the probe when due; leaves the last probes before the verdict to the kernel.
 void ProbeRun::probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan, milliseconds last_heard,
                            SteadyTime now) {
     if (!may_force_probe(plan, last_heard)) {

@@ -13,23 +13,23 @@
 
 namespace holdfast {
 
-/// What one question to a reactor's connections found.
+/// Result of one probe of a reactor's connections.
 struct ProbeFindings {
     std::size_t asked = 0;
     std::size_t alive = 0;
     std::vector<Token> silent;
-    ProbeAnswer last;  ///< of the verdict given last: the answer, when one connection was asked (its id is not set)
+    ProbeAnswer last;  ///< the latest verdict: the answer if one connection was probed (its id is not set)
 };
 
-/// One question to some of a reactor's connections: which of you are there? ask() each, meanwhile step() until it says
-/// that every verdict is in. It forces keep-alive probes, repeats them at the spacing that receivers answer at, and
-/// puts the planned options back. Ends by `done`, called once. The shard owns it; its thread.
+/// Probes some of a reactor's connections: ask() each, and call step() until every verdict is known. Forces keep-alive
+/// probes, repeats them with probe_spacing and restores the planned options. Ends by `done`, called once. The shard
+/// owns it; its thread.
 class ProbeRun {
 public:
     using Done = std::function<void(ProbeFindings)>;
 
-    /// Who was heard from within the last second cannot be asked yet: is he alive as of then, or is he to be asked
-    /// once the second is over?
+    /// Treatment of a connection that was active within the last second and cannot be probed yet. It counts as alive as
+    /// of then, or is probed once the second is over.
     enum class JustHeard : std::uint8_t { is_alive, ask_soon };
 
     ProbeRun(std::chrono::milliseconds timeout, JustHeard just_heard, Done done)
@@ -37,17 +37,18 @@ public:
 
     void ask(Connection& connection, Token number, const LivenessPlan& plan, SteadyTime now);
     void all_asked() { all_asked_ = true; }
-    /// Looks at up to `limit` of those that have not answered. Returns when to call again; nothing: it has ended.
+    /// Checks up to `limit` connections that have not answered. Returns when to call again, or nullopt if the run has
+    /// ended.
     [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies,
                                                  SteadyTime now, std::size_t limit);
-    /// Ends it early: who has not answered counts as silent.
+    /// Ends the run early; connections without an answer count as silent.
     void give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now);
 
 private:
     struct Waiting {
         Token number;
-        SteadyTime began;  ///< when the question reached it
-        SteadyTime asked;  ///< first; before that, when it was to be
+        SteadyTime began;  ///< time of ask()
+        SteadyTime asked;  ///< first probe, or its planned time
         SteadyTime asked_last;
         bool was_asked = true;
         bool forced = false;  ///< TCP_KEEPIDLE is lowered
@@ -70,8 +71,8 @@ private:
     Done done_;
     std::vector<Waiting> waiting_;
     bool all_asked_ = false;
-    std::size_t next_ = 0;  // in waiting_, of this round
-    std::size_t kept_ = 0;  // of this round's, those that still wait, moved to the front
+    std::size_t next_ = 0;  // index in waiting_, of this round
+    std::size_t kept_ = 0;  // connections of this round that still wait, moved to the front
     std::chrono::milliseconds pause_{2};
     ProbeFindings findings_;
 };

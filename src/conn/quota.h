@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-/// How many of something the process may hold, shared by all reactors. Any thread.
+/// Limit of the process on one resource, shared by all reactors. Any thread.
 class ConnectionQuota {
 public:
     explicit ConnectionQuota(std::size_t max) : max_(max) {}
@@ -17,7 +17,7 @@ public:
     }
     void give_back() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
     [[nodiscard]] std::size_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
-    /// Below what is used: nobody loses what it has, and nothing is taken until there is room.
+    /// Sets the limit. Below the present use, holders keep what they have, and take() fails until there is room.
     void set_max(std::size_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
 
 private:

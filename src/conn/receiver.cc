@@ -17,13 +17,13 @@ namespace holdfast {
 
 namespace {
 
-// A connection that always has more must leave the turn to others. In receive buffers:
+// Limits of one connection per turn, in receive buffers, so that a fast sender does not delay the others.
 constexpr int reads_per_turn = 4;
 constexpr int tls_windows_per_turn = 4;
-// Turns' shares of records for the last bytes of a connection under TLS: small records are many.
+// Rounds for the last bytes of a TLS connection, each with a turn's share of records, since records may be small.
 constexpr int last_tls_reads = 4;
 constexpr std::chrono::milliseconds paused_recheck{5};
-/// FIN behind a hold: after this time, what has arrived is left unread.
+/// Longest hold after the peer's FIN. What has arrived is left unread after that.
 constexpr std::chrono::seconds longest_hold_after_end{10};
 constexpr std::string_view left_unread = "bytes that had arrived before the end were left unread: reading was paused";
 
@@ -33,13 +33,13 @@ void Receiver::on_ready(Connection& connection, std::uint32_t events) {
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         see_end(connection, events);
     } else if ((events & EPOLLPRI) != 0 && !connection.throttled) {
-        read_or_later(connection, ReadUntil::end);  // recv(2) stops at the urgent byte, though more may be there
-    } else if ((events & EPOLLIN) != 0 || connection.encrypted) {  // TLS may have waited for room to write
+        read_or_later(connection, ReadUntil::end);  // recv(2) stops at the urgent byte, though more may follow
+    } else if ((events & EPOLLIN) != 0 || connection.encrypted) {  // TLS may have waited to write
         read_or_later(connection, ReadUntil::short_read);
     }
 }
 
-/// Once readiness has had its share of the turn, read_waiting() reads the rest: an edge is announced once.
+/// Reads now, or in read_waiting() once the turn's share for readiness is spent. Each edge is reported once only.
 void Receiver::read_or_later(Connection& connection, ReadUntil until) {
     const bool waits = connection.throttled && until == ReadUntil::short_read;
     if (!waits && core_.reactor.first_share().is_spent()) return read_later(connection);
@@ -59,14 +59,14 @@ void Receiver::read_unusual(Connection& connection, ReadUntil until) {
 }
 
 void Receiver::read_plain(Connection& connection, ReadUntil until) {
-    if (connection.throttled && until == ReadUntil::short_read) return;  // the part that lifts it reads
+    if (connection.throttled && until == ReadUntil::short_read) return;  // the part that ends the pause reads
     for (int round = 0; round < reads_per_turn; ++round) {
         if (!may_read()) break;
         const std::span<char> landing = core_.buffer.landing();
         const ssize_t arrived = kernel::recv(connection.fd, landing.data(), landing.size(), 0);
         if (arrived > 0) {
             if (!take(connection, static_cast<std::size_t>(arrived))) return;
-            // Edge-triggered: a short read emptied the socket, and the poller announces what comes next.
+            // Edge-triggered: a short read emptied the socket, and the poller reports new input.
             if (static_cast<std::size_t>(arrived) < landing.size() && until == ReadUntil::short_read) return;
             continue;
         }
@@ -74,7 +74,7 @@ void Receiver::read_plain(Connection& connection, ReadUntil until) {
         const int error = errno;
         if (error == EINTR) continue;
         if (error == EAGAIN && connection.pending_error == 0) return;
-        // The socket gives its errno out once: if a send took it, read now says 0 or EAGAIN.
+        // The socket returns its errno once: after a send took it, a read gives 0 or EAGAIN.
         const bool taken_by_send = connection.pending_error != 0;
         return core_.close_by_kernel(connection, taken_by_send ? connection.pending_error : error,
                                      taken_by_send ? IoPhase::write : IoPhase::read);
@@ -82,7 +82,7 @@ void Receiver::read_plain(Connection& connection, ReadUntil until) {
     read_later(connection);
 }
 
-/// Reads as read_plain() does, but a short read does not mean that nothing is left: a record may be decrypted already.
+/// Reads like read_plain(). A short read does not prove that nothing is left, since a record may be decrypted already.
 void Receiver::read_encrypted(Connection& connection, ReadUntil until) {
     if (connection.throttled && until == ReadUntil::short_read) return;
     TlsSession& session = core_.tls.of(connection.fd);
@@ -142,7 +142,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
         taken.end = CloseReason::out_of_memory;
     }
     if (taken.end) {
-        connection.unfinished.reset();  // bytes that the handler refuses are not left over
+        connection.unfinished.reset();  // refused bytes do not count as left over
         core_.close(connection, *taken.end, taken.detail);
         return false;
     }
@@ -183,8 +183,8 @@ void Receiver::take_last_bytes(Connection& connection) {
     if (taken.end || taken.consumed > 0) connection.unfinished.reset();
 }
 
-/// The stream has been read to its end. A send may have taken the errno of what came behind that: EPIPE is that of a
-/// reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset); any other means that no FIN came.
+/// Ends a connection whose stream was read to its end. A send may have taken the errno of a later event. EPIPE means a
+/// reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset); any other errno means that no FIN came.
 void Receiver::end_by_peer(Connection& connection) {
     const int of_send = connection.pending_error;
     if (of_send == 0 || of_send == EPIPE) take_last_bytes(connection);
@@ -219,7 +219,7 @@ void Receiver::read_later(Connection& connection) {
     waiting_.push_back(core_.number_of(connection));
 }
 
-/// Those that the turn has no time for stay in front of those that wait again.
+/// Connections without time in this turn stay ahead of those that are scheduled again.
 void Receiver::read_waiting() {
     if (waiting_.empty() && !paused_) return;
     if (!may_read()) return;
@@ -253,23 +253,23 @@ bool Receiver::may_read() {
     return false;
 }
 
-/// Makes a turn come: read_waiting() asks the handler in it.
+/// Schedules a turn, in which read_waiting() asks the handler again.
 void Receiver::ask_again_soon() {
     if (std::exchange(asks_again_, true)) return;
     core_.reactor.run_at(core_.reactor.now() + paused_recheck, [this] { asks_again_ = false; });
 }
 
-// Paused reading (docs/explanation/liveness.md, "Paused reading"): a connection that is held, over its rate, large
-// while memory is short, or whose handler takes nothing. Its end is seen all the same.
+// Paused reading (docs/explanation/liveness.md, "Paused reading") has four causes: a hold, an exceeded rate, a large
+// item under memory pressure, and a handler that accepts nothing. The end of a paused connection is still detected.
 
 bool Receiver::is_waiting(const Connection& connection) const {
     return connection.is_opening() || connection.held || connection.throttled || connection.read_again || paused_;
 }
 
-/// The peer has sent FIN or RST, or the kernel has given it up. No more comes than what has arrived, so that its rate
-/// and its memory are bounded by the receive buffer.
+/// Handles FIN, RST or the kernel's end of the connection. No further bytes can arrive, so the receive buffer bounds
+/// its rate and memory.
 void Receiver::see_end(Connection& connection, std::uint32_t events) {
-    // A read that was cut short may have left bytes in the TLS session, too.
+    // An interrupted read may have left bytes in the TLS session too.
     const bool may_hold_some = connection.encrypted && (connection.read_again || connection.throttled);
     connection.peer_ended = true;
     connection.throttled = false;
@@ -296,7 +296,7 @@ void Receiver::end_unread(Connection& connection) {
                           has_unread ? left_unread : std::string_view());
 }
 
-/// A device that numbers its items sends again what was not acknowledged.
+/// Ends expired holds. A device that numbers its items sends the unacknowledged ones again.
 void Receiver::end_long_holds() {
     while (!ended_while_held_.empty() && ended_while_held_.front().second <= core_.reactor.attended()) {
         Connection* connection = core_.registry.find(ended_while_held_.front().first);

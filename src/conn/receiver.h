@@ -17,8 +17,8 @@ class MemoryPressure;
 class Preamble;
 class Sender;
 
-/// Reads the connections of a shard and hands their bytes to the handler. Owns the list of connections to be read
-/// later and the pause of all reading; sees the end of a connection whose reading is paused. The shard's thread.
+/// Reads the connections of a shard and passes their bytes to the handler. Owns the list of connections to read later
+/// and the pause of all reading. Detects the end of a connection whose reading is paused. The shard's thread.
 class Receiver {
 public:
     Receiver(Core& core, MemoryPressure& memory, Preamble& preamble, Sender& sender)
@@ -26,34 +26,34 @@ public:
 
     /// Handles the poller's events other than EPOLLOUT.
     void on_ready(Connection& connection, std::uint32_t events);
-    /// Reads until the socket is empty or the connection has had its share of the turn. Does nothing if its reading is
+    /// Reads until the socket is empty or the connection's share of the turn is used up. Does nothing if its reading is
     /// paused.
     void read(Connection& connection, ReadUntil until);
-    /// Has read_waiting() read the connection.
+    /// Schedules the connection for read_waiting().
     void read_later(Connection& connection);
-    /// Reads the connections that wait, in the order in which they came, as far as the turn has time.
+    /// Reads the scheduled connections in order, while the turn has time.
     void read_waiting();
     [[nodiscard]] bool has_waiting() const { return !waiting_.empty() && !paused_; }
 
-    /// Hands the first `arrived` bytes of the receive buffer to the handler, behind what was kept. Returns false if the
-    /// connection has been closed or must not be read for now.
+    /// Passes the first `arrived` bytes of the receive buffer to the handler, after the kept bytes. Returns false if
+    /// the connection was closed or its reading is paused.
     [[nodiscard]] bool take(Connection& connection, std::size_t arrived);
-    /// Hands over what is left of a stream that its sender has ended in order.
+    /// Passes the rest of a stream to the handler after its sender ended it in order.
     void take_last_bytes(Connection& connection);
-    /// Ends the hold that Taken::hold began: what was kept is handed over again, and reading goes on.
+    /// Ends the hold that Taken::hold began: passes the kept bytes to the handler again and resumes reading.
     void release(Connection& connection);
-    /// Closes the connection once what has arrived has been read.
+    /// Reads what has arrived, then closes the connection.
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail);
-    /// Reads what has arrived of a peer that is silent, so that the verdict on it is final.
+    /// Reads what has arrived from a silent peer, so that the verdict on it is final.
     void read_last_bytes(Connection& connection);
-    /// Ends a connection as its TLS session says, or goes on if more may come.
+    /// Ends a connection according to its TLS session, or continues if more may arrive.
     void end_by_tls(Connection& connection, const TlsOutcome& outcome);
 
-    /// Asks the handler whether connections may be read now.
+    /// Returns true if connections may be read now. Begins or ends the pause of all reading as the handler demands.
     [[nodiscard]] bool may_read();
-    /// Returns true while the handler takes nothing.
+    /// Returns true while the handler accepts no bytes.
     [[nodiscard]] bool is_paused() const { return paused_; }
-    /// Returns true if the connection has been paused, or waits for its turn to be read.
+    /// Returns true if the connection's reading is paused or scheduled for later.
     [[nodiscard]] bool is_waiting(const Connection& connection) const;
 
     /// Closes the held connections whose peer has ended its stream and whose hold lasts too long.
@@ -78,8 +78,8 @@ private:
     std::vector<Token> waiting_;
     bool paused_ = false;
     SteadyTime paused_since_{};                                  // in attended time
-    bool asks_again_ = false;                                    // a timer will
-    std::deque<std::pair<Token, SteadyTime>> ended_while_held_;  // until when, in attended time
+    bool asks_again_ = false;                                    // a timer is set
+    std::deque<std::pair<Token, SteadyTime>> ended_while_held_;  // with the end of each hold, in attended time
 };
 
 }  // namespace holdfast

@@ -9,9 +9,8 @@
 
 namespace holdfast {
 
-/// The connections of one reactor. A connection's number, which is also its token in epoll, is made of generation,
-/// reactor and slot, so that it finds its connection without a search and nothing once that has ended. No number comes
-/// twice in a run. One thread.
+/// The connections of one reactor. A connection's number, also its epoll token, consists of generation, reactor and
+/// slot, so a lookup needs no search and a stale number finds none. No number repeats in a run. One thread.
 class Registry {
 public:
     static constexpr unsigned slot_bits = 24;
@@ -23,7 +22,7 @@ public:
     Registry(unsigned reactor, std::uint32_t capacity)
         : table_(std::min(capacity, max_connections)), reactor_(reactor) {}
 
-    /// A fresh connection, or nullptr when all slots are taken.
+    /// Returns a new connection, or nullptr if all slots are taken.
     [[nodiscard]] Connection* insert() {
         const std::uint32_t slot = table_.insert();
         return slot == 0 ? nullptr : &table_.at(slot);
@@ -36,14 +35,14 @@ public:
     [[nodiscard]] Token number_of(const Connection& connection) const noexcept {
         return Token{connection.generation} << 32 | Token{reactor_} << slot_bits | table_.slot_of(connection);
     }
-    /// The open connection with this number; nullptr if it is closing, gone, or another reactor's.
+    /// Returns the connection with this number, or nullptr if it is closing, ended or another reactor's.
     [[nodiscard]] Connection* find(Token number) noexcept {
         if (reactor_of(number) != reactor_) return nullptr;
         Connection* found =
             table_.find(static_cast<std::uint32_t>(number) & slot_mask, static_cast<std::uint32_t>(number >> 32));
         return found != nullptr && !found->is_closing() ? found : nullptr;
     }
-    /// The open connection in this slot, or nullptr.
+    /// Returns the connection in this slot, or nullptr if the slot is free or the connection is closing.
     [[nodiscard]] Connection* in_slot(std::uint32_t slot) noexcept {
         Connection* found = table_.find(slot);
         return found != nullptr && !found->is_closing() ? found : nullptr;

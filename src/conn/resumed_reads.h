@@ -7,12 +7,12 @@
 
 namespace holdfast {
 
-/// Since when the shard reads connections again that it had paused one by one (their rate, or memory): a deadline of
-/// theirs runs from then on. Holds them until their next complete item. The shard's thread.
+/// Records when the shard resumed reading connections that it had paused singly (for rate or memory). Their deadlines
+/// run from then on. Holds an entry until the connection's next complete item. The shard's thread.
 class ResumedReads {
 public:
     void note(Token number, Tick now) { since_[number] = now; }
-    /// Returns Tick{} for a connection that was not paused lately.
+    /// Returns the time, or Tick{} if the connection was not paused since its latest item.
     [[nodiscard]] Tick since(Token number) const {
         if (since_.empty()) return {};
         const auto found = since_.find(number);

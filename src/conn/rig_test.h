@@ -17,7 +17,7 @@
 
 namespace holdfast {
 
-// What the tests of a shard's parts share: a handler that records its calls, and a Core on an injected clock.
+// Fixtures of the tests of a shard's parts: a handler that records its calls, and a Core on an injected clock.
 
 class RecordingHandler final : public StreamHandler {
 public:
@@ -45,7 +45,7 @@ public:
     void on_accept_resumed(std::uint8_t) override { ++accept_resumed; }
 
     bool is_ready = true;
-    bool holds = false;  ///< after each item
+    bool holds = false;  ///< holds the connection after each item
     std::vector<Token> opened;
     std::vector<std::string> items;
     std::vector<std::pair<Token, Death>> closed;
@@ -54,7 +54,7 @@ public:
     int accept_resumed = 0;
 
 private:
-    /// Takes lines, as a pipeline does.
+    /// Consumes lines as a pipeline does.
     Taken take(Connection& connection, std::string_view window, const TurnTime& time) {
         Taken taken;
         for (std::size_t end = 0; (end = window.find('\n', taken.consumed)) != std::string_view::npos;) {
@@ -103,12 +103,12 @@ struct ShardRig {
         policy.downlink_queue = 4'096;
         return policy;
     }
-    /// One turn; the clock stands still.
+    /// Runs one turn; the clock stands still.
     void turn() {
-        static_cast<void>(reactor.post([] {}));  // or it would wait
+        static_cast<void>(reactor.post([] {}));  // keeps the turn from waiting
         reactor.turn(shard);
     }
-    /// Lets time pass in steps in which no turn is late.
+    /// Advances the clock in steps in which no turn is late.
     void pass(std::chrono::milliseconds time) {
         constexpr std::chrono::milliseconds step{100};
         for (; time > std::chrono::milliseconds(0); time -= step) {
@@ -116,7 +116,7 @@ struct ShardRig {
             turn();
         }
     }
-    /// Connects a peer, has it accepted, and returns its descriptor.
+    /// Connects a peer and has it accepted. Returns its descriptor.
     int connect(std::string_view address = "192.0.2.1:1000") {
         const int fd = kernel.connect(listener, parse_endpoint(address).value());
         turn();

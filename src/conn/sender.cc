@@ -29,7 +29,7 @@ SendOutcome Sender::send(Connection& connection, std::string_view framed) {
         return SendOutcome::no_such_connection;
     }
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-    // TLS has made a record of the bytes that it cannot take back.
+    // TLS has encrypted the bytes into a record and cannot return them.
     const bool is_begun = taken > 0 || connection.encrypted;
     if (!is_begun && framed.size() > core_.policy_of(connection).downlink_queue) return SendOutcome::queue_full;
     connection.quiet = false;
@@ -66,8 +66,7 @@ void Sender::flush(Connection& connection) {
     downlink.sent = 0;
 }
 
-/// Keeps the first errno, which is the peer's, until the last bytes of the connection have been read; then it decides
-/// the reason.
+/// Keeps the first errno, which is the peer's. It decides the reason once the last bytes of the connection were read.
 void Sender::fail(Connection& connection, int error) {
     if (connection.pending_error == 0) connection.pending_error = static_cast<std::uint8_t>(error);
     receiver_.read_later(connection);
@@ -79,13 +78,13 @@ void Sender::notify_when_writable(Connection& connection) {
     if (error != 0) core_.close_by_kernel(connection, error, IoPhase::register_);
 }
 
-/// Returns as send(2) does.
+/// Writes bytes; returns like send(2).
 ssize_t Sender::put(Connection& connection, std::string_view bytes) {
     if (connection.encrypted) return put_encrypted(connection, bytes);
     return kernel::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
 }
 
-/// Bytes that are not taken must come again with the same bytes in front.
+/// Writes bytes through TLS. The next call must begin with the bytes that were not taken.
 ssize_t Sender::put_encrypted(Connection& connection, std::string_view bytes) {
     TlsSession& session = core_.tls.of(connection.fd);
     std::size_t taken = 0;

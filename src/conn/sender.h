@@ -11,7 +11,7 @@ namespace holdfast {
 class MemoryPressure;
 class Receiver;
 
-/// Writes to the connections of a shard. What the kernel has no room for waits in a queue of the connection's own. The
+/// Writes to the connections of a shard. Bytes that do not fit into the send buffer wait in the connection's queue. The
 /// shard's thread.
 class Sender {
 public:
@@ -19,9 +19,9 @@ public:
         : core_(core), memory_(memory), receiver_(receiver) {}
 
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
-    /// Writes what is queued, after the poller reported room.
+    /// Writes the queue after the poller reported room.
     void flush(Connection& connection);
-    /// Has the poller report once that there is room to write.
+    /// Makes the poller report once when there is room to write.
     void notify_when_writable(Connection& connection);
 
 private:

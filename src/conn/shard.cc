@@ -24,7 +24,7 @@ void Shard::start() {
 void Shard::on_ready(Token token, std::uint32_t events) {
     if (Listener::is_listener(token)) return parts_.listeners.on_ready(Listener::index_of(token));
     Connection* connection = core().registry.find(token);
-    if (connection == nullptr) return;  // its end began earlier
+    if (connection == nullptr) return;  // the connection was closed earlier
     if ((events & EPOLLOUT) != 0) parts_.sender.flush(*connection);
     parts_.receiver.on_ready(*connection, events);
 }
@@ -32,7 +32,7 @@ void Shard::on_ready(Token token, std::uint32_t events) {
 bool Shard::on_turn_end() {
     parts_.receiver.read_waiting();
     parts_.preamble.step_handshakes();
-    parts_.memory.make_room();  // before those whose time is over are read for the last time
+    parts_.memory.make_room();  // room for the last reads of the sweep
     parts_.sweeper.sweep();
     parts_.walks.step();
     parts_.drainer.step();
@@ -87,7 +87,7 @@ void Shard::change_listener(ListenerChange change, PlanChange::Done in_force) {
         parts_.listeners.accept_rest(listener);
         const bool was_paused = listener.paused();
         listener.replace(std::move(change.socket));
-        if (!was_paused) parts_.listeners.resume(listener);  // else its timer tries again
+        if (!was_paused) parts_.listeners.resume(listener);  // the timer of the pause resumes it
     } else {
         if (other_plan) static_cast<void>(apply_plan(listener.fd(), policy.plan));
         static_cast<void>(set_backlog(listener.fd(), change.backlog));
@@ -121,7 +121,7 @@ void Shard::drain(StopTask task) {
 void Shard::finish_if_stopped() {
     if (core().stopped || core().registry.size() > 0) return;
     core().stopped = true;
-    parts_.walks.end_all();  // probes that are under way are answered before the thread ends
+    parts_.walks.end_all();  // completes pending probes before the thread ends
     core().reactor.stop();
 }
 

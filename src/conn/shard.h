@@ -14,26 +14,25 @@
 
 namespace holdfast {
 
-/// One reactor's connections, from accept to the end. Wires the parts, gives them their turns, and is their face to the
-/// server. One close() closes, one Finalizer frees. Ends when all connections have been finalized after drain(). Lives
-/// on the reactor's thread.
+/// The connections of one reactor, from accept to the end. Connects the parts, calls them in each turn and is their
+/// interface to the server. Ends when all connections are finalized after drain(). Its reactor's thread.
 class Shard final : public Reactor::Client {
 public:
     Shard(Reactor& reactor, StreamHandler& handler, Admission& admission, const ShardOptions& options)
         : parts_(reactor, handler, admission, options) {}
 
-    /// Before the reactor runs.
+    /// Adds a listener before the reactor runs.
     void add_listener(UniqueFd socket) { parts_.listeners.add(std::move(socket)); }
     void start();
 
-    /// Opens a listener while the reactor runs. Numbers are taken in order, and again once the last connection of the
-    /// former listener has ended. A removed listener may come back; its connections that have not ended yet stay. For
-    /// this and change_listener(), `in_force` is called when the last living connection has the new plan: never if that
-    /// is the old one, or changes again before.
+    /// Opens a listener while the reactor runs. Numbers are assigned in order; a number is free again once the former
+    /// listener's last connection has ended. A removed listener may return, and its remaining connections stay. For
+    /// this call and change_listener(), `in_force` is called when the last living connection has the new plan. It is
+    /// never called if the plan is unchanged or changes again before.
     void open_listener(NewListener fresh, PlanChange::Done in_force);
-    /// Changes a listener. Living connections follow.
+    /// Changes a listener. Living connections follow the new settings.
     void change_listener(ListenerChange change, PlanChange::Done in_force);
-    /// Closes a listener. Its connections end as `drained`; from `deadline` on without reading what has arrived.
+    /// Closes a listener. Its connections end as `drained`; from `deadline` on, what has arrived is not read.
     void close_listener(std::uint8_t number, SteadyTime deadline);
 
     void on_ready(Token token, std::uint32_t events) override;
@@ -48,11 +47,11 @@ public:
 
     [[nodiscard]] Registry& registry() { return core().registry; }
     [[nodiscard]] ShardCounters& counters() { return core().counters; }
-    /// By listener number. Before the reactor runs, or on its thread.
+    /// Returns the counters by listener number. Before the reactor runs, or on its thread.
     [[nodiscard]] const std::vector<std::shared_ptr<ListenerCounters>>& listener_counters() const {
         return parts_.core.listener_counters;
     }
-    /// Returns what was noticed since the last call.
+    /// Returns the observations since the last call.
     [[nodiscard]] Observations take_observations() { return core().observations.take(); }
     [[nodiscard]] const TurnTime& time() { return core().time(); }
     [[nodiscard]] SteadyTime steady_of(Tick tick) const { return parts_.core.steady_of(tick); }
@@ -61,13 +60,13 @@ public:
     [[nodiscard]] const ListenerPolicy& policy_of(const Connection& connection) const {
         return parts_.core.policy_of(connection);
     }
-    /// Of a connection that is `encrypted`.
+    /// Returns the TLS session of a connection that is `encrypted`.
     [[nodiscard]] const TlsSession& tls_of(const Connection& connection) { return core().tls.of(connection.fd); }
-    /// Returns true if the peer has ended the connection, and the shard closes it once it reads it again: no leak.
+    /// Returns true if the peer has ended the connection and the shard closes it at its next read: no leak.
     [[nodiscard]] bool ends_when_read(const Connection& connection) const {
         return connection.peer_ended && parts_.receiver.is_waiting(connection);
     }
-    /// Returns true if the connection must prove which device it is, and has not done so.
+    /// Returns true if the connection must prove its device's identity and has not done so.
     [[nodiscard]] bool is_stranger(const Connection& connection) const {
         return parts_.core.is_unauthenticated(connection);
     }
@@ -75,9 +74,9 @@ public:
         return parts_.listeners.accept_time_of(connection);
     }
 
-    /// Runs `work` at `when`, or when the reactor gets to it. On the reactor's thread.
+    /// Runs `work` at `when`, or as soon as the reactor can. On the reactor's thread.
     void run_at(SteadyTime when, std::function<void()> work) { core().reactor.run_at(when, std::move(work)); }
-    /// Runs `work` at the end of a turn, once every connection that was closed before has been finalized.
+    /// Runs `work` at the end of a turn after every connection closed before is finalized.
     void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
 
     /// See Core, Receiver and Sender.
@@ -116,8 +115,8 @@ public:
 
     /// See Drainer.
     void drain_over(DrainTask task) { parts_.drainer.drain_over(std::move(task)); }
-    /// Stops accepting, reads what has arrived, ends every connection as `shutdown` and then the reactor; from the
-    /// task's deadline on without reading. A later call can only bring the deadline forward.
+    /// Stops accepting, reads what has arrived, ends every connection as `shutdown`, then stops the reactor. From the
+    /// task's deadline on, does not read. A later call can only bring the deadline forward.
     void drain(StopTask task);
 
 private:

@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-/// Limits on what one connection sends in a second; the rest waits in the kernel. 0: no limit.
+/// Limits on one connection's input per second; the rest waits in the kernel. 0 means no limit.
 struct RateLimits {
     std::uint64_t items = 0;
     std::uint64_t bytes = 0;
@@ -20,11 +20,11 @@ struct RateLimits {
 /// Construction parameters of a Shard.
 struct ShardOptions {
     unsigned reactor = 0;                  ///< number of its reactor
-    std::uint32_t max_connections = 0;     ///< of this shard
-    std::size_t max_unfinished = 0;        ///< bytes of an item that may wait for its end
-    std::vector<ListenerPolicy> policies;  ///< by listener index
-    bool observed = false;                 ///< keep what observations() hands on
-    bool canaries = false;                 ///< ask some ahead of time, for the sake of those
+    std::uint32_t max_connections = 0;     ///< limit of this shard
+    std::size_t max_unfinished = 0;        ///< limit on the bytes of a partial item
+    std::vector<ListenerPolicy> policies;  ///< by listener number
+    bool observed = false;                 ///< collect the observations that take_observations() returns
+    bool canaries = false;                 ///< probe some connections early for these observations
     RateLimits rates = {};
 };
 
@@ -41,7 +41,7 @@ struct ListenerChange {
     std::uint8_t number = 0;
     ListenerPolicy policy;
     int backlog = 0;
-    UniqueFd socket;  ///< of another address; not valid: the same
+    UniqueFd socket;  ///< socket of the new address; invalid if unchanged
 };
 
 }  // namespace holdfast

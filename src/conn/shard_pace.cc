@@ -8,7 +8,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds slowest_period{1'000};  // unproved and unreported connections need a look in a second
+// Checks of `untold` and unauthenticated connections are due within a second.
+constexpr milliseconds slowest_period{1'000};
 constexpr milliseconds fastest_period{50};
 
 }  // namespace
@@ -20,8 +21,8 @@ PaceDemand pace_demand(const ListenerPolicy& policy) {
     return {.sweep_period = std::max(period, fastest_period), .asking_round = asking_round(policy.plan)};
 }
 
-/// Draws a listener by its share of the rate, then one of its connections: each with the same chance, by drawing slots
-/// until one is the listener's. Returns 0 if none was after many.
+/// Draws a listener by its share of the rate, then one of its connections with equal chance. Slots are drawn until one
+/// belongs to the listener. Returns 0 if many draws found none.
 std::uint32_t ShardPace::draw_slot(const Rates& rates) {
     double place = std::uniform_real_distribution<double>(0, rates.sum)(dice_);
     std::size_t listener = 0;

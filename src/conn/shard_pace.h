@@ -16,20 +16,20 @@
 
 namespace holdfast {
 
-/// How often each connection of one listener is looked at, and probed ahead of the kernel.
+/// Check and probe rates that one listener demands for each of its connections.
 struct PaceDemand {
     std::chrono::milliseconds sweep_period{};
-    std::optional<std::chrono::milliseconds> asking_round;  ///< nullopt: the kernel's own probes come soon enough
+    std::optional<std::chrono::milliseconds> asking_round;  ///< nullopt: the kernel's own probes come early enough
 };
 [[nodiscard]] PaceDemand pace_demand(const ListenerPolicy& policy);
 
-/// Decides which slots a shard looks at now and when it wakes up for the next ones: the sweep, the asking ring and the
-/// canaries (docs/decisions/0002 and 0006). Each connection follows its own listener's demand. Pure but for its own
-/// debt and its dice; the shard's thread.
+/// Decides which slots a shard visits now and when it wakes up next, for the sweep, the asking ring and the canaries
+/// (docs/decisions/0002 and 0006). Each connection follows its listener's demand. State: its debt and a random
+/// generator. The shard's thread.
 class ShardPace {
 public:
-    /// Connections of a shard that are too few to overrun what loopback and veth queue for a core (1,000 packets,
-    /// net.core.netdev_max_backlog) if the kernel probes all of them together.
+    /// Number of connections up to which simultaneous probes of the kernel fit into the per-core queue of loopback and
+    /// veth (1,000 packets, net.core.netdev_max_backlog).
     static constexpr std::uint32_t herd = 500;
 
     ShardPace(SteadyTime start, std::uint32_t seed) : canaries_(start), dice_(seed) {}
@@ -43,7 +43,7 @@ public:
     void keep_canaries(bool on) { canaries_on_ = on; }
     [[nodiscard]] bool keeps_canaries() const { return canaries_on_; }
 
-    /// Returns true if the connection is the first of its listener, so that next_step() may have come nearer.
+    /// Adds a connection. Returns true if it is the first of its listener, so that next_step() may be earlier.
     [[nodiscard]] bool add(std::uint32_t slot, std::uint8_t listener, SteadyTime now) {
         const bool first = slots_.members(listener) == 0;
         if (first) settle(now);
@@ -56,19 +56,19 @@ public:
         --connections_;
     }
 
-    /// Calls `visit(slot)` for the slots that the sweep looks at in this turn. Returns true if some are left over.
+    /// Calls `visit(slot)` for the slots that the sweep checks in this turn. Returns true if some are left.
     template <typename Visit>
     [[nodiscard]] bool sweep(SteadyTime now, Visit visit) {
         sweep_.step(now, sweep_slice, visit);
         return sweep_.behind();
     }
-    /// Calls `visit(slot)` for the slots that the asking ring passes now: each once in its listener's round.
+    /// Calls `visit(slot)` for the slots that the asking ring passes now, each once per round of its listener.
     template <typename Visit>
     void pass_asking_ring(SteadyTime now, Visit visit) {
         if (keeps_asking_ring()) asking_.step(now, most_asked, visit);
     }
-    /// Calls `ask(slot)` for slots drawn at random. `ask` returns false if the connection was probed in this round
-    /// already; another is drawn in its place then.
+    /// Calls `ask(slot)` for slots drawn at random. If `ask` returns false, the connection was probed in this round
+    /// already, and another slot is drawn.
     template <typename Ask>
     void draw_canaries(SteadyTime now, Ask ask) {
         if (!canaries_on_) return;
@@ -81,8 +81,8 @@ public:
         }
     }
 
-    /// Returns how long from `now` to the next step, or nullopt if nothing demands one. A small fleet's asking ring is
-    /// passed at the sweep's steps.
+    /// Returns the time from `now` to the next step, or nullopt if none is needed. Below a herd, the asking ring has no
+    /// steps of its own and uses the sweep's.
     [[nodiscard]] std::optional<std::chrono::milliseconds> next_step(SteadyTime now) {
         const auto sweep = sweep_.next_step(now, sweep_batch);
         const auto asking = connections_ > herd ? asking_.next_step(now, asking_slice) : std::nullopt;
@@ -91,10 +91,10 @@ public:
     [[nodiscard]] bool is_herd() const { return connections_ > herd; }
 
 private:
-    static constexpr std::uint32_t sweep_slice = 2'048;  // looks in a turn
+    static constexpr std::uint32_t sweep_slice = 2'048;  // visits per turn
     static constexpr std::int64_t sweep_batch = std::numeric_limits<std::int64_t>::max();
-    static constexpr std::int64_t asking_slice = 200;  // passes at a time, of which at most all become probes
-    static constexpr std::uint32_t most_asked = 600;   // the same, after a late turn
+    static constexpr std::int64_t asking_slice = 200;  // passes per step; at most all become probes
+    static constexpr std::uint32_t most_asked = 600;   // limit after a late turn
     static constexpr int draws_per_canary = 4;
     static constexpr std::uint32_t most_misses = 4'096;
 

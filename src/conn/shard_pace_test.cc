@@ -32,7 +32,7 @@ struct Effort {
     std::vector<milliseconds> shortest_between_probes;
 };
 
-/// A shard's pace under an injected clock: it steps when the pace wants to, and no connection has traffic.
+/// Runs a shard's pace on an injected clock. It steps when the pace demands it, and connections have no traffic.
 class PaceTest : public testing::Test {
 public:
     void listen(const ListenerPolicy& policy) {
@@ -111,10 +111,10 @@ TEST_F(PaceTest, WithoutConnectionsNothingWakes) {
     EXPECT_EQ(run(hours(1)).wakes, 0U);
 }
 
-/// Cost of a configuration in a hundred seconds.
+/// Expected cost of a configuration in a hundred seconds.
 struct EffortRow {
     std::string name;
-    std::vector<std::pair<ListenerPolicy, std::uint32_t>> listeners;  ///< and their connections
+    std::vector<std::pair<ListenerPolicy, std::uint32_t>> listeners;  ///< with the number of their connections
     std::uint64_t looks;
     std::uint64_t wakes;
 };
@@ -151,7 +151,7 @@ TEST(Pace, EffortFollowsTheConnectionsAndTheirOwnListeners) {
         {"10,000 connections", {{ordinary, 10'000}}, 1'000'000, 1'000},
     };
     for (const EffortRow& row : rows) {
-        // A herd's asking ring, with steps of its own, shifts the sweep's by less than one of them.
+        // A herd's asking ring has steps of its own and shifts the sweep's by less than one of them.
         const std::uint64_t herd = row.looks > 100'000 ? 1'000 : 0;
         const Effort effort = Row().measure(row);
         EXPECT_LE(effort.looks, row.looks) << row.name;
@@ -178,7 +178,7 @@ TEST_F(PaceTest, ProbesNoConnectionMoreOftenThanItsOwnRound) {
         Row row;
         const Effort effort =
             row.measure({"", {{policy(hours(1)), many}, {policy(seconds(10)), many}, {policy(seconds(30)), 0}}, 0, 0});
-        EXPECT_LE(row.most_probes(effort, 0), 1U) << many;  // its round is longer than the 100 s
+        EXPECT_LE(row.most_probes(effort, 0), 1U) << many;  // its round exceeds the 100 s
         const auto rounds = seconds(100) / *asking_round(policy(seconds(10)).plan);
         EXPECT_LE(row.most_probes(effort, 1), static_cast<std::uint64_t>(rounds) + 2) << many;
         EXPECT_GE(row.most_probes(effort, 1), static_cast<std::uint64_t>(rounds) / 2) << many;
@@ -217,7 +217,7 @@ TEST_F(PaceTest, FollowsAChangedDemandAndForgetsOneWhoseConnectionsHaveGone) {
     listen(policy(seconds(30)));
     connect(0, 100);
     EXPECT_EQ(run(seconds(10)).wakes, 100U);
-    listen(policy(seconds(3)));  // a reload adds it
+    listen(policy(seconds(3)));  // added by a reload
     EXPECT_EQ(run(seconds(10)).wakes, 100U);
     connect(1, 1);
     EXPECT_GT(run(seconds(10)).looks, 1'050U);
@@ -261,7 +261,7 @@ TEST(SlotListeners, FindsTheNextOfSomeListenersAroundTheEnd) {
 
 TEST(Asking, ACanaryIsNotAskedTwiceInARoundAndTheRingWaitsForIt) {
     Connection connection;
-    EXPECT_FALSE(pass_asking_ring(connection, true));  // it was not quiet before
+    EXPECT_FALSE(pass_asking_ring(connection, true));  // it had traffic before
     EXPECT_TRUE(take_as_canary(connection));
     EXPECT_FALSE(take_as_canary(connection));
     EXPECT_FALSE(pass_asking_ring(connection, true));  // it answered within the round

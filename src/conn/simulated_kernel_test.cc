@@ -93,7 +93,7 @@ void SimulatedKernel::close(Socket& socket) {
     socket.edges = 0;
 }
 
-/// As the kernel does for a socket that has been silent for longer than `idle`; a living peer answers at once.
+/// Forces a probe if the socket has been silent for at least `idle`, as the kernel does. A living peer answers at once.
 void SimulatedKernel::force_probe(Socket& socket, std::chrono::seconds idle) {
     if (now() - socket.heard_at < idle) return;
     ++socket.probes_forced;
@@ -105,7 +105,7 @@ void SimulatedKernel::force_probe(Socket& socket, std::chrono::seconds idle) {
 
 void SimulatedKernel::notify(Socket& socket, std::uint32_t events) { socket.edges |= events; }
 
-/// Reports listening sockets by level and connections by edge.
+/// Reports listening sockets level-triggered and connections edge-triggered.
 int SimulatedKernel::collect(epoll_event* events, int max_events) {
     int count = 0;
     for (auto& [fd, socket] : sockets_) {
@@ -137,7 +137,7 @@ int fail(int error) {
     return -1;
 }
 
-// Of net/tcp_states.h: <netinet/tcp.h> has the names, and an older tcp_info.
+// Values of net/tcp_states.h. <netinet/tcp.h> has the names, but an older tcp_info.
 constexpr std::uint8_t established = 1;
 constexpr std::uint8_t fin_wait_1 = 4;
 constexpr std::uint8_t fin_wait_2 = 5;
@@ -273,14 +273,14 @@ int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
     socket->is_watched = operation != EPOLL_CTL_DEL;
     socket->watched = event->events;
     socket->token = event->data.u64;
-    // What is ready already is reported once, as by epoll_ctl(2).
+    // Readiness at registration is reported once, as by epoll_ctl(2).
     if (!socket->arrived.empty()) socket->edges |= EPOLLIN;
     if (socket->peer_finished) socket->edges |= EPOLLIN | EPOLLRDHUP;
     if (socket->room > 0) socket->edges |= EPOLLOUT;
     return 0;
 }
 
-/// Never waits: time passes only where the test moves its clock.
+/// Collects events without waiting; only the test moves its clock.
 int epoll_wait(int epoll, epoll_event* events, int max_events, int timeout_ms) noexcept {
     if (SimulatedKernel::current() == nullptr) return ::epoll_wait(epoll, events, max_events, timeout_ms);
     const int simulated_count = current().collect(events, max_events);

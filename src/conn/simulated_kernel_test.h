@@ -17,8 +17,8 @@
 
 namespace holdfast {
 
-/// Sockets without a network, on the test's clock: it stands in the place of the kernel (base/kernel.h) for the
-/// descriptors that it made itself, and passes all others on. Each test has one at a time. One thread.
+/// Simulates sockets on the test's clock. Replaces the kernel (base/kernel.h) for the descriptors that it created and
+/// passes all others on. At most one exists at a time. One thread.
 class SimulatedKernel {
 public:
     explicit SimulatedKernel(const Clock& clock);
@@ -28,24 +28,24 @@ public:
 
     /// Returns a listening socket.
     [[nodiscard]] int listen();
-    /// Has accept4(2) on `listener` fail with `error` from now on; 0: succeed.
+    /// Makes accept4(2) on `listener` fail with `error` from now on; 0 means success.
     void fail_accept(int listener, int error);
 
     /// Connects a peer. Returns the descriptor that accept4(2) will return.
     int connect(int listener, const Endpoint& peer);
 
-    // What the peer at the other end of `fd` does.
+    // Actions of the peer of `fd`.
     void send(int fd, std::string_view bytes);
     void finish(int fd);  ///< sends FIN
     void reset(int fd);
-    /// Answers probes and acknowledges FIN and data, or falls silent.
+    /// Sets whether the peer answers probes and acknowledges FIN and data.
     void set_alive(int fd, bool alive);
-    /// Has room for so many bytes more.
+    /// Sets the free bytes in the send buffer.
     void set_room(int fd, std::size_t bytes);
-    /// The kernel gives the peer up with `error`.
+    /// Ends the connection in the kernel with `error`.
     void give_up(int fd, int error);
 
-    // What the gateway did.
+    // Actions of the gateway.
     [[nodiscard]] const std::string& sent(int fd) const { return sockets_.at(fd).sent; }
     [[nodiscard]] bool is_closed(int fd) const { return sockets_.at(fd).closed; }
     /// Returns true if the peer got RST: with bytes unread, or by SO_LINGER.
@@ -55,7 +55,7 @@ public:
     [[nodiscard]] std::size_t unread(int fd) const { return sockets_.at(fd).arrived.size(); }
     [[nodiscard]] int reads(int fd) const { return sockets_.at(fd).reads; }
 
-    // base/kernel.h; nullptr if this kernel did not make the descriptor.
+    // Calls of base/kernel.h. find() returns nullptr if this kernel did not create the descriptor.
     struct Socket {
         bool listening = false;
         std::deque<int> backlog = {};
@@ -84,7 +84,7 @@ public:
         std::uint32_t watched = 0;
         std::uint64_t token = 0;
         bool is_watched = false;
-        std::uint32_t edges = 0;  ///< not reported yet
+        std::uint32_t edges = 0;  ///< edges not reported yet
     };
     [[nodiscard]] static SimulatedKernel* current() { return current_; }
     [[nodiscard]] Socket* find(int fd);

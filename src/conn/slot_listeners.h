@@ -8,13 +8,13 @@
 
 namespace holdfast {
 
-/// The listener of the connection in each slot of a SlotTable, in two bytes a slot. A search for the connections of
-/// some listeners reads 32 slots per cache line and touches no connection. One thread.
+/// Stores the listener of the connection in each slot of a SlotTable, in two bytes per slot. A search by listener reads
+/// 32 slots per cache line and no connection. One thread.
 class SlotListeners {
 public:
     static constexpr std::size_t max_listeners = 256;
 
-    /// Some listeners; the last place stands for free slots and stays false.
+    /// Set of listeners. The last element stands for free slots and stays false.
     using Set = std::array<bool, max_listeners + 1>;
 
     void add(std::uint32_t slot, std::uint8_t listener) {
@@ -28,12 +28,11 @@ public:
     }
 
     [[nodiscard]] std::uint32_t members(std::uint8_t listener) const { return members_[listener]; }
-    /// Slots 1 to highest() may be in use.
+    /// Returns the upper bound of the slots in use, which start at 1.
     [[nodiscard]] std::uint32_t highest() const { return static_cast<std::uint32_t>(slots_.size()); }
     [[nodiscard]] bool is_of(std::uint32_t slot, const Set& listeners) const { return listeners[slots_[slot - 1]]; }
 
-    /// Returns the first slot after `slot`, and after the last the first, that belongs to one of `listeners`; 0 if none
-    /// does.
+    /// Returns the next slot after `slot`, wrapping around, whose listener is in `listeners`; 0 if there is none.
     [[nodiscard]] std::uint32_t next(std::uint32_t slot, const Set& listeners) const {
         const auto wanted = [&listeners](std::uint16_t listener) { return listeners[listener]; };
         const auto from = slots_.begin() + std::min(slot, highest());
@@ -48,7 +47,7 @@ private:
     static constexpr std::size_t growth = 8'192;
 
     void grow(std::uint32_t slot) {
-        if (slot > slots_.capacity()) slots_.reserve(slot + growth);  // doubling would cost two bytes a slot more
+        if (slot > slots_.capacity()) slots_.reserve(slot + growth);  // doubling could cost two more bytes per slot
         slots_.resize(slot, free_slot);
     }
 

@@ -5,7 +5,8 @@
 
 namespace holdfast {
 
-/// Without memory for its entry a source is not counted; what it gives back later is not either.
+/// Changes a source's count. If there is no memory for its entry, neither the bytes nor their later release are
+/// counted.
 void SourceBytes::change(const IpAddress& peer, std::size_t before, std::size_t after) noexcept {
     if (before == after) return;
     const IpAddress network = network_of(peer, subscriber_width);

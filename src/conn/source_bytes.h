@@ -12,13 +12,13 @@
 
 namespace holdfast {
 
-/// Bytes that the connections of each subscriber's network hold and could give back: what decides who ends when memory
-/// runs out. Shared by all reactors, because a source's connections are spread over them. Any thread.
+/// Counts the bytes that the connections of each source hold and could free. The counts decide which connections are
+/// shed. Shared by all reactors, because a source's connections are spread over them. Any thread.
 class SourceBytes {
 public:
     void change(const IpAddress& peer, std::size_t before, std::size_t after) noexcept;
     [[nodiscard]] std::size_t of(const IpAddress& peer) const;
-    /// Returns the bytes of a source on average; 0: none holds any.
+    /// Returns the average bytes of a source, or 0 if no source holds any.
     [[nodiscard]] std::size_t average() const noexcept;
     [[nodiscard]] std::size_t total() const noexcept { return total_.load(std::memory_order_relaxed); }
 
@@ -30,7 +30,7 @@ private:
 
     void add(Part& part, const IpAddress& network, std::size_t bytes) noexcept;
     void take(Part& part, const IpAddress& network, std::size_t bytes) noexcept;
-    // The low bits choose a bucket of the map.
+    // Uses high bits of the hash, since the low bits choose a bucket of the map.
     [[nodiscard]] static std::size_t part_of(const IpAddress& network) { return NetworkHash{}(network) >> 16 & 63U; }
 
     std::array<Part, 64> parts_;

@@ -29,7 +29,7 @@ TEST(SourceBytes, WhatIsGivenBackIsGone) {
     EXPECT_EQ(sources.of(ip("10.0.0.1")), 20U);
     sources.change(ip("10.0.0.1"), 20, 0);
     EXPECT_EQ(sources.average(), 50U);
-    sources.change(ip("10.0.0.3"), 70, 0);  // it was never counted
+    sources.change(ip("10.0.0.3"), 70, 0);  // never counted
     EXPECT_EQ(sources.total(), 50U);
 }
 

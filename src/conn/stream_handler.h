@@ -14,14 +14,14 @@ namespace holdfast {
 
 struct Connection;
 
-/// The turn's time, taken once.
+/// Time of the turn, read once.
 struct TurnTime {
     SteadyTime steady;
     WallTime wall;
     Tick tick;
 };
 
-/// Why a connection ended, with the evidence that was taken when it did.
+/// Reason of a close, with the evidence at that moment.
 struct Death {
     CloseReason reason{};
     int error = 0;
@@ -29,49 +29,49 @@ struct Death {
     Evidence evidence;
 };
 
-/// What became of a window of bytes.
+/// Result of passing a window of bytes to the handler.
 struct Taken {
-    std::size_t consumed = 0;        ///< of the window's front; the rest is an unfinished item, kept and offered again
-    std::uint64_t scan = 0;          ///< the handler's note, given back with what was kept
-    std::optional<CloseReason> end;  ///< the connection must end
+    std::size_t consumed = 0;        ///< bytes from the front; the rest is a partial item, kept and passed again
+    std::uint64_t scan = 0;          ///< the handler's own position, returned with the kept bytes
+    std::optional<CloseReason> end;  ///< reason to close the connection
     std::string_view detail;         ///< static text for its `closed` event
-    bool hold = false;               ///< offer the rest, and read more, only after Shard::release
+    bool hold = false;               ///< pass the rest, and read more, only after Shard::release
 };
 
-/// Which side ends a connection, or one direction of it.
+/// The side that ends a connection or one direction of it.
 enum class EndedBy : std::uint8_t { peer, gateway };
 
-/// Whom a shard hands its connections' bytes to: it knows framings and sinks, a shard does not. All on the shard's
-/// thread.
+/// Receives the bytes of a shard's connections. It knows framings and sinks; the shard does not. All calls on the
+/// shard's thread.
 class StreamHandler {
 public:
     virtual ~StreamHandler() = default;
 
     virtual void on_open(Connection& connection, Token number, const TurnTime& time) = 0;
-    /// Just before on_open: a certificate that is good says which device it is.
+    /// Reports the id in a valid certificate, just before on_open().
     virtual void on_certified(Connection& connection, Token number, std::string_view id) = 0;
-    /// `window` starts at an item's boundary and is followed by at least 64 readable bytes.
+    /// Handles bytes. `window` starts at an item boundary, and at least 64 readable bytes follow it.
     [[nodiscard]] virtual Taken on_bytes(Connection& connection, Token number, std::span<const char> window,
                                          std::uint64_t scan, const TurnTime& time) = 0;
-    /// The peer has ended its stream in order, and `window` is what is left of it, with padding as above. What is not
-    /// consumed was no item.
+    /// Handles the rest of a stream that the peer ended in order. Padding follows `window` as above. Bytes that are not
+    /// consumed were no item.
     [[nodiscard]] virtual Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                               const TurnTime& time) = 0;
-    /// A connection that Taken::hold stopped ends: the peer has sent FIN or RST, or the gateway is about to end it. The
-    /// handler releases the connection if it can, so that bytes that were sent before the end are not lost.
+    /// Reports that a connection held by Taken::hold ends: the peer sent FIN or RST, or the gateway is about to end it.
+    /// The handler releases the connection if it can, so that bytes sent before the end are not lost.
     virtual void on_end_while_held(Connection& connection, Token number, EndedBy by) = 0;
-    /// It has been open for a second or more and is still `untold`.
+    /// Reports a connection that has been open for at least a second and is still `untold`.
     virtual void on_still_untold(Connection& connection, Token number, const TurnTime& time) = 0;
     virtual void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) = 0;
     virtual void on_turn_end() = 0;
 
-    /// False: read no device now. Asked before each read.
+    /// Returns false if no device may be read now. Called before each read.
     [[nodiscard]] virtual bool ready() = 0;
-    /// A sentence for the `closed` event of a connection whose item was not finished in time; static text, may be
-    /// empty.
+    /// Returns a sentence for the `closed` event of a connection whose item was not finished in time. Static text, may
+    /// be empty.
     [[nodiscard]] virtual std::string_view why_unfinished(const Connection& connection) = 0;
 
-    /// Accepting stopped for want of descriptors or memory, or goes on; once each.
+    /// Report that accepting stopped for lack of descriptors or memory, and that it resumed. Once each.
     virtual void on_accept_paused(std::uint8_t listener, int error) = 0;
     virtual void on_accept_resumed(std::uint8_t listener) = 0;
 };

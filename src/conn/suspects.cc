@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// A suspect is looked at this late at the worst (100,000 of them, 256 in a slice): so long a probe may stay forced.
+// Longest delay of a check (100,000 suspects, 256 per slice), and so the longest time that a probe stays forced.
 constexpr milliseconds latest_look{5'000};
 constexpr milliseconds first_pause{1'000};
 
@@ -29,7 +29,7 @@ milliseconds suspect_probe_pause(const LivenessPlan& plan, milliseconds suspect_
 
 bool suspect_needs_probe(const LivenessPlan& plan, milliseconds silence) {
     const bool kernel_probes_soon = silence >= plan.idle && plan.interval <= first_pause;
-    // The kernel's next probe after a forced one, an interval later, must not be a verdict either.
+    // The kernel's next probe, an interval after a forced one, must not reach the verdict either.
     return !kernel_probes_soon && silence + plan.interval + latest_look < plan.user_timeout;
 }
 
@@ -54,7 +54,8 @@ std::vector<Token> Suspects::all() const {
 
 bool Suspects::look_at(Due& due, Connection& connection, const LivenessPlan& plan, const Evidence& evidence,
                        SteadyTime now) {
-    // It had been silent for a second and more when it was marked; the margin absorbs the kernel's jiffies.
+    // At the mark the silence was at least a second, so a silence shorter than the time since plus half of that is new.
+    // The margin absorbs the kernel's jiffies.
     if (evidence.last_heard < now - due.since + probe_not_needed_within / 2) return true;
     if (due.forced) {
         end_forced_probe(connection, plan, evidence.last_heard);

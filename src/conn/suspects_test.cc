@@ -21,7 +21,7 @@ TEST(Suspects, NoProbeIsForcedNearTheVerdictOfAnyPlan) {
         const LivenessPlan plan = plan_liveness(within).value();
         for (std::chrono::milliseconds silence = 0ms; silence < within; silence += 100ms) {
             if (!suspect_needs_probe(plan, silence)) continue;
-            // It may stay forced for 5 s, and the kernel probes once more an interval after it.
+            // A probe stays forced for at most 5 s, and the kernel probes again an interval later.
             ASSERT_LT(silence + 5s + plan.interval, plan.user_timeout) << within.count() << " s";
         }
         EXPECT_FALSE(suspect_needs_probe(plan, plan.user_timeout));
@@ -33,14 +33,14 @@ TEST(Suspects, NoProbeIsForcedNearTheVerdictOfAnyPlan) {
 class Marks : public testing::Test {
 protected:
     Marks() { plan_.plan = plan_liveness(30s).value(); }
-    ~Marks() override {  // a registry ends empty
+    ~Marks() override {  // a registry must end empty
         for (std::uint32_t slot = 1; slot <= registry_.highest_slot(); ++slot) {
             if (Connection* connection = registry_.in_slot(slot)) registry_.erase(*connection);
         }
     }
     Connection& connect() {
         Connection* connection = registry_.insert();
-        connection->fd = -1;  // the kernel says nothing of it: it does not answer
+        connection->fd = -1;  // TCP_INFO fails, as if the peer did not answer
         return *connection;
     }
     std::optional<SteadyTime> step(std::size_t limit = 256) {
@@ -79,7 +79,7 @@ TEST_F(Marks, EndWithTheirConnection) {
     suspects_.mark(one, number, now_);
     suspects_.unmark(one, number);
     registry_.erase(one);
-    Connection& next = connect();  // in the same slot
+    Connection& next = connect();  // reuses the slot
     suspects_.mark(next, registry_.number_of(next), now_);
     now_ += 500ms;
     EXPECT_EQ(step(), now_ + Suspects::look_every);

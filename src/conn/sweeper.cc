@@ -49,7 +49,7 @@ void Sweeper::schedule_step() {
     if (next >= step_at_) return;
     step_at_ = next;
     core_.reactor.run_at(next, [this, next] {
-        if (next == step_at_) step();  // else an earlier step came between
+        if (next == step_at_) step();  // otherwise an earlier step replaced it
     });
 }
 
@@ -81,7 +81,8 @@ void Sweeper::check(Connection& connection) {
     if (connection.under_watch && !connection.is_closing()) check_watched(connection);
 }
 
-/// `times` multiplies the deadlines: by 2 for peers whose bytes never end.
+/// Returns the deadline that has passed, or nullopt. `times` multiplies the deadlines: 2 for peers whose bytes never
+/// end.
 std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connection, int times) {
     const ListenerPolicy& policy = core_.policy_of(connection);
     const Tick from = std::max(policy.deadlines_since, core_.resumed_reads.since(core_.number_of(connection)));
@@ -92,7 +93,7 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
     }
     DeadlineView view{.since_item = core_.time().tick.since(item), .item_age = {}, .times = times};
     if (connection.unfinished) view.item_age = core_.time().tick.since(std::max(connection.unfinished->began, from));
-    if (!judge_deadlines(view, policy)) return std::nullopt;  // for most, without a look at the absences
+    if (!judge_deadlines(view, policy)) return std::nullopt;  // spares most connections the look-up of absences
     view.since_item = core_.read_since(item);
     if (connection.unfinished) view.item_age = core_.read_since(std::max(connection.unfinished->began, from));
     const auto reason = judge_deadlines(view, policy);
@@ -101,8 +102,8 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
     return Overdue{*reason, is_item ? core_.handler.why_unfinished(connection) : std::string_view()};
 }
 
-/// Deadlines on what a peer does (docs/explanation/liveness.md, "Pauses") run while the gateway reads the peer. None
-/// ends a connection before the bytes that wait in the kernel or in the TLS session have been read.
+/// Enforces the deadlines on a peer, which run while the gateway reads it (docs/explanation/liveness.md, "Pauses"). No
+/// deadline ends a connection before its bytes in the kernel and the TLS session are read.
 void Sweeper::check_deadlines(Connection& connection) {
     const auto is_read = [&] {
         return !receiver_.is_paused() && !connection.is_opening() && !connection.held && !connection.throttled;
@@ -124,7 +125,8 @@ void Sweeper::check_watched(Connection& connection) {
                       .bytes_waiting = downlink != nullptr && downlink->waiting() > 0,
                       .unprogressed = {},
                       .plan_age = core_.attended_part(core_.time().tick.since(policy.plan_since))};
-    // The kernel of a frozen machine neither received nor probed; for a stopped process its verdict is ETIMEDOUT.
+    // A frozen machine's kernel neither received nor probed. After a stop of the process, the kernel's verdict is
+    // ETIMEDOUT.
     view.facts.evidence.last_heard = core_.attended_part(view.facts.evidence.last_heard);
     if (downlink != nullptr && downlink->progress_at != Tick{}) {
         view.unprogressed = core_.attended_part(core_.time().tick.since(downlink->progress_at));
@@ -150,8 +152,8 @@ void Sweeper::check_watched(Connection& connection) {
     }
 }
 
-/// Remembers when the peer last acknowledged a byte while some were outstanding. Progress is what it acknowledges, not
-/// its window: a slow reader's window is closed at nearly every check.
+/// Records the latest acknowledgement while bytes were outstanding. Progress is acknowledged bytes, not the window: a
+/// slow reader's window is closed at nearly every check.
 void Sweeper::note_progress(Connection& connection, const TcpFacts& facts) {
     const bool waiting = connection.downlink && connection.downlink->waiting() > 0;
     if (facts.evidence.unacked_bytes == 0 && !waiting) {
@@ -169,7 +171,7 @@ void Sweeper::note_progress(Connection& connection, const TcpFacts& facts) {
     downlink.acked = facts.acked_bytes;
 }
 
-/// Lifts the kernel's own limits where they would end what the sweep still allows, and puts them back.
+/// Lifts the kernel's limits where they would end a connection that the sweep still allows, and restores them.
 void Sweeper::relieve_kernel(Connection& connection, const WatchedFacts& view) {
     if (!connection.downlink) return;
     Downlink& downlink = *connection.downlink;
@@ -187,7 +189,7 @@ void Sweeper::relieve_kernel(Connection& connection, const WatchedFacts& view) {
     downlink.rto_uncapped = wanted.rto_cap;
 }
 
-/// The sweep checks a connection once in a period. A limit that ends earlier needs a check of its own.
+/// Schedules an extra check for a limit that ends well before the next periodic check.
 void Sweeper::check_before_next_sweep(const Connection& connection, std::chrono::milliseconds due) {
     if (due >= 2 * core_.policy_of(connection).plan.sweep_period) return;
     core_.reactor.run_at(core_.reactor.now() + due, [this, number = core_.number_of(connection)] {
@@ -196,7 +198,8 @@ void Sweeper::check_before_next_sweep(const Connection& connection, std::chrono:
     });
 }
 
-/// A peer that answers behind its closed window reads nothing; one that has stopped answering there is gone.
+/// Closes a connection that made no progress. A peer that answers behind its closed window does not read; a peer that
+/// stopped answering there is gone.
 void Sweeper::end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit) {
     const ListenerPolicy& policy = core_.policy_of(connection);
     const CloseReason reason = judge_timeout(evidence, std::max(policy.plan.user_timeout, limit));
@@ -205,7 +208,8 @@ void Sweeper::end_stalled(Connection& connection, const Evidence& evidence, std:
     core_.close(connection, Death{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
 }
 
-/// Takes the errno from the kernel first: it may be that of an ICMP message, which the sweep is ahead of.
+/// Closes a silent connection. Takes the socket's errno first, since it may come from an ICMP message that the kernel
+/// would report later.
 void Sweeper::end_silent(Connection& connection, const Evidence& evidence) {
     receiver_.read_last_bytes(connection);
     if (connection.is_closing() || connection.read_again) return;

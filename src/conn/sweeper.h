@@ -19,29 +19,29 @@ namespace holdfast {
 class MemoryPressure;
 class Receiver;
 
-/// Finds the peers of a shard that are gone, stalled or late: the sweep over all slots, the asking ring and the
-/// canaries ahead of the kernel, and the suspects. Owns the pace of all that. The shard's thread.
+/// Detects peers of a shard that are gone, stalled or late. The means are the sweep over all slots, the asking ring,
+/// the canaries and the suspects. Owns their pace. The shard's thread.
 class Sweeper {
 public:
     Sweeper(Core& core, MemoryPressure& memory, Receiver& receiver, const ShardOptions& options);
 
-    /// Follows the policy of a listener, which is new or has changed.
+    /// Adopts the policy of a new or changed listener.
     void follow(std::uint8_t listener);
     void add(const Connection& connection);
-    /// Forgets a connection that is finalized.
+    /// Forgets a finalized connection.
     void forget(Connection& connection);
-    /// Probes some connections ahead of time, and suspects others, or stops that.
+    /// Switches canaries and suspicion on or off.
     void keep_canaries(bool on);
 
-    /// Wakes the reactor for the next step, if one is due at all: without connections there are no steps.
+    /// Wakes the reactor for the next step, if one is due. Without connections there are no steps.
     void schedule_step();
-    /// Checks the connections whose turn it is, once the reactor has caught up.
+    /// Checks the connections whose turn it is, after the reactor has caught up.
     void sweep();
     [[nodiscard]] bool is_due() const { return is_due_; }
 
-    /// Marks those of `silent` as suspect that still are: probed, and not heard from for `asked_for`. Closes none.
+    /// Marks the connections of `silent` that still are: probed, and silent for `asked_for`. Closes none.
     void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
-    /// Returns when the connection was marked, or nullopt if it is no suspect.
+    /// Returns the time of the mark, or nullopt if the connection is no suspect.
     [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const;
 
 private:
@@ -77,12 +77,12 @@ private:
     MemoryPressure& memory_;
     Receiver& receiver_;
     ShardPace pace_;
-    SteadyTime step_at_ = SteadyTime::max();  // of the pace; max: none is scheduled
+    SteadyTime step_at_ = SteadyTime::max();  // time of the next step; max: none
     bool is_due_ = false;
     std::uint32_t asked_in_turn_ = 0;
     AskedList asked_;
     Suspects suspects_;
-    bool probes_suspects_ = false;  // a timer will
+    bool probes_suspects_ = false;  // a timer is set
 };
 
 }  // namespace holdfast

@@ -11,13 +11,13 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::uint32_t watched_of_ring = 4;     // one in so many: a check costs as much as a probe
-constexpr std::size_t suspects_per_slice = 256;  // as many probes at a time as a probe of all sends
+constexpr std::uint32_t watched_of_ring = 4;     // one check in this many probes, since it costs as much as a probe
+constexpr std::size_t suspects_per_slice = 256;  // as many as a slice of a probe of all
 
 }  // namespace
 
-// The asking ring probes quiet connections a few at a time, ahead of the kernel. The kernel's timers would probe all
-// connections at once that fell silent in the same quarter of a second, and lose most of the answers in a full queue.
+// The asking ring probes quiet connections in small groups, ahead of the kernel. The kernel's timers would probe all
+// connections that fell silent in the same quarter of a second at once. A full queue would then drop most answers.
 
 void Sweeper::ask_if_quiet(Connection& connection) {
     if (pass_asking_ring(connection, pace_.is_herd())) {
@@ -25,7 +25,8 @@ void Sweeper::ask_if_quiet(Connection& connection) {
     }
 }
 
-/// Canaries are drawn at random, whether quiet or not: they show a partition within a second.
+/// Probes a connection drawn at random, quiet or not, so that a partition shows within a second. Returns false if it
+/// was probed in this round.
 bool Sweeper::ask_as_canary(std::uint32_t slot) {
     Connection* connection = core_.registry.in_slot(slot);
     if (connection == nullptr || !take_as_canary(*connection)) return false;
@@ -36,7 +37,7 @@ bool Sweeper::ask_as_canary(std::uint32_t slot) {
 void Sweeper::ask_ahead(Connection& connection, bool watched) {
     if (connection.probe_forced || connection.suspect || asked_.full()) return;
     const auto facts = read_tcp_facts(connection.fd);
-    // A connection that the kernel probes already keeps the kernel's rhythm, from which the bound is computed.
+    // The kernel already probes this connection, and the bound follows from the kernel's rhythm.
     if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
     force_probe(connection.fd);
     connection.probe_forced = true;
@@ -64,8 +65,8 @@ void Sweeper::check_asked(AskedList::Asked asked) {
     asked_.look_again(asked);
 }
 
-/// Ends the forced probe. `silence` is exact if the peer has not answered. The kernel is read only if the plan's first
-/// probe has become due.
+/// Ends the forced probe. `silence` is exact if the peer has not answered. TCP_INFO is read only if the plan's first
+/// probe is due.
 void Sweeper::end_asking(Connection& connection, std::chrono::milliseconds silence) {
     const LivenessPlan& plan = core_.policy_of(connection).plan;
     if (silence >= plan.idle) {
@@ -88,7 +89,7 @@ void Sweeper::notice(const Connection& connection, Observation::Kind kind, std::
 }
 
 void Sweeper::mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for) {
-    if (!pace_.keeps_canaries()) return;  // suspicion has been switched off
+    if (!pace_.keeps_canaries()) return;  // suspicion was switched off
     for (const Token number : silent) {
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr || connection->suspect || connection->is_opening()) continue;
@@ -103,7 +104,7 @@ void Sweeper::mark_suspects(const std::vector<Token>& silent, std::chrono::milli
     if (!probes_suspects_) step_suspects();
 }
 
-/// Runs on a timer of its own, and only while there are suspects: an idle gateway does not wake for them.
+/// Checks the suspects. The timer runs only while there are suspects, so that an idle gateway does not wake.
 void Sweeper::step_suspects() {
     const auto again = suspects_.step(
         core_.registry, core_.policies, core_.reactor.now(), suspects_per_slice,
@@ -119,7 +120,7 @@ void Sweeper::notice_answer_of_suspect(Connection& connection, const Evidence& e
     notice(connection, Observation::Kind::recovered, evidence.last_heard);
 }
 
-/// Ends the mark without an answer: the connection is finalized, or suspicion was switched off.
+/// Ends the mark without an answer, because the connection is finalized or suspicion was switched off.
 void Sweeper::end_suspicion(Connection& connection) {
     suspects_.unmark(connection, core_.number_of(connection));
     core_.counters_of(connection).suspects.decrement();
@@ -141,7 +142,7 @@ void Sweeper::keep_canaries(bool on) {
         if (const auto facts = read_tcp_facts(connection->fd)) {
             end_forced_probe(*connection, core_.policy_of(*connection).plan, facts->evidence.last_heard);
         }
-        connection->under_watch = true;  // puts TCP_KEEPIDLE back when it answers
+        connection->under_watch = true;  // restores TCP_KEEPIDLE after an answer
     }
 }
 

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// A short text in one pointer: nothing on the heap while empty. Of a longer one it keeps the first 255 bytes.
-/// Made for a connection's latest key, which is compared with each item's and rarely changes.
+/// Stores a short text in one pointer. It uses no heap while empty, and keeps the first 255 bytes of a longer text. It
+/// suits a connection's latest key, which is compared with each item's and rarely changes.
 class TextCell {
 public:
     TextCell() = default;
@@ -22,7 +22,7 @@ public:
                                 : std::string_view(text_ + 1, static_cast<unsigned char>(text_[0]));
     }
 
-    /// Throws std::bad_alloc.
+    /// Stores `text`. Throws std::bad_alloc.
     void assign(std::string_view text) {
         text = text.substr(0, max_size);
         if (text == view()) return;

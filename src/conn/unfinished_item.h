@@ -9,10 +9,10 @@
 
 namespace holdfast {
 
-/// The bytes of an item whose end has not arrived, in one heap block that goes back as soon as it has.
+/// Bytes of a partial item, in one heap block that is freed when the item is complete.
 struct UnfinishedItem {
-    std::uint64_t scan = 0;  ///< the stream handler's own note of how far it has looked
-    Tick began;              ///< when the item's first byte arrived
+    std::uint64_t scan = 0;  ///< the stream handler's position in the bytes
+    Tick began;              ///< arrival of the item's first byte
     std::uint32_t size = 0;
     std::uint32_t capacity = 0;
 
@@ -27,8 +27,8 @@ struct FreeUnfinishedItem {
 };
 using UnfinishedItemPtr = std::unique_ptr<UnfinishedItem, FreeUnfinishedItem>;
 
-/// Appends to `item`, which is made or grown as needed (by doubling, so that a byte at a time stays linear). False: no
-/// memory, and `item` is as before.
+/// Appends to `item`, which is allocated or grown as needed. Growth doubles the capacity, so that single bytes take
+/// linear time. Returns false without memory; `item` is unchanged then.
 [[nodiscard]] bool append(UnfinishedItemPtr& item, std::span<const char> bytes) noexcept;
 
 }  // namespace holdfast

@@ -15,33 +15,33 @@
 
 namespace holdfast {
 
-/// Chooses the connections that end when memory for buffers runs out. Unauthenticated connections come before
-/// authenticated ones; among equals the sources (an IPv4 address, an IPv6 /64) that hold most pay first, each with its
-/// largest holding. Pure; one thread; made for one choice.
+/// Chooses the connections to shed under memory pressure. Unauthenticated connections come first. Among equals, the
+/// sources (an IPv4 address, an IPv6 /64) that hold most lose their largest connections. Pure; one thread; built for
+/// one choice.
 class VictimOrder {
 public:
-    /// Within authenticated and unauthenticated connections, earlier ones end first.
+    /// Order of shedding within authenticated and unauthenticated connections; earlier ranks end first.
     enum class Rank : std::uint8_t {
-        holds,         ///< bytes of an unfinished item, of a downlink queue or of a TLS handshake
-        spared,        ///< the same, but there is a reason to end others first: see rank_of()
-        begins,        ///< a TLS handshake that has only just begun; limits.max_handshakes bounds them
-        idle_session,  ///< a TLS session without any of these
+        holds,         ///< holds a partial item, a downlink queue or a TLS handshake
+        spared,        ///< holds one of these, but others should end first; see rank_of()
+        begins,        ///< TLS handshake that has just begun; limits.max_handshakes bounds these
+        idle_session,  ///< holds a TLS session and none of these
     };
     struct Holder {
         Token number{};
-        IpAddress source;              ///< the peer's network: see PeerCounts
-        std::size_t source_bytes = 0;  ///< of all connections of that network that are no idle session
-        std::size_t bytes = 0;         ///< that its end gives back
+        IpAddress source;              ///< the peer's network; see PeerCounts
+        std::size_t source_bytes = 0;  ///< bytes of the network's connections, without idle sessions
+        std::size_t bytes = 0;         ///< freed by its end
         bool authenticated = false;
         Rank rank = Rank::holds;
     };
 
-    /// Before the first next(). Of very many only those are kept that would be the first to end, so that choosing takes
-    /// a few milliseconds at most.
+    /// Adds a candidate, before the first next(). Of very many it keeps only those that would end first, so that
+    /// choosing takes a few milliseconds at most.
     void add(const Holder& holder);
 
-    /// Returns the next to end, each once; nullopt if none is left, or the rest is `authenticated` and may not be
-    /// chosen.
+    /// Returns the next connection to shed, each once. Returns nullopt if none is left, or if the rest are
+    /// `authenticated` and excluded.
     [[nodiscard]] std::optional<Holder> next(bool authenticated_too);
 
 private:
@@ -50,7 +50,7 @@ private:
         IpAddress source;
     };
 
-    static constexpr std::size_t ranks = 4;  // words of Rank
+    static constexpr std::size_t ranks = 4;  // number of enumerators of Rank
     static constexpr std::size_t tiers = 2 * ranks;
     static constexpr std::size_t most_kept = 8'192;
 
@@ -64,29 +64,30 @@ private:
 
     std::vector<Holder> holders_;
     std::array<std::vector<std::size_t>, tiers> by_tier_;
-    std::unordered_map<IpAddress, std::size_t, NetworkHash> left_;  // of each source, after what was chosen
+    std::unordered_map<IpAddress, std::size_t, NetworkHash> left_;  // bytes of each source after the choices so far
     bool begun_ = false;
     std::size_t tier_ = 0;
     bool tier_begun_ = false;
-    std::unordered_map<IpAddress, std::vector<std::size_t>, NetworkHash> groups_;  // of the tier; the largest last
-    std::vector<Candidate> heap_;  // of the tier's sources; the largest in front
+    // Sources of the tier; largest connection last.
+    std::unordered_map<IpAddress, std::vector<std::size_t>, NetworkHash> groups_;
+    std::vector<Candidate> heap_;  // sources of the tier; largest in front
 };
 
-/// Facts that decide the rank of a connection that is no idle session.
+/// Facts that decide the rank of a connection with more than an idle session.
 struct HeldMemory {
-    bool in_handshake = false;        ///< of TLS
-    std::chrono::milliseconds age{};  ///< of the handshake or of the unfinished item
-    bool drains = false;              ///< it has no unfinished item, and its peer takes what is queued for it
-    std::size_t bytes = 0;            ///< of this connection
-    std::size_t source_bytes = 0;     ///< of its source
-    std::size_t average = 0;          ///< of all sources
+    bool in_handshake = false;        ///< TLS handshake under way
+    std::chrono::milliseconds age{};  ///< age of the handshake or partial item
+    bool drains = false;              ///< no partial item, and the peer drains its downlink queue
+    std::size_t bytes = 0;            ///< bytes of this connection
+    std::size_t source_bytes = 0;     ///< bytes of its source
+    std::size_t average = 0;          ///< average bytes of all sources
 };
 
-/// Spared are a connection that has begun within the last second and is all that its source holds, since honest items
-/// are large for a moment only, and one whose source holds less than half the average, since slow links take long.
+/// Returns the rank. Three kinds are spared. The only holding of a source, less than a second old: honest items are
+/// large only briefly. A source below half the average: slow links take long. A connection whose peer drains its queue.
 [[nodiscard]] VictimOrder::Rank rank_of(const HeldMemory& held) noexcept;
 
-/// The connections that hold memory, as far as they have been looked at.
+/// Connections that hold memory, in the slots visited so far.
 struct Census {
     VictimOrder order;
     std::uint32_t next_slot = 1;

@@ -14,7 +14,7 @@ using Rank = VictimOrder::Rank;
 
 IpAddress ip(const char* text) { return parse_ip_address(text).value(); }
 
-/// Holders in the order in which they end; each source's bytes are the sum of its holders that are no idle session.
+/// Returns the order in which holders end. The bytes of a source are the sum of its holders without idle sessions.
 std::vector<Token> order_of(std::vector<Holder> holders, bool authenticated_too = true) {
     VictimOrder order;
     for (Holder& holder : holders) {
@@ -102,7 +102,7 @@ TEST(VictimOrder, OfVeryManyTheFirstAreChosenRightly) {
 }
 
 TEST(VictimOrder, ASourceIsJudgedByAllThatItHolds) {
-    // 10.0.0.2 has less in this rank, but more altogether.
+    // 10.0.0.2 holds less in this rank, but more in total.
     EXPECT_THAT(order_of({holder(1, "10.0.0.1", 100), holder(2, "10.0.0.2", 50),
                           holder(3, "10.0.0.2", 80, false, Rank::spared)}),
                 ElementsAre(2, 1, 3));

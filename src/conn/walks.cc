@@ -12,12 +12,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// So few at a time that probes and answers fit into the receive queue of loopback and veth (1,000 packets).
+// Number of probes whose packets and answers fit into the receive queue of loopback and veth (1,000 packets).
 constexpr std::uint32_t probe_slice = 256;
 constexpr Walks::Pace probe_pace{probe_slice, milliseconds(2)};
 constexpr Walks::Pace plan_pace{512, milliseconds(0)};
 
-// A round trip is rarely shorter than the first pause between two looks, and deadlines are long.
+// A round trip is rarely shorter than the first pause between two checks, and deadlines are long.
 constexpr milliseconds first_ack_pause{1};
 constexpr milliseconds longest_ack_pause{50};
 
@@ -54,7 +54,7 @@ std::uint32_t Walks::slots_of_slice(const Walk& walk) const {
     return std::max(walk.pace.slots / static_cast<std::uint32_t>(sharing), 1U);
 }
 
-/// Returns true if that was the last slice.
+/// Returns true after the last slice.
 bool Walks::make_slice(Walk& walk) {
     for (std::uint32_t left = slots_of_slice(walk); left > 0 && walk.next_slot <= core_.registry.highest_slot();
          --left) {

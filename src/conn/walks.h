@@ -13,14 +13,14 @@
 
 namespace holdfast {
 
-/// The work of a shard that spans many turns: walks over all connections, probes, plan changes, and waits for
+/// Work of a shard that spans many turns: walks over all connections, probes, plan changes, and waits for
 /// acknowledgements. Owns their state. Ends with end_all() when the shard stops. The shard's thread.
 class Walks {
 public:
     using Visit = std::function<void(Connection&)>;
 
-    /// Speed of a walk: `slots` in a turn, and `pause` until its next slice. Walks with a pause send to the network and
-    /// divide their slots among them.
+    /// Speed of a walk: `slots` per turn, and the `pause` before the next slice. Walks with a pause send packets and
+    /// share their slots.
     struct Pace {
         std::uint32_t slots;
         std::chrono::milliseconds pause;
@@ -29,12 +29,12 @@ public:
 
     explicit Walks(Core& core) : core_(core) {}
 
-    /// Visits every open connection in slices, then calls `done`, once in any case. Walks take turns: none waits for
-    /// the pauses of another.
+    /// Visits every open connection in slices, then calls `done`, once in any case. Walks take turns, so that none
+    /// waits for another's pauses.
     void walk(Visit visit, std::function<void()> done, Pace pace = at_ease);
     /// Returns true if step() has work now.
     [[nodiscard]] bool is_due() const;
-    /// Makes one slice of each walk that is due, as far as the turn has time.
+    /// Makes one slice of each due walk, while the turn has time.
     void step();
 
     /// Probes one connection. `done` is called once.
@@ -43,14 +43,15 @@ public:
     void probe_all(std::function<bool(const Connection&)> wanted, std::chrono::milliseconds timeout,
                    ProbeRun::JustHeard just_heard, ProbeRun::Done done);
 
-    /// Gives the living connections of a listener its new plan. A change that is under way is forgotten.
+    /// Gives the living connections of a listener its new plan. Drops a change that is under way.
     void change_plan_of(std::uint8_t listener, PlanChange::Done in_force);
     void forget_plan_change(std::uint8_t listener) { plan_changes_.erase(listener); }
 
-    /// Calls `done` once: when the peer's kernel has acknowledged all that was sent so far, or at `deadline`.
+    /// Calls `done` once: with true after the peer's kernel has acknowledged everything sent so far, or with false at
+    /// `deadline` or when the connection ends.
     void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done);
 
-    /// Ends everything under way, once the shard has no connections left.
+    /// Ends everything under way after the shard's last connection.
     void end_all();
 
 private:
@@ -61,7 +62,7 @@ private:
         SteadyTime next_slice{};
         std::uint32_t next_slot = 1;
     };
-    /// A wait until a peer has acknowledged the first `bytes` that were sent to it.
+    /// Wait for the acknowledgement of the first `bytes` sent to a peer.
     struct AckWait {
         Token number;
         std::uint64_t bytes;
@@ -79,7 +80,7 @@ private:
     void check_acknowledged(std::list<AckWait>::iterator wait);
 
     Core& core_;
-    std::list<Walk> walks_;  // the one whose turn is next in front
+    std::list<Walk> walks_;  // in turn order, next in front
     std::list<ProbeRun> probes_;
     std::list<AckWait> ack_waits_;
     std::map<std::uint8_t, std::shared_ptr<PlanChange>> plan_changes_;  // by listener number

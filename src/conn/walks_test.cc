@@ -28,7 +28,7 @@ protected:
         for (int i = 0; i < count; ++i) ASSERT_NE(rig_.core.registry.insert(), nullptr);
     }
     void turn() {
-        static_cast<void>(rig_.reactor.post([] {}));  // or the turn would wait
+        static_cast<void>(rig_.reactor.post([] {}));  // keeps the turn from waiting
         rig_.reactor.turn(client_);
     }
     auto count_in(int& visits) {
