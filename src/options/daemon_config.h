@@ -13,58 +13,58 @@
 
 namespace holdfast {
 
-/// Names the destination of events.
+/// Destination of events.
 enum class SinkType : std::uint8_t {
-    stdout_,  ///< one line each on standard output
-    file,     ///< appended to a file
-    none,     ///< discarded: for measurements
+    stdout_,  ///< lines on standard output
+    file,     ///< lines appended to a file
+    none,     ///< discarded, for measurements
     spool,    ///< the embedded durable log
-    nats,     ///< that log, and from there to NATS JetStream
+    nats,     ///< NATS JetStream, by way of that log
 };
 
 template <>
 inline constexpr std::array<std::string_view, 5> words_of<SinkType>{"stdout", "file", "none", "spool", "nats"};
 
-/// They outlive a crash, so that a device can be told what is safe.
+/// Returns true if events survive a crash, so that devices can be sent acknowledgements.
 [[nodiscard]] constexpr bool is_durable(SinkType type) { return type == SinkType::spool || type == SinkType::nats; }
 
 struct SinkConfig {
     SinkType type = SinkType::stdout_;
-    std::string path;  ///< of `file`; of a durable one the spool's directory, which load_config fills in if it is empty
-    std::size_t queue_bytes = std::size_t{8} << 20;  ///< waiting for the sink before reading from devices pauses
-    // Of `spool` and `nats`.
+    std::string path;  ///< file, or directory of a durable sink; load_config() sets a default if empty
+    std::size_t queue_bytes = std::size_t{8} << 20;  ///< limit on the sink's queue; reading pauses beyond it
+    // Keys of `spool` and `nats`.
     std::chrono::milliseconds commit_interval{5};
     std::size_t commit_bytes = std::size_t{256} << 10;
     std::size_t retain_bytes = std::size_t{10} << 30;
     std::chrono::milliseconds retain_age = std::chrono::hours(24 * 7);
-    std::size_t max_sessions = 1'000'000;  ///< of devices that number their items, remembered
-    std::size_t sessions_per_id = 8;       ///< of these, with proof and without each
-    std::string required_groups;           ///< with commas between them: group_names() of config/checks.h
-    // Of `nats`.
-    std::string url = "nats://127.0.0.1:4222";  ///< several, with commas between them; may hold passwords
+    std::size_t max_sessions = 1'000'000;  ///< limit on the remembered sessions of devices that number their items
+    std::size_t sessions_per_id = 8;       ///< limit per id, for authenticated and unauthenticated sessions each
+    std::string required_groups;           ///< separated by commas; see group_names() in config/checks.h
+    // Keys of `nats`.
+    std::string url = "nats://127.0.0.1:4222";  ///< separated by commas; may hold passwords
     std::string stream = "holdfast";
     unsigned replicas = 0;  ///< 0: three in a cluster, else one
-    std::size_t batch = 1;  ///< events in a message
+    std::size_t batch = 1;  ///< events per message
     std::size_t window = 1024;
-    std::string credentials;  ///< a file; these four are empty if there is none
+    std::string credentials;  ///< a file; these four are empty if unset
     std::string tls_ca;
     std::string tls_cert;
     std::string tls_key;
 };
 
-/// The gateways that share a NATS cluster, and this one's name among them.
+/// Membership in the fleet: the gateways that share a NATS cluster.
 struct FleetConfig {
-    bool enabled = true;  ///< where the sink is `nats`
-    std::string name;     ///< empty: the host's
+    bool enabled = true;  ///< effective if the sink is `nats`
+    std::string name;     ///< empty: the host's name
     std::chrono::milliseconds lost_after{10'000};
-    std::size_t max_closed_unauthenticated = 10'000;  ///< records in the presence bucket
+    std::size_t max_closed_unauthenticated = 10'000;  ///< limit on records in the presence bucket
 };
 
-/// The ways in to the admin API.
+/// Addresses, credentials and certificates of the admin API.
 struct AdminConfig {
-    std::string address = "127.0.0.1:7080";  ///< or "off"
-    std::string socket;  ///< a path, or "off"; load_config fills in the default if it is empty, and there may be none
-    std::string health;  ///< an address or "unix:PATH" for the two probes alone; empty: none
+    std::string address = "127.0.0.1:7080";  ///< an address or "off"
+    std::string socket;  ///< a path or "off"; load_config() sets the default, if there is one, when empty
+    std::string health;  ///< an address or "unix:PATH" of the two probes alone; empty: none
     std::string token_file;
     std::string read_token_file;
     std::string tls_certificate;
@@ -75,14 +75,14 @@ struct AdminConfig {
     [[nodiscard]] bool has_socket() const { return !socket.empty() && socket != "off"; }
 };
 
-/// When the watch over the population raises an alarm, and whom it tells.
+/// Conditions of the population alarms, and the webhook.
 struct AlarmConfig {
-    std::chrono::milliseconds window{60'000};           ///< how far back the alarms look
-    unsigned drop_percent = 5;                          ///< of the connections lost within the window: an alarm
-    unsigned drop_least = 20;                           ///< but never for fewer than so many connections
-    std::chrono::milliseconds recover_within{120'000};  ///< those that closed in an orderly way should be back by then
-    bool suspicion = true;                              ///< probe a whole prefix when some of it fell silent
-    std::string webhook;                                ///< http://... that is told of alarms; empty: nobody
+    std::chrono::milliseconds window{60'000};  ///< time span that the alarms examine
+    unsigned drop_percent = 5;  ///< percentage of connections lost within the window that raises an alarm
+    unsigned drop_least = 20;   ///< smallest number of lost connections that raises an alarm
+    std::chrono::milliseconds recover_within{120'000};  ///< time for devices to reconnect after an orderly close
+    bool suspicion = true;                              ///< probe a whole prefix after canaries in it fell silent
+    std::string webhook;                                ///< http:// URL to notify of alarms; empty: none
 };
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error };
@@ -99,10 +99,10 @@ struct LogConfig {
 };
 
 struct ProcessConfig {
-    std::string user;  ///< that a gateway started by root goes on as; empty: it stays who it is
+    std::string user;  ///< user to run as when started by root; empty: unchanged
 };
 
-/// Holds the configuration of `holdfast serve`: docs/reference/options.md. load_config() makes it and has checked it.
+/// The configuration of `holdfast serve` (docs/reference/options.md). load_config() creates and checks it.
 struct DaemonConfig {
     ServerConfig server;
     SinkConfig sink;

@@ -23,7 +23,7 @@ constexpr std::string_view with_type = "at once, if `type` stays";
 constexpr std::string_view pem = "path of a PEM file";
 
 bool type_switches(Object running, Object wanted) { return running.as<D>().sink.type != wanted.as<D>().sink.type; }
-/// A spool stays in its directory while the gateway runs.
+/// Returns true if a changed path needs a restart. A spool keeps its directory while the gateway runs.
 bool path_is_fixed(Object running, Object wanted) {
     return type_switches(running, wanted) || is_durable(running.as<D>().sink.type);
 }

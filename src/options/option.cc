@@ -25,7 +25,7 @@ std::string listed(std::span<const std::string_view> words) {
     return out;
 }
 
-/// Returns the option's form in the file, for "write ...".
+/// Returns the form of the option in the file, for "write ...".
 std::string expected_form(const Option& option) {
     const std::string example(option.example);
     switch (option.type()) {
@@ -83,7 +83,7 @@ std::int64_t saturated(std::uint64_t amount) {
     return static_cast<std::int64_t>(std::min(amount, max));
 }
 
-/// Counts in pieces, bytes or milliseconds, as the option's type says. Sets `out` only if there is no error.
+/// Reads a count, bytes or milliseconds, depending on the option's type. Sets `out` only without an error.
 Complaint read_amount(const Option& option, const RawValue& raw, std::int64_t& out) {
     const auto* number = std::get_if<std::int64_t>(&raw);
     const auto* text = std::get_if<std::string>(&raw);
@@ -133,7 +133,7 @@ template <typename T>
 requires std::is_integral_v<T> Complaint store(const Option& option, const RawValue& raw, T& out) {
     std::int64_t amount = 0;
     if (auto complaint = read_amount(option, raw, amount)) return complaint;
-    out = static_cast<T>(amount);  // the row's range fits: OptionTable.RangesFitTheirPlaces
+    out = static_cast<T>(amount);  // OptionTable.RangesFitTheirPlaces proves that it fits
     return std::nullopt;
 }
 
@@ -168,7 +168,7 @@ Complaint store(const Option& option, const RawValue& raw, double& out) {
     return std::nullopt;
 }
 
-/// Stores the enumerator of a word.
+/// Stores the enumerator for a word.
 Complaint store(const Option& option, const RawValue& raw, std::uint8_t& out) {
     const auto* text = std::get_if<std::string>(&raw);
     if (text == nullptr) return wrong_type(option, raw);
@@ -238,7 +238,8 @@ std::optional<T> parsed_as(std::string_view text) {
     return number;
 }
 
-/// Returns a number or a boolean if the option has one; otherwise the text, which store_value() then rejects.
+/// Returns a number, boolean or list if the option takes one, else the text, which store_value() then rejects if it is
+/// wrong.
 RawValue typed(const Option& option, std::string_view text) {
     if (option.type() == OptionType::texts) return split(text);
     if (option.type() == OptionType::boolean && (text == "true" || text == "false")) return text == "true";
@@ -251,7 +252,7 @@ RawValue typed(const Option& option, std::string_view text) {
     return std::string(text);
 }
 
-/// Returns the value as it stands in a report: a text has quotes.
+/// Returns the value for a report: a text has quotes.
 std::string quoted_text(const Option& option, Object object) {
     const std::string text = value_text(option, object);
     return option.type() == OptionType::text ? path_in_quotes(text) : text;

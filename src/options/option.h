@@ -19,14 +19,15 @@
 
 namespace holdfast {
 
-struct ApplyReport;  // holdfast/server.h
+struct ApplyReport;  // defined in holdfast/server.h
 
 enum class Section : std::uint8_t { top, listener, item, limits, sink, fleet, admin, alarm, log, process };
 
-/// How a value is written. Durations and sizes are texts with a unit; a size may also be a number of bytes.
+/// Form of a value. Durations and sizes are texts with a unit; a size may also be a number of bytes.
 enum class OptionType : std::uint8_t { text, texts, boolean, count, number, size, duration, choice };
 
-/// Refers to a struct that holds values of options. Remembers its type: a row cannot be applied to another struct.
+/// Refers to a struct that holds values of options. It stores the struct's type, so that a row cannot be applied to
+/// another struct.
 class Object {
 public:
     template <typename T>
@@ -55,7 +56,7 @@ using ValuePointer =
 struct Place {
     ValuePointer (*in)(Object object);
     OptionType type;
-    std::span<const std::string_view> words = {};  ///< of a choice, in the order of the enumeration
+    std::span<const std::string_view> words = {};  ///< words of a choice, in the order of the enumeration
 };
 
 namespace detail {
@@ -93,7 +94,7 @@ ValuePointer pointer_in(Object object) {
 
 }  // namespace detail
 
-/// Describes a member by the way to it: at<&ServerConfig::item, &ItemConfig::key>.
+/// Describes a member by its path: at<&ServerConfig::item, &ItemConfig::key>.
 template <auto... members>
 inline constexpr Place at{detail::pointer_in<members...>, detail::type_for<detail::MemberOf<members...>>(),
                           words_of<detail::MemberOf<members...>>};
@@ -101,7 +102,7 @@ inline constexpr Place at{detail::pointer_in<members...>, detail::type_for<detai
 template <auto... members>
 inline constexpr Place bytes_at{detail::pointer_in<members...>, OptionType::size, {}};
 
-/// Holds the smallest and the largest value: in milliseconds, bytes or pieces.
+/// Smallest and largest value, as a plain count, bytes or milliseconds.
 struct Range {
     std::int64_t min = 0;
     std::int64_t max = std::numeric_limits<std::int64_t>::max();
@@ -115,23 +116,23 @@ struct Range {
 enum class OnReload : std::uint8_t { live, restart };
 
 /// Describes one option. Parsing, checks, reload, flags, `check`, the manual, completions and docs/reference/options.md
-/// follow from it; the default is the member's value in a new configuration.
+/// follow from it. The default is the member's value in a default-constructed configuration.
 struct Option {
     Section section = Section::top;
     std::string_view key{};
     Place place;
     Range range{};
-    bool explained = false;                        ///< the behaviour checks the range and gives the reason
-    std::string_view unset{};                      ///< word of a duration that is not set, e.g. "off"
+    bool explained = false;                        ///< the error of the behaviour's own check explains the range
+    std::string_view unset{};                      ///< word of an unset duration, e.g. "off"
     std::string_view zero{};                       ///< meaning of 0
     std::string_view form{};                       ///< form of a text
     std::span<const std::string_view> of_sinks{};  ///< sink types that have the key; empty: all
-    std::string_view flag{};                       ///< of `serve` and `check`
+    std::string_view flag{};                       ///< flag of `serve` and `check`
     OnReload reload = OnReload::live;
-    bool (*waits)(Object running, Object wanted) = nullptr;  ///< a live option needs a restart nevertheless
-    std::string_view effect{};                               ///< of a reload, if it differs from "at once"
-    bool secret = false;                                     ///< a given value is, or names, a secret
-    std::string (*shown)(std::string_view) = nullptr;        ///< prints a text without the secret in it
+    bool (*waits)(Object running, Object wanted) = nullptr;  ///< true if a live option needs a restart
+    std::string_view effect{};                               ///< effect of a reload, if not "at once"
+    bool secret = false;                                     ///< a given value is or names a secret
+    std::string (*shown)(std::string_view) = nullptr;        ///< prints a text without its secret
     std::string_view help{};                                 ///< noun phrase of at most 80 characters
     std::string_view more{};                                 ///< further sentences for the reference
     std::string_view example{};                              ///< a value that differs from the default
@@ -139,14 +140,14 @@ struct Option {
     [[nodiscard]] constexpr OptionType type() const { return place.type; }
 };
 
-/// Returns every option, in the order of the documentation.
+/// Returns all options, in the order of the documentation.
 [[nodiscard]] std::span<const Option> all_options();
-/// Returns the options of a ServerConfig and of its listeners: the first ones of all_options().
+/// Returns the options of a ServerConfig and of its listeners, which are the first in all_options().
 [[nodiscard]] std::span<const Option> server_options();
 [[nodiscard]] std::span<const Option> daemon_options();
 [[nodiscard]] const Option* find_option(Section section, std::string_view key);
 
-/// Returns the struct that holds `option`: the listener with that index, the server's part, or the whole.
+/// Returns the struct that holds `option`: the listener at that index, the server's part, or the whole.
 [[nodiscard]] Object object_of(const Option& option, DaemonConfig& config, std::size_t listener = 0);
 
 /// Returns "", "listener", "item", ...
@@ -154,41 +155,42 @@ struct Option {
 /// Returns "", " in [[listener]]", " in [item]", ... for messages.
 [[nodiscard]] std::string in_section(Section section);
 [[nodiscard]] std::optional<Section> find_section(std::string_view name);
-/// Returns the names of all sections, without that of the top.
+/// Returns the names of all sections except the top.
 [[nodiscard]] std::span<const std::string_view> section_names();
 
-/// Stands for a value that no option accepts: "an array", "a date".
+/// A value that no option accepts, such as "an array" or "a date".
 struct Other {
     std::string_view what;
 };
 using RawValue = std::variant<std::string, std::vector<std::string>, std::int64_t, bool, double, Other>;
 
-/// Checks `raw` and stores it. Returns the error, if any, and then stores nothing. Pure.
+/// Checks `raw` and stores it. On an error, returns the message and stores nothing. Pure.
 [[nodiscard]] std::optional<std::string> store_value(const Option& option, Object object, const RawValue& raw);
 
-/// Stores the text of a flag in the same way. Elements of a list have commas between them.
+/// Stores the text of a flag, like store_value(). Commas separate the elements of a list.
 [[nodiscard]] std::optional<std::string> store_text(const Option& option, Object object, std::string_view text);
 
-/// Returns the error if the value is out of the option's range, as a library user may have set it.
+/// Returns the error if the value is outside the option's range, e.g. because a library user set it.
 [[nodiscard]] std::optional<std::string> out_of_range(const Option& option, Object object);
 
 /// Returns an amount with the unit of the option's type: "30s", "64KiB", "5".
 [[nodiscard]] std::string amount_text(const Option& option, std::int64_t amount);
 
-/// Returns the value as a file holds it, without quotes and without the secret in it.
+/// Returns the value as a file holds it, without quotes and without its secret.
 [[nodiscard]] std::string value_text(const Option& option, Object object);
-/// Returns the same with the secret: for comparison only.
+/// Returns the value with its secret, for comparison only.
 [[nodiscard]] std::string stored_text(const Option& option, Object object);
-/// Returns value_text() of a new configuration.
+/// Returns value_text() of a default-constructed configuration.
 [[nodiscard]] std::string default_text(const Option& option);
 
 /// Sets the option of `running` to the value of `wanted` unless that needs a restart, and reports a difference in one
-/// line. `listener`: the name of the listener that has the option, else empty. Pure.
+/// line. `listener`: the name of the option's listener, else empty. Pure.
 void take_change(const Option& option, Object running, Object wanted, std::string_view listener, ApplyReport& report);
 
 /// Returns `running` with every live option of `wanted`, and reports each difference in one line. Pure.
 [[nodiscard]] ListenerConfig reconfigured(ListenerConfig running, ListenerConfig wanted, ApplyReport& report);
-/// The same without the options of listeners: the result has those of `wanted`.
+/// Returns `running` with every live option of `wanted` outside its listeners; the listeners are those of `wanted`.
+/// Reports each difference in one line. Pure.
 [[nodiscard]] ServerConfig reconfigured(ServerConfig running, ServerConfig wanted, ApplyReport& report);
 
 }  // namespace holdfast

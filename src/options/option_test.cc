@@ -28,7 +28,7 @@ TEST(OptionTable, NamesAndFlagsAreUnique) {
 
 TEST(OptionTable, EveryDefaultReadsBackAsItself) {
     for (const Option& option : all_options()) {
-        if (option.type() == OptionType::texts) continue;  // written with commas, printed with brackets
+        if (option.type() == OptionType::texts) continue;  // commas in a flag, brackets in a file
         DaemonConfig config;
         EXPECT_EQ(store_text(option, object_of(option, config), default_text(option)), std::nullopt)
             << full_name(option);
@@ -143,7 +143,7 @@ TEST(StoreText, SplitsAListAtItsCommas) {
     EXPECT_EQ(value_text(proxies, listener), "[]");
 }
 
-/// Holds one listener and what was made of it by a reload.
+/// Holds the configuration of one listener and the report of its reloads.
 struct Gateway {
     DaemonConfig config;
     ApplyReport report;
@@ -165,8 +165,7 @@ struct Gateway {
     }
 };
 
-/// Returns configurations of every kind that changes what a reload may take: each sink type, a listener with TLS, one
-/// behind a proxy.
+/// Returns a configuration of each kind that affects a reload: each sink type, a listener with TLS, one behind a proxy.
 std::vector<DaemonConfig> running_configurations() {
     std::vector<DaemonConfig> all;
     for (std::size_t type = 0; type < words_of<SinkType>.size(); ++type) {

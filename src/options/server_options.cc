@@ -27,7 +27,7 @@ constexpr std::string_view rules_again =
     "Where "
     "the listener gains or loses TLS, a restart is needed";
 
-/// A listener is plain or has TLS for its life.
+/// Returns true if TLS is switched on or off, which a living listener does not support.
 bool tls_switches(Object running, Object wanted) {
     return running.as<L>().tls.enabled() != wanted.as<L>().tls.enabled();
 }
