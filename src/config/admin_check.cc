@@ -120,7 +120,7 @@ private:
         }
     }
 
-    /// None if they cannot be read, which is reported.
+    /// Returns the tokens in the file. If it cannot be read, reports that and returns none.
     std::vector<std::string> tokens_of(std::string_view option, const std::string& file) {
         if (file.empty()) return {};
         auto tokens = read_bearer_tokens(file);
@@ -139,7 +139,7 @@ private:
         const auto loaded = load_certificate(admin_);
         const auto* fault = std::get_if<TlsFault>(&loaded);
         if (fault == nullptr) return;
-        // Its message begins with the option's name.
+        // The message begins with the option's name.
         report(fault->option, fault->message.substr(fault->option.size() + 2));
     }
 

@@ -26,7 +26,7 @@ protected:
         return out;
     }
 
-    /// Everything that an open address needs.
+    /// Sets everything that an open address needs.
     void shut() {
         const MadeCertificate made = make_certificate({.common_names = {"gateway"}});
         config_.admin.token_file = folder_.text("tokens", "0123456789abcdef\n");

@@ -42,7 +42,7 @@ void warn_of_liveness(const ListenerConfig& listener, std::size_t index, Violati
                                   ": a device that answers but reads nothing stays for write_stall");
     }
     const auto plan = plan_liveness(listener.detect_within);
-    // From 10 s on there is always room for five probes.
+    // From 10 s on, five probes always fit.
     if (plan && plan.value().lost_probes_tolerated < 4) {
         const int lost = plan.value().lost_probes_tolerated;
         const double deaths = 10'000 * false_deaths_per_day(plan.value(), 0.01);
@@ -60,7 +60,7 @@ bool is_whole(const TlsConfig& tls) {
 
 /// Loads the files of a listener with TLS as the gateway does.
 void check_tls_files(const ListenerConfig& listener, std::size_t index, Violations& errors, Violations& warnings) {
-    if (!is_whole(listener.tls)) return;  // validate() has reported it
+    if (!is_whole(listener.tls)) return;  // reported by validate()
     const auto about = [&](std::string_view option, const std::string& what) {
         return Violation{index, "listener", option, "listener " + in_quotes(listener.name) + ": " + what};
     };
@@ -74,7 +74,7 @@ void check_tls_files(const ListenerConfig& listener, std::size_t index, Violatio
     }
 }
 
-/// Reads the listener's tokens_file as the start and a reload do.
+/// Reads the listener's tokens_file like the start and a reload.
 void check_tokens_file(const ListenerConfig& listener, std::size_t index, Violations& out) {
     if (listener.tokens_file.empty()) return;
     const auto tokens = TokenSet::load(listener.tokens_file);
@@ -131,7 +131,7 @@ std::vector<std::string> group_names(std::string_view list) {
 }
 
 bool holds_secrets(const DaemonConfig& config) {
-    DaemonConfig copy = config;  // an Object refers to what can be written
+    DaemonConfig copy = config;  // Object needs a mutable struct
     for (const Option& option : all_options()) {
         const std::size_t times = option.section == Section::listener ? copy.server.listeners.size() : 1;
         for (std::size_t i = 0; i < times; ++i) {

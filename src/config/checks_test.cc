@@ -13,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-/// Root may write everywhere: become somebody else for a while.
+/// Switches from root to an unprivileged user in its scope, since root may write everywhere.
 class AsNobody {
 public:
     AsNobody() : was_root_(::geteuid() == 0) {

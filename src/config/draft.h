@@ -9,11 +9,11 @@
 
 namespace holdfast {
 
-/// A configuration in the making: what has been read so far, and what was wrong with it.
+/// Configuration under construction: the values read so far and their errors.
 struct Draft {
     LoadedConfig loaded;
-    std::vector<std::uint32_t> listener_lines;  ///< of each [[listener]] of the file
-    std::set<Spot> failed;                      ///< have an error already: what follows from it is not reported
+    std::vector<std::uint32_t> listener_lines;  ///< lines of the [[listener]] headers in the file
+    std::set<Spot> failed;                      ///< options with an error; errors that follow are not reported
     std::vector<ConfigError> errors;
 
     [[nodiscard]] Object object(const Option& option, std::size_t listener) {
@@ -25,7 +25,7 @@ struct Draft {
     }
 };
 
-/// Reads TOML text into `draft`, whose `file` is the name for messages. Everything that is wrong becomes an error.
+/// Reads TOML text into `draft`, whose `file` is the name in messages. Adds an error for each fault.
 void read_toml(std::string_view text, Draft& draft);
 
 }  // namespace holdfast

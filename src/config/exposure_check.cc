@@ -41,16 +41,17 @@ public:
     }
 
 private:
-    /// All of IPv4, or of IPv6.
+    /// Returns true if the prefix is all of IPv4 or of IPv6.
     [[nodiscard]] static bool is_everybody(const Prefix& prefix) {
         return prefix.bits == 0 || (prefix.address.is_v4() && prefix.bits == 96);
     }
-    /// Behind a proxy it may be the proxy that does TLS.
+    /// Returns true if tokens arrive in plain text. Behind a proxy, the proxy may terminate TLS.
     [[nodiscard]] static bool tokens_are_readable(const ListenerConfig& listener) {
         return !listener.tokens_file.empty() && !listener.tls.enabled() &&
                listener.proxy_protocol == ProxyProtocol::off;
     }
-    /// Who has to prove who it is goes within seconds if it cannot.
+    /// Returns true if unauthenticated connections may stay. Where proof is required, a connection without it ends
+    /// within seconds.
     [[nodiscard]] static bool strangers_may_stay(const ListenerConfig& listener) {
         return listener.tokens_file.empty() && listener.tls.client != TlsClient::required;
     }

@@ -41,7 +41,7 @@ void flag_error(Draft& draft, std::string_view flag, const std::string& complain
     draft.errors.push_back({std::string(flag) + ": " + complaint, false, 0});
 }
 
-/// The first listener's options, with another address, for each --listen.
+/// Replaces the listeners by one per --listen address, each with the first listener's other options.
 void apply_listen(Draft& draft, const std::vector<std::string>& addresses) {
     if (addresses.empty()) return;
     auto& listeners = draft.loaded.config.server.listeners;
@@ -66,14 +66,15 @@ void apply_listen(Draft& draft, const std::vector<std::string>& addresses) {
     draft.failed.erase({address, 0});
 }
 
-/// One that --sink names has `value`, or the default if that is empty.
+/// Sets an option that --sink names to `value`, or to its default if that is empty.
 void set_by_sink_flag(Draft& draft, const Option& option, const std::string& value) {
     static_cast<void>(store_text(option, draft.object(option, 0), value.empty() ? default_text(option) : value));
     draft.loaded.origins[{&option, 0}] = Origin{0, "--sink"};
     draft.failed.erase({&option, 0});
 }
 
-/// "file:PATH" and "spool:DIR" set two options, as "nats:URL", "nats://..." and "tls://..." do.
+/// Parts of a --sink value. "file:PATH" and "spool:DIR" set two options, as "nats:URL", "nats://..." and "tls://..."
+/// do.
 struct SinkFlag {
     std::string type;
     std::string path;
@@ -94,7 +95,7 @@ struct SinkFlag {
     }
 };
 
-/// Keys that the file has for another type of sink are void. Returns the type.
+/// Applies --sink and resets the file's keys of other sink types. Returns the type.
 std::string take_sink_flag(Draft& draft, const std::string& text) {
     const SinkFlag flag(text);
     const bool was_file = draft.loaded.config.sink.type == SinkType::file;
@@ -131,7 +132,7 @@ void apply_flag(Draft& draft, const Overrides::Flag& flag) {
     }
 }
 
-/// The message with the place that it is about before it.
+/// Returns the violation's message, preceded by its place in the file or its flag.
 ConfigError placed(const Draft& draft, const Violation& violation) {
     const LoadedConfig& loaded = draft.loaded;
     const std::size_t listener = violation.listener.value_or(0);
@@ -144,7 +145,7 @@ ConfigError placed(const Draft& draft, const Violation& violation) {
             return {std::string(origin->second.flag) + ": " + violation.message, false, 0};
         line = origin->second.line;
     } else if (violation.listener && listener < draft.listener_lines.size()) {
-        line = draft.listener_lines[listener];  // a default, of a listener that the file has
+        line = draft.listener_lines[listener];  // a default value of a listener in the file
     }
     if (line == 0) return {violation.message, false, 0};
     return {loaded.file + ":" + std::to_string(line) + ": " + violation.message, true, line};
@@ -154,7 +155,7 @@ bool follows_from_another(const Draft& draft, const Violation& violation) {
     return std::any_of(draft.failed.begin(), draft.failed.end(), [&](const Spot& spot) {
         const bool same_listener = spot.second == violation.listener.value_or(0);
         const bool same_section = name_of(spot.first->section) == violation.section;
-        // A sink whose type could not be read is judged by a type that nobody wrote.
+        // If the type of the sink is invalid, the other errors of [sink] refer to a type that is not in the file.
         return same_section && same_listener && (spot.first->key == violation.option || violation.section == "sink");
     });
 }
@@ -170,7 +171,7 @@ void check(Draft& draft) {
     }
 }
 
-/// The first of systemd's directories of one kind: they have colons between them. Empty: none.
+/// Returns the first of systemd's directories in `variable`, which colons separate, or an empty text.
 std::string_view directory_in(const char* variable) {
     const char* const directories = std::getenv(variable);
     const std::string_view all = directories != nullptr ? directories : "";
@@ -189,7 +190,7 @@ std::string default_admin_socket() {
     return runtime.empty() ? "" : std::string(runtime) + "/admin.sock";
 }
 
-/// What the file says is read: then the flags, the defaults that depend on where it runs, and the checks of the whole.
+/// Completes a configuration after the file was read: flags, defaults that depend on the environment, and all checks.
 LoadOutcome finish(Draft draft, const Overrides& overrides) {
     apply_listen(draft, overrides.listen);
     for (const Overrides::Flag& flag : overrides.flags) apply_flag(draft, flag);

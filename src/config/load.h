@@ -15,35 +15,35 @@
 
 namespace holdfast {
 
-/// Where a value comes from: the default, a line of the file, or a flag.
+/// Origin of a value: the default, a line of the file, or a flag.
 struct Origin {
     std::uint32_t line = 0;
     std::string_view flag;
 };
 
-/// An option, of one listener where it is a listener's (0 elsewhere).
+/// An option, and the index of its listener (0 for other options).
 using Spot = std::pair<const Option*, std::size_t>;
 
 struct LoadedConfig {
     DaemonConfig config;
-    std::string file;                   ///< as it was named; empty: none
-    std::map<Spot, Origin> origins;     ///< of what is not a default
-    std::vector<std::string> warnings;  ///< one line each: allowed, but probably not what is wanted
-    bool blank = false;                 ///< there is a file, and nothing but white space in it
+    std::string file;                   ///< name as given; empty: no file
+    std::map<Spot, Origin> origins;     ///< origins of all values that are not defaults
+    std::vector<std::string> warnings;  ///< one line each: allowed, but probably not intended
+    bool blank = false;                 ///< the file holds nothing but white space
 
-    /// "default", "gateway.toml:3" or "--detect-within".
+    /// Returns "default", "gateway.toml:3" or "--detect-within".
     [[nodiscard]] std::string origin_text(const Option& option, std::size_t listener) const;
 };
 
-/// One line: "gateway.toml:3: what is wrong: what to do".
+/// An error as one line: "gateway.toml:3: what failed: remedy".
 struct ConfigError {
     std::string message;
-    bool in_file = false;  ///< about a line of the file; otherwise about a flag, or the file as a whole
+    bool in_file = false;  ///< refers to a line of the file; otherwise to a flag or the whole file
     std::uint32_t line = 0;
 };
 
-/// What the command line says. A flag of a listener's option holds for all listeners; `listen` replaces the
-/// listeners by one for each address, with the first listener's other options.
+/// Values of the command line. A flag of a listener's option applies to all listeners. `listen` replaces the listeners
+/// by one per address, with the first listener's other options.
 struct Overrides {
     struct Flag {
         const Option* option;
@@ -53,16 +53,17 @@ struct Overrides {
     std::vector<std::string> listen;
 };
 
-/// All errors there are, in the order of the file, or a configuration that has been checked as a whole.
+/// A configuration that passed all checks, or all its errors in the order of the file.
 struct LoadOutcome {
     std::optional<LoadedConfig> loaded;
-    std::vector<ConfigError> errors;  ///< empty if it was loaded
+    std::vector<ConfigError> errors;  ///< empty if `loaded` is set
 };
 
-/// Defaults, then the file, then the flags. Reads the file, looks at the sink's directory, makes and binds nothing.
+/// Combines the defaults, the file and the flags, in ascending precedence, and checks the result. Reads the file and
+/// checks the sink's directory; creates and binds nothing.
 [[nodiscard]] LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const Overrides& overrides);
 
-/// The same of a file's text; `name` is for messages.
+/// Loads a configuration from text instead of a file. `name` is for messages.
 [[nodiscard]] LoadOutcome load_config_text(std::string_view name, std::string_view text, const Overrides& overrides);
 
 }  // namespace holdfast

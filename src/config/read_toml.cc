@@ -41,7 +41,7 @@ std::vector<std::string_view> known_keys(Section section) {
     return keys;
 }
 
-/// The one other section that has this key, if there is one.
+/// Returns the only section that has this key, or nullopt if none or several have it.
 std::optional<Section> home_of(std::string_view key) {
     std::optional<Section> home;
     for (const Option& option : all_options()) {

@@ -23,7 +23,7 @@ using Violations = std::vector<Violation>;
 
 std::string reason_of(int error) { return std::strerror(error); }
 
-/// What stands in the way of appending to `path`, if anything does.
+/// Returns why events cannot be appended to `path`, or nullopt if they can.
 std::optional<std::string> not_writable(const std::string& path) {
     if (path.find('\0') != std::string::npos) return path_in_quotes(path) + " holds a NUL byte: name another file";
     struct stat info {};
@@ -41,7 +41,7 @@ std::optional<std::string> not_writable(const std::string& path) {
            "): make the directory, change its rights or name another file";
 }
 
-/// The nearest directory above `path` that is there.
+/// Returns the nearest existing directory above `path`.
 std::filesystem::path existing_above(std::filesystem::path path) {
     struct stat info {};
     while (::stat(path.c_str(), &info) != 0 && errno == ENOENT) {
@@ -52,7 +52,7 @@ std::filesystem::path existing_above(std::filesystem::path path) {
     return path;
 }
 
-/// What stands in the way of a spool in the directory `path`, if anything does.
+/// Returns why a spool cannot be in the directory `path`, or nullopt if it can.
 std::optional<std::string> no_place_for_a_spool(const std::string& path) {
     if (path.find('\0') != std::string::npos) return path_in_quotes(path) + " holds a NUL byte: name another directory";
     const auto there = existing_above(path);
@@ -122,7 +122,7 @@ private:
     void check_nats() {
         const auto urls = parse_nats_urls(sink_.url);
         if (!urls) report("url", "url in [sink]: " + urls.error().message);
-        // What JetStream takes for the name of a stream.
+        // Characters that JetStream allows in the name of a stream.
         if (!is_name(sink_.stream) || sink_.stream.find('.') != std::string::npos) {
             report("stream", "stream in [sink]: " + in_quotes(sink_.stream) +
                                  " is not the name of a stream: write 1 to 64 of A-Z a-z 0-9 _ -");
