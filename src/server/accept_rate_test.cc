@@ -8,7 +8,7 @@
 namespace holdfast {
 namespace {
 
-/// A connection from an address of its own.
+/// Connects from the address `source`.
 UniqueFd connect_from(const std::string& source, const Endpoint& to) {
     UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const SocketAddress from = to_socket_address(parse_endpoint(source + ":0").value());
@@ -31,7 +31,8 @@ ServerConfig limited(std::size_t rate, unsigned reactors) {
     return config;
 }
 
-/// At one a second 300 of one source need five minutes; each newcomer is the next of its reactor but one.
+/// At a rate of one a second, 300 connections of one source need five minutes. A newcomer of another source waits for
+/// one turn at most.
 TEST(AcceptRate, OneSourceDelaysNobodyElse) {
     for (const unsigned reactors : {1U, 2U}) {
         TestGateway gateway(limited(1, reactors));

@@ -18,10 +18,10 @@ namespace holdfast {
 
 namespace {
 
-// So that whoever looks every minute still sees what became of its connections.
+// Keeps a removed listener in the list long enough for monitoring that polls once a minute.
 constexpr std::chrono::minutes listed_after_removal{2};
 
-/// What one reactor is told. Shared, since work for a mailbox is copied.
+/// Changes for one reactor. Shared, since work for a mailbox is copied.
 struct ReactorPart {
     template <typename What>
     struct Part {
@@ -36,7 +36,7 @@ struct ReactorPart {
     bool canaries = false;
 };
 
-/// Tells once when every reactor has given a new plan to all connections of a listener.
+/// Emits one notice after every reactor has given the new plan to all connections of a listener.
 class PlanReport {
 public:
     PlanReport(std::size_t reactors, const ListenerConfig& listener, NoticeGate& notices)
@@ -70,7 +70,7 @@ private:
     NoticeGate& notices_;
 };
 
-/// From the configuration that runs to the one that is wanted: prepare() may fail, commit() does not.
+/// Changes the running configuration to the wanted one. prepare() may fail; commit() does not.
 class Application {
 public:
     Application(const ApplyParts& parts, const ServerConfig& wanted)
@@ -120,7 +120,7 @@ const RunningListener* Application::find(std::string_view name) const {
     return nullptr;
 }
 
-/// One that nobody has; failing that, one of a listener that is only listed.
+/// Returns an unused number, else the number of a removed listener that is only listed, else nullopt.
 std::optional<std::uint8_t> Application::free_number() const {
     std::array<bool, max_listeners> held{};
     for (const RunningListener& listener : next_.listeners) held[listener.number] = true;
@@ -138,7 +138,8 @@ std::optional<std::uint8_t> Application::free_number() const {
     return std::nullopt;
 }
 
-/// A listener of ours that moves or leaves still has the address: it is no other program that is in the way.
+/// Returns true if a listener of this gateway holds the address, so that another program does not. It may be about to
+/// move or to be removed.
 bool Application::in_our_own_way(const ListenerConfig& config) const {
     const auto address = parse_endpoint(config.address);
     return std::any_of(before_->listeners.begin(), before_->listeners.end(), [&](const RunningListener& listener) {
@@ -182,7 +183,8 @@ std::optional<Error> Application::prepare_new(const ListenerConfig& config) {
     return open(std::move(next));
 }
 
-/// It was removed a moment ago, and comes back with its number and figures; who has not been ended yet, stays.
+/// Prepares a listener that was removed shortly before. It keeps its number, its counters and its remaining
+/// connections.
 std::optional<Error> Application::prepare_back(const RunningListener& before, const ListenerConfig& config) {
     const bool other_bytes =
         before.config.framing != config.framing || before.config.proxy_protocol != config.proxy_protocol;
@@ -233,8 +235,7 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
     report_tokens(before, next);
     if (auto error = renew_certificates(before, next)) return error;
     if (report_.applied.size() == lines &&
-        before_->config.limits.downlink_queue ==
-            next_.config.limits.downlink_queue) {  // the reactors need not hear of it
+        before_->config.limits.downlink_queue == next_.config.limits.downlink_queue) {  // no change for the reactors
         next_.listeners.push_back(std::move(next));
         return std::nullopt;
     }
@@ -253,7 +254,7 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
     return std::nullopt;
 }
 
-/// What the file holds, where that is another than before.
+/// Reports added and revoked tokens if the file's content has changed.
 void Application::report_tokens(const RunningListener& before, const RunningListener& next) {
     if (before.tokens == nullptr || next.tokens == nullptr || *before.tokens == *next.tokens) return;
     const auto gone_from = [](const TokenSet& from, const TokenSet& to) {
@@ -266,14 +267,15 @@ void Application::report_tokens(const RunningListener& before, const RunningList
                               gone_from(*before.tokens, *next.tokens) + " revoked");
 }
 
-/// The files may say something else under the same names. If they do not, the tickets that devices hold stay good.
+/// Loads the TLS files again, as their content may have changed under the same names. If it has not, the session
+/// tickets of devices stay valid.
 std::optional<Error> Application::renew_certificates(const RunningListener& before, RunningListener& next) {
     auto loaded = load_tls(next.config);
     if (!loaded) return loaded.error();
     const auto fresh = std::move(loaded).value();
     if (fresh == nullptr || fresh->digest() == next.tls->digest()) return std::nullopt;
     next.tls = fresh;
-    if (before.config.tls != next.config.tls) return std::nullopt;  // a changed option has its line
+    if (before.config.tls != next.config.tls) return std::nullopt;  // the changed option is reported already
     report_.applied.push_back("TLS files of listener " + in_quotes(next.config.name) +
                               ": read anew, for new handshakes; the certificate is good until " +
                               day_text(fresh->good_until()));
@@ -326,7 +328,7 @@ std::optional<Error> Application::prepare() {
     return std::nullopt;
 }
 
-/// An operator who revokes a token expects that its device goes.
+/// Closes connections whose token was revoked, so that revoking a token disconnects its device.
 void end_revoked(Worker& worker, std::uint8_t number) {
     if (worker.pipeline().listener(number).tokens == nullptr) return;
     worker.shard().walk(
@@ -339,7 +341,8 @@ void end_revoked(Worker& worker, std::uint8_t number) {
         [] {});
 }
 
-/// On the reactor's thread. What is new opens before what is old closes: a renamed listener refuses nobody.
+/// Applies the changes on the reactor's thread. New listeners open before old ones close, so that a renamed listener
+/// refuses no connection.
 void take_over(Worker& worker, ReactorPart& part) {
     Shard& shard = worker.shard();
     shard.keep_canaries(part.canaries);

@@ -14,8 +14,8 @@
 
 namespace holdfast {
 
-/// What a new configuration is applied to. One application at a time; the caller's thread, which waits for each reactor
-/// to have taken it over.
+/// The parts of the server that a reload changes. One reload at a time, on the caller's thread, which waits until each
+/// reactor has applied it.
 struct ApplyParts {
     const Clock& clock;
     RunningNow& running;
@@ -24,7 +24,7 @@ struct ApplyParts {
     const std::vector<std::unique_ptr<Worker>>& workers;
 };
 
-/// Checks, proves and binds first; from then on nothing can fail. On an error nothing has changed.
+/// Checks, proves and binds first; after that nothing can fail. On an error nothing has changed.
 [[nodiscard]] Result<ApplyReport> apply_config(const ApplyParts& parts, const ServerConfig& wanted);
 
 }  // namespace holdfast

@@ -41,7 +41,7 @@ int option_of(int fd, int option) {
     return value;
 }
 
-/// The gateway's end of a device's connection: it lives in this process too.
+/// Returns the gateway's descriptor of a device's connection; both ends are in this process.
 int gateways_end(const TestDevice& device) {
     for (int fd = 3; fd < 1'024; ++fd) {
         SocketAddress peer;
@@ -111,14 +111,14 @@ TEST(Apply, ARenamedListenerRefusesNobody) {
     static_cast<void>(gateway.apply(config_of({named})));
     std::atomic<bool> stop{false};
     std::atomic<bool> called{false};
-    std::map<int, int> outcomes;  // by errno; the thread's until it has ended
+    std::map<int, int> outcomes;  // by errno; used by the thread until join()
     std::thread caller([&, at = gateway.bound("name-0")] {
         for (int i = 0; i < 10'000 && !stop; ++i) {
             ++outcomes[TestDevice(at).error()];
             called = true;
         }
     });
-    while (!called) std::this_thread::yield();  // on a busy machine all could be over before it begins
+    while (!called) std::this_thread::yield();  // the loop below could otherwise end before the first call
     for (int i = 1; i <= 20; ++i) {
         named.name = "name-" + std::to_string(i);
         static_cast<void>(gateway.apply(config_of({named})));
@@ -126,8 +126,8 @@ TEST(Apply, ARenamedListenerRefusesNobody) {
     stop = true;
     caller.join();
     EXPECT_GT(outcomes[0], 0);
-    // A handshake under way in the instant in which the old socket closes is reset by the kernel; the address always
-    // has a listener.
+    // The kernel resets a handshake that is under way while the old socket closes. The address always has a listener,
+    // so no connection is refused.
     EXPECT_EQ(outcomes[ECONNREFUSED], 0);
 }
 
@@ -263,7 +263,7 @@ TEST(Apply, WhatNeedsARestartIsNamedWithBothValuesAndLeftAsItIs) {
     ServerConfig wanted = config_of({changed});
     wanted.reactors = 1;
     wanted.item = {.key = "id", .max_bytes = 1'024, .max_depth = 5};
-    for (int round = 0; round < 2; ++round) {  // until it is restarted
+    for (int round = 0; round < 2; ++round) {  // the report repeats until a restart
         const auto report = gateway.apply(wanted);
         EXPECT_THAT(report.applied, IsEmpty());
         EXPECT_THAT(
@@ -311,7 +311,7 @@ TEST(Apply, ManyChangesWhileDevicesSendLoseNothing) {
     std::thread sender([&] {
         while (!stop) {
             for (const auto& device : devices) device->send("item " + std::to_string(sent++));
-            std::this_thread::sleep_for(milliseconds(1));  // a flood would measure the handler, not the changes
+            std::this_thread::sleep_for(milliseconds(1));  // without a pause the handler would be the limit
         }
     });
     std::thread asker([&] {
@@ -321,7 +321,7 @@ TEST(Apply, ManyChangesWhileDevicesSendLoseNothing) {
             static_cast<void>(gateway.server().probe_all(std::nullopt, milliseconds(50)));
         }
     });
-    std::map<int, int> outcomes;  // by errno; the thread's until it has ended
+    std::map<int, int> outcomes;  // by errno; used by the thread until join()
     std::thread caller([&, at = gateway.bound("a")] {
         for (int i = 0; i < 10'000 && !stop; ++i) ++outcomes[TestDevice(at).error()];
     });

@@ -58,7 +58,7 @@ TEST(ConnectionList, WhoIsVisitedLaterIsNotOlder) {
         older.age = older.since_item = milliseconds(100);
         ConnectionRow younger = row(1, 0);
         younger.connected_at = EventTime(milliseconds(1'001));
-        younger.age = younger.since_item = milliseconds(300);  // the walk came to it 201 ms later
+        younger.age = younger.since_item = milliseconds(300);  // visited 201 ms later
         list.add(younger);
         list.add(older);
         EXPECT_EQ(numbers(std::move(list).page()), (std::vector<std::uint64_t>{2, 1})) << to_string(sort);

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 const SteadyTime now{std::chrono::hours(10)};
 
-/// Accepted in the order of their numbers, at one moment.
+/// Returns claimants that were accepted in the order of their numbers, at the same time.
 Claimant claimant(Token number, bool authenticated = false) {
     return {.number = number,
             .authenticated = authenticated,
@@ -94,7 +94,7 @@ TEST(DeviceDirectory, ALateHelloIsToldWhoHasTheId) {
     EXPECT_EQ(late.verdict, ClaimVerdict::older);
     EXPECT_EQ(late.other, Token{2});
     EXPECT_EQ(directory.find("d1"), Token{2});
-    directory.note_ended("d1", 3);  // another's end
+    directory.note_ended("d1", 3);  // the end of another connection
     EXPECT_EQ(directory.claim("d1", claimant(1), now).verdict, ClaimVerdict::older);
     directory.note_ended("d1", 2);
     EXPECT_EQ(directory.claim("d1", claimant(1), now).other, Token{2});
@@ -132,7 +132,7 @@ TEST(DeviceDirectory, TheEndOfAnOlderConnectionChangesNothing) {
     directory.release("d1", 2);
 }
 
-/// Two devices that connect again whenever the other has taken their id.
+/// Two devices with one id reconnect whenever the other has taken it over.
 TEST(DeviceDirectory, TwoDevicesWithOneIdAreSlowedDownAndTold) {
     DeviceDirectory directory;
     SteadyTime time = now;

@@ -18,7 +18,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 
-/// A server with a listener that acknowledges and one that does not, on a log that the test commits.
+/// A server with one listener that acknowledges and one that does not. The test commits the log.
 class DevicesOf : public ::testing::Test {
 protected:
     DevicesOf() {
@@ -41,7 +41,7 @@ protected:
     }
     static std::string item(unsigned seq) { return R"({"ip":"10.0.0.1","seq":)" + std::to_string(seq) + "}\n"; }
 
-    /// Until the log has been told that.
+    /// Waits until the log holds the event.
     void see(const std::string& what) {
         const auto end = std::chrono::steady_clock::now() + test_patience;
         while (std::chrono::steady_clock::now() < end) {
@@ -64,7 +64,7 @@ TEST_F(DevicesOf, AnItemIsAcknowledgedWhenItIsDurableAndNotBefore) {
     see("item d1 2");
     device.send_raw(R"({"ip":"10.0.0.1","seq":9})"
                     "\n");
-    EXPECT_EQ(device.line(), R"({"nack":9,"reason":"gap","expected":3})");  // and no ack came before it
+    EXPECT_EQ(device.line(), R"({"nack":9,"reason":"gap","expected":3})");  // without an ack before
     log_.commit();
     EXPECT_EQ(device.line(), R"({"ack":2})");
 }
@@ -172,7 +172,7 @@ TEST_F(DevicesOf, AJumpAcknowledgesNothingThatItSkips) {
 }
 
 TEST_F(DevicesOf, ANewConnectionTakesTheOldOnesPlace) {
-    std::vector<TestDevice> devices;  // enough to be on both reactors
+    std::vector<TestDevice> devices;  // enough to use both reactors
     for (unsigned i = 0; i < 20; ++i) {
         devices.push_back(greet(R"({"id":"d1","session":"s1"})"));
         EXPECT_EQ(devices.back().line(), "{\"resume\":" + std::to_string(i) + "}");
@@ -262,7 +262,7 @@ TEST(Devices, AStopAnswersWhoWaitsForADevice) {
     while (!server.find("d1") && std::chrono::steady_clock::now() < soon) std::this_thread::yield();
     const ConnectionId conn = server.find("d1").value();
     const std::string large = "{\"text\":\"" + std::string(1 << 20, 'x') + "\"}";
-    // It reads nothing: once its window is closed, what comes waits in the gateway.
+    // The device reads nothing. Once its window is closed, the gateway queues further bytes.
     while (server.show(conn)->downlink_queue_bytes == 0) static_cast<void>(server.send(conn, large));
     const std::size_t waiting = server.show(conn)->downlink_queue_bytes;
     auto answer = std::async(std::launch::async, [&] { return server.deliver(conn, large, std::chrono::minutes(10)); });
@@ -282,7 +282,7 @@ TEST_F(DevicesOf, ARepetitionBehindABadItemIsNotTakenForOne) {
     TestDevice device(started.value()->status().listeners[0].bound);
     device.send_raw(R"({"hello":{"id":"j1","session":"s1"}})");
     see("connected j1");
-    // The second has no key; then the first comes again, and the third behind it on the same line.
+    // The second item has no key. Then the first is repeated, and the third follows it on the same line.
     device.send_raw(R"({"ip":"a","seq":1}{"seq":2})"
                     "\n"
                     R"({"ip":"a","seq":1}{"ip":"a","seq":3})");

@@ -47,7 +47,7 @@ protected:
 TEST_F(DrainsTest, EndsWhoIsThereAndLetsWhoComesStay) {
     EXPECT_EQ(status(), std::nullopt);
     const auto devices = connect("devices", 8);
-    // In the kernel's buffer when its turn comes: it is delivered first.
+    // The item waits in the kernel at the connection's turn and is delivered first.
     devices.front()->send("last words");
     drain({.over = 1s});
     ASSERT_TRUE(gateway_.until([&] { return status()->found == 8; }));

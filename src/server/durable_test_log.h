@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-/// What stands in for a durable sink in tests: commits when it is told to, or at the end of each turn.
+/// Replaces a durable sink in tests. Commits on request, or at the end of each turn.
 class TestLog {
 public:
     using Session = std::tuple<std::string, std::string, bool>;  ///< id, session, authenticated
@@ -32,8 +32,8 @@ public:
         commit();
     }
     void commit();
-    /// "connected device-1", "item device-1 3", "refused device-1 4", "closed device-1 superseded", ... handed on so
-    /// far.
+    /// Returns the events so far: "connected device-1", "item device-1 3", "refused device-1 4", "closed device-1
+    /// superseded", ...
     [[nodiscard]] std::vector<std::string> told() const {
         const std::lock_guard lock(mutex_);
         return told_;

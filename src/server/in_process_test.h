@@ -24,11 +24,11 @@
 
 namespace holdfast {
 
-// A Server and its devices in one process, over loopback. Waits are for events, with a patience that a busy machine
-// under a sanitizer needs.
+// A Server and its devices in one process, over loopback. Tests wait for events, with a timeout that suffices on a busy
+// machine under a sanitizer.
 inline constexpr std::chrono::seconds test_patience{60};
 
-/// What handlers were told, for the thread of the test.
+/// Records the events of handlers, for the test's thread.
 class TestEvents {
 public:
     void item(std::string key, std::string listener) {
@@ -47,7 +47,7 @@ public:
         news_.notify_all();
     }
 
-    /// Each waits for what it asks about.
+    /// Return the result once the event has arrived.
     [[nodiscard]] std::string listener_of(const std::string& key) {
         return wait([&]() -> std::optional<std::string> {
             const auto found = listeners_by_key_.find(key);
@@ -60,7 +60,7 @@ public:
             return found == reasons_by_peer_.end() ? std::nullopt : std::optional(found->second);
         });
     }
-    /// Of this kind, in order, each once.
+    /// Returns the next notice of this kind, in order, each once.
     [[nodiscard]] std::string next_notice(Notice::Kind kind) {
         return wait([&]() -> std::optional<std::string> {
             for (; next_notice_ < notices_.size(); ++next_notice_) {
@@ -103,7 +103,7 @@ private:
     TestEvents& events_;
 };
 
-/// A device's end of a connection.
+/// The device's end of a connection.
 class TestDevice {
 public:
     explicit TestDevice(const Endpoint& gateway) : socket_(::socket(family(gateway), SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -112,14 +112,15 @@ public:
         if (error_ == 0) local_ = local_endpoint(socket_.get()).value();
     }
     [[nodiscard]] static bool can_connect(const Endpoint& gateway) { return TestDevice(gateway).error_ == 0; }
-    [[nodiscard]] int error() const { return error_; }  ///< of connect(2), or 0
+    [[nodiscard]] int error() const { return error_; }  ///< errno of connect(2), or 0
 
     [[nodiscard]] Endpoint local() const { return local_; }
     void send(const std::string& key) { send_raw("{\"ip\":\"" + key + "\"}\n"); }
     void send_raw(const std::string& text) {
         EXPECT_EQ(::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
     }
-    /// The next line that the gateway sends, without its end; empty if it ends the connection.
+    /// Returns the next line from the gateway without its line end, or an empty text if the gateway ends the
+    /// connection.
     [[nodiscard]] std::string line() {
         for (;;) {
             if (const auto end = received_.find('\n'); end != std::string::npos) {
@@ -136,7 +137,7 @@ public:
             received_.append(bytes.data(), static_cast<std::size_t>(got));
         }
     }
-    /// Waits until the gateway has ended it.
+    /// Waits until the gateway ends the connection. Returns false after the timeout.
     [[nodiscard]] bool ended() const {
         pollfd waiting{socket_.get(), POLLIN, 0};
         char byte = 0;
@@ -146,7 +147,7 @@ public:
     void close() { socket_.reset(); }
     void end_sending() { EXPECT_EQ(::shutdown(socket_.get(), SHUT_WR), 0); }
 
-    /// An address that a program without SO_REUSEPORT has.
+    /// An address in use by a program without SO_REUSEPORT.
     class Taken {
     public:
         Taken() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -169,7 +170,7 @@ private:
     Endpoint local_;
 };
 
-/// A Server that runs as long as this lives.
+/// Runs a Server for its own lifetime.
 class TestGateway {
 public:
     explicit TestGateway(ServerConfig config) {

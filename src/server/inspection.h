@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// Questions to all reactors whose answers are lists, one paced walk each. Any thread but theirs; each blocks until
-/// every reactor has answered.
+/// Queries to all reactors whose results are lists, with one paced walk each. Any thread but the reactors'; each call
+/// blocks until every reactor has answered.
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
 [[nodiscard]] Observations take_observations(const Workers& workers);
@@ -19,9 +19,9 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 [[nodiscard]] std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t most);
 [[nodiscard]] PageVector<HeldSocket> held_sockets(const Workers& workers);
 
-// On its shard's thread.
+// Functions for the shard's thread.
 
-/// `device` is null if it has not said who it is.
+/// Returns the connection's row. `device` is nullptr if the connection is not identified.
 [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineListener& listener,
                                    const Device* device, std::uint32_t run);
 [[nodiscard]] ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row);

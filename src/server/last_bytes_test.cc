@@ -15,7 +15,7 @@
 namespace holdfast {
 namespace {
 
-/// Notes the keys of items, and runs work when the first connection is closed.
+/// Records the keys of items, and runs `at_first_close` when the first connection is closed.
 class LastBytesHandler final : public EventHandler {
 public:
     LastBytesHandler(std::vector<std::string>& keys, std::function<void(const Endpoint&)>& at_first_close)
@@ -31,10 +31,10 @@ private:
     std::function<void(const Endpoint&)>& at_first_close_;
 };
 
-/// Two connections of one reactor are closed in the same turn of a stop: the second device ends its stream, with an
-/// object that has no line end, while the first is closed. Its last look has found nothing by then.
+/// A stop closes two connections of one reactor in the same turn. While the first is closed, the second device ends its
+/// stream with an object without a line end. The gateway's previous read of it had found nothing.
 TEST(LastBytes, AnObjectBeforeFinThatComesBehindTheLastLookIsAnItem) {
-    std::vector<std::string> keys;  // of the reactor's thread, until it has ended
+    std::vector<std::string> keys;  // used by the reactor's thread until wait() returns
     std::function<void(const Endpoint&)> at_first_close;
     ServerConfig config;
     config.reactors = 1;

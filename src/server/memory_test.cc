@@ -21,7 +21,7 @@ ServerConfig config_with(std::size_t budget) {
 
 std::string half() { return "{\"ip\":\"" + std::string(half_bytes - 7, 'x'); }
 
-/// Stops the reactor at the item "hold" until it may go on, and looks at the buffers at the item "look".
+/// Blocks the reactor at the item "hold" until it may go on, and reads the buffer bytes at the item "look".
 class Onlooker {
 public:
     explicit Onlooker(const ServerConfig& config)
@@ -92,7 +92,7 @@ TEST(Memory, WhoIsNotReadForWantOfItDoesNotHoldItForEver) {
         return gateway.until([&] { return gateway.status("devices").bytes_in >= before + half_bytes; });
     };
     while (stage() == 0) ASSERT_TRUE(hoard(early));
-    while (!early.empty()) {  // each makes room for one that comes when memory is short
+    while (!early.empty()) {  // each connection that ends makes room for one under memory pressure
         ASSERT_TRUE(hoard(late));
         early.pop_back();
     }

@@ -35,7 +35,7 @@ class PipelineOf : public ::testing::Test {
 protected:
     PipelineOf() { pipeline_.count_in({&counters_}); }
 
-    /// One read's bytes, with what a hostile device might have left behind them.
+    /// Passes the bytes of one read, followed by bytes that a hostile device might have left in the buffer.
     Taken read(std::string bytes) {
         const std::size_t size = bytes.size();
         bytes.append(item_padding, '[');

@@ -1,4 +1,4 @@
-// What a connection does before it is open: the PROXY header, over loopback and through the public Server.
+// Tests of the preamble: the PROXY header, over loopback and through the public Server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -25,7 +25,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A registry and a kernel's table that say what the test writes into them.
+/// A registry and a kernel table with the contents that the test gives them.
 struct Planted {
     ManualClock clock;
     PageVector<HeldSocket> held;
@@ -108,7 +108,7 @@ TEST(Reconciler, WhatComesAndGoesMeanwhileIsNoDefect) {
     planted.while_waiting = [&planted] {
         planted.held.clear();
         planted.held.push_back({.inode = 500, .number = 3});
-        planted.held.push_back({.inode = 104, .number = 4});  // another one
+        planted.held.push_back({.inode = 104, .number = 4});  // a further connection
     };
     EXPECT_EQ(planted.reconciler.run().drift(), 0U);
 }
@@ -119,7 +119,7 @@ TEST(Reconciler, CloseWaitCountsOnceItOutlastsTheGrace) {
     planted.connect(2, TCP_CLOSE_WAIT);
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U);
     planted.clock.advance(Reconciler::close_wait_grace);
-    planted.kernel[1].state = TCP_ESTABLISHED;  // the slot's next connection
+    planted.kernel[1].state = TCP_ESTABLISHED;  // the slot has a new connection
     const Reconciliation result = planted.reconciler.run();
     EXPECT_EQ(result.stuck_close_wait, 1U);
     ASSERT_EQ(result.examples.size(), 1U);
@@ -136,16 +136,17 @@ TEST(Reconciler, AConnectionWhoseReadingIsPausedIsNotStuck) {
     planted.clock.advance(10 * Reconciler::close_wait_grace);
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U);
     const KernelSocket socket = planted.kernel[0];
-    planted.kernel.clear();  // RST came
+    planted.kernel.clear();  // after RST
     EXPECT_EQ(planted.reconciler.run().drift(), 0U);
     planted.kernel.push_back(socket);
-    planted.held[0].end_is_seen = false;  // it is read again, and must end soon
+    planted.held[0].end_is_seen = false;  // read again, so it must end soon
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 0U) << "its grace begins now";
     planted.clock.advance(Reconciler::close_wait_grace);
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 1U);
 }
 
-// By system call: the gateway's threads made these descriptors, which ThreadSanitizer's dup would take for a race.
+// Duplicates a descriptor by system call. The gateway's threads created it, so ThreadSanitizer would report dup as a
+// race.
 UniqueFd duplicate(int fd) { return UniqueFd(static_cast<int>(::syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0))); }
 void put_in_place_of(int fd, const UniqueFd& other) { ASSERT_EQ(::syscall(SYS_dup3, other.get(), fd, O_CLOEXEC), fd); }
 
@@ -154,7 +155,7 @@ TEST(Reconciler, OfManyEachIsFound) {
     for (std::uint64_t number = 1; number <= 1'000; ++number) planted.connect(number * 7'919 % 1'009);
     std::reverse(planted.kernel.begin(), planted.kernel.end());
     planted.kernel.erase(planted.kernel.begin() + 500);
-    planted.kernel.push_back(planted.kernel.front());  // the kernel's list is not of one moment: one may come twice
+    planted.kernel.push_back(planted.kernel.front());  // the kernel's list is no snapshot, so a socket may appear twice
     const Reconciliation result = planted.reconciler.run();
     EXPECT_EQ(result.registry, 1'000U);
     EXPECT_EQ(result.kernel, 999U);
@@ -169,7 +170,7 @@ TEST(Reconciler, ATableThatCannotBeReadIsNoAgreement) {
     EXPECT_EQ(planted.reconciler.run().error, "no netlink here");
 }
 
-/// A real gateway that can be told to take nothing more, so that a FIN stays unread.
+/// A real gateway whose handler can refuse items, so that a FIN stays unread.
 class Gateway {
 public:
     Gateway() {
@@ -190,7 +191,7 @@ public:
     void hold(std::size_t connections) const {
         while (server_->status().listeners.front().connections != connections) std::this_thread::yield();
     }
-    /// The gateway's end of `device`, of which this process has a descriptor.
+    /// Returns the gateway's descriptor of the connection of `device`; both ends are in this process.
     [[nodiscard]] int other_end(const UniqueFd& device) const {
         SocketAddress mine;
         ::getsockname(device.get(), mine.get(), &mine.length);
@@ -250,7 +251,7 @@ TEST(ReconcileServer, FindsAConnectionWithoutASocket) {
     const UniqueFd device = gateway.connect();
     gateway.hold(1);
     const int fd = gateway.other_end(device);
-    const UniqueFd kept = duplicate(fd);  // so that the peer does not see an end
+    const UniqueFd kept = duplicate(fd);  // keeps the connection open for the peer
     const UniqueFd other(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     put_in_place_of(fd, other);
     const Reconciliation result = gateway.server().reconcile();
@@ -270,7 +271,7 @@ TEST(ReconcileServer, SeesAFinThatIsNotRead) {
     gateway.hold(1);
     gateway.take_items(false);
     device.reset();
-    // The grace is the Reconciler's own business (above); that CLOSE_WAIT shows here is what this proves.
+    // This test shows that CLOSE_WAIT is visible in the kernel's table; the tests above cover the Reconciler's grace.
     const std::uint16_t port = gateway.server().status().listeners.front().bound.port;
     const auto in_close_wait = [port] {
         int found = 0;

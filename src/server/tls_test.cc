@@ -1,4 +1,4 @@
-// Devices over TLS, in one process with the public Server.
+// Tests of devices over TLS, in one process with the public Server.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-/// A device's end: OpenSSL's client on a socket that blocks.
+/// The device's end: OpenSSL's client on a blocking socket.
 class TlsDevice {
 public:
     TlsDevice(const Endpoint& gateway, SSL_CTX* ctx, int receive_bytes = 0) : ssl_(SSL_new(ctx)) {
@@ -32,7 +32,7 @@ public:
     void send(const std::string& text) {
         EXPECT_EQ(SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size())), static_cast<int>(text.size()));
     }
-    /// Without its end; empty if the gateway ends the connection.
+    /// Returns the next line without its line end, or an empty text if the gateway ends the connection.
     [[nodiscard]] std::string line() {
         for (;;) {
             if (const auto end = received_.find('\n'); end != std::string::npos) {
@@ -187,7 +187,7 @@ TEST_F(TlsServer, WhatTlsHoldsCountsForTheBudget) {
     EXPECT_EQ(gateway.events().listener_of("certified"), "devices");
     EXPECT_EQ(held(), TlsSession::memory_open + TlsSession::memory_certified);
 
-    // Idle sessions alone bring the stages on: nobody new, and then room again.
+    // Idle sessions alone reach the stages: new sessions are refused, and admitted again once there is room.
     std::vector<std::unique_ptr<TlsDevice>> many;
     while (gateway.server().status().buffer_stage < 2) {
         many.push_back(std::make_unique<TlsDevice>(gateway.bound("devices"), bare.get()));

@@ -1,4 +1,4 @@
-// A listener with a tokens_file, over loopback and through the public Server.
+// Tests of a listener with a tokens_file, over loopback and through the public Server.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,7 +29,8 @@ protected:
     static std::string hello(const std::string& id, const std::string& token) {
         return R"({"hello":{"id":")" + id + R"(","token":")" + token + "\"}}\n";
     }
-    /// Of a connection that sends this and nothing else: how it ends, and that nothing of it is admitted.
+    /// Sends only these bytes. Expects that the connection ends as `unauthenticated` with no item admitted. Returns the
+    /// detail of its end.
     std::string end_of(TestGateway& gateway, const std::string& bytes) {
         TestDevice device(gateway.bound("devices"));
         device.send_raw(bytes);

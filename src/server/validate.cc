@@ -21,7 +21,7 @@ using Violations = std::vector<Violation>;
 constexpr std::size_t name_length = 64;
 constexpr std::size_t key_length = 255;
 
-/// Gathers the violations of one listener.
+/// Collects the violations of one listener.
 class ListenerCheck {
 public:
     ListenerCheck(ListenerConfig listener, std::size_t index, Violations& out)
@@ -53,7 +53,7 @@ private:
                         " of A-Z a-z 0-9 _ . -");
     }
 
-    /// Nobody is believed by default; and a list that nothing reads is a mistake.
+    /// Checks trusted_proxies: no proxy is trusted by default, and a list without proxy_protocol is a mistake.
     void check_proxies() {
         for (const std::string& proxy : listener_.trusted_proxies) {
             if (const auto prefix = parse_prefix(proxy); !prefix) report("trusted_proxies", prefix.error().message);
@@ -66,7 +66,7 @@ private:
                       : "it is of no use without proxy_protocol: write \"v1\" or \"v2\" there, or remove it");
     }
 
-    /// Which keys go together; the files are another matter.
+    /// Checks which TLS keys go together. It does not read the files.
     void check_tls(const TlsConfig& tls) {
         const auto need = [&](bool missing, std::string_view option, const char* what) {
             if (missing) add(option, in_listener() + std::string(option) + " is not set: " + what);
@@ -109,7 +109,7 @@ private:
 
     std::string in_listener() const { return "listener " + in_quotes(listener_.name) + ": "; }
 
-    ListenerConfig listener_;  // a copy: an Object refers to what can be written
+    ListenerConfig listener_;  // a copy, since Object needs a mutable struct
     std::size_t index_;
     Violations& out_;
 };
@@ -120,7 +120,7 @@ bool covers(const Endpoint& wide, const Endpoint& other) {
     return is_unspecified(wide.address) && (!wide.address.is_v4() || other.address.is_v4());
 }
 
-/// About the second of two that cannot be together.
+/// Reports the second of two listeners that exclude each other.
 void check_pair(const ServerConfig& config, std::size_t first, std::size_t second, Violations& out) {
     const ListenerConfig& a = config.listeners[first];
     const ListenerConfig& b = config.listeners[second];

@@ -14,22 +14,22 @@ namespace holdfast {
 
 inline constexpr std::size_t max_listeners = 256;
 
-/// One thing that is wrong, and where: the section and option as in the configuration file ("" for the top level).
+/// An error of a configuration and its place: section and option as in the file ("" for the top level).
 struct Violation {
-    std::optional<std::size_t> listener;  ///< its index, if it is about one
+    std::optional<std::size_t> listener;  ///< index of the listener, if it concerns one
     std::string_view section;
     std::string_view option;
-    std::string message;  ///< names the thing, what is wrong with it and what to do
+    std::string message;  ///< subject, error and remedy
 };
 
-/// All that is wrong with `config`, each option by itself and together. Pure; any thread. Nothing is bound or opened.
+/// Returns all errors of `config`, of single options and of combinations. Pure; any thread. Binds and opens nothing.
 [[nodiscard]] std::vector<Violation> find_violations(const ServerConfig& config);
 
-/// True if two listening sockets cannot both have their address: the same, or one is a wildcard ("[::]" takes every
-/// address, "0.0.0.0" every IPv4 one) of the same port. Port 0 is in nobody's way.
+/// Returns true if two listening sockets cannot both bind. They have the same port, and the same address or a wildcard
+/// ("[::]" covers every address, "0.0.0.0" every IPv4 address). Port 0 never overlaps.
 [[nodiscard]] bool overlap(const Endpoint& a, const Endpoint& b);
 
-/// find_violations as errors. Server::start uses it.
+/// Returns find_violations() as errors, for Server::start().
 [[nodiscard]] std::vector<Error> validate(const ServerConfig& config);
 
 }  // namespace holdfast
