@@ -18,7 +18,7 @@ class Sender;
 class Walks;
 
 /// Ends connections in order when the gateway begins the end: stop, removal of a listener, or drain. Sends FIN first
-/// and reads until the peer's FIN, since close(2) would reset the connection before and discard unread bytes (RFC 1122,
+/// and reads until the peer's FIN. An earlier close(2) would reset the connection and discard what arrives (RFC 1122,
 /// 4.2.2.13). The shard's thread.
 class Drainer {
 public:

@@ -18,8 +18,8 @@ namespace holdfast {
 /// /64) take turns, so that none delays another. Pure; one thread.
 class HandshakeOrder {
 public:
-    /// Limits the handshake steps of a turn, so that open connections are served while a fleet reconnects. A step costs
-    /// 0.2 ms of a core with ECDSA and 1 ms with RSA 2048 (docs/explanation/performance.md).
+    /// Limits the handshake steps of a turn, so that open connections are served while a fleet reconnects. A handshake
+    /// costs 0.2 ms of a core with ECDSA and 1 ms with RSA 2048 (docs/explanation/performance.md).
     static constexpr int steps_a_turn = 4;
     /// Limits the wait of a new handshake, out of the five seconds of a preamble. A handshake that begins later would
     /// time out half-way, and so would all behind it: a reconnecting fleet would never connect. It is refused instead,

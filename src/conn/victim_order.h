@@ -83,8 +83,9 @@ struct HeldMemory {
     std::size_t average = 0;          ///< average bytes of all sources
 };
 
-/// Returns the rank. Three kinds are spared. The only holding of a source, less than a second old: honest items are
-/// large only briefly. A source below half the average: slow links take long. A connection whose peer drains its queue.
+/// Returns the rank. The only holding of a source is spared for a second, since honest items are large only briefly. A
+/// source below half the average is spared, since slow links take long. A connection whose peer drains its queue is
+/// spared.
 [[nodiscard]] VictimOrder::Rank rank_of(const HeldMemory& held) noexcept;
 
 /// Connections that hold memory, in the slots visited so far.
