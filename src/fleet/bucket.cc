@@ -24,7 +24,7 @@ constexpr milliseconds glance{100};
 constexpr milliseconds watcher_rest{5'000};
 constexpr std::int64_t answer_ms = 3'000;
 constexpr std::int64_t max_publishes_in_flight = 16 * 1024;
-constexpr int wrong_last_sequence = 10071;  // the server's code for another revision than the expected one
+constexpr int wrong_last_sequence = 10071;  // the server's code for a revision other than the expected one
 
 template <typename T, void (*destroy)(T*)>
 struct Destroy {
@@ -37,12 +37,12 @@ using EntryHandle = std::unique_ptr<kvEntry, Destroy<kvEntry, kvEntry_Destroy>>;
 
 class NatsBucket;
 
-/// What the client's callbacks find, as long as the bucket lives.
+/// State for the client's callbacks during the lifetime of the bucket.
 struct AckTaker {
     explicit AckTaker(const Bucket::Hearer& taker) : hearer(taker) {}
     const Bucket::Hearer& hearer;
-    std::string prefix;  // of the subjects
-    std::mutex mutex;    // held while a callback uses it; `open` ends that
+    std::string prefix;  // subject prefix
+    std::mutex mutex;    // held by a callback while it uses the bucket; stop() clears `open`
     bool open = true;
 };
 
@@ -124,7 +124,7 @@ private:
     std::shared_ptr<AckTaker> taker_;
     CallbackHandle<AckTaker> handle_;
     const std::string prefix_;
-    mutable std::mutex mutex_;  // guards what follows
+    mutable std::mutex mutex_;  // guards the members below
     std::condition_variable wake_;
     natsConnection* bound_to_ = nullptr;
     ContextHandle context_;
@@ -146,7 +146,7 @@ natsStatus NatsBucket::find_or_make(jsCtx* context, natsConnection* connection, 
     config.StorageType = js_FileStorage;
     config.Replicas = static_cast<int>(fitting_replicas(link_, connection, options_.replicas));
     const natsStatus made = js_CreateKeyValue(store, context, &config);
-    // Another gateway may have been faster.
+    // Another gateway may have created it first.
     return made == NATS_OK ? made : js_KeyValue(store, context, options_.name.c_str());
 }
 
@@ -193,7 +193,7 @@ bool NatsBucket::put(const std::string& key, const std::string& value, std::opti
 void NatsBucket::purge(const std::string& key, std::uint64_t revision) {
     natsConnection* const connection = link_.connection();
     if (connection == nullptr) return;
-    // Up to but not including `seq`. Nobody waits for the answer: what is still there is purged another time.
+    // `seq` is exclusive. The answer is ignored: a later purge removes what remains.
     const std::string bound = revision == 0 ? "" : ",\"seq\":" + std::to_string(revision + 1);
     const std::string request = "{\"filter\":\"" + prefix_ + key + "\"" + bound + "}";
     natsConnection_PublishString(connection, ("$JS.API.STREAM.PURGE.KV_" + options_.name).c_str(), request.c_str());
@@ -236,7 +236,7 @@ void NatsBucket::watch_all() {
     }
 }
 
-/// Until it breaks off, or is to begin anew.
+/// Runs one watch until it breaks off or renew() is called.
 void NatsBucket::watch_once(kvStore* store) {
     renew_ = false;
     kvWatcher* made = nullptr;
@@ -255,8 +255,8 @@ void NatsBucket::watch_once(kvStore* store) {
     retire(std::move(watcher));
 }
 
-/// Destroys it later. After a reconnection the client replaces a watcher's consumer on a thread of its own, and frees
-/// meanwhile what kvWatcher_Destroy reads (libnats 3.4).
+/// Defers the destruction. After a reconnection, a thread of the client replaces the watcher's consumer and frees data
+/// that kvWatcher_Destroy reads (libnats 3.4).
 void NatsBucket::retire(WatcherHandle watcher) { retired_.emplace_back(Steady::now(), std::move(watcher)); }
 
 void NatsBucket::destroy_retired() {

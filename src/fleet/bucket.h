@@ -12,42 +12,44 @@
 
 namespace holdfast {
 
-/// One key-value bucket of JetStream: puts that do not wait, and a watch over all keys. Owns the watch's thread. What
-/// it hears it tells on that thread and on the client's own. Thread-safe, but for bind(), which has one caller.
+/// Accesses one key-value bucket of JetStream: puts that do not wait, and a watch over all keys. Owns the watch's
+/// thread. Callbacks run on that thread and on the client library's threads. Thread-safe, except bind(), which has one
+/// caller.
 class Bucket {
 public:
     struct Options {
         std::string name;
         std::string description;
-        unsigned replicas = 0;  ///< of one that it makes; 0: 3 in a cluster of three or more, else 1
+        unsigned replicas = 0;  ///< of a new bucket; 0: 3 in a cluster of three or more, else 1
     };
-    /// None may call the bucket back, but for renew().
+    /// Callbacks. They must not call the bucket, except renew().
     struct Hearer {
-        std::function<void()> begin;  ///< all keys follow, then complete(), then what changes
+        std::function<void()> begin;  ///< all keys follow, then complete(), then changes
         std::function<void(const std::string& key, const std::string& value, std::uint64_t revision)> saw;
         std::function<void(const std::string& key, std::uint64_t revision)> removed;
         std::function<void()> complete;
         std::function<void(const std::string& key, std::uint64_t revision)> landed;
-        std::function<void(const std::string& key)> refused;  ///< it has another revision
-        std::function<void(const std::string& key)> failed;   ///< no answer: nobody knows
+        std::function<void(const std::string& key)> refused;  ///< the key has another revision
+        std::function<void(const std::string& key)> failed;   ///< no answer: the outcome is unknown
     };
     [[nodiscard]] static std::unique_ptr<Bucket> make(NatsLink& link, Options options, Hearer hearer);
     virtual ~Bucket() = default;
 
-    /// Finds the bucket or makes it, whenever the link has another connection; waits for the server. Errors: it cannot
-    /// be had now.
+    /// Opens or creates the bucket after each new connection of the link. Waits for the server. Fails if the bucket is
+    /// not available now.
     [[nodiscard]] virtual std::optional<Error> bind() = 0;
 
-    /// False: it was not sent, and nothing will be heard of it. Without `expected` whatever is there is replaced.
+    /// Sends a put. Returns false if it was not sent: then no callback follows. Without `expected`, it replaces any
+    /// revision.
     [[nodiscard]] virtual bool put(const std::string& key, const std::string& value,
                                    std::optional<std::uint64_t> expected) = 0;
-    /// Without waiting; what has a later revision stays. 0: whatever there is goes.
+    /// Purges the key up to `revision`, without waiting; a later revision stays. 0: purges any revision.
     virtual void purge(const std::string& key, std::uint64_t revision) = 0;
-    /// Reads one key, waits, and tells by saw() or removed(); false: there was no answer.
+    /// Reads one key, waits for the server, and reports by saw() or removed(). Returns false without an answer.
     [[nodiscard]] virtual bool look(const std::string& key) = 0;
-    /// The watch begins anew.
+    /// Restarts the watch.
     virtual void renew() = 0;
-    /// Waits for what has been put; false: not all has been acknowledged.
+    /// Waits for the acknowledgements of all puts. Returns false if some are missing.
     virtual bool settle(std::chrono::milliseconds patience) = 0;
     virtual void stop() = 0;
 };

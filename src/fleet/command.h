@@ -6,17 +6,18 @@
 
 namespace holdfast {
 
-/// What became of a command to a device: docs/explanation/fleet.md.
+/// Result of a command to a device: docs/explanation/fleet.md.
 struct CommandAnswer {
-    /// "sent", "acked" or "absent"; "queue_full": the device does not read, nothing was sent; "refused": it is none.
+    /// "sent", "acked" or "absent"; "queue_full": the device does not read, nothing was sent; "refused": not a valid
+    /// message.
     std::string result;
     std::string id;
-    std::string gateway = {};  ///< that has the device, or had it last; empty: none
+    std::string gateway = {};  ///< the gateway that holds the device, or held it last; empty if none
     std::string conn = {};
     std::string detail = {};
 };
 
-// As JSON. Reading gives nothing if it is none. Pure.
+// Convert to and from JSON. Parsing returns nullopt for other texts. Pure.
 [[nodiscard]] std::string to_json(const CommandAnswer& answer);
 [[nodiscard]] std::optional<CommandAnswer> read_command_answer(std::string_view json);
 

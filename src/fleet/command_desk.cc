@@ -21,8 +21,8 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t threads = 8;
 constexpr std::size_t most_waiting = 1'024;
-constexpr milliseconds answer_within{900};   // of the second that is promised
-constexpr milliseconds for_the_device{600};  // to acknowledge; then it is `sent`
+constexpr milliseconds answer_within{900};   // part of the documented limit of one second
+constexpr milliseconds for_the_device{600};  // for the acknowledgement; after it the result is `sent`
 constexpr milliseconds while_others_wait{100};
 
 struct DestroyMessage {
@@ -43,7 +43,7 @@ std::string_view data_of(natsMsg* message) {
 
 std::string text_of(natsStatus status) { return natsStatus_GetText(status); }
 
-/// What waits for a thread. Any thread.
+/// Bounded queue of requests for the answering threads. Any thread.
 class Letters {
 public:
     struct Letter {
@@ -51,7 +51,7 @@ public:
         Steady::time_point came;
     };
 
-    /// False: there are too many.
+    /// Returns false if the queue is full or has ended.
     bool put(Message& message) {
         {
             const std::lock_guard lock(mutex_);
@@ -61,7 +61,7 @@ public:
         changed_.notify_one();
         return true;
     }
-    /// Nothing: it has ended.
+    /// Waits for a request. Returns nullopt after end().
     std::optional<Letter> take() {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [this] { return ended_ || !letters_.empty(); });
@@ -84,7 +84,7 @@ public:
     }
 
 private:
-    std::mutex mutex_;  // guards what follows
+    std::mutex mutex_;  // guards the members below
     std::condition_variable changed_;
     std::deque<Letter> letters_;
     bool ended_ = false;
@@ -99,7 +99,7 @@ void on_message(natsConnection* connection, natsSubscription*, natsMsg* received
     natsConnection_PublishString(connection, natsMsg_GetReply(message.get()), busy.c_str());
 }
 
-/// The parts of a subject as it is asked: "holdfast.cmd.<id>" or "holdfast.gw.<gateway>.<what>.<id>".
+/// Parts of a request's subject: "holdfast.cmd.<id>" or "holdfast.gw.<gateway>.<what>.<id>".
 struct Address {
     bool between_gateways = false;
     std::string what;
@@ -152,7 +152,7 @@ private:
     [[nodiscard]] std::string subject(const std::string& gateway, std::string_view what, const std::string& id) const {
         return "holdfast.gw." + to_token(gateway) + "." + std::string(what) + "." + to_token(id);
     }
-    /// The other gateway's answer.
+    /// Sends a request to the other gateway and waits for its answer.
     [[nodiscard]] natsStatus request(const std::string& subject, std::string_view body, milliseconds patience,
                                      std::string& answer) const;
 

@@ -6,7 +6,7 @@
 namespace holdfast {
 namespace {
 
-/// Its reactor's thread.
+/// Collects notes on the thread of its reactor.
 class DeviceNoter final : public EventHandler {
 public:
     DeviceNoter(std::unique_ptr<EventHandler> inner, DeviceNews& news) : inner_(std::move(inner)), news_(news) {}

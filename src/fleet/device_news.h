@@ -13,22 +13,22 @@
 
 namespace holdfast {
 
-/// What became of a connection whose device has a name.
+/// Change of a connection whose device is identified.
 struct DeviceNote {
     std::string id;
     ConnectionId conn;
     Endpoint peer;
     std::string listener;
     EventTime at;
-    bool proved = false;         ///< to be that device
+    bool proved = false;         ///< whether the connection has proved the id
     EventTime established = {};  ///< see ConnectedEvent
-    bool ended = false;          ///< its peer had shut it down when it said its id
+    bool ended = false;          ///< its peer had shut it down when it stated the id
     bool gone = false;
     std::optional<CloseReason> reason = {};
 };
 
-/// From the reactors to the fleet's thread. Bounded: what does not fit is dropped, and that is told, so that the reader
-/// looks for itself. Any thread; take() has one caller.
+/// Queue from the reactors to the fleet's thread. Bounded: it drops and reports excess notes, so that the reader can
+/// list all connections instead. Any thread; take() has one caller.
 class DeviceNews {
 public:
     static constexpr std::size_t most_notes = 100'000;
@@ -38,21 +38,21 @@ public:
 
     struct Taken {
         std::vector<DeviceNote> notes;
-        bool dropped = false;  ///< some, since the last call
+        bool dropped = false;  ///< some notes were dropped since the last call
     };
-    /// What there is, after at most so long.
+    /// Returns the waiting notes; waits at most `patience` for the first.
     [[nodiscard]] Taken take(std::chrono::milliseconds patience);
 
 private:
-    std::mutex mutex_;  // guards what follows
+    std::mutex mutex_;  // guards the members below
     std::condition_variable changed_;
     std::vector<DeviceNote> notes_;
     bool dropped_ = false;
     bool woken_ = false;
 };
 
-/// Hands every call on to `inner`, and at the end of each turn tells `news` of the devices that came and went. It must
-/// outlive it.
+/// Returns a handler that forwards every call to `inner`, and at the end of each turn pushes the arrivals and
+/// departures of devices to `news`. `news` must outlive the handler.
 [[nodiscard]] std::unique_ptr<EventHandler> note_devices(std::unique_ptr<EventHandler> inner, DeviceNews& news);
 
 }  // namespace holdfast

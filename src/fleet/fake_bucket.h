@@ -29,7 +29,7 @@ inline PresenceRecord online_record() {
             .online = true};
 }
 
-/// The bucket as JetStream keeps it: compare-and-set by key, one growing revision, and a log that watches follow.
+/// Simulates a JetStream bucket: compare-and-set by key, one increasing revision, and a log that watches follow.
 class FakeBucket {
 public:
     struct Change {
@@ -45,7 +45,7 @@ public:
         latest_[put.id] = log.back();
         return log.back().revision;
     }
-    /// Changes without a notification, like a purge of JetStream.
+    /// Purges without a notification, as JetStream does.
     void purge(const std::string& id, std::uint64_t revision) {
         const auto there = latest_.find(id);
         if (there != latest_.end() && there->second.revision <= revision) latest_.erase(there);
@@ -65,7 +65,7 @@ private:
     std::map<std::string, Change> latest_;
 };
 
-/// A gateway of the test: its presence, how far its watch has come, and answers that are on their way.
+/// A gateway of the test: its presence, the progress of its watch, and its delayed answers.
 struct Gateway {
     Gateway(FakeBucket& shared, const std::string& name, std::uint32_t run,
             std::size_t most_ended = Presence::default_most_ended)

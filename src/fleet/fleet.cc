@@ -19,10 +19,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds news_wait{100};
-constexpr std::size_t max_claims_in_flight = 1'024;  // each has its message and its text
+constexpr std::size_t max_claims_in_flight = 1'024;  // each holds its message and its text
 constexpr std::size_t puts_in_a_turn = 256;
 constexpr milliseconds between_binds{500};
-constexpr milliseconds deaf_for{8'000};  ///< own beats do not come back: the watches begin anew
+constexpr milliseconds deaf_for{8'000};  ///< own beats do not return for this long: the watches restart
 constexpr milliseconds until_looked_up{1'000};
 constexpr seconds keep_closed{3'600};
 constexpr seconds between_cleanings{10};
@@ -79,7 +79,7 @@ private:
     const WallTime since_ = clock_.wall();
     FleetState state_;
 
-    // The fleet's thread only.
+    // Used by the fleet's thread only.
     SteadyTime bound_try_{};
     SteadyTime beaten_{};
     SteadyTime renewed_{};
@@ -137,7 +137,7 @@ void NatsFleet::run() {
 std::optional<ConnectionId> NatsFleet::find_here(const std::string& id) const {
     const auto conn = server_.find(id);
     if (!conn || !state_.is_authenticated_elsewhere(id)) return conn;
-    // Either a stranger, or the device itself, whose move the fleet's thread has not seen yet.
+    // Either an unauthenticated peer, or the device itself, whose move the fleet's thread has not processed yet.
     const auto detail = server_.show(*conn);
     return detail && detail->row.authenticated ? conn : std::nullopt;
 }
@@ -152,7 +152,7 @@ void NatsFleet::turn() {
     audit();
     keep_bound();
     if (const bool took_part = std::exchange(takes_part_, state_.takes_part()); takes_part_ && !took_part) {
-        bound_try_ = {};  // commands can come now
+        bound_try_ = {};  // commands can arrive from now on
     }
     if (bound_ && link_.connected() && takes_part_) {
         if (clock_.steady() - beaten_ >= beat_interval) beat(false);
@@ -180,17 +180,18 @@ void NatsFleet::take_news() {
     if (taken.dropped || reconcile_) reconcile();
 }
 
-/// Reactors tell in any order among each other: who has the device now is the server's to say.
+/// Applies a note. Notes of different reactors arrive in any order, so the server decides which connection holds the
+/// device now.
 void NatsFleet::apply(const DeviceNote& note) {
     if (note.gone) return state_.presence.gone(note.id, note.conn, note.reason, note.at);
     const auto living = server_.find(note.id);
-    if (living && *living != note.conn) return;  // whose own note comes, or has come
-    // Without one, this connection has ended or is about to: it takes the device from no other gateway.
+    if (living && *living != note.conn) return;  // its own note follows, or has been applied
+    // Without a living connection, this one has ended or is about to: it takes the device from no other gateway.
     const bool ended = note.ended || !living;
     state_.presence.here(note.id, {note.conn, note.peer, note.listener, note.at, note.proved, note.established, ended});
 }
 
-/// News was lost: looks at all connections.
+/// Compares all connections with the presence records after notes were dropped.
 void NatsFleet::reconcile() {
     reconcile_ = false;
     ConnectionQuery query;
@@ -207,12 +208,12 @@ void NatsFleet::reconcile() {
     }
 }
 
-/// Compares records with connections, a few in each turn, all within about half a minute.
+/// Compares a few records with connections in each turn, and all of them within about half a minute.
 void NatsFleet::audit() {
     constexpr std::size_t share = 300;
     constexpr milliseconds between_audits{100};
     const SteadyTime now = clock_.steady();
-    if (now - audited_ < between_audits || !takes_part_) return;  // records of a twin are not this gateway's
+    if (now - audited_ < between_audits || !takes_part_) return;  // a twin's records are not those of this gateway
     audited_ = now;
     Presence::Audit audit;
     {
@@ -279,7 +280,7 @@ void NatsFleet::put_what_is_new() {
     std::vector<std::pair<std::string, std::uint64_t>> purges;
     {
         const std::lock_guard lock(state_.mutex);
-        // Before the bucket has been seen, nobody knows by which revisions to put.
+        // The revisions for the puts are unknown until the whole bucket has been read.
         if (!state_.presence.complete() || state_.presence.in_flight() >= max_claims_in_flight) return;
         puts = state_.presence.take_puts(puts_in_a_turn);
         purges = state_.presence.take_purges(clock_.steady(), puts_in_a_turn);
@@ -313,8 +314,8 @@ void NatsFleet::do_tasks() {
     }
 }
 
-/// Connections that a former run of this gateway left may have their ends in the spool already; an open one has
-/// better evidence there.
+/// Writes the closed event of a lost connection. The spool may already have the ends of a former run's connections, and
+/// has better evidence of those that are open.
 void NatsFleet::tell_lost(const LostLife& life) {
     const std::string conn = to_string(life.record.conn);
     std::optional<FormerLife> former;
@@ -353,7 +354,7 @@ void NatsFleet::judge() {
     }
 }
 
-/// Survivors have marked and told what they would by `until_survivors_told`.
+/// Settles the connections of former runs. Survivors finish their marks and reports within `until_survivors_told`.
 void NatsFleet::settle_former() {
     if (former_.empty() || !bound_ || !takes_part_ || !link_.connected()) return;
     FormerLives::Settled settled;
@@ -382,7 +383,7 @@ void NatsFleet::look_up_puzzles() {
     std::size_t done = 0;
     while (done < puzzles_.size() && now - puzzles_[done].second >= until_looked_up) {
         const std::string& id = puzzles_[done].first;
-        if (!devices_->look(to_token(id))) break;  // waits; asked again in a later turn
+        if (!devices_->look(to_token(id))) break;  // waits for the server; repeated in a later turn
         const std::lock_guard lock(state_.mutex);
         state_.presence.retry(id);
         ++done;
@@ -390,7 +391,7 @@ void NatsFleet::look_up_puzzles() {
     puzzles_.erase(puzzles_.begin(), puzzles_.begin() + static_cast<std::ptrdiff_t>(done));
 }
 
-/// What was closed long ago is forgotten, here and in the bucket.
+/// Forgets what was closed long ago, here and in the bucket.
 void NatsFleet::clean() {
     const SteadyTime now = clock_.steady();
     if (now - cleaned_ < between_cleanings || !bound_ || !takes_part_ || !link_.connected()) return;
@@ -410,7 +411,7 @@ void NatsFleet::clean() {
     for (const std::string& name : gateways) beats_->purge(to_token(name), 0);
 }
 
-/// Once when it begins, once when it is over.
+/// Reports trouble once when it begins, and its end once.
 void NatsFleet::say(const std::string& trouble) {
     bool news = false;
     {

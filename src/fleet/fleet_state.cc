@@ -34,7 +34,7 @@ bool FleetState::takes_part() {
     if (twins.part(clock_.steady()) != TwinWatch::Part::takes) return false;
     if (presence.complete() && !has_lost_former_) {
         has_lost_former_ = true;
-        presence.lose(name_, clock_.wall());  // what a former run left behind
+        presence.lose(name_, clock_.wall());  // marks the records of a former run
     }
     return true;
 }
@@ -96,7 +96,7 @@ Bucket::Hearer FleetState::hear_gateways() {
 void FleetState::saw_device(const std::string& key, const std::string& value, std::uint64_t revision) {
     const auto id = from_token(key);
     const auto record = read_presence(value);
-    if (!id || !record) return;  // nothing that a gateway has written
+    if (!id || !record) return;  // not written by a gateway
     const std::lock_guard lock(mutex);
     presence.set_time(clock_.steady(), clock_.wall());
     presence.saw(*id, *record, revision);
@@ -107,7 +107,7 @@ void FleetState::saw_device(const std::string& key, const std::string& value, st
 void FleetState::presence_complete() {
     const std::lock_guard lock(mutex);
     presence.end_snapshot();
-    has_lost_former_ = false;  // a twin's records are not a former run's: takes_part() marks them
+    has_lost_former_ = false;  // a twin's records are not those of a former run: takes_part() marks the latter
     news_.wake();
 }
 
@@ -156,7 +156,7 @@ bool FleetState::is_authenticated_elsewhere(const std::string& id) const {
     return found && found->record.online && found->record.proved && found->record.gateway != name_;
 }
 
-/// The few that are wanted are copied, not all that match.
+/// Copies only the records of the requested page.
 FleetPage FleetState::devices(const FleetQuery& query) const {
     const SteadyTime now = clock_.steady();
     FleetPage page;

@@ -16,39 +16,39 @@
 
 namespace holdfast {
 
-/// What a gateway knows of the fleet, shared by its thread, the buckets' and whoever asks. Members are guarded by
-/// `mutex`, which nobody holds while waiting for something else; the functions take it themselves.
+/// A gateway's view of the fleet, shared by its thread, the buckets' threads and callers. `mutex` guards the members.
+/// No thread holds it while it waits for something else. The functions lock it themselves.
 class FleetState {
 public:
-    /// `self`: what this gateway's beats say of it, but for the run, which is drawn here.
+    /// `self`: content of this gateway's beats, except the run, which the constructor draws.
     FleetState(GatewayRecord self, std::chrono::milliseconds lost_after, std::size_t most_ended, DeviceNews& news);
 
     /// Returns whether this gateway takes part in the fleet now, and begins to if it may.
     [[nodiscard]] bool takes_part();
 
-    /// What the buckets are to tell; wakes the reader of `news` when there is something to do.
+    /// Return the callbacks of the buckets. They wake the reader of `news` when work is due.
     [[nodiscard]] Bucket::Hearer hear_presence();
     [[nodiscard]] Bucket::Hearer hear_gateways();
 
-    // As Fleet has them.
+    // Implement the functions of Fleet.
     [[nodiscard]] std::vector<FleetGateway> gateways() const;
     [[nodiscard]] FleetPage devices(const FleetQuery& query) const;
     [[nodiscard]] std::optional<FleetDevice> find(const std::string& id) const;
     [[nodiscard]] FleetStatus status() const;
-    /// The gateway that has the device.
+    /// Returns the gateway that holds the device.
     [[nodiscard]] std::optional<std::string> holder(const std::string& id) const;
-    /// Whether this gateway's own beats have not come back for `silent_after`: what it knows of others is old. A
-    /// gateway that a twin keeps out does not beat, and receives the twin's beats. The caller holds `mutex`.
+    /// Returns true if this gateway's own beats have not returned for `silent_after`, so that its view of others is
+    /// old. A gateway that a twin excludes sends no beats, but receives those of the twin. The caller holds `mutex`.
     [[nodiscard]] bool is_cut_off(SteadyTime now) const {
         return now - heard_self() > silent_after && twins.twin(now).empty();
     }
-    /// Notes the records that the budget has removed.
+    /// Records the number of records that the budget has removed.
     void note_dropped();
-    /// Whether another gateway has the device by a connection that has proved the id.
+    /// Returns true if a connection of another gateway has proved the id.
     [[nodiscard]] bool is_authenticated_elsewhere(const std::string& id) const;
 
     const GatewayRecord self;
-    const std::uint32_t run;  ///< of this gateway's part in the fleet
+    const std::uint32_t run;  ///< identifies this process in the fleet
     mutable std::mutex mutex;
     Presence presence;
     GatewayBook book;
@@ -73,7 +73,7 @@ private:
     std::optional<SteadyTime> dropped_at_;
     const std::string name_;
     DeviceNews& news_;
-    bool has_lost_former_ = false;  // guarded by mutex: what a former run left is marked
+    bool has_lost_former_ = false;  // guarded by mutex: the records of a former run are marked
 };
 
 }  // namespace holdfast

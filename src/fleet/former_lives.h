@@ -11,30 +11,30 @@
 
 namespace holdfast {
 
-/// A connection that a former run of this gateway left open in the spool, of a device with an id.
+/// A connection of a device with an id that a former run of this gateway left open in the spool.
 struct FormerLife {
     std::string conn;
     std::string listener;
-    std::string closed_line;  ///< what says its end, if no gateway of the fleet does
+    std::string closed_line;  ///< event to write if no gateway of the fleet writes one
 };
 
-/// Decides which connections of former runs get their `closed` event from this gateway's own spool. The fleet writes it
-/// for each connection that the presence bucket knew: the survivors, or this gateway for what it left there. Pure but
-/// for its queue; one thread.
+/// Selects the connections of former runs whose `closed` event this gateway writes from its own spool. The fleet writes
+/// it for each connection in the presence bucket: the survivors, or this gateway for its own. Pure except for its
+/// queue; one thread.
 class FormerLives {
 public:
-    /// `records_last`: this gateway was away for less than records of closed devices are kept.
+    /// `records_last`: this gateway was away for less time than records of closed devices are kept.
     FormerLives(std::vector<FormerLife> lives, bool records_last);
 
     struct Settled {
-        std::vector<FormerLife> tell;            ///< the bucket has never known them
+        std::vector<FormerLife> tell;            ///< never in the bucket
         std::vector<std::string> told_by_fleet;  ///< connections
     };
     using Find = std::function<std::optional<PresenceRecord>(const std::string& id)>;
-    /// Looks at `most` of them; those that the fleet is still about to tell stay. Once the bucket has been read as a
-    /// whole, and the survivors have had their time.
+    /// Settles `most` of them, and keeps those that the fleet has yet to report. Must be called after the whole bucket
+    /// has been read and the survivors' time has passed.
     [[nodiscard]] Settled settle(std::size_t most, const Find& find);
-    /// Takes the life of that connection out; nullopt: it is not among them.
+    /// Removes and returns that connection, or returns nullopt if it is unknown.
     [[nodiscard]] std::optional<FormerLife> take(const std::string& conn);
     [[nodiscard]] bool empty() const { return lives_.empty(); }
 

@@ -19,9 +19,9 @@ std::string_view to_string(GatewayState state) noexcept {
 }
 
 void GatewayBook::heard(const GatewayRecord& beat, SteadyTime now) {
-    if (beat.name == self_ && beat.run != run_) return;  // of a former run, or of a twin (fleet/twin_watch.h)
+    if (beat.name == self_ && beat.run != run_) return;  // from a former run, or from a twin (fleet/twin_watch.h)
     const auto known = gateways_.find(beat.name);
-    // A watch that begins anew tells the latest beats again.
+    // A restarted watch delivers the latest beats again.
     if (known != gateways_.end() && known->second.beats > 0 && known->second.record == beat) return;
     if (beat.name == self_) {
         if (!hears(now)) hearing_since_ = now;
@@ -48,7 +48,7 @@ std::chrono::milliseconds GatewayBook::silence(const Gateway& gateway, SteadyTim
     return std::chrono::floor<std::chrono::milliseconds>(now - since);
 }
 
-/// How many living gateways come before this one.
+/// Returns the number of living gateways that precede this one.
 unsigned GatewayBook::rank() const {
     unsigned before = 0;
     for (const auto& [name, gateway] : gateways_) {
@@ -62,7 +62,7 @@ GatewayBook::Judgement GatewayBook::judge(SteadyTime now) {
     if (!hears(now)) return judgement;
     for (auto& [name, gateway] : gateways_) {
         if (name == self_ || gateway.lost || silence(gateway, now) < lost_after_) continue;
-        // One that stopped in an orderly way may still have left devices behind, if it could not tell of them.
+        // An orderly stopped gateway may have left devices too, if it could not report their ends.
         if (!gateway.record.stopped) judgement.lost.push_back(name);
         gateway.lost = true;
     }

@@ -14,17 +14,18 @@
 namespace holdfast {
 
 inline constexpr std::chrono::milliseconds beat_interval{2'000};
-inline constexpr std::chrono::milliseconds silent_after{6'000};  ///< its devices are shown as unknown
-/// A gateway's own beat has come back so lately: what it hears of others, and that it hears nothing, can be trusted.
+inline constexpr std::chrono::milliseconds silent_after{6'000};  ///< then its devices are shown as unknown
+/// Maximum age of a gateway's own latest returned beat. Within it, both the beats of others and their silence are
+/// reliable.
 inline constexpr std::chrono::milliseconds hears_within{4'500};
-/// The survivors deal with a lost gateway one after another, in case the first is lost too.
+/// Delay between survivors, which take over a lost gateway in turn, in case the first is lost too.
 inline constexpr std::chrono::milliseconds survivor_step{2'000};
 
 enum class GatewayState : std::uint8_t { online, silent, lost, stopped };
 [[nodiscard]] std::string_view to_string(GatewayState state) noexcept;
 
-/// What one gateway knows of all by their beats. Silence is measured by its own clock, and only while it hears its own
-/// beats: when NATS was away, or this process was stopped, nobody is lost for it. Pure; one thread.
+/// State of all gateways according to their beats. The clock of this gateway measures silence, and only while its own
+/// beats return. No gateway counts as lost while NATS was away or this process was stopped. Pure; one thread.
 class GatewayBook {
 public:
     GatewayBook(std::string self, std::uint32_t run, std::chrono::milliseconds lost_after)
@@ -32,29 +33,29 @@ public:
 
     struct Gateway {
         GatewayRecord record;
-        SteadyTime heard;         ///< its latest beat, or when it was first spoken of
-        std::uint64_t beats = 0;  ///< heard of this run
-        bool lost = false;        ///< declared, until it beats again
-        bool taken_over = false;  ///< this gateway has dealt with its devices since
+        SteadyTime heard;         ///< time of its latest beat, or of its first mention
+        std::uint64_t beats = 0;  ///< received of this run
+        bool lost = false;        ///< declared lost until it beats again
+        bool taken_over = false;  ///< this gateway has handled its devices since
     };
 
-    /// A beat that came by the watch; those that are old news at its start too.
+    /// Records a beat from the watch, including the stored beats at its start.
     void heard(const GatewayRecord& beat, SteadyTime now);
-    /// A gateway that a device's record names, and of which there may be no beat.
+    /// Records a gateway that a device's record names, and which may have no beat.
     void mentioned(const std::string& name, SteadyTime now);
-    /// Lost or stopped before `before`, and of no interest any more.
+    /// Returns the gateways that were lost or stopped before `before`, to be forgotten.
     [[nodiscard]] std::vector<std::string> long_gone(SteadyTime before) const;
     void removed(const std::string& name) { gateways_.erase(name); }
 
     struct Judgement {
-        std::vector<std::string> lost;       ///< for the first time
-        std::vector<std::string> take_over;  ///< whose devices this one is to deal with now
+        std::vector<std::string> lost;       ///< declared for the first time
+        std::vector<std::string> take_over;  ///< gateways whose devices this one handles now
     };
     [[nodiscard]] Judgement judge(SteadyTime now);
 
-    /// Whether this one hears itself.
+    /// Returns true if this gateway receives its own beats.
     [[nodiscard]] bool hears(SteadyTime now) const { return heard_self_ && now - *heard_self_ <= hears_within; }
-    /// When this one's latest beat came back.
+    /// Returns the time when its own latest beat returned.
     [[nodiscard]] std::optional<SteadyTime> heard_self() const { return heard_self_; }
 
     [[nodiscard]] GatewayState state_of(const std::string& name, SteadyTime now) const;
@@ -70,7 +71,7 @@ private:
     std::chrono::milliseconds lost_after_;
     std::map<std::string, Gateway> gateways_;
     std::optional<SteadyTime> heard_self_;
-    SteadyTime hearing_since_{};  // without a gap
+    SteadyTime hearing_since_{};  // start of the period without a gap
 };
 
 }  // namespace holdfast

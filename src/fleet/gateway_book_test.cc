@@ -16,7 +16,7 @@ protected:
         const auto wall = WallTime(std::chrono::floor<std::chrono::milliseconds>(at.time_since_epoch()));
         return {.name = name, .run = run, .since = WallTime(1ms), .at = wall};
     }
-    /// Time passes; those named beat every two seconds, and book_ judges every 100 ms.
+    /// Advances the time. The named gateways beat every two seconds, and book_ judges every 100 ms.
     void pass(std::chrono::milliseconds time, const std::vector<std::string>& beating) {
         for (const SteadyTime end = now_ + time; now_ < end; now_ += 100ms) {
             if (now_.time_since_epoch() % beat_interval == 0ms) {
@@ -44,7 +44,7 @@ TEST_F(GatewayBookTest, SilenceIsShownThenLost) {
     pass(10s, {"b", "c"});
     EXPECT_EQ(book_.state_of("a", now_), GatewayState::lost);
     EXPECT_THAT(lost_, ElementsAre(std::pair<std::string, std::chrono::nanoseconds>("a", 118s)));
-    EXPECT_EQ(taken_, lost_);  // a lost one is no longer before it
+    EXPECT_EQ(taken_, lost_);  // a lost gateway no longer precedes it
     pass(4s, {"a", "b", "c"});
     EXPECT_EQ(book_.state_of("a", now_), GatewayState::online);
     EXPECT_EQ(lost_.size(), 1U);
@@ -57,7 +57,7 @@ TEST_F(GatewayBookTest, SurvivorsActOneAfterAnother) {
     EXPECT_THAT(taken_, ElementsAre(std::pair<std::string, std::chrono::nanoseconds>("c", 120s)));
 }
 
-/// NATS away, or this process stopped: nothing is heard of anybody, and nobody is lost for that.
+/// While NATS is away or this process is stopped, no beats arrive, and no gateway counts as lost.
 TEST_F(GatewayBookTest, WhoHearsNothingAtAllJudgesNobody) {
     pass(10s, {"a", "b"});
     pass(60s, {});
@@ -94,7 +94,7 @@ TEST_F(GatewayBookTest, AnOrderlyStopIsNoLoss) {
     book_.heard(last, now_);
     pass(20s, {"b"});
     EXPECT_THAT(lost_, IsEmpty());
-    EXPECT_EQ(taken_.size(), 1U);  // in case it has left devices behind
+    EXPECT_EQ(taken_.size(), 1U);  // it may have left devices
     EXPECT_EQ(book_.state_of("a", now_), GatewayState::stopped);
     EXPECT_THAT(book_.long_gone(now_), ElementsAre("a"));
 }

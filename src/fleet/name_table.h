@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-/// Few different names that very many entries have, as small numbers. Never shrinks; from the 65,535th on, a name reads
-/// back as "?". One thread.
+/// Maps a few different names, which very many entries share, to small numbers. Never shrinks. From the 65,535th on, a
+/// name reads back as "?". One thread.
 class NameTable {
 public:
     using Number = std::uint16_t;
@@ -34,7 +34,7 @@ public:
 private:
     static constexpr Number overflow = std::numeric_limits<Number>::max();
 
-    std::deque<std::string> names_;  // which stay where they are
+    std::deque<std::string> names_;  // a deque, so that names do not move
     std::unordered_map<std::string_view, Number> numbers_;
 };
 

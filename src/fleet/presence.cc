@@ -42,10 +42,10 @@ PresenceRecord Presence::read(const Entry& entry) const {
     return record;
 }
 
-/// It is put into the bucket when its turn comes.
+/// Marks the record for a put in its turn.
 void Presence::soil(const std::string& id, Entry& entry) {
     entry.dirty = true;
-    if (!flights_.contains(id)) dirty_.push_back(id);  // once more does no harm
+    if (!flights_.contains(id)) dirty_.push_back(id);  // a second entry is harmless
 }
 
 void Presence::set_held(Entry& entry, bool held) {
@@ -53,7 +53,8 @@ void Presence::set_held(Entry& entry, bool held) {
     entry.held = held;
 }
 
-/// By another gateway, as the directory of this one denies it: a device that has proved who it is keeps its place.
+/// Returns true if another gateway denies the device to our connection, as the local device index would: a device with
+/// proof keeps its place.
 bool Presence::is_denied(const Entry& entry, const HeldDevice& held) const {
     return entry.online && entry.proved && !held.proved && names_.text(entry.gateway) != self_;
 }
@@ -104,7 +105,7 @@ void Presence::gone(const std::string& id, ConnectionId conn, std::optional<Clos
         entries_.erase(found);
         return;
     }
-    // The newer connection, here or elsewhere, has a record of its own: the device is never shown as gone between.
+    // The newer connection, here or elsewhere, has its own record, so the device never appears offline between the two.
     if (reason == CloseReason::superseded) return orphan(id, entry);
     end(id, entry, reason, at);
 }
@@ -150,7 +151,7 @@ void Presence::removed(const std::string& id, std::uint64_t revision) {
         entries_.erase(found);
         return;
     }
-    found->second.revision = revision;  // what compare-and-set goes by, also behind a marker
+    found->second.revision = revision;  // compare-and-set needs it after a delete marker too
     found->second.seen = true;
     soil(id, found->second);
 }
@@ -185,25 +186,26 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     note_end(id, entry);
 }
 
-/// The echo of a put: as good as its acknowledgement, and sometimes earlier.
+/// Handles the echo of a put, which counts as its acknowledgement and sometimes precedes it.
 void Presence::saw_own(const std::string& id, Entry& entry, const PresenceRecord& record, std::uint64_t revision) {
     const auto flight = flights_.find(id);
     if (flight != flights_.end() && flight->second.put.record == record) return landed(id, revision);
     entry.revision = revision;
     if (!record.by.empty() && entry.online && !entry.held) tasks_.lost.push_back({id, read(entry)});
     const bool ours = record.by.empty() && entry.conn.run != 0 && own(entry);
-    if (ours && read(entry) != record) return soil(id, entry);  // of a put that was given up
+    if (ours && read(entry) != record) return soil(id, entry);  // from a put that was given up
     if (entry.held) return soil(id, entry);
     write(entry, record);
     orphan(id, entry);
     if (!record.online) claim_soon(id);
 }
 
-/// Both claimed the device without knowing of each other; or the other did without the proof that ours has given.
+/// Returns true if our connection keeps the device. Either both claimed the device without knowing of each other, or
+/// the other one lacks the proof that ours has given.
 bool Presence::insists(const std::string& id, const Entry& entry, const PresenceRecord& other) const {
     if (entry.held && entry.proved && !other.proved) return true;
     if (other.online && other.proved && !entry.proved) return false;
-    if (entry.held != other.online) return entry.held;  // what has ended takes nothing from what lives
+    if (entry.held != other.online) return entry.held;  // an ended connection takes nothing from a living one
     const bool unsettled = own(entry) && !entry.claimed && (entry.dirty || flights_.contains(id));
     if (!unsettled) return false;
     const WallTime theirs = to_our_time(other);
@@ -217,7 +219,7 @@ void Presence::saw_while_held(const std::string& id, Entry& entry, const Presenc
     if (record.gateway == self_) {
         const bool given_up = record.run == run_ && record.conn == entry.conn;
         if (given_up) returning_.insert(id);
-        displace(id, record);  // a former run's
+        displace(id, record);  // of a former run
         return soil(id, entry);
     }
     if (!insists(id, entry, record)) return yield(entry, id, record);
@@ -233,7 +235,7 @@ void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& 
         moves.latest = now_;
         ++moves.count;
     }
-    // What was never in the bucket came second.
+    // A claim that was never in the bucket came second.
     const bool denied = to.online && to.proved && !entry.proved && !entry.claimed;
     if (ranks_alike && is_contested(entry, to)) {
         const HeldDevice held{.conn = entry.conn,
@@ -284,7 +286,7 @@ std::vector<PresencePut> Presence::take_puts(std::size_t most) {
 
 void Presence::landed(const std::string& id, std::uint64_t revision) {
     const auto flight = flights_.find(id);
-    // An echo may have come before; then this is the acknowledgement of an earlier put.
+    // If an echo came first, this is the acknowledgement of an earlier put.
     if (flight == flights_.end() || revision <= flight->second.put.expected) return;
     const Flight done = std::move(flight->second);
     flights_.erase(flight);
@@ -297,14 +299,14 @@ void Presence::landed(const std::string& id, std::uint64_t revision) {
     if (done.mark) {
         PresenceRecord lived = done.put.record;
         lived.online = true;
-        displacing_.erase(id);  // which is this very connection
+        displacing_.erase(id);  // it is this very connection
         tasks_.lost.push_back({id, std::move(lived)});
         if (newest && !entry.held) write(entry, done.put.record);
     } else {
         settle_displaced(id);
         entry.claimed = entry.claimed || (own(entry) && done.put.record.conn == entry.conn);
         if (returning_.erase(id) > 0 && entry.held) tasks_.returned.push_back(id);
-        // A purge may have set the revisions back: what the bucket has now is what was put.
+        // A purge may have reset the revisions: the bucket now holds this put.
         if (newest && !own(entry)) write(entry, done.put.record);
         orphan(id, entry);
     }
@@ -325,13 +327,13 @@ void Presence::refused(const std::string& id) {
         if (entry.dirty) dirty_.push_back(id);
         return;
     }
-    // Another gateway has the device by now, or will be seen not to.
+    // Another gateway holds the device by now, or a lookup shows that none does.
     if (!entry.held && entry.claimed) {
         entry.dirty = false;
         if (entry.revision <= done.put.expected) puzzles_.push_back(id);
         return;
     }
-    // Decided when the newer record has been seen; if it does not come, it is read.
+    // The newer record decides once it has been seen. If it does not arrive, it is looked up.
     entry.dirty = true;
     if (entry.revision > done.put.expected) {
         dirty_.push_back(id);
@@ -359,7 +361,7 @@ void Presence::failed(const std::string& id) {
         found->second.dirty = found->second.may_be_there = true;
         dirty_.push_back(id);
     } else {
-        puzzles_.push_back(id);  // it may be in the bucket for all that is known here
+        puzzles_.push_back(id);  // the bucket may contain it
     }
 }
 

@@ -20,111 +20,113 @@
 
 namespace holdfast {
 
-/// One connection of a device, as its own gateway knows it.
+/// A connection of a device, as its own gateway knows it.
 struct HeldDevice {
     ConnectionId conn;
     Endpoint peer;
     std::string listener;
     WallTime since;
-    bool proved = false;     ///< to be that device
-    WallTime accepted = {};  ///< when the connection was established, by this gateway's clock; zero: unknown
-    bool ended = false;      ///< its peer had shut it down when it said its id
+    bool proved = false;     ///< whether the connection has proved the id
+    WallTime accepted = {};  ///< time of establishment by this gateway's clock; zero: unknown
+    bool ended = false;      ///< its peer had shut it down when it stated the id
 };
 
-/// What the presence bucket is to be given: a compare-and-set.
+/// A compare-and-set of the presence bucket.
 struct PresencePut {
     std::string id;
     PresenceRecord record;
-    std::uint64_t expected = 0;  ///< the key's revision; 0: there is none
+    std::uint64_t expected = 0;  ///< revision of the key; 0: no record
 };
 
-/// A connection whose gateway is gone: nobody else will tell how it ended.
+/// A connection of a lost gateway, whose end only this gateway reports.
 struct LostLife {
     std::string id;
-    PresenceRecord record;  ///< as it was while it lived
+    PresenceRecord record;  ///< as it was while the connection was open
 };
 
-/// What is to be done besides putting.
+/// Work for the caller besides puts.
 struct PresenceTasks {
-    std::vector<ConnectionId> superseded;  ///< of our own: another gateway has the device
-    std::vector<ConnectionId> denied;      ///< the same, by a connection that has proved to be it, which ours had not
-    std::vector<LostLife> lost;            ///< to be told as closed, gateway_lost
-    std::vector<std::string> returned;     ///< devices of ours that others had given up: to be told as connected
-    std::vector<DuplicateDevice> duplicates;  ///< takeovers between gateways that are delayed
+    std::vector<ConnectionId> superseded;  ///< own connections: another gateway holds the device
+    /// Own connections without proof: another gateway's connection has proved the id.
+    std::vector<ConnectionId> denied;
+    std::vector<LostLife> lost;         ///< to be reported as closed, gateway_lost
+    std::vector<std::string> returned;  ///< own devices that others had reported as lost: to be reported as connected
+    std::vector<DuplicateDevice> duplicates;  ///< delayed takeovers between gateways
     [[nodiscard]] bool empty() const {
         return superseded.empty() && denied.empty() && lost.empty() && returned.empty() && duplicates.empty();
     }
 };
 
-/// Where every device of the fleet is: what the bucket says, and for this gateway's own devices what it should say.
-/// Decides, by proof, then by the order in which connections were established, then by revisions, who has a device.
-/// An `online` record of this gateway has a held connection, or is closed within moments.
-/// Pure; one thread at a time.
+/// Location of every device of the fleet: the content of the bucket, and its intended content for this gateway's
+/// devices. Proof, then the order of establishment, then revisions decide which connection holds a device. An `online`
+/// record of this gateway has a held connection, or is closed within moments. Pure; one thread at a time.
 class Presence {
 public:
     static constexpr std::size_t default_most_ended = 10'000;
 
-    /// Keeps at most `most_ended` closed records of unauthenticated connections a gateway: anybody can invent
-    /// an id.
+    /// Keeps at most `most_ended` closed records of unauthenticated connections per gateway, because any peer can
+    /// invent an id.
     Presence(std::string self, std::uint32_t run, std::size_t most_ended = default_most_ended)
         : self_(std::move(self)), run_(run), most_ended_(most_ended) {}
 
-    /// A claim of ours is older than another gateway's only if it is so by more than this.
+    /// Minimum lead of another gateway's connection over a claim of ours before the claim counts as older.
     static constexpr std::chrono::milliseconds clock_error{1'000};
-    /// Such a claim is looked at again, and ends only if the other still stands after this time.
+    /// Time after which such a claim ends, if the other connection still exists.
     static constexpr std::chrono::seconds until_superseded{3};
-    /// Two connections that were established within this time of each other: by the gateways' clocks alone it is not
-    /// certain which is the later one.
+    /// Uncertainty of the gateways' clocks: the order of two connections that were established within it is unknown.
     static constexpr std::chrono::milliseconds order_error{200};
-    /// The one that loses such a contest is kept for this time: a device that hops closes the earlier one itself.
+    /// Time for which the losing connection of such a contest is kept: a device that moves closes the earlier one
+    /// itself.
     static constexpr std::chrono::milliseconds contested_for{1'000};
-    /// After this time a record of a connection that has ended as superseded is closed, unless a newer one has come.
+    /// Time after which the record of a superseded connection is closed, unless a newer record replaces it.
     static constexpr std::chrono::milliseconds orphaned_after{1'000};
 
-    /// Everything until the next call happens at that time. Before the first call no claim is judged by its time.
+    /// Sets the time of all calls until the next set_time(). Before the first call, time decides no claim.
     void set_time(SteadyTime steady, WallTime wall) {
         now_ = steady;
         wall_now_ = wall;
     }
-    /// A beat of another gateway has just come, and says what its clock showed.
+    /// Records a beat of another gateway that has just arrived, with the time of its clock.
     void heard_clock(const std::string& gateway, std::uint32_t run, WallTime its, WallTime ours);
-    /// Claims that wait are made again; `lives` says whether a gateway is being heard of.
+    /// Repeats waiting claims; `lives` returns whether a gateway's beats arrive.
     void step(const std::function<bool(const std::string& gateway)>& lives);
 
-    // What happens to this gateway's own devices.
+    // Events of this gateway's own devices.
     void here(const std::string& id, const HeldDevice& held);
     void gone(const std::string& id, ConnectionId conn, std::optional<CloseReason> reason, WallTime at);
 
-    // What the bucket says; a revision that is no news is passed over.
+    // Content of the bucket. Known revisions are ignored.
     void begin_snapshot();
     void saw(const std::string& id, const PresenceRecord& record, std::uint64_t revision);
     void end_snapshot();
-    void removed(const std::string& id, std::uint64_t revision);  ///< 0: it was looked for, and there is none
+    void removed(const std::string& id, std::uint64_t revision);  ///< 0: a lookup found no record
 
-    // What became of a put.
+    // Puts and their results.
     [[nodiscard]] std::vector<PresencePut> take_puts(std::size_t most);
-    /// Between a record's end in the bucket and its purge: a watch never delivers what is purged before, and a gateway
-    /// whose watch lags further behind begins a new one.
+    /// Time between a record's end in the bucket and its purge. A watch never delivers a record that was purged before,
+    /// and a gateway whose watch lags more starts a new one.
     static constexpr std::chrono::seconds purged_after{10};
-    /// Records above the budget, with the revisions up to which they are to be purged.
+    /// Returns the records above the budget, with the revisions up to which the caller purges them.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> take_purges(SteadyTime now, std::size_t most);
     void landed(const std::string& id, std::uint64_t revision);
     void refused(const std::string& id);  ///< the bucket has another revision
-    void failed(const std::string& id);   ///< nobody knows: it is put again
+    void failed(const std::string& id);   ///< outcome unknown: put again
 
-    // What becomes of gateways.
+    // State of other gateways.
     void lose(const std::string& gateway, WallTime now);
-    /// Of this run: what devices had there until `before`, and have here since, it will have seen and told itself.
+    /// Records that the gateway beats in this run. It saw and reported the connections of devices that moved from it to
+    /// here before `before`.
     void beats(const std::string& gateway, std::uint32_t run, WallTime before);
     void stopped(const std::string& gateway);
-    /// It is lost, and lose() was called: tells of devices that have come here from it since.
+    /// Reports devices that have moved here from a gateway for which lose() was called, since that call.
     void still_lost(const std::string& gateway) {
         tell_displaced(gateway, [](std::uint32_t) { return true; });
     }
 
     [[nodiscard]] PresenceTasks take_tasks() { return std::exchange(tasks_, {}); }
-    /// Those that were refused, and whose newer record has not been seen: to be read from the bucket.
-    void retry(const std::string& id);  ///< after that
+    /// Puts the record of a device again after its lookup. take_puzzles() returns the devices to look up: their put was
+    /// refused or failed, and a newer record has not been seen.
+    void retry(const std::string& id);
     [[nodiscard]] std::vector<std::string> take_puzzles() { return std::exchange(puzzles_, {}); }
 
     struct Found {
@@ -132,20 +134,20 @@ public:
         std::uint64_t revision = 0;
     };
     [[nodiscard]] std::optional<Found> find(const std::string& id) const;
-    /// What an audit has found: the records that it corrected, and devices whose connection here it does not know.
+    /// Result of an audit: the number of corrected records, and devices whose connection here is unknown.
     struct Audit {
         std::size_t corrected = 0;
         std::vector<std::pair<std::string, ConnectionId>> unknown;
     };
-    /// Compares about a `share`th of all records with the connections that the gateway holds; `here` returns a
-    /// device's. What differs in two audits of it that are `audit_again` apart is corrected.
+    /// Compares about one `share`th of all records with the connections that the gateway holds; `here` returns the
+    /// connection of a device. Corrects a record that differs in two audits `audit_again` apart.
     [[nodiscard]] Audit audit(std::size_t share,
                               const std::function<std::optional<ConnectionId>(const std::string& id)>& here);
     static constexpr std::chrono::seconds audit_again{2};
     void for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& look) const;
     [[nodiscard]] std::vector<std::string> held_ids() const;
-    /// What this gateway has seen closed since before `before` is forgotten; with its revision, for those that are to
-    /// be purged by this gateway. The time in the record does not count: a step of a wall clock makes no record old.
+    /// Forgets records that this gateway saw closed before `before`. Returns those that this gateway must purge, with
+    /// their revisions. The time in the record does not count: a step of a wall clock makes no record old.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> forget(
         SteadyTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives);
 
@@ -153,11 +155,11 @@ public:
     [[nodiscard]] std::size_t held() const { return held_; }
     [[nodiscard]] std::size_t unsettled() const { return dirty_.size() + marks_.size() + flights_.size(); }
     [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
-    /// Closed records of this gateway's unauthenticated connections, and how many the budget has removed.
+    /// Returns the number of closed records of this gateway's unauthenticated connections.
     [[nodiscard]] std::size_t ended() const;
     [[nodiscard]] std::size_t most_ended() const { return most_ended_; }
     [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
-    [[nodiscard]] bool complete() const { return complete_; }  ///< a snapshot has been seen as a whole
+    [[nodiscard]] bool complete() const { return complete_; }  ///< a whole snapshot has been read
 
 private:
     struct Entry {
@@ -167,22 +169,22 @@ private:
         std::uint32_t run = 0;
         WallTime since;
         WallTime closed_at;
-        SteadyTime seen_closed;  // first, by this gateway
-        WallTime accepted;       // by its gateway's clock
-        WallTime accepted_here;  // by ours, or later: WallTime::min() if that is not known
+        SteadyTime seen_closed;  // first time, at this gateway
+        WallTime accepted;       // by the clock of its gateway
+        WallTime accepted_here;  // by our clock, or later; WallTime::min(): unknown
         NameTable::Number gateway = 0;
         NameTable::Number listener = 0;
         NameTable::Number by = 0;
         std::uint8_t reason = no_reason;
-        std::uint8_t contests = 0;  // so often its connection has taken the device back
+        std::uint8_t contests = 0;  // number of times its connection has taken the device back
         bool online : 1 = false;
-        bool held : 1 = false;     // by this gateway, and `online` tells of that
-        bool dirty : 1 = false;    // the bucket does not say so yet
-        bool claimed : 1 = false;  // its connection has been in the bucket: who replaced it since, knew of it
+        bool held : 1 = false;     // by this gateway, in the connection that `online` describes
+        bool dirty : 1 = false;    // the bucket is not up to date
+        bool claimed : 1 = false;  // its connection was in the bucket: a connection that replaced it had seen it
         bool seen : 1 = false;     // in the present snapshot
         bool proved : 1 = false;
         bool drop : 1 = false;          // the budget removes it: purged once the bucket has its end
-        bool may_be_there : 1 = false;  // a put failed: the bucket may have it all the same
+        bool may_be_there : 1 = false;  // a put failed, but the bucket may contain it
     };
     struct Ended {
         std::string id;
@@ -191,21 +193,21 @@ private:
     static constexpr std::uint8_t no_reason = 255;
     struct Flight {
         PresencePut put;
-        bool mark = false;  // of another's device as lost
+        bool mark = false;  // marks another gateway's device as lost
     };
     struct Mark {
         std::string id;
-        ConnectionId conn;  // that is lost; if the device has another by then, that is none
+        ConnectionId conn;  // the lost connection; ignored if the device has another by then
         WallTime at;
     };
     using Entries = std::unordered_map<std::string, Entry>;
     enum class Claim : std::uint8_t {
-        fresh,      // the connection has just said the id
-        late,       // the connection that has the device seems to have been established later
-        delayed,    // takeovers of the device come in a row
-        contested,  // another gateway's connection took the device, perhaps an earlier one
+        fresh,      // the connection has just stated the id
+        late,       // the connection that holds the device seems to be established later
+        delayed,    // takeovers of the device follow each other too fast
+        contested,  // another gateway's connection, perhaps an earlier one, took the device
     };
-    /// A claim of ours on a device that is elsewhere, to be made again.
+    /// A claim of ours on a device that is elsewhere, to be repeated.
     struct Waiting {
         HeldDevice held;
         SteadyTime since;
@@ -214,7 +216,7 @@ private:
         std::uint8_t contests = 0;
     };
     static constexpr std::uint8_t max_contests = 3;
-    /// A connection of ours that has ended as superseded, and whose record nobody has replaced yet.
+    /// A connection of ours that ended as superseded, and whose record no other connection has replaced yet.
     struct Orphan {
         std::string id;
         ConnectionId conn;
@@ -228,7 +230,7 @@ private:
     };
     static constexpr std::size_t max_moves = 4'096;  ///< devices
     static constexpr std::chrono::seconds moves_kept{150};
-    /// How far another gateway's clock is behind ours, from its latest beats; a beat that came late says too much.
+    /// Lags of another gateway's clock behind ours, from its latest beats. A delayed beat makes the lag too large.
     struct ClockOffset {
         std::uint32_t run = 0;
         std::deque<WallTime::duration> latest = {};
@@ -241,7 +243,7 @@ private:
     }
     void absent(const std::string& id, Entry& entry);
     void soil(const std::string& id, Entry& entry);
-    /// Whether this gateway purges the entry's record when it is forgotten.
+    /// Returns true if this gateway purges the entry's record when the entry is forgotten.
     [[nodiscard]] bool answers_for(const Entry& entry) const {
         return names_.text(entry.gateway) == self_ || names_.text(entry.by) == self_;
     }
@@ -293,17 +295,17 @@ private:
     std::deque<Mark> marks_;
     std::size_t most_ended_;
     std::unordered_map<NameTable::Number, std::deque<Ended>> ended_;  // by gateway, in the order of their ends
-    std::vector<Ended> ready_;                                        // to be dropped, and the bucket has their ends
+    std::vector<Ended> ready_;                                        // the bucket has their ends: to be dropped
     std::deque<std::pair<SteadyTime, Ended>> purges_;
     std::uint64_t dropped_ = 0;
-    bool counting_again_ = false;  // the ends in a snapshot
+    bool counting_again_ = false;  // while the ends in a snapshot are counted
     std::unordered_map<std::string, Flight> flights_;
-    std::unordered_map<std::string, LostLife> displacing_;    // by puts that have not landed
-    std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: when
+    std::unordered_map<std::string, LostLife> displacing_;    // by puts without an acknowledgement
+    std::map<std::string, std::vector<LostLife>> displaced_;  // by gateway; closed_at: time of the replacement
     std::unordered_set<std::string> returning_;
     std::unordered_map<std::string, Waiting> waiting_;
     std::deque<Orphan> orphans_;
-    std::unordered_map<std::string, std::pair<ConnectionId, SteadyTime>> differing_;  // in an audit, since
+    std::unordered_map<std::string, std::pair<ConnectionId, SteadyTime>> differing_;  // in an audit, since that time
     std::size_t audited_ = 0;                                                         // hash buckets of entries_
     std::unordered_map<std::string, Moves> moves_;
     std::unordered_map<std::string, ClockOffset> clocks_;

@@ -5,10 +5,11 @@
 
 namespace holdfast {
 
-// Records of this gateway beside the connections that it holds; docs/explanation/fleet.md, "Records and connections".
+// Compares records of this gateway with the connections that it holds; docs/explanation/fleet.md, "Records and
+// connections".
 
-/// Notes a record that says a device is online here although no connection of it is held. The connection that
-/// superseded it is about to replace the record; if none does, the record is closed.
+/// Remembers a record that shows a device online here without a held connection. The connection that superseded it is
+/// about to replace the record. If none does, the record is closed.
 void Presence::orphan(const std::string& id, const Entry& entry) {
     if (own(entry) && entry.online && !entry.held) orphans_.push_back({id, entry.conn, now_});
 }
@@ -23,8 +24,8 @@ void Presence::end_orphans() {
     }
 }
 
-/// Returns true if the device's record and connection have differed for `audit_again`: news of a connection may be on
-/// its way.
+/// Returns true if the device's record and connection have differed for `audit_again`. Before that, a note of a
+/// connection may still be queued.
 bool Presence::differs_again(const std::string& id, ConnectionId conn) {
     const auto [found, fresh] = differing_.try_emplace(id, conn, now_);
     if (fresh || found->second.first != conn) {
@@ -57,7 +58,7 @@ void Presence::audit_one(const std::string& id, Entry& entry, std::optional<Conn
 Presence::Audit Presence::audit(std::size_t share,
                                 const std::function<std::optional<ConnectionId>(const std::string& id)>& here) {
     Audit audit;
-    std::vector<std::string> ids;  // first: an end may erase entries
+    std::vector<std::string> ids;  // collected first, because an end may erase entries
     for (const auto& [id, since] : differing_) ids.push_back(id);
     const std::size_t all = entries_.bucket_count();
     const std::size_t first = audited_ < all ? audited_ : 0;

@@ -12,7 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-/// Records of gateway "one" beside the connections that it holds.
+/// Compares records of gateway "one" with the connections that it holds.
 class PresenceAuditTest : public testing::Test {
 protected:
     void set_time(int milliseconds) {
@@ -32,7 +32,7 @@ protected:
     std::map<std::string, ConnectionId> held_;
 };
 
-/// E.g. the connection that superseded it ended before anybody was told of it.
+/// For example, the superseding connection ended before its note was read.
 TEST_F(PresenceAuditTest, WhatEndedAsSupersededIsClosedUnlessANewerOneComes) {
     set_time(0);
     one_.presence.here("d", held({10, 1}, 5));
@@ -55,7 +55,7 @@ TEST_F(PresenceAuditTest, WhatEndedAsSupersededIsClosedUnlessANewerOneComes) {
     EXPECT_EQ(record().conn, (ConnectionId{10, 3}));
 }
 
-/// A put whose answer was lost is in the bucket after its connection has ended.
+/// A put whose answer was lost reaches the bucket although its connection has ended.
 TEST_F(PresenceAuditTest, ARecordThatIsFoundInTheBucketIsClosed) {
     set_time(0);
     bucket_.put({"d", online_record(), 0});

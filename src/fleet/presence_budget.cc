@@ -12,7 +12,8 @@ std::size_t Presence::ended() const {
     return 0;
 }
 
-/// Keeps the budget of the record's gateway. Comes last: it may erase any entry whose end the bucket has.
+/// Counts an end in the budget of the record's gateway. Must be called last, because it may erase any entry whose end
+/// the bucket has.
 void Presence::note_end(const std::string& id, const Entry& entry) {
     if (entry.online || entry.held || entry.proved) return;
     auto& ended = ended_[entry.gateway];
@@ -24,20 +25,20 @@ void Presence::note_end(const std::string& id, const Entry& entry) {
     }
 }
 
-/// A purge tells the watches of other gateways nothing: they must have seen the end before, which makes each of them
-/// forget the record by the same budget.
+/// Removes a record above the budget. The watches of other gateways do not see a purge. They must see the end before,
+/// so that each of them forgets the record by the same budget.
 void Presence::drop(const Ended& ended) {
     const auto found = entries_.find(ended.id);
     if (found == entries_.end()) return;
     Entry& entry = found->second;
     if (entry.online || entry.held || entry.proved || entry.drop || entry.conn != ended.conn) return;
-    // A snapshot can hold records whose purge has not reached the bucket: they were counted when they ended.
+    // A snapshot can contain records whose purge has not reached the bucket: they were counted when they ended.
     if (answers_for(entry) && !(counting_again_ && own(entry))) ++dropped_;
     entry.drop = true;
     if (!entry.dirty && !flights_.contains(ended.id)) ready(found);
 }
 
-/// The others' records are only forgotten.
+/// Purges a record of this gateway. Records of others are only forgotten.
 void Presence::ready(Entries::iterator entry) {
     if (answers_for(entry->second)) {
         ready_.push_back({entry->first, entry->second.conn});
@@ -46,7 +47,7 @@ void Presence::ready(Entries::iterator entry) {
     }
 }
 
-/// After a snapshot: what a former run of this gateway left counts too.
+/// Counts all ends after a snapshot, including those of a former run of this gateway.
 void Presence::count_ends_again() {
     counting_again_ = true;
     ended_.clear();
@@ -69,7 +70,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Presence::take_purges(SteadyT
         const auto found = entries_.find(ended.id);
         if (found == entries_.end() || found->second.conn != ended.conn || !found->second.drop) continue;
         if (found->second.dirty || flights_.contains(ended.id)) continue;
-        // 0 would purge whatever another gateway has put since.
+        // 0 would purge a later put of another gateway.
         if (found->second.revision != 0) taken.emplace_back(ended.id, found->second.revision);
         entries_.erase(found);
     }

@@ -22,7 +22,7 @@ protected:
         }
     }
     static std::string name(int n) { return "x" + std::to_string(n); }
-    /// A connection with an id of its own comes and goes at gateway one, and the bucket learns of both.
+    /// Opens and closes a connection with its own id at gateway one. The bucket receives both changes.
     void visit(int n, bool authenticated = false) {
         const ConnectionId conn{10, static_cast<std::uint64_t>(n)};
         one_.presence.here(name(n), held(conn, n, authenticated));
@@ -60,7 +60,7 @@ TEST_F(PresenceBudgetTest, ManyAtOnceAreForgottenEverywhereInWhateverOrderAnswer
         one_.presence.gone(name(n), {10, static_cast<std::uint64_t>(n)}, CloseReason::peer_closed, at(100 + n));
     }
     one_.put_all();
-    while (!one_.answers.empty()) one_.answer_one();  // before the watch says a word
+    while (!one_.answers.empty()) one_.answer_one();  // before the watch delivers anything
     settle();
     EXPECT_EQ(bucket_.size(), budget);
     EXPECT_EQ(one_.presence.size(), budget);
@@ -102,7 +102,7 @@ TEST_F(PresenceBudgetTest, AnIdWhoseRecordWasDroppedComesBack) {
     ASSERT_TRUE(bucket_.find(name(1)));
     EXPECT_EQ(bucket_.find(name(1))->record.gateway, "two");
     EXPECT_TRUE(one_.presence.find(name(1))->record.online);
-    // A record that is only forgotten here, and still in the bucket.
+    // A record that is forgotten here, but still in the bucket.
     two_.presence.here(name(25), held({20, 2}, 41));
     settle();
     EXPECT_EQ(bucket_.find(name(25))->record.gateway, "two");

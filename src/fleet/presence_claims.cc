@@ -9,14 +9,14 @@ namespace holdfast {
 
 // Claims of this gateway's connections on devices that are elsewhere; docs/explanation/fleet.md.
 
-/// Returns when a connection was established, by our clock, or a later time; WallTime::min() if that is not known. A
-/// gateway's clock may be wrong, and a record may come late: the earlier of what both say is taken, so that a
-/// connection of ours is not held for the older one by mistake.
+/// Returns when a connection was established, by our clock, or a later time. Returns WallTime::min() if that is
+/// unknown. A gateway's clock may be wrong, and a record may arrive late. The earlier of both times is used, so that a
+/// connection of ours does not count as the older one by mistake.
 WallTime Presence::to_our_time(const PresenceRecord& record) const {
     if (record.accepted == WallTime{}) return WallTime::min();
     if (record.gateway == self_) return record.accepted;
     const auto clock = clocks_.find(record.gateway);
-    // The first beat may be an old one that a watch tells at its start.
+    // The first beat may be an old one from the start of a watch.
     if (clock == clocks_.end() || clock->second.latest.size() < 2) return WallTime::min();
     const auto& latest = clock->second.latest;
     return std::min(record.accepted + *std::min_element(latest.begin(), latest.end()), wall_now_);
@@ -30,14 +30,14 @@ void Presence::heard_clock(const std::string& gateway, std::uint32_t run, WallTi
     if (clock.latest.size() > kept) clock.latest.pop_front();
 }
 
-/// Returns how much later than the other gateway's connection ours was established; nullopt if nothing is known of it.
+/// Returns how much later than the other gateway's connection ours was established, or nullopt if that is unknown.
 std::optional<WallTime::duration> Presence::lead_over(const Entry& entry, const HeldDevice& held) const {
     if (held.accepted == WallTime{} || entry.accepted == WallTime{}) return std::nullopt;
     return held.accepted - (entry.accepted_here == WallTime::min() ? entry.accepted : entry.accepted_here);
 }
 
-/// Returns true if the connection that has the device was established after ours. A fresh claim comes after the record
-/// that is known here: it is late only by more than the clocks' error.
+/// Returns true if the connection that holds the device was established after ours. A fresh claim follows the record
+/// that is known here, so it is late only by more than the clocks' error.
 bool Presence::is_late(const Entry& entry, const Waiting& claim) const {
     const auto lead = lead_over(entry, claim.held);
     if (!lead) return false;
@@ -46,7 +46,7 @@ bool Presence::is_late(const Entry& entry, const Waiting& claim) const {
     return claim.claim != Claim::fresh && std::tie(*lead, self_) < std::tie(none, names_.text(entry.gateway));
 }
 
-/// The claim ends if the other connection stands for some time: it may have ended already.
+/// Ends the claim if the other connection persists for some time, since that one may already have ended.
 void Presence::wait_or_give_up(const std::string& id, const Waiting& claim) {
     constexpr std::chrono::seconds between_looks{1};
     Waiting late = claim;
@@ -59,15 +59,15 @@ void Presence::wait_or_give_up(const std::string& id, const Waiting& claim) {
     wait(id, std::move(late), now_ + between_looks);
 }
 
-/// Decides whether our connection takes the device from the gateway that has it. If not, it has been told, or the claim
-/// waits.
+/// Returns true if our connection takes the device from the gateway that holds it. Otherwise the connection is denied,
+/// or the claim waits.
 bool Presence::takes(const std::string& id, const Entry& entry, const Waiting& claim) {
     const HeldDevice& held = claim.held;
     if (is_denied(entry, held)) {
         tasks_.denied.push_back(held.conn);
         return false;
     }
-    if (held.ended) return false;  // it ends by itself, and takes nothing
+    if (held.ended) return false;  // it ends without this, and takes no device
     if (held.proved && !entry.proved) return true;
     if (is_late(entry, claim)) {
         wait_or_give_up(id, claim);
@@ -92,13 +92,13 @@ void Presence::wait(const std::string& id, Waiting claim, SteadyTime again) {
     waiting_.insert_or_assign(id, std::move(claim));
 }
 
-/// No other connection has the device any more.
+/// Repeats a waiting claim now, because no other connection holds the device any more.
 void Presence::claim_soon(const std::string& id) {
     if (const auto waiting = waiting_.find(id); waiting != waiting_.end()) waiting->second.again = now_;
 }
 
-/// Our connection gives way to another gateway's, and may be the later one: it can be certain only if the clocks show
-/// more than their error. A connection takes a device back `max_contests` times at most.
+/// Returns true if our connection, which yields to another gateway's, may be the later one. The order is certain only
+/// if the clocks differ by more than their error. A connection takes a device back `max_contests` times at most.
 bool Presence::is_contested(const Entry& entry, const PresenceRecord& to) const {
     if (entry.contests >= max_contests || entry.accepted == WallTime{} || to.accepted == WallTime{}) return false;
     const WallTime theirs = to_our_time(to);
@@ -112,7 +112,7 @@ void Presence::step(const std::function<bool(const std::string& gateway)>& lives
     }
     for (auto& [id, waiting] : due) {
         const auto entry = entries_.find(id);
-        // Whether the connection of a silent gateway lives is not known.
+        // The state of a silent gateway's connection is unknown.
         const bool is_known =
             entry == entries_.end() || !is_elsewhere(entry->second) || lives(names_.text(entry->second.gateway));
         waiting_.erase(id);
@@ -125,7 +125,7 @@ void Presence::step(const std::function<bool(const std::string& gateway)>& lives
 
 Presence::Moves& Presence::moves_of(const std::string& id) {
     const auto [found, fresh] = moves_.try_emplace(id);
-    // Any other may make room: one that goes on moving comes in again.
+    // Any other entry may make room: a device that keeps moving is added again.
     if (fresh && moves_.size() > max_moves) moves_.erase(found == moves_.begin() ? std::next(found) : moves_.begin());
     return found->second;
 }

@@ -72,7 +72,7 @@ protected:
     Gateway two_{bucket_, "two", 2};
 };
 
-/// However their clocks differ.
+/// Holds for any difference of the clocks.
 TEST_F(PresenceClaims, ALateHelloIsTheSupersededOne) {
     for (const auto difference : {0ms, 90'000ms, -90'000ms}) {
         SCOPED_TRACE(difference.count());
@@ -115,7 +115,7 @@ TEST_F(PresenceClaims, ADeviceThatMovesIsTakenWhateverTheClocksShow) {
     }
 }
 
-/// A clock that steps back makes what it stamped before look newer than it is.
+/// A clock that steps back makes its earlier timestamps look newer.
 TEST_F(PresenceClaims, AStepOfAClockHidesNoMove) {
     hear_beats(1);
     set_time(100);
@@ -130,7 +130,7 @@ TEST_F(PresenceClaims, AStepOfAClockHidesNoMove) {
     EXPECT_THAT(one_.presence.take_tasks().superseded, IsEmpty());
 }
 
-/// The two claims meet, and the one that is put later is the earlier connection: a device that hops has left it.
+/// The two claims meet, and the later put is for the earlier connection: the device has moved and closed it.
 TEST_F(PresenceClaims, TheLaterOfTwoThatMeetIsKeptAndTakesTheDeviceBack) {
     for (const bool is_closed : {true, false}) {
         begin_again(0ms);
@@ -145,7 +145,7 @@ TEST_F(PresenceClaims, TheLaterOfTwoThatMeetIsKeptAndTakesTheDeviceBack) {
         if (is_closed) {
             one_.presence.gone("d", {10, 1}, CloseReason::peer_closed, by_one(100.1));
             settle();
-            set_time(100.1);  // at once
+            set_time(100.1);  // immediately
         } else {
             set_time(101.1);
         }
@@ -171,7 +171,7 @@ TEST_F(PresenceClaims, AClearlyOlderConnectionGivesWayAtOnce) {
     EXPECT_THAT(two_.presence.take_tasks().superseded, ElementsAre(ConnectionId{20, 1}));
 }
 
-/// Its end is put where nobody has the device, and nowhere else.
+/// Its end is put if no connection holds the device, and otherwise not.
 TEST_F(PresenceClaims, AClaimThatEndsBeforeItIsPutTakesNothing) {
     set_time(100);
     two_.presence.here("d", of_two({20, 1}, 100, 100));
@@ -210,7 +210,7 @@ TEST_F(PresenceClaims, ALateHelloIsNotEndedForAGatewayThatIsSilent) {
     for (double second = 121; second < 140; ++second) set_time(second);
     EXPECT_THAT(one_.presence.take_tasks().superseded, IsEmpty());
     one_.presence.lose("two", by_one(140));
-    one_.settle();  // the other is gone
+    one_.settle();  // the other connection has ended
     set_time(141);
     one_.settle();
     EXPECT_EQ(where(), "one");

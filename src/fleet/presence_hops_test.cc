@@ -14,9 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Devices that change their gateway within milliseconds, while notes, puts, answers and watches are delayed,
-/// reordered and lost, and gateways are cut off from the bucket. Then each device stays with its last connection: that
-/// one lives, every other one has ended, and the bucket and each gateway name it. Time is simulated.
+/// Moves devices between gateways within milliseconds, while notes, puts, answers and watches are delayed, reordered
+/// and lost, and gateways lose the bucket. Each device must then stay with its last connection: only that one lives,
+/// and the bucket and each gateway name it. Time is simulated.
 class Hops {
 public:
     enum class Former : std::uint8_t { closed, closed_late, left_open };
@@ -199,7 +199,7 @@ private:
         place.is_cut = true;
         place.restored_at = now_ + static_cast<int>(draw(1'000));
     }
-    /// What was under way has no answer, and the watch begins anew.
+    /// Drops all pending answers and restarts the watch.
     void restore(Place& place) {
         if (!std::exchange(place.is_cut, false)) return;
         Gateway& gateway = *place.gateway;
@@ -211,7 +211,7 @@ private:
         gateway.watched = bucket_.log.size();
         gateway.presence.end_snapshot();
     }
-    /// A beat takes one to three milliseconds.
+    /// Delivers beats, each after one to three milliseconds.
     void hear_beats() {
         beats_due_ = now_ + 2'000;
         for (std::size_t from = 0; from < places_.size(); ++from) {

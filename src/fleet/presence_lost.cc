@@ -8,24 +8,25 @@ namespace holdfast {
 
 // Connections that were replaced or left behind, and whose gateway may be unable to report their ends.
 
-/// Nobody but this gateway may know that this connection has been replaced.
+/// Remembers a replaced connection, because only this gateway may know of the replacement.
 void Presence::displace(const std::string& id, const PresenceRecord& former) {
     if (former.gateway == self_ && former.run == run_) return;
     if (former.online) {
         displacing_[id] = {id, former};
     } else {
-        displacing_.erase(id);  // its end has been told
+        displacing_.erase(id);  // its end has been reported
     }
 }
 
-/// Its gateway has put the connection again, after a put of ours: it was not replaced.
+/// Drops a displaced connection that its gateway has put again after a put of ours: it was not replaced.
 void Presence::came_back(const PresenceRecord& record) {
     const auto found = displaced_.find(record.gateway);
     if (found == displaced_.end()) return;
     std::erase_if(found->second, [&](const LostLife& life) { return life.record.conn == record.conn; });
 }
 
-/// Its own gateway sees the newer record and tells the end; unless it is gone.
+/// Settles a displaced connection after our put. Its own gateway sees the newer record and reports the end, unless that
+/// gateway is lost.
 void Presence::settle_displaced(const std::string& id) {
     const auto found = displacing_.find(id);
     if (found == displacing_.end()) return;

@@ -68,7 +68,7 @@ TEST_F(PresenceTest, ANewerConnectionHereIsNoFlapEither) {
     EXPECT_THAT(bucket_.log, SizeIs(2));
 }
 
-/// Its put comes late, when the device is elsewhere already.
+/// The put arrives late, when the device is already elsewhere.
 TEST_F(PresenceTest, ALatePutDoesNotTakeTheDeviceBack) {
     one_.presence.here("d", held({10, 1}, 5));
     two_.presence.here("d", held({20, 1}, 6));
@@ -151,7 +151,7 @@ TEST_F(PresenceTest, TheNextRunTellsWhatTheFormerLeft) {
     EXPECT_EQ(now("b").conn, (ConnectionId{11, 1}));
 }
 
-/// The gateway dies, and its device is elsewhere before anybody has noticed.
+/// The gateway is lost, and its device is elsewhere before the loss is detected.
 TEST_F(PresenceTest, WhatWasReplacedAtALostGatewayIsToldToo) {
     one_.presence.here("d", held({10, 1}, 5));
     settle();
@@ -242,7 +242,7 @@ TEST_F(PresenceTest, ProofTakesADeviceFromOneWithout) {
     EXPECT_TRUE(now("d").proved);
 }
 
-/// Whichever is in the bucket first, and whoever's clock is ahead.
+/// Holds for any order in the bucket, and for either clock ahead.
 TEST_F(PresenceTest, OfTwoAtOnceTheOneWithProofStays) {
     for (const bool proof_is_put_first : {false, true}) {
         const std::string id = proof_is_put_first ? "d" : "e";
@@ -257,7 +257,7 @@ TEST_F(PresenceTest, OfTwoAtOnceTheOneWithProofStays) {
     }
 }
 
-/// It knows nothing of proof, and puts over what it has seen.
+/// An older version ignores proof, and overwrites what it has seen.
 TEST_F(PresenceTest, AClaimOfAnOlderGatewayIsWithoutProof) {
     one_.presence.here("d", proved({10, 1}, 5));
     settle();

@@ -17,9 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 using testing::IsEmpty;
 
-/// Devices move between gateways while watches and answers lag; then one gateway is lost. In the end everybody agrees
-/// on where each device is, superseded connections are gone, and each connection of the lost one has been told once.
-/// Some prove who they are: none without proof is where one with it lives.
+/// Moves devices between gateways while watches and answers lag; then one gateway is lost. In the end all gateways
+/// agree on each device, superseded connections are closed, and each lost connection is reported once. Some devices
+/// prove their id: no connection without proof lives next to one with proof.
 class Wanderings {
 public:
     Wanderings(std::uint32_t seed, bool some_prove) : random_(seed), some_prove_(some_prove) {}
@@ -45,7 +45,7 @@ private:
 
     void wander() {
         ++time_;
-        // Moves that are ten seconds apart are not delayed.
+        // Moves ten seconds apart are not delayed.
         for (const auto& gateway : gateways_) gateway->presence.set_time(SteadyTime(10s * time_), at(time_));
         const unsigned what = draw(12);
         if (what == 0) connect(ids[draw(ids.size())]);
@@ -61,13 +61,13 @@ private:
         Gateway& gateway = *gateways_[to];
         const bool proves = some_prove_ && draw(2) == 0;
         if (const auto old = living_[to].find(id); old != living_[to].end()) {
-            if (proved_.contains(old->second) && !proves) return;  // the gateway's own directory denies it
+            if (proved_.contains(old->second) && !proves) return;  // the gateway's own device index denies it
             gateway.presence.gone(id, old->second, CloseReason::superseded, at(time_));
         }
         living_[to][id] = conn;
         if (proves) proved_.insert(conn);
         if (some_prove_ && !proves) {
-            latest_.erase(id);  // whether it may stay is not for the test to know
+            latest_.erase(id);  // the test cannot predict whether it may stay
         } else {
             latest_[id] = conn;
         }
@@ -125,7 +125,7 @@ private:
         }
         ASSERT_TRUE(known);
         EXPECT_EQ(known->record, there->record) << id;
-        // Where the newest has ended before anybody knew of it, an older one may still have the device; never two.
+        // If the newest ended before its note was read, an older one may still hold the device, but never two.
         const auto living = living_[where].find(id);
         const bool has = living != living_[where].end();
         const bool says = there->record.online && there->record.conn.run == where + 1;

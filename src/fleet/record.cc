@@ -29,7 +29,7 @@ bool is_true(const element& object, std::string_view name) {
     return !object[name].get(value) && value;
 }
 
-/// Milliseconds since 1970: exact, and cheap to read.
+/// Reads milliseconds since 1970: exact, and fast to parse.
 WallTime time_of(const element& object, std::string_view name) {
     std::int64_t milliseconds = 0;
     if (object[name].get(milliseconds)) return {};

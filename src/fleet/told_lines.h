@@ -7,12 +7,12 @@
 
 namespace holdfast {
 
-// Lines of events that this gateway tells in place of another, or of itself after it was given up; with their '\n', as
-// docs/EVENTS.md has them. Pure.
+// Lines of synthetic events that this gateway writes in place of another, or for its own connection after that was
+// reported as lost. Each ends with a newline; docs/EVENTS.md has the format. Pure.
 
-/// `closed` with reason gateway_lost: what the lost gateway knew of the connection, bytes and evidence, is lost too.
+/// Returns `closed` with reason gateway_lost. The bytes and the evidence of the lost gateway are lost too.
 [[nodiscard]] std::string lost_line(const LostLife& life, const std::string& by, WallTime at);
-/// `connected` with "returned":true: the connection is the one that was told as lost.
+/// Returns `connected` with "returned":true, for a connection that was reported as lost.
 [[nodiscard]] std::string returned_line(const std::string& id, const PresenceRecord& record, WallTime at);
 
 }  // namespace holdfast

@@ -10,7 +10,7 @@ namespace holdfast {
 
 void TwinWatch::begin(SteadyTime now) {
     is_complete_ = false;
-    // While nothing was heard they may have ended: each has to prove again that it lives.
+    // Without beats, twins may have ended: each must prove again that it lives.
     for (auto& [run, rival] : rivals_) {
         rival.first = rival.latest = now;
         rival.beats = 1;
@@ -38,7 +38,7 @@ void TwinWatch::heard(const GatewayRecord& beat, SteadyTime now) {
         return;
     }
     Rival& rival = rivals_[beat.run];
-    if (rival.beats > 0 && rival.beat.at == beat.at) return;  // the same one, told again
+    if (rival.beats > 0 && rival.beat.at == beat.at) return;  // the same beat, delivered again
     if (rival.beats == 0) rival.first = now;
     rival.beat = beat;
     rival.latest = now;
@@ -50,8 +50,8 @@ bool TwinWatch::lives(const Rival& rival, SteadyTime now) const {
     return rival.beats > 1 && now - rival.latest < std::max(lost_after_, proof_within);
 }
 
-/// A gateway that has taken part for a while keeps its place. One that was away has lost it to a twin that came
-/// meanwhile; of two that began together the earlier one stays.
+/// Returns true if this gateway gives way. A gateway that has taken part for some time keeps its place. One that was
+/// away lost its place to a twin that came in between. Of two that began together, the earlier one stays.
 bool TwinWatch::yields_to(const Rival& rival) const {
     if (was_away_) return true;
     if (heard_self_ && rival.first - hearing_since_ > proof_within) return false;

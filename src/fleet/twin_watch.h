@@ -11,32 +11,32 @@
 
 namespace holdfast {
 
-/// Decides by the beats whether this gateway may take part in the fleet: not while another one with its name or its
-/// spool does. A former run of this gateway at the same place has ended, since the lock on the spool's directory is
-/// held. Pure; one thread.
+/// Decides by the beats whether this gateway may take part in the fleet: not while another gateway with its name or its
+/// spool does. A former run at the same place has ended, because this process holds the lock on the spool's directory.
+/// Pure; one thread.
 class TwinWatch {
 public:
-    /// A twin that lives beats within this time.
+    /// Time within which a living twin beats.
     static constexpr std::chrono::milliseconds proof_within{5'000};
 
     /// `self`: name, run, since, spool and place of this gateway's own beats.
     TwinWatch(GatewayRecord self, std::chrono::milliseconds lost_after)
         : self_(std::move(self)), lost_after_(lost_after) {}
 
-    /// Beats that were stored before come now, until complete().
+    /// Starts a snapshot: stored beats follow until complete().
     void begin(SteadyTime now);
     void complete() { is_complete_ = true; }
     void heard(const GatewayRecord& beat, SteadyTime now);
 
     enum class Part : std::uint8_t { waits, takes, refused };
     [[nodiscard]] Part part(SteadyTime now);
-    /// Returns what to say of a twin that is alive; empty if there is none.
+    /// Returns a description of a living twin, or an empty text if there is none.
     [[nodiscard]] std::string twin(SteadyTime now) const;
 
 private:
     struct Rival {
         GatewayRecord beat;
-        SteadyTime first;  ///< of its beats here
+        SteadyTime first;  ///< time of its first beat here
         SteadyTime latest;
         unsigned beats = 0;
     };
@@ -47,10 +47,10 @@ private:
 
     const GatewayRecord self_;
     const std::chrono::milliseconds lost_after_;
-    std::map<std::uint32_t, Rival> rivals_;  // by their runs
+    std::map<std::uint32_t, Rival> rivals_;  // by run
     bool is_complete_ = false;
     bool takes_part_ = false;
-    bool was_away_ = false;  // longer than it takes to be lost
+    bool was_away_ = false;  // for longer than `lost_after`
     std::optional<SteadyTime> heard_self_;
     SteadyTime hearing_since_{};
 };

@@ -14,7 +14,7 @@ protected:
                                  const std::string& place, std::chrono::milliseconds since) {
         return {.name = name, .run = run, .since = WallTime(since), .spool = spool, .place = place};
     }
-    /// So long; `living` beat every two seconds.
+    /// Advances the time; the gateways in `living` beat every two seconds.
     void pass(std::chrono::milliseconds time, std::initializer_list<GatewayRecord> living) {
         for (auto left = time; left > 0ms; left -= 500ms) {
             now_ += 500ms;
@@ -26,7 +26,7 @@ protected:
         beat.at = WallTime(std::chrono::floor<std::chrono::milliseconds>(now_.time_since_epoch()));
         watch_.heard(beat, now_);
     }
-    /// As this gateway's bucket does: what was stored, and then that this was all.
+    /// Delivers the stored beats and then complete(), as this gateway's bucket does.
     void bind(std::initializer_list<GatewayRecord> stored) {
         watch_.begin(now_);
         for (const GatewayRecord& beat : stored) tell(beat);
@@ -130,7 +130,7 @@ TEST_F(TwinWatchTest, AfterAnOutageOfNatsTheTwinProvesAgainThatItLives) {
     pass(4s, {other});
     ASSERT_EQ(watch_.part(now_), Part::refused);
     now_ += 60s;
-    bind({});  // the bucket tells its latest beat again, which is known
+    bind({});  // the bucket delivers its latest beat again, which is known
     EXPECT_EQ(watch_.part(now_), Part::waits);
     pass(4s, {other});
     EXPECT_EQ(watch_.part(now_), Part::refused);
