@@ -11,7 +11,7 @@ namespace holdfast {
 
 inline constexpr std::size_t block_size = 64;
 
-/// Which of 64 bytes are what JSON's structure hangs on: bit i is byte i.
+/// Positions of the 64 bytes of a block that determine JSON's structure: bit i is byte i.
 struct BlockMasks {
     std::uint64_t quote = 0;
     std::uint64_t backslash = 0;
@@ -24,7 +24,7 @@ struct BlockMasks {
     friend bool operator==(const BlockMasks&, const BlockMasks&) = default;
 };
 
-/// Reads block_size bytes. Pure.
+/// Returns the masks of block_size bytes. Pure.
 [[nodiscard]] inline BlockMasks masks_of_portable(const char* bytes) noexcept {
     BlockMasks masks;
     for (std::size_t i = 0; i < block_size; ++i) {
@@ -43,7 +43,7 @@ struct BlockMasks {
 
 #ifdef __SSE2__
 
-/// As masks_of_portable, by vector instructions.
+/// Returns the result of masks_of_portable(), by vector instructions.
 [[nodiscard]] inline BlockMasks masks_of(const char* bytes) noexcept {
     constexpr int width = sizeof(__m128i);
     BlockMasks masks;

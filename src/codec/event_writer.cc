@@ -29,7 +29,8 @@ void append_padded(std::string& out, unsigned number, unsigned digits) {
     out.append(text.data(), digits);
 }
 
-// As to_string(ConnectionId) and to_string(Endpoint), without their strings: a busy gateway does it for every item.
+// Equal to to_string(ConnectionId) and to_string(Endpoint), but without strings, since a busy gateway writes them for
+// every item.
 void write_connection_id(LineBuffer& out, ConnectionId id) {
     out.hexadecimal(id.run);
     out.literal("-");
@@ -53,8 +54,8 @@ void write_endpoint(LineBuffer& out, const Endpoint& endpoint) {
 constexpr std::size_t max_connection_id = 2 * LineBuffer::max_hexadecimal + 1;
 constexpr std::size_t max_endpoint = 80;  // the longest is [ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535
 
-// Whether all eight are printable ASCII and neither " nor \, by arithmetic on each byte of a word: a byte's high bit
-// stays clear unless it, or one below it, is none of these.
+// Returns true if all eight bytes are printable ASCII and neither " nor a backslash, by arithmetic on a word. The high
+// bit of a byte stays clear unless that byte, or one below it, violates this.
 bool stand_for_themselves(const char* eight) {
     constexpr std::uint64_t each = 0x0101010101010101;
     std::uint64_t word = 0;
@@ -76,8 +77,8 @@ bool is_plain(std::string_view text) {
     return stand_for_themselves(text.data() + text.size() - width);
 }
 
-/// As append_json_text, but U+007F stays one byte: RFC 8259 needs no escape for it, and six bytes in place of one would
-/// make an event of a small item larger than NATS takes. Other controls stay escaped.
+/// Equal to append_json_text(), but U+007F stays one byte: RFC 8259 requires no escape for it, and six bytes instead of
+/// one would make an event of a small item larger than NATS accepts. Other controls stay escaped.
 void append_event_text(std::string& out, std::string_view text) {
     out += '"';
     std::string part;
@@ -93,7 +94,7 @@ void append_event_text(std::string& out, std::string_view text) {
     out += '"';
 }
 
-// Keys nearly always need no escape.
+// Optimized for keys without escapes, which nearly all are.
 void append_text(std::string& out, std::string_view text) {
     if (!is_plain(text)) {
         append_event_text(out, text);
@@ -104,7 +105,8 @@ void append_text(std::string& out, std::string_view text) {
     out += '"';
 }
 
-// `"conn":...,"peer":...`, the listener between them unless it is empty, and the device's name if it has told it.
+// Appends `"conn":...,"peer":...`, with the listener between them unless it is empty, and the device's name if it is
+// identified.
 void append_origin(std::string& out, ConnectionId conn, std::string_view listener, const Endpoint& peer,
                    const DeviceName& device) {
     {
@@ -159,7 +161,7 @@ void append_evidence(std::string& out, const Evidence& evidence) {
     out += '}';
 }
 
-/// Only where it is not the device's own.
+/// Appends the field only if the liveness is not the device's own.
 void append_liveness(std::string& out, LivenessOf liveness) {
     if (liveness == LivenessOf::path) out += R"(,"liveness":"path")";
 }
@@ -231,7 +233,7 @@ void EventWriter::append_closed(std::string& out, const ClosedEvent& event) {
     out += tail_;
 }
 
-// Without the quotes around it.
+// Returns the text without surrounding quotes.
 std::string_view EventWriter::escaped(std::string_view text) {
     escaped_.clear();
     append_event_text(escaped_, text);

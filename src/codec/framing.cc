@@ -20,7 +20,7 @@ Frame item_frame(std::span<const char> window, std::size_t begin, std::size_t en
     return {Frame::Kind::item, begin, end, next};
 }
 
-// An unfinished line is too large once no line end that may still come could save it: a \r may be half of one.
+// An unfinished line is too large once no later line end could make it small enough: a CR may be half of a line end.
 bool line_too_large(std::span<const char> window, std::size_t begin, std::size_t end, std::size_t max_bytes) {
     const std::size_t length = end - begin;
     if (length <= max_bytes) return false;
@@ -72,7 +72,7 @@ Frame next_object(std::span<const char> window, FrameScan& scan, std::size_t max
     return {Frame::Kind::malformed, begin, at, at};
 }
 
-/// Returns where the object that starts at `begin` ends, or nullopt if none starts there or its end is missing.
+/// Returns the end of the object that starts at `begin`, or nullopt if none starts there or its end is missing.
 std::optional<std::size_t> end_of_object(std::span<const char> window, std::size_t begin) noexcept {
     if (begin == window.size()) return std::nullopt;
     FrameScan scan;

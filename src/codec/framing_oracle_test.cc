@@ -26,7 +26,7 @@ void check_contract(const Frame& frame, std::size_t size, const FrameScan& scan)
     HOLDFAST_CHECK(scan.scanned == 0 && scan.depth == 0 && !scan.in_string && !scan.escaped && !scan.after_value);
 }
 
-/// The json framing, one byte after another, with the text so far read again for each.
+/// Cuts the json framing byte by byte, and reads the whole text so far again for each byte.
 class JsonOracle {
 public:
     explicit JsonOracle(std::size_t max_bytes) : max_bytes_(max_bytes) {}
@@ -73,7 +73,7 @@ private:
         text_ += byte;
         int depth = 0;
         bool in_string = false;
-        char last = ',';  // significant byte
+        char last = ',';  // last significant byte
         for (std::size_t i = 0; i < before.size(); ++i) {
             const char c = before[i];
             if (in_string && c == '\\') {
@@ -161,7 +161,7 @@ std::vector<Cut> cut_stream(Framing framing, const std::vector<std::string>& chu
     std::string kept;
     FrameScan scan;
     for (const std::string& chunk : chunks) {
-        // A fresh vector of exactly this size, so that AddressSanitizer sees a byte read behind it.
+        // A new vector of exactly this size, so that AddressSanitizer detects a read after its end.
         const std::vector<char> bytes = [&] {
             kept += chunk;
             return std::vector<char>(kept.begin(), kept.end());

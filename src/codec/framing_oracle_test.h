@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-/// A frame without its offsets; text of items only, as what else is dropped is nobody's.
+/// A frame without its offsets. Only items have a text: other frames are dropped.
 struct Cut {
     Frame::Kind kind;
     std::string text;
@@ -22,16 +22,16 @@ struct Cut {
     }
 };
 
-/// Cuts as a connection does: what is left of a chunk goes in front of the next. Ends at too_large. Aborts if a frame
-/// breaks the contract of next_frame.
+/// Cuts a stream as a connection does: the remainder of a chunk precedes the next chunk. Ends at too_large. Aborts if a
+/// frame breaks the contract of next_frame().
 [[nodiscard]] std::vector<Cut> cut_stream(Framing framing, const std::vector<std::string>& chunks,
                                           std::size_t max_bytes);
 
-/// The same by other means: byte after byte, each item's text looked at from its start at every byte.
+/// Cuts the same stream by other means: at every byte, it reads the text of the item again from its start.
 [[nodiscard]] std::vector<Cut> oracle_cuts(Framing framing, const std::vector<std::string>& chunks,
                                            std::size_t max_bytes);
 
-/// Streams of good items, bad ones and noise, and ways to split them. One thread.
+/// Generates streams of good items, bad ones and noise, and splits them into chunks. One thread.
 class Random {
 public:
     explicit Random(std::uint64_t seed) : engine_(seed) {}

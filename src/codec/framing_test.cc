@@ -169,7 +169,8 @@ TEST_P(EverySplit, OfRandomStreamsAgreesWithASimpleOracle) {
 INSTANTIATE_TEST_SUITE_P(Framings, EverySplit, testing::Values(Framing::ndjson, Framing::json, Framing::length),
                          [](const auto& each) { return std::string(to_string(each.param)); });
 
-// A scan that stops at every byte may not look back: overwritten behind it, what it has seen cannot change the outcome.
+// A scan that stops at every byte must not read back: after the test overwrites the scanned bytes, the result is the
+// same.
 TEST(Scan, LooksAtEachByteOnce) {
     for (const Framing framing : {Framing::ndjson, Framing::json}) {
         std::string framed = R"({"a":[1,"\"}",{"b":"c"}],"d":")" + std::string(1000, 'x') + "\"}";

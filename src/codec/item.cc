@@ -19,7 +19,7 @@ constexpr std::size_t smallest_buffer = 1024;
 
 constexpr char lower(char byte) { return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte; }
 
-/// simdjson's parser and the document it fills, for texts that nest less deep than `depth`. Owns both; grows on demand.
+/// simdjson's parser and its document, for texts that nest less deep than `depth`. Owns both; grows on demand.
 class Parser {
 public:
     explicit Parser(std::size_t depth) : depth_(depth) {}
@@ -30,7 +30,7 @@ public:
     }
 
 private:
-    // By powers of two, since simdjson itself would grow by each longer item's few bytes.
+    // Grows by powers of two, since simdjson itself would grow by a few bytes for each longer item.
     void grow(std::size_t size) {
         const std::size_t capacity = std::bit_ceil(std::max(size, smallest_buffer));
         if (parser_.allocate(capacity, depth_) != simdjson::SUCCESS) throw std::bad_alloc();
@@ -42,7 +42,8 @@ private:
     simdjson::dom::document document_;
 };
 
-/// Whether the object has such a text, or has none and need not: then it is empty.
+/// Reads a field that is a device word. Returns false if the field is invalid, or missing although needed. A missing
+/// optional field leaves `word` empty.
 bool read_word(simdjson::dom::object object, std::string_view name, std::size_t most, bool needed, std::string& word) {
     simdjson::dom::element field;
     if (object[name].get(field) != simdjson::SUCCESS) return !needed;
@@ -66,9 +67,9 @@ std::optional<Hello> read_hello(simdjson::dom::element field) {
 
 }  // namespace
 
-/// The decoder behind its header, which keeps simdjson's out of everybody else's build. Owns a parser of many lines and
-/// two of one, as simdjson counts depth one short: it refuses what nests to its limit, unless the innermost is empty.
-/// Ends with the decoder.
+/// Implements the decoder, and keeps simdjson's header out of other translation units. Owns a parser for many lines and
+/// two for one, because simdjson counts depth one short: it rejects a text that nests to its limit, unless the
+/// innermost value is empty.
 class ItemDecoder::Impl {
 public:
     Impl(std::string key_field, unsigned max_depth, std::size_t max_bytes)
@@ -128,7 +129,7 @@ private:
                std::equal(name.begin(), name.end(), key_field_.begin(), [](char a, char b) { return lower(a) == b; });
     }
 
-    // The parser that looks no further than it is asked to.
+    // Uses the on-demand parser, which reads no further than the requested field.
     std::optional<std::uint64_t> seq_among_large_numbers() const noexcept {
         simdjson::ondemand::parser parser;
         simdjson::ondemand::document document;
@@ -139,8 +140,8 @@ private:
         return number >= 1 && number <= max_seq ? std::optional(number) : std::nullopt;
     }
 
-    // simdjson refused it. It names one of several faults as it comes across them, and two of its limits are not
-    // JSON's: depth one short of ours, and numbers that fit no machine type.
+    // Classifies a text that simdjson rejected. simdjson reports whichever of several faults it meets first, and two of
+    // its limits are not JSON's: depth one short of ours, and numbers that fit no machine type.
     Decoded second_look(std::string_view text, simdjson::error_code error) {
         if (error == simdjson::MEMALLOC) throw std::bad_alloc();
         if (!simdjson::validate_utf8(text.data(), text.size())) return {BadItem::bad_utf8, {}};
@@ -166,8 +167,8 @@ private:
     Parser parser_;
     Parser deep_parser_;
     std::string small_numbers_;
-    std::string_view with_numbers_;                // the latest text, if it was judged without its numbers
-    std::optional<simdjson::dom::object> object_;  // of the latest decode, in the parser that took it
+    std::string_view with_numbers_;                // latest text, if it was judged without its numbers
+    std::optional<simdjson::dom::object> object_;  // latest decoded object, in the parser that accepted it
 };
 
 ItemDecoder::ItemDecoder(std::string key_field, unsigned max_depth, std::size_t max_bytes)

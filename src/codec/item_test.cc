@@ -23,7 +23,7 @@ struct Verdict {
 Verdict good(std::string key) { return {std::nullopt, std::move(key)}; }
 Verdict bad(BadItem kind) { return {kind, ""}; }
 
-// `behind` is what stands in the buffer after the item: mostly the next one.
+// `behind`: the byte after the item in the buffer, usually the start of the next item.
 Verdict decode(ItemDecoder& decoder, std::string text, char behind = '}') {
     const std::size_t size = text.size();
     text.append(item_padding, behind);
@@ -238,7 +238,7 @@ TEST(Words, AreTheEnumerators) {
     for (const char* word : {"", "NDJSON", "jso", "lengths", " json"}) EXPECT_EQ(parse_framing(word), std::nullopt);
 }
 
-/// What is read of `text` besides its verdict.
+/// Decodes `text` and returns what `read` extracts from the decoder.
 template <typename Read>
 auto read_of(std::string text, Read read) {
     ItemDecoder decoder("ip", max_depth, max_bytes);

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// The white space of RFC 8259, section 2.
+/// Returns true for white space of RFC 8259, section 2.
 [[nodiscard]] constexpr bool is_json_space(char byte) noexcept {
     return byte == ' ' || byte == '\n' || byte == '\r' || byte == '\t';
 }
@@ -18,20 +18,20 @@ namespace holdfast {
     return from;
 }
 
-/// Where the object at the front of a window ends, or why it does not.
+/// Position where the object at the front of a window ends, or why it does not end.
 struct ObjectScan {
     enum class Outcome : std::uint8_t {
-        complete,   ///< it is [0, at)
-        malformed,  ///< the byte at `at` cannot stand there
-        restarted,  ///< another object starts at `at`, on a line of its own, where none can: the first was never closed
-        unfinished,  ///< the window, or its first max_bytes, ended before it did; `scan` says where
+        complete,    ///< the object is [0, at)
+        malformed,   ///< the byte at `at` is not allowed there
+        restarted,   ///< another object starts at `at`, on its own line, where none can: the first was never closed
+        unfinished,  ///< the window, or its first max_bytes, ended before the object; `scan` has the state
     };
     Outcome outcome = Outcome::unfinished;
     std::size_t at = 0;
 };
 
-/// Finds the end of the object that starts at window[0] (or does not), counting brackets outside strings, from where
-/// `scan` stopped. Looks at no byte past max_bytes, at none twice, and needs no memory however deep it nests. Pure.
+/// Finds the end of the object that should start at window[0]. Counts brackets outside strings, from the position where
+/// `scan` stopped. Reads no byte after max_bytes, and none twice. Needs no memory at any depth. Pure.
 [[nodiscard]] ObjectScan scan_object(std::span<const char> window, FrameScan& scan, std::size_t max_bytes) noexcept;
 
 }  // namespace holdfast

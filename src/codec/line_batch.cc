@@ -6,14 +6,14 @@
 
 #include "codec/json_scan.h"
 
-// Why a document found here is what simdjson makes of its line alone:
-// - Stage 1 without an error over all lines: all is UTF-8, no string holds a raw line break, and none is left open. So
-//   it stood outside strings at each line's start, and found in each line what it finds in that line by itself.
-// - Stage 2 then started at the line's first byte, a `{`, and ended at its last. All that it read between is the line.
-// - What does not close before the last line's end meets the line break there, with which no token begins: it never
-//   follows the index behind its end. (simdjson's own streams keep clear of that by counting brackets first.)
-// This uses simdjson's stages as its document_stream does, which would cost an allocation and locks for each window,
-// and which forgives an open string at the end.
+// A document found here equals the result of simdjson for its line alone, for these reasons:
+// - Stage 1 passes over all lines without an error: all is UTF-8, no string holds a raw line break, and none is left
+//   open. So it is outside strings at the start of each line, and finds in each line what it finds in that line alone.
+// - Stage 2 then starts at the first byte of the line, a `{`, and ends at its last. It reads only the line.
+// - A value that does not close before the end of the last line meets the line break there, with which no token begins.
+//   So stage 2 never reads past the end of the index. (simdjson's own streams avoid that by counting brackets first.)
+// The code uses simdjson's stages as its document_stream does. The latter would cost an allocation and locks for each
+// window, and accepts an open string at the end.
 
 namespace holdfast {
 

@@ -9,23 +9,24 @@
 
 namespace holdfast {
 
-/// Parses the objects of many lines with one run of simdjson's first stage (structure and UTF-8) over all of them: run
-/// for each line, it costs as much as the second. Gives a document only if simdjson, asked about that line alone, would
-/// give the same; in any doubt it gives none. Owns its parser, of fixed size, from the first window of two lines on.
+/// Parses the objects of many lines with one run of simdjson's first stage (structure and UTF-8). That stage, run per
+/// line, costs as much as the second. Returns a document only if simdjson would return the same for that line alone; in
+/// doubt it returns none. Owns a parser of fixed size, allocated at the first window of two lines.
 class LineBatch {
 public:
     static constexpr std::size_t max_bytes = 16 * 1024;  ///< of lines in one run: their index stays in the cache
 
     explicit LineBatch(std::size_t depth) : depth_(depth) {}
 
-    /// The texts to come are lines of `window`, in order; or of no window, if it is empty. Its bytes, and item_padding
-    /// readable ones behind it, stay as they are until the next call.
+    /// Announces that the next texts are lines of `window`, in order, or of no window if it is empty. Its bytes, and
+    /// item_padding readable bytes after it, must not change until the next call.
     void expect(std::span<const char> window) noexcept {
         window_ = window;
         begin_ = end_ = window.data();
     }
 
-    /// The document that is exactly `text`, valid until the next call; nothing: ask another parser.
+    /// Returns the document that is exactly `text`, valid until the next call. Returns nullopt if another parser must
+    /// decide.
     [[nodiscard]] std::optional<simdjson::dom::element> document(std::string_view text) noexcept {
         if (!holds(text)) return std::nullopt;
         if (text.data() >= end_) index_from(text);
@@ -43,9 +44,9 @@ private:
     simdjson::dom::document document_;
     bool allocated_ = false;
     std::span<const char> window_;
-    const char* begin_ = nullptr;  ///< [begin_, end_) of the window are the lines of the latest run
+    const char* begin_ = nullptr;  ///< [begin_, end_) of the window: lines of the latest run
     const char* end_ = nullptr;
-    bool sound_ = false;  ///< the run was clean and every text since was the next document
+    bool sound_ = false;  ///< the run was clean, and every text since was the next document
 };
 
 }  // namespace holdfast

@@ -23,7 +23,7 @@ void expect_same(const std::vector<std::string>& chunks, char padding = ' ') {
     EXPECT_EQ(verdicts(chunks, true, padding), verdicts(chunks, false, padding));
 }
 
-/// Lines of every kind. One thread.
+/// Generates lines of every kind. One thread.
 class Lines {
 public:
     explicit Lines(std::uint64_t seed) : random_(seed) {}
@@ -120,7 +120,7 @@ TEST(LineBatch, WhatNeverClosesStopsAtTheLastLineBreak) {
     }
 }
 
-/// Windows as LineBatch sees them, so that it is known that it was at work.
+/// Passes windows directly to a LineBatch, so that the test can check that it is used.
 class Window {
 public:
     explicit Window(std::string lines) : size_(lines.size()), memory_(std::move(lines)) {
@@ -128,7 +128,7 @@ public:
         batch_.expect({memory_.data(), size_});
     }
 
-    /// The documents given for the lines, a letter each: '+' one, '-' none.
+    /// Returns one letter per line: '+' if the batch returned a document, '-' if not.
     std::string given() {
         std::string result;
         FrameScan scan;

@@ -10,11 +10,11 @@
 
 namespace holdfast {
 
-/// Writes behind a string's end through a pointer: one growth for a whole line, where an append of each piece would
-/// check its room and end the string anew. Holds the string for its life; cuts it to what was written at its end.
+/// Writes at the end of a string through a pointer. One growth serves a whole line, where each append would check the
+/// capacity and terminate the string again. Refers to the string, and cuts it to the written size on destruction.
 class LineBuffer {
 public:
-    /// `most`: as many bytes as may be written. Throws std::bad_alloc.
+    /// `most`: maximum number of bytes to write. Throws std::bad_alloc.
     LineBuffer(std::string& out, std::size_t most) : out_(out) {
         const std::size_t from = out.size();
         out.resize(from + most);
@@ -24,7 +24,7 @@ public:
     LineBuffer& operator=(const LineBuffer&) = delete;
     ~LineBuffer() { out_.resize(static_cast<std::size_t>(at_ - out_.data())); }
 
-    /// A literal: its copy is a few moves.
+    /// Appends a literal, which compiles to a few moves.
     template <std::size_t size>
     void literal(const char (&text)[size]) noexcept {
         std::memcpy(at_, text, size - 1);
@@ -38,7 +38,8 @@ public:
         const int digits = (static_cast<int>(std::bit_width(number | 1)) + 3) / 4;
         for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *at_++ = "0123456789abcdef"[number >> shift & 15];
     }
-    /// Room that the caller has counted in, to be written by other means up to the pointer handed to `to`.
+    /// Returns the write pointer. The caller may write within the remaining `most` bytes, and passes the new end to
+    /// `to`.
     [[nodiscard]] char* here() const noexcept { return at_; }
     void to(char* at) noexcept { at_ = at; }
 

@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-/// What became of one line.
+/// Result for one line.
 struct Verdict {
     std::string text;
     std::optional<BadItem> bad;
@@ -24,8 +24,9 @@ struct Verdict {
     }
 };
 
-/// The lines of a connection's chunks, what is left of one in front of the next; ends at one too large. Behind each
-/// window stand bytes of `padding`, and no more. `ahead`: the decoder is told of each window first.
+/// Returns the results for the lines of a connection's chunks; the remainder of a chunk precedes the next chunk. Ends
+/// at a line that is too large. Bytes of `padding`, and no others, follow each window. `ahead`: the decoder receives
+/// each window first.
 [[nodiscard]] inline std::vector<Verdict> line_verdicts(ItemDecoder& decoder, const std::vector<std::string>& chunks,
                                                         std::size_t max_bytes, char padding, bool ahead) {
     std::vector<Verdict> verdicts;

@@ -36,7 +36,7 @@ bool is_number(std::string_view text) {
     return text.empty();
 }
 
-// Behind the string that starts at json[at], or the end of what never closes.
+// Returns the position after the string that starts at json[at], or the end of the text if the string is unterminated.
 std::size_t skip_string(std::string_view json, std::size_t at) {
     for (++at; at < json.size() && json[at] != '"'; ++at) {
         if (json[at] == '\\') ++at;
@@ -67,7 +67,7 @@ bool shrink_numbers(std::string& json) noexcept {
             at = skip_string(json, at);
             continue;
         }
-        // Only what starts a number is one: the e of true belongs to its word, which a parser judges.
+        // A number is recognized by its first byte: the e of true belongs to its word, which a parser judges.
         if (json[at] != '-' && !is_digit(json[at])) {
             ++at;
             continue;

@@ -17,14 +17,14 @@ bool is_line_break(char byte) { return byte == '\n' || byte == '\r'; }
 
 constexpr std::size_t width = sizeof(__m128i);
 
-// Copies width bytes; in each that is a line break, all bits of the result are set.
+// Copies `width` bytes. Sets all bits of the result for each byte that is a line break.
 __m128i copy_block(char* to, const char* from) noexcept {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), block);
     return _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('\n')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\r')));
 }
 
-// Whether there was a line break. The last block overlaps the one before.
+// Returns true if there was a line break. The last block overlaps the one before.
 bool copy_and_look(char* to, std::string_view json) noexcept {
     if (json.size() < width) {
         std::copy(json.begin(), json.end(), to);

@@ -9,7 +9,7 @@ namespace holdfast {
 /// Pure.
 void append_one_line(std::string& out, std::string_view json);
 
-/// The same to where `to` points; gives the end of it. Looks at each byte once, as it copies.
+/// Copies `json` in the same way to `to` and returns the end of the copy. Reads each byte once.
 [[nodiscard]] char* copy_one_line(char* to, std::string_view json) noexcept;
 
 }  // namespace holdfast
