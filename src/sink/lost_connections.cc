@@ -15,13 +15,13 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t batch_bytes = std::size_t{128} << 10;
-constexpr std::size_t most_waiting = std::size_t{4} << 20;  // the memory that 100,000 connections may take at the start
+constexpr std::size_t most_waiting = std::size_t{4} << 20;  // memory limit at the start, e.g. with 100,000 connections
 
 std::string_view unquoted(std::string_view value) {
     return value.size() < 2 || value.front() != '"' ? std::string_view() : value.substr(1, value.size() - 2);
 }
 
-/// Returns the field's text, of the latest line that has it.
+/// Returns the field's text in the latest line that has the field.
 std::string_view field_of(const LostConnection& lost, std::string_view name) {
     const std::string_view value = raw_field(lost.identified, name);
     return value.empty() ? raw_field(lost.connected, name) : value;
@@ -42,7 +42,7 @@ void append_time_or_null(std::string& out, std::string_view name, std::string_vi
     out.append("\"").append(time).append("\"");
 }
 
-/// Collects lines of one listener after another and appends them, so that not too many wait.
+/// Collects lines by listener and appends them in batches, so that few lines wait.
 class Batches {
 public:
     explicit Batches(Spool& spool) : spool_(spool) {}
@@ -60,7 +60,7 @@ public:
         spool_.append(std::exchange(batch_, {}));
         wait_for(most_waiting);
     }
-    /// A disk that does not take them must not keep the gateway from starting.
+    /// Waits at most five seconds in all: a disk that accepts nothing must not prevent the start of the gateway.
     void wait_for(std::size_t bytes) {
         for (; patience_ > 0 && spool_.waiting_bytes() > bytes; --patience_)
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -69,7 +69,7 @@ public:
 private:
     Spool& spool_;
     SpoolBatch batch_;
-    int patience_ = 1'000;  // steps of 5 ms, in all
+    int patience_ = 1'000;  // in total, in steps of 5 ms
 };
 
 }  // namespace
@@ -105,7 +105,7 @@ LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet) {
         ++done.closed;
     });
     batches.flush();
-    batches.wait_for(0);  // so that is_open() knows of them
+    batches.wait_for(0);  // so that is_open() includes them
     return done;
 }
 

@@ -9,11 +9,11 @@
 
 namespace holdfast {
 
-/// Returns the `closed` event, with reason gateway_lost and its '\n', of a connection that an earlier process left open
-/// in the spool. What is not known is null. Pure.
+/// Returns the `closed` event of a connection that an earlier process left open in the spool, with reason gateway_lost
+/// and a newline. Unknown values are null. Pure.
 [[nodiscard]] std::string lost_closed_line(const LostConnection& lost, WallTime at);
 
-/// A connection of a device with an id, whose end another gateway of the fleet may have told already.
+/// A connection of a device with an id, whose end another gateway of the fleet may already have reported.
 struct FormerConnection {
     std::string conn;
     std::string listener;
@@ -23,11 +23,11 @@ struct FormerConnection {
 /// Result of close_lost().
 struct LostConnections {
     std::uint64_t closed = 0;              ///< events written
-    std::vector<FormerConnection> former;  ///< left to the fleet
+    std::vector<FormerConnection> former;  ///< closed by the fleet
 };
 
-/// Writes the missing `closed` events of earlier processes into the spool, before its first append by this one. In a
-/// fleet, those of devices with an id are left to it: `former` has them.
+/// Writes the missing `closed` events of earlier processes into the spool. Must be called before the first append of
+/// this process. In a fleet, the fleet writes those of devices with an id: `former` lists them.
 [[nodiscard]] LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet);
 
 }  // namespace holdfast

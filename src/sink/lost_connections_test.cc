@@ -24,7 +24,7 @@ using testing::Not;
 
 const WallTime later{1'795'334'500'000ms};
 
-/// A spool that is left as kill -9 leaves it: its files are copied while its process lives, and the copy is opened.
+/// Simulates kill -9: copies the files of a spool while its process lives, and opens the copy.
 class LostConnectionsTest : public testing::Test {
 protected:
     std::unique_ptr<Spool> open(std::uint64_t retain_bytes = std::uint64_t{1} << 30) {
@@ -35,12 +35,12 @@ protected:
         EXPECT_TRUE(spool) << spool.error().message;
         return std::move(spool).value();
     }
-    /// Waits until the control file has all that was written, and nothing moves in the files.
+    /// Waits until the control file contains everything that was written, and no file changes any more.
     static void wait_for_table(Spool& spool) {
         const std::uint64_t rounds = spool.status().keeper_rounds;
         while (spool.status().keeper_rounds < rounds + 2) std::this_thread::sleep_for(1ms);
     }
-    /// State that a crash now would leave.
+    /// Continues with the state that a crash now would leave.
     void crash() {
         const auto from = directory_.in("spool" + std::to_string(life_));
         const auto to = directory_.in("spool" + std::to_string(++life_));
@@ -61,7 +61,7 @@ protected:
     static void settle(Spool& spool) {
         while (spool.status().waiting_events > 0) std::this_thread::sleep_for(1ms);
     }
-    /// The lines of `closed` events, by connection.
+    /// Returns the lines of `closed` events, by connection.
     static std::multimap<std::string, std::string> closed(Spool& spool) {
         std::multimap<std::string, std::string> found;
         for (Position after = 0;;) {
@@ -147,11 +147,11 @@ TEST_F(LostConnectionsTest, WhateverTheTableHadWhenItCrashedAndHoweverOften) {
     {
         const auto spool = open();
         write(*spool, all);
-        crash();  // mostly before the table has them
+        crash();  // usually before the table contains them
     }
     for (int crashes = 0; crashes < 4; ++crashes) {
         const auto spool = open();
-        // This life writes some of the missing ends, and crashes in the midst of it.
+        // This process writes some of the missing ends, and crashes before the others.
         std::string some;
         int left = 100;
         spool->visit_lost([&](const LostConnection& lost) {

@@ -12,28 +12,29 @@
 
 namespace holdfast {
 
-/// What is said about any sink.
+/// Counters and state of a sink.
 struct SinkFigures {
-    std::uint64_t events = 0;   ///< taken over
-    std::uint64_t written = 0;  ///< of those, where they belong: written, durable, or published
-    std::uint64_t bytes = 0;    ///< of those
-    bool full = false;          ///< it takes no more for now
-    std::string error;          ///< empty while it can write
+    std::uint64_t events = 0;   ///< accepted events
+    std::uint64_t written = 0;  ///< accepted events that were written, made durable, or published
+    std::uint64_t bytes = 0;    ///< bytes of the written events
+    bool full = false;          ///< accepts no more events for now
+    std::string error;          ///< empty while writing succeeds
 };
 
-/// Takes the events of all reactors: never blocks them, and bounds what waits. Any thread, unless said otherwise.
+/// Receives the events of all reactors. Never blocks them, and bounds the waiting events. Any thread, unless a function
+/// says otherwise.
 class Sink {
 public:
     virtual ~Sink() = default;
 
-    /// The handler of one reactor; it must be gone before the sink.
+    /// Returns the handler of one reactor, which must be destroyed before the sink.
     [[nodiscard]] virtual std::unique_ptr<EventHandler> make_handler() = 0;
 
-    /// Writes what waits, for at most `patience`; the number of events that are lost with this process.
+    /// Writes the waiting events, for at most `patience`. Returns the number of events that are lost with this process.
     virtual std::uint64_t stop(std::chrono::milliseconds patience) = 0;
-    /// A stop() under way, or to come, waits no longer.
+    /// Ends the wait of a present or later stop().
     virtual void give_up() = 0;
-    /// After a log rotation.
+    /// Reopens the file after a log rotation.
     virtual void reopen() {}
 
     [[nodiscard]] virtual SinkFigures figures() const = 0;

@@ -12,19 +12,19 @@ namespace holdfast {
 
 namespace {
 
-/// A turn's events beyond that become a second row: a reader takes rows whole.
+/// Maximum size of a batch. A turn with more events fills further rows, because a reader reads whole rows.
 constexpr std::size_t largest_batch = std::size_t{1} << 20;
 
 }  // namespace
 
-/// Whom the spool's thread tells, as long as the handler lives.
+/// Callback of the handler for the spool's thread. Shared, because that thread may use it after the handler has ended.
 struct SpoolSink::Told {
     std::mutex mutex;
     bool gone = false;                        // guarded by mutex
     std::function<void(std::uint64_t)> tell;  // guarded by mutex
 };
 
-/// One reactor's. Makes the lines in a batch of its own and hands that over at the turn's end.
+/// Handles the events of one reactor. Writes lines into its own batch, and appends the batch at the end of the turn.
 class SpoolSink::Handler final : public EventHandler, public Durable {
 public:
     explicit Handler(SpoolSink& sink) : sink_(sink) {}
@@ -83,7 +83,8 @@ private:
         if (batch_.lines.size() >= largest_batch) hand_over();
     }
 
-    /// What one device sends in a turn comes in a row: its last number is enough.
+    /// Records the last number of a device's session. The items of a device in one turn are consecutive, so one mark
+    /// suffices.
     void mark(const DeviceName& device, std::uint64_t seq) {
         if (device.session.empty()) return;
         if (!batch_.marks.empty()) {
@@ -106,14 +107,14 @@ private:
         };
         handed_over_ = calls_;
         sink_.spool_.append(std::exchange(batch_, SpoolBatch{}));
-        batch_.lines.reserve(size);  // the next turn's will be about as much
+        batch_.lines.reserve(size);  // the next turn has about the same size
     }
 
     SpoolSink& sink_;
     EventWriter writer_;
     SpoolBatch batch_;
     std::uint64_t calls_ = 0;
-    std::uint64_t handed_over_ = 0;  // of them
+    std::uint64_t handed_over_ = 0;  // calls that were appended to the spool
     const std::shared_ptr<Told> told_ = std::make_shared<Told>();
 };
 

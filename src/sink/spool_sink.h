@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// Hands events to a spool as lines, a batch a turn, and tells reactors what has become durable. When `queue_bytes`
-/// wait to be, its handlers say that they are not ready, and devices wait. Owns nothing: the spool outlives it.
+/// Appends events to a spool as lines, one batch per turn, and notifies reactors of durable events. When `queue_bytes`
+/// wait, its handlers are not ready, and devices wait. Owns nothing: the spool outlives it.
 class SpoolSink final : public Sink {
 public:
     SpoolSink(Spool& spool, std::size_t queue_bytes);
@@ -34,7 +34,8 @@ private:
 
     Spool& spool_;
     std::atomic<std::size_t> queue_bytes_;
-    const std::shared_ptr<std::atomic<std::uint64_t>> bytes_;  // durable; the spool's thread may outlive this in it
+    // Durable; shared, because the spool's thread may use it after the sink has ended.
+    const std::shared_ptr<std::atomic<std::uint64_t>> bytes_;
 };
 
 }  // namespace holdfast

@@ -20,8 +20,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds look_again{50};    // at the deadline, while a pipe's reader is slow
-constexpr milliseconds retry_pause{500};  // after a file could not be written
+constexpr milliseconds look_again{50};    // period of the deadline check, while the reader of a pipe is slow
+constexpr milliseconds retry_pause{500};  // after a failed write to a file
 constexpr std::size_t spare_buffers = 8;
 constexpr std::size_t largest_spare = std::size_t{1} << 20;
 
@@ -30,7 +30,8 @@ bool is_regular(int fd) {
     return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-/// Returns true if the file's last line has no end: a crash has torn it. A file that cannot be read counts as whole.
+/// Returns true if the last line of the file is incomplete, after a crash. A file that cannot be read counts as
+/// complete.
 bool ends_in_torn_line(int fd) {
     struct stat status {};
     if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) return false;
@@ -49,7 +50,7 @@ UniqueFd open_to_append(const std::string& path, int more_flags = 0) {
     return UniqueFd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | more_flags, 0640));
 }
 
-/// What is left to write, with the whole of the line that is in the middle of being written.
+/// Returns the remaining bytes, preceded by the written part of the line in progress.
 std::string_view from_its_line(std::string_view all, std::string_view left) {
     const std::size_t done = all.size() - left.size();
     const std::size_t line_end = done == 0 ? std::string_view::npos : all.rfind('\n', done - 1);
@@ -58,7 +59,8 @@ std::string_view from_its_line(std::string_view all, std::string_view left) {
 
 }  // namespace
 
-/// One reactor's: makes the lines in a buffer of its own and hands that over at the turn's end.
+/// Handles the events of one reactor. Writes lines into its own buffer, and passes the buffer on at the end of the
+/// turn.
 class StreamSink::Handler final : public EventHandler {
 public:
     explicit Handler(StreamSink& sink) : sink_(sink) {}
@@ -141,7 +143,7 @@ Result<std::function<void()>> StreamSink::prepare_change(const std::string& path
         if (!options_.path.empty() && path != wanted_path_) file->path = path;
     }
     if (!file->path.empty()) {
-        file->fd = open_to_append(path, O_NONBLOCK);  // a FIFO that nobody reads is an error, not a reason to wait
+        file->fd = open_to_append(path, O_NONBLOCK);  // a FIFO without a reader is an error, not a reason to wait
         if (!file->fd.valid()) {
             return Error{"cannot open the sink's file " + path + ": " + std::strerror(errno) +
                          "; make its directory writable for this user, or choose another path in [sink]"};
@@ -198,7 +200,8 @@ void StreamSink::write_until_stopped() {
     }
 }
 
-/// Everything that waits, in order; small batches become one write. False: stopped, and nothing waits.
+/// Takes all waiting batches, in order; small ones become one write. Returns false if the sink was stopped and nothing
+/// waits.
 bool StreamSink::take_batches() {
     std::unique_lock lock(mutex_);
     for (Batch& batch : taken_) {
@@ -226,7 +229,7 @@ StreamSink::Wrote StreamSink::write_all(const std::string_view all) {
             if (take_next_file()) bytes = from_its_line(all, bytes);
             continue;
         }
-        // A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)): so this thread can always be
+        // A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)), so this thread can always be
         // stopped.
         const std::string_view next = torn_ ? std::string_view("\n") : bytes;
         const ssize_t wrote =
@@ -255,15 +258,15 @@ bool StreamSink::past_deadline() const {
     return given_up_ || std::chrono::steady_clock::now() >= deadline_;
 }
 
-/// Returns true if another file has taken the place of the one before.
+/// Returns true if a new file has replaced the previous one.
 bool StreamSink::reopen_if_wanted() {
     if (path_.empty() || !reopen_wanted_.exchange(false)) return false;
     UniqueFd fresh = open_to_append(path_);
     if (!fresh.valid()) {
-        note_trouble(errno);  // the old one still takes events
+        note_trouble(errno);  // the old file still accepts events
         return false;
     }
-    if (is_same_file(fd_, fresh.get())) return false;  // a line may be half written
+    if (is_same_file(fd_, fresh.get())) return false;  // same file: a line may be half written
     take({path_, std::move(fresh)});
     return true;
 }
@@ -276,7 +279,7 @@ void StreamSink::take(File file) {
     torn_ = ends_in_torn_line(fd_);
 }
 
-/// The old file refuses: the new one, if one waits among the batches, comes first.
+/// Switches to a new file from the waiting batches, because the old file fails. Returns false if there is none.
 bool StreamSink::take_next_file() {
     const auto in = [this](std::vector<Batch>& batches) {
         for (Batch& batch : batches) {

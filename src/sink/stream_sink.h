@@ -19,23 +19,23 @@
 
 namespace holdfast {
 
-/// Writes events as lines of JSON to a descriptor: standard output or a file. Reactors hand over a batch a turn and
-/// never wait; a thread of its own writes. When `queue_bytes` wait, its handlers say that they are not ready, and
-/// devices wait. A file that cannot be written is tried again until it can; a closed standard output is the end:
-/// `on_broken` is called. Ends by stop(), which the destructor calls too; handlers must be gone by then.
+/// Writes events as lines of JSON to standard output or a file, on its own thread. Reactors pass one batch per turn and
+/// never wait. When `queue_bytes` wait, its handlers are not ready, and devices wait. Retries a failed file without
+/// limit; a closed standard output is final (`on_broken`). Ends by stop(), also from the destructor, after its
+/// handlers.
 class StreamSink final : public Sink {
 public:
     struct Options {
-        std::string path;     ///< of a file; empty: `descriptor` is used
+        std::string path;     ///< of the file; empty: writes to `descriptor`
         int descriptor = -1;  ///< not owned
         std::size_t queue_bytes = 0;
-        std::function<void(const std::string& error)>
-            on_trouble;                                           ///< once when writing begins to fail; writer's thread
-        std::function<void()> on_recovered;                       ///< once when it goes on
-        std::function<void(const std::string& error)> on_broken;  ///< there will be no more; once
+        /// Once when writing begins to fail; writer's thread.
+        std::function<void(const std::string& error)> on_trouble;
+        std::function<void()> on_recovered;                       ///< once when writing succeeds again
+        std::function<void(const std::string& error)> on_broken;  ///< once when no further write is possible
     };
 
-    /// Opens the file (appending, created with mode 0640) and starts the writer.
+    /// Opens the file for appending, created with mode 0640, and starts the writer.
     [[nodiscard]] static Result<std::unique_ptr<StreamSink>> start(Options options);
     StreamSink(const StreamSink&) = delete;
     StreamSink& operator=(const StreamSink&) = delete;
@@ -44,9 +44,9 @@ public:
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
     std::uint64_t stop(std::chrono::milliseconds patience) override;
     void give_up() override;
-    /// Opens `path` if that is another, and changes nothing yet. What it returns makes the sink go on with it: events
-    /// taken over before that go to the old file, later ones to the new; should the old one refuse them, all that wait
-    /// go to the new one. Only for a file; the queue's size for any. Any thread.
+    /// Opens `path` if it is a different file, without any other effect. The returned function makes the sink continue
+    /// with that file. Earlier events go to the old file and later ones to the new one. If the old file fails, all
+    /// waiting events go to the new one. `path` is for a file only; `queue_bytes` for any sink. Any thread.
     [[nodiscard]] Result<std::function<void()>> prepare_change(const std::string& path, std::size_t queue_bytes);
     void reopen() override { reopen_wanted_.store(true); }  ///< takes effect before the next write
     [[nodiscard]] SinkFigures figures() const override;
@@ -60,19 +60,19 @@ private:
     struct Batch {
         std::string bytes;
         std::uint64_t events = 0;
-        std::unique_ptr<File> go_on_in;  ///< no events, but where those behind it go
+        std::unique_ptr<File> go_on_in;  ///< without events: the file for the batches after it
     };
     enum class Wrote : std::uint8_t { all, gave_up };
 
     StreamSink(Options options, UniqueFd file);
 
-    // Handlers' side.
-    void hand_over(Batch& batch);  ///< leaves an empty one to fill
+    // Called by the handlers.
+    void hand_over(Batch& batch);  ///< leaves an empty batch to fill
     [[nodiscard]] bool has_room(std::size_t more) const {
         return queued_bytes_.load(std::memory_order_relaxed) + more < queue_bytes_.load(std::memory_order_relaxed);
     }
 
-    // The writer's side.
+    // Called by the writer.
     void write_until_stopped();
     [[nodiscard]] bool take_batches();
     [[nodiscard]] Wrote write_all(std::string_view all);
@@ -86,12 +86,12 @@ private:
     [[nodiscard]] std::string name() const;
 
     const Options options_;
-    std::string wanted_path_;  // guarded by mutex_: where the newest events go
-    std::string path_;         // from here on the writer's, once it runs
+    std::string wanted_path_;  // guarded by mutex_: file of the newest events
+    std::string path_;         // from here on used by the running writer only
     UniqueFd file_;
     int fd_;
     bool regular_file_;
-    bool torn_;  ///< the last line of the file has no end: begin a new one
+    bool torn_;  ///< the last line of the file is incomplete: begin a new one
 
     mutable std::mutex mutex_;
     std::condition_variable wake_;
@@ -101,8 +101,8 @@ private:
     bool stopping_ = false;           // guarded by mutex_
     std::string error_;               // guarded by mutex_
     bool given_up_ = false;           // guarded by mutex_
-    std::chrono::steady_clock::time_point deadline_ =
-        std::chrono::steady_clock::time_point::max();  // guarded by mutex_
+    // Guarded by mutex_.
+    std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
 
     std::atomic<std::size_t> queue_bytes_;
     std::atomic<std::size_t> queued_bytes_{0};
@@ -110,12 +110,12 @@ private:
     std::atomic<std::uint64_t> written_{0};
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<bool> reopen_wanted_{false};
-    bool broken_ = false;       // writer's
-    std::vector<Batch> taken_;  // writer's
+    bool broken_ = false;       // writer only
+    std::vector<Batch> taken_;  // writer only
     std::thread writer_;
 };
 
-/// Takes events and forgets them: the sink `none`.
+/// Returns the handler of the sink `none`, which discards all events.
 [[nodiscard]] std::unique_ptr<EventHandler> make_discarding_handler();
 
 }  // namespace holdfast

@@ -31,7 +31,7 @@ std::string read_file(const std::filesystem::path& path) {
     return text.str();
 }
 
-/// Files may have 1,000 bytes as long as it lives: write then fails with EFBIG, as on a full disk with ENOSPC.
+/// Limits files to 1,000 bytes during its lifetime: write(2) then fails with EFBIG, as on a full disk with ENOSPC.
 struct Limit {
     rlimit before{};
     Limit() {
@@ -78,7 +78,7 @@ TEST_F(FileSink, WritesEveryEventInOrder) {
     EXPECT_EQ(sink->figures().written, 10'000U);
 }
 
-/// One event into a file that has `before` in it; what is in it then up to the event's first key.
+/// Writes one event to a file with existing content. Returns the content up to the first key of the event.
 std::string begin_behind(const std::filesystem::path& path, StreamSink& sink) {
     auto handler = sink.make_handler();
     handler->on_item(item(1, "{}"));
@@ -286,7 +286,7 @@ TEST_F(FileSink, ALineThatTheOldFileTookInPartIsWholeInTheNewOne) {
     }
     EXPECT_EQ(sink->stop(30s), 0U);
     std::string before = read_file(directory_ / "events");
-    before.resize(before.rfind('\n') + 1);  // what follows is the part
+    before.resize(before.rfind('\n') + 1);  // without the incomplete line
     const std::string whole = before + read_file(directory_ / "later");
     std::istringstream lines(whole);
     std::string line;
