@@ -74,7 +74,7 @@ private:
     std::uint64_t reads_due_ = 0;  // this thread only: the round of the next read of unreadable positions
     unsigned reads_failed_ = 0;    // this thread only: consecutive rounds with failed reads
     Position looked_at_ = 0;       // this thread only: last position of the quarantine that was read again
-    Position saved_ = 0;           // this thread only: complete in the control file
+    Position saved_ = 0;           // this thread only: last position that is complete in spool.db
     WallTime saved_at_;            // this thread only
     WallTime sessions_looked_at_;  // this thread only
     std::thread thread_;

@@ -54,7 +54,7 @@ private:
     Damages damages_;             // guarded by mutex_
     Figures figures_;             // guarded by mutex_
     std::uint64_t revision_ = 0;  // guarded by mutex_
-    std::uint64_t stored_ = 0;    // guarded by mutex_: the revision in the control file
+    std::uint64_t stored_ = 0;    // guarded by mutex_: the revision in spool.db
 };
 
 }  // namespace holdfast

@@ -188,7 +188,7 @@ TEST_F(ReadErrorTest, AnErrorThatLastsIsNamedAndMovesNobodyAndEnds) {
     EXPECT_THAT(spool->status().read_error, HasSubstr("events-0000000000000000001.db"));
     EXPECT_THAT(reports(), HasSubstr("cannot be read"));
     stop_faults();
-    // The keeper detects the end of the failure, even without a reader.
+    // The maintenance thread detects the end of the failure, even without a reader.
     wait_until([&] { return spool->status().read_error.empty(); });
     EXPECT_THAT(reports(), HasSubstr("recovered"));
     const ReadBack all = read_all(*spool);

@@ -20,7 +20,7 @@ public:
     /// A dropped session keeps the older number of the table, so its device repeats items and loses none.
     void note(const std::vector<SessionMark>& marks);
     void limit(std::uint64_t most);
-    /// Returns nullopt if only the table can know.
+    /// Returns nullopt if only the table has the answer.
     [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name) const;
 
     // Called by one thread. Numbers remain visible until they are saved.

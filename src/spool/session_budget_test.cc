@@ -41,7 +41,7 @@ protected:
         spool.look_up(name, [&](std::uint64_t seq) { answer.set_value(seq); });
         return answer.get_future().get();
     }
-    /// Waits until the keeper has saved everything that was durable before the call.
+    /// Waits until the maintenance thread has saved everything that was durable before the call.
     void settle(Spool& spool) {
         const std::uint64_t rounds = spool.status().keeper_rounds;
         for (int i = 0; i < 3000 && spool.status().keeper_rounds < rounds + 2; ++i) std::this_thread::sleep_for(10ms);
@@ -201,7 +201,7 @@ TEST_F(SessionBudgetTest, NoEventGoesToMakeRoomForSessions) {
     small.retain_bytes = 1 << 20;
     const auto spool = open_spool(small);
     for (std::uint64_t n = 1; n <= 5; ++n) append(*spool, {{{"honest", "s", false}, n}});
-    for (int round = 0; round < 12; ++round) {  // every small commit writes a page to SQLite's log for each row
+    for (int round = 0; round < 12; ++round) {  // each small commit adds a page to SQLite's log
         std::vector<SessionMark> marks;
         for (int n = 0; n < 500; ++n) {
             marks.push_back({{"stranger-" + std::to_string(500 * round + n), std::string(60, 'x'), false}, 1});

@@ -156,7 +156,7 @@ std::optional<DbError> SqliteSpool::start_clock() {
     return std::nullopt;
 }
 
-/// Restores sessions and open connections from the rows that are newer than the tables of the control file.
+/// Restores sessions and open connections from the rows that are newer than the tables of spool.db.
 std::optional<DbError> SqliteSpool::recall(StartRetries& retries) {
     Position wanted = control_->knows_open() ? std::max(control_->complete() + 1, book_.first()) : book_.first();
     const Position last = book_.last();

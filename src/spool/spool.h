@@ -23,7 +23,7 @@ namespace holdfast {
 /// Limits on the number of remembered sessions. A forgotten session causes repeated items, never a lost one.
 struct SessionBudget {
     std::uint64_t per_id = 8;  ///< of one id and kind; a new session replaces the least recently used one
-    /// Least recently used ones are dropped first, unauthenticated before authenticated.
+    /// Maximum of all ids. Least recently used sessions are dropped first, unauthenticated before authenticated.
     std::uint64_t overall = 1'000'000;
 };
 
@@ -40,7 +40,7 @@ struct SpoolOptions {
     std::function<void(const std::string& error)> on_trouble;  ///< once when writing begins to fail; the spool's thread
     std::function<void()> on_recovered;                        ///< once when writing succeeds again; the spool's thread
     std::function<void(const std::string& report)> on_quarantine;  ///< once for each damaged range; any thread
-    /// The wall clock was stepped; the spool's thread.
+    /// Called after a step of the wall clock, on the maintenance thread.
     std::function<void(std::chrono::milliseconds by)> on_clock_step;
     std::function<ClockReading()> read_clocks;  ///< empty: read_system_clocks()
     /// Called once when reading begins to fail. The spool retries and moves no consumer. Any thread.

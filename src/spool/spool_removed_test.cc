@@ -112,7 +112,7 @@ TEST_F(SpoolRemovedTest, AnEventBehindTheRemovalWaitsForTheNewFile) {
     auto spool = open_spool(options());
     append_and_wait(*spool, 1, 20, 5);
     remove([](const std::string& name) { return name.starts_with("events-"); });
-    append_and_wait(*spool, 21, 21);  // immediately, before the keeper checks
+    append_and_wait(*spool, 21, 21);  // immediately, before the maintenance thread checks
     bool on_disk = false;
     for (const auto& entry : fs::directory_iterator(path())) {
         on_disk = on_disk || entry.path().filename().string().starts_with("events-0000000000000000021");
@@ -131,7 +131,7 @@ TEST_F(SpoolRemovedTest, NoPositionAndNoMarkIsConfirmedThatIsNotOnDisk) {
     append_and_wait(*spool, 1, 20, 5);
     const auto control = [](const std::string& name) { return name.starts_with("spool.db"); };
     remove(control);
-    set_position(*spool, 15);  // immediately, before the keeper checks
+    set_position(*spool, 15);  // immediately, before the maintenance thread checks
     EXPECT_EQ(on_disk("SELECT position FROM consumer_group WHERE name = 'billing'"), "15");
 
     std::promise<void> durable;

@@ -58,8 +58,8 @@ inline std::string test_line(std::uint64_t n, std::size_t size = 0) {
     return line + "\"}";
 }
 
-/// Appends events `first` to `last` in batches, each with the given number of events and bytes. Returns when they are
-/// durable.
+/// Appends events `first` to `last` in batches of `in_batch`, each event with `size` bytes of filling. Returns when
+/// they are durable.
 inline void append_and_wait(Spool& spool, std::uint64_t first, std::uint64_t last, std::uint64_t in_batch = 1,
                             std::size_t size = 0) {
     std::mutex mutex;

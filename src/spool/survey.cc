@@ -9,8 +9,8 @@ namespace holdfast {
 
 namespace {
 
-/// Positions are never reused. If the newest rows are damaged after a crash, the number of rows since the last save,
-/// about a second earlier, is unknown. It is below this distance.
+/// Positions are never reused. If the newest rows are damaged after a crash, the number of positions used since the
+/// last save, one or two seconds earlier, is unknown. It is below this distance.
 constexpr Position safe_distance = Position{1} << 20;
 
 }  // namespace
@@ -43,8 +43,7 @@ std::optional<DbError> Survey::look(Position first, bool newest, Facts& facts) c
     }
 }
 
-/// Reads the newest file. After an orderly stop, the control file has the newest position even if this file cannot be
-/// read.
+/// Reads the newest file. After an orderly stop, spool.db has the newest position even if this file cannot be read.
 std::optional<DbError> Survey::look_at_newest(Position first, Facts& facts) const {
     if (!parts_.control.was_closed()) return parts_.retries.run([&] { return look(first, true, facts); });
     if (!look(first, true, facts)) return std::nullopt;
