@@ -82,7 +82,7 @@ TEST_F(PresenceClaims, ALateHelloIsTheSupersededOne) {
         two_.presence.here("d", of_two({20, 1}, 110, 110));
         settle();
         set_time(120);
-        one_.presence.here("d", of_one({10, 1}, 100, 120));  // established before, and says hello now
+        one_.presence.here("d", of_one({10, 1}, 100, 120));  // established before, but identified now
         settle();
         EXPECT_EQ(where(), "two");
         EXPECT_THAT(one_.presence.take_tasks().superseded, IsEmpty()) << "it may be that the other has just ended";

@@ -19,7 +19,7 @@ using testing::IsEmpty;
 
 /// Moves devices between gateways while watches and answers lag; then one gateway is lost. In the end all gateways
 /// agree on each device, superseded connections are closed, and each lost connection is reported once. Some devices
-/// prove their id: no connection without proof lives next to one with proof.
+/// prove their id: a connection with proof excludes every other one without proof.
 class Wanderings {
 public:
     Wanderings(std::uint32_t seed, bool some_prove) : random_(seed), some_prove_(some_prove) {}

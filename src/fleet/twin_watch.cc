@@ -50,8 +50,8 @@ bool TwinWatch::lives(const Rival& rival, SteadyTime now) const {
     return rival.beats > 1 && now - rival.latest < std::max(lost_after_, proof_within);
 }
 
-/// Returns true if this gateway gives way. A gateway that has taken part for some time keeps its place. One that was
-/// away lost its place to a twin that came in between. Of two that began together, the earlier one stays.
+/// Returns true if this gateway yields to the rival. A gateway that has taken part for some time keeps its place. A
+/// gateway that was away lost its place to a twin that came in between. If two began together, the earlier one stays.
 bool TwinWatch::yields_to(const Rival& rival) const {
     if (was_away_) return true;
     if (heard_self_ && rival.first - hearing_since_ > proof_within) return false;
