@@ -35,7 +35,7 @@ protected:
         EXPECT_TRUE(spool) << spool.error().message;
         return std::move(spool).value();
     }
-    /// Waits until the control file contains everything that was written, and no file changes any more.
+    /// Waits until spool.db contains everything that was written, and no file changes any more.
     static void wait_for_table(Spool& spool) {
         const std::uint64_t rounds = spool.status().keeper_rounds;
         while (spool.status().keeper_rounds < rounds + 2) std::this_thread::sleep_for(1ms);

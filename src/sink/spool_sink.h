@@ -34,7 +34,7 @@ private:
 
     Spool& spool_;
     std::atomic<std::size_t> queue_bytes_;
-    // Durable; shared, because the spool's thread may use it after the sink has ended.
+    // Durable bytes. Shared, because the spool's thread may use it after the sink has ended.
     const std::shared_ptr<std::atomic<std::uint64_t>> bytes_;
 };
 

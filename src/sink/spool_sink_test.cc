@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A spool whose batches become durable when the test says so.
+/// A spool whose batches become durable when the test decides.
 class FakeSpool final : public Spool {
 public:
     void append(SpoolBatch batch) override { batches.push_back(std::move(batch)); }

@@ -29,7 +29,7 @@ public:
         std::string path;     ///< of the file; empty: writes to `descriptor`
         int descriptor = -1;  ///< not owned
         std::size_t queue_bytes = 0;
-        /// Once when writing begins to fail; writer's thread.
+        /// Called once when writing begins to fail, on the writer's thread.
         std::function<void(const std::string& error)> on_trouble;
         std::function<void()> on_recovered;                       ///< once when writing succeeds again
         std::function<void(const std::string& error)> on_broken;  ///< once when no further write is possible
