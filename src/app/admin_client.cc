@@ -24,7 +24,7 @@ enum class Carrier { plain, tls, unix_socket };
 
 struct GatewayPlace {
     Carrier carrier = Carrier::plain;
-    std::string host;  ///< or the socket's path
+    std::string host;  ///< host name or address; for a unix socket, its path
     std::uint16_t port = 0;
 };
 
@@ -34,7 +34,7 @@ bool take_prefix(std::string_view& text, std::string_view prefix) {
     return true;
 }
 
-/// A name, or an address; an IPv6 one may have a zone.
+/// Returns true for a host name or an address. An IPv6 address may have a zone.
 bool is_host(std::string_view text) {
     constexpr std::string_view others = ".:-_%";
     return !text.empty() && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
@@ -106,7 +106,8 @@ HttpPeer peer_of(const GatewayPlace& place, const AdminAccess& access) {
     return peer;
 }
 
-/// Empty: there is none to show.
+/// Returns the first token of the file, or an empty text if no file is configured. Returns an error if the token would
+/// leave this host unencrypted.
 Result<std::string> token_for(const GatewayPlace& place, const AdminAccess& access) {
     if (access.token_file.empty()) return std::string();
     if (place.carrier != Carrier::tls && !stays_on_this_host(place)) {
@@ -141,7 +142,8 @@ Result<AdminClient> AdminClient::open(const AdminAccess& access) {
     auto token = token_for(*place, access);
     if (!token) return token.error();
     AdminClient client;
-    // A name is only a way to the address here: the gateway takes none but its own.
+    // The gateway rejects host names other than its own and `localhost`. The name in the address only selects the
+    // route.
     client.headers_ = {"Host: localhost"};
     if (!token.value().empty()) client.headers_.push_back("Authorization: Bearer " + token.value());
     client.http_ = std::make_unique<HttpClient>(peer_of(*place, access));

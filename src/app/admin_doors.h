@@ -15,25 +15,26 @@
 
 namespace holdfast {
 
-/// The ways in to the admin API: its address, its unix socket and the place of the probes, each served by threads of
-/// its own, so that a crowd at one keeps nobody out of the others. Owns them; one thread, but for read_anew().
+/// The endpoints of the admin API: its address, its unix socket and the health checks. Each is served by its own
+/// threads, so that load on one does not block the others. Owns them. Used by one thread, except read_anew().
 class AdminDoors {
 public:
     explicit AdminDoors(Log& log) : log_(log) {}
 
-    /// What `config` names; with an error nothing is open. The gateway and what `options` point to must outlive it.
+    /// Opens what `config` names. After an error nothing is open. `gateway` and the objects that `options` points to
+    /// must outlive this object.
     [[nodiscard]] std::optional<Error> open(const AdminConfig& config, ControlPlane& gateway, ApiOptions options);
     void close();
 
     [[nodiscard]] const AdminMeter& meter() const { return meter_; }
     void tell_addresses() const;
 
-    /// Tokens, certificate and key from their files.
+    /// Tokens, certificate and key, read from their files but not in use yet.
     struct Fresh {
-        std::vector<std::string> changes;  ///< one line each
+        std::vector<std::string> changes;  ///< a line for each change
         std::function<void()> take_over;
     };
-    /// An error changes nothing. Any thread, one at a time.
+    /// Reads the secrets from their files. Changes nothing on an error. Any thread, one call at a time.
     [[nodiscard]] Result<Fresh> read_anew();
 
 private:

@@ -10,13 +10,13 @@
 
 namespace holdfast {
 
-/// Reads the API's JSON by pointers (RFC 6901). What is absent, or of another type, reads as empty or zero: the
-/// answer comes from outside. Refers to its parser's document and lives no longer.
+/// Reads the API's JSON by pointers (RFC 6901). An absent value, or one of another type, reads as empty or zero,
+/// because the answer is external input. Refers to the document of its parser and must not outlive it.
 class AnswerView {
 public:
     explicit AnswerView(simdjson::dom::element element) : element_(element) {}
 
-    /// A string; a number as it stands; empty for null.
+    /// Returns a string, a number as it is written, or an empty text for null.
     [[nodiscard]] std::string text(std::string_view pointer) const;
     [[nodiscard]] std::uint64_t count(std::string_view pointer) const;
     [[nodiscard]] double real(std::string_view pointer) const;
@@ -24,7 +24,7 @@ public:
     [[nodiscard]] bool has(std::string_view pointer) const;
 
     [[nodiscard]] std::vector<AnswerView> list(std::string_view pointer) const;
-    /// The counts of an object, zeros left out, largest first.
+    /// Returns the counts of an object without the zeros, largest first.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counts(std::string_view pointer) const;
 
 private:

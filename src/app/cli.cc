@@ -49,7 +49,7 @@ Verb make_serve_verb() {
             }};
 }
 
-/// Reports a shortage that a verb cannot go on with: descriptors, threads, memory. Nothing from outside ends in
+/// Runs `action` and reports a shortage of descriptors, threads or memory. External conditions never reach
 /// std::terminate().
 int run_guarded(const std::function<int()>& action) {
     try {

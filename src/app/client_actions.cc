@@ -17,13 +17,14 @@
 namespace holdfast {
 namespace {
 
-/// Past the longest item that a gateway can be told to take: it will refuse the message, and say so.
+/// Exceeds the longest item that a gateway can be configured to accept. The gateway rejects such a message with its own
+/// error.
 constexpr std::size_t most_read = 2 * 1024 * 1024;
 
-/// Beyond the time that the gateway itself waits for a device.
+/// Added to the time that the gateway itself waits for a device.
 constexpr std::chrono::seconds answer_patience{10};
 
-/// What the verbs of one connection or many have in common.
+/// The flags that the verbs about one or many connections share.
 struct ScopeFlags {
     ClientFlags client;
     EndpointFlags api;
@@ -36,7 +37,7 @@ struct ScopeFlags {
                (api.given("all") ? 1 : 0);
     }
     [[nodiscard]] bool is_of_one() const { return !id.empty() || !device.empty(); }
-    /// Returns the request about the one connection, or about the one device.
+    /// Returns the request for the one connection, or for the one device.
     [[nodiscard]] AdminQuestion question(std::string_view method, std::string_view of_connection,
                                          std::string_view of_device) const {
         return device.empty() ? api.question(method, of_connection, id) : api.question(method, of_device, device);
@@ -46,7 +47,7 @@ struct ScopeFlags {
 struct SendFlags {
     ClientFlags client;
     EndpointFlags api;
-    std::string first;   ///< the connection; with a device, the object
+    std::string first;   ///< the connection id; with a device, the object
     std::string second;  ///< the object
     std::string device;
 };
@@ -61,7 +62,7 @@ int probe_one(const ScopeFlags& flags, std::chrono::milliseconds patience) {
 int probe_many(const ScopeFlags& flags, std::chrono::milliseconds patience) {
     AdminQuestion question = flags.api.question("POST", api_path::probe);
     question.patience = patience;
-    // Asked of one prefix, "nobody is there" is a no.
+    // For one prefix, the absence of a connection is a negative answer.
     const bool need_one = !flags.api.given("all");
     const auto verdict = [need_one](const AnswerView& summary) {
         const bool silent = summary.count("/silent") > 0 || summary.count("/alive") < summary.count("/asked");
@@ -123,7 +124,7 @@ std::optional<std::string> read_standard_input() {
 std::string queued_text(const AnswerView& answer) { return "queued for " + printable(answer.text("/conn")) + "\n"; }
 
 std::string delivered_text(const AnswerView& answer) {
-    const std::string gateway = printable(answer.text("/gateway"));  // where it is another's
+    const std::string gateway = printable(answer.text("/gateway"));  // set if another gateway has the device
     const std::string who = printable(answer.text("/id")) + (gateway.empty() ? "" : " at gateway " + gateway);
     if (answer.text("/result") == "acked") return "acked: the kernel of " + who + " has it\n";
     return "sent to " + who + ", and not acknowledged yet\n";

@@ -14,15 +14,15 @@ int refuse_stranger(const ClientFlags& flags, int status) {
     return exit_unreachable;
 }
 
-/// One line, or where there is more to say (every error of a configuration file) one line each.
+/// Prints the error as one line. An answer with several errors, as for a configuration file, gives one line each.
 void print_refusal(const AnswerView& answer) {
     const auto details = answer.list("/error/details");
     if (details.empty()) print_error(answer.text("/error/message"));
     for (const AnswerView& detail : details) print_error(detail.text(""));
 }
 
-/// 400 is the question's fault, 401 and 403 are the token's, 503 is a gateway too busy to answer, any other error is a
-/// no.
+/// Returns the exit code of an HTTP status. 400 blames the request, 401 and 403 the token, and 503 an overloaded
+/// gateway. Any other error is a negative answer.
 int exit_code_of(int status) {
     if (status == 400 || status == 401 || status == 403) return exit_wrong_usage;
     return status == 503 ? exit_unreachable : exit_answer_is_no;

@@ -12,20 +12,20 @@
 
 namespace holdfast {
 
-/// The flags of every verb that asks a gateway.
+/// The flags of every verb that sends a request to a gateway.
 struct ClientFlags {
     AdminAccess admin;
     bool json = false;
 };
 
-/// --admin-ca and --admin-token-file, which may come from the environment.
+/// Returns --admin-ca and --admin-token-file. The environment can set both.
 [[nodiscard]] Arguments admin_keys(AdminAccess& access);
-/// These and --admin, which may too; in the help text under `group`.
+/// Returns admin_keys() and --admin, which the environment can set too. The help text lists them under `group`.
 [[nodiscard]] Arguments admin_arguments(AdminAccess& access, const std::string& group = "");
-/// All flags of a verb that asks a gateway.
+/// Returns all flags of ClientFlags.
 [[nodiscard]] Arguments client_arguments(ClientFlags& flags);
 
-/// "/v1/x?a=1&b=2" out of its parts; values are percent-encoded, empty ones left out.
+/// Builds a target such as "/v1/x?a=1&b=2". Percent-encodes values and omits empty ones.
 class QueryTarget {
 public:
     explicit QueryTarget(std::string path) : text_(std::move(path)) {}
@@ -36,14 +36,16 @@ private:
     std::string text_;
 };
 
-/// How one kind of answer is shown.
+/// The way in which a verb prints one kind of answer.
 struct Showing {
     std::function<std::string(const AnswerView&)> text;
     std::function<int(const AnswerView&)> verdict = [](const AnswerView&) { return exit_good; };
-    std::function<bool(const AnswerView&)> wanted = [](const AnswerView&) { return true; };  ///< shown at all
+    std::function<bool(const AnswerView&)> wanted = [](const AnswerView&) {
+        return true;
+    };  ///< selects the answers to print
 };
 
-/// Asks, prints the answer (with --json as it came) or the error, and returns the exit code.
+/// Sends the request and prints the error or the answer, with --json unchanged. Returns the exit code.
 int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing);
 
 }  // namespace holdfast

@@ -25,7 +25,7 @@ struct DrainFlags {
 
 bool runs(const AnswerView& answer) { return answer.text("/drain/state") == "running"; }
 
-/// "all", or "10.2.0.0/16", "listener devices", or both.
+/// Returns the scope: "all", or "10.2.0.0/16", "listener devices", or both.
 std::string whom(const AnswerView& answer) {
     const std::string peer = answer.text("/drain/peer");
     const std::string listener = answer.text("/drain/listener");
@@ -50,7 +50,7 @@ std::string begun_text(const AnswerView& answer) {
     return out;
 }
 
-/// Looks again and again until it is over; then 0 if it was carried out, 1 if it was cancelled.
+/// Polls until the drain ends. Returns 0 if it was completed, 1 if it was cancelled.
 int wait_for_end(const ClientFlags& client) {
     const Showing last{.text = drain_text,
                        .verdict = [](const AnswerView& answer) -> int {

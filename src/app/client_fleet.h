@@ -6,10 +6,10 @@
 
 namespace holdfast {
 
-/// status --fleet: all gateways.
+/// Shows all gateways, for `status --fleet`.
 int show_fleet(const ClientFlags& flags);
 
-// Their texts. Pure.
+// These return the text of an answer for the terminal. Pure.
 [[nodiscard]] std::string fleet_list_text(const AnswerView& fleet);
 [[nodiscard]] std::string fleet_status_text(const AnswerView& fleet);
 

@@ -43,7 +43,7 @@ bool any_has(const std::vector<AnswerView>& rows, std::string_view pointer) {
     return std::any_of(rows.begin(), rows.end(), [pointer](const AnswerView& row) { return row.has(pointer); });
 }
 
-/// Devices that say who they are get columns for it.
+/// Returns true if a device states an id; the table then has columns for it.
 bool any_has_id(const std::vector<AnswerView>& rows) { return any_has(rows, "/id"); }
 
 std::string proof_of(const AnswerView& row) {
@@ -111,7 +111,7 @@ std::string closed_text(const AnswerView& answer) {
     return table.size() > 0 ? table.text(false) : "no connection has ended so\n";
 }
 
-/// The API's `order`, where the sort's own is not wanted. An unknown sort is for the gateway to refuse.
+/// Returns the API's `order` that reverses the sort's default. The gateway rejects an unknown sort.
 std::string other_order(const std::string& sort_word) {
     const auto sort = parse_connection_sort(sort_word);
     return sort && descends_by_itself(*sort) ? "asc" : "desc";

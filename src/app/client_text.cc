@@ -17,7 +17,7 @@ std::string line(const char* name, const std::string& content) {
     return out + content + "\n";
 }
 
-/// "12 (10 not_json, 2 no_key)", "0"
+/// Returns the total and its parts: "12 (10 not_json, 2 no_key)", or "0".
 std::string broken_down(const AnswerView& view, std::string_view pointer) {
     std::uint64_t total = 0;
     std::string parts;
@@ -33,7 +33,7 @@ std::string milliseconds_text(const AnswerView& view, std::string_view pointer) 
     return format_duration(std::chrono::milliseconds(std::min(view.count(pointer), longest)));
 }
 
-/// "first probe after 10s of silence, then every 2s, 5 in all; user timeout 19s; swept every 1s"
+/// Returns "first probe after 10s of silence, then every 2s, 5 in all; user timeout 19s; swept every 1s".
 std::string plan_line(const AnswerView& view) {
     return "first probe after " + view.text("/plan/idle_s") + "s of silence, then every " +
            view.text("/plan/interval_s") + "s, " + view.text("/plan/count") + " in all; user timeout " +

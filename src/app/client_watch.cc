@@ -9,7 +9,7 @@
 namespace holdfast {
 namespace {
 
-/// A reload may have to wait for another one, and for listeners that are bound.
+/// A reload can wait for another reload, and for listeners to bind.
 constexpr std::chrono::seconds reload_patience{60};
 
 struct AlarmsFlags {
@@ -23,7 +23,7 @@ std::string alarm_line(std::string_view name, const std::string& content) {
     return content.empty() ? "" : out + content + "\n";
 }
 
-/// "3,813 keepalive_expired, 287 peer_reset"
+/// Returns "3,813 keepalive_expired, 287 peer_reset".
 std::string reasons_of(const AnswerView& alarm) {
     std::string out;
     for (const auto& [reason, count] : alarm.counts("/reasons")) {
@@ -32,7 +32,7 @@ std::string reasons_of(const AnswerView& alarm) {
     return out;
 }
 
-/// "10.2.0.0/16: 4,100 of 4,103; elsewhere: 12"
+/// Returns "10.2.0.0/16: 4,100 of 4,103; elsewhere: 12".
 std::string prefixes_of(const AnswerView& alarm) {
     std::string out;
     for (const AnswerView& share : alarm.list("/prefixes")) {

@@ -16,7 +16,7 @@
 namespace holdfast {
 namespace {
 
-/// Adds the option of an argument whose target is given, in the way of its type.
+/// Adds the option of an argument that has a target, according to the target's type.
 struct AddOption {
     CLI::App& app;
     const Argument& argument;
@@ -98,7 +98,7 @@ std::string did_you_mean(std::string_view given, const std::vector<std::string>&
     return std::string(otherwise);
 }
 
-/// A first word that is neither a flag nor a verb: CLI11 would call it an unexpected argument.
+/// Returns true if the first word is neither a flag nor a verb. CLI11 would report it as an unexpected argument.
 bool is_unknown_verb(const Verb& root, std::string_view word) {
     const auto is_it = [word](const Verb& verb) { return verb.name == word; };
     return !word.starts_with('-') && std::none_of(root.parts.begin(), root.parts.end(), is_it);
@@ -129,7 +129,7 @@ int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
     return exit_wrong_usage;
 }
 
-/// Returns the verb, or the part of one, that was read last; `root` if the command line has none.
+/// Returns the last verb or part of a verb on the command line, or `root` if there is none.
 const Verb& verb_read(const CLI::App& app, const Verb& root) {
     const auto read = app.get_subcommands();
     if (read.empty()) return root;

@@ -10,13 +10,13 @@ namespace holdfast {
 namespace {
 
 struct Flag {
-    std::string name;   ///< with its dashes
-    std::string value;  ///< what it takes: "DURATION"; empty: nothing
+    std::string name;   ///< includes the dashes
+    std::string value;  ///< name of its value: "DURATION"; empty: a switch
     std::string help;
     std::vector<std::string> choices;
 };
 
-/// The words that a flag of the configuration's takes, if there are only so many.
+/// Returns the words that a flag of the configuration accepts, or an empty list if its values are not enumerated.
 std::vector<std::string> choices_of(const std::string& flag) {
     for (const Option& option : all_options()) {
         if (option.flag == flag) return {option.place.words.begin(), option.place.words.end()};
@@ -36,7 +36,7 @@ std::string part_names(const Verb& verb) {
     return joined(names);
 }
 
-/// Its own and those of its parts: "holdfast token --" offers what any of them takes.
+/// Appends the flags of a verb and of its parts, so that "holdfast token --" offers the flags of every part.
 void all_flags(const Verb& verb, std::vector<Flag>& out) {
     out.push_back({"--help", "", help_flag_text, {}});
     for (const Argument& argument : verb.arguments) {
@@ -59,14 +59,14 @@ Verb without_hidden(Verb root) {
     return root;
 }
 
-/// For a shell, between single quotes.
+/// Quotes text for a shell with single quotes.
 std::string single_quoted(std::string_view text) {
     std::string out = "'";
     for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return out + "'";
 }
 
-/// In a specification of _arguments: brackets and colons mean something there.
+/// Escapes brackets and colons, which have a meaning in a specification of zsh's _arguments.
 std::string zsh_words(std::string_view text) {
     std::string out;
     for (const char c : text) {

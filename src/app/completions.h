@@ -6,7 +6,7 @@
 
 namespace holdfast {
 
-// What shells need to complete the command line, made of the verbs and flags that it is read by. Pure.
+// These generate the completions of a shell from the verbs and flags of the command line. Pure.
 
 [[nodiscard]] std::string bash_completions(const Verb& root);
 [[nodiscard]] std::string zsh_completions(const Verb& root);

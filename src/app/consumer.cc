@@ -19,11 +19,11 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t most_in_page = 10'000;
-constexpr milliseconds wait{10'000};  // of one question while following
+constexpr milliseconds wait{10'000};  // long poll of one request with --follow
 constexpr milliseconds answer_timeout = wait + milliseconds(20'000);
 constexpr milliseconds between_tries{500};
 
-/// Too busy, or the disk fails: it may get better.
+/// Returns true for an overloaded gateway or a disk error. Both can pass.
 bool may_pass(int status) { return status == 429 || status == 503; }
 
 std::string message_of(const AdminAnswer& answer) {
@@ -116,7 +116,7 @@ Consumer::Ending Consumer::keep_position(std::uint64_t position) {
     return ending;
 }
 
-/// While it follows, until there is an answer: a gateway may be away, and comes back.
+/// Sends the request. With --follow, repeats it until an answer comes, because a gateway can be restarted.
 Consumer::Ending Consumer::ask(const AdminQuestion& question, std::string& body) {
     while (true) {
         const auto answer = world_.ask(question);

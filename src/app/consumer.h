@@ -15,33 +15,35 @@
 namespace holdfast {
 
 struct ConsumeOptions {
-    std::string group = {};                   ///< empty: nobody remembers how far it came
-    std::optional<std::uint64_t> from = {};   ///< the first position; without it the group's, or the oldest
-    std::optional<std::uint64_t> limit = {};  ///< at most so many events
+    std::string group = {};                   ///< empty: no group keeps the position
+    std::optional<std::uint64_t> from = {};   ///< first position; absent: that of the group, or the oldest
+    std::optional<std::uint64_t> limit = {};  ///< maximum number of events
     bool follow = false;
-    std::string name = {};  ///< of this consumer, which no other has; empty: it moves the group wherever that is
+    std::string name = {};  ///< unique name of this consumer; empty: moves the group wherever its position is
 };
 
-/// Reads a gateway's spool by its admin API and writes the events out; the group's position moves behind what has been
-/// written, never ahead of it. Owns nothing. One thread; ends when there is no more, or at the first fault.
+/// Reads a gateway's spool by its admin API and writes the events out. Moves the group's position only past events that
+/// are written. Owns nothing. Used by one thread. Ends after the last event or the first error.
 class Consumer {
 public:
     struct World {
         std::function<Result<AdminAnswer>(const AdminQuestion&)> ask;
-        std::function<bool(std::string_view lines)> write;  ///< returns when all has been written; false: it cannot be
-        std::function<void(std::string_view line)> tell;    ///< what goes wrong
+        /// Returns after all lines are written, or false on an error.
+        std::function<bool(std::string_view lines)> write;
+        std::function<void(std::string_view line)> tell;  ///< reports an error or a wait
         std::function<void(std::chrono::milliseconds)> sleep;
-        /// False is said before something is written and true after its position is kept: then it may be ended.
+        /// Called with false before events are written, and with true after their position is stored. The process may
+        /// end only after true.
         std::function<void(bool)> may_end = [](bool) {};
     };
 
     Consumer(ConsumeOptions options, World world) : options_(std::move(options)), world_(std::move(world)) {}
 
-    /// The exit code.
+    /// Runs to the end and returns the exit code.
     int run();
 
 private:
-    using Ending = std::optional<int>;  // the exit code; nothing: go on
+    using Ending = std::optional<int>;  // exit code; nullopt: continue
 
     [[nodiscard]] Ending find_start();
     [[nodiscard]] Ending turn();
@@ -58,7 +60,7 @@ private:
     std::uint64_t after_ = 0;
     std::uint64_t written_ = 0;
     bool has_group_ = false;  // the group's position is after_, unless another consumer has moved it
-    bool waiting_ = false;    // for a gateway that does not answer; that was told
+    bool waiting_ = false;    // the gateway does not answer, and this has been reported
 };
 
 }  // namespace holdfast

@@ -46,10 +46,10 @@ namespace holdfast {
 
 namespace {
 
-/// What is left to the gateway while it sheds connections.
+/// Memory that remains for the gateway while it sheds connections.
 constexpr std::size_t memory_reserve = std::size_t{16} << 20;
 
-/// As many descriptors as this user may have: each connection is one.
+/// Raises the soft limit to the hard limit, because each connection takes one descriptor.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
@@ -57,14 +57,14 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// The gateway's parts, in the order in which they are started; stopped in the opposite one.
+/// The parts of the gateway in the order of their start. They stop in the reverse order.
 class Daemon {
 public:
     Daemon(const LoadedConfig& loaded, const ServeOptions& options)
         : config_(loaded.config), warnings_(loaded.warnings), options_(options), log_(config_.log) {}
     ~Daemon() {
         server_short_of_memory_ = nullptr;
-        fleet_.stop(std::chrono::milliseconds(0));  // where not all could be started
+        fleet_.stop(std::chrono::milliseconds(0));  // after an incomplete start
     }
 
     int run();
@@ -104,32 +104,32 @@ private:
         return in_fleet() ? fleet_.note(std::move(handler)) : std::move(handler);
     }
 
-    const DaemonConfig& config_;                // at the start; reloader_ has what holds now
-    const std::vector<std::string>& warnings_;  // of that configuration
+    const DaemonConfig& config_;                // at the start; reloader_ has the current configuration
+    const std::vector<std::string>& warnings_;  // warnings of config_
     const ServeOptions& options_;
     Signals signals_;  // before any thread
     Log log_;
     std::atomic<bool> sink_lost_{false};
-    bool ended_early_ = false;                              // by a signal, before there was a server
-    std::atomic<Server*> server_short_of_memory_{nullptr};  // who is told, while there is one
+    bool ended_early_ = false;                              // by a signal, before server_ exists
+    std::atomic<Server*> server_short_of_memory_{nullptr};  // receives memory_exhausted() while it runs
     MemoryReserve reserve_{memory_reserve, [this] { memory_ran_out(); }};
     std::uint64_t told_exhausted_ = 0;
-    EventHub hub_;  // outlives those who publish and those who follow
+    EventHub hub_;  // outlives its publishers and subscribers
     Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); },
                 [this](std::chrono::milliseconds time) {
                     ended_early_ = ended_early_ || Signals::take_stop(time);
                     return !ended_early_;
                 }};
-    FleetPart fleet_{log_};  // outlives the handlers that tell it of devices
+    FleetPart fleet_{log_};  // outlives the handlers that report devices to it
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
     std::unique_ptr<PopulationWatch> watch_;
-    std::map<std::string, Endpoint> told_;  // the address in the log, by listener
+    std::map<std::string, Endpoint> told_;  // logged address by listener
     std::optional<Reloader> reloader_;      // before admin_, whose threads call it
     std::optional<AdminSpool> admin_spool_;
     AdminDoors admin_{log_};
     const SystemClock clock_;
-    Notifier manager_;  // of services: systemd
+    Notifier manager_;  // the service manager: systemd
     std::optional<Supervision> supervision_;
 };
 
@@ -139,13 +139,13 @@ void Daemon::lose_sink(const std::string& error) {
     signals_.wake();
 }
 
-/// What the server is told of a configuration.
+/// Returns the server's part of the configuration, with the callbacks of the daemon.
 ServerConfig Daemon::server_config(const DaemonConfig& from) {
     ServerConfig config = from.server;
     config.observed = true;
     config.canaries = from.alarm.suspicion;
     config.on_notice = [this](const Notice& notice) {
-        if (notice.kind == Notice::Kind::certificate) return;  // the configuration's warnings have it
+        if (notice.kind == Notice::Kind::certificate) return;  // logged as a warning of the configuration
         if (notice.kind == Notice::Kind::accept_paused) {
             log_.warn(notice.message, {{"listener", notice.listener}});
         } else {
@@ -199,7 +199,7 @@ std::optional<Error> Daemon::start_admin() {
                         .find_here = find_here()});
 }
 
-/// Before anything is opened: what a reload opens later is opened with the same rights.
+/// Drops rights before anything is opened, because a reload opens files and sockets with the same rights.
 std::optional<Error> Daemon::restrict_itself() {
     keep_to_itself();
     const std::string& user = config_.process.user;
@@ -214,7 +214,7 @@ std::optional<Error> Daemon::restrict_itself() {
     return std::nullopt;
 }
 
-/// On a full disk the gateway starts in trouble: it answers its operator, opens no listener and tries again.
+/// Starts the sink. While the disk is full, the gateway serves the admin API, opens no listener and retries.
 std::optional<Error> Daemon::start_sink() {
     const auto started =
         SpaceWait(config_, log_, manager_)
@@ -256,7 +256,7 @@ void Daemon::start_reloader() {
     reloader_.emplace(config_, options_.config, options_.overrides, log_, std::move(parts));
 }
 
-/// Only of a gateway that runs: where it does not, the error stands alone.
+/// Logs warnings only of a gateway that runs. After a failed start, the error stands alone.
 void Daemon::tell_warnings() {
     for (const std::string& warning : warnings_) log_.warn("configuration: " + warning);
     if (config_.process.user.empty() && ::geteuid() == 0) {
@@ -264,7 +264,7 @@ void Daemon::tell_warnings() {
     }
 }
 
-/// Those of listeners that are new or have moved.
+/// Logs the addresses of listeners that are new or have moved.
 void Daemon::tell_addresses() {
     for (const ListenerStatus& listener : server_->status().listeners) {
         const auto [told, fresh] = told_.emplace(listener.name, listener.bound);
@@ -275,7 +275,7 @@ void Daemon::tell_addresses() {
     }
 }
 
-/// "12,345 connections on 2 listeners"
+/// Returns "12,345 connections on 2 listeners".
 std::string Daemon::status_line() const {
     const ServerStatus status = server_->status();
     std::uint64_t connections = 0;
@@ -286,7 +286,8 @@ std::string Daemon::status_line() const {
            (listeners == 1 ? " listener" : " listeners") + (status.reading_paused ? "; the sink is full" : "");
 }
 
-/// After a stop of the whole process (SIGSTOP, a frozen cgroup), each reactor needs a moment for its first turn.
+/// Describes a reactor that does not turn, or returns an empty text. After a stop of the whole process (SIGSTOP, a
+/// frozen cgroup), each reactor needs a moment for its first turn.
 std::string Daemon::hanging() const {
     constexpr std::chrono::milliseconds first_turn{500}, between_looks{10};
     auto silence = server_->silence();
@@ -315,7 +316,7 @@ void Daemon::start_supervision() {
     if (!manager_.ready(status_line())) log_.error("the service manager could not be told that the gateway is ready");
 }
 
-/// On the thread that got none.
+/// Runs on the thread whose allocation failed.
 void Daemon::memory_ran_out() noexcept {
     if (Server* server = server_short_of_memory_) server->memory_exhausted();
     signals_.wake();
@@ -332,7 +333,7 @@ void Daemon::mind_memory() {
         {{"buffer_budget", human_bytes(server_->status().buffer_budget)}});
 }
 
-/// Runs what the connections do not depend on: without memory it fails, and is tried again at the next turn.
+/// Runs work that connections do not depend on. Without memory it fails, and the next turn repeats it.
 void Daemon::guarded(const std::function<void()>& work) noexcept {
     try {
         work();
@@ -341,7 +342,7 @@ void Daemon::guarded(const std::function<void()>& work) noexcept {
     }
 }
 
-/// What is due on the main thread whenever it wakes.
+/// Does the periodic work of the main thread at each wake-up.
 void Daemon::watch_over() {
     log_.tick();
     supervision_->look();
@@ -380,14 +381,14 @@ void Daemon::wait_for_end() {
         if (event == Signals::Event::hangup) {
             guarded([this] {
                 manager_.reloading(clock_.steady());
-                static_cast<void>(reloader_->run());  // it tells the log
+                static_cast<void>(reloader_->run());  // run() logs its result
                 manager_.ready(status_line());
             });
         }
     }
 }
 
-/// On a thread of its own, so that the main thread can take a second signal meanwhile.
+/// Stops all parts on a thread of its own, so that the main thread can still take a second signal.
 std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     server_->wait();
     watch_->stop();

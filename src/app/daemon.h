@@ -5,9 +5,9 @@
 
 namespace holdfast {
 
-/// Runs the gateway until SIGTERM or SIGINT (drains; a second one stops at once) or until its sink is lost. Returns the
-/// exit code: 0 after an orderly stop, 1 when events could not be handed on, 2 when it could not start. `loaded` is
-/// what `options` were loaded to; on SIGHUP they are loaded again.
+/// Runs the gateway until SIGTERM or SIGINT, or until its sink is lost. The first signal drains, a second one stops at
+/// once. Returns 0 after an orderly stop, 1 if events could not be delivered, and 2 if the gateway could not start.
+/// `loaded` is the configuration that `options` gave; SIGHUP loads it again.
 int serve(const LoadedConfig& loaded, const ServeOptions& options);
 
 }  // namespace holdfast

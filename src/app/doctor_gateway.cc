@@ -19,10 +19,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A comparison of the registry with the kernel takes a few 100 ms, more with many connections.
+// A reconciliation takes a few 100 ms, and more with many connections.
 constexpr seconds reconciliation_patience{30};
 constexpr std::size_t examples_shown = 5;
-// Far above what any answer can mean; numbers from outside must not overflow.
+// Exceeds every meaningful value, so that sums of numbers from outside cannot overflow.
 constexpr std::uint64_t most = std::uint64_t{1} << 40;
 
 std::int64_t bounded(const AnswerView& view, std::string_view pointer) {
@@ -43,12 +43,13 @@ DemandedListener read_listener(const AnswerView& view) {
     return listener;
 }
 
-/// "orphan 10.2.0.9:51514"
+/// Returns "orphan 10.2.0.9:51514".
 std::string example_of(const AnswerView& view) {
     return printable(view.text("/kind")) + " " + printable(view.text("/peer"));
 }
 
-/// Asks, and hands the parsed answer to `read`; nothing if the gateway does not know the question.
+/// Sends the request and passes the parsed answer to `read`. Returns nullopt if the gateway does not have this
+/// endpoint.
 template <typename Read>
 Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const Read& read) {
     const auto answer = ask_admin(access, question);

@@ -10,21 +10,21 @@
 
 namespace holdfast {
 
-/// What a gateway says of itself, as far as the doctor needs it.
+/// The part of a gateway's answers that the doctor uses.
 struct GatewayAnswer {
     GatewayFacts facts;
     std::uint64_t max_connections = 0;
     std::uint64_t reactors = 0;
     double uptime_s = 0;
-    int pid = 0;  ///< on its own host
+    int pid = 0;  ///< on the host of the gateway
 };
 
-/// Reads a /v1/status. Pure.
+/// Reads an answer of /v1/status. Pure.
 [[nodiscard]] GatewayAnswer read_status(const AnswerView& status);
-/// Reads a /v1/reconciliation. Pure.
+/// Reads an answer of /v1/reconciliation. Pure.
 [[nodiscard]] ReconciliationSeen read_reconciliation(const AnswerView& answer);
 
-/// Asks the gateway there, and if it runs on this host looks at its process and its sockets.
+/// Queries the gateway at `access`. If it runs on this host, inspects its process and its sockets too.
 [[nodiscard]] Result<GatewayAnswer> examine_gateway(const AdminAccess& access);
 
 }  // namespace holdfast

@@ -23,7 +23,7 @@ std::string detail_text(const Finding& finding) {
            part("why", finding.why) + "  mend    " + finding.command + "\n";
 }
 
-/// The first part of a value, for a table that fits a terminal.
+/// Returns the first part of a value, for a table that fits a terminal.
 std::string shortened(const std::string& text) {
     constexpr std::size_t longest = 84;
     if (text.size() <= longest) return text;

@@ -6,10 +6,11 @@
 
 namespace holdfast {
 
-/// A line for each check, then what is not well in detail, then the sum. Pure.
+/// Returns a line for each check, the details of each check that is not good, and the totals. Pure.
 [[nodiscard]] std::string findings_text(const Findings& findings);
 
-/// `text` in lines of at most `width` characters where it has spaces, each behind `indent` spaces but the first. Pure.
+/// Returns `text` in lines of at most `width` characters, broken at spaces. Each line but the first begins with
+/// `indent` spaces. Pure.
 [[nodiscard]] std::string wrapped(const std::string& text, std::size_t width, std::size_t indent);
 
 }  // namespace holdfast

@@ -17,7 +17,7 @@ bool is_switch(const Parameter& parameter) {
     return parameter.type == Parameter::Type::boolean || !parameter.flag.empty();
 }
 
-/// "--come-back" of "come_back"
+/// Returns "--come-back" for "come_back".
 std::string flag_of(const Parameter& parameter) {
     if (!parameter.flag.empty()) return std::string(parameter.flag);
     std::string name = "--" + std::string(parameter.name);
@@ -34,7 +34,7 @@ const ApiEndpoint& endpoint_of(std::string_view method, std::string_view path) {
     return *found;
 }
 
-/// "GROUP" of "/v1/spool/groups/{group}"
+/// Returns "GROUP" for "/v1/spool/groups/{group}".
 std::string name_in_braces(std::string_view path) {
     std::string name(path.substr(path.find('{') + 1, path.find('}') - path.find('{') - 1));
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });

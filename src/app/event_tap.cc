@@ -10,10 +10,10 @@
 namespace holdfast {
 namespace {
 
-/// How many of one kind were shown in the present second.
+/// Counts the events of one kind that were shown in the current second.
 class SecondsAllowance {
 public:
-    /// Whether one more may be shown.
+    /// Returns true and counts the event if one more may be shown; otherwise counts it as skipped.
     [[nodiscard]] bool take(EventTime at) {
         const auto second = std::chrono::floor<std::chrono::seconds>(at);
         if (second != second_) shown_ = 0;
@@ -31,7 +31,7 @@ private:
     std::uint64_t skipped_ = 0;
 };
 
-/// Its reactor's thread.
+/// Publishes the events of one reactor. Used by the thread of that reactor.
 class EventTap final : public EventHandler {
 public:
     EventTap(std::unique_ptr<EventHandler> inner, EventHub& hub) : inner_(std::move(inner)), hub_(hub) {}
@@ -74,7 +74,7 @@ private:
         }
         std::string line;
         (writer_.*append)(line, event);
-        line.pop_back();  // its '\n'
+        line.pop_back();  // removes the line feed
         hub_.publish(kind, std::move(line));
     }
 

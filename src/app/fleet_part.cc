@@ -17,7 +17,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::chrono::milliseconds command_patience{900};
-constexpr std::chrono::milliseconds on_top{900};  // of a question's patience: for the way there and back
+constexpr std::chrono::milliseconds on_top{900};  // added to a request's timeout, for the way there and back
 
 Result<std::string> check_message(std::string_view json) {
     DownlinkMessage message = read_message(json);
@@ -50,7 +50,7 @@ std::optional<std::string> probed(Server& server, const std::string& id, Connect
     return found ? std::optional(render_probe(*found, id)) : std::nullopt;
 }
 
-/// To another gateway's question about a device, if it is here.
+/// Answers another gateway's request about a device. Returns nullopt if the device is not connected here.
 std::optional<std::string> answer_of(Server& server, std::string_view what, const std::string& id,
                                      std::string_view body) {
     const auto conn = server.find(id);
@@ -88,7 +88,8 @@ std::optional<FleetDeviceState> state_of(const std::optional<std::string>& word)
     return std::nullopt;
 }
 
-/// The directory whose lock this process holds: the boot of this machine, the device and the inode.
+/// Identifies the directory whose lock this process holds, by the boot id of this machine, the device and the inode.
+/// Returns an empty text on a failure.
 std::string place_of(const std::string& directory) {
     struct stat about {};
     std::string boot;
@@ -184,7 +185,7 @@ std::optional<ApiAnswer> FleetPart::elsewhere(const DeviceQuestion& question) {
         fleet_->desk().ask(word_of(question.kind), std::string(question.device), patience, question.patience + on_top);
     if (!trouble.empty()) return gateway_silent(trouble);
     if (!answer) return std::nullopt;
-    // The other's own answer, and whose it is.
+    // Puts the name of the other gateway in front of its answer.
     const std::string whose = JsonWriter().begin_object().field("gateway", gateway).end_object().take();
     answer->replace(0, 1, whose.substr(0, whose.size() - 1) + ",");
     return ApiAnswer{.body = std::move(*answer)};

@@ -18,31 +18,31 @@
 
 namespace holdfast {
 
-/// The daemon's part in the fleet, and the fleet as the admin API sees it. Owns it. Any thread, after start(); ends by
-/// stop().
+/// The daemon's part in the fleet, and the fleet behind the interface of the admin API. Owns the Fleet. Any thread
+/// after start(); ends by stop().
 class FleetPart final : public FleetView {
 public:
     explicit FleetPart(Log& log) : log_(log) {}
 
-    /// Before the server's handlers are made: from then on devices are noted.
+    /// Wraps a handler so that it reports devices to the fleet. Called before the server's handlers are made.
     [[nodiscard]] std::unique_ptr<EventHandler> note(std::unique_ptr<EventHandler> inner) {
         return note_devices(std::move(inner), news_);
     }
-    /// Server, link and spool must outlive it.
+    /// Starts the fleet. Server, link and spool must outlive this object.
     void start(const FleetConfig& config, const SinkConfig& sink, Server& server, NatsLink& link, Spool& spool,
                SpoolInheritance inherited);
-    /// Returns the state of the fleet that alarms are raised by. Any thread, at any time.
+    /// Returns the state of the fleet that alarms derive from. Any thread, at any time.
     [[nodiscard]] SinkHealth::Fleet health() const;
-    /// When the server has ended.
+    /// Stops the fleet after the end of the server.
     void stop(std::chrono::milliseconds patience);
 
     FleetOverview overview() override;
     std::vector<FleetGatewayRow> gateways() override;
     FleetPageRow devices(const FleetQueryRow& query) override;
 
-    /// As Fleet has it.
+    /// Forwards to Fleet::find_here().
     [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const { return fleet_->find_here(id); }
-    /// Of a device that this gateway does not have.
+    /// Forwards the request to the gateway that has the device. Returns nullopt if none has it.
     [[nodiscard]] std::optional<ApiAnswer> elsewhere(const DeviceQuestion& question);
 
 private:
@@ -54,7 +54,7 @@ private:
     std::atomic<bool> started_{false};
 };
 
-/// Of this gateway: what the configuration says, or the host's name.
+/// Returns this gateway's name from the configuration, or the name of the host.
 [[nodiscard]] std::string fleet_name(const FleetConfig& config);
 
 }  // namespace holdfast

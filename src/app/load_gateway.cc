@@ -11,8 +11,8 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t page_rows = 10'000;            // the most that the API gives
-constexpr std::size_t most_connections = 2'000'000;  // so that a list without end has one
+constexpr std::size_t page_rows = 10'000;            // maximum of the API
+constexpr std::size_t most_connections = 2'000'000;  // bounds a list that does not end
 constexpr std::size_t most_id_bytes = 64;
 
 Error no_gateway(const std::string& why) {
@@ -41,7 +41,7 @@ Result<ConnectionRows> read_connection_rows(std::string_view body) {
 Result<std::vector<GatewayConnection>> LoadGateway::connections() {
     std::vector<GatewayConnection> all;
     for (std::size_t offset = 0; offset < most_connections; offset += page_rows) {
-        // Oldest first, so that those who come meanwhile do not move the pages.
+        // Oldest first, so that connections that arrive during the walk do not shift the pages.
         const auto target = std::string(api_path::connections) + "?sort=age&limit=" + std::to_string(page_rows) +
                             "&offset=" + std::to_string(offset);
         const auto answer = admin_.ask({.target = target});

@@ -13,14 +13,14 @@
 
 namespace holdfast {
 
-/// One page of GET /v1/connections. A row without a readable id and peer is left out. Pure.
+/// A page of GET /v1/connections. Rows without a readable id and peer are omitted. Pure.
 struct ConnectionRows {
     std::vector<GatewayConnection> connections;
-    std::size_t rows = 0;  ///< those left out too
+    std::size_t rows = 0;  ///< includes the omitted rows
 };
 [[nodiscard]] Result<ConnectionRows> read_connection_rows(std::string_view body);
 
-/// A gateway's admin API as `holdfast load` uses it. One thread, but for break_off().
+/// A gateway's admin API as `holdfast load` uses it. Used by one thread, except break_off().
 class LoadGateway final : public DownlinkGateway {
 public:
     explicit LoadGateway(AdminClient admin) : admin_(std::move(admin)) {}

@@ -15,7 +15,7 @@ namespace holdfast {
 
 namespace {
 
-/// Bare where that is unambiguous, else quoted.
+/// Returns the value unquoted if that is unambiguous, and quoted otherwise.
 std::string field_value(std::string_view value) {
     const bool bare = !value.empty() && std::all_of(value.begin(), value.end(),
                                                     [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '='; });
@@ -25,7 +25,7 @@ std::string field_value(std::string_view value) {
     return quoted;
 }
 
-/// What lines are told apart by when they come too fast. Of the fields only those with few values count.
+/// Returns the key by which LogLimiter counts lines. Includes only the fields that have few values.
 std::string cause_of(std::string_view what, Log::Fields fields) {
     std::string cause(what);
     for (const auto& [name, value] : fields) {

@@ -12,31 +12,30 @@
 
 namespace holdfast {
 
-/// The daemon's log on standard error, one line for each notable thing, by spdlog. Any thread. At most five lines a
-/// second of one cause (LogLimiter); the destructor tells of what was held back.
-/// Text: "2026-11-22T08:00:00.123Z info listening listener=devices address=127.0.0.1:7000"; JSON: the same as one
-/// object. Values may come from devices: they are escaped.
+/// The daemon's log on standard error, by spdlog. Any thread. LogLimiter passes at most five lines a second of one
+/// cause, and the destructor reports the suppressed lines. Values are escaped because devices can choose them. A line
+/// is "2026-11-22T08:00:00.123Z info listening listener=devices address=127.0.0.1:7000", or the same as a JSON object.
 class Log {
 public:
     using Fields = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
     explicit Log(const LogConfig& config);
-    /// With another clock, which must outlive it.
+    /// Uses another clock, which must outlive the log.
     Log(const LogConfig& config, const Clock& clock);
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
     ~Log() { tell_held(true); }
 
-    /// From the next line on.
+    /// Changes the settings from the next line on.
     void change(const LogConfig& config);
 
-    /// `what` names the cause, together with the fields `listener` and `alarm`; what varies belongs into other fields.
+    /// `what` and the fields `listener` and `alarm` form the cause. Variable parts belong in other fields.
     void debug(std::string_view what, Fields fields = {}) { write(LogLevel::debug, what, fields); }
     void info(std::string_view what, Fields fields = {}) { write(LogLevel::info, what, fields); }
     void warn(std::string_view what, Fields fields = {}) { write(LogLevel::warn, what, fields); }
     void error(std::string_view what, Fields fields = {}) { write(LogLevel::error, what, fields); }
 
-    /// Tells of lines held back ("17 more like this in the last 10 s") once that is due. Call it about once a second.
+    /// Reports suppressed lines ("17 more like this in the last 10 s") once that is due. Call it about once a second.
     void tick() { tell_held(false); }
 
 private:

@@ -11,35 +11,36 @@
 
 namespace holdfast {
 
-/// Keeps a log readable and its disk free while something goes wrong ten thousand times a second: of each cause five
-/// lines a second pass, the others are counted and told of once in ten seconds. Pure: time comes in; one thread.
+/// Limits repeated log lines, so that a fault that occurs ten thousand times a second does not fill the disk. Passes
+/// five lines a second of each cause, and counts the others for a report every ten seconds. Pure: the caller passes the
+/// time. Used by one thread.
 class LogLimiter {
 public:
     static constexpr unsigned lines_per_second = 5;
     static constexpr std::chrono::seconds told_every{10};
-    /// Causes known at once; what comes beyond them shares one more, so that a cause that varies cannot fill memory.
+    /// Maximum number of causes. Further ones share one entry, so that variable causes cannot fill memory.
     static constexpr std::size_t most_causes = 256;
 
-    /// Lines of one cause that did not pass.
+    /// The suppressed lines of one cause.
     struct Held {
         std::string cause;
         LogLevel level{};
         std::uint64_t count = 0;
-        std::chrono::seconds over{};  ///< the time in which they came, rounded up
+        std::chrono::seconds over{};  ///< time in which they came, rounded up
     };
 
-    /// Whether this line may be written.
+    /// Returns true if this line may be written, and counts it otherwise.
     [[nodiscard]] bool pass(const std::string& cause, LogLevel level, SteadyTime now);
-    /// What is to be told of now, and is forgotten by it; `all`: also what is not due yet.
+    /// Returns the due reports and forgets their lines. `all` includes reports that are not due yet.
     [[nodiscard]] std::vector<Held> take_due(SteadyTime now, bool all = false);
 
 private:
     struct State {
-        SteadyTime second;  ///< in which `passed` is counted
+        SteadyTime second;  ///< second in which `passed` is counted
         unsigned passed = 0;
         SteadyTime held_since;
         std::uint64_t held = 0;
-        LogLevel level{};  ///< of the gravest line held
+        LogLevel level{};  ///< most severe level of the suppressed lines
     };
     [[nodiscard]] State& state_of(const std::string& cause, SteadyTime now);
 

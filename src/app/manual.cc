@@ -13,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-/// Text that man(7) shows as it is.
+/// Escapes text for man(7).
 std::string plain(std::string_view text) {
     std::string out;
     bool starts_line = true;
@@ -34,7 +34,7 @@ std::string plain(std::string_view text) {
 std::string bold(std::string_view text) { return "\\fB" + plain(text) + "\\fR"; }
 std::string italic(std::string_view text) { return text.empty() ? "" : "\\fI" + plain(text) + "\\fR"; }
 
-/// As an argument of a request, which blanks would end.
+/// Escapes text as an argument of a request, which a blank would end.
 std::string argument(std::string_view text) {
     std::string out = "\"";
     for (const char c : plain(text)) out += c == '"' ? std::string("\\(dq") : std::string(1, c);
@@ -83,7 +83,7 @@ constexpr std::string_view exit_codes =
     ".TP\n0\ngood\n.TP\n1\nthe answer is no\n.TP\n2\nwrong usage, or a configuration that is wrong\n"
     ".TP\n3\nthe gateway cannot be reached\n";
 
-/// Returns text of the option table, whose code is between backticks.
+/// Returns text of the option table, which has code in backticks.
 std::string plain_prose(std::string_view text) {
     std::string prose(text);
     std::erase(prose, '`');

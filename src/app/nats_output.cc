@@ -12,8 +12,8 @@ std::string host_name() {
     return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
-/// An event holds the item and its key, which is a part of the item. Escaped, a key's byte is three at most: U+0080 to
-/// U+009F have two bytes and become six.
+/// Returns the maximum size of an event, which holds the item and its key, a part of the item. Escaping triples a byte
+/// of the key at most: U+0080 to U+009F have two bytes and become six.
 std::size_t largest_event(std::size_t max_item_bytes) {
     constexpr std::size_t other_fields_and_headers = 4'096;
     return 4 * max_item_bytes + other_fields_and_headers;

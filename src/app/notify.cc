@@ -21,7 +21,7 @@ Error unusable(const std::string& socket, const std::string& why) {
                  ": the service manager is not told of anything"};
 }
 
-/// A variable's value ends at the line's end.
+/// Replaces line feeds, which would end the value of a variable.
 std::string one_line(std::string_view text) {
     std::string line(text);
     std::replace(line.begin(), line.end(), '\n', ' ');

@@ -12,19 +12,19 @@
 
 namespace holdfast {
 
-/// Tells the service manager that started the daemon how it is, by the protocol of sd_notify(3): a datagram of
-/// VARIABLE=value lines each. Never waits: a manager that does not read misses a message. Without a socket nothing is
-/// sent. Any thread.
+/// Reports the daemon's state to its service manager by the protocol of sd_notify(3): datagrams of VARIABLE=value
+/// lines. Never blocks: a manager that does not read misses a message. Without a socket it sends nothing. Any thread.
 class Notifier {
 public:
-    /// Nobody is told.
+    /// Makes a notifier that sends nothing.
     Notifier() = default;
-    /// `socket` is what NOTIFY_SOCKET says: a path, or '@' and an abstract name; empty: nobody is told.
+    /// Connects to the socket that NOTIFY_SOCKET names: a path, or '@' and an abstract name. With an empty text, the
+    /// notifier sends nothing.
     [[nodiscard]] static Result<Notifier> to(const std::string& socket);
 
     [[nodiscard]] bool enabled() const { return fd_.valid(); }
 
-    // False if it could not be sent; true if nobody is to be told.
+    // These send a state. They return false if it could not be sent, and true if there is no manager.
     bool ready(std::string_view status) const;
     bool reloading(SteadyTime now) const;
     bool stopping(std::chrono::milliseconds at_most, std::string_view status) const;
@@ -37,8 +37,8 @@ private:
     UniqueFd fd_;  // connected
 };
 
-/// How often the manager wants to hear that the daemon lives: WATCHDOG_USEC, if WATCHDOG_PID is this process or not
-/// set (sd_watchdog_enabled(3)). Nothing where it does not watch, or says what is no number.
+/// Returns the longest time between two alive messages: WATCHDOG_USEC, if WATCHDOG_PID is this process or not set
+/// (sd_watchdog_enabled(3)). Returns nullopt if the manager sets no watchdog, or a text that is no number.
 [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_timeout(const char* usec, const char* pid);
 
 }  // namespace holdfast

@@ -60,7 +60,7 @@ void print_worst_cases(const LivenessPlan& plan) {
     table.print(2);
 }
 
-/// Rounded down: what is printed is safe.
+/// Returns a percentage, rounded down, so that the printed value is safe.
 std::string percent(double share) {
     const bool small = share < 0.01;
     const double scale = small ? 100 : 1;

@@ -39,10 +39,10 @@ std::unique_ptr<Webhook> PopulationWatch::make_webhook(const std::string& url) {
 
 void PopulationWatch::change(const AlarmConfig& config) {
     watcher_->change(settings_of(config), config.suspicion);
-    std::unique_ptr<Webhook> former;  // ends after the lock is given back: it may be waiting for a receiver
+    std::unique_ptr<Webhook> former;  // destroyed after the lock is released, because it can wait for a receiver
     const std::lock_guard lock(mutex_);
     if (config.webhook == webhook_url_) return;
-    auto made = make_webhook(config.webhook);  // may throw: its thread
+    auto made = make_webhook(config.webhook);  // can throw when it starts its thread
     webhook_url_ = config.webhook;
     former = std::exchange(webhook_, std::move(made));
 }

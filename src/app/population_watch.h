@@ -15,15 +15,15 @@
 
 namespace holdfast {
 
-/// The daemon's watch over its population: a Watcher that logs what it finds and tells it to the live feed and the
-/// webhook. Stop it when the server's reactors have ended, before the server goes.
+/// The daemon's monitor of its population. Logs the findings of its Watcher and sends them to the live feed and the
+/// webhook. Stop it after the server's reactors end and before the server is destroyed.
 class PopulationWatch {
 public:
     PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkHealth()> sink, Log& log,
                     EventHub& feed);
 
     [[nodiscard]] WatchView& view() { return *watcher_; }
-    /// Settings of a reloaded configuration. Any thread.
+    /// Applies the settings of a reload. Any thread.
     void change(const AlarmConfig& config);
     void stop() { watcher_->stop(); }
 
@@ -38,7 +38,7 @@ private:
     EventHub& feed_;
     std::mutex mutex_;
     std::string webhook_url_;           // guarded by mutex_
-    std::unique_ptr<Webhook> webhook_;  // guarded by mutex_; empty: nobody is told
+    std::unique_ptr<Webhook> webhook_;  // guarded by mutex_; empty: no webhook
     std::unique_ptr<Watcher> watcher_;
 };
 

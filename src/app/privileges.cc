@@ -30,7 +30,7 @@ Error failed(std::string_view what, const std::string& user, std::string_view re
                  std::string(remedy)};
 }
 
-/// Effective, permitted and inheritable: these and no others.
+/// Sets the effective, permitted and inheritable capabilities to exactly `wanted`.
 bool set_capabilities(std::uint32_t wanted) {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     std::array<__user_cap_data_struct, 2> data{};
@@ -38,7 +38,7 @@ bool set_capabilities(std::uint32_t wanted) {
     return ::syscall(SYS_capset, &header, data.data()) == 0;
 }
 
-/// No program that it might start could have them either.
+/// Drops all other capabilities from the bounding set, so that no program it executes can gain them.
 bool bound_capabilities(std::uint32_t wanted) {
     for (unsigned long each = 0; ::prctl(PR_CAPBSET_READ, each) >= 0; ++each) {
         const bool keeps = each < 32 && (wanted & (1U << each)) != 0;

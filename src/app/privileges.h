@@ -9,20 +9,23 @@
 
 namespace holdfast {
 
-// What the process may do. Called at the start, before it opens anything and before there is another thread: threads
-// inherit all of it.
+// These set the rights of the process. Call them before the process opens anything or starts a thread, because threads
+// inherit the rights.
 
-/// A process of root's becomes `user`, for good: his groups, no capability but the one to bind a port below 1024, and
-/// that only if `keeps_low_ports`. Nothing can give him more (no_new_privs). What another user asks for is an error.
+/// Changes a process of root to `user` and the groups of that user, permanently. Keeps no capability except
+/// CAP_NET_BIND_SERVICE, and that only if `keeps_low_ports`. Does nothing if the process is `user` already. Returns an
+/// error if a process of another user than root requests a change.
 [[nodiscard]] std::optional<Error> become(const std::string& user, bool keeps_low_ports);
 
-/// Nobody else on this host can read its files; programs that it might start get no new rights.
+/// Makes new files of the process inaccessible for users outside its group (umask(2)). Sets no_new_privs, so that
+/// programs that it executes gain no rights.
 void keep_to_itself();
 
-/// Its memory goes into no core file, and no process of the same user may look into it. May be called later, too.
+/// Excludes its memory from core files, and stops other processes of the same user from reading it. Later calls are
+/// allowed.
 void keep_memory_secret();
 
-/// Whether a listener or the admin API has a port below 1024.
+/// Returns true if a listener or the admin API has a port below 1024.
 [[nodiscard]] bool binds_low_ports(const DaemonConfig& config);
 
 }  // namespace holdfast

@@ -10,7 +10,7 @@
 namespace holdfast {
 namespace {
 
-/// "0.4 ms", "3.97 s"
+/// Returns "0.4 ms" or "3.97 s".
 std::string measured(const std::optional<std::chrono::microseconds>& time) {
     if (!time) return "-";
     char text[32];
@@ -19,7 +19,7 @@ std::string measured(const std::optional<std::chrono::microseconds>& time) {
     return text;
 }
 
-/// "8 peer_closed", "7 retransmit_expired, 1 keepalive_expired", "none closed"
+/// Returns "8 peer_closed", "7 retransmit_expired, 1 keepalive_expired" or "none closed".
 std::string seen_text(const ProvedRow& row) {
     if (row.connections == 0) return "not measured: this host is too busy";
     std::string out;

@@ -6,7 +6,7 @@
 
 namespace holdfast {
 
-/// A line for each way to die, measured beside promised, and the verdict. Pure.
+/// Returns a line for each failure, with measured and promised time, and the verdict. Pure.
 [[nodiscard]] std::string proof_text(const Proof& proof);
 
 }  // namespace holdfast

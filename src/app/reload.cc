@@ -14,7 +14,7 @@ namespace holdfast {
 
 namespace {
 
-/// What stands in the way of reading it, beyond what load_config finds: opening a FIFO would wait for its writer.
+/// Returns an error that load_config cannot detect, or nullopt. Opening a FIFO would block until a writer opens it.
 std::optional<std::string> not_a_file(const std::string& name) {
     std::error_code error;
     const auto status = std::filesystem::status(name, error);
@@ -26,14 +26,14 @@ std::optional<std::string> not_a_file(const std::string& name) {
 
 ReloadResult Reloader::run() {
     const std::lock_guard lock(mutex_);
-    parts_.reopen_sink();  // whatever the configuration is like: whoever rotates the file counts on it
+    parts_.reopen_sink();  // independent of the configuration, because log rotation relies on it
     ReloadResult result = try_to_apply();
     meter_.count(result);
     tell(result);
     return result;
 }
 
-/// Without memory, threads or descriptors a reload fails, and the connections stay.
+/// Applies the configuration. Without memory, threads or descriptors the reload fails, and the connections stay.
 ReloadResult Reloader::try_to_apply() {
     ReloadResult result;
     try {
@@ -92,7 +92,7 @@ ReloadResult Reloader::apply(DaemonConfig wanted) {
         result.errors.push_back(report.error().message);
         return result;
     }
-    // From here on nothing fails.
+    // From here on nothing can fail.
     const auto move_all = [](std::vector<std::string>& from, std::vector<std::string>& to) {
         to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
     };
@@ -111,7 +111,7 @@ ReloadResult Reloader::apply(DaemonConfig wanted) {
     return result;
 }
 
-/// Each line is a cause of its own to the log, so that none is held back as a repetition.
+/// Logs each line as a cause of its own, so that LogLimiter suppresses none as a repetition.
 void Reloader::tell(const ReloadResult& result) {
     for (const std::string& error : result.errors) log_.error("reload refused, nothing has changed: " + error);
     if (!result.errors.empty()) return;

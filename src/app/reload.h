@@ -14,22 +14,22 @@
 
 namespace holdfast {
 
-/// Reads the configuration anew, with the flags of the start, and takes it over: everything is checked and opened
-/// first, and with an error nothing changes. Any thread; concurrent calls take turns. Says in the log what became of
-/// each difference.
+/// Reads the configuration again, with the flags of the start, and applies it. Checks and opens everything first, and
+/// changes nothing on an error. Logs the outcome of each difference. Any thread; concurrent calls run one after the
+/// other.
 class Reloader {
 public:
-    /// The running gateway, as far as it can change.
+    /// The parts of the running gateway that a reload can change.
     struct Parts {
         std::function<Result<ApplyReport>(const DaemonConfig&)> server;
-        /// Opens what `sink` names, whose type is the running one, and changes nothing yet. Returns the function that
-        /// takes the sink over.
+        /// Opens the sink that `sink` names, which has the running type, and changes nothing yet. Returns the function
+        /// that applies it.
         std::function<Result<std::function<void()>>(const SinkConfig& sink)> sink;
-        std::function<void()> reopen_sink;  ///< the file that runs, anew
+        std::function<void()> reopen_sink;  ///< opens the current file again
         std::function<void(const AlarmConfig&)> alarms;
-        /// The files with secrets that [admin] names, anew.
+        /// Reads the files with secrets of [admin] again.
         std::function<Result<AdminDoors::Fresh>()> admin;
-        std::function<void()> done;  ///< after a change
+        std::function<void()> done;  ///< called after a change
     };
 
     Reloader(DaemonConfig running, std::optional<std::string> file, Overrides overrides, Log& log, Parts parts)
@@ -54,7 +54,7 @@ private:
     void tell(const ReloadResult& result);
 
     mutable std::mutex mutex_;
-    DaemonConfig running_;  // guarded by mutex_: what is in force; the server's part as it was applied last
+    DaemonConfig running_;  // guarded by mutex_: the current configuration; the server's part as last applied
     const std::optional<std::string> file_;
     const Overrides overrides_;
     Log& log_;

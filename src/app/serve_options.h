@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// What the flags of `serve` and `check` say.
+/// The flags of `serve` and `check`.
 struct ServeOptions {
     std::optional<std::string> config;
     Overrides overrides;
@@ -18,14 +18,15 @@ struct ServeOptions {
     [[nodiscard]] LoadOutcome load() const { return load_config(config, overrides); }
 };
 
-/// --config and every flag of the option table.
+/// Returns --config and every flag of the option table.
 [[nodiscard]] Arguments serve_arguments(ServeOptions& options);
 
-/// Returns the flag of a row, with its default in the help text. `store` is called with the text of the command line.
+/// Returns the flag of a row, with its default in the help text. Calls `store` with the text of the command line.
 [[nodiscard]] Argument flag_of(const Option& option, const std::string& default_text,
                                std::function<void(const std::string&)> store);
 
-/// One line each on standard error: "FILE:LINE: ...", or "holdfast: ..." for what is not about a line of the file.
+/// Prints one line for each error on standard error: "FILE:LINE: ...", or "holdfast: ..." for an error outside the
+/// file.
 void print_config_errors(const std::vector<ConfigError>& errors);
 
 }  // namespace holdfast

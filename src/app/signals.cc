@@ -38,7 +38,7 @@ Signals::Signals() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     block_stop_signals();
     const sigset_t wanted = stop_signals();
     ::signal(SIGPIPE, SIG_IGN);
-    ::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of write(2) instead
+    ::signal(SIGXFSZ, SIG_IGN);  // at its size limit, write(2) to a file returns an error instead
     signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
     if (!signals_.valid()) throw_errno("signalfd");
 }
@@ -67,7 +67,7 @@ bool Signals::take_stop(std::chrono::milliseconds time) {
 
 void Signals::wake() {
     const std::uint64_t one = 1;
-    [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);  // EAGAIN: it is awake already
+    [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);  // EAGAIN: already awake
 }
 
 }  // namespace holdfast

@@ -8,28 +8,28 @@
 
 namespace holdfast {
 
-/// Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and those that it starts: they stay pending until a
-/// thread takes them.
+/// Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and the threads that it starts. The signals stay pending
+/// until a thread takes them.
 void block_stop_signals() noexcept;
-/// Ends that: a signal that waits has its usual effect.
+/// Unblocks these signals. A pending one has its default effect.
 void unblock_stop_signals() noexcept;
 
-/// The daemon's signals and its own wake-up, waited for in one place (signalfd(2)); those that came while they were
-/// blocked are the first. Make it before any other thread. SIGPIPE is ignored.
+/// The daemon's signals and its own wake-up on one wait (signalfd(2)). Signals that were pending before come first.
+/// Ignores SIGPIPE. Construct it before any other thread starts.
 class Signals {
 public:
     enum class Event : std::uint8_t { terminate, hangup, woken };
 
-    /// Throws std::system_error.
+    /// Throws std::system_error on a failure.
     Signals();
 
-    /// Waits up to `patience`, or until something comes.
+    /// Waits up to `patience` for the next event. Returns nullopt if none comes.
     [[nodiscard]] std::optional<Event> wait(std::chrono::milliseconds patience);
 
-    /// Waits for `time`, or until SIGTERM or SIGINT comes, and takes that signal. Returns true if one came.
+    /// Waits for `time`, or until SIGTERM or SIGINT comes, and consumes that signal. Returns true if one came.
     [[nodiscard]] static bool take_stop(std::chrono::milliseconds time);
 
-    /// Any thread: wait() returns `woken`.
+    /// Makes wait() return `woken`. Any thread.
     void wake();
 
 private:

@@ -133,12 +133,13 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t ma
     return std::nullopt;
 }
 
-/// Before there are handlers: what ends an earlier life comes before the events of this one.
+/// Writes the synthetic events before any handler exists, so that they precede the events of this process.
 void Sinks::end_lost_connections(const SpoolStatus& status, std::optional<milliseconds> lost_after) {
     const auto began = std::chrono::steady_clock::now();
     const WallTime now = SystemClock().wall();
     const milliseconds away = std::max(status.away.time, milliseconds(0));
-    // Not missed yet, with room for beats and a slow connection to NATS: no other gateway has told anything.
+    // If the other gateways do not yet count this one as lost, none has written synthetic events. Half of lost_after
+    // leaves room for beats and a slow connection to NATS.
     const bool missed = lost_after && (!status.away.certain || away >= *lost_after / 2);
     LostConnections lost = close_lost(*spool_, now, missed);
     lost_closed_ = lost.closed;
@@ -190,7 +191,7 @@ SinkStatus Sinks::status() const {
     return status;
 }
 
-/// What does not reach NATS in time stays in the spool: it is not lost.
+/// Stops the sink. Events that do not reach NATS in time stay in the spool and are not lost.
 std::uint64_t Sinks::stop(std::chrono::milliseconds patience) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     const std::uint64_t lost = sink_ ? sink_->stop(patience) : 0;

@@ -21,7 +21,7 @@ Result<bool> SpaceWait::run(Signals& signals, const Work& work) {
         if (!lack) {
             const auto error = work.start();
             if (!error) return true;
-            lack = work.lack();  // it may have come since
+            lack = work.lack();  // may have appeared since the last check
             if (!lack) return *error;
         }
         if (!is_open_) {

@@ -17,23 +17,23 @@
 
 namespace holdfast {
 
-/// The gateway while the disk lacks the space for its spool: the admin API answers, /healthz and /readyz with 503, an
-/// alarm names the trouble, and no listener is open. The main thread's; ends by its destruction.
+/// The gateway while the disk lacks space for its spool. Serves the admin API, with 503 on /healthz and /readyz and an
+/// alarm, and opens no listener. Used by the main thread; ends by its destructor.
 class SpaceWait {
 public:
     SpaceWait(const DaemonConfig& config, Log& log, const Notifier& manager)
         : config_(config), log_(log), manager_(manager) {}
 
     struct Work {
-        std::function<std::optional<std::string>()> lack;  ///< what the disk lacks
-        std::function<std::optional<Error>()> start;       ///< needs it
+        std::function<std::optional<std::string>()> lack;  ///< shortage of the disk; nullopt: none
+        std::function<std::optional<Error>()> start;       ///< needs the space
     };
-    /// Starts at once if nothing is lacking; otherwise waits until that is so. Returns false if SIGTERM ended the wait.
+    /// Starts at once if the disk has the space, and otherwise waits for it. Returns false if SIGTERM ended the wait.
     [[nodiscard]] Result<bool> run(Signals& signals, const Work& work);
 
 private:
     [[nodiscard]] std::optional<Error> open(const std::string& lack);
-    /// Takes the latest trouble, and notifies the service manager that the gateway is alive.
+    /// Stores the latest shortage, and notifies the service manager that the gateway is alive.
     void tell(const std::string& lack);
     class Watch final : public WatchView {
     public:
@@ -59,7 +59,7 @@ private:
     EventTime since_;
     StoppedGateway gateway_;
     Watch watch_{*this};
-    AdminDoors admin_{log_};  // last: its threads use the others
+    AdminDoors admin_{log_};  // last: its threads use the other members
 };
 
 }  // namespace holdfast

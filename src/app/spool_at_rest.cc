@@ -11,7 +11,7 @@ namespace holdfast {
 
 Result<std::unique_ptr<SpoolAtRest>> SpoolAtRest::open(const std::string& directory) {
     struct stat status {};
-    if (::stat((directory + "/spool.db").c_str(), &status) != 0) {  // opening would make one
+    if (::stat((directory + "/spool.db").c_str(), &status) != 0) {  // opening would create it
         return Error{directory + " holds no spool: spool.db is missing; name the directory of sink.path"};
     }
     SpoolOptions options;

@@ -13,11 +13,11 @@
 
 namespace holdfast {
 
-/// A spool without a gateway, which answers the admin API's questions about it. Owns the spool and its lock; retention
-/// removes nothing. One thread.
+/// A spool without a running gateway, behind the interface of the admin API. Owns the spool and its lock. Retention
+/// removes nothing. Used by one thread.
 class SpoolAtRest {
 public:
-    /// Errors: a gateway has it, it is not there, it cannot be read.
+    /// Returns an error if a gateway holds the spool, or if it is absent or unreadable.
     [[nodiscard]] static Result<std::unique_ptr<SpoolAtRest>> open(const std::string& directory);
 
     [[nodiscard]] AdminAnswer ask(const AdminQuestion& question);

@@ -16,7 +16,7 @@ std::string said(std::uint64_t first, std::uint64_t last, std::string_view why) 
            (one ? " is missing: " : " are missing: ") + printable(why);
 }
 
-/// False: it is not what it should be.
+/// Reads a range of missing events. Returns false if it is malformed.
 bool read_missing(value gap, ReadPage& page) {
     std::uint64_t first = 0;
     std::uint64_t last = 0;

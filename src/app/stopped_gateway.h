@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-/// No gateway: for the parts of the admin API that need none. Any thread.
+/// A ControlPlane without a gateway, for the parts of the admin API that need none. Any thread.
 class StoppedGateway final : public ControlPlane {
 public:
     [[nodiscard]] ServerStatus status() override { return {}; }

@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// A ping in each half of what the manager allows, and a reactor is silent too long after as much.
+/// Returns half of the manager's timeout: the interval of pings, and the limit on a reactor's silence.
 milliseconds half(std::chrono::microseconds timeout) {
     return std::max(std::chrono::floor<milliseconds>(timeout / 2), milliseconds(1));
 }
@@ -28,7 +28,7 @@ Supervision::Supervision(const Notifier& notifier, Log& log, Options options, co
 
 milliseconds Supervision::patience() const {
     constexpr milliseconds usual{1'000};
-    // A ping is due in half the time-out, and must not come a whole wait later.
+    // A ping is due after half the timeout, and must not be late by a whole wait.
     return options_.watchdog ? std::clamp(half(*options_.watchdog) / 4, milliseconds(1), usual) : usual;
 }
 
@@ -37,7 +37,7 @@ void Supervision::look() {
     tell_status();
 }
 
-/// Returns the silence of the reactors less the time in which the whole process was stopped: that is no hang.
+/// Returns the silence of the reactors without the time in which the whole process was stopped, which is no hang.
 milliseconds Supervision::attended_silence() {
     const SteadyTime now = clock_.steady();
     attended_.miss(now, absences_.absence(now));
@@ -65,7 +65,7 @@ void Supervision::ping(bool turning) {
     if (!options_.watchdog || !turning) return;
     const SteadyTime now = clock_.steady();
     if (pinged_ && now - *pinged_ < half(*options_.watchdog)) return;
-    // A manager that did not take it is told again at the next look.
+    // If the manager did not receive it, the next look() repeats it.
     if (notifier_.alive()) pinged_ = now;
 }
 

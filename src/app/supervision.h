@@ -12,22 +12,22 @@
 
 namespace holdfast {
 
-/// What the daemon tells its service manager as time goes by: that it lives, as long as every reactor turns, and a
-/// line of status. Says in the log when a reactor does not turn. The main thread's; look() never waits.
+/// Reports to the service manager that the daemon is alive, as long as every reactor turns, and a status line. Logs a
+/// reactor that does not turn. Used by the main thread; look() never blocks.
 class Supervision {
 public:
     struct Options {
-        std::optional<std::chrono::microseconds> watchdog;   ///< the manager's limit; nothing: it does not watch
-        std::function<std::chrono::milliseconds()> silence;  ///< of the reactor that has been silent longest
-        std::function<std::string()> status;                 ///< a line for people
+        std::optional<std::chrono::microseconds> watchdog;   ///< timeout of the manager; nullopt: no watchdog
+        std::function<std::chrono::milliseconds()> silence;  ///< longest time since the last turn of a reactor
+        std::function<std::string()> status;                 ///< status line for the operator
     };
-    /// A reactor that is silent for so long is told of, whether or not anybody watches.
+    /// A reactor that is silent for this long is logged, with or without a watchdog.
     static constexpr std::chrono::seconds long_silence{10};
     static constexpr std::chrono::seconds status_every{10};
 
     Supervision(const Notifier& notifier, Log& log, Options options, const Clock& clock);
 
-    /// How long the next look() may be away.
+    /// Returns the longest time until the next look().
     [[nodiscard]] std::chrono::milliseconds patience() const;
     void look();
 
@@ -41,8 +41,8 @@ private:
     Log& log_;
     const Options options_;
     const Clock& clock_;
-    const std::chrono::milliseconds limit_;  ///< of silence
-    AbsenceDetector absences_;               // of the thread that looks: the process was stopped
+    const std::chrono::milliseconds limit_;  ///< on silence
+    AbsenceDetector absences_;               // detects stops of the process, on the thread of look()
     AttendedTime attended_;
     bool hangs_ = false;
     std::optional<SteadyTime> pinged_;

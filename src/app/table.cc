@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view gap = "  ";
 
-/// Characters, as far as a code point is one.
+/// Returns the width in characters, counted as code points.
 std::size_t width_of(std::string_view text) {
     return static_cast<std::size_t>(
         std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));

@@ -15,21 +15,22 @@ struct Column {
 /// Returns the text of a cell, or "-" if there is none.
 [[nodiscard]] std::string dash_if_empty(std::string text);
 
-/// Rows of text under titles, in columns as wide as their widest cell. A value; printing does not change it.
-/// Cells may come from devices: control characters are made visible, so that they cannot reach the terminal.
+/// Rows of text in columns that are as wide as their widest cell. A value; printing does not change it. Control
+/// characters become visible, because cells may come from devices and must not control the terminal.
 class Table {
 public:
     explicit Table(std::vector<Column> columns);
 
-    /// As many cells as there are columns.
+    /// Adds a row with one cell for each column.
     void add(std::vector<std::string> cells);
 
     [[nodiscard]] std::size_t size() const { return rows_.size(); }
 
-    /// Lines, each ending in '\n', titles first, `indent` spaces before each; the titles in bold if asked.
+    /// Returns the titles and the rows as lines that end in a line feed, with `indent` spaces in front. Titles are bold
+    /// if `bold_titles`.
     [[nodiscard]] std::string text(bool bold_titles, std::size_t indent = 0) const;
 
-    /// On standard output, the titles in bold if that is a terminal and NO_COLOR is not set.
+    /// Prints to standard output, with bold titles if that is a terminal and NO_COLOR is not set.
     void print(std::size_t indent = 0) const;
 
 private:

@@ -34,7 +34,7 @@ std::optional<ConnectionSort> sort_of(int key) {
     return std::nullopt;
 }
 
-/// The last character: its first byte is none that continues one (UTF-8).
+/// Removes the last character, with all of its UTF-8 bytes.
 void drop_character(std::string& text) {
     while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
     if (!text.empty()) text.pop_back();

@@ -11,12 +11,13 @@ namespace {
 
 constexpr std::chrono::seconds answer_wait{3};
 
-/// Asks one question after another, until one has no answer.
+/// Sends requests one after the other, until one has no answer.
 class Questions {
 public:
     explicit Questions(const AdminAccess& admin) : admin_(admin) {}
 
-    /// The body of a 200; empty for another status, which a gateway without a watch answers with.
+    /// Returns the body of a 200, or an empty text for another status. A gateway without a watch answers with another
+    /// status.
     std::string ask(const std::string& target) {
         if (!trouble_.empty()) return {};
         const auto answer = ask_admin(admin_, {.target = target, .patience = answer_wait});

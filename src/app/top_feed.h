@@ -13,12 +13,13 @@
 
 namespace holdfast {
 
-/// Asks the gateway once; `trouble` says why there is no answer, and the others are those of `before`.
+/// Fetches all answers of one frame. On a failure `trouble` has the reason, and the other answers are those of
+/// `before`.
 [[nodiscard]] TopAnswers ask_for_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
                                      const TopAnswers& before = {});
 
-/// Asks again and again on a thread of its own, so that keys are taken while a gateway is slow. Ends by its destructor,
-/// which waits for an answer under way, a few seconds at most.
+/// Polls the gateway on a thread of its own, so that keys work while a gateway is slow. The destructor ends it and
+/// waits for a pending answer, a few seconds at most.
 class TopFeed {
 public:
     TopFeed(AdminAccess admin, std::chrono::milliseconds interval, TopControls controls, std::size_t rows);
@@ -26,9 +27,9 @@ public:
     TopFeed& operator=(const TopFeed&) = delete;
     ~TopFeed();
 
-    /// From now on ask so; what was not asked before at once, even if paused.
+    /// Changes what is fetched. Fetches new requests at once, even if paused.
     void want(const TopControls& controls, std::size_t rows);
-    /// The latest answers, if they are newer than those that were taken before.
+    /// Returns the latest answers, or nullopt if an earlier call has returned them.
     [[nodiscard]] std::optional<TopAnswers> take();
 
 private:
@@ -38,7 +39,7 @@ private:
     const std::chrono::milliseconds interval_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    TopControls controls_;  // guarded by mutex_, as all below
+    TopControls controls_;  // guarded by mutex_, as are all members below
     std::size_t rows_;
     bool ask_now_ = true;
     bool ended_ = false;

@@ -14,8 +14,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t most_alarms = 3;   // the others are counted
-constexpr std::size_t longest_key = 40;  // characters
+constexpr std::size_t most_alarms = 3;   // further ones are only counted
+constexpr std::size_t longest_key = 40;  // in characters
 
 std::string clipped(std::string text, std::size_t columns) {
     std::size_t width = 0;
@@ -37,7 +37,7 @@ std::uint64_t sum(const std::vector<AnswerView>& points, std::string_view pointe
 
 using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
 
-/// By reason, largest first.
+/// Returns the closes by reason, largest first.
 Counts closed_in(const std::vector<AnswerView>& points) {
     Counts all;
     for (const AnswerView& point : points) {
@@ -55,7 +55,7 @@ Counts closed_in(const std::vector<AnswerView>& points) {
     return all;
 }
 
-/// "0.3", "12", "1,532"
+/// Returns "0.3", "12" or "1,532".
 std::string human_rate(std::uint64_t count, std::uint64_t seconds) {
     const double rate = static_cast<double>(count) / static_cast<double>(std::max<std::uint64_t>(seconds, 1));
     if (rate > 0 && rate < 10) {
@@ -65,7 +65,7 @@ std::string human_rate(std::uint64_t count, std::uint64_t seconds) {
     return human_count(static_cast<std::uint64_t>(std::llround(rate)));
 }
 
-/// A JSON document and a view on it; of what is none, an empty one.
+/// A JSON document and a view of it. Malformed text gives an empty document.
 class Document {
 public:
     explicit Document(const std::string& json) {
@@ -98,7 +98,7 @@ std::string id_of(const AnswerView& row) {
 constexpr std::string_view id_title = "ID";
 constexpr std::string_view suspect_title = "SUSPECT";
 
-/// "16:02:03"; "-" if it is not suspect
+/// Returns "16:02:03", or "-" if the connection is not suspect.
 std::string suspect_of(const AnswerView& row) {
     const std::string since = row.text("/suspect_since");
     const std::size_t time = since.find('T');
@@ -118,7 +118,7 @@ constexpr std::array<TableField, 11> fields{
      {"SENT", Align::right, [](const AnswerView& row) { return human_bytes(row.count("/bytes_out")); }},
      {"LISTENER", Align::left, [](const AnswerView& row) { return row.text("/listener"); }}}};
 
-/// What a narrow window does without, first the first.
+/// Columns that a narrow window omits, the first one first.
 constexpr std::array<std::string_view, 6> dispensables{"LISTENER", "SENT", "RECEIVED", "SINCE ITEM", "CONN", "ITEMS"};
 
 /// Removes a column if none of the rows has the field.
@@ -170,7 +170,7 @@ public:
         const std::size_t room = size_.lines - (options_.with_keys ? 1 : 0);
         if (lines_.size() > room) lines_.resize(room);
         if (options_.with_keys) {
-            lines_.resize(room);  // the keys stand at the bottom
+            lines_.resize(room);  // the key help is at the bottom
             add(keys(), TopStyle::footer);
         }
         return std::move(lines_);

@@ -9,14 +9,14 @@
 
 namespace holdfast {
 
-/// The API's answers that a frame shows, as they came; empty where one did not come.
+/// The API's answers that a frame shows, unchanged. Empty if an answer did not come.
 struct TopAnswers {
     std::string status;
-    std::string trend;   ///< of the last minutes
-    std::string recent;  ///< the trend of the last seconds
+    std::string trend;   ///< trend of the last minutes
+    std::string recent;  ///< trend of the last seconds
     std::string alarms;
     std::string connections;
-    std::string trouble;  ///< why they are old, or not there; empty while they are fresh
+    std::string trouble;  ///< reason why the answers are old or absent; empty while they are fresh
 };
 
 struct TopSize {
@@ -34,17 +34,17 @@ struct TopLine {
 };
 
 struct TopOptions {
-    std::string admin;      ///< the gateway's admin address
-    bool unicode = true;    ///< the terminal shows UTF-8
-    bool with_keys = true;  ///< a last line that tells the keys
+    std::string admin;      ///< admin address of the gateway
+    bool unicode = true;    ///< the terminal supports UTF-8
+    bool with_keys = true;  ///< show the key help on the last line
 };
 
-/// At most size.lines lines of at most size.columns characters, without line ends. What devices said is made printable.
-/// Pure.
+/// Returns at most size.lines lines of at most size.columns characters, without line ends. Text from devices is made
+/// printable. Pure.
 [[nodiscard]] std::vector<TopLine> render_frame(const TopAnswers& answers, const TopControls& controls, TopSize size,
                                                 const TopOptions& options);
 
-/// Bars for the latest `width` values between the smallest and the largest of them. Pure.
+/// Returns bars for the latest `width` values, scaled between their minimum and maximum. Pure.
 [[nodiscard]] std::string spark_line(const std::vector<std::uint64_t>& values, std::size_t width, bool unicode);
 
 }  // namespace holdfast

@@ -37,15 +37,14 @@ attr_t attribute_of(TopStyle style) {
     return A_NORMAL;
 }
 
-/// As press() takes it; nothing for what is no key of ours.
+/// Returns the key as press() takes it, or nullopt for a key without a function here.
 std::optional<int> plain_key(int key) {
     if (key == KEY_ENTER) return top_enter;
     if (key == KEY_BACKSPACE || key == KEY_DC) return top_backspace;
     return key >= 0 && key <= 0xff ? std::optional(key) : std::nullopt;
 }
 
-/// Takes the signals that end, as long as it lives: ncurses would end the process by itself at those that have no
-/// handler yet.
+/// Handles the terminating signals during its lifetime. ncurses would end the process on those without a handler.
 class EndingSignals {
 public:
     EndingSignals() {
@@ -104,7 +103,8 @@ TopSize TopScreen::size() const {
 void TopScreen::draw(const std::vector<TopLine>& lines) {
     ::erase();
     for (std::size_t i = 0; i < lines.size(); ++i) {
-        // From the top down, so that what is wider than it counts (a character of two columns) is drawn over.
+        // From the top down, so that the next line overwrites the overflow of a line. A character of two columns makes
+        // a line wider than its count.
         ::move(static_cast<int>(i), 0);
         ::clrtoeol();
         ::attrset(static_cast<int>(attribute_of(lines[i].style)));
@@ -115,7 +115,7 @@ void TopScreen::draw(const std::vector<TopLine>& lines) {
 
 std::vector<int> TopScreen::keys(std::chrono::milliseconds patience) {
     pollfd typed{STDIN_FILENO, POLLIN, 0};
-    ::poll(&typed, 1, static_cast<int>(patience.count()));  // a signal ends it too
+    ::poll(&typed, 1, static_cast<int>(patience.count()));  // a signal ends the wait too
     gone_ = (typed.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
     std::vector<int> keys;
     for (int key = 0; !gone_ && (key = ::getch()) != ERR;) {

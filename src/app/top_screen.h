@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// The terminal in full-screen mode, by ncurses: owns it from open() to the destructor, which puts it back as it was.
-/// One at a time, one thread. SIGINT, SIGTERM and SIGHUP become interrupted().
+/// The terminal in full-screen mode, by ncurses. Owns it from open() to the destructor, which restores it. One instance
+/// at a time, one thread. SIGINT, SIGTERM and SIGHUP set interrupted().
 class TopScreen {
 public:
     TopScreen();
@@ -17,21 +17,21 @@ public:
     TopScreen& operator=(const TopScreen&) = delete;
     ~TopScreen();
 
-    /// False if ncurses does not know the terminal ($TERM).
+    /// Returns false if ncurses does not know the terminal ($TERM).
     [[nodiscard]] bool open();
-    /// Whether text may be UTF-8 ($LANG).
+    /// Returns true if the locale ($LANG) is UTF-8.
     [[nodiscard]] bool unicode() const { return unicode_; }
     [[nodiscard]] TopSize size() const;
     void draw(const std::vector<TopLine>& lines);
-    /// The keys pressed meanwhile, as press() takes them; waits up to `patience` for the first. A change of the
-    /// window's size comes at once, without a key.
+    /// Returns the keys pressed since the last call, as press() takes them. Waits up to `patience` for the first.
+    /// Returns at once, without a key, if the window's size changes.
     [[nodiscard]] std::vector<int> keys(std::chrono::milliseconds patience);
-    /// A signal asked for the end, or the terminal has gone.
+    /// Returns true after a signal, or after the terminal was closed.
     [[nodiscard]] bool interrupted() const;
 
 private:
     struct Terminal;
-    std::unique_ptr<Terminal> terminal_;  // while it is open
+    std::unique_ptr<Terminal> terminal_;  // set while it is open
     bool unicode_ = false;
     bool gone_ = false;
 };

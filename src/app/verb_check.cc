@@ -26,7 +26,7 @@ struct EffectiveOption {
     std::string from;
 };
 
-/// Every option, a listener's once for each listener, in the order of the table.
+/// Returns every option in the order of the table, those of a listener once for each listener.
 std::vector<EffectiveOption> effective_options(LoadedConfig loaded) {
     auto& listeners = loaded.config.server.listeners;
     std::vector<EffectiveOption> out;
@@ -78,7 +78,7 @@ void print_plans(const LoadedConfig& loaded) {
                  {"idle death found", Align::right},
                  {"worst case", Align::right}});
     for (const ListenerConfig& listener : loaded.config.server.listeners) {
-        const LivenessPlan plan = plan_liveness(listener.detect_within).value();  // it has been checked
+        const LivenessPlan plan = plan_liveness(listener.detect_within).value();  // already checked
         const auto& worst = plan.worst_case;
         table.add({listener.name, format_duration(plan.detect_within), format_duration(plan.idle),
                    format_duration(plan.interval), std::to_string(plan.count), format_duration(plan.user_timeout),
@@ -116,7 +116,8 @@ void print_configuration_json(const LoadedConfig& loaded) {
     std::cout << json.end_array().end_object().take() << '\n';
 }
 
-/// A wrong file is what was asked about; a wrong flag, or a file that is not there, is wrong usage.
+/// Prints the errors and returns the exit code. An invalid file is a negative answer; an invalid flag or an absent file
+/// is wrong usage.
 int refuse(const std::vector<ConfigError>& errors, bool as_json) {
     print_config_errors(errors);
     if (as_json) {

@@ -27,8 +27,8 @@ struct ConsumeFlags {
     bool follow = false;
 };
 
-// A signal ends it at once, but between writing events and keeping their position: then when that is done. A second
-// one does not wait.
+// A signal ends the process at once, except between writing events and storing their position. In between, the process
+// ends after the store; a second signal does not wait.
 std::atomic<bool> may_end{true};
 std::atomic<int> told_to_end{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
@@ -61,7 +61,7 @@ bool write_all(std::string_view lines) {
     return true;
 }
 
-/// Nothing if it is not a whole number from 1 on.
+/// Returns nullopt unless the text is a whole number from 1 on.
 std::optional<std::uint64_t> read_number(const std::string& text) {
     std::uint64_t number = 0;
     const char* const end = text.data() + text.size();

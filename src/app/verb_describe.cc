@@ -37,7 +37,7 @@ struct ReferencePage {
     std::string (*text)();
 };
 
-/// The pages of docs/reference that follow from a table in the source.
+/// The pages of docs/reference that are generated from a table in the source.
 constexpr std::array reference_pages{
     ReferencePage{"http", [] { return http_page(Api::endpoints()); }},
     ReferencePage{"metrics", metrics_page},
@@ -46,7 +46,7 @@ constexpr std::array reference_pages{
     ReferencePage{"reasons", reasons_page},
 };
 
-/// Prints the page `name`; without a name, the names of all pages.
+/// Prints the page `name`, or the names of all pages if `name` is empty.
 int print_reference(const std::string& name) {
     for (const ReferencePage& page : reference_pages) {
         if (name.empty()) std::cout << page.name << "\n";

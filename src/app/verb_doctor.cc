@@ -23,25 +23,25 @@
 namespace holdfast {
 namespace {
 
-// src/server/server.cc keeps as many descriptors for itself where max_connections is not set.
+// Equals the descriptors that src/server/server.cc reserves if max_connections is not set.
 constexpr std::uint64_t reserved_descriptors = 128;
 
 struct DoctorFlags {
     std::optional<std::string> config;
     std::optional<std::string> admin;
-    AdminAccess keys;  ///< of what --admin names
+    AdminAccess keys;  ///< for the gateway of --admin
     bool prove = false;
     std::string detect_within = "5s";
     bool json = false;
 };
 
-/// Where to ask, and whether somebody named that place.
+/// The gateway to query. `named`: a flag names it.
 struct AdminPlace {
     std::optional<AdminAccess> access;
     bool named = false;
 };
 
-/// Where a gateway of this configuration is reached from its own host.
+/// Returns the address of this configuration's gateway as seen from its own host.
 std::optional<AdminAccess> access_to(const AdminConfig& admin, AdminAccess keys) {
     if (keys.token_file.empty()) keys.token_file = admin.token_file;
     const std::string scheme = admin.tls_certificate.empty() ? "" : "https://";
@@ -76,7 +76,7 @@ Demand demand_of(const DaemonConfig& config, const std::string& source, const Ho
     if (!demand.limit_is_set) demand.max_connections = limit_by_descriptors(runs ? limit.soft : limit.hard);
     demand.reactors =
         config.server.reactors != 0 ? config.server.reactors : std::max(1U, std::thread::hardware_concurrency());
-    if (config.admin.has_address()) demand.admin = parse_endpoint(config.admin.address).value();  // it has been checked
+    if (config.admin.has_address()) demand.admin = parse_endpoint(config.admin.address).value();  // already checked
     for (const ListenerConfig& listener : config.server.listeners) {
         demand.listeners.push_back({.name = listener.name,
                                     .address = parse_endpoint(listener.address).value(),
@@ -90,11 +90,11 @@ Demand demand_of(const DaemonConfig& config, const std::string& source, const Ho
 Demand demand_of(const GatewayAnswer& gateway, const HostFacts& host) {
     Demand demand{.source = "the gateway at " + gateway.facts.asked_at, .admin = {}, .listeners = {}};
     demand.max_connections = gateway.max_connections;
-    // A limit that follows from the descriptors is not one that somebody set.
+    // A limit that follows from the number of descriptors was not configured.
     demand.limit_is_set = !gateway.facts.pid || !host.descriptors ||
                           demand.max_connections != limit_by_descriptors(host.descriptors->soft);
     demand.reactors = gateway.reactors;
-    // The kernel tells more: 127.0.0.1 also answers where it listens on 0.0.0.0.
+    // The kernel's table is more exact: 127.0.0.1 also answers if the gateway listens on 0.0.0.0.
     std::string_view place = gateway.facts.asked_at;
     const std::size_t scheme = place.find("://");
     if (scheme != std::string_view::npos) place.remove_prefix(scheme + 3);
@@ -112,7 +112,7 @@ void print_findings(const Findings& findings, const Demand& demand, const Gatewa
     std::cout << ".\n" << note << '\n' << findings_text(findings);
 }
 
-/// Nothing: no gateway was to be found, which is no fault of anybody unless its address was named.
+/// The result of a query. An absent gateway is an error only if the user named its address.
 struct Examined {
     std::optional<GatewayAnswer> gateway;
     std::string note;

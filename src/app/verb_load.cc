@@ -24,11 +24,11 @@
 namespace holdfast {
 namespace {
 
-/// The flags as they were written.
+/// The flags as they are written.
 struct LoadFlags {
     LoadOptions options;
     std::string to;
-    AdminAccess admin;  ///< where downlinks are asked for
+    AdminAccess admin;  ///< for requests to send downlinks
     std::unique_ptr<LoadGateway> gateway;
     bool any_target = false;
     bool tls = false;
@@ -39,7 +39,7 @@ struct LoadFlags {
     std::optional<std::uint64_t> seed;
     bool json = false;
     bool progress = false;
-    std::vector<std::string> errors;  ///< of flags that the tables below describe
+    std::vector<std::string> errors;  ///< errors of flags in the tables below
 };
 
 template <Fault fault>
@@ -125,7 +125,7 @@ Arguments flags_of(std::span<const Option> rows, LoadFlags& flags, const Argumen
     return all;
 }
 
-/// Whatever can be wrong with a flag's text; the flag is named in front of it.
+/// Returns the error of a flag's text, with the name of the flag in front.
 template <typename T>
 Error of_flag(const char* flag, const Result<T>& result) {
     return Error{std::string(flag) + ": " + result.error().message};
@@ -177,7 +177,8 @@ std::optional<Error> read_times(LoadFlags& flags) {
     return {};
 }
 
-/// A session is a run of numbers that begins at 1: another for each load, whatever the seed.
+/// Checks the ids and draws a session. Each load uses a new session, because a session's numbers begin at 1, whatever
+/// the seed.
 std::optional<Error> read_identity(LoadFlags& flags) {
     const std::string& prefix = flags.options.id_prefix;
     const bool plain = std::all_of(prefix.begin(), prefix.end(), [](unsigned char c) { return c >= ' ' && c != 0x7f; });

@@ -17,7 +17,7 @@
 namespace holdfast {
 namespace {
 
-/// Whatever ends the parent ends this process, and its namespaces with it.
+/// Ends this process, and its namespaces with it, when the parent ends.
 void die_with(pid_t parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::raise(SIGKILL);
@@ -26,7 +26,7 @@ void die_with(pid_t parent) {
 int prove_in_namespaces(const LivenessPlan& plan, bool json, pid_t parent) {
     die_with(parent);
     const auto networks = TwoNetworks::make();
-    die_with(parent);  // a change of credentials would have cleared it (prctl(2))
+    die_with(parent);  // a change of credentials clears it (prctl(2))
     if (!networks) {
         print_error(networks.error().message);
         return exit_wrong_usage;

@@ -4,8 +4,8 @@
 
 namespace holdfast {
 
-/// `holdfast doctor --prove`: measures the death table for `detect_within` and prints it. Returns the exit code: 0
-/// every promise was kept, 1 one was not, 2 it cannot be measured here.
+/// Runs `holdfast doctor --prove`: measures the time until each failure is detected with `detect_within`, and prints
+/// it. Returns 0 if every promise was kept, 1 if one was not, 2 if this host cannot measure it.
 int prove_verb(const std::string& detect_within, bool json);
 
 }  // namespace holdfast

@@ -16,8 +16,8 @@ namespace {
 
 struct SpoolFlags {
     AdminAccess admin;
-    std::string directory;  ///< of the spool
-    std::string copy;       ///< the backup
+    std::string directory;  ///< directory of the spool
+    std::string copy;       ///< destination of the backup
     bool json = false;
 };
 
@@ -31,7 +31,7 @@ std::string of_events(Position first, Position last) {
            (first == last ? "" : " to " + human_count(last));
 }
 
-/// Asks the gateway on this machine for the directory of its spool.
+/// Queries the gateway on this machine for the directory of its spool.
 Result<std::string> directory_of_gateway(const AdminAccess& admin) {
     const auto answer = ask_admin(admin, {.target = std::string(api_path::status)});
     const std::string remedy = "; name the directory with --spool";

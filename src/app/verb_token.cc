@@ -24,7 +24,7 @@ int fail(const Error& error) {
     return exit_answer_is_no;
 }
 
-/// To standard error, so that a script that takes the token takes nothing else.
+/// Prints to standard error, so that a script that reads the token reads nothing else.
 void say_what_is_left() { std::cerr << "holdfast: in force after a reload of the gateway: holdfast reload\n"; }
 
 int add(const TokenFlags& flags) {

@@ -24,11 +24,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// The window that a frame is made for when there is none.
+/// The frame size without a window.
 constexpr TopSize without_window{120, 40};
 constexpr std::size_t most_rows = 1'000;
 
-/// New answers are shown, and a signal is obeyed, within it; a key at once.
+/// Longest delay until new answers or a signal take effect. A key takes effect at once.
 constexpr std::chrono::milliseconds glance = 50ms;
 
 struct TopFlags {
@@ -78,7 +78,7 @@ int print_once(const TopFlags& flags, const TopControls& controls) {
     return exit_good;
 }
 
-/// Keys, answers and the window's size, until somebody has had enough.
+/// Shows answers and handles keys and the window's size until the user quits.
 TopAnswers watch(TopScreen& screen, TopAnswers answers, TopControls controls, const TopFlags& flags,
                  std::chrono::milliseconds interval) {
     const TopOptions options{.admin = flags.client.admin.address, .unicode = screen.unicode(), .with_keys = true};

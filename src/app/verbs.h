@@ -8,7 +8,7 @@ namespace holdfast {
 
 // The verbs of the command, each in verb_x.cc or client_x.cc.
 
-/// Gives `root` all of them. `root` must outlive what it runs.
+/// Adds all verbs to `root`, which must outlive their execution.
 void fill_verbs(Verb& root);
 
 [[nodiscard]] Verb make_alarms_verb();
@@ -30,10 +30,10 @@ void fill_verbs(Verb& root);
 [[nodiscard]] Verb make_token_verb();
 [[nodiscard]] Verb make_top_verb();
 
-/// `completions` and `manual`: the files that packages install beside the command, written from `root` itself.
+/// Makes `completions` and `manual`, which print the files that packages install. Both are generated from `root`.
 [[nodiscard]] Verb make_completions_verb(const Verb& root);
 [[nodiscard]] Verb make_manual_verb(const Verb& root);
-/// `describe`, hidden: the generated pages of docs/reference.
+/// Makes `describe`, which is hidden: the generated pages of docs/reference.
 [[nodiscard]] Verb make_describe_verb();
 
 }  // namespace holdfast

@@ -4,7 +4,7 @@
 #include "app/signals.h"
 
 int main(int argc, char** argv) {
-    holdfast::block_stop_signals();  // before anything that may start a thread: run_cli takes them back for most verbs
-    ::unsetenv("SSLKEYLOGFILE");     // libcurl would write the keys of sessions there, in which tokens travel
+    holdfast::block_stop_signals();  // before any thread starts; run_cli unblocks them for most verbs
+    ::unsetenv("SSLKEYLOGFILE");     // keeps libcurl from writing keys of sessions that carry tokens
     return holdfast::run_cli(argc, argv);
 }
