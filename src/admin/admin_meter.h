@@ -8,13 +8,14 @@
 
 namespace holdfast {
 
-/// What became of a request to the admin API. `turned_away`: a client that had no place, and no request read.
+/// The outcome of a request to the admin API. `turned_away`: the client was rejected at the connection limit, and no
+/// request was read.
 enum class AdminOutcome : std::uint8_t { answered, refused, unauthorized, forbidden, failed, turned_away };
 
 inline constexpr std::array<std::string_view, 6> admin_outcome_words{"answered",  "refused", "unauthorized",
                                                                      "forbidden", "failed",  "turned_away"};
 
-/// Counts what becomes of requests, over all doors. Any thread.
+/// Counts the outcomes of requests, over all endpoints. Any thread.
 class AdminMeter {
 public:
     void count(AdminOutcome outcome) { ++counts_[static_cast<std::size_t>(outcome)]; }

@@ -26,7 +26,8 @@ AdminTokens::AdminTokens(const std::vector<std::string>& write, const std::vecto
     for (const std::string& token : read) hold(token, Access::read);
 }
 
-/// A token without a digest is held all the same: the door stays closed, and nothing opens it.
+/// Stores a token. A token without a digest is stored with no access, so that the API still requires a token and none
+/// matches it.
 void AdminTokens::hold(std::string_view token, Access access) {
     const auto digest = digest_of(token);
     held_.push_back(digest ? Held{*digest, access} : Held{Digest{}, Access::none});
@@ -54,7 +55,7 @@ Access AdminTokens::of(std::string_view authorization) const {
     const auto given = digest_of(token);
     if (!given) return Access::none;
     Access access = Access::none;
-    for (const Held& held : held_) {  // all of them, wherever it is found
+    for (const Held& held : held_) {  // always all of them, in constant time
         const bool same = ::CRYPTO_memcmp(held.digest.data(), given->data(), given->size()) == 0;
         access = std::max(access, same ? held.access : Access::none);
     }

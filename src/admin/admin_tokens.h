@@ -11,22 +11,22 @@
 
 namespace holdfast {
 
-/// What somebody may do at the admin door.
+/// The rights of a client at the admin API.
 enum class Access : std::uint8_t { none, read, write };
 
-/// Who may do what, by bearer token (RFC 6750). Keeps the tokens' SHA-256 only. Immutable; any thread.
+/// The rights of each bearer token (RFC 6750). Keeps only the SHA-256 of the tokens. Immutable; any thread.
 class AdminTokens {
 public:
     AdminTokens() = default;
     AdminTokens(const std::vector<std::string>& write, const std::vector<std::string>& read);
 
-    /// An empty path: no such file. Errors name the file.
+    /// Reads the tokens of two files. An empty path means no such file. Errors name the file.
     [[nodiscard]] static Result<AdminTokens> load(const std::string& write_file, const std::string& read_file);
 
     [[nodiscard]] bool empty() const { return held_.empty(); }
-    /// The same tokens, in the same order; not in constant time.
+    /// Compares tokens and their order; not in constant time.
     friend bool operator==(const AdminTokens&, const AdminTokens&) = default;
-    /// What an Authorization header allows. Takes the same time for every wrong token of a length.
+    /// Returns the rights of an Authorization header. Takes the same time for every wrong token of one length.
     [[nodiscard]] Access of(std::string_view authorization) const;
 
 private:

@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-/// Returns whether `path` ("/v1/connections/{id}") is the target's, and takes what stands for the braces.
+/// Returns true if `path` ("/v1/connections/{id}") matches the segments, and stores the one in place of the braces.
 bool matches(std::string_view path, const std::vector<std::string>& segments, std::string_view& id) {
     for (const std::string& segment : segments) {
         if (path.size() < 2) return false;
@@ -26,7 +26,7 @@ bool matches(std::string_view path, const std::vector<std::string>& segments, st
 
 std::string_view method_of(std::string_view method) { return method == "HEAD" ? "GET" : method; }
 
-/// The answer to a method that a path does not have.
+/// Returns the answer to a method that the path does not have.
 ApiAnswer refuse_method(std::string_view method, std::string_view path) {
     std::string allow;
     for (const ApiEndpoint& endpoint : Api::endpoints()) {
@@ -42,7 +42,7 @@ ApiAnswer refuse_method(std::string_view method, std::string_view path) {
 
 std::string first_words(std::string_view target) { return in_quotes(target.substr(0, target.find('?'))); }
 
-/// Whether If-None-Match (RFC 9110, 13.1.2) names this tag; weak tags compare equal to strong ones.
+/// Returns true if If-None-Match (RFC 9110, 13.1.2) contains this tag. Weak tags compare equal to strong ones.
 bool names_tag(std::string_view list, std::string_view etag) {
     if (list == "*") return true;
     for (std::size_t at = list.find(etag); at != std::string_view::npos; at = list.find(etag, at + 1)) {
@@ -118,7 +118,7 @@ std::optional<ApiAnswer> Api::asset(const RequestTarget& target, const ApiReques
     answer.headers.emplace_back("ETag", found->etag);
     if (!names_tag(request.if_none_match, found->etag)) return answer;
     answer.status = 304;
-    answer.headers.emplace_back("Content-Length", std::to_string(answer.body.size()));  // what a 200 would say
+    answer.headers.emplace_back("Content-Length", std::to_string(answer.body.size()));  // the length of a 200
     answer.body.clear();
     return answer;
 }

@@ -34,7 +34,7 @@ const Parameter* find(std::span<const Parameter> parameters, std::string_view na
     return found != parameters.end() ? &*found : nullptr;
 }
 
-/// "a reason", "an order"
+/// Returns "a reason" or "an order".
 std::string with_article(std::string_view noun) {
     const bool vowel = std::string_view("aeiou").find(noun.front()) != std::string_view::npos;
     return (vowel ? "an " : "a ") + std::string(noun);
@@ -92,7 +92,7 @@ Result<std::vector<std::string>> parse_words(const Parameter& parameter, std::st
     }
 }
 
-/// Returns the value of a name that is given at most once.
+/// Returns the value of a parameter, or an error if the query repeats it.
 Result<std::optional<std::string>> single(const Parameter& parameter, const RequestTarget& target) {
     std::optional<std::string> found;
     for (const auto& [key, value] : target.query) {

@@ -74,7 +74,7 @@ ApiAnswer Api::device_send(const ApiCall& call) {
         if (outcome != Delivery::absent) return delivery(call.id, *conn, outcome);
         return elsewhere({DeviceQuestion::Kind::send, call.id, call.message, wait});
     };
-    // A short wait is for the many; who asks for a long one must not keep them out.
+    // Short waits are unlimited. Long waits take a slow slot, so that they cannot occupy all threads.
     return wait <= default_delivery_wait ? deliver() : with_slow_slot("too_busy", deliver);
 }
 

@@ -10,7 +10,7 @@ DrainOrder read_drain_order(const ApiArguments& fields) {
                      .peer = fields.get<Prefix>("peer"),
                      .listener = fields.get<std::string>("listener"),
                      .goodbye = fields.value<bool>("goodbye")};
-    // The devices of a part are welcome back at once: the gateway stays.
+    // Devices of a partial drain may reconnect at once, because the gateway stays.
     const auto word = fields.get<std::string>("come_back");
     const auto when = word ? parse_come_back(*word) : std::nullopt;
     order.come_back = when.value_or(order.is_of_all() ? ComeBack::later : ComeBack::at_once);

@@ -23,18 +23,18 @@ namespace holdfast {
 class Api;
 struct ApiAnswer;
 
-/// Describes one value that an endpoint takes: in the query, or as a field of the body. The parser, the documentation
-/// and the flag of the client verb follow from it.
+/// Describes one value that an endpoint takes, in the query or as a field of the body. The parser, the documentation
+/// and the flag of the client verb derive from it.
 struct Parameter {
     enum class Type : std::uint8_t {
         text,
         prefix,    ///< "10.2.0.0/16", "10.2.0.9"
-        word,      ///< one of `words`
-        words,     ///< several of them, separated by commas
+        word,      ///< a word of `words`
+        words,     ///< several of `words`, separated by commas
         boolean,   ///< "true" or "false"; a switch on the command line
-        count,     ///< from `min` to `max`
+        count,     ///< integer from `min` to `max`
         duration,  ///< "500ms", from `min` to `max` milliseconds; `max` 0: the handler has the bounds
-        seconds,   ///< a duration of whole seconds, in the same bounds
+        seconds,   ///< duration of whole seconds, in the same bounds
     };
     using Words = std::vector<std::string_view> (*)();
 
@@ -47,14 +47,15 @@ struct Parameter {
     std::uint64_t max = 0;
     Words words = nullptr;
     bool required = false;
-    std::string_view flag = {};       ///< of the client verb, if it is not --NAME: then a switch
-    std::string_view flag_help = {};  ///< of that switch
+    std::string_view flag = {};       ///< switch of the client verb, if its flag is not --NAME
+    std::string_view flag_help = {};  ///< help text of that switch
 };
 
-/// Holds the values of a request's parameters, checked against their descriptions. One thread, one request.
+/// Holds the values of a request's parameters, checked against their descriptions. Used by one thread, for one request.
 class ApiArguments {
 public:
-    /// Returns an error that names the value at fault and what is allowed: unknown, given twice, malformed, missing.
+    /// Returns the values, or an error that names the invalid value and the valid ones: unknown, repeated, malformed or
+    /// missing.
     [[nodiscard]] static Result<ApiArguments> read(std::span<const Parameter> parameters, const RequestTarget& target);
     /// Reads the members of a JSON object; an empty body has none.
     [[nodiscard]] static Result<ApiArguments> read_body(std::span<const Parameter> fields, std::string_view body);
@@ -79,23 +80,23 @@ private:
     [[nodiscard]] static Result<Value> parse(const Parameter& parameter, const std::string& text);
     [[nodiscard]] std::optional<Error> take(const Parameter& parameter, const std::optional<std::string>& text);
 
-    std::map<std::string_view, Value> values_;  // the names are those of the descriptions
+    std::map<std::string_view, Value> values_;  // names point into the descriptions
 };
 
-/// What a handler gets of a request.
+/// The input of a handler.
 struct ApiCall {
-    const ApiArguments& arguments;  ///< of the query
-    const ApiArguments& fields;     ///< of the body, where the endpoint describes them
-    std::string_view message;       ///< the body, where it is any object: without white space
-    std::string_view id;            ///< the path's {...}, where it has one
-    bool head = false;              ///< only the headers are wanted
+    const ApiArguments& arguments;  ///< parameters of the query
+    const ApiArguments& fields;     ///< fields of the body, if the endpoint describes them
+    std::string_view message;       ///< body without white space, if it is any object
+    std::string_view id;            ///< segment in place of {...}, if the path has one
+    bool head = false;              ///< HEAD: only the headers are sent
 };
 
-/// The token that a request needs, where tokens are asked for.
+/// The token that a request requires, if the API has tokens.
 enum class Right : std::uint8_t { open, read, control };
 
-/// One request that the API answers. The dispatcher, the index, the OpenAPI document, docs/reference/http.md and the
-/// client verbs follow from it.
+/// A request that the API answers. The dispatcher, the index, the OpenAPI document, docs/reference/http.md and the
+/// client verbs derive from it.
 struct ApiEndpoint {
     enum class Body : std::uint8_t { none, any_object, fields };
 
@@ -106,16 +107,16 @@ struct ApiEndpoint {
     ApiAnswer (Api::*handler)(const ApiCall&);
     std::span<const Parameter> parameters = {};
     Body body = Body::none;
-    std::span<const Parameter> fields = {};  ///< of the body, which is then read by the dispatcher
-    std::string_view body_error = {};        ///< the code of a body that is wrong
+    std::span<const Parameter> fields = {};  ///< fields of the body, which the dispatcher then parses
+    std::string_view body_error = {};        ///< error code of an invalid body
     std::string_view answers = "200";        ///< statuses of success, separated by blanks
     std::string_view type = "application/json";
-    std::string_view errors = {};   ///< codes beyond those that every request may get, separated by blanks
-    std::string_view example = {};  ///< an answer
-    std::string_view verb = {};     ///< of the command, that asks it
+    std::string_view errors = {};   ///< codes besides those of every request, separated by blanks
+    std::string_view example = {};  ///< an example answer
+    std::string_view verb = {};     ///< verb of the command that sends it
 };
 
-/// One code of the API's errors.
+/// An error code of the API.
 struct ErrorCode {
     int status;
     std::string_view code;
@@ -125,7 +126,7 @@ struct ErrorCode {
 
 [[nodiscard]] std::span<const ErrorCode> all_error_codes();
 
-/// The paths that the command itself asks.
+/// The paths that the command itself requests.
 namespace api_path {
 inline constexpr std::string_view status = "/v1/status";
 inline constexpr std::string_view connections = "/v1/connections";
@@ -149,11 +150,11 @@ inline constexpr std::string_view spool_groups = "/v1/spool/groups";
 inline constexpr std::string_view spool_group = "/v1/spool/groups/{group}";
 }  // namespace api_path
 
-inline constexpr std::uint64_t max_page = 10'000;  ///< rows that one answer holds at most
+inline constexpr std::uint64_t max_page = 10'000;  ///< maximum number of rows in one answer
 inline constexpr std::chrono::milliseconds max_probe_timeout{30'000};
 inline constexpr std::chrono::milliseconds default_delivery_wait{300};
 
-/// The order that a sort has when none is asked for: false for peer and key, else true (largest, oldest first).
+/// Returns the default order of a sort: false for peer and key, else true (largest or oldest first).
 [[nodiscard]] bool descends_by_itself(ConnectionSort sort) noexcept;
 
 }  // namespace holdfast

@@ -74,7 +74,7 @@ constexpr Parameter required(Parameter parameter) {
     return parameter;
 }
 
-/// Gives a parameter its switch on the command line.
+/// Adds the switch on the command line to a parameter.
 constexpr Parameter switched(Parameter parameter, std::string_view flag, std::string_view help) {
     parameter.flag = flag;
     parameter.flag_help = help;

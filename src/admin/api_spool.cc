@@ -8,7 +8,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t most_bytes = std::size_t{4} << 20;  // of the events in one answer, beyond the first
+constexpr std::size_t most_bytes = std::size_t{4} << 20;  // limit of the events in one answer, after the first event
 constexpr std::chrono::milliseconds glance{100};
 
 ApiAnswer json(std::string body) { return {.body = std::move(body)}; }
@@ -42,7 +42,7 @@ std::string render(std::uint64_t after, const SpoolExtract& extract) {
     }
     out.end_array().end_object();
     std::string text = out.take();
-    text.back() = ',';  // the events go in as they are
+    text.back() = ',';  // the events are inserted unchanged
     return text + "\"events\":[" + extract.events + "]}";
 }
 
@@ -60,8 +60,7 @@ std::string render(const std::vector<SpoolGroupRow>& groups, std::uint64_t newes
     return out.take();
 }
 
-/// Returns the move that {"position":N} or {"position":N,"after":M,"consumer":"NAME"} asks for, or nullopt if it is
-/// neither.
+/// Returns the move of {"position":N} or {"position":N,"after":M,"consumer":"NAME"}, or nullopt if the body is neither.
 std::optional<GroupMove> read_move(const ApiArguments& fields) {
     GroupMove move{.position = fields.value<std::uint64_t>("position"),
                    .after = fields.get<std::uint64_t>("after"),
@@ -84,7 +83,7 @@ bool is_group_name(std::string_view name) noexcept {
     return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-/// Keeps no admin thread from the others meanwhile, where there is a way.
+/// Waits without occupying an admin thread, if wait_aside is set. Returns false if too many requests wait.
 bool Api::wait_for_events(std::uint64_t after, std::chrono::milliseconds wait) {
     const auto deadline = std::chrono::steady_clock::now() + wait;
     const auto look = [&] {

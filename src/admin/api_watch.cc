@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::seconds;
 
-/// Some requests keep an admin thread for seconds; the others stay free for looking.
+/// Slow requests occupy an admin thread for seconds. The limit keeps threads free for other requests.
 constexpr int most_slow_at_once = 4;
 
 ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
@@ -81,7 +81,7 @@ std::unique_ptr<EventHub::Subscription> Api::open_feed(const ApiRequest& request
     return arguments ? options_.hub->subscribe(kinds_of(arguments.value())) : nullptr;
 }
 
-/// Only asked for what open_feed() did not open, or for HEAD.
+/// Called only for requests that open_feed() did not open, and for HEAD.
 ApiAnswer Api::events(const ApiCall& call) {
     if (options_.hub == nullptr) return no_watch();
     if (call.head) return {.type = "text/event-stream"};

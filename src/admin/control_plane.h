@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// The questions that the admin API asks of a gateway; ServerControl has Server answer them. Called on admin
-/// threads, several at once; a call may block for as long as Server's do.
+/// The operations of a gateway that the admin API uses. ServerControl forwards them to a Server. Several admin threads
+/// call them at once; a call may block as long as Server's.
 class ControlPlane {
 public:
     virtual ~ControlPlane() = default;
@@ -28,13 +28,13 @@ public:
     [[nodiscard]] virtual SendOutcome send(ConnectionId id, std::string_view json_object) = 0;
     [[nodiscard]] virtual Result<DrainStatus> drain(const DrainOrder& order) = 0;
     virtual std::optional<DrainStatus> cancel_drain() = 0;
-    /// The living connection of a device.
+    /// Returns the open connection of a device.
     [[nodiscard]] virtual std::optional<ConnectionId> find(std::string_view device) = 0;
     [[nodiscard]] virtual Delivery deliver(ConnectionId id, std::string_view json_object,
                                            std::chrono::milliseconds patience) = 0;
 };
 
-/// Hands every question on to a Server, which must outlive it.
+/// Forwards every call to a Server, which must outlive it.
 class ServerControl final : public ControlPlane {
 public:
     explicit ServerControl(Server& server) : server_(server) {}

@@ -11,7 +11,7 @@ namespace holdfast {
 
 struct ApiAnswer;
 
-/// A request about a device by its own id: what /v1/devices/{id} was asked.
+/// A request to /v1/devices/{id}.
 struct DeviceQuestion {
     enum class Kind : std::uint8_t {
         show,   ///< GET /v1/devices/{id}
@@ -21,12 +21,13 @@ struct DeviceQuestion {
     };
     Kind kind{};
     std::string_view device;
-    std::string_view json = {};          ///< of `send`: one object without white space
-    std::chrono::milliseconds patience;  ///< of `send` and `probe`
+    std::string_view json = {};          ///< for `send`: one object without white space
+    std::chrono::milliseconds patience;  ///< for `send` and `probe`
 };
 
-/// Asked when this gateway does not hold the device: the answer of the gateway that does, or nothing if none is known
-/// to. Called on admin threads, several at once; may take as long as the patience and a second.
+/// Forwards the request for a device that is not connected to this gateway. Returns the answer of the gateway that has
+/// the device, or nullopt if none is known. Several admin threads call it at once. It may take `patience` and one
+/// second.
 using AskElsewhere = std::function<std::optional<ApiAnswer>(const DeviceQuestion&)>;
 
 }  // namespace holdfast

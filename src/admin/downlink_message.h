@@ -5,14 +5,15 @@
 
 namespace holdfast {
 
-/// What became of a downlink body.
+/// The result of parsing a downlink body.
 struct DownlinkMessage {
-    std::string json;   ///< the object without white space between its tokens: one line in any framing
-    std::string code;   ///< empty if it is one, else the API's error code: not_json, not_object
-    std::string error;  ///< what is wrong with it
+    std::string json;   ///< object without white space between its tokens: one line in any framing
+    std::string code;   ///< empty if the body is valid, else the API's error code: not_json, not_object
+    std::string error;  ///< description of the error
 };
 
-/// Takes one JSON object, validated as a whole (UTF-8 included); numbers and strings stay as they were written. Pure.
+/// Reads one JSON object and validates it as a whole, including UTF-8. Numbers and strings stay as they are written.
+/// Pure.
 [[nodiscard]] DownlinkMessage read_message(std::string_view body);
 
 }  // namespace holdfast

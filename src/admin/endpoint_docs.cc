@@ -15,7 +15,7 @@ namespace {
 using Type = Parameter::Type;
 using Body = ApiEndpoint::Body;
 
-/// A longer list does not fit into the cell of a table.
+/// A longer list does not fit into a table cell.
 constexpr std::size_t listed_words = 10;
 
 std::string padded(std::string text, std::size_t width) {
@@ -78,7 +78,7 @@ const ErrorCode* error_of(std::string_view code) {
     return found != codes.end() ? &*found : nullptr;
 }
 
-/// Calls `use` with each error of the endpoint's own.
+/// Calls `use` with each error that is specific to the endpoint.
 template <typename Use>
 void for_each_error(const ApiEndpoint& endpoint, Use use) {
     const auto show = [&](std::string_view code) {
@@ -185,7 +185,7 @@ void write_responses(JsonWriter& json, const ApiEndpoint& endpoint) {
     json.end_object();
 }
 
-/// "get_v1_connections_id"
+/// Returns "get_v1_connections_id".
 std::string operation_id(const ApiEndpoint& endpoint) {
     std::string id(endpoint.method);
     std::transform(id.begin(), id.end(), id.begin(), [](char c) { return static_cast<char>(c - 'A' + 'a'); });
@@ -225,7 +225,7 @@ void write_components(JsonWriter& json) {
     json.end_object().end_object().end_object().end_object().end_object().end_object();
 }
 
-/// Returns the document with a line for each member and element.
+/// Returns the document with one line for each member and element.
 std::string indented(std::string_view json) {
     std::string out;
     std::string line = "\n";

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-// The texts that follow from the table of endpoints. Pure.
+// These generate the texts that derive from the table of endpoints. Pure.
 
 /// Returns the answer to GET /v1: one line for each endpoint.
 [[nodiscard]] std::string index_of(std::span<const ApiEndpoint> endpoints);
@@ -19,7 +19,7 @@ namespace holdfast {
 /// Returns docs/reference/http.md.
 [[nodiscard]] std::string http_page(std::span<const ApiEndpoint> endpoints);
 
-/// Calls `use` with each word of a list that is separated by blanks.
+/// Calls `use` with each word of a list that blanks separate.
 template <typename Use>
 void for_each_word(std::string_view list, Use use) {
     while (!list.empty()) {

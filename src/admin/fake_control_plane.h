@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// A gateway for tests: answers from its members and remembers what it was asked. Any thread, once set up.
+/// A gateway for tests: answers from its members and records the calls. Any thread after the setup.
 class FakeControlPlane final : public ControlPlane {
 public:
     static constexpr ConnectionId known{0x7f2c91a0, 1};
@@ -100,7 +100,7 @@ public:
     bool full = false;
     std::function<void()> before_probe_all;
 
-    std::mutex mutex;  // guards what follows
+    std::mutex mutex;  // guards the members below
     ConnectionQuery last_list;
     ClosedQuery last_closed;
     std::optional<Prefix> last_peer;

@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-/// A fleet for tests: answers from its members and remembers what it was asked. One thread.
+/// A fleet for tests: answers from its members and records the calls. Used by one thread.
 class FakeFleetView final : public FleetView {
 public:
     FleetOverview overview() override {
@@ -24,7 +24,7 @@ public:
     std::vector<FleetQueryRow> queries;
 };
 
-/// A device that is online at the gateway "west".
+/// Returns a device that is online at the gateway "west".
 inline FleetDeviceRow example_device() {
     return {.id = "d-17",
             .state = "online",

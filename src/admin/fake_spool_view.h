@@ -19,7 +19,7 @@ public:
         lines_.push_back(line);
         changed_.notify_all();
     }
-    /// The positions up to this one are gone.
+    /// Removes the positions up to `last`.
     void lose(std::uint64_t last, const std::string& why) {
         const std::lock_guard lock(mutex_);
         lost_ = last;
@@ -77,7 +77,7 @@ public:
     }
 
 private:
-    std::mutex mutex_;  // guards all that follows
+    std::mutex mutex_;  // guards the members below
     std::condition_variable changed_;
     std::vector<std::string> lines_;
     std::uint64_t lost_ = 0;

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// A watch for tests: answers from its members and remembers what it was asked. Any thread, once set up.
+/// A watch for tests: answers from its members and records the calls. Any thread after the setup.
 class FakeWatchView final : public WatchView {
 public:
     TrendAnswer trend(const TrendQuery& query) override {
@@ -33,7 +33,7 @@ public:
         return next;
     }
 
-    std::mutex mutex;  // guards what follows
+    std::mutex mutex;  // guards the members below
     TrendAnswer points{.step = std::chrono::seconds(1), .points = {}};
     AlarmBoard board;
     std::optional<Reconciliation> latest;
@@ -41,7 +41,7 @@ public:
     std::vector<TrendQuery> queries;
 };
 
-/// An alarm with all its parts.
+/// Returns an alarm with all of its parts.
 inline Alarm example_alarm() {
     Alarm alarm;
     alarm.id = 1;

@@ -16,13 +16,14 @@
 
 namespace holdfast {
 
-/// Excludes histograms and build_info, which are on the metrics page only.
+/// True unless the value is a histogram or build_info, which are on the metrics page only.
 template <typename Value>
 inline constexpr bool has_json = !std::is_same_v<Value, DurationHistogram> && !std::is_same_v<Value, BuildInfo>;
 template <typename Value, std::size_t size>
 inline constexpr bool has_json<std::array<Value, size>> = has_json<Value>;
 
-/// Writes the figures of a part as members of the open object, by its rows. "group.name" opens and closes objects.
+/// Writes the figures of a part as members of the open object, in the order of its rows. "group.name" opens and closes
+/// objects.
 class FiguresJson {
 public:
     /// Writes figures of scope `tls` only if `tls`.
@@ -69,7 +70,7 @@ private:
     /// Writes null for an empty text.
     void put_value(std::string_view, const std::string& text) { text.empty() ? json_.null() : json_.value(text); }
     void put_value(std::string_view, EventTime time) { json_.value(render_time(time)); }
-    /// Writes the unit that the name ends in.
+    /// Writes the value in the unit that the name ends in.
     template <typename Rep, typename Period>
     void put_value(std::string_view name, std::chrono::duration<Rep, Period> time) {
         json_.value(name.ends_with("_ms") ? std::chrono::duration<double, std::milli>(time).count()

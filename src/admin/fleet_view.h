@@ -17,10 +17,10 @@ struct FleetGatewayRow {
     std::string name;
     std::string state;  ///< online, silent, lost, stopped
     bool self = false;
-    EventTime since;                    ///< of its start; the beginning of time if it has never been heard of
+    EventTime since;                    ///< start of the gateway; the epoch if no beat has come from it
     std::chrono::milliseconds quiet{};  ///< since its latest beat
-    std::uint64_t connections = 0;      ///< as it said
-    std::uint64_t devices = 0;          ///< that are online there
+    std::uint64_t connections = 0;      ///< as its beat says
+    std::uint64_t devices = 0;          ///< online at that gateway
 };
 
 struct FleetDeviceRow {
@@ -32,35 +32,35 @@ struct FleetDeviceRow {
     std::string listener;
     bool authenticated = false;
     EventTime since;
-    std::optional<CloseReason> reason;  ///< of one that is closed
+    std::optional<CloseReason> reason;  ///< reason of a closed device
     EventTime closed_at;
-    std::string by;  ///< the gateway that found that `gateway` was lost
+    std::string by;  ///< gateway that found that `gateway` was lost
 };
 
 struct FleetQueryRow {
     std::optional<std::string> id;
     std::optional<std::string> gateway;
-    std::optional<std::string> state;  ///< one of FleetDeviceRow's
+    std::optional<std::string> state;  ///< a state of FleetDeviceRow
     std::size_t offset = 0;
     std::size_t limit = 100;
 };
 
 struct FleetPageRow {
     std::size_t total = 0;
-    std::vector<FleetDeviceRow> devices;  ///< by id
+    std::vector<FleetDeviceRow> devices;  ///< ordered by id
 };
 
 struct FleetOverview {
-    std::string name;     ///< this gateway's
+    std::string name;     ///< name of this gateway
     std::string trouble;  ///< empty while it takes part
     bool complete = false;
-    std::uint64_t devices = 0;                  ///< known
-    std::uint64_t unsettled = 0;                ///< of this gateway's, what the others cannot see yet
-    std::uint64_t closed_unauthenticated = 0;   ///< of this gateway's, records kept
-    std::uint64_t dropped_unauthenticated = 0;  ///< of this gateway's, records that the budget did not keep
+    std::uint64_t devices = 0;                  ///< known devices
+    std::uint64_t unsettled = 0;                ///< changes of this gateway that others cannot see yet
+    std::uint64_t closed_unauthenticated = 0;   ///< records that this gateway keeps
+    std::uint64_t dropped_unauthenticated = 0;  ///< records of this gateway beyond the budget
 };
 
-/// What the admin API asks of the fleet. Any thread.
+/// The operations of the fleet that the admin API uses. Any thread.
 class FleetView {
 public:
     virtual ~FleetView() = default;

@@ -27,12 +27,12 @@ struct BuildInfo {};
 /// Describes one part of the status.
 struct MetricPart {
     std::string_view title;
-    std::string_view where = {};  ///< when the part is there, for the page
+    std::string_view where = {};  ///< condition for the presence of the part, for the page
     std::string_view json = {};   ///< path in /v1/status
-    std::string_view label = {};  ///< sets several parts of the kind apart
+    std::string_view label = {};  ///< distinguishes several parts of one kind
 };
 
-/// Holds the rows of a part. base/counter_rows.h has those of counters in the reactors.
+/// Holds the rows of a part. The counters of reactors are in base/counter_rows.h.
 template <typename Part>
 struct MetricTable;
 
@@ -253,7 +253,7 @@ struct MetricTable<FleetOverview> {
                 "Total number of such records dropped because of max_closed_unauthenticated.")};
 };
 
-/// Calls `visit` with each row of Part, in their order.
+/// Calls `visit` with each row of Part, in table order.
 template <typename Part, typename Visit>
 void each_row(const Visit& visit) {
     std::apply([&visit](const auto&... row) { (visit(row), ...); }, MetricTable<Part>::rows);

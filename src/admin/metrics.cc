@@ -30,10 +30,10 @@ std::string joined(const std::string& one, const std::string& other) {
     return one.empty() || other.empty() ? one + other : one + "," + other;
 }
 
-/// Writes the Prometheus text format 0.0.4: families in the order of their begin(), each with its samples.
+/// Writes the Prometheus text format 0.0.4: families in the order of begin(), each with its samples.
 class MetricsText {
 public:
-    /// Writes HELP and TYPE, unless the family is open.
+    /// Writes HELP and TYPE unless the family is open already.
     void begin(std::string_view name, MetricType type, std::string_view help) {
         if (name == name_) return;
         name_ = name;
@@ -52,7 +52,7 @@ public:
         text_.append(" ").append(number(value)).append("\n");
     }
 
-    /// Returns the shortest text that reads back the same.
+    /// Returns the shortest text that parses to the same value.
     template <typename Number>
     static std::string number(Number value) {
         if constexpr (std::is_floating_point_v<Number>) {
@@ -99,7 +99,7 @@ private:
         const auto seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
         out_.sample("", labels, seconds);
     }
-    /// Writes NaN for an unknown value, which is not zero.
+    /// Writes NaN for an unknown value, which differs from zero.
     template <typename Value>
     void value_of(const std::string& labels, const std::optional<Value>& value) {
         value ? value_of(labels, *value) : value_of(labels, std::numeric_limits<double>::quiet_NaN());
@@ -195,7 +195,7 @@ std::string render_metrics(const MetricsParts& parts) {
 
 namespace {
 
-/// Holds one line of docs/reference/metrics.md: the rows of one family, or one figure without a metric.
+/// A line of docs/reference/metrics.md: the rows of one family, or one figure without a metric.
 struct PageLine {
     std::string metric;
     std::string type;

@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-/// What /metrics shows; a part that is null is left out.
+/// The parts of /metrics. A part that is nullptr is omitted.
 struct MetricsParts {
     const ServerStatus& status;
     const SinkStatus* sink = nullptr;

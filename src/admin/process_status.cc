@@ -14,7 +14,8 @@
 namespace holdfast {
 namespace {
 
-/// Of /proc/self/stat, the fields behind the command's name in brackets, which may hold anything.
+/// Returns the fields of /proc/self/stat after the command's name, which stands in brackets and may contain any
+/// characters.
 std::istringstream after_command() {
     std::ifstream file("/proc/self/stat");
     const std::string all{std::istreambuf_iterator<char>(file), {}};
@@ -40,7 +41,8 @@ double start_time_s() {
     return boot_time_s() + ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-/// The directory's size is their number since Linux 6.2; before that it is 0, and they are counted.
+/// Returns the number of descriptors. Since Linux 6.2 it is the directory's size. Earlier kernels report 0, and the
+/// entries are counted.
 std::uint64_t open_fds() {
     struct stat directory {};
     if (::stat("/proc/self/fd", &directory) == 0 && directory.st_size > 0) {

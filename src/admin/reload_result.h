@@ -8,9 +8,9 @@
 
 namespace holdfast {
 
-/// What became of POST /v1/reload; one line each.
+/// The outcome of POST /v1/reload, as lists of lines.
 struct ReloadResult {
-    std::vector<std::string> errors;  ///< not empty: nothing has changed
+    std::vector<std::string> errors;  ///< if not empty, nothing has changed
     std::vector<std::string> applied;
     std::vector<std::string> needs_restart;
     std::vector<std::string> warnings;
@@ -22,7 +22,7 @@ public:
     struct Figures {
         std::uint64_t applied = 0;
         std::uint64_t refused = 0;
-        std::string last_error = {};  ///< of the latest reload; empty: it was applied, or there was none
+        std::string last_error = {};  ///< error of the latest reload; empty if it was applied or there was none
     };
 
     void count(const ReloadResult& result) {
@@ -40,7 +40,8 @@ private:
     Figures figures_;  // guarded by mutex_
 };
 
-/// Called on admin threads; blocks until it is done. Concurrent calls take turns.
+/// Reloads the configuration. Called by admin threads; blocks until it is done. Concurrent calls run one after the
+/// other.
 using Reload = std::function<ReloadResult()>;
 
 }  // namespace holdfast

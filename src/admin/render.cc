@@ -32,7 +32,7 @@ void write_row(JsonWriter& json, const ConnectionRow& row) {
     write_proof(json, row.id, row.authenticated);
 }
 
-/// "ETIMEDOUT"; an errno without a name as "errno 4095".
+/// Returns "ETIMEDOUT", or "errno 4095" for an errno without a name.
 std::string error_name(int error) {
     if (error == 0) return {};
     const char* const name = strerrorname_np(error);

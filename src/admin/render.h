@@ -11,10 +11,10 @@
 
 namespace holdfast {
 
-// The API's answers as JSON, one document each, as docs/reference/answers.md shows them. Pure.
+// These render the API's answers as one JSON document each, as docs/reference/answers.md shows them. Pure.
 
-/// `sink` may be null: then the answer has "sink":null; `watch` too: then nothing is said of alarms and drift. `pid` is
-/// the gateway's own.
+/// Renders the status. Without `sink` the answer has "sink":null, and without `watch` it has no alarms and drift. `pid`
+/// is that of the gateway.
 [[nodiscard]] std::string render_status(const ServerStatus& status, const SinkStatus* sink, int pid,
                                         const WatchStatus* watch = nullptr);
 [[nodiscard]] std::string render_connections(const ConnectionPage& page);
@@ -24,7 +24,7 @@ namespace holdfast {
 [[nodiscard]] std::string render_probes(const ProbeSummary& summary);
 [[nodiscard]] std::string render_error(std::string_view code, std::string_view message);
 
-/// "2026-11-22T08:00:00.123Z"
+/// Returns "2026-11-22T08:00:00.123Z".
 [[nodiscard]] std::string render_time(EventTime at);
 
 }  // namespace holdfast

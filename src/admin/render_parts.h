@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-// Pieces that several answers share; private to the renderers.
+// Parts that several answers share; private to the renderers.
 
 [[nodiscard]] inline double as_seconds(std::chrono::milliseconds duration) {
     return static_cast<double>(duration.count()) / 1000.0;
@@ -19,9 +19,9 @@ namespace holdfast {
 
 void write_plan_object(JsonWriter& json, const LivenessPlan& plan);
 void write_evidence_object(JsonWriter& json, const Evidence& evidence);
-/// {"state":"running",...}: the value of an object's field or a document.
+/// Writes {"state":"running",...} as the value of a field or as a document.
 void write_drain(JsonWriter& json, const DrainStatus& drain);
-/// An empty text is null.
+/// Writes null for an empty text.
 void write_or_null(JsonWriter& json, std::string_view text);
 
 }  // namespace holdfast

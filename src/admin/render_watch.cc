@@ -11,7 +11,7 @@
 namespace holdfast {
 namespace {
 
-/// Only the reasons that occurred.
+/// Writes only the reasons that occurred.
 void write_closed(JsonWriter& json, const std::array<std::uint64_t, close_reason_count>& closed) {
     json.key("closed").begin_object();
     for (const CloseReason reason : all_close_reasons) {

@@ -9,10 +9,10 @@
 
 namespace holdfast {
 
-/// What /v1/status and /metrics say about the watch over the population.
+/// The watch's part of /v1/status and /metrics.
 struct WatchStatus {
     std::array<std::uint64_t, alarm_kind_count> alarms_active{};  ///< by AlarmKind
-    std::optional<std::uint64_t> registry_drift;                  ///< nothing: not compared yet, or it could not be
+    std::optional<std::uint64_t> registry_drift;  ///< nullopt: not compared yet, or the comparison failed
     SuspicionStatus suspicion;
 
     [[nodiscard]] std::uint64_t all_alarms_active() const {
