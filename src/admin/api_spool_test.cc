@@ -101,7 +101,8 @@ TEST_F(ApiSpoolTest, AsManyMayWaitAsThereIsRoom) {
     expect_error(crowded.answer({"GET", "/v1/spool?wait=30s"}), 429, "too_many_waiting");
 }
 
-/// More wait than there are admin threads; every other request is still answered, and a stop cuts them off.
+/// More requests wait than there are admin threads. The server still answers every other request, and a stop ends the
+/// waits.
 TEST_F(ApiSpoolTest, WhoWaitsKeepsNobodyOut) {
     auto server = AdminServer::start("127.0.0.1:0", gateway_, {.spool = &spool_}).value();
     std::vector<std::unique_ptr<RawClient>> waiting;

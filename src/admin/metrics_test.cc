@@ -21,11 +21,11 @@
 namespace holdfast {
 namespace {
 
-/// A strict reading of the text format: every family with HELP then TYPE before its samples, no sample twice.
+/// A strict parser of the text format. Each family has HELP and TYPE before its samples, and no sample occurs twice.
 class Exposition {
 public:
     std::map<std::string, std::string> types;
-    std::map<std::string, double> samples;  // by name and labels, as they stand
+    std::map<std::string, double> samples;  // keyed by the sample's name and labels as written
 
     explicit Exposition(const std::string& text) {
         EXPECT_TRUE(text.ends_with('\n'));
@@ -67,7 +67,7 @@ private:
         return known;
     }
 
-    /// name="value" with \\, \" and \n as the only escapes.
+    /// Consumes name="value" with \\, \" and \n as the only escapes.
     bool take_label() {
         if (take_name().empty() || !take("=\"")) return false;
         while (!rest_.empty() && rest_.front() != '"') {
@@ -115,7 +115,7 @@ std::string everything(const ServerStatus& status, const WatchStatus& watch = {}
     return render_metrics({.status = status, .sink = &sink, .watch = &watch, .process = &process});
 }
 
-/// The metrics of the generated page with their types: "| `holdfast_items_total{listener}` | counter | ...".
+/// Returns the metrics of the generated page with their types: "| `holdfast_items_total{listener}` | counter | ...".
 std::map<std::string, std::string> types_of_page() {
     std::map<std::string, std::string> types;
     const std::string page = metrics_page();

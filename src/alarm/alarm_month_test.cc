@@ -22,7 +22,7 @@ protected:
     std::uint64_t seed_ = test_seed() + GetParam();
 };
 
-/// Four deploys a day on average: a site of 2 to 8 % restarts, in every fourth case by RST.
+/// Deploys four times a day on average. A site of 2 to 8 % restarts, in every fourth case by RST.
 class Deploys {
 public:
     void second(TestFleet& fleet) {
@@ -34,7 +34,8 @@ public:
         ++count;
         const auto spread = 5 + static_cast<Seconds>(random() % 36);
         const std::size_t site = fleet.site_of(2, 8);
-        // One address is a proxy's: that it resets all behind it is no deploy, and is told.
+        // A site with one address is a proxy. If it resets all connections behind it, an alarm is correct, so it never
+        // restarts by RST.
         const bool proxy = fleet.sites[site].prefix.bits == 128;
         const bool by_reset = !proxy && random() % 4 == 0;
         fleet.restart(site, spread, by_reset ? CloseReason::peer_reset : CloseReason::peer_closed);
@@ -62,7 +63,7 @@ TEST_P(AlarmMonth, ThirtyOrdinaryDaysAreQuiet) {
     EXPECT_GT(most, 9'800U);
 }
 
-/// A planted drop: a site goes, in one of the ways, and is back half an hour later.
+/// A planted drop: a site loses its connections in one of four ways, and they return half an hour later.
 struct Plant {
     enum class Way : std::uint8_t { silent, unreachable, reset, orderly } way{};
     std::size_t site = 0;
@@ -83,13 +84,13 @@ struct Plant {
         }
         return CloseReason::peer_closed;
     }
-    /// By when it must have been raised.
+    /// Returns the time until which the alarm must be raised.
     [[nodiscard]] Seconds patience() const { return way <= Way::unreachable ? spread : spread + 120 + 60; }
 };
 
 class Planter {
 public:
-    /// Runs the fleet through one drop; the alarms of its time, in their last words.
+    /// Runs the fleet through one drop. Returns the alarms of that time in their last state.
     std::vector<Alarm> run(TestFleet& fleet, Plant& plant) {
         fleet.mark();
         plant.at = fleet.now();

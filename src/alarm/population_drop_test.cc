@@ -11,7 +11,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-/// 5,000 connections of three sites that have been there for an hour.
+/// 5,000 connections of three sites, open for an hour.
 class PopulationDrop : public testing::Test {
 protected:
     PopulationDrop() {
@@ -90,7 +90,7 @@ TEST_F(PopulationDrop, IsClearedOnceWhenTheyAreBack) {
 TEST_F(PopulationDrop, DoesNotFlapAtTheEdge) {
     gateway_.end("10.2.0.1", 1'000, CloseReason::keepalive_expired);
     gateway_.seconds(70);
-    for (int i = 0; i < 40; ++i) {  // now and then most are back for ten seconds
+    for (int i = 0; i < 40; ++i) {  // most connections return for ten seconds at intervals
         gateway_.come("10.2.0.1", 800);
         gateway_.seconds(10);
         gateway_.end("10.2.0.1", 800, CloseReason::kicked);
@@ -238,7 +238,7 @@ TEST(PopulationDropAtStart, NeedsTwiceAsMany) {
     EXPECT_THAT(gateway.active(), SizeIs(1));
 }
 
-/// In its first minutes a gateway has learned nothing; what comes and goes anyway is no part of the drop all the same.
+/// A gateway has no baseline in its first minutes. Even then, ordinary churn is no part of the drop.
 TEST(PopulationDropEarly, IsToldFromTheChurnAroundIt) {
     TestGateway gateway;
     gateway.come("10.2.0.1", 300);

@@ -25,7 +25,7 @@ protected:
         gateway_.seconds(600);
         EXPECT_THAT(gateway_.told, IsEmpty());
     }
-    /// The connections [first, last) of the gateway become suspect.
+    /// Marks the connections [first, last) of the gateway as suspect.
     void suspect(std::size_t first, std::size_t last) {
         for (std::size_t i = first; i < last; ++i) {
             gateway_.living[i].suspect = true;
@@ -42,7 +42,7 @@ protected:
         gateway_.listener().suspects -= last - first;
         gateway_.listener().recovered += last - first;
     }
-    /// So many end by their plan: the first ones, or every other one.
+    /// Ends `count` connections by their plan: the first ones, or every other one.
     void end(std::size_t count, bool every_other = false) {
         for (std::size_t i = 0; i < count; ++i) {
             gateway_.end_at(every_other ? i : 0, CloseReason::keepalive_expired, seconds(28));
@@ -165,7 +165,7 @@ TEST_F(Silence, AnOutageOfTheOwnLinkIsNamedWhileItLasts) {
 
 TEST_F(Silence, WhatFlapsIsOneAlarmThatStaysLonger) {
     std::size_t raised = 0;
-    for (int minute = 0; minute < 30; ++minute) {  // a site that sleeps for a quarter of each minute
+    for (int minute = 0; minute < 30; ++minute) {  // a site sleeps for a quarter of each minute
         suspect(0, 412);
         gateway_.seconds(15);
         recover(0, 412);

@@ -26,7 +26,7 @@ using testing::HasSubstr;
 using testing::SizeIs;
 using testing::StartsWith;
 
-/// What one thread says and another waits for.
+/// Passes lines from one thread to another.
 class Lines {
 public:
     void add(const std::string& line) {
@@ -34,7 +34,7 @@ public:
         lines_.push_back(line);
         added_.notify_all();
     }
-    /// All of them, once there are so many.
+    /// Waits for `count` lines and returns all of them.
     std::vector<std::string> await(std::size_t count) {
         std::unique_lock lock(mutex_);
         EXPECT_TRUE(added_.wait_for(lock, seconds(20), [&] { return lines_.size() >= count; }));
@@ -47,7 +47,7 @@ private:
     std::vector<std::string> lines_;
 };
 
-/// A receiver on loopback that answers as a test says.
+/// A receiver on loopback with answers that the test sets.
 class Receiver {
 public:
     [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(server_.port()) + "/alarms"; }
@@ -64,7 +64,7 @@ private:
     }};
 };
 
-/// A listening socket whose backlog takes connections that nobody answers.
+/// A listening socket whose backlog takes connections that are never accepted.
 class Mute {
 public:
     Mute() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -170,7 +170,7 @@ TEST(Webhook, AMuteReceiverBlocksNobodyAndTheOldestAreDropped) {
     for (int i = 0; i < 20; ++i) webhook.post(std::to_string(i));
     EXPECT_EQ(webhook.status().dropped, 12U);
     EXPECT_EQ(webhook.status().delivered, 0U);
-}  // and the destructor does not wait for the hour
+}  // the destructor does not wait for the hour
 
 TEST(Webhook, AReceiverThatIsTooSlowIsTriedAgain) {
     const Mute mute;

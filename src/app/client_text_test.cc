@@ -9,7 +9,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-/// An answer and the view on it.
+/// An answer and a view of it.
 struct Answer {
     explicit Answer(const std::string& json) : view(parser.parse(json).value()) {}
     simdjson::dom::parser parser;

@@ -31,7 +31,7 @@ struct Outcome {
     std::string err;
 };
 
-/// Runs one verb as the command would.
+/// Runs one verb as the command does.
 Outcome run(std::vector<std::string> words) {
     Verb root{.name = "holdfast", .help = ""};
     fill_verbs(root);

@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// A consumer beside the real API over a spool in memory.
+/// A consumer of the real API over a spool in memory.
 class ConsumerTest : public testing::Test {
 protected:
     int consume(ConsumeOptions options) {
@@ -89,7 +89,7 @@ TEST_F(ConsumerTest, AGroupGoesOnWhereItStopped) {
     EXPECT_THAT(out_, HasSubstr("{\"n\":3}\n{\"n\":3}\n"));
 }
 
-/// Found by the order of what the gateway and the output saw, and by what is kept when the output breaks.
+/// Checks the order of the requests and the writes, and the stored position after the output fails.
 TEST_F(ConsumerTest, ThePositionIsKeptAfterTheOutputWasWritten) {
     fill(1, 3);
     before_ = [this](const AdminQuestion& question) {

@@ -32,7 +32,7 @@ TEST(DoctorGateway, ReadsAStatus) {
     const DemandedListener& listener = gateway.facts.listeners.front();
     EXPECT_EQ(to_string(listener.address), "127.0.0.1:7000");
     EXPECT_EQ(listener.plan.idle, std::chrono::seconds(10));
-    // As the gateway says, also where another version would plan otherwise.
+    // The gateway's own value counts, even if another version would plan another one.
     EXPECT_EQ(listener.plan.user_timeout, std::chrono::milliseconds(19'000));
     EXPECT_EQ(gateway.facts.accept_paused, std::vector<std::string>{"devices"});
 }

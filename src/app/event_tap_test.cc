@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What the sink's handler got, as the sink would write it.
+/// The events of the sink's handler as the sink would write them.
 struct Written {
     std::vector<std::string> lines;
     int turns = 0;
@@ -113,7 +113,7 @@ TEST_F(EventTapTest, ShowsTheSinksVeryLines) {
         EXPECT_EQ(message->kind, kind);
         EXPECT_EQ(message->json + "\n", written_.lines.front());
         EXPECT_EQ(message->json.find_first_of("\r\n"),
-                  std::string::npos);  // either would end a server-sent event's line
+                  std::string::npos);  // either would end the line of a server-sent event
         written_.lines.erase(written_.lines.begin());
     }
     EXPECT_FALSE(feed->next(0ms));
@@ -140,7 +140,7 @@ TEST_F(EventTapTest, ShowsOnlyWhatIsWanted) {
 TEST_F(EventTapTest, BeyondTheLimitOfASecondItOnlyCounts) {
     const auto feed = follow({FeedKind::item, FeedKind::closed});
     for (std::uint64_t n = 1; n <= most_tapped_per_second + 50; ++n) item(n);
-    closed();  // another kind has its own allowance
+    closed();  // another kind has its own limit
     tap_->on_turn_end();
     for (std::uint64_t n = 0; n < most_tapped_per_second; ++n) ASSERT_EQ(feed->next(0ms)->kind, FeedKind::item);
     EXPECT_EQ(feed->next(0ms)->kind, FeedKind::closed);

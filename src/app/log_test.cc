@@ -126,7 +126,7 @@ TEST(LogLimiter, CausesThatVaryDoNotFillMemoryAndAreStillCounted) {
     const auto held = limiter.take_due(clock.steady(), true);
     ASSERT_EQ(held.size(), 1U);
     EXPECT_EQ(held[0].count, 10'000 - passed);
-    // They are forgotten once they are quiet.
+    // Causes without new lines are forgotten.
     clock.advance(std::chrono::seconds(2));
     EXPECT_TRUE(limiter.pass("new", LogLevel::warn, clock.steady()));
     for (unsigned i = 0; i < LogLimiter::lines_per_second; ++i) {

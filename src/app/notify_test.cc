@@ -16,7 +16,7 @@
 namespace holdfast {
 namespace {
 
-/// The manager's end: a datagram socket under a name.
+/// The manager's socket: a datagram socket with a name.
 class ManagerSocket {
 public:
     explicit ManagerSocket(const std::string& name) : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {

@@ -19,8 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A Supervision whose manager is a datagram socket of the test, whose reactors answer as the test says, and whose
-/// time is moved by hand.
+/// A Supervision with the test's datagram socket as manager, the test's silence of the reactors, and a manual clock.
 class SupervisionTest : public testing::Test {
 protected:
     SupervisionTest() : manager_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
@@ -41,7 +40,7 @@ protected:
             {.watchdog = watchdog, .silence = [this] { return silence_; }, .status = [this] { return status_; }},
             clock_);
     }
-    /// What was sent while time went on by `time` in steps of the supervision's own patience.
+    /// Advances the clock by `time` in steps of the supervision's own wait. Returns the messages sent.
     std::vector<std::string> run(Supervision& supervision, milliseconds time) {
         std::vector<std::string> told;
         const SteadyTime end = clock_.steady() + time;
@@ -98,7 +97,7 @@ TEST_F(SupervisionTest, AStoppedProcessIsNoReactorThatHangs) {
     Supervision supervision = make(seconds(60));
     testing::internal::CaptureStderr();
     run(supervision, seconds(8));
-    clock_.advance(seconds(50));  // an answer was owed meanwhile, by a reactor that was stopped as well
+    clock_.advance(seconds(50));  // a ping was due in this time, and the reactor was stopped too
     silence_ = seconds(50);
     EXPECT_GT(pings(run(supervision, milliseconds(1))), 0) << "at once: the manager has waited";
     silence_ = milliseconds(0);

@@ -61,7 +61,7 @@ TEST(TopControls, TheTablesQuestions) {
     EXPECT_THAT(connection_targets(after("/a b\n"), 5),
                 ElementsAre("/v1/connections?sort=age&order=desc&limit=5&key=a%20b",
                             "/v1/connections?sort=age&order=desc&limit=5&id=a%20b"));
-    // An address may be the peer's or the device's own.
+    // An address can be the peer's or a key of the device.
     EXPECT_THAT(connection_targets(after("/10.2.0.9\n"), 5),
                 ElementsAre("/v1/connections?sort=age&order=desc&limit=5&peer=10.2.0.9",
                             "/v1/connections?sort=age&order=desc&limit=5&key=10.2.0.9",

@@ -35,14 +35,14 @@ TEST(AttendedTime, SeveralAbsencesAddUp) {
     AttendedTime time;
     time.miss(start + 2s, 1s);
     time.miss(start + 5s, 2s);
-    time.miss(start + 5s, 0s);  // none
+    time.miss(start + 5s, 0s);  // no absence
     EXPECT_EQ(time.missed_since(start), 3s);
     EXPECT_EQ(time.missed_since(start + 2s), 2s);
     EXPECT_EQ(time.missed_since(start + 4s), 1s);
     EXPECT_EQ(time.at(start + 5s), start + 2s);
 }
 
-/// Time that a peer gets: a second of attended time ends by at most the tolerance for each absence later or earlier.
+/// Each absence may delay or advance the end of a second of attended time by the tolerance at most.
 TEST(AttendedTime, RepeatedAbsencesNeitherEndNorKeepASilentPeer) {
     AttendedTime time;
     SteadyTime now = start;
@@ -84,7 +84,8 @@ TEST(AttendedTime, AgreesWithTheSumOfTheSpans) {
     }
 }
 
-/// An endless series of pauses takes bounded memory; the verdict may come later by what was merged, never earlier.
+/// An endless series of pauses takes bounded memory. Merged pauses can delay the verdict by their sum, and never
+/// advance it.
 TEST(AttendedTime, MergedAbsencesErrInFavourOfThePeer) {
     std::minstd_rand dice(11);
     AttendedTime time;

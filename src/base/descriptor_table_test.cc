@@ -19,7 +19,7 @@ TEST(DescriptorTable, GrowsAtOnceAndNoDescriptorStaysOpen) {
 }
 
 TEST(DescriptorTable, WhatTheLimitForbidsIsLeftOut) {
-    grow_descriptor_table(0, std::size_t{1} << 40);  // as far as this process may
+    grow_descriptor_table(0, std::size_t{1} << 40);  // up to the limit of this process
     grow_descriptor_table(0, 0);
     grow_descriptor_table(-1, 10);
 }

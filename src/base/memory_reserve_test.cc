@@ -10,10 +10,10 @@
 namespace holdfast {
 namespace {
 
-/// What operator new does where malloc fails.
+/// Does what operator new does after malloc fails.
 void fail_an_allocation() { std::get_new_handler()(); }
 
-/// How often one is tried anew before operator new throws.
+/// Returns how often the handler permits a retry before it throws.
 int failures_before_the_throw() {
     for (int count = 0;; ++count) {
         try {
@@ -31,7 +31,7 @@ TEST(MemoryReserve, IsGivenUpOnceAndToldOf) {
     fail_an_allocation();
     EXPECT_EQ(told, 1);
     EXPECT_EQ(reserve.times_used(), before + 1);
-    const int more = failures_before_the_throw();  // of threads that failed at the same moment
+    const int more = failures_before_the_throw();  // retries of threads that failed at the same moment
     EXPECT_GT(more, 0);
     EXPECT_LT(more, 1000);
     EXPECT_EQ(told, 1);
@@ -52,7 +52,7 @@ TEST(MemoryReserve, OfManyThreadsThatFailAtOnceNoneIsLost) {
     const MemoryReserve reserve(1 << 20, [&told] { ++told; });
     std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i) threads.emplace_back(fail_an_allocation);
-    threads.clear();  // joins; one that threw would have ended the program
+    threads.clear();  // joins; a thread that threw would have ended the program
     EXPECT_EQ(told, 1);
 }
 

@@ -13,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-/// Whether the page at this address is mapped (mincore(2): ENOMEM where none is).
+/// Returns true if the page at this address is mapped (mincore(2) returns ENOMEM if not).
 bool is_mapped(const void* address) {
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
     auto* begin = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) & ~(page - 1));
@@ -44,7 +44,7 @@ int asked = 0;
 
 TEST(PageVector, AsksTheNewHandlerForRoomAndThrowsWhenThereIsNone) {
     PageAllocator<std::uint64_t> allocator;
-    constexpr std::size_t more_than_there_is = std::size_t{1} << 57;  // bytes: 2^60
+    constexpr std::size_t more_than_there_is = std::size_t{1} << 57;  // in bytes: 2^60
     EXPECT_THROW(static_cast<void>(allocator.allocate(more_than_there_is)), std::bad_alloc);
     EXPECT_THROW(static_cast<void>(allocator.allocate(SIZE_MAX)), std::bad_array_new_length);
     std::set_new_handler([] {

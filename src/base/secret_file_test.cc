@@ -40,7 +40,7 @@ TEST_F(SecretFile, TokensAreLines) {
     EXPECT_THAT(refusal(std::string(257, 'x')), HasSubstr(", line 1:"));
     EXPECT_THAT(refusal("with a space in it, and long enough"), HasSubstr(", line 1:"));
     EXPECT_EQ(refusal("with a space in it, and long enough").find("space in it"),
-              std::string::npos);  // may be a secret
+              std::string::npos);  // the text may be a secret
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ using testing::SizeIs;
 
 class SuspicionTest : public testing::Test {
 protected:
-    /// Both listeners have devices that answer at once.
+    /// Gives both listeners devices that answer at once.
     SuspicionTest() {
         for (int i = 0; i < 40; ++i) {
             answer("30.0.0.1", 0);
@@ -55,13 +55,13 @@ protected:
                          .answered_after = {},
                          .suspect = suspect});
     }
-    /// Four others of as many prefixes answer.
+    /// Notes answers of four peers in four other prefixes.
     void others_answer() {
         for (int i = 0; i < 4; ++i, ++other_) {
             answer(std::to_string(20 + i) + ".3." + std::to_string(other_ % 200) + ".1");
         }
     }
-    /// `count` connections of `prefix` ("10.2.7.") are found silent while others answer.
+    /// Notes `count` connections of `prefix` ("10.2.7.") as silent while others answer.
     void fall_silent(const std::string& prefix, int count = 8, std::uint8_t listener = 0) {
         for (int i = 0; i < count; ++i) {
             silent(prefix + std::to_string(i + 1), listener);
@@ -150,7 +150,7 @@ TEST_F(SuspicionTest, TwoPrefixesAtOnce) {
     EXPECT_THAT(decide(), testing::UnorderedElementsAre("10.2.0.0/16", "172.16.0.0/16"));
 }
 
-// Sleeping devices: keep-alive (and so silence) says something of them only in its own, long time.
+// Devices sleep. Keep-alive, and so silence, is evidence about them only after its own, long time.
 TEST_F(SuspicionTest, WhereManyNeverAnswerAtOnceNobodyIsSuspected) {
     for (int second = 0; second < 60; ++second) {
         for (int i = 0; i < 30; ++i) silent("10.2." + std::to_string(i) + ".1", 9);
@@ -188,7 +188,7 @@ TEST_F(SuspicionTest, TheEndOfASuspectIsNoNews) {
     for (int i = 0; i < 8; ++i) fall_silent("10.2." + std::to_string(i * 10) + ".", 1);
     for (int i = 0; i < 4; ++i) answer("10.9.0.1");
     ASSERT_THAT(decide(), ElementsAre("10.2.0.0/16"));
-    fall_silent("10.2.99.", 20);  // noticed while it is being asked
+    fall_silent("10.2.99.", 20);  // silence found during the probes on suspicion
     suspicion_.settled(last_.front(), 100, 100, now_);
     now_ += seconds(25);
     for (int i = 0; i < 100; ++i) closed("10.2.7." + std::to_string(i), CloseReason::keepalive_expired, true);
@@ -201,7 +201,7 @@ TEST_F(SuspicionTest, TheEndOfASuspectIsNoNews) {
     EXPECT_THAT(decide(), SizeIs(1)) << "of those that were no suspects, it is";
 }
 
-// The gateway was away: what was noticed before that has aged, and what answered meanwhile counts as an answer.
+// The gateway was absent. Earlier silences have aged, and an answer received during the absence counts as an answer.
 TEST_F(SuspicionTest, NothingIsSuspectedForAnAbsenceOfTheGateway) {
     for (int i = 0; i < 7; ++i) silent("10.2.0." + std::to_string(i));
     now_ += seconds(5);
@@ -273,8 +273,8 @@ TEST_F(SuspicionTest, SlowNetworksGetMoreTime) {
     EXPECT_THAT(decide(), IsEmpty()) << "there silence says little: the kernel decides in its time";
 }
 
-/// An hour of 5,000 connections in 20 prefixes of /16, 500 asked a second, of which `lost` do not seem to answer; each
-/// second one connection dies. Returns how many questions came of it.
+/// An hour of 5,000 connections in 20 prefixes of /16, with 500 probes a second. A share of `lost` probes seems
+/// unanswered, and one connection dies each second. questions() returns the number of suspicions.
 class RandomHour : public SuspicionTest {
 protected:
     std::size_t questions(double lost) {
@@ -320,7 +320,7 @@ private:
 
 TEST_F(RandomHour, SingleDeathsProvokeNothing) { EXPECT_EQ(questions(0), 0U); }
 
-// Four in a hundred lost: by chance once in a thousand hours or so.
+// At 4 % loss, chance alone gives one suspicion in about a thousand hours.
 TEST_F(RandomHour, LossProvokesNothing) { EXPECT_LE(questions(0.04), 1U); }
 
 }  // namespace

@@ -25,7 +25,7 @@ IpAddress v4(std::uint32_t number) {
     return address;
 }
 
-/// `count` addresses one after another.
+/// Appends `count` consecutive addresses.
 void append(Addresses& to, const std::string& first, std::size_t count) {
     std::uint32_t number = 0;
     const IpAddress address = ip(first);
@@ -171,7 +171,7 @@ TEST(PrefixCover, ASiteAmongManyIsFoundWhateverItsSize) {
             const auto other = static_cast<std::uint32_t>(random());
             if ((other & ~(size - 1)) != base) alive.push_back(v4(other));
         }
-        // Neighbours on both sides keep the name from being rounded.
+        // Neighbours on both sides prevent the cover from rounding to a larger prefix.
         for (const std::uint32_t distance : {1U, size / 2, size}) {
             for (int i = 0; i < 8; ++i) alive.push_back(v4(base - distance));
             for (int i = 0; i < 8; ++i) alive.push_back(v4(base + size - 1 + distance));

@@ -19,7 +19,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-/// The scene of a test: sound until it is spoilt.
+/// The facts of a test: sound until the test changes one.
 struct Scene {
     HostFacts host = sound_host();
     Demand demand = sound_demand();
@@ -71,7 +71,7 @@ TEST(Diagnose, WithoutAGatewayOnlyTheHostIsJudged) {
     EXPECT_EQ(findings.count("tcp_mem"), 1U);
 }
 
-/// One thing spoilt: which finding says so, how, and with which words.
+/// A changed fact, with the finding it causes, its verdict and its words.
 struct Spoilt {
     const char* name;
     std::function<void(Scene&)> spoil;

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A host of files in a directory of its own.
+/// A host made of files in a directory of its own.
 class HostFactsTest : public testing::Test {
 protected:
     void plant(const fs::path& path, const std::string& text) const {

@@ -81,7 +81,7 @@ TEST_F(OwnSockets, AreSeenWithTheirOptions) {
     EXPECT_EQ(look.obstacle, "");
     ASSERT_EQ(look.listening.size(), 1U);
     EXPECT_EQ(look.listening.front().backlog, 7U);
-    ASSERT_EQ(look.connections.size(), 2U);  // and not the devices' ends
+    ASSERT_EQ(look.connections.size(), 2U);  // without the devices' ends
     EXPECT_EQ(look.connections.front().options, options_of(listeners_.front().plan));
 }
 
@@ -122,7 +122,7 @@ TEST_F(OwnSockets, ListeningOnNamesTheAddress) {
 TEST_F(OwnSockets, ThisHostKeepsThePlan) {
     try_plans(listeners_);
     EXPECT_EQ(listeners_.front().plan_refused, "");
-    listeners_.front().plan.interval = std::chrono::seconds(40'000);  // beyond what the kernel takes
+    listeners_.front().plan.interval = std::chrono::seconds(40'000);  // exceeds the kernel's limit
     try_plans(listeners_);
     EXPECT_NE(listeners_.front().plan_refused, "");
 }

@@ -38,7 +38,7 @@ TEST(DeviceItems, KeysOfAFleetAreDistinct) {
     EXPECT_EQ(seen.size(), 70'000U);
 }
 
-/// What the gateway's own codec makes of a stream: good and bad items.
+/// Returns the good and bad items that the gateway's codec finds in a stream.
 std::pair<unsigned, unsigned> decoded(Framing framing, const std::string& stream) {
     std::string padded = stream;
     padded.append(256, '\0');

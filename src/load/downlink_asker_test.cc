@@ -44,7 +44,7 @@ TEST(ChooseTarget, OneThatIsAwayChangesNothingForTheOthers) {
     EXPECT_EQ(choose_target(targets_of({0}), options, 7), 0U);
 }
 
-/// A gateway that says no, or nothing.
+/// A gateway that rejects requests or does not answer.
 class DeafGateway final : public DownlinkGateway {
 public:
     Result<std::vector<GatewayConnection>> connections() override { return Error{"it is deaf"}; }

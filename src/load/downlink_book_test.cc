@@ -58,7 +58,7 @@ TEST(DownlinkBook, ItKnowsWhereDevicesAre) {
     book.connected(1, at("127.0.0.1:5000"));
     EXPECT_EQ(book.device_at(at("127.0.0.1:5000")), 1U);
     EXPECT_FALSE(book.device_at(at("127.0.0.1:5001")).has_value());
-    book.connected(2, at("127.0.0.1:5000"));  // the port came back before the first one's end was told
+    book.connected(2, at("127.0.0.1:5000"));  // port reused before the end of 1 is reported
     book.disconnected(1);
     EXPECT_EQ(book.device_at(at("127.0.0.1:5000")), 2U);
     EXPECT_EQ(book.devices(), 1U);

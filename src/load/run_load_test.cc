@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A listener on loopback that takes `connections`, one after another, and reads each to its end.
+/// A listener on loopback that accepts `connections`, one after another, and reads each to its end.
 class Gatherer {
 public:
     explicit Gatherer(unsigned connections) : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {

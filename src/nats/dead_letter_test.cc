@@ -38,7 +38,7 @@ TEST_F(Forwarding, AnEventThatIsTooLargeBecomesADeadLetterAndDelaysNone) {
         ASSERT_TRUE(all_published()) << troubles();
         EXPECT_EQ(troubles(), "");
         const ForwarderStatus status = forwarder_->status();
-        EXPECT_EQ(status.dead_letters, batch == 1 ? 1U : 2U);  // the second time the first one's is still in the spool
+        EXPECT_EQ(status.dead_letters, batch == 1 ? 1U : 2U);  // round 2: the first one is still in the spool
         EXPECT_THAT(status.dead_letter, HasSubstr("raise max_payload there"));
         EXPECT_EQ(status.error, "");
         EXPECT_EQ(small, std::uint64_t{1} << 20);
@@ -74,7 +74,7 @@ TEST_F(Forwarding, WhatTheStreamFindsTooLargeIsLetGoAndWhatIsBehindItArrives) {
     EXPECT_EQ(troubles(), "");
     const auto messages = view.messages();
     ASSERT_EQ(messages.size(), 204U);
-    // The stream had taken those that were under way when it refused the one before them.
+    // When the stream refused an event, it had already stored the events that were sent after it.
     std::set<std::string> positions;
     std::string letter;
     for (const auto& message : messages) {

@@ -117,7 +117,7 @@ TEST_F(Forwarding, WhatIsSentAgainAfterARestartIsKnown) {
     ASSERT_TRUE(all_published());
     forwarder_.reset();
     spool_.begin_epoch(0);
-    ASSERT_EQ(spool_.set_position("nats", 30), std::nullopt);  // as if it had not come to saving it
+    ASSERT_EQ(spool_.set_position("nats", 30), std::nullopt);  // as after a crash before the save
     start();
     ASSERT_TRUE(all_published());
     EXPECT_EQ(forwarder_->status().duplicates, 70U);
@@ -165,8 +165,8 @@ TEST_F(Forwarding, AWindowOfOneWorks) {
     expect_whole_stream();
 }
 
-/// Answers for JetStream wherever the server's mapping sends a message to it: its first `staged` messages are known, of
-/// a sequence that is not, and the next ones stored.
+/// Replaces JetStream for messages that the server's mapping sends here. Acknowledges the first `staged` messages as
+/// duplicates with sequence 0, and the next ones as stored.
 class FormerLeader {
 public:
     FormerLeader(const std::string& url, int staged) : staged_(staged) {
@@ -221,7 +221,7 @@ TEST(ForwardingThroughALeadersDeath, WhatItHadOnlyNotedIsNotTakenForStored) {
     const std::string id = "0123456789abcdef-3";
     auto ids = leader.ids();
     EXPECT_GE(std::count(ids.begin(), ids.end(), id), 2);
-    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // an acknowledgement may come later than in 20 ms
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // an acknowledgement may take longer than 20 ms
     EXPECT_THAT(ids, testing::ElementsAre(id, id + "~1", id + "~2"));
     EXPECT_GE(forwarder->status().retries, 3U);
     const auto messages = StreamView(server.url()).messages();
@@ -309,7 +309,7 @@ TEST(ForwardingFromDisk, EveryEventAcrossRestartsOfEverything) {
             if (i == 100) server.kill();
             if (i == 200) server.start();
         }
-        if (round == 1) continue;  // the next one goes on
+        if (round == 1) continue;  // the next forwarder continues
         ASSERT_TRUE(comes_true([&] { return forwarder->status().published == added; })) << forwarder->status().error;
         EXPECT_EQ(forwarder->status().lag_events, 0U);
     }

@@ -129,7 +129,7 @@ TEST(PublishWindow, TakesWhatIsAcknowledgedInOrderOnly) {
     EXPECT_EQ(window.go_back(), (std::deque<Position>{39, 49}));
     EXPECT_TRUE(window.empty());
     EXPECT_EQ(window.next_number(), 0U);
-    window.acknowledge(0);  // of the round before
+    window.acknowledge(0);  // of the previous round
     EXPECT_EQ(window.take_acknowledged(published, sequence), 0U);
 }
 

@@ -100,10 +100,10 @@ TEST(NatsLink, ChangesItsServerWhenItIsTold) {
     auto opened = NatsLink::open({.url = one.url() + "," + two.url(), .fresh = true});
     ASSERT_TRUE(opened);
     NatsLink& link = *opened.value();
-    link.change_server();  // there may be none yet
+    link.change_server();  // possibly before the first connection
     ASSERT_TRUE(comes_true([&] { return link.connected() && !link.url_in_use().empty(); }));
     const std::string first = link.url_in_use();
-    // Which it tries first is drawn.
+    // The order of the servers is random.
     ASSERT_TRUE(comes_true([&] {
         const std::uint64_t before = link.lease().number;
         link.change_server();

@@ -8,7 +8,7 @@ namespace {
 
 using testing::HasSubstr;
 
-/// The numbers of the items that the stream holds, each once.
+/// Returns the numbers of the items in the stream, each once.
 std::set<std::string> bodies_in(const RealServer& server) {
     std::set<std::string> found;
     for (const auto& message : StreamView(server.url()).messages()) found.insert(message.body);
@@ -207,7 +207,7 @@ TEST_F(ForwardingLoss, AFullStreamThatDiscardsNewIsSaid) {
     ASSERT_EQ(js_UpdateStream(nullptr, view.jetstream(), info->Config, nullptr, nullptr), NATS_OK);
     jsStreamInfo_Destroy(info);
     ASSERT_TRUE(all_published()) << forwarder_->status().error;
-    // Each once; an event that was refused comes behind those that were under way when the limit went.
+    // The stream holds each event once. A refused event follows those that were in flight when the limit was lifted.
     EXPECT_EQ(bodies_in(server_).size(), 10U);
     EXPECT_EQ(view.size(), 10U);
 }

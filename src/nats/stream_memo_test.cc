@@ -57,7 +57,7 @@ TEST(StreamMemo, KeepsMarksAsDenseAsTheyAreNear) {
     EXPECT_LE(memo.marks().size(), 64U);
     EXPECT_GE(memo.marks().size(), 16U);
     EXPECT_LE(memo.text().size(), 4'096U) << "a memo's room";
-    // Whatever is lost behind a position, at most as much again is sent again.
+    // After a loss of `lost` positions, the repeated events are bounded by a multiple of the loss.
     for (const Position lost : {10U, 1'000U, 100'000U}) {
         Position before = 0;
         for (const Mark& mark : memo.marks()) {
@@ -96,7 +96,7 @@ TEST(StreamMemo, GivesIdsThatTheStreamDoesNotKnow) {
     EXPECT_NE(draw_salt(), draw_salt());
 }
 
-/// A stream that holds the marks that it is said to hold.
+/// A stream whose content each test sets.
 class Loss : public testing::Test {
 protected:
     Loss() {
@@ -133,7 +133,7 @@ protected:
 TEST_F(Loss, AStreamThatAnotherGatewayHasMadeAgainIsLookedAtWhole) {
     gone = 20;
     EXPECT_FALSE(find()) << "there is no reason to read it";
-    facts.created_ns = 78;  // and this gateway's newest event is there
+    facts.created_ns = 78;  // created by another gateway, with this gateway's newest event
     expect_loss(100, "does not hold what it acknowledged as sequence 20");
     facts.created_ns = 77;
     suspects = true;
@@ -193,7 +193,7 @@ TEST_F(Loss, AStreamThatWentBack) {
     expect_loss(200, "has gone back to sequence 25");
     facts.last = 3;
     expect_loss(0, "has gone back to sequence 3");
-    facts.last = 60;  // and was written to by another gateway
+    facts.last = 60;  // another gateway has written to it
     gone = 30;
     expect_loss(200, "does not hold what it acknowledged as sequence 30");
 }
@@ -202,11 +202,11 @@ TEST_F(Loss, AStreamThatWasPurged) {
     facts.first = 31;
     facts.messages = 0;
     expect_loss(0, "was emptied up to sequence 30");
-    facts.first = 15;  // in part
+    facts.first = 15;  // partly purged
     facts.messages = 16;
     expect_loss(0, "was emptied up to sequence 14");
     facts.first = 1;
-    facts.deleted = 4;  // messages of a subject
+    facts.deleted = 4;  // messages of one subject
     gone = 20;
     expect_loss(100, "does not hold what it acknowledged as sequence 20");
     memo.is_of("events", 77, 4);

@@ -32,7 +32,7 @@ TEST(Token, ReadsBackWhatItWrote) {
 }
 
 TEST(Token, RefusesWhatItNeverWrites) {
-    // Two tokens for one text would be two devices.
+    // Two tokens for one text would make two devices of one.
     for (const char* token : {"", "=4", "a=", "=2e", "=41", "=5F", "a.b", "a b", "*", "==", "=GG", "\xc3\xa4", "a=2"}) {
         EXPECT_EQ(from_token(token), std::nullopt) << token;
     }

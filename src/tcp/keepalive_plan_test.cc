@@ -42,7 +42,7 @@ TEST(KeepalivePlan, WithoutTheCapTheOutageIsShorter) {
     EXPECT_EQ(safe_outage(plan), plan.safe_outage.in_flight_uncapped);
 }
 
-// Every promise, for bounds all over the range that is allowed.
+// Checks every promise for bounds over the whole range.
 TEST(KeepalivePlan, EveryWorstCaseIsWithinTheBound) {
     for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
         const LivenessPlan plan = plan_liveness(bound).value();
@@ -68,8 +68,8 @@ TEST(KeepalivePlan, EveryWorstCaseIsWithinTheBound) {
     }
 }
 
-/// The kernel's keep-alive timer (net/ipv4/tcp_timer.c, tcp_keepalive_timer) for a peer that was last heard at 0: each
-/// delay comes `late` of itself late, from 0 to 1/8.
+/// The kernel's keep-alive timer (net/ipv4/tcp_timer.c, tcp_keepalive_timer) for a peer that last sent at 0. Each delay
+/// is late by the fraction `late` of itself, from 0 to 1/8.
 struct KernelTimer {
     const LivenessPlan& plan;
     double late;
@@ -77,7 +77,7 @@ struct KernelTimer {
     [[nodiscard]] milliseconds delayed(milliseconds delay) const {
         return delay + milliseconds(static_cast<std::int64_t>(static_cast<double>(delay.count()) * late));
     }
-    /// Calls `probe` with the time of each probe; returns when the connection ends if none is answered.
+    /// Calls `probe` with the time of each probe. Returns the end of the connection if none is answered.
     template <typename Probe>
     milliseconds run(Probe probe) const {
         int out = 0;
@@ -104,7 +104,7 @@ TEST(KeepalivePlan, TheKernelsVerdictComesInTimeAndAfterAllProbes) {
     }
 }
 
-// An outage that begins just before the first probe is the worst: whatever is sent later has less to lose.
+// The worst outage begins just before the first probe, because later segments lose less.
 TEST(KeepalivePlan, AfterASafeOutageOneProbeAtLeastIsAnswered) {
     for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 97ms) {
         const LivenessPlan plan = plan_liveness(bound).value();
@@ -119,8 +119,8 @@ TEST(KeepalivePlan, AfterASafeOutageOneProbeAtLeastIsAnswered) {
     }
 }
 
-/// Whether data that was written at `begins`, when an outage began, is acknowledged before the sweep gives its verdict;
-/// the peer was last heard at 0. Time-outs double from `rto` up to `cap`.
+/// Returns true if data written at `begins`, the start of an outage, is acknowledged before the verdict of the sweep.
+/// The peer last sent at 0. Timeouts double from `rto` up to `cap`.
 bool survives_in_flight(const LivenessPlan& plan, milliseconds begins, milliseconds outage, milliseconds rto,
                         milliseconds cap, double late) {
     milliseconds at = begins;
@@ -159,8 +159,8 @@ TEST(KeepalivePlan, FourLostProbesAreToleratedFromTenSecondsOn) {
     }
 }
 
-// net/ipv4/tcp_timer.c, tcp_probe_timer: 15 unanswered window probes end a connection. They may not be faster than the
-// bound.
+// After 15 unanswered window probes the kernel ends a connection (net/ipv4/tcp_timer.c, tcp_probe_timer). The 15 must
+// not end before the bound.
 TEST(KeepalivePlan, WindowProbesTakeTheBoundToBeCountedOut) {
     constexpr int retries2 = 15;
     for (milliseconds bound = min_detect_within; bound <= 30min; bound += 97ms) {
@@ -178,7 +178,7 @@ TEST(KeepalivePlan, RefusesWhatCannotBeKeptAndSaysWhy) {
     EXPECT_NE(plan_liveness(24h).error().message.find("NAT"), std::string::npos);
 }
 
-// FACTS: at 1 % loss each way and 15 s idle, three probes kill 4.4 % of idle connections a day, five 0.0018 %.
+// FACTS: at 1 % loss in each direction and 15 s idle, three probes kill 4.4 % of idle connections a day, five 0.0018 %.
 TEST(KeepalivePlan, ASafePacketLossIsTheOneThatClosesOneInAMillion) {
     for (milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 997ms) {
         const LivenessPlan plan = plan_liveness(bound).value();

@@ -18,14 +18,14 @@ ProxyHeader v2(const std::string& bytes) { return parse_proxy_header(ProxyProtoc
 std::string number(std::size_t value) { return {static_cast<char>(value >> 8), static_cast<char>(value)}; }
 std::string field(char type, const std::string& value) { return type + number(value.size()) + value; }
 
-/// A header of version 2: command and family as they stand in its bytes.
+/// Returns a header of version 2, with the bytes of command and family.
 std::string header(char command, char family, const std::string& rest) {
     return std::string("\r\n\r\n\0\r\nQUIT\n", 12) + command + family + number(rest.size()) + rest;
 }
 const std::string addresses4{"\xc0\x00\x02\x01\x0a\x00\x00\x01\xc9\x3a\x1b\x58", 12};  // 192.0.2.1:51514
 std::string tcp4(const std::string& fields) { return header(0x21, 0x11, addresses4 + fields); }
 
-/// The same with a checksum, which stands before `behind`.
+/// Returns a header with a checksum in front of `behind`.
 std::string with_checksum(const std::string& behind) {
     std::string bytes = tcp4(field(0x03, std::string(4, '\0')) + behind);
     const std::uint32_t crc = crc32c(bytes);
@@ -36,7 +36,7 @@ std::string with_checksum(const std::string& behind) {
 struct Case {
     std::string bytes;
     Kind kind;
-    std::string peer_or_detail;  ///< all of the one, a part of the other
+    std::string peer_or_detail;  ///< the whole peer, or a part of the detail
 };
 
 void expect(ProxyProtocol version, const std::vector<Case>& cases) {
@@ -51,7 +51,7 @@ void expect(ProxyProtocol version, const std::vector<Case>& cases) {
         }
         EXPECT_EQ(got.size, one.bytes.size());
         EXPECT_EQ(one.kind == Kind::relayed ? to_string(got.peer) : "", one.peer_or_detail);
-        // Of any part of it, nothing is known yet.
+        // Every strict prefix of the header is partial.
         for (std::size_t size = 0; size < one.bytes.size(); ++size) {
             ASSERT_EQ(parse_proxy_header(version, one.bytes.substr(0, size)).kind, Kind::partial) << size;
         }
@@ -148,7 +148,8 @@ TEST(ProxyHeader, AWrongBitBreaksTheChecksum) {
         std::string bad = good;
         bad[at] = static_cast<char>(bad[at] ^ 0x10);
         const ProxyHeader got = v2(bad);
-        // A field's type is all that may change to another that is not looked at; but for the checksum's own.
+        // With another bit, the type of the checksum field itself becomes an unknown type, which is ignored. Every
+        // other change breaks the checksum.
         EXPECT_EQ(got.kind, at == 16 + 12 ? Kind::relayed : Kind::invalid) << at << ": " << got.detail;
     }
 }

@@ -26,7 +26,7 @@ TEST(RouteTable, AnAddressThatNoRouteLeadsTo) {
     const auto route = table.route_to(parse_ip_address("255.255.255.254").value());
     ASSERT_TRUE(route);
     if (route->interface == 0) EXPECT_NE(route->error, 0);
-    // The documentation prefix may follow a default route; either answer is one of the kernel's.
+    // The documentation prefix may match a default route, so both answers are valid.
     const auto six = table.route_to(parse_ip_address("2001:db8::1").value());
     ASSERT_TRUE(six);
     EXPECT_TRUE(six->error != 0 || six->interface != 0);

@@ -117,11 +117,11 @@ TEST(RecordBudget, LiftedItLimitsNothing) {
     EXPECT_EQ(budget.refusal(), "");
 }
 
-// Within a session, against an OpenSSL that does what no device does.
+// Sessions against an OpenSSL client that behaves as no device does.
 
 class BudgetedSession : public TlsSessionTest {};
 
-/// Bytes that the client's OpenSSL would send, so often.
+/// Makes the client's OpenSSL send `times` key updates.
 void update_keys(SSL* ssl, int times) {
     for (int i = 0; i < times; ++i) {
         ASSERT_EQ(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);

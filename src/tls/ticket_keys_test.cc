@@ -21,7 +21,7 @@ struct Engines {
 
 constexpr int block = 16;
 
-/// What a ticket of one block begins with and holds.
+/// The parts of a ticket with one block of text.
 struct Ticket {
     TicketKeys::Name name{};
     std::array<unsigned char, 16> iv{};
@@ -54,7 +54,7 @@ protected:
         ticket.mac = mac_of(engines, ticket);
         return ticket;
     }
-    /// And that it holds what it should.
+    /// Reads a ticket, and checks its text and MAC if it is valid.
     Verdict take(const Ticket& ticket) {
         const Engines engines;
         const Verdict verdict =

@@ -1,5 +1,5 @@
-// Files that a listener's TLS is made of, as operators and their tools get them wrong: each is an error that names the
-// file, the certificate and the remedy, or a warning; none ends the process.
+// The files of a listener's TLS with the errors of operators and tools. Each gives an error with the file, the
+// certificate and the remedy, or a warning. None ends the process.
 #include <sys/stat.h>
 
 #include <functional>
@@ -236,7 +236,7 @@ TEST_F(TlsBadFiles, MoreThanAFileMayHoldIsAnError) {
     expect_fault("tls_client_crl", HasSubstr("holds more than 1000"));
 }
 
-// The client's side: holdfast load
+// The client's side: holdfast load.
 
 TEST_F(TlsBadFiles, AClientsEncryptedKeyAsksNobody) {
     const std::string key =

@@ -84,7 +84,7 @@ TEST_F(TlsSessionTest, CloseNotifyAndABareFinAreToldApart) {
     SSL_shutdown(client_.get());
     EXPECT_EQ(session_->read(into).step, TlsStep::closed);
     ASSERT_EQ(meet().step, TlsStep::done);
-    EXPECT_EQ(client_reads(), "");  // takes the ticket: what is left unread would make the FIN a reset
+    EXPECT_EQ(client_reads(), "");  // reads the ticket: unread bytes would turn the FIN into a reset
     client_.reset();
     there_.reset();
     EXPECT_EQ(session_->read(into).step, TlsStep::truncated);
@@ -114,7 +114,7 @@ TEST_F(TlsSessionTest, AWriteThatFindsNoRoomIsTakenUpAgainFromAnotherPlace) {
     std::size_t done = 0;
     bool waited = false;
     while (done < sent.size()) {
-        const TlsOutcome outcome = session_->write(std::string(sent, done));  // another copy each time
+        const TlsOutcome outcome = session_->write(std::string(sent, done));  // another copy for each call
         waited = waited || outcome.step == TlsStep::want_write;
         ASSERT_THAT(outcome.step, AnyOf(TlsStep::done, TlsStep::want_write));
         done += outcome.bytes;
@@ -195,7 +195,7 @@ TEST_F(TlsSessionTest, WhoIsNotOnTheListIsToldSoByAnAlert) {
     EXPECT_EQ(ERR_GET_REASON(ERR_peek_error()), SSL_R_SSLV3_ALERT_BAD_CERTIFICATE);
 }
 
-/// Keeps the ticket that the gateway gives.
+/// Keeps the ticket that the gateway sends.
 class TicketTest : public TlsSessionTest {
 protected:
     using SessionPtr = std::unique_ptr<SSL_SESSION, FreeBy<SSL_SESSION_free>>;
@@ -203,7 +203,7 @@ protected:
     SessionPtr get_ticket() {
         EXPECT_EQ(meet().step, TlsStep::done);
         EXPECT_EQ(session_->write("x").bytes, 1U);
-        client_reads();  // with the ticket in front
+        client_reads();  // receives the ticket first
         SessionPtr kept(SSL_get1_session(client_.get()));
         SSL_shutdown(client_.get());
         return kept;
@@ -212,7 +212,7 @@ protected:
         SSL_CTX_set_max_proto_version(client_ctx_.get(), version);
         return get_ticket();
     }
-    /// The handshake comes about, by the ticket or as a whole: whether by the ticket.
+    /// Completes a handshake. Returns true if it resumed by the ticket, and false if it was a full one.
     bool is_taken(const SessionPtr& ticket) {
         connect(ticket.get());
         EXPECT_EQ(shake_hands().step, TlsStep::done);
@@ -240,7 +240,7 @@ TEST_F(TicketTest, ATicketEndsWithTheRulesThatItWasGivenUnder) {
     EXPECT_THAT(shake_hands().detail, HasSubstr("not in ids_file"));
 }
 
-/// So that a whole handshake looks at the list, and lets nobody in by one that is due.
+/// A full handshake then checks the list, and rejects clients of a list that is due.
 TEST_F(TicketTest, ATicketIsNotTakenOnceTheRevocationListIsDue) {  // the clock begins an hour ahead
     clock_.advance(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock().wall().time_since_epoch()));
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
@@ -271,7 +271,7 @@ TEST_F(TicketTest, ATicketIsGoodForADayAndRenewedOnTheWay) {
     }
 }
 
-/// What a reload's rules say of a session that is open.
+/// Returns the objection of a reload's rules to an open session.
 class ObjectionTest : public TicketTest {
 protected:
     ObjectionTest() {
@@ -316,7 +316,7 @@ TEST_F(ObjectionTest, EveryRuleIsLookedAt) {
     EXPECT_THAT(objection(), HasSubstr("issuer"));
 }
 
-/// It was forgotten: a reload for another reason must not end the whole fleet.
+/// The list is overdue by neglect. A reload for another reason must not end all connections.
 TEST_F(ObjectionTest, AListThatIsDueTurnsNobodyOutWhoIsNotOnIt) {
     ASSERT_EQ(meet().step, TlsStep::done);
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -86'400));

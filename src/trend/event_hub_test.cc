@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr EventHub::Kinds samples = EventHub::bit(FeedKind::sample);
 
-/// The next message as "kind json"; what is there already, without waiting.
+/// Returns the next message as "kind json", or an empty text if none is queued. Does not wait.
 std::string take(EventHub::Subscription& from) {
     const auto message = from.next(0ms);
     return message ? std::string(to_string(message->kind)) + " " + message->json : "";

@@ -17,7 +17,7 @@ constexpr auto closed_of = [](const TrendPoint& point, CloseReason reason) {
     return point.closed[static_cast<std::size_t>(reason)];
 };
 
-/// A gateway whose counters a test moves, and a trend that looks at it.
+/// A gateway with counters that the test sets, and a trend of it.
 class TrendTest : public testing::Test {
 protected:
     TrendTest() { status_.listeners.push_back(listener("devices", 0)); }
