@@ -1,10 +1,13 @@
-// What a burst of accepts costs by accept4 and by io_uring: docs/decisions/0007. 4,000 loopback connections are queued,
-// then taken by one way, each with its peer's address and watched by edge-triggered epoll as the gateway does it;
-// prints the CPU time of the taking. Built by script/bench where liburing-dev is installed.
+// Measures the cost of a burst of accepts by accept4 and by io_uring: docs/decisions/0007. 4,000 loopback connections
+// are queued and then accepted in one way. As in the gateway, each is accepted with its peer's address and watched by
+// edge-triggered epoll. Prints the CPU time of the accepts. script/bench builds it if liburing-dev is installed.
 //
-//   accept_ways WAY    accept4 | multishot (address by getpeername) | batch (256 accepts in one submission, each with
-//   its
-//                      address) | batch_watch (and 256 EPOLL_CTL_ADD in a second one)
+//   accept_ways WAY, where WAY is:
+//
+//   accept4        accept4
+//   multishot      address by getpeername
+//   batch          256 accepts in one submission, each with its address
+//   batch_watch    as batch, with 256 EPOLL_CTL_ADD in a second submission
 #include <arpa/inet.h>
 #include <liburing.h>
 #include <netinet/in.h>
@@ -153,7 +156,7 @@ int listen_on_loopback(sockaddr_in& address) {
     return listener;
 }
 
-/// Connects all, says so, and holds them until its input ends.
+/// Connects all devices, reports that, and holds the connections until its input ends.
 [[noreturn]] void be_the_devices(const sockaddr_in& address, int say, int until) {
     for (int i = 0; i < connections; ++i) {
         const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

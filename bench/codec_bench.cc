@@ -1,4 +1,4 @@
-// What one item costs between the receive buffer and the event's line, step by step.
+// Measures the cost of one item between the receive buffer and the event's line, step by step.
 #include <chrono>
 #include <span>
 #include <string>
@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t items_a_segment = 16;
 
-// An item of about `bytes` bytes: an address, then readings.
+// Returns an item of about `bytes` bytes: an address, then readings.
 std::string item_of(std::size_t bytes) {
     std::string item = R"({"ip":"10.20.30.40","status":"online")";
     for (int i = 0; item.size() + 15 < bytes; ++i)
@@ -99,7 +99,7 @@ void segment_to_items(benchmark::State& state) {
     state.SetItemsProcessed(n);
 }
 BENCHMARK(segment_to_items)->Args({50, 0})->Args({200, 0})->Args({50, 60000})->Args({200, 60000});
-// A drained segment of 16 items: all that the codec does for it.
+// Measures all work of the codec for a drained segment of 16 items.
 void segment_to_lines(benchmark::State& state, Framing framing) {
     std::string segment = segment_of(framing, item_of(static_cast<std::size_t>(state.range(0))));
     const std::size_t size = segment.size();

@@ -1,6 +1,6 @@
 // A device whose items survive a restart of either side, by docs/reference/protocol.md. Every line of standard input is
-// an item: it is on disk before it is sent and stays there until an ack covers it. Ends when there is no more and all
-// is safe.
+// an item. It is on disk before it is sent, and stays there until an ack covers it. Ends after the end of the input,
+// when every item is acknowledged.
 //     echo '{"ip":"10.20.30.40","status":"online"}' | ./device 127.0.0.1 7000 device-17 kept.ndjson
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -15,13 +15,13 @@
 #include <thread>
 
 using std::string, std::to_string;
-/// In its file: {"session":S,"from":N}, then item N, item N + 1 and so on.
+/// The file begins with {"session":S,"from":N}. Then come item N, item N + 1 and so on.
 struct Device {
     const string name, path;
     string session = to_string(std::random_device{}());
-    std::mutex mutex{};                     // guards what follows
-    std::map<long, string> items{};         // that no ack covers, by number
-    long next = 1, stale = 0, to_send = 0;  // to_send: on this connection; 0 until the gateway has said where to begin
+    std::mutex mutex{};                     // guards the members below
+    std::map<long, string> items{};         // unacknowledged items by number
+    long next = 1, stale = 0, to_send = 0;  // to_send: on this connection; 0 until the gateway has sent its next number
     int file = -1, gateway = -1, pause_ms = 100;
     bool input_ended = false;
 
@@ -31,7 +31,7 @@ struct Device {
         char text[65];
         string line;
         if (std::getline(old, line) && sscanf(line.c_str(), R"({"session":"%64[^"]","from":%ld)", text, &next) == 2)
-            for (session = text; std::getline(old, line) && !old.eof();) items[next++] = line;  // no torn one
+            for (session = text; std::getline(old, line) && !old.eof();) items[next++] = line;  // skips a torn line
         rewrite();
     }
     void rewrite() {
@@ -49,7 +49,7 @@ struct Device {
     }
     void acknowledge(long seq) {
         for (; !items.empty() && items.begin()->first <= seq; ++stale) items.erase(items.begin());
-        if (stale > 1000 + long(items.size())) rewrite();  // most of the file is not worth keeping
+        if (stale > 1000 + long(items.size())) rewrite();  // most of the file is stale
     }
     void go_on() {
         for (; to_send > 0 && to_send < next; ++to_send) dprintf(gateway, "%s\n", items[to_send].c_str());
@@ -65,7 +65,7 @@ struct Device {
         if (sscanf(answer, R"({"nack":%ld)", &number) == 1) std::cerr << answer;
         go_on();
     }
-    void talk(const sockaddr_in& to) {  // over one connection, to its end
+    void talk(const sockaddr_in& to) {  // serves one connection to its end
         FILE* const answers = fdopen(gateway = socket(AF_INET, SOCK_STREAM, 0), "r");
         connect(gateway, reinterpret_cast<const sockaddr*>(&to), sizeof to);  // an error shows in getline()
         std::unique_lock lock(mutex);

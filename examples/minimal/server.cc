@@ -1,4 +1,4 @@
-// A gateway in your own program: prints who came, what they sent and why they left.
+// A gateway in your own program: prints connections, their items and the reasons of their ends.
 #include <csignal>
 #include <cstdio>
 #include <string>

@@ -1,6 +1,6 @@
-// The input is what a client sends, several requests one after another, through everything that stands before the
-// gateway: heads, gate, httplib, targets and queries. Nobody who does not know the token makes the gateway do or tell
-// anything, and every answer is whole.
+// The input is what a client sends: several requests in sequence, through everything in front of the gateway: heads,
+// gate, httplib, targets and queries. Without a token, no request makes the gateway act or reveal anything. Every
+// answer is complete.
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -20,13 +20,13 @@ using namespace std::chrono_literals;
 constexpr std::string_view write_token = "fuzz-write-token-0001";
 constexpr std::string_view read_token = "fuzz-read-token-0001";
 
-/// Whether whoever speaks knows a token, and so may be told something, or has something done.
+/// The client has shown a token that permits reads or control.
 bool may_look = false;
 bool may_act = false;
 
 class Guarded final : public ControlPlane {
 public:
-    ServerStatus status() override { return gateway_.status(); }  // /readyz asks for it too
+    ServerStatus status() override { return gateway_.status(); }  // /readyz uses it too
     ConnectionPage list(const ConnectionQuery& query) override { return look(), gateway_.list(query); }
     std::optional<ConnectionDetail> show(ConnectionId id) override { return look(), gateway_.show(id); }
     std::vector<ClosedLife> closed(const ClosedQuery& query) override { return look(), gateway_.closed(query); }
@@ -62,7 +62,8 @@ std::string take_all(int socket) {
     return all;
 }
 
-/// Answers one after another, each with its whole body but for the last, which a slow client's patience may cut.
+/// Checks the answers in sequence. Each has its whole body, except the last, which the timeout for a slow client may
+/// cut.
 void check_answers(std::string_view bytes) {
     while (!bytes.empty()) {
         if (bytes.starts_with("HTTP/1.1 100 Continue\r\n\r\n")) {

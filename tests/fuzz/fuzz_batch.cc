@@ -1,5 +1,5 @@
-// The input chooses a limit, what stands behind each window, how the rest is split, and the stream itself. A decoder
-// told of each window first must say of every line what it says of that line alone.
+// The input chooses a limit, the bytes after each window, the split of the rest, and the stream itself. A decoder that
+// is given each window first must give the same result for every line as for that line alone.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,7 +14,7 @@ using namespace holdfast;
 constexpr unsigned max_depth = 4;
 constexpr std::size_t max_item = 512;
 
-// Chunks of 1 to 254 bytes, their sizes drawn from the two seed bytes in turn; 0xff leaves the rest whole.
+// Splits into chunks of 1 to 254 bytes. The two seed bytes give the sizes in turn; 0xff leaves the rest whole.
 std::vector<std::string> split(const std::string& stream, const std::uint8_t* seeds) {
     std::vector<std::string> chunks;
     for (std::size_t at = 0, i = 0; at < stream.size(); at += chunks.back().size(), ++i) {

@@ -1,4 +1,5 @@
-// The input is the text of a configuration file. Whatever it says is taken, or refused by lines that name their place.
+// The input is the text of a configuration file. Every text is either accepted, or rejected by errors that name their
+// line.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -28,12 +29,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     LoadOutcome outcome = load_config_text(name, text, {});
     HOLDFAST_CHECK(outcome.loaded.has_value() == outcome.errors.empty());
-    // CR alone ends a line for an editor, not in TOML: counted generously.
+    // A lone CR ends a line in an editor but not in TOML, so this upper bound counts generously.
     const std::size_t lines = 1 + static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
     for (const ConfigError& error : outcome.errors) check_error(error, lines);
     if (!outcome.loaded) return 0;
     HOLDFAST_CHECK(find_violations(outcome.loaded->config).empty());
-    // As it would be written, every value is one that the file may have.
+    // In written form, every value is valid for the file.
     DaemonConfig& config = outcome.loaded->config;
     for (const Option& option : all_options()) {
         if (option.type() == OptionType::texts) continue;  // printed with brackets

@@ -1,5 +1,6 @@
-// The input chooses a limit, how the rest is split, and the stream itself. However split, the frames must be those of
-// an independent oracle; of a stream that a json framing can cut without resynchronising, also those of one chunk.
+// The input chooses a limit, the split of the rest, and the stream itself. For every split, the frames must equal those
+// of an independent oracle. If a json framing can cut the stream without resynchronising, they must also equal those of
+// one chunk.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -14,7 +15,7 @@ using namespace holdfast;
 
 constexpr Framing framing = Framing::FUZZED_FRAMING;
 
-// Chunks of 1 to 64 bytes, their sizes drawn from the seed bytes in turn; 0xff leaves the rest whole.
+// Splits into chunks of 1 to 64 bytes. The seed bytes give the sizes in turn; 0xff leaves the rest whole.
 std::vector<std::string> split(const std::string& stream, const std::uint8_t* seeds, std::size_t count) {
     std::vector<std::string> chunks;
     for (std::size_t at = 0, i = 0; at < stream.size(); at += chunks.back().size(), ++i) {

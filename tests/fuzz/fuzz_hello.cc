@@ -1,7 +1,7 @@
-// The input is a sequence of steps: devices connect to a listener with acks (and, as the first byte says, with tokens),
-// say hello, number their items rightly or not, send anything in pieces, vanish; the log commits when a step says so.
-// A reactor, its shard and pipeline, and sockets over loopback, on one thread and a clock that steps move. Whatever
-// comes: a device's numbers are handed on once and in order, and nothing of one that has not shown its token.
+// The input is a sequence of steps. Devices connect to a listener with acks, and with tokens if the first byte says so.
+// They send hellos, number items correctly or not, send any bytes in pieces, and disappear. The log commits in steps of
+// its own. The test runs a reactor with its shard and pipeline and sockets over loopback, on one thread and a manual
+// clock. In every case, a device's numbers are delivered once and in order, and no item is delivered without its token.
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -26,7 +26,7 @@ namespace {
 
 using namespace holdfast;
 
-// Of each id; see hello().
+// The token of every id; see hello().
 constexpr std::string_view right_token = "right";
 
 TokenSet made_tokens() {
@@ -40,7 +40,7 @@ TokenSet made_tokens() {
     return TokenSet::parse(lines, "tokens").value();
 }
 
-/// Looks at what the log is handed, and hands it on.
+/// Checks the events for the log and forwards them.
 class Judge final : public EventHandler {
 public:
     Judge(std::unique_ptr<EventHandler> log, bool tokens) : log_(std::move(log)), tokens_(tokens) {}
@@ -80,7 +80,7 @@ private:
 
     std::unique_ptr<EventHandler> log_;
     bool tokens_;
-    std::map<ConnectionId, std::uint64_t> open_;  // items so far
+    std::map<ConnectionId, std::uint64_t> open_;  // number of items so far
     std::set<ConnectionId> numbered_;
     std::map<TestLog::Session, std::uint64_t> numbers_;
 };
@@ -119,10 +119,10 @@ public:
         UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         bind_to_an_own_address(fd.get());
         const int error = ::connect(fd.get(), address_.get(), address_.length) == 0 ? 0 : errno;
-        HOLDFAST_CHECK(error == 0 || (error == EINTR && comes_through(fd.get())));  // libFuzzer's clock is a signal
+        HOLDFAST_CHECK(error == 0 || (error == EINTR && comes_through(fd.get())));  // libFuzzer's timer is a signal
         devices_.push_back(std::move(fd));
     }
-    /// By the latest device, or one before.
+    /// Sends as the latest device, or as an earlier one.
     void send(std::size_t back, std::string_view bytes) {
         if (back >= devices_.size() || bytes.empty()) return;
         static_cast<void>(::send(devices_[devices_.size() - 1 - back].get(), bytes.data(), bytes.size(),
@@ -133,7 +133,7 @@ public:
     }
     void turn() {
         clock_.advance(std::chrono::milliseconds(20));
-        static_cast<void>(reactor_.post([] {}));  // so that it does not wait
+        static_cast<void>(reactor_.post([] {}));  // keeps the turn from waiting
         reactor_.turn(shard_);
     }
     void commit() { log_.commit(); }
@@ -147,7 +147,8 @@ private:
         socklen_t size = sizeof error;
         return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
     }
-    /// Another of 127.0.0.0/8 for each: the ports of one would all be in TIME_WAIT after ten thousand runs.
+    /// Binds each socket to another address of 127.0.0.0/8. The ports of one address would all be in TIME_WAIT after
+    /// ten thousand runs.
     static void bind_to_an_own_address(int fd) {
         static std::uint32_t last = 0;
         sockaddr_in address{};
@@ -202,7 +203,8 @@ private:
     std::vector<UniqueFd> devices_;
 };
 
-/// Those whose token is wrong, or missing, have names of their own: nothing of them may be handed on.
+/// Returns a hello. Devices with a wrong or missing token have names of their own, and none of their items may be
+/// delivered.
 std::string hello(std::uint8_t choice) {
     const bool right = (choice & 24) == 0;
     std::string text = std::string(R"({"hello":{"id":")") + (right ? 'd' : 'w') + std::to_string(choice & 1) + '"';

@@ -1,5 +1,5 @@
-// Differential: a recursive-descent reader of RFC 8259, written for this test alone, must agree with the decoder on
-// whether a text is an item, and on its key.
+// A differential test. An independent recursive-descent reader of RFC 8259 must agree with the decoder on whether a
+// text is an item, and on its key.
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -36,12 +36,12 @@ void append_utf8(std::string& out, unsigned point) {
     }
 }
 
-/// Reads one JSON text; each function consumes what it is named after, or says false.
+/// Reads one JSON text. Each function consumes the element of its name, or returns false.
 class Reader {
 public:
     explicit Reader(std::string_view text) : rest_(text) {}
 
-    std::optional<std::string> key;  // the value of the first field named ip, empty if it is no string
+    std::optional<std::string> key;  // value of the first field named ip; empty if it is not a string
     unsigned deepest = 0;
     bool is_object = false;
 
@@ -207,7 +207,7 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
-// What the decoder may say of `text`: the second is as good where both faults are there.
+// Returns the valid results for `text`. The second is valid too, because a text can have both faults.
 std::vector<std::optional<BadItem>> expected(std::string_view text, std::string& key) {
     Reader reader(text);
     const bool json = reader.document();
@@ -225,7 +225,7 @@ std::vector<std::optional<BadItem>> expected(std::string_view text, std::string&
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static ItemDecoder decoder("iP", max_depth, max_bytes);
     if (size == 0) return 0;
-    // The first byte fills what stands behind the item, which must not matter.
+    // The first byte fills the padding after the item, which must not influence the result.
     std::vector<char> buffer(data + 1, data + size);
     buffer.resize(size - 1 + item_padding, static_cast<char>(data[0]));
     const std::string_view text(buffer.data(), size - 1);

@@ -1,6 +1,6 @@
-// The input chooses the version, how the bytes are cut into segments, whether a checksum is made right, and the bytes:
-// a PROXY header and the items behind it. As a listener does, the header is judged anew with each segment: what is said
-// once must not change with what follows, and the items behind it must be those of the bytes behind it.
+// The input chooses the version, the split into segments, a correct or wrong checksum, and the bytes: a PROXY header
+// and the items after it. As in a listener, the header is parsed again with each segment. A final result must not
+// change with further bytes, and the items must be the bytes after the header.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -17,7 +17,7 @@ using namespace holdfast;
 
 constexpr std::size_t max_item = 256;
 
-/// Where the first checksum of a v2 header of TCP over IPv4 stands, if its fields lead there; else 0.
+/// Returns the offset of the first checksum in a v2 header of TCP over IPv4, or 0 if its fields do not lead to one.
 std::size_t checksum_place(const std::string& bytes) {
     constexpr std::size_t fields = 16 + 12;
     for (std::size_t at = fields; at + 7 <= bytes.size();) {
@@ -29,7 +29,7 @@ std::size_t checksum_place(const std::string& bytes) {
     return 0;
 }
 
-/// Nobody guesses a checksum: without this nothing behind one would be reached.
+/// Corrects the checksum, because random bytes never match one and nothing after it would be reached.
 void mend_checksum(std::string& bytes) {
     const std::size_t place = checksum_place(bytes);
     if (place == 0) return;
@@ -41,7 +41,7 @@ void mend_checksum(std::string& bytes) {
     for (std::size_t i = 0; i < 4; ++i) bytes[place + i] = static_cast<char>(crc >> (24 - 8 * i));
 }
 
-/// But for the detail, which may guess from what has come what it is instead.
+/// Compares all but the detail, which depends on the bytes received so far.
 void check_same(const ProxyHeader& a, const ProxyHeader& b) {
     HOLDFAST_CHECK(a.kind == b.kind && a.size == b.size && a.peer == b.peer);
 }

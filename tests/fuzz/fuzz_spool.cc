@@ -1,5 +1,5 @@
-// The input is damage: steps of six bytes, each to one file of a small spool. Whatever is left opens or is refused, and
-// what it gives are events that were put into it, at their positions.
+// The input is damage: steps of six bytes, each to one file of a small spool. The spool then opens or is rejected, and
+// every event it returns was stored there, at that position.
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -41,7 +41,7 @@ void append(Spool& spool, std::uint64_t first) {
     durable.get_future().wait();
 }
 
-/// Everything that can be read, page by page.
+/// Returns all readable events, page by page.
 Lines read_all(Spool& spool) {
     Lines lines;
     for (Position after = 0;;) {
@@ -57,7 +57,7 @@ Lines read_all(Spool& spool) {
     }
 }
 
-/// A spool as a gateway that was killed leaves it, made once; and a directory for its damaged copy.
+/// A spool in the state after a killed gateway, made once, and a directory for its damaged copy.
 struct Workshop {
     fs::path root;
     std::vector<fs::path> files;
@@ -73,7 +73,7 @@ struct Workshop {
         HOLDFAST_CHECK(spool.ok());
         for (std::uint64_t n = 1; n <= events_in_all; n += events_in_batch) {
             append(*spool.value(), n);
-            if (n + events_in_batch > events_in_all / 2 && n <= events_in_all / 2) {  // two files, the first one sealed
+            if (n + events_in_batch > events_in_all / 2 && n <= events_in_all / 2) {  // seals the first of two files
                 spool = Result<std::unique_ptr<Spool>>(Error{"closed"});
                 spool = Spool::open(options_of(root / "living"));
                 HOLDFAST_CHECK(spool.ok());
@@ -137,7 +137,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     static_cast<void>(spool.groups());
     const Position before = spool.status().last;
-    append(spool, 1'000);  // it goes on, behind all that was
+    append(spool, 1'000);  // the spool continues after all earlier events
     HOLDFAST_CHECK(spool.status().last >= before + events_in_batch);
     return 0;
 }

@@ -1,6 +1,6 @@
 // The input is damage to the files that a listener with TLS and tokens reads: certificates, a key, authorities,
-// revocation lists, ids and tokens. Each is made anew, always the same, then changed in its text or in the DER below
-// it. What comes of it goes through the code of `check` and of a reload.
+// revocation lists, ids and tokens. Each run starts from identical files, and changes their text or the DER below it.
+// The files then go through the code of `check` and of a reload.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -24,14 +24,14 @@ namespace {
 
 using namespace holdfast;
 
-// For this fuzzer alone: with keys that never change the same input makes the same files.
+// Constant keys of this fuzzer only, so that the same input gives the same files.
 constexpr const char* ec_key =
     "-----BEGIN PRIVATE KEY-----\n"
     "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgH9QcwWaL2Rpiw1d/\n"
     "RT0a14M2OCIcwRUrbWIz1h7F/PGhRANCAATvJY2GDmIAxamy0IJsmRbPT2nMY7cZ\n"
     "fe0l/SzZSL00m6TsHRwWrzIUe0bTo4IHWOw5r4Ap25V6ZSnGYn+1GrIi\n"
     "-----END PRIVATE KEY-----\n";
-// Too weak for a chain.
+// too weak for a chain
 constexpr const char* rsa_1024_key =
     "-----BEGIN PRIVATE KEY-----\n"
     "MIICdQIBADANBgkqhkiG9w0BAQEFAASCAl8wggJbAgEAAoGBAMJB2ovSzSUvRX80\n"
@@ -61,7 +61,7 @@ KeyPtr key_of(const char* pem) {
     return read;
 }
 
-/// Signs without randomness.
+/// Returns a key whose signatures need no randomness.
 KeyPtr authority_key() {
     constexpr std::array<unsigned char, 32> seed{1, 2, 3};
     return KeyPtr(EVP_PKEY_new_raw_private_key_ex(nullptr, "ED25519", nullptr, seed.data(), seed.size()));
@@ -138,7 +138,7 @@ Texts make_texts() {
     return made;
 }
 
-/// Reads the input as it goes; zeros behind its end.
+/// Reads the input in order, and zeros after its end.
 class Input {
 public:
     Input(const std::uint8_t* data, std::size_t size) : rest_(reinterpret_cast<const char*>(data), size) {}
@@ -159,7 +159,7 @@ private:
     std::string_view rest_;
 };
 
-/// Changes the DER of one object of a PEM text, as `change` says, and writes all of it again.
+/// Applies `change` to the DER of one object of a PEM text, and writes the whole text again.
 template <typename Change>
 std::string with_der(const std::string& text, std::size_t which, Change change) {
     const BioPtr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
@@ -254,7 +254,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     while (!input.empty()) damage(texts, input);
     for (std::size_t i = 0; i < files; ++i) static_cast<void>(folder.write(names[i], texts[i], 0600));
 
-    // `check`, and the first half of a reload.
+    // Runs `check`, and the first phase of a reload.
     std::size_t refused = 0;
     for (const Violation& violation : find_violations(config)) {
         expect_plain(violation.message);
@@ -265,7 +265,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     for (const Violation& warning : find_warnings(config)) expect_plain(warning.message);
 
-    // The second half: what is refused there is refused here.
+    // Runs the second phase, which must reject the same files.
     const auto loaded = TlsContext::load(config.server.listeners[0].tls);
     const auto tokens_read = TokenSet::load(config.server.listeners[1].tokens_file);
     const auto* fault = std::get_if<TlsFault>(&loaded);

@@ -1,6 +1,5 @@
-// The server on standalone Asio, as its users write it: a session that its handlers keep alive by shared_ptr,
-// async_read_until into a growing string, a registry of the sessions that are there. Ends only by a signal.
-// Usage: ../common/peer.h.
+// A server on standalone Asio in the usual style. Handlers keep the sessions alive by shared_ptr, async_read_until
+// reads into a growing string, and a registry holds the open sessions. A signal ends it. Usage: ../common/peer.h.
 #include <csignal>
 #include <cstdint>
 #include <memory>
@@ -44,7 +43,7 @@ private:
                                });
     }
 
-    /// All whole lines that have come, not only the first: fewer turns through the scheduler.
+    /// Takes all complete lines, not only the first, which saves turns through the scheduler.
     void take_lines() {
         input_.erase(0, peer::each_line(input_, [this](std::string_view line) { world_.reader.take(line); }));
     }
@@ -63,7 +62,7 @@ private:
 
 class Server {
 public:
-    /// The acceptor listens from here on, with a backlog of SOMAXCONN.
+    /// Opens the acceptor, which listens from here on with a backlog of SOMAXCONN.
     explicit Server(std::uint16_t port) : acceptor_(io_, tcp::endpoint(asio::ip::address_v4::loopback(), port), true) {
         peer::set_inherited_options(acceptor_.native_handle());
         report_when_asked();

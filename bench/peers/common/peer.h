@@ -1,5 +1,5 @@
-// What every peer does alike, so that only the library differs: the listener's options, finding lines, reading an
-// item's key with simdjson, and the counts that script/bench asks for. No sockets of its own, one thread.
+// The common part of all peers, so that only the library differs. It has the listener's options, the search for lines,
+// the reading of an item's key by simdjson, and the counts for script/bench. Owns no sockets. Used by one thread.
 //
 //   PEER PORT     prints "listening PORT" (0: the kernel chooses), and on SIGUSR1
 //                 "accepted=A closed=C items=I bad=B key_bytes=K".
@@ -43,7 +43,8 @@ inline void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// On the listener: Linux lets every accepted socket inherit them, which saves five calls an accept.
+/// Sets the options on the listener. Linux lets every accepted socket inherit them, which saves five calls for each
+/// accept.
 inline void set_inherited_options(int listener) {
     const auto set = [listener](int level, int option, int value) {
         if (::setsockopt(listener, level, option, &value, sizeof value) != 0) die("setsockopt", std::strerror(errno));
@@ -70,7 +71,7 @@ struct Counts {
     std::uint64_t closed = 0;
     std::uint64_t items = 0;
     std::uint64_t bad = 0;
-    std::uint64_t key_bytes = 0;  // so that no compiler can leave the key out
+    std::uint64_t key_bytes = 0;  // keeps the compiler from omitting the key
 
     void print() const {
         std::printf("accepted=%llu closed=%llu items=%llu bad=%llu key_bytes=%llu\n",
@@ -81,7 +82,7 @@ struct Counts {
     }
 };
 
-/// Calls `take(line)` for every whole line; returns how many bytes they were, newlines included.
+/// Calls `take(line)` for every complete line. Returns their size in bytes, newlines included.
 template <typename Take>
 std::size_t each_line(std::string_view bytes, Take take) {
     std::size_t begin = 0;
@@ -91,12 +92,13 @@ std::size_t each_line(std::string_view bytes, Take take) {
     return begin;
 }
 
-/// Reads the key of one item after another. Owns the parser and a padded copy for lines that have no room behind them.
+/// Reads the key of one item after another. Owns the parser and a padded copy for lines without readable bytes after
+/// them.
 class ItemReader {
 public:
     explicit ItemReader(Counts& counts) : counts_(counts) {}
 
-    /// A line with SIMDJSON_PADDING readable bytes behind it; no longer than longest_line.
+    /// Reads a line of at most longest_line bytes with SIMDJSON_PADDING readable bytes after it.
     void take_padded(std::string_view line) {
         if (line.empty()) return;
         simdjson::ondemand::document document;
@@ -120,8 +122,8 @@ public:
         take_padded({copy_.get(), line.size()});
     }
 
-    /// Bytes with SIMDJSON_PADDING readable bytes behind them; what is left of a line goes to `unfinished`, which takes
-    /// no memory otherwise. False if a line is too long.
+    /// Reads bytes with SIMDJSON_PADDING readable bytes after them. Stores an incomplete line in `unfinished`, which
+    /// takes no memory otherwise. Returns false if a line is too long.
     bool take_arrived(std::string_view arrived, std::string& unfinished) {
         if (!unfinished.empty()) {
             const std::size_t end = arrived.find('\n');

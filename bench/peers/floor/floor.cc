@@ -1,6 +1,7 @@
-// The floor: what the work costs with nothing else around it. Edge-triggered epoll, one thread, one shared buffer,
-// newline framing, simdjson on demand to get `ip`; no registry, no events, no deadlines. Keep-alive options are set on
-// the listener. Not a server to use: an item larger than the kept room, or a bad one, ends its connection.
+// The floor: the cost of the necessary work alone. Edge-triggered epoll, one thread, one shared buffer, newline
+// framing, simdjson on demand to read `ip`; no registry, no events, no deadlines. Keep-alive options are set on the
+// listener. It is no server for real use: a bad item ends its connection, and so does an incomplete line that exceeds
+// its buffer.
 //
 //   floor PORT     prints "listening PORT" (0: the kernel chooses), and on SIGUSR1 "accepted=A closed=C items=I bad=B".
 #include <arpa/inet.h>
@@ -61,7 +62,7 @@ private:
     int signals_ = -1;
     std::unique_ptr<char[]> memory_{new char[most_kept + landing_bytes + simdjson::SIMDJSON_PADDING]};
     char* landing_ = memory_.get() + most_kept;
-    std::vector<Kept*> kept_;  // by descriptor: the unfinished line
+    std::vector<Kept*> kept_;  // incomplete line by descriptor
     simdjson::ondemand::parser parser_;
     Counts counts_;
 };
@@ -141,7 +142,8 @@ void Floor::accept_all() {
     }
 }
 
-/// One recv for an event; again only if it filled the buffer, or if the peer's end came with the same event.
+/// Calls recv once for an event. Repeats it only if it filled the buffer, or if the peer's end came with the same
+/// event.
 void Floor::read(int fd, bool ending) {
     while (true) {
         const ssize_t arrived = ::recv(fd, landing_, landing_bytes, 0);
@@ -185,7 +187,7 @@ bool Floor::take_line(char* line, std::size_t size) {
         ++counts_.bad;
         return false;
     }
-    counts_.key_bytes += key.size();  // so that nothing of it can be left out
+    counts_.key_bytes += key.size();  // keeps the compiler from omitting the key
     ++counts_.items;
     return true;
 }

@@ -1,5 +1,5 @@
-// The server on libevent, as its users write it: evconnlistener, a bufferevent per connection, lines taken out of its
-// input evbuffer, a registry of who is there. Ends only by a signal. Usage: ../common/peer.h.
+// A server on libevent in the usual style: evconnlistener, a bufferevent for each connection, and lines taken out of
+// its input evbuffer. A registry holds the open connections. A signal ends it. Usage: ../common/peer.h.
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -80,7 +80,7 @@ void Server::on_accept(evconnlistener*, evutil_socket_t fd, sockaddr*, int, void
     if (bufferevent_enable(events, EV_READ) != 0) self->close(*connection);
 }
 
-/// All whole lines at once: a line each by evbuffer_readln would cost an allocation each.
+/// Takes all complete lines at once, because evbuffer_readln would allocate for each line.
 void Server::on_read(bufferevent* events, void* context) {
     auto* const connection = static_cast<Connection*>(context);
     Server& server = *connection->server;

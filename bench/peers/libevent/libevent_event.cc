@@ -1,6 +1,6 @@
-// The server on libevent's bare events, as users write it who count bytes (libevent.cc is the convenient way):
-// evconnlistener, an event per connection, recv into one buffer for all. Ends only by a signal.
-// Usage: ../common/peer.h.
+// A server on libevent's bare events in the style that saves memory; libevent.cc is the convenient one. It has an
+// evconnlistener, an event for each connection, and recv into one buffer for all. A signal ends it. Usage:
+// ../common/peer.h.
 #include <sys/socket.h>
 
 #include <cerrno>

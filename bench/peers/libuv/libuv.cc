@@ -1,6 +1,6 @@
-// The server on libuv, as its users write it: a handle per connection, one read buffer for all since there is one
-// thread, a std::string for an unfinished line, a registry of who is there. Ends only by a signal.
-// Usage: ../common/peer.h.
+// A server on libuv in the usual style: a handle for each connection and one read buffer for all, because there is one
+// thread. A std::string holds an incomplete line, and a registry the open connections. A signal ends it. Usage:
+// ../common/peer.h.
 #include <uv.h>
 
 #include <csignal>
@@ -87,7 +87,7 @@ void Server::on_alloc(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
 }
 
 void Server::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
-    if (size == 0) return;  // nothing there after all
+    if (size == 0) return;  // spurious event without data
     auto* const connection = static_cast<Connection*>(stream->data);
     if (size < 0 || !connection->server->reader_.take_arrived({buffer->base, static_cast<std::size_t>(size)},
                                                               connection->unfinished)) {
