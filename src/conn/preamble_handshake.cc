@@ -136,6 +136,7 @@ void Preamble::finish_handshake(Connection& connection, const TlsSession& sessio
     connection.under_watch = true;  // the last record to the device may be unacknowledged
     if (const std::string id = session.device_id(); !id.empty()) {
         core_.handler.on_certified(connection, core_.number_of(connection), id);
+        if (connection.is_closing()) return;  // the Finalizer ends its preamble
     }
     open(connection);
 }

@@ -1,8 +1,13 @@
 #include "conn/preamble.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "conn/rig_test.h"
+#include "tls/made_certificates.h"
+#include "tls/tls_context.h"
+
+#include <openssl/ssl.h>
 
 namespace holdfast {
 namespace {
@@ -87,6 +92,128 @@ TEST_F(PreambleTest, APauseOfTheGatewayDoesNotUseUpTheTime) {
     rig_.kernel.send(fd, header);
     rig_.turn();
     EXPECT_EQ(rig_.find(fd)->stage, Stage::unidentified);
+}
+
+TEST_F(PreambleTest, AHandlerMayCloseAConnectionAsItOpens) {
+    rig_.handler.at_open = [this](Connection& connection) { rig_.shard.close(connection, CloseReason::kicked); };
+    const int fd = rig_.connect();
+    rig_.kernel.send(fd, std::string(header) + "item\n");
+    rig_.turn();
+    EXPECT_THAT(rig_.reasons(), ElementsAre(CloseReason::kicked));
+    EXPECT_TRUE(rig_.kernel.is_closed(fd));
+    EXPECT_THAT(rig_.handler.items, IsEmpty());
+    EXPECT_EQ(rig_.counters().opening.get(), 0U);
+    EXPECT_EQ(rig_.counters().connections.get(), 0U);
+}
+
+/// A device at the other end of a simulated socket: OpenSSL's client between two buffers.
+class TlsPeer {
+public:
+    TlsPeer(SSL_CTX* ctx, SimulatedKernel& kernel, int fd) : kernel_(kernel), fd_(fd), ssl_(SSL_new(ctx)) {
+        SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+        SSL_set_connect_state(ssl_.get());
+    }
+    /// Takes what has come, and answers.
+    void step() {
+        const std::string_view come = std::string_view(kernel_.sent(fd_)).substr(taken_);
+        taken_ += come.size();
+        if (!come.empty()) BIO_write(SSL_get_rbio(ssl_.get()), come.data(), static_cast<int>(come.size()));
+        SSL_do_handshake(ssl_.get());
+        flush();
+    }
+    void send(std::string_view text) {
+        ASSERT_EQ(SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size())), static_cast<int>(text.size()));
+        flush();
+    }
+
+private:
+    void flush() {
+        char* bytes = nullptr;
+        const long size = BIO_get_mem_data(SSL_get_wbio(ssl_.get()), &bytes);
+        if (size > 0) kernel_.send(fd_, {bytes, static_cast<std::size_t>(size)});
+        static_cast<void>(BIO_reset(SSL_get_wbio(ssl_.get())));
+    }
+
+    SimulatedKernel& kernel_;
+    int fd_;
+    SslPtr ssl_;
+    std::size_t taken_ = 0;
+};
+
+/// What a listener and a device show each other. It comes before the shard, which takes the policy.
+struct TlsFiles {
+    TlsFiles()
+        : authority(make_certificate({.common_names = {"authority"}, .authority = true})),
+          own(make_certificate({.common_names = {"gateway"}})),
+          device(make_certificate({.common_names = {"d1"}, .issuer = &authority})),
+          client(SSL_CTX_new(TLS_client_method())) {
+        SSL_CTX_use_certificate(client.get(), device.certificate.get());
+        SSL_CTX_use_PrivateKey(client.get(), device.key.get());
+        TlsConfig config;
+        config.certificate = folder.certificates("gateway.crt", {&own});
+        config.key = folder.key("gateway.key", own);
+        config.client = TlsClient::required;
+        config.client_ca = folder.certificates("ca.crt", {&authority});
+        policy.tls = std::get<std::shared_ptr<const TlsContext>>(TlsContext::load(config));
+    }
+    CertificateFolder folder;
+    MadeCertificate authority;
+    MadeCertificate own;
+    MadeCertificate device;
+    SslCtxPtr client;
+    ListenerPolicy policy = ShardRig::policy();
+};
+
+class TlsPreambleTest : public testing::Test {
+protected:
+    TlsPreambleTest() : rig_({.max_connections = 100, .max_unfinished = 4'096, .policies = {files_.policy}}) {
+        rig_.admission.set(LimitsConfig(), 100);  // else there is no room for a handshake
+    }
+    TlsPeer shake_hands() {
+        fd_ = rig_.connect();
+        TlsPeer peer(files_.client.get(), rig_.kernel, fd_);
+        for (int flight = 0; flight < 4; ++flight) {
+            peer.step();
+            rig_.turn();
+        }
+        return peer;
+    }
+
+    TlsFiles files_;
+    ShardRig rig_;
+    int fd_ = -1;
+};
+
+TEST_F(TlsPreambleTest, TheHandlerLearnsTheIdOfTheCertificateAndGetsWhatItDeciphers) {
+    TlsPeer peer = shake_hands();
+    EXPECT_THAT(rig_.handler.certified, ElementsAre("d1"));
+    EXPECT_EQ(rig_.handler.opened.size(), 1U);
+    peer.send("item\n");
+    rig_.turn();
+    EXPECT_THAT(rig_.handler.items, ElementsAre("item"));
+    EXPECT_GT(rig_.kernel.reads(fd_), 0) << "TLS reads by the same kernel as all else";
+}
+
+TEST_F(TlsPreambleTest, AHandlerMayCloseAConnectionThatItsCertificateNames) {
+    rig_.handler.at_certified = [this](Connection& connection) {
+        rig_.shard.close(connection, CloseReason::superseded, "a newer one is there");
+    };
+    static_cast<void>(shake_hands());
+    EXPECT_THAT(rig_.reasons(), ElementsAre(CloseReason::superseded));
+    EXPECT_EQ(rig_.handler.opened.size(), 1U) << "the handler learns of both";
+    EXPECT_TRUE(rig_.kernel.is_closed(fd_));
+    EXPECT_EQ(rig_.counters().opening.get(), 0U);
+    EXPECT_EQ(rig_.counters().handshakes.get(), 0U);
+    EXPECT_EQ(rig_.counters().connections.get(), 0U);
+    EXPECT_EQ(rig_.counters().accepted.get(), 1U);
+}
+
+TEST_F(TlsPreambleTest, AHandlerMayCloseAConnectionAsItOpens) {
+    rig_.handler.at_open = [this](Connection& connection) { rig_.shard.close(connection, CloseReason::kicked); };
+    static_cast<void>(shake_hands());
+    EXPECT_THAT(rig_.reasons(), ElementsAre(CloseReason::kicked));
+    EXPECT_EQ(rig_.counters().connections.get(), 0U);
+    EXPECT_EQ(rig_.counters().accepted.get(), 1U);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,8 +22,14 @@ namespace holdfast {
 
 class RecordingHandler final : public StreamHandler {
 public:
-    void on_open(Connection&, Token number, const TurnTime&) override { opened.push_back(number); }
-    void on_certified(Connection&, Token, std::string_view) override {}
+    void on_open(Connection& connection, Token number, const TurnTime&) override {
+        opened.push_back(number);
+        if (at_open) at_open(connection);
+    }
+    void on_certified(Connection& connection, Token, std::string_view id) override {
+        certified.emplace_back(id);
+        if (at_certified) at_certified(connection);
+    }
     Taken on_bytes(Connection& connection, Token, std::span<const char> window, std::uint64_t,
                    const TurnTime& time) override {
         return take(connection, {window.data(), window.size()}, time);
@@ -46,7 +53,10 @@ public:
 
     bool is_ready = true;
     bool holds = false;  ///< holds the connection after each item
+    std::function<void(Connection&)> at_open;
+    std::function<void(Connection&)> at_certified;
     std::vector<Token> opened;
+    std::vector<std::string> certified;  ///< ids
     std::vector<std::string> items;
     std::vector<std::pair<Token, Death>> closed;
     std::vector<std::pair<Token, EndedBy>> ended_while_held;

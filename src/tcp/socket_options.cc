@@ -107,9 +107,9 @@ Result<UniqueFd> accept_from_itself(int listener) {
                      " to prove the socket options: " + errno_text()};
     }
     pollfd waiting{listener, POLLIN, 0};
-    if (::poll(&waiting, 1, 2'000) != 1)
+    if (kernel::poll(&waiting, 1, 2'000) != 1)
         return Error{"loopback does not deliver connections: is the interface lo up (`ip link set lo up`)?"};
-    UniqueFd accepted(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    UniqueFd accepted(kernel::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
     if (!accepted.valid())
         return Error{"cannot accept a connection from this process to prove the socket options: " + errno_text()};
     return accepted;

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "base/kernel.h"
+
 namespace holdfast {
 
 namespace {
@@ -13,7 +15,7 @@ int send_without_signal(BIO* bio, const char* bytes, int size) {
     BIO_get_fd(bio, &fd);
     BIO_clear_retry_flags(bio);
     errno = 0;
-    const ssize_t sent = ::send(fd, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+    const ssize_t sent = kernel::send(fd, bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
     if (sent <= 0 && BIO_sock_should_retry(static_cast<int>(sent)) != 0) BIO_set_retry_write(bio);
     return static_cast<int>(sent);
 }
@@ -29,7 +31,7 @@ int read_within_budget(BIO* bio, char* into, int size) {
         if (!budget.is_refused()) BIO_set_retry_read(bio);
         return -1;
     }
-    const ssize_t arrived = ::recv(fd, into, allowed, 0);
+    const ssize_t arrived = kernel::recv(fd, into, allowed, 0);
     if (arrived > 0) budget.count_bytes(static_cast<std::size_t>(arrived));
     if (arrived == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
     if (arrived < 0 && BIO_sock_should_retry(-1) != 0) BIO_set_retry_read(bio);
