@@ -85,8 +85,7 @@ struct Core {
 
     /// Returns true if the connection must prove its device's identity and has not done so.
     [[nodiscard]] bool is_unauthenticated(const Connection& connection) const {
-        return connection.is_opening() ||
-               (policy_of(connection).authenticates && connection.stage == Stage::unidentified);
+        return connection.is_opening() || (policy_of(connection).authenticates && !connection.named);
     }
 
     /// Returns the time of the present turn.

@@ -26,6 +26,20 @@ TEST(Finalizer, ReportsEachConnectionOnceWithTheFirstReason) {
     EXPECT_EQ(rig.counters().connections.get(), 0U);
 }
 
+TEST(Finalizer, AConnectionThatHasNotProvedItsIdStaysUnauthenticatedWhenItCloses) {
+    ListenerPolicy policy = ShardRig::policy();
+    policy.authenticates = true;
+    ShardRig rig({.max_connections = 100, .max_unfinished = 4'096, .policies = {policy}});
+    for (const bool is_identified : {false, true}) {
+        Connection& connection = *rig.find(rig.connect());
+        if (is_identified) connection.identify();
+        EXPECT_EQ(rig.shard.is_stranger(connection), !is_identified);
+        rig.shard.close(connection, CloseReason::kicked);
+        EXPECT_EQ(rig.shard.is_stranger(connection), !is_identified);
+        rig.turn();
+    }
+}
+
 TEST(Finalizer, AStaleNumberFindsNothing) {
     ShardRig rig;
     const int first = rig.connect();
