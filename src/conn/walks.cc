@@ -37,10 +37,13 @@ bool Walks::is_due() const {
 void Walks::step() {
     if (walks_.empty()) return;
     const TimeShare share = core_.reactor.share_from_now();
-    for (std::size_t left = walks_.size(); left > 0 && !share.is_spent(); --left) {
+    bool has_made_slice = false;
+    for (std::size_t left = walks_.size(); left > 0 && !(has_made_slice && share.is_spent()); --left) {
         walks_.splice(walks_.end(), walks_, walks_.begin());
         const auto walk = std::prev(walks_.end());
-        if (!is_due(*walk) || !make_slice(*walk)) continue;
+        if (!is_due(*walk)) continue;
+        has_made_slice = true;
+        if (!make_slice(*walk)) continue;
         const auto done = std::move(walk->done);
         walks_.erase(walk);
         done();

@@ -34,7 +34,7 @@ public:
     void walk(Visit visit, std::function<void()> done, Pace pace = at_ease);
     /// Returns true if step() has work now.
     [[nodiscard]] bool is_due() const;
-    /// Makes one slice of each due walk, while the turn has time.
+    /// Makes one slice of each due walk while the turn has time, and of one walk in any case.
     void step();
 
     /// Probes one connection. `done` is called once.

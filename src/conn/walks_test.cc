@@ -98,6 +98,38 @@ TEST_F(WalksTest, AWalkThatEndsMayBeginAnother) {
     EXPECT_FALSE(walks_.is_due());
 }
 
+/// Each look at the time takes longer than a phase's share of a turn.
+class SlowClock final : public Clock {
+public:
+    [[nodiscard]] SteadyTime steady() const override { return SteadyTime{elapsed_ += milliseconds(20)}; }
+    [[nodiscard]] WallTime wall() const override { return {}; }
+
+private:
+    mutable milliseconds elapsed_{0};
+};
+
+TEST(Walks, ATurnWithoutTimeMakesOneSlice) {
+    SlowClock clock;
+    Reactor reactor(clock);
+    RecordingHandler handler;
+    Admission admission(100);
+    Core core(reactor, handler, admission, {.max_connections = 100, .max_unfinished = 4'096, .policies = {{}}});
+    Walks walks(core);
+    for (int i = 0; i < 30; ++i) ASSERT_NE(core.registry.insert(), nullptr);
+    int visits[2] = {};
+    bool done[2] = {};
+    for (int i = 0; i < 2; ++i) {
+        walks.walk([&visits, i](Connection&) { ++visits[i]; }, [&done, i] { done[i] = true; }, {10, milliseconds(0)});
+    }
+    walks.step();
+    EXPECT_EQ(visits[0], 10);
+    EXPECT_EQ(visits[1], 0);
+    for (int turns = 0; turns < 5; ++turns) walks.step();
+    EXPECT_TRUE(done[0]);
+    EXPECT_TRUE(done[1]);
+    for (std::uint32_t slot = 1; slot <= 30; ++slot) core.registry.erase(*core.registry.in_slot(slot));
+}
+
 TEST_F(WalksTest, VisitsNoneThatIsClosed) {
     add_connections(3);
     rig_.core.close(*rig_.core.registry.in_slot(2), CloseReason::kicked);
