@@ -28,7 +28,7 @@ void ProbeRun::ask(Connection& connection, Token number, const LivenessPlan& pla
         return;
     }
     const bool forced = facts && may_force_probe(plan, facts->evidence.last_heard);
-    if (forced) force_probe(connection.fd);
+    if (forced) force_probe(connection);
     waiting_.push_back(
         {.number = number, .began = now, .asked = now, .asked_last = now, .was_asked = true, .forced = forced});
 }
@@ -40,7 +40,7 @@ void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
 }
 
 /// Checks a connection that was active just before. Probes it once a second of silence has passed.
-ProbeRun::Look ProbeRun::look_at_just_heard(Waiting& waiting, const Connection& connection, const Evidence& evidence,
+ProbeRun::Look ProbeRun::look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
                                             SteadyTime now) {
     const milliseconds waited = elapsed(waiting.asked, now);
     if (evidence.last_heard < waited) {
@@ -48,7 +48,7 @@ ProbeRun::Look ProbeRun::look_at_just_heard(Waiting& waiting, const Connection& 
         return Look::answered;
     }
     if (evidence.last_heard >= probe_not_needed_within) {
-        force_probe(connection.fd);
+        force_probe(connection);
         waiting.asked = waiting.asked_last = now;
         waiting.was_asked = waiting.forced = true;
     }
@@ -94,7 +94,7 @@ void ProbeRun::probe_again(Waiting& waiting, Connection& connection, const Liven
     if (!may_force_probe(plan, last_heard)) {
         if (std::exchange(waiting.forced, false)) end_forced_probe(connection, plan, last_heard);
     } else if (now - waiting.asked_last >= probe_spacing) {
-        force_probe(connection.fd);
+        force_probe(connection);
         waiting.asked_last = now;
         waiting.forced = true;
     }

@@ -57,7 +57,7 @@ private:
     enum class Look : std::uint8_t { answered, waits };
     [[nodiscard]] Look look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
                                SteadyTime now);
-    [[nodiscard]] Look look_at_just_heard(Waiting& waiting, const Connection& connection, const Evidence& evidence,
+    [[nodiscard]] Look look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
                                           SteadyTime now);
     void probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
                      std::chrono::milliseconds last_heard, SteadyTime now);

@@ -54,6 +54,12 @@ public:
     [[nodiscard]] int probes_forced(int fd) const { return sockets_.at(fd).probes_forced; }
     [[nodiscard]] std::size_t unread(int fd) const { return sockets_.at(fd).arrived.size(); }
     [[nodiscard]] int reads(int fd) const { return sockets_.at(fd).reads; }
+    /// Returns the value that setsockopt(2) was given last, or 0.
+    [[nodiscard]] int option(int fd, int level, int name) const {
+        const auto& options = sockets_.at(fd).options;
+        const auto found = options.find({level, name});
+        return found == options.end() ? 0 : found->second;
+    }
 
     // Calls of base/kernel.h. find() returns nullptr if this kernel did not create the descriptor.
     struct Socket {

@@ -17,7 +17,13 @@ constexpr milliseconds first_pause{1'000};
 
 }  // namespace
 
+void force_probe(Connection& connection) {
+    force_probe(connection.fd);
+    connection.probe_forced = true;
+}
+
 void end_forced_probe(Connection& connection, const LivenessPlan& plan, milliseconds silence) {
+    connection.probe_forced = false;
     const std::chrono::seconds idle = keepidle_after_probe(plan, silence);
     set_keepidle(connection.fd, idle);
     connection.keepidle_moved = idle != plan.idle;

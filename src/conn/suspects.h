@@ -14,6 +14,8 @@
 
 namespace holdfast {
 
+/// Forces a probe. TCP_KEEPIDLE stays lowered until end_forced_probe(); a change of the plan leaves it alone.
+void force_probe(Connection& connection);
 /// Ends a forced probe of `connection` after `silence`, so that the kernel continues as planned.
 void end_forced_probe(Connection& connection, const LivenessPlan& plan, std::chrono::milliseconds silence);
 

@@ -39,8 +39,7 @@ void Sweeper::ask_ahead(Connection& connection, bool watched) {
     const auto facts = read_tcp_facts(connection.fd);
     // The kernel already probes this connection, and the bound follows from the kernel's rhythm.
     if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
-    force_probe(connection.fd);
-    connection.probe_forced = true;
+    force_probe(connection);
     core_.counters.asked_ahead.increment();
     asked_.add(core_.number_of(connection), core_.reactor.now(), facts->evidence.last_heard, watched);
 }
@@ -72,7 +71,6 @@ void Sweeper::end_asking(Connection& connection, std::chrono::milliseconds silen
     if (silence >= plan.idle) {
         if (const auto facts = read_tcp_facts(connection.fd)) silence = facts->evidence.last_heard;
     }
-    connection.probe_forced = false;
     end_forced_probe(connection, plan, silence);
 }
 

@@ -1,5 +1,8 @@
 #include "conn/walks.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+
 #include <gtest/gtest.h>
 
 #include "conn/rig_test.h"
@@ -128,6 +131,28 @@ TEST(Walks, ATurnWithoutTimeMakesOneSlice) {
     EXPECT_TRUE(done[0]);
     EXPECT_TRUE(done[1]);
     for (std::uint32_t slot = 1; slot <= 30; ++slot) core.registry.erase(*core.registry.in_slot(slot));
+}
+
+TEST(Walks, ANewPlanLeavesAForcedProbeAlone) {
+    ShardRig rig;
+    const int fd = rig.connect();
+    const auto keepidle = [&] { return rig.kernel.option(fd, IPPROTO_TCP, TCP_KEEPIDLE); };
+    rig.kernel.set_alive(fd, false);
+    rig.pass(std::chrono::seconds(5));
+    bool answered = false;
+    rig.shard.probe(*rig.find(fd), std::chrono::seconds(2), [&](const ProbeFindings&) { answered = true; });
+    EXPECT_EQ(keepidle(), 1);
+    ListenerPolicy policy = ShardRig::policy();
+    policy.plan = plan_liveness(std::chrono::seconds(60)).value();
+    bool in_force = false;
+    rig.shard.change_listener({.number = 0, .policy = policy, .backlog = 1, .socket = {}},
+                              [&](const PlanTally& tally) { in_force = tally.changed == 1 && tally.refused == 0; });
+    rig.turn();
+    EXPECT_TRUE(in_force);
+    EXPECT_EQ(keepidle(), 1) << "the probe is not put off";
+    rig.pass(std::chrono::seconds(3));
+    EXPECT_TRUE(answered);
+    EXPECT_EQ(keepidle(), policy.plan.idle.count());
 }
 
 TEST_F(WalksTest, VisitsNoneThatIsClosed) {
