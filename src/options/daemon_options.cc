@@ -173,7 +173,8 @@ constexpr std::array<std::string_view, 10> names{"",      "listener", "item",  "
                                                  "fleet", "admin",    "alarm", "log",    "process"};
 
 std::vector<Option> put_together() {
-    std::vector<Option> table(server_options().begin(), server_options().end());
+    const auto of_server = detail::rows_of_server();
+    std::vector<Option> table(of_server.begin(), of_server.end());
     table.insert(table.end(), rows.begin(), rows.end());
     return table;
 }

@@ -252,6 +252,14 @@ RawValue typed(const Option& option, std::string_view text) {
     return std::string(text);
 }
 
+bool has_same_value(const Option& option, Object one, Object other) {
+    const auto is_same = [&](const auto* value) {
+        return *value ==
+               *std::get<std::remove_const_t<std::remove_pointer_t<decltype(value)>>*>(option.place.in(other));
+    };
+    return std::visit(is_same, option.place.in(one));
+}
+
 /// Returns the value for a report: a text has quotes.
 std::string quoted_text(const Option& option, Object object) {
     const std::string text = value_text(option, object);
@@ -295,7 +303,7 @@ std::string value_text(const Option& option, Object object) {
 }
 
 void take_change(const Option& option, Object running, Object wanted, std::string_view listener, ApplyReport& report) {
-    if (stored_text(option, running) == stored_text(option, wanted)) return;
+    if (has_same_value(option, running, wanted)) return;
     const std::string place = listener.empty() ? in_section(option.section) : " of listener " + in_quotes(listener);
     const std::string what = std::string(option.key) + place + ": ";
     const std::string before = quoted_text(option, running);

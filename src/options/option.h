@@ -140,6 +140,11 @@ struct Option {
     [[nodiscard]] constexpr OptionType type() const { return place.type; }
 };
 
+namespace detail {
+/// Returns the rows that all_options() begins with. Only all_options() takes them: a row is known by its address.
+[[nodiscard]] std::span<const Option> rows_of_server();
+}  // namespace detail
+
 /// Returns all options, in the order of the documentation.
 [[nodiscard]] std::span<const Option> all_options();
 /// Returns the options of a ServerConfig and of its listeners, which are the first in all_options().
@@ -178,7 +183,7 @@ using RawValue = std::variant<std::string, std::vector<std::string>, std::int64_
 
 /// Returns the value as a file holds it, without quotes and without its secret.
 [[nodiscard]] std::string value_text(const Option& option, Object object);
-/// Returns the value with its secret, for comparison only.
+/// Returns the value with its secret, which is never printed.
 [[nodiscard]] std::string stored_text(const Option& option, Object object);
 /// Returns value_text() of a default-constructed configuration.
 [[nodiscard]] std::string default_text(const Option& option);

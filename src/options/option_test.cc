@@ -26,6 +26,15 @@ TEST(OptionTable, NamesAndFlagsAreUnique) {
     EXPECT_GT(names.size(), 20U);
 }
 
+/// What is noted of an option is found again by the address of its row: see Spot.
+TEST(OptionTable, EachRowExistsOnce) {
+    std::vector<const Option*> rows;
+    for (const Option& option : server_options()) rows.push_back(&option);
+    for (const Option& option : daemon_options()) rows.push_back(&option);
+    ASSERT_EQ(rows.size(), all_options().size());
+    for (const Option* row : rows) EXPECT_EQ(find_option(row->section, row->key), row) << full_name(*row);
+}
+
 TEST(OptionTable, EveryDefaultReadsBackAsItself) {
     for (const Option& option : all_options()) {
         if (option.type() == OptionType::texts) continue;  // commas in a flag, brackets in a file
@@ -240,6 +249,16 @@ TEST(Reload, ASpoolStaysInItsDirectoryAndAFileMoves) {
         EXPECT_EQ(gateway.config.sink.path, type == SinkType::file ? "after" : "before");
         EXPECT_EQ(gateway.report.applied.size(), type == SinkType::file ? 1U : 0U);
     }
+}
+
+TEST(Reload, ComparesListsToTheLastByte) {
+    const std::string label(60, 'a');
+    Gateway gateway;
+    gateway.config.admin.hosts = {label + "." + label + ".example.org"};
+    DaemonConfig wanted;
+    wanted.admin.hosts = {label + "." + label + ".example.com"};
+    gateway.reload(wanted);
+    EXPECT_EQ(gateway.report.needs_restart.size(), 1U);
 }
 
 TEST(Reload, PrintsNoSecret) {

@@ -36,7 +36,7 @@ bool proxy_protocol_switches(Object running, Object wanted) {
 }
 
 // clang-format off
-constexpr auto rows = std::to_array<Option>({
+constexpr auto server_rows = std::to_array<Option>({
     {.key = "reactors", .place = at<&C::reactors>, .range = {0, 128}, .zero = "one a core", .flag = "--reactors",
      .reload = OnReload::restart,
      .help = "number of event-loop threads; 0: one per core", .example = "4"},
@@ -170,6 +170,8 @@ constexpr auto rows = std::to_array<Option>({
 
 }  // namespace
 
-std::span<const Option> server_options() { return rows; }
+std::span<const Option> detail::rows_of_server() { return server_rows; }
+
+std::span<const Option> server_options() { return all_options().first(server_rows.size()); }
 
 }  // namespace holdfast
