@@ -53,8 +53,9 @@ Argument to_argument(const Option& option, ServeOptions& options) {
 Argument flag_of(const Option& option, const std::string& default_text, std::function<void(const std::string&)> store) {
     const bool is_zero = default_text == "0" || default_text == "0B";
     const std::string shown = is_zero && !option.zero.empty() ? std::string(option.zero) : default_text;
+    const std::string range = range_text(option);
     return {std::string(option.flag), std::move(store), value_name(option),
-            std::string(option.help) + (shown.empty() ? "" : " (" + shown + ")")};
+            std::string(option.help) + (range.empty() ? "" : "; " + range) + (shown.empty() ? "" : " (" + shown + ")")};
 }
 
 Arguments serve_arguments(ServeOptions& options) {

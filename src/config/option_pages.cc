@@ -56,8 +56,7 @@ std::string option_prose(const Option& option) {
 std::string type_text(const Option& option) {
     const OptionType type = option.type();
     std::string out = type_word(type) + listed(option.place.words);
-    const bool has_range = option.range.max != Range().max;
-    if (has_range) out += ", " + amount_text(option, option.range.min) + " to " + amount_text(option, option.range.max);
+    if (const std::string range = range_text(option); !range.empty()) out += ", " + range;
     if (!option.zero.empty()) out += "; 0: " + std::string(option.zero);
     if (!option.unset.empty()) out += ", or `" + std::string(option.unset) + "`";
     if (!option.form.empty()) out += ": " + std::string(option.form);

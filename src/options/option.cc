@@ -69,8 +69,9 @@ std::string number_text(double number) {
 }
 
 std::string range_error(const Option& option, const std::string& value) {
-    return value + " is out of range: write " + amount_text(option, option.range.min) + " to " +
-           amount_text(option, option.range.max);
+    const std::string range = range_text(option);
+    return value + " is out of range: write " +
+           (range.empty() ? amount_text(option, option.range.min) + " or more" : range);
 }
 
 Complaint check_range(const Option& option, std::int64_t amount) {
@@ -272,6 +273,11 @@ std::string amount_text(const Option& option, std::int64_t amount) {
     if (option.type() == OptionType::duration) return format_duration(milliseconds(amount));
     if (option.type() == OptionType::size) return format_size(static_cast<std::size_t>(amount));
     return std::to_string(amount);
+}
+
+std::string range_text(const Option& option) {
+    if (option.range.max == Range().max) return "";
+    return amount_text(option, option.range.min) + " to " + amount_text(option, option.range.max);
 }
 
 std::optional<std::string> store_value(const Option& option, Object object, const RawValue& raw) {

@@ -181,6 +181,9 @@ using RawValue = std::variant<std::string, std::vector<std::string>, std::int64_
 /// Returns an amount with the unit of the option's type: "30s", "64KiB", "5".
 [[nodiscard]] std::string amount_text(const Option& option, std::int64_t amount);
 
+/// Returns the option's range: "1 to 64"; empty if it has no upper end.
+[[nodiscard]] std::string range_text(const Option& option);
+
 /// Returns the value as a file holds it, without quotes and without its secret.
 [[nodiscard]] std::string value_text(const Option& option, Object object);
 /// Returns the value with its secret, which is never printed.

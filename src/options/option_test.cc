@@ -128,6 +128,13 @@ TEST(StoreValue, SaysWhatIsWrongAndWhatToWrite) {
     EXPECT_EQ(complaint(Section::log, "format", std::int64_t{1}), R"(1 is a number: write "text" or "json")");
 }
 
+TEST(StoreValue, NamesTheLowerEndOfARangeThatHasNoOther) {
+    ServerConfig config;
+    const Option option{.place = at<&ServerConfig::reactors>};
+    EXPECT_EQ(store_value(option, config, std::int64_t{-1}), "-1 is out of range: write 0 or more");
+    EXPECT_EQ(range_text(option), "");
+}
+
 TEST(StoreText, ReadsFlags) {
     DaemonConfig config;
     EXPECT_EQ(store_text(*find_option(Section::top, "reactors"), config.server, "4"), std::nullopt);

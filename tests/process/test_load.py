@@ -150,6 +150,13 @@ def test_acks_need_ids():
     assert done.returncode == 2 and "--ids" in done.stderr, done
 
 
+def test_the_help_has_the_range_and_the_default_of_each_flag():
+    text = " ".join(run("load", "--help").stdout.split())
+    for words in ("number of event loops; 1 to 64 (1)", "share of devices that end by RST; 0 to 1 (0)",
+                  "maximum duration of the load; 1ms to 168h (30s)"):
+        assert words in text, text
+
+
 def test_every_wrong_flag_is_named_with_its_range():
     done = run("load", "--to", "127.0.0.1:1", "--connections", "0", "--duration", "30", "--silence", "2", "--framing", "xml")
     assert done.returncode == 2
