@@ -152,7 +152,8 @@ public:
     /// milliseconds while paused. Nothing is dropped meanwhile.
     [[nodiscard]] virtual bool ready() { return true; }
 
-    /// Null: what it is given does not outlive a crash, and a listener with `acks` is an error.
+    /// Returns nullptr if events do not outlive a crash. Server::start() then rejects a listener with `acks`, and
+    /// Server::apply() leaves its acks off.
     [[nodiscard]] virtual Durable* durable() { return nullptr; }
 };
 

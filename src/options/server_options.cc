@@ -82,7 +82,8 @@ constexpr auto server_rows = std::to_array<Option>({
      .reload = OnReload::restart,
      .help = "sharing of the address by several gateway processes", .example = "true"},
     {.section = Section::listener, .key = "acks", .place = at<&L::acks>, .flag = "--acks",
-     .effect = "at once, for the next hello of a connection; a session that has begun keeps its acks",
+     .effect = "at once, for the next hello of a connection; a session that has begun keeps its acks. Together with the "
+               "change to a durable sink it needs a restart",
      .help = "acknowledgements to devices for safe items; sink spool or nats only",
      .more = "docs/reference/protocol.md describes them.", .example = "true"},
     {.section = Section::listener, .key = "tokens_file", .place = at<&L::tokens_file>,

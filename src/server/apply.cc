@@ -73,8 +73,8 @@ private:
 /// Changes the running configuration to the wanted one. prepare() may fail; commit() does not.
 class Application {
 public:
-    Application(const ApplyParts& parts, const ServerConfig& wanted)
-        : parts_(parts), wanted_(wanted), now_(parts.clock.steady()), before_(parts.running.get()) {}
+    Application(const ApplyParts& parts, ServerConfig wanted)
+        : parts_(parts), wanted_(std::move(wanted)), now_(parts.clock.steady()), before_(parts.running.get()) {}
 
     [[nodiscard]] std::optional<Error> prepare();
     [[nodiscard]] ApplyReport commit();
@@ -97,7 +97,7 @@ private:
     [[nodiscard]] bool in_our_own_way(const ListenerConfig& config) const;
 
     const ApplyParts& parts_;
-    const ServerConfig& wanted_;
+    ServerConfig wanted_;
     const SteadyTime now_;
     const RunningNow::Snapshot before_;
     Running next_;
@@ -316,6 +316,7 @@ void Application::prepare_removed() {
 
 std::optional<Error> Application::prepare() {
     for (std::size_t i = 0; i < parts_.workers.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
+    put_off_acks(wanted_, parts_.workers.front()->pipeline(), report_);
     next_.config = reconfigured(before_->config, wanted_, report_);
     for (const ListenerConfig& config : wanted_.listeners) {
         if (auto error = prepare(config)) return error;
@@ -379,7 +380,6 @@ ApplyReport Application::commit() {
 
 Result<ApplyReport> apply_config(const ApplyParts& parts, const ServerConfig& wanted) {
     if (const auto errors = validate(wanted); !errors.empty()) return errors.front();
-    if (auto error = cannot_acknowledge(wanted, parts.workers.front()->pipeline())) return *error;
     Application application(parts, wanted);
     if (auto error = application.prepare()) return *error;
     return application.commit();

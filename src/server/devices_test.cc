@@ -22,13 +22,12 @@ using ::testing::ElementsAre;
 class DevicesOf : public ::testing::Test {
 protected:
     DevicesOf() {
-        ServerConfig config;
-        config.reactors = 2;
-        config.listeners = {ListenerConfig{}, ListenerConfig{}};
-        for (auto& listener : config.listeners) listener.address = "127.0.0.1:0";
-        config.listeners[0].acks = true;
-        config.listeners[1].name = "plain";
-        auto started = Server::start(config, [this](unsigned) { return log_.make_handler(); });
+        config_.reactors = 2;
+        config_.listeners = {ListenerConfig{}, ListenerConfig{}};
+        for (auto& listener : config_.listeners) listener.address = "127.0.0.1:0";
+        config_.listeners[0].acks = true;
+        config_.listeners[1].name = "plain";
+        auto started = Server::start(config_, [this](unsigned) { return log_.make_handler(); });
         if (!started) throw std::runtime_error(started.error().message);
         server_ = std::move(started).value();
     }
@@ -52,6 +51,14 @@ protected:
         FAIL() << "the log was never told: " << what;
     }
 
+    void switch_acks(std::size_t listener, bool on) {
+        config_.listeners[listener].acks = on;
+        const auto report = server_->apply(config_);
+        ASSERT_TRUE(report);
+        ASSERT_EQ(report.value().applied.size(), 1U);
+    }
+
+    ServerConfig config_;
     TestLog log_;
     std::unique_ptr<Server> server_;
 };
@@ -288,6 +295,55 @@ TEST_F(DevicesOf, ARepetitionBehindABadItemIsNotTakenForOne) {
                     R"({"ip":"a","seq":1}{"ip":"a","seq":3})");
     see("refused j1 2");
     see("item j1 3");
+}
+
+TEST_F(DevicesOf, AcksThatAreSwitchedOnHoldForTheNextHelloOfALivingConnection) {
+    TestDevice device = connect(1);
+    see("connected -");
+    switch_acks(1, true);
+    device.send_raw(R"({"hello":{"id":"d1","session":"s1"}})"
+                    "\n" +
+                    item(1));
+    EXPECT_EQ(device.line(), R"({"resume":0})");
+    EXPECT_EQ(device.line(), R"({"ack":1})");
+}
+
+TEST_F(DevicesOf, ASessionThatHasBegunKeepsItsAcksWhenTheyAreSwitchedOff) {
+    TestDevice device = greet(R"({"id":"d1","session":"s1"})");
+    EXPECT_EQ(device.line(), R"({"resume":0})");
+    switch_acks(0, false);
+    device.send_raw(item(1));
+    EXPECT_EQ(device.line(), R"({"ack":1})");
+    TestDevice later = greet(R"({"id":"d2","session":"s1"})");
+    later.send_raw(item(1));
+    see("item d2 10.0.0.1");  // by its key: the item is not numbered
+}
+
+TEST_F(DevicesOf, AConnectionThatWaitsForItsHelloIsReportedWhenAcksAreSwitchedOff) {
+    TestDevice device = connect();
+    while (server_->status().listeners[0].connections == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    switch_acks(0, false);
+    see("connected -");
+    device.send("10.0.0.1");
+    see("item - 10.0.0.1");
+    EXPECT_THAT(log_.told(), ElementsAre("connected -", "item - 10.0.0.1"));
+}
+
+TEST(Devices, AcksThatTheHandlerCannotGiveWaitForARestart) {
+    ServerConfig config;
+    config.listeners[0].address = "127.0.0.1:0";
+    TestGateway gateway(config);
+    config.listeners[0].acks = true;
+    config.listeners[0].max_bad_items = 5;
+    config.listeners.push_back(config.listeners[0]);
+    config.listeners[1].name = "fresh";
+    const auto report = gateway.apply(config);
+    EXPECT_THAT(report.applied, ElementsAre(::testing::HasSubstr("max_bad_items"), ::testing::HasSubstr("added at")));
+    EXPECT_THAT(report.needs_restart,
+                ElementsAre(::testing::StartsWith("acks of listener \"devices\": runs with false"),
+                            ::testing::StartsWith("acks of listener \"fresh\": runs with false")));
+    TestDevice device(gateway.bound("fresh"));
+    gateway.send_and_see(device, "it is taken");
 }
 
 TEST(Devices, AcksNeedAHandlerThatIsDurable) {

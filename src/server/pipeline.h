@@ -8,6 +8,7 @@
 #include <holdfast/config.h>
 #include <holdfast/events.h>
 #include <holdfast/result.h>
+#include <holdfast/server.h>
 
 #include "codec/framing.h"
 #include "codec/item.h"
@@ -139,6 +140,9 @@ private:
 
 /// What stands in the way of a listener's `acks`, if anything: the handler's events do not outlive a crash. Any thread.
 [[nodiscard]] std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeline& pipeline);
+
+/// Disables acks in `wanted` if the handler is not durable, and reports them as waiting for a restart. Any thread.
+void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& report);
 
 /// Room that a kept unfinished item may need: the item, its length or line end, and some white space.
 [[nodiscard]] inline std::size_t max_unfinished_bytes(const ItemConfig& item) { return item.max_bytes + 64; }

@@ -18,6 +18,16 @@ std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeli
     return std::nullopt;
 }
 
+void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& report) {
+    if (pipeline.acknowledges()) return;
+    for (ListenerConfig& listener : wanted.listeners) {
+        if (!std::exchange(listener.acks, false)) continue;
+        report.needs_restart.push_back("acks of listener " + in_quotes(listener.name) +
+                                       ": runs with false, the configuration says true: restart with a durable sink "
+                                       "to take it");
+    }
+}
+
 void Pipeline::know_devices(DeviceSurroundings around) {
     around.durable = events_->durable();
     shard_ = around.shard;

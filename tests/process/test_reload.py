@@ -431,6 +431,17 @@ def test_what_needs_a_restart_is_named_and_left():
         sock.close()
 
 
+def test_acks_wait_for_the_durable_sink_that_comes_with_the_restart(tmp_path):
+    with Gateway(config=config(listener())) as gateway:
+        answer = gateway.reload(config(listener(acks=True, max_bad_items=9), sink={"type": "spool", "path": str(tmp_path / "spool")}))
+        assert answer["applied"] == ['max_bad_items of listener "devices": 100 -> 9'], answer
+        assert [line.split(":")[0] for line in answer["needs_restart"]] == \
+            ['acks of listener "devices"', "type in [sink]", "path in [sink]"], answer
+        sock, record = joined(gateway)
+        sends(gateway, sock, record, "10.0.0.1")
+        sock.close()
+
+
 def test_flags_still_win():
     with Gateway("--detect-within", "45s", config=config(listener(detect_within="30s"))) as gateway:
         answer = gateway.reload(config(listener(detect_within="5s", max_bad_items=9)))
