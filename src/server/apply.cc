@@ -274,8 +274,10 @@ std::optional<Error> Application::renew_certificates(const RunningListener& befo
     if (!loaded) return loaded.error();
     const auto fresh = std::move(loaded).value();
     if (fresh == nullptr || fresh->digest() == next.tls->digest()) return std::nullopt;
+    const bool same_day = day_text(fresh->good_until()) == day_text(next.tls->good_until());
     next.tls = fresh;
-    if (before.config.tls != next.config.tls) return std::nullopt;  // the changed option is reported already
+    if (before.config.tls != next.config.tls && same_day)
+        return std::nullopt;  // the changed option is reported already
     report_.applied.push_back("TLS files of listener " + in_quotes(next.config.name) +
                               ": read anew, for new handshakes; the certificate is good until " +
                               day_text(fresh->good_until()));

@@ -141,6 +141,19 @@ TEST_F(TlsServer, BadFilesStartNothingAndChangeNothing) {
     TlsDevice device(gateway.bound("devices"), ctx_.get());
 }
 
+TEST_F(TlsServer, AReloadNamesTheDayUntilWhichAnotherCertificateIsGood) {
+    TestGateway gateway(config_);
+    const MadeCertificate later = make_certificate({.common_names = {"gateway"}, .to_days = 60});
+    ServerConfig next = config_;
+    next.listeners[0].tls.certificate = folder_.certificates("later.crt", {&later});
+    next.listeners[0].tls.key = folder_.key("later.key", later);
+    EXPECT_THAT(gateway.apply(next).applied,
+                ElementsAre(HasSubstr("tls_certificate of"), HasSubstr("tls_key of"),
+                            testing::ContainsRegex("TLS files of listener \"devices\": .* good until [0-9-]+$")));
+    next.listeners[0].tls.client = TlsClient::required;
+    EXPECT_THAT(gateway.apply(next).applied, ElementsAre(HasSubstr("tls_client of")));
+}
+
 TEST_F(TlsServer, AReloadEndsWhomItTurnsOutAndNobodyElse) {
     TestGateway gateway(config_);
     const MadeCertificate other = make_certificate({.common_names = {"d2"}, .issuer = &authority_});
