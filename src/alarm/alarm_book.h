@@ -10,23 +10,23 @@
 
 namespace holdfast {
 
-/// All alarms: what is active, what was, and what a look changed. One thread.
+/// Owns all alarms: the active, the recent, and the changes of one look. One thread.
 class AlarmBook {
 public:
     static constexpr std::size_t most_recent = 100;
 
-    /// Everything until the next call happens at `wall`.
+    /// Sets the time of all changes until the next call.
     void begin(EventTime wall) { wall_ = wall; }
 
-    /// Gives it its id and time.
+    /// Raises an alarm and assigns its id and time. Returns the id.
     std::uint64_t raise(Alarm alarm);
-    /// An active one; it must exist.
+    /// Returns an active alarm, which must exist.
     [[nodiscard]] Alarm& active(std::uint64_t id);
-    /// Tells of it again, since it says something else now.
+    /// Reports the alarm again, since its text has changed.
     void changed(std::uint64_t id);
     void clear(std::uint64_t id);
 
-    /// Raised, changed and cleared ones since the last call, each once.
+    /// Returns the alarms that were raised, changed or cleared since the last call, each once.
     [[nodiscard]] std::vector<Alarm> take_news();
     [[nodiscard]] AlarmBoard board() const { return board_; }
 
@@ -37,8 +37,8 @@ private:
     std::vector<std::uint64_t> news_;
 };
 
-/// The life of one alarm at a time: raised when something is wrong, cleared when it has been right for a while, so that
-/// it does not flap. A value; one thread.
+/// The life of one alarm at a time: raised when a fault appears, cleared after a period without it, so that it does not
+/// flap. A value; one thread.
 class Episode {
 public:
     using Time = std::chrono::steady_clock::time_point;
@@ -49,7 +49,7 @@ public:
         id_ = book.raise(std::move(alarm));
         right_since_.reset();
     }
-    /// Of an active one: how it is now.
+    /// Reports the state of an active alarm.
     void see(AlarmBook& book, Time now, bool right, std::chrono::milliseconds patience) {
         if (!right) {
             right_since_.reset();

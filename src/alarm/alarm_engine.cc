@@ -35,7 +35,7 @@ private:
     AlarmBook book_;
     DeathLog deaths_;
     std::array<std::unique_ptr<ListenerWatch>, listener_numbers> listeners_;  // by ListenerStatus::number
-    std::vector<std::uint8_t> watched_;                                       // those that are there
+    std::vector<std::uint8_t> watched_;                                       // existing listeners
     SinkWatch sink_;
     DriftWatch drift_;
     BufferWatch buffers_;
@@ -59,7 +59,7 @@ bool AlarmEngine::Impl::minute_ended(std::chrono::steady_clock::time_point now) 
     return true;
 }
 
-/// Listeners that a reload took away or replaced.
+/// Ends the watches of listeners that a reload removed or replaced.
 void AlarmEngine::Impl::end_the_gone(const ServerStatus& status) {
     std::erase_if(watched_, [&](std::uint8_t number) {
         auto& watch = listeners_[number];

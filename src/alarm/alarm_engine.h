@@ -24,25 +24,25 @@ struct AlarmSettings {
     std::chrono::milliseconds recover_within{120'000};
 };
 
-/// What an alarm must know of the sink.
+/// State of the sink, as far as alarms need it.
 struct SinkHealth {
-    std::uint64_t events = 0;      ///< taken over since start
-    std::uint64_t lag_events = 0;  ///< of those, not written yet
-    bool full = false;             ///< it takes no more: devices wait
-    std::string error;             ///< why it cannot write; empty while it can
+    std::uint64_t events = 0;      ///< accepted since start
+    std::uint64_t lag_events = 0;  ///< of those, not yet written
+    bool full = false;             ///< it accepts no more: devices wait
+    std::string error;             ///< why writing fails; empty if it does not
 
-    /// Where its events go from there, if they do: NATS.
+    /// State of forwarding to NATS, if it is configured.
     struct Forwarding {
-        std::uint64_t lag_events = 0;     ///< not there yet
-        std::chrono::milliseconds lag{};  ///< the age of the oldest of them
-        std::string error;                ///< why they cannot go; empty while they can
-        std::string loss = {};            ///< what NATS has lost lately of what it had acknowledged; empty: nothing
-        std::string twin = {};            ///< who else has this gateway's name or spool; empty: nobody is seen
-        std::string dead_letter = {};     ///< what NATS has lately not taken as it is; empty: nothing
+        std::uint64_t lag_events = 0;     ///< not forwarded yet
+        std::chrono::milliseconds lag{};  ///< age of the oldest of them
+        std::string error;                ///< why forwarding fails; empty if it does not
+        std::string loss = {};            ///< acknowledged events that NATS has recently lost; empty: none
+        std::string twin = {};            ///< another gateway with this one's name or spool; empty: none seen
+        std::string dead_letter = {};  ///< an event that NATS has recently rejected in its original form; empty: none
     };
     std::optional<Forwarding> forwarding = {};
 
-    /// Sessions that a durable sink remembers of devices that number their items.
+    /// Sessions of devices with numbered items, stored by a durable sink.
     struct Sessions {
         std::uint64_t most = 0;
         std::uint64_t evicted_authenticated = 0;  ///< since start
@@ -50,36 +50,36 @@ struct SinkHealth {
     };
     Sessions sessions = {};
 
-    /// The gateway's part in its fleet.
+    /// The gateway's state in its fleet.
     struct Fleet {
-        std::string cut_off = {};  ///< why it takes no part; empty while it does, and without a fleet
-        std::string budget = {};   ///< what it has lately forgotten of closed devices; empty: nothing
-        std::string twin = {};     ///< another gateway with its name or spool; empty: there is none
+        std::string cut_off = {};  ///< why it is cut off; empty if it is not, or without a fleet
+        std::string budget = {};   ///< records of closed devices that it recently dropped; empty: none
+        std::string twin = {};     ///< another gateway with its name or spool; empty: none
     };
     Fleet fleet = {};
 
-    /// How a durable sink can be read.
+    /// Readability of a durable sink.
     struct Reading {
-        std::string error;                 ///< why events cannot be read now; empty while they can
+        std::string error;                 ///< why events cannot be read at present; empty if they can
         std::uint64_t damaged_events = 0;  ///< damaged, and not removed by retention
     };
     Reading reading = {};
 };
 
-/// Everything that one look at the population sees; once a second.
+/// Input of one look at the population, once a second.
 struct AlarmInput {
     std::chrono::steady_clock::time_point now;
     EventTime wall;
     const ServerStatus& status;
     SinkHealth sink;
-    const Reconciliation* reconciled = nullptr;        ///< the latest, if there was one
-    std::function<std::vector<CensusEntry>()> census;  ///< asked when an alarm needs its prefixes explained
-    std::vector<LinkOutage> links = {};                ///< outages of the gateway's own links now
+    const Reconciliation* reconciled = nullptr;        ///< the latest, if there is one
+    std::function<std::vector<CensusEntry>()> census;  ///< called if an alarm needs its prefixes explained
+    std::vector<LinkOutage> links = {};                ///< current outages of the gateway's own links
 };
 
-/// Decides what is abnormal in a population of connections and explains it; docs/tasks/alarms.md has the rules.
-/// Pure: time comes in. Owns what it has learned, at most about 10 MB: the addresses of the last 262,144 deaths, and a
-/// few KB a listener. One thread.
+/// Detects and explains abnormal states of a population of connections; docs/tasks/alarms.md has the rules. Pure: the
+/// caller passes the time. Owns what it has learned, at most about 10 MB: the addresses of the last 262,144 ended
+/// connections and a few KB per listener. One thread.
 class AlarmEngine {
 public:
     explicit AlarmEngine(AlarmSettings settings);
@@ -88,12 +88,11 @@ public:
     ~AlarmEngine();
 
     void change(AlarmSettings settings);
-    /// Takes note of what reactors noticed: ends, and who became or is no more suspect. Before the look at a status
-    /// that counts it.
+    /// Records an observation of a reactor: an end, or a change of suspicion. Call it before the look at a status that
+    /// counts it.
     void note(const Observation& observation);
-    /// Looks; returns the alarms that were raised by it, (with cleared_at) those that were cleared, and those that say
-    /// something else than before, known by their id: a drop that goes on is explained again every five seconds at
-    /// most.
+    /// Evaluates the population. Returns the alarms that were raised, cleared (with cleared_at), or whose text changed;
+    /// known by their id. An ongoing drop is explained again every five seconds at most.
     [[nodiscard]] std::vector<Alarm> look(const AlarmInput& input);
     [[nodiscard]] AlarmBoard board() const;
 

@@ -52,9 +52,9 @@ TEST_F(Alarms, AReconnectStorm) {
     }
     ASSERT_THAT(storms, SizeIs(1));
     EXPECT_EQ(storms[0].listener, "devices");
-    EXPECT_THAT(storms[0].summary, HasSubstr(" went in "));
+    EXPECT_THAT(storms[0].summary, HasSubstr(" disconnected in "));
     EXPECT_THAT(storms[0].summary, HasSubstr("100 % peer_closed, most of them from 10.2.0.0/24"));
-    EXPECT_THAT(storms[0].cause, HasSubstr("give up at once"));
+    EXPECT_THAT(storms[0].cause, HasSubstr("disconnect at once"));
     gateway_.seconds(300);
     EXPECT_THAT(gateway_.active(), IsEmpty());
     EXPECT_THAT(gateway_.recent(), SizeIs(1));
@@ -128,7 +128,8 @@ TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
     gateway_.status.buffer_stage = 2;
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::buffer_pressure);
-    EXPECT_EQ(only().summary, "850 of 1,000 bytes for buffers are in use: more is to come, and some will be shed");
+    EXPECT_EQ(only().summary,
+              "850 of 1,000 bytes for buffers are in use: memory runs short, and connections will be shed");
     gateway_.status.buffer_stage = 0;
     gateway_.seconds(9);
     EXPECT_THAT(gateway_.active(), SizeIs(1));
@@ -143,7 +144,7 @@ TEST_F(Alarms, SessionsThatAreForgottenForOthersAreTold) {
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::session_budget);
     EXPECT_EQ(only().summary,
-              "more than 1,000 sessions of devices: 15 unauthenticated and 0 authenticated ones were forgotten");
+              "more than 1,000 sessions of devices: 15 unauthenticated and 0 authenticated ones were evicted");
     gateway_.seconds(50);
     gateway_.sink.sessions.evicted_authenticated = 2;
     gateway_.seconds(50);
@@ -289,10 +290,10 @@ TEST_F(Alarms, KeepaliveThatSomethingElseAnswers) {
     }
     EXPECT_EQ(only().kind, AlarmKind::keepalive_ineffective);
     EXPECT_EQ(only().reasons, (std::vector<ReasonShare>{{CloseReason::read_idle, 30}}));
-    EXPECT_EQ(
-        only().summary,
-        "30 in 10 min ended by read_idle or late retransmission, 0 found by keep-alive: something answers for the "
-        "devices");
+    EXPECT_EQ(only().summary,
+              "30 in 10 min ended by read_idle or late retransmission, 0 found by keep-alive: another machine answers "
+              "for the "
+              "devices");
     EXPECT_THAT(only().cause, HasSubstr("a proxy, NAT or balancer answers"));
     gateway_.seconds(480);
     EXPECT_THAT(gateway_.active(), SizeIs(1));

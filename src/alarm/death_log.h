@@ -21,14 +21,14 @@ struct DeathRecord {
     std::uint8_t listener = 0;  ///< ListenerStatus::number
 };
 
-/// The latest deaths with their addresses, at most `most` (8 MB), oldest first. Counting is not its task: what it had
-/// no room for is in the counters. A value; one thread.
+/// Stores the latest ended connections with their addresses, at most `most` (8 MB), oldest first. It does not count:
+/// the counters include ends for which it had no room. A value; one thread.
 class DeathLog {
 public:
     using Time = std::chrono::steady_clock::time_point;
     static constexpr std::size_t most = 262'144;
 
-    /// Takes a `closed` one that has a class.
+    /// Records a `closed` observation that has a class.
     void note(const Observation& observation);
     void forget_before(Time time);
     [[nodiscard]] std::vector<DeathRecord> of(std::uint8_t listener, Time since) const;

@@ -13,7 +13,7 @@ struct Span {
     std::size_t last = 0;
 };
 
-/// The run of seconds with the largest sum of (deaths - charge): Kadane's algorithm.
+/// Returns the run of seconds with the largest sum of (ends - charge): Kadane's algorithm.
 Span densest(const std::vector<std::size_t>& seconds, double charge) {
     Span best;
     double best_sum = 0;
@@ -58,7 +58,8 @@ std::vector<DeathRecord> deaths_together(std::vector<DeathRecord> deaths, const 
     };
     std::vector<std::size_t> seconds(second_of(deaths.back()) + 1);
     for (const DeathRecord& death : deaths) ++seconds[second_of(death)];
-    // A quiet second costs a four-hundredth: a pause of a minute may be part of it, a single death minutes before not.
+    // A quiet second costs a four-hundredth: a pause of a minute may belong to the drop, a single end minutes earlier
+    // does not.
     const double charge = 3 * usual_per_second + static_cast<double>(deaths.size()) / 400;
     const Span span = densest(seconds, charge);
     std::erase_if(deaths, [&](const DeathRecord& death) {
@@ -95,7 +96,7 @@ DropFacts gather_facts(const std::vector<DeathRecord>& deaths, std::uint8_t list
     for (const DeathRecord& death : deaths) dead.push_back(death.peer);
     std::vector<IpAddress> alive;
     for (const CensusEntry& entry : census ? census() : std::vector<CensusEntry>()) {
-        // A suspect is there still, and says nothing for its prefix.
+        // A suspect is still connected and is no evidence for its prefix.
         const bool counts = entry.listener == listener && entry.opened < facts.first && !entry.suspect;
         if (counts) alive.push_back(entry.peer);
     }

@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// The dead of one drop, told from those that died by the way.
+/// The ended connections of one drop, separated from the usual background.
 struct DropFacts {
     std::size_t count = 0;
     std::chrono::steady_clock::time_point first;
@@ -21,20 +21,19 @@ struct DropFacts {
 
 using DeathClasses = std::array<bool, death_class_count>;  ///< by DeathClass
 
-/// From a listener's deaths since `since`, those of `classes` that came together: the span of seconds in which most
-/// more died than `usual_per_second` and than trickles in. Nothing came together: a count of 0. The addresses are not
-/// looked at.
+/// Selects from a listener's ends since `since` those of `classes` that occurred together: the span of seconds whose
+/// ends most exceed `usual_per_second` and a trickle. A count of 0 if there is no such span. Ignores the addresses.
 [[nodiscard]] std::vector<DeathRecord> deaths_together(std::vector<DeathRecord> deaths, const DeathClasses& classes,
                                                        double usual_per_second);
 
-/// Half of the seconds of a window saw no more deaths of `classes` than so: what dies anyway, where nothing has been
-/// learned yet. 0 for a window of less than 20 s.
+/// Returns the median of ends of `classes` per second in a window: the background while nothing has been learned yet. 0
+/// for a window of less than 20 s.
 [[nodiscard]] double median_a_second(const std::vector<DeathRecord>& deaths, const DeathClasses& classes,
                                      std::chrono::steady_clock::time_point since,
                                      std::chrono::steady_clock::time_point now);
 
-/// What they have in common; of the living, those of `listener` that were there before the first death and are no
-/// suspects are asked for by `census`.
+/// Returns what the ends have in common. `census` provides the living connections of `listener` from before the first
+/// end that are not suspect.
 [[nodiscard]] DropFacts gather_facts(const std::vector<DeathRecord>& deaths, std::uint8_t listener,
                                      const std::function<std::vector<CensusEntry>()>& census);
 

@@ -13,12 +13,12 @@ namespace {
 constexpr std::size_t hard = static_cast<std::size_t>(DeathClass::hard);
 constexpr std::size_t reset = static_cast<std::size_t>(DeathClass::reset);
 constexpr DeathClasses all_classes{true, true, true};
-// A restart of a site by RST is an ordinary thing: resets count at once only when they are so many times more.
+// A restart of a site by RST is common: resets count at once only from this multiple on.
 constexpr double resets_at_once = 3;
-// A prefix that is gone as a whole counts from a fifth of the drop on.
+// A prefix that failed as a whole counts from a fifth of the drop on.
 constexpr double whole_prefix_part = 0.2;
 
-/// More than the scatter of what is usual (eight of a Poisson distribution's deviations).
+/// Returns true beyond the scatter of the usual number (eight standard deviations of a Poisson distribution).
 bool beyond_scatter(double deaths, double usual) { return deaths - usual >= 8 * std::sqrt(usual + 1); }
 
 void put(Alarm& alarm, const DropFacts& facts, bool not_back) {
@@ -31,7 +31,7 @@ void put(Alarm& alarm, const DropFacts& facts, bool not_back) {
     explain_drop(alarm, not_back);
 }
 
-/// Makes up for deaths that were counted and not noted one by one.
+/// Scales for ends that were counted but not observed individually.
 void scale(DropFacts& facts, double counted, double noted) {
     if (counted <= noted || noted == 0) return;
     const auto more = [&](std::size_t& count) {
@@ -89,7 +89,7 @@ double DropWatch::baseline(const Look& look, const ListenerStep& step, const Dea
     return std::max(usual, median_a_second(look.deaths.of(step.number, since), classes, since, look.now));
 }
 
-/// Those that have their part in what is more than usual.
+/// Returns the classes that contribute to the excess.
 DeathClasses DropWatch::unusual_classes(const Look& look) const {
     std::array<double, death_class_count> unusual{};
     for (std::size_t i = 0; i < unusual.size(); ++i) {
@@ -108,7 +108,7 @@ void DropWatch::detect(const Look& look, const ListenerStep& step) {
     if (all < look.settings.drop_least) return;
     double deaths = 0;
     double usual_deaths = 0;
-    bool unusual = false;  // of the hard ones, of those and the resets, of all
+    bool unusual = false;  // of hard ends, of hard ends and resets, of all
     for (std::size_t i = 0; i < sums.size(); ++i) {
         deaths += static_cast<double>(sums[i]);
         usual_deaths += usual(look, i);
@@ -116,7 +116,7 @@ void DropWatch::detect(const Look& look, const ListenerStep& step) {
     }
     if (!unusual) return;
     const std::uint64_t before = step.history.most_since(look.now - look.settings.window);
-    // Two hundredths of it are the population's own trembling.
+    // Two hundredths of the threshold allow for the population's own fluctuation.
     double need = 0.0098 * look.settings.drop_percent * static_cast<double>(before);
     if (!usual_[hard].known()) need *= 2;
     need = std::max(need, static_cast<double>(look.settings.drop_least));
@@ -138,13 +138,13 @@ bool DropWatch::at_once(const Look& look, const ListenerStep& step, double need)
     return deaths + resets >= resets_at_once * need || one_address_reset(look, step, need);
 }
 
-/// Whether resets from one address alone are a drop: a proxy or NAT, and no deploy of many devices.
+/// Returns whether resets from one address are a drop: a proxy or NAT, not a deploy of many devices.
 bool DropWatch::one_address_reset(const Look& look, const ListenerStep& step, double need) const {
     if (static_cast<double>(window_.sums()[reset]) < need) return false;
     const Time since = std::max(forgotten_until_, look.now - look.settings.window);
     const std::vector<DeathRecord> deaths = look.deaths.of(step.number, since);
     const auto is_reset = [](const DeathRecord& death) { return death.reason == CloseReason::peer_reset; };
-    IpAddress candidate;  // the majority's, if there is one (Boyer and Moore)
+    IpAddress candidate;  // the majority candidate (Boyer and Moore)
     std::size_t lead = 0;
     for (const DeathRecord& death : deaths) {
         if (!is_reset(death)) continue;
@@ -157,7 +157,7 @@ bool DropWatch::one_address_reset(const Look& look, const ListenerStep& step, do
     return static_cast<double>(from_it) >= need;
 }
 
-/// Whether a prefix fell silent that is smaller than a drop of the population, but all of it.
+/// Returns whether a whole prefix fell silent that is smaller than a drop of the population.
 bool DropWatch::whole_prefix(const Look& look, const ListenerStep& step, double need) {
     const double least = std::max(whole_prefix_part * need, static_cast<double>(look.settings.drop_least));
     const auto deaths = static_cast<double>(window_.sums()[hard]);
@@ -187,7 +187,7 @@ void DropWatch::watch_return(const Look& look, const ListenerStep& step, double 
     pending_->classes = unusual_classes(look);
 }
 
-/// The time to be back is over: most of them are, or it is a drop.
+/// After the time to reconnect: most have, or it is a drop.
 void DropWatch::judge_return(const Look& look, const ListenerStep& step) {
     if (look.now - pending_->most_at < look.settings.recover_within) return;
     const Pending pending = *std::exchange(pending_, std::nullopt);
@@ -202,7 +202,7 @@ void DropWatch::judge_return(const Look& look, const ListenerStep& step) {
     }
 }
 
-/// What is past does not raise an alarm again.
+/// Prevents past ends from raising an alarm again.
 void DropWatch::forget(Time now) {
     window_.forget_all();
     pending_.reset();
@@ -221,7 +221,7 @@ void DropWatch::raise(const Look& look, const ListenerStep& step, const DeathCla
     DropFacts facts = facts_since(look, step, classes, since);
     double counted = 0;
     for (std::size_t i = 0; i < classes.size(); ++i) counted += classes[i] ? static_cast<double>(window_.sums()[i]) : 0;
-    if (facts.count == 0) {  // nothing was noted one by one
+    if (facts.count == 0) {  // no end was observed individually
         facts.count = facts.cover.elsewhere = static_cast<std::size_t>(counted);
         facts.first = facts.last = look.now;
     } else if (!not_back) {
@@ -284,7 +284,7 @@ void DropWatch::explain_again(const Look& look, const ListenerStep& step, Drop& 
     const std::string said = alarm.summary;
     if (facts.count > alarm.count) {
         put(alarm, facts, drop.not_back);
-    } else if (grown > 0) {  // more than could be noted one by one
+    } else if (grown > 0) {  // more than could be observed individually
         alarm.count += static_cast<std::size_t>(grown);
         alarm.elsewhere += static_cast<std::size_t>(grown);
         explain_drop(alarm, drop.not_back);

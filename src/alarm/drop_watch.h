@@ -12,20 +12,22 @@
 
 namespace holdfast {
 
-/// Watches one listener for drops of its population: docs/tasks/alarms.md has the rules. Owns its
-/// counts of the window, what is usual, and up to four active drops. One thread; gone() ends what is active.
+/// Watches one listener for drops of its population: docs/tasks/alarms.md, "population_drop", has the rules. Owns the
+/// counts of the window, the learned background, and up to four active drops. One thread; gone() ends the active
+/// alarms.
 class DropWatch {
 public:
     static constexpr std::chrono::seconds explain_every{5};
-    static constexpr std::chrono::seconds grown_after{60};  ///< without growth for so long: it is over
-    static constexpr std::chrono::seconds calm_for{30};     ///< recovered for so long: cleared
-    static constexpr std::chrono::minutes new_normal{15};   ///< without growth or recovery: what is left is normal
+    static constexpr std::chrono::seconds grown_after{60};  ///< without growth for this time: the drop is over
+    static constexpr std::chrono::seconds calm_for{30};     ///< recovered for this time: cleared
+    /// Without growth or recovery: the remaining population is normal.
+    static constexpr std::chrono::minutes new_normal{15};
     static constexpr std::size_t most_active = 4;
 
     void look(const Look& look, const ListenerStep& step);
     void gone(AlarmBook& book);
 
-    /// How far back deaths must be kept for it.
+    /// Returns how long ends must be kept for it.
     [[nodiscard]] static std::chrono::milliseconds memory(const AlarmSettings& settings) {
         return settings.window + settings.recover_within + std::chrono::minutes(1);
     }
@@ -42,14 +44,14 @@ private:
         bool growing = true;
         Time last_growth;
         Time explained_at;
-        std::uint64_t unexplained = 0;  // deaths since then
-        double baseline = 0;            // deaths a second that are not its own
+        std::uint64_t unexplained = 0;  // ends since then
+        double baseline = 0;            // background ends per second
         std::optional<Time> calm_since;
     };
-    /// Many ended in a way that may be a restart: are they back in time?
+    /// Ends that may be a restart: the devices should reconnect in time.
     struct Pending {
         std::uint64_t before = 0;
-        double most = 0;  // deaths in the window
+        double most = 0;  // ends in the window
         double unusual = 0;
         Time most_at;
         DeathClasses classes{};
@@ -58,7 +60,7 @@ private:
     void learn(const Look& look, const ListenerStep& step);
     [[nodiscard]] double usual(const Look& look, std::size_t death_class) const;
     [[nodiscard]] double usual_a_second(const DeathClasses& classes) const;
-    /// What dies anyway, learned or, in the first minutes, seen in the window.
+    /// Returns the background: learned or, in the first minutes, measured in the window.
     [[nodiscard]] double baseline(const Look& look, const ListenerStep& step, const DeathClasses& classes) const;
     [[nodiscard]] DeathClasses unusual_classes(const Look& look) const;
 
@@ -75,7 +77,7 @@ private:
     void grow(const Look& look, const ListenerStep& step, Drop& drop);
     void explain_again(const Look& look, const ListenerStep& step, Drop& drop, double grown);
     void forget(Time now);
-    /// True once the drop's alarm is cleared.
+    /// Returns true once the drop's alarm is cleared.
     [[nodiscard]] static bool over(const Look& look, const ListenerStep& step, Drop& drop);
 
     WindowSum<death_class_count> window_;

@@ -13,7 +13,7 @@ namespace {
 using Theme = ReasonTheme;
 constexpr std::size_t theme_count = static_cast<std::size_t>(Theme::mixed) + 1;
 
-/// Where the dead lie.
+/// Place of the ended connections.
 enum class Spread : std::uint8_t { one_address, everyone, prefixes, all_over };
 
 struct Verdict {
@@ -30,72 +30,71 @@ constexpr std::array<bool, 4> in_prefixes{false, false, true, false};
 constexpr std::array<bool, 4> all_over{false, false, false, true};
 constexpr std::array<bool, 4> any{true, true, true, true};
 
-// The first row that fits; "{}" is where.
+// The first matching row applies; "{}" is replaced by the place.
 constexpr std::array verdicts{
     Verdict{Theme::silent, one_address, "a NAT or proxy is gone",
-            "What answers for all behind {}, a NAT, VPN or proxy, lost power, its network or its state.",
-            "Look at the machine at {} and at the way to it; its devices come back through it or not at all."},
+            "The NAT, VPN or proxy at {} lost power, its network or its state.",
+            "Check the machine at {} and the path to it; its devices can reconnect only through it."},
     Verdict{Theme::silent, everyone, "the gateway's own network",
-            "Nobody answers any more, wherever they are: most likely the gateway's own network, link or firewall.",
-            "Look at this host first: its link, default route, firewall and conntrack table (holdfast doctor)."},
+            "No peer answers, in any prefix: most likely the gateway's own network, link or firewall failed.",
+            "Check this host first: its link, default route, firewall and conntrack table (holdfast doctor)."},
     Verdict{Theme::silent, in_prefixes, "a partition",
             "The network of {} is cut off: its peers fell silent together, without FIN or RST.",
-            "Look at the link, router or VPN of {}."},
+            "Check the link, router or VPN of {}."},
     Verdict{Theme::silent, all_over, "a path that many share",
             "Peers with no prefix in common fell silent together: a provider, or a firewall, NAT or balancer that lost "
             "its state.",
-            "Look at what these connections share: a provider, a balancer, a firewall's table and its idle time-out."},
+            "Check what these connections share: a provider, a balancer, a firewall's table and its idle timeout."},
     Verdict{Theme::unreachable, any, "a route is lost",
-            "A router on the way says that there is no way to {}: a route or a link was lost, or a firewall rule "
+            "A router on the path reports no route to {}: a route or a link was lost, or a firewall rule "
             "changed.",
-            "Look at the routes to {} (ip route get, traceroute) and at recent firewall changes."},
+            "Check the routes to {} (ip route get, traceroute) and recent firewall changes."},
     Verdict{Theme::reset, one_address, "the proxy or NAT restarted",
             "Everything behind {} was reset at once: the proxy, balancer or NAT there restarted or failed over.",
-            "Look at the log of the machine at {}; its devices should reconnect by themselves."},
-    Verdict{
-        Theme::reset, everyone, "a firewall or balancer reset them all",
-        "Nearly every connection was reset at once: a firewall, balancer or NAT between here and everybody restarted "
-        "or lost its state.",
-        "Look at what stands in front of this gateway, and for a changed address or rule there."},
+            "Check the log of the machine at {}; its devices should reconnect by themselves."},
+    Verdict{Theme::reset, everyone, "a firewall or balancer reset them all",
+            "Nearly every connection was reset at once: a firewall, balancer or NAT in front of the gateway restarted "
+            "or lost its state.",
+            "Check the machines in front of this gateway, and look for a changed address or rule there."},
     Verdict{Theme::reset, in_prefixes, "a restart there",
             "The devices of {} restarted together, or a firewall or NAT in front of them reset their connections.",
             "Look for a deploy, a power cut or a firewall that restarted at {}."},
     Verdict{Theme::reset, all_over, "a firewall or balancer",
             "Peers with no prefix in common were reset together: a firewall or balancer, or a release that restarts "
             "them.",
-            "Look at balancers and firewalls that they share, and for a release that was rolled out."},
+            "Check the balancers and firewalls that they share, and look for a release that was rolled out."},
     Verdict{Theme::closed, everyone, "a stop of the whole fleet",
             "Nearly all closed in an orderly way: an update or command for the whole fleet, or a name or balancer that "
             "now sends them elsewhere.",
             "Look for a release, and whether devices still resolve and reach this gateway's address."},
     Verdict{Theme::closed, any, "a deploy or stop that did not come back",
             "The devices of {} closed in an orderly way: a deploy, update or shutdown.",
-            "Look at the deploy of {}: the new version does not start, or does not reach this gateway."},
+            "Check the deploy of {}: the new version does not start, or does not reach this gateway."},
     Verdict{Theme::stalled, any, "devices stop reading",
-            "Devices of {} answer, but take nothing of what is sent to them: their program hangs, or more is sent than "
-            "they can take.",
-            "Send less or slower, and look at the devices' program; write_stall is how long they may."},
+            "Devices of {} answer, but do not read what is sent to them: their program hangs, or more is sent than "
+            "they can read.",
+            "Send less or slower, and check the devices' program; write_stall limits how long they may stall."},
     Verdict{
         Theme::idle, any, "connected but mute",
-        "Devices of {} hold their connections and send nothing: a hung program, or something on the way that answers "
+        "Devices of {} keep their connections and send nothing: a hung program, or a machine on the path that answers "
         "for them.",
-        "Look at the devices' program; if quiet devices are normal, raise read_idle or set it \"off\"."},
+        "Check the devices' program; if quiet devices are normal, raise read_idle or set it \"off\"."},
     Verdict{Theme::framing, any, "another framing or format",
-            "Devices of {} send what is not the listener's framing: most likely new firmware or another client.",
+            "Devices of {} send bytes outside the listener's framing: most likely new firmware or another client.",
             "Compare what they send with the listener's framing; the detail of holdfast closed says what was wrong."},
     Verdict{
         Theme::tls, any, "a certificate",
         "Devices of {} fail in TLS: most likely a certificate, theirs or the gateway's, has expired or was changed.",
-        "Look at the detail of holdfast closed, and until when the certificates on both sides are good."},
-    Verdict{Theme::memory, any, "out of memory", "This process or its kernel had no memory for them.",
-            "Look at memory limits, net.ipv4.tcp_mem and the size of what is buffered (holdfast doctor)."},
-    Verdict{Theme::defect, any, "a defect of the gateway", "The gateway ended them by a fault of its own.",
+        "Check the detail of holdfast closed, and the expiry of the certificates on both sides."},
+    Verdict{Theme::memory, any, "out of memory", "This process or its kernel had no memory for these connections.",
+            "Check memory limits, net.ipv4.tcp_mem and the size of the buffers (holdfast doctor)."},
+    Verdict{Theme::defect, any, "a defect of the gateway", "The gateway closed these connections because of a defect.",
             "Report it with the log and an example of holdfast closed."},
     Verdict{Theme::mixed, everyone, "several causes at once",
-            "Nearly all ended, for different reasons: most likely something next to this gateway.",
-            "Look at this host and what stands in front of it first."},
+            "Nearly all ended, for different reasons: most likely the cause is close to this gateway.",
+            "Check this host and the machines in front of it first."},
     Verdict{Theme::mixed, any, "several causes at once", "Connections of {} ended together for different reasons.",
-            "Look at the largest reason first: holdfast closed shows the evidence of each connection."},
+            "Check the largest reason first: holdfast closed shows the evidence of each connection."},
 };
 
 Theme theme_of(const Alarm& alarm) {
@@ -148,7 +147,7 @@ std::string where_in_summary(const Alarm& alarm, Spread spread) {
     return share + (spread == Spread::one_address ? " behind " : " of ") + names;
 }
 
-/// "6.1 s"; "2 min" if it is long.
+/// Returns e.g. "6.1 s", or "2 min" for a long duration.
 std::string in_tenths(std::chrono::milliseconds duration) {
     if (duration >= std::chrono::minutes(2)) return in_words(duration);
     const auto tenths = (duration.count() + 50) / 100;
@@ -167,7 +166,7 @@ std::string filled(std::string_view text, const std::string& place) {
     return out;
 }
 
-/// "412 of 412 answered again after 6.1 s", "300 of 412 answered again, 112 do not answer"
+/// Returns e.g. "412 of 412 answered again after 6.1 s" or "300 of 412 answered again, 112 do not answer".
 std::string silence_summary(const SilentPeers& silent, std::size_t count, std::size_t ended) {
     if (silent.suspects == count) return with_commas(count) + " fell silent together and do not answer";
     const std::string of_all = " of " + with_commas(count);
@@ -184,12 +183,13 @@ std::string silence_summary(const SilentPeers& silent, std::size_t count, std::s
 void explain_end_of_silence(Alarm& alarm, const std::string& place, std::size_t ended) {
     alarm.cause =
         alarm.silent->recovered > 0
-            ? "It is over: the way to " + place + " was interrupted, or too slow for an answer in time."
+            ? "The silence has ended: the path to " + place + " was interrupted, or too slow for an answer in time."
             : "No suspect of " + place + " has answered again: each ended by its own plan, or by its operator.";
-    alarm.advice = "Nothing has to be done: no connection was ended for it.";
+    alarm.advice = "No action is needed: no connection was closed because of it.";
     if (ended > 0) {
         alarm.advice =
-            "Those that never answered were ended by their detect_within; holdfast closed lists them with the "
+            "Connections that never answered were closed after their detect_within; holdfast closed lists them with "
+            "the "
             "kernel's evidence.";
     }
 }
@@ -233,7 +233,7 @@ void explain_drop(Alarm& alarm, bool not_back) {
     alarm.summary += verdict->word;
     const std::string place = where(alarm, spread);
     alarm.cause = filled(verdict->cause, place);
-    if (not_back) alarm.cause += " They have not come back in the time they usually need.";
+    if (not_back) alarm.cause += " The devices have not reconnected in their usual time.";
     alarm.advice = filled(verdict->advice, place);
     if (verdict->theme == Theme::silent && spread == Spread::prefixes) {
         alarm.advice +=
@@ -258,7 +258,7 @@ void explain_silence(Alarm& alarm, const std::vector<LinkOutage>& links) {
     const std::string peer = in_one ? " --peer " + to_string(alarm.prefixes[0].prefix) : std::string();
     alarm.advice = "holdfast list --suspect" + peer + " names them, holdfast probe" +
                    (in_one ? peer : std::string(" --all")) +
-                   " asks them now; none is closed before its detect_within. " + filled(verdict.advice, place);
+                   " probes them now; none is closed before its detect_within. " + filled(verdict.advice, place);
 }
 
 }  // namespace holdfast

@@ -107,7 +107,7 @@ TEST(Explain, ThoseThatAreNotBack) {
     const Alarm alarm = explained(drop({{CloseReason::peer_closed, 480}}, {share("10.4.0.0/16", 480)}), true);
     EXPECT_EQ(alarm.summary,
               "480 in 9 s, all peer_closed, all of 10.4.0.0/16, not back: a deploy or stop that did not come back");
-    EXPECT_THAT(alarm.cause, HasSubstr("have not come back"));
+    EXPECT_THAT(alarm.cause, HasSubstr("have not reconnected"));
 }
 
 TEST(Explain, Numbers) {

@@ -59,7 +59,7 @@ void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
     Alarm& alarm = episode_.alarm(book);
     alarm.population_now = population_of(input.status);
     if (wrong) explain(alarm, sink);
-    // What was full comes back by leaps: it must not be full for a while.
+    // A full sink recovers in steps: it must stay below full for a while.
     const bool uneasy = sink.full || stands_since_ || failing_since_;
     episode_.see(book, input.now, !wrong && !uneasy, works_for);
 }
@@ -75,12 +75,14 @@ void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) const {
         alarm.summary += printable(sink.error);
         alarm.cause = "The sink cannot write: " + printable(sink.error) + ".";
         alarm.advice =
-            "Mend what it names (space, rights, the reader of a pipe); events wait meanwhile and none is lost.";
+            "Fix the named cause (space, rights, the reader of a pipe); events wait until then and none is lost.";
         return;
     }
     alarm.summary += sink.full ? "it is full, and devices wait" : "it takes none";
-    alarm.cause = "What reads from the sink is slower than the devices, or hangs.";
-    alarm.advice = "Look at the reader of the pipe or the disk of the file; reading from devices goes on when it does.";
+    alarm.cause = "The reader of the sink is slower than the devices, or hangs.";
+    alarm.advice =
+        "Check the reader of the pipe or the disk of the file; the gateway reads from devices again as soon as it "
+        "continues.";
 }
 
 void SinkWatch::explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding) {
@@ -94,10 +96,10 @@ void SinkWatch::explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& f
         alarm.summary += ": " + printable(forwarding.error);
         alarm.cause = "Events do not reach NATS: " + printable(forwarding.error) + ".";
     } else {
-        alarm.cause = "NATS takes events more slowly than they come, or has just come back.";
+        alarm.cause = "NATS accepts events more slowly than they arrive, or has just returned.";
     }
     alarm.advice =
-        "Devices are served meanwhile and no event is lost, but the spool grows: mend NATS, and watch the spool's "
+        "Devices are served and no event is lost, but the spool grows: repair NATS, and watch the spool's "
         "disk; "
         "for more events a second set batch = 256 in [sink].";
 }
@@ -124,8 +126,8 @@ void DriftWatch::explain(Alarm& alarm, const Reconciliation& reconciled) {
     alarm.took = reconciled.took;
     if (!reconciled.error.empty()) {
         alarm.summary = "registry and kernel could not be compared: " + printable(reconciled.error);
-        alarm.cause = "The kernel's socket table could not be read twice in a row.";
-        alarm.advice = "Look whether sock_diag is allowed here (a seccomp filter, a container without the module).";
+        alarm.cause = "Reading the kernel's socket table failed twice in a row.";
+        alarm.advice = "Check that sock_diag is allowed here (a seccomp filter, a container without the module).";
         return;
     }
     alarm.summary = with_commas(reconciled.registry) + " connections in the registry, " +
@@ -163,13 +165,12 @@ void BufferWatch::explain(Alarm& alarm, const ServerStatus& status) {
     alarm.count = status.buffer_bytes;
     alarm.summary = with_commas(status.buffer_bytes) + " of " + with_commas(status.buffer_budget) +
                     " bytes for buffers are in use: ";
-    alarm.summary += status.buffer_stage == 1   ? "the largest unfinished items wait"
-                     : status.buffer_stage == 2 ? "more is to come, and some will be shed"
-                                                : "the sources that hold most are shed";
-    alarm.cause =
-        "Many devices have sent parts of large items and not their ends, or do not read what is sent to them.";
+    alarm.summary += status.buffer_stage == 1   ? "reading of the largest unfinished items is paused"
+                     : status.buffer_stage == 2 ? "memory runs short, and connections will be shed"
+                                                : "the sources that hold most memory are shed";
+    alarm.cause = "Many devices have sent incomplete large items, or do not read what is sent to them.";
     alarm.advice =
-        "Look at holdfast closed --reason shed for who they are; lower max_bytes in [item] or downlink_queue, or raise "
+        "See holdfast closed --reason shed for the peers; lower max_bytes in [item] or downlink_queue, or raise "
         "buffer_budget in [limits] if the machine has the memory.";
 }
 
@@ -195,9 +196,9 @@ void LinkWatch::explain(Alarm& alarm, const AlarmInput& input) {
     alarm.summary = "the gateway's own link: " + in_words(input.links) + "; " + std::to_string(worst.percent) +
                     " % of the peers are behind it";
     alarm.cause = "The interface " + worst.interface + " of this host " + worst.why +
-                  ", so that its peers cannot be reached: not the devices have failed, nor their networks.";
-    alarm.advice = "Look at ip link show dev " + worst.interface +
-                   " and ip route, then at the cable, the switch port or the virtual link. Connections are held until "
+                  ", so that its peers are unreachable; neither the devices nor their networks have failed.";
+    alarm.advice = "Check ip link show dev " + worst.interface +
+                   " and ip route, then the cable, the switch port or the virtual link. Connections are held until "
                    "detect_within is over.";
 }
 
@@ -230,10 +231,10 @@ void DuplicateWatch::explain(Alarm& alarm, const std::vector<DuplicateDevice>& d
     }
     if (duplicates.size() > max_named) alarm.summary += "; ...";
     alarm.cause =
-        "Each of the devices connects again as soon as the other has taken the id: their configuration was cloned, or "
-        "one of them is not whom it says.";
+        "Each device reconnects as soon as the other has superseded it: their configuration was cloned, or "
+        "one of them is an impostor.";
     alarm.advice =
-        "Give each device its own id, and ask for tokens or certificates if one of them is a stranger; until then "
+        "Give each device its own id, and require tokens or certificates if one of them is a stranger; until then "
         "takeovers of such an id are delayed by up to 10 s.";
 }
 

@@ -11,15 +11,14 @@
 
 namespace holdfast {
 
-// What is watched of the gateway as a whole; docs/tasks/alarms.md has the rules. One thread.
+// Alarms of the gateway as a whole; docs/tasks/alarms.md has the rules. One thread.
 
-/// sink_lag: the sink fails, is full, or has events and does not write them; or what forwards them has been failing, or
-/// is a minute behind.
+/// sink_lag: the sink fails, is full, or has events and does not write them; or forwarding fails or lags by a minute.
 class SinkWatch {
 public:
-    static constexpr std::chrono::seconds patience{5};    ///< with a sink that is full or stands still
-    static constexpr std::chrono::seconds works_for{10};  ///< then it is cleared
-    static constexpr std::chrono::seconds most_lag{60};   ///< of what forwards
+    static constexpr std::chrono::seconds patience{5};    ///< for a sink that is full or makes no progress
+    static constexpr std::chrono::seconds works_for{10};  ///< then the alarm is cleared
+    static constexpr std::chrono::seconds most_lag{60};   ///< of forwarding
 
     void look(AlarmBook& book, const AlarmInput& input);
 
@@ -33,12 +32,12 @@ private:
     std::uint64_t written_ = 0;
     std::optional<Time> stands_since_;
     std::optional<Time> full_since_;
-    std::optional<Time> failing_since_;  // what forwards
-    bool sink_is_wrong_ = false;         // and not only what forwards
+    std::optional<Time> failing_since_;  // forwarding
+    bool sink_is_wrong_ = false;         // the sink itself, not only forwarding
     Episode episode_;
 };
 
-/// registry_drift: the latest reconciliation found that registry and kernel disagree, or failed twice in a row.
+/// registry_drift: the latest reconciliation found a difference between registry and kernel, or failed twice in a row.
 class DriftWatch {
 public:
     void look(AlarmBook& book, const AlarmInput& input);
@@ -51,10 +50,10 @@ private:
     Episode episode_;
 };
 
-/// buffer_pressure: something is done about the memory for buffers (ServerStatus::buffer_stage).
+/// buffer_pressure: the gateway acts on a shortage of buffer memory (ServerStatus::buffer_stage).
 class BufferWatch {
 public:
-    static constexpr std::chrono::seconds plenty_for{10};  ///< then it is cleared
+    static constexpr std::chrono::seconds plenty_for{10};  ///< then the alarm is cleared
 
     void look(AlarmBook& book, const AlarmInput& input);
 
@@ -67,7 +66,7 @@ private:
 /// link_down: an interface or route of this host that leads to connected peers has failed.
 class LinkWatch {
 public:
-    static constexpr std::chrono::seconds works_for{3};  ///< then it is cleared
+    static constexpr std::chrono::seconds works_for{3};  ///< then the alarm is cleared
 
     void look(AlarmBook& book, const AlarmInput& input);
 

@@ -11,7 +11,7 @@
 namespace holdfast {
 namespace {
 
-constexpr double storm_share = 0.3;  // of the population, that comes and goes within the window
+constexpr double storm_share = 0.3;  // of the population, connecting and disconnecting within the window
 constexpr std::chrono::seconds short_life{60};
 constexpr std::uint64_t least_bad_items = 100;
 constexpr double bad_share = 0.05;
@@ -75,18 +75,18 @@ Alarm StormWatch::explained(const Look& look, const ListenerStep& step) const {
     alarm.reasons = facts.reasons;
     alarm.prefixes = facts.cover.prefixes;
     alarm.elsewhere = facts.cover.elsewhere;
-    alarm.summary = with_commas(window_.sums()[accepted]) + " came and " + with_commas(alarm.count) + " went in " +
-                    in_words(alarm.took) + " of a population of " + with_commas(alarm.population_before) +
-                    phrase_of(alarm.reasons, facts.count);
+    alarm.summary = with_commas(window_.sums()[accepted]) + " connected and " + with_commas(alarm.count) +
+                    " disconnected in " + in_words(alarm.took) + " of a population of " +
+                    with_commas(alarm.population_before) + phrase_of(alarm.reasons, facts.count);
     if (!alarm.prefixes.empty()) alarm.summary += ", most of them from " + to_string(alarm.prefixes[0].prefix);
     const bool by_peer = alarm.reasons.empty() || kind_of(alarm.reasons[0].reason) == ReasonKind::peer;
     alarm.cause = by_peer
-                      ? "Devices connect and give up at once: what they expect of the gateway does not come, or a "
-                        "balancer ends their connections; without a pause between tries they all come back together."
-                      : "The gateway or the network ends connections soon after they come, and the devices come "
-                        "back at once.";
-    alarm.advice = by_peer ? "Look at what the devices log when they disconnect, and give them a back-off with jitter."
-                           : "Look at holdfast closed for the evidence behind the largest reason.";
+                      ? "Devices connect and disconnect at once: the gateway does not send what they expect, or a "
+                        "balancer ends their connections; without a delay between tries they all reconnect together."
+                      : "The gateway or the network ends connections soon after their start, and the devices "
+                        "reconnect at once.";
+    alarm.advice = by_peer ? "Check what the devices log when they disconnect, and give them a back-off with jitter."
+                           : "See holdfast closed for the evidence behind the largest reason.";
     return alarm;
 }
 
@@ -134,19 +134,19 @@ void ItemWatch::explain(const Look& look, Alarm& alarm) const {
                     " of them " + std::string(to_string(kind));
     switch (kind) {
         case BadItem::no_key:
-            alarm.cause = "Items come without the key field: most likely a release that names it otherwise.";
-            alarm.advice = "Compare an item of theirs with the option key in [item].";
+            alarm.cause = "Items arrive without the key field: most likely a release with another name for it.";
+            alarm.advice = "Compare one of their items with the option key in [item].";
             break;
         case BadItem::too_large:
         case BadItem::too_deep:
-            alarm.cause = "Items grew beyond the limits: a release that sends more, or several items taken for one.";
+            alarm.cause = "Items exceed the limits: a release with larger items, or several items parsed as one.";
             alarm.advice = "Compare their size and depth with max_bytes and max_depth in [item], and their framing.";
             break;
         case BadItem::not_json:
         case BadItem::not_object:
         case BadItem::bad_utf8:
             alarm.cause =
-                "What comes is not JSON as the listener frames it: a release with another format, encoding "
+                "The bytes are not JSON in the listener's framing: a release with another format, encoding "
                 "or framing.";
             alarm.advice =
                 "Compare what they send with the listener's framing; holdfast closed --reason "
@@ -154,10 +154,8 @@ void ItemWatch::explain(const Look& look, Alarm& alarm) const {
             break;
         case BadItem::bad_hello:
         case BadItem::bad_seq:
-            alarm.cause =
-                "Devices that say hello or number their items do not do it as docs/reference/protocol.md has it.";
-            alarm.advice =
-                "Compare what they send with docs/reference/protocol.md; most likely a release of theirs is new.";
+            alarm.cause = "Devices send hellos or sequence numbers that violate docs/reference/protocol.md.";
+            alarm.advice = "Compare their items with docs/reference/protocol.md; most likely they run a new release.";
             break;
     }
 }
@@ -184,7 +182,7 @@ std::uint64_t KeepaliveWatch::missed() const {
     return sums[answered_for] + sums[read_idle_unheard] + sums[retransmit_late];
 }
 
-/// One in a hundred of the population within ten minutes, and more than keep-alive finds.
+/// Returns whether one in a hundred of the population within ten minutes, and more than keep-alive finds, ended so.
 bool KeepaliveWatch::above(const Look& look, const ListenerStep& step, double factor) const {
     const auto count = static_cast<double>(missed());
     const double least =
@@ -222,15 +220,16 @@ void KeepaliveWatch::explain(Alarm& alarm) const {
                     " ended by read_idle or late retransmission, " + with_commas(sums[found]) +
                     " found by keep-alive: ";
     if (2 * sums[answered_for] >= alarm.count) {
-        alarm.summary += "something answers for the devices";
+        alarm.summary += "another machine answers for the devices";
         alarm.cause =
-            "Probes are answered, and nothing comes: a proxy, NAT or balancer answers for devices that are "
+            "Probes are answered, and no data arrives: a proxy, NAT or balancer answers for devices that are "
             "gone, or the device's kernel lives and its program hangs.";
         alarm.advice = "Use a balancer that passes TCP through, or rely on read_idle; restart a hung device program.";
     } else {
         alarm.summary += "probes do not work here";
         alarm.cause =
-            "Nothing was heard for longer than detect_within and no probe ended them: probes do not go out, "
+            "Connections were silent for longer than detect_within and no probe ended them: probes do not leave this "
+            "host, "
             "or keep-alive does not act on this host.";
         alarm.advice =
             "Compare the listener's plan with the socket options read back from living sockets (holdfast "
@@ -246,8 +245,8 @@ void AcceptWatch::look(const Look& look, const ListenerStep& step) {
         alarm.summary = "no descriptors or memory to accept with, at " + with_commas(step.population) +
                         " connections: "
                         "devices wait in the backlog";
-        alarm.cause = "The limit of descriptors (RLIMIT_NOFILE or fs.file-max) is reached, or the kernel's memory.";
-        alarm.advice = "Raise LimitNOFILE, or set max_connections in [limits] below it; look at holdfast doctor.";
+        alarm.cause = "The limit of descriptors (RLIMIT_NOFILE or fs.file-max) or of the kernel's memory is reached.";
+        alarm.advice = "Raise LimitNOFILE, or set max_connections in [limits] below it; see holdfast doctor.";
         episode_.raise(look.book, std::move(alarm));
     }
     Alarm& alarm = episode_.alarm(look.book);

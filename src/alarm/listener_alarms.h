@@ -12,10 +12,10 @@
 
 namespace holdfast {
 
-// What is watched of a listener beside drops; docs/tasks/alarms.md has the rules. Each owns its counts and at
-// most one active alarm. One thread; end() ends what is active.
+// Alarms of one listener other than drops; docs/tasks/alarms.md has the rules. Each class owns its counts and at most
+// one active alarm. One thread; end() ends the active alarm.
 
-/// reconnect_storm: connections come and go within a minute, as many as a large share of the population.
+/// reconnect_storm: within a minute, a large share of the population connects and disconnects.
 class StormWatch {
 public:
     void note(const Observation& observation, const AlarmSettings& settings);
@@ -28,19 +28,19 @@ private:
     [[nodiscard]] Alarm explained(const Look& look, const ListenerStep& step) const;
 
     WindowSum<3> window_;
-    std::array<Usual, 2> usual_;  // of accepted and ended
+    std::array<Usual, 2> usual_;  // of accepted and ended connections
     std::uint64_t noted_short_lived_ = 0;
     Episode episode_;
 };
 
-/// bad_items: a share of bad items far above what is usual.
+/// bad_items: the share of bad items is far above the usual.
 class ItemWatch {
 public:
     void look(const Look& look, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
-    static constexpr std::size_t good = bad_item_count;  // behind the bad ones
+    static constexpr std::size_t good = bad_item_count;  // index behind the kinds of bad items
     [[nodiscard]] std::uint64_t bad() const;
     [[nodiscard]] bool above(const Look& look, double factor) const;
     void explain(const Look& look, Alarm& alarm) const;
@@ -71,10 +71,10 @@ private:
     Episode episode_;
 };
 
-/// accept_paused: no descriptors or memory to accept with.
+/// accept_paused: descriptors or memory for accepting are exhausted.
 class AcceptWatch {
 public:
-    static constexpr std::chrono::seconds accepts_for{10};  ///< then it is cleared
+    static constexpr std::chrono::seconds accepts_for{10};  ///< then the alarm is cleared
 
     void look(const Look& look, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }

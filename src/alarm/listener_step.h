@@ -18,7 +18,7 @@
 
 namespace holdfast {
 
-/// What one look shares with all that watch.
+/// State that all watches share in one look.
 struct Look {
     std::chrono::steady_clock::time_point now;
     const AlarmSettings& settings;
@@ -28,10 +28,10 @@ struct Look {
     const std::vector<LinkOutage>& links;
     EventTime wall;
     bool draining = false;
-    bool minute_ended = false;  ///< a minute of what is usual is over
+    bool minute_ended = false;  ///< a minute of learning is complete
 };
 
-/// Which listener, and what happened to it since the last look.
+/// A listener and its changes since the last look.
 struct ListenerStep {
     const std::string& name;
     std::uint8_t number = 0;
@@ -43,7 +43,7 @@ struct ListenerStep {
     std::uint64_t refused_descriptors = 0;
     std::array<std::uint64_t, death_class_count> deaths{};  ///< by DeathClass
     std::uint64_t suspects = 0;                             ///< now
-    std::uint64_t suspected = 0;                            ///< times that one became suspect
+    std::uint64_t suspected = 0;                            ///< times that a connection became suspect
     std::uint64_t recovered = 0;                            ///< times that a suspect answered again
     std::uint64_t items = 0;
     std::array<std::uint64_t, bad_item_count> bad_items{};

@@ -12,10 +12,10 @@
 
 namespace holdfast {
 
-/// All that is watched of one listener. Owns what it has learned of it; ends with end(), when the listener does.
+/// All watches of one listener. Owns what they have learned. Ends with end(), when the listener does.
 class ListenerWatch {
 public:
-    /// What `status` counts already is taken for past.
+    /// Treats everything that `status` counts already as past.
     explicit ListenerWatch(const ListenerStatus& status)
         : name_(status.name), number_(status.number), last_(counts_of(status)) {}
 

@@ -67,7 +67,7 @@ bool SilentWatch::is_many(const Look& look, const ListenerStep& step, const Alar
     return 5 * (alarm.count - alarm.elsewhere) >= 4 * alarm.count;
 }
 
-/// The suspects' prefixes come from a census: they are all there still.
+/// The census provides the suspects' prefixes, since all are still connected.
 Alarm SilentWatch::described(const Look& look, const ListenerStep& step) const {
     Alarm alarm;
     alarm.kind = AlarmKind::peers_silent;
@@ -85,7 +85,7 @@ void SilentWatch::raise(const Look& look, Alarm alarm) {
     episode_.raise(look.book, std::move(alarm));
 }
 
-/// Figures are kept current; it is told of again when the last suspect has gone, and else every few seconds at most.
+/// Updates the figures. Reports the alarm again when the last suspect is gone, and otherwise every few seconds at most.
 void SilentWatch::update(const Look& look, const ListenerStep& step) {
     Alarm& alarm = episode_.alarm(look.book);
     alarm.population_now = step.population;

@@ -19,21 +19,23 @@ const ForwardingWatch::Kind ForwardingWatch::twin_gateway{
     AlarmKind::twin_gateway,
     "A machine was cloned or a snapshot restored, and two gateways have one spool or one name.",
     "Give each gateway its own: remove the spool's directory of the copy before its start, and set name in [fleet]. "
-    "After a restored snapshot there is nothing to do: the events of both are in NATS."};
+    "After a restored snapshot no action is needed: the events of both are in NATS."};
 
 const ForwardingWatch::Kind ForwardingWatch::dead_letter{
-    AlarmKind::dead_letter, "NATS does not take an event as it is.",
-    "A dead letter stands in its place there, and the spool has it: read it with holdfast consume. Raise max_payload "
+    AlarmKind::dead_letter, "NATS rejects an event in its original form.",
+    "A dead letter replaces it in NATS, and the spool has the original: read it with holdfast consume. Raise "
+    "max_payload "
     "of NATS or max_msg_size of the stream, or lower item.max_bytes."};
 
 const ForwardingWatch::Kind ForwardingWatch::fleet_cut_off{
-    AlarmKind::fleet_cut_off, "This gateway is cut off from NATS, or another one has its name.",
-    "Its devices are served, and the others show them as unknown, then as closed; here all devices of other gateways "
-    "are unknown. Mend the way to NATS, or give each gateway its own name in [fleet]."};
+    AlarmKind::fleet_cut_off, "This gateway is cut off from NATS, or another gateway has its name.",
+    "Its devices are served, but other gateways show them as unknown, then as closed; here all devices of other "
+    "gateways "
+    "are unknown. Repair the path to NATS, or give each gateway its own name in [fleet]."};
 
 const ForwardingWatch::Kind ForwardingWatch::presence_budget{
-    AlarmKind::presence_budget, "Many connections without proof said ids and ended: somebody invents ids.",
-    "Let devices prove their ids (tokens_file, tls_client), or raise max_closed_unauthenticated in [fleet] if the "
+    AlarmKind::presence_budget, "Many unauthenticated connections claimed ids and ended: a client invents ids.",
+    "Require authentication (tokens_file, tls_client), or raise max_closed_unauthenticated in [fleet] if the "
     "devices are yours."};
 
 void ForwardingWatch::look_at(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
@@ -87,15 +89,16 @@ void SessionWatch::explain(Alarm& alarm, const SinkHealth::Sessions& sessions) {
     alarm.count = sessions.evicted_authenticated + sessions.evicted_unauthenticated;
     alarm.summary = "more than " + with_commas(sessions.most) +
                     " sessions of devices: " + with_commas(sessions.evicted_unauthenticated) + " unauthenticated and " +
-                    with_commas(sessions.evicted_authenticated) + " authenticated ones were forgotten";
+                    with_commas(sessions.evicted_authenticated) + " authenticated ones were evicted";
     alarm.cause =
         sessions.evicted_authenticated > 0
             ? "More authenticated devices than max_sessions number their items."
-            : "Many sessions without proof were opened: strangers, or devices that begin a new session often.";
+            : "Many unauthenticated sessions were opened: strangers, or devices that start a new session often.";
     alarm.advice =
-        "A forgotten session costs repetitions and no item. Raise max_sessions in [sink] if the devices are yours; "
+        "An evicted session causes repetitions, but loses no item. Raise max_sessions in [sink] if the devices are "
+        "yours; "
         "else "
-        "let devices prove their ids (tokens_file, tls_client).";
+        "require authentication (tokens_file, tls_client).";
 }
 
 namespace {
@@ -129,7 +132,7 @@ void SpoolWatch::explain_error(Alarm& alarm, const SinkHealth::Reading& reading)
     alarm.cause =
         "Reading from the spool fails: the disk, its controller, a limit of descriptors or the rights of the file.";
     alarm.advice =
-        "Events are read again until they can be; no consumer is moved past them and nothing is lost. See the kernel's "
+        "Reads are retried until they succeed; no consumer skips the events and nothing is lost. See the kernel's "
         "log (dmesg) for the disk.";
 }
 
@@ -138,9 +141,9 @@ void SpoolWatch::explain_damage(Alarm& alarm, const SinkHealth::Reading& reading
     alarm.summary =
         with_commas(reading.damaged_events) +
         (reading.damaged_events == 1 ? " event in the spool is damaged" : " events in the spool are damaged");
-    alarm.cause = "Several fresh reads returned bytes that are not what was written, or no row at all.";
+    alarm.cause = "Several independent reads returned other bytes than were written, or no row at all.";
     alarm.advice =
-        "Consumers pass these events. The log and the table quarantine in spool.db name their positions; check the "
+        "Consumers skip these events. The log and the table quarantine in spool.db name their positions; check the "
         "disk "
         "and its cables. They leave the quarantine when they can be read again, or when retention removes them.";
 }

@@ -10,11 +10,11 @@
 
 namespace holdfast {
 
-/// stream_loss, twin_gateway, dead_letter, fleet_cut_off and presence_budget: what goes wrong with NATS although events
-/// go on. Each is active while its sentence in SinkHealth is there. One thread.
+/// stream_loss, twin_gateway, dead_letter, fleet_cut_off and presence_budget: faults of NATS that do not stop events.
+/// Each is active while SinkHealth has a text for it. One thread.
 class ForwardingWatch {
 public:
-    static constexpr std::chrono::seconds gone_for{10};  ///< then it is cleared
+    static constexpr std::chrono::seconds gone_for{10};  ///< then the alarm is cleared
 
     void look(AlarmBook& book, const AlarmInput& input);
 
@@ -39,10 +39,10 @@ private:
     Episode budget_;
 };
 
-/// session_budget: the spool forgets sessions of devices, because more are known than `max_sessions`. One thread.
+/// session_budget: the spool evicts sessions, because there are more than `max_sessions`. One thread.
 class SessionWatch {
 public:
-    static constexpr std::chrono::seconds quiet_for{60};  ///< then it is cleared
+    static constexpr std::chrono::seconds quiet_for{60};  ///< then the alarm is cleared
 
     void look(AlarmBook& book, const AlarmInput& input);
 
@@ -53,10 +53,10 @@ private:
     Episode episode_;
 };
 
-/// spool_unreadable and spool_damaged: events that are in the spool and do not reach their consumers. One thread.
+/// spool_unreadable and spool_damaged: events in the spool do not reach their consumers. One thread.
 class SpoolWatch {
 public:
-    static constexpr std::chrono::seconds right_for{3};  ///< then they are cleared
+    static constexpr std::chrono::seconds right_for{3};  ///< then the alarms are cleared
 
     void look(AlarmBook& book, const AlarmInput& input);
 

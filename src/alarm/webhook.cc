@@ -17,19 +17,19 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_of_an_answer = 65'536;  // of its body; what it says is not looked at
+constexpr std::size_t most_of_an_answer = 65'536;  // bytes of the answer's body, which is ignored
 
-/// The daemon's signals are for its main thread.
+/// Blocks signals: they belong to the daemon's main thread.
 void block_signals() {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
-/// Nothing if it was delivered.
+/// Why a message was not delivered.
 struct Failure {
     std::string what;
-    bool final = false;  // trying again would not help
+    bool final = false;  // a retry would not help
 };
 
 }  // namespace
@@ -68,7 +68,7 @@ private:
     HttpClient client_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    Log log_;                          // guarded by mutex_; none once stopped
+    Log log_;                          // guarded by mutex_; empty once stopped
     std::deque<std::string> waiting_;  // guarded by mutex_
     WebhookStatus status_;             // guarded by mutex_
     bool stopping_ = false;            // guarded by mutex_
@@ -89,7 +89,7 @@ void Webhook::Courier::run() {
     while (const auto json = next()) deliver(*json);
 }
 
-/// Its thread ends at once, whatever it is waiting for.
+/// Ends the thread at once, whatever it waits for.
 void Webhook::Courier::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -124,7 +124,7 @@ void Webhook::Courier::deliver(const std::string& json) {
     }
 }
 
-/// False if it is time to stop.
+/// Returns false if it is time to stop.
 bool Webhook::Courier::pause(milliseconds time) {
     std::unique_lock lock(mutex_);
     return !changed_.wait_for(lock, time, [this] { return stopping_; });
@@ -151,7 +151,7 @@ std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
 
 Webhook::Webhook(const std::string& url, Log log, WebhookPolicy policy) {
     auto parsed = parse_http_url(url);
-    if (!parsed) {  // the configuration's check reads it in the same way; another program may not have
+    if (!parsed) {  // the configuration's check parses it in the same way, but a library user may not have checked it
         log("alarm webhook: its URL cannot be read; no alarm is posted");
         return;
     }

@@ -11,29 +11,29 @@
 
 namespace holdfast {
 
-/// How a Webhook behaves; the values are those of the daemon.
+/// Time-outs and limits of a Webhook; the defaults are the daemon's.
 struct WebhookPolicy {
     std::chrono::milliseconds connect_timeout{2'000};
-    std::chrono::milliseconds answer_timeout{5'000};  ///< from there to the answer's end
+    std::chrono::milliseconds answer_timeout{5'000};  ///< from the request to the end of the answer
     std::vector<std::chrono::milliseconds> pauses{std::chrono::seconds(1), std::chrono::seconds(5),
-                                                  std::chrono::seconds(30)};  ///< before each further try
-    std::size_t most_waiting = 64;                                            ///< then the oldest are dropped
+                                                  std::chrono::seconds(30)};  ///< before each retry
+    std::size_t most_waiting = 64;                                            ///< then the oldest messages are dropped
 };
 
 struct WebhookStatus {
     std::uint64_t delivered = 0;
-    std::uint64_t failed = 0;   ///< given up after the last try, or refused by the receiver (4xx)
-    std::uint64_t dropped = 0;  ///< pushed out by newer ones
+    std::uint64_t failed = 0;   ///< after the last try, or rejected by the receiver (4xx)
+    std::uint64_t dropped = 0;  ///< displaced by newer messages
 };
 
-/// POSTs JSON documents to a URL, one after another. Owns its thread and a bounded queue; post() never waits for
-/// anybody, any thread. The destructor ends a running request and forgets what waits.
+/// POSTs JSON documents to a URL, one after another. Owns its thread and a bounded queue. post() never blocks; any
+/// thread. The destructor cancels a running request and drops queued ones.
 class Webhook {
 public:
-    using Log = std::function<void(const std::string&)>;  ///< a line; from the webhook's thread
+    using Log = std::function<void(const std::string&)>;  ///< receives a line, on the webhook's thread
 
-    /// The URL has been checked: check_webhook_url. The log gets one line for each message that fails, without the
-    /// URL's path, which may be a secret.
+    /// Takes a URL that check_webhook_url accepts. Logs one line per failed message, without the URL's path, which may
+    /// be secret.
     Webhook(const std::string& url, Log log, WebhookPolicy policy = {});
     Webhook(const Webhook&) = delete;
     Webhook& operator=(const Webhook&) = delete;

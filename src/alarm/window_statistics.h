@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// Sums of N counts over a sliding window. Owns an entry for each look that counted something. A value; one thread.
+/// Sums of N counts over a sliding window. Owns an entry for each look with a count above zero. A value; one thread.
 template <std::size_t N>
 class WindowSum {
 public:
@@ -24,7 +24,7 @@ public:
         }
         if (any) entries_.push_back({at, counts});
     }
-    /// Drops what is not younger than `time`.
+    /// Drops entries at or before `time`.
     void forget_until(Time time) {
         while (!entries_.empty() && entries_.front().at <= time) {
             for (std::size_t i = 0; i < N; ++i) sums_[i] -= entries_.front().counts[i];
@@ -46,8 +46,8 @@ private:
     Counts sums_{};
 };
 
-/// What is usual for a count: learned from the last two hours, minute by minute. The minute that nine in ten do not
-/// exceed stands for all, so that neither a deploy nor an outage of ten minutes becomes usual. A value; one thread.
+/// The usual value of a count, learned from the last two hours, minute by minute. The 90th percentile of the minutes
+/// stands for all, so that neither a deploy nor an outage of ten minutes becomes usual. A value; one thread.
 class Usual {
 public:
     static constexpr std::size_t minutes = 120;
@@ -66,11 +66,11 @@ public:
         a_minute_ = used_ < 3 ? 0 : *middle;
     }
 
-    /// How many are usual in `time`.
+    /// Returns the usual count in `time`.
     [[nodiscard]] double in(std::chrono::milliseconds time) const {
         return a_minute_ * std::chrono::duration<double, std::ratio<60>>(time).count();
     }
-    /// False in the first minutes, when nothing is usual yet.
+    /// Returns false in the first minutes, before enough is learned.
     [[nodiscard]] bool known() const { return used_ >= known_after; }
 
 private:
@@ -81,7 +81,7 @@ private:
     double a_minute_ = 0;
 };
 
-/// How many connections there were, as far back as somebody needs it. Owns an entry for each change. A value; one
+/// History of the number of connections, as far back as it is needed. Owns an entry for each change. A value; one
 /// thread.
 class PopulationHistory {
 public:
@@ -90,7 +90,7 @@ public:
     void add(Time at, std::uint64_t count) {
         if (entries_.empty() || entries_.back().count != count) entries_.push_back({at, count});
     }
-    /// What stood at `time` is kept.
+    /// Keeps the value that was current at `time`.
     void forget_before(Time time) {
         while (entries_.size() > 1 && entries_[1].at <= time) entries_.pop_front();
     }

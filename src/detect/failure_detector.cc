@@ -13,14 +13,14 @@ using std::chrono::seconds;
 
 constexpr milliseconds first_pause = seconds(5);
 constexpr milliseconds longest_pause = std::chrono::minutes(10);
-constexpr milliseconds late_after{400};         // an answer that came later was overdue when it was looked for
-constexpr milliseconds last_look_after{5'500};  // a question is looked after for so long (AskedList::looks)
+constexpr milliseconds late_after{400};         // a later answer was overdue when it was checked
+constexpr milliseconds last_look_after{5'500};  // period in which a probe's answer is checked (AskedList::looks)
 constexpr double late_share = 0.1;              // of the answers: more than loss explains
-constexpr double overdue_share = 0.25;          // of the questions: more than loss or a death now and then explain
-constexpr double least_on_time = 32;            // answers, before silence means anything
-constexpr double tempo_memory = 2'000.0;        // questions
+constexpr double overdue_share = 0.25;          // of the probes: more than loss or single failures explain
+constexpr double least_on_time = 32;            // answers that are needed before silence counts
+constexpr double tempo_memory = 2'000.0;        // probes
 
-// By rank: all of a listener, then prefixes.
+// By rank: the whole listener, then prefixes.
 constexpr std::array<unsigned, 5> v4_bits{0, 96 + 8, 96 + 16, 96 + 24, 128};
 constexpr std::array<unsigned, 5> v6_bits{0, 32, 48, 64, 128};
 
@@ -48,7 +48,8 @@ bool is_silence(const Observation& observation) {
     return false;
 }
 
-/// Returns true if the observation is news: neither of a suspect, nor of the end of one that never answered.
+/// Returns true if the observation counts: it concerns neither a suspect nor the end of a connection that never
+/// answered.
 bool is_sign(const Observation& observation) {
     switch (observation.kind) {
         case Observation::Kind::answered:
@@ -79,8 +80,8 @@ void Suspicion::note(const Observation& observation) {
     silent_ += sign.silent ? 1 : 0;
 }
 
-/// Returns true if the peer was probed before an outage and answered after it: that does not tell how fast the network
-/// is.
+/// Returns true if the peer was probed before an outage and answered after it. Such an answer says nothing about the
+/// network's speed.
 bool Suspicion::is_of_an_outage(const Sign& sign) const {
     return std::any_of(rests_.begin(), rests_.end(), [&sign](const auto& each) {
         const auto& [group, rest] = each;
@@ -146,7 +147,7 @@ bool Suspicion::covers(const Group& wide, const Group& narrow) {
            wide.prefix.contains(narrow.prefix.address);
 }
 
-/// Only groups in which somebody is silent, which is few: most signs are answers and merely looked up.
+/// Counts only groups with silent connections, which are few: most observations are answers and merely looked up.
 std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
     std::map<Group, Tally> tallies;
     for (const Sign& sign : signs_) {
@@ -169,8 +170,8 @@ std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
     return tallies;
 }
 
-/// A row is the quick sign, since answers from before a partition do not count against it. Where four answers in a
-/// hundred are lost, eight in a row but one are silent by chance once in a thousand hours.
+/// A run of silences is the fast criterion, since answers from before a partition do not weaken it. If four answers in
+/// a hundred are lost, eight silences with one answer among them occur by chance once in a thousand hours.
 bool Suspicion::is_suspect(const Tally& tally) {
     const bool many = tally.silent + tally.answered >= 4 * least_signs;
     return tally.row >= least_signs || (many && tally.silent >= tally.answered);
@@ -184,7 +185,7 @@ bool Suspicion::rests(const Group& group, Time now) const {
     });
 }
 
-/// Nothing: the network is so slow that silence says little.
+/// Returns nullopt if the network is so slow that silence says little.
 std::optional<milliseconds> Suspicion::timeout_for(std::uint8_t listener) const {
     const Tempo& tempo = tempo_[listener];
     const bool slow = tempo.late >= least_signs && tempo.late > late_share * (tempo.on_time + tempo.late);
@@ -212,7 +213,7 @@ std::vector<Suspect> Suspicion::decide(Time now) {
         });
         if (found == tallies.end()) break;
         const Group group = found->first;
-        // Whatever comes of it, these signs have said what they had to say.
+        // These observations are used up, whatever the probe finds.
         std::erase_if(signs_, [&group](const Sign& sign) { return belongs(sign, group); });
         forget_old(now);
         const auto timeout = timeout_for(group.listener);
@@ -228,7 +229,7 @@ void Suspicion::settled(const Suspect& suspect, std::size_t asked, std::size_t s
     Rest& rest = rests_[group];
     rest.under_way = false;
     rest.settled = now;
-    std::erase_if(signs_, [&group](const Sign& sign) { return belongs(sign, group); });  // noticed meanwhile
+    std::erase_if(signs_, [&group](const Sign& sign) { return belongs(sign, group); });  // observed since
     const bool for_nothing = 10 * silent < asked;
     if (!for_nothing && asked > silent) again_.push_back(suspect);
     rest.pause = for_nothing ? std::clamp(2 * rest.pause, first_pause, longest_pause) : milliseconds(0);

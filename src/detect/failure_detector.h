@@ -15,38 +15,38 @@
 
 namespace holdfast {
 
-/// Whom to ask, because some of them fell silent.
+/// Connections to probe, because some of them fell silent.
 struct Suspect {
     std::uint8_t listener = 0;            ///< ListenerStatus::number
-    std::optional<Prefix> peer;           ///< nothing: all of the listener
-    std::chrono::milliseconds timeout{};  ///< to wait for answers
-    std::size_t silent = 0;               ///< signs that made it one
-    std::size_t answered = 0;             ///< signs against it
+    std::optional<Prefix> peer;           ///< nullopt: the whole listener
+    std::chrono::milliseconds timeout{};  ///< for the answers
+    std::size_t silent = 0;               ///< observations of silence that raised the suspicion
+    std::size_t answered = 0;             ///< observations of answers against it
 
     friend bool operator==(const Suspect&, const Suspect&) = default;
 };
 
-/// Tells a partition from single deaths. A listener, or a prefix of it (an address, /24, /16, /8; in IPv6 /64, /48,
-/// /32), is suspect when, within a few seconds, eight of its connections in a row (but for one) were found silent or
-/// more of many than answered; the widest that is so is asked. Where devices often do not answer at once, as those that
-/// sleep, nobody is suspected. Those that do not answer the question are marked, and give no sign until they answer.
-/// Pure: time comes in; one thread.
+/// Distinguishes a partition from single failures. A listener, or a prefix of it (an address, /24, /16, /8; in IPv6
+/// /64, /48, /32), is suspect if within a few seconds eight consecutive connections (except one) were silent, or more
+/// of many than answered; the widest such prefix is probed. Where devices often answer late, as sleeping ones do, there
+/// is no suspicion. Connections that do not answer the probe are marked and give no observations until they answer.
+/// Pure: the caller passes the time; one thread.
 class Suspicion {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
     static constexpr std::size_t least_signs = 8;
     static constexpr std::chrono::milliseconds window{3'000};
-    /// Four probes at the spacing that receivers answer at, and a little.
+    /// Four probes at the spacing at which receivers answer, and a margin.
     static constexpr std::chrono::milliseconds usual_timeout{1'700};
     static constexpr std::chrono::milliseconds longest_timeout{10'000};
     static constexpr std::size_t most_signs = 65'536;
 
     void note(const Observation& observation);
-    /// Those to ask now. Each is under way from here until settled().
+    /// Returns the suspects to probe now. Each is under way until settled().
     [[nodiscard]] std::vector<Suspect> decide(Time now);
-    /// It was asked; so many did not answer. One that was suspected for nothing is left alone for a while, each time
-    /// for longer.
+    /// Reports the result of a probe. A prefix that was suspected without cause is left alone for a while, longer each
+    /// time.
     void settled(const Suspect& suspect, std::size_t asked, std::size_t silent, Time now);
 
 private:
@@ -55,9 +55,9 @@ private:
         IpAddress peer;
         std::uint8_t listener = 0;
         bool silent = false;
-        bool late = false;  ///< answered, but not at once
+        bool late = false;  ///< answered, but late
     };
-    /// A group of a listener's connections that may be suspect: the narrower of two has the higher rank.
+    /// A group of a listener's connections that may be suspect. The narrower of two has the higher rank.
     struct Group {
         unsigned rank = 0;
         std::uint8_t listener = 0;
@@ -71,8 +71,8 @@ private:
     struct Tally {
         std::size_t silent = 0;
         std::size_t answered = 0;
-        std::size_t row = 0;     ///< silent ones, the latest, and at most one answer among them
-        std::size_t breaks = 0;  ///< answers in that row
+        std::size_t row = 0;     ///< length of the latest run of silences, with at most one answer among them
+        std::size_t breaks = 0;  ///< answers in that run
     };
     struct Rest {
         bool under_way = false;
@@ -80,8 +80,8 @@ private:
         Time until{};
         std::chrono::milliseconds pause{};
     };
-    /// How devices of a listener answer. Late ones are a slow network's if they are many; where many do not answer at
-    /// once, as they sleep, silence says nothing. Learned from what has left the window.
+    /// How a listener's devices answer. Many late answers indicate a slow network; if many devices do not answer at
+    /// once, since they sleep, silence says nothing. Learned from observations that left the window.
     struct Tempo {
         double on_time = 0;
         double late = 0;
@@ -110,7 +110,8 @@ private:
     std::deque<Sign> signs_;
     std::size_t silent_ = 0;  // of signs_
     std::map<Group, Rest> rests_;
-    std::vector<Suspect> again_;  // proved right: once more, for those that answered just before they fell silent
+    std::vector<Suspect> again_;  // confirmed suspects, to be probed once more for connections that answered just
+                                  // before they fell silent
     std::array<Tempo, 256> tempo_{};
 };
 

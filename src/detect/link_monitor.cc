@@ -26,12 +26,12 @@ std::vector<LinkOutage> LinkMonitor::look(Time now) {
             peers.empty() ? 0 : static_cast<unsigned>(100 * static_cast<std::size_t>(behind) / peers.size());
         if (percent >= least_percent) outages.push_back({links_.at(link), why, percent});
     }
-    // A link that has failed and that no connection is behind any more is forgotten.
+    // A failed link that leads to no connection any more is forgotten.
     if (outages.empty()) learn();
     return outages;
 }
 
-/// Leaves out a link that has no carrier already: such an interface may work without ever telling of one.
+/// Ignores a link without carrier: such an interface may work without ever reporting one.
 void LinkMonitor::learn() {
     ways_.clear();
     links_.clear();
@@ -52,7 +52,7 @@ void LinkMonitor::learn() {
     }
 }
 
-/// Thins the sample out, evenly and the same way each time.
+/// Thins the sample out, evenly and deterministically.
 std::vector<IpAddress> LinkMonitor::sample() const {
     const std::vector<IpAddress> all = sources_.peers();
     const std::size_t stride = all.size() / most_peers + 1;
@@ -74,7 +74,7 @@ std::map<int, std::string> LinkMonitor::failed_links() const {
 std::optional<std::string> LinkMonitor::failure_of(int link) const {
     const auto state = sources_.interface(link);
     if (!state) {
-        // The interface has gone only if the kernel still answers.
+        // The interface is gone only if the kernel still answers.
         const bool answers = sources_.route_to(ways_.begin()->first).has_value();
         return answers ? std::optional<std::string>("is not there any more") : std::nullopt;
     }
@@ -83,7 +83,7 @@ std::optional<std::string> LinkMonitor::failure_of(int link) const {
     return std::nullopt;
 }
 
-/// Returns why, if four in five of the peers that the link led to have no route.
+/// Returns why, if four in five of the peers behind the link have no route.
 std::optional<std::string> LinkMonitor::lost_route_of(int link) const {
     std::size_t asked = 0;
     std::size_t lost = 0;

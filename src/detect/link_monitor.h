@@ -13,34 +13,34 @@
 
 namespace holdfast {
 
-/// An interface of this host that leads to connected peers and has failed.
+/// A failed interface of this host that leads to connected peers.
 struct LinkOutage {
     std::string interface;
     std::string why;       ///< "has no carrier"
-    unsigned percent = 0;  ///< of the peers, behind it
+    unsigned percent = 0;  ///< share of the peers behind it
 
     friend bool operator==(const LinkOutage&, const LinkOutage&) = default;
 };
 
-/// Finds failures of the interfaces and routes of this host that lead to connected peers. Learns the way to a sample of
+/// Finds failures of this host's interfaces and routes that lead to connected peers. Learns the routes to a sample of
 /// the peers while all is well. Owns that sample; reads the kernel through Sources. One thread.
 class LinkMonitor {
 public:
     using Time = std::chrono::steady_clock::time_point;
     static constexpr std::chrono::seconds learn_every{2};
-    static constexpr std::size_t most_peers = 128;   ///< of the sample, that are looked at
-    static constexpr std::size_t route_checks = 16;  ///< peers of each interface whose route is looked up in a look
-    static constexpr unsigned least_percent = 5;     ///< of the peers, behind a link whose outage counts
+    static constexpr std::size_t most_peers = 128;   ///< of the sample, checked
+    static constexpr std::size_t route_checks = 16;  ///< peers of each interface whose route is looked up in one check
+    static constexpr unsigned least_percent = 5;     ///< share of the peers behind a link whose outage counts
 
     struct Sources {
-        std::function<std::vector<IpAddress>()> peers;  ///< a sample of those that are connected
+        std::function<std::vector<IpAddress>()> peers;  ///< a sample of the connected peers
         std::function<std::optional<RouteAnswer>(const IpAddress&)> route_to;
         std::function<std::optional<InterfaceState>(int)> interface;
     };
 
     explicit LinkMonitor(Sources sources) : sources_(std::move(sources)) {}
 
-    /// Returns the outages that there are now; to be called about once a second.
+    /// Returns the current outages; call about once a second.
     [[nodiscard]] std::vector<LinkOutage> look(Time now);
 
 private:

@@ -11,7 +11,7 @@
 namespace holdfast {
 namespace {
 
-/// An address as a number: sorted, the addresses of a prefix are neighbours.
+/// An address as a number: in sorted order the addresses of a prefix are neighbours.
 struct Number {
     std::uint64_t high = 0;
     std::uint64_t low = 0;
@@ -24,15 +24,15 @@ struct Number {
 
 using Numbers = std::span<const Number>;
 
-/// A run of the sorted addresses that share their first `bits`, and the living ones of that prefix.
+/// A range of the sorted addresses that share their first `bits`, and the living ones of that prefix.
 struct Node {
     Numbers dead;
     Numbers alive;
     unsigned bits = 0;
 };
 
-/// Prefixes for (some of) a node's dead. Its cost is what is wrong with it, in connections: dead left out, living
-/// ones named, and for each prefix what a reader pays for one more.
+/// Prefixes for (some of) a node's failed peers. The cost counts errors in connections: failed ones left out, living
+/// ones included, and a fixed price per prefix for the reader.
 struct Choice {
     double cost = 0;
     std::vector<Node> nodes;
@@ -83,7 +83,7 @@ Numbers within(Numbers sorted_numbers, Number address, unsigned bits) {
     return {from, to};
 }
 
-/// The longest prefix that holds all of `dead`, with its living.
+/// Returns the longest prefix that contains all of `dead`, with its living peers.
 Node node_of(Numbers dead, Numbers alive) {
     const unsigned bits = common_bits(dead.front(), dead.back());
     return {dead, within(alive, dead.front(), bits), bits};
@@ -110,7 +110,7 @@ public:
             cover.prefixes.push_back({{address, bits}, node.dead.size(), node.alive.size()});
             cover.elsewhere -= node.dead.size();
         }
-        // A few of many pieces say nothing about the whole.
+        // A few of many fragments say nothing about the whole.
         if (4 * cover.elsewhere > 3 * dead_.size()) return {{}, dead_.size()};
         return cover;
     }
@@ -118,9 +118,9 @@ public:
 private:
     static constexpr double noise = 0.02;
     static constexpr double pure = 0.8;
-    static constexpr double chance = 13.8;  // ln(1,000,000): what is less likely than that is no chance
+    static constexpr double chance = 13.8;  // ln(1,000,000): rarer events are not attributed to chance
 
-    /// Of the choices for a node: leave its dead out, name it, or what is best for its two halves.
+    /// Returns the cheapest choice for a node: leave its failed peers out, name it, or the best choices of its halves.
     [[nodiscard]] Choice best(const Node& node) const {
         const auto count = static_cast<double>(node.dead.size());
         Choice choice{count, {}};
@@ -138,8 +138,8 @@ private:
         return halves;
     }
 
-    /// Whether a node is dead as a whole, and more so than the population: by how much, is what Kullback and Leibler
-    /// measure and Sanov's theorem turns into a probability.
+    /// Returns whether a node failed as a whole and more than the population. The Kullback-Leibler divergence measures
+    /// the excess, and Sanov's theorem turns it into a probability.
     [[nodiscard]] bool may_be_named(const Node& node) const {
         const auto dead = static_cast<double>(node.dead.size());
         const double all = dead + static_cast<double>(node.alive.size());
@@ -151,7 +151,8 @@ private:
         return all * (share * std::log(share / share_) + alive_part) >= chance;
     }
 
-    /// The length that an operator would name: the next one above that ends a field, if nobody lives there.
+    /// Returns the length that an operator would name: the next shorter one that ends at a field, if no living peer is
+    /// in it.
     [[nodiscard]] unsigned readable_bits(const Node& node) const {
         static constexpr std::array<unsigned, 4> v4{96, 96 + 8, 96 + 16, 96 + 24};
         static constexpr std::array<unsigned, 4> v6{32, 48, 56, 64};

@@ -7,28 +7,27 @@
 
 namespace holdfast {
 
-/// A prefix that the dead of a drop, or suspects, lie in.
+/// A prefix of failed or suspect peers.
 struct PrefixShare {
     Prefix prefix;
     std::size_t dead = 0;   ///< ended, or suspect
-    std::size_t alive = 0;  ///< connections of it from before the drop that still live, or that are not suspect
+    std::size_t alive = 0;  ///< connections from before the drop that still live, or that are not suspect
 
     friend bool operator==(const PrefixShare&, const PrefixShare&) = default;
 };
 
-/// Where the dead of a drop lie.
+/// The prefixes that the failed peers lie in.
 struct PrefixCover {
-    std::vector<PrefixShare> prefixes;  ///< most dead first; none: they are spread out
-    std::size_t elsewhere = 0;          ///< of the dead, those in none of them
+    std::vector<PrefixShare> prefixes;  ///< most failed peers first; empty: they are scattered
+    std::size_t elsewhere = 0;          ///< failed peers in none of them
 };
 
 inline constexpr std::size_t most_cover_prefixes = 8;
 
-/// The smallest prefixes that cover the dead without the living: for each of `dead` and `alive`, connections, an
-/// address (again for each connection from it). In a prefix at least 80 % are dead, and more than chance explains; a
-/// few that died by themselves (less than 2 %, or up to three) are not worth a prefix of their own. What is left of 100
-/// % is `elsewhere`; dead that are strewn among the living give no prefix. Pure; n log n: 100,000 dead and 1,000,000
-/// alive in a fraction of a second.
+/// Returns the smallest prefixes that cover the failed peers without the living. `dead` and `alive` have an address for
+/// each connection. In a prefix at least 80 % have failed, and more than chance explains. Failures below 2 %, or up to
+/// three, do not get a prefix of their own. The rest is `elsewhere`; failed peers scattered among the living give no
+/// prefix. Pure; O(n log n): 100,000 failed and 1,000,000 living in a fraction of a second.
 [[nodiscard]] PrefixCover cover(const std::vector<IpAddress>& dead, const std::vector<IpAddress>& alive);
 
 }  // namespace holdfast

@@ -16,7 +16,7 @@
 
 namespace holdfast {
 
-/// What is told live. The words are the `event:` names of the stream.
+/// Kinds of live messages. The words are the `event:` names of the stream.
 enum class FeedKind : std::uint8_t { sample, alarm, connected, closed, item, skipped };
 inline constexpr std::size_t feed_kind_count = 6;
 extern const std::array<FeedKind, feed_kind_count> all_feed_kinds;
@@ -27,14 +27,13 @@ struct FeedMessage {
     std::string json;  ///< one line, without its end
 };
 
-/// Hands live messages to those who watch (GET /v1/events). A subscriber that does not keep up misses messages and is
-/// told how many by `skipped`; nobody waits for it. Any thread; subscriptions must end before the hub does.
+/// Distributes live messages to subscribers (GET /v1/events). A slow subscriber misses messages and receives their
+/// number as `skipped`; publishers never wait. Any thread; subscriptions must end before the hub does.
 class EventHub {
 public:
     static constexpr std::size_t most_subscribers = 16;
-    static constexpr std::size_t most_waiting = 1'024;  ///< messages, of one subscriber
-    static constexpr std::size_t most_waiting_bytes =
-        4UL * 1024 * 1024;  ///< of one subscriber, unless it is one message
+    static constexpr std::size_t most_waiting = 1'024;                    ///< messages, per subscriber
+    static constexpr std::size_t most_waiting_bytes = 4UL * 1024 * 1024;  ///< per subscriber, unless it is one message
 
     class Subscription;
     using Kinds = std::uint32_t;  ///< a bit for each FeedKind
@@ -45,15 +44,15 @@ public:
     EventHub& operator=(const EventHub&) = delete;
     ~EventHub();
 
-    /// Nothing when there are most_subscribers already.
+    /// Returns nullptr if there are most_subscribers already.
     [[nodiscard]] std::unique_ptr<Subscription> subscribe(Kinds kinds);
 
-    /// Whether anybody would get such a message: ask before making one. No lock.
+    /// Returns whether a subscriber wants such messages; check it before making one. No lock.
     [[nodiscard]] bool wanted(FeedKind kind) const noexcept {
         return (wanted_.load(std::memory_order_relaxed) & bit(kind)) != 0;
     }
     void publish(FeedKind kind, std::string json);
-    /// So many messages of a kind were not made, because they were too many: those who want the kind are told.
+    /// Reports messages of a kind that were not made, because they were too many, to the kind's subscribers.
     void skip(FeedKind kind, std::uint64_t messages);
 
 private:
@@ -65,7 +64,7 @@ private:
     std::atomic<Kinds> wanted_{0};
 };
 
-/// One watcher's queue. Its thread.
+/// Queue of one subscriber. Used by the subscriber's thread.
 class EventHub::Subscription {
 public:
     Subscription(EventHub& hub, Kinds kinds) : hub_(hub), kinds_(kinds) {}
@@ -73,7 +72,7 @@ public:
     Subscription& operator=(const Subscription&) = delete;
     ~Subscription() { hub_.leave(*this); }
 
-    /// The next message; nothing if none came in time. `skipped` stands where the missing ones would have stood.
+    /// Returns the next message, or nullopt if none comes in time. `skipped` takes the place of missing messages.
     [[nodiscard]] std::optional<FeedMessage> next(std::chrono::milliseconds patience);
 
 private:
@@ -95,7 +94,7 @@ private:
     std::condition_variable arrived_;
     std::deque<Waiting> waiting_;    // guarded by mutex_
     std::size_t waiting_bytes_ = 0;  // guarded by mutex_
-    std::uint64_t skipped_ = 0;      // guarded by mutex_; not told yet
+    std::uint64_t skipped_ = 0;      // guarded by mutex_; not reported yet
 };
 
 }  // namespace holdfast

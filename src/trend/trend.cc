@@ -41,7 +41,7 @@ void Trend::sample(EventTime wall, const ServerStatus& status) {
     forget_the_gone(wall);
 }
 
-/// Those that are gone go on as empty ones for a while, so that what became of them can be looked at.
+/// A removed listener continues with empty samples for an hour, so that its history stays readable.
 void Trend::forget_the_gone(EventTime wall) {
     std::size_t gone = 0;
     auto longest = by_name_.end();

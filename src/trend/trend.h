@@ -16,11 +16,11 @@
 
 namespace holdfast {
 
-/// What happened in one step of time, and what stood at its end.
+/// Counts of one step of time, and the population at its end.
 struct TrendPoint {
     EventTime at;                   ///< the step's end
     std::uint64_t connections = 0;  ///< at its end
-    std::uint64_t fewest = 0;       ///< connections, at any sample of the step
+    std::uint64_t fewest = 0;       ///< minimum of connections at any sample of the step
     std::uint64_t most = 0;
     std::uint64_t accepted = 0;
     std::uint64_t refused = 0;
@@ -30,21 +30,21 @@ struct TrendPoint {
 };
 
 struct TrendQuery {
-    std::chrono::seconds window{3'600};   ///< back from the latest sample, at most two days
+    std::chrono::seconds window{3'600};   ///< up to the latest sample, at most two days
     std::chrono::seconds step{0};         ///< 0: the finest that gives at most 600 points
-    std::optional<std::string> listener;  ///< nothing: all together
+    std::optional<std::string> listener;  ///< nullopt: all listeners together
 };
 
 struct TrendAnswer {
-    std::chrono::seconds step{};     ///< what it became: a whole number of samples of the ring that holds the window
-    std::vector<TrendPoint> points;  ///< oldest first; none for before the gateway's start
+    std::chrono::seconds step{};     ///< the step used: a whole number of samples of the ring that covers the window
+    std::vector<TrendPoint> points;  ///< oldest first; none from before the gateway's start
 };
 
 class TrendHistory;
 
-/// What the population did: a sample a second for an hour and a minute for two days, of each listener and of all.
-/// Owns about 0.5 MB a listener (trend_history.h), taken when it is first seen; a listener that is gone is kept for an
-/// hour. One thread samples, any thread asks.
+/// Records the population of each listener and of all: a sample per second for an hour and per minute for two days.
+/// Owns about 0.5 MB per listener (trend_history.h), allocated when it is first seen. A removed listener is kept for an
+/// hour. One thread samples, any thread queries.
 class Trend {
 public:
     static constexpr std::chrono::seconds fine_window{3'600};      ///< in steps of whole seconds
@@ -57,10 +57,10 @@ public:
     Trend& operator=(const Trend&) = delete;
     ~Trend();
 
-    /// Once a second. What was counted while no sample was taken is in the next one: nothing is lost.
+    /// Records a sample; call once a second. Counts between samples are part of the next one.
     void sample(EventTime wall, const ServerStatus& status);
 
-    /// No points for a listener that is not known. The counts of one answer add up to what the counters grew by.
+    /// Returns no points for an unknown listener. The counts of one answer add up to the growth of the counters.
     [[nodiscard]] TrendAnswer answer(const TrendQuery& query) const;
 
 private:

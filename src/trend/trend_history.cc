@@ -12,7 +12,7 @@ void grow(std::uint32_t& count, std::uint64_t by) {
     count = static_cast<std::uint32_t>(std::min(most, count + std::min(most, by)));
 }
 
-/// A counter that fell started anew.
+/// Returns the growth of a counter; a counter that fell was reset.
 std::uint64_t difference(std::uint64_t now, std::uint64_t before) { return now >= before ? now - before : now; }
 
 seconds rounded_up(seconds duration, seconds unit) { return (duration + unit - seconds(1)) / unit * unit; }
@@ -53,7 +53,7 @@ TrendSlot& TrendRing::push(std::uint64_t connections) {
 void TrendRing::add(std::chrono::sys_seconds at, std::uint64_t connections, const TrendCounters& grown) {
     const std::int64_t unit = at.time_since_epoch() / unit_;
     const std::int64_t ahead = unit - newest_unit_;
-    // A clock set back a little does not open a slot.
+    // A small step of the clock backwards does not open a new slot.
     const bool same = used_ > 0 && (ahead == 0 || ahead == -1);
     if (used_ > 0 && ahead > 1) {
         const auto missed = std::min<std::int64_t>(ahead - 1, static_cast<std::int64_t>(slots_.size()));
@@ -68,7 +68,7 @@ void TrendRing::add(std::chrono::sys_seconds at, std::uint64_t connections, cons
     slots_[newest_].add(connections, grown);
 }
 
-/// The slots from `farthest` to `nearest`, counted back from the newest, as one point without its time.
+/// Returns the slots from `farthest` to `nearest`, counted back from the newest, as one point without its time.
 TrendPoint TrendRing::sum(std::size_t farthest, std::size_t nearest) const {
     TrendPoint point;
     point.fewest = std::numeric_limits<std::uint64_t>::max();

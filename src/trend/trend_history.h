@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-/// What a listener's counters say, or what they grew by.
+/// Values of a listener's counters, or their growth.
 struct TrendCounters {
     std::uint64_t accepted = 0;
     std::uint64_t refused = 0;
@@ -25,7 +25,7 @@ struct TrendCounters {
 
 [[nodiscard]] TrendCounters counters_of(const ListenerStatus& listener);
 
-/// A TrendPoint as it is kept: its time follows from its place in the ring.
+/// A TrendPoint in storage: its time follows from its place in the ring.
 struct TrendSlot {
     std::uint32_t connections = 0;
     std::uint32_t fewest = 0;
@@ -39,16 +39,17 @@ struct TrendSlot {
     void add(std::uint64_t now_connections, const TrendCounters& grown);
 };
 
-/// The latest `capacity` slots of `unit` each. Its memory is taken at once. A value; one thread.
+/// Ring of the latest `capacity` slots of one `unit` each. Allocated at construction. A value; one thread.
 class TrendRing {
 public:
     TrendRing(std::chrono::seconds unit, std::size_t capacity) : unit_(unit), slots_(capacity) {}
 
-    /// Several samples of one unit share a slot. Units without a sample keep the connections of the one before; after
-    /// a step of the clock backwards the older slots' times move with it.
+    /// Adds a sample; samples of one unit share a slot. Units without a sample keep the previous number of connections.
+    /// After a step of the clock backwards the older slots' times move with it.
     void add(std::chrono::sys_seconds at, std::uint64_t connections, const TrendCounters& grown);
 
-    /// The points of the last `window` back from the latest sample, `step` each; whole multiples of the unit.
+    /// Returns the points of the last `window` up to the latest sample, of one `step` each; both are whole multiples of
+    /// the unit.
     [[nodiscard]] std::vector<TrendPoint> points(std::chrono::seconds window, std::chrono::seconds step) const;
 
     [[nodiscard]] std::chrono::seconds unit() const { return unit_; }
@@ -65,20 +66,20 @@ private:
     std::size_t newest_ = 0;
     std::size_t used_ = 0;
     std::int64_t newest_unit_ = 0;     // since 1970
-    std::chrono::sys_seconds latest_;  // of the latest sample
+    std::chrono::sys_seconds latest_;  // time of the latest sample
 };
 
-/// One listener's history, or that of all of them. Owns two rings. One thread.
+/// History of one listener, or of all. Owns two rings. One thread.
 class TrendHistory {
 public:
     static constexpr std::size_t fine_slots = 3'600;
     static constexpr std::size_t coarse_slots = 2'880;
     static constexpr std::size_t bytes = (fine_slots + coarse_slots) * sizeof(TrendSlot);
 
-    /// What the counters grew by since the last call: all of it for a listener that is new, or is so again.
+    /// Returns the growth of the counters since the last call, or their values if the listener is new.
     [[nodiscard]] TrendCounters grown(std::uint8_t number, const TrendCounters& now);
     void add(std::chrono::sys_seconds at, std::uint64_t connections, const TrendCounters& grown);
-    /// The listener is gone: nobody is connected to it.
+    /// Records that the listener is removed and has no connections.
     void add_absent(std::chrono::sys_seconds at);
 
     [[nodiscard]] TrendAnswer answer(std::chrono::seconds window, std::chrono::seconds step) const;
@@ -92,7 +93,7 @@ private:
     TrendCounters last_;
 };
 
-// 3,600 seconds and 2,880 minutes: docs/ARCHITECTURE.md says what a listener's history costs.
+// 3,600 seconds and 2,880 minutes: docs/ARCHITECTURE.md states the cost of a listener's history.
 static_assert(sizeof(TrendSlot) == 28 + 4 * close_reason_count && TrendHistory::bytes < 750'000);
 
 }  // namespace holdfast

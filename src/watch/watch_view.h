@@ -10,15 +10,15 @@
 
 namespace holdfast {
 
-/// Counters of suspicion-driven probing, since start.
+/// Counters of probing on suspicion, since start.
 struct SuspicionStatus {
     bool enabled = false;
-    std::uint64_t suspicions = 0;  ///< times that a prefix was asked as a whole
-    std::uint64_t alive = 0;       ///< connections asked so that answered
-    std::uint64_t silent = 0;      ///< that did not, and were marked
+    std::uint64_t suspicions = 0;  ///< times that a prefix was probed as a whole
+    std::uint64_t alive = 0;       ///< probed connections that answered
+    std::uint64_t silent = 0;      ///< probed connections that did not answer and were marked
 };
 
-/// What the admin API asks of the watch over the population. Any thread.
+/// Interface of the population's watch for the admin API. Any thread.
 class WatchView {
 public:
     virtual ~WatchView() = default;
@@ -26,10 +26,9 @@ public:
     [[nodiscard]] virtual TrendAnswer trend(const TrendQuery& query) = 0;
     [[nodiscard]] virtual AlarmBoard alarms() = 0;
     [[nodiscard]] virtual SuspicionStatus suspicion() = 0;
-    /// The latest comparison of registry and kernel; nothing before the first.
+    /// Returns the latest comparison of registry and kernel, or nullopt before the first.
     [[nodiscard]] virtual std::optional<Reconciliation> reconciled() = 0;
-    /// Compares now; blocks until it is done (some 100 ms, and a second more where something has to be looked at
-    /// twice).
+    /// Compares now. Blocks for some 100 ms, or a second more if a difference must be confirmed.
     [[nodiscard]] virtual Reconciliation reconcile_now() = 0;
 };
 

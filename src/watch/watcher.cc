@@ -14,7 +14,7 @@ using std::chrono::seconds;
 constexpr milliseconds glance{200};
 constexpr seconds look_every{1};
 constexpr std::size_t most_questions = 4;
-constexpr std::size_t peers_sampled = 64;  // of each reactor, whose way to them is known
+constexpr std::size_t peers_sampled = 64;  // of each reactor, whose routes are watched
 
 EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
@@ -61,12 +61,12 @@ void Watcher::watch() {
         take_note();
         const bool news = take_answers(now);
         ask_suspects(now);
-        // An alarm is not raised and explained by the half of a partition that one reactor has marked already.
+        // An alarm must not be raised and explained from the half of a partition that one reactor has marked already.
         const bool due = now >= next_look && !is_settling(now);
         if (due) next_look = now - next_look > look_every ? now + look_every : next_look + look_every;
         if (due || news) look(now, due);
     }
-    questions_.clear();  // waits for those under way
+    questions_.clear();  // waits for probes under way
 }
 
 void Watcher::take_note() {
@@ -98,7 +98,7 @@ std::string Watcher::name_of(std::uint8_t listener) const {
     return {};
 }
 
-/// True if there were any.
+/// Returns true if there were answers.
 bool Watcher::take_answers(Time now) {
     bool any = false;
     for (auto question = questions_.begin(); question != questions_.end();) {
@@ -118,11 +118,11 @@ bool Watcher::take_answers(Time now) {
         question = questions_.erase(question);
         any = true;
     }
-    if (any) take_note();  // those that were marked
+    if (any) take_note();  // the marked ones
     return any;
 }
 
-/// A question whose time is up is about to be answered, and marks connections reactor by reactor.
+/// A probe whose time is over is about to be answered, and marks connections reactor by reactor.
 bool Watcher::is_settling(Time now) const {
     return std::any_of(questions_.begin(), questions_.end(), [now](const Question& question) {
         const Time end = question.asked + question.suspect.timeout;

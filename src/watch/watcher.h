@@ -21,24 +21,23 @@
 
 namespace holdfast {
 
-/// What came of asking a suspect.
+/// Result of probing a suspect prefix.
 struct Inquiry {
     Suspect suspect;
     std::string listener;  ///< its name
     ProbeSummary found;    ///< those in `silent` are marked, and probed until they answer or end
 };
 
-/// One second of the population.
+/// The population of one second.
 struct PopulationSample {
     TrendPoint point;
     const ServerStatus& status;
     std::size_t alarms_active = 0;
 };
 
-/// The watch over a Server's population: trend, alarms, suspicion, own links, reconciliation. Owns a thread that looks
-/// five times a second, one that reconciles every minute, and one for each question to a suspect (four at most). The
-/// Server must outlive it. Ends by stop(), which waits for questions under way: stop the Server's reactors first, and
-/// they are soon.
+/// Watches a Server's population: trend, alarms, failure detection, own links, reconciliation. Owns a thread that looks
+/// five times a second, one that reconciles every minute, and up to four that wait for probes. The Server must outlive
+/// it. Ends with stop(), which waits for probes under way; stop the Server's reactors first to shorten that.
 class Watcher final : public WatchView {
 public:
     struct Options {
@@ -46,8 +45,8 @@ public:
         bool suspicion = true;
         std::chrono::milliseconds reconcile_every{60'000};
         std::function<SinkHealth()> sink;
-        // On the watch's thread; none may block.
-        std::function<void(const Alarm&)> on_alarm;  ///< raised, or with cleared_at cleared
+        // Called on the watch's thread; none may block.
+        std::function<void(const Alarm&)> on_alarm;  ///< raised, or cleared if cleared_at is set
         std::function<void(const Inquiry&)> on_inquiry;
         std::function<void(const PopulationSample&)> on_sample;  ///< once a second
     };
@@ -58,7 +57,7 @@ public:
     ~Watcher() override { stop(); }
 
     void stop();
-    /// New settings while it runs. Any thread.
+    /// Applies new settings at run time. Any thread.
     void change(const AlarmSettings& alarms, bool suspicion);
 
     TrendAnswer trend(const TrendQuery& query) override { return trend_.answer(query); }
@@ -83,7 +82,7 @@ private:
     [[nodiscard]] bool is_settling(Time now) const;
     void look(Time now, bool sample);
     void reconcile_regularly();
-    /// False when it is time to end.
+    /// Returns false when it is time to end.
     [[nodiscard]] bool sleep_until(Time when);
 
     Server& server_;
@@ -92,14 +91,14 @@ private:
 
     std::mutex mutex_;
     std::condition_variable stopping_;
-    bool stop_ = false;  // guarded by mutex_, as is all down to reconciled_
+    bool stop_ = false;  // guarded by mutex_, as are the members down to reconciled_
     bool suspicion_on_;
     std::optional<AlarmSettings> new_settings_;
     AlarmBoard board_;
     SuspicionStatus suspicion_status_;
     std::optional<Reconciliation> reconciled_;
 
-    // The watch's thread only.
+    // Used by the watch's thread only.
     AlarmEngine engine_;
     Suspicion suspicion_;
     RouteTable routes_;
