@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "doctor/finding.h"
+#include "doctor/diagnose.h"
 
 namespace holdfast {
 

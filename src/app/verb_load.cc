@@ -16,9 +16,9 @@
 #include "app/serve_options.h"
 #include "app/verbs.h"
 #include "base/printable.h"
+#include "load/load_options.h"
 #include "load/report.h"
 #include "load/run_load.h"
-#include "load/target_guard.h"
 #include "options/option.h"
 
 namespace holdfast {

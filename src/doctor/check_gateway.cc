@@ -6,12 +6,12 @@
 #include "base/human.h"
 #include "base/printable.h"
 #include "doctor/checks.h"
-#include "doctor/live_options.h"
+#include "doctor/socket_facts.h"
 
 namespace holdfast {
 namespace {
 
-/// Where the admin API can be reached: as the kernel has it if a gateway runs, and as it is configured.
+/// Returns the addresses of the admin API: from the kernel if a gateway runs, else from the configuration.
 std::vector<Endpoint> admin_addresses(const Examination& on) {
     std::vector<Endpoint> out;
     if (on.gateway != nullptr) out = on.gateway->admin_listens_on;

@@ -8,13 +8,14 @@
 namespace holdfast {
 namespace {
 
-// src/server/server.cc keeps as many for itself.
+// src/server/server.cc reserves as many for itself.
 constexpr std::uint64_t reserved_descriptors = 128;
-// docs/explanation/performance.md: 3,779 bytes in the kernel and about 100 in the process for an idle connection.
+// docs/explanation/performance.md: an idle connection takes 3,779 bytes in the kernel and about 100 in the process.
 constexpr std::uint64_t kernel_bytes_each = 3'779;
 constexpr std::uint64_t bytes_each = kernel_bytes_each + 100;
-constexpr std::uint64_t process_bytes = std::uint64_t{64} << 20;  // without connections, buffers of all reactors
-constexpr std::uint64_t process_threads = 16;                     // besides the reactors
+constexpr std::uint64_t process_bytes = std::uint64_t{64}
+                                        << 20;  // without connections; includes the buffers of all reactors
+constexpr std::uint64_t process_threads = 16;   // besides the reactors
 constexpr std::uint64_t few_descriptors = 4'096;
 constexpr std::uint64_t descriptor_wish = 1'048'576;
 
@@ -39,7 +40,7 @@ void check_process_limit(const Examination& on, Findings& out) {
     const auto limit = on.host.descriptors;
     if (!limit) return out.push_back(unseen("descriptors", "the process's limit of descriptors", "ulimit -Hn"));
     const bool runs = on.gateway != nullptr && on.gateway->pid;
-    // A gateway that starts raises the soft limit to the hard one.
+    // A starting gateway raises the soft limit to the hard one.
     const std::uint64_t usable = runs ? limit->soft : limit->hard;
     const std::uint64_t needed = descriptors_needed(on.demand);
     Finding finding{.id = "descriptors",
@@ -87,7 +88,7 @@ void check_file_max(const Examination& on, Findings& out) {
                    .command = sysctl_command("fs.file-max", std::to_string(2 * (needed + others)))});
 }
 
-/// The buffers of all connections, if each had `each` bytes waiting.
+/// Formats the size of all connections' buffers with `each` bytes waiting in each.
 std::string buffers_text(const Demand& demand, std::uint64_t each) {
     return human_bytes(each) + " each: " + human_bytes(each * demand.max_connections);
 }
@@ -158,7 +159,7 @@ void check_pids_limit(const Examination& on, Findings& out) {
                                  : "no limit",
                     .why = "Reactors, the admin API and the sink are threads, and a group's pids limit counts threads.",
                     .command = "systemctl show holdfast -p TasksMax -p TasksCurrent"};
-    // A running one has most of its threads; the admin API makes one for each request.
+    // A running gateway has most of its threads already.
     if (room < (runs ? process_threads : threads)) {
         finding.verdict = Verdict::wrong;
         finding.command = "echo " + std::to_string(*group.pids_max + 2 * threads) + " > " + group.pids_file +

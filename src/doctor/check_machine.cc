@@ -17,7 +17,7 @@ struct KernelVersion {
     friend auto operator<=>(const KernelVersion&, const KernelVersion&) = default;
 };
 
-/// "6.1.0-28-amd64" is 6.1; nothing that can be read is 0.0.
+/// Parses "6.1.0-28-amd64" as 6.1; unreadable text is 0.0.
 KernelVersion parse_kernel(std::string_view release) {
     KernelVersion version;
     const char* const end = release.data() + release.size();
@@ -33,7 +33,7 @@ struct KernelGap {
     const char* lacks;
 };
 
-// What the code relies on, and since when Linux has it; the worst first.
+// Kernel features that the code relies on, with the Linux version that introduced them; the most important first.
 constexpr KernelGap kernel_gaps[] = {
     {{4, 19},
      Verdict::wrong,
@@ -114,7 +114,7 @@ void check_kernel(const Examination& on, Findings& out) {
     out.push_back(std::move(finding));
 }
 
-/// Asked on loopback just now, for the first time in this kernel's life perhaps.
+/// Checks the result of trying the plan on loopback just now.
 void check_plan(const Examination& on, Findings& out) {
     Finding finding{
         .id = "plan_kept",

@@ -19,9 +19,9 @@ using std::chrono::seconds;
 
 constexpr std::uint64_t small_backlog = 128;
 constexpr std::uint64_t usual_netdev_backlog = 1'000;
-// docs/explanation/liveness.md: below it there is no room to ask ahead of the kernel.
+// docs/explanation/liveness.md, "Many connections at once": below it there is no time to probe ahead of the kernel.
 constexpr milliseconds asks_ahead_from{9'000};
-// src/tcp/probe.h: a device asked again sooner does not answer.
+// src/tcp/probe.h: a device does not answer a probe that follows sooner.
 constexpr std::uint64_t probe_spacing_ms = 500;
 constexpr std::uint64_t usual_retries2 = 15;
 
@@ -31,7 +31,7 @@ std::uint64_t largest_backlog(const Demand& demand) {
     return most;
 }
 
-/// The least that the kernel really keeps for a listener of the gateway.
+/// Returns the smallest backlog that the kernel keeps for one of the gateway's listeners.
 std::optional<std::uint64_t> live_backlog(const GatewayFacts* gateway) {
     if (gateway == nullptr || !gateway->sockets) return std::nullopt;
     std::optional<std::uint64_t> least;
@@ -76,7 +76,8 @@ void check_syn_backlog(const Examination& on, Findings& out) {
                                       : sysctl_command("net.ipv4.tcp_syncookies", "1")});
 }
 
-/// True where no reactor asks ahead of the kernel, so that devices silent together are asked together.
+/// Returns true if no reactor probes ahead of the kernel, so that devices that fall silent together are probed
+/// together.
 bool asks_in_herds(const Demand& demand) {
     return std::any_of(demand.listeners.begin(), demand.listeners.end(),
                        [](const DemandedListener& one) { return one.plan.detect_within < asks_ahead_from; });
@@ -103,7 +104,7 @@ void check_netdev_backlog(const Examination& on, Findings& out) {
     out.push_back(std::move(finding));
 }
 
-/// The listener that is asked first, which a forgetful firewall cuts last: so the one with the longest silence counts.
+/// Returns the listener whose connections stay silent longest before the first probe: a firewall forgets those first.
 const DemandedListener* quietest(const Demand& demand) {
     const auto most = std::max_element(demand.listeners.begin(), demand.listeners.end(),
                                        [](const auto& a, const auto& b) { return a.plan.idle < b.plan.idle; });
@@ -116,7 +117,7 @@ void check_conntrack_timeout(const Examination& on, const ConntrackFacts& facts,
     if (listener == nullptr) return;
     if (!facts.established_s) return out.push_back(unseen("conntrack_timeout", name, std::string("sysctl ") + name));
     const seconds idle = listener->plan.idle;
-    // The kernel's timers come up to an eighth late.
+    // The kernel's timers are up to an eighth late.
     const auto latest_probe = static_cast<std::uint64_t>((idle + idle / 8 + seconds(1)).count());
     const bool forgets = *facts.established_s <= latest_probe;
     const bool tracks = facts.count.value_or(1) > 0;
@@ -168,7 +169,7 @@ void check_conntrack_loose(const ConntrackFacts& facts, Findings& out) {
          .command = sysctl_command(name, "1")});
 }
 
-/// Whether `port` is in net.ipv4.ip_local_reserved_ports, "7000,8080-8090".
+/// Returns whether `port` is in net.ipv4.ip_local_reserved_ports, e.g. "7000,8080-8090".
 bool is_reserved(std::string_view ranges, std::uint16_t port) {
     while (!ranges.empty()) {
         const std::string_view range = ranges.substr(0, ranges.find(','));

@@ -7,18 +7,18 @@
 
 namespace holdfast {
 
-/// What every check may look at.
+/// Input of every check.
 struct Examination {
     const HostFacts& host;
     const Demand& demand;
     const GatewayFacts* gateway;
 
-    /// A shortage for a limit that somebody asked for is wrong; for one that only follows from the descriptors it is
-    /// worth a warning.
+    /// Returns the verdict on a shortage: wrong for a configured limit, a warning for one that follows from the
+    /// descriptors.
     [[nodiscard]] Verdict shortage() const { return demand.limit_is_set ? Verdict::wrong : Verdict::warning; }
 };
 
-// Each appends its findings. Pure.
+// Each check appends its findings. Pure.
 
 // check_limits.cc
 void check_descriptors(const Examination& on, Findings& out);
@@ -45,9 +45,9 @@ void check_live_sockets(const Examination& on, Findings& out);
 void check_gateway_state(const Examination& on, Findings& out);
 void check_reconciliation(const Examination& on, Findings& out);
 
-/// The finding for a setting that could not be read.
+/// Returns the finding for a setting that could not be read.
 [[nodiscard]] Finding unseen(std::string id, std::string_view setting, std::string command);
-/// "sysctl -w NAME=VALUE"
+/// Returns "sysctl -w NAME=VALUE".
 [[nodiscard]] std::string sysctl_command(std::string_view name, std::string_view value);
 
 }  // namespace holdfast

@@ -13,8 +13,8 @@
 
 namespace holdfast {
 
-// What the checks judge, as plain values: read from the host by host_facts.h and socket_facts.h, made up in tests.
-// What could not be read is nothing.
+// Input of the checks as plain values: read from the host by host_facts.h and socket_facts.h, made up in tests. Values
+// that could not be read are nullopt.
 
 inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
@@ -23,7 +23,7 @@ struct DescriptorLimit {
     std::uint64_t hard = 0;
 };
 
-/// net.netfilter.*; there only where conntrack is loaded.
+/// net.netfilter.*; present only if conntrack is loaded.
 struct ConntrackFacts {
     std::optional<std::uint64_t> established_s;
     std::optional<std::uint64_t> max;
@@ -37,7 +37,7 @@ struct ClockFacts {
     std::string available;  ///< "tsc kvm-clock"
 };
 
-/// The tightest limit from the process's group up to the root; nothing where none is set.
+/// The tightest limit from the process's group up to the root; nullopt if none is set.
 struct CgroupFacts {
     std::string path;
     std::optional<std::uint64_t> memory_max;
@@ -63,8 +63,8 @@ struct HostFacts {
     std::optional<std::uint64_t> syncookies;
     std::optional<std::uint64_t> netdev_backlog;  ///< hidden in a network namespace of one's own
 
-    std::optional<std::array<std::uint64_t, 3>> tcp_mem;  ///< pages; hidden like the last
-    std::optional<std::uint64_t> tcp_pages;               ///< in use now
+    std::optional<std::array<std::uint64_t, 3>> tcp_mem;  ///< in pages; hidden in a container's network namespace
+    std::optional<std::uint64_t> tcp_pages;               ///< in use
     std::optional<std::array<std::uint64_t, 3>> tcp_rmem;
     std::optional<std::array<std::uint64_t, 3>> tcp_wmem;
 
@@ -74,7 +74,7 @@ struct HostFacts {
     std::optional<std::array<std::uint64_t, 2>> port_range;
     std::string reserved_ports;  ///< "7000,8080-8090"
 
-    std::optional<ConntrackFacts> conntrack;  ///< nothing: not loaded
+    std::optional<ConntrackFacts> conntrack;  ///< nullopt: not loaded
     ClockFacts clock;
     CgroupFacts cgroup;
 };
@@ -84,28 +84,29 @@ struct DemandedListener {
     Endpoint address;
     LivenessPlan plan;
     std::uint64_t backlog = 4096;
-    std::string plan_refused;  ///< why an accepted socket did not have the plan when this host was asked; empty: it had
+    /// How an accepted socket differed from the plan when tried on this host; empty: it did not.
+    std::string plan_refused;
 };
 
-/// What the host is to carry.
+/// Load that the host is to carry.
 struct Demand {
     std::string source;  ///< where that is from, e.g. "gateway.toml"
     std::uint64_t max_connections = 0;
-    bool limit_is_set = false;  ///< somebody wrote max_connections; otherwise it follows from the descriptors
+    bool limit_is_set = false;  ///< max_connections is configured; otherwise it follows from the descriptors
     std::uint64_t reactors = 1;
-    std::optional<Endpoint> admin;  ///< nothing: off
+    std::optional<Endpoint> admin;  ///< nullopt: off
     std::vector<DemandedListener> listeners;
 };
 
-/// The options of a living socket that detection hangs on.
+/// Options of a living socket that detection depends on.
 struct SocketOptions {
     bool keepalive = false;
     std::chrono::seconds idle{};
     std::chrono::seconds interval{};
     int count = 0;
     std::chrono::milliseconds user_timeout{};
-    bool outstanding =
-        false;  ///< bytes are not acknowledged: the sweep may have raised user_timeout and keeps the limit
+    /// Bytes are unacknowledged: the sweep may have raised user_timeout and enforces the limit itself.
+    bool outstanding = false;
 
     friend bool operator==(const SocketOptions&, const SocketOptions&) = default;
 };
@@ -119,18 +120,18 @@ struct SocketSeen {
 
 struct ListeningSeen {
     Endpoint local;
-    std::uint64_t backlog = 0;  ///< as the kernel keeps it, after net.core.somaxconn
+    std::uint64_t backlog = 0;  ///< as the kernel keeps it, limited by net.core.somaxconn
 };
 
-/// What could be seen of a gateway's sockets.
+/// Observations of a gateway's sockets.
 struct SocketLook {
-    std::vector<SocketSeen> connections;  ///< a sample, looked at twice where the first look surprised
+    std::vector<SocketSeen> connections;  ///< a sample; unexpected ones were read twice
     std::vector<ListeningSeen> listening;
-    std::string obstacle;  ///< why no socket could be opened, with what would help; empty: they could
+    std::string obstacle;  ///< why no socket could be opened, with a remedy; empty if they could
 
-    // From /proc/net/tcp, which anybody may read: established connections of the listeners' ports.
+    // From /proc/net/tcp, which every user may read: established connections of the listeners' ports.
     std::uint64_t timers_running = 0;  ///< with a timer of any kind
-    std::uint64_t timers_missing = 0;  ///< idle and without one: nobody will ever ask
+    std::uint64_t timers_missing = 0;  ///< idle without a timer: never probed
 };
 
 struct ReconciliationSeen {
@@ -146,16 +147,16 @@ struct ReconciliationSeen {
 /// A gateway that answers at its admin address.
 struct GatewayFacts {
     std::string asked_at;
-    std::optional<int> pid;  ///< nothing: it runs on another host
+    std::optional<int> pid;  ///< nullopt: it runs on another host
     std::uint64_t connections = 0;
     std::uint64_t refused = 0;               ///< by max_connections
     std::vector<std::string> accept_paused;  ///< listeners
     std::string sink_error;
     bool same_network = true;                 ///< this process sees the same network settings
-    std::vector<Endpoint> admin_listens_on;   ///< as the kernel has it
-    std::vector<DemandedListener> listeners;  ///< with the plan as the gateway reports it
+    std::vector<Endpoint> admin_listens_on;   ///< from the kernel
+    std::vector<DemandedListener> listeners;  ///< with the plan that the gateway reports
     std::optional<SocketLook> sockets;
-    std::optional<ReconciliationSeen> reconciliation;  ///< nothing: it cannot say
+    std::optional<ReconciliationSeen> reconciliation;  ///< nullopt: the gateway has none yet
 };
 
 }  // namespace holdfast

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using Number = std::optional<std::uint64_t>;
 
-/// The first so many bytes; the files of /proc and /sys that are read here are short.
+/// Reads the first bytes of a file; the files of /proc and /sys that are read here are short.
 std::string read_text(const fs::path& file) {
     std::ifstream in(file);
     std::string text(std::size_t{1} << 16, '\0');
@@ -38,7 +38,7 @@ Number to_number(std::string_view text) {
 
 Number read_number(const fs::path& file) { return to_number(read_text(file)); }
 
-/// All of the file's numbers, if there are as many as asked for.
+/// Returns the file's numbers, if there are exactly n.
 template <std::size_t n>
 std::optional<std::array<std::uint64_t, n>> read_numbers(const fs::path& file) {
     std::istringstream in(read_text(file));
@@ -49,7 +49,7 @@ std::optional<std::array<std::uint64_t, n>> read_numbers(const fs::path& file) {
     return out;
 }
 
-/// "Max open files            1024                 524288               files"
+/// Parses "Max open files            1024                 524288               files".
 std::optional<DescriptorLimit> parse_limits(const std::string& text) {
     constexpr std::string_view title = "Max open files";
     const std::size_t at = text.find(title);
@@ -63,7 +63,7 @@ std::optional<DescriptorLimit> parse_limits(const std::string& text) {
     return DescriptorLimit{*limit(soft), *limit(hard)};
 }
 
-/// The number behind `key` in "key   number kB".
+/// Returns the number behind `key` in "key   number kB".
 Number number_behind(const std::string& text, std::string_view key) {
     const std::size_t at = text.find(key);
     if (at == std::string::npos) return std::nullopt;
@@ -71,7 +71,7 @@ Number number_behind(const std::string& text, std::string_view key) {
     return digit == std::string::npos ? std::nullopt : to_number(std::string_view(text).substr(digit));
 }
 
-/// "TCP: inuse 1 orphan 0 tw 3 alloc 1 mem 315"
+/// Parses "TCP: inuse 1 orphan 0 tw 3 alloc 1 mem 315".
 Number pages_in_use(const std::string& sockstat) {
     const std::size_t line = sockstat.find("TCP: ");
     return line == std::string::npos ? std::nullopt : number_behind(sockstat.substr(line), " mem ");
@@ -97,13 +97,13 @@ ClockFacts read_clock(const fs::path& root) {
     return facts;
 }
 
-/// Where a process stands in one hierarchy: its folder, and the folder that is the root.
+/// Place of a process in one hierarchy: its directory, and the root directory.
 struct GroupPlace {
     fs::path root;
     std::string path;
 };
 
-/// From a line of /proc/PID/cgroup, "0::/system.slice/x" (v2) or "4:memory:/x" (v1).
+/// Parses a line of /proc/PID/cgroup: "0::/system.slice/x" (v2) or "4:memory:/x" (v1).
 std::optional<GroupPlace> place_of(const std::string& lines, const fs::path& sys, std::string_view controller) {
     std::istringstream in(lines);
     for (std::string line; std::getline(in, line);) {
@@ -130,7 +130,7 @@ struct GroupLimit {
     std::uint64_t limit = no_limit;
 };
 
-/// The tightest limit from the process's group up. A v1 memory limit beyond any machine is none.
+/// Returns the tightest limit from the process's group up. A v1 memory limit beyond any machine counts as none.
 std::optional<GroupLimit> tightest(const std::optional<GroupPlace>& place, std::initializer_list<const char*> files) {
     constexpr std::uint64_t beyond_any = std::uint64_t{1} << 60;
     std::optional<GroupLimit> least;
@@ -149,7 +149,7 @@ std::optional<GroupLimit> tightest(const std::optional<GroupPlace>& place, std::
 CgroupFacts read_cgroup(const fs::path& process, const fs::path& sys) {
     const std::string lines = read_text(process / "cgroup");
     CgroupFacts facts;
-    // The hierarchy of v1 first: where both are mounted, it is the one that has the controllers.
+    // The hierarchy of v1 first: if both are mounted, it has the controllers.
     const auto memory = place_of(lines, sys, "memory");
     if (memory) facts.path = memory->path;
     if (const auto limit = tightest(memory, {"memory.max", "memory.limit_in_bytes"})) {

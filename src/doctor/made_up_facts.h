@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-/// For tests: a host on which nothing is to be said against 100,000 connections, and what they demand.
+/// Facts for tests: a host without findings for 100,000 connections, and the matching demand.
 inline HostFacts sound_host() {
     HostFacts host;
     host.kernel = "6.1.0-28-amd64";
@@ -61,7 +61,7 @@ inline SocketOptions options_of(const LivenessPlan& plan) {
             .user_timeout = plan.user_timeout};
 }
 
-/// One that runs on this host with one connection, and agrees with itself.
+/// A gateway that runs on this host with one connection, without findings.
 inline GatewayFacts sound_gateway() {
     GatewayFacts gateway;
     gateway.asked_at = "127.0.0.1:7080";

@@ -14,7 +14,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr milliseconds shortest_outage{500};  // a shorter one cannot be ended in time for sure
+constexpr milliseconds shortest_outage{500};  // a shorter outage cannot be ended reliably in time
 
 double as_ms(microseconds time) { return static_cast<double>(time.count()) / 1'000.0; }
 

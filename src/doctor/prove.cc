@@ -15,7 +15,6 @@
 #include <holdfast/server.h>
 
 #include "doctor/life_recorder.h"
-#include "doctor/pausing_handler.h"
 #include "doctor/prove_device.h"
 #include "tcp/socket_options.h"
 
@@ -28,8 +27,8 @@ constexpr std::size_t devices_each = 8;
 // Linux as a router answers one sender five times, then once a second (net/ipv4/route.c, ip_error).
 constexpr std::size_t devices_without_route = 4;
 constexpr milliseconds settled{200};
-constexpr milliseconds most_spread{1'000};  // between the first and the last death of a row
-constexpr milliseconds grace{1'000};        // beyond the bound, for what comes too late to be seen at all
+constexpr milliseconds most_spread{1'000};  // between the first and the last end of a row
+constexpr milliseconds grace{1'000};        // beyond the bound, for ends that come too late to be seen
 constexpr milliseconds talk_every{500};
 constexpr std::chrono::seconds come_up_within{10};
 constexpr int most_sends = 64;
@@ -38,17 +37,17 @@ milliseconds part_of(milliseconds whole, double share) {
     return milliseconds(static_cast<std::int64_t>(static_cast<double>(whole.count()) * share));
 }
 
-/// One device, and what is done to it.
+/// One device and its fate.
 struct Specimen {
     Way way;
     bool lives;  ///< nothing may end it
     ProveDevice device;
     ConnectionId conn;
     SteadyTime last_sign;
-    bool counts = true;  ///< false: this host was too busy to do to it what the row says
+    bool counts = true;  ///< false: this host was too busy to carry out the row's fate
 };
 
-/// The run: a server, the devices, and what happens when. One thread besides the server's.
+/// Runs the proof: a server, the devices, and a schedule. One thread besides the server's.
 class Prover {
 public:
     Prover(const LivenessPlan& plan, const TwoNetworks& networks)
@@ -66,7 +65,7 @@ private:
     [[nodiscard]] Endpoint address_for(Way way) const;
     [[nodiscard]] std::string wait_until_all_have_spoken();
     void schedule();
-    /// `share`: of the time in which the row's devices die, 0 to 1.
+    /// `share` is the moment within the row's spread, 0 to 1.
     void strike(Specimen& specimen, double share);
     void vanish(Specimen& specimen);
     void be_out_for(Specimen& specimen, milliseconds safe_outage);
@@ -86,8 +85,8 @@ private:
     LifeRecorder recorder_;
     PausingHandler::Pause pause_{0};
     std::unique_ptr<SlowWire> slow_wire_;
-    std::unique_ptr<Server> server_;          // ends before the recorder does
-    std::unique_ptr<Server> pausing_server_;  // of the row `pause`; the same
+    std::unique_ptr<Server> server_;          // ends before the recorder
+    std::unique_ptr<Server> pausing_server_;  // of the row `pause`; likewise
     std::vector<Specimen> specimens_;
     std::multimap<SteadyTime, Action> schedule_;
     SteadyTime started_ = clock_.steady();
@@ -173,7 +172,7 @@ std::string Prover::wait_until_all_have_spoken() {
     return {};
 }
 
-/// Deaths of a row are spread, so that they meet the kernel's timers and the sweep at different phases.
+/// Spreads the ends of a row, so that they meet different phases of the kernel's timers and the sweep.
 void Prover::schedule() {
     first_strike_ = clock_.steady() + settled;
     const milliseconds spread = std::min(most_spread, plan_.detect_within / 10);
@@ -189,7 +188,7 @@ void Prover::schedule() {
 }
 
 void Prover::strike(Specimen& specimen, double share) {
-    specimen.last_sign = clock_.steady();  // before the deed: the strict reading
+    specimen.last_sign = clock_.steady();  // before the fate takes effect: the strict reading
     switch (specimen.way) {
         case Way::fin:
             return specimen.device.close();
@@ -202,7 +201,7 @@ void Prover::strike(Specimen& specimen, double share) {
             return send(specimen);
         case Way::probing: {
             vanish(specimen);
-            // From the first probe on to well before the last: the kernel's clock starts anew with the write.
+            // From the first probe until well before the last: the write restarts the kernel's clock.
             const milliseconds probing = plan_.interval * (plan_.count - 1) + milliseconds(plan_.interval) / 4;
             const auto at =
                 specimen.last_sign + plan_.idle + milliseconds(plan_.interval) / 4 + part_of(probing, share);
@@ -234,7 +233,7 @@ void Prover::vanish(Specimen& specimen) {
     }
 }
 
-/// An outage just below the safe one. A longer one, on a host that is too busy, proves nothing and does not count.
+/// Makes an outage just below the safe one. A longer one, on a busy host, proves nothing and does not count.
 void Prover::be_out_for(Specimen& specimen, milliseconds safe_outage) {
     vanish(specimen);
     const SteadyTime began = clock_.steady();
@@ -256,7 +255,7 @@ void Prover::lose_route() {
     }
 }
 
-/// More than its window and the queue take, again and again as long as it is there.
+/// Repeatedly sends more than the device's window and the queue hold.
 void Prover::fill(const Specimen& specimen) {
     static const std::string message = "{\"fill\":\"" + std::string(16'000, 'x') + "\"}";
     for (int i = 0; i < most_sends && server_->send(specimen.conn, message) == SendOutcome::queued; ++i) {
@@ -284,7 +283,7 @@ bool Prover::all_found(const RecordedLives& lives) const {
     });
 }
 
-/// At least one bound long, so that the living have had their chance to be taken for dead.
+/// Runs for at least one bound, so that a living device could be closed wrongly.
 void Prover::act_until_the_end() {
     const SteadyTime bound = first_strike_ + plan_.detect_within;
     const SteadyTime end = bound + most_spread + grace;
@@ -334,7 +333,7 @@ Result<Proof> Prover::run() {
 }  // namespace
 
 Result<Proof> prove(const LivenessPlan& plan, const TwoNetworks& networks) {
-    // Not every kernel caps the retransmission time-out: the rows follow what this one does.
+    // Not every kernel caps the retransmission timeout: the rows follow this one.
     const auto in_kernel = prove_inheritance(plan);
     if (!in_kernel) return in_kernel.error();
     return Prover(in_kernel.value(), networks).run();

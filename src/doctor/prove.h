@@ -7,8 +7,8 @@
 
 namespace holdfast {
 
-/// Runs a gateway in one network and devices in the other that die in every way of the death table, all side by side,
-/// and measures; takes little longer than the plan's bound. The calling thread changes networks meanwhile.
+/// Runs a gateway in one network and devices in the other, which end in every way of the table side by side, and
+/// measures. Takes little longer than the plan's bound. The calling thread changes networks during the run.
 [[nodiscard]] Result<Proof> prove(const LivenessPlan& plan, const TwoNetworks& networks);
 
 }  // namespace holdfast

@@ -41,7 +41,7 @@ Error cannot(const char* what, const Endpoint& to) {
 Result<ProveDevice> ProveDevice::connect(const Options& options) {
     UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd.valid()) return cannot("make a socket for", options.to);
-    // Before connecting: it decides the window that is offered.
+    // Before connecting: the buffer decides the offered window.
     if (options.small_window) ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &smallest_buffer, sizeof smallest_buffer);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &connect_patience, sizeof connect_patience);
     const SocketAddress from = to_socket_address({options.from, 0});
@@ -66,7 +66,7 @@ void ProveDevice::reset() noexcept {
 bool ProveDevice::vanish() const noexcept {
     if (!speak()) return false;
     const SystemClock clock;
-    // Otherwise its kernel would repeat the item, which is a sign of life.
+    // Otherwise the device's kernel would retransmit the item, which is a sign of life.
     for (const SteadyTime until = clock.steady() + acknowledged_within; !is_acknowledged(fd_.get());) {
         if (clock.steady() > until) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));

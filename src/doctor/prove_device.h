@@ -8,29 +8,28 @@
 
 namespace holdfast {
 
-/// A device as a plain socket, which can die in the ways that a socket of this process can be made to. Owns it; one
-/// thread.
+/// A device as a plain socket, with the fates that a socket of this process can have. Owns the socket; one thread.
 class ProveDevice {
 public:
     struct Options {
         Endpoint to;
         IpAddress from;
-        bool small_window = false;  ///< the smallest receive buffer, so that its window closes soon
+        bool small_window = false;  ///< smallest receive buffer, so that its window closes soon
     };
 
-    /// In the calling thread's network.
+    /// Connects in the calling thread's network.
     [[nodiscard]] static Result<ProveDevice> connect(const Options& options);
 
     [[nodiscard]] const Endpoint& name() const noexcept { return name_; }
 
-    /// Sends an item; false if the socket does not take it.
+    /// Sends an item. Returns false if the socket does not accept it.
     bool speak() const noexcept;
     void close() noexcept { fd_.reset(); }
     void reset() noexcept;
-    /// Speaks a last time, and once that is acknowledged drops whatever comes before TCP sees it, so that not even the
-    /// kernel answers any more: to the gateway it has vanished.
+    /// Sends a last item and, once it is acknowledged, drops all segments before TCP, so that not even the kernel
+    /// answers: for the gateway the device has vanished.
     [[nodiscard]] bool vanish() const noexcept;
-    /// Ends what vanish() began: TCP sees again what arrives. Returns false if the kernel does not do it.
+    /// Ends vanish(): TCP receives segments again. Returns false if the kernel refuses.
     [[nodiscard]] bool reappear() const noexcept;
 
 private:

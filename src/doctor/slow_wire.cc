@@ -35,7 +35,7 @@ Error cannot(const char* call, const char* interface) {
                  "; run as root, or with CAP_NET_RAW in the namespace"};
 }
 
-/// Holds the frames of one direction in the order of their arrival, and when each is due.
+/// Holds the frames of one direction in order of arrival, with their due times.
 class Lane {
 public:
     Lane(int from, int to) : from_(from), to_(to) {}
@@ -57,7 +57,7 @@ public:
     void forward(SteadyTime now) {
         for (; !frames_.empty() && frames_.front().due <= now; frames_.pop_front()) {
             const std::vector<char>& bytes = frames_.front().bytes;
-            // A frame that the kernel does not take is lost, as on any wire.
+            // A frame that the kernel rejects is lost, as on any wire.
             static_cast<void>(::send(to_, bytes.data(), bytes.size(), MSG_DONTWAIT));
         }
     }
@@ -76,7 +76,7 @@ private:
     std::deque<Frame> frames_;
 };
 
-/// Milliseconds to wait for the next frame that is due, as poll(2) takes them.
+/// Returns the milliseconds until the next due frame for poll(2).
 int wait_ms(const std::array<Lane, 2>& lanes, SteadyTime now) {
     int wait = -1;
     for (const Lane& lane : lanes) {

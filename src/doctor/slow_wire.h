@@ -12,21 +12,20 @@
 
 namespace holdfast {
 
-/// Carries Ethernet frames between two interfaces of one network namespace, each frame late by the delay that holds
-/// when it arrives. Stands in for netem, which not every kernel has. Owns the thread that carries; ends with the
-/// object.
+/// Carries Ethernet frames between two interfaces of one network namespace with a delay that applies at a frame's
+/// arrival. Stands in for netem, which some kernels lack. Owns its thread; ends with the object.
 class SlowWire {
 public:
-    /// Starts to carry, without a delay at first, between two packet sockets of open_end().
+    /// Starts carrying, without delay, between two packet sockets of open_end().
     [[nodiscard]] static Result<std::unique_ptr<SlowWire>> start(UniqueFd left, UniqueFd right);
     SlowWire(const SlowWire&) = delete;
     SlowWire& operator=(const SlowWire&) = delete;
     ~SlowWire();
 
-    /// Sets the delay of one way, half a round trip. Frames under way keep theirs. Any thread.
+    /// Sets the delay of one direction, half a round trip. Frames in transit keep theirs. Any thread.
     void set_delay(std::chrono::milliseconds one_way) noexcept { delay_ms_.store(one_way.count()); }
 
-    /// Returns a packet socket on `interface` of the calling thread's network, or what failed.
+    /// Returns a packet socket on `interface` of the calling thread's network, or an error.
     [[nodiscard]] static Result<UniqueFd> open_end(const char* interface);
 
 private:
@@ -40,8 +39,8 @@ private:
     std::thread thread_;
 };
 
-/// Has the kernel compute every TCP checksum of `interface` itself, in the calling thread's network: a frame that a
-/// packet socket sends on would arrive without one. Returns an empty text, or what failed.
+/// Makes the kernel compute every TCP checksum of `interface` itself, in the calling thread's network: a frame
+/// forwarded by a packet socket would lack one. Returns an empty text, or the failure.
 [[nodiscard]] std::string compute_checksums(const char* interface);
 
 }  // namespace holdfast

@@ -23,18 +23,19 @@
 #include <utility>
 
 #include "base/unique_fd.h"
-#include "doctor/live_options.h"
+#include "base/units.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
 
 namespace holdfast {
+
 namespace {
 
 namespace fs = std::filesystem;
 
 constexpr unsigned state_established = 1;
 constexpr unsigned state_listen = 10;
-// Listening sockets have low numbers; beyond those, as many again and more, spread evenly.
+// Listening sockets have low numbers; the rest of the sample is spread evenly.
 constexpr std::size_t first_descriptors = 64;
 constexpr std::size_t spread_descriptors = 256;
 constexpr int second_looks = 5;
@@ -46,7 +47,7 @@ bool parse_hex(std::string_view text, T& out) {
     return error == std::errc{} && rest == text.data() + text.size();
 }
 
-/// "0100007F:1B58", or 32 digits: words of the machine's byte order, each in hexadecimal.
+/// Parses "0100007F:1B58", or 32 digits: words in the machine's byte order, in hexadecimal.
 std::optional<Endpoint> parse_hex_endpoint(std::string_view text) {
     const std::size_t colon = text.find(':');
     Endpoint out;
@@ -83,8 +84,8 @@ SocketOptions read_options(int fd, const tcp_info& info) {
             .outstanding = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0};
 }
 
-/// Another process's descriptors, each opened for the moment of a look: longer would keep a socket alive that the
-/// process has closed.
+/// Opens another process's descriptors, each for a moment only: longer would keep a socket alive that the process has
+/// closed.
 class OtherProcess {
 public:
     explicit OtherProcess(int pid) : pid_(pid), fd_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
@@ -93,7 +94,7 @@ public:
         return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, fd_.get(), descriptor, 0)));
     }
 
-    /// A sample: the lowest numbers, and an even spread of the rest.
+    /// Returns a sample: the lowest numbers, and an even spread of the rest.
     [[nodiscard]] std::vector<int> descriptors() const {
         std::vector<int> all;
         std::error_code error;
@@ -137,7 +138,7 @@ bool as_planned(const SocketSeen& seen, const std::vector<DemandedListener>& lis
     return listener == nullptr || differences(seen.options, listener->plan).empty();
 }
 
-/// What has become of a surprising one: as planned by now, gone, or still as it was.
+/// Reads an unexpected socket again: as planned by now, gone, or unchanged.
 void look_again(const OtherProcess& process, const std::vector<DemandedListener>& listeners, const Pause& pause,
                 SocketLook& look) {
     for (int i = 0; i < second_looks; ++i) {
@@ -201,7 +202,7 @@ std::optional<TcpRow> parse_tcp_row(std::string_view line) {
 SocketLook look_at_sockets(int pid, const std::vector<DemandedListener>& listeners, const Pause& pause) {
     SocketLook look;
     const OtherProcess process(pid);
-    // Standard error is there in every process, and permission is the same for all.
+    // Every process has standard error, and permission is the same for all descriptors.
     errno = 0;
     const bool permitted = process.open(STDERR_FILENO).valid() || errno == EBADF;
     if (!permitted) {
@@ -242,7 +243,7 @@ bool is_process_of_age(int pid, double uptime_s) {
         return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
     };
     const double age = seconds(now) - started_ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
-    // The gateway's clock stands still while the machine sleeps.
+    // The gateway's clock stops while the machine sleeps.
     const double slept = seconds(now) - seconds(awake);
     constexpr double start_takes_s = 15;
     return age - uptime_s > -2 && age - uptime_s < slept + start_takes_s;
@@ -263,6 +264,32 @@ void try_plans(std::vector<DemandedListener>& listeners) {
         listener.plan_refused = proved ? "" : proved.error().message;
         if (proved) listener.plan.rto_max = proved.value().rto_max;
     }
+}
+
+namespace {
+
+void add_difference(std::string& out, const char* name, const std::string& is, const std::string& planned) {
+    if (is != planned) out += (out.empty() ? "" : ", ") + std::string(name) + " " + is + " (planned " + planned + ")";
+}
+
+}  // namespace
+
+std::string differences(const SocketOptions& is, const LivenessPlan& plan) {
+    std::string out;
+    add_difference(out, "SO_KEEPALIVE", is.keepalive ? "on" : "off", "on");
+    add_difference(out, "TCP_KEEPIDLE", format_duration(is.idle), format_duration(plan.idle));
+    add_difference(out, "TCP_KEEPINTVL", format_duration(is.interval), format_duration(plan.interval));
+    add_difference(out, "TCP_KEEPCNT", std::to_string(is.count), std::to_string(plan.count));
+    // While bytes are outstanding, the sweep enforces its own limit and raises the kernel's.
+    const auto timeout = is.outstanding ? std::min(is.user_timeout, plan.user_timeout) : is.user_timeout;
+    add_difference(out, "TCP_USER_TIMEOUT", format_duration(timeout), format_duration(plan.user_timeout));
+    return out;
+}
+
+const DemandedListener* listener_of(const std::vector<DemandedListener>& listeners, std::uint16_t port) {
+    const auto found = std::find_if(listeners.begin(), listeners.end(),
+                                    [&](const DemandedListener& one) { return one.address.port == port; });
+    return found == listeners.end() ? nullptr : &*found;
 }
 
 }  // namespace holdfast

@@ -37,7 +37,7 @@ Error not_allowed(const std::string& what) {
         "kernel.apparmor_restrict_unprivileged_userns 0, as far as this host has them)"};
 }
 
-/// A user namespace in which this user is root, with a network namespace.
+/// Enters a user namespace in which this user is root, with a network namespace.
 std::optional<Error> become_root_of_namespace() {
     const std::string uid = "0 " + std::to_string(::getuid()) + " 1";
     const std::string gid = "0 " + std::to_string(::getgid()) + " 1";
@@ -55,7 +55,7 @@ void enter(int network) {
     if (::setns(network, CLONE_NEWNET) != 0) throw_errno("setns");
 }
 
-/// In the child: `ip` with its commands on standard input; never returns.
+/// Runs `ip` in the child with commands from standard input. Does not return.
 [[noreturn]] void become_ip(int commands, int complaints, int inherited) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(commands, STDIN_FILENO);
@@ -63,7 +63,7 @@ void enter(int network) {
     ::dup2(complaints, STDERR_FILENO);
     ::fcntl(inherited, F_SETFD, 0);
     ::execlp("ip", "ip", "-batch", "-", nullptr);
-    // Users' paths often leave out where Debian has it.
+    // Users' paths often lack Debian's directory for it.
     for (const char* const place : {"/usr/sbin/ip", "/usr/bin/ip", "/sbin/ip"})
         ::execl(place, "ip", "-batch", "-", nullptr);
     ::_exit(no_such_command);
@@ -87,7 +87,8 @@ struct Pipe {
     UniqueFd in;
 };
 
-/// Runs `ip -batch` in the calling thread's network; `inherited` stays open for it. Empty, or what went wrong.
+/// Runs `ip -batch` in the calling thread's network; `inherited` stays open for it. Returns an empty text, or the
+/// failure.
 std::string run_ip(const std::string& commands, int inherited) {
     Pipe asked;
     Pipe said;
@@ -152,7 +153,7 @@ std::string TwoNetworks::wire() const {
         "link set lo up\naddr add 10.77.0.2/24 dev wire\nlink set wire up\naddr add 10.77.1.2/32 dev wire\n"
         "route add unreachable 10.77.1.0/24\n",
         devices_.get());
-    // A router, and one that answers each time.
+    // A router that answers every packet.
     if (trouble.empty() &&
         (!write_file("/proc/sys/net/ipv4/ip_forward", "1") || !write_file("/proc/sys/net/ipv4/icmp_ratelimit", "0"))) {
         trouble =
@@ -164,7 +165,7 @@ std::string TwoNetworks::wire() const {
 
 namespace {
 
-// Each side knows the other's hardware address for ever: its resolution would not survive a delay of seconds.
+// Each side has a static entry for the other's hardware address: its resolution would fail with a delay of seconds.
 constexpr const char* gateway_mac = "02:00:00:00:77:01";
 constexpr const char* device_mac = "02:00:00:00:77:02";
 

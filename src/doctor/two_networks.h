@@ -11,13 +11,13 @@
 
 namespace holdfast {
 
-/// Network namespaces of this process's own, the gateway's and the devices', joined by a wire and by a slow one that
-/// leads through a third namespace. They have no name and end with the process. Made before any thread; entering one is
-/// for the calling thread and those it makes.
+/// Owns this process's network namespaces for the gateway and the devices, joined by a wire and by a slow one through a
+/// third namespace. They have no names and end with the process. Created before any thread; entering one affects the
+/// calling thread and the threads that it starts.
 class TwoNetworks {
 public:
-    /// As root, or in a user namespace where this user may have one. An error says what is missing. Leaves the
-    /// process in the gateway's network.
+    /// Creates them as root, or in a user namespace. The error says what is missing. Leaves the process in the
+    /// gateway's network.
     [[nodiscard]] static Result<TwoNetworks> make();
 
     void enter_gateway() const;
@@ -25,12 +25,12 @@ public:
 
     [[nodiscard]] static IpAddress gateway_address();
     [[nodiscard]] static IpAddress device_address();
-    /// Another one of the devices' side, until lose_route(): from then on a router's ICMP answers for it.
+    /// Returns a further address on the devices' side; after lose_route() a router's ICMP answers for it.
     [[nodiscard]] static IpAddress far_address();
-    [[nodiscard]] std::string lose_route() const;  ///< empty, or why it did not work
+    [[nodiscard]] std::string lose_route() const;  ///< empty, or the failure
 
-    /// Both ends of a second wire between the two networks, which the SlowWire carries: packets reach
-    /// slow_gateway_address from slow_device_address as late as it is set to.
+    /// Creates a second wire between the two networks, carried by the SlowWire: packets between slow_device_address and
+    /// slow_gateway_address arrive with its delay.
     [[nodiscard]] Result<std::unique_ptr<SlowWire>> make_slow_wire() const;
     [[nodiscard]] static IpAddress slow_gateway_address();
     [[nodiscard]] static IpAddress slow_device_address();
@@ -44,7 +44,7 @@ private:
 
     UniqueFd gateway_;
     UniqueFd devices_;
-    UniqueFd between_;  ///< the network of the slow wire's two inner ends
+    UniqueFd between_;  ///< the network of the slow wire's inner ends
 };
 
 }  // namespace holdfast

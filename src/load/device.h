@@ -3,40 +3,66 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/unique_fd.h"
 #include "load/downlink_inbox.h"
 #include "load/faults.h"
-#include "load/unacked.h"
+#include "load/load_counts.h"
 #include "tls/tls_session.h"
 
 namespace holdfast {
+
+/// The numbered items of one device that no ack covers yet, with the time of their first sending. Stores no items,
+/// since they can be generated again. A value; its fleet's thread.
+class Unacked {
+public:
+    /// Records that everything up to `seq` was generated. A repeated number keeps its time.
+    void made(std::uint64_t seq, SteadyTime at);
+    /// Returns how many items the ack covers for the first time, and records their latencies.
+    std::uint64_t acknowledge(std::uint64_t seq, SteadyTime now, LatencyHistogram& latency);
+
+    [[nodiscard]] std::uint64_t highest() const noexcept { return highest_; }  ///< generated
+    [[nodiscard]] std::uint64_t acked() const noexcept { return acked_; }
+    [[nodiscard]] std::uint64_t count() const noexcept { return highest_ - acked_; }
+
+private:
+    struct Batch {
+        std::uint64_t last = 0;
+        SteadyTime at;
+    };
+
+    std::uint64_t acked_ = 0;
+    std::uint64_t highest_ = 0;
+    std::size_t head_ = 0;  // index into `batches_`: earlier ones are done
+    std::vector<Batch> batches_;
+};
 
 /// One simulated device. Its fleet owns it and its descriptor; the fleet's thread.
 struct LoadDevice {
     enum class State : std::uint8_t { apart, connecting, connected };
 
     UniqueFd fd;
-    std::unique_ptr<TlsSession> tls;  ///< of a fleet that has it, from the TCP connect on
-    std::uint32_t generation = 0;     ///< of the poller's token: raised with every socket
+    std::unique_ptr<TlsSession> tls;  ///< from the TCP connect on, if the fleet uses TLS
+    std::uint32_t generation = 0;     ///< of the poller's token: incremented with every socket
     std::uint32_t connects = 0;       ///< that succeeded
     std::uint32_t tries = 0;          ///< that failed in a row
     State state = State::apart;
     Fault fault = Fault::none;
     bool settled = false;             ///< its first connect succeeded or failed
     bool mute = false;                ///< a fault struck: it sends nothing more
-    bool deaf = false;                ///< ... and sees nothing more
-    bool queued = false;              ///< in the fleet's list of those that have something to send
+    bool deaf = false;                ///< it receives nothing more, either
+    bool queued = false;              ///< in the fleet's list of devices with something to send
     bool in_debt = false;             ///< among the fleet's owing devices
-    bool resumed = false;             ///< with acks: the gateway has said where to begin on this connection
-    std::uint64_t seq = 0;            ///< items made; with acks, those to be made again not counted
-    std::uint64_t owed = 0;           ///< items still to be made
+    bool resumed = false;             ///< with acks: the gateway has sent the resume point of this connection
+    std::uint64_t seq = 0;            ///< items generated; with acks, without those to be repeated
+    std::uint64_t owed = 0;           ///< items still to be generated
     std::uint32_t pending_items = 0;  ///< in `pending`
     std::uint32_t pending_bad = 0;    ///< of those
     std::uint32_t pending_acks = 0;   ///< in `pending`, not among its items
     std::size_t sent = 0;             ///< of `pending`
-    std::string pending;              ///< bytes that the kernel has not taken yet
+    std::string pending;              ///< bytes that the kernel has not accepted yet
     std::uint32_t acks_owed = 0;      ///< in `acks`
     std::string acks;                 ///< acknowledgements that wait for `pending`, framed
     DownlinkInbox inbox;

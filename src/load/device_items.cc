@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t most_bytes = 1024 * 1024;
 
-// One of each kind a gateway tells apart, but for too_deep and too_large, which depend on its configuration.
+// One of each kind that a gateway distinguishes, except too_deep and too_large, which depend on its configuration.
 constexpr std::array<std::string_view, 4> bad_items{R"({"ip":)", "[1,2,3]", R"({"no":"key"})", "{\"ip\":\"\xff\xfe\"}"};
 
 void append_number(std::string& out, std::uint64_t number) {
@@ -22,7 +22,7 @@ void append_number(std::string& out, std::uint64_t number) {
     out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
 }
 
-/// 10.0.0.1 for device 0; the first 16 million are distinct.
+/// Appends 10.0.0.1 for device 0; the first 16 million are distinct.
 void append_ip(std::string& out, std::uint64_t device) {
     const std::uint64_t host = device + 1;
     out += "10.";
@@ -64,7 +64,7 @@ bool ItemMaker::append(std::string& out, std::uint64_t device, std::uint64_t seq
         const std::size_t size = out.size() - start - 4;
         for (std::size_t i = 0; i < 4; ++i) out[start + i] = static_cast<char>(size >> (24 - 8 * i) & 0xff);
     } else if (style_.framing == Framing::ndjson || !good) {
-        out += '\n';  // json: what follows a bad item is taken up after a line break
+        out += '\n';  // json framing: the gateway resynchronises at a line break after a bad item
     }
     return good;
 }

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A list of many connections costs the gateway something: asked for seldom, and a tenth of the time at most.
+// Listing many connections costs the gateway time: once a second at most, and a tenth of the time at most.
 constexpr milliseconds look_interval{1'000};
 constexpr milliseconds soon_look_interval{100};
 constexpr int look_share = 10;
@@ -106,8 +106,8 @@ void DownlinkAsker::ask_due() {
     pace_.take(due);
 }
 
-/// To a device that has left since the gateway was looked at nothing is sent, nor to another in its place: those that
-/// stay through a storm, the silent ones, would get all. It may be back under another id: look soon.
+/// A downlink for a disconnected device is dropped, not sent to another: the devices that stay connected during a
+/// storm, the silent ones, would get them all. The device may return under another id, so the list is refreshed soon.
 void DownlinkAsker::ask() {
     const DownlinkTarget& target = targets_[choose_target(targets_, options_, ++asked_)];
     if (book_.device_at(target.connection.peer) != target.device) {

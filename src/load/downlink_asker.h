@@ -16,19 +16,20 @@
 
 namespace holdfast {
 
-/// A device of this fleet that the gateway knows.
+/// A device of this fleet that is connected to the gateway.
 struct DownlinkTarget {
     std::uint64_t device = 0;
     GatewayConnection connection;
 };
 
-/// Which of `targets`, sorted by device and not empty, gets the nth downlink: the device drawn out of all of the
-/// fleet's, or the next one that is there; so that one that is away changes nothing for the others. Pure; any thread.
+/// Returns the index of the nth downlink's target: the device drawn from the whole fleet, or the next connected one, so
+/// that a disconnected device changes nothing for the others. `targets` is sorted by device and not empty. Pure; any
+/// thread.
 [[nodiscard]] std::size_t choose_target(const std::vector<DownlinkTarget>& targets, const LoadOptions& options,
                                         std::uint64_t nth);
 
-/// Asks the gateway, at a steady rate, to send downlinks to devices of the fleet. Owns its thread, from the constructor
-/// to stop(); refers to the book and the gateway, which outlive it.
+/// Requests downlinks for the fleet's devices from the gateway at a steady rate. Owns its thread, from the constructor
+/// to stop(). Refers to the book and the gateway, which outlive it.
 class DownlinkAsker {
 public:
     DownlinkAsker(const Clock& clock, const LoadOptions& options, DownlinkBook& book, DownlinkGateway& gateway);
@@ -36,10 +37,9 @@ public:
     DownlinkAsker& operator=(const DownlinkAsker&) = delete;
     ~DownlinkAsker() { stop(); }
 
-    /// What is being asked has half a second for its answer, then it is broken off; the thread has ended when it
-    /// returns.
+    /// Ends the thread. A request under way has half a second to finish and is then cancelled.
     void stop();
-    /// What is in the way of downlinks, or nothing. After stop().
+    /// Returns what prevents downlinks, or an empty text. After stop().
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
 private:
@@ -57,14 +57,14 @@ private:
     Pace pace_;
 
     std::vector<DownlinkTarget> targets_;  // sorted by device
-    std::uint64_t seen_version_ = 0;       // of the book, when the gateway was last looked at
+    std::uint64_t seen_version_ = 0;       // of the book, at the last list of connections
     SteadyTime next_look_;
-    SteadyTime soonest_look_;  // where a device has turned out to have left
+    SteadyTime soonest_look_;  // after a device turned out to be disconnected
     std::uint64_t asked_ = 0;
     std::string trouble_;
 
     std::mutex mutex_;
-    std::condition_variable changed_;  // either of:
+    std::condition_variable changed_;  // a new version, or the stop
     bool stopping_ = false;
     bool ended_ = false;
     std::thread thread_;  // last: it uses all of the above

@@ -4,7 +4,7 @@ namespace holdfast {
 
 namespace {
 
-// Those that never arrive are kept in case they do; at a steady loss for days that has to end somewhere.
+// Downlinks that never arrive are kept in case they do. A steady loss over days must not grow without bound.
 constexpr std::size_t most_under_way = 1'000'000;
 constexpr int http_accepted = 202;
 
@@ -22,7 +22,7 @@ void DownlinkBook::disconnected(std::uint64_t device) {
     const auto place = place_of_.find(device);
     if (place == place_of_.end()) return;
     ++version_;
-    // The kernel may have given the port to another device meanwhile.
+    // The kernel may have assigned the port to another device since.
     const auto here = device_at_.find(place->second);
     if (here != device_at_.end() && here->second == device) device_at_.erase(here);
     place_of_.erase(place);
@@ -83,7 +83,7 @@ bool DownlinkBook::arrived(std::uint64_t number, std::uint64_t device, SteadyTim
     counts_.latency.observe(std::chrono::duration_cast<std::chrono::microseconds>(now - downlink.began));
     if (downlink.accepted && --awaited_ == 0) all_arrived_.notify_all();
     downlink.arrived = true;
-    if (downlink.accepted || downlink.unanswered) under_way_.erase(found);  // else its answer is still to come
+    if (downlink.accepted || downlink.unanswered) under_way_.erase(found);  // else its answer is outstanding
     return true;
 }
 

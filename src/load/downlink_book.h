@@ -15,28 +15,28 @@
 
 namespace holdfast {
 
-/// Who asks and who receives meet here: where each device is connected from, which downlinks are under way, and how
-/// long they took. Any thread.
+/// Shared by the asker and the devices: the address of each device, the downlinks under way, and their latencies. Any
+/// thread.
 class DownlinkBook {
 public:
-    // The devices.
+    // For the devices.
     void connected(std::uint64_t device, const Endpoint& from);
     void disconnected(std::uint64_t device);
     [[nodiscard]] std::optional<std::uint64_t> device_at(const Endpoint& from) const;
     [[nodiscard]] std::size_t devices() const;
-    /// Raised with every connect and disconnect.
+    /// Returns a number that every connect and disconnect increments.
     [[nodiscard]] std::uint64_t version() const;
 
-    /// The number, from 1, that the next downlink carries; its clock runs from `now`.
+    /// Returns the number, from 1, of the next downlink. Its latency counts from `now`.
     [[nodiscard]] std::uint64_t ask(std::uint64_t device, SteadyTime now);
-    /// The HTTP status; 202 is yes. Nothing: no answer came, so that it may or may not arrive.
+    /// Records the HTTP status; 202 means accepted. nullopt: no answer came, and the downlink may or may not arrive.
     void answered(std::uint64_t number, std::optional<int> status);
-    /// False: it was never asked for this device, was refused, or has arrived before.
+    /// Returns false if the downlink was not requested for this device, was refused, or has arrived before.
     bool arrived(std::uint64_t number, std::uint64_t device, SteadyTime now);
 
-    /// Until every accepted one has arrived, but not longer than `patience`.
+    /// Waits until every accepted downlink has arrived, at most for `patience`.
     void wait_for_arrivals(std::chrono::milliseconds patience);
-    /// `lost`: accepted and not arrived by now.
+    /// Returns the counts; `lost` are accepted downlinks that have not arrived.
     [[nodiscard]] DownlinkCounts counts() const;
 
 private:
@@ -57,7 +57,7 @@ private:
     std::uint64_t version_ = 0;
     std::map<std::uint64_t, UnderWay> under_way_;
     std::uint64_t awaited_ = 0;  ///< accepted and under way
-    DownlinkCounts counts_;      ///< but for `lost`, which has only those that were forgotten
+    DownlinkCounts counts_;      ///< `lost` contains only the forgotten ones
 };
 
 }  // namespace holdfast

@@ -8,22 +8,22 @@
 
 namespace holdfast {
 
-/// One connection as the gateway tells it.
+/// One connection as the gateway lists it.
 struct GatewayConnection {
     std::string id;
-    Endpoint peer;  ///< where the gateway sees it come from
+    Endpoint peer;  ///< the peer's address as the gateway sees it
 };
 
-/// The gateway's admin side as a fleet needs it. What it tells comes from outside and may be anything.
+/// The part of the gateway's admin API that a fleet uses. Its answers are untrusted.
 class DownlinkGateway {
 public:
     virtual ~DownlinkGateway() = default;
 
-    /// All of its connections.
+    /// Returns all connections of the gateway.
     [[nodiscard]] virtual Result<std::vector<GatewayConnection>> connections() = 0;
-    /// Asks it to send `object` to the connection: the HTTP status of its answer, or why there is none.
+    /// Requests a downlink of `object`. Returns the HTTP status, or why there is no answer.
     [[nodiscard]] virtual Result<int> send(const std::string& id, const std::string& object) = 0;
-    /// Breaks off what is being asked, and all that will be. Any thread.
+    /// Cancels the current request and all later ones. Any thread.
     virtual void break_off() noexcept = 0;
 };
 

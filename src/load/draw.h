@@ -4,11 +4,11 @@
 
 namespace holdfast {
 
-/// What a random number is drawn for: each purpose has numbers of its own, so that adding one changes no other.
+/// Purpose of a random number. Each purpose has its own sequence, so that a new one changes no other.
 enum class DrawFor : std::uint8_t { fault, strike, bad_item, bad_kind, backoff, downlink };
 
-/// A number that depends on nothing but its arguments: the same seed makes the same fleet, in whatever order its
-/// devices are looked at and however many threads there are. Pure; any thread.
+/// Returns a number that depends on its arguments only: the same seed makes the same fleet, for any order of devices
+/// and number of threads. Pure; any thread.
 [[nodiscard]] constexpr std::uint64_t draw_bits(std::uint64_t seed, DrawFor purpose, std::uint64_t device,
                                                 std::uint64_t nth) noexcept {
     const auto mix = [](std::uint64_t x) {  // the finaliser of SplitMix64
@@ -20,7 +20,7 @@ enum class DrawFor : std::uint8_t { fault, strike, bad_item, bad_kind, backoff, 
     return mix(mix(mix(seed ^ (static_cast<std::uint64_t>(purpose) << 56)) ^ device) ^ nth);
 }
 
-/// The same, evenly in [0, 1).
+/// Returns such a number, uniformly distributed in [0, 1).
 [[nodiscard]] constexpr double draw_share(std::uint64_t seed, DrawFor purpose, std::uint64_t device,
                                           std::uint64_t nth = 0) noexcept {
     return static_cast<double>(draw_bits(seed, purpose, device, nth) >> 11) * 0x1p-53;

@@ -9,11 +9,11 @@
 
 namespace holdfast {
 
-/// What goes wrong with a simulated device; at most one thing.
+/// Fault of a simulated device, at most one per device.
 enum class Fault : std::uint8_t {
     none,
-    silence,    ///< from some moment on nothing of it is heard, not even its kernel: a pulled plug
-    reset,      ///< ends its connection by RST
+    silence,    ///< from some moment on nothing leaves the device, not even from its kernel: a pulled plug
+    reset,      ///< ends its connection with RST
     stall,      ///< never reads, with the smallest receive buffer; its kernel still answers
     slow,       ///< writes a byte at a time
     half_item,  ///< writes half an item and then nothing more
@@ -24,16 +24,17 @@ inline constexpr std::array<Fault, fault_count> all_faults{Fault::none,  Fault::
 
 [[nodiscard]] std::string_view to_string(Fault fault) noexcept;
 
-/// Which share of the devices, 0 to 1, gets which fault, by Fault; `none` is what remains.
+/// Shares of the devices, 0 to 1, by Fault; `none` is the rest.
 using FaultShares = std::array<double, fault_count>;
 
-/// Refuses shares outside 0 to 1, and more than 1 together. Pure; any thread.
+/// Rejects shares outside 0 to 1, and a sum above 1. Pure; any thread.
 [[nodiscard]] Result<FaultShares> check_shares(const FaultShares& shares);
 
-/// The device's fault. Pure; any thread.
+/// Returns the device's fault. Pure; any thread.
 [[nodiscard]] Fault draw_fault(std::uint64_t seed, std::uint64_t device, const FaultShares& shares) noexcept;
 
-/// How long after its nth connect the device's fault strikes: evenly within `within`. Pure; any thread.
+/// Returns the delay of the device's fault after its nth connect, uniformly distributed within `within`. Pure; any
+/// thread.
 [[nodiscard]] std::chrono::milliseconds draw_strike(std::uint64_t seed, std::uint64_t device, std::uint64_t nth,
                                                     std::chrono::milliseconds within) noexcept;
 

@@ -32,7 +32,7 @@ LoadFleet::LoadFleet(const Clock& clock, const LoadOptions& options, Part part, 
 void LoadFleet::run() {
     if (options_.connects_per_second > 0 || options_.items_per_second > 0) tick();
     if (!options_.hold) owe_items();
-    reactor_.run_at(clock_.steady(), [] {});  // so that the first turn does not wait
+    reactor_.run_at(clock_.steady(), [] {});  // the first turn must not wait
     reactor_.run(*this);
 }
 
@@ -53,7 +53,8 @@ void LoadFleet::on_ready(Token token, std::uint32_t events) {
             finish_connect(device);
         }
         if (device.state != LoadDevice::State::connected) return;
-        events &= ~std::uint32_t{EPOLLOUT};  // what has come by now is told only this once: a FIN may be behind it
+        // Edge-triggered: unread bytes are reported only once, and a FIN may follow them.
+        events &= ~std::uint32_t{EPOLLOUT};
     }
     if ((events & EPOLLOUT) != 0 && !device.pending.empty()) flush(device);
     if (device.state == LoadDevice::State::connected && (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0)
@@ -83,7 +84,7 @@ void LoadFleet::begin_end() {
             drop(device);
         } else {
             if (device.tls) device.tls->farewell();
-            ::shutdown(device.fd.get(), SHUT_WR);  // what is on its way still arrives; the peer's FIN ends it
+            ::shutdown(device.fd.get(), SHUT_WR);  // bytes in flight still arrive; the peer's FIN ends the connection
             if (device.fault == Fault::stall) drop(device);
         }
     }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "load/close_by_reset.h"
 #include "load/draw.h"
 #include "load/fleet.h"
 #include "tcp/sockaddr.h"
@@ -14,15 +13,15 @@ namespace holdfast {
 
 namespace {
 
-// Without a rate so many may be on their way at once: more would only fill the listener's queue.
+// Limits connects under way if no rate is given: more would only fill the listener's queue.
 constexpr std::uint32_t most_connecting = 256;
 constexpr std::uint64_t most_connects_per_turn = 64;
-// A gateway at a limit accepts and closes: from here that shows only by how soon it does.
+// A gateway at a limit accepts and closes. The client recognises this only by the short delay.
 constexpr std::chrono::seconds turned_away_within{1};
 
 }  // namespace
 
-/// True if there is more to do at once.
+/// Returns true if more connects can start at once.
 bool LoadFleet::connect_more() {
     const bool paced = options_.connects_per_second > 0;
     std::uint64_t allowed = most_connects_per_turn;
@@ -52,7 +51,7 @@ void LoadFleet::connect(LoadDevice& device) {
     if (error != 0) connect_failed(device, error);
 }
 
-/// 0, or the errno of what the kernel refused.
+/// Returns 0, or the errno of the failed call.
 int LoadFleet::open_socket(LoadDevice& device) {
     device.fd.reset(
         ::socket(options_.to.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -60,11 +59,11 @@ int LoadFleet::open_socket(LoadDevice& device) {
     const int fd = device.fd.get();
     const int on = 1;
     if (::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) return errno;
-    const int least = 1;  // the kernel makes it the smallest that it can do
+    const int least = 1;  // the kernel raises it to its minimum
     if (device.fault == Fault::stall && ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) != 0)
         return errno;
     if (!options_.source) return 0;
-    // The port is then chosen by connect(), which knows the target: a port is shared by connections to different ones.
+    // connect() then chooses the port. It knows the target, and connections to different targets share a port.
     if (::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0) return errno;
     SocketAddress from = to_socket_address({.address = options_.source->of_device(number_of(device)), .port = 0});
     return ::bind(fd, from.get(), from.length) == 0 ? 0 : errno;
@@ -133,7 +132,7 @@ void LoadFleet::ended_by_peer(LoadDevice& device, int error) {
     come_back(device, backoff(device.tries++, share));
 }
 
-/// Closes its socket. What was handed over in part is lost with it: those items are owed again.
+/// Closes the socket. A partly sent batch is lost with it: its items are owed again.
 void LoadFleet::drop(LoadDevice& device) {
     if (device.state == LoadDevice::State::connecting) --connecting_;
     if (device.state == LoadDevice::State::connected) --counts_.connected;
@@ -158,7 +157,7 @@ void LoadFleet::come_back(LoadDevice& device, std::chrono::milliseconds pause) {
     later(device, pause, &LoadFleet::connect);
 }
 
-/// Every device that can closes its connection and connects again, in the same breath.
+/// Every connected device closes its connection and reconnects at once.
 void LoadFleet::reconnect_all() {
     for (LoadDevice& device : devices_) {
         if (ending_ || device.state != LoadDevice::State::connected || device.deaf) continue;

@@ -3,7 +3,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "load/close_by_reset.h"
 #include "load/draw.h"
 #include "load/fleet.h"
 
@@ -17,7 +16,7 @@ bool strikes_later(Fault fault) {
     return fault == Fault::silence || fault == Fault::reset || fault == Fault::half_item;
 }
 
-/// All that was sent has been acknowledged.
+/// Returns true if all sent data is acknowledged.
 bool is_quiet(int fd) {
     int unacknowledged = 0;
     return ::ioctl(fd, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
@@ -27,7 +26,7 @@ bool is_quiet(int fd) {
 
 void LoadFleet::plan_strike(LoadDevice& device) {
     if (device.fault == Fault::none) return;
-    if (!strikes_later(device.fault)) {  // it is so from its first byte
+    if (!strikes_later(device.fault)) {  // the fault applies from the first byte
         if (device.connects == 1) ++counts_.struck[static_cast<std::size_t>(device.fault)];
         return;
     }
@@ -57,8 +56,8 @@ void LoadFleet::strike(LoadDevice& device) {
     forgive(device);
 }
 
-/// A filter that takes nothing sees every segment before TCP does, so that not even an acknowledgement is sent any
-/// more: to the peer the device has vanished. Only once all is acknowledged: the kernel would repeat the rest for it.
+/// Attaches a socket filter that drops every segment before TCP, so that no acknowledgement is sent: for the peer the
+/// device has vanished. Only after all data is acknowledged, since the kernel would retransmit the rest.
 bool LoadFleet::silence(LoadDevice& device) {
     if (!is_quiet(device.fd.get())) return false;
     sock_filter take_nothing = BPF_STMT(BPF_RET | BPF_K, 0);

@@ -10,13 +10,13 @@ namespace holdfast {
 
 namespace {
 
-// Between looks at what arrived and who may connect.
+// Between checks of received data and of new connects.
 constexpr std::size_t writes_per_turn = 256;
 
 }  // namespace
 
 void LoadFleet::read(LoadDevice& device) {
-    if (device.fault == Fault::stall) {  // it reads nothing, but an end is an end
+    if (device.fault == Fault::stall) {  // a stalled device reads nothing, but notices the end
         int error = 0;
         socklen_t length = sizeof error;
         if (::getsockopt(device.fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0)
@@ -36,7 +36,7 @@ void LoadFleet::read(LoadDevice& device) {
     }
 }
 
-/// Every device owes its items once more.
+/// Gives every device its items to send once more.
 void LoadFleet::owe_items() {
     items_released_ = true;
     if (options_.items == 0 || options_.items_per_second > 0) return tell_if_sent();
@@ -54,7 +54,7 @@ void LoadFleet::want_to_send(LoadDevice& device) {
     if (!std::exchange(device.queued, true)) senders_.push_back(index_of(device));
 }
 
-/// Those that owe items send a batch each, in turn. True if there is more to do at once.
+/// Sends a batch of each owing device in turn. Returns true if more can be sent at once.
 bool LoadFleet::send_more() {
     const std::size_t now = std::min(senders_.size(), writes_per_turn);
     for (std::size_t i = 0; i < now; ++i) {
@@ -72,7 +72,7 @@ bool LoadFleet::send_more() {
     return !senders_.empty();
 }
 
-/// What is due at the steady rate, a batch from each device in turn; one that cannot write is passed over.
+/// Sends what is due at the steady rate, a batch of each device in turn. Skips devices that cannot write.
 void LoadFleet::send_paced() {
     if (quiet_ || devices_.empty() || (options_.hold && !items_released_)) return;
     const std::uint64_t due = item_pace_.due(reactor_.now());
@@ -81,7 +81,7 @@ void LoadFleet::send_paced() {
         LoadDevice& device = devices_[turn_of_];
         turn_of_ = (turn_of_ + 1) % part_.count;
         if (device.state != LoadDevice::State::connected || device.mute || !device.pending.empty()) continue;
-        if (numbered() && (!device.resumed || device.owed > 0)) continue;  // what is owed comes first
+        if (numbered() && (!device.resumed || device.owed > 0)) continue;  // owed items come first
         send_batch(device, options_.batch);
         made += options_.batch;
         looked = made + options_.batch <= due ? 0 : looked;
@@ -104,23 +104,23 @@ void LoadFleet::send_batch(LoadDevice& device, std::uint64_t items) {
     hand_over(device);
 }
 
-/// What `scratch_` holds.
+/// Sends the content of `scratch_`.
 void LoadFleet::hand_over(LoadDevice& device) {
     if (device.fault == Fault::slow) {
         device.pending = scratch_;
         return dribble(device);
     }
     const ssize_t sent = put(device, scratch_);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) return read(device);  // the reason waits there
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return read(device);  // recv reports the reason
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
     counts_.bytes_out += taken;
     if (taken == scratch_.size()) return delivered(device);
     device.pending.assign(scratch_, taken);
 }
 
-/// The rest of a batch that the kernel had no room for.
+/// Sends the rest of a batch that the kernel had no room for.
 void LoadFleet::flush(LoadDevice& device) {
-    if (device.fault == Fault::slow) return;  // dribble() does it
+    if (device.fault == Fault::slow) return;  // dribble() sends it
     while (device.sent < device.pending.size()) {
         const ssize_t sent = put(device, std::string_view(device.pending).substr(device.sent));
         if (sent < 0 && errno == EINTR) continue;
@@ -145,7 +145,7 @@ void LoadFleet::delivered(LoadDevice& device) {
     if (of_its_debt && !numbered()) settle_debt(device);
 }
 
-/// A slow device's next byte.
+/// Sends a slow device's next byte.
 void LoadFleet::dribble(LoadDevice& device) {
     if (device.state != LoadDevice::State::connected || device.pending.empty()) return;
     const ssize_t sent = put(device, std::string_view(device.pending).substr(device.sent, 1));
@@ -158,7 +158,7 @@ void LoadFleet::dribble(LoadDevice& device) {
     later(device, options_.slow_interval, &LoadFleet::dribble);
 }
 
-/// It will send no more: what it still owed is missing.
+/// Counts the items that a device still owed as missing: it sends no more.
 void LoadFleet::forgive(LoadDevice& device) {
     tell_if_deserted();
     if (options_.items_per_second > 0) return;

@@ -8,7 +8,7 @@ namespace holdfast {
 
 namespace {
 
-/// As recv(2) and send(2) would say it; what is no TLS at all is EPROTO.
+/// Maps to the results of recv(2) and send(2); a failure of TLS itself is EPROTO.
 ssize_t as_socket(const TlsOutcome& outcome) {
     switch (outcome.step) {
         case TlsStep::done:
@@ -32,7 +32,7 @@ ssize_t as_socket(const TlsOutcome& outcome) {
 
 }  // namespace
 
-/// A device is connected when its handshake is over.
+/// A device counts as connected after its handshake.
 void LoadFleet::shake_hands(LoadDevice& device) {
     const TlsOutcome outcome = device.tls->handshake();
     if (outcome.step == TlsStep::done) return connected(device);
@@ -46,7 +46,7 @@ ssize_t LoadFleet::get(LoadDevice& device) {
     return ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
 }
 
-/// What TLS does not take must come again with the same bytes in front.
+/// An incomplete TLS write must be repeated with the same bytes first.
 ssize_t LoadFleet::put(LoadDevice& device, std::string_view bytes) {
     if (!device.tls) return ::send(device.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     std::size_t taken = 0;

@@ -1,24 +1,47 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <map>
 
 #include "load/faults.h"
-#include "load/latency.h"
 
 namespace holdfast {
 
-/// Downlinks that were asked of the gateway's admin side. A value; parts add up.
+/// Histogram of durations in buckets that are at most 1/32 of their value wide. A value: can be copied and added.
+class LatencyHistogram {
+public:
+    void observe(std::chrono::microseconds latency, std::uint64_t times = 1) noexcept;
+    LatencyHistogram& operator+=(const LatencyHistogram& other) noexcept;
+
+    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+    [[nodiscard]] std::chrono::microseconds longest() const noexcept { return longest_; }
+    /// Returns the latency that `share` (0 to 1) of all did not exceed, to the bucket; 0 if there are none.
+    [[nodiscard]] std::chrono::microseconds percentile(double share) const noexcept;
+
+private:
+    static constexpr unsigned sub_bits = 5;
+    static constexpr std::size_t buckets = (40 - sub_bits + 1) << sub_bits;  // up to 2^40 us, which is twelve days
+
+    [[nodiscard]] static std::size_t bucket_of(std::uint64_t value) noexcept;
+    [[nodiscard]] static std::uint64_t highest_in(std::size_t bucket) noexcept;
+
+    std::array<std::uint64_t, buckets> counts_{};
+    std::uint64_t count_ = 0;
+    std::chrono::microseconds longest_{};
+};
+
+/// Downlinks requested from the gateway's admin API. A value; parts add up.
 struct DownlinkCounts {
     std::uint64_t asked = 0;
     std::uint64_t accepted = 0;            ///< status 202
-    std::map<int, std::uint64_t> refused;  ///< by another status
-    std::uint64_t unanswered = 0;          ///< no status came; it may have arrived all the same
-    std::uint64_t arrived = 0;             ///< whole, at the device that they were meant for
-    std::uint64_t lost = 0;                ///< accepted and not arrived
-    std::uint64_t acks = 0;                ///< items with which devices acknowledged them, handed to the kernel whole
-    LatencyHistogram latency;              ///< from asking to arrival
+    std::map<int, std::uint64_t> refused;  ///< with another status
+    std::uint64_t unanswered = 0;          ///< no status came; it may have arrived
+    std::uint64_t arrived = 0;             ///< complete, at the right device
+    std::uint64_t lost = 0;                ///< accepted but not arrived
+    std::uint64_t acks = 0;    ///< items with which devices acknowledged downlinks, handed to the kernel completely
+    LatencyHistogram latency;  ///< from request to arrival
 
     DownlinkCounts& operator+=(const DownlinkCounts& other) {
         asked += other.asked;
@@ -33,15 +56,15 @@ struct DownlinkCounts {
     }
 };
 
-/// Numbered items and what the gateway says of them. A value; parts add up.
+/// Numbered items and their acknowledgements. A value; parts add up.
 struct UplinkCounts {
-    std::uint64_t numbered = 0;   ///< made, each counted once
+    std::uint64_t numbered = 0;   ///< each counted once
     std::uint64_t acked = 0;      ///< of those
-    std::uint64_t repeated = 0;   ///< made once more, since a connection ended before their ack
-    std::uint64_t nacks = 0;      ///< of bad items
-    std::uint64_t gaps = 0;       ///< nacks for want of an item before: somebody counts wrong
-    std::uint64_t forgotten = 0;  ///< times that the gateway resumed behind what it had acknowledged: a broken promise
-    LatencyHistogram latency;     ///< from the first handing over to the ack
+    std::uint64_t repeated = 0;   ///< sent again, since a connection ended before the ack
+    std::uint64_t nacks = 0;      ///< for bad items
+    std::uint64_t gaps = 0;       ///< nacks for a missing earlier item: one side counts wrong
+    std::uint64_t forgotten = 0;  ///< times that the gateway resumed behind an acknowledged item: a broken promise
+    LatencyHistogram latency;     ///< from the first send to the ack
 
     UplinkCounts& operator+=(const UplinkCounts& other) {
         numbered += other.numbered;
@@ -55,16 +78,16 @@ struct UplinkCounts {
     }
 };
 
-/// What a fleet, or one thread's part of it, has done so far. A value; parts add up.
+/// Counts of a fleet, or of one thread's part. A value; parts add up.
 struct LoadCounts {
     std::uint64_t connected = 0;          ///< now
     std::uint64_t connects = 0;           ///< that succeeded
-    std::uint64_t reconnects = 0;         ///< of those, by a device that had been connected before
-    std::uint64_t never_connected = 0;    ///< devices whose first try failed and that have not got through since
+    std::uint64_t reconnects = 0;         ///< of those, by a device that was connected before
+    std::uint64_t never_connected = 0;    ///< devices whose first try failed and that never connected since
     std::map<int, std::uint64_t> failed;  ///< connects, by errno
-    std::uint64_t items = 0;              ///< handed to the kernel whole
+    std::uint64_t items = 0;              ///< handed to the kernel completely
     std::uint64_t bad_items = 0;          ///< of those
-    std::uint64_t items_missing = 0;      ///< that a connection still owed when it ended
+    std::uint64_t items_missing = 0;      ///< still owed by a connection when it ended
     std::uint64_t bytes_out = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t closed_by_peer = 0;                 ///< FIN

@@ -7,14 +7,14 @@
 
 namespace holdfast {
 
-/// How many of something that happens at a steady rate are due. What was missed is made up for, but not more than a
-/// second's worth, so that a pause is not followed by a flood. One thread; time is the caller's.
+/// Counts how many events of a steady rate are due. A delay is made up for, by at most a second's worth, so that no
+/// burst follows a pause. One thread; the caller passes the time.
 class Pace {
 public:
-    /// `per_second` of 0: nothing is ever due.
+    /// With a `per_second` of 0 nothing is ever due.
     Pace(double per_second, SteadyTime start) : per_second_(per_second), last_(start) {}
 
-    /// Due at `now` and not taken yet.
+    /// Returns how many are due at `now` and not taken yet.
     [[nodiscard]] std::uint64_t due(SteadyTime now) noexcept;
     void take(std::uint64_t n) noexcept { credit_ -= static_cast<double>(n); }
 
@@ -24,8 +24,8 @@ private:
     SteadyTime last_;
 };
 
-/// How long to wait before connecting again after `tries` failures in a row: 0.1 s doubled each time up to 5 s, of
-/// which between a half and all, as `share` in [0, 1) says. Pure; any thread.
+/// Returns the delay of the next connect after `tries` failures in a row: 0.1 s, doubled each time up to 5 s, of which
+/// `share` in [0, 1) selects between a half and all. Pure; any thread.
 [[nodiscard]] std::chrono::milliseconds backoff(unsigned tries, double share) noexcept;
 
 }  // namespace holdfast

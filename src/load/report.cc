@@ -27,7 +27,7 @@ std::string fixed(double number, int digits) {
     return {text.data(), static_cast<std::size_t>(length)};
 }
 
-/// "ECONNREFUSED"
+/// Returns e.g. "ECONNREFUSED".
 std::string errno_name(int error) {
     const char* name = ::strerrorname_np(error);
     return name != nullptr ? name : "errno " + std::to_string(error);
@@ -39,7 +39,7 @@ std::uint64_t all_failed(const LoadCounts& counts) {
     return sum;
 }
 
-/// What a person can do about the first cause of failed connects, or nothing.
+/// Returns the remedy for the most frequent cause of failed connects, or an empty text.
 std::string advice(const LoadCounts& counts, const LoadOptions& options) {
     const auto failed_by = [&](int error) { return counts.failed.contains(error); };
     if (failed_by(EADDRNOTAVAIL)) {

@@ -8,13 +8,13 @@
 
 namespace holdfast {
 
-/// What happened between two progress lines, as one line without its end. Pure.
+/// Formats the changes between two progress lines as one line without its end. Pure.
 [[nodiscard]] std::string progress_line(const LoadCounts& now, const LoadCounts& before, std::uint32_t wanted,
                                         std::chrono::milliseconds elapsed, std::chrono::milliseconds since);
 
-/// The summary for people, several lines. Pure.
+/// Formats the summary as several lines of text. Pure.
 [[nodiscard]] std::string summary_text(const LoadReport& report, const LoadOptions& options);
-/// The same as one JSON object. Pure.
+/// Formats the summary as one JSON object. Pure.
 [[nodiscard]] std::string summary_json(const LoadReport& report, const LoadOptions& options);
 
 }  // namespace holdfast

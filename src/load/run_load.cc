@@ -33,7 +33,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds arrival_patience{2'000};  // for downlinks that are under way at the end
-constexpr milliseconds ack_patience{3'000};      // without one more item acknowledged at the end
+constexpr milliseconds ack_patience{3'000};      // without a further ack at the end
 constexpr milliseconds ack_look{10};
 constexpr std::uint64_t spare_descriptors = 32;  // epoll, eventfd, standard streams, libraries
 
@@ -48,7 +48,7 @@ Result<std::uint64_t> raise_descriptor_limit(std::uint64_t connections) {
                  ": raise the hard limit (ulimit -Hn) or run several processes with --first-device"};
 }
 
-/// SIGINT and SIGTERM as a descriptor, blocked for all threads started meanwhile.
+/// Receives SIGINT and SIGTERM through a descriptor. Blocks them for threads that start later.
 class SignalWatch {
 public:
     SignalWatch() {
@@ -75,14 +75,14 @@ private:
     UniqueFd fd_;
 };
 
-/// Standard input as a way to steer: a pipe, a socket or a terminal; a file or /dev/null says nothing.
+/// Returns standard input if it can control the run: a pipe, a socket or a terminal, not a file or /dev/null.
 int steering_input(bool wanted) {
     struct stat about {};
     if (!wanted || ::fstat(STDIN_FILENO, &about) != 0) return -1;
     return S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode) || ::isatty(STDIN_FILENO) == 1 ? STDIN_FILENO : -1;
 }
 
-/// One run: its fleets and their threads. Owned by run_load, whose thread it lives on.
+/// One run with its fleets and their threads. Owned by run_load, on whose thread it lives.
 class Conductor {
 public:
     Conductor(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway);
@@ -111,12 +111,12 @@ private:
     SteadyTime next_progress_;
     SteadyTime next_storm_;
     SignalWatch signals_;
-    UniqueFd news_;  // raised by the fleets
+    UniqueFd news_;  // signalled by the fleets
     int input_;
     std::array<std::atomic<unsigned>, LoadFleet::news_count> heard_{};  // from all fleets, by News
-    unsigned sent_wanted_ = 0;                                          // that complete the present round
+    unsigned sent_wanted_ = 0;  // number of `sent` that completes the current round
     bool ready_told_ = false;
-    bool round_open_ = false;  // items were asked for and are not all handed over
+    bool round_open_ = false;  // items were requested and are not all sent
     bool interrupted_ = false;
     bool input_ended_ = false;
     std::vector<std::unique_ptr<LoadFleet>> fleets_;
@@ -139,7 +139,7 @@ Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch, Downlin
         const auto on_news = [this](LoadFleet::News news) {
             heard_[static_cast<std::size_t>(news)].fetch_add(1);
             const std::uint64_t one = 1;
-            [[maybe_unused]] const ssize_t told = ::write(news_.get(), &one, sizeof one);  // EAGAIN: it is awake
+            [[maybe_unused]] const ssize_t told = ::write(news_.get(), &one, sizeof one);  // EAGAIN: already signalled
         };
         fleets_.push_back(
             std::make_unique<LoadFleet>(clock_, options, part, on_news, gateway_ != nullptr ? &downlinks_ : nullptr));
@@ -243,7 +243,7 @@ LoadReport Conductor::run() {
     return report;
 }
 
-/// For those of items that are under way.
+/// Waits for the acks of items under way.
 void Conductor::wait_for_acks() {
     for (const auto& fleet : fleets_) fleet->quieten();
     std::uint64_t acked = 0;

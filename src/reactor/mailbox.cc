@@ -19,7 +19,7 @@ bool Mailbox::post(Work work) {
         const std::lock_guard lock(mutex_);
         if (closed_) return false;
         posted_.push_back(std::move(work));
-        if (posted_.size() > 1) return true;  // the first one woke it
+        if (posted_.size() > 1) return true;  // An earlier item has already signalled the eventfd.
     }
     const std::uint64_t one = 1;
     HOLDFAST_CHECK(::write(wake_.get(), &one, sizeof one) == sizeof one);
@@ -28,7 +28,7 @@ bool Mailbox::post(Work work) {
 
 void Mailbox::refill() {
     std::uint64_t count = 0;
-    [[maybe_unused]] const auto ignored = ::read(wake_.get(), &count, sizeof count);  // EAGAIN: nobody woke it
+    [[maybe_unused]] const auto ignored = ::read(wake_.get(), &count, sizeof count);  // EAGAIN: no signal is pending.
     taken_.clear();
     next_ = 0;
     const std::lock_guard lock(mutex_);

@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-/// Work from other threads for one reactor's thread, in order. post() may be called from any thread; the rest belongs
-/// to the reactor. After close_and_drain() nothing is taken any more, so every accepted piece of work is run exactly
+/// Queues work from other threads for one reactor's thread, in order. post() may be called from any thread; the other
+/// members belong to the reactor's thread. After close_and_drain() post() fails, so that accepted work runs exactly
 /// once.
 class Mailbox {
 public:
@@ -19,14 +19,14 @@ public:
     /// Throws std::system_error.
     Mailbox();
 
-    /// False once closed: the work was not taken.
+    /// Returns false if the mailbox is closed; the work was not taken.
     [[nodiscard]] bool post(Work work);
 
-    /// Runs up to `limit` pieces; true if more are waiting.
+    /// Runs up to `limit` items. Returns true if more are waiting.
     bool run(std::size_t limit);
     void close_and_drain();
 
-    /// Readable while work waits; the reactor watches it.
+    /// Returns the descriptor that is readable while work waits. The reactor polls it.
     [[nodiscard]] int fd() const noexcept { return wake_.get(); }
 
 private:

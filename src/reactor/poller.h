@@ -10,29 +10,29 @@
 
 namespace holdfast {
 
-/// What a readiness event carries back: the caller's own 64 bits. A connection's token holds its slot's generation, so
-/// an event that was in flight when the slot was freed is recognised as stale. The top bit marks the reactor's own
-/// tokens.
+/// Identifies a readiness event: the caller's own 64 bits. A connection's token contains the generation of its slot, so
+/// an event for a slot that was freed meanwhile is recognised as stale. The top bit marks the reactor's own tokens.
 using Token = std::uint64_t;
 inline constexpr Token reactor_token_bit = Token{1} << 63;
 
-/// One epoll instance (epoll(7)). Owned and used by one reactor's thread; add and modify say with an errno what failed.
+/// Owns one epoll instance (epoll(7)). Used by one reactor's thread. add() and modify() return an errno.
 class Poller {
 public:
     /// Throws std::system_error.
     Poller();
 
-    /// 0, or the errno of epoll_ctl (ENOMEM, ENOSPC: the user's limit of watches). A closed descriptor leaves by
-    /// itself.
+    /// Returns 0, or the errno of epoll_ctl (ENOMEM; ENOSPC: fs.epoll.max_user_watches). The kernel removes a closed
+    /// descriptor by itself.
     [[nodiscard]] int add(int fd, std::uint32_t events, Token token) noexcept;
     [[nodiscard]] int modify(int fd, std::uint32_t events, Token token) noexcept;
     void remove(int fd) noexcept;
 
     enum class Patience { none, endless };
 
-    /// What is ready, valid until the next wait; without patience it may be nothing, and after a signal, too.
+    /// Returns the ready events, valid until the next wait. The result may be empty if the wait does not block, or
+    /// after a signal.
     [[nodiscard]] std::span<const epoll_event> wait(Patience patience);
-    /// Returns true if the latest wait returned all that was ready: no signal ended it, and the array had room left.
+    /// Returns true if the last wait returned every ready event: no signal interrupted it, and the array was not full.
     [[nodiscard]] bool took_all() const noexcept { return took_all_; }
 
 private:

@@ -11,9 +11,9 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t mailbox_work_per_turn = 256;
-constexpr std::size_t mailbox_work_per_look = 8;  // at the clock
+constexpr std::size_t mailbox_work_per_look = 8;  // between two readings of the clock
 constexpr std::size_t events_ahead = 3;
-constexpr int catch_up_waits = 8;  // in a turn: the mailbox must not wait for long
+constexpr int catch_up_waits = 8;  // Per turn; bounds how long the mailbox waits.
 
 TurnMeter::Time thread_cpu_time() {
     timespec time{};
@@ -44,7 +44,7 @@ Poller::Patience Reactor::patience() {
     return Poller::Patience::endless;
 }
 
-/// True: more is waiting.
+/// Returns true if more work is waiting.
 bool Reactor::run_mailbox() {
     const TimeShare share = share_from_now();
     for (std::size_t left = mailbox_work_per_turn; left > 0; left -= mailbox_work_per_look) {
@@ -54,7 +54,7 @@ bool Reactor::run_mailbox() {
     return true;
 }
 
-/// The CPU time is that since the end of the turn before: waiting costs next to none.
+/// Records the turn. The CPU time counts from the end of the previous turn, since waiting costs next to none.
 void Reactor::count_turn() {
     const TurnMeter::Time cpu = thread_cpu_time();
     turns_.count(clock_.steady() - now_, cpu - *cpu_at_end_);
@@ -68,7 +68,7 @@ void Reactor::begin_turn(Client& client) {
     const auto absence = absences_.absence(now_);
     if (absence == std::chrono::nanoseconds(0)) return;
     attended_.miss(now_, absence);
-    // Each descriptor is announced once, and once more if bytes come meanwhile.
+    // Each descriptor is reported once, and once more if bytes arrive during the catch-up.
     catch_up_left_ = 2 * client.descriptors() + 1;
     client.on_absence(now_, absence);
 }
@@ -87,8 +87,8 @@ void Reactor::dispatch(std::span<const epoll_event> ready, Client& client) {
     }
 }
 
-/// The result of the turn's own wait may be from before the absence, or nothing: epoll_wait(2) ends with EINTR when a
-/// stopped process goes on, and returns no more than its array takes.
+/// Dispatches readiness until none is left. The turn's own wait may predate the absence, or return nothing:
+/// epoll_wait(2) fails with EINTR when a stopped process continues, and returns no more events than its array holds.
 void Reactor::catch_up(Client& client) {
     for (int wait = 0; wait < catch_up_waits && !caught_up(); ++wait) {
         const auto ready = poller_.wait(Poller::Patience::none);

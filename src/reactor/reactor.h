@@ -9,85 +9,84 @@
 #include "base/clock.h"
 #include "reactor/mailbox.h"
 #include "reactor/poller.h"
-#include "reactor/time_share.h"
 #include "reactor/timer_queue.h"
 #include "reactor/turn_meter.h"
-#include "reactor/wake_timer.h"
 
 namespace holdfast {
 
-/// One event-loop thread. A turn, in this order, and `now` is taken once in it:
-///   1. wait        for readiness, the next timer or the mailbox (not at all if the client has work left)
-///   2. dispatch    readiness to the client, stale tokens are its to drop; after an absence all that is ready
-///   3. timers      what is due; after an absence only when all that was ready has been dispatched
-///   4. mailbox     up to 256 pieces of work from other threads, for `phase_share` of time
-///   5. turn end    the client sweeps a slice, flushes what it made, and buries its dead
-/// Owns poller, timers and mailbox. Ends when stop() was called and the turn is over.
+/// Runs the event loop of one thread. A turn has five phases, in this order, and reads the clock once:
+///   1. wait        for readiness, the next timer or the mailbox (without blocking if the client has work left)
+///   2. dispatch    readiness to the client, which drops stale tokens; after an absence, everything that is ready
+///   3. timers      that are due; after an absence, only once all readiness was dispatched
+///   4. mailbox     up to 256 items from other threads, within `phase_share`
+///   5. turn end    the client sweeps a slice, flushes its output and finalizes closed connections
+/// Owns poller, timers and mailbox. Ends after the turn in which stop() was called.
 class Reactor {
 public:
-    /// What lives on the reactor. Called on its thread only.
+    /// Receives the reactor's callbacks, on its thread only.
     class Client {
     public:
         virtual ~Client() = default;
         virtual void on_ready(Token token, std::uint32_t events) = 0;
-        /// on_ready(token) follows soon: the moment to fetch what it will touch into the cache. May be stale or the
-        /// reactor's own.
+        /// Announces that on_ready(token) follows soon, so that the client can prefetch its data. The token may be
+        /// stale or the reactor's own.
         virtual void expect(Token token) noexcept { static_cast<void>(token); }
-        /// The reactor was away for `length` until `until`: the process was stopped, or a turn took long.
+        /// Reports an absence of `length` that ended at `until`: the process was stopped, or a turn took long.
         virtual void on_absence(SteadyTime until, std::chrono::nanoseconds length) {
             static_cast<void>(until), static_cast<void>(length);
         }
-        /// Returns how many descriptors the client has in the poller, at least: it bounds catching up.
+        /// Returns the number of the client's descriptors in the poller, or a lower bound. It bounds the catch-up.
         [[nodiscard]] virtual std::size_t descriptors() const { return 0; }
-        /// True if there is work left that must not wait for readiness.
+        /// Returns true if work is left that must not wait for readiness.
         [[nodiscard]] virtual bool on_turn_end() = 0;
     };
 
-    /// Throws std::system_error: no descriptors, or no watches.
+    /// Throws std::system_error if descriptors or epoll watches are exhausted.
     explicit Reactor(const Clock& clock);
 
-    /// Runs turns on the calling thread until stop(); then runs what the mailbox still holds.
+    /// Runs turns on the calling thread until stop(), then the remaining work of the mailbox.
     void run(Client& client);
-    /// One turn; for run() and for tests.
+    /// Runs one turn, for run() and for tests.
     void turn(Client& client);
-    /// On the reactor's thread: this turn is the last.
+    /// Makes this turn the last. Reactor's thread.
     void stop() { stopping_ = true; }
 
-    /// Any thread. False if the reactor has ended: the work will not run.
+    /// Posts work from any thread. Returns false if the reactor has ended; the work does not run.
     [[nodiscard]] bool post(Mailbox::Work work) { return mailbox_.post(std::move(work)); }
 
     [[nodiscard]] SteadyTime now() const { return now_; }
     [[nodiscard]] WallTime wall_now() const { return wall_now_; }
-    /// A phase of a turn goes on for so long; then it leaves what remains to the next turn. The phases together stay
-    /// well below TurnMeter::long_turn.
+    /// Limits the time of a phase in one turn; the rest waits for the next turn. All phases together stay well below
+    /// TurnMeter::long_turn.
     static constexpr std::chrono::milliseconds phase_share{10};
-    /// Share of the phase that begins now.
+    /// Returns the share of a phase that begins now.
     [[nodiscard]] TimeShare share_from_now() const { return {clock_, clock_.steady(), phase_share}; }
-    /// Share of the phase that began with the turn.
+    /// Returns the share of the phase that began with the turn.
     [[nodiscard]] TimeShare first_share() const { return {clock_, now_, phase_share}; }
     [[nodiscard]] const TurnMeter& turns() const { return turns_; }
     [[nodiscard]] Poller& poller() { return poller_; }
     void run_at(SteadyTime when, std::function<void()> work) { timers_.schedule(when, std::move(work)); }
 
-    /// Returns `now` on the time line without the reactor's absences. Deadlines on a peer's behaviour run on it.
+    /// Returns `now` on the time line without the reactor's absences. Deadlines for a peer's behaviour use it.
     [[nodiscard]] SteadyTime attended() const { return attended_.at(now_); }
     [[nodiscard]] const AttendedTime& attended_time() const { return attended_; }
-    /// Runs `work` once attended() has reached `when`, or earlier if the reactor is away meanwhile: look at the time.
+    /// Runs `work` once attended() has reached `when`, or earlier if the reactor was absent in between; `work` checks
+    /// the time itself.
     void run_at_attended(SteadyTime when, std::function<void()> work) {
         run_at(attended_.steady(when), std::move(work));
     }
-    /// Returns false after an absence, until all that was ready has been dispatched: no peer may be judged before.
+    /// Returns false after an absence until all readiness was dispatched. No deadline of a peer is enforced before.
     [[nodiscard]] bool caught_up() const { return catch_up_left_ == 0; }
-    /// Returns true if attended() has reached `deadline`, and the reactor has caught up.
+    /// Returns true if attended() has reached `deadline` and the reactor has caught up.
     [[nodiscard]] bool has_passed(SteadyTime deadline) const { return caught_up() && attended() >= deadline; }
 
 private:
     void begin_turn(Client& client);
     void dispatch(std::span<const epoll_event> ready, Client& client);
     void catch_up(Client& client);
-    /// When the next turn begins at the latest.
+    /// Returns the latest start of the next turn.
     [[nodiscard]] SteadyTime next_due() const;
-    /// Whether to wait, and the wake timer set if so.
+    /// Returns whether the next wait blocks, and arms the wake timer if it does.
     [[nodiscard]] Poller::Patience patience();
     [[nodiscard]] bool run_mailbox();
     void count_turn();
@@ -99,16 +98,16 @@ private:
     Poller poller_;
     TimerQueue timers_;
     WakeTimer wake_timer_;
-    std::optional<SteadyTime> wakes_at_;  // what the timer is set for
+    std::optional<SteadyTime> wakes_at_;  // The armed expiry of the timer.
     Mailbox mailbox_;
     TurnMeter turns_;
-    std::optional<TurnMeter::Time> cpu_at_end_;  // of the turn before, on the thread that runs turns
+    std::optional<TurnMeter::Time> cpu_at_end_;  // At the end of the previous turn, of the thread that runs turns.
     SteadyTime now_;
     WallTime wall_now_;
     AttendedTime attended_;
     AbsenceDetector absences_;
-    std::size_t catch_up_left_ = 0;  // readiness events, at most, before verdicts are allowed again
-    bool mail_ = false;              // the mailbox may have some
+    std::size_t catch_up_left_ = 0;  // Upper bound of readiness events before deadlines are enforced again.
+    bool mail_ = false;              // The mailbox may contain work.
     bool mail_left_ = false;
     bool client_work_left_ = false;
     bool stopping_ = false;

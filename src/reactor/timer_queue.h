@@ -1,21 +1,23 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
 
 #include "base/clock.h"
+#include "base/unique_fd.h"
 
 namespace holdfast {
 
-/// The reactor's few timers, in order of time: the sweep, a paused listener, a running probe. Connections have none;
-/// the sweep looks at them (docs/decisions/0002). One thread; the owner moves time, tests too.
+/// Orders the reactor's few timers by time: the sweep, a paused listener, a running probe. Connections have no timers;
+/// the sweep checks them (docs/decisions/0002). One thread; the owner, or a test, advances the time.
 class TimerQueue {
 public:
-    /// Runs `run` once at `when`. There is no cancelling: a timer that finds its work done does nothing.
+    /// Runs `run` once at `when`. Timers cannot be cancelled; a timer whose work is done does nothing.
     void schedule(SteadyTime when, std::function<void()> run) { timers_.emplace(when, std::move(run)); }
 
-    /// Runs what is due at `now`; what a timer schedules for `now` or before waits for the next call.
+    /// Runs the timers that are due at `now`. A timer scheduled by one of them waits for the next call.
     void advance_to(SteadyTime now);
 
     [[nodiscard]] std::optional<SteadyTime> next() const {
@@ -24,6 +26,24 @@ public:
 
 private:
     std::multimap<SteadyTime, std::function<void()>> timers_;
+};
+
+/// Wakes a poller at a given time through a descriptor (timerfd_create(2)). Arming it only when the expiry changes is
+/// cheaper than a timeout for each epoll_wait(2), which creates and cancels a kernel timer: an eighth of an item's cost
+/// where devices send one at a time (docs/explanation/performance.md). One thread.
+class WakeTimer {
+public:
+    /// Throws std::system_error.
+    WakeTimer();
+
+    /// Arms the timer to expire once after `from_now`, at least 1 ns, and replaces the previous expiry.
+    void set(std::chrono::nanoseconds from_now);
+
+    /// Returns the descriptor for an edge-triggered poller. It need not be read.
+    [[nodiscard]] int fd() const noexcept { return timer_.get(); }
+
+private:
+    UniqueFd timer_;
 };
 
 }  // namespace holdfast

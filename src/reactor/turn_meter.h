@@ -4,17 +4,20 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/clock.h"
+
 namespace holdfast {
 
-/// Records how long the turns of one reactor take. Written by the reactor's thread, read by any.
+/// Records the durations of one reactor's turns. Written by the reactor's thread, read by any thread.
 class TurnMeter {
 public:
     using Time = std::chrono::nanoseconds;
 
-    /// A turn of this length delays every other connection of its reactor noticeably.
+    /// Marks a turn that delays the reactor's other connections noticeably.
     static constexpr Time long_turn = std::chrono::milliseconds(100);
 
-    /// Records a turn: `wall` from the return of the wait to the end, preemption included; `cpu` of the thread alone.
+    /// Records a turn. `wall` runs from the return of the wait to the end, preemption included; `cpu` is the thread's
+    /// own.
     void count(Time wall, Time cpu) noexcept {
         raise(longest_, wall);
         raise(longest_cpu_, cpu);
@@ -36,6 +39,20 @@ private:
     std::atomic<Time::rep> longest_{0};
     std::atomic<Time::rep> longest_cpu_{0};
     std::atomic<std::uint64_t> long_turns_{0};
+};
+
+/// Limits the time of a phase of a turn. Work whose length depends on peers checks it before each step and leaves the
+/// rest to the next turn. Holds a reference to the clock; one thread.
+class TimeShare {
+public:
+    TimeShare(const Clock& clock, SteadyTime begin, SteadyTime::duration length)
+        : clock_(clock), end_(begin + length) {}
+
+    [[nodiscard]] bool is_spent() const { return clock_.steady() >= end_; }
+
+private:
+    const Clock& clock_;
+    SteadyTime end_;
 };
 
 }  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "load/unacked.h"
+#include "load/device.h"
 
 #include <algorithm>
 
@@ -22,7 +22,7 @@ std::uint64_t Unacked::acknowledge(std::uint64_t seq, SteadyTime now, LatencyHis
         if (covered == batch.last) ++head_;
     }
     if (head_ == batches_.size()) {
-        std::vector<Batch>().swap(batches_);  // a device at rest costs nothing
+        std::vector<Batch>().swap(batches_);  // releases the memory of an idle device
         head_ = 0;
     } else if (head_ > batches_.size() / 2) {
         batches_.erase(batches_.begin(), batches_.begin() + static_cast<std::ptrdiff_t>(head_));

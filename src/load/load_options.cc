@@ -1,6 +1,8 @@
-#include "load/source_range.h"
+#include "load/load_options.h"
 
 #include <string>
+
+#include "base/address_kind.h"
 
 namespace holdfast {
 
@@ -8,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t most_addresses = 1ULL << 24;
 
-/// `address` + n, within its last 64 bits.
+/// Returns `address` + n, within its last 64 bits.
 IpAddress plus(IpAddress address, std::uint64_t n) noexcept {
     for (std::size_t i = address.bytes.size(); n > 0 && i-- > 8;) {
         n += address.bytes[i];
@@ -56,5 +58,13 @@ Result<SourceRange> SourceRange::parse(std::string_view text) {
 }
 
 IpAddress SourceRange::of_device(std::uint64_t device) const noexcept { return plus(first_, device % size_); }
+
+Result<Endpoint> check_target(const Endpoint& target, bool any_target) {
+    if (target.port == 0)
+        return Error{"the target " + to_string(target) + " has no port: give the one the gateway listens on"};
+    if (any_target || is_private(target.address)) return target;
+    return Error{to_string(target.address) +
+                 " is neither a loopback nor a private address: if it is yours to load, add --allow-any-target"};
+}
 
 }  // namespace holdfast

@@ -1,13 +1,16 @@
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/json_writer.h"
 #include "codec/framing.h"
 #include "load/fleet.h"
+#include "tcp/sockaddr.h"
 
 namespace holdfast {
 
-/// The device's name, and with acks the run of its numbers: docs/reference/protocol.md.
+/// Sends the device's name and, with acks, its session: docs/reference/protocol.md.
 void LoadFleet::say_hello(LoadDevice& device) {
     JsonWriter json;
     json.begin_object().key("hello").begin_object();
@@ -42,14 +45,14 @@ void LoadFleet::take_words(LoadDevice& device, std::size_t arrived) {
     }
 }
 
-/// The gateway has said what it has: the rest is sent again, and then what is new.
+/// Continues behind the last number that the gateway has: repeats the rest, then sends new items.
 void LoadFleet::resume(LoadDevice& device, std::uint64_t seq) {
     if (!numbered() || device.resumed) return;
     if (seq < device.unacked.acked()) ++counts_.uplinks.forgotten;
     acknowledged(device, seq);
     device.resumed = true;
     const std::uint64_t safe = device.unacked.acked();
-    if (safe > device.seq) {  // more than it knew when the connection before this ended
+    if (safe > device.seq) {  // the gateway acknowledged more than arrived on the previous connection
         device.owed -= safe - device.seq;
         device.seq = safe;
     }
@@ -63,26 +66,61 @@ void LoadFleet::acknowledged(LoadDevice& device, std::uint64_t seq) {
     if (all && device.resumed) settle_debt(device);
 }
 
-/// The connection has ended: what no ack covers is owed again.
+/// After a connection's end, owes the unacknowledged items again.
 void LoadFleet::take_back(LoadDevice& device) {
     device.resumed = false;
     device.owed += device.seq - device.unacked.acked();
     device.seq = device.unacked.acked();
 }
 
-/// How many items may go into the next batch of what a device owes.
+/// Returns how many owed items fit into the next batch.
 std::uint64_t LoadFleet::sendable(const LoadDevice& device) const {
     if (numbered() && !device.resumed) return 0;
     const std::uint64_t most = std::min<std::uint64_t>(device.owed, options_.batch);
     if (!quiet_) return most;
     if (!numbered()) return 0;
-    return std::min(most, device.unacked.highest() - device.seq);  // only what was on its way
+    return std::min(most, device.unacked.highest() - device.seq);  // only items that were in flight
 }
 
 void LoadFleet::settle_debt(LoadDevice& device) {
     if (!std::exchange(device.in_debt, false)) return;
     --owing_;
     tell_if_sent();
+}
+
+namespace {
+
+constexpr std::size_t most_acks_bytes = 64 * 1024;  // of a device that cannot write
+
+}  // namespace
+
+void LoadFleet::enter_in_book(const LoadDevice& device) {
+    SocketAddress own;
+    own.length = sizeof own.storage;
+    if (::getsockname(device.fd.get(), own.get(), &own.length) == 0)
+        book_->connected(number_of(device), to_endpoint(own));
+}
+
+void LoadFleet::strike_from_book(LoadDevice& device) {
+    book_->disconnected(number_of(device));
+    device.acks.clear();
+    device.acks_owed = 0;
+}
+
+/// Answers a downlink with an item that carries its number.
+void LoadFleet::take_downlink(LoadDevice& device, std::uint64_t number) {
+    if (!book_->arrived(number, number_of(device), clock_.steady())) return;
+    if (ending_ || device.mute || device.acks.size() >= most_acks_bytes) return;
+    items_.append_ack(device.acks, number_of(device), number);
+    ++device.acks_owed;
+}
+
+void LoadFleet::send_acks(LoadDevice& device) {
+    const bool may_write = device.state == LoadDevice::State::connected && !device.mute && !ending_;
+    if (!may_write || !device.pending.empty() || device.pending_items > 0) return;
+    scratch_ = std::exchange(device.acks, {});
+    device.pending_acks = std::exchange(device.acks_owed, 0U);
+    hand_over(device);
 }
 
 }  // namespace holdfast

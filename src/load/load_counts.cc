@@ -1,4 +1,4 @@
-#include "load/latency.h"
+#include "load/load_counts.h"
 
 #include <algorithm>
 #include <bit>

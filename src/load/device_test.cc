@@ -1,4 +1,4 @@
-#include "load/unacked.h"
+#include "load/device.h"
 
 #include <gtest/gtest.h>
 
