@@ -12,16 +12,16 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// Where the devices that a drain ends are meant to come back to.
+/// Where drained devices are to reconnect.
 enum class ComeBack : std::uint8_t {
-    at_once,  ///< another gateway, or this one, takes them now
-    later,    ///< this one when it has been restarted: each is told to wait for `over`, so all come after the drain
+    at_once,  ///< at once, to another gateway or this one
+    later,    ///< to this one after its restart: each is told to wait for `over`, so that all return after the drain
 };
 [[nodiscard]] std::string_view to_string(ComeBack when) noexcept;
 [[nodiscard]] std::optional<ComeBack> parse_come_back(std::string_view word) noexcept;
 
-/// Which living connections to end, and how gently. They end as `drained`, in no order that their age or address shows,
-/// as far apart as `over` allows; what has arrived of each is delivered first. Who connects meanwhile stays.
+/// Selects living connections to end, and the pace. They end as `drained`, in an order independent of age and address,
+/// spread over `over`; received bytes are delivered first. New connections are not affected.
 struct DrainOrder {
     std::chrono::milliseconds over{120'000};  ///< 1 s to 24 h
     std::optional<Prefix> peer = {};
@@ -29,19 +29,19 @@ struct DrainOrder {
     bool goodbye = true;  ///< each is sent {"retry_after_ms":N} before the end
     ComeBack come_back = ComeBack::later;
 
-    /// All of the gateway: from then on it counts as out of service.
+    /// Returns true for a drain of the whole gateway, which counts as out of service from then on.
     [[nodiscard]] bool is_of_all() const { return !peer && !listener; }
 };
 
-/// The latest drain.
+/// State of the latest drain.
 struct DrainStatus {
     enum class State : std::uint8_t { running, done, cancelled };
 
     DrainOrder order;
     State state = State::running;
-    std::uint64_t found = 0;  ///< connections that it is about
-    std::uint64_t ended = 0;  ///< by it
-    std::uint64_t gone = 0;   ///< that ended by themselves before it was their turn
+    std::uint64_t found = 0;  ///< connections selected
+    std::uint64_t ended = 0;  ///< ended by the drain
+    std::uint64_t gone = 0;   ///< ended by themselves before their turn
     EventTime began_at;
 
     [[nodiscard]] std::uint64_t left() const { return found - ended - gone; }

@@ -15,8 +15,8 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// Names one connection for ever: `run` is drawn anew by each start of a gateway, `number` is never used twice in a
-/// run. The text form is both in hexadecimal, "7f2c91a0-1".
+/// Identifies one connection for ever: each start of a gateway draws a new `run`, and a run never repeats a `number`.
+/// The text form is both in hexadecimal, "7f2c91a0-1".
 struct ConnectionId {
     std::uint32_t run = 0;
     std::uint64_t number = 0;
@@ -27,25 +27,25 @@ struct ConnectionId {
 [[nodiscard]] std::string to_string(ConnectionId id);
 [[nodiscard]] std::optional<ConnectionId> parse_connection_id(std::string_view text) noexcept;
 
-/// Wall-clock time of an event; taken once a turn, so events of one turn share it.
+/// Wall-clock time of an event, read once per turn: events of one turn share it.
 using EventTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// What the kernel knew about a connection (TCP_INFO, tcp(7)) when it was asked or when it ended.
+/// The kernel's knowledge of a connection (TCP_INFO, tcp(7)) when it was queried or closed.
 struct Evidence {
-    std::uint32_t probes = 0;                ///< keep-alive or window probes out and unanswered
+    std::uint32_t probes = 0;                ///< unanswered keep-alive or window probes
     std::uint32_t retransmits = 0;           ///< consecutive retransmissions of the oldest segment
     std::chrono::milliseconds last_ack{};    ///< since the last acknowledgement from the peer
-    std::chrono::milliseconds last_heard{};  ///< since anything from the peer: acknowledgement or data
+    std::chrono::milliseconds last_heard{};  ///< since any segment from the peer: acknowledgement or data
     std::uint64_t unacked_bytes = 0;         ///< given to the kernel, not acknowledged by the peer
     std::uint64_t unsent_bytes = 0;          ///< of those, not sent yet
-    std::uint32_t peer_window = 0;           ///< bytes that the peer says it would take
+    std::uint32_t peer_window = 0;           ///< bytes that the peer offers to receive
     std::chrono::microseconds rtt{};         ///< smoothed round trip
 
     friend bool operator==(const Evidence&, const Evidence&) = default;
 };
 
-/// Identity that a device states (docs/reference/protocol.md). Empty texts: it stated none. An authenticated and an
-/// unauthenticated session of the same texts are two sessions: neither changes what the other is told.
+/// Identity that a device states (docs/reference/protocol.md); empty if it states none. An authenticated and an
+/// unauthenticated session with the same texts are different sessions: neither changes what the other is told.
 struct DeviceName {
     std::string_view id;
     std::string_view session;    ///< the run of its numbering; needs an id
@@ -54,8 +54,8 @@ struct DeviceName {
     friend bool operator==(const DeviceName&, const DeviceName&) = default;
 };
 
-/// A listener with `acks` tells it when the device has said its hello, or something else, or has been silent for a
-/// second or two; any other at once.
+/// Reports a new connection. A listener with `acks` reports it after the first frame, or after a second or two of
+/// silence; other listeners report it at once.
 struct ConnectedEvent {
     ConnectionId conn;
     std::string_view listener;
@@ -64,11 +64,11 @@ struct ConnectedEvent {
     DeviceName device = {};
     LivenessOf liveness = LivenessOf::device;
     bool authenticated = false;  ///< as device.authenticated
-    EventTime established = {};  ///< when the kernel completed the connection, which may be long before its accept
-    bool ended = false;          ///< its peer has already shut it down: it takes the id from no other connection
+    EventTime established = {};  ///< when the kernel completed the connection, which may be long before accept
+    bool ended = false;          ///< its peer has already shut it down: it supersedes no other connection
 };
 
-/// The device has said its hello after its `connected` was told.
+/// Reports a hello that arrived after the `connected` event.
 struct IdentifiedEvent {
     ConnectionId conn;
     std::string_view listener;
@@ -80,17 +80,17 @@ struct IdentifiedEvent {
     bool ended = false;          ///< as in ConnectedEvent
 };
 
-/// Views are valid during the call only.
+/// Reports an item. Views are valid during the call only.
 struct ItemEvent {
     ConnectionId conn;
     std::string_view listener;
     Endpoint peer;
     std::uint64_t n = 0;    ///< 1 for the connection's first item
-    std::string_view key;   ///< the key field's value, unescaped, UTF-8
+    std::string_view key;   ///< value of the key field, unescaped, UTF-8
     std::string_view item;  ///< the device's JSON object, byte for byte
     EventTime at;
     DeviceName device = {};
-    std::uint64_t seq = 0;  ///< the device's number for it, in its session; 0: it does not number
+    std::uint64_t seq = 0;  ///< the device's number for it, in its session; 0: unnumbered
 };
 
 struct ClosedEvent {
@@ -98,8 +98,8 @@ struct ClosedEvent {
     std::string_view listener;
     Endpoint peer;
     CloseReason reason{};
-    int error = 0;            ///< the errno behind it, 0 if there was none
-    std::string_view detail;  ///< a sentence that helps, or empty
+    int error = 0;            ///< the errno behind it, or 0
+    std::string_view detail;  ///< an explaining sentence, or empty
     Evidence evidence;
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;
@@ -110,31 +110,31 @@ struct ClosedEvent {
     LivenessOf liveness = LivenessOf::device;
 };
 
-/// A numbered item that was refused, and counts as handled: there will be no event, but its number is taken.
+/// A numbered item that was refused and counts as handled: it has no event, but its number is used up.
 struct RefusedItem {
     ConnectionId conn;
     DeviceName device = {};
     std::uint64_t seq = 0;
 };
 
-/// What acknowledging needs of an EventHandler whose events outlive a crash. Called on the reactor's thread; must not
+/// The part of an EventHandler that acks need: its events outlive a crash. Called on the reactor's thread; must not
 /// block.
 class Durable {
 public:
     virtual ~Durable() = default;
 
-    /// From now on calls `tell` when the first `count` calls of this handler's on_... functions (on_turn_end apart)
-    /// have become durable; any thread, growing. Called once, before the first event.
+    /// Registers `tell`, which is called with `count` when the first `count` calls of this handler's on_... functions
+    /// (except on_turn_end) are durable; any thread, growing. Called once, before the first event.
     virtual void tell_durable(std::function<void(std::uint64_t count)> tell) = 0;
 
-    /// Calls `answer` with the last number of that session that is durable, 0 if none: once all is durable that any
-    /// handler of the same sink was given before, in turns that have ended. Any thread.
+    /// Calls `answer` with the last durable number of that session, 0 if none, as soon as everything is durable that
+    /// any handler of the same sink received before, in turns that have ended. Any thread.
     virtual void look_up(const DeviceName& device, std::function<void(std::uint64_t seq)> answer) = 0;
 };
 
-/// Takes the events of one reactor: connected, then items, then exactly one closed for each connection.
-/// Every call comes on that reactor's thread and must not block or throw. The server owns it and destroys it after
-/// the reactor's thread has ended.
+/// Receives the events of one reactor: connected, then items, then exactly one closed for each connection. Called on
+/// that reactor's thread; must neither block nor throw. The server owns it and destroys it after the reactor's thread
+/// has ended.
 class EventHandler {
 public:
     virtual ~EventHandler() = default;
@@ -145,15 +145,14 @@ public:
     virtual void on_identified(const IdentifiedEvent&) {}
     virtual void on_refused(const RefusedItem&) {}
 
-    /// The turn that called the others has ended: the place to hand a batch on.
+    /// Ends a turn of calls: the place to pass a batch on.
     virtual void on_turn_end() {}
 
-    /// False pauses reading from devices (they see their window close); asked again every turn and every few
-    /// milliseconds while paused. Nothing is dropped meanwhile.
+    /// Returns false to pause reading from devices, whose windows close. Asked again every turn, and every few
+    /// milliseconds while paused. No data is dropped.
     [[nodiscard]] virtual bool ready() { return true; }
 
-    /// Returns nullptr if events do not outlive a crash. Server::start() then rejects a listener with `acks`, and
-    /// Server::apply() leaves its acks off.
+    /// Returns nullptr if events do not outlive a crash; a listener with `acks` is an error then.
     [[nodiscard]] virtual Durable* durable() { return nullptr; }
 };
 

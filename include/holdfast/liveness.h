@@ -9,10 +9,9 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// Everything that follows from one number, `detect_within`: the socket options that are set, the limits that the
-/// sweep keeps, and the worst case for each way to die. A value: compare it, copy it, print it.
-/// Sources: tcp(7), RFC 9293 3.8.4, RFC 5482, Linux net/ipv4/tcp_timer.c; docs/explanation/liveness.md has the
-/// derivation.
+/// Everything that follows from one number, `detect_within`: the socket options, the limits of the sweep, and the worst
+/// case of each way to end. A value: can be compared, copied and printed. Sources: tcp(7), RFC 9293 3.8.4, RFC 5482,
+/// Linux net/ipv4/tcp_timer.c; docs/explanation/liveness.md has the derivation.
 struct LivenessPlan {
     std::chrono::milliseconds detect_within{};
 
@@ -24,21 +23,22 @@ struct LivenessPlan {
     std::chrono::seconds rto_max{};  ///< TCP_RTO_MAX_MS (Linux 6.15): longest pause between retransmissions; 0: no cap
 
     // What the gateway itself keeps, since a write after the peer's death starts the kernel's clock anew.
-    std::chrono::milliseconds sweep_period{};   ///< every connection is looked at once in this time
-    std::chrono::milliseconds silence_limit{};  ///< unacknowledged data and silent for so long: closed by the sweep
+    std::chrono::milliseconds sweep_period{};  ///< in which every connection is checked once
+    /// The sweep closes a connection with unacknowledged data after this silence.
+    std::chrono::milliseconds silence_limit{};
 
     int lost_probes_tolerated = 0;  ///< consecutive probes that may be lost without a false close
 
-    /// The longest total outage of the path that closes no living connection, whenever it begins.
+    /// The longest complete outage of the path that closes no living connection, whenever it begins.
     struct SafeOutage {
         std::chrono::milliseconds idle{};
-        std::chrono::milliseconds in_flight{};           ///< data unacknowledged, where the kernel has TCP_RTO_MAX_MS
-        std::chrono::milliseconds in_flight_uncapped{};  ///< the same on an older kernel
+        std::chrono::milliseconds in_flight{};           ///< with unacknowledged data, if the kernel has TCP_RTO_MAX_MS
+        std::chrono::milliseconds in_flight_uncapped{};  ///< likewise on an older kernel
         friend bool operator==(const SafeOutage&, const SafeOutage&) = default;
     } safe_outage;
     std::chrono::milliseconds safe_round_trip{};  ///< a round trip up to this closes no living connection
 
-    /// From the peer's last sign of life to the `closed` event; each is at most detect_within.
+    /// Times from the peer's last sign of life to the `closed` event; each is at most detect_within.
     struct WorstCase {
         std::chrono::milliseconds fin_or_reset{};  ///< FIN or RST arrives: one turn of the reactor
         std::chrono::milliseconds idle{};          ///< silent while idle
@@ -51,16 +51,14 @@ struct LivenessPlan {
     friend bool operator==(const LivenessPlan&, const LivenessPlan&) = default;
 };
 
-/// What keep-alive proves of a connection: that the device's kernel is there, or only the path to a proxy, which
-/// answers in its place.
+/// What keep-alive proves: that the device's kernel is there, or only the path to a proxy that answers in its place.
 enum class LivenessOf : std::uint8_t { device, path };
 [[nodiscard]] std::string_view to_string(LivenessOf liveness) noexcept;
 
 inline constexpr std::chrono::milliseconds min_detect_within{3'000};
 inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
 
-/// Derives the plan. Pure; any thread. Refuses what cannot be kept (below 3 s, above 1 h) with a sentence that says
-/// why.
+/// Derives the plan. Pure; any thread. Rejects bounds that cannot be kept (below 3 s, above 1 h) and says why.
 [[nodiscard]] Result<LivenessPlan> plan_liveness(std::chrono::milliseconds detect_within);
 
 /// Returns the share of idle connections that `plan` closes falsely in a day when each packet is lost with probability
@@ -71,8 +69,7 @@ inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
 /// connections a day. Pure; any thread.
 [[nodiscard]] double safe_packet_loss(const LivenessPlan& plan);
 
-/// Returns the longest outage that closes nobody where `plan` holds: with its data in flight capped if `rto_max` is
-/// set.
+/// Returns the longest outage that closes no connection under `plan`; data in flight is capped if `rto_max` is set.
 [[nodiscard]] std::chrono::milliseconds safe_outage(const LivenessPlan& plan);
 
 }  // namespace HOLDFAST_PUBLIC

@@ -17,26 +17,26 @@ enum class CloseReason : std::uint8_t {
     peer_reset,            ///< the peer sent RST (RFC 9293, 3.5.2)
     keepalive_expired,     ///< idle, and the kernel's keep-alive probes went unanswered (RFC 9293, 3.8.4)
     retransmit_expired,    ///< data stayed unacknowledged (RFC 5482; tcp(7), TCP_USER_TIMEOUT)
-    window_stalled,        ///< the peer answers but takes nothing: zero window (RFC 9293, 3.8.6.1)
-    unreachable,           ///< the kernel named a route or host error (ICMP, RFC 1122, 4.2.3.9)
+    window_stalled,        ///< the peer answers but reads nothing: zero window (RFC 9293, 3.8.6.1)
+    unreachable,           ///< the kernel reported a route or host error (ICMP, RFC 1122, 4.2.3.9)
     read_idle,             ///< no complete item within `read_idle`
-    item_deadline,         ///< a started item was not finished within `item_deadline`
+    item_deadline,         ///< an item was not completed within `item_deadline`
     kicked,                ///< an operator or the embedding program closed it
-    superseded,            ///< a newer connection of the same device took its place
-    unauthenticated,       ///< it did not prove in time which device it is
+    superseded,            ///< a newer connection of the same device replaced it
+    unauthenticated,       ///< it did not authenticate in time
     item_too_large,        ///< an item exceeded `item.max_bytes`
     too_many_bad_items,    ///< `max_bad_items` bad items in a row
-    tls_failed,            ///< the TLS handshake, or the session later, was not as it must be
-    proxy_header_invalid,  ///< no PROXY header that can be believed came from its proxy
+    tls_failed,            ///< the TLS handshake or the session failed
+    proxy_header_invalid,  ///< its proxy sent no valid PROXY header
     out_of_memory,         ///< the process or the kernel had no memory for it
-    shed,                  ///< memory for buffers ran out, and its source held most of it
-    drained,               ///< its listener was removed by a new configuration, or an operator drains
+    shed,                  ///< buffer memory ran out, and its source held most of it
+    drained,               ///< a new configuration removed its listener, or an operator drained it
     shutdown,              ///< the gateway stopped
-    gateway_lost,          ///< its gateway vanished from the fleet; told by another one
-    internal_error,        ///< stays last: an error that no other reason explains, a defect to report
+    gateway_lost,          ///< its gateway vanished from the fleet; reported by another one
+    internal_error,        ///< an unexpected error: a defect to report
 };
 
-/// Who or what a reason points at.
+/// What a reason points at.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
 inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(CloseReason::internal_error) + 1;
@@ -44,13 +44,13 @@ inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(Close
 /// All reasons in the order of the enumeration, for tables and metrics.
 extern const std::array<CloseReason, close_reason_count> all_close_reasons;
 
-/// The reason's word, e.g. "keepalive_expired". Any thread.
+/// Returns the reason's word, e.g. "keepalive_expired". Any thread.
 [[nodiscard]] std::string_view to_string(CloseReason reason) noexcept;
 [[nodiscard]] std::string_view to_string(ReasonKind kind) noexcept;
 
 [[nodiscard]] ReasonKind kind_of(CloseReason reason) noexcept;
 
-/// The reason with exactly this word, or nothing.
+/// Returns the reason with exactly this word, or nullopt.
 [[nodiscard]] std::optional<CloseReason> parse_close_reason(std::string_view word) noexcept;
 
 }  // namespace HOLDFAST_PUBLIC

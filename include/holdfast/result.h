@@ -9,13 +9,13 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// What went wrong, with which thing, and what to do about it: one line, ready to be shown to a person.
+/// What failed, why, and the remedy: one line for people.
 struct Error {
     std::string message;
 };
 
-/// Either a value or an Error. Expected failures travel in it; exceptions do not cross the public API.
-/// Reading the side that is not there is a bug of the caller and ends the process.
+/// Contains a value or an Error. Expected failures use it; exceptions do not cross the public API. Accessing the absent
+/// side is a defect of the caller and ends the process.
 template <typename T>
 class [[nodiscard]] Result {
 public:

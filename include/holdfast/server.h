@@ -28,13 +28,13 @@ enum class ConnectionSort : std::uint8_t { age, idle, items, bytes_in, bytes_out
 [[nodiscard]] std::string_view to_string(ConnectionSort sort) noexcept;
 [[nodiscard]] std::optional<ConnectionSort> parse_connection_sort(std::string_view word) noexcept;
 
-/// Which connections, in which order, which page of them.
+/// Selects, sorts and pages connections.
 struct ConnectionQuery {
     std::optional<Prefix> peer;
     std::optional<std::string> key;  ///< the key of its latest item, compared exactly
     std::optional<std::string> listener;
-    std::optional<std::string> id = {};         ///< the device's own, compared exactly
-    std::optional<bool> suspect = {};           ///< only suspects, or only those that are none
+    std::optional<std::string> id = {};         ///< the device's id, compared exactly
+    std::optional<bool> suspect = {};           ///< only suspects, or only others
     ConnectionSort sort = ConnectionSort::age;  ///< age: oldest first; idle: longest idle first; counts: largest first
     bool reverse = false;
     std::size_t offset = 0;
@@ -46,27 +46,27 @@ struct ConnectionRow {
     std::string listener;
     Endpoint peer;
     std::string key;           ///< of its latest item; empty before the first
-    std::string id = {};       ///< of the device; empty if it has not said
-    std::string session = {};  ///< of its numbering; empty if it has none
+    std::string id = {};       ///< of the device; empty if unidentified
+    std::string session = {};  ///< of its numbering; empty if unnumbered
     EventTime connected_at;
     std::chrono::milliseconds age{};
-    std::chrono::milliseconds since_item{};  ///< since its latest item, or since it connected
+    std::chrono::milliseconds since_item{};  ///< since its latest item, or since the connect
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     LivenessOf liveness = LivenessOf::device;
-    bool authenticated = false;  ///< it has proved to be the device `id`, by a certificate or a token
-    /// Since when it is suspect: its prefix was probed on suspicion, and it has not answered since. Nothing ends it for
-    /// that; its own liveness plan decides.
+    bool authenticated = false;  ///< a certificate or a token has proved `id`
+    /// When it became suspect: its prefix was probed on suspicion, and it has not answered since. Suspicion does not
+    /// close it; its own liveness plan decides.
     std::optional<EventTime> suspect_since = {};
 };
 
 struct ConnectionPage {
-    std::size_t total = 0;  ///< that match, on all pages
+    std::size_t total = 0;  ///< matches on all pages
     std::vector<ConnectionRow> rows;
 };
 
-/// One connection with the kernel's evidence, read when asked.
+/// One connection with the kernel's evidence, read at the query.
 struct ConnectionDetail {
     ConnectionRow row;
     Evidence evidence;
@@ -75,7 +75,7 @@ struct ConnectionDetail {
     LivenessPlan plan;
     std::string tls_version = {};  ///< "TLSv1.3"; empty: it is plain
     std::string tls_cipher = {};
-    bool tls_resumed = false;  ///< by a ticket
+    bool tls_resumed = false;  ///< with a session ticket
 };
 
 struct ProbeAnswer {
@@ -93,30 +93,30 @@ struct ProbeSummary {
     std::chrono::milliseconds waited{};
 };
 
-/// What becomes of connections that were asked and did not answer.
+/// What to do with probed connections that do not answer.
 enum class OnSilent : std::uint8_t {
-    report,   ///< nothing: they are named, and the kernel or the sweep ends them in their time
-    suspect,  ///< they are marked, and probed again and again until they answer: ConnectionRow::suspect_since
+    report,   ///< only list them: the kernel or the sweep ends them in time
+    suspect,  ///< mark them, and probe them until they answer: ConnectionRow::suspect_since
 };
 
-/// What became of a new configuration, one line each.
+/// Effect of a new configuration, one line per change.
 struct ApplyReport {
     std::vector<std::string> applied;
-    std::vector<std::string> needs_restart;  ///< differs, and was left as it is
+    std::vector<std::string> needs_restart;  ///< differs, and was not applied
 };
 
 enum class SendOutcome : std::uint8_t { queued, no_such_connection, queue_full };
 
-/// How far a downlink item got in the time that there was.
+/// Progress of a downlink item within the given time.
 enum class Delivery : std::uint8_t {
-    absent,      ///< there is no such connection
+    absent,      ///< the connection does not exist
     queue_full,  ///< the device does not read: nothing was sent
-    sent,        ///< given to the kernel, or waiting for it
-    acked,       ///< the device's kernel has acknowledged every byte of it
+    sent,        ///< given to the kernel, or queued for it
+    acked,       ///< the device's kernel has acknowledged every byte
 };
 [[nodiscard]] std::string_view to_string(Delivery delivery) noexcept;
 
-/// A connection that has ended: its `closed` event, kept.
+/// A closed connection, as in its `closed` event.
 struct ClosedLife {
     ConnectionId conn;
     std::string listener;
@@ -138,7 +138,7 @@ struct ClosedLife {
 struct ClosedQuery {
     std::optional<CloseReason> reason;
     std::optional<Prefix> peer;
-    std::optional<std::string> id = {};  ///< the device's own, compared exactly
+    std::optional<std::string> id = {};  ///< the device's id, compared exactly
     std::size_t offset = 0;
     std::size_t limit = 100;
 };
@@ -153,19 +153,19 @@ struct ListenerStatus : ListenerFigures<std::uint64_t, DurationHistogram> {
     LivenessPlan plan;                        ///< its socket options as read back from the kernel
 };
 
-/// How long the turns of one reactor's event loop took since it started. Longer turns delay all its connections.
+/// Durations of one reactor's turns since start. Long turns delay all its connections.
 struct TurnStatus {
-    std::chrono::microseconds longest{};      ///< the longest, time without the processor included
-    std::chrono::microseconds longest_cpu{};  ///< the most CPU time that its thread spent in one
+    std::chrono::microseconds longest{};      ///< including time without the processor
+    std::chrono::microseconds longest_cpu{};  ///< the longest by CPU time of its thread
     std::uint64_t long_turns = 0;             ///< turns of 100 ms and more
 };
 
-/// An id that several devices seem to share: connections took it from each other so often that they are delayed.
+/// An id that several devices seem to share: its connections supersede each other so often that takeovers are delayed.
 struct DuplicateDevice {
     std::string id;
-    Endpoint holder;              ///< whose connection has the id
-    Endpoint claimant;            ///< whose connection claimed it last
-    std::uint64_t takeovers = 0;  ///< since the id was claimed first
+    Endpoint holder;              ///< address of the connection that has the id
+    Endpoint claimant;            ///< address of the latest claimant
+    std::uint64_t takeovers = 0;  ///< since the first claim of the id
 };
 
 struct ServerStatus : ReactorFigures<std::uint64_t> {
@@ -186,84 +186,84 @@ struct ServerStatus : ReactorFigures<std::uint64_t> {
     std::vector<ListenerStatus> listeners;
 };
 
-/// The gateway: reactors that hold connections, and the questions one can ask about them.
-/// Every member function may be called from any thread except an EventHandler's; those that ask reactors block until
-/// they have answered (a turn or two; a probe up to its timeout). The destructor stops at once.
+/// The gateway: reactors that hold connections, and queries about them. Every member function may be called from any
+/// thread except an EventHandler's. Functions that query reactors block until they have answered (a turn or two; a
+/// probe up to its timeout). The destructor stops at once.
 class Server {
 public:
-    /// Makes the handler of reactor number `reactor` (0-based); called in start, one reactor after another.
+    /// Creates the handler of reactor number `reactor` (from 0). Called in start(), one reactor after another.
     using HandlerFactory = std::function<std::unique_ptr<EventHandler>(unsigned reactor)>;
 
     /// Checks the configuration, binds, proves on an accepted loopback socket that the kernel keeps the plan, and
-    /// starts the reactors. On an error nothing is left behind.
+    /// starts the reactors. On an error nothing remains.
     [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerConfig config, const HandlerFactory& make_handler);
 
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
     ~Server();
 
-    /// Stops accepting, delivers what has arrived, closes every connection as `shutdown`. Returns at once.
+    /// Stops accepting, delivers received bytes, closes every connection as `shutdown`. Returns at once.
     void drain();
-    /// Returns once every reactor has ended after drain() or stop_now().
+    /// Waits until every reactor has ended after drain() or stop_now().
     void wait();
-    /// Ends now; connections still get their `closed` events. Returns at once.
+    /// Ends at once; connections still get their `closed` events. Returns at once.
     void stop_now();
 
     [[nodiscard]] ServerStatus status() const;
-    /// For a new-handler, or whoever else learns that the system gives no more memory: the buffer budget becomes what
-    /// is held now, so that connections are shed, until apply() sets another. Neither allocates nor waits.
+    /// Lowers the buffer budget to the memory held now, so that connections are shed, until apply() sets another. For a
+    /// new-handler, or another place that learns of exhausted memory. Neither allocates nor waits.
     void memory_exhausted() noexcept;
-    /// For how long the reactor that has been silent longest has owed the answer to an earlier call of this; those
-    /// that owe none are asked anew. Never waits: call it about once a second to feed a watchdog.
+    /// Returns how long the most silent reactor has owed the answer to an earlier call; pings the others. Never waits:
+    /// call it about once a second to feed a watchdog.
     [[nodiscard]] std::chrono::milliseconds silence() const;
     [[nodiscard]] ConnectionPage list(const ConnectionQuery& query) const;
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
     [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery& query) const;
 
-    /// Asks the peer's kernel by a keep-alive probe; one heard from within the last second is alive without one.
+    /// Probes the peer's kernel with a keep-alive probe. A peer heard from within the last second is alive without one.
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout);
-    /// Asks all whose peer lies in `peer` (all without one) and that came by `listener` (a ListenerStatus::number;
-    /// any without one), paced. OnSilent::suspect leaves out those that are suspect already.
+    /// Probes all connections with a peer in `peer` (nullopt: all) and of the listener number `listener` (nullopt:
+    /// any), paced. OnSilent::suspect leaves out current suspects.
     [[nodiscard]] ProbeSummary probe_all(const std::optional<Prefix>& peer, std::chrono::milliseconds timeout,
                                          OnSilent on_silent = OnSilent::report,
                                          std::optional<std::uint8_t> listener = std::nullopt);
 
-    /// What the reactors have noticed since the last call, for a watch over the population. One caller.
+    /// Returns the reactors' observations since the last call, for a watch over the population. One caller.
     [[nodiscard]] Observations observe();
-    /// Where every connection comes from and how old it is.
+    /// Returns the peer and age of every connection.
     [[nodiscard]] std::vector<CensusEntry> census() const;
-    /// Addresses of up to `most` connections of each reactor, spread over all it has.
+    /// Returns addresses of up to `most` connections of each reactor, evenly spread.
     [[nodiscard]] std::vector<IpAddress> sample_peers(std::size_t most) const;
-    /// Compares the registry with the kernel's sockets of the listeners (P4), paced; what disagrees is looked at a
-    /// second time, so that a connection that just came or went is not taken for a defect. A few 100 ms.
+    /// Compares the registry with the kernel's sockets of the listeners (P4), paced. Differences are compared a second
+    /// time, so that a connection that just began or ended is no defect. Takes a few 100 ms.
     [[nodiscard]] Reconciliation reconcile();
 
-    /// Takes over a new configuration: listeners are added, removed (their connections end as `drained`) and changed
-    /// by name, for living connections too. What cannot change while running is reported. On an error nothing has
-    /// changed.
+    /// Applies a new configuration: adds, removes (their connections end as `drained`) and changes listeners by name,
+    /// for living connections, too. Reports what needs a restart. On an error nothing has changed.
     [[nodiscard]] Result<ApplyReport> apply(ServerConfig config);
 
-    /// Begins to end living connections, in place of a drain that is under way. Returns at once; ServerStatus::drain
-    /// tells how far it is. An error: the order is out of bounds, there is no such listener, or the gateway stops.
+    /// Starts a drain of living connections and replaces the current one. Returns at once; ServerStatus::drain has the
+    /// progress. Errors: the order is out of bounds, the listener does not exist, the gateway stops.
     [[nodiscard]] Result<DrainStatus> drain_over(const DrainOrder& order);
-    /// Who is left stays, and a gateway out of service is in service again; nothing: there was no drain.
+    /// Cancels the drain: the remaining connections stay, and the gateway is in service again. Returns nullopt if there
+    /// was no drain.
     std::optional<DrainStatus> cancel_drain();
 
-    /// The living connection of a device. Never waits.
+    /// Returns the living connection of a device. Never waits.
     [[nodiscard]] std::optional<ConnectionId> find(std::string_view device) const;
 
-    /// Takes note of an id that connections of several gateways take from each other: see ServerStatus::duplicates.
+    /// Records an id that connections of several gateways take from each other: see ServerStatus::duplicates.
     void note_duplicate(const DuplicateDevice& duplicate);
 
-    /// Ends it as `kicked`, or for another reason of kind policy; `detail` is static text for its `closed` event. False
-    /// if there is no such connection.
+    /// Closes the connection as `kicked`, or for another reason of kind policy; `detail` is static text for its
+    /// `closed` event. Returns false if the connection does not exist.
     bool close(ConnectionId id, CloseReason reason = CloseReason::kicked, std::string_view detail = {});
-    /// Ends all whose peer lies in `peer`; how many.
+    /// Closes all connections with a peer in `peer`. Returns their number.
     std::size_t close_all(const Prefix& peer);
 
-    /// Sends one JSON object (the caller has validated it), framed as its listener says.
+    /// Sends one JSON object, which the caller has validated, in the listener's framing.
     [[nodiscard]] SendOutcome send(ConnectionId id, std::string_view json_object);
-    /// The same, and waits up to `patience` for the device's kernel to acknowledge it.
+    /// Sends it, and waits up to `patience` for the device's kernel to acknowledge it.
     [[nodiscard]] Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience);
 
 private:
@@ -272,7 +272,7 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// "0.1.0"
+/// Returns e.g. "0.1.0".
 [[nodiscard]] std::string_view version() noexcept;
 
 }  // namespace HOLDFAST_PUBLIC

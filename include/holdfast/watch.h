@@ -13,15 +13,15 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// What a reactor noticed about one connection and what says little alone: beside others of its prefix it tells a
-/// partition from a single death. Server::observe hands them on.
+/// An observation of a reactor about one connection. Together with others of its prefix it distinguishes a partition
+/// from a single failure. Server::observe returns them.
 struct Observation {
     enum class Kind : std::uint8_t {
-        answered,   ///< asked ahead of the kernel, and its peer answered
-        overdue,    ///< asked, and the answer is late
+        answered,   ///< probed ahead of the kernel, and its peer answered
+        overdue,    ///< probed, and the answer is late
         closed,     ///< it ended
         suspected,  ///< probed on suspicion, it did not answer and was marked
-        recovered,  ///< a suspect answered, and is none any more
+        recovered,  ///< a suspect answered again
     };
     Kind kind{};
     CloseReason reason{};       ///< of `closed`
@@ -30,16 +30,16 @@ struct Observation {
     std::chrono::steady_clock::time_point at;
     std::chrono::milliseconds last_heard{};      ///< before `at`; not set for `answered`
     std::chrono::milliseconds lived{};           ///< of `closed`
-    std::chrono::milliseconds answered_after{};  ///< of `answered`; above the time of `overdue`, a slow network's
-    bool suspect = false;                        ///< of `closed`: it was marked
+    std::chrono::milliseconds answered_after{};  ///< of `answered`; beyond the limit of `overdue` on a slow network
+    bool suspect = false;                        ///< of `closed`: it was suspect
 };
 
 struct Observations {
-    std::vector<Observation> seen;  ///< of one reactor in order, of all mixed
-    std::uint64_t dropped = 0;      ///< noticed beyond what a reactor keeps between two calls
+    std::vector<Observation> seen;  ///< in order per reactor, mixed across reactors
+    std::uint64_t dropped = 0;      ///< observations beyond the storage between two calls
 };
 
-/// Where a living connection stands, for counting by prefix.
+/// Peer and age of a living connection, for counting by prefix.
 struct CensusEntry {
     std::uint8_t listener = 0;  ///< ListenerStatus::number
     IpAddress peer;
@@ -47,12 +47,12 @@ struct CensusEntry {
     bool suspect = false;
 };
 
-/// One thing in which the registry and the kernel's socket table disagree (or in which they agree on a leak).
+/// A difference between the registry and the kernel's socket table, or a leak.
 struct Discrepancy {
     enum class Kind : std::uint8_t {
         ghost,             ///< the registry holds a connection whose socket the kernel does not have
         orphan,            ///< this process has a descriptor of a listener's socket that no connection owns
-        stuck_close_wait,  ///< the peer sent FIN longer than the grace ago and the connection is still there
+        stuck_close_wait,  ///< the peer sent FIN longer ago than the grace period, and the connection still exists
     };
     Kind kind{};
     std::string listener;
@@ -66,12 +66,12 @@ struct Reconciliation {
     EventTime at;
     std::chrono::milliseconds took{};
     std::size_t registry = 0;  ///< connections held
-    std::size_t kernel = 0;    ///< sockets of this process that the kernel has for the listeners' ports
+    std::size_t kernel = 0;    ///< this process's sockets on the listeners' ports, as the kernel lists them
     std::size_t ghosts = 0;
     std::size_t orphans = 0;
     std::size_t stuck_close_wait = 0;
     std::vector<Discrepancy> examples;  ///< at most 100
-    std::string error;                  ///< why it could not be done; empty if it was
+    std::string error;                  ///< why it failed; empty if it did not
 
     [[nodiscard]] std::size_t drift() const noexcept { return ghosts + orphans + stuck_close_wait; }
 };

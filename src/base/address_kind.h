@@ -4,15 +4,15 @@
 
 namespace holdfast {
 
-// Pure; any thread. IPv4 addresses are those in their mapped form.
+// Pure; any thread. IPv4 addresses are in their mapped form.
 
-/// 127.0.0.0/8 (RFC 1122, 3.2.1.3) or ::1 (RFC 4291, 2.5.3).
+/// Returns true for 127.0.0.0/8 (RFC 1122, 3.2.1.3) and ::1 (RFC 4291, 2.5.3).
 [[nodiscard]] bool is_loopback(const IpAddress& address);
 
-/// 0.0.0.0 or ::, by which a listener takes every address of the host.
+/// Returns true for 0.0.0.0 and ::, with which a listener accepts on every address of the host.
 [[nodiscard]] bool is_unspecified(const IpAddress& address);
 
-/// Loopback, link-local, or private (RFC 1918, RFC 3927, RFC 4193, RFC 4291): no stranger's.
+/// Returns true for loopback, link-local and private addresses (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
 [[nodiscard]] bool is_private(const IpAddress& address);
 
 }  // namespace holdfast

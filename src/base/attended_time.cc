@@ -22,7 +22,7 @@ std::chrono::nanoseconds AttendedTime::missed_since(SteadyTime since) const {
     return missed_ - after + std::min<std::chrono::nanoseconds>(length, first->until - since);
 }
 
-/// Halves the history. The older an absence, the more often it was merged: the error stays small beside the age.
+/// Halves the history. An older absence was merged more often, so that the error stays small in relation to its age.
 void AttendedTime::merge_pairs() {
     for (std::size_t pair = 0; pair < absences_.size() / 2; ++pair) {
         absences_[pair] = {.until = absences_[2 * pair + 1].until, .before = absences_[2 * pair].before};

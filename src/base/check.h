@@ -14,6 +14,7 @@ namespace holdfast::detail {
 
 }  // namespace holdfast::detail
 
-/// Our own bugs end the process, in release too: a gateway that has lost its books must not go on.
+/// Ends the process on a violated invariant of our own code, in release builds, too: a gateway with a corrupt registry
+/// must not continue.
 #define HOLDFAST_CHECK(condition) \
     ((condition) ? static_cast<void>(0) : ::holdfast::detail::check_failed(#condition, __FILE__, __LINE__))

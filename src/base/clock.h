@@ -6,11 +6,11 @@
 
 namespace holdfast {
 
-/// Monotonic time, the only one that decisions are made on.
+/// Monotonic time. All decisions use it.
 using SteadyTime = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// Where time comes from. A reactor asks once a turn and hands the value on; tests move a ManualClock.
+/// Source of time. A reactor reads it once per turn and passes the value on; tests advance a ManualClock.
 class Clock {
 public:
     virtual ~Clock() = default;
@@ -38,8 +38,8 @@ private:
     std::chrono::nanoseconds elapsed_{std::chrono::hours(1)};
 };
 
-/// A point on the reactor's own time line in tenths of a second, in four bytes: good for 13 years of uptime.
-/// Coarse on purpose: it is what a connection keeps to itself; see src/conn/connection.h.
+/// Point on the reactor's time line in tenths of a second, in four bytes: sufficient for 13 years of uptime. Coarse,
+/// since every connection stores some of them (src/conn/connection.h).
 struct Tick {
     std::uint32_t tenths = 0;
 
@@ -50,7 +50,7 @@ struct Tick {
     }
 };
 
-/// The time line that Ticks are counted on: 0 is kept free, so that it can mean "not set".
+/// Time line on which Ticks are counted. 0 is reserved for "not set".
 class TickLine {
 public:
     explicit TickLine(SteadyTime start) : start_(start - std::chrono::milliseconds(100)) {}

@@ -25,7 +25,7 @@ std::size_t descriptor_table_size() {
     while (status >> word) {
         if (word == "FDSize:" && status >> size) return size;
     }
-    rlimit limit{};  // no /proc here
+    rlimit limit{};  // /proc is not mounted
     return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 

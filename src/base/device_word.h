@@ -8,7 +8,7 @@ namespace holdfast {
 inline constexpr std::size_t max_device_id = 128;  ///< bytes
 inline constexpr std::size_t max_session = 64;
 
-/// Whether it is UTF-8 without control characters, and 1 to `most` bytes: an id or a session. Pure.
+/// Returns true if `text` is UTF-8 without control characters of 1 to `most` bytes, as ids and sessions must be. Pure.
 [[nodiscard]] bool is_device_word(std::string_view text, std::size_t most) noexcept;
 
 }  // namespace holdfast

@@ -27,7 +27,7 @@ bool is_host(std::string_view host) {
     return !host.empty() && host.size() <= longest_name && std::all_of(host.begin(), host.end(), is_name_character);
 }
 
-/// Cuts "https://" or "http://" off.
+/// Removes "https://" or "http://" from the start of `text`.
 bool take_scheme(std::string_view& text, bool& tls) {
     for (const std::string_view scheme : {"http://", "https://"}) {
         if (!text.starts_with(scheme)) continue;
@@ -38,7 +38,8 @@ bool take_scheme(std::string_view& text, bool& tls) {
     return false;
 }
 
-/// Cuts ":9000" off the end of `host`, if there is one; false if what stands there is no port.
+/// Removes a port such as ":9000" from the end of `host`, if there is one. Returns false if the text behind the colon
+/// is no port.
 bool take_port(std::string_view& host, std::uint16_t& port) {
     const std::size_t colon = host.rfind(':');
     if (colon == std::string_view::npos || host.ends_with(']')) return true;
@@ -86,7 +87,7 @@ std::string without_secrets_of_http(std::string_view text) {
     std::string_view rest = text;
     bool tls = false;
     if (text.empty() || !take_scheme(rest, tls)) return text.empty() ? "" : "***";
-    // A name and password may hold anything, "/" too.
+    // A name and password may contain any character, including "/".
     if (rest.find('@') != std::string_view::npos) return std::string(text.substr(0, text.size() - rest.size())) + "***";
     const std::size_t end = std::min(rest.find_first_of("/?#\\ "), rest.size());
     const std::string_view shown = text.substr(0, text.size() - rest.size() + end);

@@ -9,24 +9,24 @@
 
 namespace holdfast {
 
-/// An absolute http or https URL, taken apart.
+/// Parts of an absolute http or https URL.
 struct HttpUrl {
     bool tls = false;
-    std::string host;  ///< a name or an address, an IPv6 one without its brackets
+    std::string host;  ///< a name or an address; an IPv6 address without its brackets
     std::uint16_t port = 0;
     std::string target;  ///< path and query, at least "/"
 
-    /// "hooks.example:443": what may be logged, since the target often is a secret.
+    /// Returns "hooks.example:443", the part that may be logged; the target often is a secret.
     [[nodiscard]] std::string authority() const;
 };
 
-/// Names are not looked up. An error says what is wrong with the text and how to write it. Pure.
+/// Parses a URL without resolving names. The error says what is wrong with the text and how to write it. Pure.
 [[nodiscard]] Result<HttpUrl> parse_http_url(std::string_view text);
 
-/// As it may be printed, whether or not it is a URL: without name, password, path and query. Pure.
+/// Returns the printable form of any text: a URL without name, password, path and query. Pure.
 [[nodiscard]] std::string without_secrets_of_http(std::string_view text);
 
-/// What is wrong with the URL of a webhook; nothing if it is empty (no webhook) or can be used. Pure.
+/// Returns what is wrong with the URL of a webhook, or nullopt if it is empty (no webhook) or valid. Pure.
 [[nodiscard]] std::optional<std::string> check_webhook_url(std::string_view text);
 
 }  // namespace holdfast

@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-/// One digit behind the point: 49.14 is "49.1".
+/// Formats with one decimal: 49.14 becomes "49.1".
 std::string with_tenth(double value) {
     const auto tenths = static_cast<std::uint64_t>(std::llround(value * 10));
     return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
@@ -35,7 +35,7 @@ std::string human_bytes(std::uint64_t bytes) {
 }
 
 std::string human_seconds(double seconds) {
-    // Also for what a damaged answer might hold.
+    // A damaged answer may contain any number.
     if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e15) return "?";
     if (seconds < 120) return with_tenth(seconds) + "s";
     const auto whole = static_cast<std::uint64_t>(seconds);

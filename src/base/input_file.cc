@@ -70,7 +70,7 @@ Result<std::string> read_all(int fd, const std::string& named, const FileRules& 
 Result<std::string> read_input_file(std::string_view what, const std::string& path, const FileRules& rules) {
     const std::string named = std::string(what) + (what.empty() ? "" : " ") + path_in_quotes(path);
     if (path.find('\0') != std::string::npos) return Error{named + " holds a NUL byte: name another file"};
-    // Not waiting for the writer of a FIFO.
+    // O_NONBLOCK: opening a FIFO must not wait for its writer.
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     struct stat facts {};
     if (!fd.valid() || ::fstat(fd.get(), &facts) != 0) return not_readable(named, errno, rules.remedy);

@@ -41,7 +41,7 @@ void append_json_text(std::string& out, std::string_view text) {
     out.push_back('"');
     while (!text.empty()) {
         const CodePoint point = next_code_point(text);
-        // Control characters, also U+0080 to U+009F, which terminals may take as commands.
+        // Escapes control characters, including U+0080 to U+009F, which terminals may interpret as commands.
         const bool control = point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0);
         const bool plain = !control && point.value != '"' && point.value != '\\';
         if (point.size == 0) {

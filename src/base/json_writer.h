@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// Builds one JSON document (RFC 8259) in memory, keys in the order they are written. Owns its text; one thread.
-/// A call out of place (a value without its key, a wrong end) is a defect and ends the process. take() ends it.
+/// Builds one JSON document (RFC 8259) in memory, with keys in the order of the calls. Owns its text; one thread. A
+/// misplaced call (a value without its key, a wrong end) is a defect and ends the process. take() ends the document.
 class JsonWriter {
 public:
     JsonWriter& begin_object();
@@ -18,7 +18,7 @@ public:
     JsonWriter& end_array();
     JsonWriter& key(std::string_view name);
 
-    /// Bytes that are not UTF-8 become U+FFFD, so that the document stays one.
+    /// Writes a string. Bytes that are not UTF-8 become U+FFFD.
     JsonWriter& value(std::string_view text);
     JsonWriter& value(const char* text) { return value(std::string_view(text)); }
     JsonWriter& value(std::same_as<bool> auto flag) { return raw(flag ? "true" : "false"); }
@@ -31,13 +31,13 @@ public:
     }
     JsonWriter& null() { return raw("null"); }
 
-    /// key() and value() in one.
+    /// Calls key() and value().
     template <typename T>
     JsonWriter& field(std::string_view name, const T& content) {
         return key(name).value(content);
     }
 
-    /// The finished document.
+    /// Returns the finished document.
     [[nodiscard]] std::string take();
 
 private:
@@ -56,7 +56,7 @@ private:
     bool done_ = false;
 };
 
-/// Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. Pure.
+/// Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. Pure.
 void append_json_text(std::string& out, std::string_view text);
 
 }  // namespace holdfast

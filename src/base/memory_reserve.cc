@@ -21,12 +21,12 @@ std::uint64_t used = 0;
 int retries = 0;
 std::function<void()> tell;
 
-/// Several threads find no memory at the same moment, and what one gives up is for the others as well; then they wait
-/// for what is freed meanwhile: 100 times 10 ms.
+/// Several threads can run out of memory at once, and the released reserve serves all of them. They then wait for
+/// memory that is freed in between: 100 times 10 ms.
 constexpr int most_retries = 100;
 constexpr std::chrono::milliseconds wait_for_room{10};
 
-/// Whether there was a reserve, and it was given up.
+/// Releases the reserve. Returns true if there was one.
 bool give_up_reserve() {
     const std::lock_guard lock(guard);
     if (held == nullptr) {
@@ -44,7 +44,7 @@ bool give_up_reserve() {
 void make_room() {
     if (give_up_reserve()) return;
     std::this_thread::sleep_for(wait_for_room);
-    ::malloc_trim(0);  // what one thread freed is in an arena of its own, where the others do not find it
+    ::malloc_trim(0);  // memory freed by one thread stays in that thread's arena, which other threads do not use
 }
 
 }  // namespace
@@ -72,7 +72,8 @@ bool MemoryReserve::refill() noexcept {
     const std::lock_guard lock(guard);
     if (held != nullptr) return true;
     ::malloc_trim(0);
-    // Not by operator new, which would give it up to get it; and not the last that there is: others need some, too.
+    // Not operator new, whose handler would release the reserve; and not the last free memory: other threads need some,
+    // too.
     void* twice = std::malloc(2 * bytes_);
     if (twice != nullptr) held = std::malloc(bytes_);
     std::free(twice);

@@ -29,7 +29,7 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-/// What goes before the host: "user:password@".
+/// Removes "user:password@" from the front.
 void take_user(std::string_view& rest, NatsUrl& url) {
     const std::size_t at = rest.rfind('@');
     if (at == std::string_view::npos) return;
@@ -40,7 +40,8 @@ void take_user(std::string_view& rest, NatsUrl& url) {
     rest.remove_prefix(at + 1);
 }
 
-/// Cuts ":4222" off the end of `host`, if there is one; false if what stands there is no port.
+/// Removes a port such as ":4222" from the end of `host`, if there is one. Returns false if the text behind the colon
+/// is no port.
 bool take_port(std::string_view& host, std::uint16_t& port) {
     const std::size_t colon = host.rfind(':');
     if (colon == std::string_view::npos || host.ends_with(']')) return true;
@@ -107,13 +108,13 @@ std::string without_secrets(std::string_view list) {
     while (true) {
         const std::size_t at = list.find('@');
         if (at == std::string_view::npos) break;
-        // From the first scheme on: a password may hold anything, a comma and "://" too.
+        // From the first scheme on: a password may contain any character, even a comma or "://".
         const std::size_t scheme = list.find("://");
         if (scheme < at) out += list.substr(0, scheme + 3);
         out += "***@";
         list.remove_prefix(at + 1);
     }
-    // No NATS URL has a query, but who writes a token into one must not find it in a log.
+    // NATS URLs have no query, but a token written into one must not reach a log.
     const std::size_t query = list.find('?');
     return out.append(list.substr(0, query)).append(query == std::string_view::npos ? "" : "?***");
 }

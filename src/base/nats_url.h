@@ -9,26 +9,26 @@
 
 namespace holdfast {
 
-/// One server of NATS.
+/// Address and credentials of one NATS server.
 struct NatsUrl {
     bool tls = false;
     std::string user;      ///< or a token, if there is no password
     std::string password;  ///< secret
-    std::string host;      ///< a name or an address, an IPv6 one without its brackets
+    std::string host;      ///< a name or an address; an IPv6 address without its brackets
     std::uint16_t port = 4222;
 
-    /// "tls://nats.example:4222": what may be shown.
+    /// Returns "tls://nats.example:4222", the part that may be shown.
     [[nodiscard]] std::string shown() const;
-    /// The same with user and password, for the client.
+    /// Returns the URL with user and password, for the client library.
     [[nodiscard]] std::string whole() const;
 };
 
-/// "nats://host:4222,tls://user:password@[::1]:4222": scheme (nats) and port (4222) may be left out. An error says
-/// which is wrong and how to write it, and never holds a secret. Pure.
+/// Parses "nats://host:4222,tls://user:password@[::1]:4222". The scheme (nats) and the port (4222) are optional. The
+/// error names the faulty URL and how to write it, and never contains a secret. Pure.
 [[nodiscard]] Result<std::vector<NatsUrl>> parse_nats_urls(std::string_view list);
 
-/// The text with "***" for what stands before an '@', from the scheme on, also where it is no URL: rather too much than
-/// a part of a password. Pure.
+/// Returns the text with "***" in place of everything between a scheme and '@', even if it is no URL: rather too much
+/// than a part of a password. Pure.
 [[nodiscard]] std::string without_secrets(std::string_view list);
 
 }  // namespace holdfast

@@ -9,9 +9,9 @@
 
 namespace holdfast {
 
-/// Memory from the system in whole pages, which has it back the moment it is freed. An allocator for what is large and
-/// brief: malloc keeps up to some megabytes of such at the top of each thread's arena (M_TRIM_THRESHOLD, mallopt(3)),
-/// where not even malloc_trim(3) finds them. Any thread.
+/// Allocates whole pages from the system and returns them as soon as they are freed. For large, short-lived arrays:
+/// malloc keeps up to some megabytes of those at the top of each thread's arena (M_TRIM_THRESHOLD, mallopt(3)), out of
+/// reach of malloc_trim(3). Any thread.
 template <typename T>
 struct PageAllocator {
     using value_type = T;
@@ -21,7 +21,7 @@ struct PageAllocator {
     template <typename U>
     PageAllocator(const PageAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): [allocator.requirements]
 
-    /// @throws std::bad_alloc Like operator new, after the new-handler has had its turns.
+    /// @throws std::bad_alloc Like operator new, after the new-handler was called.
     [[nodiscard]] T* allocate(std::size_t count) {
         if (count > PTRDIFF_MAX / sizeof(T)) throw std::bad_array_new_length();
         while (true) {

@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-/// What follows from detect_within, as fields of an object that is open: the same in `holdfast plan --json` and in the
-/// API.
+/// Writes the values that follow from detect_within as fields of the open object. `holdfast plan --json` and the API
+/// share it.
 void write_plan_fields(JsonWriter& json, const LivenessPlan& plan);
 
 }  // namespace holdfast

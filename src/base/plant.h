@@ -5,9 +5,9 @@
 
 namespace holdfast {
 
-/// Whether a defect is planted that the tests must find (tests/process/test_oracle.py). Only the target
-/// holdfast_planted is compiled with HOLDFAST_PLANT; there the environment variable of that name chooses. Anywhere else
-/// it is a constant false, and nothing of the defect is in the program.
+/// Tells whether a defect is planted that the tests must find (tests/process/test_oracle.py). Only the target
+/// holdfast_planted is compiled with HOLDFAST_PLANT; its environment variable of that name selects the defect.
+/// Everywhere else this is a constant false, and the program contains nothing of the defect.
 #ifdef HOLDFAST_PLANT
 inline bool planted(std::string_view defect) {
     static const char* const chosen = std::getenv("HOLDFAST_PLANT");

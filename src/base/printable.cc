@@ -12,7 +12,7 @@ void append_hex(std::string& out, unsigned char byte) {
     out += digits[byte & 15];
 }
 
-/// U+0080 to U+009F in UTF-8: terminals take some of them as the start of a command.
+/// U+0080 to U+009F in UTF-8: terminals interpret some of them as the start of a command.
 bool is_c1(std::string_view text, std::size_t at) {
     if (at + 1 >= text.size() || static_cast<unsigned char>(text[at]) != 0xc2) return false;
     const auto next = static_cast<unsigned char>(text[at + 1]);
@@ -47,7 +47,7 @@ std::string in_quotes(std::string_view text, std::size_t longest) {
     std::size_t end = text.size();
     if (end > longest) {
         end = longest;
-        // Not in the middle of a UTF-8 sequence.
+        // Does not cut a UTF-8 sequence.
         while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
     }
     std::string out = "\"";

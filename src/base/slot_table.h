@@ -12,16 +12,16 @@
 
 namespace holdfast {
 
-/// What a value in a SlotTable starts with; the table alone writes it.
+/// Header of a value in a SlotTable. Only the table writes it.
 struct SlotHeader {
     std::uint32_t generation : 31 = 0;  ///< 31 bits, since the poller needs one of a token's 64: see reactor/poller.h
     std::uint32_t in_use : 1 = 0;
 };
 
-/// Values in numbered slots that never move; slot 0 is no slot. The only owner of what it holds. Address space is
-/// reserved once and memory committed by the page as slots are first used; the slot freed last is used first, so a
-/// table that shrank stays dense. Each reuse raises the slot's generation, and a slot without a next one is retired: no
-/// {slot, generation} comes twice. T derives from SlotHeader. One thread.
+/// Owns values in numbered slots that never move; slot 0 is invalid. Address space is reserved once, and pages are
+/// committed as slots are first used. The slot freed last is reused first, so that a table that shrank stays dense.
+/// Each reuse raises the slot's generation, and a slot whose generations are used up is retired: no {slot, generation}
+/// occurs twice. T derives from SlotHeader. One thread.
 template <typename T>
 class SlotTable {
     struct FreeSlot : SlotHeader {
@@ -32,7 +32,7 @@ public:
     static_assert(std::is_base_of_v<SlotHeader, T> && std::is_nothrow_destructible_v<T>);
     static_assert(sizeof(FreeSlot) <= sizeof(T) && alignof(FreeSlot) <= alignof(T));
 
-    /// Slots beyond the capacity, which take the place of retired ones: each lasts for 2^31 values.
+    /// Slots beyond the capacity, which replace retired ones. Each lasts for 2^31 values.
     static constexpr std::uint32_t spare_slots = 64;
 
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {
@@ -48,7 +48,7 @@ public:
         ::munmap(memory_, bytes());
     }
 
-    /// A fresh value in a free slot; 0 when all are taken.
+    /// Returns a new value in a free slot, or 0 if all slots are in use.
     [[nodiscard]] std::uint32_t insert() {
         if (size_ == capacity_) return 0;
         std::uint32_t slot = first_free_;
@@ -86,19 +86,19 @@ public:
         return *value;
     }
 
-    /// The value, or nullptr if the slot was freed since, or never was.
+    /// Returns the value, or nullptr if the slot was freed since or never used.
     [[nodiscard]] T* find(std::uint32_t slot, std::uint32_t generation) noexcept {
         T* value = find(slot);
         return value != nullptr && value->generation == generation ? value : nullptr;
     }
-    /// The value in `slot`, or nullptr if it is free.
+    /// Returns the value in `slot`, or nullptr if it is free.
     [[nodiscard]] T* find(std::uint32_t slot) noexcept {
         if (slot == 0 || slot > used_) return nullptr;
         if (std::launder(reinterpret_cast<SlotHeader*>(place(slot)))->in_use == 0) return nullptr;
         return std::launder(reinterpret_cast<T*>(place(slot)));
     }
 
-    /// Fetches the slot into the cache; any number will do.
+    /// Prefetches the slot into the cache. Any number is valid.
     void prefetch(std::uint32_t slot) const noexcept {
         if (slot > used_) return;
         constexpr std::size_t cache_line = 64;
@@ -112,7 +112,7 @@ public:
                                           static_cast<std::ptrdiff_t>(sizeof(T)));
     }
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
-    /// Slots 1 to highest() may be in use.
+    /// Returns the highest slot that may be in use.
     [[nodiscard]] std::uint32_t highest() const noexcept { return used_; }
 
     static constexpr std::uint32_t generation_mask = 0x7fff'ffff;

@@ -15,7 +15,7 @@ SignalsBlocked::SignalsBlocked() {
 SignalsBlocked::~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 std::thread start_thread(const std::string& name, std::function<void()> run) {
-    const SignalsBlocked blocked;  // the new thread inherits it
+    const SignalsBlocked blocked;  // the new thread inherits the mask
     std::thread started(std::move(run));
     pthread_setname_np(started.native_handle(), name.substr(0, 15).c_str());
     return started;

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// While it lives, threads that this one starts take no signals: those are the program's own business, and its main
-/// thread's.
+/// Blocks all signals while it lives, so that threads started meanwhile inherit the mask: signals belong to the
+/// program's main thread.
 class SignalsBlocked {
 public:
     SignalsBlocked();
@@ -21,8 +21,8 @@ private:
     sigset_t before_;
 };
 
-/// Starts a thread that takes no signals, with that name (15 characters of it: pthread_setname_np(3)). The caller joins
-/// it.
+/// Starts a thread with all signals blocked and that name (its first 15 characters: pthread_setname_np(3)). The caller
+/// joins it.
 [[nodiscard]] std::thread start_thread(const std::string& name, std::function<void()> run);
 
 }  // namespace holdfast

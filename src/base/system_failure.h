@@ -6,13 +6,13 @@
 
 namespace holdfast {
 
-/// Throws errno as what `call` failed with. For constructors that run before the reactors start: Server::start, the
+/// Throws errno as the failure of `call`. For constructors that run before the reactors start: Server::start, the
 /// verbs' entry and the reload turn it into an Error.
 [[noreturn]] inline void throw_errno(const char* call) {
     throw std::system_error(errno, std::generic_category(), call);
 }
 
-/// Returns the words that an Error has for a kernel call that failed: what, why and the remedy.
+/// Returns the message of an Error for a failed kernel call: what, why and the remedy.
 [[nodiscard]] inline std::string describe(const std::system_error& failure) {
     const int code = failure.code().value();
     const char* const remedy = code == EMFILE || code == ENFILE

@@ -8,9 +8,9 @@
 
 namespace holdfast {
 
-/// Delays takeovers of one device id when they come in a row, as they do if two devices share the id. A leaky bucket:
-/// thirty takeovers are free and one more every ten seconds; beyond that each waits longer, up to ten seconds, counted
-/// from the takeover before it. Pure.
+/// Delays takeovers of one device id that follow each other quickly, as two devices with one id cause. A leaky bucket:
+/// thirty takeovers are free, plus one every ten seconds. Beyond that each waits longer, up to ten seconds, counted
+/// from the previous takeover. Pure.
 class TakeoverBackoff {
 public:
     static constexpr std::chrono::seconds leak{10};
@@ -23,7 +23,7 @@ public:
         empty_at_ = std::min(std::max(empty_at_, now) + leak, ceiling);
         latest_ = now;
     }
-    /// Returns when the next takeover may be, which is in the past unless they come in a row.
+    /// Returns the earliest time of the next takeover; it lies in the past unless takeovers follow each other quickly.
     [[nodiscard]] SteadyTime next() const {
         const auto excess = (empty_at_ - latest_ - leak * free_takeovers + leak - SteadyTime::duration(1)) / leak;
         if (excess <= 0) return latest_;

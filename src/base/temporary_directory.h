@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-/// For tests: a directory of its own with mode 0700, removed with all that is in it at the end.
+/// Owns a new directory with mode 0700 and removes it with its content at the end. For tests.
 class TemporaryDirectory {
 public:
     TemporaryDirectory() {
@@ -30,7 +30,7 @@ public:
 
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::string in(std::string_view name) const { return path_ + "/" + std::string(name); }
-    /// A file in it, made anew; its path.
+    /// Writes a file in it, replacing an older one. Returns its path.
     std::string write(std::string_view name, std::string_view text, mode_t mode = 0600) const {
         std::string file = in(name);
         std::filesystem::remove(file);
@@ -43,7 +43,8 @@ private:
     std::string path_;
 };
 
-/// For tests: the process is in it, so that messages have the bare names of files. One thread.
+/// Changes the process's working directory to it, so that messages contain the bare names of files. For tests; one
+/// thread.
 class WorkingDirectory : public TemporaryDirectory {
 public:
     WorkingDirectory() : before_(std::filesystem::current_path()) { std::filesystem::current_path(path()); }

@@ -6,7 +6,7 @@
 
 namespace holdfast {
 
-/// Owns one descriptor and closes it. Moved, never copied.
+/// Owns one descriptor and closes it. Movable, not copyable.
 class UniqueFd {
 public:
     UniqueFd() = default;

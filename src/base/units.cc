@@ -51,7 +51,7 @@ std::optional<std::uint64_t> factor_of(const std::array<Unit, N>& units, std::st
     return std::nullopt;
 }
 
-/// The text split where its leading digits end; `digits` is empty if there are none.
+/// A text split behind its leading digits; `digits` is empty if there are none.
 struct Split {
     std::string_view digits;
     std::string_view rest;
@@ -62,7 +62,7 @@ Split split_digits(std::string_view text) {
     return {text.substr(0, end), text.substr(end)};
 }
 
-/// Nothing if it does not fit.
+/// Returns nullopt if the value does not fit.
 std::optional<std::uint64_t> whole(std::string_view digits) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
@@ -70,11 +70,11 @@ std::optional<std::uint64_t> whole(std::string_view digits) {
     return value;
 }
 
-/// ".5" of a unit in milliseconds; nothing if it is finer than a millisecond.
+/// Returns a fraction such as ".5" of a unit in milliseconds, or nullopt if it is finer than a millisecond.
 std::optional<std::uint64_t> fraction(std::string_view digits, std::uint64_t factor) {
     while (digits.ends_with('0')) digits.remove_suffix(1);
     if (digits.empty()) return 0;
-    if (digits.size() > 9) return std::nullopt;  // finer than any unit here has milliseconds
+    if (digits.size() > 9) return std::nullopt;  // finer than a millisecond in any unit
     std::uint64_t scale = 1;
     for (std::size_t i = 0; i < digits.size(); ++i) scale *= 10;
     const std::uint64_t scaled = *whole(digits) * factor;

@@ -6,14 +6,14 @@
 
 namespace holdfast {
 
-/// One step through bytes that should be UTF-8 (RFC 3629).
+/// Result of decoding one code point of UTF-8 (RFC 3629).
 struct CodePoint {
     char32_t value = 0;
     std::size_t size = 0;  ///< bytes it takes; 0: the first byte does not begin a code point
 };
 
-/// Reads the code point at the start of `text`, which is not empty. Overlong forms, surrogates and values past
-/// U+10FFFF are not code points. Pure.
+/// Decodes the code point at the start of `text`, which is not empty. Overlong forms, surrogates and values past
+/// U+10FFFF are invalid. Pure.
 [[nodiscard]] CodePoint next_code_point(std::string_view text) noexcept;
 
 }  // namespace holdfast

@@ -21,7 +21,7 @@ namespace holdfast {
 
 namespace {
 
-// Libcurl's handles are all void to the compiler.
+// Libcurl's handles are all `void` to the compiler.
 struct EasyCleanUp {
     void operator()(CURL* easy) const noexcept { curl_easy_cleanup(easy); }
 };
@@ -37,7 +37,7 @@ bool library_started() {
     return started == CURLE_OK;
 }
 
-/// OpenSSL writes by write(2), which raises SIGPIPE where the peer is gone: not on a thread that asks.
+/// Blocks SIGPIPE on the calling thread: OpenSSL writes with write(2), which raises it if the peer has closed.
 class WithoutPipeSignal {
 public:
     WithoutPipeSignal() {
@@ -69,7 +69,7 @@ std::string origin_of(const HttpPeer& peer) {
     return scheme + (v6 ? "[" + peer.host + "]" : peer.host) + ":" + std::to_string(peer.port);
 }
 
-/// What has come of an answer.
+/// State of a response being received.
 struct Taking {
     HttpAnswer answer;
     std::size_t most = 0;
@@ -77,9 +77,9 @@ struct Taking {
     bool no_memory = false;
 };
 
-// Called by libcurl, through which no exception may go; less than `size` ends the transfer.
+// Callbacks of libcurl, through which no exception may pass; a result below `size` aborts the transfer.
 
-/// A line of a head; one of 1xx may come before the answer's own.
+/// Takes one header line. Lines of a 1xx response may precede the final response.
 std::size_t take_line(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
     const std::string_view line(bytes, size);
     bool& ended = static_cast<Taking*>(to)->head_ended;
@@ -109,7 +109,7 @@ public:
         easy_.reset(curl_easy_init());
     }
     ~Transfer() {
-        const WithoutPipeSignal quiet;  // ends the kept connection
+        const WithoutPipeSignal quiet;  // closing the kept connection may write
         easy_.reset();
         multi_.reset();
     }
@@ -132,7 +132,7 @@ private:
     [[nodiscard]] std::variant<HttpAnswer, HttpFailure> outcome(std::optional<CURLcode> end, Taking taking,
                                                                 const HttpQuestion& question) const;
     [[nodiscard]] HttpFailure failure_of(CURLcode code, const HttpQuestion& question) const;
-    /// Also by a connection that was kept, and before TLS has come about.
+    /// Returns true if a connection existed: a kept one, or one whose TLS handshake failed.
     [[nodiscard]] bool was_connected() const {
         const auto* address = fact<const char*>(CURLINFO_PRIMARY_IP);
         return !peer_.socket.empty() || (address != nullptr && *address != '\0');
@@ -145,10 +145,10 @@ private:
     }
 
     const HttpPeer peer_;
-    std::unique_ptr<CURLM, MultiCleanUp> multi_;  // outlives easy_; holds the kept connection
+    std::unique_ptr<CURLM, MultiCleanUp> multi_;  // outlives easy_; owns the kept connection
     std::unique_ptr<CURL, EasyCleanUp> easy_;
     std::unique_ptr<curl_slist, HeadersCleanUp> headers_;
-    bool prepared_ = false;  // false: no memory for an option
+    bool prepared_ = false;  // false: an option could not be set for lack of memory
     std::atomic<bool> broken_off_{false};
 };
 
@@ -164,7 +164,7 @@ void HttpClient::Transfer::set_peer() {
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_PROXY, "");
     set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_QUICK_EXIT, 1L);  // a name that is being looked up is not waited for
+    set(CURLOPT_QUICK_EXIT, 1L);  // do not wait for a name lookup at the end
     set(CURLOPT_FORBID_REUSE, peer_.keep ? 0L : 1L);
     set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(peer_.connect_patience.count()));
 }
@@ -194,7 +194,7 @@ void HttpClient::Transfer::set_question(const HttpQuestion& question) {
     set(CURLOPT_HTTPHEADER, headers_.get());
 }
 
-/// Until it is over; nothing: it was broken off.
+/// Runs the transfer to its end. Returns nullopt if it was cancelled.
 std::optional<CURLcode> HttpClient::Transfer::run() {
     constexpr int longest_sleep_ms = 1'000;
     int running = 1;
@@ -232,7 +232,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
             return {Kind::bad_ca_file, peer_.ca.empty()
                                            ? "this host has no authorities to check it by: install ca-certificates"
                                            : "the file of authorities cannot be read as PEM certificates"};
-        case CURLE_OUT_OF_MEMORY:  // what it says of a line that is longer than it takes, too
+        case CURLE_OUT_OF_MEMORY:  // also reported for a header line above the limit
             return {Kind::no_http, "a line of its answer is too long, or there is no memory"};
         default:
             return {Kind::no_http, curl_easy_strerror(code)};
@@ -252,7 +252,7 @@ std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuesti
     set(CURLOPT_HEADERDATA, static_cast<void*>(&taking));
     set(CURLOPT_WRITEFUNCTION, &take_body);
     set(CURLOPT_WRITEDATA, static_cast<void*>(&taking));
-    const WithoutPipeSignal quiet;  // taking it out may end the connection
+    const WithoutPipeSignal quiet;  // removing the handle may close the connection
     if (!prepared_ || curl_multi_add_handle(multi_.get(), easy_.get()) != CURLM_OK) return no_memory;
     const auto take_out = [this](CURL* easy) noexcept { curl_multi_remove_handle(multi_.get(), easy); };
     const std::unique_ptr<CURL, decltype(take_out)> added(easy_.get(), take_out);
@@ -260,7 +260,7 @@ std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuesti
     return outcome(end, std::move(taking), question);
 }
 
-/// What has a whole head is an answer, however its body ends.
+/// A response with complete headers is an answer, however its body ends.
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::outcome(std::optional<CURLcode> end, Taking taking,
                                                                     const HttpQuestion& question) const {
     using Kind = HttpFailure::Kind;

@@ -10,33 +10,34 @@
 
 namespace holdfast {
 
-/// Whom to ask, and by which way.
+/// Address of a server, and how to reach it.
 struct HttpPeer {
-    bool tls = false;  ///< 1.2 or 1.3; its certificate must be good and for `host`
-    std::string host;  ///< a name or an address, an IPv6 one without its brackets
+    bool tls = false;  ///< 1.2 or 1.3; the certificate must be valid for `host`
+    std::string host;  ///< a name or an address; an IPv6 address without its brackets
     std::uint16_t port = 0;
-    std::string socket;  ///< path of a unix socket, which is asked instead; empty: TCP
-    std::string ca;      ///< PEM file of the authorities for TLS, and no others; empty: the system's
-    bool keep = false;   ///< the connection, for the next question
+    std::string socket;  ///< path of a unix socket to connect to instead of TCP; empty: TCP
+    std::string ca;      ///< PEM file of the only trusted authorities; empty: the system's
+    bool keep = false;   ///< keeps the connection for the next request
     std::chrono::milliseconds connect_patience{3'000};
 };
 
 struct HttpQuestion {
     std::string method = "GET";
-    std::string target = "/";                    ///< percent-encoded path and query; goes out byte for byte
-    std::vector<std::string> headers = {};       ///< "Name: value", beside those that HTTP itself needs
-    std::string body = {};                       ///< JSON
-    std::chrono::milliseconds patience{10'000};  ///< for all of it, from connecting to the answer's last byte
-    std::size_t most_body = std::size_t{16} * 1024 * 1024;  ///< of the answer: more is not read
+    std::string target = "/";               ///< percent-encoded path and query; goes out byte for byte
+    std::vector<std::string> headers = {};  ///< "Name: value", beside those that HTTP itself needs
+    std::string body = {};                  ///< JSON
+    /// For the whole request, from connecting to the last byte of the response.
+    std::chrono::milliseconds patience{10'000};
+    std::size_t most_body = std::size_t{16} * 1024 * 1024;  ///< limit of the response body; more is not read
 };
 
 struct HttpAnswer {
     int status = 0;
     std::string body;
-    bool whole = true;  ///< false: this is the beginning of a body that is longer than `most_body`, or did not end
+    bool whole = true;  ///< false: the body is incomplete, or longer than `most_body`
 };
 
-/// Why there is no answer.
+/// Why a request has no response.
 struct HttpFailure {
     enum class Kind : std::uint8_t {
         no_connection,
@@ -51,9 +52,9 @@ struct HttpFailure {
     std::string cause;  ///< e.g. "Connection refused"
 };
 
-/// Asks one HTTP/1.1 server, one question after another. What answers may be anything: it is bounded in memory and in
-/// time, redirects are not followed, no proxy of the environment is asked (libcurl, by which it is done, says the
-/// rest). One thread, but for break_off().
+/// Sends requests to one HTTP/1.1 server, one after another. The server may be hostile: responses are bounded in memory
+/// and time, redirects are not followed, and proxies of the environment are ignored. Wraps libcurl. One thread, except
+/// break_off().
 class HttpClient {
 public:
     explicit HttpClient(HttpPeer peer);
@@ -61,9 +62,9 @@ public:
     HttpClient& operator=(const HttpClient&) = delete;
     ~HttpClient();
 
-    /// Any status is an answer.
+    /// Sends a request. A response of any status is an answer.
     [[nodiscard]] std::variant<HttpAnswer, HttpFailure> ask(const HttpQuestion& question);
-    /// Ends what is being asked, and all that will be. Any thread.
+    /// Cancels the current request and all later ones. Any thread.
     void break_off() noexcept;
 
 private:

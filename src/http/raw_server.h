@@ -19,19 +19,18 @@
 
 namespace holdfast {
 
-/// For tests: an HTTP server that answers with whatever bytes a test wants, one connection after another. Owns its
-/// thread.
+/// An HTTP server for tests that answers with arbitrary bytes, one connection after another. Owns its thread.
 class RawServer {
 public:
     struct Request {
-        std::string head;  ///< with its last empty line
+        std::string head;  ///< including the final empty line
         std::string body;
         int connections = 0;  ///< accepted so far
     };
-    /// On the server's thread: writes to the connection by say(). Whether another request may come on it.
+    /// Runs on the server's thread and writes with say(). Returns whether the connection takes another request.
     using Answer = std::function<bool(const Request&, int connection)>;
 
-    /// On loopback; with a path on a unix socket there.
+    /// Listens on loopback, or on a unix socket at `path`.
     explicit RawServer(Answer answer, const std::string& path = {}) : answer_(std::move(answer)) {
         path.empty() ? listen_on_loopback() : listen_at(path);
         thread_ = std::thread([this] { serve(); });
@@ -46,7 +45,7 @@ public:
     }
 
     [[nodiscard]] std::uint16_t port() const { return port_; }
-    /// False: the client has gone.
+    /// Returns false if the client has closed.
     static bool say(int connection, std::string_view bytes) {
         while (!bytes.empty()) {
             const ssize_t sent = ::send(connection, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -55,7 +54,7 @@ public:
         }
         return true;
     }
-    /// A whole answer.
+    /// Returns a complete response.
     static std::string with_status(int status, const std::string& body = {}) {
         return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(body.size()) +
                "\r\n\r\n" + body;
@@ -95,7 +94,7 @@ private:
             connection_ = -1;
         }
     }
-    /// False: the client has gone.
+    /// Returns false if the client has closed.
     static bool read(int connection, Request& request) {
         request = {};
         std::string bytes;

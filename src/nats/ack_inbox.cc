@@ -18,7 +18,7 @@ struct Arrival {
     PublishAck ack;
 };
 
-/// "INBOX.ROUND.NUMBER"
+/// Parses "INBOX.ROUND.NUMBER".
 bool read_reply_subject(std::string_view subject, std::uint64_t& round, std::uint64_t& number) {
     const std::size_t last = subject.rfind('.');
     if (last == std::string_view::npos || last == 0) return false;
@@ -42,21 +42,21 @@ struct AckInbox::Arrivals {
     std::vector<Arrival> waiting;  // guarded by mutex
 };
 
-// A leader notes a message's id before its followers have the message, and answers a repetition by that: up to 2.11
-// with a duplicate of sequence 0, later with this error. If it loses the lead meanwhile, the message never comes to be
-// stored, and its id is kept for all of duplicate_window (nats-server's pull requests 6415 and 6486).
+// A leader stores a message's id before its followers have the message, and uses it to answer repetitions: up to 2.11
+// with a duplicate of sequence 0, later with this error. If it loses leadership in between, the message is never
+// stored, and its id is kept for the whole duplicate_window (nats-server's pull requests 6415 and 6486).
 constexpr std::int64_t duplicate_is_in_process = 10'158;
 
-// "message size exceeds maximum allowed" of the stream's max_msg_size, and the same of headers.
+// "message size exceeds maximum allowed": the stream's max_msg_size, and the same for headers.
 constexpr std::int64_t message_exceeds_maximum = 10'054;
 constexpr std::int64_t header_exceeds_maximum = 10'097;
 
-// "expected stream does not match": the header Nats-Expected-Stream names another than the one that answers.
+// "expected stream does not match": the header Nats-Expected-Stream names another stream.
 constexpr std::int64_t stream_not_match = 10'060;
 
 namespace {
 
-/// Returns what to do about a refusal for want of room; empty for the others.
+/// Returns the remedy if the stream is full, or an empty text.
 std::string_view remedy_of(std::int64_t code) {
     switch (code) {
         case 10'077:  // "maximum messages exceeded", "maximum bytes exceeded"

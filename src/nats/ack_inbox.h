@@ -24,39 +24,39 @@ namespace holdfast {
 struct PublishAck {
     enum class Kind : std::uint8_t {
         stored,
-        duplicate,  ///< it was stored before
-        staged,     ///< its id is that of a message of which it is not known whether it will be stored: proves nothing
+        duplicate,  ///< stored before
+        staged,     ///< its id belongs to a message that may not be stored: proves nothing
         refused,
-        unfit,  ///< refused, and will be whenever it is sent: it is too large for the stream
+        unfit,  ///< refused, and always will be: too large for the stream
         nobody,
-        foreign,  ///< of another stream, or of no stream at all: proves nothing
+        foreign,  ///< from another stream, or from none: proves nothing
     };
 
     std::uint64_t number = 0;  ///< of the message
     Kind kind = Kind::stored;
-    std::uint64_t sequence = 0;  ///< in the stream, of one that it has
-    std::string error;           ///< of one that was refused; where a foreign one comes from
+    std::uint64_t sequence = 0;  ///< in the stream, of a stored message
+    std::string error;           ///< why it was refused, or the source of a foreign answer
 };
 
-/// Reads the body of an answer to a message for that stream. Pure.
+/// Parses the answer to a message for that stream. Pure.
 [[nodiscard]] PublishAck read_publish_ack(std::string_view body, std::string_view stream);
 
-/// Where JetStream's answers over one connection arrive: an inbox of its own, subscribed to until this ends. Written by
-/// the client's thread, read by the publisher's.
+/// Receives JetStream's answers over one connection in its own inbox, subscribed until it is destroyed. Written by the
+/// client's thread, read by the publisher's.
 class AckInbox {
 public:
-    /// Errors: the connection has ended.
+    /// Returns an error if the connection has ended.
     [[nodiscard]] static Result<std::unique_ptr<AckInbox>> open(const NatsLink::Lease& lease,
                                                                 const std::string& stream);
     ~AckInbox();
     AckInbox(const AckInbox&) = delete;
     AckInbox& operator=(const AckInbox&) = delete;
 
-    /// Where the answer to the message of this number, in this round, is to go.
+    /// Returns the reply subject of the message with this number in this round.
     [[nodiscard]] std::string reply_to(std::uint64_t round, std::uint64_t number) const;
-    /// Those of `round` that have come since the last call.
+    /// Returns the answers of `round` since the last call.
     [[nodiscard]] std::vector<PublishAck> take(std::uint64_t round);
-    /// Until some have come, at most so long.
+    /// Waits for answers, at most for `patience`.
     void wait(std::chrono::milliseconds patience);
 
 private:

@@ -7,8 +7,8 @@
 
 namespace holdfast {
 
-/// What the C client's callbacks get as their closure: a number instead of a pointer, so that one that comes late, or
-/// while its object is being destroyed, finds nothing. Owned by the object; any thread.
+/// Closure of the C client's callbacks: a number instead of a pointer, so that a callback during or after its object's
+/// destruction finds nothing. Owned by the object; any thread.
 template <typename T>
 class CallbackHandle {
 public:
@@ -26,7 +26,7 @@ public:
 
     [[nodiscard]] void* closure() const { return reinterpret_cast<void*>(number_); }
 
-    /// For the callback: null if it is gone.
+    /// Returns the object for a callback, or nullptr if it is gone.
     [[nodiscard]] static std::shared_ptr<T> find(void* closure) {
         const std::lock_guard lock(book().mutex);
         const auto found = book().objects.find(reinterpret_cast<std::uintptr_t>(closure));
@@ -40,7 +40,7 @@ private:
         std::map<std::uintptr_t, std::weak_ptr<T>> objects;
     };
     static Book& book() {
-        static Book* const only = new Book;  // a callback may come after the statics have been destroyed
+        static Book* const only = new Book;  // never destroyed: callbacks may run after static destructors
         return *only;
     }
 

@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-/// A spool in memory, for tests: what is appended is durable at once. Thread-safe.
+/// A spool in memory for tests: appended events are durable at once. Thread-safe.
 class FakeSpool final : public Spool {
 public:
     explicit FakeSpool(std::string id = "0123456789abcdef") : id_(std::move(id)) {}
@@ -35,7 +35,7 @@ public:
     void add(const std::string& listener, const std::string& line) {
         append({.lines = line + '\n', .events = 1, .listeners = {{listener, 1}}, .marks = {}, .durable = {}});
     }
-    /// As if the row had been quarantined.
+    /// Removes the events like a quarantine.
     void lose(Position first, Position last) {
         const std::lock_guard lock(mutex_);
         lost_.push_back({first, last, "damaged"});
@@ -118,18 +118,18 @@ public:
     std::uint64_t stop(std::chrono::milliseconds) override { return 0; }
     void give_up() override {}
 
-    /// As after a restart: what comes from now on has this epoch, and is of this process.
+    /// Simulates a restart: later events have this epoch.
     void begin_epoch(std::uint64_t epoch) {
         const std::lock_guard lock(mutex_);
         epoch_ = epoch;
         inherited_ = events_.size();
     }
-    /// As retention does.
+    /// Removes old events like retention.
     void forget_up_to(Position last) {
         lose(forgotten_ + 1, last);
         forgotten_ = last;
     }
-    /// As a snapshot that ends there is restored.
+    /// Simulates a restored snapshot that ends there.
     void roll_back(Position last) {
         const std::lock_guard lock(mutex_);
         events_.resize(last);

@@ -45,7 +45,7 @@ void SpoolForwarder::stop(milliseconds patience) {
     if (thread_.joinable()) thread_.join();
 }
 
-/// What there is goes out first if it can, within the patience of stop().
+/// Publishes the rest first if it can, within the timeout of stop().
 bool SpoolForwarder::ended() {
     std::unique_lock lock(mutex_);
     if (!stop_at_) return false;
@@ -69,7 +69,7 @@ void SpoolForwarder::run() {
     nats_ReleaseThreadMemory();
 }
 
-/// True if there is a connection that this has set up.
+/// Returns true if a connection is set up.
 bool SpoolForwarder::is_ready() {
     const NatsLink::Lease lease = link_.lease();
     const bool connected = link_.connected() && lease.connection != nullptr;
@@ -87,7 +87,7 @@ bool SpoolForwarder::is_ready() {
     return lease.number == lease_.number;
 }
 
-/// False if there is nothing to be done before something has happened.
+/// Returns false if the forwarder must wait for an event, an answer or a connection.
 bool SpoolForwarder::publish_some() {
     for (std::size_t i = 0; i < publishes_between_acks; ++i) {
         if (lease_.connection == nullptr) return true;
@@ -118,7 +118,7 @@ bool SpoolForwarder::publish_next() {
     check_.memo().rename(spool_id_, message);
     name_anew_if_staged(message);
     const bool is_repetition = message.first <= sent_;
-    sent_ = std::max(sent_, message.last);  // also of one that fails: a part of it may be on its way
+    sent_ = std::max(sent_, message.last);  // also for a failed publish: a part of it may be in transit
     const std::string reply = inbox_->reply_to(round_, window_.next_number());
     if (const auto failed = publish(target_, message, reply)) return take_failure(message, *failed);
     window_.add({.first = message.first,
@@ -132,32 +132,32 @@ bool SpoolForwarder::publish_next() {
     return true;
 }
 
-/// Returns true if there may be more to publish.
+/// Returns true if more can be published.
 bool SpoolForwarder::take_failure(const NatsMessage& message, const PublishFailure& failed) {
     if (failed.unfit) {
         take_unfit(message.first, message.last, message.body.size(), failed.message);
         return true;
     }
-    // A connection that has just gone is noticed by is_ready(), and is no fault of the message.
+    // is_ready() notices a lost connection, which is no fault of the message.
     if (link_.connected() && link_.lease().number == lease_.number && !natsConnection_IsClosed(lease_.connection)) {
         cannot_go_on("event " + std::to_string(message.first) + " cannot be published: " + failed.message);
     }
     return false;
 }
 
-/// No server of NATS has a part in this.
+/// Waits for the spool; another NATS server would not help.
 void SpoolForwarder::wait_for_spool(const std::string& why) {
     report_.trouble(why);
     note_oldest();
     pause(spool_pause);
 }
 
-/// What is under way goes first: its acknowledgements are still to come.
+/// Waits for messages under way first: their acknowledgements are outstanding.
 void SpoolForwarder::cannot_go_on(const std::string& why) {
     if (window_.empty()) fail(why);
 }
 
-/// After some in a row another server is asked: this one may be cut off from those that have the stream.
+/// After several failures in a row, connects to another server: this one may be cut off from the stream's leader.
 void SpoolForwarder::fail(const std::string& why) {
     report_.trouble(why);
     const milliseconds delay = reconnect_delay(failures_++);
@@ -170,19 +170,19 @@ void SpoolForwarder::wait_for_news() {
         inbox_->wait(ack_wait);
         return;
     }
-    published_ = std::max(published_, reader_.next_after());  // what is missing at the end is done with
+    published_ = std::max(published_, reader_.next_after());  // events that are missing at the end count as published
     note_published();
     if (reader_.at_end() && !spool_.wait_for(published_, milliseconds(0)) && published_ == saved_) report_.well();
     spool_.wait_for(reader_.next_after(), idle_wait);
 }
 
-/// Ends early when it is to stop.
+/// Returns early if the forwarder is to stop.
 void SpoolForwarder::pause(milliseconds patience) {
     std::unique_lock lock(mutex_);
     stopping_.wait_for(lock, patience, [this] { return stop_at_.has_value(); });
 }
 
-/// While nothing can be published: how old what waits is.
+/// Updates the age of waiting events while publishing fails.
 void SpoolForwarder::note_oldest() {
     static_cast<void>(find_start());
     if (report_.knows_oldest()) return;

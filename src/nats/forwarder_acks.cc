@@ -29,7 +29,7 @@ void SpoolForwarder::look_at_acks() {
     }
     if (!refusal_.empty()) {
         go_back(refusal_);
-        lease_ = {};  // look at the stream anew
+        lease_ = {};  // check the stream again
     } else if (goes_back_) {
         go_back("");  // what is behind it is not to wait
     } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
@@ -43,7 +43,7 @@ void SpoolForwarder::take_ack(const PublishAck& ack) {
     switch (ack.kind) {
         case PublishAck::Kind::stored: {
             const auto& marks = check_.memo().marks();
-            // The stream is another one, or has gone back.
+            // The stream is another one, or was restored to an earlier state.
             if (!marks.empty() && ack.sequence <= marks.back().sequence) check_.hurry();
             return window_.acknowledge(ack.number, ack.sequence);
         }
@@ -71,8 +71,8 @@ void SpoolForwarder::take_ack(const PublishAck& ack) {
     }
 }
 
-/// JetStream has a message of that id. If this process has not sent it before, nor its predecessors, it is another
-/// one's.
+/// JetStream already has a message with that id. If neither this process nor its predecessors sent it, another process
+/// did.
 void SpoolForwarder::take_duplicate(const PublishAck& ack) {
     report_.count(&ForwarderStatus::duplicates, 1);
     const auto* message = window_.find(ack.number);
@@ -91,12 +91,12 @@ void SpoolForwarder::note_published() {
     report_.published(published_, window_.empty() ? std::nullopt : std::optional(window_.oldest().committed_at));
 }
 
-/// Everything that has not been acknowledged is sent again. An empty `why`: over a new connection, without a fault.
+/// Sends everything again that is not acknowledged. An empty `why` means a new connection without a fault.
 void SpoolForwarder::go_back(const std::string& why) {
     const bool resends = !window_.empty();
     for (const Position first : window_.staged()) ++staged_[first];
     std::deque<Position> bounds = window_.go_back();
-    bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // what was still to be repeated
+    bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // messages that were still to be repeated
     bounds_ = std::move(bounds);
     ++round_;
     reader_.restart(published_);
@@ -106,15 +106,15 @@ void SpoolForwarder::go_back(const std::string& why) {
     fail("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
 }
 
-/// A batch is made smaller, an event becomes a dead letter, and a dead letter that is not taken either is left out.
+/// Makes a batch smaller, replaces an event by a dead letter, and leaves out a rejected dead letter.
 void SpoolForwarder::take_unfit(Position first, Position last, std::size_t bytes, const std::string& why) {
     if (first != last) return maker_->limit_bytes(bytes / 2);
     const UnfitEvents::Refusal refusal = unfit_.refuse(first, why);
     report_.dead_letter(refusal.what, refusal.first);
 }
 
-/// One whose id a former leader has taken with it would be held for known until duplicate_window is over: it may come
-/// to be there twice, but it comes.
+/// A message whose id a former leader took along would count as a duplicate for the whole duplicate_window. Under a new
+/// id it may be stored twice, but it is stored.
 void SpoolForwarder::name_anew_if_staged(NatsMessage& message) {
     staged_.erase(staged_.begin(), staged_.upper_bound(published_));
     const auto found = staged_.find(message.first);

@@ -13,29 +13,29 @@
 
 namespace holdfast {
 
-/// What a forwarder says of itself: its status, and calls of the options' functions when something begins or ends. The
-/// forwarder's thread writes, any thread reads.
+/// Collects a forwarder's status, and calls the options' callbacks when a state begins or ends. Written by the
+/// forwarder's thread, read by any thread.
 class ForwarderReport {
 public:
     explicit ForwarderReport(const ForwarderOptions& options) : options_(options) {}
 
-    /// Publishing fails; on_trouble is called if it did not before.
+    /// Records that publishing fails. Calls on_trouble if it did not fail before.
     void trouble(const std::string& error);
     void well();
     void count(std::uint64_t ForwarderStatus::*figure, std::uint64_t more);
-    /// `oldest`: when the first event that is not published was committed, as far as known.
+    /// `oldest` is the commit time of the first unpublished event, if known.
     void published(Position position, std::optional<WallTime> oldest);
     void set_oldest(WallTime oldest);
     [[nodiscard]] bool knows_oldest() const;
     void dead_letter(const std::string& what, bool is_new);
     void loss(const std::string& what);
-    /// Another process publishes under this spool's id, or did.
+    /// Records that another process publishes, or did, under this spool's id.
     void rival(const std::string& what);
-    /// What the stream's limits cost; on_warning is called for each that is new.
+    /// Records the costs of the stream's limits. Calls on_warning for each new one.
     void warn(const std::vector<std::string>& warnings);
     void guarantee(const std::string& text);
 
-    /// Without what only the link and the spool know.
+    /// Returns the status without the fields of the link and the spool.
     [[nodiscard]] ForwarderStatus status() const;
     [[nodiscard]] std::optional<WallTime> oldest() const;
 
@@ -45,7 +45,7 @@ private:
 
     const ForwarderOptions& options_;
     mutable std::mutex mutex_;
-    ForwarderStatus status_;  // guarded by mutex_, as what follows
+    ForwarderStatus status_;  // guarded by mutex_, as are the members below
     Steady::time_point dead_letter_at_;
     Steady::time_point loss_at_;
     Steady::time_point rival_at_;

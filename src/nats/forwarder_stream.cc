@@ -28,7 +28,8 @@ std::string unreadable_text(const std::string& stream, const std::string& why) {
 
 void SpoolForwarder::set_up(NatsLink::Lease lease) {
     if (!find_start()) return;
-    if (link_.facts().version.empty()) {  // whether it is in a cluster decides how many replicas a new stream gets
+    if (link_.facts()
+            .version.empty()) {  // the number of replicas of a new stream depends on whether the server is in a cluster
         note_oldest();
         const std::string why = link_.trouble();
         if (!why.empty() && Steady::now() - connected_at_ > away_before_trouble) report_.trouble(why);
@@ -45,7 +46,7 @@ void SpoolForwarder::set_up(NatsLink::Lease lease) {
     begin(std::move(lease), finding.value().facts);
 }
 
-/// Publishes over this connection from now on.
+/// Starts publishing over this connection.
 void SpoolForwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
     lease_ = std::move(lease);
     target_ = {lease_.connection, spool_id_, options_.stream, stream.max_msg_size};
@@ -61,12 +62,12 @@ void SpoolForwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
     go_back("");
 }
 
-/// At a stream that works; every few seconds. Returns false if it has to be set up again.
+/// Checks a working stream every few seconds. Returns false if it must be set up again.
 bool SpoolForwarder::look_at_stream() {
     const auto finding = check_.look_again(lease_, spool_.now());
     if (!finding) return true;
     if (!finding->ok()) fail(finding->error().message);
-    if (!finding->ok() || finding->value().loss) {  // at set-up it is dealt with, before anything more is published
+    if (!finding->ok() || finding->value().loss) {  // the set-up handles it before anything else is published
         lease_ = {};
         return false;
     }
@@ -75,7 +76,7 @@ bool SpoolForwarder::look_at_stream() {
     return true;
 }
 
-/// Returns false if the stream has to be looked at again before anything is published.
+/// Returns false if the stream must be checked again before anything is published.
 bool SpoolForwarder::take_finding(const StreamCheck::Finding& finding) {
     if (!finding.is_settled) return false;
     auto warnings = stream_warnings(finding.facts);
@@ -86,7 +87,7 @@ bool SpoolForwarder::take_finding(const StreamCheck::Finding& finding) {
     return true;
 }
 
-/// The stream has lost what it had acknowledged: all of that goes there again, as far as the spool has it.
+/// The stream lost acknowledged events: publishes them again, as far as the spool has them.
 void SpoolForwarder::take_loss(const StreamCheck::Finding& finding) {
     const SpoolStatus spool = spool_.status();
     const Position oldest = std::max<Position>(spool.first, 1);
@@ -107,8 +108,8 @@ void SpoolForwarder::take_loss(const StreamCheck::Finding& finding) {
     save_position(true);
 }
 
-/// An event of this spool that this spool does not have was published by another process: of a copy, or before a
-/// snapshot was restored.
+/// An event with this spool's id that the spool does not contain was published by another process: one on a copy, or
+/// before a restored snapshot.
 void SpoolForwarder::look_for_rival(const StreamCheck::Found& found) {
     if (check_.memo().is_own_epoch(found.epoch)) return;
     std::string why = "this spool ends at position " + std::to_string(spool_.status().last);
@@ -124,7 +125,7 @@ void SpoolForwarder::look_for_rival(const StreamCheck::Found& found) {
                   "lost, but give each gateway a spool of its own (remove the copy's directory before its start)");
 }
 
-/// The group's position, once it can be read.
+/// Reads the group's position, with retries.
 bool SpoolForwarder::find_start() {
     if (reader_.started()) return true;
     for (const SpoolGroup& group : spool_.groups()) {

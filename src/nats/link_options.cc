@@ -20,8 +20,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds connect_timeout{2'000};
-constexpr milliseconds write_deadline{2'000};  // a server that stands still must not hold those who publish
-constexpr milliseconds ping_interval{2'000};   // one that says nothing is left after two of them
+constexpr milliseconds write_deadline{2'000};  // a stalled server must not block publishers
+constexpr milliseconds ping_interval{2'000};   // a silent server is given up after two pings
 constexpr int most_pings_out = 2;
 
 Error unusable(const std::string& what, const std::string& path, const std::string& why) {
@@ -67,7 +67,7 @@ std::optional<Error> set_tls(natsOptions* out, const NatsOptions& options, const
 
 std::optional<Error> set_credentials(natsOptions* out, const std::string& path) {
     if (path.empty()) return std::nullopt;
-    // The client reads it at each connect and would only fail then.
+    // The client reads the file at each connect, and would fail only then.
     if (::access(path.c_str(), R_OK) != 0) return unusable("credentials", path, std::strerror(errno));
     const natsStatus status = natsOptions_SetUserCredentialsFromFiles(out, path.c_str(), nullptr);
     if (status != NATS_OK) return unusable("credentials", path, last_error(status));

@@ -18,11 +18,11 @@ struct LinkOptionsDeleter {
 };
 using LinkOptions = std::unique_ptr<__natsOptions, LinkOptionsDeleter>;
 
-/// What the C client is told, but for its callbacks. Errors: a file that cannot be used.
+/// Makes the C client's options without its callbacks. Errors: a file cannot be used.
 [[nodiscard]] Result<LinkOptions> make_link_options(const NatsOptions& options, const std::vector<NatsUrl>& urls);
 
-/// Before the attempt behind so many that failed: 100 ms, doubled up to 5 s, and as much as half of it at random, so
-/// that the gateways of a fleet do not come all at once.
+/// Returns the delay after `attempts` failures: 100 ms, doubled up to 5 s, plus a random part of up to a half, so that
+/// the gateways of a fleet do not reconnect at once.
 [[nodiscard]] std::chrono::milliseconds reconnect_delay(unsigned attempts);
 
 }  // namespace holdfast

@@ -18,12 +18,12 @@ namespace {
 
 constexpr std::size_t longest_token = 256;
 constexpr std::size_t kept_of_a_long_one = 200;
-constexpr std::size_t most_of_a_field = 1'024;  // of a dead letter: an id has 128 bytes, which may all be escaped
+constexpr std::size_t most_of_a_field = 1'024;  // of a dead letter: an id has up to 128 bytes, which may all be escaped
 
-/// What the stream has subjects for.
+/// Events with a subject of their own.
 constexpr std::array<std::string_view, 4> kinds{"connected", "identified", "item", "closed"};
 
-/// FNV-1a: the same in every version, which std::hash is not.
+/// FNV-1a, since std::hash may differ between versions.
 std::uint64_t hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -45,13 +45,13 @@ std::string_view event_of(std::string_view line) {
     return "item";
 }
 
-/// Of a planted defect.
+/// For a planted defect.
 std::string id_of_this_process() {
     static std::uint64_t made = 0;
     return "of-" + std::to_string(::getpid()) + '-' + std::to_string(++made);
 }
 
-/// The fields of an event that its message shows outside.
+/// Fields of an event that appear in its message's headers or subject.
 struct EventHead {
     std::string_view kind;
     std::optional<std::string_view> id;
@@ -59,8 +59,8 @@ struct EventHead {
     std::optional<bool> authenticated;
 };
 
-/// Reads an event's fields up to the key, or to the time that ends an event without one: what the device sent is not
-/// looked at. A view is valid as long as the parser's text.
+/// Reads an event's fields up to the key, or up to the time that ends an event without one; the device's own item is
+/// not parsed. Views are valid as long as the parser's text.
 EventHead read_head(simdjson::ondemand::object& object) {
     EventHead head;
     for (auto field : object) {
@@ -87,7 +87,7 @@ std::string message_id(const std::string& spool_id, const NatsMessage& message) 
     std::string id = spool_id + '-';
     if (message.epoch != 0) id += epoch_text(message.epoch) + '-';
     id += std::to_string(message.first);
-    // With its end: what is sent again after a restart may have other bounds, and must not be taken for this one.
+    // Includes the end: a repetition after a restart may have other bounds and is another message then.
     if (message.is_batch) id += '-' + std::to_string(message.last);
     if (message.is_dead_letter) id += '!';
     return id;
@@ -103,7 +103,7 @@ std::string subject_token(std::string_view text) {
     std::string token = to_token(text);
     if (token.size() <= longest_token) return token;
     std::array<char, 32> end{};
-    // No token of a whole text holds "==".
+    // No token of a complete text contains "==".
     std::snprintf(end.data(), end.size(), "==%016llx", static_cast<unsigned long long>(hash_of(text)));
     return token.substr(0, kept_of_a_long_one) + end.data();
 }
@@ -175,7 +175,7 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     out.id = message_id(spool_id_, out);
     std::string line = R"({"event":"dead_letter","of":)";
     append_json_text(line, event_of(event.line));
-    // Not what the device wrote: with the comma that ends the field before.
+    // Searches with the comma that ends the previous field, which the device's item cannot contain there.
     const std::size_t key = event.line.find(R"(,"key":)");
     const std::string_view head = key == std::string_view::npos ? event.line : event.line.substr(0, key + 1);
     for (const std::string_view name : {"conn", "peer", "id", "session", "authenticated", "seq", "n"}) {

@@ -14,41 +14,42 @@
 
 namespace holdfast {
 
-/// What goes to JetStream: one event, or several of one epoch that follow each other without a gap.
+/// A message for JetStream: one event, or consecutive events of one epoch.
 struct NatsMessage {
     std::string subject;
-    std::string id;    ///< for Nats-Msg-Id: the same events in the same bounds have the same
-    std::string body;  ///< without a '\n' if it is one event, else NDJSON
+    std::string id;    ///< for Nats-Msg-Id: equal for the same events in the same bounds
+    std::string body;  ///< one event without '\n', or NDJSON
     Position first = 0;
     Position last = 0;
-    WallTime committed_at{};  ///< of the first
+    WallTime committed_at{};  ///< of the first event
     bool is_batch = false;
     std::uint64_t epoch = 0;                 ///< of its events; 0: none
-    std::optional<bool> authenticated = {};  ///< of the one event's device; nullopt: a batch, or an event without an id
-    bool is_dead_letter = false;             ///< it stands for an event that NATS does not take
+    std::optional<bool> authenticated = {};  ///< of the event's device; nullopt: a batch, or an event without an id
+    bool is_dead_letter = false;             ///< replaces an event that NATS rejects
 
     [[nodiscard]] std::uint64_t events() const { return last - first + 1; }
 };
 
-/// Makes messages of spooled events: subjects, ids, bounds. Pure but for its parser's memory; one thread.
+/// Makes messages of spooled events: subjects, ids, bounds. Pure except its parser's memory; one thread.
 class MessageMaker {
 public:
-    /// `most_events` 1: "PREFIX.LISTENER.EVENT.KEY"; more: "PREFIX.batch.SPOOL", ended early by `most_bytes`.
+    /// With `most_events` 1 the subject is "PREFIX.LISTENER.EVENT.KEY", else "PREFIX.batch.SPOOL"; `most_bytes` ends a
+    /// batch early.
     MessageMaker(std::string prefix, std::string spool_id, std::size_t most_events, std::size_t most_bytes);
     ~MessageMaker();
 
-    /// Of the first of `events`, which are at least one, and as many behind it as go with it, but none behind `bound`
-    /// (0: no bound).
+    /// Makes a message of the first of `events`, which must not be empty, and following ones that fit, none behind
+    /// `bound` (0: no bound).
     [[nodiscard]] NatsMessage make(std::span<const SpooledEvent> events, Position bound);
 
-    /// Returns the message in place of an event that NATS does not take: a short `dead_letter` event with its position,
-    /// size and connection, on the event's subject.
+    /// Returns the replacement of an event that NATS rejects: a short `dead_letter` event with its position, size and
+    /// connection, on the event's subject.
     [[nodiscard]] NatsMessage dead_letter(const SpooledEvent& event, std::string_view why);
-    /// Batches end earlier from now on.
+    /// Limits the bytes of later batches.
     void limit_bytes(std::size_t most_bytes) { most_bytes_ = most_bytes; }
 
-    /// The subject of one event. One that cannot be read is taken for an item without a key. Sets `authenticated`
-    /// from the event's field, if it has it.
+    /// Returns the subject of one event; an unreadable one counts as an item without a key. Sets `authenticated` from
+    /// the event's field, if present.
     [[nodiscard]] std::string subject_of(const SpooledEvent& event, std::optional<bool>& authenticated);
 
 private:
@@ -61,13 +62,13 @@ private:
     const std::unique_ptr<Parser> parser_;
 };
 
-/// The spool, the epoch if there is one, and the positions: the same events in the same bounds have the same.
+/// Combines the spool, the epoch if there is one, and the positions: equal for the same events in the same bounds.
 [[nodiscard]] std::string message_id(const std::string& spool_id, const NatsMessage& message);
 
-/// "00112233aabbccdd"
+/// Returns e.g. "00112233aabbccdd".
 [[nodiscard]] std::string epoch_text(std::uint64_t epoch);
 
-/// to_token, but what would be longer than 256 is cut and marked with its hash: a server takes 4,096 bytes of subject.
+/// Returns to_token(text), cut and marked with its hash beyond 256 bytes: a server accepts 4,096 bytes of subject.
 [[nodiscard]] std::string subject_token(std::string_view text);
 
 }  // namespace holdfast

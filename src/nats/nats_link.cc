@@ -25,13 +25,13 @@ using std::chrono::milliseconds;
 constexpr milliseconds info_patience{1'000};
 constexpr milliseconds shortest_life{1'000};
 
-/// What the client's callbacks write: their thread does nothing else.
+/// Written by the client's callbacks, whose thread does nothing else.
 struct LinkNews {
     std::mutex mutex;
     std::condition_variable changed;
     bool stopping = false;
     bool watchers_changed = false;
-    bool up = false;      // as the last callback said
+    bool up = false;      // as of the last callback
     bool closed = false;  // for good: the client gave up
     std::uint64_t ups = 0;
     std::chrono::steady_clock::time_point down_since = std::chrono::steady_clock::now();
@@ -65,7 +65,8 @@ void on_reconnected(natsConnection*, void* closure) {
 void on_closed(natsConnection*, void* closure) {
     if (const auto news = NewsHandle::find(closure)) news->given_up();
 }
-/// The client's default prints errors on standard error. What is not permitted is told by the server in this way only.
+/// Replaces the client's default, which prints errors on standard error. The server reports missing permissions only
+/// here.
 void on_error(natsConnection* client, natsSubscription*, natsStatus status, void* closure) {
     if (status != NATS_NOT_PERMITTED) return;
     const char* text = nullptr;
@@ -77,14 +78,14 @@ void on_error(natsConnection* client, natsSubscription*, natsStatus status, void
     }
 }
 
-/// One that somebody waits for being told.
+/// A registered watcher.
 struct WatcherEntry {
-    std::recursive_mutex mutex;  // a call may destroy its own watcher
-    std::function<void()> call;  // guarded by mutex; empty: it has gone
-    std::uint64_t told = 0;      // of the link's thread: the connection that it was told of
+    std::recursive_mutex mutex;  // recursive: a call may destroy its own watcher
+    std::function<void()> call;  // guarded by mutex; empty: removed
+    std::uint64_t told = 0;      // of the link's thread: the last connection reported to it
 };
 
-/// A connection and its JetStream context. Destroyed in the right order.
+/// A connection and its JetStream context, destroyed in the right order.
 struct Connection {
     natsConnection* client = nullptr;
     jsCtx* jetstream = nullptr;
@@ -137,7 +138,7 @@ public:
     void change_server() override {
         const Lease now = lease();
         if (now.connection == nullptr) return;
-        news_->connected(false);  // the client tells it later
+        news_->connected(false);  // the client's callback comes later
         natsConnection_Close(now.connection);
     }
     [[nodiscard]] std::unique_ptr<Watcher> on_connected(std::function<void()> call) override;
@@ -167,9 +168,9 @@ private:
     const NatsOptions options_;
     const std::vector<NatsUrl> urls_;
     const std::shared_ptr<LinkNews> news_ = std::make_shared<LinkNews>();
-    std::list<std::shared_ptr<Connection>> given_up_;  // of thread_: whoever has them may go on using them
+    std::list<std::shared_ptr<Connection>> given_up_;  // of thread_: leases may still use them
     mutable std::mutex mutex_;
-    std::shared_ptr<Connection> current_;  // guarded by mutex_, as what follows
+    std::shared_ptr<Connection> current_;  // guarded by mutex_, as are the members below
     std::uint64_t made_ = 0;
     NatsServerFacts facts_;
     std::string url_;
@@ -196,7 +197,7 @@ std::string Link::trouble() const {
            (failure_.empty() ? "" : " (" + failure_ + ")") + ": start it, or correct url in [sink]";
 }
 
-/// True once there is one; false: to end.
+/// Returns true once connected, or false to end.
 bool Link::connect() {
     for (;; ++failures_) {
         if (failures_ > 0 && !pause(failures_ - 1)) return false;
@@ -243,7 +244,7 @@ natsStatus Link::connect_once(Connection& fresh) {
     return status;
 }
 
-/// False: to end.
+/// Returns false to end.
 bool Link::pause(unsigned attempts) {
     std::unique_lock lock(news_->mutex);
     news_->changed.wait_for(lock, reconnect_delay(attempts), [this] { return news_->stopping; });
@@ -262,7 +263,8 @@ void Link::run() {
     nats_ReleaseThreadMemory();
 }
 
-/// Until the client gives the connection up, or the end. Nobody is told of a connection before its server is known.
+/// Runs until the client gives the connection up, or the end. Watchers hear of a connection only when its server is
+/// known.
 void Link::follow() {
     std::uint64_t known = 0;
     for (;;) {
@@ -310,7 +312,7 @@ void Link::tell_watchers(std::uint64_t up) {
     for (const auto& watcher : watchers) {
         if (std::exchange(watcher->told, up) == up) continue;
         const std::lock_guard lock(watcher->mutex);
-        const auto call = watcher->call;  // a copy: it may destroy its watcher
+        const auto call = watcher->call;  // a copy, since the call may destroy its watcher
         if (call) call();
     }
 }

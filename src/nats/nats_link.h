@@ -11,75 +11,75 @@
 
 #include <holdfast/result.h>
 
-// The C client's own types, so that nats.h stays out of everybody else's build.
+// Forward declarations of the C client's types, which keep nats.h out of other units.
 struct __natsConnection;
 struct __jsCtx;
 
 namespace holdfast {
 
 struct NatsOptions {
-    std::string url = {};          ///< one or more of nats://host:port or tls://host:port, with commas between them
+    std::string url = {};          ///< nats://host:port or tls://host:port, separated by commas
     std::string credentials = {};  ///< a .creds file; empty: none
-    std::string tls_ca = {};       ///< PEM; with any of these three, TLS is used
+    std::string tls_ca = {};       ///< PEM; any of these three enables TLS
     std::string tls_cert = {};
     std::string tls_key = {};
-    /// Never resume: each connection is a new one, so that nothing is sent on it that was meant for the one before.
-    /// What was subscribed ends with its connection.
+    /// Never resumes: each connection is new, so that it never carries data of the previous one. Subscriptions end with
+    /// their connection.
     bool fresh = false;
-    std::string name = {};  ///< what the server shows of this client
+    std::string name = {};  ///< the client's name as the server shows it
 };
 
-/// What the server says of itself: what its acknowledgement of a message survives depends on it.
+/// The server's own description. What its acknowledgement survives depends on it.
 struct NatsServerFacts {
     std::string version;
-    std::string cluster;  ///< empty: it is alone
+    std::string cluster;  ///< empty: a single server
     bool jetstream = false;
 };
 
-/// One connection to a NATS cluster, which comes back by itself with back-off for as long as this lives. Owns the
-/// client's connection and JetStream context, and a thread on which its callbacks come. Thread-safe.
+/// Maintains one connection to a NATS cluster, and reconnects with back-off as long as it lives. Owns the client's
+/// connection and JetStream context, and a thread for its callbacks. Thread-safe.
 class NatsLink {
 public:
-    /// Never waits for a server: it connects in the background. Errors: an URL or file that cannot be used.
+    /// Opens a link, which connects in the background. Errors: an unusable URL or file.
     [[nodiscard]] static Result<std::unique_ptr<NatsLink>> open(NatsOptions options);
     NatsLink(const NatsLink&) = delete;
     NatsLink& operator=(const NatsLink&) = delete;
     virtual ~NatsLink() = default;
 
     [[nodiscard]] virtual bool connected() const = 0;
-    /// Empty while connected; else why not, and since when, or why it is not known which server it is.
+    /// Returns why it is not connected, and since when, or why the server is unknown; empty while connected.
     [[nodiscard]] virtual std::string trouble() const = 0;
     [[nodiscard]] virtual std::uint64_t reconnects() const = 0;
-    /// Of the server that it is, or was last, connected to; without a version until one has been asked.
+    /// Returns the facts of the current or last server; without a version until the server has answered.
     [[nodiscard]] virtual NatsServerFacts facts() const = 0;
     [[nodiscard]] virtual std::string url_in_use() const = 0;  ///< without user and password
 
-    /// Returns the latest action that the server has not permitted to this user over the present connection, in its
-    /// words, once; empty if there was none since the last call.
+    /// Returns the latest action that the server denied over the current connection, in its words, once; empty if there
+    /// was none since the last call.
     [[nodiscard]] virtual std::string take_refused_right() = 0;
 
-    /// Gives the connection up for one to whichever server is tried first: when this one does not do what it should.
+    /// Replaces the connection, starting with any server: for a server that misbehaves.
     virtual void change_server() = 0;
 
-    /// Called whenever it has connected, the first time too, and soon if it is connected now; several may be told.
-    /// Removed by destroying what it returns, which waits for a call under way and must come before the link's end.
+    /// Called on every connect, including the first, and soon if connected already; several may be registered.
+    /// Destroying the returned object removes it, waits for a call under way, and must precede the link's end.
     class Watcher {
     public:
         virtual ~Watcher() = default;
     };
     [[nodiscard]] virtual std::unique_ptr<Watcher> on_connected(std::function<void()> call) = 0;
 
-    /// Null until it has been connected once. Both live as long as this, unless it is `fresh`: then use lease(). The
-    /// client gives up a connection that a server has refused twice; then there is a new one, which on_connected tells,
-    /// and what was subscribed is to be subscribed anew.
+    /// Returns nullptr until the first connect. Both live as long as the link, unless it is `fresh`: use lease() then.
+    /// The client gives up a connection that a server refused twice. Its replacement is reported by on_connected, and
+    /// needs new subscriptions.
     [[nodiscard]] virtual __natsConnection* connection() const = 0;
     [[nodiscard]] virtual __jsCtx* jetstream() const = 0;
 
-    /// The connection in use, which lives as long as `keeps` does; all null until there has been one.
+    /// The current connection, which lives as long as `keeps`; null before the first connect.
     struct Lease {
         __natsConnection* connection = nullptr;
         __jsCtx* jetstream = nullptr;
-        std::uint64_t number = 0;  ///< the first, second, ... that it has made
+        std::uint64_t number = 0;  ///< counts the connections made
         std::shared_ptr<void> keeps;
     };
     [[nodiscard]] virtual Lease lease() const = 0;

@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-/// A message under construction, which counts the bytes of its headers as they go over the wire.
+/// A message under construction. Counts the bytes of its headers on the wire.
 class Outgoing {
 public:
     Outgoing(const NatsMessage& message, const std::string& reply) : size_(message.body.size()) {
@@ -44,7 +44,7 @@ std::optional<PublishFailure> publish(const PublishTarget& target, const NatsMes
                                       const std::string& reply) {
     Outgoing outgoing(message, reply);
     outgoing.header("Nats-Msg-Id", message.id);
-    // Should the stream be gone, another one that takes the subject must not be taken for it.
+    // If the stream is gone, another one with the subject must not acknowledge in its place.
     outgoing.header("Nats-Expected-Stream", target.stream);
     outgoing.header("Holdfast-Spool", target.spool_id);
     if (message.epoch != 0) outgoing.header("Holdfast-Epoch", epoch_text(message.epoch));

@@ -20,7 +20,7 @@
 
 namespace holdfast {
 
-/// For tests: whether `holds` becomes true within so long; asks every few milliseconds.
+/// Waits until `holds` returns true, checked every few milliseconds. Returns whether it did in time. For tests.
 template <typename Condition>
 [[nodiscard]] bool comes_true(Condition holds, std::chrono::milliseconds patience = std::chrono::seconds(20)) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -31,18 +31,18 @@ template <typename Condition>
     return true;
 }
 
-/// A nats-server with JetStream for tests, on loopback at a port that it chose, with its data in a directory of its
-/// own. Owns the process, which it ends by its pid, and the directory.
+/// Runs a nats-server with JetStream for tests, on a free port of loopback, with its own data directory. Owns the
+/// process, which it ends by its pid, and the directory.
 class RealServer {
 public:
-    /// Further flags, or a configuration file's text.
+    /// Takes further flags, or the text of a configuration file.
     explicit RealServer(std::vector<std::string> flags = {}, const std::string& config = "");
     ~RealServer();
     RealServer(const RealServer&) = delete;
     RealServer& operator=(const RealServer&) = delete;
 
-    void kill();   ///< SIGKILL, and waits for its end
-    void start();  ///< again, at the same port, with the same data
+    void kill();   ///< SIGKILL, and waits for the end
+    void start();  ///< again, with the same port and data
     void pause();
     void resume();
 

@@ -10,11 +10,11 @@
 
 namespace holdfast {
 
-/// What an INFO line says ("INFO {...}"). Pure.
+/// Parses an INFO line ("INFO {...}"). Pure.
 [[nodiscard]] Result<NatsServerFacts> read_server_info(std::string_view line);
 
-/// Connects to the server, reads the line with which it greets everybody, TLS or not, and hangs up: the C client does
-/// not hand it on. Waits for at most `patience`, a name's look-up apart.
+/// Connects to the server, reads its greeting (with or without TLS) and disconnects, since the C client does not expose
+/// it. Waits at most for `patience`, plus name resolution.
 [[nodiscard]] Result<NatsServerFacts> ask_server_info(const NatsUrl& server, std::chrono::milliseconds patience);
 
 }  // namespace holdfast

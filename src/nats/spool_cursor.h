@@ -14,17 +14,17 @@ namespace holdfast {
 /// Walks a spool's events page by page, with bounded memory. One thread.
 class SpoolCursor {
 public:
-    /// `on_skipped` is told once of each stretch that is not there any more; it may be empty.
+    /// `on_skipped` is called once for each missing range; it may be empty.
     SpoolCursor(Spool& spool, std::function<void(const MissingRange&)> on_skipped)
         : spool_(spool), on_skipped_(std::move(on_skipped)) {}
 
-    /// From the event behind `after` on.
+    /// Continues from the event behind `after`.
     void restart(Position after);
     [[nodiscard]] bool started() const { return started_; }
 
-    /// The next events, at least one unless the spool has no more for now. Valid until the next call.
+    /// Returns the next events, at least one unless the spool has no more at present. Valid until the next call.
     [[nodiscard]] Result<std::span<const SpooledEvent>> peek();
-    /// They have been dealt with, up to this one.
+    /// Moves behind `last`: the events up to it are done.
     void advance(Position last);
 
     [[nodiscard]] Position next_after() const { return after_; }
@@ -36,9 +36,9 @@ private:
     Spool& spool_;
     const std::function<void(const MissingRange&)> on_skipped_;
     SpoolPage page_;
-    std::size_t next_ = 0;  // of page_
+    std::size_t next_ = 0;  // index into page_
     Position after_ = 0;
-    Position told_ = 0;  // stretches up to here have been told
+    Position told_ = 0;  // ranges up to here were reported
     bool started_ = false;
 };
 

@@ -25,8 +25,8 @@
 
 namespace holdfast {
 
-/// Forwarder's parts: forwarder.cc publishes, forwarder_acks.cc takes acknowledgements and goes back, and
-/// forwarder_stream.cc sets up the stream, compares it with what is remembered, and keeps the position.
+/// Implements Forwarder: forwarder.cc publishes, forwarder_acks.cc takes acknowledgements and goes back, and
+/// forwarder_stream.cc sets up the stream, compares it with the memo, and stores the position.
 class SpoolForwarder final : public Forwarder {
 public:
     SpoolForwarder(Spool& spool, NatsLink& link, ForwarderOptions options)
@@ -86,25 +86,25 @@ private:
     const std::string spool_id_;
     ForwarderReport report_;
 
-    // Of thread_.
+    // Used by thread_ only.
     StreamCheck check_;
     PublishTarget target_;
     SpoolCursor reader_;
     PublishWindow window_;
     std::optional<MessageMaker> maker_;
     NatsLink::Lease lease_;
-    std::unique_ptr<AckInbox> inbox_;      // after lease_: its connection
+    std::unique_ptr<AckInbox> inbox_;      // after lease_: it uses the connection
     std::deque<Position> bounds_;          // of messages that may have been sent before
-    std::map<Position, unsigned> staged_;  // how often those beginning there came back so
+    std::map<Position, unsigned> staged_;  // how often messages that begin there were reported as staged
     UnfitEvents unfit_;
     std::uint64_t round_ = 0;
     Position published_ = 0;
     Position saved_ = 0;
     std::string saved_memo_;
-    Position sent_ = 0;       // the newest event that this process has sent, or its predecessors may have
-    std::string refusal_;     // of the acknowledgements that are looked at, as what follows
+    Position sent_ = 0;       // the newest event that this process or its predecessors may have sent
+    std::string refusal_;     // of the current acknowledgements, as are the members below
     bool goes_back_ = false;  // at once: no fault
-    std::string foreign_;     // where the latest foreign answer came from
+    std::string foreign_;     // source of the latest foreign answer
     std::uint64_t unsaved_messages_ = 0;
     Steady::time_point saved_at_ = Steady::now();
     Steady::time_point connected_at_ = Steady::now();

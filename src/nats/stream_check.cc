@@ -7,9 +7,9 @@ namespace {
 
 using std::chrono::seconds;
 
-/// A replica that has just become the leader may be behind what the one before it acknowledged, for a moment.
+/// A replica that has just become leader may briefly lag behind its predecessor's acknowledgements.
 constexpr seconds replicas_settle_within{4};
-// Messages of other gateways may lie behind the newest one of this spool.
+// Messages of other gateways may follow the newest one of this spool.
 constexpr std::uint64_t most_behind_at_set_up = 64;
 constexpr std::uint64_t most_behind_later = 4;
 
@@ -30,7 +30,7 @@ std::optional<Result<StreamCheck::Finding>> StreamCheck::look_again(const NatsLi
     looked_at_ = Steady::now();
     auto facts = look_at_stream(lease, needs_);
     if (!facts) {
-        static_cast<void>(link_.take_refused_right());  // of the question: events may be permitted
+        static_cast<void>(link_.take_refused_right());  // of this query only: publishing may be permitted
         return std::nullopt;
     }
     if (!facts->ok()) return facts->error();
@@ -65,7 +65,7 @@ bool StreamCheck::is_settled(const StreamFacts& facts, bool has_loss) {
     return Steady::now() - *suspected_since_ >= replicas_settle_within;
 }
 
-/// Each try may wait for its whole patience: over the same connection there is none after a failure.
+/// Each read may use its whole timeout: none follows a failure over the same connection.
 bool StreamCheck::is_unreadable(const NatsLink::Lease& lease, const StoredMessage& message) {
     if (!message.is_unreadable) return false;
     unreadable_lease_ = lease.number;

@@ -16,16 +16,16 @@
 
 namespace holdfast {
 
-/// Sets the stream up and compares it with what is remembered of it, at each connection and every few seconds. Owns
-/// what is remembered. One thread, which waits for the server.
+/// Sets up the stream and compares it with the memo, at each connect and every few seconds. Owns the memo. One thread,
+/// which waits for the server.
 class StreamCheck {
 public:
-    static constexpr std::chrono::seconds interval{5};  ///< between two looks at a stream that works
+    static constexpr std::chrono::seconds interval{5};  ///< between two checks of a working stream
 
     StreamCheck(NatsLink& link, StreamNeeds needs, std::string spool_id)
         : link_(link), needs_(std::move(needs)), spool_id_(std::move(spool_id)) {}
 
-    /// An event of this spool that the stream holds.
+    /// An event of this spool in the stream.
     struct Found {
         Position position = 0;
         std::uint64_t epoch = 0;
@@ -33,25 +33,25 @@ public:
     struct Finding {
         StreamFacts facts;
         std::optional<StreamLoss> loss;
-        bool is_settled = true;       ///< false: look again before anything is published
-        std::optional<Found> newest;  ///< behind the newest mark, of this spool
+        bool is_settled = true;       ///< false: check again before anything is published
+        std::optional<Found> newest;  ///< of this spool, behind the newest mark
         std::string cannot_read;      ///< why messages cannot be compared; empty if they can
     };
 
-    /// Looks at the stream over a new connection, and makes the stream if it is missing. `now` is by the clock of the
-    /// marks. Errors: as set_up_stream.
+    /// Checks the stream over a new connection, and creates it if it is missing. `now` is on the clock of the marks.
+    /// Errors as set_up_stream().
     [[nodiscard]] Result<Finding> set_up(const NatsLink::Lease& lease, WallTime now);
-    /// Looks at the stream again. Returns nothing if it is not time yet, or if the server does not answer. Errors: what
-    /// is wrong with it now.
+    /// Checks the stream again. Returns nullopt if it is not time yet, or if the server does not answer. Errors: the
+    /// stream is unsuitable now.
     [[nodiscard]] std::optional<Result<Finding>> look_again(const NatsLink::Lease& lease, WallTime now);
-    /// A sequence went back: the next look_again() looks, at all marks.
+    /// Makes the next look_again() check all marks, since a sequence went back.
     void hurry() {
         looked_at_ = {};
         suspects_ = true;
     }
 
     [[nodiscard]] StreamMemo& memo() { return memo_; }
-    /// Takes note that the loss has been dealt with: the stream is as it was found.
+    /// Records the stream's state after a loss was handled.
     void accept(const StreamFacts& facts);
 
 private:
@@ -71,7 +71,7 @@ private:
     Steady::time_point looked_at_{};
     bool suspects_ = false;
     std::optional<Steady::time_point> suspected_since_;
-    std::uint64_t unreadable_lease_ = 0;  // over that connection messages cannot be read
+    std::uint64_t unreadable_lease_ = 0;  // messages are unreadable over that connection
     std::string cannot_read_;
 };
 

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 /// Returns true if the stream's own limits may have removed the message.
 bool limits_explain(const StreamFacts& facts, const StreamMemo::Mark& mark, const LossTime& now) {
     if (facts.retention != StreamRetention::limits || facts.max_msgs_per_subject > 0) return true;
-    // The clocks of both may differ by some seconds.
+    // Both clocks may differ by some seconds.
     milliseconds age = now.spool.time_since_epoch() - seconds(mark.at_s);
     if (mark.wall_s != 0) age = std::max<milliseconds>(age, now.wall.time_since_epoch() - seconds(mark.wall_s));
     if (facts.max_age.count() > 0 && age >= facts.max_age - facts.max_age / 10 - seconds(10)) return true;
@@ -37,7 +37,7 @@ public:
         if (marks.empty()) return is_new_ ? std::optional(StreamLoss{0, what({})}) : std::nullopt;
         const bool was_new = is_new_;
         const bool is_whole = !is_missing(marks.back(), true);
-        // A backup that is whole; or another gateway has made the stream again, and this one has published since.
+        // A complete backup; or another gateway has recreated the stream, and this one has published since.
         if (is_whole) is_new_ = false;
         const bool looks_at_all = was_new || suspects_ || !is_whole || facts_.deleted > memo_.deleted();
         Position before = 0;

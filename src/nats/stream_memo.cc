@@ -17,7 +17,7 @@ constexpr Position no_end = std::numeric_limits<std::int64_t>::max();
 
 void append_number(std::string& out, std::uint64_t number) { out.append(",").append(std::to_string(number)); }
 
-/// Up to four numbers of an array.
+/// Reads up to four numbers of an array.
 bool read_numbers(simdjson::dom::element element, std::vector<std::uint64_t>& out) {
     out.clear();
     simdjson::dom::array numbers;
@@ -101,7 +101,7 @@ void StreamMemo::is_of(const std::string& stream, std::int64_t created_ns, std::
 void StreamMemo::note(const Mark& mark) {
     if (!marks_.empty() && (mark.sequence <= marks_.back().sequence || mark.position <= marks_.back().position)) return;
     marks_.push_back(mark);
-    // One goes where its neighbours are closer to each other than to the newest.
+    // Drops a mark whose neighbours are closer to each other than to the newest.
     for (std::size_t i = 1; i + 2 < marks_.size(); ++i) {
         if (marks_[i + 1].position - marks_[i - 1].position > mark.position - marks_[i + 1].position) continue;
         marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(i));

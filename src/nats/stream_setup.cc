@@ -17,17 +17,17 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-// Of a stream that is made here.
+// Of a stream that the gateway creates.
 constexpr nanoseconds made_duplicates = std::chrono::minutes(2);
 constexpr nanoseconds made_max_age = std::chrono::hours(24 * 7);
 constexpr unsigned made_replicas_in_a_cluster = 3;
 
-/// What is sent again is sent within seconds; a shorter window would keep duplicates.
+/// Repetitions follow within seconds; a shorter window would store duplicates.
 constexpr milliseconds least_duplicates = std::chrono::minutes(1);
 
 constexpr milliseconds short_max_age = std::chrono::hours(1);
 
-constexpr milliseconds patience{3'000};  // for one answer of JetStream's
+constexpr milliseconds patience{3'000};  // for one answer of JetStream
 
 constexpr int not_enabled = 10'039;  // JetStream's err_code, JSNotEnabledForAccountErr
 constexpr int no_peers = 10'005;     // JSClusterNoPeersErr
@@ -81,7 +81,7 @@ StreamFacts facts_of(const jsStreamInfo& info) {
     facts.replicas = static_cast<unsigned>(std::max<std::int64_t>(config.Replicas, 1));
     facts.duplicates = std::chrono::floor<milliseconds>(nanoseconds(config.Duplicates));
     facts.max_age = std::chrono::floor<milliseconds>(nanoseconds(config.MaxAge));
-    // The server says -1 where there is no limit.
+    // The server sends -1 for no limit.
     facts.max_msgs = std::max<std::int64_t>(config.MaxMsgs, 0);
     facts.max_bytes = std::max<std::int64_t>(config.MaxBytes, 0);
     facts.max_msgs_per_subject = std::max<std::int64_t>(config.MaxMsgsPerSubject, 0);

@@ -14,16 +14,16 @@
 
 namespace holdfast {
 
-/// What the events need of a stream; docs/explanation/delivery.md has the reasons.
+/// Requirements of the events on a stream; docs/explanation/delivery.md has the reasons.
 struct StreamNeeds {
     std::string name;
     std::vector<std::string> subjects;
-    unsigned replicas = 0;  ///< 0: as many as there are, and three in a cluster for one that is made
+    unsigned replicas = 0;  ///< 0: as many as there are, and three in a cluster for a created stream
 };
 
 enum class StreamRetention : std::uint8_t { limits, interest, workqueue };
 
-/// The part of a stream's configuration and state that matters here. Limits: 0 if there is none.
+/// The relevant part of a stream's configuration and state. Limits: 0 if there is none.
 struct StreamFacts {
     std::string name;
     std::vector<std::string> subjects;
@@ -33,7 +33,7 @@ struct StreamFacts {
     StreamRetention retention = StreamRetention::limits;
     bool refuses_when_full = false;  ///< discard "new"
     unsigned replicas = 1;
-    std::chrono::milliseconds duplicates{};  ///< how far back it knows Nats-Msg-Id
+    std::chrono::milliseconds duplicates{};  ///< how long it remembers Nats-Msg-Id
     std::chrono::milliseconds max_age{};
     std::int64_t max_msgs = 0;
     std::int64_t max_bytes = 0;
@@ -42,36 +42,36 @@ struct StreamFacts {
 
     std::int64_t created_ns = 0;  ///< since 1970
     std::uint64_t first = 0;      ///< sequence of its oldest message
-    std::uint64_t last = 0;       ///< the newest sequence that it has given
+    std::uint64_t last = 0;       ///< the newest sequence
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t deleted = 0;  ///< messages that are gone between first and last
+    std::uint64_t deleted = 0;  ///< messages missing between first and last
 };
 
-/// The subjects of everything that a forwarder publishes with that prefix.
+/// Returns the subjects of everything that a forwarder publishes with that prefix.
 [[nodiscard]] std::vector<std::string> event_subjects(const std::string& prefix);
 
-/// True if `wide` covers all that `narrow` does; both may have wildcards. Pure.
+/// Returns true if `wide` covers all of `narrow`; both may have wildcards. Pure.
 [[nodiscard]] bool subject_covers(std::string_view wide, std::string_view narrow);
 
-/// What is wrong with a stream that was there before; empty: nothing. Pure.
+/// Returns why an existing stream is unsuitable, or an empty text. Pure.
 [[nodiscard]] std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs);
 
-/// What its limits cost consumers or the gateway, a sentence each. Pure.
+/// Returns the costs of its limits for consumers or the gateway, a sentence each. Pure.
 [[nodiscard]] std::vector<std::string> stream_warnings(const StreamFacts& facts);
 
-/// What an acknowledgement of it survives, in a sentence. Pure.
+/// Returns what an acknowledgement survives, as a sentence. Pure.
 [[nodiscard]] std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& server);
 
-/// Returns what to say of a right that the server has not granted; `right` in its words. Pure.
+/// Returns the message for a denied right; `right` is in the server's words. Pure.
 [[nodiscard]] std::string right_complaint(const std::string& right);
 
-/// Looks at the stream without making it. Returns nothing if the server does not answer. Waits for it, a few seconds at
-/// most. Errors: it is missing, or is not what is needed.
+/// Reads the stream without creating it. Returns nullopt if the server does not answer. Waits for it, a few seconds at
+/// most. Errors: it is missing or unsuitable.
 [[nodiscard]] std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs);
 
-/// Looks at the stream, and makes it if it is missing. Waits for the server, a few seconds at most. Errors: it cannot
-/// be made, is not what is needed, or there is no JetStream.
+/// Reads the stream, and creates it if it is missing. Waits for the server, a few seconds at most. Errors: it cannot be
+/// created, is unsuitable, or there is no JetStream.
 [[nodiscard]] Result<StreamFacts> set_up_stream(const NatsLink::Lease& lease, const NatsServerFacts& server,
                                                 const StreamNeeds& needs);
 

@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// What a stream holds, for tests: read over a connection of its own.
+/// Reads a stream's content over its own connection, for tests.
 class StreamView {
 public:
     struct Message {
@@ -42,7 +42,7 @@ public:
         return messages;
     }
 
-    /// All of them, in the stream's order.
+    /// Returns all messages in the stream's order.
     [[nodiscard]] std::vector<Message> messages(const char* stream = "holdfast") const {
         std::vector<Message> out;
         jsStreamInfo* info = nullptr;

@@ -9,7 +9,7 @@ bool stands_for_itself(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/// Of an upper-case hexadecimal digit; -1: it is none.
+/// Returns the value of an upper-case hexadecimal digit, or -1.
 int digit_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -49,7 +49,7 @@ std::optional<std::string> from_token(std::string_view token) {
         const int low = digit_value(token[i + 2]);
         if (high < 0 || low < 0) return std::nullopt;
         const char c = static_cast<char>(high * 16 + low);
-        if (stands_for_itself(c)) return std::nullopt;  // to_token would have written it as itself
+        if (stands_for_itself(c)) return std::nullopt;  // to_token leaves such characters unchanged
         out += c;
         i += 2;
     }

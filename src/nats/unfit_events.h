@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// Events that NATS refused for good, until the forwarder is past them: an event becomes a dead letter first, and is
-/// left out if that is refused, too. One thread.
+/// Events that NATS rejected for good, until the forwarder is past them. An event is first replaced by a dead letter,
+/// and left out if that is rejected, too. One thread.
 class UnfitEvents {
 public:
     enum class Instead : std::uint8_t { dead_letter, nothing };
@@ -18,7 +18,7 @@ public:
         Instead instead = Instead::dead_letter;
     };
 
-    /// Notes a refusal of the event, or of its dead letter. `first`: of the event; `what` says so in a sentence.
+    /// A rejection of an event or of its dead letter. `first` is the event's position; `what` is a sentence.
     struct Refusal {
         bool first = false;
         std::string what;
@@ -31,12 +31,12 @@ public:
     }
     void forget_up_to(Position published) { events_.erase(events_.begin(), events_.upper_bound(published)); }
 
-    /// nullptr: NATS may take it.
+    /// Returns nullptr if NATS may accept the event.
     [[nodiscard]] const Unfit* find(Position position) const {
         const auto found = events_.find(position);
         return found == events_.end() ? nullptr : &found->second;
     }
-    /// Returns where a batch that begins at `first` ends at the latest; `bound` is another bound, 0: none.
+    /// Returns the latest end of a batch that begins at `first`; `bound` is another bound, 0: none.
     [[nodiscard]] Position bound_of(Position first, Position bound) const {
         const auto next = events_.upper_bound(first);
         return next != events_.end() && (bound == 0 || next->first <= bound) ? next->first - 1 : bound;

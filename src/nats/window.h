@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// The messages that are on their way to JetStream, in their order, and which of them it has acknowledged. Pure; one
-/// thread. Numbers are those of the messages since the last going back.
+/// Messages sent to JetStream, in order, with their acknowledgements. Pure; one thread. Numbers count since the last
+/// going back.
 class PublishWindow {
 public:
     struct Message {
@@ -21,9 +21,9 @@ public:
         WallTime committed_at{};
         std::chrono::steady_clock::time_point sent{};
         bool acknowledged = false;
-        bool staged = false;         ///< JetStream does not know whether it has it
+        bool staged = false;         ///< JetStream does not know whether it is stored
         bool is_repetition = true;   ///< an earlier try may have been stored
-        std::uint64_t sequence = 0;  ///< in the stream, of one that is acknowledged
+        std::uint64_t sequence = 0;  ///< in the stream, once acknowledged
     };
 
     [[nodiscard]] std::uint64_t next_number() const { return first_number_ + messages_.size(); }
@@ -32,14 +32,14 @@ public:
         messages_.push_back(message);
     }
 
-    /// One that it does not have is passed over.
+    /// Ignores a number outside the window.
     void acknowledge(std::uint64_t number, std::uint64_t sequence = 0) {
         if (number < first_number_ || number >= next_number()) return;
         messages_[number - first_number_].acknowledged = true;
         messages_[number - first_number_].sequence = sequence;
     }
 
-    /// nullptr: it is not in it.
+    /// Returns nullptr if the window does not contain it.
     [[nodiscard]] const Message* find(std::uint64_t number) const {
         return number >= first_number_ && number < next_number() ? &messages_[number - first_number_] : nullptr;
     }
@@ -47,7 +47,7 @@ public:
     void note_staged(std::uint64_t number) {
         if (number >= first_number_ && number < next_number()) messages_[number - first_number_].staged = true;
     }
-    /// Where those begin that were staged and not acknowledged since.
+    /// Returns the starts of messages that were staged and not acknowledged since.
     [[nodiscard]] std::vector<Position> staged() const {
         std::vector<Position> firsts;
         for (const Message& message : messages_) {
@@ -56,8 +56,8 @@ public:
         return firsts;
     }
 
-    /// Lets go of the acknowledged at its beginning: how many; `published` becomes the position of the last, and
-    /// `sequence` its sequence.
+    /// Removes acknowledged messages at the beginning. Returns their number; `published` becomes the position of the
+    /// last, and `sequence` its sequence.
     std::uint64_t take_acknowledged(Position& published, std::uint64_t& sequence) {
         std::uint64_t taken = 0;
         while (!messages_.empty() && messages_.front().acknowledged) {
@@ -71,7 +71,7 @@ public:
         return taken;
     }
 
-    /// Empties it. The ends of its messages, for those that repeat them must have the same bounds.
+    /// Empties the window. Returns the ends of its messages, since repetitions must have the same bounds.
     [[nodiscard]] std::deque<Position> go_back() {
         std::deque<Position> ends;
         for (const Message& message : messages_) ends.push_back(message.last);

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// The last lives of all reactors, newest first to who asks. Bounded; any thread.
+/// Stores the latest closed connections of all reactors; queries return the newest first. Bounded; any thread.
 class ClosedHistory {
 public:
     explicit ClosedHistory(std::size_t capacity) : capacity_(capacity) {}
@@ -19,7 +19,7 @@ public:
 private:
     const std::size_t capacity_;
     mutable std::mutex mutex_;
-    std::vector<ClosedLife> ring_;  // guarded by mutex_; grows to capacity_, then the oldest gives way
+    std::vector<ClosedLife> ring_;  // guarded by mutex_; grows to capacity_, then overwrites the oldest
     std::size_t next_ = 0;          // guarded by mutex_
 };
 

@@ -25,13 +25,13 @@ constexpr std::array<SortWord, 7> sort_words{{
     {ConnectionSort::key, "key"},
 }};
 
-/// Largest first for quantities, alphabetical for names.
+/// Sorts quantities with the largest first, and names alphabetically.
 template <typename T>
 int descending(const T& a, const T& b) {
     return a == b ? 0 : (a > b ? -1 : 1);
 }
 
-/// A moment that stays, however long the walk over all connections takes: ages grow meanwhile.
+/// Returns a moment that stays valid during a long walk, in which ages grow.
 EventTime last_item_at(const ConnectionRow& row) { return row.connected_at + row.age - row.since_item; }
 
 int compare(ConnectionSort sort, const ConnectionRow& a, const ConnectionRow& b) {
@@ -86,7 +86,7 @@ void ConnectionList::merge(ConnectionList&& other) {
     std::move(other.rows_.begin(), other.rows_.end(), std::back_inserter(rows_));
 }
 
-/// Sorts, and forgets what no page up to the asked one shows.
+/// Sorts, and drops rows that no page up to the requested one shows.
 void ConnectionList::trim() {
     const auto before = [this](const ConnectionRow& a, const ConnectionRow& b) {
         const int order = compare(query_.sort, a, b);

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// Gathers the connections that a query asks for, in its order, and keeps no more than its page needs however many
-/// match. One reactor's walk fills it; then those of all reactors are merged. One thread at a time.
+/// Collects the connections that match a query, in its order. Keeps no more than the page needs, however many match.
+/// Each reactor's walk fills one list, and the lists are merged. One thread at a time.
 class ConnectionList {
 public:
     explicit ConnectionList(ConnectionQuery query) : query_(std::move(query)) {}

@@ -6,7 +6,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::chrono::milliseconds longest_wait{500};  // the holder may end meanwhile
+constexpr std::chrono::milliseconds longest_wait{500};  // the holder may end in this time
 
 DeviceHolder holder_of(const Claimant& claimant) {
     return {.number = claimant.number,
@@ -52,7 +52,8 @@ DeviceDirectory::Claim DeviceDirectory::claim(std::string_view id, const Claiman
 }
 
 std::optional<Token> DeviceDirectory::take_over(Entry& entry, const Claimant& claimant, SteadyTime now) {
-    // From a connection whose end was known, and by proof from one without, an id is taken without a contest.
+    // A holder whose end was known loses the id without a contest, and so does an unauthenticated holder to an
+    // authenticated claimant.
     const bool contest = !entry.holder.ended && entry.holder.authenticated == claimant.authenticated;
     const Token former = std::exchange(entry.holder, holder_of(claimant)).number;
     if (!entry.takeovers) entry.takeovers = std::make_unique<Takeovers>();

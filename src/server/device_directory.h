@@ -23,7 +23,7 @@
 
 namespace holdfast {
 
-/// A connection that claims to speak for a device.
+/// A connection that claims a device's id.
 struct Claimant {
     Token number = 0;
     bool authenticated = false;
@@ -32,38 +32,38 @@ struct Claimant {
     Endpoint peer = {};
 };
 
-/// Holder of a device's id.
+/// The connection that holds a device's id.
 struct DeviceHolder {
     Token number = 0;
     bool authenticated = false;
-    bool ended = false;  ///< its peer had sent FIN or RST when it claimed
+    bool ended = false;  ///< its peer had sent FIN or RST at its claim
     AcceptTime accepted = {};
-    SteadyTime next_takeover{};  ///< none before; see TakeoverBackoff
+    SteadyTime next_takeover{};  ///< unset before the first takeover; see TakeoverBackoff
 };
 
 enum class ClaimVerdict : std::uint8_t {
-    granted,  ///< the claimant speaks for the device from now on
+    granted,  ///< the claimant holds the id from now on
     denied,   ///< the holder is authenticated, the claimant is not
-    ended,    ///< the claimant's peer has shut down: it takes nothing from another
+    ended,    ///< the claimant's peer has shut down: it supersedes no other connection
     older,    ///< the holder connected later
-    delayed,  ///< takeovers of this id come in a row: the claim counts only later
+    delayed,  ///< takeovers of this id follow each other quickly: the claim is repeated later
 };
-/// Decides between a holder and another connection: authentication first, then life, then the order of accept. Pure.
+/// Decides between a holder and a claimant: authentication first, then life, then the order of accept. Pure.
 [[nodiscard]] ClaimVerdict judge_claim(const DeviceHolder& holder, const Claimant& claimant, SteadyTime now);
 
-/// Which connection speaks for each device: the newest that has said its id. Shared by all reactors; any thread, and
-/// never waits longer than for a look into a table.
+/// Maps each device id to the connection that holds it: the newest one that claimed it. Shared by all reactors; any
+/// thread. Never waits longer than for a table look-up.
 class DeviceDirectory {
 public:
     struct Claim {
         ClaimVerdict verdict{};
-        std::optional<Token> other = {};  ///< granted: the holder until now, if any; older: the holder
+        std::optional<Token> other = {};  ///< granted: the previous holder, if any; older: the holder
         SteadyTime again{};               ///< delayed: when to claim again
     };
     Claim claim(std::string_view id, const Claimant& claimant, SteadyTime now);
-    /// The peer of the connection has shut down: if it is still the holder, it gives way to any that lives.
+    /// Records that the connection's peer has shut down. If it is still the holder, any living claimant supersedes it.
     void note_ended(std::string_view id, Token holder);
-    /// The connection has ended; nothing happens if the device has a newer one.
+    /// Releases the id of an ended connection. Does nothing if the device has a newer one.
     void release(std::string_view id, Token mine);
     [[nodiscard]] std::optional<Token> find(std::string_view id) const;
     void note_duplicate(const DuplicateDevice& duplicate, SteadyTime now) { duplicates_.note(duplicate, now); }
@@ -75,7 +75,7 @@ private:
         using is_transparent = void;
         std::size_t operator()(std::string_view id) const noexcept { return std::hash<std::string_view>{}(id); }
     };
-    /// Only of a device that has been taken over: from one connection by another.
+    /// Exists only for a device that another connection has superseded.
     struct Takeovers {
         TakeoverBackoff backoff;
         Endpoint holder;
@@ -85,7 +85,7 @@ private:
         DeviceHolder holder;
         std::unique_ptr<Takeovers> takeovers = {};
     };
-    // Many, so that reactors seldom meet at one.
+    // Many parts, so that reactors rarely contend for one.
     struct Part {
         mutable std::mutex mutex;
         std::unordered_map<std::string, Entry, Hash, std::equal_to<>> entries;  // guarded by mutex

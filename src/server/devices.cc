@@ -13,7 +13,7 @@ void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& c
     frame_ = std::move(frame);
     on_settled_ = std::move(on_settled);
     if (around_.durable == nullptr) return;
-    // However often it is told while the reactor is busy, one call is on its way at a time.
+    // Coalesces notifications: at most one call is posted at a time, however busy the reactor is.
     auto latest = std::make_shared<std::atomic<std::uint64_t>>(0);
     auto on_its_way = std::make_shared<std::atomic<bool>>(false);
     around_.durable->tell_durable([this, post = around_.post, latest, on_its_way](std::uint64_t count) {
@@ -60,14 +60,14 @@ void Devices::former_has_ended(Token number) {
     if (device->counts()) ask_former_numbers(number);
 }
 
-/// At the end of the turn: what an older connection of the device sent in it has been handed on by then.
+/// Runs at the end of the turn, when everything that the device's older connection sent in it was handed on.
 void Devices::ask_former_numbers(Token number) {
     around_.shard->after_turn([this, number] { look_up(number); });
 }
 
 void Devices::look_up(Token number) {
     const Device* device = find(number);
-    if (device == nullptr) return;  // it has ended meanwhile
+    if (device == nullptr) return;  // it has ended since
     around_.durable->look_up(device->name(), [this, number, post = around_.post](std::uint64_t durable) {
         post([this, number, durable] { resume(number, durable); });
     });
@@ -102,7 +102,7 @@ void Devices::take(Token number, Device& device, std::uint64_t given) {
 
 void Devices::repeat(Connection& connection, Token number, Device& device, std::uint64_t seq) {
     (*counters_)[connection.listener]->repeated_items.increment();
-    if (seq > device.numbers.safe()) return;  // the ack comes when it is durable
+    if (seq > device.numbers.safe()) return;  // the ack follows when it is durable
     device.numbers.tell_again();
     note_news(number, device);
 }
@@ -127,7 +127,7 @@ void Devices::on_turn_end(std::uint64_t given) {
         uncounted_.push_back(
             {.given = given, .listener = static_cast<std::uint8_t>(i), .items = std::exchange(counted_[i], 0)});
     }
-    // Only now: whoever claims the id behind this knows that all of the older connection has been handed on.
+    // Released last: a later claimant of the id can rely on the older connection's items having been handed on.
     for (const auto& [id, number] : parted_) around_.directory->release(id, number);
     parted_.clear();
     if (!due_.empty()) tell_news();
@@ -149,7 +149,7 @@ void Devices::note_news(Token number, Device& device) {
     if (!std::exchange(device.due, true)) due_.push_back(number);
 }
 
-/// One ack for all that a device does not know yet. Whose queue is full stays due: acks are cumulative.
+/// Sends one cumulative ack per device with news. A device whose queue is full stays due.
 void Devices::tell_news() {
     for (const Token number : std::exchange(due_, {})) {
         Device* device = find(number);

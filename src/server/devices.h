@@ -20,93 +20,93 @@
 
 namespace holdfast {
 
-/// A device that has said who it is.
+/// A device that has sent its hello, or a certificate.
 struct Device {
-    /// How its connection stands to the device's id.
+    /// Relation of the connection to the device's id.
     enum class Standing : std::uint8_t {
-        holder,     ///< it speaks for the device
-        delayed,    ///< its claim is made again later; nothing of it is read until then
-        contested,  ///< the same: the holder connected later, and whether that one lives is being found out
-        bystander,  ///< another speaks for the device, and this one has ended or is about to
+        holder,     ///< holds the id
+        delayed,    ///< repeats its claim later; not read until then
+        contested,  ///< likewise, while the gateway checks whether the holder, which connected later, still lives
+        bystander,  ///< another connection holds the id, and this one has ended or will end
     };
     std::string id;
-    std::string session;       ///< empty: it does not number its items
-    Numbering numbers;         ///< if it does
-    std::uint64_t from = 0;    ///< what its hello said
-    bool due = false;          ///< it has news to be told
-    bool former_ends = false;  ///< an older connection of it is ending
-    TokenMark token = 0;       ///< by which it has proved who it is; 0: by none
-    bool proved = false;       ///< who it is, by a token or a certificate
+    std::string session;       ///< empty: its items have no numbers
+    Numbering numbers;         ///< if its items have numbers
+    std::uint64_t from = 0;    ///< from its hello
+    bool due = false;          ///< an ack is due
+    bool former_ends = false;  ///< an older connection of the device is ending
+    TokenMark token = 0;       ///< the token that authenticated it; 0: none
+    bool proved = false;       ///< authenticated by a token or a certificate
     Standing standing = Standing::holder;
-    bool given = false;  ///< an event has said that the connection is this device's
+    bool given = false;  ///< an event has named the connection's device
 
     [[nodiscard]] bool is_pending() const { return standing == Standing::delayed || standing == Standing::contested; }
 
-    /// Numbered items of a bystander are dropped: they were not acknowledged, so that the device sends them again.
+    /// Returns true if numbered items are dropped, as a bystander's are: they are not acknowledged, so the device sends
+    /// them again.
     [[nodiscard]] bool drops() const { return counts() && standing == Standing::bystander; }
     [[nodiscard]] bool counts() const { return !session.empty(); }
     [[nodiscard]] DeviceName name() const { return {id, session, proved}; }
 };
 
-/// What the devices of one reactor need of the world around it. `post` runs work on this reactor's thread, from any
-/// thread, and may be kept beyond the reactor's end; `supersede` ends another connection, wherever it is, and then
-/// calls back, on any thread; `confirm` finds out whether another connection lives: whether its peer has not shut down.
+/// Environment of one reactor's devices. `post` runs work on this reactor's thread, from any thread, and may be kept
+/// beyond the reactor's end. `supersede` ends another connection on any reactor and then calls back, on any thread.
+/// `confirm` checks whether another connection's peer has not shut it down.
 struct DeviceSurroundings {
     DeviceDirectory* directory = nullptr;
     Shard* shard = nullptr;
-    Durable* durable = nullptr;  ///< null: nothing is acknowledged
+    Durable* durable = nullptr;  ///< null: items are not acknowledged
     std::function<void(std::function<void()>)> post;
     std::function<void(Token former, std::function<void()> done)> supersede;
     std::function<void(Token holder, std::function<void(bool lives)> done)> confirm;
 };
 
-/// One reactor's devices that have said hello: who they are, which of their items are safe, and telling them. Owns what
-/// is known of each and the queue of what is not durable yet; the shard's thread. Nothing of it exists for a plain
-/// device.
+/// Tracks one reactor's devices that have sent a hello: identity, safe items and acks. Owns their state and the queue
+/// of items that are not durable yet; the shard's thread. Devices without hello cost nothing.
 class Devices {
 public:
     using Frame = std::function<std::string(const Connection&, std::string_view json)>;
     using OnSettled = std::function<void(Connection&, Token number)>;
 
-    /// `frame` makes a downlink item of a JSON object, as the connection's listener wants it. `on_settled` is called
-    /// for a connection whose claim had to wait and is decided now.
+    /// Sets the environment. `frame` makes a downlink item of a JSON object in the connection's framing. `on_settled`
+    /// is called when a claim that waited is decided.
     void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame, OnSettled on_settled);
 
     enum class Greeted : std::uint8_t {
         open,
-        held,     ///< until its former numbers are known
-        delayed,  ///< held, and it does not have its id yet
-        denied,   ///< another has proved to be that device, and this one has not
+        held,     ///< until its previous numbers are known
+        delayed,  ///< paused, and does not hold its id yet
+        denied,   ///< an authenticated connection holds the id, and this one is not authenticated
     };
-    /// A certificate says whose the connection is, before it is open.
+    /// Identifies the connection by its certificate, before it is open.
     void certify(Connection& connection, Token number, std::string_view id);
-    /// The connection says hello; `token` is the mark of the right one that it has shown, or 0.
+    /// Takes the connection's hello. `token` is the mark of its valid token, or 0.
     [[nodiscard]] Greeted greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token);
     [[nodiscard]] Device* find(Token number);
-    /// The connection ends, or its peer has sent FIN or RST: a claim that waits is decided now.
+    /// Decides a waiting claim, since the connection ends, or its peer has sent FIN or RST.
     void end_wait(Connection& connection, Token number, EndedBy by);
-    /// The connection has ended.
+    /// Forgets an ended connection.
     void part(const Connection& connection, Token number);
 
-    /// Its item has been given to the handler, as its `given`th call.
+    /// Records that the item was passed to the handler, as its `given`th call.
     void take(Token number, Device& device, std::uint64_t given);
-    /// It sent what it had sent before.
+    /// Answers a repeated item.
     void repeat(Connection& connection, Token number, Device& device, std::uint64_t seq);
-    /// Drops an item whose number is not the expected one: a gap, or a number that the device's own `from` has skipped.
+    /// Drops an item with an unexpected number: a gap, or a number that the device's own `from` skipped.
     void refuse_number(Connection& connection, Device& device, std::uint64_t seq, Numbering::Verdict verdict);
     void tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason);
-    /// It sent a numbered item, and another connection speaks for the device.
+    /// Drops a numbered item of a bystander.
     void drop(const Connection& connection) { (*counters_)[connection.listener]->repeated_items.increment(); }
 
-    /// Whether items count once they are safe, and not before.
+    /// Returns whether items count only once they are safe.
     [[nodiscard]] bool waits_for_safety() const { return around_.durable != nullptr; }
-    /// An item has been given, of whatever device: its listener counts it when it is safe.
+    /// Records an item of any device, which its listener counts when it is safe.
     void count_when_safe(std::uint8_t listener) {
         if (counted_.size() <= listener) counted_.resize(listener + std::size_t{1});
         ++counted_[listener];
     }
 
-    /// The handler has been told of the turn, in which it was called for the `given`th time.
+    /// Ends a turn, in which the handler was called for the `given`th time.
     void on_turn_end(std::uint64_t given);
 
 private:
@@ -148,8 +148,8 @@ private:
     std::unordered_map<Token, Device> devices_;
     std::deque<Waiting> waiting_;                        // in the order of the handler's calls
     std::vector<std::uint64_t> counted_;                 // items of this turn, by listener
-    std::deque<Uncounted> uncounted_;                    // those of earlier ones, in order
-    std::vector<Token> due_;                             // devices with news
+    std::deque<Uncounted> uncounted_;                    // items of earlier turns, in order
+    std::vector<Token> due_;                             // devices with acks to send
     std::vector<std::pair<std::string, Token>> parted_;  // in this turn
 };
 

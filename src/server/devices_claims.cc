@@ -7,9 +7,9 @@
 
 namespace holdfast {
 
-// Which connection speaks for a device. The directory decides; what follows from it is here.
+// Applies the directory's decisions about which connection holds a device's id.
 
-/// Says whose the connection is. Returns false if the device's connection is authenticated and this one is not.
+/// Identifies the connection. Returns false if the holder of the id is authenticated and this connection is not.
 bool Devices::name(Connection& connection, Token number, std::string id, bool proved) {
     const auto made = claim(connection, number, id, proved);
     if (made.verdict == ClaimVerdict::denied) return false;
@@ -60,8 +60,8 @@ void Devices::supersede(Token number, Device& device, Token former) {
                       [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });
 }
 
-/// The holder was established later and has the id, unless its peer has shut it down: a device may close the newer of
-/// two connections and go on with the older one.
+/// Checks a holder that was established later: its peer may have shut it down, since a device may close the newer of
+/// two connections and continue with the older one.
 void Devices::contest(Token number, Device& device, Token holder) {
     device.standing = Device::Standing::contested;
     around_.confirm(holder, [this, number, holder, post = around_.post](bool lives) {
@@ -81,15 +81,15 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
 
-/// A connection that has ended takes the id from no other, so that it has nothing to wait for: its plain items are
-/// admitted. Numbered ones were not acknowledged, and the device sends them again.
+/// A connection that has ended supersedes no other, so its claim need not wait: its plain items are admitted. Numbered
+/// items were not acknowledged, and the device sends them again.
 void Devices::end_wait(Connection& connection, Token number, EndedBy by) {
     Device* device = find(number);
     if (device == nullptr || !device->is_pending()) return;
     by == EndedBy::gateway ? stand_by(connection, number, *device) : claim_again(number);
 }
 
-/// Another connection speaks for the device.
+/// Makes the connection a bystander: another one holds the id.
 void Devices::stand_by(Connection& connection, Token number, Device& device) {
     device.standing = Device::Standing::bystander;
     (*counters_)[connection.listener]->stale_claims.increment();
@@ -103,7 +103,7 @@ void Devices::claim_again(Token number) {
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
     const auto made = claim(*connection, number, device->id, device->proved);
     if (made.verdict == ClaimVerdict::denied) {
-        device->standing = Device::Standing::bystander;  // decided: nothing of it is admitted
+        device->standing = Device::Standing::bystander;  // decided: its items are not admitted
         return around_.shard->close(*connection, CloseReason::unauthenticated, another_has_proved);
     }
     settle(*connection, number, *device, made);

@@ -30,7 +30,7 @@ std::string retry_after(milliseconds time) {
     return JsonWriter().begin_object().field("retry_after_ms", time.count()).end_object().take();
 }
 
-/// Makes the framed goodbye for a connection of the pipeline's reactor, on its thread.
+/// Returns a function that makes the framed farewell for a connection of the pipeline's reactor, on its thread.
 std::function<std::string(const Connection&, milliseconds)> goodbye_by(Pipeline& pipeline) {
     return [&pipeline](const Connection& connection, milliseconds time) {
         std::string framed;
@@ -116,11 +116,11 @@ std::optional<DrainStatus> Drains::cancel() {
 
 DrainStatus Drains::status_of(const Latest& latest) {
     const DrainProgress& progress = *latest.progress;
-    const bool busy = progress.reactors_busy > 0;  // before the figures, which are then the last ones
+    const bool busy = progress.reactors_busy > 0;  // read before the figures, which are then final
     DrainStatus status{.order = latest.order, .began_at = latest.began_at};
     status.ended = progress.ended;
     status.gone = progress.gone;
-    status.found = progress.found;  // after those that are part of it
+    status.found = progress.found;  // read after the figures that are part of it
     if (!busy) status.state = DrainStatus::State::done;
     if (progress.cancelled) status.state = DrainStatus::State::cancelled;
     return status;

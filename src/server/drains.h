@@ -18,14 +18,14 @@ namespace holdfast {
 /// Makes a stop send `retry_after_ms` to the devices of the pipeline's reactor.
 void tell_of_stop(StopTask& task, Pipeline& pipeline, std::chrono::milliseconds drain_time);
 
-/// The drains that operators order, one at a time; the reactors carry them out. Any thread.
+/// Manages the drains that operators order, one at a time; the reactors carry them out. Any thread.
 class Drains {
 public:
     using Workers = std::vector<std::unique_ptr<Worker>>;
 
     Drains(const Clock& clock, const Workers& workers) : clock_(clock), workers_(workers) {}
 
-    /// One that is under way ends where it is. An error is the order's own, and changes nothing.
+    /// Starts a drain and ends the current one where it is. On an error nothing changes.
     [[nodiscard]] Result<DrainStatus> begin(const DrainOrder& order, const Running& running);
     [[nodiscard]] std::optional<DrainStatus> cancel();
 

@@ -11,15 +11,15 @@
 
 namespace holdfast {
 
-/// The ids that several devices seem to share, with the two addresses of each that were seen last. Owns at most 64;
-/// beyond that the one seen longest ago makes room. Any thread.
+/// Stores the ids that several devices seem to share, with the two latest addresses of each. At most 64; beyond that
+/// the oldest entry is replaced. Any thread.
 class DuplicateBook {
 public:
     static constexpr std::size_t max_entries = 64;
     static constexpr std::chrono::seconds kept{60};
 
     void note(const DuplicateDevice& device, SteadyTime now);
-    /// Returns those noted within `kept`, the latest first.
+    /// Returns the ids recorded within `kept`, the latest first.
     [[nodiscard]] std::vector<DuplicateDevice> recent(SteadyTime now) const;
 
 private:

@@ -8,7 +8,7 @@
 namespace holdfast {
 namespace {
 
-/// Collects one entry per connection of all reactors.
+/// Returns one entry for each connection of all reactors.
 template <typename Entries>
 Entries gather(const Workers& workers,
                const std::function<typename Entries::value_type(Shard&, Connection&)>& make_entry) {

@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// Queries to all reactors whose results are lists, with one paced walk each. Any thread but the reactors'; each call
-/// blocks until every reactor has answered.
+/// Queries all reactors for lists, with one paced walk each. Any thread except the reactors'; blocks until every
+/// reactor has answered.
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
 [[nodiscard]] Observations take_observations(const Workers& workers);
@@ -21,7 +21,7 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 
 // Functions for the shard's thread.
 
-/// Returns the connection's row. `device` is nullptr if the connection is not identified.
+/// Returns the row of a connection; `device` is null if it is not identified.
 [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard, const PipelineListener& listener,
                                    const Device* device, std::uint32_t run);
 [[nodiscard]] ConnectionDetail detail_of(const Connection& connection, Shard& shard, ConnectionRow row);

@@ -14,9 +14,9 @@
 
 namespace holdfast {
 
-/// One configured listener, bound: a listening socket for each reactor.
+/// A configured listener with a bound listening socket for each reactor.
 struct BoundListener {
-    LivenessPlan plan;  ///< as read back from an accepted socket
+    LivenessPlan plan;  ///< read back from an accepted socket
     Endpoint address;   ///< with the port that the kernel chose
     std::vector<UniqueFd> sockets;
     std::shared_ptr<const TokenSet> tokens;
@@ -25,16 +25,16 @@ struct BoundListener {
 /// Reads the listener's tokens_file; null if it has none.
 [[nodiscard]] Result<std::shared_ptr<const TokenSet>> load_tokens(const ListenerConfig& config);
 
-/// Whether another socket may have the address already.
+/// Whether another socket may be bound to the address.
 enum class AddressUse : std::uint8_t {
     must_be_free,
-    may_be_ours,  ///< a listener of this process has it, and is about to give it up
+    may_be_ours,  ///< a listener of this process has it, and is about to release it
 };
 
-/// Binds one listener `reactors` times and proves its plan. On an error nothing stays bound.
+/// Binds one listener `reactors` times and proves its plan. On an error no socket stays bound.
 [[nodiscard]] Result<BoundListener> bind_listener(const ListenerConfig& config, unsigned reactors, AddressUse use);
 
-/// Binds every listener `reactors` times and proves its plan. On an error nothing stays bound.
+/// Binds every listener `reactors` times and proves its plan. On an error no socket stays bound.
 [[nodiscard]] Result<std::vector<BoundListener>> bind_listeners(const std::vector<ListenerConfig>& listeners,
                                                                 unsigned reactors);
 

@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// Tells of a shortage once when its first reactor meets it and once when the last has overcome it, however many
+/// Reports a shortage once when the first reactor meets it and once when the last has overcome it, however many
 /// reactors share the listener. Any thread.
 class NoticeGate {
 public:
@@ -24,7 +24,7 @@ public:
         if (news && tell_) tell_(notice);
     }
 
-    /// What is told of once as it is.
+    /// Reports a notice without further conditions.
     void tell(const Notice& notice) {
         const std::lock_guard lock(mutex_);
         if (tell_) tell_(notice);

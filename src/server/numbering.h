@@ -5,19 +5,19 @@
 
 namespace holdfast {
 
-/// The numbers of one device's items within its session: which is expected, which are safe, which it was told are. A
-/// value; pure. docs/reference/protocol.md has the table.
+/// Tracks the sequence numbers of one device's session: the expected, the safe and the acknowledged one. A value; pure.
+/// docs/reference/protocol.md has the table.
 class Numbering {
 public:
     enum class Verdict : std::uint8_t {
         expected,
         repeated,
         gap,
-        skipped,  ///< above what is durable and below the device's own `from`: never stored, never acknowledged
+        skipped,  ///< above the durable number and below the device's own `from`: never stored, never acknowledged
     };
 
     Numbering() = default;
-    /// `durable` is the last number that is safe; the device's next is `from`, or 0 if it did not say. A `from` above
+    /// `durable` is the last safe number. `from` is the device's next number, or 0 if it sent none. A `from` above
     /// durable + 1 is a jump: it makes nothing safe.
     Numbering(std::uint64_t durable, std::uint64_t from)
         : durable_(durable), first_(std::max(durable + 1, from)), next_(first_), safe_(durable), told_(durable) {}
@@ -30,8 +30,8 @@ public:
         if (seq > next_) return Verdict::gap;
         return seq > durable_ && seq < first_ ? Verdict::skipped : Verdict::repeated;
     }
-    /// Returns true if the numbers of this connection begin at `seq`, which is a gap. A device that did not say `from`
-    /// repeats its first number after the gap was reported if it has nothing below it: it was served elsewhere.
+    /// Returns true if the numbers of this connection begin at `seq`, which is a gap. A device that sent no `from`
+    /// repeats its first number after the reported gap if it has no earlier item: it was served elsewhere.
     [[nodiscard]] bool begins_at(std::uint64_t seq) {
         if (next_ != first_ || first_ != durable_ + 1) return false;
         if (gap_told_ && seq == first_gap_) {
@@ -41,32 +41,32 @@ public:
         if (first_gap_ == 0) first_gap_ = seq;
         return false;
     }
-    /// The expected one has been taken, or refused for good.
+    /// Takes the expected number: its item was admitted, or refused for good.
     void take() {
         ++next_;
         gap_told_ = false;
     }
-    /// Up to `seq` is safe. Whether the device does not know yet.
+    /// Records that numbers up to `seq` are safe. Returns whether an ack is due.
     bool make_safe(std::uint64_t seq) {
         safe_ = std::max(safe_, seq);
         return told_ < safe_;
     }
-    /// A repetition that is safe: the device seems not to know.
+    /// Makes an ack due again, since a device repeated a safe item.
     void tell_again() { told_ = 0; }
     [[nodiscard]] bool has_news() const { return told_ < safe_; }
     void told() { told_ = safe_; }
 
-    /// True once for each gap.
+    /// Returns true once for each gap.
     [[nodiscard]] bool tells_gap() const { return !gap_told_; }
     void gap_told() { gap_told_ = true; }
 
 private:
     std::uint64_t durable_ = 0;  // before this connection
-    std::uint64_t first_ = 1;    // number of this connection
+    std::uint64_t first_ = 1;    // of this connection
     std::uint64_t next_ = 1;
     std::uint64_t safe_ = 0;
     std::uint64_t told_ = 0;
-    std::uint64_t first_gap_ = 0;  // number of the first item, if it was not the expected one
+    std::uint64_t first_gap_ = 0;  // the first item's number, if it was not the expected one
     bool gap_told_ = false;
 };
 

@@ -39,18 +39,19 @@ void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, Lis
 
 void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
     const PipelineListener& listener = listeners_[connection.listener];
-    // The claim of a certificate on its id has to wait.
+    // The certificate's claim on its id must wait.
     const bool pending = connection.named && devices_.find(number)->is_pending();
     connection.held = connection.held || pending;
     if (listener.acks || (listener.tokens && !connection.named) || pending) {
-        connection.untold = true;  // until it has said who it is, or something else, or nothing for a while
+        connection.untold = true;  // until it has sent a hello or another frame, or stayed silent for a while
     } else {
         give_connected(connection, number, time);
     }
 }
 
 void Pipeline::on_still_untold(Connection& connection, Token number, const TurnTime& time) {
-    if (listeners_[connection.listener].tokens && !connection.named) return;  // it will be told, or end
+    if (listeners_[connection.listener].tokens && !connection.named)
+        return;  // it is reported after authentication, or ends
     if (connection.named && devices_.find(number)->is_pending()) return;
     give_connected(connection, number, time);
 }
@@ -99,7 +100,7 @@ Taken Pipeline::on_last_bytes(Connection& connection, Token number, std::span<co
     return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
 }
 
-/// Moves `frame.next` on where the framing's rule is to skip what stands behind a bad item.
+/// Advances `frame.next` if the framing's rule is to skip bytes behind a bad item.
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
     Connection& connection = arrival.connection;
     arrival.first = !connection.spoke;
@@ -183,8 +184,8 @@ void Pipeline::give_connected(Connection& connection, Token number, const TurnTi
 }
 
 EventTime Pipeline::established(const Connection& connection, const TurnTime& time) const {
-    constexpr std::chrono::milliseconds tick{4};     // of the kernel, usually: an age of one tick may be none
-    constexpr std::chrono::milliseconds error{200};  // of what the slot has, which counts in tenths of a second
+    constexpr std::chrono::milliseconds tick{4};     // the kernel's usual tick: an age of one tick may be zero
+    constexpr std::chrono::milliseconds error{200};  // of the slot's time, which counts in tenths of a second
     const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
     const EventTime by_slot =
         time.wall - time.tick.since(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait;
@@ -194,7 +195,7 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
     const auto of_turn = clock_ != nullptr ? clock_->steady() - time.steady : SteadyTime::duration(0);
     const EventTime read_at = time.wall + std::chrono::floor<std::chrono::milliseconds>(of_turn);
     const EventTime by_kernel = read_at - (state->age > tick ? state->age : std::chrono::milliseconds(0));
-    // Over TLS the kernel has the time at which the handshake's last record was sent.
+    // With TLS the kernel reports the time of the handshake's last record.
     return connection.encrypted ? std::min(by_kernel, by_slot + error) : by_kernel;
 }
 
@@ -237,7 +238,7 @@ void Pipeline::on_close(Connection& connection, Token number, const Death& death
     if (device != nullptr) devices_.part(connection, number);
 }
 
-/// Counts what is left over of an item, and adds it to the detail.
+/// Counts the rest of an unfinished item, and adds it to the detail.
 std::string Pipeline::detail_of(const Connection& connection, const Death& death) {
     std::string detail(death.detail);
     if (!connection.unfinished) return detail;

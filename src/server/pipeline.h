@@ -22,41 +22,42 @@
 
 namespace holdfast {
 
-/// What a pipeline is told about each listener.
+/// A pipeline's settings of one listener.
 struct PipelineListener {
     std::string name;
     Framing framing{};
     std::uint16_t max_bad_items = 0;
     bool acks = false;
     LivenessOf liveness = LivenessOf::device;
-    std::shared_ptr<const TokenSet> tokens = nullptr;  ///< only a hello with one of these opens; null: anybody's does
+    /// The first frame must be a hello with one of these; null: any hello is accepted.
+    std::shared_ptr<const TokenSet> tokens = nullptr;
 };
 [[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens);
 
-/// One reactor's way from bytes to events: framing, then item, then the EventHandler; and from a death to its `closed`
-/// event. Owns the handler and the decoder; the shard's thread.
+/// Turns one reactor's bytes into events: framing, item, EventHandler; and an end into its `closed` event. Owns the
+/// handler and the decoder; the shard's thread.
 class Pipeline final : public StreamHandler {
 public:
     struct Options {
         std::uint32_t run = 0;
         std::vector<PipelineListener> listeners;
         ItemConfig item;
-        const Clock* clock = nullptr;  ///< that turns are measured by; null: a turn takes no time
+        const Clock* clock = nullptr;  ///< measures turns; null: a turn takes no time
     };
 
     Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices);
 
-    /// Where the shard counts, by listener; set once before the reactor runs.
+    /// Sets the counters by listener; once before the reactor runs.
     void count_in(std::vector<ListenerCounters*> counters) { counters_ = std::move(counters); }
     [[nodiscard]] const Counter& events_given() const { return events_given_; }
-    /// Once before the reactor runs: from then on devices may say who they are. `around.durable` is filled in.
+    /// Enables hellos; once before the reactor runs. `around.durable` is filled in.
     void know_devices(DeviceSurroundings around);
     [[nodiscard]] bool acknowledges() const { return events_->durable() != nullptr; }
-    /// Of a connection that is `named`. The shard's thread.
+    /// Returns the device of an identified connection, or nullptr. The shard's thread.
     [[nodiscard]] const Device* device_of(Token number) { return devices_.find(number); }
 
-    /// As Shard has it: numbers come in order, and again. The shard's thread.
-    /// Of a connection whose listener has got another set of tokens: whether it may stay.
+    /// Returns whether a connection may stay after its listener got another set of tokens. Listener numbers are
+    /// assigned in order and reused. The shard's thread.
     [[nodiscard]] bool may_stay(const Connection& connection, Token number);
     void open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters);
     void change_listener(std::uint8_t number, PipelineListener listener) { listeners_[number] = std::move(listener); }
@@ -83,29 +84,29 @@ public:
     void on_accept_resumed(std::uint8_t listener) override;
 
 private:
-    /// What one frame came to.
+    /// Result of one frame.
     enum class Next : std::uint8_t {
         go_on,
-        bad,   ///< the same, but it was no item
-        hold,  ///< what is behind it must wait for Shard::release
-        end,   ///< the connection must end, as the arrival says
+        bad,   ///< likewise, but it was a bad item
+        hold,  ///< the bytes behind it wait for Shard::release
+        end,   ///< the connection ends with the arrival's reason
     };
-    /// One window of a connection's bytes, on its way through the steps.
+    /// One window of a connection's bytes on its way through the steps.
     struct Arrival {
         Connection& connection;
         Token number;
         const TurnTime& time;
         const PipelineListener& listener;
-        Device* device = nullptr;  ///< who has said hello
-        bool first = false;        ///< item, or what should be one, of its connection
+        Device* device = nullptr;  ///< the identified device, or null
+        bool first = false;        ///< first frame of its connection
         CloseReason end{};         ///< for Next::end
         std::string_view detail = {};
     };
     [[nodiscard]] Next on_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
-    /// One item's worth of bytes; what must come of it besides the event.
+    /// Takes the text of one item and emits its event.
     [[nodiscard]] Next on_item(Arrival& arrival, std::string_view text);
     [[nodiscard]] Next on_numbered_item(Arrival& arrival, std::string_view text, const ItemDecoder::Decoded& decoded);
-    /// Of bytes that are no text to decode: of a device that numbers its items they take a number all the same.
+    /// Takes bytes that cannot be decoded. In a numbered session they use up a number.
     [[nodiscard]] Next on_unreadable(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next refuse(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello, TokenMark token);
@@ -138,7 +139,7 @@ private:
     Devices devices_;
 };
 
-/// What stands in the way of a listener's `acks`, if anything: the handler's events do not outlive a crash. Any thread.
+/// Returns why a listener's `acks` cannot work, or nullopt: the handler's events do not outlive a crash. Any thread.
 [[nodiscard]] std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeline& pipeline);
 
 /// Disables acks in `wanted` if the handler is not durable, and reports them as waiting for a restart. Any thread.

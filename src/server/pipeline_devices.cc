@@ -45,7 +45,7 @@ void Pipeline::on_certified(Connection& connection, Token number, std::string_vi
     devices_.certify(connection, number, id);
 }
 
-/// Where certificates say who is who, a hello without one is nothing.
+/// On a listener that identifies devices by certificates, a hello without one is refused.
 Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMark token) {
     Connection& connection = arrival.connection;
     if (arrival.device != nullptr && arrival.device->id != hello.id) {
@@ -55,7 +55,7 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
     if (greeted == Devices::Greeted::denied) return deny(arrival, another_has_proved);
     arrival.device = devices_.find(arrival.number);
-    if (greeted == Devices::Greeted::delayed) return Next::hold;  // its identity is given once it has its id
+    if (greeted == Devices::Greeted::delayed) return Next::hold;  // identified once it holds its id
     give_identity(connection, arrival.number, arrival.time);
     return greeted == Devices::Greeted::held ? Next::hold : Next::go_on;
 }
@@ -81,7 +81,7 @@ Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
     return Next::end;
 }
 
-/// Of one that has not proved yet who it is: its first frame must, and must come within its first KiB.
+/// Takes bytes of an unauthenticated connection: its first frame must be a hello with a token, within its first KiB.
 Taken Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
     constexpr std::size_t most_bytes = 1'024;
     Connection& connection = arrival.connection;
@@ -108,7 +108,7 @@ Taken Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std:
     return rest;
 }
 
-/// An unknown id and a wrong token come to the same, in the same time.
+/// An unknown id and a wrong token give the same answer in the same time.
 Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
     const auto greeting = decoded.bad == BadItem::no_key ? decoder_.greeting() : ItemDecoder::Greeting{};
@@ -123,12 +123,13 @@ Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
 bool Pipeline::may_stay(const Connection& connection, Token number) {
     const auto& tokens = listeners_[connection.listener].tokens;
     const Device* device = connection.named ? devices_.find(number) : nullptr;
-    if (tokens == nullptr || device == nullptr) return true;  // who has said nothing yet has ten seconds for it
+    if (tokens == nullptr || device == nullptr)
+        return true;  // unidentified connections keep their ten-second hello timeout
     const bool certified = device->token == 0;
     return certified || tokens->has(device->id, device->token);
 }
 
-/// Of a device that numbers its items: the table of docs/reference/protocol.md, row by row.
+/// Takes an item of a numbered session: the table of docs/reference/protocol.md, row by row.
 Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view text,
                                           const ItemDecoder::Decoded& decoded) {
     Device& device = *arrival.device;
@@ -153,7 +154,7 @@ Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view tex
     return Next::go_on;
 }
 
-/// What stands in the expected one's place: its number is taken.
+/// Refuses a bad item, which uses up the expected number.
 Pipeline::Next Pipeline::refuse(Arrival& arrival, BadItem kind) {
     Device& device = *arrival.device;
     devices_.tell_bad(arrival.connection, device.numbers.next(), to_string(kind));

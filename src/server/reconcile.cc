@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 
 bool by_inode(const HeldSocket& a, const HeldSocket& b) { return a.inode < b.inode; }
 
-/// Its place among those sorted by inode.
+/// Returns its index in the list sorted by inode.
 std::optional<std::size_t> place_of(std::uint64_t inode, const PageVector<HeldSocket>& held) {
     const auto found = std::lower_bound(held.begin(), held.end(), HeldSocket{.inode = inode}, by_inode);
     if (found == held.end() || found->inode != inode) return std::nullopt;
@@ -52,8 +52,8 @@ Result<Reconciler::Look> Reconciler::look() {
     return look;
 }
 
-/// Other processes may share the port (reuse_port): of the sockets that no connection has, those count of which this
-/// process has a descriptor.
+/// Other processes may share the port (reuse_port): a socket without a connection counts only if this process has a
+/// descriptor of it.
 std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Look& out) const {
     std::sort(strangers.begin(), strangers.end());
     std::unordered_map<std::uint64_t, int> own;
@@ -122,12 +122,12 @@ Reconciliation Reconciler::run() {
 void Reconciler::add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const {
     if (out.examples.size() >= most_examples) return;
     auto example = sources_.about(number);
-    if (!example) return;  // it has ended meanwhile
+    if (!example) return;  // it has ended since
     example->kind = kind;
     out.examples.push_back(*std::move(example));
 }
 
-/// Not by /proc/self/fd: the kernel would keep an inode and a name of each entry that was looked at, 870 bytes.
+/// Does not read /proc/self/fd: the kernel would cache an inode and a name of each entry, 870 bytes.
 void each_own_socket(const OnOwnSocket& take) {
     const auto end = static_cast<int>(descriptor_table_size());
     for (int descriptor = 0; descriptor < end; ++descriptor) {
@@ -135,8 +135,7 @@ void each_own_socket(const OnOwnSocket& take) {
     }
 }
 
-/// By system call: a look at a descriptor that another thread has opened is no race, for which ThreadSanitizer takes
-/// it.
+/// By system call, since ThreadSanitizer reports fstat on another thread's new descriptor as a race.
 std::uint64_t inode_of_socket(int descriptor) {
     struct statx info {};
     const bool known = ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &info) == 0;

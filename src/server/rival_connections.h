@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-// Two connections of one device, wherever they are. Any thread; `done` is called on any.
+// Two connections of one device on any reactors. Any thread; `done` is called on any thread.
 
 /// Reads the connection to its end and closes it as `superseded`; then calls `done`.
 inline void supersede(const std::vector<std::unique_ptr<Worker>>& workers, Token former, std::function<void()> done) {
@@ -22,7 +22,7 @@ inline void supersede(const std::vector<std::unique_ptr<Worker>>& workers, Token
     if (!posted) done();
 }
 
-/// Calls `done` with whether the connection is there and its peer has not shut it down.
+/// Calls `done` with whether the connection exists and its peer has not shut it down.
 inline void confirm(const std::vector<std::unique_ptr<Worker>>& workers, Token holder,
                     std::function<void(bool lives)> done) {
     const bool posted = workers[Registry::reactor_of(holder)]->post([holder, done](Shard& shard) {

@@ -13,12 +13,13 @@ namespace holdfast {
 
 namespace {
 
-// Descriptors that are not connections: listeners, epoll, eventfds, the sink, the admin API and its clients.
+// Descriptors other than connections: listeners, epoll, eventfds, the sink, the admin API and its clients.
 constexpr std::size_t reserved_descriptors = 128;
 
 std::vector<Prefix> prefixes_of(const std::vector<std::string>& texts) {
     std::vector<Prefix> prefixes;
-    for (const std::string& text : texts) prefixes.push_back(parse_prefix(text).value());  // as validate() has seen
+    for (const std::string& text : texts)
+        prefixes.push_back(parse_prefix(text).value());  // validate() has checked them
     return prefixes;
 }
 

@@ -20,33 +20,34 @@
 
 namespace holdfast {
 
-/// A listener as it runs.
+/// A running listener.
 struct RunningListener {
-    std::uint8_t number = 0;  ///< what its connections know it by; free again when the last of them has gone
+    std::uint8_t number = 0;  ///< its number in all tables; reused once its last connection has ended
     ListenerConfig config;
-    LivenessPlan plan;                                        ///< as read back from an accepted socket
-    std::shared_ptr<const TokenSet> tokens;                   ///< null: it has no tokens_file
-    Endpoint bound;                                           ///< with the port that the kernel chose
-    std::vector<Endpoint> before;                             ///< where it was; connections from then may live on
+    LivenessPlan plan;                       ///< read back from an accepted socket
+    std::shared_ptr<const TokenSet> tokens;  ///< null: it has no tokens_file
+    Endpoint bound;                          ///< with the port that the kernel chose
+    std::vector<Endpoint> before;            ///< earlier addresses, which living connections may still use
     std::vector<std::shared_ptr<ListenerCounters>> counters;  ///< by reactor
-    std::shared_ptr<const TlsContext> tls = nullptr;          ///< of new handshakes
-    bool leaving = false;                                     ///< removed: it accepts nobody any more
-    SteadyTime listed_until;                                  ///< if removed
+    std::shared_ptr<const TlsContext> tls = nullptr;          ///< for new handshakes
+    bool leaving = false;                                     ///< removed: it accepts no connections
+    SteadyTime listed_until;                                  ///< if it was removed
 
     [[nodiscard]] std::uint64_t connections() const;
-    /// Removed, and nobody is left of it. Once true, it stays so: the reactors have closed its sockets.
+    /// Returns true if it is removed and has no connection left. Stays true, since the reactors have closed its
+    /// sockets.
     [[nodiscard]] bool gone() const { return leaving && connections() == 0; }
     [[nodiscard]] bool listed(SteadyTime now) const { return !gone() || now < listed_until; }
     [[nodiscard]] ListenerPolicy policy(const LimitsConfig& limits) const;
 };
 
-/// What the gateway runs on. Never changed: a new one takes its place.
+/// The active configuration. Immutable: a reload replaces it.
 struct Running {
-    ServerConfig config;                     ///< but for what needs a restart, as it was applied last
-    std::vector<RunningListener> listeners;  ///< in the configuration's order; then those that are leaving
+    ServerConfig config;                     ///< as applied last, without options that need a restart
+    std::vector<RunningListener> listeners;  ///< in the order of the configuration, followed by removed ones
 };
 
-/// The one place where threads learn what runs now: each takes what is there and keeps it as long as it needs it.
+/// Publishes the active configuration to all threads. Each takes a snapshot and keeps it as long as needed.
 class RunningNow {
 public:
     using Snapshot = std::shared_ptr<const Running>;
@@ -60,7 +61,7 @@ public:
     void set(Running next) {
         auto fresh = std::make_shared<const Running>(std::move(next));
         const std::lock_guard lock(mutex_);
-        now_.swap(fresh);  // the old one is let go outside the lock
+        now_.swap(fresh);  // the old one is released outside the lock
     }
 
 private:
@@ -68,21 +69,21 @@ private:
     Snapshot now_;  // guarded by mutex_
 };
 
-/// What runs first, of a configuration whose listeners are bound.
+/// Returns the first active configuration, for bound listeners.
 [[nodiscard]] Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound);
 
-/// The listener's files, loaded; null if it is plain.
+/// Loads the listener's TLS files; null if it has none.
 [[nodiscard]] Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config);
 
-/// The figures of every listener that is listed.
+/// Returns the counters of every listed listener.
 [[nodiscard]] std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now);
 
-/// Every local port that connections may have.
+/// Returns every local port that connections may have.
 [[nodiscard]] std::vector<std::uint16_t> ports_of(const Running& running);
-/// The name of the listener that is, or was, at this address; empty if there is none.
+/// Returns the name of the listener with this address, now or earlier, or an empty text.
 [[nodiscard]] std::string listener_at(const Running& running, const Endpoint& local);
 
-/// What `limits.max_connections` comes to in this process.
+/// Returns the effective `limits.max_connections` of this process.
 [[nodiscard]] std::size_t effective_max_connections(const LimitsConfig& limits);
 
 }  // namespace holdfast

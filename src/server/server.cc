@@ -28,15 +28,16 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t other_descriptors = 64;  // of the program's
-// The table's room at start: half a megabyte at most. Who holds more connections waits for its doubling then.
+constexpr std::size_t other_descriptors = 64;  // of the program
+// Initial size of the descriptor table, half a megabyte at most. A gateway with more connections waits for its
+// doubling.
 constexpr std::size_t descriptors_at_once = 65'536;
 
 using std::chrono::milliseconds;
 
 }  // namespace
 
-/// The parts, in the order in which they depend on each other; destroyed in the opposite order.
+/// Owns the parts in the order of their dependencies, and destroys them in reverse.
 class Server::Impl {
 public:
     explicit Impl(Running first)
@@ -78,7 +79,7 @@ public:
     [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const {
         return holdfast::row_of(connection, shard, listener_of(connection, shard), device_of(connection, shard), run_);
     }
-    /// The worker that holds the connection, if it is one of this run.
+    /// Returns the worker that holds the connection, or nullptr if the id is of another run.
     [[nodiscard]] Worker* worker_of(ConnectionId id) const {
         const unsigned reactor = Registry::reactor_of(id.number);
         return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
@@ -86,8 +87,8 @@ public:
     [[nodiscard]] Reconciler::Sources reconcile_sources();
     [[nodiscard]] std::optional<Discrepancy> about(Token number);
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
-    /// Asks the connection's reactor; `absent` if it has ended. `question` runs on that reactor's thread and must reply
-    /// once.
+    /// Queries the connection's reactor; returns `absent` if it has ended. `question` runs on that reactor's thread and
+    /// must reply once.
     template <typename T>
     [[nodiscard]] T ask_connection(ConnectionId id, T absent,
                                    std::function<void(Shard&, Connection&, Reply<T>)> question) const;
@@ -103,7 +104,7 @@ public:
     Reconciler reconciler_;
     std::atomic<bool> draining_{false};
     RunningNow running_;
-    std::mutex applying_;  // held by the one application of a new configuration
+    std::mutex applying_;  // held while a new configuration is applied
     std::vector<std::unique_ptr<Worker>> workers_;
     Drains drains_{clock_, workers_};
 };
@@ -155,7 +156,7 @@ void Server::Impl::tell_of_certificates() {
     }
 }
 
-/// Before it runs: so that its devices may say who they are.
+/// Connects the worker's pipeline with the device index, before the worker runs.
 void Server::Impl::introduce(Worker& worker) {
     worker.pipeline().know_devices(
         {.directory = &directory_,
@@ -195,7 +196,8 @@ const Device* Server::Impl::device_of(const Connection& connection, Shard& shard
     return workers_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
 }
 
-/// Whether a list should have it. One whose device has a newer connection is about to end: a device is shown once.
+/// Returns whether a list contains the connection. One that a newer connection of its device supersedes is left out, so
+/// that each device appears once.
 bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const {
     if (connection.is_opening()) return false;
     const Device* device = device_of(connection, shard);
@@ -250,7 +252,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
                           std::min(effective_max_connections(config.limits) + other_descriptors, descriptors_at_once));
     auto first = first_running(std::move(config), bound.value());
     if (!first) return first.error();
-    // The last exceptions before the reactors turn: descriptors, threads, memory.
+    // The last exceptions before the reactors run: descriptors, threads, memory.
     try {
         auto impl = std::make_unique<Impl>(std::move(first).value());
         impl->tell_of_certificates();

@@ -53,7 +53,7 @@ std::chrono::milliseconds Worker::silence(SteadyTime now) {
     if (owes_answer_) return std::chrono::floor<std::chrono::milliseconds>(now - asked_);
     asked_ = now;
     owes_answer_ = true;
-    if (!post([this](Shard&) { owes_answer_ = false; })) owes_answer_ = false;  // it has ended: nothing to wait for
+    if (!post([this](Shard&) { owes_answer_ = false; })) owes_answer_ = false;  // the reactor has ended
     return std::chrono::milliseconds(0);
 }
 

@@ -19,8 +19,8 @@
 
 namespace holdfast {
 
-/// One reactor with its shard, its pipeline and its thread. Ends when its shard has drained; joined by wait() or the
-/// destructor.
+/// Owns one reactor with its shard, its pipeline and its thread. Ends when its shard has drained; joined by wait() or
+/// the destructor.
 class Worker {
 public:
     Worker(const Clock& clock, Admission& admission, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
@@ -29,30 +29,31 @@ public:
     ~Worker();
 
     [[nodiscard]] Shard& shard() { return shard_; }            ///< before start(), or its counters
-    [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }  ///< on its thread, but for events_given()
+    [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }  ///< on its thread, except events_given()
 
     void start(unsigned number);
     void wait() {
         if (thread_.joinable()) thread_.join();
     }
 
-    /// Runs `work` on the reactor's thread; false if that has ended. Any thread.
+    /// Runs `work` on the reactor's thread. Returns false if it has ended. Any thread.
     bool post(std::function<void(Shard&)> work) {
         return reactor_.post([this, run = std::move(work)] { run(shard_); });
     }
 
-    /// For how long the reactor has owed the answer to an earlier call; if it owes none, it is asked anew, and zero
-    /// comes back. Any thread; never waits.
+    /// Returns how long the reactor has owed the answer to an earlier call. If it owes none, pings it and returns zero.
+    /// Any thread; never waits.
     [[nodiscard]] std::chrono::milliseconds silence(SteadyTime now);
 
-    /// How long the reactor's turns took so far. Any thread.
+    /// Returns the durations of the reactor's turns. Any thread.
     [[nodiscard]] TurnStatus turns() const;
 
-    /// Runs work on this reactor's thread, from any; may be kept beyond the worker's end, and then does nothing.
+    /// Returns a function that runs work on this reactor's thread. Any thread; may be kept beyond the worker's end,
+    /// when it does nothing.
     [[nodiscard]] std::function<void(std::function<void()>)> line();
 
 private:
-    /// What outlives the worker.
+    /// Part that outlives the worker.
     struct Line {
         std::mutex mutex;
         Worker* worker;  // guarded by mutex
@@ -68,7 +69,7 @@ private:
     std::thread thread_;
 };
 
-/// The way an answer takes from a reactor's thread to the thread that asked: call it once. Copies are the same way.
+/// Carries one answer from a reactor's thread to the thread that asked. Call it once. Copies share the answer.
 template <typename T>
 class Reply {
 public:
@@ -79,7 +80,7 @@ private:
     std::shared_ptr<std::promise<T>> promise_ = std::make_shared<std::promise<T>>();
 };
 
-/// Asks `worker` and returns the answer to come; T{} at once if the worker has ended.
+/// Queries `worker` and returns the future answer, or T{} if the worker has ended.
 template <typename T>
 [[nodiscard]] std::future<T> ask(Worker& worker, std::function<void(Shard&, Reply<T>)> question) {
     const Reply<T> reply;
@@ -88,7 +89,7 @@ template <typename T>
     return answer;
 }
 
-/// Asks every worker the same and combines the answers, in the order of the workers.
+/// Queries every worker and combines the answers in the order of the workers.
 template <typename T>
 [[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<Worker>>& workers,
                                      const std::function<void(Shard&, Reply<T>)>& question) {

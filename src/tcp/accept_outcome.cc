@@ -10,7 +10,7 @@ AcceptOutcome judge_accept(int error) noexcept {
             return AcceptOutcome::drained;
         case EINTR:
         case ECONNABORTED:
-        case EPERM:  // a firewall rule forbids it
+        case EPERM:  // a firewall rule rejected it
         case ENETDOWN:
         case EPROTO:
         case ENOPROTOOPT:

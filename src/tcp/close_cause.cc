@@ -5,8 +5,8 @@
 namespace holdfast {
 
 CloseReason judge_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
-    // Window probes back off exponentially, so a living peer's latest answer is up to half the time-out old. A peer
-    // that died behind a closed window has stayed silent for longer, and that is data nobody acknowledges.
+    // Window probes back off exponentially, so the latest answer of a living peer is up to half the timeout old. A peer
+    // that failed with a closed window has been silent for longer, with unacknowledged data.
     const bool waiting_for_window = evidence.peer_window == 0 && evidence.unacked_bytes > 0;
     if (waiting_for_window && evidence.last_ack <= user_timeout * 2 / 3) return CloseReason::window_stalled;
     if (evidence.unacked_bytes > 0 || evidence.retransmits > 0) return CloseReason::retransmit_expired;
@@ -23,7 +23,7 @@ CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence,
             return CloseReason::peer_reset;
         case ETIMEDOUT:
             return judge_timeout(evidence, user_timeout);
-        // ICMP errors as net/ipv4/icmp.c and net/ipv6/icmp.c turn them into errnos.
+        // net/ipv4/icmp.c and net/ipv6/icmp.c map ICMP errors to these errnos.
         case EHOSTUNREACH:
         case ENETUNREACH:
         case EHOSTDOWN:
@@ -36,7 +36,7 @@ CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence,
             return CloseReason::unreachable;
         case ENOMEM:
         case ENOBUFS:
-        case ENOSPC:  // epoll_ctl: the user's limit of watches
+        case ENOSPC:  // epoll_ctl: fs.epoll.max_user_watches is reached
             return CloseReason::out_of_memory;
         default:
             return CloseReason::internal_error;

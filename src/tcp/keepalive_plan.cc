@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds scheduling_slack{250};  // from a timer's expiry to the event, on a busy machine
+constexpr milliseconds scheduling_slack{250};  // from the timer's expiry to the event, on a busy machine
 constexpr milliseconds max_margin{1'000};
 constexpr milliseconds min_sweep_period{100};
 constexpr milliseconds max_sweep_period{1'000};
@@ -19,25 +19,24 @@ constexpr milliseconds usual_rto{1'000};  // RFC 6298: before the first round tr
 constexpr seconds max_rto{120};           // Linux, TCP_RTO_MAX
 constexpr double one_in_a_million = 1e-6;
 
-// Linux arms timers on a wheel whose buckets are up to 1/8 of the delay wide, and always rounds up
+// Returns the latest expiry of a timer. Linux's timer wheel has buckets of up to 1/8 of the delay and always rounds up
 // (kernel/time/timer.c).
 milliseconds latest(milliseconds delay) { return delay + delay / 8; }
 
-/// Returns the part of the bound that a verdict leaves: for its way to the `closed` event, and for a machine that is
-/// busy.
+/// Returns the part of the bound that is reserved for delivering the `closed` event and for a busy machine.
 milliseconds margin(milliseconds detect_within) { return scheduling_slack + std::min(detect_within / 120, max_margin); }
 
-/// A peer is asked after a third of the bound, then every thirtieth of it (at least 1 s, the kernel's unit), until the
-/// bound needs the verdict. The kernel gives it at the first probe that is due after TCP_USER_TIMEOUT, so one interval
-/// must fit behind that.
+/// Probes start after a third of the bound and repeat every thirtieth of it (at least 1 s, the kernel's unit) until the
+/// bound needs the verdict. The kernel closes at the first probe that is due after TCP_USER_TIMEOUT, so one interval
+/// must fit behind it.
 void choose_kernel_options(LivenessPlan& plan) {
     plan.idle = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 3));
     plan.interval = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 30));
     plan.user_timeout = plan.detect_within - margin(plan.detect_within) - latest(plan.interval);
     const milliseconds left = plan.user_timeout - milliseconds(1) - latest(plan.idle);
     plan.count = 1 + static_cast<int>(left / latest(plan.interval));
-    // A window probe is sent as seldom as a retransmission, and the kernel ends a connection after tcp_retries2 (15) of
-    // them without an answer: 15 must take as long as the bound.
+    // Window probes are spaced like retransmissions, and the kernel ends a connection after tcp_retries2 (15)
+    // unanswered ones: 15 must take as long as the bound.
     plan.rto_max = std::clamp(std::chrono::floor<seconds>(plan.detect_within / 15), seconds(1), max_rto);
 }
 
@@ -46,20 +45,21 @@ void choose_own_limits(LivenessPlan& plan) {
     plan.silence_limit = plan.detect_within - margin(plan.detect_within);
 }
 
-/// The worst phase: the peer's last sign of life is as old as it gets on a sound path when the outage begins, and the
-/// next try comes as late as it can after the outage's end.
+/// Computes the worst phase: the outage begins when the peer's last segment is as old as a sound path allows, and the
+/// next probe follows as late as possible after the outage's end.
 void find_safe_outage(LivenessPlan& plan) {
     constexpr milliseconds none{0};
     const milliseconds oldest_sign = latest(plan.idle);
     const milliseconds room = plan.silence_limit - oldest_sign - scheduling_slack;
     plan.safe_outage.idle = std::max(none, plan.user_timeout - oldest_sign - latest(plan.interval));
     plan.safe_outage.in_flight = std::max(none, room - latest(plan.rto_max));
-    // Without a cap the time-out doubles: after an outage of t, the next try comes within 2 t and the first time-out.
+    // Without a cap the timeout doubles: after an outage of t, the next retransmission follows within 2 t plus the
+    // first timeout.
     plan.safe_outage.in_flight_uncapped = std::clamp((room * 8 / 9 - usual_rto) / 2, none, plan.safe_outage.in_flight);
     plan.safe_round_trip = plan.user_timeout - oldest_sign - scheduling_slack;
 }
 
-/// Each quiet stretch of TCP_KEEPIDLE ends in a round of probes.
+/// Each quiet period of TCP_KEEPIDLE ends in one round of probes.
 double rounds_per_day(const LivenessPlan& plan) { return 86'400.0 / static_cast<double>(plan.idle.count()); }
 
 }  // namespace

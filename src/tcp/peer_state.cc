@@ -14,7 +14,8 @@ std::optional<PeerState> read_peer_state(int fd) noexcept {
     socklen_t length = sizeof info;
     if (kernel::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return std::nullopt;
     const bool open = info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_SYN_RECV;
-    // A new socket's time of the last data sent is the time at which it was made (tcp_create_openreq_child).
+    // The kernel initialises a new socket's time of the last data sent with its creation time
+    // (tcp_create_openreq_child).
     return PeerState{.shut = !open, .age = std::chrono::milliseconds(info.tcpi_last_data_sent)};
 }
 

@@ -5,13 +5,13 @@
 
 namespace holdfast {
 
-/// State of a connection to which nothing has been sent yet, from the kernel.
+/// Describes a connection to which nothing was sent yet, as read from the kernel.
 struct PeerState {
-    bool shut = false;                ///< the peer has sent FIN or RST, or the kernel has given the connection up
-    std::chrono::milliseconds age{};  ///< since the handshake of TCP was complete, until the first byte is sent
+    bool shut = false;                ///< the peer sent FIN or RST, or the kernel gave the connection up
+    std::chrono::milliseconds age{};  ///< time since TCP's handshake completed, until the first byte is sent
 };
 
-/// Reads TCP_INFO (tcp(7)). Returns nullopt if the kernel refuses. A FIN is seen although bytes in front of it wait.
+/// Reads TCP_INFO (tcp(7)). Returns nullopt if the kernel refuses. Detects a FIN behind unread bytes.
 [[nodiscard]] std::optional<PeerState> read_peer_state(int fd) noexcept;
 
 /// Returns true if the peer has sent FIN or RST, or the kernel has given the connection up.

@@ -6,28 +6,27 @@
 
 namespace holdfast {
 
-/// A receiver answers at most one keep-alive probe in so long (net.ipv4.tcp_invalid_ratelimit): asking more often asks
-/// nobody.
+/// Minimum spacing of keep-alive probes: a receiver answers at most one per interval (net.ipv4.tcp_invalid_ratelimit).
 inline constexpr std::chrono::milliseconds probe_spacing{500};
-/// Heard from more recently than this: alive, as of then, and the kernel could not be made to ask anyway.
+/// A peer heard from more recently counts as alive as of then; the kernel cannot be made to probe it.
 inline constexpr std::chrono::milliseconds probe_not_needed_within{1'000};
 
-/// Makes the kernel send a keep-alive probe now, on a socket that has been silent for 1 s or more: lowering
-/// TCP_KEEPIDLE below the silence makes its timer due (net/ipv4/tcp.c, tcp_sock_set_keepidle_locked). It goes out
-/// within a jiffy, so the planned value must not be put back before. With data unacknowledged the kernel sends no
-/// probe; its retransmission asks instead.
+/// Makes the kernel send a keep-alive probe now, on a socket that was silent for 1 s or more. Lowering TCP_KEEPIDLE
+/// below the silence makes the timer due (net/ipv4/tcp.c, tcp_sock_set_keepidle_locked). The probe leaves within a
+/// jiffy, so the planned value must not be restored earlier. With unacknowledged data the kernel retransmits instead of
+/// probing.
 void force_probe(int fd) noexcept;
-/// Sets TCP_KEEPIDLE, which moves the kernel's next probe to that much silence; now, if the silence is longer.
+/// Sets TCP_KEEPIDLE, which moves the kernel's next probe to that much silence, or to now if the silence is longer.
 void set_keepidle(int fd, std::chrono::seconds idle) noexcept;
 
-/// Returns the TCP_KEEPIDLE that ends a forced probe after `silence`, so that the kernel's next probe, and with it its
-/// verdict, comes when the plan says: the planned value, or, once that is over, the silence at the plan's next probe.
-/// The planned value itself would then make the kernel probe at once and count its intervals from there.
+/// Returns the TCP_KEEPIDLE that ends a forced probe after `silence`, so that the kernel's next probe and verdict
+/// follow the plan: the planned value or, past it, the silence at the plan's next probe. Restoring the planned value
+/// itself would make the kernel probe at once and count its intervals from there.
 [[nodiscard]] std::chrono::seconds keepidle_after_probe(const LivenessPlan& plan,
                                                         std::chrono::milliseconds silence) noexcept;
 
-/// Returns true if a probe forced after `silence`, and ended within probe_ends_within, cannot bring the kernel's
-/// verdict forward: past TCP_USER_TIMEOUT every probe that is due is one.
+/// Returns true if a probe that is forced after `silence` and ends within probe_ends_within cannot advance the kernel's
+/// verdict: past TCP_USER_TIMEOUT each due probe is a verdict.
 [[nodiscard]] bool may_force_probe(const LivenessPlan& plan, std::chrono::milliseconds silence) noexcept;
 inline constexpr std::chrono::milliseconds probe_ends_within{1'000};
 

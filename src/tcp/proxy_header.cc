@@ -17,7 +17,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view v1_start = "PROXY ";
-constexpr std::size_t v1_most = 107;  // with its line end
+constexpr std::size_t v1_most = 107;  // including the line end
 constexpr std::string_view v2_signature{"\r\n\r\n\0\r\nQUIT\n", 12};
 constexpr std::size_t v2_fixed = 16;
 
@@ -25,7 +25,7 @@ ProxyHeader invalid(std::string_view why) {
     return {.kind = ProxyHeader::Kind::invalid, .size = 0, .peer = {}, .detail = why};
 }
 
-/// Of the whole header, which has `size` bytes.
+/// Returns the result for a whole LOCAL or UNKNOWN header of `size` bytes.
 ProxyHeader local(std::size_t size) {
     return {.kind = ProxyHeader::Kind::local, .size = size, .peer = {}, .detail = {}};
 }
@@ -50,7 +50,7 @@ std::optional<std::uint16_t> parse_port(std::string_view word) {
     return port;
 }
 
-/// What inet_pton takes: no names, no zones, no leading zeros.
+/// Accepts what inet_pton accepts: no names, no zones, no leading zeros.
 std::optional<Endpoint> parse_address(int family, std::string_view word) {
     const std::string text(word);
     SocketAddress address;
@@ -61,7 +61,7 @@ std::optional<Endpoint> parse_address(int family, std::string_view word) {
     return to_endpoint(address);
 }
 
-/// "TCP4 192.0.2.1 192.0.2.2 51514 7000": what stands between "PROXY " and the line end.
+/// Parses the text between "PROXY " and the line end, e.g. "TCP4 192.0.2.1 192.0.2.2 51514 7000".
 ProxyHeader parse_v1_line(std::string_view line, std::size_t size) {
     std::string_view rest = line;
     const std::string_view protocol = next_word(rest);
@@ -104,13 +104,13 @@ std::size_t number_at(std::string_view text, std::size_t at) {
     return static_cast<std::size_t>(byte_at(text, at)) << 8 | byte_at(text, at + 1);
 }
 
-/// One of the fields behind the addresses: type, length, value.
+/// A field behind the addresses: type, length, value.
 struct Field {
     std::uint8_t type;
     std::string_view value;
 };
 
-/// Takes the first field off `fields`; nothing: it does not fit.
+/// Removes the first field from `fields`. Returns nullopt if it exceeds the header.
 std::optional<Field> take_field(std::string_view& fields) {
     constexpr std::size_t head = 3;
     if (fields.size() < head) return std::nullopt;
@@ -128,7 +128,7 @@ bool are_fields(std::string_view fields) {
     return true;
 }
 
-/// The checksum of the whole header, in which it stands itself as four zeros.
+/// Returns true if the header's CRC32C matches. The checksum's own four bytes count as zeros.
 bool checksum_holds(std::string_view header, std::string_view checksum) {
     const auto at = static_cast<std::size_t>(checksum.data() - header.data());
     constexpr std::array<char, 4> zeros{};
@@ -138,12 +138,12 @@ bool checksum_holds(std::string_view header, std::string_view checksum) {
     return crc == (static_cast<std::uint32_t>(number_at(checksum, 0)) << 16 | number_at(checksum, 2));
 }
 
-/// Why the fields behind the addresses are not what the protocol says; empty: they are.
+/// Returns the fault in the fields behind the addresses, or an empty text if they conform.
 std::string_view fault_in_fields(std::string_view header, std::size_t begin) {
     constexpr std::uint8_t type_checksum = 0x03;
     constexpr std::uint8_t type_unique_id = 0x05;
     constexpr std::uint8_t type_tls = 0x20;
-    constexpr std::size_t tls_head = 5;  // of its value; fields of its own follow
+    constexpr std::size_t tls_head = 5;  // of the TLS field's value; nested fields follow
     bool has_checksum = false;
     for (std::string_view fields = header.substr(begin); !fields.empty();) {
         const auto field = take_field(fields);
@@ -191,7 +191,7 @@ ProxyHeader parse_v2(std::string_view text) {
                            : "it does not begin with a PROXY v2 header: does the proxy send one?");
     }
     constexpr std::uint8_t version_2 = 0x20;
-    constexpr std::uint8_t most_known_command = 0x01;  // 0 is LOCAL, 1 PROXY
+    constexpr std::uint8_t most_known_command = 0x01;  // 0 is LOCAL, 1 is PROXY
     if (text.size() > 12 && (byte_at(text, 12) & 0xf0) != version_2)
         return invalid("the PROXY header has the signature of version 2 and another version");
     if (text.size() > 12 && (byte_at(text, 12) & 0x0f) > most_known_command)
@@ -200,7 +200,7 @@ ProxyHeader parse_v2(std::string_view text) {
     const std::size_t size = v2_fixed + number_at(text, 14);
     if (size > max_proxy_header) return invalid("the PROXY v2 header is longer than 4 KiB");
     if (text.size() < size) return {};
-    if ((byte_at(text, 12) & 0x0f) == 0) return local(size);  // what it holds is to be ignored
+    if ((byte_at(text, 12) & 0x0f) == 0) return local(size);  // LOCAL: the addresses are ignored
     return parse_v2_addresses(text.substr(0, size));
 }
 
@@ -213,7 +213,7 @@ ProxyHeader parse_proxy_header(ProxyProtocol version, std::span<const char> byte
 }
 
 std::uint32_t crc32c(std::span<const char> bytes, std::uint32_t crc) noexcept {
-    constexpr std::uint32_t polynomial = 0x82f6'3b78;  // 0x1edc6f41, its bits in the opposite order
+    constexpr std::uint32_t polynomial = 0x82f6'3b78;  // 0x1edc6f41 with its bits reversed
     crc = ~crc;
     for (const char byte : bytes) {
         crc ^= static_cast<std::uint8_t>(byte);

@@ -28,7 +28,7 @@ struct LinkRequest {
     ifinfomsg what;
 };
 
-/// Calls `take` for each attribute of a message whose own part has `own_bytes`.
+/// Calls `take` for each attribute of a message whose fixed part has `own_bytes`.
 template <typename Take>
 void each_attribute(const nlmsghdr* header, std::size_t own_bytes, Take take) {
     const auto* const body = static_cast<const char*>(NLMSG_DATA(header));
@@ -50,7 +50,7 @@ InterfaceState state_of(const nlmsghdr* header) {
     std::memcpy(&info, NLMSG_DATA(header), sizeof info);
     InterfaceState state;
     state.up = (info.ifi_flags & unsigned{IFF_UP}) != 0;
-    constexpr unsigned lower_up = 1U << 16U;  // IFF_LOWER_UP of linux/if.h, which net/if.h does not have
+    constexpr unsigned lower_up = 1U << 16U;  // IFF_LOWER_UP of linux/if.h, which net/if.h lacks
     state.carrier = (info.ifi_flags & lower_up) != 0;
     each_attribute(header, sizeof(ifinfomsg), [&state](const rtattr& attribute) {
         if (attribute.rta_type != IFLA_IFNAME) return;
@@ -68,7 +68,7 @@ UniqueFd open_netlink() {
 
 }  // namespace
 
-/// Sends `request` and hands its answer to `take`. Returns the errno that the kernel answered with, 0 after `take`.
+/// Sends `request` and passes its answer to `take`. Returns the kernel's errno, or 0 after `take`.
 template <typename Request, typename Take>
 std::optional<int> RouteTable::ask(Request& request, Take take) {
     if (!netlink_.valid()) netlink_ = open_netlink();
@@ -83,7 +83,7 @@ std::optional<int> RouteTable::ask(Request& request, Take take) {
         if (got < 0) return std::nullopt;
         const auto* const header = reinterpret_cast<const nlmsghdr*>(answer.data());
         if (!NLMSG_OK(header, static_cast<std::size_t>(got))) return std::nullopt;
-        if (header->nlmsg_seq != sequence_) continue;  // of a question whose answer came too late
+        if (header->nlmsg_seq != sequence_) continue;  // a late answer to an earlier request
         if (header->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
         take(header);
         return 0;
@@ -106,7 +106,7 @@ std::optional<RouteAnswer> RouteTable::route_to(const IpAddress& address) {
         rtmsg route{};
         std::memcpy(&route, NLMSG_DATA(header), sizeof route);
         answer.interface = interface_of(header);
-        // IPv6 answers with a route that leads nowhere where IPv4 answers with an error.
+        // IPv6 returns an unreachable route where IPv4 returns an error.
         if (route.rtm_type == RTN_UNREACHABLE || route.rtm_type == RTN_BLACKHOLE) answer.error = EHOSTUNREACH;
     });
     if (!error) return std::nullopt;

@@ -11,26 +11,26 @@
 
 namespace holdfast {
 
-/// Way to an address as the kernel knows it: the interface, or the errno that a send would get.
+/// Route to an address as the kernel knows it: the interface, or the errno that a send would return.
 struct RouteAnswer {
     int interface = 0;
-    int error = 0;  ///< ENETUNREACH, EHOSTUNREACH, ...; 0 if there is a way
+    int error = 0;  ///< ENETUNREACH, EHOSTUNREACH, ...; 0 if there is a route
 };
 
-/// An interface as the kernel has it.
+/// State of an interface in the kernel.
 struct InterfaceState {
     std::string name;
     bool up = false;       ///< administratively
-    bool carrier = false;  ///< its link works (IFF_LOWER_UP)
+    bool carrier = false;  ///< the link is up (IFF_LOWER_UP)
 };
 
-/// Questions to the kernel's routing table and interfaces in this network namespace (rtnetlink(7)). Owns a netlink
-/// socket; needs no privilege. Each question takes some microseconds. One thread.
+/// Queries the routing table and the interfaces of this network namespace (rtnetlink(7)). Owns a netlink socket; needs
+/// no privilege. A query takes some microseconds. One thread.
 class RouteTable {
 public:
     /// Returns nullopt if the kernel does not answer (a sandbox without AF_NETLINK).
     [[nodiscard]] std::optional<RouteAnswer> route_to(const IpAddress& address);
-    /// Returns nullopt if there is no such interface, or the kernel does not answer.
+    /// Returns nullopt if the interface does not exist, or the kernel does not answer.
     [[nodiscard]] std::optional<InterfaceState> interface(int index);
 
 private:

@@ -26,8 +26,8 @@ constexpr std::chrono::microseconds pause_after_piece{500};
 constexpr std::uint32_t connected_states = 1U << TCP_ESTABLISHED | 1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 |
                                            1U << TCP_CLOSE_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING;
 
-/// One dump request: all sockets of a family whose local port is `port`. The filter is two comparisons of the kernel's
-/// little byte code: port >= p, port <= p; a miss jumps past the end, which means no.
+/// Requests a dump of all sockets of a family whose local port is `port`. The filter is two instructions of the
+/// kernel's byte code, port >= p and port <= p; a failed comparison jumps past the end, which rejects the socket.
 struct Request {
     nlmsghdr header;
     inet_diag_req_v2 what;
@@ -78,7 +78,7 @@ Error failed(const char* step, int error) {
 
 using Take = std::function<void(const KernelSocket&)>;
 
-/// Hands on what one piece of the answer holds. True at its end.
+/// Passes on the sockets of one part of the answer. Returns true at its end.
 Result<bool> take_piece(std::span<const char> piece, const Take& take) {
     auto left = static_cast<unsigned>(piece.size());
     for (const auto* header = reinterpret_cast<const nlmsghdr*>(piece.data()); NLMSG_OK(header, left);

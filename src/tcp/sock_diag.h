@@ -10,17 +10,17 @@
 
 namespace holdfast {
 
-/// A TCP socket as the kernel's own table has it.
+/// A TCP socket in the kernel's table.
 struct KernelSocket {
-    std::uint64_t inode = 0;  ///< 0: no process has a descriptor of it (not accepted yet, or closed already)
+    std::uint64_t inode = 0;  ///< 0: no process has a descriptor of it (not accepted yet, or already closed)
     std::uint8_t state = 0;   ///< TCP_ESTABLISHED, TCP_CLOSE_WAIT, ... of netinet/tcp.h
     Endpoint local;
     Endpoint peer;
 };
 
-/// Hands on the connected sockets of this network namespace with one of `local_ports`, listening ones left out
-/// (sock_diag(7); linux/inet_diag.h), and keeps none. The kernel filters; it answers in pieces of some hundred sockets,
-/// and a pause after each keeps the table's locks free. Any thread; needs no privilege. An error names the step that
+/// Passes the connected sockets of this network namespace with one of `local_ports` to `take`, without the listening
+/// ones (sock_diag(7); linux/inet_diag.h). Keeps none. The kernel filters and answers in parts of some hundred sockets;
+/// a pause after each leaves the table's locks free. Any thread; needs no privilege. An error names the step that
 /// failed.
 [[nodiscard]] std::optional<Error> each_kernel_socket(std::span<const std::uint16_t> local_ports,
                                                       const std::function<void(const KernelSocket&)>& take);

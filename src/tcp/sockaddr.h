@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// A socket address of either family, as the kernel wants it.
+/// A socket address of either family in the kernel's layout.
 struct SocketAddress {
     sockaddr_storage storage{};
     socklen_t length = sizeof(sockaddr_storage);

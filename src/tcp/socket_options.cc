@@ -30,7 +30,7 @@ struct SocketOption {
     int level;
     int option;
     int value;
-    bool may_lack = false;  // older kernels do not have it
+    bool may_lack = false;  // older kernels lack it
 };
 
 int to_milliseconds(std::chrono::milliseconds duration) { return static_cast<int>(duration.count()); }
@@ -43,7 +43,7 @@ std::array<SocketOption, 8> options_of(const LivenessPlan& plan) {
         {"TCP_KEEPCNT", IPPROTO_TCP, TCP_KEEPCNT, plan.count},
         {"TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, to_milliseconds(plan.user_timeout)},
         {"TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, 1},
-        // An urgent byte stays in the stream: else recv(2) skips it, and an item misses a byte.
+        // Keeps an urgent byte in the stream: recv(2) would skip it, and an item would miss a byte.
         {"SO_OOBINLINE", SOL_SOCKET, SO_OOBINLINE, 1},
         {"TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, to_milliseconds(plan.rto_max), true},
     }};
@@ -62,7 +62,7 @@ std::optional<int> get_int(int fd, int level, int option) {
     return value;
 }
 
-/// The kernel says of a socket that it does not know the option.
+/// Returns true if the kernel does not know the option.
 bool is_lacking(const SocketOption& option) { return option.may_lack && errno == ENOPROTOOPT; }
 
 Result<UniqueFd> stream_socket(const Endpoint& address) {

@@ -11,30 +11,29 @@
 
 namespace holdfast {
 
-/// Sets the plan's keep-alive options, TCP_USER_TIMEOUT, TCP_NODELAY and, where the kernel has it, TCP_RTO_MAX_MS. On a
-/// listening socket, accepted sockets inherit them (net/ipv4/tcp.c), so that no connection costs a setsockopt of its
-/// own.
+/// Sets the plan's keep-alive options, TCP_USER_TIMEOUT, TCP_NODELAY and, if the kernel supports it, TCP_RTO_MAX_MS.
+/// Accepted sockets inherit them from a listening socket (net/ipv4/tcp.c), which saves a setsockopt per connection.
 [[nodiscard]] std::optional<Error> apply_plan(int fd, const LivenessPlan& plan);
 
-/// The plan with the kernel's own numbers in place of idle, interval, count, user_timeout and rto_max, which is 0 if
-/// the kernel has no TCP_RTO_MAX_MS.
+/// Returns the plan with the kernel's values of idle, interval, count, user_timeout and rto_max. rto_max is 0 if the
+/// kernel has no TCP_RTO_MAX_MS.
 [[nodiscard]] Result<LivenessPlan> read_back_plan(int fd, const LivenessPlan& plan);
 
-/// Where a living connection's options differ from its plan's for the moment.
+/// Temporary differences of a living connection's options from its plan.
 struct PlanExceptions {
     bool keep_idle = false;                                 ///< TCP_KEEPIDLE is lowered to force a probe: leave it
-    std::optional<std::chrono::milliseconds> user_timeout;  ///< in place of the plan's
-    bool rto_uncapped = false;                              ///< TCP_RTO_MAX_MS has the kernel's own default
+    std::optional<std::chrono::milliseconds> user_timeout;  ///< replaces the plan's value
+    bool rto_uncapped = false;                              ///< TCP_RTO_MAX_MS has the kernel's default
 };
-/// Gives a connection's socket another plan; false if the kernel does not say the same afterwards. TCP_KEEPIDLE starts
-/// its timer anew (net/ipv4/tcp.c, tcp_sock_set_keepidle_locked), so it comes last.
+/// Applies another plan to a connection's socket. Returns false if the kernel reports other values afterwards.
+/// TCP_KEEPIDLE is set last, since it restarts its timer (net/ipv4/tcp.c, tcp_sock_set_keepidle_locked).
 [[nodiscard]] bool change_plan(int fd, const LivenessPlan& plan, const PlanExceptions& exceptions = {}) noexcept;
 
-/// The length of a listening socket's queue, anew; false if the kernel refuses.
+/// Changes the length of a listening socket's accept queue. Returns false if the kernel refuses.
 [[nodiscard]] bool set_backlog(int fd, int backlog) noexcept;
 
-/// Accepts a connection from itself on loopback with the plan set on the listener, and compares what the accepted
-/// socket says with the plan. The error names the first option that differs.
+/// Accepts a connection from this process on loopback with the plan set on the listener, and compares the accepted
+/// socket with the plan. The error names the first option that differs.
 [[nodiscard]] Result<LivenessPlan> prove_inheritance(const LivenessPlan& plan);
 
 struct ListenOptions {
@@ -42,28 +41,29 @@ struct ListenOptions {
     int backlog = 0;
 };
 
-/// A non-blocking listening socket with SO_REUSEPORT, so that each reactor has its own. An IPv6 wildcard takes IPv4
-/// too.
+/// Returns a non-blocking listening socket with SO_REUSEPORT, so that each reactor has its own. An IPv6 wildcard
+/// accepts IPv4, too.
 [[nodiscard]] Result<UniqueFd> listen_on(const ListenOptions& options, const LivenessPlan& plan);
 
-/// SO_REUSEPORT would let a second gateway of the same user share the port in silence: ask without it first.
+/// Returns an error if another process listens on `address`. SO_REUSEPORT would silently share the port with a second
+/// gateway of the same user, so this binds without it first.
 [[nodiscard]] std::optional<Error> refuse_if_taken(const Endpoint& address);
 
 [[nodiscard]] Result<Endpoint> local_endpoint(int fd);
 
-/// close(2) then sends RST and frees the kernel's memory at once, where nobody is left to take an orderly end.
+/// Makes close(2) send RST and free the kernel's memory at once, where an orderly end would not be received.
 void discard_on_close(int fd) noexcept;
 
-/// The errno that ended a socket, or else the latest that ICMP told of its path since the last acknowledgement
-/// (socket(7), SO_ERROR; net/core/sock.c, sk_err_soft); 0 if there is none. It is given out a single time.
+/// Returns and clears the errno that ended a socket, or the latest ICMP error of its path since the last
+/// acknowledgement (socket(7), SO_ERROR; net/core/sock.c, sk_err_soft). Returns 0 if there is none.
 [[nodiscard]] int take_error(int fd) noexcept;
 
-/// Returns how many bytes have arrived on a connection and were not read (tcp(7), SIOCINQ); also after its end.
+/// Returns the number of bytes that arrived and were not read (tcp(7), SIOCINQ). Works after the connection's end, too.
 [[nodiscard]] std::size_t unread_bytes(int fd) noexcept;
 
 void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept;
 
-/// Sets the longest pause between retransmissions; 0: the kernel's own default. Does nothing before Linux 6.15.
+/// Sets the longest interval between retransmissions; 0 restores the kernel's default. Does nothing before Linux 6.15.
 void set_rto_max(int fd, std::chrono::seconds longest) noexcept;
 
 }  // namespace holdfast

@@ -24,7 +24,7 @@ std::optional<TcpFacts> read_tcp_facts(int fd) noexcept {
         .probes = info.tcpi_probes,
         .retransmits = info.tcpi_retransmits,
         .last_ack = std::chrono::milliseconds(info.tcpi_last_ack_recv),
-        // A segment of data that acknowledges nothing new leaves last_ack alone, but is a sign of life all the same.
+        // A data segment without a new acknowledgement does not update last_ack, but it proves that the peer lives.
         .last_heard = std::chrono::milliseconds(std::min(info.tcpi_last_ack_recv, info.tcpi_last_data_recv)),
         .unacked_bytes = in_flight + info.tcpi_notsent_bytes,
         .unsent_bytes = info.tcpi_notsent_bytes,

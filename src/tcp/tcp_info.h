@@ -6,14 +6,15 @@
 
 namespace holdfast {
 
-/// Evidence plus what only the liveness decision needs.
+/// The evidence, plus the fields that only the liveness decision needs.
 struct TcpFacts {
     Evidence evidence;
-    std::uint32_t unacked_segments = 0;  ///< in flight now; the kernel resets it at death
+    std::uint32_t unacked_segments = 0;  ///< in flight; the kernel resets it at the end
     std::uint64_t acked_bytes = 0;       ///< acknowledged since the connection began
 };
 
-/// Reads TCP_INFO (tcp(7); linux/tcp.h): about 1.3 us. Nothing if the kernel refuses; a socket in error still answers.
+/// Reads TCP_INFO (tcp(7); linux/tcp.h) in about 1.3 us. Returns nullopt if the kernel refuses. Works on a socket in
+/// error, too.
 [[nodiscard]] std::optional<TcpFacts> read_tcp_facts(int fd) noexcept;
 
 }  // namespace holdfast

@@ -5,8 +5,6 @@
 #include <chrono>
 #include <ctime>
 
-#include <holdfast/config.h>
-
 #include "base/printable.h"
 #include "tls/openssl_ptr.h"
 
@@ -17,10 +15,10 @@ namespace holdfast {
 
 namespace {
 
-/// SSL_CTX_set_security_level(3): level 2 requires 112 bits.
+/// SSL_CTX_set_security_level(3): level 2 asks for 112 bits.
 constexpr int least_security_bits = 112;
 
-/// RFC 5480, 2.1.1: a certificate names its curve. OpenSSL parses other forms, and rejects them in a handshake.
+/// RFC 5480, 2.1.1: a certificate names the curve. OpenSSL reads others, and rejects them in a handshake.
 bool has_unnamed_curve(const EVP_PKEY& key) {
     int is_explicit = 0;
     EVP_PKEY_get_int_param(&key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &is_explicit);
@@ -89,15 +87,5 @@ std::optional<std::string> weakness_of(const X509& authority) {
     if (key == nullptr || EVP_PKEY_get_security_bits(key) >= least_security_bits) return std::nullopt;
     return "its key of " + std::to_string(EVP_PKEY_get_bits(key)) + " bits is too weak";
 }
-
-namespace {
-
-constexpr std::array<std::string_view, 3> client_words{"off", "optional", "required"};
-constexpr std::array<std::string_view, 4> id_words{"cn", "san:dns", "san:uri", "san:email"};
-
-}  // namespace
-
-std::string_view to_string(TlsClient client) noexcept { return client_words.at(static_cast<std::size_t>(client)); }
-std::string_view to_string(TlsId id) noexcept { return id_words.at(static_cast<std::size_t>(id)); }
 
 }  // namespace holdfast

@@ -14,7 +14,7 @@ namespace {
 
 using NamesPtr = std::unique_ptr<GENERAL_NAMES, FreeBy<GENERAL_NAMES_free>>;
 
-/// As UTF-8, with whatever is in it: is_device_word refuses NUL bytes.
+/// Converts to UTF-8 without further checks: is_device_word rejects NUL bytes.
 std::string text_of(const ASN1_STRING* string) {
     unsigned char* bytes = nullptr;
     const int size = ASN1_STRING_to_UTF8(&bytes, string);
@@ -24,7 +24,7 @@ std::string text_of(const ASN1_STRING* string) {
     return text;
 }
 
-/// Gathers names until it is clear whether there is exactly one.
+/// Collects names until it is clear whether there is exactly one.
 struct Found {
     std::string text;
     int count = 0;
@@ -49,7 +49,8 @@ Found find_alternative_name(const X509& certificate, int kind) {
         static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
     for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
         const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-        if (name->type == kind) found.add(name->d.ia5);  // what DNS, URI and e-mail are written in (RFC 5280, 4.2.1.6)
+        if (name->type == kind)
+            found.add(name->d.ia5);  // the string type of DNS, URI and e-mail names (RFC 5280, 4.2.1.6)
     }
     return found;
 }

@@ -18,7 +18,7 @@
 
 namespace holdfast {
 
-/// For tests: a certificate with its key.
+/// A certificate with its key, for tests.
 struct MadeCertificate {
     KeyPtr key;
     CertificatePtr certificate;
@@ -54,7 +54,7 @@ inline KeyPtr make_key(MadeKey kind) {
 struct CertificateWish {
     std::vector<std::string> common_names = {};
     std::string alternative_names = {};       ///< as openssl has them: "DNS:a,URI:urn:b"
-    const MadeCertificate* issuer = nullptr;  ///< null: itself
+    const MadeCertificate* issuer = nullptr;  ///< null: self-signed
     bool authority = false;
     int from_days = -1;
     int to_days = 30;
@@ -63,7 +63,7 @@ struct CertificateWish {
     std::string not_after = {};  ///< raw, instead of to_days: "not a date"
 };
 
-/// Puts bytes that are no date into a time.
+/// Overwrites a time with bytes that are no date.
 inline void spoil_time(ASN1_TIME* time, const std::string& bytes) {
     HOLDFAST_CHECK(ASN1_STRING_set(time, bytes.data(), static_cast<int>(bytes.size())) == 1);
 }
@@ -99,7 +99,7 @@ inline MadeCertificate make_certificate(const CertificateWish& wish) {
         add_extension(certificate, wish.issuer, NID_subject_alt_name, wish.alternative_names);
     }
     EVP_PKEY* signer = wish.issuer != nullptr ? wish.issuer->key.get() : made.key.get();
-    // Ed25519 hashes by itself.
+    // Ed25519 includes its hash.
     const EVP_MD* digest = EVP_PKEY_is_a(signer, "ED25519") == 1 ? nullptr : EVP_get_digestbyname(wish.digest);
     HOLDFAST_CHECK(X509_sign(certificate, signer, digest) > 0);
     return made;
@@ -111,7 +111,7 @@ struct CrlWish {
     std::string bad_next = {};
 };
 
-/// The issuer's revocation list with these on it.
+/// Returns the issuer's revocation list of these certificates.
 inline CrlPtr make_crl(const MadeCertificate& issuer, const std::vector<const MadeCertificate*>& revoked,
                        long next_seconds = 30 * 86'400L, const CrlWish& wish = {}) {
     CrlPtr crl(X509_CRL_new());
@@ -137,7 +137,7 @@ inline CrlPtr make_crl(const MadeCertificate& issuer, const std::vector<const Ma
     return crl;
 }
 
-/// For PEM files; removed at the end.
+/// Holds PEM files until it is destroyed.
 class CertificateFolder {
 public:
     [[nodiscard]] std::string path(const std::string& name) const { return folder_.in(name); }

@@ -5,40 +5,40 @@
 
 namespace holdfast {
 
-/// Bounds what a peer can make OpenSSL read. SSL_read and SSL_do_handshake of OpenSSL 3.0 return only with application
+/// Limits what a peer can make OpenSSL read. SSL_read and SSL_do_handshake of OpenSSL 3.0 return only with application
 /// data, an error or an empty socket: any number of KeyUpdates and tiny records is one call. Owned by a TlsSession,
 /// whose BIO and message callback report to it; one thread.
 class RecordBudget {
 public:
-    // As much as a plain connection reads in a turn; a record costs two calls of recv(2), about 3 us.
+    // As much as a plain connection reads in a turn. A record costs two calls of recv(2), about 3 us.
     static constexpr std::size_t bytes_per_turn = 256 * 1024;
     static constexpr unsigned records_per_turn = 256;
-    // Keys are derived anew for a KeyUpdate: about 40 us.
+    // A KeyUpdate derives new keys: about 40 us.
     static constexpr unsigned records_per_key_update = 16;
 
-    // RFC 8446, 4.6.3 sets no limit. A client that follows the limits of 5.5 updates once in 2^24 records.
+    // RFC 8446, 4.6.3 sets no limit. A client within the limits of 5.5 updates once in 2^24 records.
     static constexpr unsigned key_updates_without_data = 32;
     static constexpr unsigned records_without_data = 256;
 
-    // A ClientHello carries a ticket, in which a device's certificate is; a chain has 32 KiB at most.
+    // A ClientHello contains a ticket with the device's certificate; a chain has at most 32 KiB.
     static constexpr std::size_t client_hello_bytes = 48 * 1024;
     static constexpr std::size_t handshake_bytes = 96 * 1024;
-    // 32 KiB in fragments of 512 bytes (RFC 6066, 4, the smallest) are 64 records.
+    // 32 KiB in fragments of 512 bytes, the smallest (RFC 6066, 4), are 64 records.
     static constexpr unsigned handshake_records = 512;
     static constexpr std::size_t handshake_bytes_per_turn = 32 * 1024;
     static constexpr unsigned handshake_records_per_turn = 32;
 
-    /// Lifts every limit: for a client's side, which has chosen its peer.
+    /// Lifts every limit, for a client's side, which has chosen its peer.
     void lift() noexcept { limited_ = false; }
 
-    /// Gives the connection its share of a turn of the event loop.
+    /// Starts the connection's share of a turn of the event loop.
     void begin_turn() noexcept {
         bytes_left_ = in_handshake_ ? handshake_bytes_per_turn : bytes_per_turn;
         records_left_ = in_handshake_ ? handshake_records_per_turn : records_per_turn;
         ran_out_ = false;
     }
 
-    /// Returns how many of `wanted` bytes may be read from the socket now; 0: refused, or none until the next turn.
+    /// Returns how many of `wanted` bytes may be read from the socket now; 0 if refused, or until the next turn.
     [[nodiscard]] std::size_t allow(std::size_t wanted) noexcept {
         if (!limited_) return wanted;
         if (is_refused()) return 0;
@@ -52,7 +52,7 @@ public:
         if (!has_hello_ && bytes_in_handshake_ > client_hello_bytes) refuse("the ClientHello is longer than 48 KiB");
         if (bytes_in_handshake_ > handshake_bytes) refuse("the TLS handshake is longer than 96 KiB");
     }
-    /// Counts a record whose header has been read.
+    /// Counts a record whose header was read.
     void count_record() noexcept {
         spend_records(1);
         ++records_in_row_;
@@ -69,18 +69,18 @@ public:
             refuse("more than 32 KeyUpdates came without application data between them");
         }
     }
-    /// Application data went in either direction.
+    /// Notes application data in either direction.
     void count_data() noexcept { records_in_row_ = key_updates_in_row_ = 0; }
     void end_handshake() noexcept {
         in_handshake_ = false;
         count_data();
     }
 
-    /// Returns true if reading stopped because the turn's share is used up: there may be more in the socket.
+    /// Returns true if reading stopped because the turn's share is used up: the socket may contain more.
     [[nodiscard]] bool ran_out() const noexcept { return ran_out_; }
     /// Returns true if the connection must end.
     [[nodiscard]] bool is_refused() const noexcept { return limited_ && !refusal_.empty(); }
-    /// Returns why; static text, empty: it need not.
+    /// Returns why the connection must end, or an empty text; static.
     [[nodiscard]] std::string_view refusal() const noexcept { return limited_ ? refusal_ : std::string_view(); }
 
 private:

@@ -38,12 +38,12 @@ int read_within_budget(BIO* bio, char* into, int size) {
     return static_cast<int>(arrived);
 }
 
-/// Returns nullptr without memory.
+/// Returns nullptr if memory is exhausted.
 const BIO_METHOD* make_method() {
     const BIO_METHOD* socket = BIO_s_socket();
     BIO_METHOD* method = BIO_meth_new(BIO_TYPE_SOCKET, "socket without signals");
     if (method == nullptr) return nullptr;
-    // These only store a pointer.
+    // The setters only store a pointer.
     BIO_meth_set_write(method, send_without_signal);
     BIO_meth_set_read(method, read_within_budget);
     BIO_meth_set_puts(method, BIO_meth_get_puts(socket));
@@ -53,7 +53,7 @@ const BIO_METHOD* make_method() {
     return method;
 }
 
-/// Made once, for as long as the program runs: a context is loaded only where this is not nullptr.
+/// Returns the method, created once for the program's life. A context is loaded only if it is not nullptr.
 const BIO_METHOD* socket_method() noexcept {
     static const BIO_METHOD* const method = make_method();
     return method;

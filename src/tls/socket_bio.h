@@ -6,11 +6,12 @@
 
 namespace holdfast {
 
-/// OpenSSL's socket BIO, but that a write to a connection which has gone says EPIPE and raises no signal, and that a
-/// read asks for a retry once `budget`, which must outlive it, allows no more. Leaves `fd` open. Nullptr: no memory.
+/// Returns a BIO like OpenSSL's socket BIO with two differences. A write to a closed connection fails with EPIPE
+/// without a signal, and a read asks for a retry once `budget`, which must outlive the BIO, is used up. Does not close
+/// `fd`. Returns nullptr if memory is exhausted.
 [[nodiscard]] BIO* new_socket_bio(int fd, RecordBudget& budget) noexcept;
 
-/// Returns whether new_socket_bio() can work in this process: without memory at its first use it never can.
+/// Returns whether new_socket_bio() works in this process; if memory is exhausted at its first use it never does.
 [[nodiscard]] bool has_socket_bio() noexcept;
 
 }  // namespace holdfast

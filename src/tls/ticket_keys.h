@@ -10,12 +10,12 @@
 
 namespace holdfast {
 
-/// The keys that one listener's session tickets are made and read with (RFC 5077, 4): AES-256-CBC and HMAC-SHA256. A
-/// new one every twelve hours; the one before reads tickets for twelve more, and is then wiped. Owns them; any thread.
+/// Owns the keys of one listener's session tickets (RFC 5077, 4): AES-256-CBC and HMAC-SHA256. A new key is created
+/// every twelve hours; the previous one decrypts tickets for twelve more and is then wiped. Any thread.
 class TicketKeys {
 public:
     static constexpr std::chrono::hours in_use{12};
-    static constexpr std::chrono::hours readable{24};  ///< since it was made
+    static constexpr std::chrono::hours readable{24};  ///< since its creation
 
     /// The clock must outlive it.
     explicit TicketKeys(const Clock& clock);
@@ -23,14 +23,14 @@ public:
     using Name = std::array<unsigned char, 16>;
 
     enum class Verdict : std::uint8_t {
-        unknown,  ///< no key that is readable has that name: a whole handshake
+        unknown,  ///< no valid key has that name: full handshake
         good,
-        renew,  ///< good, but of the key before: the device should have a new one
+        renew,  ///< valid, but of the previous key: issue a new ticket
         failed,
     };
-    /// Readies both for a new ticket; `name` and `iv` (16 bytes) are what it begins with.
+    /// Prepares both contexts for a new ticket; `name` and `iv` (16 bytes) are written to its start.
     [[nodiscard]] Verdict make(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
-    /// The same for reading one.
+    /// Prepares both contexts for decrypting a ticket.
     [[nodiscard]] Verdict read(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher,
                                EVP_MAC_CTX* mac);
 
@@ -52,8 +52,8 @@ private:
     void rotate(SteadyTime now);
 
     const Clock& clock_;
-    std::mutex mutex_;  // guards what follows
-    KeyPtr current_;    // null: there was no randomness for it
+    std::mutex mutex_;  // guards the members below
+    KeyPtr current_;    // null: no random bytes were available
     KeyPtr former_;
 };
 

@@ -18,9 +18,9 @@ namespace holdfast {
 
 namespace {
 
-// Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
+// Forward secrecy and authenticated encryption only, as TLS 1.3 always has.
 constexpr const char* ciphers_of_tls_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20";
-// The certificates of a listener and its authorities are few; a list of ids or of revoked certificates may be long.
+// A listener has few certificates and authorities; lists of ids or revoked certificates may be long.
 constexpr FileRules certificate_file{.largest = std::size_t{1} << 20};
 constexpr FileRules key_file{.largest = std::size_t{1} << 20, .readers = Readers::group};
 constexpr FileRules list_file{.largest = std::size_t{64} << 20};
@@ -33,8 +33,8 @@ const TlsContext* context_of(const SSL* ssl) {
     return static_cast<const TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
 }
 
-/// OpenSSL has judged one certificate of the chain; of the device's own, the id is judged too, while the device can
-/// still be told by an alert.
+/// Called by OpenSSL for each certificate of the chain. For the device's own certificate it checks the id, too, while
+/// an alert can still be sent.
 int judge_peer(int good, X509_STORE_CTX* store) {
     if (good != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return good;
     auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
@@ -45,7 +45,7 @@ int judge_peer(int good, X509_STORE_CTX* store) {
     return 0;
 }
 
-/// OpenSSL makes or reads a ticket; TLS 1.3 gives a new one with every session.
+/// Called by OpenSSL to make or read a ticket. TLS 1.3 issues a new one in every session.
 int use_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                    int makes) {
     const TlsContext& context = *context_of(ssl);
@@ -64,7 +64,8 @@ int use_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_
     return -1;
 }
 
-/// Of a chain that was good when its device came: a list that is due says no less of who is on it.
+/// Accepts an expired revocation list for a chain that was valid when its device connected: the list still names every
+/// certificate on it.
 int pass_over_old_lists(int good, X509_STORE_CTX* store) {
     if (good != 1 && X509_STORE_CTX_get_error(store) == X509_V_ERR_CRL_HAS_EXPIRED) {
         X509_STORE_CTX_set_error(store, X509_V_OK);
@@ -73,7 +74,7 @@ int pass_over_old_lists(int good, X509_STORE_CTX* store) {
     return good;
 }
 
-/// Returns false if the OpenSSL of this host, with its configuration, has not got what the rules need.
+/// Returns false if this host's OpenSSL, with its configuration, lacks what the rules need.
 [[nodiscard]] bool set_rules(SSL_CTX* ctx) {
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) return false;
     if (SSL_CTX_set_cipher_list(ctx, ciphers_of_tls_1_2) != 1) return false;
@@ -82,7 +83,8 @@ int pass_over_old_lists(int good, X509_STORE_CTX* store) {
                                  SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(ctx,
                      SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);  // sessions are resumed by tickets, which the device keeps
+    SSL_CTX_set_session_cache_mode(ctx,
+                                   SSL_SESS_CACHE_OFF);  // sessions are resumed by tickets, which the device stores
     SSL_CTX_set_max_cert_list(ctx, largest_chain);
     SSL_CTX_set_verify_depth(ctx, deepest_chain);
     return true;
@@ -97,7 +99,7 @@ int pass_over_old_lists(int good, X509_STORE_CTX* store) {
                                           session_context.size()) == 1;
 }
 
-/// OpenSSL has no algorithms where its configuration turns its providers off, and no context without memory.
+/// OpenSSL has no algorithms if its configuration disables its providers, and no context without memory.
 Error no_library() {
     return Error{"OpenSSL cannot set up TLS 1.2 and 1.3: " + take_openssl_reason() +
                  "; look at its configuration (openssl.cnf, OPENSSL_CONF) and at the memory that is left"};
@@ -115,7 +117,7 @@ std::optional<Error> trust(SSL_CTX* ctx, const std::string& path) {
     return std::nullopt;
 }
 
-/// Not by OpenSSL's own readers of files, which wait for a FIFO and read a passphrase from the terminal.
+/// Does not use OpenSSL's own file readers, which wait for a FIFO and read a passphrase from the terminal.
 std::optional<Error> show_certificate(SSL_CTX* ctx, const TlsClientFiles& files) {
     const auto text = read_input_file("", files.certificate, certificate_file);
     if (!text) return text.error();
@@ -134,7 +136,7 @@ std::optional<Error> show_certificate(SSL_CTX* ctx, const TlsClientFiles& files)
                  " cannot be used: " + take_openssl_reason() + ": name a PEM certificate and its key"};
 }
 
-/// One text of several, which no other several make.
+/// Appends a part unambiguously: different sequences of parts give different texts.
 void add_part(std::string& sum, std::string_view part) {
     sum += std::to_string(part.size()) + ":";
     sum += part;
@@ -150,7 +152,7 @@ std::string hash_of(std::string_view text) {
 
 }  // namespace
 
-/// Makes a TlsContext of a listener's files, one after another; the first fault ends it.
+/// Builds a TlsContext from a listener's files in order, and stops at the first fault.
 class TlsLoader {
 public:
     TlsLoader(const TlsConfig& config, const Clock& clock)
@@ -191,7 +193,7 @@ private:
         return {option, std::string(option) + ": " + message};
     }
     void warn(std::string message) { made_->warnings_.push_back(std::move(message)); }
-    /// Error about the certificate at `position` of a file, with its remedy.
+    /// Returns the fault of the certificate at `position` of a file, with its remedy.
     static TlsFault unusable(std::string_view option, const std::string& path, const std::string& label,
                              const std::string& why, const std::string& remedy) {
         return fault(option, path_in_quotes(path) + " cannot be used: " + label + ": " + why + "; " + remedy);
@@ -240,7 +242,7 @@ TlsLoader::Fault TlsLoader::load_own() {
     return load_key(*own);
 }
 
-/// The first is the listener's own; the others lead to its authority.
+/// Takes the chain: the first certificate is the listener's own, the others lead to its authority.
 TlsLoader::Fault TlsLoader::use_chain(const std::vector<CertificatePtr>& chain) {
     for (std::size_t i = 0; i < chain.size(); ++i) {
         X509* each = chain[i].get();
@@ -339,7 +341,7 @@ TlsLoader::Fault TlsLoader::load_revoked() {
     return {};
 }
 
-/// Each authority has a list, signed by it: OpenSSL would turn all its devices away otherwise, and not say why.
+/// Requires a list signed by each authority: OpenSSL would otherwise reject all its devices without saying why.
 TlsLoader::Fault TlsLoader::check_revocation_lists(const std::vector<CrlPtr>& lists) {
     for (const CertificatePtr& authority : authorities_) {
         const X509_NAME* name = X509_get_subject_name(authority.get());

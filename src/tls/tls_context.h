@@ -17,30 +17,30 @@
 
 namespace holdfast {
 
-/// What is wrong, and the option of a listener that names the file.
+/// A fault, and the listener's option that names the file.
 struct TlsFault {
     std::string_view option;
     std::string message;
 };
 
-/// For the client's side: `holdfast load` and tests.
+/// Files of a client's side: `holdfast load` and tests.
 struct TlsClientFiles {
-    std::string ca;           ///< empty: the server's certificate is not checked
-    std::string certificate;  ///< of its own; empty: none
+    std::string ca;           ///< empty: the server's certificate is not verified
+    std::string certificate;  ///< the client's own; empty: none
     std::string key;
 };
 
-/// One listener's certificates, the rules of its handshakes, and the keys of its session tickets, which change with
-/// time. All else never does: a reload takes another, and a session keeps the one that it began with. Shared by all
-/// reactors; any thread.
+/// Owns one listener's certificates, the rules of its handshakes, and the keys of its session tickets, which rotate.
+/// The rest is immutable: a reload creates another context, and a session keeps the one that it began with. Shared by
+/// all reactors; any thread.
 class TlsContext {
     struct Private {};
 
 public:
     using Loaded = std::variant<std::shared_ptr<const TlsContext>, TlsFault>;
 
-    /// Reads and checks every file that `config` names; what is not loaded as a whole is not loaded. Keys of tickets go
-    /// by the clock, which must outlive it.
+    /// Reads and checks every file that `config` names; loads all or nothing. Ticket keys rotate by the clock, which
+    /// must outlive the context.
     [[nodiscard]] static Loaded load(const TlsConfig& config);
     [[nodiscard]] static Loaded load(const TlsConfig& config, const Clock& clock);
     [[nodiscard]] static Result<std::shared_ptr<const TlsContext>> for_client(const TlsClientFiles& files);
@@ -51,29 +51,29 @@ public:
 
     [[nodiscard]] SSL_CTX* get() const noexcept { return ctx_.get(); }
     [[nodiscard]] bool serves() const noexcept { return serves_; }
-    /// Devices for certificates.
+    /// Returns true if devices are asked for certificates.
     [[nodiscard]] bool asks() const noexcept { return client_ != TlsClient::off; }
 
-    /// The id of a device's certificate whose chain is good, if it may come in.
+    /// Returns the id of a device's certificate whose chain is valid, if it may connect.
     [[nodiscard]] CertifiedId judge(const X509& certificate) const;
 
-    /// Why these rules would not let in a device that has shown `certificate` (null: none) and `chain` under earlier
-    /// ones, and has `id` by that; static text, empty: they would. A revocation list that has not been renewed in time
-    /// turns away who comes, but nobody who is there and not on it.
+    /// Returns why these rules would reject a device that was accepted under earlier ones with `certificate` (null:
+    /// none), `chain` and `id`; static text, empty if they would accept it. An expired revocation list rejects new
+    /// devices, but no connected device that is not on it.
     [[nodiscard]] std::string_view objection_to(X509* certificate, STACK_OF(X509) * chain, std::string_view id) const;
 
-    /// Whether a ticket still stands for a whole handshake: until the first of the authorities or revocation lists
-    /// ends.
+    /// Returns true while a ticket may replace a full handshake: until the first of the authorities and revocation
+    /// lists expires.
     [[nodiscard]] bool resumes() const { return clock_->wall() < vouched_until_; }
 
-    /// Of the tickets it gives; nullptr: it is a client's.
+    /// Returns the keys of its tickets, or nullptr for a client's context.
     [[nodiscard]] TicketKeys* tickets() const noexcept { return tickets_.get(); }
 
-    /// What it was made of: equal where every file and every rule is.
+    /// Returns a digest of all files and rules; equal digests mean equal contexts.
     [[nodiscard]] const std::string& digest() const noexcept { return digest_; }
-    /// Until when the listener's own certificate is good.
+    /// Returns when the listener's own certificate expires.
     [[nodiscard]] EventTime good_until() const noexcept { return good_until_; }
-    /// Allowed, but not what is wanted: what has expired, or will soon. One sentence each.
+    /// Returns one sentence for each certificate or list that has expired or will expire soon.
     [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
 private:
@@ -83,7 +83,7 @@ private:
     bool serves_ = false;
     const Clock* clock_ = nullptr;
     std::unique_ptr<TicketKeys> tickets_;
-    EventTime vouched_until_ = EventTime::max();  // by what its devices' certificates are judged
+    EventTime vouched_until_ = EventTime::max();  // the earliest expiry of the authorities and revocation lists
     TlsClient client_ = TlsClient::off;
     TlsId id_ = TlsId::cn;
     bool has_ids_ = false;

@@ -13,20 +13,20 @@ Error about(const std::string& path, const std::string& what) { return Error{pat
 
 BioPtr bio_of(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-/// PEM lets a header encrypt an object of any kind (RFC 1421); OpenSSL's own callback would read the passphrase from
-/// the terminal.
+/// PEM allows any kind of object to be encrypted (RFC 1421); OpenSSL's own callback would read the passphrase from the
+/// terminal.
 int no_passphrase(char*, int, int, void* asked) {
     *static_cast<bool*>(asked) = true;
     return -1;
 }
 
-/// The PEM reader has come to the end of what there is, and not to something that it could not read.
+/// Returns true if the PEM reader reached the end of the file, rather than an object that it could not read.
 bool is_end_of_pem() {
     const unsigned long error = ERR_peek_last_error();
     return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
-/// DER begins with an ASN.1 SEQUENCE of a long length.
+/// DER begins with an ASN.1 SEQUENCE with a long length.
 bool looks_like_der(const std::string& text) { return text.starts_with("\x30\x82") || text.starts_with("\x30\x81"); }
 
 std::string not_pem(const std::string& text, const char* what) {
@@ -35,10 +35,10 @@ std::string not_pem(const std::string& text, const char* what) {
     return holds + ": it must be PEM, -----BEGIN ...-----";
 }
 
-/// More of one kind in one file is a mistake, and would make the checks of each against each take long.
+/// More objects of one kind in a file are a mistake, and the checks of each against each would take long.
 constexpr std::size_t most_objects = 1'000;
 
-/// All objects of one kind, read by `read_next` until it finds no more.
+/// Reads objects of one kind with `read_next` until it finds no more.
 template <typename Ptr, typename ReadNext>
 Result<std::vector<Ptr>> read_all(const std::string& text, const std::string& path, const char* what,
                                   ReadNext read_next) {

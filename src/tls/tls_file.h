@@ -9,14 +9,14 @@
 
 namespace holdfast {
 
-/// The certificates in PEM text, in order; at least one, and nothing that is broken. `path` is for messages.
+/// Returns the certificates in PEM text in order: at least one, none of them broken. `path` is for messages.
 [[nodiscard]] Result<std::vector<CertificatePtr>> read_certificates(const std::string& text, const std::string& path);
-/// The same for revocation lists.
+/// Returns the revocation lists in PEM text under the same rules.
 [[nodiscard]] Result<std::vector<CrlPtr>> read_crls(const std::string& text, const std::string& path);
-/// A private key, without a passphrase: nobody is there to type it.
+/// Returns the private key in PEM text. It must have no passphrase, since the gateway cannot ask for one.
 [[nodiscard]] Result<KeyPtr> read_private_key(const std::string& text, const std::string& path);
 
-/// The latest reason of OpenSSL's queue, which is emptied; "unknown" if there is none.
+/// Returns the latest reason in OpenSSL's queue and empties the queue; "unknown" if there is none.
 [[nodiscard]] std::string take_openssl_reason();
 
 }  // namespace holdfast

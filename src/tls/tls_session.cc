@@ -19,7 +19,7 @@ struct Explanation {
     std::string_view text;
 };
 
-// What operators meet most, in words that say what to look at; all else is told in OpenSSL's.
+// Explains frequent failures in terms of what to check; OpenSSL's own words serve for the rest.
 constexpr Explanation explanations[] = {
     {SSL_R_WRONG_VERSION_NUMBER, "what arrived is not TLS: the device probably speaks plain"},
     {SSL_R_HTTP_REQUEST, "what arrived is an HTTP request, not TLS"},
@@ -32,7 +32,7 @@ constexpr Explanation explanations[] = {
     {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "the device does not accept the gateway's certificate"},
 };
 
-/// SSL_CTX_set_msg_callback(3): every record's header and every handshake message that OpenSSL has read.
+/// SSL_CTX_set_msg_callback(3): called for every record header and handshake message that OpenSSL read.
 void count_message(int written, int, int type, const void* bytes, std::size_t size, SSL*, void* to) {
     auto& budget = *static_cast<RecordBudget*>(to);
     if (written != 0) return;
@@ -71,7 +71,7 @@ TlsOutcome TlsSession::handshake() noexcept {
     return SSL_session_reused(ssl_.get()) == 1 && context_->serves() ? check_resumed() : TlsOutcome{TlsStep::done};
 }
 
-/// A ticket stands for a certificate that was good when it was given out, and nobody has looked at it since.
+/// A ticket stands for a certificate that was valid when the ticket was issued and was not checked since.
 TlsOutcome TlsSession::check_resumed() noexcept {
     const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
     if (certificate == nullptr) return {TlsStep::done};

@@ -11,14 +11,14 @@
 
 namespace holdfast {
 
-/// How far a call got.
+/// Result of a call.
 enum class TlsStep : std::uint8_t {
-    done,        ///< the handshake is over, or `bytes` have been read or written
+    done,        ///< the handshake is complete, or `bytes` were read or written
     want_read,   ///< call again when the socket is readable
-    want_write,  ///< ... writable; a write with the same bytes in front
-    closed,      ///< the peer said that it ends (close_notify)
-    truncated,   ///< FIN without that
-    broken,      ///< the kernel said `error`, an errno
+    want_write,  ///< call again when it is writable; for a write, with the same bytes
+    closed,      ///< the peer sent close_notify
+    truncated,   ///< FIN without close_notify
+    broken,      ///< the kernel reported `error`, an errno
     failed,      ///< the peer or its certificate is at fault: `detail`
 };
 
@@ -27,50 +27,50 @@ struct TlsOutcome {
     std::size_t bytes = 0;
     int error = 0;
     std::string_view detail = {};  ///< static text
-    bool ran_out = false;          ///< want_read, but for the turn's share only: call again in the next turn
+    bool ran_out = false;          ///< want_read, but only until the next turn: the turn's share is used up
 };
 
-/// What was agreed on; static texts.
+/// Negotiated parameters; static texts.
 struct TlsFacts {
     std::string_view version;
     std::string_view cipher;
     bool resumed = false;
 };
 
-/// TLS on one non-blocking socket, which is the caller's and outlives it. Idle, it holds no buffers. One thread. It
-/// raises no SIGPIPE, whatever the program does about that. Serving, it reads within a RecordBudget. Ends by its
-/// destructor; farewell() before it is good manners.
+/// TLS on one non-blocking socket, which the caller owns and which outlives it. Holds no buffers while idle. One
+/// thread. Raises no SIGPIPE, whatever the program's disposition. A server's session reads within a RecordBudget. Call
+/// farewell() before the destructor for an orderly end.
 class TlsSession {
 public:
-    /// Nullptr: no memory. `context` decides which side it is on.
+    /// Creates a session; `context` decides its side. Returns nullptr if memory is exhausted.
     [[nodiscard]] static std::unique_ptr<TlsSession> begin(std::shared_ptr<const TlsContext> context, int fd) noexcept;
 
     TlsSession(SslPtr ssl, std::shared_ptr<const TlsContext> context) noexcept
         : ssl_(std::move(ssl)), context_(std::move(context)) {}
 
-    /// Gives it its share of a turn; without this call, what is read later comes out of the share of an earlier turn.
+    /// Starts the session's share of a turn. Without this call, reads use the rest of an earlier turn's share.
     void begin_turn() noexcept { budget_.begin_turn(); }
     [[nodiscard]] TlsOutcome handshake() noexcept;
-    /// One record's worth at most: more may be there, in the socket or decrypted; read until `want_read`. An end is
-    /// told again whenever asked.
+    /// Reads at most one record. More may be in the socket or decrypted, so read until `want_read`. The end is reported
+    /// again by later calls.
     [[nodiscard]] TlsOutcome read(std::span<char> into) noexcept;
     [[nodiscard]] TlsOutcome write(std::string_view bytes) noexcept;
-    /// Says close_notify, as far as the socket takes it at once.
+    /// Sends close_notify, as far as the socket accepts it at once.
     void farewell() noexcept;
 
     [[nodiscard]] TlsFacts facts() const noexcept;
-    /// Of the device's certificate, once the handshake is over; empty: it showed none.
+    /// Returns the id of the device's certificate after the handshake, or an empty text if it sent none.
     [[nodiscard]] std::string device_id() const;
-    /// Why `rules`, which are newer than its own, would not let it in now; static text, empty: they would. Resumed by a
-    /// ticket, it has its device's certificate, but no intermediate ones.
+    /// Returns why `rules`, which are newer than the session's, would reject its device now; static text, empty if they
+    /// would accept it. A session resumed by a ticket has its device's certificate, but no intermediate ones.
     [[nodiscard]] std::string_view objection_of(const TlsContext& rules) const;
     [[nodiscard]] bool follows(const TlsContext& rules) const noexcept { return context_.get() == &rules; }
 
-    /// About what it holds on the heap (docs/explanation/performance.md has the measurement).
+    /// Returns its approximate memory on the heap (docs/explanation/performance.md has the measurement).
     [[nodiscard]] std::size_t memory() const noexcept { return memory_; }
 
     [[nodiscard]] bool is_in_handshake() const noexcept { return memory_ == memory_in_handshake; }
-    /// The peer has shown a certificate, and it is good.
+    /// Returns true if the peer sent a valid certificate.
     [[nodiscard]] bool is_certified() const noexcept { return memory_ == memory_certified; }
 
     static constexpr std::size_t memory_in_handshake = 48 * 1024;
@@ -85,7 +85,7 @@ private:
     RecordBudget budget_;  // the SSL's BIO and message callback point to it
     SslPtr ssl_;
     std::shared_ptr<const TlsContext> context_;  // the SSL's own points to it
-    TlsOutcome read_end_;                        // done: reading has not come to its end yet
+    TlsOutcome read_end_;                        // done: the end is not reached yet
     std::size_t memory_ = memory_in_handshake;
 };
 

@@ -41,14 +41,14 @@ bool write_all(int fd, std::string_view text) {
     return true;
 }
 
-/// The file that a link leads to: what is edited is that, and the link stays.
+/// Returns the target of a symbolic link. The editor replaces the target, and the link stays.
 std::string behind_links(const std::string& path) {
     std::error_code none;
     const auto file = std::filesystem::weakly_canonical(path, none);
     return none ? path : file.string();
 }
 
-/// The directory of the file, held against others that edit a file in it; released at the end.
+/// Locks the file's directory against other editors until it is destroyed.
 class EditLock {
 public:
     explicit EditLock(const std::string& path)
@@ -67,7 +67,7 @@ private:
     UniqueFd directory_;
 };
 
-/// Who may read the file stays as it was.
+/// Keeps the file's owner, group and mode.
 bool copy_owner(int fd, const std::string& path) {
     struct stat facts {};
     if (::stat(path.c_str(), &facts) != 0) return errno == ENOENT;
@@ -92,7 +92,7 @@ bool draw(std::array<std::uint8_t, Size>& bytes) {
     return RAND_bytes(bytes.data(), static_cast<int>(Size)) == 1;
 }
 
-/// The text of the file; empty if there is none and `may_be_missing`.
+/// Returns the file's text, or an empty text if it does not exist and `may_be_missing`.
 Result<std::string> read_text(const std::string& path, bool may_be_missing) {
     if (may_be_missing && ::access(path.c_str(), F_OK) != 0 && errno == ENOENT) {
         return std::string(
@@ -151,7 +151,7 @@ Result<std::size_t> revoke_tokens(const std::string& named, const std::string& i
     for (std::string_view rest = text.value(); !rest.empty();) {
         const std::string_view line = rest.substr(0, rest.find('\n') + 1);
         rest.remove_prefix(line.size());
-        const auto one = TokenSet::parse(line, path).value();  // as read_text has seen
+        const auto one = TokenSet::parse(line, path).value();  // read_text() has checked the line
         const bool meant = !one.all().empty() && one.all()[0].id == id && name_of(one.all()[0]).starts_with(name);
         meant ? static_cast<void>(++revoked) : static_cast<void>(after += line);
     }

@@ -10,16 +10,16 @@
 
 namespace holdfast {
 
-/// Makes a token for the device and adds it to the file, which is made if there is none (mode 0600). The token is
-/// returned and kept nowhere. The file is replaced as a whole: whoever reads it meanwhile, and after a crash, sees the
-/// old one or the new one; two that edit it take turns.
+/// Creates a token for the device and adds its hash to the file, which is created with mode 0600 if missing. Returns
+/// the token; it is stored nowhere. The file is replaced atomically, also across a crash, and concurrent editors wait
+/// for each other.
 [[nodiscard]] Result<std::string> add_token(const std::string& path, const std::string& id);
 
-/// Takes all tokens of the device out of the file, or only the one whose name begins so (see name_of); returns how
-/// many. None is an error.
+/// Removes all tokens of the device from the file, or only the one whose name begins with the given text (see name_of).
+/// Returns their number; removing none is an error.
 [[nodiscard]] Result<std::size_t> revoke_tokens(const std::string& path, const std::string& id, std::string_view name);
 
-/// What tells the tokens of an id apart, in lists and for revoke_tokens: the first 16 digits of the hash.
+/// Returns the first 16 digits of the hash, which distinguish the tokens of an id in lists and for revoke_tokens.
 [[nodiscard]] std::string name_of(const StoredToken& token);
 
 }  // namespace holdfast

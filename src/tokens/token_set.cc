@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t largest_file = std::size_t{256} << 20;  // some 2 million devices
 
-/// Compared with where an id has fewer tokens than another may have: nothing hashes to it that anybody could find.
+/// Compared if an id has fewer tokens than the maximum, so that the time is constant. No known token hashes to it.
 const StoredToken decoy{};
 
 std::optional<std::uint8_t> hex_value(char digit) {
@@ -38,7 +38,7 @@ bool read_hex(std::string_view text, std::array<std::uint8_t, Size>& out) {
     return true;
 }
 
-/// "SALT HASH ID"
+/// Parses "SALT HASH ID".
 std::optional<StoredToken> read_line(std::string_view line) {
     constexpr std::size_t salt_end = 2 * StoredToken::salt_size;
     constexpr std::size_t hash_end = salt_end + 1 + 2 * StoredToken::hash_size;

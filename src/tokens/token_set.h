@@ -13,8 +13,8 @@
 
 namespace holdfast {
 
-/// A device's token as the file has it: not the token, only a salted SHA-256 of it. A token is 256 random bits, so that
-/// there is nothing to guess and no slow hash is needed.
+/// A device's entry in the tokens file: a salted SHA-256 of its token. A token has 256 random bits, so that guessing is
+/// impossible and no slow hash is needed.
 struct StoredToken {
     static constexpr std::size_t salt_size = 16;
     static constexpr std::size_t hash_size = 32;
@@ -27,25 +27,25 @@ struct StoredToken {
     friend auto operator<=>(const StoredToken&, const StoredToken&) = default;
 };
 
-/// Which of an id's tokens it was: the first bytes of its hash, never 0.
+/// Identifies one of an id's tokens by the first bytes of its hash; never 0.
 using TokenMark = std::uint64_t;
 
-/// The tokens of one listener, read from its file. Never changed: a reload makes another. Any thread.
+/// The tokens of one listener, read from its file. Immutable: a reload creates another. Any thread.
 class TokenSet {
 public:
-    static constexpr std::size_t most_per_id = 4;    ///< old and new ones, while devices change from one to the other
-    static constexpr std::size_t token_bytes = 256;  ///< a longer one is wrong
+    static constexpr std::size_t most_per_id = 4;    ///< allows an old and a new token while devices rotate
+    static constexpr std::size_t token_bytes = 256;  ///< a longer token is wrong
 
-    /// Reads a file of lines "SALT HASH ID", in hexadecimal; empty ones and those that begin with # are skipped. One
-    /// that others than its owner and group may read, or anybody but its owner may write, is refused.
+    /// Reads a file of lines "SALT HASH ID" in hexadecimal; empty lines and lines that begin with # are skipped.
+    /// Rejects a file that is readable beyond its owner and group, or writable beyond its owner.
     [[nodiscard]] static Result<TokenSet> load(const std::string& path);
-    /// `path` is for messages.
+    /// Parses the text of such a file. `path` is for messages.
     [[nodiscard]] static Result<TokenSet> parse(std::string_view text, const std::string& path);
 
-    /// Nothing: it is none of the id's tokens, or there is no such id. The work is the same for every id and token of
-    /// the same length, and so is the time (CRYPTO_memcmp).
+    /// Returns the mark of the matching token, or nullopt if the id does not exist or the token is wrong. The work, and
+    /// so the time, is the same for all ids and tokens of the same length (CRYPTO_memcmp).
     [[nodiscard]] std::optional<TokenMark> check(std::string_view id, std::string_view token) const;
-    /// Whether a token that was right is still there.
+    /// Returns true if the token with this mark still exists.
     [[nodiscard]] bool has(std::string_view id, TokenMark mark) const;
 
     [[nodiscard]] const std::vector<StoredToken>& all() const { return tokens_; }  ///< in the order of the file
@@ -59,7 +59,7 @@ private:
     };
 
     std::vector<StoredToken> tokens_;
-    std::unordered_map<std::string, std::vector<std::size_t>, Hash, std::equal_to<>> by_id_;  // places in tokens_
+    std::unordered_map<std::string, std::vector<std::size_t>, Hash, std::equal_to<>> by_id_;  // indices into tokens_
 };
 
 [[nodiscard]] TokenMark mark_of(const StoredToken& token) noexcept;
@@ -69,7 +69,7 @@ private:
 
 [[nodiscard]] std::string to_hex(const std::uint8_t* bytes, std::size_t count);
 
-/// A whole file that holds secrets or hashes of them; refused as TokenSet::load says.
+/// Reads a whole file of secrets or hashes with the checks of TokenSet::load.
 [[nodiscard]] Result<std::string> read_tokens_file(const std::string& path);
 
 }  // namespace holdfast
