@@ -93,9 +93,9 @@ struct ItemEvent {
     std::uint64_t seq = 0;  ///< the device's number for it, in its session; 0: unnumbered
 };
 
-struct ClosedEvent {
+/// How a connection ended, in its `closed` event and in the history.
+struct ConnectionEnd {
     ConnectionId conn;
-    std::string_view listener;
     Endpoint peer;
     CloseReason reason{};
     int error = 0;            ///< the errno behind it, or 0
@@ -106,7 +106,6 @@ struct ClosedEvent {
     std::uint64_t bytes_out = 0;
     std::chrono::milliseconds duration{};
     EventTime at;
-    DeviceName device = {};
     LivenessOf liveness = LivenessOf::device;
 };
 

@@ -1,9 +1,8 @@
 #include "admin/render.h"
 
-#include <chrono>
-#include <cstring>
-
 #include "admin/render_parts.h"
+#include "codec/event_fields.h"
+#include "codec/event_writer.h"
 
 namespace holdfast {
 namespace {
@@ -82,8 +81,10 @@ std::string render_connection(const ConnectionDetail& detail) {
     json.begin_object();
     write_row(json, detail.row);
     json.field("unfinished_item_bytes", detail.unfinished_item_bytes);
-    json.field("downlink_queue_bytes", detail.downlink_queue_bytes).key("evidence");
-    write_evidence_object(json, detail.evidence);
+    json.field("downlink_queue_bytes", detail.downlink_queue_bytes);
+    std::string evidence;
+    append_evidence(evidence, detail.evidence);
+    json.key(field::evidence.name).json(evidence);
     if (!detail.tls_version.empty()) {
         json.key("tls").begin_object().field("version", detail.tls_version).field("cipher", detail.tls_cipher);
         json.field("resumed", detail.tls_resumed).end_object();
@@ -97,7 +98,11 @@ std::string render_connection(const ConnectionDetail& detail) {
 std::string render_closed(const std::vector<ClosedLife>& lives) {
     JsonWriter json;
     json.begin_object().key("closed").begin_array();
-    for (const ClosedLife& life : lives) write_life(json, life);
+    for (const ClosedLife& life : lives) {
+        std::string row;
+        append_closed_life(row, life);
+        json.json(row);
+    }
     json.end_array().end_object();
     return json.take();
 }
@@ -137,25 +142,9 @@ std::string render_error(std::string_view code, std::string_view message) {
 }
 
 std::string render_time(EventTime at) {
-    using namespace std::chrono;
-    const auto day = floor<days>(at);
-    const year_month_day date(day);
-    const hh_mm_ss time(at - day);
     std::string out;
-    append_padded(out, static_cast<int>(date.year()), 4);
-    out += '-';
-    append_padded(out, static_cast<int>(static_cast<unsigned>(date.month())), 2);
-    out += '-';
-    append_padded(out, static_cast<int>(static_cast<unsigned>(date.day())), 2);
-    out += 'T';
-    append_padded(out, static_cast<int>(time.hours().count()), 2);
-    out += ':';
-    append_padded(out, static_cast<int>(time.minutes().count()), 2);
-    out += ':';
-    append_padded(out, static_cast<int>(time.seconds().count()), 2);
-    out += '.';
-    append_padded(out, static_cast<int>(time.subseconds().count()), 3);
-    return out + 'Z';
+    append_time(out, at);
+    return out;
 }
 
 }  // namespace holdfast

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include <holdfast/drain.h>
-#include <holdfast/events.h>
 #include <holdfast/liveness.h>
 
 #include "base/json_writer.h"

@@ -8,6 +8,7 @@
 #include "admin/endpoint_docs.h"
 #include "admin/metrics.h"
 #include "app/completions.h"
+#include "app/event_reference.h"
 #include "app/manual.h"
 #include "app/verb.h"
 #include "app/verbs.h"
@@ -41,9 +42,12 @@ struct ReferencePage {
 constexpr std::array reference_pages{
     ReferencePage{"http", [] { return http_page(Api::endpoints()); }},
     ReferencePage{"metrics", metrics_page},
-    ReferencePage{"openapi", [] { return openapi_document(Api::endpoints()); }},
+    ReferencePage{"openapi.json", [] { return openapi_document(Api::endpoints()); }},
     ReferencePage{"options", options_page},
     ReferencePage{"reasons", reasons_page},
+    ReferencePage{"events", events_page},
+    ReferencePage{"events.schema.json", events_schema},
+    ReferencePage{"asyncapi.json", events_asyncapi},
 };
 
 /// Prints the page `name`, or the names of all pages if `name` is empty.

@@ -5,8 +5,12 @@
 #include <charconv>
 #include <concepts>
 #include <cstring>
+#include <optional>
+#include <tuple>
+#include <utility>
 
 #include "base/json_writer.h"
+#include "codec/event_fields.h"
 #include "codec/line_buffer.h"
 #include "codec/one_line.h"
 
@@ -17,53 +21,20 @@ namespace {
 using std::chrono::days;
 using std::chrono::milliseconds;
 
-void append_number(std::string& out, std::integral auto number, int base = 10) {
-    std::array<char, 24> text;
-    const auto written = std::to_chars(text.data(), text.data() + text.size(), number, base);
-    out.append(text.data(), written.ptr);
-}
-
 void append_padded(std::string& out, unsigned number, unsigned digits) {
     std::array<char, 10> text;
     for (unsigned i = digits; i-- > 0; number /= 10) text[i] = static_cast<char>('0' + number % 10);
     out.append(text.data(), digits);
 }
 
-// Equal to to_string(ConnectionId) and to_string(Endpoint), but without strings, since a busy gateway writes them for
-// every item.
-void write_connection_id(LineBuffer& out, ConnectionId id) {
-    out.hexadecimal(id.run);
-    out.literal("-");
-    out.hexadecimal(id.number);
-}
-
-void write_endpoint(LineBuffer& out, const Endpoint& endpoint) {
-    if (!endpoint.address.is_v4()) {
-        out.text(to_string(endpoint));
-        return;
-    }
-    const auto& bytes = endpoint.address.bytes;
-    for (std::size_t i = 12; i < 16; ++i) {
-        if (i > 12) out.literal(".");
-        out.decimal(unsigned{bytes[i]});
-    }
-    out.literal(":");
-    out.decimal(unsigned{endpoint.port});
-}
-
-constexpr std::size_t max_connection_id = 2 * LineBuffer::max_hexadecimal + 1;
-constexpr std::size_t max_endpoint = 80;  // the longest is [ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535
-
-// Returns true if all eight bytes are printable ASCII and neither " nor a backslash, by arithmetic on a word. The high
-// bit of a byte stays clear unless that byte, or one below it, violates this.
-bool stand_for_themselves(const char* eight) {
+// Which of eight bytes are not printable ASCII, or are " or \, by arithmetic on each byte of a word: a byte's high bit
+// stays clear unless it, or one below it, is one of these.
+std::uint64_t odd_ones(const char* eight) {
     constexpr std::uint64_t each = 0x0101010101010101;
     std::uint64_t word = 0;
     std::memcpy(&word, eight, sizeof word);
     const auto is_zero = [](std::uint64_t bytes) { return (bytes - each) & ~bytes; };
-    const std::uint64_t odd =
-        word | (word - each * 0x20) | (word + each) | is_zero(word ^ each * '"') | is_zero(word ^ each * '\\');
-    return (odd & each * 0x80) == 0;
+    return word | (word - each * 0x20) | (word + each) | is_zero(word ^ each * '"') | is_zero(word ^ each * '\\');
 }
 
 bool stands_for_itself(char byte) { return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\'; }
@@ -71,10 +42,9 @@ bool stands_for_itself(char byte) { return byte >= 0x20 && byte < 0x7f && byte !
 bool is_plain(std::string_view text) {
     constexpr std::size_t width = 8;
     if (text.size() < width) return std::all_of(text.begin(), text.end(), stands_for_itself);
-    for (std::size_t at = 0; at + width < text.size(); at += width) {
-        if (!stand_for_themselves(text.data() + at)) return false;
-    }
-    return stand_for_themselves(text.data() + text.size() - width);
+    std::uint64_t odd = odd_ones(text.data() + text.size() - width);
+    for (std::size_t at = 0; at + width < text.size(); at += width) odd |= odd_ones(text.data() + at);
+    return (odd & 0x8080808080808080) == 0;
 }
 
 /// Equal to append_json_text(), but U+007F stays one byte: RFC 8259 requires no escape for it, and six bytes instead of
@@ -94,173 +64,260 @@ void append_event_text(std::string& out, std::string_view text) {
     out += '"';
 }
 
-// Optimized for keys without escapes, which nearly all are.
-void append_text(std::string& out, std::string_view text) {
-    if (!is_plain(text)) {
-        append_event_text(out, text);
-        return;
-    }
-    out += '"';
-    out += text;
-    out += '"';
+/// A text, and whether it stands for itself: keys nearly always do.
+struct Text {
+    std::string_view text;
+    bool plain;
+};
+
+[[gnu::noinline]] std::string escaped(std::string_view text) {
+    std::string out;
+    append_event_text(out, text);
+    return out;
+}
+[[gnu::noinline]] std::size_t escaped_size(std::string_view text) { return escaped(text).size(); }
+[[gnu::noinline]] void write_escaped(LineBuffer& out, std::string_view text) { out.text(escaped(text)); }
+
+Text prepared(std::string_view text) { return {text, is_plain(text)}; }
+std::optional<Text> prepared(const std::optional<std::string_view>& text) {
+    return text ? std::optional(prepared(*text)) : std::nullopt;
+}
+template <typename Value>
+const Value& prepared(const Value& value) {
+    return value;
 }
 
-// Appends `"conn":...,"peer":...`, with the listener between them unless it is empty, and the device's name if it is
-// identified.
-void append_origin(std::string& out, ConnectionId conn, std::string_view listener, const Endpoint& peer,
-                   const DeviceName& device) {
-    {
-        LineBuffer line(out, max_connection_id + 10);
-        line.literal(R"("conn":")");
-        write_connection_id(line, conn);
-        line.literal("\"");
-    }
-    if (!listener.empty()) {
-        out += R"(,"listener":)";
-        append_text(out, listener);
-    }
-    {
-        LineBuffer line(out, max_endpoint + 10);
-        line.literal(R"(,"peer":")");
-        write_endpoint(line, peer);
-        line.literal("\"");
-    }
-    if (device.id.empty()) return;
-    out += R"(,"id":)";
-    append_text(out, device.id);
-    if (!device.session.empty()) {
-        out += R"(,"session":)";
-        append_text(out, device.session);
-    }
-    out += device.authenticated ? R"(,"authenticated":true)" : R"(,"authenticated":false)";
+// Room that a value needs at most.
+template <typename Value>
+std::size_t room_for(const Value&) {
+    return 35;  // a connection; a number, a flag, a time and a duration need less
+}
+std::size_t room_for(const Endpoint&) { return 80; }
+inline std::size_t room_for(const Text& text) { return text.plain ? text.text.size() + 2 : escaped_size(text.text); }
+std::size_t room_for(const std::string& text) { return room_for(prepared(std::string_view(text))); }
+std::size_t room_for(const JsonCopy& copy) { return copy.text.size(); }
+std::size_t room_for(const ItemText& item) { return item.text.size(); }
+std::size_t room_for(const Evidence&) { return 400; }
+std::size_t room_for(const EventEvidence&) { return 400; }
+
+inline void write(LineBuffer& out, const Text& text) {
+    if (!text.plain) return write_escaped(out, text.text);
+    out.literal("\"");
+    out.text(text.text);
+    out.literal("\"");
+}
+void write(LineBuffer& out, std::string_view text) { write(out, prepared(text)); }
+
+void write(LineBuffer& out, std::same_as<bool> auto flag) { out.text(flag ? "true" : "false"); }
+template <std::integral Number>
+requires(!std::same_as<Number, bool>) inline void write(LineBuffer& out, Number number) {
+    out.to(std::to_chars(out.here(), out.here() + 20, number).ptr);
+}
+void write(LineBuffer& out, const JsonCopy& copy) { out.text(copy.text); }
+void write(LineBuffer& out, const ItemText& item) { out.to(copy_one_line(out.here(), item.text)); }
+
+// As to_string(ConnectionId) and to_string(Endpoint), without their strings.
+void write(LineBuffer& out, ConnectionId id) {
+    out.literal("\"");
+    out.hexadecimal(id.run);
+    out.literal("-");
+    out.hexadecimal(id.number);
+    out.literal("\"");
 }
 
-template <typename Number>
-void append_field(std::string& out, std::string_view head, Number number) {
-    out += head;
-    append_number(out, number);
-}
-
-void append_error(std::string& out, int error) {
-    out += R"(,"error":)";
-    if (error == 0) {
-        out += "null";
-        return;
+void write(LineBuffer& out, const Endpoint& endpoint) {
+    out.literal("\"");
+    if (endpoint.address.is_v4()) {
+        const auto& bytes = endpoint.address.bytes;
+        for (std::size_t i = 12; i < 16; ++i) {
+            if (i > 12) out.literal(".");
+            out.decimal(unsigned{bytes[i]});
+        }
+        out.literal(":");
+        out.decimal(unsigned{endpoint.port});
+    } else {
+        out.text(to_string(endpoint));
     }
-    const char* name = strerrorname_np(error);
-    append_json_text(out, name != nullptr ? std::string(name) : "errno " + std::to_string(error));
+    out.literal("\"");
 }
 
-void append_evidence(std::string& out, const Evidence& evidence) {
-    append_field(out, R"(,"evidence":{"probes":)", evidence.probes);
-    append_field(out, R"(,"retransmits":)", evidence.retransmits);
-    append_field(out, R"(,"last_ack_ms":)", evidence.last_ack.count());
-    append_field(out, R"(,"unacked_bytes":)", evidence.unacked_bytes);
-    append_field(out, R"(,"peer_window":)", evidence.peer_window);
-    append_field(out, R"(,"rtt_us":)", evidence.rtt.count());
-    out += '}';
+void write(LineBuffer& out, EventTime at) {
+    std::string text;
+    append_time(text, at);
+    write(out, std::string_view(text));
 }
 
-/// Appends the field only if the liveness is not the device's own.
-void append_liveness(std::string& out, LivenessOf liveness) {
-    if (liveness == LivenessOf::path) out += R"(,"liveness":"path")";
+void write(LineBuffer& out, TenthsOfSeconds time) {
+    const auto tenths = static_cast<std::uint64_t>((std::max(time.duration, milliseconds{0}).count() + 50) / 100);
+    out.decimal(tenths / 10);
+    out.literal(".");
+    out.decimal(tenths % 10);
 }
 
-void append_seconds(std::string& out, milliseconds duration) {
-    const auto tenths = (std::max(duration, milliseconds{0}).count() + 50) / 100;
-    append_number(out, tenths / 10);
-    out += '.';
-    append_number(out, tenths % 10);
+void write(LineBuffer& out, Seconds time) {
+    const double seconds = static_cast<double>(time.duration.count()) / 1000.0;
+    out.to(std::to_chars(out.here(), out.here() + 32, seconds).ptr);
+}
+
+void write(LineBuffer& out, const Evidence& evidence);
+void write(LineBuffer& out, const EventEvidence& evidence);
+
+template <const auto& kind>
+constexpr std::size_t field_count = std::tuple_size_v<std::remove_cvref_t<decltype(kind.fields)>>;
+
+/// `,"name":` of a field, as a literal.
+template <const auto& kind, std::size_t index>
+struct NameLiteral {
+    static constexpr std::string_view name = std::get<index>(kind.fields).name;
+    char text[name.size() + 5] = {',', '"'};
+
+    constexpr NameLiteral() {
+        std::copy(name.begin(), name.end(), text + 2);
+        text[name.size() + 2] = '"';
+        text[name.size() + 3] = ':';
+    }
+};
+
+template <const auto& kind, std::size_t index>
+struct FieldWriter {
+    static constexpr NameLiteral<kind, index> name{};
+
+    template <typename Value>
+    static std::size_t room(const Value& value) {
+        return sizeof name.text + room_for(value);
+    }
+    template <typename Value>
+    static std::size_t room(const std::optional<Value>& value) {
+        return sizeof name.text + (value ? room_for(*value) : 4);
+    }
+    template <typename Value>
+    static void put(LineBuffer& out, const Value& value) {
+        out.literal(name.text);
+        write(out, value);
+    }
+    template <typename Value>
+    static void put(LineBuffer& out, const std::optional<Value>& value) {
+        if (value) {
+            put(out, *value);
+        } else if (std::get<index>(kind.fields).is_nullable) {
+            out.literal(name.text);
+            out.literal("null");
+        }
+    }
+};
+
+/// Appends `head`, the fields of `kind` from `from` on that `index` counts, and `tail`.
+template <const auto& kind, std::size_t from, typename Event, std::size_t... index>
+void append_some(std::string& out, std::string_view head, const Event& event, std::string_view tail,
+                 std::index_sequence<index...>) {
+    const std::tuple values(prepared(std::get<from + index>(kind.fields).get(event))...);
+    LineBuffer line(out,
+                    head.size() + tail.size() + (... + FieldWriter<kind, from + index>::room(std::get<index>(values))));
+    line.text(head);
+    (FieldWriter<kind, from + index>::put(line, std::get<index>(values)), ...);
+    line.text(tail);
+}
+
+/// Appends the fields from `from` to before `to`.
+template <const auto& kind, std::size_t from, std::size_t to, typename Event>
+void append_fields(std::string& out, std::string_view head, const Event& event, std::string_view tail) {
+    append_some<kind, from>(out, head, event, tail, std::make_index_sequence<to - from>());
+}
+
+/// `{"event":"..."`
+template <const auto& kind>
+constexpr auto head_text = [] {
+    constexpr std::string_view before = R"({"event":")";
+    std::array<char, before.size() + kind.word.size() + 1> text{};
+    *std::copy(kind.word.begin(), kind.word.end(), std::copy(before.begin(), before.end(), text.begin())) = '"';
+    return text;
+}();
+
+template <const auto& kind>
+std::string_view head_of() {
+    return {head_text<kind>.data(), head_text<kind>.size()};
+}
+
+/// Appends an event without its last field, the time, which `tail` has.
+template <const auto& kind, typename Event>
+void append_timed(std::string& out, const Event& event, std::string_view tail) {
+    append_fields<kind, 0, field_count<kind> - 1>(out, head_of<kind>(), event, tail);
+}
+
+template <const auto& kind, typename Event>
+void append_whole(std::string& out, const Event& event) {
+    append_fields<kind, 0, field_count<kind>>(out, head_of<kind>(), event, "}\n");
+}
+
+/// Appends the fields as an object that is no event.
+template <const auto& kind, typename Event>
+void append_object(std::string& out, const Event& event) {
+    const std::size_t begin = out.size();
+    append_fields<kind, 0, field_count<kind>>(out, {}, event, "}");
+    out[begin] = '{';  // in place of the comma
+}
+
+void write(LineBuffer& out, const Evidence& evidence) {
+    std::string text;
+    append_evidence(text, evidence);
+    out.text(text);
+}
+
+void write(LineBuffer& out, const EventEvidence& evidence) {
+    std::string text;
+    append_object<event_evidence_kind>(text, evidence.evidence);
+    out.text(text);
 }
 
 }  // namespace
 
 void EventWriter::append_connected(std::string& out, const ConnectedEvent& event) {
-    remember_time(event.at);
-    out += R"({"event":"connected",)";
-    append_origin(out, event.conn, event.listener, event.peer, event.device);
-    append_liveness(out, event.liveness);
-    out += tail_;
+    if (at_ != event.at) remember_time(event.at);
+    append_timed<connected_kind>(out, event, tail_);
 }
 
 void EventWriter::append_identified(std::string& out, const IdentifiedEvent& event) {
-    remember_time(event.at);
-    out += R"({"event":"identified",)";
-    append_origin(out, event.conn, event.listener, event.peer, event.device);
-    out += tail_;
+    if (at_ != event.at) remember_time(event.at);
+    append_timed<identified_kind>(out, event, tail_);
 }
 
 void EventWriter::append_item(std::string& out, const ItemEvent& event) {
-    remember_connection(event);
-    remember_time(event.at);
-    const std::string_view key = is_plain(event.key) ? event.key : escaped(event.key);
-    LineBuffer line(
-        out, item_head_.size() + 2 * LineBuffer::max_decimal + key.size() + event.item.size() + tail_.size() + 30);
-    line.text(item_head_);
-    if (has_seq_) {
-        line.decimal(event.seq);
-        line.literal(R"(,"n":)");
-    }
-    line.decimal(event.n);
-    line.literal(R"(,"key":")");
-    line.text(key);
-    line.literal(R"(","item":)");
-    line.to(copy_one_line(line.here(), event.item));
-    line.text(tail_);
+    if (!remembers(event)) remember_connection(event);
+    if (at_ != event.at) remember_time(event.at);
+    append_fields<item_kind, field::origin_count, field_count<item_kind> - 1>(out, item_head_, event, tail_);
 }
 
 void EventWriter::append_closed(std::string& out, const ClosedEvent& event) {
-    remember_time(event.at);
-    out += R"({"event":"closed",)";
-    append_origin(out, event.conn, {}, event.peer, event.device);
-    append_liveness(out, event.liveness);
-    out += R"(,"reason":")";
-    out += to_string(event.reason);
-    out += R"(","kind":")";
-    out += to_string(kind_of(event.reason));
-    out += '"';
-    append_error(out, event.error);
-    if (!event.detail.empty()) {
-        out += R"(,"detail":)";
-        append_text(out, event.detail);
-    }
-    append_evidence(out, event.evidence);
-    append_field(out, R"(,"items":)", event.items);
-    append_field(out, R"(,"bytes_in":)", event.bytes_in);
-    append_field(out, R"(,"bytes_out":)", event.bytes_out);
-    out += R"(,"duration_s":)";
-    append_seconds(out, event.duration);
-    out += tail_;
+    if (at_ != event.at) remember_time(event.at);
+    append_timed<closed_kind>(out, event, tail_);
 }
 
-// Returns the text without surrounding quotes.
-std::string_view EventWriter::escaped(std::string_view text) {
-    escaped_.clear();
-    append_event_text(escaped_, text);
-    return std::string_view(escaped_).substr(1, escaped_.size() - 2);
+void append_event(std::string& out, const ClosedAfterRestart& event) { append_whole<lost_kind>(out, event); }
+void append_event(std::string& out, const ClosedByFleet& event) { append_whole<lost_elsewhere_kind>(out, event); }
+void append_event(std::string& out, const ConnectedAgain& event) { append_whole<returned_kind>(out, event); }
+void append_event(std::string& out, const DeadLetter& event) { append_whole<dead_letter_kind>(out, event); }
+
+void append_closed_life(std::string& out, const ClosedLife& life) { append_object<closed_life_kind>(out, life); }
+void append_evidence(std::string& out, const Evidence& evidence) { append_object<evidence_kind>(out, evidence); }
+
+bool EventWriter::remembers(const ItemEvent& event) const {
+    return conn_ == event.conn && peer_ == event.peer && id_ == event.device.id && session_ == event.device.session &&
+           authenticated_ == event.device.authenticated && !item_head_.empty();
 }
 
 void EventWriter::remember_connection(const ItemEvent& event) {
-    const bool has_seq = event.seq != 0;
-    if (!item_head_.empty() && conn_ == event.conn && peer_ == event.peer && has_seq_ == has_seq &&
-        id_ == event.device.id && session_ == event.device.session && authenticated_ == event.device.authenticated) {
-        return;
-    }
     conn_ = event.conn;
     peer_ = event.peer;
     id_ = event.device.id;
     session_ = event.device.session;
     authenticated_ = event.device.authenticated;
-    has_seq_ = has_seq;
-    item_head_ = R"({"event":"item",)";
-    append_origin(item_head_, conn_, {}, peer_, event.device);
-    item_head_ += has_seq ? R"(,"seq":)" : R"(,"n":)";
+    item_head_.clear();
+    append_fields<item_kind, 0, field::origin_count>(item_head_, head_of<item_kind>(), event, {});
 }
 
 void EventWriter::remember_time(EventTime at) {
-    if (at_ == at) return;
     at_ = at;
-    tail_ = R"(,"at":")";
+    tail_.assign(",\"").append(field::at.name).append("\":\"");
     append_time(tail_, at);
     tail_ += "\"}\n";
 }

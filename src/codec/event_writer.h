@@ -1,16 +1,20 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include <holdfast/events.h>
 
+#include "codec/event_line.h"
+
 namespace holdfast {
 
-/// Appends events as lines of JSON, newline included, exactly as in docs/EVENTS.md; each line depends on its event
-/// alone. Owns the text of the last item's connection, device and instant, which the next item usually shares. One per
-/// handler; not thread-safe.
+/// Appends events as lines of JSON, '\n' included, exactly as in docs/reference/events.md; what it appends depends on
+/// the event alone. Owns the text of the last item's connection, device and instant, which the next item usually
+/// shares. One a handler; not thread-safe.
 class EventWriter {
 public:
     void append_connected(std::string& out, const ConnectedEvent& event);
@@ -21,23 +25,79 @@ public:
     void append_identified(std::string& out, const IdentifiedEvent& event);
 
 private:
+    [[nodiscard]] bool remembers(const ItemEvent& event) const;
     void remember_connection(const ItemEvent& event);
     void remember_time(EventTime at);
-    [[nodiscard]] std::string_view escaped(std::string_view text);
 
     ConnectionId conn_;
     Endpoint peer_;
     std::string id_;  ///< the device's name, with session_ and authenticated_
     std::string session_;
     bool authenticated_ = false;
-    bool has_seq_ = false;
     std::string item_head_;  ///< an item line up to its first number, for all of the above; empty before the first
     std::optional<EventTime> at_;
-    std::string tail_;     ///< end of every line at at_
-    std::string escaped_;  ///< last key that needed escapes
+    std::string tail_;  ///< the end of every line at at_
 };
 
-/// Appends the time as "2026-11-22T08:00:00.123Z". An instant outside the years 0000 to 9999 is clamped to them. Pure.
+// Events that stand for what a lost process did not write. Their lines are appended with their '\n'. Pure.
+
+/// `closed` of a connection that an earlier process left open in the spool.
+struct ClosedAfterRestart {
+    static constexpr CloseReason reason = CloseReason::gateway_lost;
+    static constexpr std::string_view detail = "the gateway ended without closing it";
+    std::string_view conn;
+    EventLines lines;  ///< `identified` and `connected`
+    std::optional<std::uint64_t> items;
+    std::string_view connected_at;
+    std::string_view last_event_at;
+    EventTime at;
+};
+void append_event(std::string& out, const ClosedAfterRestart& event);
+
+/// `closed` of a connection of a lost gateway of the fleet.
+struct ClosedByFleet {
+    static constexpr CloseReason reason = CloseReason::gateway_lost;
+    ConnectionId conn;
+    std::string_view listener;
+    Endpoint peer;
+    DeviceName device;
+    std::string_view detail;
+    std::string_view gateway;
+    std::string_view by;
+    EventTime at;
+};
+void append_event(std::string& out, const ClosedByFleet& event);
+
+/// `connected` with "returned":true of a connection that was reported as lost.
+struct ConnectedAgain {
+    ConnectionId conn;
+    std::string_view listener;
+    Endpoint peer;
+    DeviceName device;
+    std::string_view gateway;
+    EventTime at;
+};
+void append_event(std::string& out, const ConnectedAgain& event);
+
+/// In NATS, in place of an event that JetStream does not take.
+struct DeadLetter {
+    std::string_view of;
+    EventLines lines;
+    std::string_view listener;
+    std::string_view spool;
+    std::string_view epoch;
+    std::uint64_t position = 0;
+    std::size_t bytes = 0;
+    std::string_view why;
+    std::string_view at;
+};
+void append_event(std::string& out, const DeadLetter& event);
+
+// JSON without a line end, for the answers of the admin API.
+void append_closed_life(std::string& out, const ClosedLife& life);
+void append_evidence(std::string& out, const Evidence& evidence);
+
+/// "2026-11-22T08:00:00.123Z"; an instant outside the years 0000 to 9999 is written as the nearest inside. Pure.
 void append_time(std::string& out, EventTime at);
 
 }  // namespace holdfast

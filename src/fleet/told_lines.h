@@ -7,8 +7,8 @@
 
 namespace holdfast {
 
-// Lines of synthetic events that this gateway writes in place of another, or for its own connection after that was
-// reported as lost. Each ends with a newline; docs/EVENTS.md has the format. Pure.
+// Lines of events that this gateway tells in place of another, or of itself after it was given up; with their '\n', as
+// docs/reference/events.md has them. Pure.
 
 /// Returns `closed` with reason gateway_lost. The bytes and the evidence of the lost gateway are lost too.
 [[nodiscard]] std::string lost_line(const LostLife& life, const std::string& by, WallTime at);

@@ -8,10 +8,10 @@
 #include <cstdio>
 
 #include "base/check.h"
-#include "base/json_writer.h"
 #include "base/plant.h"
+#include "codec/event_fields.h"
+#include "codec/event_writer.h"
 #include "nats/token.h"
-#include "spool/life_line.h"
 
 namespace holdfast {
 namespace {
@@ -67,14 +67,15 @@ EventHead read_head(simdjson::ondemand::object& object) {
         std::string_view name;
         std::string_view text;
         bool flag = false;
-        if (field.unescaped_key().get(name) != simdjson::SUCCESS || name == "item" || name == "at") break;
-        if (name == "authenticated") {
+        if (field.unescaped_key().get(name) != simdjson::SUCCESS || name == field::item.name || name == field::at.name)
+            break;
+        if (name == field::authenticated.name) {
             if (field.value().get(flag) == simdjson::SUCCESS) head.authenticated = flag;
-        } else if (name == "event" || name == "id" || name == "key") {
+        } else if (name == "event" || name == field::id.name || name == field::key.name) {
             if (field.value().get(text) != simdjson::SUCCESS) continue;
             if (name == "event") head.kind = text;
-            if (name == "id") head.id = text;
-            if (name == "key") head.key = text;
+            if (name == field::id.name) head.id = text;
+            if (name == field::key.name) head.key = text;
         }
         if (head.key) break;
     }
@@ -178,21 +179,17 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     // Searches with the comma that ends the previous field, which the device's item cannot contain there.
     const std::size_t key = event.line.find(R"(,"key":)");
     const std::string_view head = key == std::string_view::npos ? event.line : event.line.substr(0, key + 1);
-    for (const std::string_view name : {"conn", "peer", "id", "session", "authenticated", "seq", "n"}) {
-        const std::string_view value = raw_field(head, name);
-        if (value.empty() || value.size() > most_of_a_field) continue;
-        line.append(",\"").append(name).append("\":").append(value);
-    }
-    line += R"(,"listener":)";
-    append_json_text(line, event.listener);
-    line += R"(,"spool":")" + spool_id_ + '"';
-    if (event.epoch != 0) line += R"(,"epoch":")" + epoch_text(event.epoch) + '"';
-    line += R"(,"position":)" + std::to_string(event.position);
-    line += R"(,"bytes":)" + std::to_string(event.line.size()) + R"(,"why":)";
-    append_json_text(line, why);
     const std::string_view at = time_of_line(event.line);
-    if (!at.empty() && at.size() < most_of_a_field) line.append(R"(,"at":")").append(at).append("\"");
-    out.body = line + (out.is_batch ? "}\n" : "}");
+    append_event(out.body = {}, DeadLetter{.of = to_string(life_line(event.line).event),
+                                           .lines = {.latest = head, .max_bytes = most_of_a_field},
+                                           .listener = event.listener,
+                                           .spool = spool_id_,
+                                           .epoch = event.epoch != 0 ? epoch_text(event.epoch) : std::string(),
+                                           .position = event.position,
+                                           .bytes = event.line.size(),
+                                           .why = why,
+                                           .at = at.size() < most_of_a_field ? at : std::string_view()});
+    if (!out.is_batch) out.body.pop_back();
     return out;
 }
 

@@ -204,37 +204,22 @@ void Pipeline::on_close(Connection& connection, Token number, const Death& death
     const Device* device = connection.named ? devices_.find(number) : nullptr;
     if (device != nullptr && !device->given) give_identity(connection, number, time);
     const std::string detail = detail_of(connection, death);
-    const ClosedEvent event{.conn = {run_, number},
-                            .listener = listeners_[connection.listener].name,
+    const ConnectionEnd end{.conn = {run_, number},
                             .peer = connection.peer,
                             .reason = death.reason,
                             .error = death.error,
-                            .detail = detail,
                             .evidence = death.evidence,
                             .items = connection.items,
                             .bytes_in = connection.bytes_in,
                             .bytes_out = connection.bytes_out,
                             .duration = time.tick.since(connection.opened),
                             .at = time.wall,
-                            .device = device != nullptr ? device->name() : DeviceName{},
                             .liveness = listeners_[connection.listener].liveness};
+    const std::string& listener = listeners_[connection.listener].name;
+    const DeviceName name = device != nullptr ? device->name() : DeviceName{};
     note_given();
-    events_->on_closed(event);
-    history_.add({.conn = event.conn,
-                  .listener = std::string(event.listener),
-                  .peer = event.peer,
-                  .key = std::string(connection.key.view()),
-                  .id = std::string(event.device.id),
-                  .authenticated = event.device.authenticated,
-                  .reason = event.reason,
-                  .error = event.error,
-                  .detail = std::string(event.detail),
-                  .evidence = event.evidence,
-                  .items = event.items,
-                  .bytes_in = event.bytes_in,
-                  .bytes_out = event.bytes_out,
-                  .duration = event.duration,
-                  .at = event.at});
+    events_->on_closed({end, listener, detail, name});
+    history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});
     if (device != nullptr) devices_.part(connection, number);
 }
 

@@ -5,10 +5,8 @@
 #include <thread>
 #include <utility>
 
-#include <holdfast/reason.h>
-
+#include "codec/event_fields.h"
 #include "codec/event_writer.h"
-#include "spool/life_line.h"
 
 namespace holdfast {
 
@@ -21,26 +19,7 @@ std::string_view unquoted(std::string_view value) {
     return value.size() < 2 || value.front() != '"' ? std::string_view() : value.substr(1, value.size() - 2);
 }
 
-/// Returns the field's text in the latest line that has the field.
-std::string_view field_of(const LostConnection& lost, std::string_view name) {
-    const std::string_view value = raw_field(lost.identified, name);
-    return value.empty() ? raw_field(lost.connected, name) : value;
-}
-
-void copy_field(std::string& out, const LostConnection& lost, std::string_view name) {
-    const std::string_view value = field_of(lost, name);
-    if (value.empty()) return;
-    out.append(",\"").append(name).append("\":").append(value);
-}
-
-void append_time_or_null(std::string& out, std::string_view name, std::string_view time) {
-    out.append(",\"").append(name).append("\":");
-    if (time.empty()) {
-        out += "null";
-        return;
-    }
-    out.append("\"").append(time).append("\"");
-}
+EventLines lines_of(const LostConnection& lost) { return {lost.identified, lost.connected}; }
 
 /// Collects lines by listener and appends them in batches, so that few lines wait.
 class Batches {
@@ -75,20 +54,14 @@ private:
 }  // namespace
 
 std::string lost_closed_line(const LostConnection& lost, WallTime at) {
-    std::string line = R"({"event":"closed","conn":")" + lost.conn + "\"";
-    for (const std::string_view name : {"listener", "peer", "id", "session", "authenticated", "liveness"})
-        copy_field(line, lost, name);
-    line.append(R"(,"reason":")").append(to_string(CloseReason::gateway_lost));
-    line.append(R"(","kind":")").append(to_string(kind_of(CloseReason::gateway_lost)));
-    line += R"(","error":null,"detail":"the gateway ended without closing it","evidence":null,"items":)";
-    line += lost.items ? std::to_string(*lost.items) : "null";
-    line += R"(,"bytes_in":null,"bytes_out":null,"duration_s":null)";
-    append_time_or_null(line, "connected_at", time_of_line(lost.connected));
-    append_time_or_null(line, "last_event_at", lost.last_event_at);
-    std::string now;
-    append_time(now, at);
-    append_time_or_null(line, "at", now);
-    return line + "}\n";
+    std::string line;
+    append_event(line, ClosedAfterRestart{.conn = lost.conn,
+                                          .lines = lines_of(lost),
+                                          .items = lost.items,
+                                          .connected_at = time_of_line(lost.connected),
+                                          .last_event_at = lost.last_event_at,
+                                          .at = at});
+    return line;
 }
 
 LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet) {
@@ -96,8 +69,8 @@ LostConnections close_lost(Spool& spool, WallTime now, bool in_fleet) {
     Batches batches(spool);
     spool.visit_lost([&](const LostConnection& lost) {
         std::string line = lost_closed_line(lost, now);
-        const std::string_view listener = unquoted(field_of(lost, "listener"));
-        if (in_fleet && !field_of(lost, "id").empty()) {
+        const std::string_view listener = unquoted(lines_of(lost).value(field::listener.name));
+        if (in_fleet && !lines_of(lost).value(field::id.name).empty()) {
             done.former.push_back({lost.conn, std::string(listener), std::move(line)});
             return;
         }

@@ -6,7 +6,8 @@
 #include <utility>
 #include <variant>
 
-#include "spool/life_line.h"
+#include "codec/event_fields.h"
+#include "codec/event_line.h"
 
 namespace holdfast {
 
@@ -81,7 +82,7 @@ void LastEvents::take_line(std::string_view line, Position row) {
     found.row = row;
     found.event = {.at = std::string(time_of_line(line)), .items = 0};
     if (life.event != LifeEvent::item) return;
-    const std::string_view n = raw_field(line, "n");
+    const std::string_view n = raw_field(line, field::n.name);
     std::uint64_t items = 0;
     const bool good = std::from_chars(n.data(), n.data() + n.size(), items).ec == std::errc() && !n.empty();
     found.event.items = good ? std::optional(items) : std::nullopt;

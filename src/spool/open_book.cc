@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include "spool/life_line.h"
+#include "codec/event_fields.h"
+#include "codec/event_line.h"
 
 namespace holdfast {
 
@@ -21,7 +22,7 @@ void OpenBook::note_line(std::string_view line, bool may_be_stored) {
     switch (life.event) {
         case LifeEvent::connected:
             // The fleet repeats the event of a connection that stayed open; such an event opens nothing.
-            if (raw_field(line, "returned").empty()) {
+            if (raw_field(line, field::returned.name).empty()) {
                 fresh_[std::string(life.conn)] = {.opened = true, .closed = false, .lines = {std::string(line), {}}};
             }
             break;

@@ -3,22 +3,25 @@ numbered from 1, exactly one `closed`."""
 
 import dataclasses
 import json
+import pathlib
 import re
 import threading
 
+import jsonschema
+
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-FIELDS = {
-    "connected": {"event", "conn", "listener", "peer", "at"},
-    "identified": {"event", "conn", "listener", "peer", "id", "at"},
-    "item": {"event", "conn", "peer", "n", "key", "item", "at"},
-    "closed": {"event", "conn", "peer", "reason", "kind", "error", "evidence", "items", "bytes_in", "bytes_out",
-               "duration_s", "at"},
-}
-# Of a device that has said who it is, or came by way of a proxy.
-MAY_HAVE = {"connected": {"id", "session", "authenticated", "liveness"}, "identified": {"session", "authenticated"},
-            "item": {"id", "session", "authenticated", "seq"},
-            "closed": {"id", "session", "authenticated", "liveness", "detail"}}
-EVIDENCE = {"probes", "retransmits", "last_ack_ms", "unacked_bytes", "peer_window", "rtt_us"}
+SCHEMA = json.loads((pathlib.Path(__file__).resolve().parents[2] / "docs/reference/events.schema.json").read_text())
+KINDS = SCHEMA["$defs"]
+EVIDENCE = set(KINDS["evidence"]["required"])
+
+
+def kind_in_schema(event):
+    """The name of the event's kind in the schema, which has all its fields and types."""
+    for name, kind in KINDS.items():
+        if kind["properties"].get("event", {}).get("const") == event["event"] and set(event) <= set(kind["properties"]):
+            if jsonschema.Draft202012Validator({**kind, "$defs": KINDS}).is_valid(event):
+                return name
+    raise AssertionError(f"no kind of events.schema.json has {event}")
 
 
 @dataclasses.dataclass
@@ -88,7 +91,7 @@ class EventLog:
 
     def _take(self, line, event, now):
         kind = event["event"]
-        if not FIELDS[kind] <= set(event) <= FIELDS[kind] | MAY_HAVE[kind] or not TIME.fullmatch(event["at"]):
+        if not set(KINDS[kind]["required"]) <= set(event) <= set(KINDS[kind]["properties"]) or not TIME.fullmatch(event["at"]):
             raise ValueError(f"fields {sorted(event)}")
         if ("id" in event) != (event.get("authenticated") in (True, False)):
             raise ValueError("an id and whether it is proved come together")

@@ -12,6 +12,7 @@ import pytest
 
 import nats
 import tokens
+from events import kind_in_schema
 from fleet import Device, FleetGateway, PresenceLog, command, devices_at, gateways
 from gateway import binary, run, until
 from lab import device
@@ -176,6 +177,7 @@ def test_a_killed_gateway_is_noticed_and_its_devices_are_told_as_lost(server):
         assert until(lambda: west.gateways()["east"]["state"] == "lost", 10)
         check_lost_once([west, mid], connections)
         event = (west.lost() + mid.lost())[0]
+        assert kind_in_schema(event) == "closed_by_fleet"
         assert (event["event"], event["kind"], event["gateway"]) == ("closed", "local", "east")
         assert event["by"] in ("west", "mid") and event["id"].startswith("d-")
         row = mid.device("d-0")
@@ -233,6 +235,7 @@ def test_a_gateway_that_was_stopped_for_long_returns(server):
         until(lambda: sum("returned" in event for event in east.spooled()) >= 30)
         returned = [event for event in east.spooled() if event.get("returned")]
         assert {event["id"] for event in returned} == {f"d-{n}" for n in range(10, 40)}
+        assert {kind_in_schema(event) for event in returned} == {"connected_again"}
         assert len(returned) == 30 and all(event["event"] == "connected" for event in returned)
         check_lost_once([west, mid], {event["conn"] for event in west.lost() + mid.lost()})
         assert len(west.lost() + mid.lost()) == 40

@@ -36,8 +36,8 @@ def test_the_pages_are_those_that_the_command_prints():
     for page in pages():
         printed = run("describe", page)
         assert printed.returncode == 0, printed.stderr
-        file = REFERENCE / ("openapi.json" if page == "openapi" else f"{page}.md")
-        assert printed.stdout == file.read_text(encoding="utf-8"), f"{file.name} is old: run script/docs"
+        file = page if "." in page else f"{page}.md"
+        assert printed.stdout == (REFERENCE / file).read_text(encoding="utf-8"), f"{file} is old: run script/docs"
 
 
 def test_an_unknown_page_is_refused():

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from events import kind_in_schema
 from gateway import Gateway, listener, run, until
 from lab import device
 from spool_files import (SmallDisk, failing_sync, items_of, read_all, segments, shell, spool_flags, status, wait_durable)
@@ -324,6 +325,7 @@ def test_connections_that_a_crash_cut_off_are_closed_at_the_next_start(directory
     behind = [event for _, event in events[len(before):]]
     lost, later = behind[:200], behind[200:]
     assert {event["reason"] for event in lost} == {"gateway_lost"}, lost[:2]
+    assert {kind_in_schema(event) for event in lost} == {"closed_after_restart"}
     assert "gateway_lost" not in {event.get("reason") for event in later}
     first = {event["conn"]: event for _, event in before if event["event"] == "connected"}
     assert {event["conn"] for event in lost} == set(first) - {event["conn"] for _, event in before if event["event"] == "closed"}

@@ -1,8 +1,10 @@
-#include "spool/life_line.h"
+#include "codec/event_line.h"
 
 #include <array>
 #include <string>
 #include <utility>
+
+#include "codec/event_fields.h"
 
 namespace holdfast {
 
@@ -12,10 +14,10 @@ constexpr std::string_view head = R"({"event":")";
 constexpr std::string_view between = R"(","conn":")";
 
 constexpr std::array<std::pair<std::string_view, LifeEvent>, 4> events{{
-    {"connected", LifeEvent::connected},
-    {"identified", LifeEvent::identified},
-    {"item", LifeEvent::item},
-    {"closed", LifeEvent::closed},
+    {connected_kind.word, LifeEvent::connected},
+    {identified_kind.word, LifeEvent::identified},
+    {item_kind.word, LifeEvent::item},
+    {closed_kind.word, LifeEvent::closed},
 }};
 
 /// Returns the end of the string that begins at `text[at]`, after its closing quote, or npos if it is unterminated.
@@ -31,6 +33,13 @@ std::size_t end_of_string(std::string_view text, std::size_t at) {
 }
 
 }  // namespace
+
+std::string_view to_string(LifeEvent event) {
+    for (const auto& [word, each] : events) {
+        if (each == event) return word;
+    }
+    return item_kind.word;
+}
 
 LifeLine life_line(std::string_view line) {
     if (!line.starts_with(head)) return {};
@@ -64,6 +73,12 @@ std::string_view time_of_line(std::string_view line) {
     const std::size_t begin = found + before.size();
     return begin + after.size() > line.size() ? std::string_view()
                                               : line.substr(begin, line.size() - after.size() - begin);
+}
+
+std::string_view EventLines::value(std::string_view name) const {
+    std::string_view found = raw_field(latest, name);
+    if (found.empty()) found = raw_field(earlier, name);
+    return found.size() > max_bytes ? std::string_view() : found;
 }
 
 }  // namespace holdfast

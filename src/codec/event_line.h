@@ -1,12 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 namespace holdfast {
 
-/// Step in the life of a connection that a line records.
+/// Kinds of events in the life of a connection.
 enum class LifeEvent : std::uint8_t { none, connected, identified, item, closed };
+
+/// The word in the field `event`; "item" for none.
+[[nodiscard]] std::string_view to_string(LifeEvent event);
 
 struct LifeLine {
     LifeEvent event = LifeEvent::none;  ///< none: the line is not an event of a connection
@@ -22,5 +26,15 @@ struct LifeLine {
 
 /// Returns the value of `at`, the last field of an event line, without its quotes; empty if it is missing. Pure.
 [[nodiscard]] std::string_view time_of_line(std::string_view line);
+
+/// Lines of earlier events of one connection, from which another event copies its fields.
+struct EventLines {
+    std::string_view latest;
+    std::string_view earlier = {};
+    std::size_t max_bytes = std::string_view::npos;  ///< of a value: a longer one is left out
+
+    /// Returns the JSON value of a field, of the latest line that has it; empty if none has.
+    [[nodiscard]] std::string_view value(std::string_view name) const;
+};
 
 }  // namespace holdfast

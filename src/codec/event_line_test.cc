@@ -1,4 +1,4 @@
-#include "spool/life_line.h"
+#include "codec/event_line.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,420 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <holdfast/events.h>
+
+namespace holdfast {
+
+// The one table of events: their kinds, the fields of each in their order, and of each field the JSON name, the type,
+// when it is present, its meaning and an example. EventWriter and the append_ functions of codec/event_writer write by
+// it, and the pages of docs/reference about events are printed from it (`holdfast describe events`).
+
+/// Type of a field's JSON value.
+enum class FieldType : std::uint8_t {
+    text,
+    conn,
+    endpoint,
+    flag,
+    count,
+    seconds,
+    time,
+    evidence,
+    object,
+    reason,
+    kind
+};
+
+/// What a field's function returns for a value that JSON writes in a way of its own.
+struct JsonCopy {  ///< JSON of an earlier event's line
+    std::string_view text;
+
+    [[nodiscard]] bool empty() const { return text.empty(); }
+};
+struct ItemText {  ///< the device's object, in which raw line breaks become spaces
+    std::string_view text;
+};
+struct TenthsOfSeconds {
+    std::chrono::milliseconds duration;
+};
+struct Seconds {
+    std::chrono::milliseconds duration;
+};
+struct EventEvidence {  ///< the part of the evidence that events have
+    Evidence evidence;
+};
+
+/// One field. `get` takes the event and returns the value: std::nullopt if the field is absent or, if it is nullable,
+/// null.
+template <typename Get>
+struct EventField {
+    std::string_view name;
+    FieldType type;
+    std::string_view present;
+    std::string_view help;
+    std::string_view example;  ///< JSON; empty: the page fills it in
+    Get get;
+    bool is_nullable = false;
+};
+template <typename Get>
+EventField(std::string_view, FieldType, std::string_view, std::string_view, std::string_view, Get) -> EventField<Get>;
+
+/// One kind of event. Several kinds may have the same word: the field `event` has it.
+template <typename Fields>
+struct EventKind {
+    std::string_view word;
+    std::string_view name;  ///< of the kind, in the schema
+    std::string_view help;
+    Fields fields;  ///< a tuple; `at` is the last
+};
+template <typename Fields>
+EventKind(std::string_view, std::string_view, std::string_view, Fields) -> EventKind<Fields>;
+
+namespace field {
+
+constexpr std::string_view always = "always";
+constexpr std::string_view null = "always null";
+constexpr std::string_view with_id = "if the device has an id";
+
+/// Returns the text unless it is empty.
+template <typename Text>
+[[nodiscard]] std::optional<Text> unless_empty(Text text) {
+    return text.empty() ? std::nullopt : std::optional<Text>(std::move(text));
+}
+
+[[nodiscard]] inline DeviceName device_of(const ClosedLife& life) { return {life.id, {}, life.authenticated}; }
+[[nodiscard]] const DeviceName& device_of(const auto& event) { return event.device; }
+
+/// "ETIMEDOUT"; an errno without a name as "errno 4095".
+[[nodiscard]] inline std::string error_name(int error) {
+    if (error == 0) return {};
+    const char* const name = strerrorname_np(error);
+    return name != nullptr ? name : "errno " + std::to_string(error);
+}
+
+// Variants of a field.
+template <typename Get>
+[[nodiscard]] constexpr auto when(EventField<Get> field, std::string_view present) {
+    field.present = present;
+    return field;
+}
+template <typename Get>
+[[nodiscard]] constexpr auto such_as(EventField<Get> field, std::string_view example) {
+    field.example = example;
+    return field;
+}
+template <typename Get, typename Other>
+[[nodiscard]] constexpr auto with(const EventField<Get>& field, Other get) {
+    EventField other{field.name, field.type, field.present, field.help, field.example, get};
+    other.is_nullable = field.is_nullable;
+    return other;
+}
+template <typename Get>
+[[nodiscard]] constexpr auto nullable(EventField<Get> field, std::string_view present) {
+    field.present = present;
+    field.is_nullable = true;
+    return field;
+}
+/// The field of an earlier event's line, found by its name.
+template <typename Get>
+[[nodiscard]] constexpr auto copied(const EventField<Get>& field) {
+    return with(field,
+                [name = field.name](const auto& event) { return unless_empty(JsonCopy{event.lines.value(name)}); });
+}
+
+/// What is lost with its process.
+template <typename Get>
+[[nodiscard]] constexpr auto unknown(const EventField<Get>& field) {
+    return nullable(with(field, [](const auto&) { return std::optional<JsonCopy>(); }), null);
+}
+
+inline constexpr EventField conn{"conn",
+                                 FieldType::conn,
+                                 always,
+                                 "Connection. The part before the dash is new in each run of the gateway.",
+                                 R"("7f2c91a0-1")",
+                                 [](const auto& event) { return event.conn; }};
+inline constexpr EventField listener{
+    "listener",     FieldType::text,
+    always,         "Name of the listener.",
+    R"("devices")", [](const auto& event) { return std::string_view(event.listener); }};
+inline constexpr EventField peer{
+    "peer",
+    FieldType::endpoint,
+    always,
+    "Remote address and port; behind `proxy_protocol` the device's, if the proxy knows it.",
+    R"("10.2.0.9:51514")",
+    [](const auto& event) { return event.peer; }};
+inline constexpr EventField id{"id",
+                               FieldType::text,
+                               "after the device's hello",
+                               "Identity that the device states in its hello.",
+                               R"("device-17")",
+                               [](const auto& event) { return unless_empty(device_of(event).id); }};
+inline constexpr EventField session{"session",
+                                    FieldType::text,
+                                    "if the device's hello has one",
+                                    "Run of the device's numbers for its items.",
+                                    R"("boot-42")",
+                                    [](const auto& event) { return unless_empty(device_of(event).session); }};
+inline constexpr EventField authenticated{"authenticated",
+                                          FieldType::flag,
+                                          with_id,
+                                          "True if a certificate or token proved the id. A consumer must check it.",
+                                          "true",
+                                          [](const auto& event) {
+                                              const DeviceName& device = device_of(event);
+                                              return device.id.empty() ? std::nullopt
+                                                                       : std::optional(device.authenticated);
+                                          }};
+inline constexpr EventField liveness{
+    "liveness",
+    FieldType::text,
+    "on a listener with `proxy_protocol`",
+    "`path`: keep-alive checks the path to the proxy, which answers for the device.",
+    R"("path")",
+    [](const auto& event) {
+        return event.liveness == LivenessOf::path ? std::optional(to_string(event.liveness)) : std::nullopt;
+    }};
+inline constexpr EventField at{"at",
+                               FieldType::time,
+                               always,
+                               "UTC, milliseconds. Events of one turn of a reactor share it.",
+                               R"("2026-11-22T08:00:00.123Z")",
+                               [](const auto& event) { return event.at; }};
+
+inline constexpr EventField seq{
+    "seq",
+    FieldType::count,
+    "if the device numbers its items",
+    "The device's number for the item, in its session.",
+    "5",
+    [](const auto& event) { return event.seq == 0 ? std::nullopt : std::optional(event.seq); }};
+inline constexpr EventField n{"n",    FieldType::count,
+                              always, "Number of the item in its connection, from 1. Bad items have no number.",
+                              "1",    [](const auto& event) { return event.n; }};
+inline constexpr EventField key{"key",
+                                FieldType::text,
+                                always,
+                                "Value of the item's key field (`item.key`, by default `ip`).",
+                                R"("10.20.30.40")",
+                                [](const auto& event) { return std::string_view(event.key); }};
+inline constexpr EventField item{"item",
+                                 FieldType::object,
+                                 always,
+                                 "The device's object, byte for byte; a raw line break becomes a space.",
+                                 R"({"ip":"10.20.30.40","status":"online"})",
+                                 [](const auto& event) { return ItemText{event.item}; }};
+
+inline constexpr EventField reason{"reason", FieldType::reason,
+                                   always,   "Reason of the close: see [reasons](reasons.md).",
+                                   "",       [](const auto& event) {
+        return to_string(event.reason); }};
+inline constexpr EventField kind{"kind",         FieldType::kind,
+                                 always,         "Kind of the reason.",
+                                 R"("network")", [](const auto& event) { return to_string(kind_of(event.reason)); }};
+inline constexpr auto error =
+    nullable(EventField{"error", FieldType::text, always, "Name of the errno behind the close.", R"("ETIMEDOUT")",
+                        [](const auto& event) { return unless_empty(error_name(event.error)); }},
+             "always; null without an errno");
+inline constexpr EventField detail{"detail",
+                                   FieldType::text,
+                                   "if there is more to say",
+                                   "Sentence about the cause.",
+                                   R"("an unfinished item of 21 bytes was left over")",
+                                   [](const auto& event) { return unless_empty(std::string_view(event.detail)); }};
+inline constexpr EventField evidence{"evidence", FieldType::evidence,
+                                     always,     "State of the kernel's socket (TCP_INFO) at the close.",
+                                     "",         [](const auto& event) { return EventEvidence{event.evidence}; }};
+inline constexpr EventField items{"items", FieldType::count,
+                                  always,  "Number of items of the connection.",
+                                  "1",     [](const auto& event) { return event.items; }};
+inline constexpr EventField bytes_in{
+    "bytes_in", FieldType::count, always, "Bytes received.", "49", [](const auto& event) { return event.bytes_in; }};
+inline constexpr EventField bytes_out{"bytes_out", FieldType::count,
+                                      always,      "Bytes that the kernel took to send.",
+                                      "0",         [](const auto& event) { return event.bytes_out; }};
+inline constexpr EventField duration_s{"duration_s", FieldType::seconds,
+                                       always,       "Time from accept to close.",
+                                       "61.4",       [](const auto& event) { return TenthsOfSeconds{event.duration}; }};
+
+inline constexpr EventField connected_at{"connected_at",
+                                         FieldType::time,
+                                         "always; null if it is not known",
+                                         "`at` of the connection's `connected` event.",
+                                         R"("2026-11-22T08:00:00.123Z")",
+                                         [](const auto& event) { return unless_empty(event.connected_at); }};
+inline constexpr EventField last_event_at{"last_event_at",
+                                          FieldType::time,
+                                          "always; null if it is not known",
+                                          "`at` of the connection's latest event in the spool.",
+                                          R"("2026-11-22T08:01:01.523Z")",
+                                          [](const auto& event) { return unless_empty(event.last_event_at); }};
+inline constexpr EventField returned{"returned", FieldType::flag,
+                                     always,     "True: the connection had been reported as lost, and is still there.",
+                                     "true",     [](const auto&) { return true; }};
+inline constexpr EventField gateway{"gateway",     FieldType::text,
+                                    always,        "Name of the gateway that had the connection.",
+                                    R"("east-1")", [](const auto& event) { return std::string_view(event.gateway); }};
+inline constexpr EventField by{"by",          FieldType::text,
+                               always,        "Name of the gateway that writes the event.",
+                               R"("east-2")", [](const auto& event) { return std::string_view(event.by); }};
+
+inline constexpr EventField of{"of",        FieldType::text,
+                               always,      "Word of the event that NATS does not take.",
+                               R"("item")", [](const auto& event) { return event.of; }};
+inline constexpr EventField spool{"spool",
+                                  FieldType::text,
+                                  always,
+                                  "Id of the spool that has the event.",
+                                  R"("00112233aabbccdd")",
+                                  [](const auto& event) { return event.spool; }};
+inline constexpr EventField epoch{"epoch",
+                                  FieldType::text,
+                                  "if the spool has one",
+                                  "Epoch of the position.",
+                                  R"("0011223344556677")",
+                                  [](const auto& event) { return unless_empty(event.epoch); }};
+inline constexpr EventField position{"position", FieldType::count,
+                                     always,     "Position of the event in the spool.",
+                                     "17",       [](const auto& event) { return event.position; }};
+inline constexpr EventField bytes{"bytes",   FieldType::count,
+                                  always,    "Size of the event's line.",
+                                  "2097252", [](const auto& event) { return event.bytes; }};
+inline constexpr EventField why{"why",
+                                FieldType::text,
+                                always,
+                                "Reason why NATS does not take the event.",
+                                R"("the message is larger than max_payload")",
+                                [](const auto& event) { return event.why; }};
+
+// The evidence: a nested object.
+inline constexpr EventField probes{"probes", FieldType::count,
+                                   always,   "Keep-alive or window probes that are out and unanswered.",
+                                   "5",      [](const Evidence& facts) { return facts.probes; }};
+inline constexpr EventField retransmits{"retransmits", FieldType::count,
+                                        always,        "Consecutive retransmissions of the oldest segment.",
+                                        "0",           [](const Evidence& facts) { return facts.retransmits; }};
+inline constexpr EventField last_ack_ms{"last_ack_ms", FieldType::count,
+                                        always,        "Time since the peer's last acknowledgement.",
+                                        "20012",       [](const Evidence& facts) { return facts.last_ack.count(); }};
+inline constexpr EventField last_heard_ms{
+    "last_heard_ms", FieldType::count,
+    always,          "Time since anything from the peer, acknowledgement or data.",
+    "20012",         [](const Evidence& facts) { return facts.last_heard.count(); }};
+inline constexpr EventField unacked_bytes{"unacked_bytes",
+                                          FieldType::count,
+                                          always,
+                                          "Bytes that the kernel has taken and the peer has not acknowledged.",
+                                          "0",
+                                          [](const Evidence& facts) { return facts.unacked_bytes; }};
+inline constexpr EventField unsent_bytes{"unsent_bytes",
+                                         FieldType::count,
+                                         always,
+                                         "Part of `unacked_bytes` that has not been sent.",
+                                         "0",
+                                         [](const Evidence& facts) { return facts.unsent_bytes; }};
+inline constexpr EventField peer_window{"peer_window", FieldType::count,
+                                        always,        "Receive window of the peer, in bytes.",
+                                        "64512",       [](const Evidence& facts) { return facts.peer_window; }};
+inline constexpr EventField rtt_us{"rtt_us", FieldType::count,
+                                   always,   "Smoothed round-trip time.",
+                                   "310",    [](const Evidence& facts) { return facts.rtt.count(); }};
+
+/// Fields of a connection that all its items share.
+inline constexpr std::tuple origin(conn, peer, id, session, authenticated);
+constexpr std::size_t origin_count = std::tuple_size_v<decltype(origin)>;
+
+}  // namespace field
+
+inline constexpr EventKind connected_kind{"connected", "connected", "A connection was accepted.",
+                                          std::tuple(field::conn, field::listener, field::peer, field::id,
+                                                     field::session, field::authenticated, field::liveness, field::at)};
+inline constexpr EventKind identified_kind{
+    "identified", "identified", "The device has said its hello after `connected` was written.",
+    std::tuple(field::conn, field::listener, field::peer, field::when(field::id, field::always), field::session,
+               field::when(field::authenticated, field::always), field::at)};
+inline constexpr EventKind item_kind{
+    "item", "item", "The device has sent an item.",
+    std::tuple_cat(field::origin, std::tuple(field::seq, field::n, field::key, field::item, field::at))};
+inline constexpr EventKind closed_kind{
+    "closed", "closed", "A connection ended.",
+    std::tuple_cat(field::origin,
+                   std::tuple(field::liveness, field::reason, field::kind, field::error, field::detail, field::evidence,
+                              field::items, field::bytes_in, field::bytes_out, field::duration_s, field::at))};
+inline constexpr EventKind lost_kind{
+    "closed", "closed_after_restart",
+    "A connection whose process ended without closing it. Its gateway writes the event at its next start.",
+    std::tuple(field::conn, field::when(field::copied(field::listener), "if it is known"),
+               field::when(field::copied(field::peer), "if it is known"), field::copied(field::id),
+               field::copied(field::session), field::copied(field::authenticated), field::copied(field::liveness),
+               field::reason, field::kind, field::unknown(field::error),
+               field::such_as(field::when(field::detail, field::always), R"("the gateway ended without closing it")"),
+               field::unknown(field::evidence), field::nullable(field::items, "always; null if it is not known"),
+               field::unknown(field::bytes_in), field::unknown(field::bytes_out), field::unknown(field::duration_s),
+               field::nullable(field::connected_at, "always; null if it is not known"),
+               field::nullable(field::last_event_at, "always; null if it is not known"), field::at)};
+inline constexpr EventKind lost_elsewhere_kind{
+    "closed", "closed_by_fleet", "A connection of a lost gateway. Another gateway of the fleet writes the event.",
+    std::tuple(
+        field::conn, field::listener, field::peer, field::when(field::id, field::always),
+        field::when(field::authenticated, field::always), field::reason, field::kind,
+        field::such_as(field::when(field::detail, field::always), R"("its gateway east-1 is gone; east-2 tells it")"),
+        field::gateway, field::by, field::at)};
+inline constexpr EventKind returned_kind{
+    "connected", "connected_again", "A gateway that the fleet had given up is back and still has the connection.",
+    std::tuple(field::conn, field::listener, field::peer, field::when(field::id, field::always),
+               field::when(field::authenticated, field::always), field::returned, field::gateway, field::at)};
+inline constexpr EventKind dead_letter_kind{
+    "dead_letter", "dead_letter",
+    "NATS only: stands for an event that JetStream does not take. The spool has the event.",
+    std::tuple(field::of, field::when(field::copied(field::conn), "if the event has it"),
+               field::when(field::copied(field::peer), "if the event has it"), field::copied(field::id),
+               field::copied(field::session), field::copied(field::authenticated), field::copied(field::seq),
+               field::when(field::copied(field::n), "if the event has it"), field::listener, field::spool, field::epoch,
+               field::position, field::bytes, field::why,
+               field::with(field::when(field::at, "if the event has it"),
+                           [](const auto& event) { return field::unless_empty(event.at); }))};
+
+/// Calls `visit` with each kind of event.
+template <typename Visit>
+void visit_event_kinds(const Visit& visit) {
+    visit(connected_kind);
+    visit(identified_kind);
+    visit(item_kind);
+    visit(closed_kind);
+    visit(lost_kind);
+    visit(lost_elsewhere_kind);
+    visit(returned_kind);
+    visit(dead_letter_kind);
+}
+
+// Objects that are no events.
+
+inline constexpr EventKind evidence_kind{
+    "", "evidence", "The kernel's evidence, as the admin API has it.",
+    std::tuple(field::probes, field::retransmits, field::last_ack_ms, field::last_heard_ms, field::unacked_bytes,
+               field::unsent_bytes, field::peer_window, field::rtt_us)};
+inline constexpr EventKind event_evidence_kind{"", "evidence", "The kernel's evidence, as events have it.",
+                                               std::tuple(field::probes, field::retransmits, field::last_ack_ms,
+                                                          field::unacked_bytes, field::peer_window, field::rtt_us)};
+inline constexpr EventKind closed_life_kind{
+    "", "closed_life", "A connection in the history (/v1/closed).",
+    std::tuple(field::conn, field::listener, field::peer, field::id,
+               field::nullable(
+                   field::with(field::key,
+                               [](const ClosedLife& life) { return field::unless_empty(std::string_view(life.key)); }),
+                   "always; null without an item"),
+               field::reason, field::kind, field::error, field::nullable(field::detail, "always; null without one"),
+               field::with(field::evidence, [](const ClosedLife& life) { return life.evidence; }), field::items,
+               field::bytes_in, field::bytes_out,
+               field::with(field::duration_s, [](const ClosedLife& life) { return Seconds{life.duration}; }), field::at,
+               field::authenticated)};
+
+}  // namespace holdfast
