@@ -26,7 +26,7 @@ holdfast_module(alarm SIMULATES DEPENDS detect http server base)
 holdfast_module(watch DEPENDS alarm detect trend server tcp base)
 holdfast_module(admin ALONE api_devices.cc api_drain.cc api_fleet.cc api_spool.cc api_watch.cc metrics.cc render_status.cc request_lobby.cc
                       request_stream.cc
-                DEPENDS watch alarm trend server codec tls base LIBRARIES PkgConfig::httplib simdjson::simdjson)
+                DEPENDS nats sink spool watch alarm trend server codec tls base LIBRARIES PkgConfig::httplib simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tls tcp base)
 holdfast_module(doctor DEPENDS server tcp base)

@@ -37,7 +37,7 @@ MAY_INCLUDE = {
     "detect": {"base", "tcp"},
     "alarm": {"base", "detect", "http"},
     "watch": {"base", "alarm", "detect", "trend", "tcp"},
-    "admin": {"base", "codec", "tcp", "tls", "alarm", "trend", "watch"},
+    "admin": {"base", "codec", "nats", "sink", "spool", "tcp", "tls", "alarm", "trend", "watch"},
     "load": {"base", "reactor", "tcp", "tls", "codec"},
     "doctor": {"base", "tcp"},
     "app": {"base", "options", "http", "codec", "spool", "sink", "nats", "fleet", "config", "alarm", "trend", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},

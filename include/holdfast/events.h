@@ -98,8 +98,7 @@ struct ConnectionEnd {
     ConnectionId conn;
     Endpoint peer;
     CloseReason reason{};
-    int error = 0;            ///< the errno behind it, or 0
-    std::string_view detail;  ///< an explaining sentence, or empty
+    int error = 0;  ///< the errno behind it, or 0
     Evidence evidence;
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;
@@ -107,6 +106,21 @@ struct ConnectionEnd {
     std::chrono::milliseconds duration{};
     EventTime at;
     LivenessOf liveness = LivenessOf::device;
+};
+
+struct ClosedEvent : ConnectionEnd {
+    std::string_view listener;
+    std::string_view detail;  ///< an explaining sentence, or empty
+    DeviceName device = {};
+};
+
+/// A closed connection in the history.
+struct ClosedLife : ConnectionEnd {
+    std::string listener;
+    std::string detail;
+    std::string key;
+    std::string id = {};
+    bool authenticated = false;  ///< a certificate or a token had proved `id`
 };
 
 /// A numbered item that was refused and counts as handled: it has no event, but its number is used up.

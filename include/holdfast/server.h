@@ -116,25 +116,6 @@ enum class Delivery : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Delivery delivery) noexcept;
 
-/// A closed connection, as in its `closed` event.
-struct ClosedLife {
-    ConnectionId conn;
-    std::string listener;
-    Endpoint peer;
-    std::string key;
-    std::string id = {};
-    bool authenticated = false;  ///< a certificate or a token had proved `id`
-    CloseReason reason{};
-    int error = 0;
-    std::string detail;
-    Evidence evidence;
-    std::uint64_t items = 0;
-    std::uint64_t bytes_in = 0;
-    std::uint64_t bytes_out = 0;
-    std::chrono::milliseconds duration{};
-    EventTime at;
-};
-
 struct ClosedQuery {
     std::optional<CloseReason> reason;
     std::optional<Prefix> peer;

@@ -100,9 +100,9 @@ struct MetricTable<SinkStatus> {
 };
 
 template <>
-struct MetricTable<SinkStatus::SpoolPart> {
-    using S = SinkStatus::SpoolPart;
-    using Sessions = SinkStatus::SessionsPart;
+struct MetricTable<SpoolStatus> {
+    using S = SpoolStatus;
+    using Sessions = SessionFigures;
     static constexpr MetricPart part{
         .title = "Spool", .where = "With the sink `spool` or `nats`.", .json = "sink.spool."};
     static constexpr MetricLabel yes{.name = "authenticated", .value = "true"};
@@ -144,8 +144,8 @@ struct MetricTable<SinkStatus::SpoolPart> {
 };
 
 template <>
-struct MetricTable<SinkStatus::GroupPart> {
-    using G = SinkStatus::GroupPart;
+struct MetricTable<SpoolGroup> {
+    using G = SpoolGroup;
     static constexpr MetricPart part{.title = "Consumer groups",
                                      .where = "With the sink `spool` or `nats`.",
                                      .json = "sink.spool.groups[].",
@@ -157,8 +157,8 @@ struct MetricTable<SinkStatus::GroupPart> {
 };
 
 template <>
-struct MetricTable<SinkStatus::NatsPart> {
-    using N = SinkStatus::NatsPart;
+struct MetricTable<ForwarderStatus> {
+    using N = ForwarderStatus;
     static constexpr MetricPart part{.title = "NATS", .where = "With the sink `nats`.", .json = "sink.nats."};
     static constexpr std::tuple rows{
         flag(&N::connected, "holdfast_nats_connected", "connected", "1 while the gateway is connected to NATS."),

@@ -272,9 +272,8 @@ std::string metrics_page() {
         "without a metric are figures of `/v1/status` only. Counters start at 0 with the gateway. Every value of a "
         "label is there\n"
         "from the start.\n";
-    add_sections<ListenerStatus, ServerStatus, TurnStatus, WatchStatus, SinkStatus, SinkStatus::SpoolPart,
-                 SinkStatus::GroupPart, SinkStatus::NatsPart, FleetOverview, AdminMeter, ReloadMeter::Figures,
-                 ProcessStatus>(page);
+    add_sections<ListenerStatus, ServerStatus, TurnStatus, WatchStatus, SinkStatus, SpoolStatus, SpoolGroup,
+                 ForwarderStatus, FleetOverview, AdminMeter, ReloadMeter::Figures, ProcessStatus>(page);
     return page;
 }
 

@@ -126,9 +126,9 @@ std::map<std::string, std::string> types_of_page() {
 
 TEST(Metrics, AreThoseOfThePageAndNoOther) {
     SinkStatus sink;
-    sink.spool = SinkStatus::SpoolPart{};
+    sink.spool = SpoolStatus{};
     sink.spool->groups.push_back({});
-    sink.nats = SinkStatus::NatsPart{};
+    sink.nats = ForwarderStatus{};
     const WatchStatus watch;
     const ProcessStatus process;
     const AdminMeter admin;
@@ -254,16 +254,16 @@ TEST(Metrics, TheSpoolAndItsGroups) {
                   .quarantined_events = 3,
                   .read_error = "EIO",
                   .read_errors = 21,
-                  .gateway_lost = 4,
                   .oldest = std::chrono::milliseconds(2'500),
                   .sessions = {.authenticated = 11,
                                .unauthenticated = 12,
-                               .most = 13,
                                .evicted_authenticated = 14,
                                .evicted_unauthenticated = 15,
-                               .replaced = 16},
-                  .groups = {{.name = "billing", .position = 90, .lag_events = 10, .required = true},
-                             {.name = "audit", .position = 100, .lag_events = 0, .required = false}}};
+                               .replaced = 16,
+                               .most = 13},
+                  .groups = {{.name = "billing", .position = 90, .required = true, .lag_events = 10},
+                             {.name = "audit", .position = 100, .required = false, .lag_events = 0}},
+                  .gateway_lost = 4};
     auto samples = Exposition(everything(FakeControlPlane().status(), {}, sink)).samples;
     EXPECT_EQ(samples.at("holdfast_spool_first_position"), 5);
     EXPECT_EQ(samples.at("holdfast_spool_last_position"), 100);

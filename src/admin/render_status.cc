@@ -19,12 +19,12 @@ void write_listener(JsonWriter& json, const ListenerStatus& listener) {
     json.end_object();
 }
 
-void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
+void write_spool(JsonWriter& json, const SpoolStatus& spool) {
     json.key("spool").begin_object().field("id", spool.id);
     if (!spool.path.empty()) json.field("path", spool.path);
     FiguresJson::write(json, spool);
     json.key("groups").begin_array();
-    for (const SinkStatus::GroupPart& group : spool.groups) {
+    for (const SpoolGroup& group : spool.groups) {
         json.begin_object().field("name", group.name);
         FiguresJson::write(json, group);
         json.end_object();
@@ -32,7 +32,7 @@ void write_spool(JsonWriter& json, const SinkStatus::SpoolPart& spool) {
     json.end_array().end_object();
 }
 
-void write_nats(JsonWriter& json, const SinkStatus::NatsPart& nats) {
+void write_nats(JsonWriter& json, const ForwarderStatus& nats) {
     json.key("nats").begin_object().field("server", nats.server).field("stream", nats.stream);
     FiguresJson::write(json, nats);
     json.end_object();

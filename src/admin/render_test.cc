@@ -229,15 +229,15 @@ TEST(Render, StatusSaysAllOfTheSpool) {
                   .quarantined_events = 3,
                   .read_error = "EIO",
                   .read_errors = 21,
-                  .gateway_lost = 4,
                   .oldest = 2'500ms,
                   .sessions = {.authenticated = 11,
                                .unauthenticated = 12,
-                               .most = 13,
                                .evicted_authenticated = 14,
                                .evicted_unauthenticated = 15,
-                               .replaced = 16},
-                  .groups = {{.name = "billing", .position = 90, .lag_events = 10, .required = true}}};
+                               .replaced = 16,
+                               .most = 13},
+                  .groups = {{.name = "billing", .position = 90, .required = true, .lag_events = 10}},
+                  .gateway_lost = 4};
     EXPECT_NE(
         render_status(FakeControlPlane().status(), &sink, 42)
             .find(

@@ -1,11 +1,13 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
-#include <vector>
+
+#include "nats/forwarder_options.h"
+#include "sink/sink.h"
+#include "spool/spool.h"
 
 namespace holdfast {
 

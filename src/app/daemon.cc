@@ -354,18 +354,18 @@ SinkHealth Daemon::sink_health() const {
     SinkHealth health{
         .events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
     if (status.spool) {
-        const SinkStatus::SessionsPart& sessions = status.spool->sessions;
+        const SessionFigures& sessions = status.spool->sessions;
         health.sessions = {sessions.most, sessions.evicted_authenticated, sessions.evicted_unauthenticated};
         health.reading = {status.spool->read_error, status.spool->quarantined_events};
     }
     if (status.nats) {
         health.lag_events -= status.nats->lag_events;
-        const SinkStatus::NatsPart& nats = *status.nats;
+        const ForwarderStatus& nats = *status.nats;
         health.forwarding = {.lag_events = nats.lag_events,
                              .lag = nats.lag,
                              .error = nats.error,
                              .loss = nats.loss,
-                             .twin = nats.twin,
+                             .twin = nats.rival,
                              .dead_letter = nats.dead_letter};
         health.fleet = fleet_.health();
         if (!health.fleet.twin.empty()) health.forwarding->twin = health.fleet.twin;

@@ -128,7 +128,7 @@ void FleetPart::start(const FleetConfig& config, const SinkConfig& sink, Server&
     options.on_recovered = [this] { log_.info("part of the fleet again"); };
     options.on_notice = [this](const std::string& notice) { log_.warn(notice); };
     log_.info("fleet", {{"name", options.name}});
-    fleet_ = Fleet::start(server, link, spool, news_, std::move(options));
+    fleet_ = std::make_unique<Fleet>(server, link, spool, news_, std::move(options));
     started_ = true;
 }
 

@@ -36,7 +36,6 @@ NatsOptions link_options(const SinkConfig& config, bool fresh) {
 Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkConfig& config,
                                                       std::size_t max_item_bytes, Log& log) {
     std::unique_ptr<NatsOutput> out(new NatsOutput());
-    out->stream_ = config.stream;
     for (const bool fresh : {false, true}) {
         auto link = NatsLink::open(link_options(config, fresh));
         if (!link) return link.error();
@@ -72,31 +71,8 @@ Result<std::unique_ptr<NatsOutput>> NatsOutput::start(Spool& spool, const SinkCo
         log.error("events " + std::to_string(range.first) + " to " + std::to_string(range.last) +
                   " are not in the spool any more and do not go to NATS: " + range.why);
     };
-    out->forwarder_ = Forwarder::start(spool, *out->feed_, std::move(options));
+    out->forwarder_ = std::make_unique<Forwarder>(spool, *out->feed_, std::move(options));
     return out;
-}
-
-SinkStatus::NatsPart NatsOutput::status() const {
-    const ForwarderStatus status = forwarder_->status();
-    return {.server = status.server,
-            .stream = stream_,
-            .connected = status.connected,
-            .published = status.published,
-            .lag_events = status.lag_events,
-            .lag = status.lag,
-            .reconnects = status.reconnects,
-            .retries = status.retries,
-            .duplicates = status.duplicates,
-            .dead_letters = status.dead_letters,
-            .dead_letter = status.dead_letter,
-            .false_duplicates = status.false_duplicates,
-            .foreign_acks = status.foreign_acks,
-            .losses = status.losses,
-            .loss = status.loss,
-            .twin = status.rival,
-            .warning = status.warning,
-            .guarantee = status.guarantee,
-            .error = status.error};
 }
 
 }  // namespace holdfast

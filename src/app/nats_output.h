@@ -6,7 +6,6 @@
 
 #include <holdfast/result.h>
 
-#include "admin/sink_status.h"
 #include "app/log.h"
 #include "nats/forwarder.h"
 #include "nats/nats_link.h"
@@ -35,7 +34,6 @@ public:
 private:
     NatsOutput() = default;
 
-    std::string stream_;
     std::unique_ptr<NatsLink> link_;
     std::unique_ptr<NatsLink> feed_;  // for events
     std::unique_ptr<Forwarder> forwarder_;

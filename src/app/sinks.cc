@@ -3,50 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "base/units.h"
 #include "config/checks.h"
+#include "sink/spool_sink.h"
+#include "sink/stream_sink.h"
 #include "spool/start_space.h"
 
 namespace holdfast {
 
 using std::chrono::milliseconds;
-
-namespace {
-
-SinkStatus::SpoolPart spool_part(const SpoolStatus& status) {
-    SinkStatus::SpoolPart part{.id = status.id,
-                               .first = status.first,
-                               .last = status.last,
-                               .waiting_bytes = status.waiting_bytes,
-                               .commits = status.commits,
-                               .file_bytes = status.file_bytes,
-                               .quarantined_rows = status.quarantined_rows,
-                               .quarantined_events = status.quarantined_events,
-                               .read_error = status.read_error,
-                               .read_errors = status.read_errors,
-                               .gateway_lost = 0,
-                               .oldest = status.oldest,
-                               .sessions = {.authenticated = status.sessions.authenticated,
-                                            .unauthenticated = status.sessions.unauthenticated,
-                                            .most = status.sessions.most,
-                                            .evicted_authenticated = status.sessions.evicted_authenticated,
-                                            .evicted_unauthenticated = status.sessions.evicted_unauthenticated,
-                                            .replaced = status.sessions.replaced},
-                               .groups = {}};
-    for (const SpoolGroup& group : status.groups) {
-        part.groups.push_back({.name = group.name,
-                               .position = group.position,
-                               .lag_events = status.last - std::min(status.last, group.position),
-                               .required = group.required});
-    }
-    return part;
-}
-
-}  // namespace
 
 std::optional<Error> Sinks::start(const SinkConfig& config, std::size_t max_item_bytes,
                                   std::optional<milliseconds> lost_after) {
@@ -84,7 +51,6 @@ std::optional<Error> Sinks::start_stream(const SinkConfig& config) {
     options.on_broken = on_broken_;
     auto sink = StreamSink::start(std::move(options));
     if (!sink) return sink.error();
-    stream_ = sink.value().get();
     sink_ = std::move(sink).value();
     return std::nullopt;
 }
@@ -118,11 +84,7 @@ std::optional<Error> Sinks::start_spool(const SinkConfig& config, std::size_t ma
     auto spool = Spool::open(spool_options(config));
     if (!spool) return spool.error();
     spool_ = std::move(spool).value();
-    std::error_code unknown;
-    spool_path_ = std::filesystem::absolute(config.path, unknown);
-    auto sink = std::make_unique<SpoolSink>(*spool_, config.queue_bytes);
-    spool_sink_ = sink.get();
-    sink_ = std::move(sink);
+    sink_ = std::make_unique<SpoolSink>(*spool_, config.queue_bytes);
     const SpoolStatus status = spool_->status();
     log_.info("spool", {{"path", config.path}, {"id", status.id}, {"last_position", std::to_string(status.last)}});
     end_lost_connections(status, lost_after);
@@ -153,26 +115,17 @@ void Sinks::end_lost_connections(const SpoolStatus& status, std::optional<millis
                {"took", format_duration(took)}});
 }
 
-std::unique_ptr<EventHandler> Sinks::make_handler() {
-    return sink_ ? sink_->make_handler() : make_discarding_handler();
-}
-
 Result<std::function<void()>> Sinks::prepare_change(const SinkConfig& config) {
-    if (stream_ != nullptr) return stream_->prepare_change(config.path, config.queue_bytes);
-    if (spool_sink_ == nullptr) return std::function<void()>();
-    return std::function<void()>([this, config] {
-        spool_sink_->change_queue(config.queue_bytes);
+    auto change = sink_->prepare_change({config.path, config.queue_bytes});
+    if (!change || !spool_) return change;
+    return std::function<void()>([this, config, make = std::move(change).value()] {
+        make();
         spool_->change(spool_options(config));
     });
 }
 
-void Sinks::reopen() {
-    if (sink_) sink_->reopen();
-}
-
 SinkStatus Sinks::status() const {
     SinkStatus status{.type = std::string(word_of(type_))};
-    if (!sink_) return status;
     const SinkFigures figures = sink_->figures();
     status.events = figures.events;
     status.lag_events = figures.events - figures.written;
@@ -180,9 +133,8 @@ SinkStatus Sinks::status() const {
     status.full = figures.full;
     status.error = figures.error;
     if (spool_) {
-        status.spool = spool_part(spool_->status());
+        status.spool = spool_->status();
         status.spool->gateway_lost = lost_closed_;
-        status.spool->path = spool_path_;
     }
     if (nats_) {
         status.nats = nats_->status();
@@ -194,14 +146,14 @@ SinkStatus Sinks::status() const {
 /// Stops the sink. Events that do not reach NATS in time stay in the spool and are not lost.
 std::uint64_t Sinks::stop(std::chrono::milliseconds patience) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
-    const std::uint64_t lost = sink_ ? sink_->stop(patience) : 0;
+    const std::uint64_t lost = sink_->stop(patience);
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (nats_) nats_->stop(std::max(left, std::chrono::milliseconds(0)));
     return lost;
 }
 
 void Sinks::give_up() {
-    if (sink_) sink_->give_up();
+    sink_->give_up();
     if (nats_) nats_->give_up();
 }
 

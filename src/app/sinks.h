@@ -16,8 +16,6 @@
 #include "options/daemon_config.h"
 #include "sink/lost_connections.h"
 #include "sink/sink.h"
-#include "sink/spool_sink.h"
-#include "sink/stream_sink.h"
 #include "spool/spool.h"
 
 namespace holdfast {
@@ -49,7 +47,7 @@ public:
     /// Opens the sink of a new configuration, which has the same type, and changes nothing yet. Returns the function
     /// that applies it.
     [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkConfig& config);
-    void reopen();
+    void reopen() { sink_->reopen(); }
     [[nodiscard]] SinkStatus status() const;
     [[nodiscard]] Spool* spool() const { return spool_.get(); }     ///< nullptr if the sink has none
     [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< nullptr for another sink

@@ -69,7 +69,7 @@ std::string SpaceWait::lack() const {
 }
 
 SinkStatus SpaceWait::sink_status() const {
-    return {.type = config_.sink.type == SinkType::nats ? "nats" : "spool",
+    return {.type = std::string(word_of(config_.sink.type)),
             .full = true,
             .error = "the spool cannot be opened, and the listeners are closed: " + lack()};
 }

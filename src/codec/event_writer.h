@@ -12,9 +12,9 @@
 
 namespace holdfast {
 
-/// Appends events as lines of JSON, '\n' included, exactly as in docs/reference/events.md; what it appends depends on
-/// the event alone. Owns the text of the last item's connection, device and instant, which the next item usually
-/// shares. One a handler; not thread-safe.
+/// Appends events as lines of JSON, newline included, exactly as in docs/reference/events.md; each line depends on its
+/// event alone. Owns the text of the last item's connection, device and instant, which the next item usually shares.
+/// One per handler; not thread-safe.
 class EventWriter {
 public:
     void append_connected(std::string& out, const ConnectedEvent& event);
@@ -36,7 +36,7 @@ private:
     bool authenticated_ = false;
     std::string item_head_;  ///< an item line up to its first number, for all of the above; empty before the first
     std::optional<EventTime> at_;
-    std::string tail_;  ///< the end of every line at at_
+    std::string tail_;  ///< end of every line at at_
 };
 
 // Events that stand for what a lost process did not write. Their lines are appended with their '\n'. Pure.
@@ -97,7 +97,7 @@ void append_event(std::string& out, const DeadLetter& event);
 void append_closed_life(std::string& out, const ClosedLife& life);
 void append_evidence(std::string& out, const Evidence& evidence);
 
-/// "2026-11-22T08:00:00.123Z"; an instant outside the years 0000 to 9999 is written as the nearest inside. Pure.
+/// Appends the time as "2026-11-22T08:00:00.123Z". An instant outside the years 0000 to 9999 is clamped to them. Pure.
 void append_time(std::string& out, EventTime at);
 
 }  // namespace holdfast

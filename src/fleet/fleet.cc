@@ -1,15 +1,11 @@
 #include "fleet/fleet.h"
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
-#include <thread>
 #include <utility>
 
+#include "codec/event_writer.h"
 #include "codec/hello.h"
-#include "fleet/bucket.h"
-#include "fleet/fleet_state.h"
-#include "fleet/told_lines.h"
 #include "nats/token.h"
 
 namespace holdfast {
@@ -37,71 +33,36 @@ HeldDevice held_device(const ConnectionRow& row) {
     return {row.conn, row.peer, row.listener, row.connected_at, row.authenticated, row.connected_at};
 }
 
-class NatsFleet final : public Fleet {
-public:
-    NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options);
-    ~NatsFleet() override { stop(milliseconds(0)); }
+// Lines of events that this gateway writes in place of another, or of itself after it was given up.
 
-    std::vector<FleetGateway> gateways() const override { return state_.gateways(); }
-    FleetPage devices(const FleetQuery& query) const override { return state_.devices(query); }
-    std::optional<FleetDevice> find(const std::string& id) const override { return state_.find(id); }
-    FleetStatus status() const override { return state_.status(); }
-    std::optional<ConnectionId> find_here(const std::string& id) const override;
-    CommandDesk& desk() override { return *desk_; }
-    void stop(milliseconds patience) override;
+std::string lost_line(const LostLife& life, const std::string& by, WallTime at) {
+    const PresenceRecord& record = life.record;
+    std::string line;
+    append_event(line, ClosedByFleet{.conn = record.conn,
+                                     .listener = record.listener,
+                                     .peer = record.peer,
+                                     .device = {life.id, {}, record.proved},
+                                     .detail = "its gateway " + record.gateway + " is gone; " + by + " tells it",
+                                     .gateway = record.gateway,
+                                     .by = by,
+                                     .at = at});
+    return line;
+}
 
-private:
-    void run();
-    void turn();
-    void take_news();
-    void apply(const DeviceNote& note);
-    void reconcile();
-    void audit();
-    void keep_bound();
-    void beat(bool last);
-    void put_what_is_new();
-    void do_tasks();
-    void tell(const std::string& lines, const std::string& listener);
-    void judge();
-    void look_up_puzzles();
-    void clean();
-    void settle_former();
-    void tell_lost(const LostLife& life);
-    void say(const std::string& trouble);
-    [[nodiscard]] bool settled() const;
+std::string returned_line(const std::string& id, const PresenceRecord& record, WallTime at) {
+    std::string line;
+    append_event(line, ConnectedAgain{.conn = record.conn,
+                                      .listener = record.listener,
+                                      .peer = record.peer,
+                                      .device = {id, {}, record.proved},
+                                      .gateway = record.gateway,
+                                      .at = at});
+    return line;
+}
 
-    const SystemClock clock_;
-    Server& server_;
-    NatsLink& link_;
-    Spool& spool_;
-    DeviceNews& news_;
-    const FleetOptions options_;
-    const WallTime since_ = clock_.wall();
-    FleetState state_;
+}  // namespace
 
-    // Used by the fleet's thread only.
-    SteadyTime bound_try_{};
-    SteadyTime beaten_{};
-    SteadyTime renewed_{};
-    SteadyTime audited_{};
-    SteadyTime cleaned_ = clock_.steady();
-    std::vector<std::pair<std::string, SteadyTime>> puzzles_;
-    FormerLives former_;
-    std::optional<SteadyTime> complete_since_;
-    bool bound_ = false;
-    bool takes_part_ = false;
-    bool reconcile_ = false;
-
-    std::atomic<bool> stopping_{false};
-    std::atomic<SteadyTime> stop_by_{};
-    std::unique_ptr<Bucket> devices_;
-    std::unique_ptr<Bucket> beats_;
-    std::unique_ptr<CommandDesk> desk_;
-    std::unique_ptr<NatsLink::Watcher> reconnected_;
-    std::thread thread_;
-};
-
-NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options)
+Fleet::Fleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options)
     : server_(server),
       link_(link),
       spool_(spool),
@@ -125,7 +86,7 @@ NatsFleet::NatsFleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& n
     thread_ = std::thread([this] { run(); });
 }
 
-void NatsFleet::run() {
+void Fleet::run() {
     while (!stopping_) turn();
     while (!settled() && clock_.steady() < stop_by_.load() && link_.connected()) turn();
     if (!bound_ || !link_.connected()) return;
@@ -134,7 +95,7 @@ void NatsFleet::run() {
     beats_->settle(std::clamp(left, milliseconds(1), milliseconds(2'000)));
 }
 
-std::optional<ConnectionId> NatsFleet::find_here(const std::string& id) const {
+std::optional<ConnectionId> Fleet::find_here(const std::string& id) const {
     const auto conn = server_.find(id);
     if (!conn || !state_.is_authenticated_elsewhere(id)) return conn;
     // Either an unauthenticated peer, or the device itself, whose move the fleet's thread has not processed yet.
@@ -142,12 +103,12 @@ std::optional<ConnectionId> NatsFleet::find_here(const std::string& id) const {
     return detail && detail->row.authenticated ? conn : std::nullopt;
 }
 
-bool NatsFleet::settled() const {
+bool Fleet::settled() const {
     const std::lock_guard lock(state_.mutex);
     return !takes_part_ || state_.presence.unsettled() == 0;
 }
 
-void NatsFleet::turn() {
+void Fleet::turn() {
     take_news();
     audit();
     keep_bound();
@@ -166,7 +127,7 @@ void NatsFleet::turn() {
     settle_former();
 }
 
-void NatsFleet::take_news() {
+void Fleet::take_news() {
     const auto taken = news_.take(news_wait);
     {
         const std::lock_guard lock(state_.mutex);
@@ -182,7 +143,7 @@ void NatsFleet::take_news() {
 
 /// Applies a note. Notes of different reactors arrive in any order, so the server decides which connection holds the
 /// device now.
-void NatsFleet::apply(const DeviceNote& note) {
+void Fleet::apply(const DeviceNote& note) {
     if (note.gone) return state_.presence.gone(note.id, note.conn, note.reason, note.at);
     const auto living = server_.find(note.id);
     if (living && *living != note.conn) return;  // its own note follows, or has been applied
@@ -192,7 +153,7 @@ void NatsFleet::apply(const DeviceNote& note) {
 }
 
 /// Compares all connections with the presence records after notes were dropped.
-void NatsFleet::reconcile() {
+void Fleet::reconcile() {
     reconcile_ = false;
     ConnectionQuery query;
     query.limit = std::numeric_limits<std::size_t>::max();
@@ -209,7 +170,7 @@ void NatsFleet::reconcile() {
 }
 
 /// Compares a few records with connections in each turn, and all of them within about half a minute.
-void NatsFleet::audit() {
+void Fleet::audit() {
     constexpr std::size_t share = 300;
     constexpr milliseconds between_audits{100};
     const SteadyTime now = clock_.steady();
@@ -233,7 +194,7 @@ void NatsFleet::audit() {
                        " devices: their records differed from this gateway's connections");
 }
 
-void NatsFleet::keep_bound() {
+void Fleet::keep_bound() {
     const SteadyTime now = clock_.steady();
     if (now - bound_try_ < between_binds) return;
     bound_try_ = now;
@@ -261,7 +222,7 @@ void NatsFleet::keep_bound() {
     say(cut_off ? "NATS does not return this gateway's beats: look at its JetStream" : twin);
 }
 
-void NatsFleet::beat(bool last) {
+void Fleet::beat(bool last) {
     beaten_ = clock_.steady();
     if (!takes_part_) return;
     GatewayRecord record = state_.self;
@@ -275,7 +236,7 @@ void NatsFleet::beat(bool last) {
     static_cast<void>(beats_->put(to_token(options_.name), to_json(record), std::nullopt));
 }
 
-void NatsFleet::put_what_is_new() {
+void Fleet::put_what_is_new() {
     std::vector<PresencePut> puts;
     std::vector<std::pair<std::string, std::uint64_t>> purges;
     {
@@ -294,7 +255,7 @@ void NatsFleet::put_what_is_new() {
     if (puts.size() == puts_in_a_turn) news_.wake();
 }
 
-void NatsFleet::do_tasks() {
+void Fleet::do_tasks() {
     PresenceTasks tasks;
     std::vector<LostLife> returned;
     {
@@ -316,7 +277,7 @@ void NatsFleet::do_tasks() {
 
 /// Writes the closed event of a lost connection. The spool may already have the ends of a former run's connections, and
 /// has better evidence of those that are open.
-void NatsFleet::tell_lost(const LostLife& life) {
+void Fleet::tell_lost(const LostLife& life) {
     const std::string conn = to_string(life.record.conn);
     std::optional<FormerLife> former;
     if (life.record.gateway == options_.name) {
@@ -328,7 +289,7 @@ void NatsFleet::tell_lost(const LostLife& life) {
     ++state_.lost_told;
 }
 
-void NatsFleet::tell(const std::string& lines, const std::string& listener) {
+void Fleet::tell(const std::string& lines, const std::string& listener) {
     SpoolBatch batch;
     batch.lines = lines;
     batch.events = 1;
@@ -336,7 +297,7 @@ void NatsFleet::tell(const std::string& lines, const std::string& listener) {
     spool_.append(std::move(batch));
 }
 
-void NatsFleet::judge() {
+void Fleet::judge() {
     if (!takes_part_) return;
     GatewayBook::Judgement judgement;
     {
@@ -355,7 +316,7 @@ void NatsFleet::judge() {
 }
 
 /// Settles the connections of former runs. Survivors finish their marks and reports within `until_survivors_told`.
-void NatsFleet::settle_former() {
+void Fleet::settle_former() {
     if (former_.empty() || !bound_ || !takes_part_ || !link_.connected()) return;
     FormerLives::Settled settled;
     {
@@ -374,7 +335,7 @@ void NatsFleet::settle_former() {
     for (const FormerLife& life : settled.tell) tell(life.closed_line, life.listener);
 }
 
-void NatsFleet::look_up_puzzles() {
+void Fleet::look_up_puzzles() {
     const SteadyTime now = clock_.steady();
     {
         const std::lock_guard lock(state_.mutex);
@@ -392,7 +353,7 @@ void NatsFleet::look_up_puzzles() {
 }
 
 /// Forgets what was closed long ago, here and in the bucket.
-void NatsFleet::clean() {
+void Fleet::clean() {
     const SteadyTime now = clock_.steady();
     if (now - cleaned_ < between_cleanings || !bound_ || !takes_part_ || !link_.connected()) return;
     cleaned_ = now;
@@ -412,7 +373,7 @@ void NatsFleet::clean() {
 }
 
 /// Reports trouble once when it begins, and its end once.
-void NatsFleet::say(const std::string& trouble) {
+void Fleet::say(const std::string& trouble) {
     bool news = false;
     {
         const std::lock_guard lock(state_.mutex);
@@ -424,7 +385,7 @@ void NatsFleet::say(const std::string& trouble) {
     if (!trouble.empty() && options_.on_trouble) options_.on_trouble(trouble);
 }
 
-void NatsFleet::stop(milliseconds patience) {
+void Fleet::stop(milliseconds patience) {
     if (!thread_.joinable()) return;
     stop_by_ = clock_.steady() + patience;
     stopping_ = true;
@@ -434,13 +395,6 @@ void NatsFleet::stop(milliseconds patience) {
     desk_->stop();
     devices_->stop();
     beats_->stop();
-}
-
-}  // namespace
-
-std::unique_ptr<Fleet> Fleet::start(Server& server, NatsLink& link, Spool& spool, DeviceNews& news,
-                                    FleetOptions options) {
-    return std::make_unique<NatsFleet>(server, link, spool, news, std::move(options));
 }
 
 }  // namespace holdfast

@@ -1,21 +1,24 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <holdfast/server.h>
 
+#include "base/clock.h"
+#include "fleet/bucket.h"
 #include "fleet/command_desk.h"
 #include "fleet/device_news.h"
+#include "fleet/fleet_state.h"
 #include "fleet/former_lives.h"
-#include "fleet/gateway_book.h"
-#include "fleet/presence.h"
-#include "fleet/record.h"
 #include "nats/nats_link.h"
 #include "spool/spool.h"
 
@@ -37,74 +40,78 @@ struct FleetOptions {
     std::function<void(const std::string& notice)> on_notice;  ///< e.g. a lost gateway
 };
 
-/// State of one gateway as this gateway sees it.
-struct FleetGateway {
-    GatewayRecord record;
-    GatewayState state{};
-    bool self = false;
-    std::chrono::milliseconds quiet{};  ///< since its latest beat arrived
-    std::uint64_t devices = 0;          ///< online there according to the presence bucket
-};
-
-enum class FleetDeviceState : std::uint8_t { online, unknown, closed };
-[[nodiscard]] std::string_view to_string(FleetDeviceState state) noexcept;
-
-struct FleetDevice {
-    std::string id;
-    PresenceRecord record;
-    FleetDeviceState state{};  ///< unknown: online at the latest beat of its gateway
-};
-
-struct FleetQuery {
-    std::optional<std::string> id;
-    std::optional<std::string> gateway;
-    std::optional<FleetDeviceState> state;
-    std::size_t offset = 0;
-    std::size_t limit = 100;
-};
-
-struct FleetPage {
-    std::size_t total = 0;             ///< matches on all pages
-    std::vector<FleetDevice> devices;  ///< by id
-};
-
-struct FleetStatus {
-    std::string name;
-    std::string trouble;                        ///< empty while this gateway takes part
-    std::string twin;                           ///< another gateway with the same name or spool; empty if none
-    bool complete = false;                      ///< the whole presence bucket has been read
-    std::uint64_t known = 0;                    ///< devices
-    std::uint64_t held = 0;                     ///< devices of this gateway with a living connection
-    std::uint64_t unsettled = 0;                ///< devices whose record in the bucket is not up to date
-    std::uint64_t closed_unauthenticated = 0;   ///< kept records of this gateway
-    std::uint64_t dropped_unauthenticated = 0;  ///< records that the budget prevented or removed early
-    std::uint64_t lost_told = 0;                ///< closed events with gateway_lost that this gateway wrote
-    std::uint64_t superseded = 0;               ///< connections closed for newer ones elsewhere
-    std::string cut_off;                        ///< why it neither reports nor sees others; empty if it does
-    std::string budget;                         ///< recent removals by the budget; empty if none
-};
-
 /// This gateway's part in a fleet: publishes where its devices are, follows those of others, closes connections of
 /// devices that moved, and reports the connections of lost gateways. Owns a thread, the watches and the command desk.
 /// Thread-safe. Ends by stop(), which the destructor also calls.
 class Fleet {
 public:
-    [[nodiscard]] static std::unique_ptr<Fleet> start(Server& server, NatsLink& link, Spool& spool, DeviceNews& news,
-                                                      FleetOptions options);
-    virtual ~Fleet() = default;
+    Fleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options);
+    Fleet(const Fleet&) = delete;
+    Fleet& operator=(const Fleet&) = delete;
+    ~Fleet() { stop(std::chrono::milliseconds(0)); }
 
-    [[nodiscard]] virtual std::vector<FleetGateway> gateways() const = 0;
-    [[nodiscard]] virtual FleetPage devices(const FleetQuery& query) const = 0;
-    [[nodiscard]] virtual std::optional<FleetDevice> find(const std::string& id) const = 0;
-    [[nodiscard]] virtual FleetStatus status() const = 0;
+    [[nodiscard]] std::vector<FleetGateway> gateways() const { return state_.gateways(); }
+    [[nodiscard]] FleetPage devices(const FleetQuery& query) const { return state_.devices(query); }
+    [[nodiscard]] std::optional<FleetDevice> find(const std::string& id) const { return state_.find(id); }
+    [[nodiscard]] FleetStatus status() const { return state_.status(); }
     /// Returns this gateway's connection of the id. Returns nullopt if another gateway's connection has proved the id
     /// and this one has not: the latter is about to be closed and receives no message for the id.
-    [[nodiscard]] virtual std::optional<ConnectionId> find_here(const std::string& id) const = 0;
-    [[nodiscard]] virtual CommandDesk& desk() = 0;
+    [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const;
+    [[nodiscard]] CommandDesk& desk() { return *desk_; }
 
     /// Publishes the ends of the last devices and a last beat, for at most `patience`. Must be called after the server
     /// has ended.
-    virtual void stop(std::chrono::milliseconds patience) = 0;
+    void stop(std::chrono::milliseconds patience);
+
+private:
+    void run();
+    void turn();
+    void take_news();
+    void apply(const DeviceNote& note);
+    void reconcile();
+    void audit();
+    void keep_bound();
+    void beat(bool last);
+    void put_what_is_new();
+    void do_tasks();
+    void tell(const std::string& lines, const std::string& listener);
+    void judge();
+    void look_up_puzzles();
+    void clean();
+    void settle_former();
+    void tell_lost(const LostLife& life);
+    void say(const std::string& trouble);
+    [[nodiscard]] bool settled() const;
+
+    const SystemClock clock_;
+    Server& server_;
+    NatsLink& link_;
+    Spool& spool_;
+    DeviceNews& news_;
+    const FleetOptions options_;
+    const WallTime since_ = clock_.wall();
+    FleetState state_;
+
+    // Used by the fleet's thread only.
+    SteadyTime bound_try_{};
+    SteadyTime beaten_{};
+    SteadyTime renewed_{};
+    SteadyTime audited_{};
+    SteadyTime cleaned_ = clock_.steady();
+    std::vector<std::pair<std::string, SteadyTime>> puzzles_;
+    FormerLives former_;
+    std::optional<SteadyTime> complete_since_;
+    bool bound_ = false;
+    bool takes_part_ = false;
+    bool reconcile_ = false;
+
+    std::atomic<bool> stopping_{false};
+    std::atomic<SteadyTime> stop_by_{};
+    std::unique_ptr<Bucket> devices_;
+    std::unique_ptr<Bucket> beats_;
+    std::unique_ptr<CommandDesk> desk_;
+    std::unique_ptr<NatsLink::Watcher> reconnected_;
+    std::thread thread_;
 };
 
 }  // namespace holdfast

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "nats/link_options.h"
-#include "nats/spool_forwarder.h"
 
 #include <nats/nats.h>
 
@@ -21,11 +20,12 @@ constexpr milliseconds ack_wait{2};
 
 }  // namespace
 
-ForwarderStatus SpoolForwarder::status() const {
+ForwarderStatus Forwarder::status() const {
     const Position last = spool_.status().last;
     ForwarderStatus out = report_.status();
     out.connected = link_.connected();
     out.server = link_.url_in_use();
+    out.stream = options_.stream;
     out.reconnects = link_.reconnects();
     out.lag_events = last > out.published ? last - out.published : 0;
     const auto oldest = report_.oldest();
@@ -33,20 +33,20 @@ ForwarderStatus SpoolForwarder::status() const {
     return out;
 }
 
-void SpoolForwarder::stop_within(milliseconds patience) {
+void Forwarder::stop_within(milliseconds patience) {
     const std::lock_guard lock(mutex_);
     const auto at = Steady::now() + patience;
     stop_at_ = stop_at_ ? std::min(*stop_at_, at) : at;
     stopping_.notify_all();
 }
 
-void SpoolForwarder::stop(milliseconds patience) {
+void Forwarder::stop(milliseconds patience) {
     stop_within(patience);
     if (thread_.joinable()) thread_.join();
 }
 
-/// Publishes the rest first if it can, within the timeout of stop().
-bool SpoolForwarder::ended() {
+/// What there is goes out first if it can, within the patience of stop().
+bool Forwarder::ended() {
     std::unique_lock lock(mutex_);
     if (!stop_at_) return false;
     if (Steady::now() >= *stop_at_ || !link_.connected()) return true;
@@ -54,7 +54,7 @@ bool SpoolForwarder::ended() {
     return window_.empty() && reader_.at_end() && !spool_.wait_for(reader_.next_after(), milliseconds(0));
 }
 
-void SpoolForwarder::run() {
+void Forwarder::run() {
     while (!ended()) {
         if (!is_ready()) continue;
         if (!look_at_stream()) continue;
@@ -69,8 +69,8 @@ void SpoolForwarder::run() {
     nats_ReleaseThreadMemory();
 }
 
-/// Returns true if a connection is set up.
-bool SpoolForwarder::is_ready() {
+/// True if there is a connection that this has set up.
+bool Forwarder::is_ready() {
     const NatsLink::Lease lease = link_.lease();
     const bool connected = link_.connected() && lease.connection != nullptr;
     if (connected && lease.number == lease_.number) {
@@ -87,8 +87,8 @@ bool SpoolForwarder::is_ready() {
     return lease.number == lease_.number;
 }
 
-/// Returns false if the forwarder must wait for an event, an answer or a connection.
-bool SpoolForwarder::publish_some() {
+/// False if there is nothing to be done before something has happened.
+bool Forwarder::publish_some() {
     for (std::size_t i = 0; i < publishes_between_acks; ++i) {
         if (lease_.connection == nullptr) return true;
         if (window_.size() >= options_.window || window_.bytes() >= most_bytes_under_way) return i > 0;
@@ -97,7 +97,7 @@ bool SpoolForwarder::publish_some() {
     return true;
 }
 
-bool SpoolForwarder::publish_next() {
+bool Forwarder::publish_next() {
     const auto events = reader_.peek();
     if (!events) {
         if (window_.empty()) wait_for_spool(events.error().message);
@@ -118,7 +118,7 @@ bool SpoolForwarder::publish_next() {
     check_.memo().rename(spool_id_, message);
     name_anew_if_staged(message);
     const bool is_repetition = message.first <= sent_;
-    sent_ = std::max(sent_, message.last);  // also for a failed publish: a part of it may be in transit
+    sent_ = std::max(sent_, message.last);  // also of one that fails: a part of it may be on its way
     const std::string reply = inbox_->reply_to(round_, window_.next_number());
     if (const auto failed = publish(target_, message, reply)) return take_failure(message, *failed);
     window_.add({.first = message.first,
@@ -132,67 +132,63 @@ bool SpoolForwarder::publish_next() {
     return true;
 }
 
-/// Returns true if more can be published.
-bool SpoolForwarder::take_failure(const NatsMessage& message, const PublishFailure& failed) {
+/// Returns true if there may be more to publish.
+bool Forwarder::take_failure(const NatsMessage& message, const PublishFailure& failed) {
     if (failed.unfit) {
         take_unfit(message.first, message.last, message.body.size(), failed.message);
         return true;
     }
-    // is_ready() notices a lost connection, which is no fault of the message.
+    // A connection that has just gone is noticed by is_ready(), and is no fault of the message.
     if (link_.connected() && link_.lease().number == lease_.number && !natsConnection_IsClosed(lease_.connection)) {
         cannot_go_on("event " + std::to_string(message.first) + " cannot be published: " + failed.message);
     }
     return false;
 }
 
-/// Waits for the spool; another NATS server would not help.
-void SpoolForwarder::wait_for_spool(const std::string& why) {
+/// No server of NATS has a part in this.
+void Forwarder::wait_for_spool(const std::string& why) {
     report_.trouble(why);
     note_oldest();
     pause(spool_pause);
 }
 
-/// Waits for messages under way first: their acknowledgements are outstanding.
-void SpoolForwarder::cannot_go_on(const std::string& why) {
+/// What is under way goes first: its acknowledgements are still to come.
+void Forwarder::cannot_go_on(const std::string& why) {
     if (window_.empty()) fail(why);
 }
 
-/// After several failures in a row, connects to another server: this one may be cut off from the stream's leader.
-void SpoolForwarder::fail(const std::string& why) {
+/// After some in a row another server is asked: this one may be cut off from those that have the stream.
+void Forwarder::fail(const std::string& why) {
     report_.trouble(why);
     const milliseconds delay = reconnect_delay(failures_++);
     if (failures_ % failures_of_a_server == 0) link_.change_server();
     pause(delay);
 }
 
-void SpoolForwarder::wait_for_news() {
+void Forwarder::wait_for_news() {
     if (!window_.empty()) {
         inbox_->wait(ack_wait);
         return;
     }
-    published_ = std::max(published_, reader_.next_after());  // events that are missing at the end count as published
+    published_ = std::max(published_, reader_.next_after());  // what is missing at the end is done with
     note_published();
     if (reader_.at_end() && !spool_.wait_for(published_, milliseconds(0)) && published_ == saved_) report_.well();
     spool_.wait_for(reader_.next_after(), idle_wait);
 }
 
-/// Returns early if the forwarder is to stop.
-void SpoolForwarder::pause(milliseconds patience) {
+/// Ends early when it is to stop.
+void Forwarder::pause(milliseconds patience) {
     std::unique_lock lock(mutex_);
     stopping_.wait_for(lock, patience, [this] { return stop_at_.has_value(); });
 }
 
-/// Updates the age of waiting events while publishing fails.
-void SpoolForwarder::note_oldest() {
+/// While nothing can be published: how old what waits is.
+void Forwarder::note_oldest() {
     static_cast<void>(find_start());
     if (report_.knows_oldest()) return;
     const auto page = spool_.read(published_, 1, 1);
     if (!page || page.value().events.empty()) return;
     report_.set_oldest(page.value().events.front().committed_at);
-}
-
-std::unique_ptr<Forwarder> Forwarder::start(Spool& spool, NatsLink& link, ForwarderOptions options) {
-    return std::make_unique<SpoolForwarder>(spool, link, std::move(options));
 }
 
 }  // namespace holdfast

@@ -1,78 +1,128 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
+#include <condition_variable>
 #include <cstdint>
-#include <functional>
+#include <deque>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 
-#include "nats/nats_link.h"
-#include "spool/spool.h"
+#include "base/clock.h"
+#include "nats/ack_inbox.h"
+#include "nats/forwarder_options.h"
+#include "nats/forwarder_report.h"
+#include "nats/message.h"
+#include "nats/publish.h"
+#include "nats/spool_cursor.h"
+#include "nats/stream_check.h"
+#include "nats/unfit_events.h"
+#include "nats/window.h"
 
 namespace holdfast {
 
-struct ForwarderOptions {
-    std::string stream = "holdfast";  ///< JetStream's; made if it is missing, checked if it is there
-    std::string prefix = "holdfast";  ///< of the subjects
-    unsigned replicas = 0;            ///< of a stream that it creates; 0: 3 in a cluster, else 1
-    std::size_t batch = 1;            ///< events per message; 1: each event has its own message and subject
-    std::size_t window = 1024;        ///< limit of unacknowledged messages
-    std::chrono::milliseconds ack_patience{5'000};             ///< wait for an acknowledgement before it goes back
-    std::string group = "nats";                                ///< the spool's, where its position is kept: required
-    std::function<void(const std::string& error)> on_trouble;  ///< called once when publishing begins to fail
-    std::function<void()> on_recovered;
-    /// Called whenever publishing starts over a new connection.
-    std::function<void(const std::string& server, const std::string& guarantee)> on_ready;
-    /// Called if NATS rejects an event, which was replaced by a dead letter, or left out; the spool keeps it.
-    std::function<void(const std::string& what)> on_dead_letter;
-    /// Called if the stream lost acknowledged events. The spool's copies are published again.
-    std::function<void(const std::string& what)> on_loss;
-    /// Called once when another process publishes under this spool's id.
-    std::function<void(const std::string& what)> on_rival;
-    std::function<void(const std::string& warning)> on_warning;  ///< called once for each costly limit of the stream
-    std::size_t largest_event = 0;                               ///< maximum bytes of an event; 0: unknown
-    /// Called with the max_payload of each connected server that accepts less than `largest_event`.
-    std::function<void(std::size_t max_payload)> on_small_payload;
-    std::function<void(const MissingRange&)> on_skipped;  ///< no longer in the spool; all callbacks run on its thread
-};
-
-struct ForwarderStatus {
-    Position published = 0;           ///< JetStream has acknowledged everything up to here
-    std::uint64_t lag_events = 0;     ///< events in the spool beyond it
-    std::chrono::milliseconds lag{};  ///< age of the oldest of them
-    std::uint64_t retries = 0;        ///< times that it went back and sent again
-    std::uint64_t reconnects = 0;
-    std::uint64_t dead_letters = 0;  ///< events that NATS rejects in their original form
-    std::string dead_letter;         ///< the latest, and why; empty a while later
-    std::uint64_t duplicates = 0;    ///< messages that JetStream reported as duplicates
-    /// Of those, messages that had not been sent before. They were sent again under another id.
-    std::uint64_t false_duplicates = 0;
-    std::uint64_t foreign_acks = 0;  ///< answers of other streams, or of none: ignored
-    std::uint64_t losses = 0;        ///< times that the stream lost acknowledged events
-    std::string loss;                ///< the latest loss; empty a while later
-    std::string rival;               ///< another publisher under this spool's id; empty a while after it was seen
-    std::string warning;             ///< costs of the stream's limits; empty: none
-    bool connected = false;
-    std::string server;     ///< URL in use
-    std::string guarantee;  ///< what an acknowledgement survives, as a sentence
-    std::string error;      ///< empty while it publishes
-};
-
-/// Store and forward: publishes a spool's events to JetStream in order, with a window of unacknowledged messages. After
-/// a failure it goes back to the first missing one. Owns a thread. Ends with stop(), which the destructor calls;
-/// unpublished events stay in the spool.
+/// Store and forward: publishes a spool's events to JetStream in order, with a window of outstanding acknowledgements;
+/// after a failure it goes back to the first that is missing. Owns a thread. Ends by stop(), which the destructor calls
+/// too; what it has not published stays in the spool. forwarder.cc publishes, forwarder_acks.cc takes acknowledgements
+/// and goes back, forwarder_stream.cc sets up the stream, compares it with what is remembered, and keeps the position.
 class Forwarder {
 public:
-    /// Starts a forwarder. `link` must be its own and `fresh`: on a resumed connection older messages could overtake
-    /// repeated ones.
-    [[nodiscard]] static std::unique_ptr<Forwarder> start(Spool& spool, NatsLink& link, ForwarderOptions options);
-    virtual ~Forwarder() = default;
+    /// `link` is of its own and `fresh`: what is sent over one that resumes could overtake what is sent again.
+    Forwarder(Spool& spool, NatsLink& link, ForwarderOptions options)
+        : spool_(spool),
+          link_(link),
+          options_(std::move(options)),
+          spool_id_(spool.status().id),
+          report_(options_),
+          check_(link, {options_.stream, event_subjects(options_.prefix), options_.replicas}, spool_id_),
+          reader_(spool, options_.on_skipped),
+          thread_([this] { run(); }) {}
+    Forwarder(const Forwarder&) = delete;
+    Forwarder& operator=(const Forwarder&) = delete;
+    ~Forwarder() { stop(std::chrono::milliseconds(0)); }
 
-    [[nodiscard]] virtual ForwarderStatus status() const = 0;
-    /// Publishes the rest of the spool, at most for `patience` and while connected, then ends.
-    virtual void stop(std::chrono::milliseconds patience) = 0;
-    virtual void give_up() = 0;  ///< any thread: a current or later stop() does not wait
+    [[nodiscard]] ForwarderStatus status() const;
+    /// Publishes what is in the spool, for at most `patience` and while there is a connection, then ends.
+    void stop(std::chrono::milliseconds patience);
+    /// Any thread: a stop() under way, or to come, waits no longer.
+    void give_up() { stop_within(std::chrono::milliseconds(0)); }
+
+private:
+    using Steady = std::chrono::steady_clock;
+    using milliseconds = std::chrono::milliseconds;
+
+    static constexpr milliseconds away_before_trouble{1'000};
+    static constexpr milliseconds idle_wait{50};
+
+    void stop_within(milliseconds patience);
+    void run();
+    [[nodiscard]] bool ended();
+    [[nodiscard]] bool find_start();
+    [[nodiscard]] bool is_ready();
+    void set_up(NatsLink::Lease lease);
+    void begin(NatsLink::Lease lease, const StreamFacts& stream);
+    [[nodiscard]] bool look_at_stream();
+    [[nodiscard]] bool take_finding(const StreamCheck::Finding& finding);
+    void take_loss(const StreamCheck::Finding& finding);
+    void look_for_rival(const StreamCheck::Found& found);
+    void look_at_acks();
+    void take_ack(const PublishAck& ack);
+    void take_duplicate(const PublishAck& ack);
+    void note_published();
+    [[nodiscard]] bool publish_some();
+    [[nodiscard]] bool publish_next();
+    [[nodiscard]] bool take_failure(const NatsMessage& message, const PublishFailure& failed);
+    void take_unfit(Position first, Position last, std::size_t bytes, const std::string& why);
+    void name_anew_if_staged(NatsMessage& message);
+    void cannot_go_on(const std::string& why);
+    void wait_for_spool(const std::string& why);
+    void go_back(const std::string& why);
+    void save_position(bool now);
+    void wait_for_news();
+    void pause(milliseconds patience);
+    void fail(const std::string& why);
+    void note_oldest();
+
+    Spool& spool_;
+    NatsLink& link_;
+    const ForwarderOptions options_;
+    const std::string spool_id_;
+    ForwarderReport report_;
+
+    // Of thread_.
+    StreamCheck check_;
+    PublishTarget target_;
+    SpoolCursor reader_;
+    PublishWindow window_;
+    std::optional<MessageMaker> maker_;
+    NatsLink::Lease lease_;
+    std::unique_ptr<AckInbox> inbox_;      // after lease_: its connection
+    std::deque<Position> bounds_;          // of messages that may have been sent before
+    std::map<Position, unsigned> staged_;  // how often those beginning there came back so
+    UnfitEvents unfit_;
+    std::uint64_t round_ = 0;
+    Position published_ = 0;
+    Position saved_ = 0;
+    std::string saved_memo_;
+    Position sent_ = 0;       // the newest event that this process has sent, or its predecessors may have
+    std::string refusal_;     // of the acknowledgements that are looked at, as what follows
+    bool goes_back_ = false;  // at once: no fault
+    std::string foreign_;     // where the latest foreign answer came from
+    std::uint64_t unsaved_messages_ = 0;
+    Steady::time_point saved_at_ = Steady::now();
+    Steady::time_point connected_at_ = Steady::now();
+    unsigned failures_ = 0;  // in a row
+    std::uint64_t told_ready_ = 0;
+
+    mutable std::mutex mutex_;
+    std::condition_variable stopping_;
+    std::optional<Steady::time_point> stop_at_;  // guarded by mutex_
+
+    std::thread thread_;  // last: it uses the others
 };
 
 }  // namespace holdfast

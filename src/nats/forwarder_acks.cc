@@ -2,12 +2,12 @@
 
 #include "base/printable.h"
 #include "base/units.h"
-#include "nats/spool_forwarder.h"
+#include "nats/forwarder.h"
 #include "nats/stream_setup.h"
 
 namespace holdfast {
 
-void SpoolForwarder::look_at_acks() {
+void Forwarder::look_at_acks() {
     refusal_.clear();
     goes_back_ = false;
     for (const PublishAck& ack : inbox_->take(round_)) take_ack(ack);
@@ -29,7 +29,7 @@ void SpoolForwarder::look_at_acks() {
     }
     if (!refusal_.empty()) {
         go_back(refusal_);
-        lease_ = {};  // check the stream again
+        lease_ = {};  // look at the stream anew
     } else if (goes_back_) {
         go_back("");  // what is behind it is not to wait
     } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
@@ -39,11 +39,11 @@ void SpoolForwarder::look_at_acks() {
     }
 }
 
-void SpoolForwarder::take_ack(const PublishAck& ack) {
+void Forwarder::take_ack(const PublishAck& ack) {
     switch (ack.kind) {
         case PublishAck::Kind::stored: {
             const auto& marks = check_.memo().marks();
-            // The stream is another one, or was restored to an earlier state.
+            // The stream is another one, or has gone back.
             if (!marks.empty() && ack.sequence <= marks.back().sequence) check_.hurry();
             return window_.acknowledge(ack.number, ack.sequence);
         }
@@ -71,9 +71,9 @@ void SpoolForwarder::take_ack(const PublishAck& ack) {
     }
 }
 
-/// JetStream already has a message with that id. If neither this process nor its predecessors sent it, another process
-/// did.
-void SpoolForwarder::take_duplicate(const PublishAck& ack) {
+/// JetStream has a message of that id. If this process has not sent it before, nor its predecessors, it is another
+/// one's.
+void Forwarder::take_duplicate(const PublishAck& ack) {
     report_.count(&ForwarderStatus::duplicates, 1);
     const auto* message = window_.find(ack.number);
     if (message == nullptr || message->is_repetition) return window_.acknowledge(ack.number, ack.sequence);
@@ -87,16 +87,16 @@ void SpoolForwarder::take_duplicate(const PublishAck& ack) {
     goes_back_ = true;
 }
 
-void SpoolForwarder::note_published() {
+void Forwarder::note_published() {
     report_.published(published_, window_.empty() ? std::nullopt : std::optional(window_.oldest().committed_at));
 }
 
-/// Sends everything again that is not acknowledged. An empty `why` means a new connection without a fault.
-void SpoolForwarder::go_back(const std::string& why) {
+/// Everything that has not been acknowledged is sent again. An empty `why`: over a new connection, without a fault.
+void Forwarder::go_back(const std::string& why) {
     const bool resends = !window_.empty();
     for (const Position first : window_.staged()) ++staged_[first];
     std::deque<Position> bounds = window_.go_back();
-    bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // messages that were still to be repeated
+    bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // what was still to be repeated
     bounds_ = std::move(bounds);
     ++round_;
     reader_.restart(published_);
@@ -106,16 +106,16 @@ void SpoolForwarder::go_back(const std::string& why) {
     fail("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
 }
 
-/// Makes a batch smaller, replaces an event by a dead letter, and leaves out a rejected dead letter.
-void SpoolForwarder::take_unfit(Position first, Position last, std::size_t bytes, const std::string& why) {
+/// A batch is made smaller, an event becomes a dead letter, and a dead letter that is not taken either is left out.
+void Forwarder::take_unfit(Position first, Position last, std::size_t bytes, const std::string& why) {
     if (first != last) return maker_->limit_bytes(bytes / 2);
     const UnfitEvents::Refusal refusal = unfit_.refuse(first, why);
     report_.dead_letter(refusal.what, refusal.first);
 }
 
-/// A message whose id a former leader took along would count as a duplicate for the whole duplicate_window. Under a new
-/// id it may be stored twice, but it is stored.
-void SpoolForwarder::name_anew_if_staged(NatsMessage& message) {
+/// One whose id a former leader has taken with it would be held for known until duplicate_window is over: it may come
+/// to be there twice, but it comes.
+void Forwarder::name_anew_if_staged(NatsMessage& message) {
     staged_.erase(staged_.begin(), staged_.upper_bound(published_));
     const auto found = staged_.find(message.first);
     if (found != staged_.end() && found->second > 1) message.id += "~" + std::to_string(found->second - 1);

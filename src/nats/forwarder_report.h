@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "nats/forwarder.h"
+#include "nats/forwarder_options.h"
 #include "spool/position.h"
 
 namespace holdfast {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/printable.h"
-#include "nats/spool_forwarder.h"
+#include "nats/forwarder.h"
 #include "nats/stream_setup.h"
 
 #include <nats/nats.h>
@@ -26,10 +26,9 @@ std::string unreadable_text(const std::string& stream, const std::string& why) {
 
 }  // namespace
 
-void SpoolForwarder::set_up(NatsLink::Lease lease) {
+void Forwarder::set_up(NatsLink::Lease lease) {
     if (!find_start()) return;
-    if (link_.facts()
-            .version.empty()) {  // the number of replicas of a new stream depends on whether the server is in a cluster
+    if (link_.facts().version.empty()) {  // whether it is in a cluster decides how many replicas a new stream gets
         note_oldest();
         const std::string why = link_.trouble();
         if (!why.empty() && Steady::now() - connected_at_ > away_before_trouble) report_.trouble(why);
@@ -46,8 +45,8 @@ void SpoolForwarder::set_up(NatsLink::Lease lease) {
     begin(std::move(lease), finding.value().facts);
 }
 
-/// Starts publishing over this connection.
-void SpoolForwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
+/// Publishes over this connection from now on.
+void Forwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
     lease_ = std::move(lease);
     target_ = {lease_.connection, spool_id_, options_.stream, stream.max_msg_size};
     const auto most_bytes = static_cast<std::size_t>(natsConnection_GetMaxPayload(lease_.connection));
@@ -62,12 +61,12 @@ void SpoolForwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
     go_back("");
 }
 
-/// Checks a working stream every few seconds. Returns false if it must be set up again.
-bool SpoolForwarder::look_at_stream() {
+/// At a stream that works; every few seconds. Returns false if it has to be set up again.
+bool Forwarder::look_at_stream() {
     const auto finding = check_.look_again(lease_, spool_.now());
     if (!finding) return true;
     if (!finding->ok()) fail(finding->error().message);
-    if (!finding->ok() || finding->value().loss) {  // the set-up handles it before anything else is published
+    if (!finding->ok() || finding->value().loss) {  // at set-up it is dealt with, before anything more is published
         lease_ = {};
         return false;
     }
@@ -76,8 +75,8 @@ bool SpoolForwarder::look_at_stream() {
     return true;
 }
 
-/// Returns false if the stream must be checked again before anything is published.
-bool SpoolForwarder::take_finding(const StreamCheck::Finding& finding) {
+/// Returns false if the stream has to be looked at again before anything is published.
+bool Forwarder::take_finding(const StreamCheck::Finding& finding) {
     if (!finding.is_settled) return false;
     auto warnings = stream_warnings(finding.facts);
     if (!finding.cannot_read.empty()) warnings.push_back(unreadable_text(options_.stream, finding.cannot_read));
@@ -87,8 +86,8 @@ bool SpoolForwarder::take_finding(const StreamCheck::Finding& finding) {
     return true;
 }
 
-/// The stream lost acknowledged events: publishes them again, as far as the spool has them.
-void SpoolForwarder::take_loss(const StreamCheck::Finding& finding) {
+/// The stream has lost what it had acknowledged: all of that goes there again, as far as the spool has it.
+void Forwarder::take_loss(const StreamCheck::Finding& finding) {
     const SpoolStatus spool = spool_.status();
     const Position oldest = std::max<Position>(spool.first, 1);
     const Position before = published_;
@@ -108,9 +107,9 @@ void SpoolForwarder::take_loss(const StreamCheck::Finding& finding) {
     save_position(true);
 }
 
-/// An event with this spool's id that the spool does not contain was published by another process: one on a copy, or
-/// before a restored snapshot.
-void SpoolForwarder::look_for_rival(const StreamCheck::Found& found) {
+/// An event of this spool that this spool does not have was published by another process: of a copy, or before a
+/// snapshot was restored.
+void Forwarder::look_for_rival(const StreamCheck::Found& found) {
     if (check_.memo().is_own_epoch(found.epoch)) return;
     std::string why = "this spool ends at position " + std::to_string(spool_.status().last);
     if (found.position <= spool_.status().last) {
@@ -125,8 +124,8 @@ void SpoolForwarder::look_for_rival(const StreamCheck::Found& found) {
                   "lost, but give each gateway a spool of its own (remove the copy's directory before its start)");
 }
 
-/// Reads the group's position, with retries.
-bool SpoolForwarder::find_start() {
+/// The group's position, once it can be read.
+bool Forwarder::find_start() {
     if (reader_.started()) return true;
     for (const SpoolGroup& group : spool_.groups()) {
         if (group.name != options_.group) continue;
@@ -142,7 +141,7 @@ bool SpoolForwarder::find_start() {
     return true;
 }
 
-void SpoolForwarder::save_position(bool now) {
+void Forwarder::save_position(bool now) {
     const bool due = unsaved_messages_ >= save_messages || Steady::now() - saved_at_ >= save_interval;
     if (!due && !now) return;
     check_.memo().forget_up_to(published_);

@@ -216,7 +216,7 @@ TEST(ForwardingThroughALeadersDeath, WhatItHadOnlyNotedIsNotTakenForStored) {
     for (int n = 1; n <= 5; ++n) spool.add("devices", item(n));
     ForwarderOptions options;
     options.ack_patience = milliseconds(20);
-    const auto forwarder = Forwarder::start(spool, *link.value(), options);
+    const auto forwarder = std::make_unique<Forwarder>(spool, *link.value(), options);
     ASSERT_TRUE(comes_true([&] { return forwarder->status().published == 5; })) << forwarder->status().error;
     const std::string id = "0123456789abcdef-3";
     auto ids = leader.ids();
@@ -299,7 +299,7 @@ TEST(ForwardingFromDisk, EveryEventAcrossRestartsOfEverything) {
         const auto spool = open_spool(options);
         auto link = NatsLink::open({.url = server.url(), .fresh = true});
         ASSERT_TRUE(link) << link.error().message;
-        const auto forwarder = Forwarder::start(*spool, *link.value(), {});
+        const auto forwarder = std::make_unique<Forwarder>(*spool, *link.value(), ForwarderOptions{});
         for (int i = 0; i < 300; ++i) {
             SpoolBatch batch;
             for (int j = 0; j < 10; ++j) batch.lines += item(static_cast<int>(++added)) + '\n';

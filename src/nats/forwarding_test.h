@@ -33,7 +33,7 @@ protected:
         };
         options.on_recovered = [this] { ++recovered_; };
         options.on_skipped = [this](const MissingRange& range) { skipped_ += range.last - range.first + 1; };
-        forwarder_ = Forwarder::start(spool_, *link_, std::move(options));
+        forwarder_ = std::make_unique<Forwarder>(spool_, *link_, std::move(options));
     }
     void TearDown() override {
         forwarder_.reset();

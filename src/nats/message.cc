@@ -18,40 +18,26 @@ namespace {
 
 constexpr std::size_t longest_token = 256;
 constexpr std::size_t kept_of_a_long_one = 200;
-constexpr std::size_t most_of_a_field = 1'024;  // of a dead letter: an id has up to 128 bytes, which may all be escaped
+constexpr std::size_t most_of_a_field = 1'024;  // of a dead letter: an id has 128 bytes, which may all be escaped
 
-/// Events with a subject of their own.
-constexpr std::array<std::string_view, 4> kinds{"connected", "identified", "item", "closed"};
+/// What the stream has subjects for.
+constexpr std::array<std::string_view, 4> kinds{connected_kind.word, identified_kind.word, item_kind.word,
+                                                closed_kind.word};
 
-/// FNV-1a, since std::hash may differ between versions.
+/// FNV-1a: the same in every version, which std::hash is not.
 std::uint64_t hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return hash;
 }
 
-std::string_view event_of(std::string_view line) {
-    switch (life_line(line).event) {
-        case LifeEvent::connected:
-            return "connected";
-        case LifeEvent::identified:
-            return "identified";
-        case LifeEvent::closed:
-            return "closed";
-        case LifeEvent::item:
-        case LifeEvent::none:
-            break;
-    }
-    return "item";
-}
-
-/// For a planted defect.
+/// Of a planted defect.
 std::string id_of_this_process() {
     static std::uint64_t made = 0;
     return "of-" + std::to_string(::getpid()) + '-' + std::to_string(++made);
 }
 
-/// Fields of an event that appear in its message's headers or subject.
+/// The fields of an event that its message shows outside.
 struct EventHead {
     std::string_view kind;
     std::optional<std::string_view> id;
@@ -59,8 +45,8 @@ struct EventHead {
     std::optional<bool> authenticated;
 };
 
-/// Reads an event's fields up to the key, or up to the time that ends an event without one; the device's own item is
-/// not parsed. Views are valid as long as the parser's text.
+/// Reads an event's fields up to the key, or to the time that ends an event without one: what the device sent is not
+/// looked at. A view is valid as long as the parser's text.
 EventHead read_head(simdjson::ondemand::object& object) {
     EventHead head;
     for (auto field : object) {
@@ -88,7 +74,7 @@ std::string message_id(const std::string& spool_id, const NatsMessage& message) 
     std::string id = spool_id + '-';
     if (message.epoch != 0) id += epoch_text(message.epoch) + '-';
     id += std::to_string(message.first);
-    // Includes the end: a repetition after a restart may have other bounds and is another message then.
+    // With its end: what is sent again after a restart may have other bounds, and must not be taken for this one.
     if (message.is_batch) id += '-' + std::to_string(message.last);
     if (message.is_dead_letter) id += '!';
     return id;
@@ -104,7 +90,7 @@ std::string subject_token(std::string_view text) {
     std::string token = to_token(text);
     if (token.size() <= longest_token) return token;
     std::array<char, 32> end{};
-    // No token of a complete text contains "==".
+    // No token of a whole text holds "==".
     std::snprintf(end.data(), end.size(), "==%016llx", static_cast<unsigned long long>(hash_of(text)));
     return token.substr(0, kept_of_a_long_one) + end.data();
 }
@@ -174,10 +160,8 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     NatsMessage out = make({&event, 1}, event.position);
     out.is_dead_letter = true;
     out.id = message_id(spool_id_, out);
-    std::string line = R"({"event":"dead_letter","of":)";
-    append_json_text(line, event_of(event.line));
-    // Searches with the comma that ends the previous field, which the device's item cannot contain there.
-    const std::size_t key = event.line.find(R"(,"key":)");
+    // Not what the device wrote: with the comma that ends the field before.
+    const std::size_t key = event.line.find(",\"" + std::string(field::key.name) + "\":");
     const std::string_view head = key == std::string_view::npos ? event.line : event.line.substr(0, key + 1);
     const std::string_view at = time_of_line(event.line);
     append_event(out.body = {}, DeadLetter{.of = to_string(life_line(event.line).event),

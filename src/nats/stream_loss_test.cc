@@ -131,7 +131,7 @@ TEST_F(ForwardingLoss, ACopyOfTheProcessWithTheSameEpochCostsNothing) {
         other.add("devices", R"({"event":"item","key":"other","n":)" + std::to_string(i) + "}");
     auto link = NatsLink::open({.url = server_.url(), .fresh = true, .name = "copy"});
     ASSERT_TRUE(link);
-    const auto copy = Forwarder::start(other, *link.value(), {});
+    const auto copy = std::make_unique<Forwarder>(other, *link.value(), ForwarderOptions{});
     ASSERT_TRUE(comes_true([&] { return copy->status().published == 10; }));
     start();
     add(10);
@@ -227,7 +227,7 @@ TEST(ForwardingWithoutRights, EachIsNamed) {
         spool.add("devices", item(3));
         ForwarderOptions options;
         options.ack_patience = std::chrono::milliseconds(500);
-        auto forwarder = Forwarder::start(spool, *link.value(), options);
+        auto forwarder = std::make_unique<Forwarder>(spool, *link.value(), options);
         std::string text;
         EXPECT_TRUE(comes_true([&] {
             text = warns ? forwarder->status().warning : forwarder->status().error;

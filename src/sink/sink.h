@@ -21,6 +21,12 @@ struct SinkFigures {
     std::string error;          ///< empty while writing succeeds
 };
 
+/// What a reload can change of a running sink.
+struct SinkChange {
+    std::string path;
+    std::size_t queue_bytes = 0;
+};
+
 /// Receives the events of all reactors. Never blocks them, and bounds the waiting events. Any thread, unless a function
 /// says otherwise.
 class Sink {
@@ -36,8 +42,20 @@ public:
     virtual void give_up() = 0;
     /// Reopens the file after a log rotation.
     virtual void reopen() {}
+    /// Opens what the change needs, and changes nothing yet; calling what it returns makes the change.
+    [[nodiscard]] virtual Result<std::function<void()>> prepare_change(const SinkChange&) {
+        return std::function<void()>([] {});
+    }
 
-    [[nodiscard]] virtual SinkFigures figures() const = 0;
+    [[nodiscard]] virtual SinkFigures figures() const { return {}; }
+};
+
+/// The sink `none`: takes events and forgets them.
+class DiscardingSink final : public Sink {
+public:
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
+    std::uint64_t stop(std::chrono::milliseconds) override { return 0; }
+    void give_up() override {}
 };
 
 }  // namespace holdfast

@@ -22,7 +22,10 @@ public:
     void give_up() override { spool_.give_up(); }
     [[nodiscard]] SinkFigures figures() const override;
 
-    void change_queue(std::size_t queue_bytes) { queue_bytes_.store(queue_bytes, std::memory_order_relaxed); }
+    [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkChange& change) override {
+        return std::function<void()>(
+            [this, bytes = change.queue_bytes] { queue_bytes_.store(bytes, std::memory_order_relaxed); });
+    }
 
 private:
     class Handler;

@@ -178,7 +178,7 @@ TEST_F(SpoolSinkTest, IsReadyWhileThereIsRoom) {
     spool_.waiting = 1000;
     EXPECT_FALSE(handler_->ready());
     EXPECT_TRUE(sink_.figures().full);
-    sink_.change_queue(2000);
+    sink_.prepare_change({.path = "", .queue_bytes = 2000}).value()();
     EXPECT_TRUE(handler_->ready());
 }
 

@@ -136,7 +136,8 @@ void StreamSink::hand_over(Batch& batch) {
     if (wake) wake_.notify_one();
 }
 
-Result<std::function<void()>> StreamSink::prepare_change(const std::string& path, std::size_t queue_bytes) {
+Result<std::function<void()>> StreamSink::prepare_change(const SinkChange& change) {
+    const std::string& path = change.path;
     auto file = std::make_shared<File>();
     {
         const std::lock_guard lock(mutex_);
@@ -149,7 +150,7 @@ Result<std::function<void()>> StreamSink::prepare_change(const std::string& path
                          "; make its directory writable for this user, or choose another path in [sink]"};
         }
     }
-    return std::function<void()>([this, file, queue_bytes] {
+    return std::function<void()>([this, file, queue_bytes = change.queue_bytes] {
         queue_bytes_.store(queue_bytes, std::memory_order_relaxed);
         if (!file->fd.valid()) return;
         {
@@ -331,6 +332,6 @@ public:
 
 }  // namespace
 
-std::unique_ptr<EventHandler> make_discarding_handler() { return std::make_unique<DiscardingHandler>(); }
+std::unique_ptr<EventHandler> DiscardingSink::make_handler() { return std::make_unique<DiscardingHandler>(); }
 
 }  // namespace holdfast

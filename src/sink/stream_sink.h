@@ -44,10 +44,11 @@ public:
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
     std::uint64_t stop(std::chrono::milliseconds patience) override;
     void give_up() override;
-    /// Opens `path` if it is a different file, without any other effect. The returned function makes the sink continue
-    /// with that file. Earlier events go to the old file and later ones to the new one. If the old file fails, all
-    /// waiting events go to the new one. `path` is for a file only; `queue_bytes` for any sink. Any thread.
-    [[nodiscard]] Result<std::function<void()>> prepare_change(const std::string& path, std::size_t queue_bytes);
+    /// Opens the path if it is a different file, without any other effect. The returned function makes the sink
+    /// continue with that file. Earlier events go to the old file and later ones to the new one. If the old file fails,
+    /// all waiting events go to the new one. The path is for a file only; the size of the queue for any sink. Any
+    /// thread.
+    [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkChange& change) override;
     void reopen() override { reopen_wanted_.store(true); }  ///< takes effect before the next write
     [[nodiscard]] SinkFigures figures() const override;
 
@@ -114,8 +115,5 @@ private:
     std::vector<Batch> taken_;  // writer only
     std::thread writer_;
 };
-
-/// Returns the handler of the sink `none`, which discards all events.
-[[nodiscard]] std::unique_ptr<EventHandler> make_discarding_handler();
 
 }  // namespace holdfast

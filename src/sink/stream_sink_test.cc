@@ -99,7 +99,7 @@ TEST_F(FileSink, BeginsANewLineBehindOneThatACrashHasTorn) {
 TEST_F(FileSink, BeginsANewLineInTheFileOfAChangeAndOfAReopening) {
     auto sink = start();
     std::ofstream(directory_ / "other") << "torn";
-    sink->prepare_change(directory_ / "other", 1 << 20).value()();
+    sink->prepare_change({directory_ / "other", 1 << 20}).value()();
     EXPECT_EQ(begin_behind(directory_ / "other", *sink), "torn\n{");
 
     sink = start();
@@ -239,7 +239,7 @@ TEST_F(FileSink, MovesToAnotherFileBetweenTwoEvents) {
     for (std::uint64_t n = 1; n <= 1'000; ++n) {
         handler->on_item(item(n, "{}"));
         handler->on_turn_end();
-        if (n == 600) sink->prepare_change(directory_ / "later", 1 << 20).value()();
+        if (n == 600) sink->prepare_change({directory_ / "later", 1 << 20}).value()();
     }
     EXPECT_EQ(sink->stop(10s), 0U);
     const std::string before = read_file(directory_ / "events");
@@ -259,7 +259,7 @@ TEST_F(FileSink, WhatTheOldFileRefusesGoesToTheNewOne) {
         handler->on_item(item(n, "{}"));
         handler->on_turn_end();
     }
-    sink->prepare_change(directory_ / "later", 1 << 20).value()();
+    sink->prepare_change({directory_ / "later", 1 << 20}).value()();
     EXPECT_EQ(sink->stop(30s), 0U);
     const std::string later = read_file(directory_ / "later");
     EXPECT_EQ(std::count(later.begin(), later.end(), '\n'), 100);
@@ -281,7 +281,7 @@ TEST_F(FileSink, ALineThatTheOldFileTookInPartIsWholeInTheNewOne) {
         auto handler = sink->make_handler();
         for (std::uint64_t n = 1; n <= 100; ++n) handler->on_item(item(n, "{}"));
         handler->on_turn_end();
-        sink->prepare_change(directory_ / "later", 1 << 20).value()();
+        sink->prepare_change({directory_ / "later", 1 << 20}).value()();
         trouble.get_future().get();
     }
     EXPECT_EQ(sink->stop(30s), 0U);
@@ -300,10 +300,10 @@ TEST_F(FileSink, ALineThatTheOldFileTookInPartIsWholeInTheNewOne) {
 
 TEST_F(FileSink, AFileThatCannotBeOpenedChangesNothing) {
     auto sink = start();
-    EXPECT_FALSE(sink->prepare_change(directory_ / "missing" / "events", 1 << 20).ok());
+    EXPECT_FALSE(sink->prepare_change({directory_ / "missing" / "events", 1 << 20}).ok());
     const std::string fifo = directory_ / "fifo";
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-    EXPECT_FALSE(sink->prepare_change(fifo, 1 << 20).ok()) << "a FIFO that nobody reads";
+    EXPECT_FALSE(sink->prepare_change({fifo, 1 << 20}).ok()) << "a FIFO that nobody reads";
     auto handler = sink->make_handler();
     handler->on_item(item(1, "{}"));
     handler->on_turn_end();

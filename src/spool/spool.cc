@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,11 @@ std::string first_of(std::initializer_list<std::string> texts) {
         if (!text.empty()) return text;
     }
     return {};
+}
+
+std::string absolute(const std::string& path) {
+    std::error_code unknown;
+    return std::filesystem::absolute(path, unknown);
 }
 
 bool is_group_name(std::string_view name) {
@@ -118,6 +124,7 @@ private:
     TimeAway away_;
 
     const SpoolOptions options_;
+    const std::string path_ = absolute(options_.directory);
     SpoolClock clock_;
     const SpoolDirectory directory_;
     const std::unique_ptr<Control> control_;
@@ -367,9 +374,13 @@ SpoolStatus SqliteSpool::status() {
     const SpoolWriter::Figures written = writer_->figures();
     const Quarantine::Figures quarantined = control_->quarantine().figures();
     SpoolReader::Figures reads = reader_.figures();
+    std::vector<SpoolGroup> groups = control_->groups();
+    const Position last = book_.last();
+    for (SpoolGroup& group : groups) group.lag_events = last - std::min(last, group.position);
     return {.id = control_->id(),
+            .path = path_,
             .first = book_.first(),
-            .last = book_.last(),
+            .last = last,
             .inherited = inherited_,
             .events = written.events,
             .waiting_events = written.events - written.durable,
@@ -385,7 +396,8 @@ SpoolStatus SqliteSpool::status() {
             .away = away_,
             .error = first_of({written.error, keeper_->error(), removed()}),
             .sessions = control_->session_figures(),
-            .groups = control_->groups()};
+            .groups = std::move(groups),
+            .gateway_lost = 0};
 }
 
 std::uint64_t SqliteSpool::stop(std::chrono::milliseconds patience) {

@@ -127,8 +127,9 @@ struct SpoolGroup {
     std::string name;
     Position position = 0;  ///< last event that the group received
     bool required = false;
-    WallTime moved_at;
-    std::string memo = {};  ///< text stored with the position; empty if none was stored or it was damaged
+    WallTime moved_at = {};
+    std::string memo = {};         ///< text stored with the position; empty if none was stored or it was damaged
+    std::uint64_t lag_events = 0;  ///< events newer than the position; only in SpoolStatus
 };
 
 /// Number of sessions in the table, and of sessions dropped since the start.
@@ -149,6 +150,7 @@ struct TimeAway {
 
 struct SpoolStatus {
     std::string id;                    ///< 16 hexadecimal digits, drawn when the spool was created
+    std::string path = {};             ///< absolute path of its directory
     Position first = 0;                ///< oldest event that exists
     Position last = 0;                 ///< newest durable event
     Position inherited = 0;            ///< newest event when the spool was opened
@@ -163,10 +165,11 @@ struct SpoolStatus {
     std::string read_error = {};         ///< why events cannot be read; empty while every requested event can be read
     std::uint64_t read_errors = 0;       ///< failed reads since start, before any retry
     std::chrono::milliseconds oldest{};  ///< age of the first event
-    TimeAway away;
-    std::string error;  ///< empty while writing succeeds
+    TimeAway away = {};
+    std::string error = {};  ///< empty while writing succeeds
     SessionFigures sessions;
     std::vector<SpoolGroup> groups;
+    std::uint64_t gateway_lost = 0;  ///< `closed` events that the sink wrote at start for earlier processes
 };
 
 /// The embedded durable log of events: SQLite files in WAL mode with synchronous = FULL, one row per commit. Owns the
