@@ -27,25 +27,25 @@
 namespace holdfast {
 
 struct ApiOptions {
-    std::size_t max_message_bytes = 64 * 1024;    ///< limit of a downlink body
-    SinkStatusProvider sink = {};                 ///< may be empty; then the status has no sink
-    std::function<std::string()> not_ready = {};  ///< further reasons for a 503 on /readyz; empty text: none
-    std::function<std::string()> hangs = {};      ///< description of a hang, for /healthz; empty text: none
-    // Requests to an absent part are answered with 404 or 409. `watch`, `hub`, `spool` and `fleet` must outlive the
-    // API.
+    std::size_t max_message_bytes = 64 * 1024;    ///< of a downlink body
+    SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
+    std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
+    std::function<std::string()> hangs = {};      ///< what of the gateway does not go on: /healthz; empty text: nothing
+    // What is absent of these is answered by 404 or 409. `watch`, `hub`, `spool` and `fleet` must
+    // outlive the API.
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;
     FleetView* fleet = nullptr;
     SpoolView* spool = nullptr;
     Reload reload = {};
     const ReloadMeter* reloads = nullptr;  ///< for status and metrics; must outlive the API
-    /// Repeats `look`, which returns within 100 ms, until it returns true, without blocking other requests. Returns
-    /// false without a call if too many requests wait. If absent, a request waits on its own thread.
+    /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
+    /// false: too many wait, and it was not called. Without it, a request waits where it is.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};
-    AssetSource assets = {};      ///< files of / and /dashboard/; if absent, / lists the paths
-    AskElsewhere elsewhere = {};  ///< forwards requests about devices that are not connected here
-    /// Returns the connection that may receive messages to an id. If absent, the server's connection of that id is
-    /// used.
+    AssetSource assets = {};      ///< of / and /dashboard/; without it / is the list of the paths
+    std::string first_item = {};  ///< a command that sends an item, for status; empty: none can be named
+    AskElsewhere elsewhere = {};  ///< about devices that are not here
+    /// The connection that may get what is sent to an id; without it, the one that the server has.
     std::function<std::optional<ConnectionId>(const std::string& id)> find_here = {};
     const AdminMeter* meter = nullptr;  ///< for /metrics; must outlive the API
 };
@@ -54,39 +54,37 @@ struct ApiRequest {
     std::string_view method;
     std::string_view target;
     std::string_view body = {};
-    std::string_view if_none_match = {};  ///< value of the header
+    std::string_view if_none_match = {};  ///< that header
 };
 
 struct ApiAnswer {
     int status = 200;
     std::string body = {};
     std::string type = "application/json";
-    std::vector<std::pair<std::string, std::string>> headers = {};  ///< additional or overriding headers
+    std::vector<std::pair<std::string, std::string>> headers = {};  ///< more of them, or others than the usual
 };
 
-/// The admin API without its transport: maps a request to an answer. Owns no thread. Several threads may call answer(),
-/// which blocks as long as the gateway does. The gateway must outlive it.
+/// The admin API without its transport: a request in, an answer out. Owns no thread; answer() may be called from
+/// several at once and blocks as long as the gateway does. The gateway must outlive it.
 class Api {
 public:
     Api(ControlPlane& gateway, ApiOptions options) : gateway_(gateway), options_(std::move(options)) {}
 
     [[nodiscard]] ApiAnswer answer(const ApiRequest& request);
 
-    /// Returns the subscription of a GET of /v1/events. Returns nullptr for another request, or if answer() must reject
-    /// it.
+    /// What a GET of /v1/events subscribes to; nothing if the request is another, or must be refused by answer().
     [[nodiscard]] std::unique_ptr<EventHub::Subscription> open_feed(const ApiRequest& request);
 
-    /// Returns all endpoints of the API.
+    /// Returns every request that is answered.
     [[nodiscard]] static std::span<const ApiEndpoint> endpoints();
 
-    /// Returns {"error":{...}} with its status.
+    /// {"error":{...}} with the status that belongs to it.
     [[nodiscard]] static ApiAnswer error(int status, std::string_view code, std::string_view message);
 
 private:
     static const ApiEndpoint table[];
 
-    /// Returns the endpoint and the segment in place of its braces. If the path does not have the method, returns an
-    /// endpoint of the path.
+    /// Returns the endpoint and what stands for the braces of its path; of the path alone, if it has no such method.
     [[nodiscard]] static std::pair<const ApiEndpoint*, std::string> find(std::string_view method,
                                                                          const RequestTarget& target);
     ApiAnswer call(const ApiEndpoint& endpoint, const RequestTarget& target, std::string_view id,
@@ -133,7 +131,7 @@ private:
 
     ControlPlane& gateway_;
     ApiOptions options_;
-    std::atomic<int> slow_ = 0;  // slow requests in progress
+    std::atomic<int> slow_ = 0;  // requests that take their time
 };
 
 }  // namespace holdfast

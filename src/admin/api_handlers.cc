@@ -112,6 +112,11 @@ ApiAnswer Api::status(const ApiCall& /*call*/) {
     const auto watch = watched();
     std::string text =
         render_status(gateway_.status(), options_.sink ? &sink : nullptr, ::getpid(), watch ? &*watch : nullptr);
+    if (!options_.first_item.empty()) {
+        const std::string part =
+            JsonWriter().begin_object().field("first_item_command", options_.first_item).end_object().take();
+        text.replace(text.size() - 1, 1, "," + part.substr(1));
+    }
     if (options_.fleet != nullptr) {
         const std::string part =
             JsonWriter().begin_object().field("fleet", options_.fleet->overview().name).end_object().take();

@@ -31,37 +31,6 @@ void write_row(JsonWriter& json, const ConnectionRow& row) {
     write_proof(json, row.id, row.authenticated);
 }
 
-/// Returns "ETIMEDOUT", or "errno 4095" for an errno without a name.
-std::string error_name(int error) {
-    if (error == 0) return {};
-    const char* const name = strerrorname_np(error);
-    return name != nullptr ? name : "errno " + std::to_string(error);
-}
-
-void write_life(JsonWriter& json, const ClosedLife& life) {
-    json.begin_object().field("conn", to_string(life.conn)).field("listener", life.listener);
-    json.field("peer", to_string(life.peer));
-    write_identity(json, life.id, {});
-    json.key("key");
-    write_or_null(json, life.key);
-    json.field("reason", to_string(life.reason)).field("kind", to_string(kind_of(life.reason))).key("error");
-    write_or_null(json, error_name(life.error));
-    json.key("detail");
-    write_or_null(json, life.detail);
-    json.key("evidence");
-    write_evidence_object(json, life.evidence);
-    json.field("items", life.items).field("bytes_in", life.bytes_in).field("bytes_out", life.bytes_out);
-    json.field("duration_s", as_seconds(life.duration)).field("at", render_time(life.at));
-    write_proof(json, life.id, life.authenticated);
-    json.end_object();
-}
-
-void append_padded(std::string& out, int number, std::size_t width) {
-    const std::string digits = std::to_string(number);
-    if (digits.size() < width) out.append(width - digits.size(), '0');
-    out += digits;
-}
-
 }  // namespace
 
 std::string render_connections(const ConnectionPage& page) {

@@ -40,7 +40,7 @@ protected:
 };
 
 TEST_F(Alarms, AReconnectStorm) {
-    for (int second = 0; second < 60; ++second) {  // a third of the fleet connects and gives up repeatedly
+    for (int second = 0; second < 60; ++second) {  // a third of the fleet connects and gives up, again and again
         gateway_.come("10.2.0.1", 50);
         gateway_.seconds(1);
         gateway_.end("10.2.0.1", 50, CloseReason::peer_closed);
@@ -70,7 +70,7 @@ TEST_F(Alarms, AFleetThatArrivesIsNoStorm) {
 }
 
 TEST_F(Alarms, BadItems) {
-    for (int i = 0; i < 600; ++i) {  // a small number is usual
+    for (int i = 0; i < 600; ++i) {  // a little is usual
         gateway_.listener().items += 500;
         gateway_.listener().bad_items[0] += 1;
         gateway_.second();
@@ -107,7 +107,7 @@ TEST_F(Alarms, AcceptPausedAtOnceAndClearedAfterTenSeconds) {
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::accept_paused);
     EXPECT_THAT(only().summary, HasSubstr("at 1,000 connections"));
-    for (int i = 0; i < 20; ++i) {  // the fault comes and goes
+    for (int i = 0; i < 20; ++i) {  // it comes and goes
         gateway_.listener().accept_paused = i % 4 == 0;
         gateway_.listener().refused_descriptors += i % 4 == 0 ? 1 : 0;
         gateway_.seconds(2);
@@ -232,7 +232,7 @@ TEST_F(Alarms, ASinkThatStandsStillIsToldAfterSeconds) {
     gateway_.sink.full = true;
     gateway_.second();
     EXPECT_THAT(only().summary, HasSubstr("it is full, and devices wait"));
-    for (int i = 0; i < 30; ++i) {  // the fault continues, and the sink is full now and then
+    for (int i = 0; i < 30; ++i) {  // it goes on, and is full now and then
         gateway_.sink.events += 10;
         gateway_.sink.full = i % 3 == 0;
         gateway_.second();
@@ -268,8 +268,8 @@ TEST_F(Alarms, NatsThatIsAMinuteBehindIsTold) {
     EXPECT_THAT(gateway_.told, IsEmpty());
     gateway_.sink.forwarding->lag = seconds(60);
     gateway_.second();
-    EXPECT_THAT(only().cause, HasSubstr("more slowly than they come"));
-    gateway_.sink.error = "disk full";  // more severe
+    EXPECT_THAT(only().cause, HasSubstr("more slowly than they arrive"));
+    gateway_.sink.error = "disk full";  // which is worse
     gateway_.second();
     EXPECT_THAT(only().summary, HasSubstr("wait for the sink: disk full"));
 }

@@ -166,6 +166,11 @@ Result<AdminAnswer> AdminClient::ask(const AdminQuestion& question) {
     return AdminAnswer{answer.status, answer.body};
 }
 
+std::string not_a_gateway(const AdminAccess& access, int status) {
+    return "what answers at " + printable(access.address) + " is not a holdfast gateway (HTTP status " +
+           std::to_string(status) + "): name the admin address with --admin";
+}
+
 Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question) {
     auto client = AdminClient::open(access);
     if (!client) return client.error();

@@ -3,11 +3,14 @@
 #include <utility>
 #include <variant>
 
+#include "app/first_steps.h"
+
 namespace holdfast {
 
 std::optional<Error> AdminDoors::open(const AdminConfig& config, ControlPlane& gateway, ApiOptions options) {
     config_ = config;
     options.meter = &meter_;
+    first_item_ = options.first_item;
     auto secrets = read_secrets();
     if (!secrets) return secrets.error();
     secrets_ = std::move(secrets).value();
@@ -52,7 +55,11 @@ void AdminDoors::tell_addresses() const {
         log_.info("health", {{"address", is_unix ? config_.health : to_string(health_->address())}});
     }
     if (by_socket_) log_.info("admin", {{"socket", config_.socket}});
-    if (by_address_) log_.info("admin", {{"address", to_string(by_address_->address())}});
+    if (by_address_) {
+        log_.info("admin", {{"address", to_string(by_address_->address())}});
+        log_.info("dashboard", {{"url", dashboard_url(by_address_->address(), !config_.tls_certificate.empty())}});
+    }
+    if (!first_item_.empty()) log_.info("send an item: " + first_item_);
 }
 
 Result<AdminDoors::Fresh> AdminDoors::read_anew() {

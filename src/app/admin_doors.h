@@ -42,6 +42,7 @@ private:
 
     Log& log_;
     AdminConfig config_;
+    std::string first_item_;  ///< a command that sends an item
     AdminMeter meter_;
     DoorSecrets secrets_;
     std::unique_ptr<HealthServer> health_;

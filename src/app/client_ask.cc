@@ -9,8 +9,7 @@ namespace holdfast {
 namespace {
 
 int refuse_stranger(const ClientFlags& flags, int status) {
-    print_error("what answers at " + printable(flags.admin.address) + " is not a holdfast gateway (HTTP status " +
-                std::to_string(status) + "): name the admin address with --admin");
+    print_error(not_a_gateway(flags.admin, status));
     return exit_unreachable;
 }
 

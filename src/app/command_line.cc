@@ -16,7 +16,7 @@
 namespace holdfast {
 namespace {
 
-/// Adds the option of an argument that has a target, according to the target's type.
+/// Adds the option of an argument whose target is given, in the way of its type.
 struct AddOption {
     CLI::App& app;
     const Argument& argument;
@@ -62,10 +62,9 @@ void add_argument(CLI::App& app, const Argument& argument) {
 }
 
 void add_relations(CLI::App& app, const Argument& argument) {
-    for (const std::string& other : argument.rules.needs) app.get_option(argument.name)->needs(app.get_option(other));
-    for (const std::string& other : argument.rules.excludes) {
-        app.get_option(argument.name)->excludes(app.get_option(other));
-    }
+    CLI::Option* const option = app.get_option(argument.long_name());
+    for (const std::string& other : argument.rules.needs) option->needs(app.get_option(other));
+    for (const std::string& other : argument.rules.excludes) option->excludes(app.get_option(other));
 }
 
 void add_verb(CLI::App& app, const Verb& verb) {
@@ -81,9 +80,18 @@ void add_verb(CLI::App& app, const Verb& verb) {
 }
 
 void set_up(CLI::App& app, const Verb& root) {
-    app.set_help_flag("--help", help_flag_text);
+    app.set_help_flag(help_flags, help_flag_text);
     app.get_formatter()->column_width(30);
     add_verb(app, root);
+}
+
+/// Returns `root` with the one verb that the command line begins with: CLI11 would take the name of another verb behind
+/// it for that verb, in `help serve` too.
+Verb narrowed(const Verb& root, std::string_view first_word) {
+    Verb out = root;
+    if (!first_word.starts_with('-'))
+        std::erase_if(out.parts, [&](const Verb& verb) { return verb.name != first_word; });
+    return out;
 }
 
 std::vector<std::string> names_of(const std::vector<Verb>& verbs) {
@@ -96,18 +104,6 @@ std::string did_you_mean(std::string_view given, const std::vector<std::string>&
     const std::vector<std::string_view> words(known.begin(), known.end());
     if (const auto near = nearest_word(given, words)) return "did you mean " + std::string(*near) + "?";
     return std::string(otherwise);
-}
-
-/// Returns true if the first word is neither a flag nor a verb. CLI11 would report it as an unexpected argument.
-bool is_unknown_verb(const Verb& root, std::string_view word) {
-    const auto is_it = [word](const Verb& verb) { return verb.name == word; };
-    return !word.starts_with('-') && std::none_of(root.parts.begin(), root.parts.end(), is_it);
-}
-
-int refuse_verb(const Verb& root, std::string_view word) {
-    print_error("unknown verb " + in_quotes(word) + ": " +
-                did_you_mean(word, names_of(root.parts), root.name + " --help lists the verbs"));
-    return exit_wrong_usage;
 }
 
 int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
@@ -129,7 +125,7 @@ int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
     return exit_wrong_usage;
 }
 
-/// Returns the last verb or part of a verb on the command line, or `root` if there is none.
+/// Returns the verb, or the part of one, that was read last; `root` if the command line has none.
 const Verb& verb_read(const CLI::App& app, const Verb& root) {
     const auto read = app.get_subcommands();
     if (read.empty()) return root;
@@ -170,10 +166,19 @@ std::string help_text(const Verb& root, const std::string& verb) {
     return verb.empty() ? app.help() : app.get_subcommand(verb)->help(root.name);
 }
 
+bool knows_verb(const Verb& root, std::string_view name) {
+    const std::vector<std::string> names = names_of(root.parts);
+    if (std::find(names.begin(), names.end(), name) != names.end()) return true;
+    print_error("unknown verb " + in_quotes(name) + ": " +
+                did_you_mean(name, names, root.name + " --help lists the verbs"));
+    return false;
+}
+
 Command read_command_line(const Verb& root, int argc, const char* const* argv) {
-    if (argc > 1 && is_unknown_verb(root, argv[1])) return {.code = refuse_verb(root, argv[1])};
+    // CLI11 would call an unknown verb an unexpected argument.
+    if (argc > 1 && argv[1][0] != '-' && !knows_verb(root, argv[1])) return {.code = exit_wrong_usage};
     CLI::App app(root.help, root.name);
-    set_up(app, root);
+    set_up(app, argc > 1 ? narrowed(root, argv[1]) : root);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& wanted) {

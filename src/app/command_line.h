@@ -5,51 +5,54 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 namespace holdfast {
 
-/// The range of a number. Without a maximum, every number that is not negative is valid.
+/// The values that a number may have; without a maximum, any that is not negative.
 struct NumberRange {
     double min = 0;
     double max = std::numeric_limits<double>::infinity();
 };
 
-/// The less common properties of an argument.
+/// What is seldom said of an argument.
 struct ArgumentRules {
-    std::string environment = {};  ///< environment variable that replaces an absent flag
-    std::string group = {};        ///< heading in the help text; empty: the common one
+    std::string environment = {};  ///< the variable that stands for the flag where that is not given
+    std::string group = {};        ///< its heading in the help text; empty: the common one
     std::optional<NumberRange> range = {};
     bool required = false;
-    bool shows_default = false;              ///< help text shows the initial text of the target
-    std::vector<std::string> needs = {};     ///< flags that must be present with this one
-    std::vector<std::string> excludes = {};  ///< flags that exclude this one
+    bool shows_default = false;              ///< prints the target's initial text
+    std::vector<std::string> needs = {};     ///< flags without which this one is refused
+    std::vector<std::string> excludes = {};  ///< flags beside which this one is refused
 };
 
 /// A flag ("--limit") or a positional argument ("ID") of a verb.
 struct Argument {
-    /// The destination of the value. A bool or a function without parameters makes a switch, and a list makes a
-    /// repeatable flag.
+    /// Where its value goes: a bool or a function without parameters makes it a switch, a list a flag that may be
+    /// repeated.
     using Target = std::variant<std::string*, std::optional<std::string>*, std::vector<std::string>*, bool*,
                                 std::uint32_t*, std::uint64_t*, std::optional<std::uint64_t>*, double*,
                                 std::function<void()>, std::function<void(const std::string&)>>;
-    std::string name;
+    std::string name;  ///< of a flag also "-c,--config"
     Target target;
     std::string value;  ///< what the help text calls its value, e.g. "DURATION"
     std::string help;
     ArgumentRules rules = {};
 
     [[nodiscard]] bool is_flag() const { return name.starts_with('-'); }
-    /// Returns the name of the value with its range: "N:UINT in [1 - 64]".
+    /// Returns the name without the short one: "--config".
+    [[nodiscard]] std::string long_name() const { return name.substr(name.find(',') + 1); }
+    /// Returns its value's name with the range: "N:UINT in [1 - 64]".
     [[nodiscard]] std::string value_text() const;
-    /// Returns the default for the help text, or an empty text.
+    /// Returns the default that the help text prints, or an empty text.
     [[nodiscard]] std::string default_text() const;
 };
 
 using Arguments = std::vector<Argument>;
 
-/// Returns `first` followed by the arguments of `second`.
+/// Returns `first` with the arguments of `second` behind it.
 [[nodiscard]] Arguments operator+(Arguments first, const Arguments& second);
 
 /// A verb of the command, or a part of one ("add" of "token"). Targets must live as long as `run`.
@@ -57,25 +60,29 @@ struct Verb {
     std::string name;
     std::string help;
     Arguments arguments = {};
-    std::function<int()> run = {};  ///< called after all arguments are read; returns the exit code
+    std::function<int()> run = {};  ///< returns the exit code; called once all arguments are read
     std::vector<Verb> parts = {};   ///< if there are any, the command line must name one
-    std::string footer = {};        ///< last lines of the help text
-    bool hidden = false;            ///< absent from help, manual and completions
+    std::string footer = {};        ///< the end of the help text
+    bool hidden = false;            ///< left out of help, manual and completions
 };
 
-/// The result of a parsed command line.
+/// What a command line asks for.
 struct Command {
-    const Verb* verb = nullptr;  ///< nullptr: no verb is to be run, and `code` is the exit code
+    const Verb* verb = nullptr;  ///< nullptr: nothing is left to do, and `code` is the exit code
     int code = 0;
 };
 
+constexpr const char* help_flags = "-h,--help";
 constexpr const char* help_flag_text = "print this and exit";
 
 /// Returns the help text of a verb, or of the command if `verb` is empty.
 [[nodiscard]] std::string help_text(const Verb& root, const std::string& verb = "");
 
-/// Parses a command line by the verbs of `root`. A command line without a verb selects `root`. Prints a requested help
-/// text, or the error with its remedy.
+/// Returns true if `root` has this verb; otherwise reports that it has not, with the nearest one.
+[[nodiscard]] bool knows_verb(const Verb& root, std::string_view name);
+
+/// Reads a command line by the verbs of `root`; without a verb it asks for `root` itself. Prints the help text that it
+/// asks for, or the error with its remedy.
 [[nodiscard]] Command read_command_line(const Verb& root, int argc, const char* const* argv);
 
 }  // namespace holdfast

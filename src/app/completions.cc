@@ -42,8 +42,8 @@ void all_flags(const Verb& verb, std::vector<Flag>& out) {
     for (const Argument& argument : verb.arguments) {
         if (!argument.is_flag()) continue;
         const std::string value = argument.value_text();
-        out.push_back({argument.name, value, argument.help,
-                       value.empty() ? std::vector<std::string>() : choices_of(argument.name)});
+        out.push_back({argument.long_name(), value, argument.help,
+                       value.empty() ? std::vector<std::string>() : choices_of(argument.long_name())});
     }
     for (const Verb& part : verb.parts) all_flags(part, out);
 }

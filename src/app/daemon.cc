@@ -25,6 +25,7 @@
 #include "app/admin_doors.h"
 #include "app/admin_spool.h"
 #include "app/event_tap.h"
+#include "app/first_steps.h"
 #include "app/fleet_part.h"
 #include "app/log.h"
 #include "app/notify.h"
@@ -43,7 +44,6 @@
 #include "config/checks.h"
 
 namespace holdfast {
-
 namespace {
 
 /// Memory that remains for the gateway while it sheds connections.
@@ -195,6 +195,7 @@ std::optional<Error> Daemon::start_admin() {
                         .reload = [this] { return reloader_->run(); },
                         .reloads = &reloader_->meter(),
                         .assets = dashboard_asset,
+                        .first_item = first_item_command(config_.server, server_->status()),
                         .elsewhere = elsewhere(),
                         .find_here = find_here()});
 }
@@ -286,8 +287,7 @@ std::string Daemon::status_line() const {
            (listeners == 1 ? " listener" : " listeners") + (status.reading_paused ? "; the sink is full" : "");
 }
 
-/// Describes a reactor that does not turn, or returns an empty text. After a stop of the whole process (SIGSTOP, a
-/// frozen cgroup), each reactor needs a moment for its first turn.
+/// Describes a reactor that does not turn. A process that was stopped gets time for its first turn.
 std::string Daemon::hanging() const {
     constexpr std::chrono::milliseconds first_turn{500}, between_looks{10};
     auto silence = server_->silence();

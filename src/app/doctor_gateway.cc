@@ -58,10 +58,10 @@ Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const
     simdjson::dom::parser parser;
     simdjson::dom::element root;
     if (parser.parse(body).get(root) || !root.is_object()) {
-        return Error{"what answers at " + printable(access.address) + " is not a holdfast gateway (HTTP status " +
-                     std::to_string(status) + "): name the admin address with --admin"};
+        return Error{not_a_gateway(access, status)};
     }
     if (status == 404) return false;
+    if (status >= 300 && !AnswerView(root).has("/error/message")) return Error{not_a_gateway(access, status)};
     if (status >= 300) return Error{printable(AnswerView(root).text("/error/message"))};
     read(AnswerView(root));
     return true;
@@ -129,10 +129,8 @@ Result<GatewayAnswer> examine_gateway(const AdminAccess& access) {
     const auto asked = ask(access, {.target = std::string(api_path::status)},
                            [&](const AnswerView& status) { gateway = read_status(status); });
     if (!asked) return asked.error();
-    if (!asked.value() || gateway.pid == 0) {
-        return Error{"what answers at " + printable(address) +
-                     " is not a holdfast gateway: name the admin address with --admin"};
-    }
+    constexpr int found = 200, not_found = 404;
+    if (!asked.value() || gateway.pid == 0) return Error{not_a_gateway(access, asked.value() ? found : not_found)};
     gateway.facts.asked_at = address;
     reconcile(access, gateway.facts);
     look_at_process(address, gateway);

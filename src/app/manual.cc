@@ -47,7 +47,9 @@ std::string heading(std::string_view name, std::string_view section) {
 }
 
 std::string argument_text(const Argument& given) {
-    std::string label = given.is_flag() ? bold(given.name) : italic(given.name);
+    const bool has_short = given.long_name() != given.name;
+    std::string label = given.is_flag() ? bold(given.long_name()) : italic(given.name);
+    if (has_short) label = bold(given.name.substr(0, given.name.find(','))) + ", " + label;
     if (given.is_flag() && !given.value.empty()) label += " " + italic(given.value_text());
     std::string out = ".TP\n" + label + "\n" + plain(given.help);
     if (given.rules.required) out += "; required";

@@ -14,20 +14,20 @@
 
 namespace holdfast {
 
-/// The group of the spool that the sink `nats` reads for. Retention keeps what it still needs.
+/// The group of a spool that the sink `nats` reads for: retention waits for it.
 inline constexpr const char* nats_group = "nats";
 
-/// Publishes a spool's events to NATS. Owns the forwarder with its thread and two connections, so that requests of the
-/// fleet do not wait behind events. Ends by stop() or its destructor.
+/// What takes a spool's events to NATS, and the connection that the fleet shares. Owns two connections, so that what is
+/// asked of a device does not wait behind events, and the forwarder's thread. Ends by stop(), or at its destruction.
 class NatsOutput {
 public:
     [[nodiscard]] static Result<std::unique_ptr<NatsOutput>> start(Spool& spool, const SinkConfig& config,
                                                                    std::size_t max_item_bytes, Log& log);
 
-    /// The connection for everything but events. It reconnects by itself.
+    /// For all but events; it resumes by itself.
     [[nodiscard]] NatsLink& link() { return *link_; }
-    [[nodiscard]] SinkStatus::NatsPart status() const;
-    /// Publishes the remaining events of the spool, for at most `patience`.
+    [[nodiscard]] ForwarderStatus status() const { return forwarder_->status(); }
+    /// Publishes what is in the spool, for at most `patience`.
     void stop(std::chrono::milliseconds patience) { forwarder_->stop(patience); }
     void give_up() { forwarder_->give_up(); }
 
@@ -35,7 +35,7 @@ private:
     NatsOutput() = default;
 
     std::unique_ptr<NatsLink> link_;
-    std::unique_ptr<NatsLink> feed_;  // for events
+    std::unique_ptr<NatsLink> feed_;  // of events
     std::unique_ptr<Forwarder> forwarder_;
 };
 

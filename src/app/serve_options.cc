@@ -59,7 +59,8 @@ Argument flag_of(const Option& option, const std::string& default_text, std::fun
 }
 
 Arguments serve_arguments(ServeOptions& options) {
-    Arguments all{{"--config", &options.config, "FILE", "a TOML file, docs/reference/options.md; flags win over it"}};
+    Arguments all{
+        {"-c,--config", &options.config, "FILE", "a TOML file, docs/reference/options.md; flags win over it"}};
     for (const Option& option : all_options()) {
         if (option.flag == "--listen") all.push_back(to_argument(option, options));
     }

@@ -20,39 +20,39 @@
 
 namespace holdfast {
 
-/// Connections in the spool that earlier processes left open for the fleet to end.
+/// Connections that earlier processes have left in the spool for the fleet.
 struct SpoolInheritance {
     std::vector<FormerConnection> former;
-    std::chrono::milliseconds away{};  ///< time since the newest event in it
+    std::chrono::milliseconds away{};  ///< since its newest event
     bool has_events = false;
 };
 
-/// The configured sink with its spool and NATS connection. Owns them. Any thread after start().
+/// The sink that a configuration names, with all that belongs to it. Owns it. Any thread, after start().
 class Sinks {
 public:
     using PauseStart = std::function<bool(std::chrono::milliseconds time)>;
-    /// `on_broken` is called when events can never be delivered again. `pause_start`: see SpoolOptions.
+    /// `on_broken`: events cannot be handed on any more, ever. `pause_start`: see SpoolOptions.
     Sinks(Log& log, std::function<void(const std::string&)> on_broken, PauseStart pause_start)
         : log_(log), on_broken_(std::move(on_broken)), pause_start_(std::move(pause_start)) {}
 
-    /// Starts the sink. `lost_after` is that of this gateway's fleet, if it has one. After an absence of that length,
-    /// the fleet has ended the connections that earlier processes left open.
+    /// `lost_after`: of the fleet that this gateway is in, if it is; that has told the ends of connections that earlier
+    /// processes left open, if it has missed this gateway for so long.
     [[nodiscard]] std::optional<Error> start(const SinkConfig& config, std::size_t max_item_bytes,
                                              std::optional<std::chrono::milliseconds> lost_after);
-    /// Runs retention and returns what the disk still lacks for start(), or nullopt. Called before start().
+    /// Returns what the disk lacks for start(), after retention has removed what it does not want. Before start().
     [[nodiscard]] std::optional<std::string> lack_of_space(const SinkConfig& config);
     [[nodiscard]] SpoolInheritance take_inheritance() { return std::exchange(inherited_, {}); }
 
-    [[nodiscard]] std::unique_ptr<EventHandler> make_handler();
-    /// Opens the sink of a new configuration, which has the same type, and changes nothing yet. Returns the function
-    /// that applies it.
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() { return sink_->make_handler(); }
+    /// Opens what a new configuration names, and changes nothing yet; what it returns takes it over. Not for another
+    /// type.
     [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkConfig& config);
     void reopen() { sink_->reopen(); }
     [[nodiscard]] SinkStatus status() const;
-    [[nodiscard]] Spool* spool() const { return spool_.get(); }     ///< nullptr if the sink has none
-    [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< nullptr for another sink
+    [[nodiscard]] Spool* spool() const { return spool_.get(); }     ///< null: it has none
+    [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< null: the sink is another
 
-    /// Writes the queued events, for at most `patience`. Returns the number of events that are lost with this process.
+    /// Writes what waits, for at most `patience`; the number of events that are lost with this process.
     std::uint64_t stop(std::chrono::milliseconds patience);
     void give_up();
 
@@ -68,13 +68,10 @@ private:
     const PauseStart pause_start_;
     SinkType type_ = SinkType::none;
     std::unique_ptr<Spool> spool_;
-    std::string spool_path_;
-    std::unique_ptr<Sink> sink_;       // nullptr: events are discarded
-    StreamSink* stream_ = nullptr;     // sink_, if it has this type
-    SpoolSink* spool_sink_ = nullptr;  // sink_, if it has this type
+    std::unique_ptr<Sink> sink_ = std::make_unique<DiscardingSink>();
     std::unique_ptr<NatsOutput> nats_;
     SpoolInheritance inherited_;
-    std::uint64_t lost_closed_ = 0;  // synthetic events written at the start
+    std::uint64_t lost_closed_ = 0;  // connections of earlier processes, at the start
 };
 
 }  // namespace holdfast

@@ -148,9 +148,12 @@ int check_verb(const CheckFlags& flags) {
 
 Verb make_check_verb() {
     const auto flags = std::make_shared<CheckFlags>();
-    return {"check", "validate a configuration and print what will be set; starts nothing",
-            serve_arguments(flags->options) + Arguments{{"--json", &flags->json, "", "for scripts"}},
-            [flags] { return check_verb(*flags); }};
+    return {
+        "check", "validate a configuration and print what will be set; starts nothing",
+        serve_arguments(flags->options) +
+            Arguments{{"--json", &flags->json, "", "for scripts"},
+                      {"FILE", &flags->options.config, "", "the same as --config FILE", {.excludes = {"--config"}}}},
+        [flags] { return check_verb(*flags); }};
 }
 
 }  // namespace holdfast

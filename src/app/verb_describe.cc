@@ -94,6 +94,18 @@ Verb make_manual_verb(const Verb& root) {
             [&root, page] { return print_manual(root, *page); }};
 }
 
+Verb make_help_verb(const Verb& root) {
+    const auto verb = std::make_shared<std::string>();
+    return {"help",
+            "print the help text of a verb",
+            {{"VERB", verb.get(), "", "without it, the list of verbs"}},
+            [&root, verb] {
+                if (!verb->empty() && !knows_verb(root, *verb)) return exit_wrong_usage;
+                std::cout << help_text(root, *verb);
+                return exit_good;
+            }};
+}
+
 Verb make_describe_verb() {
     const auto page = std::make_shared<std::string>();
     return {.name = "describe",

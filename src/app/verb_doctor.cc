@@ -129,7 +129,7 @@ Examined examine(const AdminPlace& place) {
     }
     if (place.named) print_error(gateway.error().message);
     out.unreachable = place.named;
-    out.note = "No gateway answers at " + printable(place.access->address) + ", so only the host was looked at.\n";
+    out.note = "Only the host was examined: " + printable(gateway.error().message) + "\n";
     return out;
 }
 
@@ -173,7 +173,7 @@ int doctor_verb(const DoctorFlags& flags) {
 Verb make_doctor_verb() {
     const auto flags = std::make_shared<DoctorFlags>();
     return {"doctor", "look for what is wrong with this host, and say how to mend it",
-            Arguments{{"--config", &flags->config, "FILE",
+            Arguments{{"-c,--config", &flags->config, "FILE",
                        "what the host is to carry; without it, the running gateway or defaults"},
                       {"--admin", &flags->admin, "ADDRESS:PORT", "the gateway's admin address [127.0.0.1:7080]"}} +
                 admin_keys(flags->keys) +

@@ -16,6 +16,10 @@ struct PlanFlags {
 };
 
 int plan_verb(const PlanFlags& flags) {
+    if (flags.detect_within.empty()) {
+        print_error("--detect-within is required: holdfast plan --help lists what it takes");
+        return exit_wrong_usage;
+    }
     const auto duration = parse_duration(flags.detect_within);
     if (!duration) {
         print_error("--detect-within: " + duration.error().message);
@@ -43,7 +47,12 @@ Verb make_plan_verb() {
     const auto flags = std::make_shared<PlanFlags>();
     return {"plan",
             "print what follows from a detect_within; no daemon needed",
-            {{"--detect-within", &flags->detect_within, "DURATION", "3s to 1h, e.g. 30s", {.required = true}},
+            {{"--detect-within", &flags->detect_within, "DURATION", "3s to 1h, e.g. 30s"},
+             {"DURATION",
+              &flags->detect_within,
+              "",
+              "the same as --detect-within DURATION",
+              {.excludes = {"--detect-within"}}},
              {"--json", &flags->json, "", "for scripts"}},
             [flags] { return plan_verb(*flags); }};
 }

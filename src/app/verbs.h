@@ -8,7 +8,7 @@ namespace holdfast {
 
 // The verbs of the command, each in verb_x.cc or client_x.cc.
 
-/// Adds all verbs to `root`, which must outlive their execution.
+/// Gives `root` all of them. `root` must outlive what it runs.
 void fill_verbs(Verb& root);
 
 [[nodiscard]] Verb make_alarms_verb();
@@ -30,10 +30,12 @@ void fill_verbs(Verb& root);
 [[nodiscard]] Verb make_token_verb();
 [[nodiscard]] Verb make_top_verb();
 
-/// Makes `completions` and `manual`, which print the files that packages install. Both are generated from `root`.
+/// `completions` and `manual`: the files that packages install beside the command, written from `root` itself.
 [[nodiscard]] Verb make_completions_verb(const Verb& root);
 [[nodiscard]] Verb make_manual_verb(const Verb& root);
-/// Makes `describe`, which is hidden: the generated pages of docs/reference.
+/// `help`: the help text of `root` or of one of its verbs.
+[[nodiscard]] Verb make_help_verb(const Verb& root);
+/// `describe`, hidden: the generated pages of docs/reference.
 [[nodiscard]] Verb make_describe_verb();
 
 }  // namespace holdfast

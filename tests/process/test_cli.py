@@ -45,6 +45,16 @@ def test_every_verb_has_help(verb):
     assert f"Usage: holdfast {verb}" in run.stdout
 
 
+def test_help_has_the_usual_ways():
+    assert holdfast("-h").stdout == holdfast("--help").stdout == holdfast("help").stdout
+    for verb in ("serve", "token", "help"):
+        shown = holdfast("help", verb)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert shown.stdout == holdfast(verb, "-h").stdout == holdfast(verb, "--help").stdout
+        assert f"Usage: holdfast {verb}" in shown.stdout
+    assert_refused(holdfast("help", "plam"), 'holdfast: unknown verb "plam": did you mean plan?')
+
+
 def test_an_unknown_verb_names_the_nearest():
     assert_refused(holdfast("plam"), 'holdfast: unknown verb "plam": did you mean plan?')
     assert_refused(holdfast("xyzzy"), 'holdfast: unknown verb "xyzzy": holdfast --help lists the verbs')
@@ -67,7 +77,7 @@ def test_version():
     word, number = run.stdout.split()
     assert (run.returncode, word) == (0, "holdfast")
     assert all(part.isdigit() for part in number.split("."))
-    assert holdfast("--version").stdout == run.stdout
+    assert holdfast("--version").stdout == holdfast("-V").stdout == run.stdout
     assert json.loads(holdfast("version", "--json").stdout) == {"version": number}
 
 
@@ -158,11 +168,30 @@ def test_plan_refuses_in_one_line(text, words):
         assert word in run.stderr
 
 
+def test_plan_takes_the_bound_without_its_flag():
+    named = holdfast("plan", "--detect-within", "30s")
+    assert named.returncode == 0
+    assert holdfast("plan", "30s").stdout == named.stdout
+    both = holdfast("plan", "30s", "--detect-within", "30s")
+    assert (both.returncode, both.stdout) == (2, "") and both.stderr.startswith("holdfast: --detect-within excludes DURATION")
+
+
 def test_plan_wants_a_bound():
     assert_refused(holdfast("plan"), "holdfast: --detect-within is required: holdfast plan --help lists what it takes")
 
 
 # --- check
+
+
+def test_check_takes_the_file_without_its_flag(tmp_path):
+    file = tmp_path / "gateway.toml"
+    file.write_text('[[listener]]\ndetect_within = "45s"\n')
+    named = holdfast("check", "--config", file)
+    assert named.returncode == 0 and "45s" in named.stdout
+    assert holdfast("check", file).stdout == holdfast("check", "-c", file).stdout == named.stdout
+    assert holdfast("check", file, "-c", file).returncode == 2
+    file.write_text("nonsense = 1\n")
+    assert holdfast("check", file).returncode == 1
 
 
 def rows(run):

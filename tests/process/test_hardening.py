@@ -37,7 +37,7 @@ def section(path, name):
 @pytest.fixture(params=(COMMAND, LIBRARY), ids=("command", "library"))
 def elf(request):
     path = pathlib.Path(request.param)
-    assert path.exists(), f"there is no {path}: run script/build"
+    assert path.exists(), f"there is no {path}: run script/build --all"
     return path
 
 
@@ -55,7 +55,7 @@ def test_the_stack_and_data_are_not_executable(elf):
 
 
 def test_the_command_is_position_independent():
-    assert COMMAND.exists(), f"there is no {COMMAND}: run script/build"
+    assert COMMAND.exists(), f"there is no {COMMAND}: run script/build --all"
     assert "DYN" in re.search(r"Type: +(\S+)", readelf("-hW", COMMAND))[1]
     assert re.search(r"\(FLAGS_1\).*\bPIE\b", readelf("-dW", COMMAND))
 
@@ -76,7 +76,7 @@ def test_indirect_branches_have_their_targets(elf):
 @pytest.mark.parametrize("module", HOT)
 def test_what_is_optimised_as_a_whole_is_hardened_too(module):
     archive = RELEASE / f"libholdfast_{module}.a"
-    assert archive.exists(), f"there is no {archive}: run script/build"
+    assert archive.exists(), f"there is no {archive}: run script/build --all"
     options = archive.read_bytes()
     assert b".gnu.lto_" in options, f"{archive} has no LTO sections"
     for flag in (b"-fstack-protector-strong", b"-fstack-clash-protection", b"-fcf-protection"):

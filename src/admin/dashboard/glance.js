@@ -52,8 +52,16 @@ export class Glance {
     say(byId('tile-ended-note'), `${number(sum(status.closed))} since start`);
     const bad = sum(status.bad_items);
     say(byId('tile-items-note'), `${number(status.items)} since start${bad ? `, ${number(bad)} bad` : ''}`);
+    this.#showFirstItem(status);
     this.#showSink(status);
     tile('detect', milliseconds(status.detect_within_ms), status.listeners.length > 1 ? `listener ${status.listeners[0].name}` : `probes after ${status.plan.idle_s} s of silence`);
+  }
+
+  // Until the first connection: how to make one.
+  #showFirstItem(status) {
+    const command = status.accepted > 0 || this.connections > 0 ? '' : status.first_item_command ?? '';
+    byId('first-item').hidden = command === '';
+    say(byId('first-item-command'), command);
   }
 
   #showRates(sample) {

@@ -1,0 +1,59 @@
+"""What a new user meets in the first minute: the lines of `serve`, the first item, the same words for the same failure."""
+
+import subprocess
+
+import pytest
+
+from browser import Browser
+from gateway import Gateway, run, until
+
+
+def line_with(gateway, text):
+    return until(lambda: next((line for line in gateway.log_lines(text)), None))
+
+
+def test_serve_prints_the_dashboard_and_a_command_that_sends_an_item():
+    with Gateway() as gateway:
+        host, port = gateway.admin
+        assert f"url=http://{host}:{port}/" in line_with(gateway, "dashboard")
+        command = line_with(gateway, "send an item: ").split("send an item: ", 1)[1]
+        assert command == gateway.status()["first_item_command"]
+        subprocess.run(["bash", "-c", command], check=True, timeout=10)
+        until(lambda: gateway.status()["items"] == 1)
+
+
+def test_no_command_where_an_item_needs_a_token(tmp_path):
+    tokens = tmp_path / "tokens"
+    run("token", "add", "--file", str(tokens), "van")
+    with Gateway(config=f'[[listener]]\naddress = "127.0.0.1:0"\ntokens_file = "{tokens}"\n') as gateway:
+        assert "first_item_command" not in gateway.status()
+        assert not gateway.log_lines("send an item: ")
+
+
+def test_an_empty_dashboard_says_how_to_send_the_first_item():
+    with Gateway() as gateway, Browser() as page:
+        page.open("http://%s:%d/" % gateway.admin)
+        command = gateway.status()["first_item_command"]
+        page.wait(lambda: page.text("#first-item-command") == command, "the command for a first item")
+        subprocess.run(["bash", "-c", command], check=True, timeout=10)
+        page.wait(lambda: page.text("#first-item-command") == "", "the hint goes with the first connection")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "unix:/nonexistent/admin.sock"])
+def test_doctor_says_what_status_says_of_a_gateway_that_is_away(address):
+    status = run("status", "--admin", address)
+    doctor = run("doctor", "--admin", address)
+    assert (status.returncode, doctor.returncode) == (3, 3)
+    assert doctor.stderr == status.stderr and status.stderr.startswith("holdfast: no gateway answers at " + address)
+
+
+def test_doctor_says_what_status_says_of_a_token_that_is_wrong(tmp_path):
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    right.write_text("0123456789abcdef0123456789abcdef\n")
+    wrong.write_text("f123456789abcdef0123456789abcdef\n")
+    for file in (right, wrong):
+        file.chmod(0o600)
+    with Gateway(config=f'[admin]\naddress = "127.0.0.1:0"\ntoken_file = "{right}"\n') as gateway:
+        flags = ("--admin", "%s:%d" % gateway.admin, "--admin-token-file", str(wrong))
+        status, doctor = run("status", *flags), run("doctor", *flags)
+        assert status.stderr and doctor.stderr == status.stderr
