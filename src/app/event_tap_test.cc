@@ -57,16 +57,16 @@ protected:
     }
     void connected() { tap_->on_connected({conn_, "devices", peer_, at_}); }
     void closed() {
-        tap_->on_closed({.conn = conn_,
-                         .listener = "devices",
-                         .peer = peer_,
-                         .reason = CloseReason::peer_reset,
-                         .error = ECONNRESET,
-                         .detail = {},
-                         .evidence = {},
-                         .items = 1,
-                         .duration = 61'400ms,
-                         .at = at_});
+        ClosedEvent event;
+        event.conn = conn_;
+        event.listener = "devices";
+        event.peer = peer_;
+        event.reason = CloseReason::peer_reset;
+        event.error = ECONNRESET;
+        event.items = 1;
+        event.duration = 61'400ms;
+        event.at = at_;
+        tap_->on_closed(event);
     }
 
     std::unique_ptr<EventHub::Subscription> follow(std::initializer_list<FeedKind> kinds) {
