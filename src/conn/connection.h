@@ -92,6 +92,11 @@ struct Connection : SlotHeader {
         named = true;
         if (stage == Stage::unidentified) stage = Stage::open;
     }
+    /// Records that the claim to the id was refused.
+    void unidentify() noexcept {
+        named = false;
+        if (stage == Stage::open) stage = Stage::unidentified;
+    }
     void count_item() noexcept { items = (items + 1) & ((std::uint64_t{1} << 44) - 1); }
     void count_bytes_in(std::size_t bytes) noexcept { bytes_in = (bytes_in + bytes) & max_bytes; }
     void count_bytes_out(std::size_t bytes) noexcept { bytes_out = (bytes_out + bytes) & max_bytes; }

@@ -27,6 +27,7 @@ struct Device {
         holder,     ///< holds the id
         delayed,    ///< repeats its claim later; not read until then
         contested,  ///< likewise, while the gateway checks whether the holder, which connected later, still lives
+        unproved,   ///< likewise, where the holder is authenticated and this connection is not
         bystander,  ///< another connection holds the id, and this one has ended or will end
     };
     std::string id;
@@ -40,7 +41,7 @@ struct Device {
     Standing standing = Standing::holder;
     bool given = false;  ///< an event has named the connection's device
 
-    [[nodiscard]] bool is_pending() const { return standing == Standing::delayed || standing == Standing::contested; }
+    [[nodiscard]] bool is_pending() const { return standing != Standing::holder && standing != Standing::bystander; }
 
     /// Returns true if numbered items are dropped, as a bystander's are: they are not acknowledged, so the device sends
     /// them again.
@@ -76,7 +77,6 @@ public:
         open,
         held,     ///< until its previous numbers are known
         delayed,  ///< paused, and does not hold its id yet
-        denied,   ///< an authenticated connection holds the id, and this one is not authenticated
     };
     /// Identifies the connection by its certificate, before it is open.
     void certify(Connection& connection, Token number, std::string_view id);
@@ -123,12 +123,13 @@ private:
         std::uint64_t items;
     };
 
-    [[nodiscard]] bool name(Connection& connection, Token number, std::string id, bool proved);
+    void name(Connection& connection, Token number, std::string id, bool proved);
+    void refuse(Connection& connection, Token number);
     [[nodiscard]] DeviceDirectory::Claim claim(const Connection& connection, Token number, std::string_view id,
                                                bool proved);
     void settle(const Connection& connection, Token number, Device& device, const DeviceDirectory::Claim& claim);
     void supersede(Token number, Device& device, Token former);
-    void contest(Token number, Device& device, Token holder);
+    void contest(Token number, Device& device, Token holder, Device::Standing standing);
     void stand_by(Connection& connection, Token number, Device& device);
     void claim_again(Token number);
     void holder_was_looked_at(Token number, Token holder, bool lives);
