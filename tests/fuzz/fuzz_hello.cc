@@ -18,6 +18,7 @@
 #include "reactor/reactor.h"
 #include "server/durable_test_log.h"
 #include "server/pipeline.h"
+#include "tcp/peer_state.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
 
@@ -101,7 +102,8 @@ public:
              .shard = &shard_,
              .durable = nullptr,
              .post = [this](std::function<void()> work) { static_cast<void>(reactor_.post(std::move(work))); },
-             .supersede = [this](Token former, std::function<void()> done) { supersede(former, std::move(done)); }});
+             .supersede = [this](Token former, std::function<void()> done) { supersede(former, std::move(done)); },
+             .confirm = [this](Token holder, std::function<void(bool)> done) { confirm(holder, std::move(done)); }});
         shard_.start();
     }
     ~World() {
@@ -176,6 +178,13 @@ private:
             if (Connection* connection = shard_.registry().find(former))
                 shard_.close_after_reading(*connection, CloseReason::superseded);
             shard_.after_turn(done);
+        }));
+    }
+    void confirm(Token holder, std::function<void(bool lives)> done) {
+        static_cast<void>(reactor_.post([this, holder, done] {
+            const Connection* connection = shard_.registry().find(holder);
+            const bool lives = connection != nullptr && !connection->dying && !peer_has_shut(connection->fd);
+            shard_.after_turn([done, lives] { done(lives); });
         }));
     }
 
