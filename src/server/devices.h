@@ -27,6 +27,7 @@ struct Device {
         holder,     ///< it speaks for the device
         delayed,    ///< its claim is made again later; nothing of it is read until then
         contested,  ///< the same: the holder connected later, and whether that one lives is being found out
+        unproved,   ///< the same: the holder is authenticated and this one is not
         bystander,  ///< another speaks for the device, and this one has ended or is about to
     };
     std::string id;
@@ -40,7 +41,7 @@ struct Device {
     Standing standing = Standing::holder;
     bool given = false;  ///< an event has said that the connection is this device's
 
-    [[nodiscard]] bool is_pending() const { return standing == Standing::delayed || standing == Standing::contested; }
+    [[nodiscard]] bool is_pending() const { return standing != Standing::holder && standing != Standing::bystander; }
 
     /// Numbered items of a bystander are dropped: they were not acknowledged, so that the device sends them again.
     [[nodiscard]] bool drops() const { return counts() && standing == Standing::bystander; }
@@ -76,7 +77,6 @@ public:
         open,
         held,     ///< until its former numbers are known
         delayed,  ///< held, and it does not have its id yet
-        denied,   ///< another has proved to be that device, and this one has not
     };
     /// A certificate says whose the connection is, before it is open.
     void certify(Connection& connection, Token number, std::string_view id);
@@ -123,12 +123,13 @@ private:
         std::uint64_t items;
     };
 
-    [[nodiscard]] bool name(Connection& connection, Token number, std::string id, bool proved);
+    void name(Connection& connection, Token number, std::string id, bool proved);
+    void refuse(Connection& connection, Token number);
     [[nodiscard]] DeviceDirectory::Claim claim(const Connection& connection, Token number, std::string_view id,
                                                bool proved);
     void settle(const Connection& connection, Token number, Device& device, const DeviceDirectory::Claim& claim);
     void supersede(Token number, Device& device, Token former);
-    void contest(Token number, Device& device, Token holder);
+    void contest(Token number, Device& device, Token holder, Device::Standing standing);
     void stand_by(Connection& connection, Token number, Device& device);
     void claim_again(Token number);
     void holder_was_looked_at(Token number, Token holder, bool lives);

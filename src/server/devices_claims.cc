@@ -9,16 +9,22 @@ namespace holdfast {
 
 // Which connection speaks for a device. The directory decides; what follows from it is here.
 
-/// Says whose the connection is. Returns false if the device's connection is authenticated and this one is not.
-bool Devices::name(Connection& connection, Token number, std::string id, bool proved) {
+/// Says whose the connection is.
+void Devices::name(Connection& connection, Token number, std::string id, bool proved) {
     const auto made = claim(connection, number, id, proved);
-    if (made.verdict == ClaimVerdict::denied) return false;
     connection.named = true;
     (*counters_)[connection.listener]->identified.increment();
     Device& device = devices_[number];
     device = {.id = std::move(id), .session = {}, .numbers = {}, .proved = proved};
     settle(connection, number, device, made);
-    return true;
+}
+
+/// The holder of the id is authenticated and this connection is not: it ends, and never was the device's.
+void Devices::refuse(Connection& connection, Token number) {
+    connection.named = false;
+    (*counters_)[connection.listener]->identified.decrement();
+    devices_.erase(number);
+    around_.shard->close(connection, CloseReason::unauthenticated, another_has_proved);
 }
 
 DeviceDirectory::Claim Devices::claim(const Connection& connection, Token number, std::string_view id, bool proved) {
@@ -40,12 +46,13 @@ void Devices::settle(const Connection& connection, Token number, Device& device,
             if (claim.other) supersede(number, device, *claim.other);
             return;
         case ClaimVerdict::denied:
+            return contest(number, device, *claim.other, Device::Standing::unproved);
         case ClaimVerdict::ended:
             device.standing = Device::Standing::bystander;
             counters.stale_claims.increment();
             return;
         case ClaimVerdict::older:
-            return contest(number, device, *claim.other);
+            return contest(number, device, *claim.other, Device::Standing::contested);
         case ClaimVerdict::delayed:
             if (std::exchange(device.standing, Device::Standing::delayed) != Device::Standing::delayed) {
                 counters.delayed_claims.increment();
@@ -60,10 +67,10 @@ void Devices::supersede(Token number, Device& device, Token former) {
                       [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });
 }
 
-/// The holder was established later and has the id, unless its peer has shut it down: a device may close the newer of
-/// two connections and go on with the older one.
-void Devices::contest(Token number, Device& device, Token holder) {
-    device.standing = Device::Standing::contested;
+/// The holder has the id, unless its peer has shut it down. It was established later: a device may close the newer of two
+/// connections and go on with the older one. Or it is authenticated: it may have ended in this very turn.
+void Devices::contest(Token number, Device& device, Token holder, Device::Standing standing) {
+    device.standing = standing;
     around_.confirm(holder, [this, number, holder, post = around_.post](bool lives) {
         post([this, number, holder, lives] { holder_was_looked_at(number, holder, lives); });
     });
@@ -73,10 +80,8 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
-    if (!lives) {
-        around_.directory->note_ended(device->id, holder);
-        return claim_again(number);
-    }
+    if (!lives) around_.directory->note_ended(device->id, holder);
+    if (!lives || device->standing == Device::Standing::unproved) return claim_again(number);
     stand_by(*connection, number, *device);
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
@@ -102,10 +107,8 @@ void Devices::claim_again(Token number) {
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
     const auto made = claim(*connection, number, device->id, device->proved);
-    if (made.verdict == ClaimVerdict::denied) {
-        device->standing = Device::Standing::bystander;  // decided: nothing of it is admitted
-        return around_.shard->close(*connection, CloseReason::unauthenticated, another_has_proved);
-    }
+    const bool is_last = device->standing == Device::Standing::unproved || peer_has_shut(connection->fd);
+    if (made.verdict == ClaimVerdict::denied && is_last) return refuse(*connection, number);
     settle(*connection, number, *device, made);
     switch (device->standing) {
         case Device::Standing::holder:
@@ -118,6 +121,7 @@ void Devices::claim_again(Token number) {
             return around_.shard->release(*connection);
         case Device::Standing::delayed:
         case Device::Standing::contested:
+        case Device::Standing::unproved:
             return;
     }
 }

@@ -69,6 +69,8 @@ public:
             return std::nullopt;
         });
     }
+    /// Reactors wait in their next item or end as long as it lives.
+    [[nodiscard]] std::unique_lock<std::mutex> pause() { return std::unique_lock(mutex_); }
     [[nodiscard]] bool has_ended(const Endpoint& peer) {
         const std::lock_guard lock(mutex_);
         return reasons_by_peer_.contains(peer);

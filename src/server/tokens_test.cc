@@ -132,6 +132,27 @@ TEST_F(Tokens, OnlyOneWhoHasProvedItSupersedes) {
     EXPECT_EQ(gateway.events().reason_of(proved.local()), CloseReason::superseded);
 }
 
+/// The end of the device and the hello of the other come in one turn of the reactor.
+TEST_F(Tokens, OneWithoutProofIsNotRefusedForADeviceThatHasEnded) {
+    config_.listeners.push_back(config_.listeners[0]);
+    config_.listeners[1].name = "open";
+    config_.listeners[1].tokens_file.clear();
+    TestGateway gateway(config_);
+    TestDevice proved(gateway.bound("devices"));
+    proved.send_raw(hello("d1", first_));
+    gateway.send_and_see(proved, "proved");
+    TestDevice open(gateway.bound("open"));
+    TestDevice busy(gateway.bound("open"));
+    gateway.send_and_see(busy, "is there");
+    {
+        const auto pause = gateway.events().pause();
+        busy.send("waits");
+        proved.close();
+        open.send_raw("{\"hello\":{\"id\":\"d1\"}}\n{\"ip\":\"without proof\"}\n");
+    }
+    EXPECT_EQ(gateway.events().listener_of("without proof"), "open");
+}
+
 TEST_F(Tokens, WhoseTokenIsRevokedGoesWithTheReload) {
     TestGateway gateway(config_);
     TestDevice one(gateway.bound("devices"));

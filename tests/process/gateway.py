@@ -202,7 +202,14 @@ class Gateway:
         return f"\ngateway {'runs' if state is None else f'ended with {state}'}; the end of its stderr:\n  {text}"
 
     def log_lines(self, *words):
+        """The lines so far. What a line says can be seen elsewhere before the line is here: then `wait_for_log`."""
         return [line for line in list(self.stderr) if all(word in line for word in words)]
+
+    def wait_for_log(self, *words):
+        """Returns the lines with these words, once there is one."""
+        found = until(lambda: self.log_lines(*words))
+        assert found, f"no line with {words}{self.tail()}"
+        return found
 
     # Asking
 

@@ -82,7 +82,7 @@ def test_pings_come_as_long_as_every_reactor_turns():
             assert not manager.all_of("WATCHDOG", since=hung), "a ping although a reactor hangs"
         manager.wait_for("WATCHDOG", since=hung)
         gateway.ask("GET", "/healthz")
-        assert gateway.log_lines("info all reactors turn again")
+        gateway.wait_for_log("info all reactors turn again")
 
 
 def test_what_is_seldom_meant_is_in_the_log_at_the_start():
@@ -93,7 +93,7 @@ def test_what_is_seldom_meant_is_in_the_log_at_the_start():
 
 def test_a_notify_socket_that_nobody_holds_is_said_and_is_no_reason_to_stay_down():
     with Gateway(env={"NOTIFY_SOCKET": "/run/holdfast-test/nobody"}) as gateway:
-        assert until(lambda: gateway.log_lines("warn NOTIFY_SOCKET \"/run/holdfast-test/nobody\": No such file or directory"))
+        gateway.wait_for_log("warn NOTIFY_SOCKET \"/run/holdfast-test/nobody\": No such file or directory")
         gateway.ask("GET", "/healthz")
 
 

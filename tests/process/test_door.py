@@ -121,7 +121,7 @@ def test_verbs_come_in_by_token_under_tls(keys):
         closed = ask(gateway, "close", conn, ca=keys.certificate, token_file=keys.write_file)
         assert closed.returncode == 0, closed
         device_.close()
-        assert until(lambda: gateway.log_lines("warn", "without a right token", "peer=127.0.0.1:")), gateway.tail()
+        gateway.wait_for_log("warn", "without a right token", "peer=127.0.0.1:")
     assert not [line for line in gateway.stderr if keys.write in line or keys.read in line]
 
 
@@ -213,11 +213,11 @@ def test_secrets_are_read_anew_and_a_bad_file_changes_nothing(tmp_path, keys):
         assert status_with(before) == 0
         gateway.process.send_signal(signal.SIGHUP)
         assert until(lambda: status_with(after) == 0) and status_with(before) == 2
-        assert gateway.log_lines("tokens in [admin]: read anew")
+        gateway.wait_for_log("tokens in [admin]: read anew")
 
         keys.write_file.write_text("short\n", encoding="ascii")
         gateway.process.send_signal(signal.SIGHUP)
-        assert until(lambda: gateway.log_lines("reload refused", "token_file in [admin]")), gateway.tail()
+        gateway.wait_for_log("reload refused", "token_file in [admin]")
         assert status_with(after) == 0
 
         keys.write_file.write_text(after.read_text(encoding="ascii"), encoding="ascii")
@@ -225,7 +225,7 @@ def test_secrets_are_read_anew_and_a_bad_file_changes_nothing(tmp_path, keys):
         keys.certificate.write_text(fresh.read_text(encoding="ascii"), encoding="ascii")
         keys.key.write_text(fresh_key.read_text(encoding="ascii"), encoding="ascii")
         gateway.process.send_signal(signal.SIGHUP)
-        assert until(lambda: gateway.log_lines("certificate in [admin]: read anew")), gateway.tail()
+        gateway.wait_for_log("certificate in [admin]: read anew")
         assert ask(gateway, "status", ca=fresh, token_file=after).returncode == 0
 
 

@@ -48,7 +48,7 @@ def test_the_copy_of_a_gateway_is_refused_while_the_first_one_lives(tmp_path, na
                 # It may have begun with the first one's events in the stream.
                 assert until(lambda: [a for a in alarms_of(second, "twin_gateway") if 'gateway "east"' in a["summary"]]), \
                     alarms_of(second, "twin_gateway")
-                assert second.log_lines("out of the fleet")
+                second.wait_for_log("out of the fleet")
                 stranger = hello(second, "device-2")
                 assert until(lambda: second.count("online", name) >= 1) and not is_told(server, "device-2")
                 # The first one's device stays online throughout, and nobody tells its end.

@@ -272,13 +272,13 @@ def test_a_stream_with_other_settings_is_named_and_tried_again(tmp_path):
             with Load(running.address) as load:
                 assert until(lambda: nats_status(running)["error"])
                 assert 'the stream "holdfast" does not take holdfast.*.connected.*' in nats_status(running)["error"]
-                assert until(lambda: running.log_lines("events wait in the spool for NATS: the stream"))
+                running.wait_for_log("events wait in the spool for NATS: the stream")
                 assert until(lambda: load.total() > 200)
                 answer = client.js("STREAM.UPDATE.holdfast", {"name": "holdfast", "subjects": ["holdfast.>"],
                                                               "duplicate_window": 120_000_000_000})
                 assert "error" not in answer, answer
             wait_published(running, load=load)
-            assert running.log_lines("events go to NATS again")
+            running.wait_for_log("events go to NATS again")
         assert_all_once_in_order(server, load)
 
 
@@ -380,7 +380,7 @@ def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_pa
         send(running, {"ip": "\x7f" * 9_000, "i": 3})  # a byte each in the event, too
         wait_published(running)
         assert (nats_status(running)["dead_letters"], nats_status(running)["error"]) == (1, None)
-        assert any("largest_event" in line for line in running.log_lines("item.max_bytes"))
+        running.wait_for_log("item.max_bytes", "largest_event")
         assert until(lambda: "dead_letter" in [alarm["alarm"] for alarm in running.ask("GET", "/v1/alarms")["active"]])
         with server.client() as client:
             events = [json.loads(message.body) for message in client.read_stream()]

@@ -35,7 +35,7 @@ def assert_comes_again(running, server, last, words):
     assert nats_status(running)["losses"] == 1
     alarm, = until(lambda: alarms_of(running, "stream_loss"))
     assert words in alarm["summary"] and "are published again from the spool" in alarm["summary"], alarm
-    assert running.log_lines("NATS has lost events: ")
+    running.wait_for_log("NATS has lost events: ")
     metrics = running.ask("GET", "/metrics")
     assert "holdfast_nats_stream_losses_total 1\n" in metrics
     assert 'holdfast_alarm_active{alarm="stream_loss"} 1\n' in metrics
@@ -131,7 +131,7 @@ def test_what_a_stream_may_not_do_is_named_while_the_gateway_runs(tmp_path):
         edit(max_msgs=1000)
         wait_published(running)
         assert until(lambda: "discard old, max_msgs 1000" in (nats_status(running)["warning"] or ""), 20)
-        assert until(lambda: running.log_lines("discard old, max_msgs 1000"))
+        running.wait_for_log("discard old, max_msgs 1000")
         assert "discard old, max_msgs 1000" in run("status", "--admin", running.admin_flag()).stdout
 
 

@@ -69,7 +69,7 @@ def test_it_becomes_the_user_for_good_and_works_on(directory):
         assert until(lambda: gateway.status()["connections"] == 0)
         events.rename(directory / "old")
         gateway.process.send_signal(signal.SIGHUP)
-        assert until(lambda: gateway.log_lines(" reload"))
+        gateway.wait_for_log(" reload")
         with socket.create_connection(gateway.address) as device:
             device.sendall(b'{"ip":"10.0.0.2"}\n')
             assert until(lambda: events.exists() and '"key":"10.0.0.2"' in events.read_text())

@@ -425,7 +425,7 @@ def test_what_needs_a_restart_is_named_and_left():
                 'key in [item]: runs with "ip", the configuration says "id": restart to take it',
                 'framing of listener "devices": runs with ndjson, the configuration says json: restart to take it',
                 "type in [sink]: runs with stdout, the configuration says none: restart to take it"], answer
-        assert gateway.log_lines(" warn ", 'reload: key in [item]: runs with "ip"'), gateway.tail()
+        gateway.wait_for_log(" warn ", 'reload: key in [item]: runs with "ip"')
         sock, record = joined(gateway)
         sends(gateway, sock, record, "10.0.0.1")
         sock.close()

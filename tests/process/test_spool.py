@@ -167,11 +167,11 @@ def check_trouble_comes_and_goes(gateway, begin, end, word, count=20_000):
     stands = status(gateway)["last_position"]
     assert until(lambda: sink_alarms(gateway)), gateway.ask("GET", "/v1/alarms")
     assert word in sink_alarms(gateway)[0]["summary"], sink_alarms(gateway)
-    assert len(gateway.log_lines(" error cannot write events to the spool")) == 1, gateway.tail()
+    assert len(gateway.wait_for_log(" error cannot write events to the spool")) == 1, gateway.tail()
     assert status(gateway)["last_position"] == stands
     end()
     assert until(lambda: ready(gateway) == 200), gateway.request("GET", "/readyz")
-    assert until(lambda: gateway.log_lines("sink writes again"))
+    gateway.wait_for_log("sink writes again")
     sender.join()
     wait_durable(gateway, count + 4)
     assert until(lambda: not sink_alarms(gateway), 90), sink_alarms(gateway)
@@ -179,7 +179,7 @@ def check_trouble_comes_and_goes(gateway, begin, end, word, count=20_000):
     assert not missing and status(gateway)["quarantined_events"] == 0
     check_positions(events)
     assert numbers_of(events) == list(range(1, count + 1))
-    assert len(gateway.log_lines(" error cannot write events to the spool")) == 1, gateway.tail()
+    assert len(gateway.wait_for_log(" error cannot write events to the spool")) == 1, gateway.tail()
 
 
 def test_a_full_disk_makes_devices_wait_and_goes_away(directory):
@@ -232,9 +232,9 @@ def test_a_flipped_bit_takes_its_row_and_is_named(directory, seed):
         assert [(gap["first"], gap["last"]) for gap in missing] == [(first, first + count - 1)], missing
         assert events == [(p, event) for p, event in whole if not first <= p < first + count]
         assert status(gateway)["quarantined_events"] == count
-        assert len(gateway.log_lines("is damaged", f"{first}")) == 1, gateway.tail()
+        assert len(gateway.wait_for_log("is damaged", f"{first}")) == 1, gateway.tail()
         read_all(gateway)
-        assert len(gateway.log_lines("is damaged")) == 1, gateway.tail()
+        assert len(gateway.wait_for_log("is damaged")) == 1, gateway.tail()
         send(gateway, 1000, 1009)
         wait_durable(gateway, 60 * 12)
         gateway.ask("GET", "/healthz")

@@ -47,7 +47,7 @@ def numbered(gateway, first, last):
 
 def wait_for_retention(gateway):
     """Retention and sessions are looked at once a second."""
-    assert until(lambda: gateway.log_lines("the system clock was stepped")), gateway.tail()
+    gateway.wait_for_log("the system clock was stepped")
     time.sleep(2.5)
 
 
@@ -66,7 +66,7 @@ def test_a_clock_that_learns_the_time_deletes_nothing(steps, tmp_path):
         wait_for_retention(gateway)
         assert items(gateway) == [1, 2, 3, 4, 5]
         assert numbered(gateway, 6, 7) == 5
-        assert len(gateway.log_lines("the system clock was stepped")) == 1, gateway.tail()
+        assert len(gateway.wait_for_log("the system clock was stepped")) == 1, gateway.tail()
     for away in (YEAR, -3 * YEAR):
         steps.to(away)
         with Gateway(config=config, env=steps.env) as gateway:

@@ -89,7 +89,7 @@ def test_no_acknowledged_item_is_lost(tmp_path, remove):
         assert code == 503 and "removed" in answer["error"]["message"], answer
         assert until(lambda: [alarm for alarm in gateway.ask("GET", "/v1/alarms")["active"]
                               if alarm["alarm"] == "sink_lag" and "removed" in alarm["summary"]])
-        assert gateway.log_lines("were removed while it was in use"), gateway.tail()
+        gateway.wait_for_log("were removed while it was in use")
         gateway.process.kill()  # only what is in a file outlives it
         gateway.wait_exit()
         numbered.close()

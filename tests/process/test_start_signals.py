@@ -42,7 +42,7 @@ def test_a_stop_during_the_start_is_kept(tmp_path, stop):
         gateway.process.send_signal(stop)
         os.close(end)
         assert gateway.wait_exit() == 0, gateway.tail()
-        assert gateway.log_lines("stopped"), gateway.tail()
+        gateway.wait_for_log("stopped")
         gateway.check_reports()
     finally:
         gateway.kill()

@@ -102,7 +102,7 @@ def test_an_outage_marks_all_and_closes_none(lab):
         assert "suspect_since" not in json.dumps(rows(gateway))
         over = until(lambda: alarms(gateway, "peers_silent", "recent"), 8, 0.1)
         assert over and "60 of 60 answered again after" in over[0]["summary"], f"{over}{gateway.tail()}"
-        assert gateway.log_lines("alarm", "60 of 60 answered again after"), gateway.tail()
+        gateway.wait_for_log("alarm", "60 of 60 answered again after")
         assert gateway.probe_all()["alive"] == 60
         disconnect_all(members)
 

@@ -208,7 +208,7 @@ def test_a_reload_takes_new_files_and_drops_nobody_but_the_revoked(pki, tmp_path
         install(other)
         pki.revoke(pki.devices["device-2"][0])
         gateway.process.send_signal(signal.SIGHUP)
-        assert until(lambda: gateway.log_lines("TLS files of listener", "read anew")), gateway.tail()
+        gateway.wait_for_log("TLS files of listener", "read anew")
         with connect(gateway, client(pki)) as fresh:
             assert fresh.getpeercert()["subject"] != before
         assert refused_with(gateway, client(pki, "device-2"))["detail"] == "certificate revoked"
