@@ -138,7 +138,7 @@ public:
 
     /// Registers `tell`, which is called with `count` when the first `count` calls of this handler's on_... functions
     /// (except on_turn_end) are durable; any thread, growing. Called once, before the first event.
-    virtual void tell_durable(std::function<void(std::uint64_t count)> tell) = 0;
+    virtual void on_durable_change(std::function<void(std::uint64_t count)> tell) = 0;
 
     /// Calls `answer` with the last durable number of that session, 0 if none, as soon as everything is durable that
     /// any handler of the same sink received before, in turns that have ended. Any thread.

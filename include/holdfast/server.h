@@ -214,7 +214,7 @@ public:
     /// Returns the peer and age of every connection.
     [[nodiscard]] std::vector<CensusEntry> census() const;
     /// Returns addresses of up to `most` connections of each reactor, evenly spread.
-    [[nodiscard]] std::vector<IpAddress> sample_peers(std::size_t most) const;
+    [[nodiscard]] std::vector<IpAddress> sample_peers(std::size_t max) const;
     /// Compares the registry with the kernel's sockets of the listeners (P4), paced. Differences are compared a second
     /// time, so that a connection that just began or ended is no defect. Takes a few 100 ms.
     [[nodiscard]] Reconciliation reconcile();
@@ -245,7 +245,7 @@ public:
     /// Sends one JSON object, which the caller has validated, in the listener's framing.
     [[nodiscard]] SendOutcome send(ConnectionId id, std::string_view json_object);
     /// Sends it, and waits up to `patience` for the device's kernel to acknowledge it.
-    [[nodiscard]] Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience);
+    [[nodiscard]] Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds timeout);
 
 private:
     class Impl;

@@ -23,7 +23,7 @@ protected:
     [[nodiscard]] Result<AdminListener> open() const { return AdminListener::open("unix:" + path_); }
 
     /// A socket at the path as a killed process leaves it.
-    void leave_a_dead_one() const {
+    void drop_dead_entry() const {
         const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un name{};
         name.sun_family = AF_UNIX;
@@ -50,7 +50,7 @@ TEST_F(UnixDoor, IsForItsOwnerOnlyAndGoesWithItsListener) {
 }
 
 TEST_F(UnixDoor, ADeadOneIsReplaced) {
-    leave_a_dead_one();
+    drop_dead_entry();
     EXPECT_TRUE(open());
 }
 
@@ -78,7 +78,7 @@ TEST_F(UnixDoor, AnothersSocketAtItsPathStays) {
     auto listener = open();
     ASSERT_TRUE(listener);
     std::filesystem::remove(path_);
-    leave_a_dead_one();
+    drop_dead_entry();
     listener.value().close();
     EXPECT_TRUE(std::filesystem::exists(path_));
 }

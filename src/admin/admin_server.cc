@@ -80,11 +80,11 @@ public:
 
 private:
     /// A wire without a socket where there is no memory for TLS: closed, never spoken to in plain.
-    [[nodiscard]] Wire make_wire(UniqueFd socket) {
+    [[nodiscard]] TlsStream make_wire(UniqueFd socket) {
         const auto tls = secrets().tls;
-        if (!tls) return Wire(std::move(socket));
+        if (!tls) return TlsStream(std::move(socket));
         auto session = TlsSession::begin(tls, socket.get());
-        return session ? Wire(std::move(socket), std::move(session)) : Wire(UniqueFd());
+        return session ? TlsStream(std::move(socket), std::move(session)) : TlsStream(UniqueFd());
     }
 
     /// On the lobby's thread: probes are answered there, whatever the other threads do.

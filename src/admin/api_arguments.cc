@@ -62,17 +62,17 @@ Result<std::uint64_t> parse_count(const Parameter& parameter, const std::string&
 
 std::string rule_of_duration(const Parameter& parameter) {
     if (parameter.max == 0) return "is not a time; write e.g. 500ms or 3s";
-    const std::string least = format_duration(milliseconds(parameter.min));
-    const std::string most = format_duration(milliseconds(parameter.max));
-    if (parameter.type == Type::seconds) return "is not a duration of whole seconds from " + least + " to " + most;
-    const std::string bounds = parameter.min == 0 ? "at most " + most : "from " + least + " to " + most;
+    const std::string min = format_duration(milliseconds(parameter.min));
+    const std::string max = format_duration(milliseconds(parameter.max));
+    if (parameter.type == Type::seconds) return "is not a duration of whole seconds from " + min + " to " + max;
+    const std::string bounds = parameter.min == 0 ? "at most " + max : "from " + min + " to " + max;
     return "is not a time to wait; write e.g. 500ms or 3s, " + bounds;
 }
 
 Result<milliseconds> parse_time(const Parameter& parameter, const std::string& text) {
     const auto parsed = parse_duration(text);
-    const auto most = parameter.max == 0 ? milliseconds::max() : milliseconds(parameter.max);
-    const bool fits = parsed && parsed.value() >= milliseconds(parameter.min) && parsed.value() <= most &&
+    const auto max = parameter.max == 0 ? milliseconds::max() : milliseconds(parameter.max);
+    const bool fits = parsed && parsed.value() >= milliseconds(parameter.min) && parsed.value() <= max &&
                       (parameter.type != Type::seconds || parsed.value() % std::chrono::seconds(1) == milliseconds(0));
     if (fits) return parsed.value();
     return wrong(parameter, text, rule_of_duration(parameter));

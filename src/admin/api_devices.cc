@@ -43,13 +43,13 @@ ApiAnswer Api::device(const ApiCall& call) {
     const auto conn = find_here(call.id);
     const auto detail = conn ? gateway_.show(*conn) : std::nullopt;
     if (detail) return json(render_connection(*detail));
-    return elsewhere({.kind = DeviceQuestion::Kind::show, .device = call.id, .patience = {}});
+    return elsewhere({.kind = DeviceQuestion::Kind::show, .device = call.id, .timeout = {}});
 }
 
 ApiAnswer Api::device_close(const ApiCall& call) {
     const auto conn = find_here(call.id);
     if (!conn || !gateway_.close(*conn)) {
-        return elsewhere({.kind = DeviceQuestion::Kind::close, .device = call.id, .patience = {}});
+        return elsewhere({.kind = DeviceQuestion::Kind::close, .device = call.id, .timeout = {}});
     }
     JsonWriter out;
     out.begin_object().field("id", call.id).field("conn", to_string(*conn)).field("closed", true);
@@ -62,7 +62,7 @@ ApiAnswer Api::device_probe(const ApiCall& call) {
         const auto conn = find_here(call.id);
         const auto answer = conn ? gateway_.probe(*conn, timeout) : std::nullopt;
         if (answer) return json(render_probe(*answer, call.id));
-        return elsewhere({.kind = DeviceQuestion::Kind::probe, .device = call.id, .patience = timeout});
+        return elsewhere({.kind = DeviceQuestion::Kind::probe, .device = call.id, .timeout = timeout});
     });
 }
 

@@ -31,7 +31,7 @@ public:
     /// Returns the open connection of a device.
     [[nodiscard]] virtual std::optional<ConnectionId> find(std::string_view device) = 0;
     [[nodiscard]] virtual Delivery deliver(ConnectionId id, std::string_view json_object,
-                                           std::chrono::milliseconds patience) = 0;
+                                           std::chrono::milliseconds timeout) = 0;
 };
 
 /// Forwards every call to a Server, which must outlive it.
@@ -55,8 +55,8 @@ public:
     Result<DrainStatus> drain(const DrainOrder& order) override { return server_.drain_over(order); }
     std::optional<DrainStatus> cancel_drain() override { return server_.cancel_drain(); }
     std::optional<ConnectionId> find(std::string_view device) override { return server_.find(device); }
-    Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience) override {
-        return server_.deliver(id, json_object, patience);
+    Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds timeout) override {
+        return server_.deliver(id, json_object, timeout);
     }
 
 private:

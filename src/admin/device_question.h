@@ -21,8 +21,8 @@ struct DeviceQuestion {
     };
     Kind kind{};
     std::string_view device;
-    std::string_view json = {};          ///< for `send`: one object without white space
-    std::chrono::milliseconds patience;  ///< for `send` and `probe`
+    std::string_view json = {};         ///< for `send`: one object without white space
+    std::chrono::milliseconds timeout;  ///< for `send` and `probe`
 };
 
 /// Forwards the request for a device that is not connected to this gateway. Returns the answer of the gateway that has

@@ -84,9 +84,9 @@ public:
     std::optional<ConnectionId> find(std::string_view device) override {
         return !row.id.empty() && device == row.id ? std::optional(known) : std::nullopt;
     }
-    Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds patience) override {
+    Delivery deliver(ConnectionId id, std::string_view json_object, std::chrono::milliseconds timeout) override {
         const std::lock_guard lock(mutex);
-        last_timeout = patience;
+        last_timeout = timeout;
         if (id != known) return Delivery::absent;
         if (full) return Delivery::queue_full;
         sent.emplace_back(json_object);

@@ -49,9 +49,9 @@ public:
         }
         return extract;
     }
-    bool wait_for(std::uint64_t after, std::chrono::milliseconds patience) override {
+    bool wait_for(std::uint64_t after, std::chrono::milliseconds timeout) override {
         std::unique_lock lock(mutex_);
-        return changed_.wait_for(lock, patience, [&] { return lines_.size() > after; });
+        return changed_.wait_for(lock, timeout, [&] { return lines_.size() > after; });
     }
     std::uint64_t newest() override {
         const std::lock_guard lock(mutex_);

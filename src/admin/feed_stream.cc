@@ -29,10 +29,10 @@ constexpr std::chrono::milliseconds vanished{30'000};
 
 class FeedStream {
 public:
-    FeedStream(Wire& wire, const std::atomic<bool>& stopping, const FeedLimits& limits)
+    FeedStream(TlsStream& wire, const std::atomic<bool>& stopping, const FeedLimits& limits)
         : wire_(wire), stopping_(stopping), limits_(limits) {
-        const auto patience = static_cast<unsigned>(vanished.count());
-        ::setsockopt(wire_.socket(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
+        const auto timeout = static_cast<unsigned>(vanished.count());
+        ::setsockopt(wire_.socket(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
         ::setsockopt(wire_.socket(), SOL_SOCKET, SO_SNDBUF, &limits_.send_buffer_bytes,
                      sizeof limits_.send_buffer_bytes);
     }
@@ -59,7 +59,7 @@ private:
     [[nodiscard]] bool send(std::string_view bytes) {
         const auto began = Steady::now();
         while (!bytes.empty() && !stopping_) {
-            const Wire::Step step = wire_.write(bytes);
+            const TlsStream::Step step = wire_.write(bytes);
             bytes.remove_prefix(step.bytes);
             if (step.bytes > 0) continue;
             if (step.wait_for == 0 || Steady::now() - began >= limits_.stalled) return false;
@@ -70,7 +70,7 @@ private:
         return bytes.empty();
     }
 
-    Wire& wire_;
+    TlsStream& wire_;
     const std::atomic<bool>& stopping_;
     const FeedLimits limits_;
     Steady::time_point sent_;
@@ -78,7 +78,8 @@ private:
 
 }  // namespace
 
-void serve_feed(Wire& wire, EventHub::Subscription& feed, const std::atomic<bool>& stopping, const FeedLimits& limits) {
+void serve_feed(TlsStream& wire, EventHub::Subscription& feed, const std::atomic<bool>& stopping,
+                const FeedLimits& limits) {
     FeedStream(wire, stopping, limits).run(feed);
 }
 

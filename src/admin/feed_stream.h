@@ -18,7 +18,7 @@ struct FeedLimits {
 /// Answers a GET of /v1/events on its socket: headers at once, then what the subscription brings as server-sent events
 /// (HTML Living Standard, 9.2), until the client leaves or takes nothing, or `stopping`. The caller owns and closes
 /// the wire.
-void serve_feed(Wire& wire, EventHub::Subscription& feed, const std::atomic<bool>& stopping,
+void serve_feed(TlsStream& wire, EventHub::Subscription& feed, const std::atomic<bool>& stopping,
                 const FeedLimits& limits = {});
 
 }  // namespace holdfast

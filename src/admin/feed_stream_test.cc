@@ -134,7 +134,7 @@ protected:
     }
 
     EventHub hub_;
-    std::optional<Wire> served_;
+    std::optional<TlsStream> served_;
     UniqueFd client_;
     std::atomic<bool> stopping_ = false;
 };
@@ -157,8 +157,8 @@ TEST_F(FeedStreams, ACommentKeepsAQuietOneOpen) {
     const auto feed = hub_.subscribe(EventHub::bit(FeedKind::item));
     std::jthread serving([&] { serve_feed(*served_, *feed, stopping_, {.glance = 1ms, .comment = 5ms}); });
     std::string all;
-    const timeval patience{10, 0};
-    ::setsockopt(client_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const timeval timeout{10, 0};
+    ::setsockopt(client_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     char buffer[256];
     while (all.find(": still here\n\n: still here\n\n") == std::string::npos) {
         const ssize_t got = ::recv(client_.get(), buffer, sizeof buffer, 0);

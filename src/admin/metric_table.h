@@ -131,7 +131,7 @@ struct MetricTable<SpoolStatus> {
             .labeled(yes),
         gauge(in<&S::sessions, &Sessions::unauthenticated>, "holdfast_spool_sessions", "sessions.unauthenticated", "")
             .labeled(no),
-        gauge(in<&S::sessions, &Sessions::most>, "holdfast_spool_sessions_max", "sessions.max",
+        gauge(in<&S::sessions, &Sessions::max>, "holdfast_spool_sessions_max", "sessions.max",
               "Current limit of both kinds of sessions (sink.max_sessions)."),
         counter(in<&S::sessions, &Sessions::evicted_authenticated>, "holdfast_spool_sessions_evicted_total",
                 "sessions.evicted_authenticated", "Total number of sessions removed because of sink.max_sessions.")

@@ -260,7 +260,7 @@ TEST(Metrics, TheSpoolAndItsGroups) {
                                .evicted_authenticated = 14,
                                .evicted_unauthenticated = 15,
                                .replaced = 16,
-                               .most = 13},
+                               .max = 13},
                   .groups = {{.name = "billing", .position = 90, .required = true, .lag_events = 10},
                              {.name = "audit", .position = 100, .required = false, .lag_events = 0}},
                   .gateway_lost = 4};

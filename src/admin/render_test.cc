@@ -235,7 +235,7 @@ TEST(Render, StatusSaysAllOfTheSpool) {
                                .evicted_authenticated = 14,
                                .evicted_unauthenticated = 15,
                                .replaced = 16,
-                               .most = 13},
+                               .max = 13},
                   .groups = {{.name = "billing", .position = 90, .required = true, .lag_events = 10}},
                   .gateway_lost = 4};
     EXPECT_NE(

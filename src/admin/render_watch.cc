@@ -23,7 +23,7 @@ void write_closed(JsonWriter& json, const std::array<std::uint64_t, close_reason
 
 void write_point(JsonWriter& json, const TrendPoint& point) {
     json.begin_object().field("at", render_time(point.at)).field("connections", point.connections);
-    json.field("fewest", point.fewest).field("most", point.most).field("accepted", point.accepted);
+    json.field("fewest", point.fewest).field("most", point.max).field("accepted", point.accepted);
     json.field("refused", point.refused);
     write_closed(json, point.closed);
     json.field("items", point.items).field("bad_items", point.bad_items).end_object();

@@ -24,7 +24,7 @@ TrendPoint example_point() {
     point.at = EventTime(1'795'334'400'000ms);
     point.connections = 9;
     point.fewest = 8;
-    point.most = 10;
+    point.max = 10;
     point.accepted = 2;
     point.refused = 3;
     point.closed[static_cast<std::size_t>(CloseReason::peer_closed)] = 1;

@@ -77,7 +77,7 @@ void RequestLobby::run() {
     }
 }
 
-int RequestLobby::patience() const {
+int RequestLobby::timeout() const {
     if (clients_.empty() && !accept_again_) return -1;
     Steady::time_point next = accept_again_.value_or(Steady::time_point::max());
     for (const auto& client : clients_) next = std::min(next, client->deadline);
@@ -91,7 +91,7 @@ void RequestLobby::turn() {
     watched.push_back({wake_.get(), POLLIN, 0});
     watched.push_back({accept_again_ ? -1 : listener_.descriptor(), POLLIN, 0});
     for (const auto& client : clients_) watched.push_back({client->wire.socket(), client->wait_for, 0});
-    ::poll(watched.data(), watched.size(), patience());
+    ::poll(watched.data(), watched.size(), timeout());
     const std::size_t known = clients_.size();
     // The newest first: a crowd that makes each step dear does not keep who comes now.
     for (std::size_t i = known; i-- > 0;) {
@@ -124,7 +124,7 @@ void RequestLobby::accept_some() {
 void RequestLobby::admit(UniqueFd socket, const Endpoint& peer) {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Wire wire = hooks_.make_wire ? hooks_.make_wire(std::move(socket)) : Wire(std::move(socket));
+    TlsStream wire = hooks_.make_wire ? hooks_.make_wire(std::move(socket)) : TlsStream(std::move(socket));
     if (wire.socket() < 0) return;
     sweep_gone();
     if (clients_.size() >= limits_.clients) make_room();
@@ -138,10 +138,10 @@ void RequestLobby::admit(UniqueFd socket, const Endpoint& peer) {
 
 /// The oldest client of the source that has most of them goes; where all have as many, the oldest of all.
 void RequestLobby::make_room() {
-    std::size_t most = 0;
-    for (const auto& [source, count] : by_source_) most = std::max(most, count);
+    std::size_t max = 0;
+    for (const auto& [source, count] : by_source_) max = std::max(max, count);
     const auto victim = std::find_if(clients_.begin(), clients_.end(),
-                                     [&](const auto& client) { return by_source_[client->source] == most; });
+                                     [&](const auto& client) { return by_source_[client->source] == max; });
     if (victim == clients_.end()) return;
     if (hooks_.on_turned_away && (*victim)->stage == Stage::reading)
         static_cast<void>((*victim)->wire.write(hooks_.on_turned_away()));
@@ -162,7 +162,7 @@ void RequestLobby::step(Client& client) {
 
 void RequestLobby::read(Client& client) {
     std::array<char, 4096> piece;
-    const Wire::Step got =
+    const TlsStream::Step got =
         client.wire.read(piece.data(), std::min(piece.size(), limits_.head_bytes - client.bytes.size()));
     client.wait_for = got.bytes > 0 ? short{POLLIN} : got.wait_for;
     if (got.bytes == 0) {
@@ -196,7 +196,7 @@ void RequestLobby::come_to_head(Client& client, Arrival::Head head) {
 
 void RequestLobby::write(Client& client) {
     while (!client.bytes.empty()) {
-        const Wire::Step put = client.wire.write(client.bytes);
+        const TlsStream::Step put = client.wire.write(client.bytes);
         client.bytes.erase(0, put.bytes);
         if (put.bytes > 0) continue;
         client.wait_for = put.wait_for;
@@ -213,7 +213,7 @@ void RequestLobby::write(Client& client) {
 
 void RequestLobby::end(Client& client) {
     std::array<char, 4096> piece;
-    const Wire::Step got = client.wire.read(piece.data(), piece.size());
+    const TlsStream::Step got = client.wire.read(piece.data(), piece.size());
     client.discarded += got.bytes;
     client.gone = (got.bytes == 0 && got.wait_for == 0) || client.discarded > most_discarded;
     if (got.wait_for != 0) client.wait_for = got.wait_for;

@@ -25,7 +25,7 @@ namespace holdfast {
 struct Arrival {
     enum class Head : std::uint8_t { whole, late, too_large };
 
-    Wire wire;
+    TlsStream wire;
     Endpoint peer;
     Head head = Head::whole;
     std::string bytes = {};
@@ -49,7 +49,7 @@ public:
         /// Returns the answer, after which the connection ends, or nullopt if it has moved the wire out of the arrival.
         std::function<std::optional<std::string>(Arrival& arrival)> on_head;
         /// Makes the client's wire; a wire without a socket refuses the client.
-        std::function<Wire(UniqueFd socket)> make_wire = {};
+        std::function<TlsStream(UniqueFd socket)> make_wire = {};
         /// Returns what a client is told that gives up its place to a newer one; also counts it.
         std::function<std::string()> on_turned_away = {};
     };
@@ -70,7 +70,7 @@ private:
 
     enum class Stage : std::uint8_t { reading, writing, ending };
     struct Client {
-        Wire wire;
+        TlsStream wire;
         Endpoint peer;
         Source source{};
         Stage stage = Stage::reading;
@@ -87,7 +87,7 @@ private:
 
     void run();
     void turn();
-    [[nodiscard]] int patience() const;
+    [[nodiscard]] int timeout() const;
     void accept_some();
     void admit(UniqueFd socket, const Endpoint& peer);
     void make_room();

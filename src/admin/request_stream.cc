@@ -23,7 +23,7 @@ constexpr std::size_t most_discarded = 32 * 1024 * 1024;
 
 }  // namespace
 
-RequestStream::RequestStream(Wire wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd,
+RequestStream::RequestStream(TlsStream wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd,
                              std::string_view arrived)
     : wire_(std::move(wire)),
       peer_(peer),
@@ -74,7 +74,7 @@ ssize_t RequestStream::write(const char* from, std::size_t size) {
     if (!answering_) answer_began_ = Steady::now();
     answering_ = true;
     while (size > 0) {
-        const Wire::Step step = wire_.write({from, size});
+        const TlsStream::Step step = wire_.write({from, size});
         if (step.bytes > 0) return static_cast<ssize_t>(step.bytes);
         if (step.wait_for == 0 || !wait_for(step.wait_for, answer_began_, limits_.response)) return -1;
     }
@@ -123,7 +123,7 @@ bool RequestStream::fill(Time since, std::chrono::milliseconds allowed) {
     begin_ = 0;
     // Also when bytes keep coming: a client that sends one now and then must not outlive its time.
     while (in_time(since, allowed)) {
-        const Wire::Step step = wire_.read(buffer_.data() + end_, buffer_.size() - end_);
+        const TlsStream::Step step = wire_.read(buffer_.data() + end_, buffer_.size() - end_);
         if (step.bytes > 0) {
             end_ += step.bytes;
             return true;

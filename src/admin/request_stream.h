@@ -44,7 +44,7 @@ inline constexpr std::size_t max_head_bytes = 16 * 1024;
 class RequestStream final : public httplib::Stream {
 public:
     /// `arrived` was read from the wire already: at most max_head_bytes.
-    RequestStream(Wire wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd,
+    RequestStream(TlsStream wire, Endpoint peer, const StreamLimits& limits, const Crowd& crowd,
                   std::string_view arrived = {});
 
     enum class Head { whole, none, late, too_large };  ///< none: the client has gone, or said nothing
@@ -68,7 +68,7 @@ public:
     void get_remote_ip_and_port(std::string& ip, int& port) const override;
     void get_local_ip_and_port(std::string& ip, int& port) const override;
     socket_t socket() const override { return wire_.socket(); }
-    [[nodiscard]] Wire& wire() { return wire_; }
+    [[nodiscard]] TlsStream& wire() { return wire_; }
     [[nodiscard]] const Endpoint& peer() const { return peer_; }
 
 private:
@@ -78,7 +78,7 @@ private:
     bool wait_for(short events, Time since, std::chrono::milliseconds allowed) const;
     bool fill(Time since, std::chrono::milliseconds allowed);
 
-    Wire wire_;
+    TlsStream wire_;
     Endpoint peer_;
     const StreamLimits& limits_;
     const Crowd& crowd_;

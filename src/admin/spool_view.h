@@ -54,7 +54,7 @@ public:
     [[nodiscard]] virtual Result<SpoolExtract> read(std::uint64_t after, std::size_t most_events,
                                                     std::size_t most_bytes) = 0;
     /// Waits for at most `patience`. Returns true if there is an event after `after`.
-    [[nodiscard]] virtual bool wait_for(std::uint64_t after, std::chrono::milliseconds patience) = 0;
+    [[nodiscard]] virtual bool wait_for(std::uint64_t after, std::chrono::milliseconds timeout) = 0;
     [[nodiscard]] virtual std::uint64_t newest() = 0;
 
     [[nodiscard]] virtual std::vector<SpoolGroupRow> groups() = 0;

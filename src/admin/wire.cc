@@ -8,13 +8,13 @@
 namespace holdfast {
 namespace {
 
-Wire::Step step_of(ssize_t result, short events) {
+TlsStream::Step step_of(ssize_t result, short events) {
     if (result > 0) return {static_cast<std::size_t>(result), 0};
     const bool later = result < 0 && (errno == EAGAIN || errno == EINTR);
     return {0, later ? events : short{0}};
 }
 
-Wire::Step step_of(const TlsOutcome& outcome) {
+TlsStream::Step step_of(const TlsOutcome& outcome) {
     switch (outcome.step) {
         case TlsStep::done:
             return {outcome.bytes, 0};
@@ -33,7 +33,7 @@ Wire::Step step_of(const TlsOutcome& outcome) {
 
 }  // namespace
 
-Wire::Step Wire::read(char* to, std::size_t size) {
+TlsStream::Step TlsStream::read(char* to, std::size_t size) {
     if (!tls_) return step_of(::recv(socket_.get(), to, size, MSG_DONTWAIT), POLLIN);
     tls_->begin_turn();  // the caller looks at its deadline between two calls
     if (!shaken_) {
@@ -44,12 +44,12 @@ Wire::Step Wire::read(char* to, std::size_t size) {
     return step_of(tls_->read({to, size}));
 }
 
-Wire::Step Wire::write(std::string_view bytes) {
+TlsStream::Step TlsStream::write(std::string_view bytes) {
     if (!tls_) return step_of(::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT), POLLOUT);
     return shaken_ ? step_of(tls_->write(bytes)) : Step{};
 }
 
-void Wire::end_writing() {
+void TlsStream::end_writing() {
     if (shaken_) tls_->farewell();
     ::shutdown(socket_.get(), SHUT_WR);
 }

@@ -11,11 +11,11 @@ namespace holdfast {
 
 /// An admin client's socket, which does not block, as it is or under TLS. The handshake is part of the first read.
 /// Owns both; one thread at a time; the destructor closes.
-class Wire {
+class TlsStream {
 public:
-    explicit Wire(UniqueFd socket) : socket_(std::move(socket)) {}
+    explicit TlsStream(UniqueFd socket) : socket_(std::move(socket)) {}
     /// `tls` is a session on `socket`.
-    Wire(UniqueFd socket, std::unique_ptr<TlsSession> tls) : socket_(std::move(socket)), tls_(std::move(tls)) {}
+    TlsStream(UniqueFd socket, std::unique_ptr<TlsSession> tls) : socket_(std::move(socket)), tls_(std::move(tls)) {}
 
     /// Bytes that went, or else what poll(2) has to report before it is worth another try; neither: it is over.
     struct Step {

@@ -50,13 +50,13 @@ public:
         right_since_.reset();
     }
     /// Reports the state of an active alarm.
-    void see(AlarmBook& book, Time now, bool right, std::chrono::milliseconds patience) {
+    void see(AlarmBook& book, Time now, bool right, std::chrono::milliseconds timeout) {
         if (!right) {
             right_since_.reset();
             return;
         }
         if (!right_since_) right_since_ = now;
-        if (now - *right_since_ >= patience) end(book);
+        if (now - *right_since_ >= timeout) end(book);
     }
     void end(AlarmBook& book) {
         if (id_) book.clear(*std::exchange(id_, std::nullopt));

@@ -83,15 +83,15 @@ ListenerWatch& AlarmEngine::Impl::watch_of(const ListenerStatus& status) {
 std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
     book_.begin(input.wall);
     deaths_.forget_before(input.now - DropWatch::memory(settings_));
-    const Look look{.now = input.now,
-                    .settings = settings_,
-                    .deaths = deaths_,
-                    .census = input.census,
-                    .book = book_,
-                    .links = input.links,
-                    .wall = input.wall,
-                    .draining = input.status.draining,
-                    .minute_ended = minute_ended(input.now)};
+    const Sample look{.now = input.now,
+                      .settings = settings_,
+                      .deaths = deaths_,
+                      .census = input.census,
+                      .book = book_,
+                      .links = input.links,
+                      .wall = input.wall,
+                      .draining = input.status.draining,
+                      .minute_ended = minute_ended(input.now)};
     end_the_gone(input.status);
     for (const ListenerStatus& status : input.status.listeners) watch_of(status).look(look, status);
     sink_.look(book_, input);

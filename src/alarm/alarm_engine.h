@@ -44,7 +44,7 @@ struct SinkHealth {
 
     /// Sessions of devices with numbered items, stored by a durable sink.
     struct Sessions {
-        std::uint64_t most = 0;
+        std::uint64_t max = 0;
         std::uint64_t evicted_authenticated = 0;  ///< since start
         std::uint64_t evicted_unauthenticated = 0;
     };

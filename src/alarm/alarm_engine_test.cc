@@ -138,7 +138,7 @@ TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
 }
 
 TEST_F(Alarms, SessionsThatAreForgottenForOthersAreTold) {
-    gateway_.sink.sessions = {.most = 1'000};
+    gateway_.sink.sessions = {.max = 1'000};
     EXPECT_THAT(gateway_.second(), SizeIs(0));
     gateway_.sink.sessions.evicted_unauthenticated = 15;
     EXPECT_THAT(gateway_.second(), SizeIs(1));
@@ -413,11 +413,11 @@ TEST(DeathLog, KeepsTheLatest) {
     Observation seen;
     seen.kind = Observation::Kind::closed;
     seen.reason = CloseReason::peer_reset;
-    for (std::size_t i = 0; i < DeathLog::most + 10; ++i) {
+    for (std::size_t i = 0; i < DeathLog::max + 10; ++i) {
         seen.at += milliseconds(1);
         log.note(seen);
     }
-    EXPECT_EQ(log.size(), DeathLog::most);
+    EXPECT_EQ(log.size(), DeathLog::max);
     EXPECT_EQ(log.of(0, {}).front().at - DeathLog::Time{}, milliseconds(11));
     EXPECT_THAT(log.of(1, {}), IsEmpty());
     log.forget_before(seen.at);

@@ -51,16 +51,16 @@ TEST_P(AlarmMonth, ThirtyOrdinaryDaysAreQuiet) {
     TestFleet fleet(seed_);
     Deploys deploys;
     std::uint64_t fewest = fleet.total();
-    std::uint64_t most = fleet.total();
+    std::uint64_t max = fleet.total();
     while (fleet.now() < 30 * TestFleet::day) {
         deploys.second(fleet);
         for (const Alarm& alarm : fleet.second()) ADD_FAILURE() << told(alarm, fleet.now());
         fewest = std::min(fewest, fleet.total());
-        most = std::max(most, fleet.total());
+        max = std::max(max, fleet.total());
     }
     EXPECT_GT(deploys.count, 80);
     EXPECT_LT(fewest, 6'100U);
-    EXPECT_GT(most, 9'800U);
+    EXPECT_GT(max, 9'800U);
 }
 
 /// A planted drop: a site loses its connections in one of four ways, and they return half an hour later.
@@ -85,7 +85,7 @@ struct Plant {
         return CloseReason::peer_closed;
     }
     /// Returns the time until which the alarm must be raised.
-    [[nodiscard]] Seconds patience() const { return way <= Way::unreachable ? spread : spread + 120 + 60; }
+    [[nodiscard]] Seconds timeout() const { return way <= Way::unreachable ? spread : spread + 120 + 60; }
 };
 
 class Planter {
@@ -141,7 +141,7 @@ void expect_found(const TestFleet& fleet, const Plant& plant, const std::vector<
     EXPECT_EQ(alarm.kind, AlarmKind::population_drop);
     EXPECT_TRUE(alarm.cleared_at.has_value());
     const Seconds raised = std::chrono::duration_cast<std::chrono::seconds>(alarm.raised_at.time_since_epoch()).count();
-    EXPECT_LE(raised, plant.at + plant.patience());
+    EXPECT_LE(raised, plant.at + plant.timeout());
     ASSERT_EQ(alarm.prefixes.size(), 1U);
     EXPECT_EQ(to_string(alarm.prefixes[0].prefix), name);
     EXPECT_GE(alarm.prefixes[0].dead * 100, plant.size * 97);

@@ -114,11 +114,11 @@ public:
     [[nodiscard]] Seconds now() const { return now_; }
     [[nodiscard]] std::uint64_t total() const { return total_; }
     /// A site of at least `percent` of the population.
-    [[nodiscard]] std::size_t site_of(double least, double most) {
+    [[nodiscard]] std::size_t site_of(double min, double max) {
         for (;;) {
             const std::size_t site = random_() % sites.size();
             const double share = 100.0 * static_cast<double>(sites[site].count) / static_cast<double>(total_);
-            if (share >= least && share <= most) return site;
+            if (share >= min && share <= max) return site;
         }
     }
     [[nodiscard]] std::mt19937_64& random() { return random_; }

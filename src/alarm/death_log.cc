@@ -4,7 +4,7 @@ namespace holdfast {
 
 void DeathLog::note(const Observation& observation) {
     if (observation.kind != Observation::Kind::closed || !row_of(observation.reason).death) return;
-    if (deaths_.size() == most) deaths_.pop_front();
+    if (deaths_.size() == max) deaths_.pop_front();
     deaths_.push_back({observation.peer, observation.at, observation.reason, observation.listener});
 }
 

@@ -26,7 +26,7 @@ struct DeathRecord {
 class DeathLog {
 public:
     using Time = std::chrono::steady_clock::time_point;
-    static constexpr std::size_t most = 262'144;
+    static constexpr std::size_t max = 262'144;
 
     /// Records a `closed` observation that has a class.
     void note(const Observation& observation);

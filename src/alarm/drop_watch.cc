@@ -45,7 +45,7 @@ void scale(DropFacts& facts, double counted, double noted) {
 
 }  // namespace
 
-void DropWatch::look(const Look& look, const ListenerStep& step) {
+void DropWatch::look(const Sample& look, const ListenerStep& step) {
     learn(look, step);
     if (look.draining) {
         forget(look.now);
@@ -63,7 +63,7 @@ void DropWatch::gone(AlarmBook& book) {
     for (const Drop& drop : std::exchange(drops_, {})) book.clear(drop.id);
 }
 
-void DropWatch::learn(const Look& look, const ListenerStep& step) {
+void DropWatch::learn(const Sample& look, const ListenerStep& step) {
     window_.forget_until(look.now - look.settings.window);
     window_.add(look.now, step.deaths);
     for (std::size_t i = 0; i < usual_.size(); ++i) {
@@ -72,7 +72,7 @@ void DropWatch::learn(const Look& look, const ListenerStep& step) {
     }
 }
 
-double DropWatch::usual(const Look& look, std::size_t death_class) const {
+double DropWatch::usual(const Sample& look, std::size_t death_class) const {
     return usual_[death_class].in(look.settings.window);
 }
 
@@ -82,7 +82,7 @@ double DropWatch::usual_a_second(const DeathClasses& classes) const {
     return sum;
 }
 
-double DropWatch::baseline(const Look& look, const ListenerStep& step, const DeathClasses& classes) const {
+double DropWatch::baseline(const Sample& look, const ListenerStep& step, const DeathClasses& classes) const {
     const double usual = usual_a_second(classes);
     if (usual_[hard].known()) return usual;
     const Time since = look.now - look.settings.window;
@@ -90,7 +90,7 @@ double DropWatch::baseline(const Look& look, const ListenerStep& step, const Dea
 }
 
 /// Returns the classes that contribute to the excess.
-DeathClasses DropWatch::unusual_classes(const Look& look) const {
+DeathClasses DropWatch::unusual_classes(const Sample& look) const {
     std::array<double, death_class_count> unusual{};
     for (std::size_t i = 0; i < unusual.size(); ++i) {
         unusual[i] = std::max(0.0, static_cast<double>(window_.sums()[i]) - 1.5 * usual(look, i));
@@ -101,8 +101,8 @@ DeathClasses DropWatch::unusual_classes(const Look& look) const {
     return classes;
 }
 
-void DropWatch::detect(const Look& look, const ListenerStep& step) {
-    if (pending_) judge_return(look, step);
+void DropWatch::detect(const Sample& look, const ListenerStep& step) {
+    if (pending_) check_return(look, step);
     const auto& sums = window_.sums();
     const auto all = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
     if (all < look.settings.drop_least) return;
@@ -127,7 +127,7 @@ void DropWatch::detect(const Look& look, const ListenerStep& step) {
     }
 }
 
-bool DropWatch::at_once(const Look& look, const ListenerStep& step, double need) const {
+bool DropWatch::at_once(const Sample& look, const ListenerStep& step, double need) const {
     const auto deaths = static_cast<double>(window_.sums()[hard]);
     const double usual_hard = usual(look, hard);
     if (deaths >= need && beyond_scatter(deaths, usual_hard) && deaths >= 2 * usual_hard) return true;
@@ -139,7 +139,7 @@ bool DropWatch::at_once(const Look& look, const ListenerStep& step, double need)
 }
 
 /// Returns whether resets from one address are a drop: a proxy or NAT, not a deploy of many devices.
-bool DropWatch::one_address_reset(const Look& look, const ListenerStep& step, double need) const {
+bool DropWatch::one_address_reset(const Sample& look, const ListenerStep& step, double need) const {
     if (static_cast<double>(window_.sums()[reset]) < need) return false;
     const Time since = std::max(forgotten_until_, look.now - look.settings.window);
     const std::vector<DeathRecord> deaths = look.deaths.of(step.number, since);
@@ -158,19 +158,19 @@ bool DropWatch::one_address_reset(const Look& look, const ListenerStep& step, do
 }
 
 /// Returns whether a whole prefix fell silent that is smaller than a drop of the population.
-bool DropWatch::whole_prefix(const Look& look, const ListenerStep& step, double need) {
-    const double least = std::max(whole_prefix_part * need, static_cast<double>(look.settings.drop_least));
+bool DropWatch::whole_prefix(const Sample& look, const ListenerStep& step, double need) {
+    const double min = std::max(whole_prefix_part * need, static_cast<double>(look.settings.drop_least));
     const auto deaths = static_cast<double>(window_.sums()[hard]);
     const double usual_hard = usual(look, hard);
-    if (deaths < least || !beyond_scatter(deaths, usual_hard) || deaths < 2 * usual_hard) return false;
+    if (deaths < min || !beyond_scatter(deaths, usual_hard) || deaths < 2 * usual_hard) return false;
     if (look.now - prefix_looked_at_ < explain_every) return false;
     prefix_looked_at_ = look.now;
     const DropFacts facts = facts_since(look, step, {true, false, false}, look.now - look.settings.window);
     const std::size_t named = facts.count - facts.cover.elsewhere;
-    return static_cast<double>(named) >= least && 5 * named >= 4 * facts.count;
+    return static_cast<double>(named) >= min && 5 * named >= 4 * facts.count;
 }
 
-void DropWatch::watch_return(const Look& look, const ListenerStep& step, double need) {
+void DropWatch::watch_return(const Sample& look, const ListenerStep& step, double need) {
     const auto& sums = window_.sums();
     const auto deaths = static_cast<double>(std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}));
     const double usual_deaths = usual(look, 0) + usual(look, 1) + usual(look, 2);
@@ -178,22 +178,22 @@ void DropWatch::watch_return(const Look& look, const ListenerStep& step, double 
     if (!pending_) {
         pending_ = Pending{};
         pending_->before = step.history.most_since(look.now - look.settings.window);
-    } else if (deaths <= 1.05 * pending_->most) {
+    } else if (deaths <= 1.05 * pending_->max) {
         return;
     }
-    pending_->most = deaths;
+    pending_->max = deaths;
     pending_->unusual = deaths - usual_deaths;
     pending_->most_at = look.now;
     pending_->classes = unusual_classes(look);
 }
 
 /// After the time to reconnect: most have, or it is a drop.
-void DropWatch::judge_return(const Look& look, const ListenerStep& step) {
+void DropWatch::check_return(const Sample& look, const ListenerStep& step) {
     if (look.now - pending_->most_at < look.settings.recover_within) return;
     const Pending pending = *std::exchange(pending_, std::nullopt);
     const double missing = static_cast<double>(pending.before) - static_cast<double>(step.population);
-    const double least = 0.006 * look.settings.drop_percent * static_cast<double>(pending.before);
-    const bool dropped = missing >= 0.5 * pending.unusual && missing >= least &&
+    const double min = 0.006 * look.settings.drop_percent * static_cast<double>(pending.before);
+    const bool dropped = missing >= 0.5 * pending.unusual && missing >= min &&
                          missing >= 0.6 * static_cast<double>(look.settings.drop_least);
     if (dropped) {
         raise(look, step, pending.classes, true);
@@ -209,14 +209,14 @@ void DropWatch::forget(Time now) {
     forgotten_until_ = now;
 }
 
-DropFacts DropWatch::facts_since(const Look& look, const ListenerStep& step, const DeathClasses& classes,
+DropFacts DropWatch::facts_since(const Sample& look, const ListenerStep& step, const DeathClasses& classes,
                                  Time since) const {
     std::vector<DeathRecord> deaths = look.deaths.of(step.number, std::max(since, forgotten_until_));
     return gather_facts(deaths_together(std::move(deaths), classes, baseline(look, step, classes)), step.number,
                         look.census);
 }
 
-void DropWatch::raise(const Look& look, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
+void DropWatch::raise(const Sample& look, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
     const Time since = look.now - (not_back ? memory(look.settings) : look.settings.window);
     DropFacts facts = facts_since(look, step, classes, since);
     double counted = 0;
@@ -257,7 +257,7 @@ void DropWatch::raise(const Look& look, const ListenerStep& step, const DeathCla
     pending_.reset();
 }
 
-void DropWatch::grow(const Look& look, const ListenerStep& step, Drop& drop) {
+void DropWatch::grow(const Sample& look, const ListenerStep& step, Drop& drop) {
     drop.unexplained += std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
     if (look.now - drop.explained_at >= explain_every) {
         const std::chrono::duration<double> time = look.now - drop.explained_at;
@@ -276,7 +276,7 @@ void DropWatch::grow(const Look& look, const ListenerStep& step, Drop& drop) {
     forget(look.now);
 }
 
-void DropWatch::explain_again(const Look& look, const ListenerStep& step, Drop& drop, double grown) {
+void DropWatch::explain_again(const Sample& look, const ListenerStep& step, Drop& drop, double grown) {
     const DeathClasses now_unusual = unusual_classes(look);
     for (std::size_t i = 0; i < drop.classes.size(); ++i) drop.classes[i] = drop.classes[i] || now_unusual[i];
     Alarm& alarm = look.book.active(drop.id);
@@ -292,7 +292,7 @@ void DropWatch::explain_again(const Look& look, const ListenerStep& step, Drop& 
     if (alarm.summary != said) look.book.changed(drop.id);
 }
 
-bool DropWatch::over(const Look& look, const ListenerStep& step, Drop& drop) {
+bool DropWatch::over(const Sample& look, const ListenerStep& step, Drop& drop) {
     Alarm& alarm = look.book.active(drop.id);
     alarm.population_now = step.population;
     if (drop.growing) return false;

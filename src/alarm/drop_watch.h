@@ -24,7 +24,7 @@ public:
     static constexpr std::chrono::minutes new_normal{15};
     static constexpr std::size_t most_active = 4;
 
-    void look(const Look& look, const ListenerStep& step);
+    void look(const Sample& look, const ListenerStep& step);
     void gone(AlarmBook& book);
 
     /// Returns how long ends must be kept for it.
@@ -51,34 +51,34 @@ private:
     /// Ends that may be a restart: the devices should reconnect in time.
     struct Pending {
         std::uint64_t before = 0;
-        double most = 0;  // ends in the window
+        double max = 0;  // ends in the window
         double unusual = 0;
         Time most_at;
         DeathClasses classes{};
     };
 
-    void learn(const Look& look, const ListenerStep& step);
-    [[nodiscard]] double usual(const Look& look, std::size_t death_class) const;
+    void learn(const Sample& look, const ListenerStep& step);
+    [[nodiscard]] double usual(const Sample& look, std::size_t death_class) const;
     [[nodiscard]] double usual_a_second(const DeathClasses& classes) const;
     /// Returns the background: learned or, in the first minutes, measured in the window.
-    [[nodiscard]] double baseline(const Look& look, const ListenerStep& step, const DeathClasses& classes) const;
-    [[nodiscard]] DeathClasses unusual_classes(const Look& look) const;
+    [[nodiscard]] double baseline(const Sample& look, const ListenerStep& step, const DeathClasses& classes) const;
+    [[nodiscard]] DeathClasses unusual_classes(const Sample& look) const;
 
-    void detect(const Look& look, const ListenerStep& step);
-    [[nodiscard]] bool at_once(const Look& look, const ListenerStep& step, double need) const;
-    [[nodiscard]] bool one_address_reset(const Look& look, const ListenerStep& step, double need) const;
-    [[nodiscard]] bool whole_prefix(const Look& look, const ListenerStep& step, double need);
-    void watch_return(const Look& look, const ListenerStep& step, double need);
-    void judge_return(const Look& look, const ListenerStep& step);
+    void detect(const Sample& look, const ListenerStep& step);
+    [[nodiscard]] bool at_once(const Sample& look, const ListenerStep& step, double need) const;
+    [[nodiscard]] bool one_address_reset(const Sample& look, const ListenerStep& step, double need) const;
+    [[nodiscard]] bool whole_prefix(const Sample& look, const ListenerStep& step, double need);
+    void watch_return(const Sample& look, const ListenerStep& step, double need);
+    void check_return(const Sample& look, const ListenerStep& step);
 
-    void raise(const Look& look, const ListenerStep& step, const DeathClasses& classes, bool not_back);
-    [[nodiscard]] DropFacts facts_since(const Look& look, const ListenerStep& step, const DeathClasses& classes,
+    void raise(const Sample& look, const ListenerStep& step, const DeathClasses& classes, bool not_back);
+    [[nodiscard]] DropFacts facts_since(const Sample& look, const ListenerStep& step, const DeathClasses& classes,
                                         Time since) const;
-    void grow(const Look& look, const ListenerStep& step, Drop& drop);
-    void explain_again(const Look& look, const ListenerStep& step, Drop& drop, double grown);
+    void grow(const Sample& look, const ListenerStep& step, Drop& drop);
+    void explain_again(const Sample& look, const ListenerStep& step, Drop& drop, double grown);
     void forget(Time now);
     /// Returns true once the drop's alarm is cleared.
-    [[nodiscard]] static bool over(const Look& look, const ListenerStep& step, Drop& drop);
+    [[nodiscard]] static bool over(const Sample& look, const ListenerStep& step, Drop& drop);
 
     WindowSum<death_class_count> window_;
     std::array<Usual, death_class_count> usual_;

@@ -105,8 +105,8 @@ Theme theme_of(const Alarm& alarm) {
     auto& silent = counts[static_cast<std::size_t>(Theme::silent)];
     auto& unreachable = counts[static_cast<std::size_t>(Theme::unreachable)];
     (silent >= unreachable ? silent : unreachable) = silent + unreachable;
-    const auto most = std::max_element(counts.begin(), counts.end());
-    return 5 * *most >= 3 * alarm.count ? static_cast<Theme>(most - counts.begin()) : Theme::mixed;
+    const auto max = std::max_element(counts.begin(), counts.end());
+    return 5 * *max >= 3 * alarm.count ? static_cast<Theme>(max - counts.begin()) : Theme::mixed;
 }
 
 std::size_t named_dead(const Alarm& alarm) {

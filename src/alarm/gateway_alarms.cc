@@ -34,8 +34,8 @@ bool SinkWatch::is_wrong(const SinkHealth& sink, Time now) {
     if (stands && !stands_since_) stands_since_ = now;
     if (!sink.full) full_since_.reset();
     if (sink.full && !full_since_) full_since_ = now;
-    return !sink.error.empty() || (stands && now - *stands_since_ >= patience) ||
-           (sink.full && now - *full_since_ >= patience);
+    return !sink.error.empty() || (stands && now - *stands_since_ >= timeout) ||
+           (sink.full && now - *full_since_ >= timeout);
 }
 
 bool SinkWatch::forwarding_is_wrong(const SinkHealth& sink, Time now) {
@@ -43,7 +43,7 @@ bool SinkWatch::forwarding_is_wrong(const SinkHealth& sink, Time now) {
     if (!fails) failing_since_.reset();
     if (fails && !failing_since_) failing_since_ = now;
     if (!sink.forwarding) return false;
-    return (fails && now - *failing_since_ >= patience) || sink.forwarding->lag >= most_lag;
+    return (fails && now - *failing_since_ >= timeout) || sink.forwarding->lag >= most_lag;
 }
 
 void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {

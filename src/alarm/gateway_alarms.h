@@ -16,7 +16,7 @@ namespace holdfast {
 /// sink_lag: the sink fails, is full, or has events and does not write them; or forwarding fails or lags by a minute.
 class SinkWatch {
 public:
-    static constexpr std::chrono::seconds patience{5};    ///< for a sink that is full or makes no progress
+    static constexpr std::chrono::seconds timeout{5};     ///< for a sink that is full or makes no progress
     static constexpr std::chrono::seconds works_for{10};  ///< then the alarm is cleared
     static constexpr std::chrono::seconds most_lag{60};   ///< of forwarding
 

@@ -37,12 +37,12 @@ void StormWatch::note(const Observation& observation, const AlarmSettings& setti
     if (observation.lived < std::min<std::chrono::milliseconds>(short_life, settings.window)) ++noted_short_lived_;
 }
 
-bool StormWatch::beyond(const Look& look, std::size_t count, double least, double times) const {
+bool StormWatch::beyond(const Sample& look, std::size_t count, double min, double times) const {
     const auto sum = static_cast<double>(window_.sums()[count]);
-    return sum >= least && sum >= times * usual_[count].in(look.settings.window);
+    return sum >= min && sum >= times * usual_[count].in(look.settings.window);
 }
 
-void StormWatch::look(const Look& look, const ListenerStep& step) {
+void StormWatch::look(const Sample& look, const ListenerStep& step) {
     const auto ends = std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
     window_.forget_until(look.now - look.settings.window);
     window_.add(look.now, {step.accepted, ends, std::exchange(noted_short_lived_, 0)});
@@ -54,18 +54,18 @@ void StormWatch::look(const Look& look, const ListenerStep& step) {
     const auto& sums = window_.sums();
     const bool short_lives = sums[ended] >= 2 * look.settings.drop_least && 2 * sums[short_lived] >= sums[ended];
     if (!episode_.active() && !short_lives) return;
-    const auto most = static_cast<double>(step.history.most_since(look.now - look.settings.window));
-    const double least = std::max(storm_share * most, 2.0 * static_cast<double>(look.settings.drop_least));
+    const auto max = static_cast<double>(step.history.most_since(look.now - look.settings.window));
+    const double min = std::max(storm_share * max, 2.0 * static_cast<double>(look.settings.drop_least));
     if (episode_.active()) {
         episode_.alarm(look.book).population_now = step.population;
-        const bool right = !beyond(look, ended, least / 2, 1.5) || !beyond(look, accepted, least / 2, 1.5);
+        const bool right = !beyond(look, ended, min / 2, 1.5) || !beyond(look, accepted, min / 2, 1.5);
         episode_.see(look.book, look.now, right, look.settings.window);
-    } else if (beyond(look, ended, least, times_usual) && beyond(look, accepted, least, times_usual)) {
+    } else if (beyond(look, ended, min, times_usual) && beyond(look, accepted, min, times_usual)) {
         episode_.raise(look.book, explained(look, step));
     }
 }
 
-Alarm StormWatch::explained(const Look& look, const ListenerStep& step) const {
+Alarm StormWatch::explained(const Sample& look, const ListenerStep& step) const {
     Alarm alarm = alarm_of(AlarmKind::reconnect_storm, step);
     const Episode::Time since = look.now - look.settings.window;
     const DropFacts facts = gather_facts(look.deaths.of(step.number, since), step.number, look.census);
@@ -95,7 +95,7 @@ std::uint64_t ItemWatch::bad() const {
     return std::accumulate(sums.begin(), sums.begin() + good, std::uint64_t{0});
 }
 
-bool ItemWatch::above(const Look& look, double factor) const {
+bool ItemWatch::above(const Sample& look, double factor) const {
     const auto count = static_cast<double>(bad());
     const double usual = usual_.in(look.settings.window);
     const double all = count + static_cast<double>(window_.sums()[good]);
@@ -103,7 +103,7 @@ bool ItemWatch::above(const Look& look, double factor) const {
            count - usual >= factor * 8 * std::sqrt(usual + 1) && count >= factor * bad_share * all;
 }
 
-void ItemWatch::look(const Look& look, const ListenerStep& step) {
+void ItemWatch::look(const Sample& look, const ListenerStep& step) {
     WindowSum<bad_item_count + 1>::Counts counts{};
     std::copy(step.bad_items.begin(), step.bad_items.end(), counts.begin());
     counts[good] = step.items;
@@ -123,14 +123,14 @@ void ItemWatch::look(const Look& look, const ListenerStep& step) {
     }
 }
 
-void ItemWatch::explain(const Look& look, Alarm& alarm) const {
+void ItemWatch::explain(const Sample& look, Alarm& alarm) const {
     const auto& sums = window_.sums();
-    const auto most = std::max_element(sums.begin(), sums.begin() + good);
-    const auto kind = static_cast<BadItem>(most - sums.begin());
+    const auto max = std::max_element(sums.begin(), sums.begin() + good);
+    const auto kind = static_cast<BadItem>(max - sums.begin());
     alarm.count = bad();
     alarm.took = look.settings.window;
     alarm.summary = with_commas(alarm.count) + " bad items in " + in_words(alarm.took) + ", " +
-                    percent_of(alarm.count, alarm.count + sums[good]) + " of all, " + percent_of(*most, alarm.count) +
+                    percent_of(alarm.count, alarm.count + sums[good]) + " of all, " + percent_of(*max, alarm.count) +
                     " of them " + std::string(to_string(kind));
     switch (kind) {
         case BadItem::no_key:
@@ -183,14 +183,14 @@ std::uint64_t KeepaliveWatch::missed() const {
 }
 
 /// Returns whether one in a hundred of the population within ten minutes, and more than keep-alive finds, ended so.
-bool KeepaliveWatch::above(const Look& look, const ListenerStep& step, double factor) const {
+bool KeepaliveWatch::above(const Sample& look, const ListenerStep& step, double factor) const {
     const auto count = static_cast<double>(missed());
-    const double least =
+    const double min =
         std::max(static_cast<double>(look.settings.drop_least), 0.01 * static_cast<double>(step.population));
-    return count >= factor * least && count >= factor * static_cast<double>(window_.sums()[found]);
+    return count >= factor * min && count >= factor * static_cast<double>(window_.sums()[found]);
 }
 
-void KeepaliveWatch::look(const Look& look, const ListenerStep& step) {
+void KeepaliveWatch::look(const Sample& look, const ListenerStep& step) {
     window_.forget_until(look.now - window);
     window_.add(look.now, std::exchange(noted_, {}));
     if (episode_.active()) {
@@ -237,7 +237,7 @@ void KeepaliveWatch::explain(Alarm& alarm) const {
     }
 }
 
-void AcceptWatch::look(const Look& look, const ListenerStep& step) {
+void AcceptWatch::look(const Sample& look, const ListenerStep& step) {
     const bool paused = step.accept_paused || step.refused_descriptors > 0;
     if (!episode_.active()) {
         if (!paused) return;

@@ -19,7 +19,7 @@
 namespace holdfast {
 
 /// State that all watches share in one look.
-struct Look {
+struct Sample {
     std::chrono::steady_clock::time_point now;
     const AlarmSettings& settings;
     const DeathLog& deaths;

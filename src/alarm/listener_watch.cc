@@ -42,7 +42,7 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
     return step;
 }
 
-void ListenerWatch::look(const Look& look, const ListenerStatus& status) {
+void ListenerWatch::look(const Sample& look, const ListenerStatus& status) {
     plan_ = status.plan;
     history_.forget_before(look.now - DropWatch::memory(look.settings));
     history_.add(look.now, status.connections);

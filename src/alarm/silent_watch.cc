@@ -26,7 +26,7 @@ void SilentWatch::note(const Observation& observation) {
     if (observation.kind == Observation::Kind::recovered) noted_answer_ = observation.at;
 }
 
-void SilentWatch::look(const Look& look, const ListenerStep& step) {
+void SilentWatch::look(const Sample& look, const ListenerStep& step) {
     follow(look, step);
     if (episode_.active()) {
         update(look, step);
@@ -39,7 +39,7 @@ void SilentWatch::look(const Look& look, const ListenerStep& step) {
     if (over_ && !episode_.active()) wave_.reset();
 }
 
-void SilentWatch::follow(const Look& look, const ListenerStep& step) {
+void SilentWatch::follow(const Sample& look, const ListenerStep& step) {
     if (over_ && step.suspected > 0) {
         wave_ = Wave{};
         wave_->first = wave_->last_mark = noted_first_.value_or(look.now);
@@ -58,17 +58,17 @@ void SilentWatch::follow(const Look& look, const ListenerStep& step) {
     if (wave_) over_ = step.suspects == 0;
 }
 
-bool SilentWatch::is_many(const Look& look, const ListenerStep& step, const Alarm& alarm) {
-    const auto least = static_cast<double>(look.settings.drop_least);
+bool SilentWatch::is_many(const Sample& look, const ListenerStep& step, const Alarm& alarm) {
+    const auto min = static_cast<double>(look.settings.drop_least);
     const auto suspects = static_cast<double>(step.suspects);
     const double need = 0.01 * look.settings.drop_percent * static_cast<double>(step.population);
-    if (suspects >= std::max(need, least)) return true;
-    if (suspects < std::max(silent_prefix_part * need, least)) return false;
+    if (suspects >= std::max(need, min)) return true;
+    if (suspects < std::max(silent_prefix_part * need, min)) return false;
     return 5 * (alarm.count - alarm.elsewhere) >= 4 * alarm.count;
 }
 
 /// The census provides the suspects' prefixes, since all are still connected.
-Alarm SilentWatch::described(const Look& look, const ListenerStep& step) const {
+Alarm SilentWatch::described(const Sample& look, const ListenerStep& step) const {
     Alarm alarm;
     alarm.kind = AlarmKind::peers_silent;
     alarm.listener = step.name;
@@ -77,28 +77,28 @@ Alarm SilentWatch::described(const Look& look, const ListenerStep& step) const {
     return alarm;
 }
 
-void SilentWatch::raise(const Look& look, Alarm alarm) {
+void SilentWatch::raise(const Sample& look, Alarm alarm) {
     const bool again = cleared_at_ && look.now - *cleared_at_ < flaps_within;
     calm_ = again ? std::min<milliseconds>(2 * calm_, longest_calm) : first_calm;
     waves_ = 1;
-    told_at_ = look.now;
+    reported_at_ = look.now;
     episode_.raise(look.book, std::move(alarm));
 }
 
 /// Updates the figures. Reports the alarm again when the last suspect is gone, and otherwise every few seconds at most.
-void SilentWatch::update(const Look& look, const ListenerStep& step) {
+void SilentWatch::update(const Sample& look, const ListenerStep& step) {
     Alarm& alarm = episode_.alarm(look.book);
     alarm.population_now = step.population;
     const bool was_over = alarm.silent && alarm.silent->suspects == 0;
     const std::string said = alarm.summary + alarm.cause;
     put(look, step, alarm);
     const bool turned = was_over != over_;
-    if (said == alarm.summary + alarm.cause || (!turned && look.now - told_at_ < tell_every)) return;
-    told_at_ = look.now;
+    if (said == alarm.summary + alarm.cause || (!turned && look.now - reported_at_ < report_every)) return;
+    reported_at_ = look.now;
     look.book.changed(alarm.id);
 }
 
-void SilentWatch::put(const Look& look, const ListenerStep& step, Alarm& alarm) const {
+void SilentWatch::put(const Sample& look, const ListenerStep& step, Alarm& alarm) const {
     if (step.suspected > 0) {
         std::vector<IpAddress> suspects;
         std::vector<IpAddress> others;

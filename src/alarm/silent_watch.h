@@ -19,11 +19,11 @@ public:
     static constexpr std::chrono::seconds longest_calm{60};
     /// An alarm raised again within this time needs twice the calm.
     static constexpr std::chrono::minutes flaps_within{5};
-    static constexpr std::chrono::seconds tell_every{5};
+    static constexpr std::chrono::seconds report_every{5};
 
     /// Records the times of `suspected` and `recovered` observations.
     void note(const Observation& observation);
-    void look(const Look& look, const ListenerStep& step);
+    void look(const Sample& look, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
@@ -42,12 +42,12 @@ private:
         [[nodiscard]] std::size_t ended() const { return marked - std::min(marked, recovered + suspects); }
     };
 
-    void follow(const Look& look, const ListenerStep& step);
-    [[nodiscard]] static bool is_many(const Look& look, const ListenerStep& step, const Alarm& alarm);
-    [[nodiscard]] Alarm described(const Look& look, const ListenerStep& step) const;
-    void raise(const Look& look, Alarm alarm);
-    void update(const Look& look, const ListenerStep& step);
-    void put(const Look& look, const ListenerStep& step, Alarm& alarm) const;
+    void follow(const Sample& look, const ListenerStep& step);
+    [[nodiscard]] static bool is_many(const Sample& look, const ListenerStep& step, const Alarm& alarm);
+    [[nodiscard]] Alarm described(const Sample& look, const ListenerStep& step) const;
+    void raise(const Sample& look, Alarm alarm);
+    void update(const Sample& look, const ListenerStep& step);
+    void put(const Sample& look, const ListenerStep& step, Alarm& alarm) const;
 
     std::optional<Time> noted_first_;   // since the last look
     std::optional<Time> noted_answer_;  // the latest
@@ -56,7 +56,7 @@ private:
     std::size_t waves_ = 0;             // of the active alarm
     std::chrono::milliseconds calm_ = first_calm;
     std::optional<Time> cleared_at_;
-    Time told_at_{};
+    Time reported_at_{};
     Episode episode_;
 };
 

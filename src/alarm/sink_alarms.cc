@@ -87,7 +87,7 @@ void SessionWatch::look(AlarmBook& book, const AlarmInput& input) {
 
 void SessionWatch::explain(Alarm& alarm, const SinkHealth::Sessions& sessions) {
     alarm.count = sessions.evicted_authenticated + sessions.evicted_unauthenticated;
-    alarm.summary = "more than " + with_commas(sessions.most) +
+    alarm.summary = "more than " + with_commas(sessions.max) +
                     " sessions of devices: " + with_commas(sessions.evicted_unauthenticated) + " unauthenticated and " +
                     with_commas(sessions.evicted_authenticated) + " authenticated ones were evicted";
     alarm.cause =

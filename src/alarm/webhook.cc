@@ -140,7 +140,7 @@ std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
                                    .target = url_.target,
                                    .headers = {"User-Agent: holdfast/" HOLDFAST_VERSION},
                                    .body = json,
-                                   .patience = policy_.connect_timeout + policy_.answer_timeout,
+                                   .timeout = policy_.connect_timeout + policy_.answer_timeout,
                                    .most_body = most_of_an_answer});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return Failure{"no answer (" + failure->cause + ")"};
     const int status = std::get<HttpAnswer>(said).status;

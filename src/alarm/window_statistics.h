@@ -101,12 +101,12 @@ public:
         return entries_.empty() ? 0 : entries_.front().count;
     }
     [[nodiscard]] std::uint64_t most_since(Time time) const {
-        std::uint64_t most = 0;
+        std::uint64_t max = 0;
         for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
-            most = std::max(most, entry->count);
+            max = std::max(max, entry->count);
             if (entry->at <= time) break;
         }
-        return most;
+        return max;
     }
 
 private:

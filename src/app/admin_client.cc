@@ -158,7 +158,7 @@ Result<AdminAnswer> AdminClient::ask(const AdminQuestion& question) {
                                   .target = question.target,
                                   .headers = headers_,
                                   .body = question.body,
-                                  .patience = question.patience});
+                                  .timeout = question.timeout});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return why_(*failure);
     const auto& answer = std::get<HttpAnswer>(said);
     if (!answer.whole)

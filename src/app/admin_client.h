@@ -26,7 +26,7 @@ struct AdminQuestion {
     std::string method = "GET";
     std::string target;  ///< percent-encoded, e.g. "/v1/closed?reason=kicked"
     std::string body = {};
-    std::chrono::milliseconds patience{10'000};  ///< for all of it
+    std::chrono::milliseconds timeout{10'000};  ///< for all of it
 };
 
 struct AdminAnswer {

@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-std::optional<Error> AdminDoors::open(const AdminConfig& config, ControlPlane& gateway, ApiOptions options) {
+std::optional<Error> AdminEndpoints::open(const AdminConfig& config, ControlPlane& gateway, ApiOptions options) {
     config_ = config;
     options.meter = &meter_;
     first_item_ = options.first_item;
@@ -43,13 +43,13 @@ std::optional<Error> AdminDoors::open(const AdminConfig& config, ControlPlane& g
     return std::nullopt;
 }
 
-void AdminDoors::close() {
+void AdminEndpoints::close() {
     if (by_address_) by_address_->stop();
     if (by_socket_) by_socket_->stop();
     if (health_) health_->stop();
 }
 
-void AdminDoors::tell_addresses() const {
+void AdminEndpoints::report_addresses() const {
     if (health_) {
         const bool is_unix = config_.health.starts_with(AdminListener::unix_scheme);
         log_.info("health", {{"address", is_unix ? config_.health : to_string(health_->address())}});
@@ -62,7 +62,7 @@ void AdminDoors::tell_addresses() const {
     if (!first_item_.empty()) log_.info("send an item: " + first_item_);
 }
 
-Result<AdminDoors::Fresh> AdminDoors::read_anew() {
+Result<AdminEndpoints::Fresh> AdminEndpoints::read_anew() {
     Fresh fresh;
     if (!by_address_) return fresh;
     auto secrets = read_secrets();
@@ -78,7 +78,7 @@ Result<AdminDoors::Fresh> AdminDoors::read_anew() {
     return fresh;
 }
 
-Result<DoorSecrets> AdminDoors::read_secrets() const {
+Result<DoorSecrets> AdminEndpoints::read_secrets() const {
     DoorSecrets secrets;
     auto tokens = AdminTokens::load(config_.token_file, config_.read_token_file);
     if (!tokens) return tokens.error();

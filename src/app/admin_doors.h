@@ -17,9 +17,9 @@ namespace holdfast {
 
 /// The endpoints of the admin API: its address, its unix socket and the health checks. Each is served by its own
 /// threads, so that load on one does not block the others. Owns them. Used by one thread, except read_anew().
-class AdminDoors {
+class AdminEndpoints {
 public:
-    explicit AdminDoors(Log& log) : log_(log) {}
+    explicit AdminEndpoints(Log& log) : log_(log) {}
 
     /// Opens what `config` names. After an error nothing is open. `gateway` and the objects that `options` points to
     /// must outlive this object.
@@ -27,7 +27,7 @@ public:
     void close();
 
     [[nodiscard]] const AdminMeter& meter() const { return meter_; }
-    void tell_addresses() const;
+    void report_addresses() const;
 
     /// Tokens, certificate and key, read from their files but not in use yet.
     struct Fresh {

@@ -23,8 +23,8 @@ Result<SpoolExtract> AdminSpool::read(std::uint64_t after, std::size_t most_even
     return extract;
 }
 
-bool AdminSpool::wait_for(std::uint64_t after, std::chrono::milliseconds patience) {
-    return spool_.wait_for(after, patience);
+bool AdminSpool::wait_for(std::uint64_t after, std::chrono::milliseconds timeout) {
+    return spool_.wait_for(after, timeout);
 }
 
 std::uint64_t AdminSpool::newest() { return spool_.status().last; }

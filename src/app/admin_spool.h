@@ -11,7 +11,7 @@ public:
     explicit AdminSpool(Spool& spool) : spool_(spool) {}
 
     Result<SpoolExtract> read(std::uint64_t after, std::size_t most_events, std::size_t most_bytes) override;
-    bool wait_for(std::uint64_t after, std::chrono::milliseconds patience) override;
+    bool wait_for(std::uint64_t after, std::chrono::milliseconds timeout) override;
     std::uint64_t newest() override;
     std::vector<SpoolGroupRow> groups() override;
     std::optional<Error> set_position(const std::string& group, std::uint64_t position) override;

@@ -52,16 +52,16 @@ struct SendFlags {
     std::string device;
 };
 
-int probe_one(const ScopeFlags& flags, std::chrono::milliseconds patience) {
+int probe_one(const ScopeFlags& flags, std::chrono::milliseconds timeout) {
     AdminQuestion question = flags.question("POST", api_path::connection_probe, api_path::device_probe);
-    question.patience = patience;
+    question.timeout = timeout;
     const auto verdict = [](const AnswerView& answer) { return answer.flag("/alive") ? exit_good : exit_answer_is_no; };
     return ask_and_show(flags.client, question, {.text = probe_text, .verdict = verdict});
 }
 
-int probe_many(const ScopeFlags& flags, std::chrono::milliseconds patience) {
+int probe_many(const ScopeFlags& flags, std::chrono::milliseconds timeout) {
     AdminQuestion question = flags.api.question("POST", api_path::probe);
-    question.patience = patience;
+    question.timeout = timeout;
     // For one prefix, the absence of a connection is a negative answer.
     const bool need_one = !flags.api.given("all");
     const auto verdict = [need_one](const AnswerView& summary) {
@@ -81,8 +81,8 @@ int probe_verb(const ScopeFlags& flags) {
         print_error("--timeout: " + timeout.error().message);
         return exit_wrong_usage;
     }
-    const auto patience = timeout.value() + answer_patience;
-    return flags.is_of_one() ? probe_one(flags, patience) : probe_many(flags, patience);
+    const auto answer_limit = timeout.value() + answer_patience;
+    return flags.is_of_one() ? probe_one(flags, answer_limit) : probe_many(flags, answer_limit);
 }
 
 std::string closed_one_text(const AnswerView& answer) { return "closed " + printable(answer.text("/conn")) + "\n"; }
@@ -138,7 +138,7 @@ int send_to_device(const SendFlags& flags, std::string body) {
     }
     AdminQuestion question = flags.api.question("POST", api_path::device_messages, flags.device);
     question.body = std::move(body);
-    question.patience = wait.value() + answer_patience;
+    question.timeout = wait.value() + answer_patience;
     return ask_and_show(flags.client, question, {.text = delivered_text});
 }
 

@@ -119,7 +119,7 @@ Verb make_reload_verb() {
     const auto flags = std::make_shared<ClientFlags>();
     return {"reload", "have the gateway read its configuration file anew", client_arguments(*flags), [flags] {
                 return ask_and_show(
-                    *flags, {.method = "POST", .target = std::string(api_path::reload), .patience = reload_patience},
+                    *flags, {.method = "POST", .target = std::string(api_path::reload), .timeout = reload_patience},
                     {.text = reload_text});
             }};
 }

@@ -64,7 +64,7 @@ std::string Consumer::next_target() const {
 
 Consumer::Ending Consumer::turn() {
     std::string body;
-    if (const auto ending = ask({.target = next_target(), .patience = answer_timeout}, body)) return ending;
+    if (const auto ending = ask({.target = next_target(), .timeout = answer_timeout}, body)) return ending;
     const auto page = read_spool_page(body);
     if (!page) return give_up(page.error().message, exit_unreachable);
     if (after_ > page.value().newest) {

@@ -24,7 +24,7 @@ protected:
     int consume(ConsumeOptions options) {
         Consumer consumer(std::move(options), {.ask = [this](const AdminQuestion& question) { return ask(question); },
                                                .write = [this](std::string_view lines) { return write(lines); },
-                                               .tell = [this](std::string_view line) { told_.emplace_back(line); },
+                                               .tell = [this](std::string_view line) { reported_.emplace_back(line); },
                                                .sleep = [this](std::chrono::milliseconds) { ++slept_; }});
         return consumer.run();
     }
@@ -56,7 +56,7 @@ protected:
     Api api_{gateway_, {.spool = &spool_}};
     std::function<void(const AdminQuestion&)> before_;
     std::string out_;
-    std::vector<std::string> told_;
+    std::vector<std::string> reported_;
     int slept_ = 0;
     int away_ = 0;
     bool broken_ = false;
@@ -67,7 +67,7 @@ TEST_F(ConsumerTest, PrintsWhatIsThereAndEnds) {
     EXPECT_EQ(consume({}), exit_good);
     EXPECT_EQ(out_, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
     EXPECT_THAT(spool_.groups(), IsEmpty());
-    EXPECT_THAT(told_, IsEmpty());
+    EXPECT_THAT(reported_, IsEmpty());
 }
 
 TEST_F(ConsumerTest, BytesStayAsTheyWere) {
@@ -101,7 +101,7 @@ TEST_F(ConsumerTest, ThePositionIsKeptAfterTheOutputWasWritten) {
     broken_ = true;
     EXPECT_EQ(consume({.group = "g"}), exit_answer_is_no);
     EXPECT_EQ(position(), 3U);
-    EXPECT_THAT(told_, ElementsAre("standard output cannot be written; the position of group g stays"));
+    EXPECT_THAT(reported_, ElementsAre("standard output cannot be written; the position of group g stays"));
 }
 
 TEST_F(ConsumerTest, OfTwoOfOneGroupOneIsTold) {
@@ -112,8 +112,8 @@ TEST_F(ConsumerTest, OfTwoOfOneGroupOneIsTold) {
         EXPECT_EQ(consume({.group = "g", .limit = 3, .name = "other"}), exit_good);
     };
     EXPECT_EQ(consume({.group = "g", .limit = 2, .name = "this"}), exit_answer_is_no);
-    ASSERT_EQ(told_.size(), 1U);
-    EXPECT_THAT(told_.front(), HasSubstr("another consumer moves it"));
+    ASSERT_EQ(reported_.size(), 1U);
+    EXPECT_THAT(reported_.front(), HasSubstr("another consumer moves it"));
     EXPECT_EQ(position(), 3U);
     EXPECT_EQ(consume({.group = "g", .name = "next"}), exit_good);
     EXPECT_EQ(position(), 4U);
@@ -126,7 +126,7 @@ TEST_F(ConsumerTest, FromAPositionItTakesTheGroupOver) {
     EXPECT_EQ(position(), 2U);
     EXPECT_EQ(consume({.group = "g", .name = "three"}), exit_good);
     EXPECT_EQ(position(), 4U);
-    EXPECT_THAT(told_, IsEmpty());
+    EXPECT_THAT(reported_, IsEmpty());
 }
 
 TEST_F(ConsumerTest, FollowsOverARestart) {
@@ -140,13 +140,13 @@ TEST_F(ConsumerTest, FollowsOverARestart) {
     EXPECT_EQ(out_, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n");
     EXPECT_EQ(position(), 4U);
     EXPECT_EQ(slept_, 5);
-    EXPECT_THAT(told_, ElementsAre(HasSubstr("no gateway answers; asking again")));
+    EXPECT_THAT(reported_, ElementsAre(HasSubstr("no gateway answers; asking again")));
 }
 
 TEST_F(ConsumerTest, WithoutFollowAMissingGatewayIsTheEnd) {
     away_ = 1;
     EXPECT_EQ(consume({}), exit_unreachable);
-    EXPECT_THAT(told_, ElementsAre("no gateway answers"));
+    EXPECT_THAT(reported_, ElementsAre("no gateway answers"));
 }
 
 TEST_F(ConsumerTest, MissingEventsAreTold) {
@@ -154,14 +154,14 @@ TEST_F(ConsumerTest, MissingEventsAreTold) {
     spool_.lose(2, "a damaged row");
     EXPECT_EQ(consume({.group = "g"}), exit_good);
     EXPECT_EQ(out_, "{\"n\":3}\n");
-    EXPECT_THAT(told_, ElementsAre("events 1 to 2 are missing: a damaged row"));
+    EXPECT_THAT(reported_, ElementsAre("events 1 to 2 are missing: a damaged row"));
     EXPECT_EQ(position(), 3U);
 }
 
 TEST_F(ConsumerTest, APositionOfAnotherSpoolIsAFault) {
     fill(1, 3);
     EXPECT_EQ(consume({.from = 9, .follow = true}), exit_answer_is_no);
-    EXPECT_THAT(told_, ElementsAre(HasSubstr("position 8 is beyond the newest event, 3")));
+    EXPECT_THAT(reported_, ElementsAre(HasSubstr("position 8 is beyond the newest event, 3")));
 }
 
 TEST_F(ConsumerTest, AGatewayWithoutASpoolSaysWhatToDo) {
@@ -172,10 +172,10 @@ TEST_F(ConsumerTest, AGatewayWithoutASpoolSaysWhatToDo) {
                            return AdminAnswer{answer.status, answer.body};
                        },
                        .write = [](std::string_view) { return true; },
-                       .tell = [this](std::string_view line) { told_.emplace_back(line); },
+                       .tell = [this](std::string_view line) { reported_.emplace_back(line); },
                        .sleep = [](std::chrono::milliseconds) {}});
     EXPECT_EQ(consumer.run(), exit_answer_is_no);
-    EXPECT_THAT(told_, ElementsAre(HasSubstr("--sink spool:DIRECTORY")));
+    EXPECT_THAT(reported_, ElementsAre(HasSubstr("--sink spool:DIRECTORY")));
 }
 
 TEST(SpoolPage, RefusesWhatIsNone) {

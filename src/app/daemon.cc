@@ -75,15 +75,15 @@ private:
     void open_manager();
     [[nodiscard]] std::optional<Error> start_sink();
     [[nodiscard]] std::optional<Error> start_server();
-    void mind_memory();
+    void relieve_memory();
     void start_fleet();
     [[nodiscard]] AskElsewhere elsewhere();
     [[nodiscard]] std::function<std::optional<ConnectionId>(const std::string&)> find_here();
     [[nodiscard]] std::optional<Error> start_admin();
     void start_reloader();
     [[nodiscard]] ServerConfig server_config(const DaemonConfig& config);
-    void tell_warnings();
-    void tell_addresses();
+    void log_warnings();
+    void report_addresses();
     void start_supervision();
     [[nodiscard]] std::string status_line() const;
     [[nodiscard]] std::string hanging() const;
@@ -113,7 +113,7 @@ private:
     bool ended_early_ = false;                              // by a signal, before server_ exists
     std::atomic<Server*> server_short_of_memory_{nullptr};  // receives memory_exhausted() while it runs
     MemoryReserve reserve_{memory_reserve, [this] { memory_ran_out(); }};
-    std::uint64_t told_exhausted_ = 0;
+    std::uint64_t reported_exhausted_ = 0;
     EventHub hub_;  // outlives its publishers and subscribers
     Sinks sink_{log_, [this](const std::string& error) { lose_sink(error); },
                 [this](std::chrono::milliseconds time) {
@@ -124,10 +124,10 @@ private:
     std::unique_ptr<Server> server_;
     std::unique_ptr<ServerControl> control_;
     std::unique_ptr<PopulationWatch> watch_;
-    std::map<std::string, Endpoint> told_;  // logged address by listener
-    std::optional<Reloader> reloader_;      // before admin_, whose threads call it
+    std::map<std::string, Endpoint> reported_;  // logged address by listener
+    std::optional<Reloader> reloader_;          // before admin_, whose threads call it
     std::optional<AdminSpool> admin_spool_;
-    AdminDoors admin_{log_};
+    AdminEndpoints admin_{log_};
     const SystemClock clock_;
     Notifier manager_;  // the service manager: systemd
     std::optional<Supervision> supervision_;
@@ -237,9 +237,9 @@ std::optional<Error> Daemon::start() {
     start_fleet();
     start_reloader();
     if (auto error = start_admin()) return error;
-    tell_warnings();
-    tell_addresses();
-    admin_.tell_addresses();
+    log_warnings();
+    report_addresses();
+    admin_.report_addresses();
     return std::nullopt;
 }
 
@@ -253,12 +253,12 @@ void Daemon::start_reloader() {
     parts.reopen_sink = [this] { sink_.reopen(); };
     parts.alarms = [this](const AlarmConfig& alarms) { watch_->change(alarms); };
     parts.admin = [this] { return admin_.read_anew(); };
-    parts.done = [this] { tell_addresses(); };
+    parts.done = [this] { report_addresses(); };
     reloader_.emplace(config_, options_.config, options_.overrides, log_, std::move(parts));
 }
 
 /// Logs warnings only of a gateway that runs. After a failed start, the error stands alone.
-void Daemon::tell_warnings() {
+void Daemon::log_warnings() {
     for (const std::string& warning : warnings_) log_.warn("configuration: " + warning);
     if (config_.process.user.empty() && ::geteuid() == 0) {
         log_.warn("it runs as root, which only ports below 1024 need: name another user by --user, or [process] user");
@@ -266,9 +266,9 @@ void Daemon::tell_warnings() {
 }
 
 /// Logs the addresses of listeners that are new or have moved.
-void Daemon::tell_addresses() {
+void Daemon::report_addresses() {
     for (const ListenerStatus& listener : server_->status().listeners) {
-        const auto [told, fresh] = told_.emplace(listener.name, listener.bound);
+        const auto [told, fresh] = reported_.emplace(listener.name, listener.bound);
         if (!fresh && std::exchange(told->second, listener.bound) == listener.bound) continue;
         log_.info("listening", {{"listener", listener.name},
                                 {"address", to_string(listener.bound)},
@@ -322,10 +322,10 @@ void Daemon::memory_ran_out() noexcept {
     signals_.wake();
 }
 
-void Daemon::mind_memory() {
+void Daemon::relieve_memory() {
     static_cast<void>(reserve_.refill());
     const std::uint64_t exhausted = reserve_.times_used();
-    if (std::exchange(told_exhausted_, exhausted) == exhausted) return;
+    if (std::exchange(reported_exhausted_, exhausted) == exhausted) return;
     log_.error(
         "the system gave no more memory: what connections hold in buffers is the budget until the next reload; "
         "raise the process's limits (LimitDATA=, LimitAS=, vm.overcommit_memory), or lower limits.buffer_budget "
@@ -346,7 +346,7 @@ void Daemon::guarded(const std::function<void()>& work) noexcept {
 void Daemon::watch_over() {
     log_.tick();
     supervision_->look();
-    mind_memory();
+    relieve_memory();
 }
 
 SinkHealth Daemon::sink_health() const {
@@ -355,7 +355,7 @@ SinkHealth Daemon::sink_health() const {
         .events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
     if (status.spool) {
         const SessionFigures& sessions = status.spool->sessions;
-        health.sessions = {sessions.most, sessions.evicted_authenticated, sessions.evicted_unauthenticated};
+        health.sessions = {sessions.max, sessions.evicted_authenticated, sessions.evicted_unauthenticated};
         health.reading = {status.spool->read_error, status.spool->quarantined_events};
     }
     if (status.nats) {
@@ -376,7 +376,7 @@ SinkHealth Daemon::sink_health() const {
 void Daemon::wait_for_end() {
     while (!sink_lost_) {
         guarded([this] { watch_over(); });
-        const auto event = signals_.wait(supervision_->patience());
+        const auto event = signals_.wait(supervision_->timeout());
         if (event == Signals::Event::terminate) return;
         if (event == Signals::Event::hangup) {
             guarded([this] {
@@ -393,12 +393,12 @@ std::uint64_t Daemon::finish(std::chrono::steady_clock::time_point deadline) {
     server_->wait();
     watch_->stop();
     admin_.close();
-    const auto patience = [deadline] {
+    const auto timeout = [deadline] {
         const auto left = std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         return std::max(left, std::chrono::milliseconds(0));
     };
-    fleet_.stop(patience() / 2);
-    return sink_.stop(patience());
+    fleet_.stop(timeout() / 2);
+    return sink_.stop(timeout());
 }
 
 int Daemon::stop() {
@@ -417,7 +417,7 @@ int Daemon::stop() {
     });
     while (!ended) {
         guarded([this] { watch_over(); });
-        if (signals_.wait(supervision_->patience()) != Signals::Event::terminate) continue;
+        if (signals_.wait(supervision_->timeout()) != Signals::Event::terminate) continue;
         server_->stop_now();
         sink_.give_up();
     }

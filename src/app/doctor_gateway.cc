@@ -23,10 +23,10 @@ using std::chrono::seconds;
 constexpr seconds reconciliation_patience{30};
 constexpr std::size_t examples_shown = 5;
 // Exceeds every meaningful value, so that sums of numbers from outside cannot overflow.
-constexpr std::uint64_t most = std::uint64_t{1} << 40;
+constexpr std::uint64_t max = std::uint64_t{1} << 40;
 
 std::int64_t bounded(const AnswerView& view, std::string_view pointer) {
-    return static_cast<std::int64_t>(std::min(view.count(pointer), most));
+    return static_cast<std::int64_t>(std::min(view.count(pointer), max));
 }
 
 DemandedListener read_listener(const AnswerView& view) {
@@ -68,10 +68,9 @@ Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const
 }
 
 void reconcile(const AdminAccess& access, GatewayFacts& facts) {
-    const auto asked =
-        ask(access,
-            {.method = "POST", .target = std::string(api_path::reconciliation), .patience = reconciliation_patience},
-            [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
+    const auto asked = ask(
+        access, {.method = "POST", .target = std::string(api_path::reconciliation), .timeout = reconciliation_patience},
+        [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
     if (asked) return;
     facts.reconciliation.emplace();
     facts.reconciliation->error = asked.error().message;
@@ -94,8 +93,8 @@ void look_at_process(const std::string& address, GatewayAnswer& gateway) {
 
 GatewayAnswer read_status(const AnswerView& status) {
     GatewayAnswer gateway;
-    gateway.max_connections = std::min(status.count("/max_connections"), most);
-    gateway.reactors = std::min(status.count("/reactors"), most);
+    gateway.max_connections = std::min(status.count("/max_connections"), max);
+    gateway.reactors = std::min(status.count("/reactors"), max);
     gateway.uptime_s = status.real("/uptime_s");
     gateway.pid = static_cast<int>(std::min<std::uint64_t>(status.count("/pid"), 1U << 30));
     GatewayFacts& facts = gateway.facts;

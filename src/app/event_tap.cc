@@ -60,7 +60,7 @@ public:
     void on_turn_end() override {
         inner_->on_turn_end();
         if (skipping_) [[unlikely]]
-            tell_skipped();
+            report_skipped();
     }
     bool ready() override { return inner_->ready(); }
     Durable* durable() override { return inner_->durable(); }
@@ -78,7 +78,7 @@ private:
         hub_.publish(kind, std::move(line));
     }
 
-    void tell_skipped() {
+    void report_skipped() {
         for (const FeedKind kind : {FeedKind::connected, FeedKind::item, FeedKind::closed}) {
             const std::uint64_t skipped = allowances_[static_cast<std::size_t>(kind)].take_skipped();
             if (skipped > 0) hub_.skip(kind, skipped);

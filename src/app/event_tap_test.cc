@@ -36,7 +36,7 @@ public:
     void on_turn_end() override { ++to_.turns; }
     bool ready() override { return to_.ready; }
     Durable* durable() override { return this; }
-    void tell_durable(std::function<void(std::uint64_t)>) override {}
+    void on_durable_change(std::function<void(std::uint64_t)>) override {}
     void look_up(const DeviceName&, std::function<void(std::uint64_t)>) override {}
 
 private:

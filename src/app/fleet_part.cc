@@ -25,7 +25,7 @@ Result<std::string> check_message(std::string_view json) {
     return std::move(message.json);
 }
 
-std::string_view word_of(DeviceQuestion::Kind kind) {
+std::string_view to_string(DeviceQuestion::Kind kind) {
     switch (kind) {
         case DeviceQuestion::Kind::show:
             return "show";
@@ -42,11 +42,11 @@ std::string_view word_of(DeviceQuestion::Kind kind) {
 ApiAnswer gateway_silent(const std::string& trouble) { return Api::error(503, "gateway_silent", trouble); }
 
 std::optional<std::string> probed(Server& server, const std::string& id, ConnectionId conn, std::string_view body) {
-    std::int64_t timeout = 0;
-    std::from_chars(body.data(), body.data() + body.size(), timeout);
-    const auto patience =
-        std::clamp(std::chrono::milliseconds(timeout), std::chrono::milliseconds(1), max_probe_timeout);
-    const auto found = server.probe(conn, patience);
+    std::int64_t timeout_ms = 0;
+    std::from_chars(body.data(), body.data() + body.size(), timeout_ms);
+    const auto timeout =
+        std::clamp(std::chrono::milliseconds(timeout_ms), std::chrono::milliseconds(1), max_probe_timeout);
+    const auto found = server.probe(conn, timeout);
     return found ? std::optional(render_probe(*found, id)) : std::nullopt;
 }
 
@@ -138,8 +138,8 @@ SinkHealth::Fleet FleetPart::health() const {
     return {.cut_off = std::move(status.cut_off), .budget = std::move(status.budget), .twin = std::move(status.twin)};
 }
 
-void FleetPart::stop(std::chrono::milliseconds patience) {
-    if (fleet_) fleet_->stop(patience);
+void FleetPart::stop(std::chrono::milliseconds timeout) {
+    if (fleet_) fleet_->stop(timeout);
 }
 
 FleetOverview FleetPart::overview() {
@@ -180,9 +180,9 @@ FleetPageRow FleetPart::devices(const FleetQueryRow& query) {
 
 std::optional<ApiAnswer> FleetPart::elsewhere(const DeviceQuestion& question) {
     if (question.kind == DeviceQuestion::Kind::send) return send_elsewhere(question);
-    const std::string patience = std::to_string(question.patience.count());
+    const std::string timeout = std::to_string(question.timeout.count());
     auto [gateway, answer, trouble] =
-        fleet_->desk().ask(word_of(question.kind), std::string(question.device), patience, question.patience + on_top);
+        fleet_->desk().ask(to_string(question.kind), std::string(question.device), timeout, question.timeout + on_top);
     if (!trouble.empty()) return gateway_silent(trouble);
     if (!answer) return std::nullopt;
     // Puts the name of the other gateway in front of its answer.

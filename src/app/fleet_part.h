@@ -34,7 +34,7 @@ public:
     /// Returns the state of the fleet that alarms derive from. Any thread, at any time.
     [[nodiscard]] SinkHealth::Fleet health() const;
     /// Stops the fleet after the end of the server.
-    void stop(std::chrono::milliseconds patience);
+    void stop(std::chrono::milliseconds timeout);
 
     FleetOverview overview() override;
     std::vector<FleetGatewayRow> gateways() override;

@@ -24,7 +24,7 @@ public:
     Log(const LogConfig& config, const Clock& clock);
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
-    ~Log() { tell_held(true); }
+    ~Log() { report_held(true); }
 
     /// Changes the settings from the next line on.
     void change(const LogConfig& config);
@@ -36,11 +36,11 @@ public:
     void error(std::string_view what, Fields fields = {}) { write(LogLevel::error, what, fields); }
 
     /// Reports suppressed lines ("17 more like this in the last 10 s") once that is due. Call it about once a second.
-    void tick() { tell_held(false); }
+    void tick() { report_held(false); }
 
 private:
     void write(LogLevel level, std::string_view what, Fields fields);
-    void tell_held(bool all);
+    void report_held(bool all);
     void put(LogLevel level, std::string_view what, Fields fields) const;
 
     const SystemClock system_clock_;

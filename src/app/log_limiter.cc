@@ -42,7 +42,7 @@ bool LogLimiter::pass(const std::string& cause, LogLevel level, SteadyTime now) 
 std::vector<LogLimiter::Held> LogLimiter::take_due(SteadyTime now, bool all) {
     std::vector<Held> due;
     for (auto& [cause, state] : causes_) {
-        if (state.held == 0 || (!all && now - state.held_since < told_every)) continue;
+        if (state.held == 0 || (!all && now - state.held_since < report_every)) continue;
         const auto over = std::max(std::chrono::ceil<std::chrono::seconds>(now - state.held_since), one_second);
         due.push_back({.cause = cause, .level = state.level, .count = state.held, .over = over});
         state.held = 0;

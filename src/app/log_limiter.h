@@ -17,7 +17,7 @@ namespace holdfast {
 class LogLimiter {
 public:
     static constexpr unsigned lines_per_second = 5;
-    static constexpr std::chrono::seconds told_every{10};
+    static constexpr std::chrono::seconds report_every{10};
     /// Maximum number of causes. Further ones share one entry, so that variable causes cannot fill memory.
     static constexpr std::size_t most_causes = 256;
 

@@ -138,13 +138,13 @@ TEST(LogLimiter, TellsAfterTenSecondsAndOnlyOnce) {
     ManualClock clock;
     LogLimiter limiter;
     for (int i = 0; i < 6; ++i) static_cast<void>(limiter.pass("x", LogLevel::info, clock.steady()));
-    clock.advance(LogLimiter::told_every - std::chrono::milliseconds(1));
+    clock.advance(LogLimiter::report_every - std::chrono::milliseconds(1));
     EXPECT_TRUE(limiter.take_due(clock.steady()).empty());
     clock.advance(std::chrono::milliseconds(1));
     const auto due = limiter.take_due(clock.steady());
     ASSERT_EQ(due.size(), 1U);
     EXPECT_EQ(due[0].count, 1U);
-    EXPECT_EQ(due[0].over, LogLimiter::told_every);
+    EXPECT_EQ(due[0].over, LogLimiter::report_every);
     EXPECT_TRUE(limiter.take_due(clock.steady(), true).empty());
 }
 

@@ -28,7 +28,7 @@ public:
     [[nodiscard]] NatsLink& link() { return *link_; }
     [[nodiscard]] ForwarderStatus status() const { return forwarder_->status(); }
     /// Publishes what is in the spool, for at most `patience`.
-    void stop(std::chrono::milliseconds patience) { forwarder_->stop(patience); }
+    void stop(std::chrono::milliseconds timeout) { forwarder_->stop(timeout); }
     void give_up() { forwarder_->give_up(); }
 
 private:

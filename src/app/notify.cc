@@ -79,8 +79,8 @@ bool Notifier::alive() const { return send("WATCHDOG=1"); }
 std::optional<std::chrono::microseconds> watchdog_timeout(const char* usec, const char* pid) {
     if (pid != nullptr && number(pid) != static_cast<std::uint64_t>(::getpid())) return std::nullopt;
     const auto timeout = number(usec);
-    constexpr std::uint64_t most = 365ULL * 24 * 3'600 * 1'000'000;
-    if (!timeout || *timeout == 0 || *timeout > most) return std::nullopt;
+    constexpr std::uint64_t max = 365ULL * 24 * 3'600 * 1'000'000;
+    if (!timeout || *timeout == 0 || *timeout > max) return std::nullopt;
     return std::chrono::microseconds(static_cast<std::int64_t>(*timeout));
 }
 

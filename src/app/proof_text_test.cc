@@ -19,9 +19,10 @@ TEST(ProofText, MeasuredBesidePromised) {
     proof.plan = plan_liveness(milliseconds(5'000)).value();
     proof.kernel = "6.1";
     proof.took = milliseconds(6'100);
-    proof.rows = {judge(fin, {{start, start + microseconds(310), CloseReason::peer_closed}}),
-                  judge(idle, {{start, start + milliseconds(4'030), CloseReason::keepalive_expired}, {start, {}, {}}}),
-                  judge(quiet, {{start, {}, {}}})};
+    proof.rows = {
+        classify(fin, {{start, start + microseconds(310), CloseReason::peer_closed}}),
+        classify(idle, {{start, start + milliseconds(4'030), CloseReason::keepalive_expired}, {start, {}, {}}}),
+        classify(quiet, {{start, {}, {}}})};
     EXPECT_EQ(
         proof_text(proof),
         "detect_within 5s, measured in two network namespaces on Linux 6.1: from the last sign of life to the closed "

@@ -28,7 +28,7 @@ public:
         std::function<void()> reopen_sink;  ///< opens the current file again
         std::function<void(const AlarmConfig&)> alarms;
         /// Reads the files with secrets of [admin] again.
-        std::function<Result<AdminDoors::Fresh>()> admin;
+        std::function<Result<AdminEndpoints::Fresh>()> admin;
         std::function<void()> done;  ///< called after a change
     };
 

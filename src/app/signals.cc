@@ -43,9 +43,9 @@ Signals::Signals() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (!signals_.valid()) throw_errno("signalfd");
 }
 
-std::optional<Signals::Event> Signals::wait(std::chrono::milliseconds patience) {
+std::optional<Signals::Event> Signals::wait(std::chrono::milliseconds timeout) {
     std::array<pollfd, 2> sources{{{signals_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-    if (::poll(sources.data(), sources.size(), static_cast<int>(patience.count())) <= 0) return std::nullopt;
+    if (::poll(sources.data(), sources.size(), static_cast<int>(timeout.count())) <= 0) return std::nullopt;
     signalfd_siginfo signal{};
     if (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
         return signal.ssi_signo == SIGHUP ? Event::hangup : Event::terminate;
@@ -61,8 +61,8 @@ bool Signals::take_stop(std::chrono::milliseconds time) {
     for (const int signal : {SIGTERM, SIGINT}) sigaddset(&wanted, signal);
     const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
     const auto rest = std::chrono::nanoseconds(time - seconds);
-    const timespec patience{.tv_sec = seconds.count(), .tv_nsec = rest.count()};
-    return ::sigtimedwait(&wanted, nullptr, &patience) > 0;
+    const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = rest.count()};
+    return ::sigtimedwait(&wanted, nullptr, &timeout) > 0;
 }
 
 void Signals::wake() {

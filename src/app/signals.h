@@ -24,7 +24,7 @@ public:
     Signals();
 
     /// Waits up to `patience` for the next event. Returns nullopt if none comes.
-    [[nodiscard]] std::optional<Event> wait(std::chrono::milliseconds patience);
+    [[nodiscard]] std::optional<Event> wait(std::chrono::milliseconds timeout);
 
     /// Waits for `time`, or until SIGTERM or SIGINT comes, and consumes that signal. Returns true if one came.
     [[nodiscard]] static bool take_stop(std::chrono::milliseconds time);

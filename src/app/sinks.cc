@@ -125,7 +125,7 @@ Result<std::function<void()>> Sinks::prepare_change(const SinkConfig& config) {
 }
 
 SinkStatus Sinks::status() const {
-    SinkStatus status{.type = std::string(word_of(type_))};
+    SinkStatus status{.type = std::string(to_string(type_))};
     const SinkFigures figures = sink_->figures();
     status.events = figures.events;
     status.lag_events = figures.events - figures.written;
@@ -144,9 +144,9 @@ SinkStatus Sinks::status() const {
 }
 
 /// Stops the sink. Events that do not reach NATS in time stay in the spool and are not lost.
-std::uint64_t Sinks::stop(std::chrono::milliseconds patience) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    const std::uint64_t lost = sink_->stop(patience);
+std::uint64_t Sinks::stop(std::chrono::milliseconds timeout) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const std::uint64_t lost = sink_->stop(timeout);
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (nats_) nats_->stop(std::max(left, std::chrono::milliseconds(0)));
     return lost;

@@ -53,7 +53,7 @@ public:
     [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< null: the sink is another
 
     /// Writes what waits, for at most `patience`; the number of events that are lost with this process.
-    std::uint64_t stop(std::chrono::milliseconds patience);
+    std::uint64_t stop(std::chrono::milliseconds timeout);
     void give_up();
 
 private:

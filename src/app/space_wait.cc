@@ -46,7 +46,7 @@ std::optional<Error> SpaceWait::open(const std::string& lack) {
     }
     is_open_ = true;
     log_.error("the gateway waits for space with its listeners closed: " + lack);
-    admin_.tell_addresses();
+    admin_.report_addresses();
     if (!manager_.ready("waiting for space: " + lack)) {
         log_.error("the service manager could not be told that the gateway waits");
     }
@@ -69,7 +69,7 @@ std::string SpaceWait::lack() const {
 }
 
 SinkStatus SpaceWait::sink_status() const {
-    return {.type = std::string(word_of(config_.sink.type)),
+    return {.type = std::string(to_string(config_.sink.type)),
             .full = true,
             .error = "the spool cannot be opened, and the listeners are closed: " + lack()};
 }

@@ -59,7 +59,7 @@ private:
     EventTime since_;
     StoppedGateway gateway_;
     Watch watch_{*this};
-    AdminDoors admin_{log_};  // last: its threads use the other members
+    AdminEndpoints admin_{log_};  // last: its threads use the other members
 };
 
 }  // namespace holdfast

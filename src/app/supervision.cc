@@ -24,29 +24,29 @@ Supervision::Supervision(const Notifier& notifier, Log& log, Options options, co
       options_(std::move(options)),
       clock_(clock),
       limit_(options_.watchdog ? std::min<milliseconds>(half(*options_.watchdog), long_silence) : long_silence),
-      told_(clock.steady()) {}
+      reported_(clock.steady()) {}
 
-milliseconds Supervision::patience() const {
+milliseconds Supervision::timeout() const {
     constexpr milliseconds usual{1'000};
     // A ping is due after half the timeout, and must not be late by a whole wait.
     return options_.watchdog ? std::clamp(half(*options_.watchdog) / 4, milliseconds(1), usual) : usual;
 }
 
 void Supervision::look() {
-    judge_reactors();
-    tell_status();
+    check_reactors();
+    notify_status();
 }
 
 /// Returns the silence of the reactors without the time in which the whole process was stopped, which is no hang.
 milliseconds Supervision::attended_silence() {
     const SteadyTime now = clock_.steady();
     attended_.miss(now, absences_.absence(now));
-    absences_.expect(now + patience());
+    absences_.expect(now + timeout());
     const milliseconds silence = options_.silence();
     return silence - std::chrono::floor<milliseconds>(attended_.missed_since(now - silence));
 }
 
-void Supervision::judge_reactors() {
+void Supervision::check_reactors() {
     const milliseconds silence = attended_silence();
     const bool hangs = silence >= limit_;
     if (hangs != hangs_) {
@@ -69,10 +69,10 @@ void Supervision::ping(bool turning) {
     if (notifier_.alive()) pinged_ = now;
 }
 
-void Supervision::tell_status() {
+void Supervision::notify_status() {
     const SteadyTime now = clock_.steady();
-    if (!notifier_.enabled() || now - told_ < status_every) return;
-    told_ = now;
+    if (!notifier_.enabled() || now - reported_ < status_every) return;
+    reported_ = now;
     std::string status = options_.status();
     if (status == last_status_ || !notifier_.status(status)) return;
     last_status_ = std::move(status);

@@ -28,14 +28,14 @@ public:
     Supervision(const Notifier& notifier, Log& log, Options options, const Clock& clock);
 
     /// Returns the longest time until the next look().
-    [[nodiscard]] std::chrono::milliseconds patience() const;
+    [[nodiscard]] std::chrono::milliseconds timeout() const;
     void look();
 
 private:
     [[nodiscard]] std::chrono::milliseconds attended_silence();
-    void judge_reactors();
+    void check_reactors();
     void ping(bool turning);
-    void tell_status();
+    void notify_status();
 
     const Notifier& notifier_;
     Log& log_;
@@ -46,7 +46,7 @@ private:
     AttendedTime attended_;
     bool hangs_ = false;
     std::optional<SteadyTime> pinged_;
-    SteadyTime told_;
+    SteadyTime reported_;
     std::string last_status_;
 };
 

@@ -51,7 +51,7 @@ protected:
                 if (size < 0) break;
                 told.emplace_back(bytes.data(), static_cast<std::size_t>(size));
             }
-            clock_.advance(supervision.patience());
+            clock_.advance(supervision.timeout());
         }
         return told;
     }

@@ -20,7 +20,7 @@ public:
     /// status.
     std::string ask(const std::string& target) {
         if (!trouble_.empty()) return {};
-        const auto answer = ask_admin(admin_, {.target = target, .patience = answer_wait});
+        const auto answer = ask_admin(admin_, {.target = target, .timeout = answer_wait});
         if (!answer) {
             trouble_ = answer.error().message;
             return {};

@@ -204,14 +204,14 @@ private:
         if (points.empty()) return add(line);
         std::vector<std::uint64_t> values;
         std::uint64_t fewest = points.front().count("/fewest");
-        std::uint64_t most = 0;
+        std::uint64_t max = 0;
         for (const AnswerView& point : points) {
             values.push_back(point.count("/connections"));
             fewest = std::min(fewest, point.count("/fewest"));
-            most = std::max(most, point.count("/most"));
+            max = std::max(max, point.count("/most"));
         }
         const std::string window = human_window(trend.view().count("/window_s"));
-        const std::string range = "  " + human_count(fewest) + " to " + human_count(most) + " in " + window;
+        const std::string range = "  " + human_count(fewest) + " to " + human_count(max) + " in " + window;
         const std::size_t used = line.size() + 2 + range.size();
         const std::size_t room = size_.columns > used ? size_.columns - used : 0;
         add(line + "  " + spark_line(values, std::min<std::size_t>(room, 60), options_.unicode) + range);
@@ -330,11 +330,11 @@ std::string spark_line(const std::vector<std::uint64_t>& values, std::size_t wid
     const std::size_t shown = std::min(width, values.size());
     if (shown == 0) return {};
     const auto begin = values.end() - static_cast<std::ptrdiff_t>(shown);
-    const auto [least, most] = std::minmax_element(begin, values.end());
+    const auto [min, max] = std::minmax_element(begin, values.end());
     std::string out;
     for (auto value = begin; value != values.end(); ++value) {
         const double height =
-            *most == *least ? 0.5 : static_cast<double>(*value - *least) / static_cast<double>(*most - *least);
+            *max == *min ? 0.5 : static_cast<double>(*value - *min) / static_cast<double>(*max - *min);
         const auto level = static_cast<std::size_t>(std::lround(height * 7));
         out += unicode ? bars[level] : plain[level];
     }

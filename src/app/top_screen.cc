@@ -113,9 +113,9 @@ void TopScreen::draw(const std::vector<TopLine>& lines) {
     ::refresh();
 }
 
-std::vector<int> TopScreen::keys(std::chrono::milliseconds patience) {
+std::vector<int> TopScreen::keys(std::chrono::milliseconds timeout) {
     pollfd typed{STDIN_FILENO, POLLIN, 0};
-    ::poll(&typed, 1, static_cast<int>(patience.count()));  // a signal ends the wait too
+    ::poll(&typed, 1, static_cast<int>(timeout.count()));  // a signal ends the wait too
     gone_ = (typed.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
     std::vector<int> keys;
     for (int key = 0; !gone_ && (key = ::getch()) != ERR;) {

@@ -25,7 +25,7 @@ public:
     void draw(const std::vector<TopLine>& lines);
     /// Returns the keys pressed since the last call, as press() takes them. Waits up to `patience` for the first.
     /// Returns at once, without a key, if the window's size changes.
-    [[nodiscard]] std::vector<int> keys(std::chrono::milliseconds patience);
+    [[nodiscard]] std::vector<int> keys(std::chrono::milliseconds timeout);
     /// Returns true after a signal, or after the terminal was closed.
     [[nodiscard]] bool interrupted() const;
 

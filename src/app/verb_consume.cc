@@ -30,11 +30,11 @@ struct ConsumeFlags {
 // A signal ends the process at once, except between writing events and storing their position. In between, the process
 // ends after the store; a second signal does not wait.
 std::atomic<bool> may_end{true};
-std::atomic<int> told_to_end{0};
+std::atomic<int> asked_to_end{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 void on_signal(int) {
-    if (may_end || told_to_end.fetch_add(1) > 0) ::_exit(exit_good);
+    if (may_end || asked_to_end.fetch_add(1) > 0) ::_exit(exit_good);
 }
 
 void take_signals() {
@@ -48,7 +48,7 @@ void take_signals() {
 
 void set_may_end(bool on) {
     may_end = on;
-    if (on && told_to_end > 0) ::_exit(exit_good);
+    if (on && asked_to_end > 0) ::_exit(exit_good);
 }
 
 bool write_all(std::string_view lines) {

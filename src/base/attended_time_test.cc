@@ -70,7 +70,7 @@ nanoseconds missed_by(const std::vector<Span>& spans, SteadyTime since) {
 
 TEST(AttendedTime, AgreesWithTheSumOfTheSpans) {
     std::minstd_rand dice(7);
-    const auto draw = [&dice](int most) { return std::chrono::milliseconds(dice() % static_cast<unsigned>(most)); };
+    const auto draw = [&dice](int max) { return std::chrono::milliseconds(dice() % static_cast<unsigned>(max)); };
     AttendedTime time;
     std::vector<Span> spans;
     SteadyTime now = start;

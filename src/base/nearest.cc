@@ -42,13 +42,13 @@ std::optional<std::string_view> nearest_word(std::string_view given, std::span<c
     if (given.size() > longest_given) return std::nullopt;
     const std::string from = folded(given);
     std::optional<std::string_view> best;
-    std::size_t least = 0;
+    std::size_t min = 0;
     for (const std::string_view word : known) {
         const std::size_t steps = distance(from, folded(word));
         if (steps > std::max<std::size_t>(1, std::max(from.size(), word.size()) / 3)) continue;
-        if (!best || steps < least) {
+        if (!best || steps < min) {
             best = word;
-            least = steps;
+            min = steps;
         }
     }
     return best;

@@ -6,7 +6,7 @@ namespace {
 struct Lead {
     std::size_t size;
     char32_t bits;
-    char32_t least;  // a smaller value in this many bytes is overlong
+    char32_t min;  // a smaller value in this many bytes is overlong
 };
 
 Lead lead_of(unsigned char byte) noexcept {
@@ -30,7 +30,7 @@ CodePoint next_code_point(std::string_view text) noexcept {
         value = (value << 6) | (byte & 0x3FU);
     }
     const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-    if (value < lead.least || value > 0x10FFFF || surrogate) return {};
+    if (value < lead.min || value > 0x10FFFF || surrogate) return {};
     return {value, lead.size};
 }
 

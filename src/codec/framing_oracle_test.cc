@@ -85,10 +85,10 @@ private:
             if (!in_string && (c == '}' || c == ']')) --depth;
             if (!in_string && static_cast<unsigned char>(c) > ' ') last = c;
         }
-        judge(byte, before, depth, in_string, last);
+        classify(byte, before, depth, in_string, last);
     }
 
-    void judge(char byte, const std::string& before, int depth, bool in_string, char last) {
+    void classify(char byte, const std::string& before, int depth, bool in_string, char last) {
         if (in_string) {
             if (static_cast<unsigned char>(byte) < 0x20) give_up(byte);
             return;

@@ -44,11 +44,11 @@ private:
 
 /// Reads a field that is a device word. Returns false if the field is invalid, or missing although needed. A missing
 /// optional field leaves `word` empty.
-bool read_word(simdjson::dom::object object, std::string_view name, std::size_t most, bool needed, std::string& word) {
+bool read_word(simdjson::dom::object object, std::string_view name, std::size_t max, bool needed, std::string& word) {
     simdjson::dom::element field;
     if (object[name].get(field) != simdjson::SUCCESS) return !needed;
     std::string_view text;
-    if (field.get(text) != simdjson::SUCCESS || !is_device_word(text, most)) return false;
+    if (field.get(text) != simdjson::SUCCESS || !is_device_word(text, max)) return false;
     word = text;
     return true;
 }
@@ -86,11 +86,11 @@ public:
         object_.reset();
         with_numbers_ = {};
         if (text.size() > max_bytes_) return {BadItem::too_large, {}};
-        if (const auto line = lines_.document(text)) return judge(*line);
+        if (const auto line = lines_.document(text)) return classify(*line);
         simdjson::dom::element document;
         const simdjson::error_code error = parser_.parse(text, document);
         if (error == simdjson::SUCCESS) [[likely]]
-            return judge(document);
+            return classify(document);
         return second_look(text, error);
     }
 
@@ -111,7 +111,7 @@ public:
     }
 
 private:
-    Decoded judge(simdjson::dom::element document) {
+    Decoded classify(simdjson::dom::element document) {
         simdjson::dom::object object;
         if (document.get(object) != simdjson::SUCCESS) return {BadItem::not_object, {}};
         object_ = object;
@@ -157,7 +157,7 @@ private:
             with_numbers_ = text;
         }
         if (error == simdjson::MEMALLOC) throw std::bad_alloc();
-        return error == simdjson::SUCCESS ? judge(document) : Decoded{BadItem::not_json, {}};
+        return error == simdjson::SUCCESS ? classify(document) : Decoded{BadItem::not_json, {}};
     }
 
     std::string key_field_;

@@ -278,10 +278,10 @@ TEST(Greeting, SaysWhoTheDeviceIs) {
     EXPECT_EQ(all.hello->id, "d\xc3\xa9j\xc3\xa0");
     EXPECT_EQ(all.hello->session, "boot-42");
     EXPECT_EQ(all.hello->from, 7U);
-    const auto least = greeting_of(R"({"hello":{"id":"d"}})");
-    ASSERT_TRUE(least.hello);
-    EXPECT_EQ(least.hello->session, "");
-    EXPECT_EQ(least.hello->from, 0U);
+    const auto min = greeting_of(R"({"hello":{"id":"d"}})");
+    ASSERT_TRUE(min.hello);
+    EXPECT_EQ(min.hello->session, "");
+    EXPECT_EQ(min.hello->from, 0U);
 }
 
 TEST(Greeting, IsNoneOrABadOne) {

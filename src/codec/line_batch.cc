@@ -25,10 +25,10 @@ bool LineBatch::holds(std::string_view text) const noexcept {
 
 void LineBatch::index_from(std::string_view text) noexcept {
     const std::span<const char> rest = window_.subspan(static_cast<std::size_t>(text.data() - window_.data()));
-    const std::size_t most = std::min(rest.size(), max_bytes);
+    const std::size_t max = std::min(rest.size(), max_bytes);
     sound_ = false;
-    if (text.size() >= most) return;
-    const void* const found = ::memrchr(rest.data() + text.size(), '\n', most - text.size());
+    if (text.size() >= max) return;
+    const void* const found = ::memrchr(rest.data() + text.size(), '\n', max - text.size());
     if (found == nullptr) return;
     const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - rest.data());
     const bool one_line = skip_json_space(rest.first(size), text.size()) == size;

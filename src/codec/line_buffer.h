@@ -15,9 +15,9 @@ namespace holdfast {
 class LineBuffer {
 public:
     /// `most`: maximum number of bytes to write. Throws std::bad_alloc.
-    LineBuffer(std::string& out, std::size_t most) : out_(out) {
+    LineBuffer(std::string& out, std::size_t max) : out_(out) {
         const std::size_t from = out.size();
-        out.resize(from + most);
+        out.resize(from + max);
         at_ = out.data() + from;
     }
     LineBuffer(const LineBuffer&) = delete;

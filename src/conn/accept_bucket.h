@@ -12,7 +12,7 @@ namespace holdfast {
 /// Limits the rate of accepts of all reactors. The state is one number: the due time of the next connection if they
 /// came evenly (GCRA, ITU-T I.371). The burst is a tenth of a second's worth. A reactor with waiting connections
 /// reserves turns, so that reactors alternate. Any thread, without a lock.
-class AcceptBucket {
+class RateLimiter {
 public:
     static constexpr std::chrono::milliseconds burst{100};
     static constexpr std::chrono::milliseconds stride{10};  ///< length of one reservation; at least one turn

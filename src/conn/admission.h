@@ -47,7 +47,7 @@ public:
     [[nodiscard]] ConnectionQuota& quota() { return quota_; }
     [[nodiscard]] const ConnectionQuota& quota() const { return quota_; }
     [[nodiscard]] ConnectionQuota& handshakes() { return handshakes_; }
-    [[nodiscard]] AcceptBucket& bucket() { return bucket_; }
+    [[nodiscard]] RateLimiter& bucket() { return bucket_; }
     [[nodiscard]] BufferBudget& buffers() { return buffers_; }
     [[nodiscard]] const BufferBudget& buffers() const { return buffers_; }
     /// Returns the bytes by source: the part of `buffers().used()` outside idle TLS sessions.
@@ -63,7 +63,7 @@ public:
 private:
     ConnectionQuota quota_;
     ConnectionQuota handshakes_{0};  // under way
-    AcceptBucket bucket_;
+    RateLimiter bucket_;
     BufferBudget buffers_;
     SourceBytes sources_;
     std::atomic<unsigned> reactors_{0};

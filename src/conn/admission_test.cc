@@ -46,8 +46,8 @@ TEST(Admission, WhoIsTurnedAwayTakesNothing) {
     EXPECT_EQ(admission.take(ip("10.0.0.3"), pass), RefusedBy::max_connections);
 }
 
-TEST(AcceptBucket, LetsSoManyInASecondAndATenthOfThatAtOnce) {
-    AcceptBucket bucket;
+TEST(RateLimiter, LetsSoManyInASecondAndATenthOfThatAtOnce) {
+    RateLimiter bucket;
     bucket.set_rate(1000);
     SteadyTime now{std::chrono::hours(1)};
     std::int64_t taken = 0;
@@ -66,8 +66,8 @@ TEST(AcceptBucket, LetsSoManyInASecondAndATenthOfThatAtOnce) {
     EXPECT_EQ(bucket.reserve(now, 7).when, now);
 }
 
-TEST(AcceptBucket, ALowRateIsKeptToo) {
-    AcceptBucket bucket;
+TEST(RateLimiter, ALowRateIsKeptToo) {
+    RateLimiter bucket;
     bucket.set_rate(2);
     SteadyTime now{std::chrono::hours(1)};
     int taken = 0;
@@ -79,13 +79,13 @@ TEST(AcceptBucket, ALowRateIsKeptToo) {
 }
 
 /// Two reactors with endless queues get equal shares, in whatever order their timers expire.
-TEST(AcceptBucket, ReservationsAlternate) {
-    AcceptBucket bucket;
+TEST(RateLimiter, ReservationsAlternate) {
+    RateLimiter bucket;
     bucket.set_rate(40);
     SteadyTime now{std::chrono::hours(1)};
     const SteadyTime end = now + std::chrono::seconds(20);
     std::array<std::int64_t, 2> taken{};
-    std::array<AcceptBucket::Reservation, 2> reserved{bucket.reserve(now, 100), bucket.reserve(now, 100)};
+    std::array<RateLimiter::Reservation, 2> reserved{bucket.reserve(now, 100), bucket.reserve(now, 100)};
     while (now < end) {
         const std::size_t next = reserved[0].when <= reserved[1].when ? 0 : 1;
         now = std::max(now, reserved[next].when);
@@ -96,8 +96,8 @@ TEST(AcceptBucket, ReservationsAlternate) {
     EXPECT_NEAR(static_cast<double>(taken[1]), 400, 8);
 }
 
-TEST(AcceptBucket, ATurnThatIsGivenBackIsTakenByAnother) {
-    AcceptBucket bucket;
+TEST(RateLimiter, ATurnThatIsGivenBackIsTakenByAnother) {
+    RateLimiter bucket;
     bucket.set_rate(10);
     SteadyTime now{std::chrono::hours(1)};
     while (bucket.try_take(now)) {

@@ -18,7 +18,7 @@ class AskedList {
 public:
     static constexpr std::array<std::chrono::milliseconds, 3> looks{
         std::chrono::milliseconds(400), std::chrono::milliseconds(1'500), std::chrono::milliseconds(5'000)};
-    static constexpr std::size_t most = 65'536;  ///< entries of each check; the kernel alone probes the others
+    static constexpr std::size_t max = 65'536;  ///< entries of each check; the kernel alone probes the others
 
     struct Asked {
         Token number = 0;
@@ -29,13 +29,13 @@ public:
         bool overdue = false;                 ///< a missing answer was already reported
     };
 
-    [[nodiscard]] bool full() const { return waiting_[0].size() >= most; }
+    [[nodiscard]] bool full() const { return waiting_[0].size() >= max; }
     void add(Token number, SteadyTime now, std::chrono::milliseconds silence, bool watched) {
         waiting_[0].push_back({.number = number, .at = now, .silence = silence, .watched = watched});
     }
     /// Schedules the next of `looks` for `asked`; does nothing after the last.
     void look_again(Asked asked) {
-        if (++asked.look < looks.size() && waiting_[asked.look].size() < most) waiting_[asked.look].push_back(asked);
+        if (++asked.look < looks.size() && waiting_[asked.look].size() < max) waiting_[asked.look].push_back(asked);
     }
 
     /// Returns the time of the next check, or SteadyTime::max() if the list is empty.

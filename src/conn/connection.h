@@ -69,32 +69,32 @@ struct Connection : SlotHeader {
     bool counts_for_prefix : 1 = false;  ///< see Admission::Pass
     bool parting : 1 = false;            ///< FIN was sent; see Drainer
     bool throttled : 1 = false;          ///< reads are paused: rate exceeded, or memory pressure
-    bool held : 1 = false;               ///< reads and the kept bytes wait for Shard::release
+    bool paused : 1 = false;             ///< reads and the kept bytes wait for Shard::release
 
     std::uint64_t bytes_out : 52 = 0;
     bool encrypted : 1 = false;   ///< bytes pass through the shard's TLS session for it
     bool peer_ended : 1 = false;  ///< FIN or RST arrived, or the kernel gave the peer up
     // State of the stream handler.
-    bool untold : 1 = false;  ///< `connected` event not emitted yet
-    bool spoke : 1 = false;   ///< first item, valid or not, received
-    bool named : 1 = false;   ///< identified; `stage` does not show it in the preamble and while closing
+    bool connected_pending : 1 = false;  ///< `connected` event not emitted yet
+    bool spoke : 1 = false;              ///< first item, valid or not, received
+    bool identified : 1 = false;         ///< identified; `stage` does not show it in the preamble and while closing
     /// Tenths of a second from the TCP handshake to `opened`; max_backlog_wait means at least that. See AcceptTime.
     std::uint8_t backlog_wait : 7 = 0;
 
     UnfinishedItemPtr unfinished;  ///< bytes of a partial item
     std::unique_ptr<Downlink> downlink;
-    TextCell key;  ///< key of the latest item
+    InlineString key;  ///< key of the latest item
 
     [[nodiscard]] bool is_opening() const noexcept { return stage == Stage::preamble; }
     [[nodiscard]] bool is_closing() const noexcept { return stage == Stage::closing; }
     /// Records that the device is identified; in the preamble, its certificate identifies it.
     void identify() noexcept {
-        named = true;
+        identified = true;
         if (stage == Stage::unidentified) stage = Stage::open;
     }
     /// Records that the claim to the id was refused.
     void unidentify() noexcept {
-        named = false;
+        identified = false;
         if (stage == Stage::open) stage = Stage::unidentified;
     }
     void count_item() noexcept { items = (items + 1) & ((std::uint64_t{1} << 44) - 1); }

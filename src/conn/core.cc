@@ -30,21 +30,21 @@ Core::Core(Reactor& on, StreamHandler& events, Admission& limits, const ShardOpt
 }
 
 void Core::close(Connection& connection, CloseReason reason, std::string_view detail) {
-    Death info{.reason = reason, .error = 0, .detail = detail, .evidence = {}};
+    CloseInfo info{.reason = reason, .error = 0, .detail = detail, .evidence = {}};
     if (const auto facts = read_tcp_facts(connection.fd)) info.evidence = facts->evidence;
     close(connection, info);
 }
 
-void Core::close(Connection& connection, const Death& info) {
+void Core::close(Connection& connection, const CloseInfo& info) {
     if (connection.is_closing()) return;
     closed.push_back({&connection, info, connection.stage});
     connection.stage = Stage::closing;
 }
 
 void Core::close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail) {
-    Death info{.reason = CloseReason::internal_error, .error = error, .detail = detail, .evidence = {}};
+    CloseInfo info{.reason = CloseReason::internal_error, .error = error, .detail = detail, .evidence = {}};
     if (const auto facts = read_tcp_facts(connection.fd)) info.evidence = facts->evidence;
-    info.reason = judge_close(error, phase, info.evidence, policy_of(connection).plan.user_timeout);
+    info.reason = classify_close(error, phase, info.evidence, policy_of(connection).plan.user_timeout);
     close(connection, info);
 }
 

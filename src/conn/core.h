@@ -63,7 +63,7 @@ struct Core {
 
     struct Closed {
         Connection* connection;
-        Death info;
+        CloseInfo info;
         Stage stage;  ///< stage before the close
     };
     std::vector<Closed> closed;  ///< finalized at the end of the turn
@@ -71,8 +71,8 @@ struct Core {
     /// Closes `connection` with the kernel's evidence. The first reason wins. Frees nothing and calls no handler, since
     /// the connection is finalized at the end of the turn.
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
-    void close(Connection& connection, const Death& info);
-    /// Closes `connection` with the reason that judge_close() derives from `error` and the evidence.
+    void close(Connection& connection, const CloseInfo& info);
+    /// Closes `connection` with the reason that classify_close() derives from `error` and the evidence.
     void close_by_kernel(Connection& connection, int error, IoPhase phase, std::string_view detail = {});
 
     [[nodiscard]] Token number_of(const Connection& connection) const { return registry.number_of(connection); }
@@ -85,7 +85,7 @@ struct Core {
 
     /// Returns true if the connection must prove its device's identity and has not done so.
     [[nodiscard]] bool is_unauthenticated(const Connection& connection) const {
-        return connection.is_opening() || (policy_of(connection).authenticates && !connection.named);
+        return connection.is_opening() || (policy_of(connection).authenticates && !connection.identified);
     }
 
     /// Returns the time of the present turn.

@@ -27,8 +27,8 @@ struct DrainProgress {
 /// Parameters of a drain on one reactor. The functions are called on the reactor's thread.
 struct DrainTask {
     SteadyTime began;
-    std::chrono::milliseconds over{};      ///< the time over which the ends are spread
-    std::chrono::milliseconds patience{};  ///< timeout after `over` for connections with unread bytes
+    std::chrono::milliseconds over{};     ///< the time over which the ends are spread
+    std::chrono::milliseconds timeout{};  ///< timeout after `over` for connections with unread bytes
     std::function<bool(const Connection&)> wanted;
     /// Returns the framed item with the time to come back, or an empty text to send none.
     std::function<std::string(const Connection&, std::chrono::milliseconds retry_after)> goodbye;
@@ -62,7 +62,7 @@ public:
 
     [[nodiscard]] SteadyTime began() const { return task_.began; }
     /// Returns the time from which the connections end without reading.
-    [[nodiscard]] SteadyTime deadline() const { return task_.began + task_.over + task_.patience; }
+    [[nodiscard]] SteadyTime deadline() const { return task_.began + task_.over + task_.timeout; }
     [[nodiscard]] bool wanted(const Connection& connection) const { return task_.wanted(connection); }
     /// Returns the goodbye for the connection that is due, or an empty text to send none.
     [[nodiscard]] std::string goodbye(const Connection& connection, SteadyTime now) const;

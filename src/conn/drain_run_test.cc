@@ -19,7 +19,7 @@ protected:
         auto made = std::make_unique<DrainRun>(
             DrainTask{.began = began_,
                       .over = 100s,
-                      .patience = 5s,
+                      .timeout = 5s,
                       .wanted = [](const Connection&) { return true; },
                       .goodbye = [](const Connection&, milliseconds time) { return std::to_string(time.count()); },
                       .come_back_later = come_back_later,

@@ -59,7 +59,7 @@ bool Drainer::is_read_for_drain(Connection& connection, const DrainRun& run) {
     const auto missed = core_.reactor.attended_time().missed_since(run.began());
     if (core_.reactor.now() >= run.deadline() + missed) return true;
     receiver_.read(connection, ReadUntil::end);
-    return connection.is_closing() || !(connection.read_again || connection.throttled || connection.held);
+    return connection.is_closing() || !(connection.read_again || connection.throttled || connection.paused);
 }
 
 void Drainer::end_in_drain(Connection& connection, const std::shared_ptr<DrainRun>& run) {
@@ -114,8 +114,8 @@ void Drainer::step_stop() {
 void Drainer::end_in_stop(Connection& connection) {
     end_hold(connection);
     if (connection.is_closing()) return;
-    const bool is_stranger = core_.is_unauthenticated(connection);
-    if (stop_.goodbye && !connection.held && !connection.peer_ended && !is_stranger) {
+    const bool is_unauthenticated = core_.is_unauthenticated(connection);
+    if (stop_.goodbye && !connection.paused && !connection.peer_ended && !is_unauthenticated) {
         const std::string goodbye = stop_.goodbye(connection, retry_after(stop_, stop_.told++));
         static_cast<void>(sender_.send(connection, goodbye));
     }

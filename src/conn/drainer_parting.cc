@@ -23,7 +23,7 @@ constexpr int last_reads = 4;  // reads of one receive buffer, as many as in a t
 /// Releases a held connection that is about to end, so that the bytes that have arrived are read. A device that waits
 /// for its numbers stays held, since it sends its items again.
 void Drainer::end_hold(Connection& connection) {
-    if (!connection.held || connection.is_closing()) return;
+    if (!connection.paused || connection.is_closing()) return;
     core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
 }
 
@@ -33,7 +33,7 @@ void Drainer::part(Connection& connection, CloseReason reason, std::string_view 
     if (connection.is_closing() || connection.parting) return;
     end_hold(connection);
     if (connection.is_closing()) return;
-    if (connection.is_opening() || connection.held || connection.peer_ended || connection.pending_error != 0)
+    if (connection.is_opening() || connection.paused || connection.peer_ended || connection.pending_error != 0)
         return core_.close(connection, reason, detail);
     if (connection.encrypted) core_.tls.of(connection.fd).farewell();
     if (kernel::shutdown(connection.fd, SHUT_WR) != 0) return core_.close(connection, reason, detail);
@@ -91,7 +91,7 @@ void Drainer::check_parting(Connection& connection) {
 /// proxy it arms none, since the proxy may still hold bytes for the device.
 void Drainer::cut_off(Connection& connection) {
     const bool late = core_.reactor.attended() >= core_.partings.find(core_.number_of(connection))->deadline;
-    const bool is_read = !late && !connection.held && !connection.encrypted && receiver_.may_read();
+    const bool is_read = !late && !connection.paused && !connection.encrypted && receiver_.may_read();
     for (int reads = 0; is_read && reads < last_reads; ++reads) {
         const std::span<char> landing = core_.buffer.landing();
         const ssize_t arrived = kernel::recv(connection.fd, landing.data(), landing.size(), 0);

@@ -88,7 +88,7 @@ TEST(Drainer, ADrainSpreadsTheEndsOverItsTime) {
     progress->reactors_busy = 1;
     rig.shard.drain_over({.began = rig.reactor.now(),
                           .over = seconds(10),
-                          .patience = seconds(5),
+                          .timeout = seconds(5),
                           .wanted = [](const Connection&) { return true; },
                           .goodbye = {},
                           .progress = progress});

@@ -37,12 +37,12 @@ void Finalizer::finalize_latest() {
 
 void Finalizer::finalize(const Core::Closed& closed) {
     Connection& connection = *closed.connection;
-    Death info = closed.info;
+    CloseInfo info = closed.info;
     if (connection.parting) {  // the first reason wins
         const Partings::Parting& parting = *core_.partings.find(core_.number_of(connection));
         info = {.reason = parting.reason, .error = 0, .detail = parting.detail, .evidence = info.evidence};
     }
-    if (connection.held && connection.unfinished)
+    if (connection.paused && connection.unfinished)
         core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::gateway);
     if (connection.parting && !connection.peer_ended) drainer_.cut_off(connection);
     if (closed.stage == Stage::preamble) {
@@ -54,7 +54,7 @@ void Finalizer::finalize(const Core::Closed& closed) {
     free(connection, info);
 }
 
-void Finalizer::report(Connection& connection, const Death& info) {
+void Finalizer::report(Connection& connection, const CloseInfo& info) {
     ListenerCounters& counters = core_.counters_of(connection);
     const auto reason = static_cast<std::size_t>(info.reason);
     const auto lived = core_.time().tick.since(connection.opened);
@@ -76,13 +76,13 @@ void Finalizer::report(Connection& connection, const Death& info) {
 }
 
 /// Returns true if the silence exceeded the bound. A bound from a reload does not apply to earlier silence.
-bool Finalizer::was_found_late(const Connection& connection, const Death& info) {
+bool Finalizer::was_found_late(const Connection& connection, const CloseInfo& info) {
     const ListenerPolicy& policy = core_.policy_of(connection);
     return core_.attended_part(info.evidence.last_heard) > policy.longest_silence() &&
            core_.time().tick.since(policy.plan_since) > policy.longest_silence();
 }
 
-void Finalizer::free(Connection& connection, const Death& info) {
+void Finalizer::free(Connection& connection, const CloseInfo& info) {
     const Token number = core_.number_of(connection);
     if (connection.parting) core_.partings.remove(number);
     memory_.forget(connection);

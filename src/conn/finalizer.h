@@ -23,9 +23,9 @@ public:
 
 private:
     void finalize(const Core::Closed& closed);
-    void report(Connection& connection, const Death& info);
-    [[nodiscard]] bool was_found_late(const Connection& connection, const Death& info);
-    void free(Connection& connection, const Death& info);
+    void report(Connection& connection, const CloseInfo& info);
+    [[nodiscard]] bool was_found_late(const Connection& connection, const CloseInfo& info);
+    void free(Connection& connection, const CloseInfo& info);
 
     Core& core_;
     Drainer& drainer_;

@@ -33,9 +33,9 @@ TEST(Finalizer, AConnectionThatHasNotProvedItsIdStaysUnauthenticatedWhenItCloses
     for (const bool is_identified : {false, true}) {
         Connection& connection = *rig.find(rig.connect());
         if (is_identified) connection.identify();
-        EXPECT_EQ(rig.shard.is_stranger(connection), !is_identified);
+        EXPECT_EQ(rig.shard.is_unauthenticated(connection), !is_identified);
         rig.shard.close(connection, CloseReason::kicked);
-        EXPECT_EQ(rig.shard.is_stranger(connection), !is_identified);
+        EXPECT_EQ(rig.shard.is_unauthenticated(connection), !is_identified);
         rig.turn();
     }
 }

@@ -51,11 +51,11 @@ public:
     /// the oldest.
     [[nodiscard]] std::optional<Candidate> to_replace(const IpAddress& newcomer) const {
         if (ranks_.empty()) return std::nullopt;
-        const Members& most = sources_.at(std::get<2>(*ranks_.begin()));
+        const Members& max = sources_.at(std::get<2>(*ranks_.begin()));
         const auto own = sources_.find(network_of(newcomer, subscriber_width));
         const std::size_t would_have = 1 + (own == sources_.end() ? 0 : own->second.size());
-        const Member& oldest = most.begin()->second;
-        return Candidate{oldest.number, oldest.since, most.size() > would_have};
+        const Member& oldest = max.begin()->second;
+        return Candidate{oldest.number, oldest.since, max.size() > would_have};
     }
 
 private:

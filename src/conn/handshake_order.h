@@ -16,7 +16,7 @@ namespace holdfast {
 /// Chooses the TLS handshake that makes the next step. Handshakes under way go first, in the order of their input,
 /// since half their cost is spent. One step in four is reserved for new ones. There, sources (an IPv4 address, an IPv6
 /// /64) take turns, so that none delays another. Pure; one thread.
-class HandshakeOrder {
+class HandshakeScheduler {
 public:
     /// Limits the handshake steps of a turn, so that open connections are served while a fleet reconnects. A handshake
     /// costs 0.2 ms of a core with ECDSA and 1 ms with RSA 2048 (docs/explanation/performance.md).

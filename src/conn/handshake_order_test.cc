@@ -37,7 +37,7 @@ protected:
     }
 
     IpAddress peer_;
-    HandshakeOrder order_;
+    HandshakeScheduler order_;
     SteadyTime now_{milliseconds(1'000)};
 };
 
@@ -65,11 +65,11 @@ TEST_F(HandshakeOrderTest, WithNobodyToBeginAllStepsAreForTheOthers) {
 
 TEST_F(HandshakeOrderTest, WhoWaitedTooLongToBeginIsTurnedAwayAndCostsNoStep) {
     add_new(1, 3);
-    now_ += HandshakeOrder::longest_wait_to_begin;
+    now_ += HandshakeScheduler::longest_wait_to_begin;
     add_new(4, 5);
     EXPECT_THAT(turn(), ElementsAre(1, 2, 3, 4)) << "just in time";
     add_new(6, 8);
-    now_ += HandshakeOrder::longest_wait_to_begin + milliseconds(1);
+    now_ += HandshakeScheduler::longest_wait_to_begin + milliseconds(1);
     add_new(9, 13);
     EXPECT_THAT(turn(), ElementsAre(-5, -6, -7, -8, 9, 10, 11, 12));
 }
@@ -81,10 +81,10 @@ TEST_F(HandshakeOrderTest, WhatIsBegunIsNeverTooLate) {
 }
 
 TEST_F(HandshakeOrderTest, ATurnRefusesOnlySoMany) {
-    add_new(1, HandshakeOrder::refusals_a_turn + 10);
+    add_new(1, HandshakeScheduler::refusals_a_turn + 10);
     now_ += std::chrono::seconds(2);
     const auto refused = turn();
-    EXPECT_EQ(refused.size(), static_cast<std::size_t>(HandshakeOrder::refusals_a_turn));
+    EXPECT_EQ(refused.size(), static_cast<std::size_t>(HandshakeScheduler::refusals_a_turn));
     EXPECT_THAT(refused, Each(testing::Lt(0)));
     EXPECT_EQ(turn().size(), 10U);
 }

@@ -72,7 +72,7 @@ bool Listeners::accept_from(Listener& listener, int max) {
             admit(listener, fd, to_endpoint(peer));
             continue;
         }
-        switch (judge_accept(errno)) {
+        switch (classify_accept(errno)) {
             case AcceptOutcome::drained:
                 end_pause(listener);  // accept4 allocates a descriptor before it checks the backlog
                 listener.set_outdated_queue(false);
@@ -138,7 +138,7 @@ bool Listeners::make_place(const IpAddress& newcomer) {
 /// Admits the connection or queues it for accept_rate. A peer that has shut down already uses no turn. After a storm of
 /// reconnects the backlog holds more such connections than living ones, and they would use up the rate.
 void Listeners::enter_or_wait(Connection& connection) {
-    AcceptBucket& bucket = core_.admission.bucket();
+    RateLimiter& bucket = core_.admission.bucket();
     if (!bucket.limits()) return enter(connection, false);
     if (peer_has_shut(connection.fd)) return enter(connection, true);
     if (queue_.empty() && bucket.try_take(core_.reactor.now())) return enter(connection, false);
@@ -169,13 +169,13 @@ void Listeners::wait_for_turn(Connection& connection) {
     schedule_turns();
 }
 
-void Listeners::leave_queue(Connection& connection) {
+void Listeners::quit_queue(Connection& connection) {
     queue_.remove(core_.number_of(connection));
     core_.counters_of(connection).accept_waiting.decrement();
 }
 
 void Listeners::enter_from_queue(Connection& connection, bool peer_has_shut) {
-    leave_queue(connection);
+    quit_queue(connection);
     preamble_.end_wait(connection);
     enter(connection, peer_has_shut);
     receiver_.read_later(connection);  // the poller may have reported input during the wait
@@ -194,7 +194,7 @@ void Listeners::schedule_turns() {
 }
 
 void Listeners::take_turns() {
-    AcceptBucket& bucket = core_.admission.bucket();
+    RateLimiter& bucket = core_.admission.bucket();
     std::int64_t left = std::exchange(reserved_turns_, 0);
     for (int entries = 0; entries < max_entries_per_turn && !queue_.empty(); ++entries) {
         if (left == 0 && !bucket.try_take(core_.reactor.now())) break;

@@ -41,7 +41,7 @@ public:
     /// admits it without using the rate, so that what was sent is read.
     void step_waiting(Connection& connection);
     /// Removes a connection from the queue of accept_rate.
-    void leave_queue(Connection& connection);
+    void quit_queue(Connection& connection);
 
     /// Returns the start time of the connection, comparable across reactors; see accepted_before().
     [[nodiscard]] AcceptTime accept_time_of(const Connection& connection) const;

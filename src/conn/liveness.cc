@@ -8,7 +8,7 @@ namespace holdfast {
 
 using std::chrono::milliseconds;
 
-std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy) {
+std::optional<CloseReason> classify_deadlines(const DeadlineView& view, const ListenerPolicy& policy) {
     // The comparison is strict, since a tick is up to a tenth of a second old when taken. The deadline ends that much
     // late, never early.
     if (view.item_age && *view.item_age > view.times * policy.item_deadline) return CloseReason::item_deadline;
@@ -53,7 +53,7 @@ milliseconds stall_limit(const ListenerPolicy& policy, milliseconds longest_step
     return std::max(by_plan, std::min<milliseconds>(2 * longest_step, max_stall_limit));
 }
 
-WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy) {
+WatchVerdict classify_watch(const WatchedFacts& view, const ListenerPolicy& policy) {
     const milliseconds limit = policy.plan.silence_limit;
     if (is_asked(view) && silence_of(view) >= limit) return WatchVerdict::silent;
     const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);

@@ -19,7 +19,7 @@ struct DeadlineView {
     std::optional<std::chrono::milliseconds> item_age;  ///< since the first byte of the unfinished item
     int times = 1;                                      ///< factor of the deadlines
 };
-[[nodiscard]] std::optional<CloseReason> judge_deadlines(const DeadlineView& view, const ListenerPolicy& policy);
+[[nodiscard]] std::optional<CloseReason> classify_deadlines(const DeadlineView& view, const ListenerPolicy& policy);
 
 /// Returns the length of one round of the asking ring, or nullopt if the kernel's probes come too early to precede. The
 /// ring probes a connection after a round without traffic. A quiet one is thus probed every second round, shortly
@@ -52,7 +52,7 @@ struct WatchedFacts {
         return outstanding() && (facts.evidence.peer_window == 0 || facts.unacked_segments == 0);
     }
 };
-[[nodiscard]] WatchVerdict judge_watch(const WatchedFacts& view, const ListenerPolicy& policy);
+[[nodiscard]] WatchVerdict classify_watch(const WatchedFacts& view, const ListenerPolicy& policy);
 
 /// Returns the time until the verdict can become a close, if nothing is received and acknowledged until then.
 [[nodiscard]] std::chrono::milliseconds verdict_due_in(const WatchedFacts& view, const ListenerPolicy& policy);

@@ -19,23 +19,23 @@ ListenerPolicy policy_for(std::chrono::milliseconds detect_within) {
 
 TEST(Deadlines, AreNeverEarlyAndAtMostATickLate) {
     const ListenerPolicy policy = policy_for(30s);
-    EXPECT_EQ(judge_deadlines({.since_item = 300s, .item_age = {}}, policy), std::nullopt);
-    EXPECT_EQ(judge_deadlines({.since_item = 300s + 100ms, .item_age = {}}, policy), CloseReason::read_idle);
-    EXPECT_EQ(judge_deadlines({.since_item = 30s, .item_age = 30s}, policy), std::nullopt);
-    EXPECT_EQ(judge_deadlines({.since_item = 31s, .item_age = 30s + 100ms}, policy), CloseReason::item_deadline);
+    EXPECT_EQ(classify_deadlines({.since_item = 300s, .item_age = {}}, policy), std::nullopt);
+    EXPECT_EQ(classify_deadlines({.since_item = 300s + 100ms, .item_age = {}}, policy), CloseReason::read_idle);
+    EXPECT_EQ(classify_deadlines({.since_item = 30s, .item_age = 30s}, policy), std::nullopt);
+    EXPECT_EQ(classify_deadlines({.since_item = 31s, .item_age = 30s + 100ms}, policy), CloseReason::item_deadline);
 }
 
 TEST(Deadlines, ReadIdleCanBeOff) {
     ListenerPolicy policy = policy_for(30s);
     policy.read_idle.reset();
-    EXPECT_EQ(judge_deadlines({.since_item = std::chrono::hours(100'000), .item_age = {}}, policy), std::nullopt);
+    EXPECT_EQ(classify_deadlines({.since_item = std::chrono::hours(100'000), .item_age = {}}, policy), std::nullopt);
 }
 
 TEST(Deadlines, BytesThatKeepComingGetTwiceTheTime) {
     const ListenerPolicy policy = policy_for(30s);
-    EXPECT_EQ(judge_deadlines({.since_item = 600s, .item_age = 60s, .times = 2}, policy), std::nullopt);
-    EXPECT_EQ(judge_deadlines({.since_item = 601s, .item_age = {}, .times = 2}, policy), CloseReason::read_idle);
-    EXPECT_EQ(judge_deadlines({.since_item = 61s, .item_age = 61s, .times = 2}, policy), CloseReason::item_deadline);
+    EXPECT_EQ(classify_deadlines({.since_item = 600s, .item_age = 60s, .times = 2}, policy), std::nullopt);
+    EXPECT_EQ(classify_deadlines({.since_item = 601s, .item_age = {}, .times = 2}, policy), CloseReason::read_idle);
+    EXPECT_EQ(classify_deadlines({.since_item = 61s, .item_age = 61s, .times = 2}, policy), CloseReason::item_deadline);
 }
 
 TEST(AskingRound, TwoOfThemEndBeforeTheKernelAsksAndOneOutlastsASecond) {
@@ -65,9 +65,9 @@ WatchedFacts in_flight(std::chrono::milliseconds heard_ago, std::chrono::millise
 }
 
 TEST(Watch, EndsWhenAllIsAcknowledged) {
-    EXPECT_EQ(judge_watch({.facts = heard(40s)}, policy_for(30s)), WatchVerdict::well);
-    EXPECT_EQ(judge_watch({.facts = heard(1s), .bytes_waiting = true}, policy_for(30s)), WatchVerdict::stalled);
-    EXPECT_EQ(judge_watch(in_flight(1s, 0s), policy_for(30s)), WatchVerdict::waiting);
+    EXPECT_EQ(classify_watch({.facts = heard(40s)}, policy_for(30s)), WatchVerdict::well);
+    EXPECT_EQ(classify_watch({.facts = heard(1s), .bytes_waiting = true}, policy_for(30s)), WatchVerdict::stalled);
+    EXPECT_EQ(classify_watch(in_flight(1s, 0s), policy_for(30s)), WatchVerdict::waiting);
 }
 
 TEST(Watch, SilenceWithDataInFlightIsDeathAtTheLimitAndNotBefore) {
@@ -75,28 +75,28 @@ TEST(Watch, SilenceWithDataInFlightIsDeathAtTheLimitAndNotBefore) {
     TcpFacts facts = heard(policy.plan.silence_limit - 1ms);
     facts.unacked_segments = 1;
     facts.evidence.unacked_bytes = 18;
-    EXPECT_EQ(judge_watch({.facts = facts}, policy), WatchVerdict::waiting);
+    EXPECT_EQ(classify_watch({.facts = facts}, policy), WatchVerdict::waiting);
     facts.evidence.last_heard += 1ms;
-    EXPECT_EQ(judge_watch({.facts = facts}, policy), WatchVerdict::silent);
+    EXPECT_EQ(classify_watch({.facts = facts}, policy), WatchVerdict::silent);
 }
 
 TEST(Watch, UnansweredProbesAndSilenceAreDeath) {
     const ListenerPolicy policy = policy_for(10s);
     TcpFacts facts = heard(policy.plan.silence_limit);
     facts.evidence.probes = 1;
-    EXPECT_EQ(judge_watch({.facts = facts}, policy), WatchVerdict::silent);
+    EXPECT_EQ(classify_watch({.facts = facts}, policy), WatchVerdict::silent);
 }
 
 TEST(Watch, ANewPlanDoesNotJudgeTheTimeBeforeIt) {
     const ListenerPolicy policy = policy_for(5s);
     TcpFacts facts = heard(9s);  // normal with detect_within = 30s
     facts.unacked_segments = 1;
-    EXPECT_EQ(judge_watch({.facts = facts, .plan_age = 1s}, policy), WatchVerdict::waiting);
-    EXPECT_EQ(judge_watch({.facts = facts, .plan_age = policy.plan.silence_limit}, policy), WatchVerdict::silent);
+    EXPECT_EQ(classify_watch({.facts = facts, .plan_age = 1s}, policy), WatchVerdict::waiting);
+    EXPECT_EQ(classify_watch({.facts = facts, .plan_age = policy.plan.silence_limit}, policy), WatchVerdict::silent);
 }
 
 TEST(Watch, SilenceWithoutAQuestionIsNoDeath) {
-    EXPECT_EQ(judge_watch({.facts = heard(1h)}, policy_for(10s)), WatchVerdict::well);
+    EXPECT_EQ(classify_watch({.facts = heard(1h)}, policy_for(10s)), WatchVerdict::well);
 }
 
 /// Returns the facts of a peer that answers while bytes wait for its window.
@@ -111,11 +111,11 @@ TEST(Watch, AClosedWindowHasItsOwnLimit) {
     ListenerPolicy policy = policy_for(10s);
     const auto limit = policy.plan.silence_limit - policy.plan.sweep_period;
     EXPECT_EQ(stall_limit(policy), limit);
-    EXPECT_EQ(judge_watch(behind_window(0, limit), policy), WatchVerdict::stalled);
-    EXPECT_EQ(judge_watch(behind_window(0, limit + 1ms), policy), WatchVerdict::stalled_out);
+    EXPECT_EQ(classify_watch(behind_window(0, limit), policy), WatchVerdict::stalled);
+    EXPECT_EQ(classify_watch(behind_window(0, limit + 1ms), policy), WatchVerdict::stalled_out);
     policy.write_stall = 60s;
-    EXPECT_EQ(judge_watch(behind_window(0, 60s), policy), WatchVerdict::stalled);
-    EXPECT_EQ(judge_watch(behind_window(0, 60s + 1ms), policy), WatchVerdict::stalled_out);
+    EXPECT_EQ(classify_watch(behind_window(0, 60s), policy), WatchVerdict::stalled);
+    EXPECT_EQ(classify_watch(behind_window(0, 60s + 1ms), policy), WatchVerdict::stalled_out);
 }
 
 // Linux frees a piece of the receive buffer only after all of it was read, so progress comes in steps.
@@ -123,23 +123,23 @@ TEST(Watch, AReaderThatMadeStepsGetsTwiceItsLongest) {
     ListenerPolicy policy = policy_for(10s);
     WatchedFacts view = behind_window(0, 20s);
     view.longest_step = 4s;
-    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled_out) << "the plan allows more than 8 s";
+    EXPECT_EQ(classify_watch(view, policy), WatchVerdict::stalled_out) << "the plan allows more than 8 s";
     view.longest_step = 10s;
-    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled);
+    EXPECT_EQ(classify_watch(view, policy), WatchVerdict::stalled);
     EXPECT_EQ(verdict_due_in(view, policy), 100ms);
     view.unprogressed += 1ms;
-    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled_out);
+    EXPECT_EQ(classify_watch(view, policy), WatchVerdict::stalled_out);
     view.longest_step = 1h;
     EXPECT_EQ(stall_limit(policy, view.longest_step), max_stall_limit);
     policy.write_stall = 15s;
-    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled_out) << "the operator has named the limit";
+    EXPECT_EQ(classify_watch(view, policy), WatchVerdict::stalled_out) << "the operator has named the limit";
 }
 
 TEST(Watch, AWindowWithoutRoomForASegmentIsJudgedAsAClosedOne) {
     const ListenerPolicy policy = policy_for(10s);
     for (const std::uint32_t window : {0U, 1U, 500U, 1'447U}) {
-        EXPECT_EQ(judge_watch(behind_window(window, 5s), policy), WatchVerdict::stalled) << window;
-        EXPECT_EQ(judge_watch(behind_window(window, 10s), policy), WatchVerdict::stalled_out) << window;
+        EXPECT_EQ(classify_watch(behind_window(window, 5s), policy), WatchVerdict::stalled) << window;
+        EXPECT_EQ(classify_watch(behind_window(window, 10s), policy), WatchVerdict::stalled_out) << window;
     }
 }
 
@@ -147,8 +147,9 @@ TEST(Watch, BytesThatWaitOnlyInTheOwnQueueAreOutstanding) {
     const ListenerPolicy policy = policy_for(10s);
     TcpFacts facts = heard(1s);
     facts.evidence.peer_window = 0;
-    EXPECT_EQ(judge_watch({.facts = facts, .bytes_waiting = true, .unprogressed = 5s}, policy), WatchVerdict::stalled);
-    EXPECT_EQ(judge_watch({.facts = facts, .bytes_waiting = true, .unprogressed = 10s}, policy),
+    EXPECT_EQ(classify_watch({.facts = facts, .bytes_waiting = true, .unprogressed = 5s}, policy),
+              WatchVerdict::stalled);
+    EXPECT_EQ(classify_watch({.facts = facts, .bytes_waiting = true, .unprogressed = 10s}, policy),
               WatchVerdict::stalled_out);
 }
 
@@ -156,8 +157,8 @@ TEST(Watch, BytesThatWaitOnlyInTheOwnQueueAreOutstanding) {
 TEST(Watch, ProgressKeepsASlowReader) {
     for (const auto bound : {3'000ms, 10'000ms, 30'000ms, 3'600'000ms}) {
         const ListenerPolicy policy = policy_for(bound);
-        EXPECT_EQ(judge_watch(behind_window(0, 0ms), policy), WatchVerdict::stalled);
-        EXPECT_EQ(judge_watch(behind_window(0, bound / 2), policy), WatchVerdict::stalled);
+        EXPECT_EQ(classify_watch(behind_window(0, 0ms), policy), WatchVerdict::stalled);
+        EXPECT_EQ(classify_watch(behind_window(0, bound / 2), policy), WatchVerdict::stalled);
     }
 }
 
@@ -168,19 +169,19 @@ TEST(Watch, APeerThatDiedBehindAClosedWindowIsSilentAfterSomeWindowProbesInVain)
     view.facts.evidence.last_heard = policy.plan.silence_limit;
     for (const unsigned probes : {0U, 1U, 2U}) {
         view.facts.evidence.probes = probes;
-        EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled) << probes;
+        EXPECT_EQ(classify_watch(view, policy), WatchVerdict::stalled) << probes;
     }
     view.facts.evidence.probes = 3;
-    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::silent);
+    EXPECT_EQ(classify_watch(view, policy), WatchVerdict::silent);
     view.facts.evidence.last_heard -= 1ms;
-    EXPECT_EQ(judge_watch(view, policy), WatchVerdict::stalled);
+    EXPECT_EQ(classify_watch(view, policy), WatchVerdict::stalled);
 }
 
 TEST(Watch, APeerThatIsHeardAndAcknowledgesNothingIsUnreachableAtTheLimit) {
     const ListenerPolicy policy = policy_for(10s);
     const auto limit = policy.plan.silence_limit;
-    EXPECT_EQ(judge_watch(in_flight(100ms, limit - 1ms), policy), WatchVerdict::waiting);
-    EXPECT_EQ(judge_watch(in_flight(100ms, limit), policy), WatchVerdict::silent);
+    EXPECT_EQ(classify_watch(in_flight(100ms, limit - 1ms), policy), WatchVerdict::waiting);
+    EXPECT_EQ(classify_watch(in_flight(100ms, limit), policy), WatchVerdict::silent);
 }
 
 TEST(Watch, AVerdictIsDueAtTheEarliestLimit) {

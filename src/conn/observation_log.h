@@ -10,14 +10,14 @@ namespace holdfast {
 /// thread.
 class ObservationLog {
 public:
-    static constexpr std::size_t most = 65'536;
+    static constexpr std::size_t max = 65'536;
 
     explicit ObservationLog(bool wanted) : wanted_(wanted) {}
 
     [[nodiscard]] bool wanted() const noexcept { return wanted_; }
     void add(const Observation& observation) {
         if (!wanted_) return;
-        if (noticed_.seen.size() >= most) {
+        if (noticed_.seen.size() >= max) {
             ++noticed_.dropped;
             return;
         }

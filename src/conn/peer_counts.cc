@@ -5,12 +5,12 @@
 
 namespace holdfast {
 
-bool PeerCounts::take(const IpAddress& peer, std::size_t most) {
+bool PeerCounts::take(const IpAddress& peer, std::size_t max) {
     const IpAddress network = network_of(peer, width_);
     Part& part = part_of(network);
     const std::lock_guard lock(part.mutex);
     const auto [found, fresh] = part.counts.try_emplace(network, 0);
-    if (found->second >= most) {
+    if (found->second >= max) {
         if (fresh) part.counts.erase(found);
         return false;
     }

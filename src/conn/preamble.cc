@@ -148,7 +148,7 @@ bool Preamble::take_peer(Connection& connection, const Endpoint& peer) {
 void Preamble::turn_away(Connection& connection, RefusedBy limit) {
     table_.find(core_.number_of(connection))->turned_away = true;
     core_.counters_of(connection).refused[static_cast<std::size_t>(limit)].increment();
-    core_.close(connection, Death{});
+    core_.close(connection, CloseInfo{});
 }
 
 /// Returns true if a byte has arrived. Closes the connection if its stream has ended instead.
@@ -171,7 +171,7 @@ void Preamble::close_if_shut(Connection& connection) {
 void Preamble::open(Connection& connection) {
     const Token number = core_.number_of(connection);
     table_.end(number);
-    connection.stage = connection.named ? Stage::open : Stage::unidentified;
+    connection.stage = connection.identified ? Stage::open : Stage::unidentified;
     connection.last_item = core_.time().tick;
     ListenerCounters& counters = core_.counters_of(connection);
     counters.opening.decrement();
@@ -180,7 +180,7 @@ void Preamble::open(Connection& connection) {
     receiver_.read(connection, ReadUntil::end);
 }
 
-bool Preamble::finalize(Connection& connection, const Death& info) {
+bool Preamble::finalize(Connection& connection, const CloseInfo& info) {
     const Token number = core_.number_of(connection);
     const PreambleState state = *table_.find(number);
     table_.end(number);
@@ -196,12 +196,12 @@ bool Preamble::finalize(Connection& connection, const Death& info) {
     return true;
 }
 
-bool Preamble::finalize_waiting(Connection& connection, const Death& info) {
-    listeners_.leave_queue(connection);
+bool Preamble::finalize_waiting(Connection& connection, const CloseInfo& info) {
+    listeners_.quit_queue(connection);
     return core_.policy_of(connection).proxy_protocol == ProxyProtocol::off || kind_of(info.reason) != ReasonKind::peer;
 }
 
-bool Preamble::finalize_begun(Connection& connection, const PreambleState& state, const Death& info) {
+bool Preamble::finalize_begun(Connection& connection, const PreambleState& state, const CloseInfo& info) {
     ListenerCounters& counters = core_.counters_of(connection);
     counters.connections.decrement();
     counters.opening.decrement();

@@ -41,7 +41,7 @@ public:
 
     /// Ends the preamble of a closed connection. Returns true if the handler must know the connection: it was neither a
     /// health check nor refused.
-    [[nodiscard]] bool finalize(Connection& connection, const Death& info);
+    [[nodiscard]] bool finalize(Connection& connection, const CloseInfo& info);
 
     /// Closes the connections of a listener whose certificates its present rules reject. Connections in a handshake are
     /// checked at its end.
@@ -57,8 +57,8 @@ private:
     [[nodiscard]] bool has_arrived(Connection& connection);
     void close_if_shut(Connection& connection);
     void open(Connection& connection);
-    [[nodiscard]] bool finalize_waiting(Connection& connection, const Death& info);
-    [[nodiscard]] bool finalize_begun(Connection& connection, const PreambleState& state, const Death& info);
+    [[nodiscard]] bool finalize_waiting(Connection& connection, const CloseInfo& info);
+    [[nodiscard]] bool finalize_begun(Connection& connection, const PreambleState& state, const CloseInfo& info);
 
     // preamble_handshake.cc
     [[nodiscard]] bool begin_handshake(Connection& connection, PreambleState& state);
@@ -76,7 +76,7 @@ private:
     Sender& sender_;
     PreambleTable table_;
     bool has_timer_ = false;
-    HandshakeOrder handshakes_;
+    HandshakeScheduler handshakes_;
     HalfOpen half_open_;
 };
 

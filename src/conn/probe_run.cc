@@ -40,29 +40,29 @@ void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
 }
 
 /// Checks a connection that was active just before. Probes it once a second of silence has passed.
-ProbeRun::Look ProbeRun::look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
-                                            SteadyTime now) {
+ProbeRun::Sample ProbeRun::look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
+                                              SteadyTime now) {
     const milliseconds waited = elapsed(waiting.asked, now);
     if (evidence.last_heard < waited) {
         count_alive(evidence, waited);
-        return Look::answered;
+        return Sample::answered;
     }
     if (evidence.last_heard >= probe_not_needed_within) {
         force_probe(connection);
         waiting.asked = waiting.asked_last = now;
         waiting.was_asked = waiting.forced = true;
     }
-    return Look::waits;
+    return Sample::waits;
 }
 
-ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                 SteadyTime now) {
+ProbeRun::Sample ProbeRun::look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
+                                   SteadyTime now) {
     Connection* connection = registry.find(waiting.number);
     const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
     const milliseconds waited = elapsed(waiting.asked, now);
     if (!facts) {
         count_silent(waiting, waited, now);
-        return Look::answered;
+        return Sample::answered;
     }
     if (!waiting.was_asked && timeout_ > milliseconds(0)) {
         return look_at_just_heard(waiting, *connection, facts->evidence, now);
@@ -74,7 +74,7 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
     if (last_heard < waited + probe_not_needed_within / 2) {
         count_alive(facts->evidence, waited);
         end_forced_probe(*connection, plan, last_heard);
-        return Look::answered;
+        return Sample::answered;
     }
     // A connection that was probed late has been silent as long as the others, so one probe is enough.
     if (elapsed(waiting.began, now) >= timeout_ && waited >= std::min(timeout_, probe_spacing)) {
@@ -82,10 +82,10 @@ ProbeRun::Look ProbeRun::look_at(Waiting& waiting, Registry& registry, const std
         if (waiting.forced) end_forced_probe(*connection, plan, last_heard);
         // When the peer answers, the sweep ends the watch and restores TCP_KEEPIDLE if that was moved.
         connection->under_watch = true;
-        return Look::answered;
+        return Sample::answered;
     }
     probe_again(waiting, *connection, plan, last_heard, now);
-    return Look::waits;
+    return Sample::waits;
 }
 
 /// Repeats the probe when due; leaves the last probes before the verdict to the kernel.
@@ -110,7 +110,7 @@ std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<L
                                          SteadyTime now, std::size_t limit) {
     for (; limit > 0 && next_ < waiting_.size(); --limit, ++next_) {
         Waiting waiting = waiting_[next_];
-        if (look_at(waiting, registry, policies, now) == Look::waits) waiting_[kept_++] = waiting;
+        if (look_at(waiting, registry, policies, now) == Sample::waits) waiting_[kept_++] = waiting;
     }
     if (next_ < waiting_.size()) return now;
     waiting_.resize(kept_);

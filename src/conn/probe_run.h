@@ -54,11 +54,11 @@ private:
         bool forced = false;  ///< TCP_KEEPIDLE is lowered
     };
 
-    enum class Look : std::uint8_t { answered, waits };
-    [[nodiscard]] Look look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
-                               SteadyTime now);
-    [[nodiscard]] Look look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
-                                          SteadyTime now);
+    enum class Sample : std::uint8_t { answered, waits };
+    [[nodiscard]] Sample look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
+                                 SteadyTime now);
+    [[nodiscard]] Sample look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
+                                            SteadyTime now);
     void probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
                      std::chrono::milliseconds last_heard, SteadyTime now);
     void count_alive(const Evidence& evidence, std::chrono::milliseconds waited);

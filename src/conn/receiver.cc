@@ -48,14 +48,14 @@ void Receiver::read_or_later(Connection& connection, ReadUntil until) {
 
 void Receiver::read(Connection& connection, ReadUntil until) {
     if (connection.is_closing()) return;
-    if (connection.is_opening() || connection.held || connection.encrypted) [[unlikely]]
+    if (connection.is_opening() || connection.paused || connection.encrypted) [[unlikely]]
         return read_unusual(connection, until);
     read_plain(connection, until);
 }
 
 void Receiver::read_unusual(Connection& connection, ReadUntil until) {
     if (connection.is_opening()) return preamble_.step(connection, until);
-    if (!connection.held) read_encrypted(connection, until);
+    if (!connection.paused) read_encrypted(connection, until);
 }
 
 void Receiver::read_plain(Connection& connection, ReadUntil until) {
@@ -135,7 +135,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
     const std::uint64_t scan = connection.unfinished ? connection.unfinished->scan : 0;
     const auto kept = connection.unfinished ? connection.unfinished->bytes() : std::span<const char>();
     const auto window = core_.buffer.window(kept, arrived);
-    Taken taken;
+    ReadResult taken;
     try {
         taken = core_.handler.on_bytes(connection, core_.number_of(connection), window, scan, core_.time());
     } catch (const std::bad_alloc&) {
@@ -155,7 +155,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
         return false;
     }
     if (connection.unfinished) connection.unfinished->scan = taken.scan;
-    connection.held = taken.hold;
+    connection.paused = taken.hold;
     memory_.charge(connection, connection.items - items, arrived);
     memory_.check(connection);
     return !taken.hold && !connection.throttled;
@@ -170,10 +170,10 @@ bool Receiver::keep_unfinished(Connection& connection, std::span<const char> res
 }
 
 void Receiver::take_last_bytes(Connection& connection) {
-    if (!connection.unfinished || connection.held) return;
+    if (!connection.unfinished || connection.paused) return;
     const MemoryPressure::Note note(memory_, connection);
     const auto window = core_.buffer.window(connection.unfinished->bytes(), 0);
-    Taken taken;
+    ReadResult taken;
     try {
         taken = core_.handler.on_last_bytes(connection, core_.number_of(connection), window, core_.time());
     } catch (const std::bad_alloc&) {
@@ -193,8 +193,8 @@ void Receiver::end_by_peer(Connection& connection) {
 }
 
 void Receiver::release(Connection& connection) {
-    if (!connection.held) return;
-    connection.held = false;
+    if (!connection.paused) return;
+    connection.paused = false;
     connection.last_item = core_.time().tick;  // the device did not cause the wait
     if (connection.unfinished) {
         connection.unfinished->began = core_.time().tick;
@@ -263,7 +263,7 @@ void Receiver::ask_again_soon() {
 // item under memory pressure, and a handler that accepts nothing. The end of a paused connection is still detected.
 
 bool Receiver::is_waiting(const Connection& connection) const {
-    return connection.is_opening() || connection.held || connection.throttled || connection.read_again || paused_;
+    return connection.is_opening() || connection.paused || connection.throttled || connection.read_again || paused_;
 }
 
 /// Handles FIN, RST or the kernel's end of the connection. No further bytes can arrive, so the receive buffer bounds
@@ -274,8 +274,8 @@ void Receiver::see_end(Connection& connection, std::uint32_t events) {
     connection.peer_ended = true;
     connection.throttled = false;
     const bool is_dead = (events & (EPOLLERR | EPOLLHUP)) != 0;
-    if (connection.held) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
-    if (connection.held) {
+    if (connection.paused) core_.handler.on_end_while_held(connection, core_.number_of(connection), EndedBy::peer);
+    if (connection.paused) {
         if (is_dead) return end_unread(connection);
         ended_while_held_.emplace_back(core_.number_of(connection), core_.reactor.attended() + longest_hold_after_end);
     } else if (is_dead && !may_read() && !may_hold_some && unread_bytes(connection.fd) == 0) {
@@ -301,12 +301,12 @@ void Receiver::end_long_holds() {
     while (!ended_while_held_.empty() && ended_while_held_.front().second <= core_.reactor.attended()) {
         Connection* connection = core_.registry.find(ended_while_held_.front().first);
         ended_while_held_.pop_front();
-        if (connection != nullptr && connection->held) end_unread(*connection);
+        if (connection != nullptr && connection->paused) end_unread(*connection);
     }
 }
 
 void Receiver::read_last_bytes(Connection& connection) {
-    if (connection.is_opening() || connection.held || paused_) return;
+    if (connection.is_opening() || connection.paused || paused_) return;
     connection.throttled = false;
     connection.peer_ended = true;
     read(connection, ReadUntil::end);

@@ -30,19 +30,19 @@ public:
         certified.emplace_back(id);
         if (at_certified) at_certified(connection);
     }
-    Taken on_bytes(Connection& connection, Token, std::span<const char> window, std::uint64_t,
-                   const TurnTime& time) override {
+    ReadResult on_bytes(Connection& connection, Token, std::span<const char> window, std::uint64_t,
+                        const TurnTime& time) override {
         return take(connection, {window.data(), window.size()}, time);
     }
-    Taken on_last_bytes(Connection&, Token, std::span<const char> window, const TurnTime&) override {
+    ReadResult on_last_bytes(Connection&, Token, std::span<const char> window, const TurnTime&) override {
         items.emplace_back(window.begin(), window.end());
         return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
     }
     void on_end_while_held(Connection&, Token number, EndedBy by) override {
         ended_while_held.emplace_back(number, by);
     }
-    void on_still_untold(Connection&, Token, const TurnTime&) override {}
-    void on_close(Connection&, Token number, const Death& info, const TurnTime&) override {
+    void on_connected_pending(Connection&, Token, const TurnTime&) override {}
+    void on_close(Connection&, Token number, const CloseInfo& info, const TurnTime&) override {
         closed.emplace_back(number, info);
     }
     void on_turn_end() override {}
@@ -58,15 +58,15 @@ public:
     std::vector<Token> opened;
     std::vector<std::string> certified;  ///< ids
     std::vector<std::string> items;
-    std::vector<std::pair<Token, Death>> closed;
+    std::vector<std::pair<Token, CloseInfo>> closed;
     std::vector<std::pair<Token, EndedBy>> ended_while_held;
     std::vector<int> accept_errors;
     int accept_resumed = 0;
 
 private:
     /// Consumes lines as a pipeline does.
-    Taken take(Connection& connection, std::string_view window, const TurnTime& time) {
-        Taken taken;
+    ReadResult take(Connection& connection, std::string_view window, const TurnTime& time) {
+        ReadResult taken;
         for (std::size_t end = 0; (end = window.find('\n', taken.consumed)) != std::string_view::npos;) {
             items.emplace_back(window.substr(taken.consumed, end - taken.consumed));
             connection.count_item();

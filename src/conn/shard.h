@@ -67,7 +67,7 @@ public:
         return connection.peer_ended && parts_.receiver.is_waiting(connection);
     }
     /// Returns true if the connection must prove its device's identity and has not done so.
-    [[nodiscard]] bool is_stranger(const Connection& connection) const {
+    [[nodiscard]] bool is_unauthenticated(const Connection& connection) const {
         return parts_.core.is_unauthenticated(connection);
     }
     [[nodiscard]] AcceptTime accept_time_of(const Connection& connection) const {

@@ -64,11 +64,11 @@ public:
     }
 
     [[nodiscard]] std::uint64_t most_probes(const Effort& effort, std::uint8_t listener) const {
-        std::uint64_t most = 0;
+        std::uint64_t max = 0;
         for (std::size_t i = 0; i < connections_.size(); ++i) {
-            if (connections_[i]->listener == listener) most = std::max(most, effort.probes[i]);
+            if (connections_[i]->listener == listener) max = std::max(max, effort.probes[i]);
         }
-        return most;
+        return max;
     }
     [[nodiscard]] milliseconds longest_gap(const Effort& effort, std::uint8_t listener) const {
         milliseconds longest{0};

@@ -22,7 +22,7 @@ struct TurnTime {
 };
 
 /// Reason of a close, with the evidence at that moment.
-struct Death {
+struct CloseInfo {
     CloseReason reason{};
     int error = 0;
     std::string_view detail;  ///< static text, or empty
@@ -30,7 +30,7 @@ struct Death {
 };
 
 /// Result of passing a window of bytes to the handler.
-struct Taken {
+struct ReadResult {
     std::size_t consumed = 0;        ///< bytes from the front; the rest is a partial item, kept and passed again
     std::uint64_t scan = 0;          ///< the handler's own position, returned with the kept bytes
     std::optional<CloseReason> end;  ///< reason to close the connection
@@ -51,18 +51,18 @@ public:
     /// Reports the id in a valid certificate, just before on_open().
     virtual void on_certified(Connection& connection, Token number, std::string_view id) = 0;
     /// Handles bytes. `window` starts at an item boundary, and at least 64 readable bytes follow it.
-    [[nodiscard]] virtual Taken on_bytes(Connection& connection, Token number, std::span<const char> window,
-                                         std::uint64_t scan, const TurnTime& time) = 0;
+    [[nodiscard]] virtual ReadResult on_bytes(Connection& connection, Token number, std::span<const char> window,
+                                              std::uint64_t scan, const TurnTime& time) = 0;
     /// Handles the rest of a stream that the peer ended in order. Padding follows `window` as above. Bytes that are not
     /// consumed were no item.
-    [[nodiscard]] virtual Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
-                                              const TurnTime& time) = 0;
+    [[nodiscard]] virtual ReadResult on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                                                   const TurnTime& time) = 0;
     /// Reports that a connection held by Taken::hold ends: the peer sent FIN or RST, or the gateway is about to end it.
     /// The handler releases the connection if it can, so that bytes sent before the end are not lost.
     virtual void on_end_while_held(Connection& connection, Token number, EndedBy by) = 0;
     /// Reports a connection that has been open for at least a second and is still `untold`.
-    virtual void on_still_untold(Connection& connection, Token number, const TurnTime& time) = 0;
-    virtual void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) = 0;
+    virtual void on_connected_pending(Connection& connection, Token number, const TurnTime& time) = 0;
+    virtual void on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) = 0;
     virtual void on_turn_end() = 0;
 
     /// Returns false if no device may be read now. Called before each read.

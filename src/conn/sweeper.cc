@@ -59,7 +59,7 @@ void Sweeper::step() {
     pace_.pass_asking_ring(core_.reactor.now(), [this](std::uint32_t slot) {
         if (Connection* connection = core_.registry.in_slot(slot)) ask_if_quiet(*connection);
     });
-    pace_.draw_canaries(core_.reactor.now(), [this](std::uint32_t slot) { return ask_as_canary(slot); });
+    pace_.draw_canaries(core_.reactor.now(), [this](std::uint32_t slot) { return probe_as_canary(slot); });
     receiver_.end_long_holds();
     memory_.relieve();
     asked_.due(core_.reactor.now(), [this](const AskedList::Asked& asked) { check_asked(asked); });
@@ -74,8 +74,8 @@ void Sweeper::sweep() {
 }
 
 void Sweeper::check(Connection& connection) {
-    if (connection.untold && core_.time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
-        core_.handler.on_still_untold(connection, core_.number_of(connection), core_.time());
+    if (connection.connected_pending && core_.time().tick.since(connection.opened) >= std::chrono::seconds(1)) {
+        core_.handler.on_connected_pending(connection, core_.number_of(connection), core_.time());
     }
     check_deadlines(connection);
     if (connection.under_watch && !connection.is_closing()) check_watched(connection);
@@ -87,16 +87,16 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
     const ListenerPolicy& policy = core_.policy_of(connection);
     const Tick from = std::max(policy.deadlines_since, core_.resumed_reads.since(core_.number_of(connection)));
     const Tick item = std::max(connection.last_item, from);
-    if (policy.authenticates && !connection.named &&
+    if (policy.authenticates && !connection.identified &&
         core_.read_since(connection.last_item) > times * ListenerPolicy::name_deadline) {
         return Overdue{CloseReason::unauthenticated, "no hello with a token came within 10 s"};
     }
     DeadlineView view{.since_item = core_.time().tick.since(item), .item_age = {}, .times = times};
     if (connection.unfinished) view.item_age = core_.time().tick.since(std::max(connection.unfinished->began, from));
-    if (!judge_deadlines(view, policy)) return std::nullopt;  // spares most connections the look-up of absences
+    if (!classify_deadlines(view, policy)) return std::nullopt;  // spares most connections the look-up of absences
     view.since_item = core_.read_since(item);
     if (connection.unfinished) view.item_age = core_.read_since(std::max(connection.unfinished->began, from));
-    const auto reason = judge_deadlines(view, policy);
+    const auto reason = classify_deadlines(view, policy);
     if (!reason) return std::nullopt;
     const bool is_item = *reason == CloseReason::item_deadline;
     return Overdue{*reason, is_item ? core_.handler.why_unfinished(connection) : std::string_view()};
@@ -106,7 +106,7 @@ std::optional<Sweeper::Overdue> Sweeper::find_overdue(const Connection& connecti
 /// deadline ends a connection before its bytes in the kernel and the TLS session are read.
 void Sweeper::check_deadlines(Connection& connection) {
     const auto is_read = [&] {
-        return !receiver_.is_paused() && !connection.is_opening() && !connection.held && !connection.throttled;
+        return !receiver_.is_paused() && !connection.is_opening() && !connection.paused && !connection.throttled;
     };
     if (!is_read() || !find_overdue(connection, 1)) return;
     receiver_.read(connection, ReadUntil::end);
@@ -133,7 +133,7 @@ void Sweeper::check_watched(Connection& connection) {
         view.longest_step = downlink->longest_step;
     }
     relieve_kernel(connection, view);
-    switch (judge_watch(view, policy)) {
+    switch (classify_watch(view, policy)) {
         case WatchVerdict::well:
             if (connection.keepidle_moved) end_forced_probe(connection, policy.plan, facts->evidence.last_heard);
             connection.under_watch = false;
@@ -202,10 +202,10 @@ void Sweeper::check_before_next_sweep(const Connection& connection, std::chrono:
 /// stopped answering there is gone.
 void Sweeper::end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit) {
     const ListenerPolicy& policy = core_.policy_of(connection);
-    const CloseReason reason = judge_timeout(evidence, std::max(policy.plan.user_timeout, limit));
+    const CloseReason reason = classify_timeout(evidence, std::max(policy.plan.user_timeout, limit));
     if (reason != CloseReason::window_stalled) return end_silent(connection, evidence);
     receiver_.read_last_bytes(connection);
-    core_.close(connection, Death{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
+    core_.close(connection, CloseInfo{.reason = reason, .error = 0, .detail = {}, .evidence = evidence});
 }
 
 /// Closes a silent connection. Takes the socket's errno first, since it may come from an ICMP message that the kernel
@@ -216,8 +216,8 @@ void Sweeper::end_silent(Connection& connection, const Evidence& evidence) {
     const int taken = take_error(connection.fd);
     const int error = taken != 0 ? taken : ETIMEDOUT;
     const CloseReason reason =
-        judge_close(error, IoPhase::read, evidence, core_.policy_of(connection).plan.user_timeout);
-    core_.close(connection, Death{.reason = reason, .error = error, .detail = {}, .evidence = evidence});
+        classify_close(error, IoPhase::read, evidence, core_.policy_of(connection).plan.user_timeout);
+    core_.close(connection, CloseInfo{.reason = reason, .error = error, .detail = {}, .evidence = evidence});
 }
 
 }  // namespace holdfast

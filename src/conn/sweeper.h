@@ -64,7 +64,7 @@ private:
 
     // sweeper_asking.cc
     void ask_if_quiet(Connection& connection);
-    [[nodiscard]] bool ask_as_canary(std::uint32_t slot);
+    [[nodiscard]] bool probe_as_canary(std::uint32_t slot);
     void ask_ahead(Connection& connection, bool watched);
     void check_asked(AskedList::Asked asked);
     void end_asking(Connection& connection, std::chrono::milliseconds silence);

@@ -27,7 +27,7 @@ void Sweeper::ask_if_quiet(Connection& connection) {
 
 /// Probes a connection drawn at random, quiet or not, so that a partition shows within a second. Returns false if it
 /// was probed in this round.
-bool Sweeper::ask_as_canary(std::uint32_t slot) {
+bool Sweeper::probe_as_canary(std::uint32_t slot) {
     Connection* connection = core_.registry.in_slot(slot);
     if (connection == nullptr || !take_as_canary(*connection)) return false;
     ask_ahead(*connection, true);

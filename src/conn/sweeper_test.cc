@@ -89,9 +89,9 @@ TEST(Sweeper, UnidentifiedConnectionsHaveTenSecondsWhereTokensAreAsked) {
     ShardRig rig(options(policy));
     const int silent = rig.connect("192.0.2.1:1000");
     const int identified = rig.connect("192.0.2.2:1000");
-    EXPECT_TRUE(rig.shard.is_stranger(*rig.find(silent)));
+    EXPECT_TRUE(rig.shard.is_unauthenticated(*rig.find(silent)));
     rig.find(identified)->identify();
-    EXPECT_FALSE(rig.shard.is_stranger(*rig.find(identified)));
+    EXPECT_FALSE(rig.shard.is_unauthenticated(*rig.find(identified)));
     rig.pass(seconds(9));
     EXPECT_THAT(rig.reasons(), IsEmpty());
     rig.pass(seconds(13));

@@ -10,12 +10,12 @@ namespace holdfast {
 
 /// Stores a short text in one pointer. It uses no heap while empty, and keeps the first 255 bytes of a longer text. It
 /// suits a connection's latest key, which is compared with each item's and rarely changes.
-class TextCell {
+class InlineString {
 public:
-    TextCell() = default;
-    TextCell(const TextCell&) = delete;
-    TextCell& operator=(const TextCell&) = delete;
-    ~TextCell() { std::free(text_); }
+    InlineString() = default;
+    InlineString(const InlineString&) = delete;
+    InlineString& operator=(const InlineString&) = delete;
+    ~InlineString() { std::free(text_); }
 
     [[nodiscard]] std::string_view view() const noexcept {
         return text_ == nullptr ? std::string_view()

@@ -30,8 +30,8 @@ TEST(UnfinishedItem, KeepsItsNotesWhenItGrows) {
     EXPECT_EQ(item->began, Tick{5});
 }
 
-TEST(TextCell, HoldsTheLatestTextUpToItsBound) {
-    TextCell cell;
+TEST(InlineString, HoldsTheLatestTextUpToItsBound) {
+    InlineString cell;
     EXPECT_EQ(cell.view(), "");
     cell.assign("10.20.30.40");
     EXPECT_EQ(cell.view(), "10.20.30.40");

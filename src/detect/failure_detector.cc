@@ -66,7 +66,7 @@ bool is_sign(const Observation& observation) {
 
 }  // namespace
 
-void Suspicion::note(const Observation& observation) {
+void FailureDetector::note(const Observation& observation) {
     if (!is_sign(observation)) return;
     Sign sign{observation.at, observation.peer, observation.listener, is_silence(observation), false};
     sign.late = observation.kind == Observation::Kind::answered && observation.answered_after >= late_after &&
@@ -82,31 +82,31 @@ void Suspicion::note(const Observation& observation) {
 
 /// Returns true if the peer was probed before an outage and answered after it. Such an answer says nothing about the
 /// network's speed.
-bool Suspicion::is_of_an_outage(const Sign& sign) const {
+bool FailureDetector::is_of_an_outage(const Sign& sign) const {
     return std::any_of(rests_.begin(), rests_.end(), [&sign](const auto& each) {
         const auto& [group, rest] = each;
         return belongs(sign, group) && (rest.under_way || sign.at - rest.settled <= last_look_after);
     });
 }
 
-void Suspicion::learn_late(const Observation& observation) {
+void FailureDetector::learn_late(const Observation& observation) {
     Tempo& tempo = tempo_[observation.listener];
     tempo.late += 1;
     tempo.slowest = std::max(tempo.slowest, observation.answered_after);
 }
 
-void Suspicion::learn_tempo(const Sign& sign) {
+void FailureDetector::learn_tempo(const Sign& sign) {
     Tempo& tempo = tempo_[sign.listener];
     if (sign.silent) tempo.overdue += 1;
     if (!sign.silent && !sign.late) tempo.on_time += 1;
     tempo.fade();
 }
 
-bool Suspicion::Tempo::silence_tells() const {
+bool FailureDetector::Tempo::silence_tells() const {
     return on_time >= least_on_time && overdue <= overdue_share * (on_time + overdue);
 }
 
-void Suspicion::Tempo::fade() {
+void FailureDetector::Tempo::fade() {
     if (on_time + late + overdue < tempo_memory) return;
     on_time /= 2;
     late /= 2;
@@ -114,7 +114,7 @@ void Suspicion::Tempo::fade() {
     if (late < late_share * on_time) slowest = milliseconds(0);
 }
 
-void Suspicion::forget_old(Time now) {
+void FailureDetector::forget_old(Time now) {
     std::erase_if(signs_, [this, now](const Sign& sign) {
         const bool old = now - sign.at > window;
         if (old) learn_tempo(sign);
@@ -126,29 +126,29 @@ void Suspicion::forget_old(Time now) {
         rests_, [now](const auto& each) { return !each.second.under_way && now - each.second.until > longest_pause; });
 }
 
-Suspicion::Group Suspicion::group_of(const Sign& sign, unsigned rank) {
+FailureDetector::Group FailureDetector::group_of(const Sign& sign, unsigned rank) {
     const unsigned bits = sign.peer.is_v4() ? v4_bits[rank] : v6_bits[rank];
     return {.rank = rank, .listener = sign.listener, .prefix = {masked(sign.peer, bits), bits}};
 }
 
-Suspicion::Group Suspicion::group_of(const Suspect& suspect) {
+FailureDetector::Group FailureDetector::group_of(const Suspect& suspect) {
     const Prefix prefix = suspect.peer.value_or(Prefix{});
     const auto& bits = prefix.address.is_v4() ? v4_bits : v6_bits;
     const auto rank = std::find(bits.begin(), bits.end(), prefix.bits) - bits.begin();
     return {.rank = static_cast<unsigned>(rank), .listener = suspect.listener, .prefix = prefix};
 }
 
-bool Suspicion::belongs(const Sign& sign, const Group& group) {
+bool FailureDetector::belongs(const Sign& sign, const Group& group) {
     return sign.listener == group.listener && group.prefix.contains(sign.peer);
 }
 
-bool Suspicion::covers(const Group& wide, const Group& narrow) {
+bool FailureDetector::covers(const Group& wide, const Group& narrow) {
     return wide.listener == narrow.listener && wide.prefix.bits <= narrow.prefix.bits &&
            wide.prefix.contains(narrow.prefix.address);
 }
 
 /// Counts only groups with silent connections, which are few: most observations are answers and merely looked up.
-std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
+std::map<FailureDetector::Group, FailureDetector::Tally> FailureDetector::tally() const {
     std::map<Group, Tally> tallies;
     for (const Sign& sign : signs_) {
         if (!sign.silent || !tempo_[sign.listener].silence_tells()) continue;
@@ -172,12 +172,12 @@ std::map<Suspicion::Group, Suspicion::Tally> Suspicion::tally() const {
 
 /// A run of silences is the fast criterion, since answers from before a partition do not weaken it. If four answers in
 /// a hundred are lost, eight silences with one answer among them occur by chance once in a thousand hours.
-bool Suspicion::is_suspect(const Tally& tally) {
+bool FailureDetector::is_suspect(const Tally& tally) {
     const bool many = tally.silent + tally.answered >= 4 * least_signs;
     return tally.row >= least_signs || (many && tally.silent >= tally.answered);
 }
 
-bool Suspicion::rests(const Group& group, Time now) const {
+bool FailureDetector::rests(const Group& group, Time now) const {
     return std::any_of(rests_.begin(), rests_.end(), [&group, now](const auto& each) {
         const auto& [other, rest] = each;
         if (rest.under_way) return covers(other, group);
@@ -186,7 +186,7 @@ bool Suspicion::rests(const Group& group, Time now) const {
 }
 
 /// Returns nullopt if the network is so slow that silence says little.
-std::optional<milliseconds> Suspicion::timeout_for(std::uint8_t listener) const {
+std::optional<milliseconds> FailureDetector::timeout_for(std::uint8_t listener) const {
     const Tempo& tempo = tempo_[listener];
     const bool slow = tempo.late >= least_signs && tempo.late > late_share * (tempo.on_time + tempo.late);
     const milliseconds timeout = slow ? std::max(usual_timeout, 2 * tempo.slowest) : usual_timeout;
@@ -194,7 +194,7 @@ std::optional<milliseconds> Suspicion::timeout_for(std::uint8_t listener) const 
     return timeout;
 }
 
-Suspect Suspicion::suspect_of(const Group& group, const Tally& tally, milliseconds timeout) {
+Suspect FailureDetector::suspect_of(const Group& group, const Tally& tally, milliseconds timeout) {
     return {.listener = group.listener,
             .peer = group.rank == 0 ? std::nullopt : std::optional(group.prefix),
             .timeout = timeout,
@@ -202,7 +202,7 @@ Suspect Suspicion::suspect_of(const Group& group, const Tally& tally, millisecon
             .answered = tally.answered};
 }
 
-std::vector<Suspect> Suspicion::decide(Time now) {
+std::vector<Suspect> FailureDetector::decide(Time now) {
     std::vector<Suspect> suspects = std::exchange(again_, {});
     for (const Suspect& suspect : suspects) rests_[group_of(suspect)].under_way = true;
     forget_old(now);
@@ -224,7 +224,7 @@ std::vector<Suspect> Suspicion::decide(Time now) {
     return suspects;
 }
 
-void Suspicion::settled(const Suspect& suspect, std::size_t asked, std::size_t silent, Time now) {
+void FailureDetector::settled(const Suspect& suspect, std::size_t asked, std::size_t silent, Time now) {
     const Group group = group_of(suspect);
     Rest& rest = rests_[group];
     rest.under_way = false;

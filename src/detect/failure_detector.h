@@ -31,7 +31,7 @@ struct Suspect {
 /// of many than answered; the widest such prefix is probed. Where devices often answer late, as sleeping ones do, there
 /// is no suspicion. Connections that do not answer the probe are marked and give no observations until they answer.
 /// Pure: the caller passes the time; one thread.
-class Suspicion {
+class FailureDetector {
 public:
     using Time = std::chrono::steady_clock::time_point;
 

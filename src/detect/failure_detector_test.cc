@@ -77,8 +77,8 @@ protected:
         return named;
     }
 
-    Suspicion suspicion_;
-    Suspicion::Time now_{std::chrono::hours(1)};
+    FailureDetector suspicion_;
+    FailureDetector::Time now_{std::chrono::hours(1)};
     std::vector<Suspect> last_;
     int other_ = 0;
 };
@@ -87,7 +87,7 @@ TEST_F(SuspicionTest, ThePrefixThatFellSilentIsAsked) {
     for (int i = 0; i < 8; ++i) fall_silent("10.2." + std::to_string(i * 10) + ".", 1);
     for (int i = 0; i < 4; ++i) answer("10.9.0.1");
     EXPECT_THAT(decide(), ElementsAre("10.2.0.0/16"));
-    EXPECT_EQ(last_.front().timeout, Suspicion::usual_timeout);
+    EXPECT_EQ(last_.front().timeout, FailureDetector::usual_timeout);
     EXPECT_EQ(last_.front().silent, 8U);
     EXPECT_THAT(decide(), IsEmpty()) << "it is under way, and its signs are used up";
 }
@@ -254,7 +254,7 @@ TEST_F(SuspicionTest, WhatAnOutageDelayedIsNoSlowNetwork) {
     now_ += seconds(4);
     fall_silent("10.2.0.");
     ASSERT_THAT(decide(), SizeIs(1));
-    EXPECT_EQ(last_.front().timeout, Suspicion::usual_timeout);
+    EXPECT_EQ(last_.front().timeout, FailureDetector::usual_timeout);
 }
 
 TEST_F(SuspicionTest, SlowNetworksGetMoreTime) {

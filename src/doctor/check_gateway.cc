@@ -65,7 +65,7 @@ constexpr const char* why_live =
     "Detection hangs on what each socket really has, not on what was meant: SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, "
     "TCP_KEEPCNT and TCP_USER_TIMEOUT are read from living connections.";
 
-Finding judge_by_timers(const SocketLook& look) {
+Finding classify_by_timers(const SocketLook& look) {
     const std::uint64_t all = look.timers_running + look.timers_missing;
     Finding finding{.id = "live_sockets",
                     .found = all == 0 ? "no connection yet"
@@ -79,7 +79,7 @@ Finding judge_by_timers(const SocketLook& look) {
     return finding;
 }
 
-Finding judge_sample(const GatewayFacts& gateway, const SocketLook& look, const std::string& command) {
+Finding classify_sample(const GatewayFacts& gateway, const SocketLook& look, const std::string& command) {
     Finding finding{.id = "live_sockets", .found = "", .why = why_live, .command = command};
     std::size_t differ = 0;
     std::string example;
@@ -128,9 +128,9 @@ void check_live_sockets(const Examination& on, Findings& out) {
                        .why = std::string(why_live) + " The gateway does not run on this host: ask there.",
                        .command = "holdfast doctor   # on the gateway's host"});
     } else if (!gateway.sockets->obstacle.empty()) {
-        out.push_back(judge_by_timers(*gateway.sockets));
+        out.push_back(classify_by_timers(*gateway.sockets));
     } else {
-        out.push_back(judge_sample(gateway, *gateway.sockets, command));
+        out.push_back(classify_sample(gateway, *gateway.sockets, command));
     }
 }
 

@@ -93,13 +93,13 @@ std::string buffers_text(const Demand& demand, std::uint64_t each) {
     return human_bytes(each) + " each: " + human_bytes(each * demand.max_connections);
 }
 
-Finding judge_tcp_mem(const Examination& on, const std::array<std::uint64_t, 3>& pages) {
+Finding classify_tcp_mem(const Examination& on, const std::array<std::uint64_t, 3>& pages) {
     const HostFacts& host = on.host;
     const std::uint64_t pressure = pages[1] * host.page_size;
     const std::uint64_t limit = pages[2] * host.page_size;
-    const std::uint64_t least = (*host.tcp_rmem)[0] + (*host.tcp_wmem)[0];
+    const std::uint64_t min = (*host.tcp_rmem)[0] + (*host.tcp_wmem)[0];
     const std::uint64_t usual = (*host.tcp_rmem)[1] + (*host.tcp_wmem)[1];
-    const std::uint64_t needed = on.demand.max_connections * least;
+    const std::uint64_t needed = on.demand.max_connections * min;
     const std::uint64_t used = host.tcp_pages.value_or(0) * host.page_size;
     Finding finding{.id = "tcp_mem",
                     .found = "limit " + human_bytes(limit) + ", pressure from " + human_bytes(pressure) + ", in use " +
@@ -108,7 +108,7 @@ Finding judge_tcp_mem(const Examination& on, const std::array<std::uint64_t, 3>&
                         "What all TCP sockets of the machine may hold in buffers; at the limit the kernel drops "
                         "segments, and living devices look dead. An idle connection holds nothing; " +
                         human_count(on.demand.max_connections) + " with the least buffers, " +
-                        buffers_text(on.demand, least) + "; with the default ones, " + buffers_text(on.demand, usual) +
+                        buffers_text(on.demand, min) + "; with the default ones, " + buffers_text(on.demand, usual) +
                         "."};
     const auto wanted = std::max(2 * needed, limit) / host.page_size;
     finding.command =
@@ -215,7 +215,7 @@ void check_tcp_mem(const Examination& on, Findings& out) {
     if (!on.host.tcp_mem || !on.host.tcp_rmem || !on.host.tcp_wmem) {
         return out.push_back(unseen("tcp_mem", "net.ipv4.tcp_mem", "sysctl net.ipv4.tcp_mem   # on the host"));
     }
-    out.push_back(judge_tcp_mem(on, *on.host.tcp_mem));
+    out.push_back(classify_tcp_mem(on, *on.host.tcp_mem));
 }
 
 void check_cgroup(const Examination& on, Findings& out) {

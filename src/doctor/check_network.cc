@@ -26,18 +26,17 @@ constexpr std::uint64_t probe_spacing_ms = 500;
 constexpr std::uint64_t usual_retries2 = 15;
 
 std::uint64_t largest_backlog(const Demand& demand) {
-    std::uint64_t most = 0;
-    for (const DemandedListener& listener : demand.listeners) most = std::max(most, listener.backlog);
-    return most;
+    std::uint64_t max = 0;
+    for (const DemandedListener& listener : demand.listeners) max = std::max(max, listener.backlog);
+    return max;
 }
 
 /// Returns the smallest backlog that the kernel keeps for one of the gateway's listeners.
 std::optional<std::uint64_t> live_backlog(const GatewayFacts* gateway) {
     if (gateway == nullptr || !gateway->sockets) return std::nullopt;
-    std::optional<std::uint64_t> least;
-    for (const ListeningSeen& one : gateway->sockets->listening)
-        least = std::min(least.value_or(no_limit), one.backlog);
-    return least;
+    std::optional<std::uint64_t> min;
+    for (const ListeningSeen& one : gateway->sockets->listening) min = std::min(min.value_or(no_limit), one.backlog);
+    return min;
 }
 
 void check_somaxconn(const Examination& on, Findings& out) {
@@ -106,9 +105,9 @@ void check_netdev_backlog(const Examination& on, Findings& out) {
 
 /// Returns the listener whose connections stay silent longest before the first probe: a firewall forgets those first.
 const DemandedListener* quietest(const Demand& demand) {
-    const auto most = std::max_element(demand.listeners.begin(), demand.listeners.end(),
-                                       [](const auto& a, const auto& b) { return a.plan.idle < b.plan.idle; });
-    return most == demand.listeners.end() ? nullptr : &*most;
+    const auto max = std::max_element(demand.listeners.begin(), demand.listeners.end(),
+                                      [](const auto& a, const auto& b) { return a.plan.idle < b.plan.idle; });
+    return max == demand.listeners.end() ? nullptr : &*max;
 }
 
 void check_conntrack_timeout(const Examination& on, const ConntrackFacts& facts, Findings& out) {

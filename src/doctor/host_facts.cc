@@ -133,16 +133,15 @@ struct GroupLimit {
 /// Returns the tightest limit from the process's group up. A v1 memory limit beyond any machine counts as none.
 std::optional<GroupLimit> tightest(const std::optional<GroupPlace>& place, std::initializer_list<const char*> files) {
     constexpr std::uint64_t beyond_any = std::uint64_t{1} << 60;
-    std::optional<GroupLimit> least;
-    if (!place) return least;
+    std::optional<GroupLimit> min;
+    if (!place) return min;
     for (fs::path path = fs::path(place->path).relative_path();; path = path.parent_path()) {
         for (const char* const name : files) {
             const fs::path folder = place->root / path;
             const auto limit = read_number(folder / name);
-            if (limit && *limit < beyond_any && (!least || *limit < least->limit))
-                least = {folder, folder / name, *limit};
+            if (limit && *limit < beyond_any && (!min || *limit < min->limit)) min = {folder, folder / name, *limit};
         }
-        if (path.empty()) return least;
+        if (path.empty()) return min;
     }
 }
 

@@ -102,7 +102,7 @@ std::vector<DeathRow> death_table(const LivenessPlan& plan) {
     return rows;
 }
 
-ProvedRow judge(const DeathRow& row, const std::vector<Outcome>& outcomes) {
+ProvedRow classify(const DeathRow& row, const std::vector<Outcome>& outcomes) {
     ProvedRow out{
         .row = row, .connections = outcomes.size(), .seen = count_reasons(outcomes), .median = {}, .worst = {}};
     std::vector<microseconds> times;

@@ -75,7 +75,7 @@ struct ProvedRow {
 };
 
 /// Compares the outcomes with the promise. Pure.
-[[nodiscard]] ProvedRow judge(const DeathRow& row, const std::vector<Outcome>& outcomes);
+[[nodiscard]] ProvedRow classify(const DeathRow& row, const std::vector<Outcome>& outcomes);
 
 /// The whole table, measured on this host.
 struct Proof {

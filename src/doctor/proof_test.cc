@@ -35,7 +35,7 @@ TEST(DeathTable, EachWayOnceAndNoneBeyondTheBound) {
 }
 
 TEST(Judge, KeptIfAllWereFoundInTimeForTheReasonExpected) {
-    const ProvedRow row = judge(idle, {found(4'000), found(5'000), found(3'000)});
+    const ProvedRow row = classify(idle, {found(4'000), found(5'000), found(3'000)});
     EXPECT_TRUE(row.kept);
     EXPECT_EQ(row.connections, 3U);
     EXPECT_EQ(row.found, 3U);
@@ -43,38 +43,38 @@ TEST(Judge, KeptIfAllWereFoundInTimeForTheReasonExpected) {
     EXPECT_EQ(row.worst, milliseconds(5'000));
 }
 
-TEST(Judge, NotKeptIfOneIsLate) { EXPECT_FALSE(judge(idle, {found(4'000), found(5'001)}).kept); }
+TEST(Judge, NotKeptIfOneIsLate) { EXPECT_FALSE(classify(idle, {found(4'000), found(5'001)}).kept); }
 
 TEST(Judge, NotKeptIfOneIsNeverFound) {
-    const ProvedRow row = judge(idle, {found(4'000), never()});
+    const ProvedRow row = classify(idle, {found(4'000), never()});
     EXPECT_FALSE(row.kept);
     EXPECT_EQ(row.found, 1U);
     EXPECT_EQ(row.worst, milliseconds(4'000));
 }
 
 TEST(Judge, NotKeptIfOneHasAnotherReason) {
-    const ProvedRow row = judge(idle, {found(4'000), found(4'000, CloseReason::peer_reset), found(4'000)});
+    const ProvedRow row = classify(idle, {found(4'000), found(4'000, CloseReason::peer_reset), found(4'000)});
     EXPECT_FALSE(row.kept);
     ASSERT_EQ(row.seen.size(), 2U);
     EXPECT_EQ(row.seen.front(), std::pair(CloseReason::keepalive_expired, std::size_t{2}));
 }
 
 TEST(Judge, TheLivingMustLive) {
-    EXPECT_TRUE(judge(quiet, {never(), never()}).kept);
-    EXPECT_FALSE(judge(quiet, {never(), found(1'000)}).kept);
+    EXPECT_TRUE(classify(quiet, {never(), never()}).kept);
+    EXPECT_FALSE(classify(quiet, {never(), found(1'000)}).kept);
 }
 
 TEST(Judge, NothingTriedIsNothingKept) {
-    EXPECT_FALSE(judge(idle, {}).kept);
-    EXPECT_FALSE(judge(quiet, {}).kept);
+    EXPECT_FALSE(classify(idle, {}).kept);
+    EXPECT_FALSE(classify(quiet, {}).kept);
     EXPECT_FALSE(Proof{}.kept());
 }
 
 TEST(Proof, OneBrokenPromiseBreaksIt) {
     Proof proof;
-    proof.rows = {judge(idle, {found(4'000)}), judge(quiet, {never()})};
+    proof.rows = {classify(idle, {found(4'000)}), classify(quiet, {never()})};
     EXPECT_TRUE(proof.kept());
-    proof.rows.push_back(judge(idle, {never()}));
+    proof.rows.push_back(classify(idle, {never()}));
     EXPECT_FALSE(proof.kept());
 }
 
@@ -83,7 +83,7 @@ TEST(Proof, Json) {
     proof.plan = plan_liveness(milliseconds(5'000)).value();
     proof.kernel = "6.1";
     proof.took = milliseconds(6'100);
-    proof.rows = {judge(idle, {found(4'000), found(4'500)}), judge(quiet, {never()})};
+    proof.rows = {classify(idle, {found(4'000), found(4'500)}), classify(quiet, {never()})};
     const std::string json = to_json(proof);
     EXPECT_EQ(json.substr(0, 67), R"({"kept":true,"kernel":"6.1","detect_within_ms":5000,"took_ms":6100,)");
     EXPECT_EQ(

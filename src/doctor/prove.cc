@@ -314,7 +314,7 @@ Proof Prover::conclude() const {
             const RecordedLife& life = lives.at(one.device.name());
             outcomes.push_back({one.last_sign, life.closed_at, life.reason});
         }
-        proof.rows.push_back(judge(row, outcomes));
+        proof.rows.push_back(classify(row, outcomes));
     }
     return proof;
 }

@@ -96,7 +96,7 @@ public:
         renew_ = true;
         wake_.notify_all();
     }
-    bool settle(milliseconds patience) override;
+    bool settle(milliseconds timeout) override;
     void stop() override;
 
 private:
@@ -210,12 +210,12 @@ bool NatsBucket::look(const std::string& key) {
     return status == NATS_OK || status == NATS_NOT_FOUND;
 }
 
-bool NatsBucket::settle(milliseconds patience) {
+bool NatsBucket::settle(milliseconds timeout) {
     const ContextHandle js = context();
     if (js == nullptr) return false;
     jsPubOptions options;
     jsPubOptions_Init(&options);
-    options.MaxWait = std::max<std::int64_t>(patience.count(), 1);
+    options.MaxWait = std::max<std::int64_t>(timeout.count(), 1);
     return js_PublishAsyncComplete(js.get(), &options) == NATS_OK;
 }
 

@@ -50,7 +50,7 @@ public:
     /// Restarts the watch.
     virtual void renew() = 0;
     /// Waits for the acknowledgements of all puts. Returns false if some are missing.
-    virtual bool settle(std::chrono::milliseconds patience) = 0;
+    virtual bool settle(std::chrono::milliseconds timeout) = 0;
     virtual void stop() = 0;
 };
 

@@ -44,7 +44,7 @@ std::string_view data_of(natsMsg* message) {
 std::string text_of(natsStatus status) { return natsStatus_GetText(status); }
 
 /// Bounded queue of requests for the answering threads. Any thread.
-class Letters {
+class RequestQueue {
 public:
     struct Letter {
         Message message;
@@ -92,7 +92,7 @@ private:
 
 void on_message(natsConnection* connection, natsSubscription*, natsMsg* received, void* closure) {
     Message message(received);
-    const auto letters = CallbackHandle<Letters>::find(closure);
+    const auto letters = CallbackHandle<RequestQueue>::find(closure);
     if (!letters || letters->put(message) || !message || natsMsg_GetReply(message.get()) == nullptr) return;
     const std::string busy = to_json(CommandAnswer{
         .result = "refused", .id = {}, .detail = "the gateway has 1,024 commands waiting: ask again later"});
@@ -126,7 +126,7 @@ public:
         : server_(server),
           link_(link),
           options_(std::move(options)),
-          letters_(std::make_shared<Letters>()),
+          letters_(std::make_shared<RequestQueue>()),
           handle_(letters_) {
         try {
             for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
@@ -138,29 +138,29 @@ public:
     ~NatsCommandDesk() override { stop(); }
 
     std::optional<Error> bind() override;
-    CommandAnswer send(const std::string& id, std::string_view json, milliseconds patience) override;
-    Elsewhere ask(std::string_view what, const std::string& id, std::string_view body, milliseconds patience) override;
+    CommandAnswer send(const std::string& id, std::string_view json, milliseconds timeout) override;
+    Elsewhere ask(std::string_view what, const std::string& id, std::string_view body, milliseconds timeout) override;
     void stop() override;
 
 private:
     [[nodiscard]] std::optional<Error> subscribe(const std::string& subject, const char* group);
     void work();
-    [[nodiscard]] std::string answer(const Letters::Letter& letter);
-    [[nodiscard]] CommandAnswer send_here(const std::string& id, const std::string& json, milliseconds patience);
+    [[nodiscard]] std::string answer(const RequestQueue::Letter& letter);
+    [[nodiscard]] CommandAnswer send_here(const std::string& id, const std::string& json, milliseconds timeout);
     [[nodiscard]] CommandAnswer send_there(const std::string& gateway, const std::string& id, const std::string& json,
-                                           milliseconds patience);
+                                           milliseconds timeout);
     [[nodiscard]] std::string subject(const std::string& gateway, std::string_view what, const std::string& id) const {
         return "holdfast.gw." + to_token(gateway) + "." + std::string(what) + "." + to_token(id);
     }
     /// Sends a request to the other gateway and waits for its answer.
-    [[nodiscard]] natsStatus request(const std::string& subject, std::string_view body, milliseconds patience,
+    [[nodiscard]] natsStatus request(const std::string& subject, std::string_view body, milliseconds timeout,
                                      std::string& answer) const;
 
     Server& server_;
     NatsLink& link_;
     const Options options_;
-    std::shared_ptr<Letters> letters_;
-    CallbackHandle<Letters> handle_;
+    std::shared_ptr<RequestQueue> letters_;
+    CallbackHandle<RequestQueue> handle_;
     natsConnection* bound_to_ = nullptr;
     std::vector<Subscription> subscriptions_;
     std::vector<std::thread> workers_;
@@ -207,7 +207,7 @@ void NatsCommandDesk::work() {
     }
 }
 
-std::string NatsCommandDesk::answer(const Letters::Letter& letter) {
+std::string NatsCommandDesk::answer(const RequestQueue::Letter& letter) {
     const auto address = read_subject(natsMsg_GetSubject(letter.message.get()));
     const std::string_view body = data_of(letter.message.get());
     if (!address)
@@ -216,14 +216,14 @@ std::string NatsCommandDesk::answer(const Letters::Letter& letter) {
     const auto waited = std::chrono::floor<milliseconds>(Steady::now() - letter.came);
     const auto left = std::max(answer_within - waited, milliseconds(1));
     if (!address->between_gateways) return to_json(send(address->id, body, left));
-    const auto patience = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);
-    return to_json(send_here(address->id, std::string(body), patience));
+    const auto timeout = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);
+    return to_json(send_here(address->id, std::string(body), timeout));
 }
 
-CommandAnswer NatsCommandDesk::send(const std::string& id, std::string_view json, milliseconds patience) {
+CommandAnswer NatsCommandDesk::send(const std::string& id, std::string_view json, milliseconds timeout) {
     const auto checked = options_.check(json);
     if (!checked) return {.result = "refused", .id = id, .detail = checked.error().message};
-    const auto left = std::min(patience, answer_within);
+    const auto left = std::min(timeout, answer_within);
     const auto here = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);
     const CommandAnswer own = send_here(id, checked.value(), here);
     if (own.result != "absent") return own;
@@ -232,9 +232,9 @@ CommandAnswer NatsCommandDesk::send(const std::string& id, std::string_view json
     return send_there(*gateway, id, checked.value(), left);
 }
 
-CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::string& json, milliseconds patience) {
+CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::string& json, milliseconds timeout) {
     const auto conn = options_.here(id);
-    const Delivery delivery = conn ? server_.deliver(*conn, json, patience) : Delivery::absent;
+    const Delivery delivery = conn ? server_.deliver(*conn, json, timeout) : Delivery::absent;
     if (delivery == Delivery::absent) return {.result = "absent", .id = id};
     return {.result = std::string(to_string(delivery)),
             .id = id,
@@ -243,22 +243,22 @@ CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::strin
             .detail = delivery == Delivery::queue_full ? "the device does not read: nothing was sent" : ""};
 }
 
-natsStatus NatsCommandDesk::request(const std::string& subject, std::string_view body, milliseconds patience,
+natsStatus NatsCommandDesk::request(const std::string& subject, std::string_view body, milliseconds timeout,
                                     std::string& answer) const {
     natsConnection* const connection = link_.connection();
     if (connection == nullptr || !link_.connected()) return NATS_NOT_YET_CONNECTED;
     natsMsg* received = nullptr;
     const natsStatus status = natsConnection_Request(&received, connection, subject.c_str(), body.data(),
-                                                     static_cast<int>(body.size()), patience.count());
+                                                     static_cast<int>(body.size()), timeout.count());
     const Message message(received);
     if (status == NATS_OK) answer = data_of(message.get());
     return status;
 }
 
 CommandAnswer NatsCommandDesk::send_there(const std::string& gateway, const std::string& id, const std::string& json,
-                                          milliseconds patience) {
+                                          milliseconds timeout) {
     std::string text;
-    const natsStatus status = request(subject(gateway, "cmd", id), json, patience, text);
+    const natsStatus status = request(subject(gateway, "cmd", id), json, timeout, text);
     if (status == NATS_OK) {
         if (const auto answer = read_command_answer(text)) return *answer;
     }
@@ -271,11 +271,11 @@ CommandAnswer NatsCommandDesk::send_there(const std::string& gateway, const std:
 }
 
 CommandDesk::Elsewhere NatsCommandDesk::ask(std::string_view what, const std::string& id, std::string_view body,
-                                            milliseconds patience) {
+                                            milliseconds timeout) {
     const auto gateway = options_.holder(id);
     if (!gateway || *gateway == options_.gateway) return {};
     std::string text;
-    const natsStatus status = request(subject(*gateway, what, id), body, patience, text);
+    const natsStatus status = request(subject(*gateway, what, id), body, timeout, text);
     if (status != NATS_OK)
         return {*gateway, std::nullopt, "its gateway " + *gateway + " does not answer (" + text_of(status) + ")"};
     return {*gateway, text.empty() ? std::nullopt : std::optional(std::move(text)), {}};

@@ -83,9 +83,9 @@ void DeviceNews::wake() {
     changed_.notify_one();
 }
 
-DeviceNews::Taken DeviceNews::take(std::chrono::milliseconds patience) {
+DeviceNews::ReadResult DeviceNews::take(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, patience, [this] { return !notes_.empty() || dropped_ || woken_; });
+    changed_.wait_for(lock, timeout, [this] { return !notes_.empty() || dropped_ || woken_; });
     woken_ = false;
     return {std::exchange(notes_, {}), std::exchange(dropped_, false)};
 }

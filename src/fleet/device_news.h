@@ -36,12 +36,12 @@ public:
     void push(std::vector<DeviceNote>& notes);
     void wake();
 
-    struct Taken {
+    struct ReadResult {
         std::vector<DeviceNote> notes;
         bool dropped = false;  ///< some notes were dropped since the last call
     };
     /// Returns the waiting notes; waits at most `patience` for the first.
-    [[nodiscard]] Taken take(std::chrono::milliseconds patience);
+    [[nodiscard]] ReadResult take(std::chrono::milliseconds timeout);
 
 private:
     std::mutex mutex_;  // guards the members below

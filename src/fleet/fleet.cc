@@ -72,9 +72,9 @@ Fleet::Fleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, Fle
              options_.lost_after, options_.max_closed_unauthenticated, news_),
       former_(options_.former, options_.away < keep_closed) {
     devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
-                            state_.hear_presence());
+                            state_.receive_presence());
     beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
-                          state_.hear_gateways());
+                          state_.receive_gateways());
     const auto holder = [this](const std::string& id) { return state_.holder(id); };
     const auto here = [this](const std::string& id) { return find_here(id); };
     desk_ = CommandDesk::make(server_, link_, {options_.name, options_.check_message, holder, here, options_.answer});
@@ -121,7 +121,7 @@ void Fleet::turn() {
         look_up_puzzles();
     }
     do_tasks();
-    judge();
+    classify();
     state_.note_dropped();
     clean();
     settle_former();
@@ -269,7 +269,7 @@ void Fleet::do_tasks() {
     for (const ConnectionId conn : tasks.superseded) server_.close(conn, CloseReason::superseded);
     for (const DuplicateDevice& duplicate : tasks.duplicates) server_.note_duplicate(duplicate);
     for (const ConnectionId conn : tasks.denied) server_.close(conn, CloseReason::unauthenticated, another_has_proved);
-    for (const LostLife& life : tasks.lost) tell_lost(life);
+    for (const LostLife& life : tasks.lost) report_lost(life);
     for (const LostLife& life : returned) {
         tell(returned_line(life.id, life.record, clock_.wall()), life.record.listener);
     }
@@ -277,7 +277,7 @@ void Fleet::do_tasks() {
 
 /// Writes the closed event of a lost connection. The spool may already have the ends of a former run's connections, and
 /// has better evidence of those that are open.
-void Fleet::tell_lost(const LostLife& life) {
+void Fleet::report_lost(const LostLife& life) {
     const std::string conn = to_string(life.record.conn);
     std::optional<FormerLife> former;
     if (life.record.gateway == options_.name) {
@@ -297,12 +297,12 @@ void Fleet::tell(const std::string& lines, const std::string& listener) {
     spool_.append(std::move(batch));
 }
 
-void Fleet::judge() {
+void Fleet::classify() {
     if (!takes_part_) return;
     GatewayBook::Judgement judgement;
     {
         const std::lock_guard lock(state_.mutex);
-        judgement = state_.book.judge(clock_.steady());
+        judgement = state_.book.classify(clock_.steady());
         for (const std::string& name : judgement.take_over) state_.presence.lose(name, clock_.wall());
         for (const auto& [name, gateway] : state_.book.all()) {
             if (gateway.lost && gateway.taken_over) state_.presence.still_lost(name);
@@ -331,7 +331,7 @@ void Fleet::settle_former() {
         });
         state_.lost_told += settled.tell.size();
     }
-    for (const std::string& conn : settled.told_by_fleet) spool_.forget_lost(conn);
+    for (const std::string& conn : settled.reported_by_fleet) spool_.forget_lost(conn);
     for (const FormerLife& life : settled.tell) tell(life.closed_line, life.listener);
 }
 
@@ -385,9 +385,9 @@ void Fleet::say(const std::string& trouble) {
     if (!trouble.empty() && options_.on_trouble) options_.on_trouble(trouble);
 }
 
-void Fleet::stop(milliseconds patience) {
+void Fleet::stop(milliseconds timeout) {
     if (!thread_.joinable()) return;
-    stop_by_ = clock_.steady() + patience;
+    stop_by_ = clock_.steady() + timeout;
     stopping_ = true;
     news_.wake();
     thread_.join();

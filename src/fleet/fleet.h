@@ -61,7 +61,7 @@ public:
 
     /// Publishes the ends of the last devices and a last beat, for at most `patience`. Must be called after the server
     /// has ended.
-    void stop(std::chrono::milliseconds patience);
+    void stop(std::chrono::milliseconds timeout);
 
 private:
     void run();
@@ -75,11 +75,11 @@ private:
     void put_what_is_new();
     void do_tasks();
     void tell(const std::string& lines, const std::string& listener);
-    void judge();
+    void classify();
     void look_up_puzzles();
     void clean();
     void settle_former();
-    void tell_lost(const LostLife& life);
+    void report_lost(const LostLife& life);
     void say(const std::string& trouble);
     [[nodiscard]] bool settled() const;
 

@@ -39,7 +39,7 @@ bool FleetState::takes_part() {
     return true;
 }
 
-Bucket::Hearer FleetState::hear_presence() {
+Bucket::Hearer FleetState::receive_presence() {
     const auto with_id = [this](const std::string& key, const std::function<void(const std::string& id)>& call) {
         const auto id = from_token(key);
         if (!id) return;
@@ -72,7 +72,7 @@ Bucket::Hearer FleetState::hear_presence() {
     return hearer;
 }
 
-Bucket::Hearer FleetState::hear_gateways() {
+Bucket::Hearer FleetState::receive_gateways() {
     Bucket::Hearer hearer;
     hearer.saw = [this](const std::string&, const std::string& value, std::uint64_t) { saw_gateway(value); };
     hearer.removed = [this](const std::string& key, std::uint64_t) {

@@ -74,8 +74,8 @@ public:
     [[nodiscard]] bool takes_part();
 
     /// Return the callbacks of the buckets. They wake the reader of `news` when work is due.
-    [[nodiscard]] Bucket::Hearer hear_presence();
-    [[nodiscard]] Bucket::Hearer hear_gateways();
+    [[nodiscard]] Bucket::Hearer receive_presence();
+    [[nodiscard]] Bucket::Hearer receive_gateways();
 
     // Implement the functions of Fleet.
     [[nodiscard]] std::vector<FleetGateway> gateways() const;

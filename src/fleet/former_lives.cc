@@ -30,11 +30,11 @@ std::optional<FormerLife> FormerLives::take(const std::string& conn) {
     return std::move(node.mapped());
 }
 
-FormerLives::Settled FormerLives::settle(std::size_t most, const Find& find) {
+FormerLives::Settled FormerLives::settle(std::size_t max, const Find& find) {
     Settled settled;
     auto next = lives_.upper_bound(settled_up_to_);
     if (next == lives_.end()) next = lives_.begin();
-    for (; most > 0 && next != lives_.end(); --most) {
+    for (; max > 0 && next != lives_.end(); --max) {
         FormerLife& life = next->second;
         settled_up_to_ = next->first;
         const auto record = find(id_of(life.closed_line));
@@ -45,7 +45,7 @@ FormerLives::Settled FormerLives::settle(std::size_t most, const Find& find) {
         if (!record && records_last_) {
             settled.tell.push_back(std::move(life));
         } else {
-            settled.told_by_fleet.push_back(next->first);
+            settled.reported_by_fleet.push_back(next->first);
         }
         next = lives_.erase(next);
     }

@@ -27,13 +27,13 @@ public:
     FormerLives(std::vector<FormerLife> lives, bool records_last);
 
     struct Settled {
-        std::vector<FormerLife> tell;            ///< never in the bucket
-        std::vector<std::string> told_by_fleet;  ///< connections
+        std::vector<FormerLife> tell;                ///< never in the bucket
+        std::vector<std::string> reported_by_fleet;  ///< connections
     };
     using Find = std::function<std::optional<PresenceRecord>(const std::string& id)>;
     /// Settles `most` of them, and keeps those that the fleet has yet to report. Must be called after the whole bucket
     /// has been read and the survivors' time has passed.
-    [[nodiscard]] Settled settle(std::size_t most, const Find& find);
+    [[nodiscard]] Settled settle(std::size_t max, const Find& find);
     /// Removes and returns that connection, or returns nullopt if it is unknown.
     [[nodiscard]] std::optional<FormerLife> take(const std::string& conn);
     [[nodiscard]] bool empty() const { return lives_.empty(); }

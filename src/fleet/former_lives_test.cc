@@ -45,7 +45,7 @@ TEST_F(FormerLivesTest, TellsThoseThatTheBucketHasNeverKnown) {
     bucket_["moved"] = record(9, true);      // it has connected again
     const auto settled = settle(lives);
     EXPECT_THAT(conns(settled), ElementsAre("1-1"));
-    EXPECT_THAT(settled.told_by_fleet, ElementsAre("1-2", "1-3"));
+    EXPECT_THAT(settled.reported_by_fleet, ElementsAre("1-2", "1-3"));
     EXPECT_TRUE(lives.empty());
 }
 
@@ -55,7 +55,7 @@ TEST_F(FormerLivesTest, WaitsForAMarkThatIsUnderWay) {
     EXPECT_THAT(conns(settle(lives)), IsEmpty());
     EXPECT_FALSE(lives.empty());
     bucket_["a"] = record(1, false);
-    EXPECT_THAT(settle(lives).told_by_fleet, ElementsAre("1-1"));
+    EXPECT_THAT(settle(lives).reported_by_fleet, ElementsAre("1-1"));
 }
 
 TEST_F(FormerLivesTest, OneThatTheFleetTellsHereIsTakenOut) {
@@ -71,7 +71,7 @@ TEST_F(FormerLivesTest, AfterALongAbsenceARecordMayHaveBeenTidiedAway) {
     FormerLives lives({life("1-1", "a")}, false);
     const auto settled = settle(lives);
     EXPECT_THAT(conns(settled), IsEmpty());
-    EXPECT_THAT(settled.told_by_fleet, ElementsAre("1-1"));
+    EXPECT_THAT(settled.reported_by_fleet, ElementsAre("1-1"));
 }
 
 }  // namespace

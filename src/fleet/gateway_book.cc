@@ -57,7 +57,7 @@ unsigned GatewayBook::rank() const {
     return before;
 }
 
-GatewayBook::Judgement GatewayBook::judge(SteadyTime now) {
+GatewayBook::Judgement GatewayBook::classify(SteadyTime now) {
     Judgement judgement;
     if (!hears(now)) return judgement;
     for (auto& [name, gateway] : gateways_) {

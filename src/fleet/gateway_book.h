@@ -51,7 +51,7 @@ public:
         std::vector<std::string> lost;       ///< declared for the first time
         std::vector<std::string> take_over;  ///< gateways whose devices this one handles now
     };
-    [[nodiscard]] Judgement judge(SteadyTime now);
+    [[nodiscard]] Judgement classify(SteadyTime now);
 
     /// Returns true if this gateway receives its own beats.
     [[nodiscard]] bool hears(SteadyTime now) const { return heard_self_ && now - *heard_self_ <= hears_within; }

@@ -22,7 +22,7 @@ protected:
             if (now_.time_since_epoch() % beat_interval == 0ms) {
                 for (const std::string& name : beating) book_.heard(beat(name, now_), now_);
             }
-            const auto judgement = book_.judge(now_);
+            const auto judgement = book_.classify(now_);
             for (const std::string& name : judgement.lost) lost_.emplace_back(name, now_.time_since_epoch());
             for (const std::string& name : judgement.take_over) taken_.emplace_back(name, now_.time_since_epoch());
         }

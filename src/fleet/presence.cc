@@ -43,7 +43,7 @@ PresenceRecord Presence::read(const Entry& entry) const {
 }
 
 /// Marks the record for a put in its turn.
-void Presence::soil(const std::string& id, Entry& entry) {
+void Presence::mark_dirty(const std::string& id, Entry& entry) {
     entry.dirty = true;
     if (!flights_.contains(id)) dirty_.push_back(id);  // a second entry is harmless
 }
@@ -87,7 +87,7 @@ void Presence::claim(const std::string& id, const Waiting& claim) {
     entry.claimed = false;
     const bool takes_back = is_taken && claim.claim == Claim::contested;
     entry.contests = static_cast<std::uint8_t>(claim.contests + (takes_back ? 1 : 0));
-    soil(id, entry);
+    mark_dirty(id, entry);
 }
 
 void Presence::gone(const std::string& id, ConnectionId conn, std::optional<CloseReason> reason, WallTime at) {
@@ -115,7 +115,7 @@ void Presence::end(const std::string& id, Entry& entry, std::optional<CloseReaso
     entry.reason = reason ? static_cast<std::uint8_t>(*reason) : no_reason;
     entry.closed_at = at;
     entry.seen_closed = now_;
-    soil(id, entry);
+    mark_dirty(id, entry);
     note_end(id, entry);
 }
 
@@ -134,7 +134,7 @@ void Presence::end_snapshot() {
             ++at;
         } else if (entry.held) {
             entry.revision = 0;
-            soil((at++)->first, entry);
+            mark_dirty((at++)->first, entry);
         } else {
             at = entries_.erase(at);
         }
@@ -153,12 +153,12 @@ void Presence::removed(const std::string& id, std::uint64_t revision) {
     }
     found->second.revision = revision;  // compare-and-set needs it after a delete marker too
     found->second.seen = true;
-    soil(id, found->second);
+    mark_dirty(id, found->second);
 }
 
 void Presence::absent(const std::string& id, Entry& entry) {
     entry.revision = 0;
-    if (entry.held) soil(id, entry);
+    if (entry.held) mark_dirty(id, entry);
 }
 
 void Presence::saw(const std::string& id, const PresenceRecord& record, std::uint64_t revision) {
@@ -177,7 +177,7 @@ void Presence::saw(const std::string& id, const PresenceRecord& record, std::uin
     if (entry.held) return saw_while_held(id, entry, record);
     if (!fresh && insists(id, entry, record)) {
         displace(id, record);
-        return soil(id, entry);
+        return mark_dirty(id, entry);
     }
     entry.dirty = false;
     displacing_.erase(id);
@@ -193,8 +193,8 @@ void Presence::saw_own(const std::string& id, Entry& entry, const PresenceRecord
     entry.revision = revision;
     if (!record.by.empty() && entry.online && !entry.held) tasks_.lost.push_back({id, read(entry)});
     const bool ours = record.by.empty() && entry.conn.run != 0 && own(entry);
-    if (ours && read(entry) != record) return soil(id, entry);  // from a put that was given up
-    if (entry.held) return soil(id, entry);
+    if (ours && read(entry) != record) return mark_dirty(id, entry);  // from a put that was given up
+    if (entry.held) return mark_dirty(id, entry);
     write(entry, record);
     orphan(id, entry);
     if (!record.online) claim_soon(id);
@@ -220,11 +220,11 @@ void Presence::saw_while_held(const std::string& id, Entry& entry, const Presenc
         const bool given_up = record.run == run_ && record.conn == entry.conn;
         if (given_up) returning_.insert(id);
         displace(id, record);  // of a former run
-        return soil(id, entry);
+        return mark_dirty(id, entry);
     }
     if (!insists(id, entry, record)) return yield(entry, id, record);
     displace(id, record);
-    soil(id, entry);
+    mark_dirty(id, entry);
 }
 
 void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& to) {
@@ -256,9 +256,9 @@ void Presence::yield(Entry& entry, const std::string& id, const PresenceRecord& 
     write(entry, to);
 }
 
-std::vector<PresencePut> Presence::take_puts(std::size_t most) {
+std::vector<PresencePut> Presence::take_puts(std::size_t max) {
     std::vector<PresencePut> puts;
-    for (std::size_t left = dirty_.size(); left > 0 && puts.size() < most; --left) {
+    for (std::size_t left = dirty_.size(); left > 0 && puts.size() < max; --left) {
         const std::string id = std::move(dirty_.front());
         dirty_.pop_front();
         const auto found = entries_.find(id);
@@ -267,7 +267,7 @@ std::vector<PresencePut> Presence::take_puts(std::size_t most) {
         puts.push_back({id, read(found->second), found->second.revision});
         flights_[id] = {puts.back(), false};
     }
-    while (!marks_.empty() && puts.size() < most) {
+    while (!marks_.empty() && puts.size() < max) {
         const auto [id, conn, at] = std::move(marks_.front());
         marks_.pop_front();
         const auto found = entries_.find(id);
@@ -344,7 +344,7 @@ void Presence::refused(const std::string& id) {
 
 void Presence::retry(const std::string& id) {
     const auto found = entries_.find(id);
-    if (found != entries_.end() && found->second.dirty) soil(id, found->second);
+    if (found != entries_.end() && found->second.dirty) mark_dirty(id, found->second);
 }
 
 void Presence::failed(const std::string& id) {
@@ -384,9 +384,9 @@ std::vector<std::string> Presence::held_ids() const {
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Presence::forget(
-    SteadyTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives) {
+    SteadyTime before, std::size_t max, const std::function<bool(const std::string& gateway)>& lives) {
     std::vector<std::pair<std::string, std::uint64_t>> purge;
-    for (auto at = entries_.begin(); at != entries_.end() && most > 0;) {
+    for (auto at = entries_.begin(); at != entries_.end() && max > 0;) {
         const auto& [id, entry] = *at;
         const bool settled = !entry.online && !entry.held && !entry.dirty && !flights_.contains(id);
         if (!settled || entry.seen_closed >= before) {
@@ -396,7 +396,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Presence::forget(
         const std::string& gateway = names_.text(entry.gateway);
         if (gateway == self_ || !lives(gateway)) purge.emplace_back(id, entry.revision);
         at = entries_.erase(at);
-        --most;
+        --max;
     }
     return purge;
 }

@@ -102,12 +102,12 @@ public:
     void removed(const std::string& id, std::uint64_t revision);  ///< 0: a lookup found no record
 
     // Puts and their results.
-    [[nodiscard]] std::vector<PresencePut> take_puts(std::size_t most);
+    [[nodiscard]] std::vector<PresencePut> take_puts(std::size_t max);
     /// Time between a record's end in the bucket and its purge. A watch never delivers a record that was purged before,
     /// and a gateway whose watch lags more starts a new one.
     static constexpr std::chrono::seconds purged_after{10};
     /// Returns the records above the budget, with the revisions up to which the caller purges them.
-    [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> take_purges(SteadyTime now, std::size_t most);
+    [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> take_purges(SteadyTime now, std::size_t max);
     void landed(const std::string& id, std::uint64_t revision);
     void refused(const std::string& id);  ///< the bucket has another revision
     void failed(const std::string& id);   ///< outcome unknown: put again
@@ -120,7 +120,7 @@ public:
     void stopped(const std::string& gateway);
     /// Reports devices that have moved here from a gateway for which lose() was called, since that call.
     void still_lost(const std::string& gateway) {
-        tell_displaced(gateway, [](std::uint32_t) { return true; });
+        report_displaced(gateway, [](std::uint32_t) { return true; });
     }
 
     [[nodiscard]] PresenceTasks take_tasks() { return std::exchange(tasks_, {}); }
@@ -149,7 +149,7 @@ public:
     /// Forgets records that this gateway saw closed before `before`. Returns those that this gateway must purge, with
     /// their revisions. The time in the record does not count: a step of a wall clock makes no record old.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> forget(
-        SteadyTime before, std::size_t most, const std::function<bool(const std::string& gateway)>& lives);
+        SteadyTime before, std::size_t max, const std::function<bool(const std::string& gateway)>& lives);
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     [[nodiscard]] std::size_t held() const { return held_; }
@@ -242,7 +242,7 @@ private:
         return names_.text(entry.gateway) == self_ && entry.run == run_;
     }
     void absent(const std::string& id, Entry& entry);
-    void soil(const std::string& id, Entry& entry);
+    void mark_dirty(const std::string& id, Entry& entry);
     /// Returns true if this gateway purges the entry's record when the entry is forgotten.
     [[nodiscard]] bool answers_for(const Entry& entry) const {
         return names_.text(entry.gateway) == self_ || names_.text(entry.by) == self_;
@@ -284,7 +284,7 @@ private:
     void yield(Entry& entry, const std::string& id, const PresenceRecord& to);
     void settle_displaced(const std::string& id);
     void came_back(const PresenceRecord& record);
-    void tell_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which);
+    void report_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which);
 
     std::string self_;
     std::uint32_t run_;

@@ -62,10 +62,10 @@ void Presence::count_ends_again() {
     counting_again_ = false;
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> Presence::take_purges(SteadyTime now, std::size_t most) {
+std::vector<std::pair<std::string, std::uint64_t>> Presence::take_purges(SteadyTime now, std::size_t max) {
     for (Ended& ended : std::exchange(ready_, {})) purges_.emplace_back(now + purged_after, std::move(ended));
     std::vector<std::pair<std::string, std::uint64_t>> taken;
-    for (; !purges_.empty() && purges_.front().first <= now && taken.size() < most; purges_.pop_front()) {
+    for (; !purges_.empty() && purges_.front().first <= now && taken.size() < max; purges_.pop_front()) {
         const Ended& ended = purges_.front().second;
         const auto found = entries_.find(ended.id);
         if (found == entries_.end() || found->second.conn != ended.conn || !found->second.drop) continue;

@@ -54,8 +54,8 @@ void Presence::wait_or_give_up(const std::string& id, const Waiting& claim) {
         late.claim = Claim::late;
         late.since = now_;
     }
-    const auto patience = late.claim == Claim::contested ? contested_for : until_superseded;
-    if (now_ - late.since >= patience) return tasks_.superseded.push_back(claim.held.conn);
+    const auto timeout = late.claim == Claim::contested ? contested_for : until_superseded;
+    if (now_ - late.since >= timeout) return tasks_.superseded.push_back(claim.held.conn);
     wait(id, std::move(late), now_ + between_looks);
 }
 

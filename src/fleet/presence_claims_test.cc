@@ -39,7 +39,7 @@ protected:
         one_.presence.step(lives);
         two_.presence.step(lives);
     }
-    void hear_beats(double second) {
+    void receive_beats(double second) {
         for (int i = 0; i < 2; ++i, second += 2) {
             one_.presence.heard_clock("two", 2, by_two(second), by_one(second) + 3ms);
             two_.presence.heard_clock("one", 1, by_one(second), by_two(second) + 3ms);
@@ -77,7 +77,7 @@ TEST_F(PresenceClaims, ALateHelloIsTheSupersededOne) {
     for (const auto difference : {0ms, 90'000ms, -90'000ms}) {
         SCOPED_TRACE(difference.count());
         begin_again(difference);
-        hear_beats(1);
+        receive_beats(1);
         set_time(110);
         two_.presence.here("d", of_two({20, 1}, 110, 110));
         settle();
@@ -98,7 +98,7 @@ TEST_F(PresenceClaims, ADeviceThatMovesIsTakenWhateverTheClocksShow) {
     for (const auto difference : {0ms, 90'000ms, -90'000ms}) {
         SCOPED_TRACE(difference.count());
         begin_again(difference);
-        if (difference != 0ms) hear_beats(1);
+        if (difference != 0ms) receive_beats(1);
         set_time(100);
         two_.presence.here("d", of_two({20, 1}, 100, 100));
         settle();
@@ -117,12 +117,12 @@ TEST_F(PresenceClaims, ADeviceThatMovesIsTakenWhateverTheClocksShow) {
 
 /// A clock that steps back makes its earlier timestamps look newer.
 TEST_F(PresenceClaims, AStepOfAClockHidesNoMove) {
-    hear_beats(1);
+    receive_beats(1);
     set_time(100);
     two_.presence.here("d", of_two({20, 1}, 100, 100));
     settle();
     behind = 3'600'000ms;
-    for (double second = 101; second < 120; second += 4) hear_beats(second);
+    for (double second = 101; second < 120; second += 4) receive_beats(second);
     set_time(121);
     one_.presence.here("d", of_one({10, 1}, 121, 121));
     settle();
@@ -161,7 +161,7 @@ TEST_F(PresenceClaims, TheLaterOfTwoThatMeetIsKeptAndTakesTheDeviceBack) {
 }
 
 TEST_F(PresenceClaims, AClearlyOlderConnectionGivesWayAtOnce) {
-    hear_beats(1);
+    receive_beats(1);
     set_time(100);
     two_.presence.here("d", of_two({20, 1}, 100, 100));
     settle();
@@ -185,7 +185,7 @@ TEST_F(PresenceClaims, AClaimThatEndsBeforeItIsPutTakesNothing) {
 }
 
 TEST_F(PresenceClaims, ALateHelloTakesWhatHasEndedMeanwhile) {
-    hear_beats(1);
+    receive_beats(1);
     set_time(110);
     two_.presence.here("d", of_two({20, 1}, 110, 110));
     settle();
@@ -200,7 +200,7 @@ TEST_F(PresenceClaims, ALateHelloTakesWhatHasEndedMeanwhile) {
 }
 
 TEST_F(PresenceClaims, ALateHelloIsNotEndedForAGatewayThatIsSilent) {
-    hear_beats(1);
+    receive_beats(1);
     set_time(110);
     two_.presence.here("d", of_two({20, 1}, 110, 110));
     settle();
@@ -233,7 +233,7 @@ TEST_F(PresenceClaims, AConnectionThatHasEndedTakesNothing) {
 }
 
 TEST_F(PresenceClaims, TwoDevicesWithOneIdAreSlowedDownAndTold) {
-    hear_beats(1);
+    receive_beats(1);
     std::size_t duplicates = 0;
     double second = 100;
     std::uint64_t number = 0;

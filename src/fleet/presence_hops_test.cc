@@ -28,7 +28,7 @@ public:
                 std::make_unique<Gateway>(bucket_, "g" + std::to_string(n), static_cast<std::uint32_t>(n) + 1);
             place.clock = std::chrono::milliseconds(static_cast<int>(draw(180'000)) - 90'000);
         }
-        for (int beat = 0; beat < 3; ++beat) hear_beats();
+        for (int beat = 0; beat < 3; ++beat) receive_beats();
     }
 
     void run() {
@@ -130,7 +130,7 @@ private:
 
     void turn(int milliseconds) {
         now_ += milliseconds;
-        if (now_ >= beats_due_) hear_beats();
+        if (now_ >= beats_due_) receive_beats();
         close_what_is_due();
         for (Place& place : places_) {
             Presence& presence = place.gateway->presence;
@@ -212,7 +212,7 @@ private:
         gateway.presence.end_snapshot();
     }
     /// Delivers beats, each after one to three milliseconds.
-    void hear_beats() {
+    void receive_beats() {
         beats_due_ = now_ + 2'000;
         for (std::size_t from = 0; from < places_.size(); ++from) {
             for (std::size_t to = 0; to < places_.size(); ++to) {

@@ -40,7 +40,7 @@ void Presence::settle_displaced(const std::string& id) {
     }
 }
 
-void Presence::tell_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which) {
+void Presence::report_displaced(const std::string& gateway, const std::function<bool(std::uint32_t run)>& which) {
     const auto found = displaced_.find(gateway);
     if (found == displaced_.end()) return;
     auto& lives = found->second;
@@ -56,11 +56,11 @@ void Presence::lose(const std::string& gateway, WallTime now) {
         const bool its = entry.online && !entry.held && names_.text(entry.gateway) == gateway;
         if (its && !(gateway == self_ && entry.run == run_)) marks_.push_back({id, entry.conn, now});
     }
-    tell_displaced(gateway, [](std::uint32_t) { return true; });
+    report_displaced(gateway, [](std::uint32_t) { return true; });
 }
 
 void Presence::beats(const std::string& gateway, std::uint32_t run, WallTime before) {
-    tell_displaced(gateway, [run](std::uint32_t its) { return its != run; });
+    report_displaced(gateway, [run](std::uint32_t its) { return its != run; });
     const auto found = displaced_.find(gateway);
     if (found == displaced_.end()) return;
     std::erase_if(found->second, [before](const LostLife& life) { return life.record.closed_at < before; });

@@ -89,7 +89,7 @@ private:
                 EXPECT_FALSE(proved_.contains(conn));
                 end(i, conn, CloseReason::unauthenticated);
             }
-            for (const LostLife& life : tasks.lost) told_.push_back(life.record.conn);
+            for (const LostLife& life : tasks.lost) reported_.push_back(life.record.conn);
             EXPECT_THAT(tasks.returned, IsEmpty());
         }
     }
@@ -167,7 +167,7 @@ private:
     }
     void check_told() {
         for (const ConnectionId conn : lost_) {
-            EXPECT_EQ(std::count(told_.begin(), told_.end(), conn), 1) << to_string(conn);
+            EXPECT_EQ(std::count(reported_.begin(), reported_.end(), conn), 1) << to_string(conn);
         }
     }
 
@@ -181,7 +181,7 @@ private:
     std::map<std::string, ConnectionId> latest_;
     std::set<ConnectionId> lost_;
     std::set<ConnectionId> proved_;
-    std::vector<ConnectionId> told_;
+    std::vector<ConnectionId> reported_;
     std::size_t first_living_ = 0;
     std::uint64_t number_ = 0;
     int time_ = 0;

@@ -72,7 +72,7 @@ std::string origin_of(const HttpPeer& peer) {
 /// State of a response being received.
 struct Taking {
     HttpAnswer answer;
-    std::size_t most = 0;
+    std::size_t max = 0;
     bool head_ended = false;
     bool no_memory = false;
 };
@@ -89,7 +89,7 @@ std::size_t take_line(const char* bytes, std::size_t, std::size_t size, void* to
 
 std::size_t take_body(const char* bytes, std::size_t, std::size_t size, void* to) noexcept {
     auto& taking = *static_cast<Taking*>(to);
-    const std::size_t room = taking.most - taking.answer.body.size();
+    const std::size_t room = taking.max - taking.answer.body.size();
     try {
         taking.answer.body.append(bytes, std::min(size, room));
     } catch (const std::bad_alloc&) {
@@ -181,7 +181,7 @@ void HttpClient::Transfer::add_header(const std::string& line) {
 
 void HttpClient::Transfer::set_question(const HttpQuestion& question) {
     set(CURLOPT_REQUEST_TARGET, question.target.c_str());
-    set(CURLOPT_TIMEOUT_MS, static_cast<long>(question.patience.count()));
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(question.timeout.count()));
     add_header("Expect:");  // it would wait for a 100 before a long body
     if (!peer_.keep) add_header("Connection: close");
     if (question.method != "GET") {
@@ -223,7 +223,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
         }
         case CURLE_OPERATION_TIMEDOUT:
             if (!was_connected()) return {Kind::no_connection, std::strerror(ETIMEDOUT)};
-            return {Kind::too_slow, "no answer within " + format_duration(question.patience)};
+            return {Kind::too_slow, "no answer within " + format_duration(question.timeout)};
         case CURLE_SSL_CONNECT_ERROR:
             return {Kind::no_tls, "it did not complete a TLS handshake"};
         case CURLE_PEER_FAILED_VERIFICATION:
@@ -242,7 +242,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuestion& question) {
     const HttpFailure no_memory{HttpFailure::Kind::no_connection, "there is no memory for it"};
     if (easy_ == nullptr || multi_ == nullptr) return no_memory;
-    Taking taking{.answer = {}, .most = question.most_body};
+    Taking taking{.answer = {}, .max = question.most_body};
     curl_easy_reset(easy_.get());
     headers_.reset();
     prepared_ = true;

@@ -27,7 +27,7 @@ struct HttpQuestion {
     std::vector<std::string> headers = {};  ///< "Name: value", beside those that HTTP itself needs
     std::string body = {};                  ///< JSON
     /// For the whole request, from connecting to the last byte of the response.
-    std::chrono::milliseconds patience{10'000};
+    std::chrono::milliseconds timeout{10'000};
     std::size_t most_body = std::size_t{16} * 1024 * 1024;  ///< limit of the response body; more is not read
 };
 

@@ -140,7 +140,7 @@ TEST(HttpClient, WhatIsNoAnswerIsNone) {
 
 /// Each once took a megabyte of stack, all memory, or all time of a client.
 TEST(HttpClient, AnAnswerWithoutEndTakesNeitherMemoryNorTime) {
-    const HttpQuestion question{.target = "/", .patience = 1s};
+    const HttpQuestion question{.target = "/", .timeout = 1s};
     const std::string megabyte(1'000'000, 'x');
     const auto all = {without_end("HTTP/1.1 200 ", megabyte), without_end("HTTP/1.1 200 OK\r\nX: ", megabyte),
                       without_end("HTTP/1.1 200 OK\r\n", "X: " + std::string(1'000, 'y') + "\r\n"),
@@ -181,7 +181,7 @@ TEST(HttpClient, OfABodyThatDoesNotEndTheBeginningIsRead) {
     for (const auto& [answer, body] : all) {
         const RawServer server(answer);
         HttpClient client(at(server.port()));
-        const auto got = answer_of(client, {.target = "/", .patience = 200ms});
+        const auto got = answer_of(client, {.target = "/", .timeout = 200ms});
         EXPECT_EQ(got.status, 200);
         EXPECT_FALSE(got.whole);
         EXPECT_EQ(got.body, body);
@@ -218,7 +218,7 @@ TEST(HttpClient, SaysWhyNobodyAnswers) {
     nameless.host = "no-such-host.invalid";
     EXPECT_EQ(std::get<HttpFailure>(HttpClient(nameless).ask({})).kind, Kind::no_connection);
     const HttpFailure slow =
-        failure_of([](const RawServer::Request&, int) { return true; }, {.target = "/", .patience = 50ms});
+        failure_of([](const RawServer::Request&, int) { return true; }, {.target = "/", .timeout = 50ms});
     EXPECT_EQ(slow.kind, Kind::too_slow);
     EXPECT_EQ(slow.cause, "no answer within 50ms");
 }
@@ -249,7 +249,7 @@ TEST(HttpClient, AServerWithoutTlsIsSaid) {
     // up.
     HttpPeer peer = at(server.port());
     peer.tls = true;
-    const auto said = HttpClient(peer).ask({.target = "/", .patience = 100ms});
+    const auto said = HttpClient(peer).ask({.target = "/", .timeout = 100ms});
     EXPECT_THAT(std::get<HttpFailure>(said).kind, AnyOf(Kind::no_tls, Kind::too_slow, Kind::no_connection));
 }
 
@@ -264,7 +264,7 @@ TEST(HttpClient, IsBrokenOffFromAnotherThreadAndForGood) {
         asked.acquire();
         client.break_off();
     });
-    const HttpQuestion patient{.target = "/", .patience = 1h};
+    const HttpQuestion patient{.target = "/", .timeout = 1h};
     EXPECT_EQ(std::get<HttpFailure>(client.ask(patient)).kind, Kind::broken_off);
     EXPECT_EQ(std::get<HttpFailure>(client.ask(patient)).kind, Kind::broken_off);
 }

@@ -96,9 +96,9 @@ void DownlinkBook::forget_oldest() {
     under_way_.erase(oldest);
 }
 
-void DownlinkBook::wait_for_arrivals(std::chrono::milliseconds patience) {
+void DownlinkBook::wait_for_arrivals(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    all_arrived_.wait_for(lock, patience, [this] { return awaited_ == 0; });
+    all_arrived_.wait_for(lock, timeout, [this] { return awaited_ == 0; });
 }
 
 DownlinkCounts DownlinkBook::counts() const {

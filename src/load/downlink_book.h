@@ -35,7 +35,7 @@ public:
     bool arrived(std::uint64_t number, std::uint64_t device, SteadyTime now);
 
     /// Waits until every accepted downlink has arrived, at most for `patience`.
-    void wait_for_arrivals(std::chrono::milliseconds patience);
+    void wait_for_arrivals(std::chrono::milliseconds timeout);
     /// Returns the counts; `lost` are accepted downlinks that have not arrived.
     [[nodiscard]] DownlinkCounts counts() const;
 

@@ -96,8 +96,8 @@ private:
     void delivered(LoadDevice& device);
     void dribble(LoadDevice& device);
     void forgive(LoadDevice& device);
-    void tell_if_sent();
-    void tell_if_deserted();
+    void report_if_sent();
+    void report_if_deserted();
 
     // fleet_items.cc: downlinks
     void enter_in_book(const LoadDevice& device);

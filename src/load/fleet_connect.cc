@@ -59,9 +59,8 @@ int LoadFleet::open_socket(LoadDevice& device) {
     const int fd = device.fd.get();
     const int on = 1;
     if (::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) return errno;
-    const int least = 1;  // the kernel raises it to its minimum
-    if (device.fault == Fault::stall && ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) != 0)
-        return errno;
+    const int min = 1;  // the kernel raises it to its minimum
+    if (device.fault == Fault::stall && ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &min, sizeof min) != 0) return errno;
     if (!options_.source) return 0;
     // connect() then chooses the port. It knows the target, and connections to different targets share a port.
     if (::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0) return errno;
@@ -117,7 +116,7 @@ void LoadFleet::settle(LoadDevice& device) {
     device.settled = true;
     if (++settled_ < part_.count) return;
     on_news_(News::settled);
-    tell_if_sent();
+    report_if_sent();
 }
 
 void LoadFleet::ended_by_peer(LoadDevice& device, int error) {

@@ -39,7 +39,7 @@ void LoadFleet::read(LoadDevice& device) {
 /// Gives every device its items to send once more.
 void LoadFleet::owe_items() {
     items_released_ = true;
-    if (options_.items == 0 || options_.items_per_second > 0) return tell_if_sent();
+    if (options_.items == 0 || options_.items_per_second > 0) return report_if_sent();
     for (LoadDevice& device : devices_) {
         if (device.mute || (device.settled && device.state == LoadDevice::State::apart && !options_.reconnect))
             continue;
@@ -47,7 +47,7 @@ void LoadFleet::owe_items() {
         device.owed += options_.items;
         if (device.state == LoadDevice::State::connected) want_to_send(device);
     }
-    tell_if_sent();
+    report_if_sent();
 }
 
 void LoadFleet::want_to_send(LoadDevice& device) {
@@ -160,17 +160,17 @@ void LoadFleet::dribble(LoadDevice& device) {
 
 /// Counts the items that a device still owed as missing: it sends no more.
 void LoadFleet::forgive(LoadDevice& device) {
-    tell_if_deserted();
+    report_if_deserted();
     if (options_.items_per_second > 0) return;
     counts_.items_missing += std::exchange(device.owed, 0);
     settle_debt(device);
 }
 
-void LoadFleet::tell_if_sent() {
+void LoadFleet::report_if_sent() {
     if (items_released_ && owing_ == 0 && settled_ == part_.count && !ending_) on_news_(News::sent);
 }
 
-void LoadFleet::tell_if_deserted() {
+void LoadFleet::report_if_deserted() {
     if (options_.reconnect || ending_ || desertion_told_) return;
     if (settled_ < part_.count || connecting_ > 0 || counts_.connected > 0) return;
     desertion_told_ = true;

@@ -76,16 +76,16 @@ void LoadFleet::take_back(LoadDevice& device) {
 /// Returns how many owed items fit into the next batch.
 std::uint64_t LoadFleet::sendable(const LoadDevice& device) const {
     if (numbered() && !device.resumed) return 0;
-    const std::uint64_t most = std::min<std::uint64_t>(device.owed, options_.batch);
-    if (!quiet_) return most;
+    const std::uint64_t max = std::min<std::uint64_t>(device.owed, options_.batch);
+    if (!quiet_) return max;
     if (!numbered()) return 0;
-    return std::min(most, device.unacked.highest() - device.seq);  // only items that were in flight
+    return std::min(max, device.unacked.highest() - device.seq);  // only items that were in flight
 }
 
 void LoadFleet::settle_debt(LoadDevice& device) {
     if (!std::exchange(device.in_debt, false)) return;
     --owing_;
-    tell_if_sent();
+    report_if_sent();
 }
 
 namespace {

@@ -83,16 +83,16 @@ int steering_input(bool wanted) {
 }
 
 /// One run with its fleets and their threads. Owned by run_load, on whose thread it lives.
-class Conductor {
+class LoadRunner {
 public:
-    Conductor(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway);
+    LoadRunner(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway);
     [[nodiscard]] LoadReport run();
 
 private:
     [[nodiscard]] bool over();
     void wait();
-    void hear_news();
-    void hear_input();
+    void receive_news();
+    void receive_input();
     void keep_time();
     void end_fleets(LoadReport& report, std::vector<std::thread>& threads);
     [[nodiscard]] LoadCounts counts();
@@ -122,7 +122,7 @@ private:
     std::vector<std::unique_ptr<LoadFleet>> fleets_;
 };
 
-Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway)
+LoadRunner::LoadRunner(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway)
     : options_(options),
       watch_(watch),
       gateway_(options.downlinks_per_second > 0 ? gateway : nullptr),
@@ -147,7 +147,7 @@ Conductor::Conductor(const LoadOptions& options, const LoadWatch& watch, Downlin
     sent_wanted_ = options.threads;
 }
 
-LoadCounts Conductor::counts() {
+LoadCounts LoadRunner::counts() {
     std::vector<std::future<LoadCounts>> answers;
     for (const auto& fleet : fleets_) {
         const auto reply = std::make_shared<std::promise<LoadCounts>>();
@@ -160,7 +160,7 @@ LoadCounts Conductor::counts() {
     return sum;
 }
 
-bool Conductor::over() {
+bool LoadRunner::over() {
     if (interrupted_ || input_ended_ || elapsed() >= options_.duration) return true;
     if (heard(LoadFleet::News::deserted) == options_.threads) return true;
     const bool only_items = gateway_ == nullptr && options_.items > 0 && options_.items_per_second == 0 &&
@@ -168,19 +168,19 @@ bool Conductor::over() {
     return only_items && heard(LoadFleet::News::sent) >= options_.threads;
 }
 
-void Conductor::wait() {
+void LoadRunner::wait() {
     const SteadyTime until = std::min({next_progress_, next_storm_, start_ + options_.duration});
-    const auto patience = std::chrono::ceil<milliseconds>(until - clock_.steady());
+    const auto timeout = std::chrono::ceil<milliseconds>(until - clock_.steady());
     std::array<pollfd, 3> watched{pollfd{.fd = news_.get(), .events = POLLIN, .revents = 0},
                                   pollfd{.fd = signals_.fd(), .events = POLLIN, .revents = 0},
                                   pollfd{.fd = input_, .events = POLLIN, .revents = 0}};
-    ::poll(watched.data(), watched.size(), static_cast<int>(std::max<std::int64_t>(patience.count(), 0)));
+    ::poll(watched.data(), watched.size(), static_cast<int>(std::max<std::int64_t>(timeout.count(), 0)));
     if (watched[1].revents != 0) interrupted_ = true;
-    if (watched[0].revents != 0) hear_news();
-    if (watched[2].revents != 0) hear_input();
+    if (watched[0].revents != 0) receive_news();
+    if (watched[2].revents != 0) receive_input();
 }
 
-void Conductor::hear_news() {
+void LoadRunner::receive_news() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto ignored = ::read(news_.get(), &count, sizeof count);
     if (!options_.hold) return;
@@ -194,7 +194,7 @@ void Conductor::hear_news() {
     }
 }
 
-void Conductor::hear_input() {
+void LoadRunner::receive_input() {
     std::array<char, 512> text{};
     const ssize_t got = ::read(input_, text.data(), text.size());
     if (got <= 0) {
@@ -208,7 +208,7 @@ void Conductor::hear_input() {
     for (const auto& fleet : fleets_) fleet->send_items();
 }
 
-void Conductor::keep_time() {
+void LoadRunner::keep_time() {
     const SteadyTime now = clock_.steady();
     if (now >= next_progress_) {
         next_progress_ = now + std::chrono::seconds(1);
@@ -220,7 +220,7 @@ void Conductor::keep_time() {
     }
 }
 
-LoadReport Conductor::run() {
+LoadReport LoadRunner::run() {
     std::vector<std::thread> threads;
     for (const auto& fleet : fleets_) threads.emplace_back([&fleet] { fleet->run(); });
     std::optional<DownlinkAsker> asker;
@@ -244,7 +244,7 @@ LoadReport Conductor::run() {
 }
 
 /// Waits for the acks of items under way.
-void Conductor::wait_for_acks() {
+void LoadRunner::wait_for_acks() {
     for (const auto& fleet : fleets_) fleet->quieten();
     std::uint64_t acked = 0;
     SteadyTime progress = clock_.steady();
@@ -256,7 +256,7 @@ void Conductor::wait_for_acks() {
     }
 }
 
-void Conductor::end_fleets(LoadReport& report, std::vector<std::thread>& threads) {
+void LoadRunner::end_fleets(LoadReport& report, std::vector<std::thread>& threads) {
     const std::uint64_t connected_at_end = counts().connected;
     for (const auto& fleet : fleets_) fleet->finish();
     for (std::thread& thread : threads) thread.join();
@@ -275,7 +275,7 @@ void Conductor::end_fleets(LoadReport& report, std::vector<std::thread>& threads
 Result<LoadReport> run_load(const LoadOptions& options, const LoadWatch& watch, DownlinkGateway* gateway) {
     const auto limit = raise_descriptor_limit(std::uint64_t{options.connections});
     if (!limit) return limit.error();
-    return Conductor(options, watch, gateway).run();
+    return LoadRunner(options, watch, gateway).run();
 }
 
 }  // namespace holdfast

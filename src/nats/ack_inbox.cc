@@ -179,9 +179,9 @@ std::vector<PublishAck> AckInbox::take(std::uint64_t round) {
     return out;
 }
 
-void AckInbox::wait(std::chrono::milliseconds patience) {
+void AckInbox::wait(std::chrono::milliseconds timeout) {
     std::unique_lock lock(arrivals_->mutex);
-    arrivals_->came.wait_for(lock, patience, [this] { return !arrivals_->waiting.empty(); });
+    arrivals_->came.wait_for(lock, timeout, [this] { return !arrivals_->waiting.empty(); });
 }
 
 }  // namespace holdfast

@@ -57,7 +57,7 @@ public:
     /// Returns the answers of `round` since the last call.
     [[nodiscard]] std::vector<PublishAck> take(std::uint64_t round);
     /// Waits for answers, at most for `patience`.
-    void wait(std::chrono::milliseconds patience);
+    void wait(std::chrono::milliseconds timeout);
 
 private:
     struct Arrivals;

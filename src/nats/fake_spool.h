@@ -75,9 +75,9 @@ public:
         return page;
     }
 
-    bool wait_for(Position after, std::chrono::milliseconds patience) override {
+    bool wait_for(Position after, std::chrono::milliseconds timeout) override {
         std::unique_lock lock(mutex_);
-        return came_.wait_for(lock, patience, [&] { return events_.size() > after; });
+        return came_.wait_for(lock, timeout, [&] { return events_.size() > after; });
     }
 
     [[nodiscard]] std::vector<SpoolGroup> groups() override {

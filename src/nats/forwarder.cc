@@ -33,15 +33,15 @@ ForwarderStatus Forwarder::status() const {
     return out;
 }
 
-void Forwarder::stop_within(milliseconds patience) {
+void Forwarder::stop_within(milliseconds timeout) {
     const std::lock_guard lock(mutex_);
-    const auto at = Steady::now() + patience;
+    const auto at = Steady::now() + timeout;
     stop_at_ = stop_at_ ? std::min(*stop_at_, at) : at;
     stopping_.notify_all();
 }
 
-void Forwarder::stop(milliseconds patience) {
-    stop_within(patience);
+void Forwarder::stop(milliseconds timeout) {
+    stop_within(timeout);
     if (thread_.joinable()) thread_.join();
 }
 
@@ -177,9 +177,9 @@ void Forwarder::wait_for_news() {
 }
 
 /// Ends early when it is to stop.
-void Forwarder::pause(milliseconds patience) {
+void Forwarder::pause(milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    stopping_.wait_for(lock, patience, [this] { return stop_at_.has_value(); });
+    stopping_.wait_for(lock, timeout, [this] { return stop_at_.has_value(); });
 }
 
 /// While nothing can be published: how old what waits is.

@@ -47,7 +47,7 @@ public:
 
     [[nodiscard]] ForwarderStatus status() const;
     /// Publishes what is in the spool, for at most `patience` and while there is a connection, then ends.
-    void stop(std::chrono::milliseconds patience);
+    void stop(std::chrono::milliseconds timeout);
     /// Any thread: a stop() under way, or to come, waits no longer.
     void give_up() { stop_within(std::chrono::milliseconds(0)); }
 
@@ -58,7 +58,7 @@ private:
     static constexpr milliseconds away_before_trouble{1'000};
     static constexpr milliseconds idle_wait{50};
 
-    void stop_within(milliseconds patience);
+    void stop_within(milliseconds timeout);
     void run();
     [[nodiscard]] bool ended();
     [[nodiscard]] bool find_start();
@@ -83,7 +83,7 @@ private:
     void go_back(const std::string& why);
     void save_position(bool now);
     void wait_for_news();
-    void pause(milliseconds patience);
+    void pause(milliseconds timeout);
     void fail(const std::string& why);
     void note_oldest();
 
@@ -116,7 +116,7 @@ private:
     Steady::time_point saved_at_ = Steady::now();
     Steady::time_point connected_at_ = Steady::now();
     unsigned failures_ = 0;  // in a row
-    std::uint64_t told_ready_ = 0;
+    std::uint64_t reported_ready_ = 0;
 
     mutable std::mutex mutex_;
     std::condition_variable stopping_;

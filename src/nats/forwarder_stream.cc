@@ -54,7 +54,7 @@ void Forwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
                    std::min(most_bytes_in_a_batch, most_bytes - std::min(most_bytes, room_for_headers)));
     const std::string guarantee = guarantee_text(stream, link_.facts());
     report_.guarantee(guarantee);
-    const bool is_new = std::exchange(told_ready_, lease_.number) != lease_.number;
+    const bool is_new = std::exchange(reported_ready_, lease_.number) != lease_.number;
     const bool is_small = is_new && options_.largest_event > most_bytes;
     if (is_small && options_.on_small_payload) options_.on_small_payload(most_bytes);
     if (options_.on_ready && is_new) options_.on_ready(link_.url_in_use(), guarantee);

@@ -42,8 +42,8 @@ protected:
     void add(int count) {
         for (int i = 0; i < count; ++i) spool_.add("devices", item(++added_));
     }
-    [[nodiscard]] bool all_published(std::chrono::milliseconds patience = std::chrono::seconds(30)) {
-        return comes_true([this] { return forwarder_->status().published == static_cast<Position>(added_); }, patience);
+    [[nodiscard]] bool all_published(std::chrono::milliseconds timeout = std::chrono::seconds(30)) {
+        return comes_true([this] { return forwarder_->status().published == static_cast<Position>(added_); }, timeout);
     }
     [[nodiscard]] std::string troubles() {
         const std::lock_guard lock(mutex_);

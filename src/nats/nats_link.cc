@@ -159,7 +159,7 @@ private:
     [[nodiscard]] bool pause(unsigned attempts);
     void follow();
     [[nodiscard]] bool look_at_server();
-    void tell_watchers(std::uint64_t up);
+    void notify_watchers(std::uint64_t up);
     void note_failure(std::string why) {
         const std::lock_guard lock(mutex_);
         failure_ = std::move(why);
@@ -286,7 +286,7 @@ void Link::follow() {
             continue;
         }
         known = up;
-        tell_watchers(up);
+        notify_watchers(up);
     }
 }
 
@@ -303,7 +303,7 @@ bool Link::look_at_server() {
     return facts.ok();
 }
 
-void Link::tell_watchers(std::uint64_t up) {
+void Link::notify_watchers(std::uint64_t up) {
     std::list<std::shared_ptr<WatcherEntry>> watchers;
     {
         const std::lock_guard lock(mutex_);

@@ -40,9 +40,9 @@ TEST(NatsLink, ConnectsAndKnowsItsServer) {
     EXPECT_EQ(link->facts().cluster, "");
     EXPECT_NE(link->connection(), nullptr);
     EXPECT_NE(link->jetstream(), nullptr);
-    std::atomic<int> told_late{0};
-    const auto late = link->on_connected([&] { ++told_late; });
-    EXPECT_TRUE(comes_true([&] { return told_late == 1; }));
+    std::atomic<int> reported_late{0};
+    const auto late = link->on_connected([&] { ++reported_late; });
+    EXPECT_TRUE(comes_true([&] { return reported_late == 1; }));
     EXPECT_EQ(told, 1);
 }
 

@@ -15,6 +15,6 @@ namespace holdfast {
 
 /// Connects to the server, reads its greeting (with or without TLS) and disconnects, since the C client does not expose
 /// it. Waits at most for `patience`, plus name resolution.
-[[nodiscard]] Result<NatsServerFacts> ask_server_info(const NatsUrl& server, std::chrono::milliseconds patience);
+[[nodiscard]] Result<NatsServerFacts> ask_server_info(const NatsUrl& server, std::chrono::milliseconds timeout);
 
 }  // namespace holdfast

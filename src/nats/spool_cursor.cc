@@ -32,8 +32,8 @@ Result<std::span<const SpooledEvent>> SpoolCursor::peek() {
 
 void SpoolCursor::tell(const SpoolPage& page) {
     for (const MissingRange& range : page.missing) {
-        if (range.last <= told_) continue;
-        told_ = range.last;
+        if (range.last <= reported_) continue;
+        reported_ = range.last;
         if (on_skipped_) on_skipped_(range);
     }
 }

@@ -38,7 +38,7 @@ private:
     SpoolPage page_;
     std::size_t next_ = 0;  // index into page_
     Position after_ = 0;
-    Position told_ = 0;  // ranges up to here were reported
+    Position reported_ = 0;  // ranges up to here were reported
     bool started_ = false;
 };
 

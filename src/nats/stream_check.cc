@@ -83,10 +83,10 @@ Stored StreamCheck::look_up(const NatsLink::Lease& lease, const StreamMemo::Mark
 }
 
 std::optional<StreamCheck::Found> StreamCheck::find_newest(const NatsLink::Lease& lease, const StreamFacts& facts,
-                                                           std::uint64_t most) {
+                                                           std::uint64_t max) {
     const std::uint64_t known = memo_.marks().empty() ? 0 : memo_.marks().back().sequence;
-    for (std::uint64_t sequence = facts.last; most > 0 && sequence > known && sequence >= facts.first;
-         --sequence, --most) {
+    for (std::uint64_t sequence = facts.last; max > 0 && sequence > known && sequence >= facts.first;
+         --sequence, --max) {
         if (unreadable_lease_ == lease.number) return std::nullopt;
         const StoredMessage message = read_stored(lease, needs_.name, sequence);
         if (is_unreadable(lease, message)) return std::nullopt;

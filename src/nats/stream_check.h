@@ -61,7 +61,7 @@ private:
     [[nodiscard]] bool is_unreadable(const NatsLink::Lease& lease, const StoredMessage& message);
     [[nodiscard]] Stored look_up(const NatsLink::Lease& lease, const StreamMemo::Mark& mark);
     [[nodiscard]] std::optional<Found> find_newest(const NatsLink::Lease& lease, const StreamFacts& facts,
-                                                   std::uint64_t most);
+                                                   std::uint64_t max);
     [[nodiscard]] bool is_settled(const StreamFacts& facts, bool has_loss);
 
     NatsLink& link_;

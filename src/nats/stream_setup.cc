@@ -27,7 +27,7 @@ constexpr milliseconds least_duplicates = std::chrono::minutes(1);
 
 constexpr milliseconds short_max_age = std::chrono::hours(1);
 
-constexpr milliseconds patience{3'000};  // for one answer of JetStream
+constexpr milliseconds timeout{3'000};  // for one answer of JetStream
 
 constexpr int not_enabled = 10'039;  // JetStream's err_code, JSNotEnabledForAccountErr
 constexpr int no_peers = 10'005;     // JSClusterNoPeersErr
@@ -112,7 +112,7 @@ Result<StreamFacts> make_stream(const NatsLink::Lease& lease, const NatsServerFa
     config.Replicas = needs.replicas != 0 ? needs.replicas : server.cluster.empty() ? 1U : made_replicas_in_a_cluster;
     jsOptions options;
     jsOptions_Init(&options);
-    options.Wait = patience.count();
+    options.Wait = timeout.count();
     jsStreamInfo* raw = nullptr;
     auto code = static_cast<jsErrCode>(0);
     const natsStatus status = js_AddStream(&raw, lease.jetstream, &config, &options, &code);
@@ -130,7 +130,7 @@ struct Answer {
 Answer ask_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
     jsOptions options;
     jsOptions_Init(&options);
-    options.Wait = patience.count();
+    options.Wait = timeout.count();
     jsStreamInfo* raw = nullptr;
     auto code = static_cast<jsErrCode>(0);
     Answer answer;

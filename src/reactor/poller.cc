@@ -33,9 +33,9 @@ int Poller::modify(int fd, std::uint32_t events, Token token) noexcept {
 
 void Poller::remove(int fd) noexcept { control(epoll_.get(), EPOLL_CTL_DEL, fd, 0, 0); }
 
-std::span<const epoll_event> Poller::wait(Patience patience) {
-    const int timeout = patience == Patience::none ? 0 : -1;
-    const int count = kernel::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), timeout);
+std::span<const epoll_event> Poller::wait(Timeout timeout) {
+    const int wait_ms = timeout == Timeout::none ? 0 : -1;
+    const int count = kernel::epoll_wait(epoll_.get(), ready_.data(), static_cast<int>(ready_.size()), wait_ms);
     HOLDFAST_CHECK(count >= 0 || errno == EINTR);
     took_all_ = count >= 0 && static_cast<std::size_t>(count) < ready_.size();
     return std::span(ready_).first(count > 0 ? static_cast<std::size_t>(count) : 0);

@@ -27,11 +27,11 @@ public:
     [[nodiscard]] int modify(int fd, std::uint32_t events, Token token) noexcept;
     void remove(int fd) noexcept;
 
-    enum class Patience { none, endless };
+    enum class Timeout { none, endless };
 
     /// Returns the ready events, valid until the next wait. The result may be empty if the wait does not block, or
     /// after a signal.
-    [[nodiscard]] std::span<const epoll_event> wait(Patience patience);
+    [[nodiscard]] std::span<const epoll_event> wait(Timeout timeout);
     /// Returns true if the last wait returned every ready event: no signal interrupted it, and the array was not full.
     [[nodiscard]] bool took_all() const noexcept { return took_all_; }
 

@@ -35,13 +35,13 @@ SteadyTime Reactor::next_due() const {
     return next ? std::max(*next, now_) : SteadyTime::max();
 }
 
-Poller::Patience Reactor::patience() {
-    if (mail_left_ || client_work_left_ || !caught_up()) return Poller::Patience::none;
+Poller::Timeout Reactor::timeout() {
+    if (mail_left_ || client_work_left_ || !caught_up()) return Poller::Timeout::none;
     if (const auto next = timers_.next(); next && next != wakes_at_) {
         wake_timer_.set(*next - clock_.steady());
         wakes_at_ = next;
     }
-    return Poller::Patience::endless;
+    return Poller::Timeout::endless;
 }
 
 /// Returns true if more work is waiting.
@@ -91,7 +91,7 @@ void Reactor::dispatch(std::span<const epoll_event> ready, Client& client) {
 /// epoll_wait(2) fails with EINTR when a stopped process continues, and returns no more events than its array holds.
 void Reactor::catch_up(Client& client) {
     for (int wait = 0; wait < catch_up_waits && !caught_up(); ++wait) {
-        const auto ready = poller_.wait(Poller::Patience::none);
+        const auto ready = poller_.wait(Poller::Timeout::none);
         dispatch(ready, client);
         catch_up_left_ -= poller_.took_all() ? catch_up_left_ : std::min(catch_up_left_, ready.size());
     }
@@ -100,7 +100,7 @@ void Reactor::catch_up(Client& client) {
 void Reactor::turn(Client& client) {
     if (!cpu_at_end_) cpu_at_end_ = thread_cpu_time();
     absences_.expect(next_due());
-    const auto ready = poller_.wait(patience());
+    const auto ready = poller_.wait(timeout());
     begin_turn(client);
     dispatch(ready, client);
     catch_up(client);

@@ -87,7 +87,7 @@ private:
     /// Returns the latest start of the next turn.
     [[nodiscard]] SteadyTime next_due() const;
     /// Returns whether the next wait blocks, and arms the wake timer if it does.
-    [[nodiscard]] Poller::Patience patience();
+    [[nodiscard]] Poller::Timeout timeout();
     [[nodiscard]] bool run_mailbox();
     void count_turn();
 

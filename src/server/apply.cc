@@ -39,7 +39,7 @@ struct ReactorPart {
 /// Emits one notice after every reactor has given the new plan to all connections of a listener.
 class PlanReport {
 public:
-    PlanReport(std::size_t reactors, const ListenerConfig& listener, NoticeGate& notices)
+    PlanReport(std::size_t reactors, const ListenerConfig& listener, NoticeLimiter& notices)
         : left_(reactors), listener_(listener.name), detect_within_(listener.detect_within), notices_(notices) {}
 
     void add(const PlanTally& tally) {
@@ -67,13 +67,13 @@ private:
     PlanTally sum_;     // guarded by mutex_
     const std::string listener_;
     const std::chrono::milliseconds detect_within_;
-    NoticeGate& notices_;
+    NoticeLimiter& notices_;
 };
 
 /// Changes the running configuration to the wanted one. prepare() may fail; commit() does not.
-class Application {
+class Reconfiguration {
 public:
-    Application(const ApplyParts& parts, ServerConfig wanted)
+    Reconfiguration(const ApplyParts& parts, ServerConfig wanted)
         : parts_(parts), wanted_(std::move(wanted)), now_(parts.clock.steady()), before_(parts.running.get()) {}
 
     [[nodiscard]] std::optional<Error> prepare();
@@ -99,7 +99,7 @@ private:
     const ApplyParts& parts_;
     ServerConfig wanted_;
     const SteadyTime now_;
-    const RunningNow::Snapshot before_;
+    const ActiveConfig::Snapshot before_;
     Running next_;
     ApplyReport report_;
     std::vector<std::shared_ptr<ReactorPart>> to_reactors_;
@@ -113,7 +113,7 @@ std::string day_text(EventTime time) {
     return text.data();
 }
 
-const RunningListener* Application::find(std::string_view name) const {
+const RunningListener* Reconfiguration::find(std::string_view name) const {
     for (const RunningListener& listener : before_->listeners) {
         if (listener.config.name == name && listener.listed(now_)) return &listener;
     }
@@ -121,7 +121,7 @@ const RunningListener* Application::find(std::string_view name) const {
 }
 
 /// Returns an unused number, else the number of a removed listener that is only listed, else nullopt.
-std::optional<std::uint8_t> Application::free_number() const {
+std::optional<std::uint8_t> Reconfiguration::free_number() const {
     std::array<bool, max_listeners> held{};
     for (const RunningListener& listener : next_.listeners) held[listener.number] = true;
     for (const RunningListener& listener : before_->listeners) {
@@ -140,15 +140,15 @@ std::optional<std::uint8_t> Application::free_number() const {
 
 /// Returns true if a listener of this gateway holds the address, so that another program does not. It may be about to
 /// move or to be removed.
-bool Application::in_our_own_way(const ListenerConfig& config) const {
+bool Reconfiguration::in_our_own_way(const ListenerConfig& config) const {
     const auto address = parse_endpoint(config.address);
     return std::any_of(before_->listeners.begin(), before_->listeners.end(), [&](const RunningListener& listener) {
         return address && !listener.leaving && overlap(listener.bound, address.value());
     });
 }
 
-std::optional<Error> Application::bind(const ListenerConfig& config, RunningListener& next,
-                                       std::vector<UniqueFd>& sockets) const {
+std::optional<Error> Reconfiguration::bind(const ListenerConfig& config, RunningListener& next,
+                                           std::vector<UniqueFd>& sockets) const {
     auto bound = bind_listener(config, static_cast<unsigned>(parts_.workers.size()),
                                in_our_own_way(config) ? AddressUse::may_be_ours : AddressUse::must_be_free);
     if (!bound) return bound.error();
@@ -159,13 +159,13 @@ std::optional<Error> Application::bind(const ListenerConfig& config, RunningList
     return std::nullopt;
 }
 
-std::optional<Error> Application::prepare(const ListenerConfig& config) {
+std::optional<Error> Reconfiguration::prepare(const ListenerConfig& config) {
     const RunningListener* before = find(config.name);
     if (before == nullptr) return prepare_new(config);
     return before->leaving ? prepare_back(*before, config) : prepare_changed(*before, config);
 }
 
-std::optional<Error> Application::prepare_new(const ListenerConfig& config) {
+std::optional<Error> Reconfiguration::prepare_new(const ListenerConfig& config) {
     const auto number = free_number();
     if (!number) {
         return Error{"listener " + in_quotes(config.name) +
@@ -185,7 +185,7 @@ std::optional<Error> Application::prepare_new(const ListenerConfig& config) {
 
 /// Prepares a listener that was removed shortly before. It keeps its number, its counters and its remaining
 /// connections.
-std::optional<Error> Application::prepare_back(const RunningListener& before, const ListenerConfig& config) {
+std::optional<Error> Reconfiguration::prepare_back(const RunningListener& before, const ListenerConfig& config) {
     const bool other_bytes =
         before.config.framing != config.framing || before.config.proxy_protocol != config.proxy_protocol;
     if (!before.gone() && other_bytes) {
@@ -208,7 +208,7 @@ std::optional<Error> Application::prepare_back(const RunningListener& before, co
     return open(std::move(next));
 }
 
-std::optional<Error> Application::open(RunningListener next) {
+std::optional<Error> Reconfiguration::open(RunningListener next) {
     std::vector<UniqueFd> sockets;
     if (auto error = bind(next.config, next, sockets)) return error;
     const auto in_force = report_plan(next.config);
@@ -225,7 +225,7 @@ std::optional<Error> Application::open(RunningListener next) {
     return std::nullopt;
 }
 
-std::optional<Error> Application::prepare_changed(const RunningListener& before, const ListenerConfig& config) {
+std::optional<Error> Reconfiguration::prepare_changed(const RunningListener& before, const ListenerConfig& config) {
     RunningListener next = before;
     const std::size_t lines = report_.applied.size();
     next.config = reconfigured(before.config, config, report_);
@@ -255,7 +255,7 @@ std::optional<Error> Application::prepare_changed(const RunningListener& before,
 }
 
 /// Reports added and revoked tokens if the file's content has changed.
-void Application::report_tokens(const RunningListener& before, const RunningListener& next) {
+void Reconfiguration::report_tokens(const RunningListener& before, const RunningListener& next) {
     if (before.tokens == nullptr || next.tokens == nullptr || *before.tokens == *next.tokens) return;
     const auto gone_from = [](const TokenSet& from, const TokenSet& to) {
         return std::to_string(std::count_if(from.all().begin(), from.all().end(), [&to](const StoredToken& token) {
@@ -269,7 +269,7 @@ void Application::report_tokens(const RunningListener& before, const RunningList
 
 /// Loads the TLS files again, as their content may have changed under the same names. If it has not, the session
 /// tickets of devices stay valid.
-std::optional<Error> Application::renew_certificates(const RunningListener& before, RunningListener& next) {
+std::optional<Error> Reconfiguration::renew_certificates(const RunningListener& before, RunningListener& next) {
     auto loaded = load_tls(next.config);
     if (!loaded) return loaded.error();
     const auto fresh = std::move(loaded).value();
@@ -284,7 +284,7 @@ std::optional<Error> Application::renew_certificates(const RunningListener& befo
     return std::nullopt;
 }
 
-void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {
+void Reconfiguration::change(RunningListener next, std::vector<UniqueFd> sockets) {
     const auto in_force = report_plan(next.config);
     for (std::size_t i = 0; i < to_reactors_.size(); ++i) {
         to_reactors_[i]->changed.push_back({{.number = next.number,
@@ -297,12 +297,12 @@ void Application::change(RunningListener next, std::vector<UniqueFd> sockets) {
     next_.listeners.push_back(std::move(next));
 }
 
-PlanChange::Done Application::report_plan(const ListenerConfig& config) const {
+PlanChange::Done Reconfiguration::report_plan(const ListenerConfig& config) const {
     return [report = std::make_shared<PlanReport>(to_reactors_.size(), config, parts_.notices)](
                const PlanTally& tally) { report->add(tally); };
 }
 
-void Application::prepare_removed() {
+void Reconfiguration::prepare_removed() {
     for (const RunningListener& listener : before_->listeners) {
         const auto has_its_number = [&listener](const RunningListener& next) { return next.number == listener.number; };
         const bool taken = std::any_of(next_.listeners.begin(), next_.listeners.end(), has_its_number);
@@ -316,7 +316,7 @@ void Application::prepare_removed() {
     }
 }
 
-std::optional<Error> Application::prepare() {
+std::optional<Error> Reconfiguration::prepare() {
     for (std::size_t i = 0; i < parts_.workers.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
     put_off_acks(wanted_, parts_.workers.front()->pipeline(), report_);
     next_.config = reconfigured(before_->config, wanted_, report_);
@@ -332,7 +332,7 @@ std::optional<Error> Application::prepare() {
 }
 
 /// Closes connections whose token was revoked, so that revoking a token disconnects its device.
-void end_revoked(Worker& worker, std::uint8_t number) {
+void end_revoked(ReactorThread& worker, std::uint8_t number) {
     if (worker.pipeline().listener(number).tokens == nullptr) return;
     worker.shard().walk(
         [&worker, number](Connection& connection) {
@@ -346,7 +346,7 @@ void end_revoked(Worker& worker, std::uint8_t number) {
 
 /// Applies the changes on the reactor's thread. New listeners open before old ones close, so that a renamed listener
 /// refuses no connection.
-void take_over(Worker& worker, ReactorPart& part) {
+void take_over(ReactorThread& worker, ReactorPart& part) {
     Shard& shard = worker.shard();
     shard.keep_canaries(part.canaries);
     for (auto& changed : part.changed) {
@@ -362,13 +362,13 @@ void take_over(Worker& worker, ReactorPart& part) {
     for (const std::uint8_t number : part.closed) shard.close_listener(number, part.drain_deadline);
 }
 
-ApplyReport Application::commit() {
+ApplyReport Reconfiguration::commit() {
     if (report_.applied.empty() && before_->config.canaries == wanted_.canaries) return std::move(report_);
     parts_.admission.set(next_.config.limits, effective_max_connections(next_.config.limits));
     parts_.running.set(std::move(next_));
     std::vector<std::future<bool>> taken;
     for (std::size_t i = 0; i < parts_.workers.size(); ++i) {
-        Worker& worker = *parts_.workers[i];
+        ReactorThread& worker = *parts_.workers[i];
         taken.push_back(ask<bool>(worker, [&worker, part = to_reactors_[i]](Shard&, const Reply<bool>& reply) {
             take_over(worker, *part);
             reply(true);
@@ -382,7 +382,7 @@ ApplyReport Application::commit() {
 
 Result<ApplyReport> apply_config(const ApplyParts& parts, const ServerConfig& wanted) {
     if (const auto errors = validate(wanted); !errors.empty()) return errors.front();
-    Application application(parts, wanted);
+    Reconfiguration application(parts, wanted);
     if (auto error = application.prepare()) return *error;
     return application.commit();
 }

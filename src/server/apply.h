@@ -18,10 +18,10 @@ namespace holdfast {
 /// reactor has applied it.
 struct ApplyParts {
     const Clock& clock;
-    RunningNow& running;
+    ActiveConfig& running;
     Admission& admission;
-    NoticeGate& notices;
-    const std::vector<std::unique_ptr<Worker>>& workers;
+    NoticeLimiter& notices;
+    const std::vector<std::unique_ptr<ReactorThread>>& workers;
 };
 
 /// Checks, proves and binds first; after that nothing can fail. On an error nothing has changed.

@@ -17,7 +17,7 @@ DeviceHolder holder_of(const Claimant& claimant) {
 
 }  // namespace
 
-ClaimVerdict judge_claim(const DeviceHolder& holder, const Claimant& claimant, SteadyTime now) {
+ClaimVerdict classify_claim(const DeviceHolder& holder, const Claimant& claimant, SteadyTime now) {
     if (holder.authenticated && !claimant.authenticated) return ClaimVerdict::denied;
     if (claimant.ended) return ClaimVerdict::ended;
     if (holder.ended || holder.authenticated != claimant.authenticated) return ClaimVerdict::granted;
@@ -25,7 +25,7 @@ ClaimVerdict judge_claim(const DeviceHolder& holder, const Claimant& claimant, S
     return now < holder.next_takeover ? ClaimVerdict::delayed : ClaimVerdict::granted;
 }
 
-DeviceDirectory::Claim DeviceDirectory::claim(std::string_view id, const Claimant& claimant, SteadyTime now) {
+DeviceIndex::Claim DeviceIndex::claim(std::string_view id, const Claimant& claimant, SteadyTime now) {
     Part& part = part_of(id);
     const std::lock_guard lock(part.mutex);
     const auto found = part.entries.find(id);
@@ -36,7 +36,7 @@ DeviceDirectory::Claim DeviceDirectory::claim(std::string_view id, const Claiman
     Entry& entry = found->second;
     const Token number = entry.holder.number;
     if (number == claimant.number) return {.verdict = ClaimVerdict::granted};
-    const ClaimVerdict verdict = judge_claim(entry.holder, claimant, now);
+    const ClaimVerdict verdict = classify_claim(entry.holder, claimant, now);
     switch (verdict) {
         case ClaimVerdict::granted:
             return {.verdict = verdict, .other = take_over(entry, claimant, now)};
@@ -51,7 +51,7 @@ DeviceDirectory::Claim DeviceDirectory::claim(std::string_view id, const Claiman
     return {.verdict = verdict, .other = number};
 }
 
-std::optional<Token> DeviceDirectory::take_over(Entry& entry, const Claimant& claimant, SteadyTime now) {
+std::optional<Token> DeviceIndex::take_over(Entry& entry, const Claimant& claimant, SteadyTime now) {
     // A holder whose end was known loses the id without a contest, and so does an unauthenticated holder to an
     // authenticated claimant.
     const bool contest = !entry.holder.ended && entry.holder.authenticated == claimant.authenticated;
@@ -67,7 +67,7 @@ std::optional<Token> DeviceDirectory::take_over(Entry& entry, const Claimant& cl
     return former;
 }
 
-void DeviceDirectory::note_rival(std::string_view id, const Entry& entry, const Claimant& claimant, SteadyTime now) {
+void DeviceIndex::note_rival(std::string_view id, const Entry& entry, const Claimant& claimant, SteadyTime now) {
     if (!entry.takeovers) return;
     duplicates_.note({.id = std::string(id),
                       .holder = entry.takeovers->holder,
@@ -76,21 +76,21 @@ void DeviceDirectory::note_rival(std::string_view id, const Entry& entry, const 
                      now);
 }
 
-void DeviceDirectory::note_ended(std::string_view id, Token holder) {
+void DeviceIndex::note_ended(std::string_view id, Token holder) {
     Part& part = part_of(id);
     const std::lock_guard lock(part.mutex);
     const auto found = part.entries.find(id);
     if (found != part.entries.end() && found->second.holder.number == holder) found->second.holder.ended = true;
 }
 
-void DeviceDirectory::release(std::string_view id, Token mine) {
+void DeviceIndex::release(std::string_view id, Token mine) {
     Part& part = part_of(id);
     const std::lock_guard lock(part.mutex);
     const auto found = part.entries.find(id);
     if (found != part.entries.end() && found->second.holder.number == mine) part.entries.erase(found);
 }
 
-std::optional<Token> DeviceDirectory::find(std::string_view id) const {
+std::optional<Token> DeviceIndex::find(std::string_view id) const {
     const Part& part = part_of(id);
     const std::lock_guard lock(part.mutex);
     const auto found = part.entries.find(id);

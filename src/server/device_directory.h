@@ -49,11 +49,11 @@ enum class ClaimVerdict : std::uint8_t {
     delayed,  ///< takeovers of this id follow each other quickly: the claim is repeated later
 };
 /// Decides between a holder and a claimant: authentication first, then life, then the order of accept. Pure.
-[[nodiscard]] ClaimVerdict judge_claim(const DeviceHolder& holder, const Claimant& claimant, SteadyTime now);
+[[nodiscard]] ClaimVerdict classify_claim(const DeviceHolder& holder, const Claimant& claimant, SteadyTime now);
 
 /// Maps each device id to the connection that holds it: the newest one that claimed it. Shared by all reactors; any
 /// thread. Never waits longer than for a table look-up.
-class DeviceDirectory {
+class DeviceIndex {
 public:
     struct Claim {
         ClaimVerdict verdict{};
@@ -98,7 +98,7 @@ private:
     void note_rival(std::string_view id, const Entry& entry, const Claimant& claimant, SteadyTime now);
 
     std::array<Part, part_count> parts_;
-    DuplicateBook duplicates_;
+    DuplicateLog duplicates_;
 };
 
 }  // namespace holdfast

@@ -70,7 +70,7 @@ TEST(JudgeClaim, GoesByProofThenByLifeThenByTheOrderOfAccept) {
         {"in a row, against a corpse", ended(blocked(holder(1))), claimant(2), ClaimVerdict::granted},
         {"in a row, by proof", blocked(holder(1)), claimant(2, true), ClaimVerdict::granted},
     };
-    for (const Row& row : rows) EXPECT_EQ(judge_claim(row.holder, row.claimant, now), row.verdict) << row.what;
+    for (const Row& row : rows) EXPECT_EQ(classify_claim(row.holder, row.claimant, now), row.verdict) << row.what;
 }
 
 TEST(AcceptTime, OrdersWrap) {
@@ -78,8 +78,8 @@ TEST(AcceptTime, OrdersWrap) {
     EXPECT_FALSE(accepted_before(AcceptTime{.accept_order = 5}, AcceptTime{.accept_order = 0xffff'fff0}));
 }
 
-TEST(DeviceDirectory, TheNewestConnectionSpeaksForTheDevice) {
-    DeviceDirectory directory;
+TEST(DeviceIndex, TheNewestConnectionSpeaksForTheDevice) {
+    DeviceIndex directory;
     EXPECT_EQ(directory.claim("d1", claimant(1), now).other, std::nullopt);
     EXPECT_EQ(directory.claim("d2", claimant(2), now).other, std::nullopt);
     EXPECT_EQ(directory.claim("d1", claimant(3), now).other, Token{1});
@@ -87,8 +87,8 @@ TEST(DeviceDirectory, TheNewestConnectionSpeaksForTheDevice) {
     EXPECT_EQ(directory.find("d1"), Token{3});
 }
 
-TEST(DeviceDirectory, ALateHelloIsToldWhoHasTheId) {
-    DeviceDirectory directory;
+TEST(DeviceIndex, ALateHelloIsToldWhoHasTheId) {
+    DeviceIndex directory;
     directory.claim("d1", claimant(2), now);
     const auto late = directory.claim("d1", claimant(1), now);
     EXPECT_EQ(late.verdict, ClaimVerdict::older);
@@ -101,8 +101,8 @@ TEST(DeviceDirectory, ALateHelloIsToldWhoHasTheId) {
     EXPECT_EQ(directory.find("d1"), Token{1});
 }
 
-TEST(DeviceDirectory, AConnectionThatHasEndedOwnsAnIdOnlyIfNoOtherDoes) {
-    DeviceDirectory directory;
+TEST(DeviceIndex, AConnectionThatHasEndedOwnsAnIdOnlyIfNoOtherDoes) {
+    DeviceIndex directory;
     Claimant ended = claimant(1);
     ended.ended = true;
     EXPECT_EQ(directory.claim("d1", ended, now).verdict, ClaimVerdict::granted);
@@ -110,8 +110,8 @@ TEST(DeviceDirectory, AConnectionThatHasEndedOwnsAnIdOnlyIfNoOtherDoes) {
     EXPECT_EQ(directory.claim("d1", claimant(2), now).other, Token{1});
 }
 
-TEST(DeviceDirectory, WhoHasProvedItIsNotDisplacedByOneWhoHasNot) {
-    DeviceDirectory directory;
+TEST(DeviceIndex, WhoHasProvedItIsNotDisplacedByOneWhoHasNot) {
+    DeviceIndex directory;
     EXPECT_EQ(directory.claim("d1", claimant(1), now).verdict, ClaimVerdict::granted);
     EXPECT_EQ(directory.claim("d1", claimant(2, true), now).other, Token{1});
     EXPECT_EQ(directory.claim("d1", claimant(3), now).verdict, ClaimVerdict::denied);
@@ -121,8 +121,8 @@ TEST(DeviceDirectory, WhoHasProvedItIsNotDisplacedByOneWhoHasNot) {
     EXPECT_EQ(directory.claim("d1", claimant(5), now).verdict, ClaimVerdict::granted);
 }
 
-TEST(DeviceDirectory, TheEndOfAnOlderConnectionChangesNothing) {
-    DeviceDirectory directory;
+TEST(DeviceIndex, TheEndOfAnOlderConnectionChangesNothing) {
+    DeviceIndex directory;
     directory.claim("d1", claimant(1), now);
     directory.claim("d1", claimant(2), now);
     directory.release("d1", 1);
@@ -133,8 +133,8 @@ TEST(DeviceDirectory, TheEndOfAnOlderConnectionChangesNothing) {
 }
 
 /// Two devices with one id reconnect whenever the other has taken it over.
-TEST(DeviceDirectory, TwoDevicesWithOneIdAreSlowedDownAndTold) {
-    DeviceDirectory directory;
+TEST(DeviceIndex, TwoDevicesWithOneIdAreSlowedDownAndTold) {
+    DeviceIndex directory;
     SteadyTime time = now;
     int takeovers = 0;
     for (Token number = 1; time < now + 10min; ++number) {
@@ -155,8 +155,8 @@ TEST(DeviceDirectory, TwoDevicesWithOneIdAreSlowedDownAndTold) {
     EXPECT_TRUE(directory.duplicates(time + 2min).empty());
 }
 
-TEST(DeviceDirectory, ADeviceThatReconnectsNowAndThenIsNeverDelayed) {
-    DeviceDirectory directory;
+TEST(DeviceIndex, ADeviceThatReconnectsNowAndThenIsNeverDelayed) {
+    DeviceIndex directory;
     for (Token number = 1; number < 1'000; ++number) {
         const SteadyTime time = now + number * 10s;
         EXPECT_EQ(directory.claim("often", claimant(number), time).verdict, ClaimVerdict::granted) << number;

@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame,
-                    OnSettled on_settled) {
+void DeviceSessions::start(DeviceContext around, std::vector<ListenerCounters*>& counters, Frame frame,
+                           OnSettled on_settled) {
     around_ = std::move(around);
     counters_ = &counters;
     frame_ = std::move(frame);
@@ -16,7 +16,7 @@ void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& c
     // Coalesces notifications: at most one call is posted at a time, however busy the reactor is.
     auto latest = std::make_shared<std::atomic<std::uint64_t>>(0);
     auto on_its_way = std::make_shared<std::atomic<bool>>(false);
-    around_.durable->tell_durable([this, post = around_.post, latest, on_its_way](std::uint64_t count) {
+    around_.durable->on_durable_change([this, post = around_.post, latest, on_its_way](std::uint64_t count) {
         latest->store(count);
         if (on_its_way->exchange(true)) return;
         post([this, latest, on_its_way] {
@@ -26,13 +26,14 @@ void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& c
     });
 }
 
-void Devices::certify(Connection& connection, Token number, std::string_view id) {
+void DeviceSessions::certify(Connection& connection, Token number, std::string_view id) {
     name(connection, number, std::string(id), true);
 }
 
-Devices::Greeted Devices::greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token) {
+DeviceSessions::Greeted DeviceSessions::greet(Connection& connection, Token number, const Hello& hello, bool acks,
+                                              TokenMark token) {
     const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
-    if (!connection.named) name(connection, number, hello.id, token != 0);
+    if (!connection.identified) name(connection, number, hello.id, token != 0);
     Device& device = devices_[number];
     device.token = token;
     if (counts) {
@@ -50,23 +51,23 @@ Devices::Greeted Devices::greet(Connection& connection, Token number, const Hell
             break;
     }
     if (!counts) return Greeted::open;
-    if (!device.former_ends) ask_former_numbers(number);
+    if (!device.former_ends) request_resume(number);
     return Greeted::held;
 }
 
-void Devices::former_has_ended(Token number) {
+void DeviceSessions::on_former_ended(Token number) {
     Device* device = find(number);
     if (device == nullptr) return;
     device->former_ends = false;
-    if (device->counts()) ask_former_numbers(number);
+    if (device->counts()) request_resume(number);
 }
 
 /// Runs at the end of the turn, when everything that the device's older connection sent in it was handed on.
-void Devices::ask_former_numbers(Token number) {
+void DeviceSessions::request_resume(Token number) {
     around_.shard->after_turn([this, number] { look_up(number); });
 }
 
-void Devices::look_up(Token number) {
+void DeviceSessions::look_up(Token number) {
     const Device* device = find(number);
     if (device == nullptr) return;  // it has ended since
     around_.durable->look_up(device->name(), [this, number, post = around_.post](std::uint64_t durable) {
@@ -74,21 +75,21 @@ void Devices::look_up(Token number) {
     });
 }
 
-void Devices::resume(Token number, std::uint64_t durable) {
+void DeviceSessions::resume(Token number, std::uint64_t durable) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr) return;
-    device->numbers = Numbering(durable, device->from);
+    device->numbers = SequenceTracker(durable, device->from);
     static_cast<void>(send(*connection, "{\"resume\":" + std::to_string(durable) + "}"));
     around_.shard->release(*connection);
 }
 
-Device* Devices::find(Token number) {
+Device* DeviceSessions::find(Token number) {
     const auto found = devices_.find(number);
     return found == devices_.end() ? nullptr : &found->second;
 }
 
-void Devices::part(const Connection& connection, Token number) {
+void DeviceSessions::part(const Connection& connection, Token number) {
     const auto found = devices_.find(number);
     if (found == devices_.end()) return;
     (*counters_)[connection.listener]->identified.decrement();
@@ -96,33 +97,34 @@ void Devices::part(const Connection& connection, Token number) {
     devices_.erase(found);
 }
 
-void Devices::take(Token number, Device& device, std::uint64_t given) {
+void DeviceSessions::take(Token number, Device& device, std::uint64_t given) {
     waiting_.push_back({.given = given, .number = number, .seq = device.numbers.next()});
     device.numbers.take();
 }
 
-void Devices::repeat(Connection& connection, Token number, Device& device, std::uint64_t seq) {
+void DeviceSessions::repeat(Connection& connection, Token number, Device& device, std::uint64_t seq) {
     (*counters_)[connection.listener]->repeated_items.increment();
     if (seq > device.numbers.safe()) return;  // the ack follows when it is durable
-    device.numbers.tell_again();
-    note_news(number, device);
+    device.numbers.repeat_ack();
+    mark_ack_due(number, device);
 }
 
-void Devices::refuse_number(Connection& connection, Device& device, std::uint64_t seq, Numbering::Verdict verdict) {
+void DeviceSessions::refuse_number(Connection& connection, Device& device, std::uint64_t seq,
+                                   SequenceTracker::Verdict verdict) {
     (*counters_)[connection.listener]->gaps.increment();
-    if (!device.numbers.tells_gap()) return;
-    const std::string reason = verdict == Numbering::Verdict::skipped ? "skipped" : "gap";
+    if (!device.numbers.reports_gap()) return;
+    const std::string reason = verdict == SequenceTracker::Verdict::skipped ? "skipped" : "gap";
     const std::string told = "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + reason +
                              "\",\"expected\":" + std::to_string(device.numbers.next()) + "}";
-    if (send(connection, told) == SendOutcome::queued) device.numbers.gap_told();
+    if (send(connection, told) == SendOutcome::queued) device.numbers.gap_reported();
 }
 
-void Devices::tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason) {
+void DeviceSessions::send_nack(Connection& connection, std::uint64_t seq, std::string_view reason) {
     static_cast<void>(
         send(connection, "{\"nack\":" + std::to_string(seq) + ",\"reason\":\"" + std::string(reason) + "\"}"));
 }
 
-void Devices::on_turn_end(std::uint64_t given) {
+void DeviceSessions::on_turn_end(std::uint64_t given) {
     for (std::size_t i = 0; i < counted_.size(); ++i) {
         if (counted_[i] == 0) continue;
         uncounted_.push_back(
@@ -131,36 +133,36 @@ void Devices::on_turn_end(std::uint64_t given) {
     // Released last: a later claimant of the id can rely on the older connection's items having been handed on.
     for (const auto& [id, number] : parted_) around_.directory->release(id, number);
     parted_.clear();
-    if (!due_.empty()) tell_news();
+    if (!due_.empty()) send_acks();
 }
 
-void Devices::on_durable(std::uint64_t count) {
+void DeviceSessions::on_durable(std::uint64_t count) {
     for (; !waiting_.empty() && waiting_.front().given <= count; waiting_.pop_front()) {
         const Waiting& safe = waiting_.front();
         Device* device = find(safe.number);
-        if (device != nullptr && device->numbers.make_safe(safe.seq)) note_news(safe.number, *device);
+        if (device != nullptr && device->numbers.make_safe(safe.seq)) mark_ack_due(safe.number, *device);
     }
     for (; !uncounted_.empty() && uncounted_.front().given <= count; uncounted_.pop_front()) {
         (*counters_)[uncounted_.front().listener]->items.add(uncounted_.front().items);
     }
-    tell_news();
+    send_acks();
 }
 
-void Devices::note_news(Token number, Device& device) {
+void DeviceSessions::mark_ack_due(Token number, Device& device) {
     if (!std::exchange(device.due, true)) due_.push_back(number);
 }
 
 /// Sends one cumulative ack per device with news. A device whose queue is full stays due.
-void Devices::tell_news() {
+void DeviceSessions::send_acks() {
     for (const Token number : std::exchange(due_, {})) {
         Device* device = find(number);
         Connection* connection = around_.shard->registry().find(number);
         if (device == nullptr) continue;
         device->due = false;
-        if (connection == nullptr || !device->numbers.has_news()) continue;
+        if (connection == nullptr || !device->numbers.ack_is_due()) continue;
         const auto outcome = send(*connection, "{\"ack\":" + std::to_string(device->numbers.safe()) + "}");
         if (outcome == SendOutcome::queue_full) {
-            note_news(number, *device);
+            mark_ack_due(number, *device);
         } else {
             device->numbers.told();
             (*counters_)[connection->listener]->acks.increment();
@@ -168,7 +170,7 @@ void Devices::tell_news() {
     }
 }
 
-SendOutcome Devices::send(Connection& connection, const std::string& json) {
+SendOutcome DeviceSessions::send(Connection& connection, const std::string& json) {
     return around_.shard->send(connection, frame_(connection, json));
 }
 

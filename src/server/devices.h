@@ -32,7 +32,7 @@ struct Device {
     };
     std::string id;
     std::string session;       ///< empty: its items have no numbers
-    Numbering numbers;         ///< if its items have numbers
+    SequenceTracker numbers;   ///< if its items have numbers
     std::uint64_t from = 0;    ///< from its hello
     bool due = false;          ///< an ack is due
     bool former_ends = false;  ///< an older connection of the device is ending
@@ -53,8 +53,8 @@ struct Device {
 /// Environment of one reactor's devices. `post` runs work on this reactor's thread, from any thread, and may be kept
 /// beyond the reactor's end. `supersede` ends another connection on any reactor and then calls back, on any thread.
 /// `confirm` checks whether another connection's peer has not shut it down.
-struct DeviceSurroundings {
-    DeviceDirectory* directory = nullptr;
+struct DeviceContext {
+    DeviceIndex* directory = nullptr;
     Shard* shard = nullptr;
     Durable* durable = nullptr;  ///< null: items are not acknowledged
     std::function<void(std::function<void()>)> post;
@@ -64,14 +64,14 @@ struct DeviceSurroundings {
 
 /// Tracks one reactor's devices that have sent a hello: identity, safe items and acks. Owns their state and the queue
 /// of items that are not durable yet; the shard's thread. Devices without hello cost nothing.
-class Devices {
+class DeviceSessions {
 public:
     using Frame = std::function<std::string(const Connection&, std::string_view json)>;
     using OnSettled = std::function<void(Connection&, Token number)>;
 
     /// Sets the environment. `frame` makes a downlink item of a JSON object in the connection's framing. `on_settled`
     /// is called when a claim that waited is decided.
-    void start(DeviceSurroundings around, std::vector<ListenerCounters*>& counters, Frame frame, OnSettled on_settled);
+    void start(DeviceContext around, std::vector<ListenerCounters*>& counters, Frame frame, OnSettled on_settled);
 
     enum class Greeted : std::uint8_t {
         open,
@@ -93,8 +93,8 @@ public:
     /// Answers a repeated item.
     void repeat(Connection& connection, Token number, Device& device, std::uint64_t seq);
     /// Drops an item with an unexpected number: a gap, or a number that the device's own `from` skipped.
-    void refuse_number(Connection& connection, Device& device, std::uint64_t seq, Numbering::Verdict verdict);
-    void tell_bad(Connection& connection, std::uint64_t seq, std::string_view reason);
+    void refuse_number(Connection& connection, Device& device, std::uint64_t seq, SequenceTracker::Verdict verdict);
+    void send_nack(Connection& connection, std::uint64_t seq, std::string_view reason);
     /// Drops a numbered item of a bystander.
     void drop(const Connection& connection) { (*counters_)[connection.listener]->repeated_items.increment(); }
 
@@ -125,24 +125,24 @@ private:
 
     void name(Connection& connection, Token number, std::string id, bool proved);
     void refuse(Connection& connection, Token number);
-    [[nodiscard]] DeviceDirectory::Claim claim(const Connection& connection, Token number, std::string_view id,
-                                               bool proved);
-    void settle(const Connection& connection, Token number, Device& device, const DeviceDirectory::Claim& claim);
+    [[nodiscard]] DeviceIndex::Claim claim(const Connection& connection, Token number, std::string_view id,
+                                           bool proved);
+    void settle(const Connection& connection, Token number, Device& device, const DeviceIndex::Claim& claim);
     void supersede(Token number, Device& device, Token former);
     void contest(Token number, Device& device, Token holder, Device::Standing standing);
     void stand_by(Connection& connection, Token number, Device& device);
     void claim_again(Token number);
-    void holder_was_looked_at(Token number, Token holder, bool lives);
-    void former_has_ended(Token number);
-    void ask_former_numbers(Token number);
+    void on_holder_checked(Token number, Token holder, bool lives);
+    void on_former_ended(Token number);
+    void request_resume(Token number);
     void look_up(Token number);
     void resume(Token number, std::uint64_t durable);
     void on_durable(std::uint64_t count);
-    void note_news(Token number, Device& device);
-    void tell_news();
+    void mark_ack_due(Token number, Device& device);
+    void send_acks();
     [[nodiscard]] SendOutcome send(Connection& connection, const std::string& json);
 
-    DeviceSurroundings around_;
+    DeviceContext around_;
     std::vector<ListenerCounters*>* counters_ = nullptr;
     Frame frame_;
     OnSettled on_settled_;

@@ -10,7 +10,7 @@ namespace holdfast {
 // Applies the directory's decisions about which connection holds a device's id.
 
 /// Identifies the connection.
-void Devices::name(Connection& connection, Token number, std::string id, bool proved) {
+void DeviceSessions::name(Connection& connection, Token number, std::string id, bool proved) {
     const auto made = claim(connection, number, id, proved);
     connection.identify();
     (*counters_)[connection.listener]->identified.increment();
@@ -20,14 +20,14 @@ void Devices::name(Connection& connection, Token number, std::string id, bool pr
 }
 
 /// Closes the connection as unidentified, since the holder of its id is authenticated and it is not.
-void Devices::refuse(Connection& connection, Token number) {
+void DeviceSessions::refuse(Connection& connection, Token number) {
     connection.unidentify();
     (*counters_)[connection.listener]->identified.decrement();
     devices_.erase(number);
     around_.shard->close(connection, CloseReason::unauthenticated, another_has_proved);
 }
 
-DeviceDirectory::Claim Devices::claim(const Connection& connection, Token number, std::string_view id, bool proved) {
+DeviceIndex::Claim DeviceSessions::claim(const Connection& connection, Token number, std::string_view id, bool proved) {
     HOLDFAST_CHECK(around_.directory != nullptr);
     return around_.directory->claim(id,
                                     {.number = number,
@@ -38,7 +38,8 @@ DeviceDirectory::Claim Devices::claim(const Connection& connection, Token number
                                     around_.shard->time().steady);
 }
 
-void Devices::settle(const Connection& connection, Token number, Device& device, const DeviceDirectory::Claim& claim) {
+void DeviceSessions::settle(const Connection& connection, Token number, Device& device,
+                            const DeviceIndex::Claim& claim) {
     ListenerCounters& counters = *(*counters_)[connection.listener];
     switch (claim.verdict) {
         case ClaimVerdict::granted:
@@ -61,22 +62,23 @@ void Devices::settle(const Connection& connection, Token number, Device& device,
     }
 }
 
-void Devices::supersede(Token number, Device& device, Token former) {
+void DeviceSessions::supersede(Token number, Device& device, Token former) {
     device.former_ends = true;
     around_.supersede(former,
-                      [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });
+                      [this, number, post = around_.post] { post([this, number] { on_former_ended(number); }); });
 }
 
 /// Checks whether the holder's peer has shut it down. If the holder was established later, a device may have closed the
-/// newer of two connections and continue with the older one. If the holder is authenticated, it may have ended in this turn.
-void Devices::contest(Token number, Device& device, Token holder, Device::Standing standing) {
+/// newer of two connections and continue with the older one. If the holder is authenticated, it may have ended in this
+/// turn.
+void DeviceSessions::contest(Token number, Device& device, Token holder, Device::Standing standing) {
     device.standing = standing;
     around_.confirm(holder, [this, number, holder, post = around_.post](bool lives) {
-        post([this, number, holder, lives] { holder_was_looked_at(number, holder, lives); });
+        post([this, number, holder, lives] { on_holder_checked(number, holder, lives); });
     });
 }
 
-void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
+void DeviceSessions::on_holder_checked(Token number, Token holder, bool lives) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
@@ -88,21 +90,21 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
 
 /// A connection that has ended supersedes no other, so its claim need not wait: its plain items are admitted. Numbered
 /// items were not acknowledged, and the device sends them again.
-void Devices::end_wait(Connection& connection, Token number, EndedBy by) {
+void DeviceSessions::end_wait(Connection& connection, Token number, EndedBy by) {
     Device* device = find(number);
     if (device == nullptr || !device->is_pending()) return;
     by == EndedBy::gateway ? stand_by(connection, number, *device) : claim_again(number);
 }
 
 /// Makes the connection a bystander: another one holds the id.
-void Devices::stand_by(Connection& connection, Token number, Device& device) {
+void DeviceSessions::stand_by(Connection& connection, Token number, Device& device) {
     device.standing = Device::Standing::bystander;
     (*counters_)[connection.listener]->stale_claims.increment();
     on_settled_(connection, number);
     around_.shard->release(connection);
 }
 
-void Devices::claim_again(Token number) {
+void DeviceSessions::claim_again(Token number) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
@@ -114,7 +116,7 @@ void Devices::claim_again(Token number) {
         case Device::Standing::holder:
             on_settled_(*connection, number);
             if (!device->counts()) return around_.shard->release(*connection);
-            if (!device->former_ends) ask_former_numbers(number);
+            if (!device->former_ends) request_resume(number);
             return;
         case Device::Standing::bystander:
             on_settled_(*connection, number);

@@ -254,7 +254,7 @@ TEST_F(DevicesOf, ADownlinkIsAcknowledgedByTheDevicesKernel) {
     EXPECT_FALSE(server_->find("d1"));
 }
 
-TEST(Devices, AStopAnswersWhoWaitsForADevice) {
+TEST(DeviceSessions, AStopAnswersWhoWaitsForADevice) {
     ServerConfig config;
     config.reactors = 1;
     config.listeners[0].address = "127.0.0.1:0";
@@ -329,7 +329,7 @@ TEST_F(DevicesOf, AConnectionThatWaitsForItsHelloIsReportedWhenAcksAreSwitchedOf
     EXPECT_THAT(log_.told(), ElementsAre("connected -", "item - 10.0.0.1"));
 }
 
-TEST(Devices, AcksThatTheHandlerCannotGiveWaitForARestart) {
+TEST(DeviceSessions, AcksThatTheHandlerCannotGiveWaitForARestart) {
     ServerConfig config;
     config.listeners[0].address = "127.0.0.1:0";
     TestGateway gateway(config);
@@ -346,7 +346,7 @@ TEST(Devices, AcksThatTheHandlerCannotGiveWaitForARestart) {
     gateway.send_and_see(device, "it is taken");
 }
 
-TEST(Devices, AcksNeedAHandlerThatIsDurable) {
+TEST(DeviceSessions, AcksNeedAHandlerThatIsDurable) {
     ServerConfig config;
     config.listeners[0].address = "127.0.0.1:0";
     config.listeners[0].acks = true;

@@ -66,10 +66,10 @@ std::string_view to_string(DrainStatus::State state) noexcept {
     return words[static_cast<std::size_t>(state)];
 }
 
-void tell_of_stop(StopTask& task, Pipeline& pipeline, milliseconds drain_time) {
-    constexpr milliseconds most{30'000};
+void report_stop(StopTask& task, Pipeline& pipeline, milliseconds drain_time) {
+    constexpr milliseconds max{30'000};
     task.goodbye = goodbye_by(pipeline);
-    task.spread = std::clamp(drain_time, min_duration, most);
+    task.spread = std::clamp(drain_time, min_duration, max);
     task.seed = std::uint64_t{std::random_device{}()} << 32;
 }
 
@@ -79,7 +79,7 @@ DrainTask Drains::task_of(const Latest& latest, const Running& running) const {
     if (order.listener) listener = find(running, *order.listener)->number;
     return {.began = clock_.steady(),
             .over = order.over,
-            .patience = running.config.drain_time,
+            .timeout = running.config.drain_time,
             .wanted =
                 [peer = order.peer, listener](const Connection& connection) {
                     return (!peer || peer->contains(connection.peer.address)) &&

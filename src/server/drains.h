@@ -16,12 +16,12 @@
 namespace holdfast {
 
 /// Makes a stop send `retry_after_ms` to the devices of the pipeline's reactor.
-void tell_of_stop(StopTask& task, Pipeline& pipeline, std::chrono::milliseconds drain_time);
+void report_stop(StopTask& task, Pipeline& pipeline, std::chrono::milliseconds drain_time);
 
 /// Manages the drains that operators order, one at a time; the reactors carry them out. Any thread.
 class Drains {
 public:
-    using Workers = std::vector<std::unique_ptr<Worker>>;
+    using Workers = std::vector<std::unique_ptr<ReactorThread>>;
 
     Drains(const Clock& clock, const Workers& workers) : clock_(clock), workers_(workers) {}
 

@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-void DuplicateBook::note(const DuplicateDevice& device, SteadyTime now) {
+void DuplicateLog::note(const DuplicateDevice& device, SteadyTime now) {
     const std::lock_guard lock(mutex_);
     auto found = std::find_if(entries_.begin(), entries_.end(),
                               [&device](const Entry& entry) { return entry.device.id == device.id; });
@@ -19,7 +19,7 @@ void DuplicateBook::note(const DuplicateDevice& device, SteadyTime now) {
     found->noted = now;
 }
 
-std::vector<DuplicateDevice> DuplicateBook::recent(SteadyTime now) const {
+std::vector<DuplicateDevice> DuplicateLog::recent(SteadyTime now) const {
     std::vector<Entry> found;
     {
         const std::lock_guard lock(mutex_);

@@ -13,7 +13,7 @@ namespace holdfast {
 
 /// Stores the ids that several devices seem to share, with the two latest addresses of each. At most 64; beyond that
 /// the oldest entry is replaced. Any thread.
-class DuplicateBook {
+class DuplicateLog {
 public:
     static constexpr std::size_t max_entries = 64;
     static constexpr std::chrono::seconds kept{60};

@@ -36,7 +36,7 @@ public:
     /// superseded", ...
     [[nodiscard]] std::vector<std::string> told() const {
         const std::lock_guard lock(mutex_);
-        return told_;
+        return reported_;
     }
 
 private:
@@ -54,7 +54,7 @@ private:
     std::vector<Handed> handed_;                                                   // guarded by mutex_
     std::map<Session, std::uint64_t> durable_;                                     // guarded by mutex_
     std::vector<std::pair<Session, std::function<void(std::uint64_t)>>> lookups_;  // guarded by mutex_
-    std::vector<std::string> told_;                                                // guarded by mutex_
+    std::vector<std::string> reported_;                                            // guarded by mutex_
 };
 
 class TestLog::Handler final : public EventHandler, public Durable {
@@ -74,11 +74,12 @@ public:
         note("closed", event.device.id, std::string(to_string(event.reason)));
     }
     void on_turn_end() override {
-        if (told_.empty()) return;
-        log_.hand_over({.tell = tell_, .count = count_, .marks = std::exchange(marks_, {})}, std::exchange(told_, {}));
+        if (reported_.empty()) return;
+        log_.hand_over({.tell = tell_, .count = count_, .marks = std::exchange(marks_, {})},
+                       std::exchange(reported_, {}));
     }
     Durable* durable() override { return this; }
-    void tell_durable(std::function<void(std::uint64_t)> tell) override { tell_ = std::move(tell); }
+    void on_durable_change(std::function<void(std::uint64_t)> tell) override { tell_ = std::move(tell); }
     void look_up(const DeviceName& device, std::function<void(std::uint64_t)> answer) override {
         log_.look_up({std::string(device.id), std::string(device.session), device.authenticated}, std::move(answer));
     }
@@ -86,7 +87,7 @@ public:
 private:
     void note(std::string what, std::string_view id, const std::string& more = "") {
         ++count_;
-        told_.push_back(what + " " + std::string(id.empty() ? "-" : id) + (more.empty() ? "" : " " + more));
+        reported_.push_back(what + " " + std::string(id.empty() ? "-" : id) + (more.empty() ? "" : " " + more));
     }
     void mark(const DeviceName& device, std::uint64_t seq) {
         if (seq > 0) marks_[{std::string(device.id), std::string(device.session), device.authenticated}] = seq;
@@ -96,7 +97,7 @@ private:
     std::function<void(std::uint64_t)> tell_;
     std::uint64_t count_ = 0;
     std::map<Session, std::uint64_t> marks_;
-    std::vector<std::string> told_;
+    std::vector<std::string> reported_;
 };
 
 inline std::unique_ptr<EventHandler> TestLog::make_handler() { return std::make_unique<Handler>(*this); }
@@ -106,7 +107,7 @@ inline void TestLog::hand_over(Handed handed, std::vector<std::string> told) {
     {
         const std::lock_guard lock(mutex_);
         handed_.push_back(std::move(handed));
-        for (std::string& line : told) told_.push_back(std::move(line));
+        for (std::string& line : told) reported_.push_back(std::move(line));
         now = !by_hand_;
     }
     if (now) commit();

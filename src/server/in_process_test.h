@@ -132,8 +132,8 @@ public:
             }
             pollfd waiting{socket_.get(), POLLIN, 0};
             std::array<char, 4096> bytes;
-            const auto patience = static_cast<int>(std::chrono::milliseconds(test_patience).count());
-            if (::poll(&waiting, 1, patience) != 1) return "nothing came";
+            const auto timeout = static_cast<int>(std::chrono::milliseconds(test_patience).count());
+            if (::poll(&waiting, 1, timeout) != 1) return "nothing came";
             const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
             if (got <= 0) return "";
             received_.append(bytes.data(), static_cast<std::size_t>(got));
@@ -143,16 +143,16 @@ public:
     [[nodiscard]] bool ended() const {
         pollfd waiting{socket_.get(), POLLIN, 0};
         char byte = 0;
-        const auto patience = static_cast<int>(std::chrono::milliseconds(test_patience).count());
-        return ::poll(&waiting, 1, patience) == 1 && ::recv(socket_.get(), &byte, 1, 0) <= 0;
+        const auto timeout = static_cast<int>(std::chrono::milliseconds(test_patience).count());
+        return ::poll(&waiting, 1, timeout) == 1 && ::recv(socket_.get(), &byte, 1, 0) <= 0;
     }
     void close() { socket_.reset(); }
     void end_sending() { EXPECT_EQ(::shutdown(socket_.get(), SHUT_WR), 0); }
 
     /// An address in use by a program without SO_REUSEPORT.
-    class Taken {
+    class ReadResult {
     public:
-        Taken() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        ReadResult() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
             const SocketAddress name = to_socket_address(parse_endpoint("127.0.0.1:0").value());
             EXPECT_EQ(::bind(socket_.get(), name.get(), name.length), 0);
             EXPECT_EQ(::listen(socket_.get(), 1), 0);

@@ -51,14 +51,14 @@ std::vector<CensusEntry> take_census(const Workers& workers) {
     });
 }
 
-std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t most) {
+std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t max) {
     std::vector<IpAddress> all;
     for (const std::vector<IpAddress>&each :
-         ask_all<std::vector<IpAddress>>(workers, [most](Shard&shard, const Reply<std::vector<IpAddress>>&reply) {
+         ask_all<std::vector<IpAddress>>(workers, [max](Shard&shard, const Reply<std::vector<IpAddress>>&reply) {
              std::vector<IpAddress> peers;
              const std::uint32_t slots = shard.registry().highest_slot();
-             const auto stride = std::max<std::uint32_t>(1, slots / static_cast<std::uint32_t>(most));
-             for (std::uint32_t slot = 1; slot <= slots && peers.size() < most; slot += stride) {
+             const auto stride = std::max<std::uint32_t>(1, slots / static_cast<std::uint32_t>(max));
+             for (std::uint32_t slot = 1; slot <= slots && peers.size() < max; slot += stride) {
                  const Connection* connection = shard.registry().in_slot(slot);
                  if (connection != nullptr) peers.push_back(connection->peer.address);
              }

@@ -12,9 +12,9 @@ namespace holdfast {
 
 /// Reports a shortage once when the first reactor meets it and once when the last has overcome it, however many
 /// reactors share the listener. Any thread.
-class NoticeGate {
+class NoticeLimiter {
 public:
-    explicit NoticeGate(std::function<void(const Notice&)> tell) : tell_(std::move(tell)) {}
+    explicit NoticeLimiter(std::function<void(const Notice&)> tell) : tell_(std::move(tell)) {}
 
     void pass(std::size_t listener, const Notice& notice) {
         const std::lock_guard lock(mutex_);

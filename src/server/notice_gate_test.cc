@@ -5,9 +5,9 @@
 namespace holdfast {
 namespace {
 
-TEST(NoticeGate, TellsOnceHoweverManyReactors) {
+TEST(NoticeLimiter, TellsOnceHoweverManyReactors) {
     std::vector<Notice::Kind> told;
-    NoticeGate gate([&](const Notice& notice) { told.push_back(notice.kind); });
+    NoticeLimiter gate([&](const Notice& notice) { told.push_back(notice.kind); });
     const Notice paused{.kind = Notice::Kind::accept_paused, .listener = "a", .message = {}};
     const Notice resumed{.kind = Notice::Kind::accept_resumed, .listener = "a", .message = {}};
     gate.pass(0, paused);

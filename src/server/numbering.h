@@ -7,7 +7,7 @@ namespace holdfast {
 
 /// Tracks the sequence numbers of one device's session: the expected, the safe and the acknowledged one. A value; pure.
 /// docs/reference/protocol.md has the table.
-class Numbering {
+class SequenceTracker {
 public:
     enum class Verdict : std::uint8_t {
         expected,
@@ -16,16 +16,16 @@ public:
         skipped,  ///< above the durable number and below the device's own `from`: never stored, never acknowledged
     };
 
-    Numbering() = default;
+    SequenceTracker() = default;
     /// `durable` is the last safe number. `from` is the device's next number, or 0 if it sent none. A `from` above
     /// durable + 1 is a jump: it makes nothing safe.
-    Numbering(std::uint64_t durable, std::uint64_t from)
-        : durable_(durable), first_(std::max(durable + 1, from)), next_(first_), safe_(durable), told_(durable) {}
+    SequenceTracker(std::uint64_t durable, std::uint64_t from)
+        : durable_(durable), first_(std::max(durable + 1, from)), next_(first_), safe_(durable), reported_(durable) {}
 
     [[nodiscard]] std::uint64_t next() const { return next_; }
     [[nodiscard]] std::uint64_t safe() const { return safe_; }
 
-    [[nodiscard]] Verdict judge(std::uint64_t seq) const {
+    [[nodiscard]] Verdict classify(std::uint64_t seq) const {
         if (seq == next_) return Verdict::expected;
         if (seq > next_) return Verdict::gap;
         return seq > durable_ && seq < first_ ? Verdict::skipped : Verdict::repeated;
@@ -49,23 +49,23 @@ public:
     /// Records that numbers up to `seq` are safe. Returns whether an ack is due.
     bool make_safe(std::uint64_t seq) {
         safe_ = std::max(safe_, seq);
-        return told_ < safe_;
+        return reported_ < safe_;
     }
     /// Makes an ack due again, since a device repeated a safe item.
-    void tell_again() { told_ = 0; }
-    [[nodiscard]] bool has_news() const { return told_ < safe_; }
-    void told() { told_ = safe_; }
+    void repeat_ack() { reported_ = 0; }
+    [[nodiscard]] bool ack_is_due() const { return reported_ < safe_; }
+    void told() { reported_ = safe_; }
 
     /// Returns true once for each gap.
-    [[nodiscard]] bool tells_gap() const { return !gap_told_; }
-    void gap_told() { gap_told_ = true; }
+    [[nodiscard]] bool reports_gap() const { return !gap_told_; }
+    void gap_reported() { gap_told_ = true; }
 
 private:
     std::uint64_t durable_ = 0;  // before this connection
     std::uint64_t first_ = 1;    // of this connection
     std::uint64_t next_ = 1;
     std::uint64_t safe_ = 0;
-    std::uint64_t told_ = 0;
+    std::uint64_t reported_ = 0;
     std::uint64_t first_gap_ = 0;  // the first item's number, if it was not the expected one
     bool gap_told_ = false;
 };

@@ -18,7 +18,8 @@ PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr
             .tokens = std::move(tokens)};
 }
 
-Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices)
+Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history,
+                   NoticeLimiter& notices)
     : run_(options.run),
       clock_(options.clock),
       listeners_(std::move(options.listeners)),
@@ -40,30 +41,31 @@ void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, Lis
 void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
     const PipelineListener& listener = listeners_[connection.listener];
     // The certificate's claim on its id must wait.
-    const bool pending = connection.named && devices_.find(number)->is_pending();
-    connection.held = connection.held || pending;
-    if (listener.acks || (listener.tokens && !connection.named) || pending) {
-        connection.untold = true;  // until it has sent a hello or another frame, or stayed silent for a while
+    const bool pending = connection.identified && devices_.find(number)->is_pending();
+    connection.paused = connection.paused || pending;
+    if (listener.acks || (listener.tokens && !connection.identified) || pending) {
+        connection.connected_pending =
+            true;  // until it has sent a hello or another frame, or stayed silent for a while
     } else {
         give_connected(connection, number, time);
     }
 }
 
-void Pipeline::on_still_untold(Connection& connection, Token number, const TurnTime& time) {
-    if (listeners_[connection.listener].tokens && !connection.named)
+void Pipeline::on_connected_pending(Connection& connection, Token number, const TurnTime& time) {
+    if (listeners_[connection.listener].tokens && !connection.identified)
         return;  // it is reported after authentication, or ends
-    if (connection.named && devices_.find(number)->is_pending()) return;
+    if (connection.identified && devices_.find(number)->is_pending()) return;
     give_connected(connection, number, time);
 }
 
-Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan_note,
-                         const TurnTime& time) {
+ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window,
+                              std::uint64_t scan_note, const TurnTime& time) {
     Arrival arrival{.connection = connection,
                     .number = number,
                     .time = time,
                     .listener = listeners_[connection.listener],
-                    .device = connection.named ? devices_.find(number) : nullptr};
-    if (arrival.listener.tokens && !connection.named) [[unlikely]]
+                    .device = connection.identified ? devices_.find(number) : nullptr};
+    if (arrival.listener.tokens && !connection.identified) [[unlikely]]
         return on_stranger(arrival, window, scan_note);
     const Framing framing = arrival.listener.framing;
     auto scan = std::bit_cast<FrameScan>(scan_note);
@@ -83,19 +85,19 @@ Taken Pipeline::on_bytes(Connection& connection, Token number, std::span<const c
     return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
 }
 
-Taken Pipeline::on_last_bytes(Connection& connection, Token number, std::span<const char> window,
-                              const TurnTime& time) {
+ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                                   const TurnTime& time) {
     Arrival arrival{.connection = connection,
                     .number = number,
                     .time = time,
                     .listener = listeners_[connection.listener],
-                    .device = connection.named ? devices_.find(number) : nullptr};
+                    .device = connection.identified ? devices_.find(number) : nullptr};
     Frame frame = last_frame(arrival.listener.framing, window);
     if (frame.kind != Frame::Kind::item) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
     decoder_.expect_lines({});
-    const bool is_stranger = arrival.listener.tokens && !connection.named;
-    const Next next = is_stranger ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
-                                  : on_frame(arrival, window, frame);
+    const bool is_unauthenticated = arrival.listener.tokens && !connection.identified;
+    const Next next = is_unauthenticated ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
+                                         : on_frame(arrival, window, frame);
     if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
     return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
 }
@@ -112,7 +114,7 @@ Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window
         }
         return next;
     }
-    if (connection.untold) give_connected(connection, arrival.number, arrival.time);
+    if (connection.connected_pending) give_connected(connection, arrival.number, arrival.time);
     if (frame.kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
     static_cast<void>(on_unreadable(arrival, BadItem::too_large));
     arrival.end = CloseReason::item_too_large;
@@ -135,7 +137,7 @@ Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
 
 void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq) {
     Connection& connection = arrival.connection;
-    if (connection.untold) [[unlikely]]
+    if (connection.connected_pending) [[unlikely]]
         give_connected(connection, arrival.number, arrival.time);
     connection.bad_items_in_row = 0;
     connection.last_item = arrival.time.tick;
@@ -160,7 +162,7 @@ void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::str
 
 Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
     Connection& connection = arrival.connection;
-    if (connection.untold) give_connected(connection, arrival.number, arrival.time);
+    if (connection.connected_pending) give_connected(connection, arrival.number, arrival.time);
     counters_[connection.listener]->bad_items[static_cast<std::size_t>(kind)].increment();
     if (++connection.bad_items_in_row < arrival.listener.max_bad_items) return Next::bad;
     arrival.end = CloseReason::too_many_bad_items;
@@ -168,9 +170,9 @@ Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
 }
 
 void Pipeline::give_connected(Connection& connection, Token number, const TurnTime& time) {
-    Device* device = connection.named ? devices_.find(number) : nullptr;
+    Device* device = connection.identified ? devices_.find(number) : nullptr;
     if (device != nullptr) device->given = true;
-    connection.untold = false;
+    connection.connected_pending = false;
     note_given();
     events_->on_connected({.conn = {run_, number},
                            .listener = listeners_[connection.listener].name,
@@ -189,7 +191,7 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
     const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
     const EventTime by_slot =
         time.wall - time.tick.since(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait;
-    if (connection.bytes_out != 0 || (!connection.named && !is_beyond)) return by_slot;
+    if (connection.bytes_out != 0 || (!connection.identified && !is_beyond)) return by_slot;
     const auto state = read_peer_state(connection.fd);
     if (!state) return by_slot;
     const auto of_turn = clock_ != nullptr ? clock_->steady() - time.steady : SteadyTime::duration(0);
@@ -199,9 +201,9 @@ EventTime Pipeline::established(const Connection& connection, const TurnTime& ti
     return connection.encrypted ? std::min(by_kernel, by_slot + error) : by_kernel;
 }
 
-void Pipeline::on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) {
-    if (connection.untold) give_connected(connection, number, time);
-    const Device* device = connection.named ? devices_.find(number) : nullptr;
+void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) {
+    if (connection.connected_pending) give_connected(connection, number, time);
+    const Device* device = connection.identified ? devices_.find(number) : nullptr;
     if (device != nullptr && !device->given) give_identity(connection, number, time);
     const std::string detail = detail_of(connection, death);
     const ConnectionEnd end{.conn = {run_, number},
@@ -224,7 +226,7 @@ void Pipeline::on_close(Connection& connection, Token number, const Death& death
 }
 
 /// Counts the rest of an unfinished item, and adds it to the detail.
-std::string Pipeline::detail_of(const Connection& connection, const Death& death) {
+std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& death) {
     std::string detail(death.detail);
     if (!connection.unfinished) return detail;
     const Frame left = last_frame(listeners_[connection.listener].framing, connection.unfinished->bytes());
@@ -232,8 +234,8 @@ std::string Pipeline::detail_of(const Connection& connection, const Death& death
     counters_[connection.listener]->unfinished_items.increment();
     if (!detail.empty()) detail += "; ";
     const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
-    detail += connection.held ? bytes + " behind its hello were left over"
-                              : "an unfinished item of " + bytes + " was left over";
+    detail += connection.paused ? bytes + " behind its hello were left over"
+                                : "an unfinished item of " + bytes + " was left over";
     const auto why = death.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
     return why.empty() ? detail : detail + ": " + std::string(why);
 }

@@ -45,13 +45,13 @@ public:
         const Clock* clock = nullptr;  ///< measures turns; null: a turn takes no time
     };
 
-    Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeGate& notices);
+    Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeLimiter& notices);
 
     /// Sets the counters by listener; once before the reactor runs.
     void count_in(std::vector<ListenerCounters*> counters) { counters_ = std::move(counters); }
     [[nodiscard]] const Counter& events_given() const { return events_given_; }
     /// Enables hellos; once before the reactor runs. `around.durable` is filled in.
-    void know_devices(DeviceSurroundings around);
+    void know_devices(DeviceContext around);
     [[nodiscard]] bool acknowledges() const { return events_->durable() != nullptr; }
     /// Returns the device of an identified connection, or nullptr. The shard's thread.
     [[nodiscard]] const Device* device_of(Token number) { return devices_.find(number); }
@@ -65,15 +65,15 @@ public:
 
     void on_open(Connection& connection, Token number, const TurnTime& time) override;
     void on_certified(Connection& connection, Token number, std::string_view id) override;
-    [[nodiscard]] Taken on_bytes(Connection& connection, Token number, std::span<const char> window, std::uint64_t scan,
-                                 const TurnTime& time) override;
-    [[nodiscard]] Taken on_last_bytes(Connection& connection, Token number, std::span<const char> window,
-                                      const TurnTime& time) override;
+    [[nodiscard]] ReadResult on_bytes(Connection& connection, Token number, std::span<const char> window,
+                                      std::uint64_t scan, const TurnTime& time) override;
+    [[nodiscard]] ReadResult on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                                           const TurnTime& time) override;
     void on_end_while_held(Connection& connection, Token number, EndedBy by) override {
         devices_.end_wait(connection, number, by);
     }
-    void on_still_untold(Connection& connection, Token number, const TurnTime& time) override;
-    void on_close(Connection& connection, Token number, const Death& death, const TurnTime& time) override;
+    void on_connected_pending(Connection& connection, Token number, const TurnTime& time) override;
+    void on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) override;
     void on_turn_end() override {
         events_->on_turn_end();
         devices_.on_turn_end(given_);
@@ -110,12 +110,12 @@ private:
     [[nodiscard]] Next on_unreadable(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next refuse(Arrival& arrival, BadItem kind);
     [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello, TokenMark token);
-    [[nodiscard]] Taken on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] ReadResult on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
     [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
     [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
     [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
     void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
-    [[nodiscard]] std::string detail_of(const Connection& connection, const Death& death);
+    [[nodiscard]] std::string detail_of(const Connection& connection, const CloseInfo& death);
     void give_connected(Connection& connection, Token number, const TurnTime& time);
     void give_identity(Connection& connection, Token number, const TurnTime& time);
     [[nodiscard]] EventTime established(const Connection& connection, const TurnTime& time) const;
@@ -131,12 +131,12 @@ private:
     std::size_t max_item_bytes_;
     std::unique_ptr<EventHandler> events_;
     ClosedHistory& history_;
-    NoticeGate& notices_;
+    NoticeLimiter& notices_;
     ItemDecoder decoder_;
     std::vector<ListenerCounters*> counters_;
     Counter events_given_;
     std::uint64_t given_ = 0;  // calls of the handler's on_... functions
-    Devices devices_;
+    DeviceSessions devices_;
 };
 
 /// Returns why a listener's `acks` cannot work, or nullopt: the handler's events do not outlive a crash. Any thread.

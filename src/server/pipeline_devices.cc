@@ -28,7 +28,7 @@ void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& r
     }
 }
 
-void Pipeline::know_devices(DeviceSurroundings around) {
+void Pipeline::know_devices(DeviceContext around) {
     around.durable = events_->durable();
     shard_ = around.shard;
     devices_.start(
@@ -54,13 +54,13 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
     connection.last_item = arrival.time.tick;
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
     arrival.device = devices_.find(arrival.number);
-    if (greeted == Devices::Greeted::delayed) return Next::hold;  // identified once it holds its id
+    if (greeted == DeviceSessions::Greeted::delayed) return Next::hold;  // identified once it holds its id
     give_identity(connection, arrival.number, arrival.time);
-    return greeted == Devices::Greeted::held ? Next::hold : Next::go_on;
+    return greeted == DeviceSessions::Greeted::held ? Next::hold : Next::go_on;
 }
 
 void Pipeline::give_identity(Connection& connection, Token number, const TurnTime& time) {
-    if (connection.untold) return give_connected(connection, number, time);
+    if (connection.connected_pending) return give_connected(connection, number, time);
     Device& device = *devices_.find(number);
     device.given = true;
     note_given();
@@ -81,7 +81,7 @@ Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
 }
 
 /// Takes bytes of an unauthenticated connection: its first frame must be a hello with a token, within its first KiB.
-Taken Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
+ReadResult Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
     constexpr std::size_t most_bytes = 1'024;
     Connection& connection = arrival.connection;
     auto scan = std::bit_cast<FrameScan>(scan_note);
@@ -102,7 +102,7 @@ Taken Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std:
     }
     if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
     if (next == Next::hold) return {.consumed = frame.next, .scan = 0, .end = {}, .detail = {}, .hold = true};
-    Taken rest = on_bytes(connection, arrival.number, window.subspan(frame.next), 0, arrival.time);
+    ReadResult rest = on_bytes(connection, arrival.number, window.subspan(frame.next), 0, arrival.time);
     rest.consumed += frame.next;
     return rest;
 }
@@ -121,7 +121,7 @@ Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
 
 bool Pipeline::may_stay(const Connection& connection, Token number) {
     const auto& tokens = listeners_[connection.listener].tokens;
-    const Device* device = connection.named ? devices_.find(number) : nullptr;
+    const Device* device = connection.identified ? devices_.find(number) : nullptr;
     if (tokens == nullptr || device == nullptr)
         return true;  // unidentified connections keep their ten-second hello timeout
     const bool certified = device->token == 0;
@@ -138,12 +138,14 @@ Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view tex
     }
     const auto seq = decoder_.seq();
     if (seq) {
-        auto verdict = device.numbers.judge(*seq);
-        if (verdict == Numbering::Verdict::gap && device.numbers.begins_at(*seq)) verdict = device.numbers.judge(*seq);
-        if (verdict != Numbering::Verdict::expected) {
+        auto verdict = device.numbers.classify(*seq);
+        if (verdict == SequenceTracker::Verdict::gap && device.numbers.begins_at(*seq))
+            verdict = device.numbers.classify(*seq);
+        if (verdict != SequenceTracker::Verdict::expected) {
             arrival.connection.last_item = arrival.time.tick;
-            verdict == Numbering::Verdict::repeated ? devices_.repeat(arrival.connection, arrival.number, device, *seq)
-                                                    : devices_.refuse_number(arrival.connection, device, *seq, verdict);
+            verdict == SequenceTracker::Verdict::repeated
+                ? devices_.repeat(arrival.connection, arrival.number, device, *seq)
+                : devices_.refuse_number(arrival.connection, device, *seq, verdict);
             return Next::go_on;
         }
     }
@@ -156,7 +158,7 @@ Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view tex
 /// Refuses a bad item, which uses up the expected number.
 Pipeline::Next Pipeline::refuse(Arrival& arrival, BadItem kind) {
     Device& device = *arrival.device;
-    devices_.tell_bad(arrival.connection, device.numbers.next(), to_string(kind));
+    devices_.send_nack(arrival.connection, device.numbers.next(), to_string(kind));
     ++given_;
     events_->on_refused({.conn = {run_, arrival.number}, .device = device.name(), .seq = device.numbers.next()});
     devices_.take(arrival.number, device, given_);

@@ -36,13 +36,13 @@ protected:
     PipelineOf() { pipeline_.count_in({&counters_}); }
 
     /// Passes the bytes of one read, followed by bytes that a hostile device might have left in the buffer.
-    Taken read(std::string bytes) {
+    ReadResult read(std::string bytes) {
         const std::size_t size = bytes.size();
         bytes.append(item_padding, '[');
         return pipeline_.on_bytes(connection_, Token{}, {bytes.data(), size}, 0, {});
     }
 
-    Taken read_last(std::string bytes) {
+    ReadResult read_last(std::string bytes) {
         const std::size_t size = bytes.size();
         bytes.append(item_padding, '[');
         return pipeline_.on_last_bytes(connection_, Token{}, {bytes.data(), size}, {});
@@ -59,7 +59,7 @@ protected:
     Given given_;
     ListenerCounters counters_;
     ClosedHistory history_{1};
-    NoticeGate notices_{{}};
+    NoticeLimiter notices_{{}};
     Connection connection_;
     Pipeline pipeline_{{.run = 1,
                         .listeners = {{.name = "devices", .framing = Framing::ndjson, .max_bad_items = 3}},
@@ -72,7 +72,7 @@ protected:
 using Texts = std::vector<std::string>;
 
 TEST_F(PipelineOf, ManyLinesOfOneReadAreItemsInOrder) {
-    const Taken taken = read("{\"ip\":\"a\"}\r\n\n{\"ip\":\"b\"}\n {\"IP\":\"c\"} \n{\"ip\":");
+    const ReadResult taken = read("{\"ip\":\"a\"}\r\n\n{\"ip\":\"b\"}\n {\"IP\":\"c\"} \n{\"ip\":");
     EXPECT_EQ(given_.items, (Texts{"{\"ip\":\"a\"}", "{\"ip\":\"b\"}", "{\"IP\":\"c\"}"}));
     EXPECT_EQ(given_.keys, (Texts{"a", "b", "c"}));
     EXPECT_EQ(taken.consumed, 37U);
@@ -81,7 +81,7 @@ TEST_F(PipelineOf, ManyLinesOfOneReadAreItemsInOrder) {
 }
 
 TEST_F(PipelineOf, ABadLineAmongGoodOnesIsCountedByItsKind) {
-    const Taken taken =
+    const ReadResult taken =
         read("{\"ip\":\"a\"}\n{\"ip\":\"b\"}{\"ip\":\"c\"}\n{\"ip\":\"d\"}\n{\"ip\":\"\xff\"}\n[]\n{\"ip\":\"e\"}\n");
     EXPECT_EQ(given_.keys, (Texts{"a", "d", "e"}));
     EXPECT_EQ(bad(BadItem::not_json), 1U);
@@ -92,14 +92,14 @@ TEST_F(PipelineOf, ABadLineAmongGoodOnesIsCountedByItsKind) {
 }
 
 TEST_F(PipelineOf, TooManyBadItemsEndItBehindTheItemsBeforeThem) {
-    const Taken taken = read("{\"ip\":\"a\"}\n{}\n{\"ip\":\"b\"}\n{}\n{\"ip\":1}\n{}\n{\"ip\":\"never\"}\n");
+    const ReadResult taken = read("{\"ip\":\"a\"}\n{}\n{\"ip\":\"b\"}\n{}\n{\"ip\":1}\n{}\n{\"ip\":\"never\"}\n");
     EXPECT_EQ(given_.keys, (Texts{"a", "b"}));
     EXPECT_EQ(bad(BadItem::no_key), 4U);
     EXPECT_EQ(taken.end, CloseReason::too_many_bad_items);
 }
 
 TEST_F(PipelineOf, ALineTooLargeEndsItBehindTheItemsBeforeIt) {
-    const Taken taken =
+    const ReadResult taken =
         read("{\"ip\":\"a\"}\n{\"ip\":\"b\"}\n{\"ip\":\"" + std::string(64, 'x') + "\"}\n{\"ip\":\"never\"}\n");
     EXPECT_EQ(given_.keys, (Texts{"a", "b"}));
     EXPECT_EQ(taken.end, CloseReason::item_too_large);

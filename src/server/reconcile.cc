@@ -27,12 +27,12 @@ std::optional<std::size_t> place_of(std::uint64_t inode, const PageVector<HeldSo
 
 }  // namespace
 
-Result<Reconciler::Look> Reconciler::look() {
+Result<Reconciler::Sample> Reconciler::look() {
     PageVector<HeldSocket> held = sources_.registry();
     std::sort(held.begin(), held.end(), by_inode);
     std::vector<bool> seen(held.size());
     PageVector<std::uint64_t> strangers;
-    Look look;
+    Sample look;
     look.registry = held.size();
     auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
         if (socket.inode == 0) return;
@@ -54,7 +54,7 @@ Result<Reconciler::Look> Reconciler::look() {
 
 /// Other processes may share the port (reuse_port): a socket without a connection counts only if this process has a
 /// descriptor of it.
-std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Look& out) const {
+std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Sample& out) const {
     std::sort(strangers.begin(), strangers.end());
     std::unordered_map<std::uint64_t, int> own;
     sources_.each_own([&](std::uint64_t inode, int descriptor) {
@@ -72,7 +72,7 @@ std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> stranger
     });
 }
 
-std::vector<Token> Reconciler::stuck(const Look& look) {
+std::vector<Token> Reconciler::stuck(const Sample& look) {
     const SteadyTime now = clock_.steady();
     std::erase_if(close_wait_since_, [&look](const auto& each) { return !look.in_close_wait.contains(each.first); });
     std::vector<Token> result;
@@ -93,7 +93,7 @@ Reconciliation Reconciler::run() {
         sources_.wait(second_look_after);
         auto again = look();
         if (again) {
-            Look& now = again.value();
+            Sample& now = again.value();
             std::erase_if(now.ghosts, [&](Token number) { return !seen.value().ghosts.contains(number); });
             std::erase_if(now.orphans, [&](const auto& each) { return !seen.value().orphans.contains(each.first); });
         }
@@ -104,7 +104,7 @@ Reconciliation Reconciler::run() {
         result.error = seen.error().message;
         return result;
     }
-    const Look& look = seen.value();
+    const Sample& look = seen.value();
     const auto long_waiting = stuck(look);
     result.registry = look.registry;
     result.kernel = look.kernel;

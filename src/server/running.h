@@ -48,11 +48,11 @@ struct Running {
 };
 
 /// Publishes the active configuration to all threads. Each takes a snapshot and keeps it as long as needed.
-class RunningNow {
+class ActiveConfig {
 public:
     using Snapshot = std::shared_ptr<const Running>;
 
-    explicit RunningNow(Running first) : now_(std::make_shared<const Running>(std::move(first))) {}
+    explicit ActiveConfig(Running first) : now_(std::make_shared<const Running>(std::move(first))) {}
 
     [[nodiscard]] Snapshot get() const {
         const std::lock_guard lock(mutex_);

@@ -56,13 +56,13 @@ public:
 
     [[nodiscard]] std::optional<Error> start(unsigned reactors, std::vector<BoundListener> bound,
                                              const HandlerFactory& make_handler);
-    void tell_of_certificates();
-    void introduce(Worker& worker);
+    void report_certificates();
+    void introduce(ReactorThread& worker);
     void drain_until(SteadyTime deadline) {
         draining_.store(true, std::memory_order_relaxed);
         for (const auto& worker : workers_) {
             StopTask task{.deadline = deadline};
-            if (deadline > clock_.steady()) tell_of_stop(task, worker->pipeline(), running_.get()->config.drain_time);
+            if (deadline > clock_.steady()) report_stop(task, worker->pipeline(), running_.get()->config.drain_time);
             worker->post([task = std::move(task)](Shard& shard) { shard.drain(task); });
         }
     }
@@ -80,7 +80,7 @@ public:
         return holdfast::row_of(connection, shard, listener_of(connection, shard), device_of(connection, shard), run_);
     }
     /// Returns the worker that holds the connection, or nullptr if the id is of another run.
-    [[nodiscard]] Worker* worker_of(ConnectionId id) const {
+    [[nodiscard]] ReactorThread* worker_of(ConnectionId id) const {
         const unsigned reactor = Registry::reactor_of(id.number);
         return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
     }
@@ -99,13 +99,13 @@ public:
     const WallTime started_at_ = clock_.wall();
     Admission admission_;
     ClosedHistory history_;
-    DeviceDirectory directory_;
-    NoticeGate notices_;
+    DeviceIndex directory_;
+    NoticeLimiter notices_;
     Reconciler reconciler_;
     std::atomic<bool> draining_{false};
-    RunningNow running_;
+    ActiveConfig running_;
     std::mutex applying_;  // held while a new configuration is applied
-    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<std::unique_ptr<ReactorThread>> workers_;
     Drains drains_{clock_, workers_};
 };
 
@@ -123,7 +123,7 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
         auto pipeline = std::make_unique<Pipeline>(
             Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item, .clock = &clock_},
             make_handler(i), history_, notices_);
-        workers_.push_back(std::make_unique<Worker>(
+        workers_.push_back(std::make_unique<ReactorThread>(
             clock_, admission_,
             ShardOptions{.reactor = i,
                          .max_connections = table_capacity(config.limits),
@@ -146,7 +146,7 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
     return std::nullopt;
 }
 
-void Server::Impl::tell_of_certificates() {
+void Server::Impl::report_certificates() {
     const auto running = running_.get();
     for (const RunningListener& listener : running->listeners) {
         if (listener.tls == nullptr) continue;
@@ -157,7 +157,7 @@ void Server::Impl::tell_of_certificates() {
 }
 
 /// Connects the worker's pipeline with the device index, before the worker runs.
-void Server::Impl::introduce(Worker& worker) {
+void Server::Impl::introduce(ReactorThread& worker) {
     worker.pipeline().know_devices(
         {.directory = &directory_,
          .shard = &worker.shard(),
@@ -192,7 +192,7 @@ ServerStatus Server::Impl::status() const {
 }
 
 const Device* Server::Impl::device_of(const Connection& connection, Shard& shard) const {
-    if (!connection.named) return nullptr;
+    if (!connection.identified) return nullptr;
     return workers_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
 }
 
@@ -227,7 +227,7 @@ std::optional<Discrepancy> Server::Impl::about(Token number) {
 template <typename T>
 T Server::Impl::ask_connection(ConnectionId id, T absent,
                                std::function<void(Shard&, Connection&, Reply<T>)> question) const {
-    Worker* worker = worker_of(id);
+    ReactorThread* worker = worker_of(id);
     if (worker == nullptr) return absent;
     const Reply<T> reply;
     auto answer = reply.future();
@@ -255,7 +255,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerConfig config, const Handler
     // The last exceptions before the reactors run: descriptors, threads, memory.
     try {
         auto impl = std::make_unique<Impl>(std::move(first).value());
-        impl->tell_of_certificates();
+        impl->report_certificates();
         if (auto error = impl->start(reactors, std::move(bound).value(), make_handler)) return *error;
         return std::unique_ptr<Server>(new Server(std::move(impl)));
     } catch (const std::system_error& failure) {
@@ -355,8 +355,8 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
 Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
 Observations Server::observe() { return take_observations(impl_->workers_); }
 std::vector<CensusEntry> Server::census() const { return take_census(impl_->workers_); }
-std::vector<IpAddress> Server::sample_peers(std::size_t most) const {
-    return holdfast::sample_peers(impl_->workers_, most);
+std::vector<IpAddress> Server::sample_peers(std::size_t max) const {
+    return holdfast::sample_peers(impl_->workers_, max);
 }
 
 Result<ApplyReport> Server::apply(ServerConfig config) {
@@ -413,18 +413,18 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
     return impl_->ask_connection<SendOutcome>(
         id, SendOutcome::no_such_connection,
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
-            if (shard.is_stranger(connection)) return reply(SendOutcome::no_such_connection);
+            if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
             std::string framed;
             append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
             reply(shard.send(connection, framed));
         });
 }
 
-Delivery Server::deliver(ConnectionId id, std::string_view json_object, milliseconds patience) {
+Delivery Server::deliver(ConnectionId id, std::string_view json_object, milliseconds timeout) {
     return impl_->ask_connection<Delivery>(
         id, Delivery::absent,
-        [this, json_object, patience](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
-            if (shard.is_stranger(connection)) return reply(Delivery::absent);
+        [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
+            if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);
             std::string framed;
             append_framed(framed, impl_->listener_of(connection, shard).framing, json_object);
             switch (shard.send(connection, framed)) {
@@ -436,7 +436,7 @@ Delivery Server::deliver(ConnectionId id, std::string_view json_object, millisec
                     break;
             }
             shard.when_acknowledged(
-                shard.registry().number_of(connection), shard.time().steady + patience,
+                shard.registry().number_of(connection), shard.time().steady + timeout,
                 [reply](bool acknowledged) { reply(acknowledged ? Delivery::acked : Delivery::sent); });
         });
 }

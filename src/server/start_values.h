@@ -32,8 +32,8 @@ inline std::uint32_t draw_run() {
 
 /// Returns a table size that a later configuration can use: at most one connection per descriptor.
 inline std::uint32_t table_capacity(const LimitsConfig& limits) {
-    const std::size_t most = std::max(effective_max_connections(limits), effective_max_connections({}));
-    return static_cast<std::uint32_t>(std::min<std::size_t>(most, Registry::max_connections));
+    const std::size_t max = std::max(effective_max_connections(limits), effective_max_connections({}));
+    return static_cast<std::uint32_t>(std::min<std::size_t>(max, Registry::max_connections));
 }
 
 }  // namespace holdfast

@@ -174,11 +174,11 @@ void check_rest(ServerConfig config, Violations& out) {
         if (option.section == Section::listener) continue;
         if (const auto error = out_of_range(option, config)) report(option, *error);
     }
-    const std::size_t least = 16 * config.item.max_bytes;
-    if (config.limits.buffer_budget == 0 || config.limits.buffer_budget >= least) return;
+    const std::size_t min = 16 * config.item.max_bytes;
+    if (config.limits.buffer_budget == 0 || config.limits.buffer_budget >= min) return;
     report(*find_option(Section::limits, "buffer_budget"),
            format_size(config.limits.buffer_budget) + " has no room for 16 of the largest items: write at least " +
-               format_size(least) + ", lower max_bytes in [item], or write 0 for no budget");
+               format_size(min) + ", lower max_bytes in [item], or write 0 for no budget");
 }
 
 }  // namespace

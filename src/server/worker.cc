@@ -7,7 +7,8 @@
 
 namespace holdfast {
 
-Worker::Worker(const Clock& clock, Admission& admission, ShardOptions shard, std::unique_ptr<Pipeline> pipeline)
+ReactorThread::ReactorThread(const Clock& clock, Admission& admission, ShardOptions shard,
+                             std::unique_ptr<Pipeline> pipeline)
     : line_(std::make_shared<Line>()),
       pipeline_(std::move(pipeline)),
       reactor_(clock),
@@ -18,13 +19,13 @@ Worker::Worker(const Clock& clock, Admission& admission, ShardOptions shard, std
     line_->worker = this;
 }
 
-Worker::~Worker() {
+ReactorThread::~ReactorThread() {
     wait();
     const std::lock_guard lock(line_->mutex);
     line_->worker = nullptr;
 }
 
-std::function<void(std::function<void()>)> Worker::line() {
+std::function<void(std::function<void()>)> ReactorThread::line() {
     return [line = line_](std::function<void()> work) {
         const std::lock_guard lock(line->mutex);
         if (line->worker == nullptr) return;
@@ -32,14 +33,14 @@ std::function<void(std::function<void()>)> Worker::line() {
     };
 }
 
-void Worker::start(unsigned number) {
+void ReactorThread::start(unsigned number) {
     thread_ = start_thread("reactor-" + std::to_string(number), [this] {
         shard_.start();
         reactor_.run(shard_);
     });
 }
 
-TurnStatus Worker::turns() const {
+TurnStatus ReactorThread::turns() const {
     using std::chrono::ceil;
     using std::chrono::microseconds;
     const TurnMeter& turns = reactor_.turns();
@@ -48,7 +49,7 @@ TurnStatus Worker::turns() const {
             .long_turns = turns.long_turns()};
 }
 
-std::chrono::milliseconds Worker::silence(SteadyTime now) {
+std::chrono::milliseconds ReactorThread::silence(SteadyTime now) {
     const std::lock_guard lock(pulse_mutex_);
     if (owes_answer_) return std::chrono::floor<std::chrono::milliseconds>(now - asked_);
     asked_ = now;

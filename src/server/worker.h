@@ -21,12 +21,12 @@ namespace holdfast {
 
 /// Owns one reactor with its shard, its pipeline and its thread. Ends when its shard has drained; joined by wait() or
 /// the destructor.
-class Worker {
+class ReactorThread {
 public:
-    Worker(const Clock& clock, Admission& admission, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
-    Worker(const Worker&) = delete;
-    Worker& operator=(const Worker&) = delete;
-    ~Worker();
+    ReactorThread(const Clock& clock, Admission& admission, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
+    ReactorThread(const ReactorThread&) = delete;
+    ReactorThread& operator=(const ReactorThread&) = delete;
+    ~ReactorThread();
 
     [[nodiscard]] Shard& shard() { return shard_; }            ///< before start(), or its counters
     [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }  ///< on its thread, except events_given()
@@ -56,7 +56,7 @@ private:
     /// Part that outlives the worker.
     struct Line {
         std::mutex mutex;
-        Worker* worker;  // guarded by mutex
+        ReactorThread* worker;  // guarded by mutex
     };
 
     const std::shared_ptr<Line> line_;
@@ -82,7 +82,7 @@ private:
 
 /// Queries `worker` and returns the future answer, or T{} if the worker has ended.
 template <typename T>
-[[nodiscard]] std::future<T> ask(Worker& worker, std::function<void(Shard&, Reply<T>)> question) {
+[[nodiscard]] std::future<T> ask(ReactorThread& worker, std::function<void(Shard&, Reply<T>)> question) {
     const Reply<T> reply;
     auto answer = reply.future();
     if (!worker.post([question = std::move(question), reply](Shard& shard) { question(shard, reply); })) reply(T{});
@@ -91,7 +91,7 @@ template <typename T>
 
 /// Queries every worker and combines the answers in the order of the workers.
 template <typename T>
-[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<Worker>>& workers,
+[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<ReactorThread>>& workers,
                                      const std::function<void(Shard&, Reply<T>)>& question) {
     std::vector<std::future<T>> answers;
     for (const auto& worker : workers) answers.push_back(ask<T>(*worker, question));

@@ -37,7 +37,7 @@ public:
     [[nodiscard]] virtual std::unique_ptr<EventHandler> make_handler() = 0;
 
     /// Writes the waiting events, for at most `patience`. Returns the number of events that are lost with this process.
-    virtual std::uint64_t stop(std::chrono::milliseconds patience) = 0;
+    virtual std::uint64_t stop(std::chrono::milliseconds timeout) = 0;
     /// Ends the wait of a present or later stop().
     virtual void give_up() = 0;
     /// Reopens the file after a log rotation.

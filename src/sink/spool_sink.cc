@@ -29,8 +29,8 @@ class SpoolSink::Handler final : public EventHandler, public Durable {
 public:
     explicit Handler(SpoolSink& sink) : sink_(sink) {}
     ~Handler() override {
-        const std::lock_guard lock(told_->mutex);
-        told_->gone = true;
+        const std::lock_guard lock(reported_->mutex);
+        reported_->gone = true;
     }
 
     void on_connected(const ConnectedEvent& event) override {
@@ -60,13 +60,13 @@ public:
     bool ready() override { return sink_.has_room(batch_.lines.size()); }
     Durable* durable() override { return this; }
 
-    void tell_durable(std::function<void(std::uint64_t)> tell) override {
-        const std::lock_guard lock(told_->mutex);
-        told_->tell = std::move(tell);
+    void on_durable_change(std::function<void(std::uint64_t)> tell) override {
+        const std::lock_guard lock(reported_->mutex);
+        reported_->tell = std::move(tell);
     }
     void look_up(const DeviceName& device, std::function<void(std::uint64_t)> answer) override {
         sink_.spool_.look_up({std::string(device.id), std::string(device.session), device.authenticated},
-                             [told = told_, answer = std::move(answer)](std::uint64_t seq) {
+                             [told = reported_, answer = std::move(answer)](std::uint64_t seq) {
                                  const std::lock_guard lock(told->mutex);
                                  if (!told->gone) answer(seq);
                              });
@@ -88,7 +88,7 @@ private:
     void mark(const DeviceName& device, std::uint64_t seq) {
         if (device.session.empty()) return;
         if (!batch_.marks.empty()) {
-            SessionMark& latest = batch_.marks.back();
+            Watermark& latest = batch_.marks.back();
             const DeviceName its{latest.name.id, latest.name.session, latest.name.authenticated};
             if (its == device) {
                 latest.seq = seq;
@@ -100,7 +100,7 @@ private:
 
     void hand_over() {
         const std::size_t size = batch_.lines.size();
-        batch_.durable = [told = told_, bytes = sink_.bytes_, size, calls = calls_] {
+        batch_.durable = [told = reported_, bytes = sink_.bytes_, size, calls = calls_] {
             bytes->fetch_add(size, std::memory_order_relaxed);
             const std::lock_guard lock(told->mutex);
             if (!told->gone && told->tell) told->tell(calls);
@@ -115,7 +115,7 @@ private:
     SpoolBatch batch_;
     std::uint64_t calls_ = 0;
     std::uint64_t handed_over_ = 0;  // calls that were appended to the spool
-    const std::shared_ptr<Told> told_ = std::make_shared<Told>();
+    const std::shared_ptr<Told> reported_ = std::make_shared<Told>();
 };
 
 SpoolSink::SpoolSink(Spool& spool, std::size_t queue_bytes)

@@ -18,7 +18,7 @@ public:
     ~SpoolSink() override;
 
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
-    std::uint64_t stop(std::chrono::milliseconds patience) override { return spool_.stop(patience); }
+    std::uint64_t stop(std::chrono::milliseconds timeout) override { return spool_.stop(timeout); }
     void give_up() override { spool_.give_up(); }
     [[nodiscard]] SinkFigures figures() const override;
 

@@ -131,7 +131,7 @@ TEST_F(SpoolSinkTest, MarksTheLastNumberOfEachSessionRefusedOnesToo) {
 
 TEST_F(SpoolSinkTest, TellsHowManyCallsAreDurable) {
     std::vector<std::uint64_t> told;
-    handler_->durable()->tell_durable([&](std::uint64_t count) { told.push_back(count); });
+    handler_->durable()->on_durable_change([&](std::uint64_t count) { told.push_back(count); });
     handler_->on_item(item("devices"));
     handler_->on_item(item("devices"));
     handler_->on_turn_end();
@@ -146,7 +146,7 @@ TEST_F(SpoolSinkTest, TellsHowManyCallsAreDurable) {
 
 TEST_F(SpoolSinkTest, NobodyIsToldAfterTheHandlerHasGone) {
     int told = 0;
-    handler_->durable()->tell_durable([&](std::uint64_t) { ++told; });
+    handler_->durable()->on_durable_change([&](std::uint64_t) { ++told; });
     handler_->durable()->look_up({"a", "x"}, [&](std::uint64_t) { ++told; });
     handler_->on_item(item("devices"));
     handler_->on_turn_end();

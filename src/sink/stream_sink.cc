@@ -163,11 +163,11 @@ Result<std::function<void()>> StreamSink::prepare_change(const SinkChange& chang
     });
 }
 
-std::uint64_t StreamSink::stop(milliseconds patience) {
+std::uint64_t StreamSink::stop(milliseconds timeout) {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
-        deadline_ = std::chrono::steady_clock::now() + patience;
+        deadline_ = std::chrono::steady_clock::now() + timeout;
     }
     wake_.notify_one();
     if (writer_.joinable()) writer_.join();

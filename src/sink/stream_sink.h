@@ -42,7 +42,7 @@ public:
     ~StreamSink() override;
 
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;
-    std::uint64_t stop(std::chrono::milliseconds patience) override;
+    std::uint64_t stop(std::chrono::milliseconds timeout) override;
     void give_up() override;
     /// Opens the path if it is a different file, without any other effect. The returned function makes the sink
     /// continue with that file. Earlier events go to the old file and later ones to the new one. If the old file fails,

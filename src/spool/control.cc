@@ -25,12 +25,12 @@ WallTime time_of(std::int64_t ms) { return WallTime{std::chrono::milliseconds(ms
 
 }  // namespace
 
-std::vector<Statement*> Control::statements() {
+std::vector<Statement*> Manifest::statements() {
     return {&put_group_, &drop_group_, &put_about_, &put_damage_,  &drop_damages_,
             &put_open_,  &name_open_,  &drop_open_, &open_behind_, &has_open_};
 }
 
-std::optional<DbError> Control::prepare(const std::string& path) {
+std::optional<DbError> Manifest::prepare(const std::string& path) {
     if (auto failed = database_.execute(open_schema)) return failed;
     put_group_ = database_.prepare(
         "INSERT INTO consumer_group VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO UPDATE SET"
@@ -55,7 +55,7 @@ std::optional<DbError> Control::prepare(const std::string& path) {
 }
 
 /// Opens a separate connection, so that a look-up does not wait for a transaction of another thread.
-std::optional<DbError> Control::open_lookups(const std::string& path) {
+std::optional<DbError> Manifest::open_lookups(const std::string& path) {
     get_session_ = Statement();
     DbError error;
     auto looking_up = Database::open(path, Database::Use::read, error);
@@ -68,7 +68,7 @@ std::optional<DbError> Control::open_lookups(const std::string& path) {
     return std::nullopt;
 }
 
-std::optional<DbError> Control::load() {
+std::optional<DbError> Manifest::load() {
     std::optional<std::string> id;
     std::optional<std::int64_t> complete;
     std::optional<std::int64_t> closed;
@@ -94,7 +94,7 @@ std::optional<DbError> Control::load() {
     return load_damages();
 }
 
-std::optional<DbError> Control::load_damages() {
+std::optional<DbError> Manifest::load_damages() {
     Statement damages = database_.prepare("SELECT first, last, why, at FROM quarantine");
     if (!damages.valid()) return database_.error();
     Quarantine::Damages found;
@@ -108,7 +108,7 @@ std::optional<DbError> Control::load_damages() {
     return std::nullopt;
 }
 
-std::optional<DbError> Control::open_file(const std::string& path) {
+std::optional<DbError> Manifest::open_file(const std::string& path) {
     DbError error;
     auto database = Database::open(path, Database::Use::write, error);
     if (!database) return error;
@@ -119,7 +119,7 @@ std::optional<DbError> Control::open_file(const std::string& path) {
     return load();
 }
 
-std::optional<DbError> Control::in_transaction(const std::function<bool()>& work) {
+std::optional<DbError> Manifest::in_transaction(const std::function<bool()>& work) {
     if (auto failed = database_.execute("BEGIN IMMEDIATE")) return failed;
     std::optional<DbError> failed;
     if (!work()) {
@@ -136,7 +136,7 @@ std::optional<DbError> Control::in_transaction(const std::function<bool()>& work
     return failed;
 }
 
-std::vector<SpoolGroup> Control::groups() const {
+std::vector<SpoolGroup> Manifest::groups() const {
     const std::lock_guard lock(mutex_);
     std::vector<SpoolGroup> out;
     const auto is_required = [this](const std::string& name) {
@@ -151,12 +151,12 @@ std::vector<SpoolGroup> Control::groups() const {
     return out;
 }
 
-void Control::require(const std::vector<std::string>& names) {
+void Manifest::require(const std::vector<std::string>& names) {
     const std::lock_guard lock(mutex_);
     required_ = names;
 }
 
-bool Control::store_group(const std::string& name, const StoredGroup& group) {
+bool Manifest::store_group(const std::string& name, const StoredGroup& group) {
     return put_group_.bind(1, std::string_view(name))
         .bind(2, group.position)
         .bind(3, milliseconds_of(group.moved_at))
@@ -164,8 +164,8 @@ bool Control::store_group(const std::string& name, const StoredGroup& group) {
         .run();
 }
 
-std::optional<Error> Control::set_position(const std::string& group, Position position,
-                                           const std::optional<std::string>& memo, WallTime now) {
+std::optional<Error> Manifest::set_position(const std::string& group, Position position,
+                                            const std::optional<std::string>& memo, WallTime now) {
     const std::lock_guard lock(mutex_);
     const auto known = groups_.find(group);
     const StoredGroup moved{position, now, memo.value_or(known == groups_.end() ? std::string() : known->second.memo)};
@@ -182,7 +182,7 @@ std::optional<Error> Control::set_position(const std::string& group, Position po
     return std::nullopt;
 }
 
-std::optional<Error> Control::remove_group(const std::string& group) {
+std::optional<Error> Manifest::remove_group(const std::string& group) {
     const std::lock_guard lock(mutex_);
     if (std::find(required_.begin(), required_.end(), group) != required_.end()) {
         return Error{"group " + group + " is required: take it out of required_groups in [sink] first"};
@@ -199,7 +199,7 @@ std::optional<Error> Control::remove_group(const std::string& group) {
     return std::nullopt;
 }
 
-std::optional<Position> Control::slowest_required() const {
+std::optional<Position> Manifest::slowest_required() const {
     const std::lock_guard lock(mutex_);
     std::optional<Position> slowest;
     for (const std::string& name : required_) {
@@ -210,19 +210,19 @@ std::optional<Position> Control::slowest_required() const {
     return slowest;
 }
 
-void Control::limit_sessions(const SessionBudget& budget) {
+void Manifest::limit_sessions(const SessionBudget& budget) {
     const std::lock_guard lock(mutex_);
     session_budget_ = budget;
 }
 
-SessionFigures Control::session_figures() const {
+SessionFigures Manifest::session_figures() const {
     const std::lock_guard lock(mutex_);
     SessionFigures figures = sessions_.figures();
-    figures.most = session_budget_.overall;
+    figures.max = session_budget_.overall;
     return figures;
 }
 
-bool Control::store_open(const std::string& conn, const OpenBook::Change& change) {
+bool Manifest::store_open(const std::string& conn, const OpenBook::Change& change) {
     const std::string_view identified = change.lines.identified;
     if (change.closed) return drop_open_.bind(1, std::string_view(conn)).run();
     const std::uint64_t identified_check = checksum({conn, identified}, {});
@@ -237,7 +237,7 @@ bool Control::store_open(const std::string& conn, const OpenBook::Change& change
         .run();
 }
 
-std::optional<DbError> Control::has_open(const std::string& conn, bool& has) {
+std::optional<DbError> Manifest::has_open(const std::string& conn, bool& has) {
     const std::lock_guard lock(mutex_);
     const Statement::Step step = has_open_.bind(1, std::string_view(conn)).step();
     has = step == Statement::Step::row;
@@ -246,10 +246,10 @@ std::optional<DbError> Control::has_open(const std::string& conn, bool& has) {
     return failed;
 }
 
-std::optional<DbError> Control::open_behind(const std::string& conn, std::size_t most, std::vector<OpenRow>& rows) {
+std::optional<DbError> Manifest::open_behind(const std::string& conn, std::size_t max, std::vector<OpenRow>& rows) {
     const std::lock_guard lock(mutex_);
     rows.clear();
-    open_behind_.bind(1, std::string_view(conn)).bind(2, std::uint64_t{most});
+    open_behind_.bind(1, std::string_view(conn)).bind(2, std::uint64_t{max});
     Statement::Step step{};
     while ((step = open_behind_.step()) == Statement::Step::row) {
         const std::string_view its = open_behind_.text(0);
@@ -266,7 +266,7 @@ std::optional<DbError> Control::open_behind(const std::string& conn, std::size_t
     return failed;
 }
 
-std::optional<DbError> Control::save(const Changes& changes, Position complete, WallTime now, bool closing) {
+std::optional<DbError> Manifest::save(const Changes& changes, Position complete, WallTime now, bool closing) {
     const std::lock_guard lock(mutex_);
     const std::string position = std::to_string(complete);
     const std::string_view closed = closing ? "1" : "0";
@@ -286,7 +286,7 @@ std::optional<DbError> Control::save(const Changes& changes, Position complete, 
     return std::nullopt;
 }
 
-bool Control::store_quarantine(const Quarantine::Damages& damages) {
+bool Manifest::store_quarantine(const Quarantine::Damages& damages) {
     bool good = drop_damages_.run();
     for (const auto& [first, damage] : damages) {
         good = good && put_damage_.bind(1, first)
@@ -298,22 +298,22 @@ bool Control::store_quarantine(const Quarantine::Damages& damages) {
     return good;
 }
 
-std::optional<DbError> Control::save_marks(const std::vector<SessionMark>& marks, WallTime now) {
+std::optional<DbError> Manifest::save_marks(const std::vector<Watermark>& marks, WallTime now) {
     const std::lock_guard lock(mutex_);
     return in_transaction([&] {
-        return std::all_of(marks.begin(), marks.end(), [&](const SessionMark& mark) {
+        return std::all_of(marks.begin(), marks.end(), [&](const Watermark& mark) {
             return sessions_.store(mark.name, mark.seq, now, session_budget_);
         });
     });
 }
 
-std::optional<DbError> Control::forget_sessions(WallTime before) {
+std::optional<DbError> Manifest::forget_sessions(WallTime before) {
     const std::lock_guard lock(mutex_);
     return in_transaction([&] { return sessions_.forget(before); });
 }
 
 /// Reads the number. Leaves `seq` empty if it is damaged.
-std::optional<DbError> Control::look_up(const SessionName& name, std::optional<std::uint64_t>& seq) {
+std::optional<DbError> Manifest::look_up(const SessionName& name, std::optional<std::uint64_t>& seq) {
     seq.reset();
     if (!get_session_.valid()) {
         if (auto failed = open_lookups(path_)) return failed;
@@ -329,7 +329,7 @@ std::optional<DbError> Control::look_up(const SessionName& name, std::optional<s
     return std::nullopt;
 }
 
-std::optional<std::uint64_t> Control::seq_of(const SessionName& name, DbError& error) {
+std::optional<std::uint64_t> Manifest::seq_of(const SessionName& name, DbError& error) {
     for (std::size_t tries = 0;; ++tries) {
         std::optional<std::uint64_t> seq;
         const auto failed = look_up(name, seq);

@@ -23,7 +23,7 @@ namespace holdfast {
 
 /// Owns spool.db: the spool's id, the positions of groups, the numbers of sessions, the quarantine, and the position up
 /// to which these are complete. Any thread, unless a function says otherwise.
-class Control {
+class Manifest {
 public:
     struct Opening {
         const SpoolDirectory& directory;
@@ -34,7 +34,7 @@ public:
     /// Opens spool.db. Creates it if it is missing or if an interrupted first start left it incomplete.
     /// Sets a damaged file aside and rebuilds it from what can be read; complete() is then 0. Fails if the file is not
     /// a spool, is from a newer version, or if the disk fails.
-    [[nodiscard]] static Result<std::unique_ptr<Control>> open(Opening& opening);
+    [[nodiscard]] static Result<std::unique_ptr<Manifest>> open(Opening& opening);
 
     [[nodiscard]] const std::string& id() const { return id_; }
     /// Returns the position, at the start, up to which the table holds the sessions of all events. No newer event
@@ -60,7 +60,7 @@ public:
     };
     /// Saves both tables, which then hold all events up to `complete`, and enforces the budget of sessions.
     [[nodiscard]] std::optional<DbError> save(const Changes& changes, Position complete, WallTime now, bool closing);
-    [[nodiscard]] std::optional<DbError> save_marks(const std::vector<SessionMark>& marks, WallTime now);
+    [[nodiscard]] std::optional<DbError> save_marks(const std::vector<Watermark>& marks, WallTime now);
     [[nodiscard]] std::optional<DbError> forget_sessions(WallTime before);
     /// Returns the number in the table, or 0 if it is missing or damaged: the device then sends again, and no item is
     /// lost. Fails if the table cannot be read now. The spool's thread only.
@@ -87,20 +87,21 @@ public:
     }
     using OpenRow = std::pair<std::string, OpenLines>;  ///< connection id and its lines
     /// Reads at most `most` rows of the table of open connections after `conn`, in order. Leaves a damaged line empty.
-    [[nodiscard]] std::optional<DbError> open_behind(const std::string& conn, std::size_t most,
+    [[nodiscard]] std::optional<DbError> open_behind(const std::string& conn, std::size_t max,
                                                      std::vector<OpenRow>& rows);
     [[nodiscard]] std::optional<DbError> has_open(const std::string& conn, bool& has);
 
     [[nodiscard]] Quarantine& quarantine() { return quarantine_; }  ///< stored by the next save()
 
 private:
-    Control() = default;
+    Manifest() = default;
     [[nodiscard]] std::optional<DbError> load();
     [[nodiscard]] std::optional<DbError> load_damages();
     [[nodiscard]] std::optional<DbError> prepare(const std::string& path);
     [[nodiscard]] std::optional<DbError> open_lookups(const std::string& path);
-    using Opened = Result<std::unique_ptr<Control>>;
-    [[nodiscard]] static std::optional<DbError> open_present(const Opening& opening, std::unique_ptr<Control>& control);
+    using Opened = Result<std::unique_ptr<Manifest>>;
+    [[nodiscard]] static std::optional<DbError> open_present(const Opening& opening,
+                                                             std::unique_ptr<Manifest>& control);
     [[nodiscard]] static Opened make_new(const Opening& opening, const ControlSeed& seed, std::string* aside = nullptr);
     [[nodiscard]] static Opened make_lost(Opening& opening);
     [[nodiscard]] static Opened make_again(Opening& opening, const DbError& damage);

@@ -6,7 +6,7 @@
 
 namespace holdfast {
 
-std::optional<DbError> Control::move_to_new_file(const SpoolDirectory& directory) {
+std::optional<DbError> Manifest::move_to_new_file(const SpoolDirectory& directory) {
     const std::lock_guard lock(mutex_);
     const std::string path = directory.control_path();
     const std::string making = directory.making_control_path();

@@ -15,16 +15,16 @@ Error cannot_open(const std::string& path, const DbError& error) {
 
 }  // namespace
 
-std::optional<DbError> Control::open_present(const Opening& opening, std::unique_ptr<Control>& control) {
+std::optional<DbError> Manifest::open_present(const Opening& opening, std::unique_ptr<Manifest>& control) {
     return opening.retries.run([&] {
-        control.reset(new Control);
+        control.reset(new Manifest);
         auto failed = control->open_file(opening.directory.control_path());
         return failed ? failed : sync_log_name(opening.directory);
     });
 }
 
-Control::Opened Control::make_new(const Opening& opening, const ControlSeed& seed, std::string* aside) {
-    std::unique_ptr<Control> control;
+Manifest::Opened Manifest::make_new(const Opening& opening, const ControlSeed& seed, std::string* aside) {
+    std::unique_ptr<Manifest> control;
     auto failed = make_control_file(opening.directory, seed, aside);
     if (!failed) failed = open_present(opening, control);
     if (failed) {
@@ -36,7 +36,7 @@ Control::Opened Control::make_new(const Opening& opening, const ControlSeed& see
 }
 
 /// Handles a missing spool.db: a first start, or a file that was removed.
-Control::Opened Control::make_lost(Opening& opening) {
+Manifest::Opened Manifest::make_lost(Opening& opening) {
     const auto& segments = opening.contents.segments;
     ControlSeed seed;
     if (const auto failed =
@@ -51,7 +51,7 @@ Control::Opened Control::make_lost(Opening& opening) {
 }
 
 /// Completes the new file before it replaces the damaged one.
-Control::Opened Control::make_again(Opening& opening, const DbError& damage) {
+Manifest::Opened Manifest::make_again(Opening& opening, const DbError& damage) {
     const std::string path = opening.directory.control_path();
     ControlSeed seed;
     std::string aside;
@@ -71,7 +71,7 @@ Control::Opened Control::make_again(Opening& opening, const DbError& damage) {
     return made;
 }
 
-Control::Opened Control::open(Opening& opening) {
+Manifest::Opened Manifest::open(Opening& opening) {
     const std::string path = opening.directory.control_path();
     if (!opening.contents.control) return make_lost(opening);
     ControlLook look;
@@ -102,7 +102,7 @@ Control::Opened Control::open(Opening& opening) {
         case ControlState::damaged:
             return make_again(opening, look.error);
     }
-    std::unique_ptr<Control> control;
+    std::unique_ptr<Manifest> control;
     const auto failed = open_present(opening, control);
     if (!failed) return control;
     control.reset();

@@ -22,7 +22,7 @@ constexpr std::chrono::hours least_session_age{24 * 7};
 
 }  // namespace
 
-SpoolKeeper::SpoolKeeper(Parts parts, const SpoolOptions& options)
+Maintenance::Maintenance(Parts parts, const SpoolOptions& options)
     : parts_(std::move(parts)),
       retain_bytes_(options.retain_bytes),
       retain_age_(options.retain_age),
@@ -30,15 +30,15 @@ SpoolKeeper::SpoolKeeper(Parts parts, const SpoolOptions& options)
     thread_ = start_thread("spool-keeper", [this] { run(); });
 }
 
-SpoolKeeper::~SpoolKeeper() { stop(); }
+Maintenance::~Maintenance() { stop(); }
 
-void SpoolKeeper::change(const SpoolOptions& options) {
+void Maintenance::change(const SpoolOptions& options) {
     const std::lock_guard lock(mutex_);
     retain_bytes_ = options.retain_bytes;
     retain_age_ = options.retain_age;
 }
 
-void SpoolKeeper::hurry() {
+void Maintenance::hurry() {
     {
         const std::lock_guard lock(mutex_);
         hurry_ = true;
@@ -46,12 +46,12 @@ void SpoolKeeper::hurry() {
     wake_.notify_one();
 }
 
-std::string SpoolKeeper::error() const {
+std::string Maintenance::error() const {
     const std::lock_guard lock(mutex_);
     return error_;
 }
 
-void SpoolKeeper::stop() {
+void Maintenance::stop() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -60,7 +60,7 @@ void SpoolKeeper::stop() {
     if (thread_.joinable()) thread_.join();
 }
 
-void SpoolKeeper::run() {
+void Maintenance::run() {
     bool stopping = false;
     while (!stopping) {
         {
@@ -73,7 +73,7 @@ void SpoolKeeper::run() {
     }
 }
 
-void SpoolKeeper::keep(bool closing) {
+void Maintenance::keep(bool closing) {
     look_at_clock();
     look_at_files();
     seal();
@@ -83,14 +83,14 @@ void SpoolKeeper::keep(bool closing) {
     rounds_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void SpoolKeeper::look_at_clock() {
+void Maintenance::look_at_clock() {
     const auto step = parts_.clock.take_step();
     if (step && on_clock_step_) on_clock_step_(*step);
 }
 
-void SpoolKeeper::look_at_files() {
+void Maintenance::look_at_files() {
     if (!parts_.directory.hold().is_in_place() || !parts_.files.missing().empty()) parts_.files_missing();
-    for (const SegmentBook::Segment& segment : parts_.book.all()) {
+    for (const SegmentIndex::Segment& segment : parts_.book.all()) {
         if (segment.current || segment.removed || segment.last < segment.first) continue;
         if (!SpoolDirectory::is_missing(parts_.directory.segment_path(segment.first))) continue;
         parts_.book.removed(segment.first);
@@ -98,12 +98,12 @@ void SpoolKeeper::look_at_files() {
     }
 }
 
-void SpoolKeeper::note(const std::string& what, const std::optional<DbError>& failed) {
+void Maintenance::note(const std::string& what, const std::optional<DbError>& failed) {
     const std::lock_guard lock(mutex_);
     error_ = failed ? "the spool in " + parts_.directory.path() + " cannot " + what + ": " + failed->message : "";
 }
 
-void SpoolKeeper::save(bool closing) {
+void Maintenance::save(bool closing) {
     const WallTime now = parts_.clock.now();
     const Position complete = parts_.book.last();  // read before the sessions, which then include all up to it
     const SessionBook::Numbers& numbers = parts_.sessions.begin_saving();
@@ -127,13 +127,13 @@ void SpoolKeeper::save(bool closing) {
     note("save its state (spool.db)", failed);
 }
 
-milliseconds SpoolKeeper::session_age() const {
+milliseconds Maintenance::session_age() const {
     const std::lock_guard lock(mutex_);
     return std::max<milliseconds>(retain_age_, least_session_age);
 }
 
-void SpoolKeeper::seal() {
-    for (const SegmentBook::Segment& segment : parts_.book.all()) {
+void Maintenance::seal() {
+    for (const SegmentIndex::Segment& segment : parts_.book.all()) {
         if (segment.current || segment.sealed || segment.removed) continue;
         const std::string path = parts_.directory.segment_path(segment.first);
         // Readers wait during the seal. After a failure the file is read unsealed, and the next round retries.
@@ -144,7 +144,7 @@ void SpoolKeeper::seal() {
 }
 
 /// Reads unreadable positions again, with back-off, and a part of the quarantine.
-void SpoolKeeper::look_again() {
+void Maintenance::look_again() {
     if (rounds() < reads_due_) return;
     auto positions = parts_.control.quarantine().behind(looked_at_, damages_looked_at);
     looked_at_ = positions.empty() ? 0 : positions.back();
@@ -153,9 +153,9 @@ void SpoolKeeper::look_again() {
     reads_due_ = rounds() + (std::uint64_t{1} << reads_failed_);
 }
 
-std::uint64_t SpoolKeeper::file_bytes() const {
+std::uint64_t Maintenance::file_bytes() const {
     std::uint64_t bytes = SpoolDirectory::bytes_of(parts_.directory.control_path());
-    for (const SegmentBook::Segment& segment : parts_.book.all()) {
+    for (const SegmentIndex::Segment& segment : parts_.book.all()) {
         bytes += SpoolDirectory::bytes_of(parts_.directory.segment_path(segment.first));
     }
     return bytes;
@@ -164,11 +164,11 @@ std::uint64_t SpoolKeeper::file_bytes() const {
 /// Returns the size that counts for retention. Logs are excluded: many small commits make them many times as large as
 /// their events. spool.db is excluded too: sessions have their own budget, and no event is removed to make room for
 /// one.
-std::uint64_t SpoolKeeper::event_bytes(const SegmentBook::Segment& segment) const {
+std::uint64_t Maintenance::event_bytes(const SegmentIndex::Segment& segment) const {
     return std::max(segment.bytes, SpoolDirectory::plain_bytes_of(parts_.directory.segment_path(segment.first)));
 }
 
-void SpoolKeeper::retain() {
+void Maintenance::retain() {
     std::uint64_t retain_bytes = 0;
     milliseconds retain_age{};
     {
@@ -177,7 +177,7 @@ void SpoolKeeper::retain() {
         retain_age = retain_age_;
     }
     std::uint64_t bytes = 0;
-    for (const SegmentBook::Segment& segment : parts_.book.all()) bytes += event_bytes(segment);
+    for (const SegmentIndex::Segment& segment : parts_.book.all()) bytes += event_bytes(segment);
     while (const auto oldest = parts_.book.oldest()) {
         const bool too_old = parts_.clock.now() - oldest->newest > retain_age;
         if (bytes <= retain_bytes && !too_old) return;
@@ -187,7 +187,7 @@ void SpoolKeeper::retain() {
     }
 }
 
-bool SpoolKeeper::remove_oldest(const SegmentBook::Segment& oldest) {
+bool Maintenance::remove_oldest(const SegmentIndex::Segment& oldest) {
     if (const auto slowest = parts_.control.slowest_required(); slowest && *slowest < oldest.last) return false;
     if (oldest.current) {
         parts_.end_segment();  // the next round, a second later, can remove it

@@ -19,24 +19,24 @@ namespace holdfast {
 
 /// Maintains the spool about once a second on its own thread: saves the numbers of sessions, seals ended files, and
 /// applies retention. Ends by stop().
-class SpoolKeeper {
+class Maintenance {
 public:
     struct Parts {
         const SpoolDirectory& directory;
-        SegmentBook& book;
+        SegmentIndex& book;
         SessionBook& sessions;
         OpenBook& open;
-        Control& control;
+        Manifest& control;
         SpoolReader& reader;
         SpoolClock& clock;
         std::function<void()> end_segment;  ///< request to end the current file
         OpenFiles& files;
         std::function<void()> files_missing;  ///< an open file or the lock was removed
-        std::function<void(const SegmentBook::Segment& segment)> segment_lost;
+        std::function<void(const SegmentIndex::Segment& segment)> segment_lost;
     };
 
-    SpoolKeeper(Parts parts, const SpoolOptions& options);
-    ~SpoolKeeper();
+    Maintenance(Parts parts, const SpoolOptions& options);
+    ~Maintenance();
 
     void change(const SpoolOptions& options);
     void hurry();  ///< starts the next round now
@@ -56,9 +56,9 @@ private:
     [[nodiscard]] std::chrono::milliseconds session_age() const;
     void seal();
     void retain();
-    [[nodiscard]] std::uint64_t event_bytes(const SegmentBook::Segment& segment) const;
+    [[nodiscard]] std::uint64_t event_bytes(const SegmentIndex::Segment& segment) const;
     void look_again();
-    [[nodiscard]] bool remove_oldest(const SegmentBook::Segment& oldest);
+    [[nodiscard]] bool remove_oldest(const SegmentIndex::Segment& oldest);
     void note(const std::string& what, const std::optional<DbError>& failed);
 
     const Parts parts_;

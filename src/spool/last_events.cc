@@ -28,7 +28,7 @@ void LastEvents::read() {
 }
 
 /// Opens the file and finds its newest position. Retries while reading fails and time remains.
-std::optional<SegmentReader> LastEvents::open(const SegmentBook::Segment& segment, SegmentReader::Tail& tail) const {
+std::optional<SegmentReader> LastEvents::open(const SegmentIndex::Segment& segment, SegmentReader::Tail& tail) const {
     while (goes_on()) {
         DbError error;
         auto reader = SegmentReader::open(directory_.segment_path(segment.first), error);
@@ -39,7 +39,7 @@ std::optional<SegmentReader> LastEvents::open(const SegmentBook::Segment& segmen
     return std::nullopt;
 }
 
-void LastEvents::read_segment(const SegmentBook::Segment& segment) {
+void LastEvents::read_segment(const SegmentIndex::Segment& segment) {
     SegmentReader::Tail tail;
     auto reader = open(segment, tail);
     if (!reader) return;

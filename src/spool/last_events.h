@@ -26,7 +26,7 @@ public:
         std::optional<std::uint64_t> items;  ///< items up to and including this event
     };
 
-    LastEvents(const SpoolDirectory& directory, const SegmentBook& book) : directory_(directory), book_(book) {}
+    LastEvents(const SpoolDirectory& directory, const SegmentIndex& book) : directory_(directory), book_(book) {}
 
     void want(std::string conn) { wanted_.emplace(std::move(conn), Found{}); }
     void read();
@@ -44,14 +44,14 @@ private:
     };
 
     [[nodiscard]] bool goes_on() const;
-    [[nodiscard]] std::optional<SegmentReader> open(const SegmentBook::Segment& segment,
+    [[nodiscard]] std::optional<SegmentReader> open(const SegmentIndex::Segment& segment,
                                                     SegmentReader::Tail& tail) const;
-    void read_segment(const SegmentBook::Segment& segment);
+    void read_segment(const SegmentIndex::Segment& segment);
     void take(const GoodRow& row);
     void take_line(std::string_view line, Position row);
 
     const SpoolDirectory& directory_;
-    const SegmentBook& book_;
+    const SegmentIndex& book_;
     std::unordered_map<std::string, Found, Hash, std::equal_to<>> wanted_;
     std::size_t found_ = 0;
     std::size_t bytes_ = 0;

@@ -70,10 +70,10 @@ Quarantine::Figures Quarantine::figures() const {
     return figures_;
 }
 
-std::vector<Position> Quarantine::behind(Position position, std::size_t most) const {
+std::vector<Position> Quarantine::behind(Position position, std::size_t max) const {
     const std::lock_guard lock(mutex_);
     std::vector<Position> found;
-    for (auto one = damages_.upper_bound(position); one != damages_.end() && found.size() < most; ++one)
+    for (auto one = damages_.upper_bound(position); one != damages_.end() && found.size() < max; ++one)
         found.push_back(one->first);
     return found;
 }

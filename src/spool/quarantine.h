@@ -35,7 +35,7 @@ public:
     [[nodiscard]] bool has(Position position) const;
     [[nodiscard]] Figures figures() const;
     /// Returns the first positions of at most `most` ranges after `position`.
-    [[nodiscard]] std::vector<Position> behind(Position position, std::size_t most) const;
+    [[nodiscard]] std::vector<Position> behind(Position position, std::size_t max) const;
 
     /// Content to store, with a revision for saved().
     struct Unsaved {

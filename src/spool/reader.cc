@@ -62,7 +62,7 @@ SegmentReader* SpoolReader::reader_of(Position segment) {
     return &open_.front().reader;
 }
 
-SegmentReader::Found SpoolReader::find(Position wanted, SegmentBook::Span span) {
+SegmentReader::Found SpoolReader::find(Position wanted, SegmentIndex::Span span) {
     if (latest_ && latest_->first <= wanted && wanted <= latest_->last() && span.first <= latest_->first)
         return latest_;
     if (span.removed) return MissingRange{wanted, span.end - 1, std::string(file_was_removed)};

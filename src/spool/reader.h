@@ -35,7 +35,7 @@ public:
         std::uint64_t errors = 0;  ///< failed reads since the start
     };
 
-    SpoolReader(const SpoolDirectory& directory, const SegmentBook& book, Reports reports)
+    SpoolReader(const SpoolDirectory& directory, const SegmentIndex& book, Reports reports)
         : directory_(directory), book_(book), reports_(std::move(reports)) {}
 
     /// Returns a page of events after `after`. Fails if reading fails; never skips what cannot be read.
@@ -66,7 +66,7 @@ private:
                                                                std::size_t most_bytes);
     [[nodiscard]] Went go_on(SpoolPage& page, Position& wanted, std::size_t most_events, std::size_t most_bytes);
     [[nodiscard]] SegmentReader* reader_of(Position segment);
-    [[nodiscard]] SegmentReader::Found find(Position wanted, SegmentBook::Span span);
+    [[nodiscard]] SegmentReader::Found find(Position wanted, SegmentIndex::Span span);
     [[nodiscard]] Went take_damage(SpoolPage& page, Position& wanted, MissingRange hole, Position segment);
     [[nodiscard]] static Went take_hole(SpoolPage& page, Position& wanted, MissingRange hole);
     void look_again_at(Position position);
@@ -77,7 +77,7 @@ private:
     void forget_trouble(const std::function<bool(Position segment, const Trouble& trouble)>& is_over);
 
     const SpoolDirectory& directory_;
-    const SegmentBook& book_;
+    const SegmentIndex& book_;
     const Reports reports_;
 
     std::mutex mutex_;

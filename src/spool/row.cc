@@ -151,9 +151,9 @@ std::optional<ListenerRuns> parse_listeners(std::string_view text) {
     return runs;
 }
 
-std::string sessions_text(const std::vector<SessionMark>& marks) {
+std::string sessions_text(const std::vector<Watermark>& marks) {
     std::string out = "[";
-    for (const SessionMark& mark : marks) {
+    for (const Watermark& mark : marks) {
         out += out.size() == 1 ? "[" : ",[";
         append_json_text(out, mark.name.id);
         out += ',';
@@ -165,10 +165,10 @@ std::string sessions_text(const std::vector<SessionMark>& marks) {
     return out += ']';
 }
 
-std::optional<std::vector<SessionMark>> parse_sessions(std::string_view text) {
-    std::vector<SessionMark> marks;
+std::optional<std::vector<Watermark>> parse_sessions(std::string_view text) {
+    std::vector<Watermark> marks;
     const bool good = scan_rows(text, [&marks](Scanner& scanner) {
-        SessionMark mark;
+        Watermark mark;
         const bool read = scanner.text(mark.name.id) && scanner.take(',') && scanner.text(mark.name.session) &&
                           scanner.take(',') && scanner.number(mark.seq);
         if (!read) return false;

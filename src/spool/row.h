@@ -35,10 +35,10 @@ struct StoredRow {
 // Convert the columns that hold JSON. The parsers accept the writers' output and reject any other text. Pure.
 [[nodiscard]] std::string listeners_text(const ListenerRuns& runs);  ///< [["devices",200],["meters",56]]
 [[nodiscard]] std::optional<ListenerRuns> parse_listeners(std::string_view text);
-[[nodiscard]] std::string sessions_text(const std::vector<SessionMark>& marks);  ///< [["device-17","boot-42",5,true]]
+[[nodiscard]] std::string sessions_text(const std::vector<Watermark>& marks);  ///< [["device-17","boot-42",5,true]]
 /// Returns nullopt if the text is damaged. A mark without the last field is from a version that did not separate the
 /// two kinds of sessions, and counts for both.
-[[nodiscard]] std::optional<std::vector<SessionMark>> parse_sessions(std::string_view text);
+[[nodiscard]] std::optional<std::vector<Watermark>> parse_sessions(std::string_view text);
 
 /// A row whose checksum is correct.
 struct GoodRow {

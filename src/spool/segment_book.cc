@@ -6,13 +6,13 @@
 
 namespace holdfast {
 
-void SegmentBook::add(const Segment& segment, Position last) {
+void SegmentIndex::add(const Segment& segment, Position last) {
     const std::lock_guard lock(mutex_);
     if (segment.first != 0) segments_.push_back(segment);
     last_ = std::max(last_, last);
 }
 
-void SegmentBook::bound_times(WallTime now) {
+void SegmentIndex::bound_times(WallTime now) {
     const std::lock_guard lock(mutex_);
     for (Segment& segment : segments_) {
         segment.oldest = std::clamp(segment.oldest, WallTime(), now);
@@ -20,14 +20,14 @@ void SegmentBook::bound_times(WallTime now) {
     }
 }
 
-void SegmentBook::begin(Position first, WallTime now) {
+void SegmentIndex::begin(Position first, WallTime now) {
     const std::lock_guard lock(mutex_);
     HOLDFAST_CHECK(first == last_ + 1);
     segments_.push_back(
         {.first = first, .last = first - 1, .oldest = now, .newest = now, .current = true, .sealed = false});
 }
 
-void SegmentBook::committed(Position last, WallTime at, std::uint64_t bytes) {
+void SegmentIndex::committed(Position last, WallTime at, std::uint64_t bytes) {
     {
         const std::lock_guard lock(mutex_);
         Segment& current = segments_.back();
@@ -41,54 +41,54 @@ void SegmentBook::committed(Position last, WallTime at, std::uint64_t bytes) {
     news_.notify_all();
 }
 
-void SegmentBook::end_current() {
+void SegmentIndex::end_current() {
     const std::lock_guard lock(mutex_);
     if (segments_.empty() || !segments_.back().current) return;
     segments_.back().current = false;
     if (segments_.back().last < segments_.back().first) segments_.pop_back();
 }
 
-void SegmentBook::forget(Position first) {
+void SegmentIndex::forget(Position first) {
     const std::lock_guard lock(mutex_);
     std::erase_if(segments_, [first](const Segment& segment) { return segment.first == first; });
 }
 
-void SegmentBook::sealed(Position first) {
+void SegmentIndex::sealed(Position first) {
     const std::lock_guard lock(mutex_);
     for (Segment& segment : segments_) {
         if (segment.first == first) segment.sealed = true;
     }
 }
 
-void SegmentBook::removed(Position first) {
+void SegmentIndex::removed(Position first) {
     const std::lock_guard lock(mutex_);
     for (Segment& segment : segments_) {
         if (segment.first == first) segment.removed = true;
     }
 }
 
-Position SegmentBook::last() const {
+Position SegmentIndex::last() const {
     const std::lock_guard lock(mutex_);
     return last_;
 }
 
-Position SegmentBook::first() const {
+Position SegmentIndex::first() const {
     const std::lock_guard lock(mutex_);
     return segments_.empty() ? last_ + 1 : segments_.front().first;
 }
 
-std::vector<SegmentBook::Segment> SegmentBook::all() const {
+std::vector<SegmentIndex::Segment> SegmentIndex::all() const {
     const std::lock_guard lock(mutex_);
     return segments_;
 }
 
-std::optional<SegmentBook::Segment> SegmentBook::oldest() const {
+std::optional<SegmentIndex::Segment> SegmentIndex::oldest() const {
     const std::lock_guard lock(mutex_);
     if (segments_.empty()) return std::nullopt;
     return segments_.front();
 }
 
-std::optional<SegmentBook::Span> SegmentBook::span_of(Position position) const {
+std::optional<SegmentIndex::Span> SegmentIndex::span_of(Position position) const {
     const std::lock_guard lock(mutex_);
     const auto behind = std::upper_bound(segments_.begin(), segments_.end(), position,
                                          [](Position p, const Segment& segment) { return p < segment.first; });
@@ -97,13 +97,13 @@ std::optional<SegmentBook::Span> SegmentBook::span_of(Position position) const {
     return Span{found.first, behind == segments_.end() ? last_ + 1 : behind->first, found.removed};
 }
 
-bool SegmentBook::wait_for(Position after, std::chrono::milliseconds patience) {
+bool SegmentIndex::wait_for(Position after, std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    news_.wait_for(lock, patience, [this, after] { return stopped_ || last_ > after; });
+    news_.wait_for(lock, timeout, [this, after] { return stopped_ || last_ > after; });
     return last_ > after;
 }
 
-void SegmentBook::stop_waiting() {
+void SegmentIndex::stop_waiting() {
     {
         const std::lock_guard lock(mutex_);
         stopped_ = true;

@@ -13,7 +13,7 @@ namespace holdfast {
 
 /// Holds the list of files of events, the content of each, and the newest durable position. Does not own the files. Any
 /// thread.
-class SegmentBook {
+class SegmentIndex {
 public:
     struct Segment {
         Position first = 0;
@@ -51,7 +51,7 @@ public:
     /// Returns the file that would hold a durable position, or nullopt if retention has removed it.
     [[nodiscard]] std::optional<Span> span_of(Position position) const;
 
-    bool wait_for(Position after, std::chrono::milliseconds patience);
+    bool wait_for(Position after, std::chrono::milliseconds timeout);
     void stop_waiting();
 
 private:

@@ -54,17 +54,17 @@ bool SegmentReader::read_epoch(DbError& error) {
     return true;
 }
 
-SegmentReader::Look SegmentReader::note_failure(Statement& statement) {
+SegmentReader::Sample SegmentReader::note_failure(Statement& statement) {
     const DbError error = database_.error();
     statement.reset();
     why_ = "SQLite says: " + error.message;
-    if (error.fault == DbFault::damaged) return Look::damaged;
+    if (error.fault == DbFault::damaged) return Sample::damaged;
     failed_ = true;
     error_ = error;
-    return Look::failed;
+    return Sample::failed;
 }
 
-SegmentReader::Look SegmentReader::look(Statement& statement, Position position) {
+SegmentReader::Sample SegmentReader::look(Statement& statement, Position position) {
     statement.bind(1, position);
     const Statement::Step step = statement.step();
     if (step == Statement::Step::failed) return note_failure(statement);
@@ -73,7 +73,7 @@ SegmentReader::Look SegmentReader::look(Statement& statement, Position position)
                  statement.number(2)};
     }
     statement.reset();
-    return step == Statement::Step::row ? Look::row : Look::nothing;
+    return step == Statement::Step::row ? Sample::row : Sample::nothing;
 }
 
 SegmentReader::Row SegmentReader::load(Position first) {
@@ -116,10 +116,10 @@ SegmentReader::Found SegmentReader::find(Position wanted, Position end) {
 SegmentReader::Found SegmentReader::find_one(Position wanted, Position end) {
     why_.clear();
     std::string why;
-    const Look before = look(at_or_before_, wanted);
-    if (before == Look::failed) return error_;
-    if (before == Look::damaged) why = why_;
-    if (before == Look::row) {
+    const Sample before = look(at_or_before_, wanted);
+    if (before == Sample::failed) return error_;
+    if (before == Sample::damaged) why = why_;
+    if (before == Sample::row) {
         Row row = load(head_.first);
         if (failed_) return error_;
         if (row && row->last() >= wanted) return row;
@@ -128,32 +128,32 @@ SegmentReader::Found SegmentReader::find_one(Position wanted, Position end) {
         if (!row) why = why_;
     }
     Row row;
-    const Look behind = next_good(wanted, end, row);
-    if (behind == Look::failed) return error_;
+    const Sample behind = next_good(wanted, end, row);
+    if (behind == Sample::failed) return error_;
     if (row && row->first == wanted) return row;
     if (why.empty()) why = why_;
     if (why.empty()) why = "no row has them";
     return MissingRange{wanted, row ? row->first - 1 : end - 1, why};
 }
 
-SegmentReader::Look SegmentReader::look_behind(Position from, Position end) {
-    const Look found = look(at_or_behind_, from);
-    if (found != Look::row || (head_.first >= from && head_.first < end)) return found;
+SegmentReader::Sample SegmentReader::look_behind(Position from, Position end) {
+    const Sample found = look(at_or_behind_, from);
+    if (found != Sample::row || (head_.first >= from && head_.first < end)) return found;
     why_ = "a position where it cannot be";
-    return Look::damaged;
+    return Sample::damaged;
 }
 
 /// Reads the first good row at or after `from` and before `end`. Leaves `row` empty if there is none.
-SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& row) {
+SegmentReader::Sample SegmentReader::next_good(Position from, Position end, Row& row) {
     Position step = 1;
     Position damaged_at = 0;  // newest position from which the tree could not be read
     int strays = 0;           // steps of one position before a bad row
     std::string why;
     while (from < end) {
-        const Look found = look_behind(from, end);
-        if (found == Look::failed) return found;
-        if (found == Look::nothing) break;
-        if (found == Look::damaged) {
+        const Sample found = look_behind(from, end);
+        if (found == Sample::failed) return found;
+        if (found == Sample::nothing) break;
+        if (found == Sample::damaged) {
             if (why.empty()) why = why_;
             damaged_at = from;
             from += step;
@@ -162,13 +162,13 @@ SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& r
         }
         if (damaged_at != 0) {
             from = first_readable(std::exchange(damaged_at, 0), from, end);
-            if (failed_) return Look::failed;
+            if (failed_) return Sample::failed;
             step = 1;
             continue;
         }
         const Position first = head_.first;
         row = load(first);
-        if (failed_) return Look::failed;
+        if (failed_) return Sample::failed;
         if (row && row->last() < end) break;
         if (why.empty()) why = why_;
         row.reset();
@@ -176,14 +176,14 @@ SegmentReader::Look SegmentReader::next_good(Position from, Position end, Row& r
         from = first > from && strays++ < max_strays ? from + 1 : first + 1;
     }
     why_ = why;
-    return Look::row;
+    return Sample::row;
 }
 
 /// Returns the first position between `unreadable` and `readable` from which the tree can be read.
 Position SegmentReader::first_readable(Position unreadable, Position readable, Position end) {
     while (readable - unreadable > 1 && !failed_) {
         const Position middle = unreadable + (readable - unreadable) / 2;
-        (look_behind(middle, end) == Look::row ? readable : unreadable) = middle;
+        (look_behind(middle, end) == Sample::row ? readable : unreadable) = middle;
     }
     return readable;
 }
@@ -192,11 +192,11 @@ std::optional<DbError> SegmentReader::tail(Position first, Tail& tail) {
     constexpr Position beyond = ~Position{0} >> 1;
     tail = {};
     failed_ = false;
-    const Look newest = look(at_or_before_, beyond);
-    if (newest == Look::failed) return error_;
-    if (newest == Look::nothing) return std::nullopt;
+    const Sample newest = look(at_or_before_, beyond);
+    if (newest == Sample::failed) return error_;
+    if (newest == Sample::nothing) return std::nullopt;
     tail.last = first;
-    tail.certain = tail.whole = newest == Look::row;
+    tail.certain = tail.whole = newest == Sample::row;
     if (!tail.certain) return std::nullopt;
     const Head head = head_;
     if (const Row row = load(head.first)) {
@@ -207,7 +207,7 @@ std::optional<DbError> SegmentReader::tail(Position first, Tail& tail) {
     tail.whole = false;
     // The row is damaged, possibly its own numbers. The row before it determines its first position.
     Position begins = first;
-    if (head.first > first && look(at_or_before_, head.first - 1) == Look::row) {
+    if (head.first > first && look(at_or_before_, head.first - 1) == Sample::row) {
         const Row before = load(head_.first);
         begins = before ? before->last() + 1 : head.first;
     }
@@ -232,12 +232,12 @@ std::uint64_t SegmentReader::likely_events_at(Position key, Position begins) {
         events = likely_events(row, static_cast<std::uint32_t>(content_.number(5)));
     }
     content_.reset();
-    constexpr std::uint64_t most = std::uint64_t{1} << 32;
-    return events < most ? events : 1;
+    constexpr std::uint64_t max = std::uint64_t{1} << 32;
+    return events < max ? events : 1;
 }
 
 std::optional<WallTime> SegmentReader::oldest() {
-    if (look(at_or_behind_, 0) != Look::row) return std::nullopt;
+    if (look(at_or_behind_, 0) != Sample::row) return std::nullopt;
     return WallTime{std::chrono::milliseconds(head_.at_ms)};
 }
 

@@ -40,18 +40,18 @@ private:
         std::uint64_t events = 0;
         std::int64_t at_ms = 0;
     };
-    enum class Look : std::uint8_t { row, nothing, damaged, failed };
+    enum class Sample : std::uint8_t { row, nothing, damaged, failed };
 
     SegmentReader() = default;
     [[nodiscard]] bool read_epoch(DbError& error);
     /// Sets head_, or why_ or error_.
-    [[nodiscard]] Look look(Statement& statement, Position position);
+    [[nodiscard]] Sample look(Statement& statement, Position position);
     /// Returns the content of a row, or nullptr if it is damaged (sets why_) or cannot be read.
     [[nodiscard]] Row load(Position first);
-    [[nodiscard]] Look note_failure(Statement& statement);
-    [[nodiscard]] Look next_good(Position from, Position end, Row& row);
+    [[nodiscard]] Sample note_failure(Statement& statement);
+    [[nodiscard]] Sample next_good(Position from, Position end, Row& row);
     /// Returns look(at_or_behind_, from), but treats a row outside the range as damage.
-    [[nodiscard]] Look look_behind(Position from, Position end);
+    [[nodiscard]] Sample look_behind(Position from, Position end);
     [[nodiscard]] Position first_readable(Position unreadable, Position readable, Position end);
     [[nodiscard]] std::uint64_t likely_events_at(Position key, Position begins);
     [[nodiscard]] Found find_one(Position wanted, Position end);

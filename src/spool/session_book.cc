@@ -4,9 +4,9 @@
 
 namespace holdfast {
 
-void SessionBook::note(const std::vector<SessionMark>& marks) {
+void SessionBook::note(const std::vector<Watermark>& marks) {
     const std::lock_guard lock(mutex_);
-    for (const SessionMark& mark : marks) keep(mark.name, mark.seq);
+    for (const Watermark& mark : marks) keep(mark.name, mark.seq);
 }
 
 void SessionBook::keep(const SessionName& name, std::uint64_t seq) {
@@ -15,9 +15,9 @@ void SessionBook::keep(const SessionName& name, std::uint64_t seq) {
     if (fresh_.size() > most_) fresh_.erase(fresh_.begin());
 }
 
-void SessionBook::limit(std::uint64_t most) {
+void SessionBook::limit(std::uint64_t max) {
     const std::lock_guard lock(mutex_);
-    most_ = std::max<std::uint64_t>(most, 1);
+    most_ = std::max<std::uint64_t>(max, 1);
 }
 
 std::optional<std::uint64_t> SessionBook::seq_of(const SessionName& name) const {

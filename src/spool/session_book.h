@@ -18,8 +18,8 @@ public:
 
     /// Records the larger number of each session. Above the limit of sessions, unauthenticated ones are dropped first.
     /// A dropped session keeps the older number of the table, so its device repeats items and loses none.
-    void note(const std::vector<SessionMark>& marks);
-    void limit(std::uint64_t most);
+    void note(const std::vector<Watermark>& marks);
+    void limit(std::uint64_t max);
     /// Returns nullopt if only the table has the answer.
     [[nodiscard]] std::optional<std::uint64_t> seq_of(const SessionName& name) const;
 

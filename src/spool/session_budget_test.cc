@@ -27,7 +27,7 @@ protected:
         return options;
     }
     /// Appends one event with the marks, or, without `event`, only the marks of refused items.
-    static void append(Spool& spool, std::vector<SessionMark> marks, bool event = true) {
+    static void append(Spool& spool, std::vector<Watermark> marks, bool event = true) {
         SpoolBatch batch;
         if (event) batch = {.lines = "{}\n", .events = 1, .listeners = {{"devices", 1}}, .marks = {}, .durable = {}};
         batch.marks = std::move(marks);
@@ -202,7 +202,7 @@ TEST_F(SessionBudgetTest, NoEventGoesToMakeRoomForSessions) {
     const auto spool = open_spool(small);
     for (std::uint64_t n = 1; n <= 5; ++n) append(*spool, {{{"honest", "s", false}, n}});
     for (int round = 0; round < 12; ++round) {  // each small commit adds a page to SQLite's log
-        std::vector<SessionMark> marks;
+        std::vector<Watermark> marks;
         for (int n = 0; n < 500; ++n) {
             marks.push_back({{"stranger-" + std::to_string(500 * round + n), std::string(60, 'x'), false}, 1});
         }
@@ -228,7 +228,7 @@ TEST(SessionBook, DropsStrangersFirstAndKnowsTheRest) {
 }
 
 TEST(SessionsText, TellsTheKindAndReadsThatOfAnOlderVersionAsBoth) {
-    const std::vector<SessionMark> marks{{{"d", "s\"", true}, 5}, {{"d", "s", false}, 6}};
+    const std::vector<Watermark> marks{{{"d", "s\"", true}, 5}, {{"d", "s", false}, 6}};
     const std::string text = sessions_text(marks);
     EXPECT_EQ(text, R"([["d","s\"",5,true],["d","s",6,false]])");
     const auto read = parse_sessions(text);

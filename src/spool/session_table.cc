@@ -146,8 +146,8 @@ bool SessionTable::trim(const SessionBudget& budget) {
     return left <= budget.overall || drop_oldest(true, surplus - strangers);
 }
 
-bool SessionTable::drop_oldest(bool authenticated, std::uint64_t most) {
-    if (!drop_oldest_.bind(1, std::uint64_t{authenticated}).bind(2, most).run()) return false;
+bool SessionTable::drop_oldest(bool authenticated, std::uint64_t max) {
+    if (!drop_oldest_.bind(1, std::uint64_t{authenticated}).bind(2, max).run()) return false;
     const std::uint64_t gone = changes();
     std::uint64_t& kept = authenticated ? figures_.authenticated : figures_.unauthenticated;
     kept -= std::min(kept, gone);

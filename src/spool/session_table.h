@@ -38,7 +38,7 @@ public:
 private:
     [[nodiscard]] bool count();
     [[nodiscard]] bool trim_id(const SessionName& name, const SessionBudget& budget);
-    [[nodiscard]] bool drop_oldest(bool authenticated, std::uint64_t most);
+    [[nodiscard]] bool drop_oldest(bool authenticated, std::uint64_t max);
     [[nodiscard]] std::uint64_t changes() const;
 
     Database* database_ = nullptr;

@@ -58,7 +58,7 @@ bool is_group_name(std::string_view name) {
 /// Owns the parts, in the order of their dependencies. The header documents the interface.
 class SqliteSpool final : public Spool {
 public:
-    SqliteSpool(SpoolOptions options, SpoolDirectory directory, std::unique_ptr<Control> control)
+    SqliteSpool(SpoolOptions options, SpoolDirectory directory, std::unique_ptr<Manifest> control)
         : options_(std::move(options)),
           clock_(options_.read_clocks ? options_.read_clocks : read_system_clocks),
           directory_(std::move(directory)),
@@ -85,9 +85,7 @@ public:
         return reader_.read(after, most_events, most_bytes);
     }
     [[nodiscard]] WallTime now() const override { return clock_.now(); }
-    bool wait_for(Position after, std::chrono::milliseconds patience) override {
-        return book_.wait_for(after, patience);
-    }
+    bool wait_for(Position after, std::chrono::milliseconds timeout) override { return book_.wait_for(after, timeout); }
     [[nodiscard]] std::vector<SpoolGroup> groups() override { return control_->groups(); }
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override;
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position,
@@ -104,7 +102,7 @@ public:
     void forget_lost(const std::string& conn) override { open_.forget(conn); }
     void change(const SpoolOptions& options) override;
     [[nodiscard]] SpoolStatus status() override;
-    std::uint64_t stop(std::chrono::milliseconds patience) override;
+    std::uint64_t stop(std::chrono::milliseconds timeout) override;
     void give_up() override { writer_->give_up(); }
 
 private:
@@ -115,7 +113,7 @@ private:
     void limit_sessions(const SessionBudget& budget);
     void note_damage(const MissingRange& range);
     void note_whole(Position first, Position last);
-    void note_lost(const SegmentBook::Segment& segment);
+    void note_lost(const SegmentIndex::Segment& segment);
     void note_removed(const std::string& report);
     [[nodiscard]] std::string removed() const;
     [[nodiscard]] std::optional<Error> confirm_control();
@@ -127,8 +125,8 @@ private:
     const std::string path_ = absolute(options_.directory);
     SpoolClock clock_;
     const SpoolDirectory directory_;
-    const std::unique_ptr<Control> control_;
-    SegmentBook book_;
+    const std::unique_ptr<Manifest> control_;
+    SegmentIndex book_;
     SessionBook sessions_;
     OpenBook open_;
     OpenFiles files_;
@@ -137,7 +135,7 @@ private:
     std::chrono::steady_clock::time_point removed_at_;  // guarded by removed_mutex_
     SpoolReader reader_;
     Position inherited_ = 0;
-    std::optional<SpoolKeeper> keeper_;  // ends after the writer, because it seals the writer's last file
+    std::optional<Maintenance> keeper_;  // ends after the writer, because it seals the writer's last file
     std::optional<SpoolWriter> writer_;
     std::atomic<bool> writing_{false};  // a writer exists, which keeper_ may call
 };
@@ -146,7 +144,7 @@ private:
 /// counts as new.
 std::optional<DbError> SqliteSpool::start_clock() {
     std::optional<WallTime> newest;
-    for (const SegmentBook::Segment& segment : book_.all()) {
+    for (const SegmentIndex::Segment& segment : book_.all()) {
         if (segment.newest != WallTime::max()) newest = segment.newest;
     }
     clock_.start(control_->clock(), newest);
@@ -207,19 +205,19 @@ void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& v
     constexpr std::size_t page = 1'000;
     StartRetries retries(options_.directory, options_.start_patience,
                          {options_.on_read_trouble, options_.on_read_recovered, options_.pause_start});
-    const auto each = [&](const std::function<void(const Control::OpenRow&)>& take) {
+    const auto each = [&](const std::function<void(const Manifest::OpenRow&)>& take) {
         std::string behind;
-        std::vector<Control::OpenRow> rows;
+        std::vector<Manifest::OpenRow> rows;
         // Connections that cannot be read remain in the table for the next start.
         while (!retries.run([&] { return control_->open_behind(behind, page, rows); }) && !rows.empty()) {
-            for (const Control::OpenRow& row : rows) take(row);
+            for (const Manifest::OpenRow& row : rows) take(row);
             behind = rows.back().first;
         }
     };
     LastEvents last(directory_, book_);
-    each([&last](const Control::OpenRow& row) { last.want(row.first); });
+    each([&last](const Manifest::OpenRow& row) { last.want(row.first); });
     last.read();
-    each([&](const Control::OpenRow& row) {
+    each([&](const Manifest::OpenRow& row) {
         const LastEvents::Event* event = last.find(row.first);
         visit({.conn = row.first,
                .connected = row.second.connected,
@@ -246,7 +244,7 @@ std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, S
                      "; free some space, or give this user the file"};
     }
     files_.watch(directory_.control_path());
-    keeper_.emplace(SpoolKeeper::Parts{.directory = directory_,
+    keeper_.emplace(Maintenance::Parts{.directory = directory_,
                                        .book = book_,
                                        .sessions = sessions_,
                                        .open = open_,
@@ -340,7 +338,7 @@ void SqliteSpool::note_whole(Position first, Position last) {
                        " can be read again; a consumer that passed them reads them with --from");
 }
 
-void SqliteSpool::note_lost(const SegmentBook::Segment& segment) {
+void SqliteSpool::note_lost(const SegmentIndex::Segment& segment) {
     static_cast<void>(
         control_->quarantine().add({segment.first, segment.last, std::string(file_was_removed)}, clock_.wall()));
     note_removed("a file of the spool in " + directory_.path() + " was removed while it was in use: the events " +
@@ -400,9 +398,9 @@ SpoolStatus SqliteSpool::status() {
             .gateway_lost = 0};
 }
 
-std::uint64_t SqliteSpool::stop(std::chrono::milliseconds patience) {
+std::uint64_t SqliteSpool::stop(std::chrono::milliseconds timeout) {
     if (!writer_) return 0;
-    const std::uint64_t lost = writer_->stop(patience);
+    const std::uint64_t lost = writer_->stop(timeout);
     book_.stop_waiting();
     keeper_->stop();
     return lost;
@@ -424,8 +422,8 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
         return Error{"cannot open the spool: " + failed->message + "; see the kernel's log for the disk"};
     }
     directory.value().remove_leftovers();
-    Control::Opening opening{directory.value(), contents, retries, {}};
-    auto control = Control::open(opening);
+    Manifest::Opening opening{directory.value(), contents, retries, {}};
+    auto control = Manifest::open(opening);
     if (!control) return control.error();
     if (!opening.rebuilt.empty() && options.on_quarantine) options.on_quarantine(opening.rebuilt);
     auto spool =

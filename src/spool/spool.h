@@ -67,7 +67,7 @@ struct SessionName {
 };
 
 /// The last number of a session that becomes durable with a batch.
-struct SessionMark {
+struct Watermark {
     SessionName name;
     std::uint64_t seq = 0;
 };
@@ -78,7 +78,7 @@ struct SpoolBatch {
     std::uint64_t events = 0;  ///< number of lines
     /// Number of consecutive events by listener, in order: {"devices", 200}, {"meters", 56}. The sum is `events`.
     std::vector<std::pair<std::string, std::uint64_t>> listeners;
-    std::vector<SessionMark> marks;
+    std::vector<Watermark> marks;
     std::function<void()> durable;  ///< called on the spool's thread when the batch is durable; may be empty
 };
 
@@ -139,7 +139,7 @@ struct SessionFigures {
     std::uint64_t evicted_authenticated = 0;    ///< dropped by the overall budget
     std::uint64_t evicted_unauthenticated = 0;  ///< dropped by the overall budget
     std::uint64_t replaced = 0;                 ///< replaced by a newer session of the same id
-    std::uint64_t most = 0;                     ///< the overall budget
+    std::uint64_t max = 0;                      ///< the overall budget
 };
 
 /// Time between the newest event and the start of this process.
@@ -197,7 +197,7 @@ public:
     /// Returns the time on the clock of `committed_at`, which steps of the wall clock do not change. Any thread.
     [[nodiscard]] virtual WallTime now() const = 0;
     /// Waits for an event after `after`, at most `patience`. Returns whether one exists.
-    virtual bool wait_for(Position after, std::chrono::milliseconds patience) = 0;
+    virtual bool wait_for(Position after, std::chrono::milliseconds timeout) = 0;
 
     [[nodiscard]] virtual std::vector<SpoolGroup> groups() = 0;
     /// Sets the position of a group, which is durable on return. Creates the group with its first position. Fails for a
@@ -223,7 +223,7 @@ public:
     [[nodiscard]] virtual SpoolStatus status() = 0;
 
     /// Writes the waiting events, for at most `patience`. Returns the number of events that could not be written.
-    virtual std::uint64_t stop(std::chrono::milliseconds patience) = 0;
+    virtual std::uint64_t stop(std::chrono::milliseconds timeout) = 0;
     virtual void give_up() = 0;  ///< ends the wait of a present or later stop(); any thread
 };
 

@@ -272,7 +272,7 @@ TEST_F(SpoolTest, OpensOnlyASpool) {
 }
 
 TEST_F(SpoolTest, SessionsAreKnownOverARestart) {
-    const auto batch = [](std::vector<SessionMark> marks, std::uint64_t events) {
+    const auto batch = [](std::vector<Watermark> marks, std::uint64_t events) {
         SpoolBatch made;
         for (std::uint64_t i = 0; i < events; ++i) made.lines += "{}\n";
         made.events = events;

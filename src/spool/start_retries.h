@@ -20,8 +20,8 @@ public:
         std::function<void()> recovered;
         std::function<bool(std::chrono::milliseconds time)> pause = {};  ///< see SpoolOptions::pause_start
     };
-    StartRetries(std::string directory, std::chrono::milliseconds patience, Reports reports)
-        : directory_(std::move(directory)), patience_(patience), reports_(std::move(reports)) {}
+    StartRetries(std::string directory, std::chrono::milliseconds timeout, Reports reports)
+        : directory_(std::move(directory)), patience_(timeout), reports_(std::move(reports)) {}
 
     using Work = std::function<std::optional<DbError>()>;
     /// Returns nullopt on success. Returns the latest error if it does not pass by itself, persists beyond the patience

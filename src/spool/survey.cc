@@ -56,7 +56,7 @@ void Survey::enter(Position first, std::optional<Position> next, const Facts& fa
     const std::string path = parts_.directory.segment_path(first);
     // After the read: sealing discards what cannot be read of a log.
     const bool sealed = !SpoolDirectory::has_log(path) || !seal_segment(path);
-    const WallTime newest = facts.tail.at;  // if unknown, SegmentBook::bound_times() makes it the time of this start
+    const WallTime newest = facts.tail.at;  // if unknown, SegmentIndex::bound_times() makes it the time of this start
     const Position last = next ? *next - 1 : facts.tail.last;
     parts_.book.add({.first = first,
                      .last = last,

@@ -17,8 +17,8 @@ class Survey {
 public:
     struct Parts {
         const SpoolDirectory& directory;
-        const Control& control;
-        SegmentBook& book;
+        const Manifest& control;
+        SegmentIndex& book;
         StartRetries& retries;
     };
 

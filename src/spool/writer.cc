@@ -26,7 +26,7 @@ milliseconds segment_age(const SpoolOptions& options) { return std::max(options.
 
 std::size_t weight(const SpoolBatch& batch) {
     std::size_t bytes = batch.lines.size();
-    for (const SessionMark& mark : batch.marks) bytes += sizeof mark + mark.name.id.size() + mark.name.session.size();
+    for (const Watermark& mark : batch.marks) bytes += sizeof mark + mark.name.id.size() + mark.name.session.size();
     return bytes;
 }
 
@@ -131,11 +131,11 @@ SpoolWriter::Figures SpoolWriter::figures() const {
     return figures;
 }
 
-std::uint64_t SpoolWriter::stop(milliseconds patience) {
+std::uint64_t SpoolWriter::stop(milliseconds timeout) {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
-        deadline_ = std::chrono::steady_clock::now() + patience;
+        deadline_ = std::chrono::steady_clock::now() + timeout;
     }
     wake_.notify_one();
     if (thread_.joinable()) thread_.join();
@@ -153,7 +153,7 @@ void SpoolWriter::give_up() {
 void SpoolWriter::run() {
     while (collect()) {
         if (files_missing_ && !replace_files_patiently()) break;
-        if (end_segment_.exchange(false)) leave_segment();
+        if (end_segment_.exchange(false)) finish_segment();
         if (row_.batches > 0 && !commit()) break;
         answer_questions();
     }
@@ -222,7 +222,7 @@ std::optional<DbError> SpoolWriter::try_commit() {
     auto failed = write_row();
     // After a failed fsync or write, the content of the file on disk is unknown, and a second call would not reveal it.
     // Durable rows stay valid, and all later rows go to another file (docs/decisions/0013-the-spool.md).
-    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) leave_segment();
+    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) finish_segment();
     return failed;
 }
 
@@ -262,7 +262,7 @@ std::optional<DbError> SpoolWriter::open_segment() {
         const bool full = segment_->bytes() >= segment_bytes_.load();
         const bool old = segment_->bytes() > 0 && now - segment_began_ >= segment_age_.load();
         if (!full && !old) return std::nullopt;
-        leave_segment();
+        finish_segment();
     }
     if (auto failed = try_to_replace_files()) return failed;  // never a file in the directory of another process
     if (segment_) close_segment();
@@ -351,7 +351,7 @@ void SpoolWriter::tidy_up() {
     if (!segment_) return;
     const auto failed = segment_->checkpoint_if_due();
     // The log still has all rows; the file is sealed when the disk works again.
-    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) leave_segment();
+    if (failed && failed->fault != DbFault::full && failed->fault != DbFault::busy) finish_segment();
 }
 
 /// Reports the failure and waits for the next attempt. Returns false if no time is left.

@@ -27,17 +27,17 @@ class SpoolWriter {
 public:
     struct Parts {
         const SpoolDirectory& directory;
-        SegmentBook& book;
+        SegmentIndex& book;
         SessionBook& sessions;
         OpenBook& open;
-        Control& control;
+        Manifest& control;
         const SpoolClock& clock;
         std::function<void()> segment_ended;  ///< request to seal the ended file
         OpenFiles& files;
         /// Calls `work` while no reader has that file open.
         std::function<void(Position segment, const std::function<void()>& work)> without_readers;
         std::function<void(const std::string& report)> files_replaced;
-        std::function<void(const SegmentBook::Segment& segment)> segment_lost;
+        std::function<void(const SegmentIndex::Segment& segment)> segment_lost;
     };
     struct Figures {
         std::uint64_t events = 0;
@@ -58,7 +58,7 @@ public:
     /// Requests the replacement of removed files. The writer commits nothing before the new files are in place.
     void replace_files();
     [[nodiscard]] Figures figures() const;
-    std::uint64_t stop(std::chrono::milliseconds patience);
+    std::uint64_t stop(std::chrono::milliseconds timeout);
     void give_up();
 
 private:
@@ -78,7 +78,7 @@ private:
         std::string lines;
         std::uint64_t events = 0;
         ListenerRuns listeners;
-        std::vector<SessionMark> marks;
+        std::vector<Watermark> marks;
         std::vector<std::function<void()>> durable;
         std::uint64_t batches = 0;
         std::size_t bytes = 0;
@@ -99,7 +99,7 @@ private:
     [[nodiscard]] std::optional<DbError> try_to_replace_files();
     [[nodiscard]] std::optional<DbError> replace_segment();
     [[nodiscard]] std::optional<DbError> copy_segment(Position last);
-    void leave_segment();
+    void finish_segment();
     [[nodiscard]] std::optional<DbError> save_marks();
     void tell();
     void answer_questions();

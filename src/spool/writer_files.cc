@@ -88,7 +88,7 @@ std::optional<DbError> SpoolWriter::copy_segment(Position last) {
 }
 
 /// Closes the file, unless it was removed: until its content is copied, only this process can read it.
-void SpoolWriter::leave_segment() {
+void SpoolWriter::finish_segment() {
     if (segment_ && !parts_.files.is_intact(segment_path())) {
         files_missing_ = true;
         return;

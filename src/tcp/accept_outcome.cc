@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-AcceptOutcome judge_accept(int error) noexcept {
+AcceptOutcome classify_accept(int error) noexcept {
     switch (error) {
         case EAGAIN:
             return AcceptOutcome::drained;

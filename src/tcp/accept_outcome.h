@@ -14,6 +14,6 @@ enum class AcceptOutcome : std::uint8_t {
 
 /// Classifies the errno of a failed accept4. accept(2): "Linux accept() passes already-pending network errors on the
 /// new socket as an error code from accept()". Pure; any thread.
-[[nodiscard]] AcceptOutcome judge_accept(int error) noexcept;
+[[nodiscard]] AcceptOutcome classify_accept(int error) noexcept;
 
 }  // namespace holdfast

@@ -4,7 +4,7 @@
 
 namespace holdfast {
 
-CloseReason judge_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
+CloseReason classify_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
     // Window probes back off exponentially, so the latest answer of a living peer is up to half the timeout old. A peer
     // that failed with a closed window has been silent for longer, with unacknowledged data.
     const bool waiting_for_window = evidence.peer_window == 0 && evidence.unacked_bytes > 0;
@@ -13,8 +13,8 @@ CloseReason judge_timeout(const Evidence& evidence, std::chrono::milliseconds us
     return CloseReason::keepalive_expired;
 }
 
-CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence,
-                        std::chrono::milliseconds user_timeout) noexcept {
+CloseReason classify_close(int error, IoPhase phase, const Evidence& evidence,
+                           std::chrono::milliseconds user_timeout) noexcept {
     switch (error) {
         case 0:
             return phase == IoPhase::read ? CloseReason::peer_closed : CloseReason::internal_error;
@@ -22,7 +22,7 @@ CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence,
         case EPIPE:  // a reset after the peer's FIN (net/ipv4/tcp_input.c, tcp_reset)
             return CloseReason::peer_reset;
         case ETIMEDOUT:
-            return judge_timeout(evidence, user_timeout);
+            return classify_timeout(evidence, user_timeout);
         // net/ipv4/icmp.c and net/ipv6/icmp.c map ICMP errors to these errnos.
         case EHOSTUNREACH:
         case ENETUNREACH:

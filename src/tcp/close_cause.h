@@ -18,10 +18,10 @@ enum class IoPhase : std::uint8_t {
 /// once. `evidence` was read after it. `user_timeout` is the plan's and separates a fresh answer from an old one. The
 /// errno alone is ETIMEDOUT for three different causes, so the evidence decides: docs/explanation/liveness.md, "The
 /// evidence". Pure; any thread.
-[[nodiscard]] CloseReason judge_close(int error, IoPhase phase, const Evidence& evidence,
-                                      std::chrono::milliseconds user_timeout) noexcept;
+[[nodiscard]] CloseReason classify_close(int error, IoPhase phase, const Evidence& evidence,
+                                         std::chrono::milliseconds user_timeout) noexcept;
 
 /// Classifies an end by silence as one of three reasons, whichever component found it.
-[[nodiscard]] CloseReason judge_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept;
+[[nodiscard]] CloseReason classify_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept;
 
 }  // namespace holdfast

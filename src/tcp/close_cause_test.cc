@@ -60,7 +60,7 @@ const Case cases[] = {
 
 TEST(CloseCause, Table) {
     for (const Case& row : cases) {
-        EXPECT_EQ(to_string(judge_close(row.error, row.phase, row.evidence, user_timeout)), to_string(row.expected))
+        EXPECT_EQ(to_string(classify_close(row.error, row.phase, row.evidence, user_timeout)), to_string(row.expected))
             << row.what;
     }
 }

@@ -14,7 +14,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t answer_bytes = 8 * 1024;  // an interface with its statistics takes about 1.5 KB
-constexpr timeval patience{.tv_sec = 0, .tv_usec = 100'000};
+constexpr timeval timeout{.tv_sec = 0, .tv_usec = 100'000};
 
 struct RouteRequest {
     nlmsghdr header;
@@ -62,7 +62,7 @@ InterfaceState state_of(const nlmsghdr* header) {
 
 UniqueFd open_netlink() {
     UniqueFd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-    if (netlink.valid()) ::setsockopt(netlink.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (netlink.valid()) ::setsockopt(netlink.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     return netlink;
 }
 

@@ -35,10 +35,10 @@ const TlsContext* context_of(const SSL* ssl) {
 
 /// Called by OpenSSL for each certificate of the chain. For the device's own certificate it checks the id, too, while
 /// an alert can still be sent.
-int judge_peer(int good, X509_STORE_CTX* store) {
+int classify_peer(int good, X509_STORE_CTX* store) {
     if (good != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return good;
     auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-    const CertifiedId id = context_of(ssl)->judge(*X509_STORE_CTX_get_current_cert(store));
+    const CertifiedId id = context_of(ssl)->classify(*X509_STORE_CTX_get_current_cert(store));
     if (!id.id.empty()) return 1;
     SSL_set_app_data(ssl, const_cast<char*>(id.refusal.data()));
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
@@ -383,7 +383,7 @@ TlsLoader::Fault TlsLoader::load_ids() {
 
 void TlsLoader::ask_for_certificates() {
     const int required = config_.client == TlsClient::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
-    SSL_CTX_set_verify(ctx(), SSL_VERIFY_PEER | required, judge_peer);
+    SSL_CTX_set_verify(ctx(), SSL_VERIFY_PEER | required, classify_peer);
 }
 
 TlsContext::Loaded TlsContext::load(const TlsConfig& config, const Clock& clock) {
@@ -395,7 +395,7 @@ TlsContext::Loaded TlsContext::load(const TlsConfig& config) {
     return load(config, clock);
 }
 
-CertifiedId TlsContext::judge(const X509& certificate) const {
+CertifiedId TlsContext::classify(const X509& certificate) const {
     CertifiedId found = certified_id(certificate, id_);
     if (!found.id.empty() && has_ids_ && !ids_.contains(found.id)) {
         return {{}, "the certificate is good, but its id is not in ids_file"};
@@ -421,7 +421,7 @@ std::string_view TlsContext::objection_to(X509* certificate, STACK_OF(X509) * ch
     const bool good = X509_verify_cert(store.get()) == 1;
     ERR_clear_error();
     if (!good) return X509_verify_cert_error_string(X509_STORE_CTX_get_error(store.get()));
-    const CertifiedId named = judge(*certificate);
+    const CertifiedId named = classify(*certificate);
     if (named.id.empty()) return named.refusal;
     return named.id == id ? std::string_view() : "its certificate says another id by the new tls_id";
 }

@@ -55,7 +55,7 @@ public:
     [[nodiscard]] bool asks() const noexcept { return client_ != TlsClient::off; }
 
     /// Returns the id of a device's certificate whose chain is valid, if it may connect.
-    [[nodiscard]] CertifiedId judge(const X509& certificate) const;
+    [[nodiscard]] CertifiedId classify(const X509& certificate) const;
 
     /// Returns why these rules would reject a device that was accepted under earlier ones with `certificate` (null:
     /// none), `chain` and `id`; static text, empty if they would accept it. An expired revocation list rejects new

@@ -65,7 +65,7 @@ std::unique_ptr<TlsSession> TlsSession::begin(std::shared_ptr<const TlsContext> 
 TlsOutcome TlsSession::handshake() noexcept {
     ERR_clear_error();
     const int result = SSL_do_handshake(ssl_.get());
-    if (result != 1) return judge(result);
+    if (result != 1) return classify(result);
     budget_.end_handshake();
     memory_ = SSL_get0_peer_certificate(ssl_.get()) == nullptr ? memory_open : memory_certified;
     return SSL_session_reused(ssl_.get()) == 1 && context_->serves() ? check_resumed() : TlsOutcome{TlsStep::done};
@@ -90,7 +90,7 @@ TlsOutcome TlsSession::read(std::span<char> into) noexcept {
         budget_.count_data();
         return {.step = TlsStep::done, .bytes = bytes};
     }
-    const TlsOutcome outcome = judge(result);
+    const TlsOutcome outcome = classify(result);
     if (outcome.step != TlsStep::want_read && outcome.step != TlsStep::want_write) read_end_ = outcome;
     return outcome;
 }
@@ -99,7 +99,7 @@ TlsOutcome TlsSession::write(std::string_view bytes) noexcept {
     ERR_clear_error();
     std::size_t written = 0;
     const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
-    if (result != 1) return judge(result);
+    if (result != 1) return classify(result);
     budget_.count_data();
     return {.step = TlsStep::done, .bytes = written};
 }
@@ -110,7 +110,7 @@ void TlsSession::farewell() noexcept {
     ERR_clear_error();
 }
 
-TlsOutcome TlsSession::judge(int result) noexcept {
+TlsOutcome TlsSession::classify(int result) noexcept {
     const int error = errno;
     if (budget_.is_refused()) return {.step = TlsStep::failed, .detail = budget_.refusal()};
     switch (SSL_get_error(ssl_.get(), result)) {
@@ -158,7 +158,7 @@ std::string_view TlsSession::objection_of(const TlsContext& rules) const {
 
 std::string TlsSession::device_id() const {
     const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
-    return certificate == nullptr ? std::string() : context_->judge(*certificate).id;
+    return certificate == nullptr ? std::string() : context_->classify(*certificate).id;
 }
 
 }  // namespace holdfast

@@ -78,7 +78,7 @@ public:
     static constexpr std::size_t memory_certified = 24 * 1024;  ///< with the device's certificate
 
 private:
-    [[nodiscard]] TlsOutcome judge(int result) noexcept;
+    [[nodiscard]] TlsOutcome classify(int result) noexcept;
     [[nodiscard]] std::string_view why_failed() const noexcept;
     [[nodiscard]] TlsOutcome check_resumed() noexcept;
 

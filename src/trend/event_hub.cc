@@ -67,10 +67,10 @@ void EventHub::skip(FeedKind kind, std::uint64_t messages) {
     }
 }
 
-std::optional<FeedMessage> EventHub::Subscription::next(std::chrono::milliseconds patience) {
+std::optional<FeedMessage> EventHub::Subscription::next(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    arrived_.wait_for(lock, patience, [this] { return !waiting_.empty(); });
-    if (waiting_.empty() && skipped_ > 0) tell_skipped();
+    arrived_.wait_for(lock, timeout, [this] { return !waiting_.empty(); });
+    if (waiting_.empty() && skipped_ > 0) report_skipped();
     if (waiting_.empty()) return std::nullopt;
     const Waiting first = std::move(waiting_.front());
     waiting_.pop_front();
@@ -86,7 +86,7 @@ void EventHub::Subscription::push(FeedKind kind, const Line& json) {
         ++skipped_;
         return;
     }
-    if (skipped_ > 0) tell_skipped();
+    if (skipped_ > 0) report_skipped();
     put(kind, json);
     arrived_.notify_one();
 }
@@ -101,7 +101,7 @@ void EventHub::Subscription::put(FeedKind kind, Line json) {
     waiting_.push_back({kind, std::move(json)});
 }
 
-void EventHub::Subscription::tell_skipped() {
+void EventHub::Subscription::report_skipped() {
     std::string json = JsonWriter().begin_object().field("skipped", skipped_).end_object().take();
     put(FeedKind::skipped, std::make_shared<const std::string>(std::move(json)));
     skipped_ = 0;

@@ -73,7 +73,7 @@ public:
     ~Subscription() { hub_.leave(*this); }
 
     /// Returns the next message, or nullopt if none comes in time. `skipped` takes the place of missing messages.
-    [[nodiscard]] std::optional<FeedMessage> next(std::chrono::milliseconds patience);
+    [[nodiscard]] std::optional<FeedMessage> next(std::chrono::milliseconds timeout);
 
 private:
     friend class EventHub;
@@ -86,7 +86,7 @@ private:
     void push(FeedKind kind, const Line& json);
     void skip(std::uint64_t messages);
     void put(FeedKind kind, Line json);  // under mutex_
-    void tell_skipped();                 // under mutex_
+    void report_skipped();               // under mutex_
 
     EventHub& hub_;
     const Kinds kinds_;

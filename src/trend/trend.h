@@ -21,7 +21,7 @@ struct TrendPoint {
     EventTime at;                   ///< the step's end
     std::uint64_t connections = 0;  ///< at its end
     std::uint64_t fewest = 0;       ///< minimum of connections at any sample of the step
-    std::uint64_t most = 0;
+    std::uint64_t max = 0;
     std::uint64_t accepted = 0;
     std::uint64_t refused = 0;
     std::array<std::uint64_t, close_reason_count> closed{};  ///< by CloseReason

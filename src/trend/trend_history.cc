@@ -8,8 +8,8 @@ namespace {
 using std::chrono::seconds;
 
 void grow(std::uint32_t& count, std::uint64_t by) {
-    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
-    count = static_cast<std::uint32_t>(std::min(most, count + std::min(most, by)));
+    constexpr std::uint64_t max = std::numeric_limits<std::uint32_t>::max();
+    count = static_cast<std::uint32_t>(std::min(max, count + std::min(max, by)));
 }
 
 /// Returns the growth of a counter; a counter that fell was reset.
@@ -33,7 +33,7 @@ TrendCounters counters_of(const ListenerStatus& listener) {
 void TrendSlot::add(std::uint64_t now_connections, const TrendCounters& grown) {
     connections = static_cast<std::uint32_t>(now_connections);
     fewest = std::min(fewest, connections);
-    most = std::max(most, connections);
+    max = std::max(max, connections);
     grow(accepted, grown.accepted);
     grow(refused, grown.refused);
     grow(items, grown.items);
@@ -46,7 +46,7 @@ TrendSlot& TrendRing::push(std::uint64_t connections) {
     used_ = std::min(used_ + 1, slots_.size());
     slots_[newest_] = TrendSlot{};
     TrendSlot& slot = slots_[newest_];
-    slot.connections = slot.fewest = slot.most = static_cast<std::uint32_t>(connections);
+    slot.connections = slot.fewest = slot.max = static_cast<std::uint32_t>(connections);
     return slot;
 }
 
@@ -76,7 +76,7 @@ TrendPoint TrendRing::sum(std::size_t farthest, std::size_t nearest) const {
         const TrendSlot& slot = back(distance);
         point.connections = slot.connections;
         point.fewest = std::min<std::uint64_t>(point.fewest, slot.fewest);
-        point.most = std::max<std::uint64_t>(point.most, slot.most);
+        point.max = std::max<std::uint64_t>(point.max, slot.max);
         point.accepted += slot.accepted;
         point.refused += slot.refused;
         point.items += slot.items;

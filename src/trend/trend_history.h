@@ -29,7 +29,7 @@ struct TrendCounters {
 struct TrendSlot {
     std::uint32_t connections = 0;
     std::uint32_t fewest = 0;
-    std::uint32_t most = 0;
+    std::uint32_t max = 0;
     std::uint32_t accepted = 0;
     std::uint32_t refused = 0;
     std::uint32_t items = 0;

@@ -96,7 +96,7 @@ TEST_F(TrendTest, StepsAreWholeAndCountBackFromTheLatestSample) {
     EXPECT_EQ(seen.points[0].at, wall_ - seconds(10));
     EXPECT_EQ(seen.points[1].connections, 5U);
     EXPECT_EQ(seen.points[1].fewest, 0U);
-    EXPECT_EQ(seen.points[1].most, 9U);
+    EXPECT_EQ(seen.points[1].max, 9U);
     EXPECT_EQ(seen.points[1].accepted, 10U);
 
     const TrendAnswer since_start = answer(seconds(600), seconds(10));
@@ -133,7 +133,7 @@ TEST_F(TrendTest, TwoSamplesInOneSecondAreOneSlot) {
     ASSERT_EQ(seen.points.size(), 1U);
     EXPECT_EQ(seen.points[0].accepted, 3U);
     EXPECT_EQ(seen.points[0].fewest, 0U);
-    EXPECT_EQ(seen.points[0].most, 2U);
+    EXPECT_EQ(seen.points[0].max, 2U);
     EXPECT_EQ(seen.points[0].connections, 1U);
 }
 

@@ -60,7 +60,7 @@ void Watcher::watch() {
         next_glance = now + glance;
         take_note();
         const bool news = take_answers(now);
-        ask_suspects(now);
+        probe_suspects(now);
         // An alarm must not be raised and explained from the half of a partition that one reactor has marked already.
         const bool due = now >= next_look && !is_settling(now);
         if (due) next_look = now - next_look > look_every ? now + look_every : next_look + look_every;
@@ -76,7 +76,7 @@ void Watcher::take_note() {
     }
 }
 
-void Watcher::ask_suspects(Time now) {
+void Watcher::probe_suspects(Time now) {
     {
         const std::lock_guard lock(mutex_);
         if (!suspicion_on_) return;

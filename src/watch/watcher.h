@@ -76,7 +76,7 @@ private:
 
     void watch();
     void take_note();
-    void ask_suspects(Time now);
+    void probe_suspects(Time now);
     [[nodiscard]] std::string name_of(std::uint8_t listener) const;
     [[nodiscard]] bool take_answers(Time now);
     [[nodiscard]] bool is_settling(Time now) const;
@@ -100,7 +100,7 @@ private:
 
     // Used by the watch's thread only.
     AlarmEngine engine_;
-    Suspicion suspicion_;
+    FailureDetector suspicion_;
     RouteTable routes_;
     LinkMonitor links_;
     std::list<Question> questions_;

@@ -42,8 +42,8 @@ public:
     Result<DrainStatus> drain(const DrainOrder& order) override { return act(), gateway_.drain(order); }
     std::optional<DrainStatus> cancel_drain() override { return act(), gateway_.cancel_drain(); }
     SendOutcome send(ConnectionId id, std::string_view json) override { return act(), gateway_.send(id, json); }
-    Delivery deliver(ConnectionId id, std::string_view json, std::chrono::milliseconds patience) override {
-        return act(), gateway_.deliver(id, json, patience);
+    Delivery deliver(ConnectionId id, std::string_view json, std::chrono::milliseconds timeout) override {
+        return act(), gateway_.deliver(id, json, timeout);
     }
 
 private:
@@ -105,7 +105,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     int ends[2];
     HOLDFAST_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     const UniqueFd client(ends[1]);
-    RequestStream stream(Wire(UniqueFd(ends[0])), {}, limits, crowd);
+    RequestStream stream(TlsStream(UniqueFd(ends[0])), {}, limits, crowd);
     HOLDFAST_CHECK(::send(client.get(), input.data(), input.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(size));
     ::shutdown(client.get(), SHUT_WR);
     const auto feed = front.serve(stream, crowd, [] { return secrets; });

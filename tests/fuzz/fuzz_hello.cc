@@ -70,7 +70,7 @@ public:
 
 private:
     /// Checks that numbers follow each other. Only the first number of a connection may lie above the expected one: a
-    /// device that was served elsewhere repeats it after its gap (Numbering::begins_at).
+    /// device that was served elsewhere repeats it after its gap (SequenceTracker::begins_at).
     void follow(const ConnectionId& conn, const DeviceName& device, std::uint64_t seq) {
         std::uint64_t& last = numbers_[{std::string(device.id), std::string(device.session), device.authenticated}];
         const bool is_first = numbered_.insert(conn).second;
@@ -192,9 +192,9 @@ private:
     ManualClock clock_;
     const LivenessPlan plan_ = plan_liveness(std::chrono::seconds(30)).value();
     TestLog log_;
-    DeviceDirectory directory_;
+    DeviceIndex directory_;
     ClosedHistory history_{8};
-    NoticeGate notices_{{}};
+    NoticeLimiter notices_{{}};
     Admission admission_{16};
     Reactor reactor_{clock_};
     Pipeline pipeline_;

@@ -280,7 +280,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     HOLDFAST_CHECK(context->digest().size() == 32);
     const SslPtr session(SSL_new(context->get()));
     HOLDFAST_CHECK(session != nullptr);
-    const std::string id = context->judge(*SSL_CTX_get0_certificate(context->get())).id;
+    const std::string id = context->classify(*SSL_CTX_get0_certificate(context->get())).id;
     HOLDFAST_CHECK(id.size() <= 128);
     return 0;
 }

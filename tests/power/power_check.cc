@@ -35,7 +35,7 @@ namespace {
 using namespace holdfast;
 using namespace std::chrono_literals;
 
-constexpr auto patience = 20s;
+constexpr auto timeout = 20s;
 constexpr const char* probe_line = "{\"event\":\"probe\"}";
 
 std::uint32_t crc_of(std::string_view text) {
@@ -242,7 +242,7 @@ private:
         auto answer = std::make_shared<std::promise<std::uint64_t>>();
         auto future = answer->get_future();
         spool_->look_up(name, [answer](std::uint64_t seq) { answer->set_value(seq); });
-        if (future.wait_for(patience) != std::future_status::ready) return std::nullopt;
+        if (future.wait_for(timeout) != std::future_status::ready) return std::nullopt;
         return future.get();
     }
 
@@ -255,7 +255,7 @@ private:
                          .marks = {},
                          .durable = [durable] { durable->set_value(); }};
         spool_->append(std::move(batch));
-        if (future.wait_for(patience) != std::future_status::ready) return violate("nothing can be appended");
+        if (future.wait_for(timeout) != std::future_status::ready) return violate("nothing can be appended");
         const auto page = spool_->read(last_, 10, 10'000);
         const bool there = page && page.value().missing.empty() && page.value().events.size() == 1 &&
                            page.value().events[0].position == last_ + 1 && page.value().events[0].line == probe_line;
