@@ -3,7 +3,7 @@ find_package(tomlplusplus REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CURL REQUIRED)
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+find_package(Boost 1.81 REQUIRED)  # headers only: Asio and Beast
 pkg_check_modules(nats REQUIRED IMPORTED_TARGET libnats)
 pkg_check_modules(ncurses REQUIRED ncursesw)  # its flags ask for what g++ and clang++ define anyway, and differently
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
@@ -24,9 +24,12 @@ holdfast_module(trend DEPENDS server base)
 holdfast_module(detect SIMULATES DEPENDS server tcp base)
 holdfast_module(alarm SIMULATES DEPENDS detect http server base)
 holdfast_module(watch DEPENDS alarm detect trend server tcp base)
-holdfast_module(admin ALONE api_devices.cc api_drain.cc api_fleet.cc api_spool.cc api_watch.cc metrics.cc render_status.cc request_lobby.cc
-                      request_stream.cc
-                DEPENDS nats sink spool watch alarm trend server codec tls base LIBRARIES PkgConfig::httplib simdjson::simdjson)
+holdfast_module(http_server ALONE asio.cc DEPENDS tls tcp base LIBRARIES OpenSSL::Crypto Boost::headers)
+# Compiled once, in asio.cc. No other module includes Boost.
+target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
+                                                        BOOST_ASIO_NO_DEPRECATED)
+holdfast_module(admin ALONE api_devices.cc api_drain.cc api_fleet.cc api_spool.cc api_watch.cc metrics.cc render_status.cc
+                DEPENDS http_server nats sink spool watch alarm trend server codec tls base LIBRARIES simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec reactor tls tcp base)
 holdfast_module(doctor DEPENDS server tcp base)

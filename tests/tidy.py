@@ -37,10 +37,11 @@ MAY_INCLUDE = {
     "detect": {"base", "tcp"},
     "alarm": {"base", "detect", "http"},
     "watch": {"base", "alarm", "detect", "trend", "tcp"},
-    "admin": {"base", "codec", "nats", "sink", "spool", "tcp", "tls", "alarm", "trend", "watch"},
+    "http_server": {"base", "tcp", "tls"},
+    "admin": {"base", "http_server", "codec", "nats", "sink", "spool", "tcp", "tls", "alarm", "trend", "watch"},
     "load": {"base", "reactor", "tcp", "tls", "codec"},
     "doctor": {"base", "tcp"},
-    "app": {"base", "options", "http", "codec", "spool", "sink", "nats", "fleet", "config", "alarm", "trend", "watch", "admin", "load", "tls", "doctor", "tokens", "app"},
+    "app": {"base", "options", "http", "codec", "spool", "sink", "nats", "fleet", "config", "alarm", "trend", "watch", "http_server", "admin", "load", "tls", "doctor", "tokens", "app"},
 }
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}, ("detect", "tcp"): {"tcp/route.h"}, ("watch", "tcp"): {"tcp/route.h"}}

@@ -1,5 +1,4 @@
 // The ways in: tokens, TLS, names and the unix socket, against the server on real sockets.
-#include <httplib.h>
 
 #include <atomic>
 #include <memory>
@@ -11,7 +10,7 @@
 
 #include "admin/admin_server.h"
 #include "admin/fake_control_plane.h"
-#include "admin/raw_client.h"
+#include "http_server/raw_client.h"
 #include "tls/made_certificates.h"
 
 namespace holdfast {
@@ -24,7 +23,7 @@ constexpr const char* known = "/v1/connections/7f2c91a0-1";
 constexpr const char* write_token = "write-0123456789abcdef";
 constexpr const char* read_token = "read-0123456789abcdef";
 
-httplib::Headers with(std::string_view token) { return {{"Authorization", "Bearer " + std::string(token)}}; }
+TestClient::Headers with(std::string_view token) { return {{"Authorization", "Bearer " + std::string(token)}}; }
 
 class AdminDoor : public testing::Test {
 protected:
@@ -34,7 +33,7 @@ protected:
         auto started = AdminServer::start(place, gateway_, {.hub = &hub_, .assets = page, .meter = &meter_}, door);
         ASSERT_TRUE(started) << started.error().message;
         server_ = std::move(started).value();
-        client_ = std::make_unique<httplib::Client>("127.0.0.1", server_->address().port);
+        client_ = std::make_unique<TestClient>(server_->address().port);
     }
 
     static std::optional<Asset> page(std::string_view path) {
@@ -47,21 +46,15 @@ protected:
                                                         std::vector<std::string>{read_token})};
     }
 
-    int get(const char* path, const httplib::Headers& headers = {}) {
-        const auto answer = client_->Get(path, headers);
-        return answer ? answer->status : 0;
-    }
-    int remove(const httplib::Headers& headers) {
-        const auto answer = client_->Delete(known, headers);
-        return answer ? answer->status : 0;
-    }
+    int get(const char* path, const TestClient::Headers& headers = {}) { return client_->get(path, headers).status; }
+    int remove(const TestClient::Headers& headers) { return client_->remove(known, headers).status; }
 
     FakeControlPlane gateway_;
     EventHub hub_;
     AdminMeter meter_;
     std::atomic<int> unauthorized_ = 0;
     std::unique_ptr<AdminServer> server_;
-    std::unique_ptr<httplib::Client> client_;
+    std::unique_ptr<TestClient> client_;
 };
 
 TEST_F(AdminDoor, ATokenIsAskedForAndTheTwoKindsAreApart) {
@@ -92,8 +85,8 @@ TEST_F(AdminDoor, HealthAndTheLoginPageAreForEverybody) {
     open({.secrets = tokens()});
     for (const char* path : {"/healthz", "/readyz", "/", "/dashboard/app.js"}) {
         EXPECT_EQ(get(path), 200) << path;
-        EXPECT_EQ(client_->Head(path)->status, 200) << path;
-        EXPECT_EQ(client_->Post(path)->status, 401) << path;
+        EXPECT_EQ(client_->head(path).status, 200) << path;
+        EXPECT_EQ(client_->post(path).status, 401) << path;
     }
     EXPECT_EQ(get("/%68ealthz"), 401);
     EXPECT_EQ(get("/healthz/"), 401);
@@ -102,13 +95,12 @@ TEST_F(AdminDoor, HealthAndTheLoginPageAreForEverybody) {
 
 TEST_F(AdminDoor, ARefusalSaysHowToComeIn) {
     open({.secrets = tokens()});
-    const auto answer = client_->Get("/v1/status");
-    ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->get_header_value("WWW-Authenticate"), "Bearer realm=\"holdfast\"");
-    EXPECT_EQ(answer->get_header_value("Cache-Control"), "no-store");
-    EXPECT_THAT(answer->body, StartsWith(R"({"error":{"code":"unauthorized","message":")"));
-    const auto wrong = client_->Get("/v1/status", with("wrong-0123456789abcdef"));
-    EXPECT_EQ(wrong->body.find("0123456789"), std::string::npos);
+    const auto answer = client_->get("/v1/status");
+    EXPECT_EQ(answer.header("WWW-Authenticate"), "Bearer realm=\"holdfast\"");
+    EXPECT_EQ(answer.header("Cache-Control"), "no-store");
+    EXPECT_THAT(answer.body, StartsWith(R"({"error":{"code":"unauthorized","message":")"));
+    const auto wrong = client_->get("/v1/status", with("wrong-0123456789abcdef"));
+    EXPECT_EQ(wrong.body.find("0123456789"), std::string::npos);
 }
 
 TEST_F(AdminDoor, TheBodyOfARefusedRequestIsNotRead) {
@@ -152,18 +144,17 @@ TEST_F(AdminDoor, UnderTlsTheCertificatesNamesAreItsOwn) {
     secrets.tls = std::get<0>(loaded);
     open({.secrets = secrets});
     EXPECT_EQ(get("/healthz"), 0);  // plain HTTP gets no answer at all
-    httplib::SSLClient client("127.0.0.1", server_->address().port);
-    client.enable_server_certificate_verification(false);
-    EXPECT_EQ(client.Get("/v1/status")->status, 401);
-    EXPECT_EQ(client.Get("/v1/status", with(read_token))->status, 200);
-    httplib::Headers named = with(read_token);
+    TestClient client(server_->address().port, TlsContext::for_client({}).value());
+    EXPECT_EQ(client.get("/v1/status").status, 401);
+    EXPECT_EQ(client.get("/v1/status", with(read_token)).status, 200);
+    TestClient::Headers named = with(read_token);
     named.emplace("Host", "gw.example");
-    EXPECT_EQ(client.Get("/v1/status", named)->status, 200);
+    EXPECT_EQ(client.get("/v1/status", named).status, 200);
     named.erase("Host");
     named.emplace("Host", "evil.example");
-    EXPECT_EQ(client.Get("/v1/status", named)->status, 403);
+    EXPECT_EQ(client.get("/v1/status", named).status, 403);
     const std::string large = "{\"a\":\"" + std::string(60'000, 'x') + "\"}";
-    EXPECT_EQ(client.Post(std::string(known) + "/messages", with(write_token), large, "application/json")->status, 202);
+    EXPECT_EQ(client.post(std::string(known) + "/messages", large, with(write_token)).status, 202);
     EXPECT_THAT(gateway_.sent, testing::ElementsAre(large));
 }
 
@@ -171,11 +162,10 @@ TEST_F(AdminDoor, TheUnixSocketNeedsNoTokenOfThoseWhoMayOpenIt) {
     const CertificateFolder folder;
     const std::string path = folder.path("admin.sock");
     open({}, "unix:" + path);
-    httplib::Client client(path);
-    client.set_address_family(AF_UNIX);
-    EXPECT_EQ(client.Get("/v1/status")->status, 200);
-    EXPECT_EQ(client.Delete(known)->status, 200);
-    EXPECT_EQ(client.Get("/v1/status", {{"Host", "whatever"}})->status, 200);
+    TestClient client(path);
+    EXPECT_EQ(client.get("/v1/status").status, 200);
+    EXPECT_EQ(client.remove(known).status, 200);
+    EXPECT_EQ(client.get("/v1/status", {{"Host", "whatever"}}).status, 200);
     server_->stop();
     EXPECT_FALSE(std::filesystem::exists(path));
 }
@@ -185,11 +175,10 @@ TEST_F(AdminDoor, WhatBecomesOfRequestsIsCounted) {
     RawClient(server_->address().port).send("NONSENSE\r\n\r\n").read_all();
     EXPECT_EQ(get("/nope"), 404);
     EXPECT_EQ(get("/v1/status", {{"Origin", "https://evil.example"}}), 403);
-    const auto metrics = client_->Get("/metrics");
-    ASSERT_TRUE(metrics);
-    EXPECT_THAT(metrics->body, HasSubstr("\nholdfast_admin_requests_total{outcome=\"refused\"} 2"));
-    EXPECT_THAT(metrics->body, HasSubstr("\nholdfast_admin_requests_total{outcome=\"forbidden\"} 1"));
-    EXPECT_THAT(metrics->body, HasSubstr("\nholdfast_admin_requests_total{outcome=\"turned_away\"} 0"));
+    const auto metrics = client_->get("/metrics");
+    EXPECT_THAT(metrics.body, HasSubstr("\nholdfast_admin_requests_total{outcome=\"refused\"} 2"));
+    EXPECT_THAT(metrics.body, HasSubstr("\nholdfast_admin_requests_total{outcome=\"forbidden\"} 1"));
+    EXPECT_THAT(metrics.body, HasSubstr("\nholdfast_admin_requests_total{outcome=\"turned_away\"} 0"));
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "admin/admin_meter.h"
 #include "admin/api.h"
 #include "admin/control_plane.h"
-#include "admin/request_gate.h"
+#include "http_server/http_server.h"
 
 namespace holdfast {
 
@@ -20,13 +20,12 @@ namespace holdfast {
 struct DoorOptions {
     std::vector<std::string> hosts = {};  ///< names of the address, beside localhost, IPs and the certificate's
     DoorSecrets secrets = {};
-    AdminMeter* meter = nullptr;  ///< counts what becomes of requests; must outlive the server
+    AdminMeter* meter = nullptr;  ///< counts the outcomes of requests; must outlive the server
     std::function<void(const Endpoint& peer)> on_unauthorized = {};  ///< called on admin threads
+    HttpLimits limits = {};
 };
 
-/// The admin API at one place. Owns its listening socket and its threads, which live from start() to stop(); the
-/// gateway must outlive it. Clients that are served when it stops are cut off within a glance (100 ms), but for an
-/// answer that the gateway itself still owes.
+/// The admin API at one place. Owns its HTTP server, which lives from start() to stop(); the gateway must outlive it.
 class AdminServer {
 public:
     /// `place` is "127.0.0.1:7080" (port 0 lets the kernel choose) or "unix:/run/holdfast/admin.sock". An error is one
@@ -38,18 +37,39 @@ public:
     ~AdminServer();
 
     /// With the port that the kernel chose; all zeros for a unix socket.
-    [[nodiscard]] Endpoint address() const noexcept;
+    [[nodiscard]] Endpoint address() const noexcept { return http_->address(); }
 
-    /// From the next request, and for the certificate the next connection, on. Any thread.
-    void change(DoorSecrets secrets);
-
-    /// Returns when every thread has ended; a second call does nothing.
+    /// See HttpServer.
+    void change(DoorSecrets secrets) { http_->change(std::move(secrets)); }
     void stop();
 
 private:
-    class Impl;
-    explicit AdminServer(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    AdminServer(ControlPlane& gateway, ApiOptions options);
+    [[nodiscard]] HttpService service(const DoorOptions& door);
+
+    EventHub* const hub_;
+    Api api_;
+    std::unique_ptr<HttpServer> http_;  // its threads use the others
+    std::unique_ptr<EventHub::Wake> wake_;
+};
+
+/// The two probes of health at a place of their own, in plain HTTP, for everybody. Owns its HTTP server; the gateway
+/// must outlive it.
+class HealthServer {
+public:
+    /// `place` as in AdminServer::start. Of `options` only what the two answers say is used.
+    [[nodiscard]] static Result<std::unique_ptr<HealthServer>> start(std::string_view place, ControlPlane& gateway,
+                                                                     ApiOptions options, AdminMeter& meter);
+
+    /// All zeros for a unix socket.
+    [[nodiscard]] Endpoint address() const noexcept { return http_->address(); }
+    void stop() { http_->stop(); }
+
+private:
+    HealthServer(ControlPlane& gateway, ApiOptions options) : api_(gateway, std::move(options)) {}
+
+    Api api_;
+    std::unique_ptr<HttpServer> http_;  // its threads use api_
 };
 
 }  // namespace holdfast

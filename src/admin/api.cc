@@ -55,7 +55,7 @@ bool names_tag(std::string_view list, std::string_view etag) {
 }  // namespace
 
 ApiAnswer Api::error(int status, std::string_view code, std::string_view message) {
-    return {.status = status, .body = render_error(code, message)};
+    return http_error(status, code, message);
 }
 
 ApiAnswer Api::answer(const ApiRequest& request) {

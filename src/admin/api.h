@@ -50,22 +50,8 @@ struct ApiOptions {
     const AdminMeter* meter = nullptr;  ///< for /metrics; must outlive the API
 };
 
-struct ApiRequest {
-    std::string_view method;
-    std::string_view target;
-    std::string_view body = {};
-    std::string_view if_none_match = {};  ///< that header
-};
-
-struct ApiAnswer {
-    int status = 200;
-    std::string body = {};
-    std::string type = "application/json";
-    std::vector<std::pair<std::string, std::string>> headers = {};  ///< more of them, or others than the usual
-};
-
-/// The admin API without its transport: a request in, an answer out. Owns no thread; answer() may be called from
-/// several at once and blocks as long as the gateway does. The gateway must outlive it.
+/// The admin API without its transport: maps a request to an answer. Owns no thread. Several threads may call answer(),
+/// which blocks as long as the gateway does. The gateway must outlive it.
 class Api {
 public:
     Api(ControlPlane& gateway, ApiOptions options) : gateway_(gateway), options_(std::move(options)) {}

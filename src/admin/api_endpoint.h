@@ -17,11 +17,13 @@
 #include <holdfast/server.h>
 
 #include "admin/request_target.h"
+#include "http_server/http_message.h"
 
 namespace holdfast {
 
 class Api;
-struct ApiAnswer;
+using ApiRequest = HttpRequest;
+using ApiAnswer = HttpResponse;
 
 /// Describes one value that an endpoint takes, in the query or as a field of the body. The parser, the documentation
 /// and the flag of the client verb derive from it.

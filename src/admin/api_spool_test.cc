@@ -8,7 +8,7 @@
 #include "admin/api.h"
 #include "admin/fake_control_plane.h"
 #include "admin/fake_spool_view.h"
-#include "admin/raw_client.h"
+#include "http_server/raw_client.h"
 
 namespace holdfast {
 namespace {

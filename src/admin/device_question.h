@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace holdfast {
+#include "http_server/http_message.h"
 
-struct ApiAnswer;
+namespace holdfast {
 
 /// A request to /v1/devices/{id}.
 struct DeviceQuestion {
@@ -28,6 +28,6 @@ struct DeviceQuestion {
 /// Forwards the request for a device that is not connected to this gateway. Returns the answer of the gateway that has
 /// the device, or nullopt if none is known. Several admin threads call it at once. It may take `patience` and one
 /// second.
-using AskElsewhere = std::function<std::optional<ApiAnswer>(const DeviceQuestion&)>;
+using AskElsewhere = std::function<std::optional<HttpResponse>(const DeviceQuestion&)>;
 
 }  // namespace holdfast

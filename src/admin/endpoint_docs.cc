@@ -324,8 +324,11 @@ from the table that the gateway reads.
 - `Host`, `Content-Length`, `Authorization` and `Origin` may be given once.
 - The target is an absolute path without `.` and `..`. A body needs `Content-Length`; `Transfer-Encoding` is rejected.
 - A head has at most 100 headers, 8 KiB each and 16 KiB in all. A rejected head ends the connection.
-- A client has 3 s for a request, 10 s to read the answer, and 2 s between requests. While other clients wait, each is 1 s.
-- 96 clients wait for one of eight threads. A newer client replaces the oldest of the source with the most clients.
+- A client has 3 s for a head, 3 s for a body, 10 s to read the answer, and 2 s between requests.
+- 96 clients have a place until their request is complete. A newer client replaces the oldest of the source with the most clients.
+- While more than 48 clients are connected, an answer ends its connection.
+- Eight workers answer complete requests, and 64 requests wait for one. Health probes have a worker of their own.
+- At most 64 clients and 32 MiB of answers wait to be read. Beyond that, the oldest of these clients is closed.
 
 )page";
 

@@ -5,7 +5,7 @@ namespace {
 
 constexpr ErrorCode error_codes[] = {
     {400, "bad_query", "a query parameter is unknown, malformed, given twice or missing", true},
-    {400, "bad_request", "not HTTP as taken here, a bad target, or a body that came too slowly", true},
+    {400, "bad_request", "not HTTP as taken here, a bad target, or a body that ends early", true},
     {400, "bad_order", "the body of a drain is wrong"},
     {400, "not_json", "the body is not JSON"},
     {400, "not_object", "the body is not an object, or not one with the fields of the endpoint"},
@@ -14,7 +14,7 @@ constexpr ErrorCode error_codes[] = {
     {403, "read_only", "a token of read_token_file, for an endpoint that needs the right `control`", true},
     {404, "not_found", "no such path, connection, device, listener or group; or nothing to show yet", true},
     {405, "method_not_allowed", "the path has other methods, which the Allow header names", true},
-    {408, "too_slow", "request line and headers did not come in time", true},
+    {408, "too_slow", "the request did not come in time", true},
     {409, "no_reload", "this gateway cannot reload its configuration"},
     {409, "no_spool", "this gateway keeps no spool"},
     {409, "no_fleet", "this gateway is in no fleet"},
@@ -40,7 +40,7 @@ constexpr ErrorCode error_codes[] = {
     {503, "hangs", "a reactor has not turned for 10 s"},
     {503, "spool_error", "the spool cannot be read or written; the message says why"},
     {503, "gateway_silent", "the device is at a gateway that does not answer"},
-    {503, "too_busy", "more than 64 clients wait for an admin thread, or 16 follow the events", true},
+    {503, "too_busy", "64 requests wait, a newer client took the place, or 4,096 clients follow events", true},
 };
 
 }  // namespace

@@ -98,18 +98,6 @@ std::string render_probes(const ProbeSummary& summary) {
     return json.take();
 }
 
-std::string render_error(std::string_view code, std::string_view message) {
-    JsonWriter json;
-    json.begin_object()
-        .key("error")
-        .begin_object()
-        .field("code", code)
-        .field("message", message)
-        .end_object()
-        .end_object();
-    return json.take();
-}
-
 std::string render_time(EventTime at) {
     std::string out;
     append_time(out, at);

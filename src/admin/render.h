@@ -22,7 +22,6 @@ namespace holdfast {
 [[nodiscard]] std::string render_closed(const std::vector<ClosedLife>& lives);
 [[nodiscard]] std::string render_probe(const ProbeAnswer& answer, std::string_view device = {});
 [[nodiscard]] std::string render_probes(const ProbeSummary& summary);
-[[nodiscard]] std::string render_error(std::string_view code, std::string_view message);
 
 /// Returns "2026-11-22T08:00:00.123Z".
 [[nodiscard]] std::string render_time(EventTime at);

@@ -125,11 +125,6 @@ TEST(Render, Probes) {
               R"({"asked":3,"alive":2,"silent":1,"silent_connections":["1-2"],"waited_ms":2000})");
 }
 
-TEST(Render, Error) {
-    EXPECT_EQ(render_error("not_found", "there is no \"x\""),
-              R"({"error":{"code":"not_found","message":"there is no \"x\""}})");
-}
-
 ServerStatus two_listeners() {
     ServerStatus status = FakeControlPlane().status();
     status.listeners.push_back(status.listeners.front());

@@ -51,7 +51,7 @@ void AdminEndpoints::close() {
 
 void AdminEndpoints::report_addresses() const {
     if (health_) {
-        const bool is_unix = config_.health.starts_with(AdminListener::unix_scheme);
+        const bool is_unix = config_.health.starts_with(HttpListener::unix_scheme);
         log_.info("health", {{"address", is_unix ? config_.health : to_string(health_->address())}});
     }
     if (by_socket_) log_.info("admin", {{"socket", config_.socket}});

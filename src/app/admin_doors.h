@@ -9,7 +9,6 @@
 #include <holdfast/result.h>
 
 #include "admin/admin_server.h"
-#include "admin/health_server.h"
 #include "app/log.h"
 #include "options/daemon_config.h"
 

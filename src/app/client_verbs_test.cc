@@ -12,9 +12,9 @@
 #include "admin/admin_server.h"
 #include "admin/fake_control_plane.h"
 #include "admin/fake_watch_view.h"
-#include "admin/raw_client.h"
 #include "app/verbs.h"
 #include "base/unique_fd.h"
+#include "http_server/raw_client.h"
 
 namespace holdfast {
 namespace {

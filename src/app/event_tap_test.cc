@@ -108,7 +108,7 @@ TEST_F(EventTapTest, ShowsTheSinksVeryLines) {
     closed();
     ASSERT_EQ(written_.lines.size(), 3U);
     for (const FeedKind kind : {FeedKind::connected, FeedKind::item, FeedKind::closed}) {
-        const auto message = feed->next(0ms);
+        const auto message = feed->next();
         ASSERT_TRUE(message);
         EXPECT_EQ(message->kind, kind);
         EXPECT_EQ(message->json + "\n", written_.lines.front());
@@ -116,13 +116,13 @@ TEST_F(EventTapTest, ShowsTheSinksVeryLines) {
                   std::string::npos);  // either would end the line of a server-sent event
         written_.lines.erase(written_.lines.begin());
     }
-    EXPECT_FALSE(feed->next(0ms));
+    EXPECT_FALSE(feed->next());
 }
 
 TEST_F(EventTapTest, ShowsAnIdentifiedDeviceAmongTheConnected) {
     const auto feed = follow({FeedKind::connected});
     identified();
-    const auto message = feed->next(0ms);
+    const auto message = feed->next();
     ASSERT_TRUE(message);
     EXPECT_EQ(message->kind, FeedKind::connected);
     EXPECT_EQ(message->json + "\n", written_.lines.front());
@@ -133,8 +133,8 @@ TEST_F(EventTapTest, ShowsOnlyWhatIsWanted) {
     connected();
     item(1);
     closed();
-    EXPECT_EQ(feed->next(0ms)->kind, FeedKind::closed);
-    EXPECT_FALSE(feed->next(0ms));
+    EXPECT_EQ(feed->next()->kind, FeedKind::closed);
+    EXPECT_FALSE(feed->next());
 }
 
 TEST_F(EventTapTest, BeyondTheLimitOfASecondItOnlyCounts) {
@@ -142,16 +142,16 @@ TEST_F(EventTapTest, BeyondTheLimitOfASecondItOnlyCounts) {
     for (std::uint64_t n = 1; n <= most_tapped_per_second + 50; ++n) item(n);
     closed();  // another kind has its own limit
     tap_->on_turn_end();
-    for (std::uint64_t n = 0; n < most_tapped_per_second; ++n) ASSERT_EQ(feed->next(0ms)->kind, FeedKind::item);
-    EXPECT_EQ(feed->next(0ms)->kind, FeedKind::closed);
-    EXPECT_EQ(feed->next(0ms)->json, "{\"skipped\":50}");
+    for (std::uint64_t n = 0; n < most_tapped_per_second; ++n) ASSERT_EQ(feed->next()->kind, FeedKind::item);
+    EXPECT_EQ(feed->next()->kind, FeedKind::closed);
+    EXPECT_EQ(feed->next()->json, "{\"skipped\":50}");
     item(300);
     tap_->on_turn_end();
-    EXPECT_EQ(feed->next(0ms)->json, "{\"skipped\":1}");
-    EXPECT_FALSE(feed->next(0ms));
+    EXPECT_EQ(feed->next()->json, "{\"skipped\":1}");
+    EXPECT_FALSE(feed->next());
     at_ += 1s;
     item(301);
-    EXPECT_EQ(feed->next(0ms)->kind, FeedKind::item);
+    EXPECT_EQ(feed->next()->kind, FeedKind::item);
     EXPECT_EQ(written_.lines.size(), most_tapped_per_second + 53);
 }
 

@@ -1,12 +1,16 @@
 #include "trend/event_hub.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "base/json_writer.h"
 
 namespace holdfast {
+namespace {
+
+constexpr std::size_t index_of(FeedKind kind) { return static_cast<std::size_t>(kind); }
+
+}  // namespace
 
 const std::array<FeedKind, feed_kind_count> all_feed_kinds{FeedKind::sample, FeedKind::alarm, FeedKind::connected,
                                                            FeedKind::closed, FeedKind::item,  FeedKind::skipped};
@@ -29,82 +33,100 @@ std::string_view to_string(FeedKind kind) noexcept {
     return "unknown";
 }
 
-EventHub::~EventHub() { HOLDFAST_CHECK(subscriptions_.empty()); }
+EventHub::~EventHub() { HOLDFAST_CHECK(subscribers_ == 0); }
 
 std::unique_ptr<EventHub::Subscription> EventHub::subscribe(Kinds kinds) {
     const std::lock_guard lock(mutex_);
-    if (subscriptions_.size() >= most_subscribers) return nullptr;
-    auto subscription = std::make_unique<Subscription>(*this, kinds);
-    subscriptions_.push_back(subscription.get());
+    if (subscribers_ >= most_subscribers) return nullptr;
+    auto subscription = std::make_unique<Subscription>(*this, kinds, end(), put_);
+    ++subscribers_;
+    for (const FeedKind kind : all_feed_kinds) wanting_[index_of(kind)] += (kinds & bit(kind)) != 0 ? 1 : 0;
     note_wanted();
     return subscription;
 }
 
-void EventHub::leave(const Subscription& subscription) {
-    const std::lock_guard lock(mutex_);
-    std::erase(subscriptions_, &subscription);
-    note_wanted();
+EventHub::Subscription::~Subscription() {
+    const std::lock_guard lock(hub_.mutex_);
+    --hub_.subscribers_;
+    for (const FeedKind kind : all_feed_kinds) hub_.wanting_[index_of(kind)] -= (kinds_ & bit(kind)) != 0 ? 1 : 0;
+    hub_.note_wanted();
+    while (hub_.subscribers_ == 0 && !hub_.ring_.empty()) hub_.drop_oldest();
 }
 
 void EventHub::note_wanted() {
     Kinds wanted = 0;
-    for (const Subscription* one : subscriptions_) wanted |= one->kinds_;
+    for (const FeedKind kind : all_feed_kinds) wanted |= wanting_[index_of(kind)] > 0 ? bit(kind) : 0;
     wanted_.store(wanted, std::memory_order_relaxed);
 }
 
 void EventHub::publish(FeedKind kind, std::string json) {
-    const auto line = std::make_shared<const std::string>(std::move(json));
-    const std::lock_guard lock(mutex_);
-    for (Subscription* one : subscriptions_) {
-        if ((one->kinds_ & bit(kind)) != 0) one->push(kind, line);
-    }
+    if (wanted(kind)) put({.kind = kind, .json = std::make_shared<const std::string>(std::move(json))});
 }
 
 void EventHub::skip(FeedKind kind, std::uint64_t messages) {
+    if (wanted(kind)) put({.kind = kind, .messages = messages});
+}
+
+void EventHub::put(Entry entry) {
     const std::lock_guard lock(mutex_);
-    for (Subscription* one : subscriptions_) {
-        if ((one->kinds_ & bit(kind)) != 0) one->skip(messages);
+    if (subscribers_ == 0) return;
+    put_[index_of(entry.kind)] += entry.messages;
+    bytes_ += entry.json ? entry.json->size() : 0;
+    ring_.push_back(std::move(entry));
+    while (ring_.size() > most_waiting || (bytes_ > most_waiting_bytes && ring_.size() > 1)) drop_oldest();
+    for (const Wake* wake : wakes_) wake->wake_();
+}
+
+void EventHub::drop_oldest() {
+    const Entry& oldest = ring_.front();
+    dropped_[index_of(oldest.kind)] += oldest.messages;
+    bytes_ -= oldest.json ? oldest.json->size() : 0;
+    ring_.pop_front();
+    ++first_;
+}
+
+std::unique_ptr<EventHub::Wake> EventHub::on_message(std::function<void()> wake) {
+    auto made = std::make_unique<Wake>(*this, std::move(wake));
+    const std::lock_guard lock(mutex_);
+    wakes_.push_back(made.get());
+    return made;
+}
+
+EventHub::Wake::~Wake() {
+    const std::lock_guard lock(hub_.mutex_);
+    std::erase(hub_.wakes_, this);
+}
+
+std::optional<FeedMessage> EventHub::Subscription::next() {
+    const std::lock_guard lock(hub_.mutex_);
+    catch_up();
+    for (; next_ < hub_.end(); ++next_) {
+        const Entry& entry = hub_.ring_[next_ - hub_.first_];
+        const bool wanted = (kinds_ & bit(entry.kind)) != 0;
+        if (wanted && entry.json && skipped_ > 0) return take_skipped();
+        passed_[index_of(entry.kind)] += entry.messages;
+        if (wanted && !entry.json) skipped_ += entry.messages;
+        if (!wanted || !entry.json) continue;
+        ++next_;
+        return FeedMessage{entry.kind, *entry.json};
+    }
+    return skipped_ > 0 ? std::optional(take_skipped()) : std::nullopt;
+}
+
+/// Entries that left the ring unread: of each kind, all that were dropped beyond those that it has passed.
+void EventHub::Subscription::catch_up() {
+    if (next_ >= hub_.first_) return;
+    next_ = hub_.first_;
+    for (const FeedKind kind : all_feed_kinds) {
+        const std::uint64_t missed = hub_.dropped_[index_of(kind)] - passed_[index_of(kind)];
+        passed_[index_of(kind)] += missed;
+        if ((kinds_ & bit(kind)) != 0) skipped_ += missed;
     }
 }
 
-std::optional<FeedMessage> EventHub::Subscription::next(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(mutex_);
-    arrived_.wait_for(lock, timeout, [this] { return !waiting_.empty(); });
-    if (waiting_.empty() && skipped_ > 0) report_skipped();
-    if (waiting_.empty()) return std::nullopt;
-    const Waiting first = std::move(waiting_.front());
-    waiting_.pop_front();
-    waiting_bytes_ -= first.json->size();
-    lock.unlock();
-    return FeedMessage{first.kind, *first.json};
-}
-
-void EventHub::Subscription::push(FeedKind kind, const Line& json) {
-    const std::lock_guard lock(mutex_);
-    const bool fits = waiting_.size() + 1 < most_waiting && waiting_bytes_ + json->size() <= most_waiting_bytes;
-    if (!fits && !waiting_.empty()) {
-        ++skipped_;
-        return;
-    }
-    if (skipped_ > 0) report_skipped();
-    put(kind, json);
-    arrived_.notify_one();
-}
-
-void EventHub::Subscription::skip(std::uint64_t messages) {
-    const std::lock_guard lock(mutex_);
-    skipped_ += messages;
-}
-
-void EventHub::Subscription::put(FeedKind kind, Line json) {
-    waiting_bytes_ += json->size();
-    waiting_.push_back({kind, std::move(json)});
-}
-
-void EventHub::Subscription::report_skipped() {
-    std::string json = JsonWriter().begin_object().field("skipped", skipped_).end_object().take();
-    put(FeedKind::skipped, std::make_shared<const std::string>(std::move(json)));
-    skipped_ = 0;
+FeedMessage EventHub::Subscription::take_skipped() {
+    const std::uint64_t skipped = std::exchange(skipped_, 0);
+    return {FeedKind::skipped, JsonWriter().begin_object().field("skipped", skipped).end_object().take()};
 }
 
 }  // namespace holdfast

@@ -2,21 +2,21 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace holdfast {
 
-/// Kinds of live messages. The words are the `event:` names of the stream.
+/// What is told live. The words are the `event:` names of the stream.
 enum class FeedKind : std::uint8_t { sample, alarm, connected, closed, item, skipped };
 inline constexpr std::size_t feed_kind_count = 6;
 extern const std::array<FeedKind, feed_kind_count> all_feed_kinds;
@@ -27,15 +27,17 @@ struct FeedMessage {
     std::string json;  ///< one line, without its end
 };
 
-/// Distributes live messages to subscribers (GET /v1/events). A slow subscriber misses messages and receives their
-/// number as `skipped`; publishers never wait. Any thread; subscriptions must end before the hub does.
+/// Hands live messages to subscribers (GET /v1/events). All of them read one bounded ring, so that publishing costs the
+/// same for one and for thousands. A subscriber that falls behind it misses messages, and `skipped` reports how many.
+/// Any thread; subscriptions must end before the hub does.
 class EventHub {
 public:
-    static constexpr std::size_t most_subscribers = 16;
-    static constexpr std::size_t most_waiting = 1'024;                    ///< messages, per subscriber
-    static constexpr std::size_t most_waiting_bytes = 4UL * 1024 * 1024;  ///< per subscriber, unless it is one message
+    static constexpr std::size_t most_subscribers = 4'096;
+    static constexpr std::size_t most_waiting = 1'024;                    ///< messages in the ring
+    static constexpr std::size_t most_waiting_bytes = 4UL * 1024 * 1024;  ///< unless it is one message
 
     class Subscription;
+    class Wake;
     using Kinds = std::uint32_t;  ///< a bit for each FeedKind
     [[nodiscard]] static constexpr Kinds bit(FeedKind kind) { return 1U << static_cast<unsigned>(kind); }
 
@@ -44,57 +46,83 @@ public:
     EventHub& operator=(const EventHub&) = delete;
     ~EventHub();
 
-    /// Returns nullptr if there are most_subscribers already.
+    /// Returns nullptr when there are most_subscribers already.
     [[nodiscard]] std::unique_ptr<Subscription> subscribe(Kinds kinds);
 
-    /// Returns whether a subscriber wants such messages; check it before making one. No lock.
+    /// Returns whether any subscriber wants such a message. No lock.
     [[nodiscard]] bool wanted(FeedKind kind) const noexcept {
         return (wanted_.load(std::memory_order_relaxed) & bit(kind)) != 0;
     }
     void publish(FeedKind kind, std::string json);
-    /// Reports messages of a kind that were not made, because they were too many, to the kind's subscribers.
+    /// Reports messages that were too many to be made to the subscribers of their kind.
     void skip(FeedKind kind, std::uint64_t messages);
 
+    /// Calls `wake` after each message that a subscriber wants, on the publisher's thread, until the returned handle is
+    /// destroyed. `wake` must not call the hub.
+    [[nodiscard]] std::unique_ptr<Wake> on_message(std::function<void()> wake);
+
 private:
-    void leave(const Subscription& subscription);
-    void note_wanted();  // under mutex_
+    using PerKind = std::array<std::uint64_t, feed_kind_count>;
+    struct Entry {
+        FeedKind kind{};
+        std::uint64_t messages = 1;                    // more than one: they were skipped
+        std::shared_ptr<const std::string> json = {};  // null: skipped
+    };
+
+    void put(Entry entry);
+    void drop_oldest();  // under mutex_, as what follows
+    void note_wanted();
+    [[nodiscard]] std::uint64_t end() const { return first_ + ring_.size(); }
 
     std::mutex mutex_;
-    std::vector<Subscription*> subscriptions_;  // guarded by mutex_
-    std::atomic<Kinds> wanted_{0};
+    std::deque<Entry> ring_;                              // guarded by mutex_, as all that follows
+    std::uint64_t first_ = 0;                             // number of the ring's first entry
+    std::size_t bytes_ = 0;                               // of the ring's messages
+    PerKind put_{};                                       // messages that were put into the ring
+    PerKind dropped_{};                                   // of them, those that left it
+    std::array<std::size_t, feed_kind_count> wanting_{};  // subscribers
+    std::size_t subscribers_ = 0;
+    std::vector<const Wake*> wakes_;
+    std::atomic<Kinds> wanted_{0};  // not guarded
 };
 
-/// Queue of one subscriber. Used by the subscriber's thread.
-class EventHub::Subscription {
+/// Has the hub call a function while it lives.
+class EventHub::Wake {
 public:
-    Subscription(EventHub& hub, Kinds kinds) : hub_(hub), kinds_(kinds) {}
-    Subscription(const Subscription&) = delete;
-    Subscription& operator=(const Subscription&) = delete;
-    ~Subscription() { hub_.leave(*this); }
-
-    /// Returns the next message, or nullopt if none comes in time. `skipped` takes the place of missing messages.
-    [[nodiscard]] std::optional<FeedMessage> next(std::chrono::milliseconds timeout);
+    Wake(EventHub& hub, std::function<void()> wake) : hub_(hub), wake_(std::move(wake)) {}
+    Wake(const Wake&) = delete;
+    Wake& operator=(const Wake&) = delete;
+    ~Wake();
 
 private:
     friend class EventHub;
-    using Line = std::shared_ptr<const std::string>;  // shared with the other subscribers
-    struct Waiting {
-        FeedKind kind{};
-        Line json;
-    };
+    EventHub& hub_;
+    const std::function<void()> wake_;
+};
 
-    void push(FeedKind kind, const Line& json);
-    void skip(std::uint64_t messages);
-    void put(FeedKind kind, Line json);  // under mutex_
-    void report_skipped();               // under mutex_
+/// A subscriber's place in the ring. One thread at a time.
+class EventHub::Subscription {
+public:
+    Subscription(EventHub& hub, Kinds kinds, std::uint64_t next, const PerKind& passed)
+        : hub_(hub), kinds_(kinds), next_(next), passed_(passed) {}
+    Subscription(const Subscription&) = delete;
+    Subscription& operator=(const Subscription&) = delete;
+    ~Subscription();
+
+    /// Returns the next message, or nullopt if there is none now. `skipped` stands where the missing ones would have
+    /// stood.
+    [[nodiscard]] std::optional<FeedMessage> next();
+
+private:
+    friend class EventHub;
+    void catch_up();  // under the hub's mutex_
+    [[nodiscard]] FeedMessage take_skipped();
 
     EventHub& hub_;
     const Kinds kinds_;
-    std::mutex mutex_;
-    std::condition_variable arrived_;
-    std::deque<Waiting> waiting_;    // guarded by mutex_
-    std::size_t waiting_bytes_ = 0;  // guarded by mutex_
-    std::uint64_t skipped_ = 0;      // guarded by mutex_; not reported yet
+    std::uint64_t next_;         // number of an entry
+    PerKind passed_;             // messages before it
+    std::uint64_t skipped_ = 0;  // of its kinds, not reported yet
 };
 
 }  // namespace holdfast

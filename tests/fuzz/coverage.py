@@ -22,7 +22,7 @@ REACHES = {
     "fuzz_batch": ["codec/line_batch.cc", "codec/item.cc"],
     "fuzz_proxy": ["tcp/proxy_header.cc"],
     "fuzz_hello": ["server/pipeline.cc", "server/pipeline_devices.cc", "server/devices.cc", "tokens/token_set.cc"],
-    "fuzz_admin": ["admin/request_head.cc", "admin/request_gate.cc", "admin/request_target.cc", "admin/request_stream.cc",
+    "fuzz_admin": ["http_server/request_head.cc", "http_server/request_gate.cc", "http_server/http_connection.cc", "admin/request_target.cc",
                    "admin/api_arguments.cc", "admin/downlink_message.cc"],
     "fuzz_config": ["config/load.cc", "config/read_toml.cc", "config/checks.cc", "options/option.cc"],
     "fuzz_spool": ["spool/control.cc", "spool/database.cc", "spool/directory.cc", "spool/row.cc", "spool/segment_book.cc",

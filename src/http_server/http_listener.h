@@ -16,7 +16,7 @@ namespace holdfast {
 
 /// Where the admin API listens: an address and port, or a unix socket that only this user can connect to. Owns the
 /// descriptor; the destructor closes it and removes the socket's file, if that is still its own.
-class AdminListener {
+class HttpListener {
 public:
     static constexpr std::string_view unix_scheme = "unix:";
     /// For messages: which option names the place.
@@ -24,11 +24,11 @@ public:
 
     /// `place` is "127.0.0.1:7080" (port 0: the kernel chooses) or "unix:/run/holdfast/admin.sock". A socket that
     /// nobody listens on any more is replaced; one that is in use, or a file of another kind, is an error.
-    [[nodiscard]] static Result<AdminListener> open(std::string_view place, Use use = Use::api);
+    [[nodiscard]] static Result<HttpListener> open(std::string_view place, Use use = Use::api);
 
-    AdminListener(AdminListener&& other) noexcept;
-    AdminListener& operator=(AdminListener&&) = delete;
-    ~AdminListener() { close(); }
+    HttpListener(HttpListener&& other) noexcept;
+    HttpListener& operator=(HttpListener&&) = delete;
+    ~HttpListener() { close(); }
 
     void close();
     [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
@@ -37,12 +37,12 @@ public:
     [[nodiscard]] Endpoint address() const noexcept { return address_; }
 
 private:
-    AdminListener(UniqueFd socket, const Endpoint& address) : socket_(std::move(socket)), address_(address) {}
-    AdminListener(UniqueFd socket, std::string path, dev_t device, ino_t inode)
+    HttpListener(UniqueFd socket, const Endpoint& address) : socket_(std::move(socket)), address_(address) {}
+    HttpListener(UniqueFd socket, std::string path, dev_t device, ino_t inode)
         : socket_(std::move(socket)), path_(std::move(path)), device_(device), inode_(inode) {}
 
-    [[nodiscard]] static Result<AdminListener> open_place(std::string_view place);
-    [[nodiscard]] static Result<AdminListener> open_unix(const std::string& path);
+    [[nodiscard]] static Result<HttpListener> open_place(std::string_view place);
+    [[nodiscard]] static Result<HttpListener> open_unix(const std::string& path);
 
     UniqueFd socket_;
     Endpoint address_;

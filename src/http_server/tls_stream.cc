@@ -1,4 +1,4 @@
-#include "admin/wire.h"
+#include "http_server/tls_stream.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -34,24 +34,24 @@ TlsStream::Step step_of(const TlsOutcome& outcome) {
 }  // namespace
 
 TlsStream::Step TlsStream::read(char* to, std::size_t size) {
-    if (!tls_) return step_of(::recv(socket_.get(), to, size, MSG_DONTWAIT), POLLIN);
+    if (!tls_) return step_of(::recv(socket_, to, size, MSG_DONTWAIT), POLLIN);
     tls_->begin_turn();  // the caller looks at its deadline between two calls
-    if (!shaken_) {
+    if (!open_) {
         const TlsOutcome outcome = tls_->handshake();
         if (outcome.step != TlsStep::done) return step_of(outcome);
-        shaken_ = true;
+        open_ = true;
     }
     return step_of(tls_->read({to, size}));
 }
 
 TlsStream::Step TlsStream::write(std::string_view bytes) {
-    if (!tls_) return step_of(::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT), POLLOUT);
-    return shaken_ ? step_of(tls_->write(bytes)) : Step{};
+    if (!tls_) return step_of(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT), POLLOUT);
+    return open_ ? step_of(tls_->write(bytes)) : Step{};
 }
 
 void TlsStream::end_writing() {
-    if (shaken_) tls_->farewell();
-    ::shutdown(socket_.get(), SHUT_WR);
+    if (open_) tls_->farewell();
+    ::shutdown(socket_, SHUT_WR);
 }
 
 }  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "admin/admin_listener.h"
+#include "http_server/http_listener.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -39,7 +39,7 @@ Result<UniqueFd> listen_on(std::string_view text, const Endpoint& endpoint) {
     UniqueFd socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket.valid()) return bind_error(text);
     const int on = 1;
-    // Not SO_REUSEPORT, which httplib would set: two gateways on one admin address must not both start.
+    // Not SO_REUSEPORT: two gateways on one admin address must not both start.
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (::bind(socket.get(), address.get(), address.length) != 0) return bind_error(text);
     if (::listen(socket.get(), backlog) != 0) return bind_error(text);
@@ -85,23 +85,23 @@ std::optional<Error> make_way(const std::string& path, const sockaddr_un& name) 
 
 }  // namespace
 
-Result<AdminListener> AdminListener::open(std::string_view place, Use use) {
+Result<HttpListener> HttpListener::open(std::string_view place, Use use) {
     auto opened = open_place(place);
     if (opened || use == Use::api) return opened;
     return Error{"health in [admin]: " + opened.error().message + ", or leave it out"};
 }
 
-Result<AdminListener> AdminListener::open_place(std::string_view place) {
+Result<HttpListener> HttpListener::open_place(std::string_view place) {
     if (place.starts_with(unix_scheme)) return open_unix(std::string(place.substr(unix_scheme.size())));
     const auto endpoint = parse_endpoint(place);
     if (!endpoint) return Error{"the admin address is not one: " + endpoint.error().message};
     auto socket = listen_on(place, endpoint.value());
     if (!socket) return socket.error();
     const Endpoint bound = name_of(socket.value().get());
-    return AdminListener(std::move(socket).value(), bound);
+    return HttpListener(std::move(socket).value(), bound);
 }
 
-Result<AdminListener> AdminListener::open_unix(const std::string& path) {
+Result<HttpListener> HttpListener::open_unix(const std::string& path) {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof name.sun_path || path.find('\0') != std::string::npos) {
@@ -118,21 +118,21 @@ Result<AdminListener> AdminListener::open_unix(const std::string& path) {
     if (::bind(socket.get(), generic(name), sizeof name) != 0) return failed(path, "bind");
     struct stat made {};
     if (::lstat(path.c_str(), &made) != 0) return failed(path, "lstat");
-    AdminListener listener(std::move(socket), path, made.st_dev, made.st_ino);
+    HttpListener listener(std::move(socket), path, made.st_dev, made.st_ino);
     if ((made.st_mode & 0777U & ~owner_only) != 0)
         return socket_error(path, "would be open to others", "choose a directory whose file system keeps modes");
     if (::listen(listener.descriptor(), backlog) != 0) return failed(path, "listen");
     return listener;
 }
 
-AdminListener::AdminListener(AdminListener&& other) noexcept
+HttpListener::HttpListener(HttpListener&& other) noexcept
     : socket_(std::move(other.socket_)),
       address_(other.address_),
       path_(std::exchange(other.path_, {})),
       device_(other.device_),
       inode_(other.inode_) {}
 
-void AdminListener::close() {
+void HttpListener::close() {
     struct stat there {};
     const bool own = socket_.valid() && is_unix() && ::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ &&
                      there.st_ino == inode_;

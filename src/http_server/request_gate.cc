@@ -1,4 +1,4 @@
-#include "admin/request_gate.h"
+#include "http_server/request_gate.h"
 
 #include <strings.h>
 
@@ -7,7 +7,6 @@
 #include <holdfast/endpoint.h>
 
 #include "base/printable.h"
-#include "base/units.h"
 
 #include <openssl/x509v3.h>
 
@@ -32,14 +31,14 @@ bool same_host(std::string_view a, std::string_view b) {
 
 bool only_looks(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
 
-/// Somebody follows a link to a page (which may be in a mail about an alarm): nothing is changed, and nobody but the
-/// person sees the answer.
+/// A link to a page, which may be in a mail about an alarm: the request changes nothing, and only the user sees the
+/// answer.
 bool follows_link(const RequestHead& head) {
     return head.method == "GET" && head.value("Sec-Fetch-Mode") == "navigate" &&
            head.value("Sec-Fetch-Dest") == "document" && head.count("Origin") == 0;
 }
 
-/// A browser says from which page a request comes; a page of another site must not steer the gateway.
+/// Browsers name the page that a request comes from; a page of another site must not control the gateway.
 bool from_another_site(const RequestHead& head) {
     if (follows_link(head)) return false;
     const std::string_view site = head.value("Sec-Fetch-Site");
@@ -50,52 +49,41 @@ bool from_another_site(const RequestHead& head) {
     return scheme == std::string_view::npos || origin.substr(scheme + 3) != head.value("Host");
 }
 
-/// What anybody may ask: whether the gateway is well, and the dashboard's files, which ask for a token themselves.
-bool is_open(const RequestHead& head) {
-    const std::string_view path = head.target.substr(0, head.target.find('?'));
-    const bool open = path == "/" || path == "/healthz" || path == "/readyz" || path.starts_with("/dashboard/");
-    return open && only_looks(head);
-}
-
-std::optional<ApiAnswer> refuse_access(const RequestHead& head, const AdminTokens& tokens) {
-    const std::string_view given = head.value("Authorization");
-    const Access access = tokens.of(given);
-    if (access == Access::write || (access == Access::read && only_looks(head)) || is_open(head)) return std::nullopt;
-    if (access == Access::read) {
-        return Api::error(403, "read_only",
-                          "this token may look and not change anything: use one of [admin] token_file");
-    }
-    ApiAnswer refusal = Api::error(401, "unauthorized",
-                                   given.empty() ? "this gateway asks for a token: send Authorization: Bearer TOKEN, "
-                                                   "or give the command --admin-token-file FILE"
-                                                 : "this is not a token of this gateway: [admin] token_file and "
-                                                   "read_token_file have them");
-    refusal.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"holdfast\"");
-    return refusal;
-}
-
 }  // namespace
 
-std::optional<ApiAnswer> RequestGate::refuse(const RequestHead& head, const DoorSecrets& secrets) const {
+std::optional<HttpResponse> RequestGate::refuse(const RequestHead& head, const DoorSecrets& secrets) const {
     const std::string_view host = host_of(head.value("Host"));
     // A foreign name is how a web page gets around the same-origin rule (DNS rebinding).
     if (!settings_.any_host && !is_own_name(host, secrets)) {
-        return Api::error(403, "forbidden",
+        return http_error(403, "forbidden",
                           "this is not a name of the admin address: call it localhost or by its IP, or add " +
                               in_quotes(host) + " to hosts in [admin]");
     }
     if (from_another_site(head))
-        return Api::error(403, "forbidden", "requests from a page of another site are not taken");
+        return http_error(403, "forbidden", "requests from a page of another site are not taken");
     if (secrets.tokens && !secrets.tokens->empty()) {
         if (auto refusal = refuse_access(head, *secrets.tokens)) return refusal;
     }
-    if (head.count("Content-Encoding") > 0) {
-        return Api::error(415, "unsupported_encoding",
-                          "a body must not be compressed: send it without Content-Encoding");
+    return std::nullopt;
+}
+
+std::optional<HttpResponse> RequestGate::refuse_access(const RequestHead& head, const AdminTokens& tokens) const {
+    const std::string_view given = head.value("Authorization");
+    const Access access = tokens.of(given);
+    const bool is_public = only_looks(head) && settings_.is_public && settings_.is_public(head.path());
+    if (access == Access::write || (access == Access::read && only_looks(head)) || is_public) return std::nullopt;
+    if (access == Access::read) {
+        return http_error(403, "read_only",
+                          "this token may look and not change anything: use one of [admin] token_file");
     }
-    if (head.body_bytes <= settings_.max_body_bytes) return std::nullopt;
-    return Api::error(413, "too_large",
-                      "the body is longer than " + format_size(settings_.max_body_bytes) + ": send less");
+    HttpResponse refusal =
+        http_error(401, "unauthorized",
+                   given.empty() ? "this gateway asks for a token: send Authorization: Bearer TOKEN, "
+                                   "or give the command --admin-token-file FILE"
+                                 : "this is not a token of this gateway: [admin] token_file and "
+                                   "read_token_file have them");
+    refusal.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"holdfast\"");
+    return refusal;
 }
 
 bool RequestGate::is_own_name(std::string_view host, const DoorSecrets& secrets) const {

@@ -1,4 +1,4 @@
-#include "admin/admin_listener.h"
+#include "http_server/http_listener.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,7 +20,7 @@ using testing::HasSubstr;
 
 class UnixDoor : public testing::Test {
 protected:
-    [[nodiscard]] Result<AdminListener> open() const { return AdminListener::open("unix:" + path_); }
+    [[nodiscard]] Result<HttpListener> open() const { return HttpListener::open("unix:" + path_); }
 
     /// A socket at the path as a killed process leaves it.
     void drop_dead_entry() const {
@@ -84,9 +84,9 @@ TEST_F(UnixDoor, AnothersSocketAtItsPathStays) {
 }
 
 TEST_F(UnixDoor, APlaceThatIsNoneIsOneClearLine) {
-    EXPECT_THAT(AdminListener::open("unix:").error().message, HasSubstr("write 1 to 107 bytes"));
-    EXPECT_THAT(AdminListener::open("unix:/" + std::string(107, 'x')).error().message, HasSubstr("write 1 to 107"));
-    EXPECT_THAT(AdminListener::open("unix:" + directory_.in("none/admin.sock")).error().message,
+    EXPECT_THAT(HttpListener::open("unix:").error().message, HasSubstr("write 1 to 107 bytes"));
+    EXPECT_THAT(HttpListener::open("unix:/" + std::string(107, 'x')).error().message, HasSubstr("write 1 to 107"));
+    EXPECT_THAT(HttpListener::open("unix:" + directory_.in("none/admin.sock")).error().message,
                 HasSubstr("No such file or directory"));
 }
 

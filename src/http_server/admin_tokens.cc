@@ -1,4 +1,4 @@
-#include "admin/admin_tokens.h"
+#include "http_server/admin_tokens.h"
 
 #include <strings.h>
 

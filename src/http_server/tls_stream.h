@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "tls/tls_session.h"
+
+namespace holdfast {
+
+/// A client's socket, which does not block, plain or under TLS. The handshake is part of the first read. Owns the
+/// session, not the descriptor; one thread at a time.
+class TlsStream {
+public:
+    /// `tls` is a session on `socket`, or null.
+    TlsStream(int socket, std::unique_ptr<TlsSession> tls) : socket_(socket), tls_(std::move(tls)) {}
+
+    /// Bytes that went, or else what poll(2) has to report before another try; neither: the connection is over.
+    struct Step {
+        std::size_t bytes = 0;
+        short wait_for = 0;
+    };
+    [[nodiscard]] Step read(char* to, std::size_t size);
+    /// Another try after wait_for begins with the same bytes.
+    [[nodiscard]] Step write(std::string_view bytes);
+    void end_writing();
+
+private:
+    int socket_;
+    std::unique_ptr<TlsSession> tls_;
+    bool open_ = false;  // the handshake is over
+};
+
+}  // namespace holdfast
