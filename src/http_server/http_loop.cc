@@ -23,7 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 using boost::system::error_code;
 
-constexpr int accepts_per_turn = 64;  // heads are read in between
+constexpr int accepts_per_turn = 16;  // heads are read in between
 constexpr auto retry_after = 50ms;    // where the system has no descriptor or memory
 
 }  // namespace
@@ -168,18 +168,19 @@ void HttpLoop::admit(UniqueFd socket, const Endpoint& peer) {
 void HttpLoop::make_room() {
     if (clients_.size() < options_.limits.clients) return;
     std::map<HttpConnection::Source, std::size_t> by_source;
-    std::size_t all = 0;
+    std::vector<std::pair<HttpConnection*, const std::size_t*>> candidates;  // with the count of their source
+    candidates.reserve(clients_.size());
     std::size_t most = 0;
     for (const auto& [id, client] : clients_) {
         if (!client->gives_way()) continue;
-        ++all;
-        most = std::max(most, ++by_source[client->source()]);
+        std::size_t& count = by_source[client->source()];
+        most = std::max(most, ++count);
+        candidates.emplace_back(client.get(), &count);
     }
-    if (all < options_.limits.clients) return;
-    const auto found = std::find_if(clients_.begin(), clients_.end(), [&](const auto& entry) {
-        return entry.second->gives_way() && by_source[entry.second->source()] == most;
-    });
-    const std::shared_ptr<HttpConnection> victim = found->second;
+    if (candidates.size() < options_.limits.clients) return;
+    const auto found = std::find_if(candidates.begin(), candidates.end(),
+                                    [most](const auto& candidate) { return *candidate.second == most; });
+    const std::shared_ptr<HttpConnection> victim = found->first->shared_from_this();
     victim->turn_away();
 }
 
