@@ -203,10 +203,10 @@ std::vector<Row> rows() {
     for (const char* name : {"Authorization", "Origin", "Sec-Fetch-Site"}) {
         all.push_back({"a header twice that decides", header(name + ": a\r\n"s + name + ": a"), "400"});
     }
-    std::string most;
-    for (int i = 0; i < 98; ++i) most += "X: y\r\n";
-    all.push_back({"a hundred headers", get + most + last, "200"});
-    all.push_back({"a hundred and one headers", get + most + "X: y\r\n" + last, "431"});
+    std::string max;
+    for (int i = 0; i < 98; ++i) max += "X: y\r\n";
+    all.push_back({"a hundred headers", get + max + last, "200"});
+    all.push_back({"a hundred and one headers", get + max + "X: y\r\n" + last, "431"});
     std::string burst;
     for (int i = 0; i < 100; ++i) burst += get + "\r\n";
     std::string answers = "200";

@@ -159,17 +159,17 @@ void HttpConnection::expire() {
 }
 
 void HttpConnection::read_head() {
-    const std::size_t most = loop_.options().limits.head_bytes;
+    const std::size_t max = loop_.options().limits.head_bytes;
     std::array<char, 4096> piece;
     for (std::size_t looked = 0;;) {
         const std::size_t end = in_.find(empty_line, looked);
         if (end != std::string::npos) return take_head(end + empty_line.size());
-        if (in_.size() >= most) {
+        if (in_.size() >= max) {
             return refuse(http_error(431, "too_many_headers",
-                                     "request line and headers are longer than " + format_size(most) + ": send less"));
+                                     "request line and headers are longer than " + format_size(max) + ": send less"));
         }
         looked = in_.size() - std::min(in_.size(), empty_line.size() - 1);
-        const TlsStream::Step got = stream_.read(piece.data(), std::min(piece.size(), most - in_.size()));
+        const TlsStream::Step got = stream_.read(piece.data(), std::min(piece.size(), max - in_.size()));
         if (got.bytes == 0) return wait(got.wait_for);
         if (in_.empty()) set_deadline(loop_.options().limits.head);
         in_.append(piece.data(), got.bytes);
@@ -302,12 +302,12 @@ bool HttpConnection::flush() {
 
 void HttpConnection::discard() {
     std::array<char, 16384> piece;
-    const std::size_t most = stage_ == Stage::following ? max_follower_bytes : max_discarded;
+    const std::size_t max = stage_ == Stage::following ? max_follower_bytes : max_discarded;
     for (std::size_t i = 0; i < pieces_per_step; ++i) {
         const TlsStream::Step got = stream_.read(piece.data(), piece.size());
         if (got.bytes == 0) return wait(got.wait_for);
         discarded_ += got.bytes;
-        if (discarded_ > most) return close();
+        if (discarded_ > max) return close();
     }
     wait(POLLIN);
 }

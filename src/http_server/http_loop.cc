@@ -170,16 +170,16 @@ void HttpLoop::make_room() {
     std::map<HttpConnection::Source, std::size_t> by_source;
     std::vector<std::pair<HttpConnection*, const std::size_t*>> candidates;  // with the count of their source
     candidates.reserve(clients_.size());
-    std::size_t most = 0;
+    std::size_t max = 0;
     for (const auto& [id, client] : clients_) {
         if (!client->gives_way()) continue;
         std::size_t& count = by_source[client->source()];
-        most = std::max(most, ++count);
+        max = std::max(max, ++count);
         candidates.emplace_back(client.get(), &count);
     }
     if (candidates.size() < options_.limits.clients) return;
     const auto found = std::find_if(candidates.begin(), candidates.end(),
-                                    [most](const auto& candidate) { return *candidate.second == most; });
+                                    [max](const auto& candidate) { return *candidate.second == max; });
     const std::shared_ptr<HttpConnection> victim = found->first->shared_from_this();
     victim->turn_away();
 }

@@ -45,8 +45,8 @@ public:
     Result<DrainStatus> drain(const DrainOrder& order) override { return act(), gateway_.drain(order); }
     std::optional<DrainStatus> cancel_drain() override { return act(), gateway_.cancel_drain(); }
     SendOutcome send(ConnectionId id, std::string_view json) override { return act(), gateway_.send(id, json); }
-    Delivery deliver(ConnectionId id, std::string_view json, std::chrono::milliseconds patience) override {
-        return act(), gateway_.deliver(id, json, patience);
+    Delivery deliver(ConnectionId id, std::string_view json, std::chrono::milliseconds timeout) override {
+        return act(), gateway_.deliver(id, json, timeout);
     }
 
 private:
