@@ -10,34 +10,40 @@ pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 # Files that holdfast_planted replaces, which takes an object file for each.
-set(planted_app consumer.cc)
-set(planted_nats message.cc)
+set(planted_cli consumer.cc)
+set(planted_forward message.cc)
 set(planted_spool reader.cc spool.cc writer.cc)
 
-holdfast_module(spool ALONE ${planted_spool} DEPENDS codec base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
-holdfast_module(sink HOT DEPENDS spool codec base)
-holdfast_module(nats ALONE ${planted_nats} DEPENDS spool codec base LIBRARIES PkgConfig::nats simdjson::simdjson)
-holdfast_module(fleet DEPENDS nats spool server codec base)
-holdfast_module(config DEPENDS server tokens tls options base LIBRARIES tomlplusplus::tomlplusplus)
-holdfast_module(http DEPENDS base LIBRARIES CURL::libcurl)
-holdfast_module(trend DEPENDS server base)
-holdfast_module(detect SIMULATES DEPENDS server tcp base)
-holdfast_module(alarm SIMULATES DEPENDS detect http server base)
-holdfast_module(watch DEPENDS alarm detect trend server tcp base)
-holdfast_module(http_server ALONE asio.cc DEPENDS tls tcp base LIBRARIES OpenSSL::Crypto Boost::headers)
+holdfast_module(spool ALONE ${planted_spool} DEPENDS codec model text base LIBRARIES PkgConfig::sqlite PkgConfig::zlib)
+holdfast_module(sink HOT DEPENDS spool codec model base)
+holdfast_module(forward ALONE ${planted_forward} DEPENDS spool codec net text base LIBRARIES PkgConfig::nats simdjson::simdjson)
+holdfast_module(fleet DEPENDS server forward spool codec model net text base)
+holdfast_module(config DEPENDS server device tls options model net text base LIBRARIES tomlplusplus::tomlplusplus)
+holdfast_module(trend DEPENDS model text base)
+holdfast_module(http_client DEPENDS text LIBRARIES CURL::libcurl)
+holdfast_module(detect SIMULATES DEPENDS tcp model net)
+holdfast_module(alarm SIMULATES DEPENDS detect http_client model net text base)
+holdfast_module(watch DEPENDS server alarm detect trend tcp model base)
+holdfast_module(http_server ALONE asio.cc DEPENDS tls tcp net text base LIBRARIES OpenSSL::Crypto Boost::headers)
 # Compiled once, in asio.cc. No other module includes Boost.
 target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
                                                         BOOST_ASIO_NO_DEPRECATED)
-holdfast_module(admin ALONE api_devices.cc api_drain.cc api_fleet.cc api_spool.cc api_watch.cc metrics.cc render_status.cc
-                DEPENDS http_server nats sink spool watch alarm trend server codec tls base LIBRARIES simdjson::simdjson)
+holdfast_module(api ALONE api_devices.cc api_drain.cc api_fleet.cc api_spool.cc api_watch.cc metrics.cc render_status.cc
+                DEPENDS watch server alarm trend forward sink spool http_server codec model net text base
+                LIBRARIES simdjson::simdjson)
 include(cmake/dashboard.cmake)
-holdfast_module(load DEPENDS codec reactor tls tcp base)
-holdfast_module(doctor DEPENDS server tcp base)
-holdfast_module(app ALONE ${planted_app} DEPENDS tokens admin watch alarm trend config fleet nats sink spool load doctor server http
-                LIBRARIES CLI11::CLI11 spdlog::spdlog ${ncurses_LINK_LIBRARIES} simdjson::simdjson)
+holdfast_module(load DEPENDS codec tls tcp reactor model net text base)
+holdfast_module(doctor DEPENDS server tcp model net text base)
+holdfast_module(client DEPENDS http_client net text base LIBRARIES simdjson::simdjson)
+holdfast_module(top DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
+holdfast_module(daemon DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
+                LIBRARIES spdlog::spdlog)
+holdfast_module(cli ALONE ${planted_cli}
+                DEPENDS daemon top api config doctor load server device spool client codec options model net text base
+                LIBRARIES CLI11::CLI11 simdjson::simdjson)
 
-add_executable(holdfast_command src/app/main/main.cc)
-target_link_libraries(holdfast_command PRIVATE holdfast_app holdfast_flags)
+add_executable(holdfast_command src/cli/main/main.cc)
+target_link_libraries(holdfast_command PRIVATE holdfast_cli holdfast_flags)
 if(HOLDFAST_LTO)
   target_link_options(holdfast_command PRIVATE -flto=auto -O2)
 endif()
@@ -46,14 +52,14 @@ install(TARGETS holdfast_command RUNTIME COMPONENT holdfast)
 
 # The command with defects that the tests must find (src/base/plant.h): these files are compiled again and take the place of
 # those in the libraries. Built by the tests that run it, and never installed.
-add_executable(holdfast_planted EXCLUDE_FROM_ALL src/app/main/main.cc)
-foreach(module app nats spool)
+add_executable(holdfast_planted EXCLUDE_FROM_ALL src/cli/main/main.cc)
+foreach(module cli forward spool)
   foreach(file IN LISTS planted_${module})
     target_sources(holdfast_planted PRIVATE src/${module}/${file})
   endforeach()
 endforeach()
 target_compile_definitions(holdfast_planted PRIVATE HOLDFAST_PLANT)
-target_link_libraries(holdfast_planted PRIVATE holdfast_app holdfast_flags)
+target_link_libraries(holdfast_planted PRIVATE holdfast_cli holdfast_flags)
 
 # Judges states of a spool's files (tests/power). Built by the tests that run it, and never installed.
 add_executable(power_check EXCLUDE_FROM_ALL tests/power/power_check.cc)

@@ -5,7 +5,7 @@ if(NOT DYGRAPHS_DIR)
                       "or name its folder in DYGRAPHS_DIR")
 endif()
 
-set(dashboard_dir ${PROJECT_SOURCE_DIR}/src/admin/dashboard)
+set(dashboard_dir ${PROJECT_SOURCE_DIR}/src/api/dashboard)
 file(GLOB dashboard_files CONFIGURE_DEPENDS ${dashboard_dir}/*.js ${dashboard_dir}/*.css ${dashboard_dir}/*.svg)
 set(embedded_pairs "/=${dashboard_dir}/index.html"
     "/dashboard/dygraph.js=${DYGRAPHS_DIR}/dygraph.min.js" "/dashboard/dygraph.css=${DYGRAPHS_DIR}/dygraph.min.css")
@@ -22,7 +22,7 @@ add_custom_command(
           ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
   COMMENT "Embedding the dashboard"
   VERBATIM)
-target_sources(holdfast_admin PRIVATE ${dashboard_dir}/assets.cc ${embedded})
+target_sources(holdfast_api PRIVATE ${dashboard_dir}/assets.cc ${embedded})
 if(HOLDFAST_TESTS)
-  target_sources(admin_test PRIVATE ${dashboard_dir}/assets_test.cc)
+  target_sources(api_test PRIVATE ${dashboard_dir}/assets_test.cc)
 endif()

@@ -1,7 +1,7 @@
 # libholdfast: the modules in one archive, the public headers, find_package(holdfast) and pkg-config.
 include(CMakePackageConfigHelpers)
 
-set(holdfast_modules base options tcp reactor tls conn codec tokens server)
+set(holdfast_modules base text net model options reactor tcp tls codec conn device pipeline server)
 set(holdfast_links simdjson::simdjson OpenSSL::SSL)
 add_library(holdfast STATIC)
 # What may be used of it is what include/holdfast declares: the modules are compiled with hidden visibility.

@@ -15,39 +15,26 @@ from links import dead_links
 from prose import commit_faults, page_faults
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# What each folder of src/ may include from; docs/ARCHITECTURE.md has the reasons.
-MAY_INCLUDE = {
-    "base": set(),
-    "testing": {"base"},  # help for tests: no part of the library or the command includes it
-    "options": {"base"},
-    "tcp": {"base"},
-    "reactor": {"base"},
-    "tls": {"base"},
-    "conn": {"base", "reactor", "tcp", "tls"},
-    "codec": {"base"},
-    "tokens": {"base", "codec"},
-    "server": {"base", "options", "reactor", "tcp", "tls", "conn", "codec", "tokens"},
-    "spool": {"base", "codec"},
-    "sink": {"base", "codec", "spool"},
-    "nats": {"base", "codec", "spool"},
-    "fleet": {"base", "codec", "nats", "spool"},
-    "config": {"base", "options", "server", "tls", "tokens"},
-    "http": {"base"},
-    "trend": {"base"},
-    "detect": {"base", "tcp"},
-    "alarm": {"base", "detect", "http"},
-    "watch": {"base", "alarm", "detect", "trend", "tcp"},
-    "http_server": {"base", "tcp", "tls"},
-    "admin": {"base", "http_server", "codec", "nats", "sink", "spool", "tcp", "tls", "alarm", "trend", "watch"},
-    "load": {"base", "reactor", "tcp", "tls", "codec"},
-    "doctor": {"base", "tcp"},
-    "app": {"base", "options", "http", "codec", "spool", "sink", "nats", "fleet", "config", "alarm", "trend", "watch", "http_server", "admin", "load", "tls", "doctor", "tokens", "app"},
-}
+
+
+def module_table():
+    """Returns what each folder of src/ may include: the DEPENDS of its holdfast_module() in the CMake files."""
+    table = {"testing": None}  # of any folder, and only for tests
+    for path in (ROOT / "CMakeLists.txt", ROOT / "cmake" / "daemon.cmake"):
+        for name, words in re.findall(r"^holdfast_module\((\w+)([^)]*)\)", path.read_text(), re.M):
+            of = re.search(r"DEPENDS ([^A-Z]*)", words)
+            table[name] = set(of[1].split()) if of else set()
+    return table
+
+
+MAY_INCLUDE = module_table()
+# The folder whose words a public header speaks; the others are of model.
+PUBLIC = {"result.h": "base", "visibility.h": "base", "endpoint.h": "net", "server.h": "server"}
 # Folders above conn that must not see a connection: config may use the checks of a ServerConfig, and nothing else.
 ONLY = {("config", "server"): {"server/validate.h"}, ("detect", "tcp"): {"tcp/route.h"}, ("watch", "tcp"): {"tcp/route.h"}}
 MAX_LINES = 450
 # Headers that take seconds to compile, and the only file that may include each.
-ONE_UNIT = {"CLI/": "src/app/command_line.cc", "toml++/": "src/config/read_toml.cc", "spdlog/": "src/app/log.cc"}
+ONE_UNIT = {"CLI/": "src/cli/command_line.cc", "toml++/": "src/config/read_toml.cc", "spdlog/": "src/daemon/log.cc"}
 
 
 def sources():
@@ -67,13 +54,16 @@ def include_faults(path):
     if parts[0] != "src":
         return
     module = parts[1]
-    for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M):
-        target = name.split("/")[0]
-        if target == "testing" and path.stem.endswith("_test"):
+    if module == "testing" or path.stem.endswith("_test"):
+        return
+    for name in re.findall(r'^#include ["<](\w+/[\w/]+\.h)[">]', path.read_text(), re.M):
+        folder, rest = name.split("/", 1)
+        target = PUBLIC.get(rest, "model") if folder == "holdfast" else folder
+        if target not in MAY_INCLUDE:
             continue
         allowed = target == module or target in MAY_INCLUDE.get(module, set())
         if not allowed or name not in ONLY.get((module, target), {name}):
-            yield f"{path.relative_to(ROOT)}: {module} must not include {name}"
+            yield f"{path.relative_to(ROOT)}: {module} must not include {name}: see its DEPENDS in the CMake files"
 
 
 def slow_headers(path):
@@ -102,26 +92,26 @@ def direct_kernel_calls(path):
 def unknown_folders():
     for folder in sorted(p.name for p in (ROOT / "src").iterdir() if p.is_dir()):
         if folder not in MAY_INCLUDE:
-            yield f"src/{folder}: not in the table of tests/tidy.py: say what it may include"
+            yield f"src/{folder}: not a holdfast_module() of the CMake files"
 
 
 def floor_faults():
-    """The picture of the floors in docs/ARCHITECTURE.md: each folder once, above all that it may include."""
+    """The picture of the floors in docs/ARCHITECTURE.md: each folder once, behind all that it may include."""
     page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
-    floors = {}
+    places = {}
     for number, line in re.findall(r"^    (\d)  (.*)$", page, re.M):
-        for folder in re.split(r"  +", line):
-            if folder in MAY_INCLUDE:
-                if folder in floors:
-                    yield f"docs/ARCHITECTURE.md: {folder} is on two floors"
-                floors[folder] = int(number)
-    for folder, others in MAY_INCLUDE.items():
-        if folder not in floors:
+        for column, folder in enumerate(line.split("   ")[0].split()):
+            if folder in places:
+                yield f"docs/ARCHITECTURE.md: {folder} is on two floors"
+            places[folder] = int(number), column
+    for folder in MAY_INCLUDE.keys() - {"testing"}:
+        if folder not in places:
             yield f"docs/ARCHITECTURE.md: the picture of the floors lacks {folder}"
-        for other in others - {folder}:
-            if floors.get(folder, 10) <= floors.get(other, -1):
-                yield f"docs/ARCHITECTURE.md: {folder} may include {other}, which is not on a lower floor"
-        if f"\n| `{folder}` |" not in page and folder != "testing":
+            continue
+        for other in MAY_INCLUDE[folder]:
+            if places[folder] <= places.get(other, (-1, 0)):
+                yield f"docs/ARCHITECTURE.md: {folder} may include {other}, which is neither lower nor to the left"
+        if f"\n| `{folder}` |" not in page:
             yield f"docs/ARCHITECTURE.md: the table of folders lacks {folder}"
 
 
@@ -164,7 +154,7 @@ def places_that_abort(paths):
 def options_named_twice():
     """An option is a member and a row of the table (docs/CONTRIBUTING.md, "Add an option"): code for options in general names none."""
     general = [path for folder in ("options", "config") for path in sorted((ROOT / "src" / folder).glob("*.cc"))]
-    general += [ROOT / "src" / name for name in ("app/reload.cc", "app/serve_options.cc", "app/manual.cc", "server/apply.cc")]
+    general += [ROOT / "src" / name for name in ("daemon/reload.cc", "cli/serve_options.cc", "cli/manual.cc", "server/reconfiguration.cc")]
     tables = {"server_options.cc", "daemon_options.cc"}
     keys = {key for path in general if path.name in tables for key in re.findall(r'\.key = "(\w+)"', path.read_text())}
     if len(keys) < 60:

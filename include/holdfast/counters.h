@@ -36,7 +36,7 @@ struct DurationHistogram {
 };
 
 /// Holds what one listener counts since the start. docs/reference/metrics.md explains each figure. `Count` is
-/// std::uint64_t in a ListenerStatus, and a counter of one thread in a reactor. src/base/counter_rows.h has a row for
+/// std::uint64_t in a ListenerStatus, and a counter of one thread in a reactor. src/model/counter_rows.h has a row for
 /// each.
 template <typename Count, typename Histogram>
 struct ListenerFigures {

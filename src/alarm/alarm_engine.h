@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 #include <holdfast/watch.h>
 
 #include "alarm/alarm.h"

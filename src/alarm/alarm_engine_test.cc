@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "alarm/alarm_test_gateway.h"
 #include "alarm/death_log.h"
+#include "testing/alarm_gateway.h"
 
 namespace holdfast {
 namespace {
@@ -36,7 +36,7 @@ protected:
         EXPECT_EQ(gateway_.told.back().cleared_at, gateway_.recent()[0].cleared_at);
     }
 
-    TestGateway gateway_;
+    AlarmGateway gateway_;
 };
 
 TEST_F(Alarms, AReconnectStorm) {

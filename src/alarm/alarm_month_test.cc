@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "alarm/alarm_test_fleet.h"
+#include "testing/alarm_fleet.h"
 #include "testing/seed.h"
 
 namespace holdfast {

@@ -10,7 +10,7 @@
 #include <holdfast/reason.h>
 #include <holdfast/watch.h>
 
-#include "base/reason_row.h"
+#include "model/reason_row.h"
 
 namespace holdfast {
 
@@ -21,7 +21,7 @@ struct DeathRecord {
     std::uint8_t listener = 0;  ///< ListenerStatus::number
 };
 
-/// Stores the latest ended connections with their addresses, at most `most` (8 MB), oldest first. It does not count:
+/// Stores the latest ended connections with their addresses, at most `max` (8 MB), oldest first. It does not count:
 /// the counters include ends for which it had no room. A value; one thread.
 class DeathLog {
 public:

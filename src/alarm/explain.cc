@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "base/reason_row.h"
+#include "model/reason_row.h"
 
 namespace holdfast {
 namespace {

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "alarm/alarm_book.h"
 #include "alarm/listener_step.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "alarm/drop_watch.h"
 #include "alarm/listener_alarms.h"

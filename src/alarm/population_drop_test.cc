@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "alarm/alarm_test_gateway.h"
+#include "testing/alarm_gateway.h"
 
 namespace holdfast {
 namespace {
@@ -22,7 +22,7 @@ protected:
         EXPECT_THAT(gateway_.told, IsEmpty());
     }
     void end_some(const std::string& first, std::size_t from, std::size_t count, CloseReason reason) {
-        for (std::size_t i = 0; i < count; ++i) gateway_.end(TestGateway::nth(first, from + i), reason);
+        for (std::size_t i = 0; i < count; ++i) gateway_.end(AlarmGateway::nth(first, from + i), reason);
     }
     const Alarm& only() {
         active_ = gateway_.active();
@@ -30,7 +30,7 @@ protected:
         return active_.at(0);
     }
 
-    TestGateway gateway_;
+    AlarmGateway gateway_;
     std::vector<Alarm> active_;
 };
 
@@ -150,9 +150,9 @@ TEST_F(PopulationDrop, ARestartThatDoesNotComeBackIsOne) {
 }
 
 TEST_F(PopulationDrop, AllResetBehindOneAddressIsItsProxy) {
-    for (int i = 0; i < 300; ++i) gateway_.come(TestGateway::nth("192.0.2.7", 0));
+    for (int i = 0; i < 300; ++i) gateway_.come(AlarmGateway::nth("192.0.2.7", 0));
     gateway_.seconds(120);
-    for (int i = 0; i < 300; ++i) gateway_.end(TestGateway::nth("192.0.2.7", 0), CloseReason::peer_reset);
+    for (int i = 0; i < 300; ++i) gateway_.end(AlarmGateway::nth("192.0.2.7", 0), CloseReason::peer_reset);
     gateway_.second();
     EXPECT_EQ(only().summary, "300 in under 1 s, all peer_reset, all behind 192.0.2.7: the proxy or NAT restarted");
 }
@@ -226,7 +226,7 @@ TEST_F(PopulationDrop, EndsWithItsListener) {
 }
 
 TEST(PopulationDropAtStart, NeedsTwiceAsMany) {
-    TestGateway gateway;
+    AlarmGateway gateway;
     gateway.come("10.2.0.1", 1'000);
     gateway.come("10.3.0.1", 200);
     gateway.seconds(20);
@@ -240,16 +240,16 @@ TEST(PopulationDropAtStart, NeedsTwiceAsMany) {
 
 /// A gateway has no baseline in its first minutes. Even then, ordinary churn is no part of the drop.
 TEST(PopulationDropEarly, IsToldFromTheChurnAroundIt) {
-    TestGateway gateway;
+    AlarmGateway gateway;
     gateway.come("10.2.0.1", 300);
     gateway.come("10.3.0.1", 900);
     int device = 0;
     const auto churn = [&] {
         for (int i = 0; i < 2; ++i, ++device) {
-            gateway.come(TestGateway::nth("10.9.0.1", static_cast<std::size_t>(device)));
+            gateway.come(AlarmGateway::nth("10.9.0.1", static_cast<std::size_t>(device)));
             if (device >= 60) {
                 const auto oldest = static_cast<std::size_t>(device - 60);
-                gateway.end(TestGateway::nth("10.9.0.1", oldest), CloseReason::peer_reset);
+                gateway.end(AlarmGateway::nth("10.9.0.1", oldest), CloseReason::peer_reset);
             }
         }
     };

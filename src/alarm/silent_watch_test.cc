@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "alarm/alarm_test_gateway.h"
+#include "testing/alarm_gateway.h"
 
 namespace holdfast {
 namespace {
@@ -58,7 +58,7 @@ protected:
         return found.empty() ? Alarm{} : found[0];
     }
 
-    TestGateway gateway_;
+    AlarmGateway gateway_;
 
 private:
     void note(Observation::Kind kind, const IpAddress& peer) {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "alarm/explain.h"
-#include "base/printable.h"
-#include "base/units.h"
+#include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 

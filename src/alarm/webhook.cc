@@ -9,8 +9,8 @@
 #include <utility>
 #include <variant>
 
-#include "base/http_url.h"
-#include "http/http_client.h"
+#include "http_client/http_client.h"
+#include "net/http_url.h"
 
 namespace holdfast {
 namespace {

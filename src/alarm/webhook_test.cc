@@ -14,7 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
-#include "http/raw_server.h"
+#include "testing/raw_server.h"
 
 namespace holdfast {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/framing_oracle_test.h"
+#include "testing/framing_oracle.h"
 
 namespace holdfast {
 namespace {

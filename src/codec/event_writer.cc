@@ -9,10 +9,10 @@
 #include <tuple>
 #include <utility>
 
-#include "base/json_writer.h"
 #include "codec/event_fields.h"
 #include "codec/line_buffer.h"
 #include "codec/one_line.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 

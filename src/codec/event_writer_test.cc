@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/json_writer.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 namespace {

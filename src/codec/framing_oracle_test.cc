@@ -1,4 +1,4 @@
-#include "codec/framing_oracle_test.h"
+#include "testing/framing_oracle.h"
 
 #include "base/check.h"
 #include "codec/json_scan.h"

@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/framing_oracle_test.h"
 #include "codec/json_scan.h"
+#include "testing/framing_oracle.h"
 
 namespace holdfast {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/device_word.h"
+#include "text/device_word.h"
 
 namespace holdfast {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "codec/hello.h"
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <holdfast/config.h>
+
 namespace holdfast {
 namespace {
 

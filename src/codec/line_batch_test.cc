@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/framing_oracle_test.h"
-#include "codec/line_verdicts_test.h"
+#include "testing/framing_oracle.h"
+#include "testing/line_verdicts.h"
 
 namespace holdfast {
 namespace {
@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t max_item = 20'000;
 constexpr unsigned max_depth = 5;
 
-std::vector<Verdict> verdicts(const std::vector<std::string>& chunks, bool ahead, char padding = ' ') {
+std::vector<LineVerdict> verdicts(const std::vector<std::string>& chunks, bool ahead, char padding = ' ') {
     static ItemDecoder decoder("ip", max_depth, max_item);
     return line_verdicts(decoder, chunks, max_item, padding, ahead);
 }

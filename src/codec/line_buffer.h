@@ -14,7 +14,7 @@ namespace holdfast {
 /// capacity and terminate the string again. Refers to the string, and cuts it to the written size on destruction.
 class LineBuffer {
 public:
-    /// `most`: maximum number of bytes to write. Throws std::bad_alloc.
+    /// `max`: maximum number of bytes to write. Throws std::bad_alloc.
     LineBuffer(std::string& out, std::size_t max) : out_(out) {
         const std::size_t from = out.size();
         out.resize(from + max);
@@ -38,7 +38,7 @@ public:
         const int digits = (static_cast<int>(std::bit_width(number | 1)) + 3) / 4;
         for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *at_++ = "0123456789abcdef"[number >> shift & 15];
     }
-    /// Returns the write pointer. The caller may write within the remaining `most` bytes, and passes the new end to
+    /// Returns the write pointer. The caller may write within the remaining `max` bytes, and passes the new end to
     /// `to`.
     [[nodiscard]] char* here() const noexcept { return at_; }
     void to(char* at) noexcept { at_ = at; }

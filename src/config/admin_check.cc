@@ -9,10 +9,10 @@
 
 #include <holdfast/endpoint.h>
 
-#include "base/address_kind.h"
-#include "base/printable.h"
-#include "base/secret_file.h"
 #include "config/checks.h"
+#include "net/address_kind.h"
+#include "text/printable.h"
+#include "text/secret_file.h"
 #include "tls/tls_context.h"
 
 namespace holdfast {

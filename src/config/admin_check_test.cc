@@ -6,7 +6,7 @@
 
 #include "config/checks.h"
 #include "config/load.h"
-#include "tls/made_certificates.h"
+#include "testing/made_certificates.h"
 
 namespace holdfast {
 namespace {

@@ -9,12 +9,12 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
-#include "base/http_url.h"
-#include "base/printable.h"
-#include "base/units.h"
+#include "device/token_set.h"
+#include "net/http_url.h"
 #include "options/option.h"
+#include "text/printable.h"
+#include "text/units.h"
 #include "tls/tls_context.h"
-#include "tokens/token_set.h"
 
 namespace holdfast {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
 #include "options/option.h"
+#include "testing/temporary_directory.h"
 
 namespace holdfast {
 namespace {

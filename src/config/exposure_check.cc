@@ -3,9 +3,9 @@
 
 #include <holdfast/endpoint.h>
 
-#include "base/address_kind.h"
-#include "base/printable.h"
 #include "config/checks.h"
+#include "net/address_kind.h"
+#include "text/printable.h"
 
 namespace holdfast {
 

@@ -8,10 +8,10 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/printable.h"
 #include "base/unique_fd.h"
 #include "config/checks.h"
 #include "config/draft.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {
@@ -226,5 +226,7 @@ LoadOutcome load_config_text(std::string_view name, std::string_view text, const
     read_toml(text, draft);
     return finish(std::move(draft), overrides);
 }
+
+LoadOutcome ConfigSource::load() const { return load_config(file, overrides); }
 
 }  // namespace holdfast

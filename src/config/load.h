@@ -59,6 +59,14 @@ struct LoadOutcome {
     std::vector<ConfigError> errors;  ///< empty if `loaded` is set
 };
 
+/// The file and the flags of a command line, from which its configuration is loaded, and loaded again on SIGHUP.
+struct ConfigSource {
+    std::optional<std::string> file;
+    Overrides overrides;
+
+    [[nodiscard]] LoadOutcome load() const;
+};
+
 /// Combines the defaults, the file and the flags, in ascending precedence, and checks the result. Reads the file and
 /// checks the sink's directory; creates and binds nothing.
 [[nodiscard]] LoadOutcome load_config(const std::optional<std::filesystem::path>& file, const Overrides& overrides);

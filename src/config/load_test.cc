@@ -9,7 +9,7 @@
 
 #include <holdfast/liveness.h>
 
-#include "base/temporary_directory.h"
+#include "testing/temporary_directory.h"
 
 namespace holdfast {
 namespace {

@@ -5,8 +5,8 @@
 #include <toml++/toml.h>
 
 #include "base/nearest.h"
-#include "base/printable.h"
 #include "config/draft.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {

@@ -11,10 +11,10 @@
 #include <string_view>
 #include <utility>
 
-#include "base/nats_url.h"
-#include "base/printable.h"
 #include "config/checks.h"
+#include "net/nats_url.h"
 #include "options/option.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {

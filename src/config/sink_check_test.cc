@@ -5,9 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
 #include "config/checks.h"
 #include "config/load.h"
+#include "testing/temporary_directory.h"
 
 namespace holdfast {
 namespace {

@@ -8,12 +8,12 @@
 
 #include <holdfast/config.h>
 #include <holdfast/endpoint.h>
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
-#include "conn/accept_bucket.h"
 #include "conn/buffer_budget.h"
 #include "conn/peer_counts.h"
 #include "conn/quota.h"
+#include "conn/rate_limiter.h"
 #include "conn/source_bytes.h"
 
 namespace holdfast {

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/slot_table.h"
-#include "conn/text_cell.h"
+#include "conn/inline_string.h"
 #include "conn/unfinished_item.h"
 
 namespace holdfast {

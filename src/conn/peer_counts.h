@@ -32,7 +32,7 @@ class PeerCounts {
 public:
     explicit PeerCounts(NetworkWidth width) : width_(width) {}
 
-    /// Counts one more connection of `peer`. Returns false if its network has `most` already.
+    /// Counts one more connection of `peer`. Returns false if its network has `max` already.
     [[nodiscard]] bool take(const IpAddress& peer, std::size_t max);
     void give_back(const IpAddress& peer);
     [[nodiscard]] std::size_t networks() const;  ///< networks with at least one connection

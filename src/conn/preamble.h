@@ -5,7 +5,7 @@
 
 #include "conn/core.h"
 #include "conn/half_open.h"
-#include "conn/handshake_order.h"
+#include "conn/handshake_scheduler.h"
 #include "conn/preamble_table.h"
 #include "tls/tls_session.h"
 

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "conn/rig_test.h"
-#include "tls/made_certificates.h"
+#include "testing/made_certificates.h"
+#include "testing/shard_rig.h"
 #include "tls/tls_context.h"
 
 #include <openssl/ssl.h>

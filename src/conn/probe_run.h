@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "base/clock.h"
 #include "conn/policy.h"

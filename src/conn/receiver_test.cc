@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "conn/rig_test.h"
+#include "testing/shard_rig.h"
 
 namespace holdfast {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "conn/core.h"
 

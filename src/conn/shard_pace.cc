@@ -8,7 +8,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// Checks of `untold` and unauthenticated connections are due within a second.
+// Checks of `connected_pending` and unauthenticated connections are due within a second.
 constexpr milliseconds slowest_period{1'000};
 constexpr milliseconds fastest_period{50};
 

@@ -1,4 +1,4 @@
-#include "conn/simulated_kernel_test.h"
+#include "testing/simulated_kernel.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>

@@ -60,7 +60,7 @@ public:
     /// Reports that a connection held by Taken::hold ends: the peer sent FIN or RST, or the gateway is about to end it.
     /// The handler releases the connection if it can, so that bytes sent before the end are not lost.
     virtual void on_end_while_held(Connection& connection, Token number, EndedBy by) = 0;
-    /// Reports a connection that has been open for at least a second and is still `untold`.
+    /// Reports a connection that has been open for at least a second and is still `connected_pending`.
     virtual void on_connected_pending(Connection& connection, Token number, const TurnTime& time) = 0;
     virtual void on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) = 0;
     virtual void on_turn_end() = 0;

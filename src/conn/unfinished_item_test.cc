@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "conn/text_cell.h"
+#include "conn/inline_string.h"
 
 namespace holdfast {
 namespace {

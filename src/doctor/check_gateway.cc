@@ -2,11 +2,11 @@
 #include <string>
 #include <utility>
 
-#include "base/address_kind.h"
-#include "base/human.h"
-#include "base/printable.h"
 #include "doctor/checks.h"
 #include "doctor/socket_facts.h"
+#include "net/address_kind.h"
+#include "text/human.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {

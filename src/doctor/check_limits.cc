@@ -2,8 +2,8 @@
 #include <string>
 #include <utility>
 
-#include "base/human.h"
 #include "doctor/checks.h"
+#include "text/human.h"
 
 namespace holdfast {
 namespace {

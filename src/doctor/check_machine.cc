@@ -3,9 +3,9 @@
 #include <string_view>
 #include <utility>
 
-#include "base/printable.h"
-#include "base/units.h"
 #include "doctor/checks.h"
+#include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

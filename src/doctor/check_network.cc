@@ -6,10 +6,10 @@
 #include <system_error>
 #include <utility>
 
-#include "base/human.h"
-#include "base/printable.h"
-#include "base/units.h"
 #include "doctor/checks.h"
+#include "text/human.h"
+#include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "base/json_writer.h"
 #include "doctor/checks.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "doctor/made_up_facts.h"
+#include "testing/made_up_facts.h"
 
 namespace holdfast {
 namespace {

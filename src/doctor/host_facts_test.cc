@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
+#include "testing/temporary_directory.h"
 
 namespace holdfast {
 namespace {

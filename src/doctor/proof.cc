@@ -4,9 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "base/json_writer.h"
-#include "base/plan_json.h"
-#include "base/units.h"
+#include "model/plan_json.h"
+#include "text/json_writer.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

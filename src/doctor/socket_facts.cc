@@ -23,9 +23,9 @@
 #include <utility>
 
 #include "base/unique_fd.h"
-#include "base/units.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
+#include "text/units.h"
 
 namespace holdfast {
 

@@ -9,10 +9,10 @@
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
-#include "doctor/made_up_facts.h"
 #include "tcp/probe.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
+#include "testing/made_up_facts.h"
 
 namespace holdfast {
 namespace {

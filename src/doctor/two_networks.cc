@@ -14,8 +14,8 @@
 #include <string_view>
 #include <utility>
 
-#include "base/printable.h"
 #include "base/system_failure.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {

@@ -9,7 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "nats/callback_handle.h"
+#include "forward/callback_handle.h"
 
 #include <nats/nats.h>
 

@@ -8,7 +8,7 @@
 
 #include <holdfast/result.h>
 
-#include "nats/nats_link.h"
+#include "forward/nats_link.h"
 
 namespace holdfast {
 

@@ -2,7 +2,7 @@
 
 #include <simdjson.h>
 
-#include "base/json_writer.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 namespace {

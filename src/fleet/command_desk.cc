@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "nats/callback_handle.h"
-#include "nats/token.h"
+#include "forward/callback_handle.h"
+#include "forward/token.h"
 
 #include <nats/nats.h>
 

@@ -11,7 +11,7 @@
 #include <holdfast/server.h>
 
 #include "fleet/command.h"
-#include "nats/nats_link.h"
+#include "forward/nats_link.h"
 
 namespace holdfast {
 
@@ -44,7 +44,7 @@ public:
     /// Subscribes after each new connection of the link.
     [[nodiscard]] virtual std::optional<Error> bind() = 0;
 
-    /// Sends to a device wherever it is. Answers within one second, or `patience` if that is shorter.
+    /// Sends to a device wherever it is. Answers within one second, or `timeout` if that is shorter.
     [[nodiscard]] virtual CommandAnswer send(const std::string& id, std::string_view json,
                                              std::chrono::milliseconds timeout) = 0;
     /// Asks the gateway that holds the device, if it is another one.

@@ -40,7 +40,7 @@ public:
         std::vector<DeviceNote> notes;
         bool dropped = false;  ///< some notes were dropped since the last call
     };
-    /// Returns the waiting notes; waits at most `patience` for the first.
+    /// Returns the waiting notes; waits at most `timeout` for the first.
     [[nodiscard]] ReadResult take(std::chrono::milliseconds timeout);
 
 private:

@@ -6,7 +6,7 @@
 
 #include "codec/event_writer.h"
 #include "codec/hello.h"
-#include "nats/token.h"
+#include "forward/token.h"
 
 namespace holdfast {
 namespace {

@@ -19,7 +19,7 @@
 #include "fleet/device_news.h"
 #include "fleet/fleet_state.h"
 #include "fleet/former_lives.h"
-#include "nats/nats_link.h"
+#include "forward/nats_link.h"
 #include "spool/spool.h"
 
 namespace holdfast {
@@ -59,7 +59,7 @@ public:
     [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const;
     [[nodiscard]] CommandDesk& desk() { return *desk_; }
 
-    /// Publishes the ends of the last devices and a last beat, for at most `patience`. Must be called after the server
+    /// Publishes the ends of the last devices and a last beat, for at most `timeout`. Must be called after the server
     /// has ended.
     void stop(std::chrono::milliseconds timeout);
 

@@ -5,7 +5,7 @@
 #include <random>
 #include <utility>
 
-#include "nats/token.h"
+#include "forward/token.h"
 
 namespace holdfast {
 

@@ -31,7 +31,7 @@ public:
         std::vector<std::string> reported_by_fleet;  ///< connections
     };
     using Find = std::function<std::optional<PresenceRecord>(const std::string& id)>;
-    /// Settles `most` of them, and keeps those that the fleet has yet to report. Must be called after the whole bucket
+    /// Settles `max` of them, and keeps those that the fleet has yet to report. Must be called after the whole bucket
     /// has been read and the survivors' time has passed.
     [[nodiscard]] Settled settle(std::size_t max, const Find& find);
     /// Removes and returns that connection, or returns nullopt if it is unknown.

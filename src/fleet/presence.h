@@ -12,11 +12,11 @@
 #include <unordered_set>
 #include <vector>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
-#include "base/takeover_backoff.h"
 #include "fleet/name_table.h"
 #include "fleet/record.h"
+#include "model/takeover_backoff.h"
 
 namespace holdfast {
 

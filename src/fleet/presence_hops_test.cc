@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "fleet/fake_bucket.h"
+#include "testing/fake_bucket.h"
 
 namespace holdfast {
 namespace {

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "fleet/fake_bucket.h"
+#include "testing/fake_bucket.h"
 
 namespace holdfast {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <charconv>
 
-#include "base/json_writer.h"
 #include "codec/event_writer.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
-#include "base/printable.h"
 #include "fleet/gateway_book.h"
+#include "text/printable.h"
 
 namespace holdfast {
 

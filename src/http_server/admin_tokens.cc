@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "base/secret_file.h"
+#include "text/secret_file.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

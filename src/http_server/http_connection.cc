@@ -11,8 +11,8 @@
 #include <utility>
 #include <variant>
 
-#include "base/units.h"
 #include "http_server/http_loop.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

@@ -10,8 +10,8 @@
 #include <cstring>
 #include <utility>
 
-#include "base/printable.h"
 #include "tcp/sockaddr.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
+#include "testing/temporary_directory.h"
 
 namespace holdfast {
 namespace {

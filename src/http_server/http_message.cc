@@ -4,7 +4,7 @@
 
 #include <boost/beast/http/status.hpp>
 
-#include "base/json_writer.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 

@@ -14,7 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "http_server/raw_client.h"
+#include "testing/raw_client.h"
 
 namespace holdfast {
 namespace {

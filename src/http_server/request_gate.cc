@@ -6,7 +6,7 @@
 
 #include <holdfast/endpoint.h>
 
-#include "base/printable.h"
+#include "text/printable.h"
 
 #include <openssl/x509v3.h>
 

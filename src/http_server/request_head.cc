@@ -10,7 +10,7 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
-#include "base/printable.h"
+#include "text/printable.h"
 
 namespace holdfast {
 namespace {

@@ -34,7 +34,7 @@ public:
     /// Returns false if the downlink was not requested for this device, was refused, or has arrived before.
     bool arrived(std::uint64_t number, std::uint64_t device, SteadyTime now);
 
-    /// Waits until every accepted downlink has arrived, at most for `patience`.
+    /// Waits until every accepted downlink has arrived, at most for `timeout`.
     void wait_for_arrivals(std::chrono::milliseconds timeout);
     /// Returns the counts; `lost` are accepted downlinks that have not arrived.
     [[nodiscard]] DownlinkCounts counts() const;

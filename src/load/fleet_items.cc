@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/json_writer.h"
 #include "codec/framing.h"
 #include "load/fleet.h"
 #include "tcp/sockaddr.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 

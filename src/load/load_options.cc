@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "base/address_kind.h"
+#include "net/address_kind.h"
 
 namespace holdfast {
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "base/json_writer.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 

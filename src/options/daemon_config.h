@@ -9,7 +9,7 @@
 
 #include <holdfast/config.h>
 
-#include "base/words.h"
+#include "model/words.h"
 
 namespace holdfast {
 

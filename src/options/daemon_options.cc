@@ -2,8 +2,8 @@
 #include <array>
 #include <vector>
 
-#include "base/http_url.h"
-#include "base/nats_url.h"
+#include "net/http_url.h"
+#include "net/nats_url.h"
 #include "options/option.h"
 
 namespace holdfast {

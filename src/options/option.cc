@@ -5,10 +5,10 @@
 #include <cstdio>
 #include <type_traits>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
-#include "base/printable.h"
-#include "base/units.h"
+#include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

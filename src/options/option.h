@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/words.h"
+#include "model/words.h"
 #include "options/daemon_config.h"
 
 namespace holdfast {

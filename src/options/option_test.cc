@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 namespace holdfast {
 namespace {

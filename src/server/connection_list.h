@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "conn/connection.h"
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
-#include "base/json_writer.h"
-#include "base/printable.h"
-#include "base/units.h"
 #include "codec/framing.h"
+#include "text/json_writer.h"
+#include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 

@@ -6,12 +6,12 @@
 #include <optional>
 #include <vector>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "base/clock.h"
 #include "conn/drain_run.h"
-#include "server/running.h"
-#include "server/worker.h"
+#include "server/active_config.h"
+#include "server/reactor_thread.h"
 
 namespace holdfast {
 

@@ -5,8 +5,8 @@
 
 #include <holdfast/watch.h>
 
-#include "server/reconcile.h"
-#include "server/worker.h"
+#include "server/reactor_thread.h"
+#include "server/reconciler.h"
 
 namespace holdfast {
 

@@ -10,7 +10,7 @@
 
 #include <holdfast/server.h>
 
-#include "server/in_process_test.h"
+#include "testing/gateway.h"
 
 namespace holdfast {
 namespace {

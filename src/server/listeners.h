@@ -9,8 +9,8 @@
 #include <holdfast/result.h>
 
 #include "base/unique_fd.h"
+#include "device/token_set.h"
 #include "tcp/socket_options.h"
-#include "tokens/token_set.h"
 
 namespace holdfast {
 

@@ -1,7 +1,7 @@
 #include <atomic>
 #include <latch>
 
-#include "server/in_process_test.h"
+#include "testing/gateway.h"
 
 namespace holdfast {
 namespace {

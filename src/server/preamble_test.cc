@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/in_process_test.h"
+#include "testing/gateway.h"
 
 namespace holdfast {
 namespace {

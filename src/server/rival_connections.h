@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/worker.h"
+#include "server/reactor_thread.h"
 #include "tcp/peer_state.h"
 
 namespace holdfast {

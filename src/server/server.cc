@@ -9,20 +9,20 @@
 #include <holdfast/server.h>
 
 #include "base/check.h"
-#include "base/counter_rows.h"
 #include "base/descriptor_table.h"
 #include "base/system_failure.h"
 #include "codec/framing.h"
-#include "server/apply.h"
+#include "model/counter_rows.h"
+#include "server/active_config.h"
 #include "server/connection_list.h"
 #include "server/drains.h"
 #include "server/inspection.h"
 #include "server/listeners.h"
+#include "server/reactor_thread.h"
+#include "server/reconfiguration.h"
 #include "server/rival_connections.h"
-#include "server/running.h"
 #include "server/start_values.h"
 #include "server/validate.h"
-#include "server/worker.h"
 
 namespace holdfast {
 

@@ -12,7 +12,7 @@
 
 #include "base/system_failure.h"
 #include "conn/registry.h"
-#include "server/running.h"
+#include "server/active_config.h"
 
 namespace holdfast {
 

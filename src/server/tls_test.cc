@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/durable_test_log.h"
-#include "server/in_process_test.h"
-#include "tls/made_certificates.h"
+#include "testing/durable_log.h"
+#include "testing/gateway.h"
+#include "testing/made_certificates.h"
 #include "tls/tls_session.h"
 
 #include <openssl/ssl.h>

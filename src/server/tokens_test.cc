@@ -5,10 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
 #include "codec/framing.h"
-#include "server/in_process_test.h"
-#include "tokens/token_editor.h"
+#include "device/token_editor.h"
+#include "testing/gateway.h"
+#include "testing/temporary_directory.h"
 
 namespace holdfast {
 namespace {

@@ -6,10 +6,10 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
-#include "base/address_kind.h"
-#include "base/printable.h"
-#include "base/units.h"
+#include "net/address_kind.h"
 #include "options/option.h"
+#include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

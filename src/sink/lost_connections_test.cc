@@ -11,9 +11,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
 #include "codec/event_writer.h"
 #include "spool/database.h"
+#include "testing/temporary_directory.h"
 
 namespace holdfast {
 namespace {

@@ -36,7 +36,7 @@ public:
     /// Returns the handler of one reactor, which must be destroyed before the sink.
     [[nodiscard]] virtual std::unique_ptr<EventHandler> make_handler() = 0;
 
-    /// Writes the waiting events, for at most `patience`. Returns the number of events that are lost with this process.
+    /// Writes the waiting events, for at most `timeout`. Returns the number of events that are lost with this process.
     virtual std::uint64_t stop(std::chrono::milliseconds timeout) = 0;
     /// Ends the wait of a present or later stop().
     virtual void give_up() = 0;

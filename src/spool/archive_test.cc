@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "spool/spool_test.h"
+#include "testing/test_spool.h"
 
 namespace holdfast {
 namespace {

@@ -26,7 +26,7 @@
 #include <gtest/gtest.h>
 
 #include "spool/database.h"
-#include "spool/spool_test.h"
+#include "testing/test_spool.h"
 
 namespace holdfast {
 namespace {

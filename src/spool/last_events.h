@@ -9,7 +9,7 @@
 #include <unordered_map>
 
 #include "spool/directory.h"
-#include "spool/segment_book.h"
+#include "spool/segment_index.h"
 #include "spool/segment_reader.h"
 
 namespace holdfast {

@@ -34,7 +34,7 @@ public:
     bool remove(Position first, Position last);
     [[nodiscard]] bool has(Position position) const;
     [[nodiscard]] Figures figures() const;
-    /// Returns the first positions of at most `most` ranges after `position`.
+    /// Returns the first positions of at most `max` ranges after `position`.
     [[nodiscard]] std::vector<Position> behind(Position position, std::size_t max) const;
 
     /// Content to store, with a revision for saved().

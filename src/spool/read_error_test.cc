@@ -18,7 +18,7 @@
 
 #include "spool/database.h"
 #include "spool/quarantine.h"
-#include "spool/spool_test.h"
+#include "testing/test_spool.h"
 
 namespace holdfast {
 namespace {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "spool/directory.h"
-#include "spool/segment_book.h"
+#include "spool/segment_index.h"
 #include "spool/segment_reader.h"
 #include "spool/spool.h"
 

@@ -6,7 +6,7 @@
 #include <array>
 #include <charconv>
 
-#include "base/json_writer.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 

@@ -5,12 +5,12 @@
 
 #include <gtest/gtest.h>
 
-#include "base/temporary_directory.h"
 #include "spool/database.h"
 #include "spool/row.h"
 #include "spool/session_book.h"
 #include "spool/session_table.h"
-#include "spool/spool_test.h"
+#include "testing/temporary_directory.h"
+#include "testing/test_spool.h"
 
 namespace holdfast {
 namespace {

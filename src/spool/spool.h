@@ -196,7 +196,7 @@ public:
     [[nodiscard]] virtual Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) = 0;
     /// Returns the time on the clock of `committed_at`, which steps of the wall clock do not change. Any thread.
     [[nodiscard]] virtual WallTime now() const = 0;
-    /// Waits for an event after `after`, at most `patience`. Returns whether one exists.
+    /// Waits for an event after `after`, at most `timeout`. Returns whether one exists.
     virtual bool wait_for(Position after, std::chrono::milliseconds timeout) = 0;
 
     [[nodiscard]] virtual std::vector<SpoolGroup> groups() = 0;
@@ -222,7 +222,7 @@ public:
 
     [[nodiscard]] virtual SpoolStatus status() = 0;
 
-    /// Writes the waiting events, for at most `patience`. Returns the number of events that could not be written.
+    /// Writes the waiting events, for at most `timeout`. Returns the number of events that could not be written.
     virtual std::uint64_t stop(std::chrono::milliseconds timeout) = 0;
     virtual void give_up() = 0;  ///< ends the wait of a present or later stop(); any thread
 };

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "spool/spool.h"
-#include "spool/spool_test.h"
+#include "testing/test_spool.h"
 
 namespace holdfast {
 namespace {

@@ -16,7 +16,7 @@
 
 #include "spool/database.h"
 #include "spool/spool.h"
-#include "spool/spool_test.h"
+#include "testing/test_spool.h"
 
 namespace holdfast {
 namespace {

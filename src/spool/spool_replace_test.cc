@@ -16,7 +16,7 @@
 
 #include "spool/directory_hold.h"
 #include "spool/open_files.h"
-#include "spool/spool_test.h"
+#include "testing/test_spool.h"
 
 namespace holdfast {
 namespace {

@@ -11,12 +11,12 @@
 #include <filesystem>
 #include <vector>
 
-#include "base/human.h"
 #include "base/unique_fd.h"
 #include "spool/database.h"
 #include "spool/directory.h"
 #include "spool/segment_reader.h"
 #include "spool/spool_clock.h"
+#include "text/human.h"
 
 namespace holdfast {
 

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "spool/control.h"
 #include "spool/directory.h"
-#include "spool/segment_book.h"
+#include "spool/manifest.h"
+#include "spool/segment_index.h"
 #include "spool/segment_reader.h"
 #include "spool/start_retries.h"
 

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "spool/control.h"
+#include "spool/manifest.h"
 #include "spool/open_book.h"
 #include "spool/open_files.h"
-#include "spool/segment_book.h"
 #include "spool/segment_file.h"
+#include "spool/segment_index.h"
 #include "spool/session_book.h"
 #include "spool/spool.h"
 #include "spool/spool_clock.h"

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <ctime>
 
-#include "base/printable.h"
+#include "text/printable.h"
 #include "tls/openssl_ptr.h"
 
 #include <openssl/core_names.h>

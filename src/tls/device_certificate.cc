@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "base/device_word.h"
-#include "base/printable.h"
+#include "text/device_word.h"
+#include "text/printable.h"
 #include "tls/openssl_ptr.h"
 
 #include <openssl/x509v3.h>

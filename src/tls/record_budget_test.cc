@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tls/tls_session_test.h"
+#include "testing/tls_pair.h"
 
 namespace holdfast {
 namespace {

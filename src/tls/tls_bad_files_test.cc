@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tls/made_certificates.h"
+#include "testing/made_certificates.h"
 #include "tls/tls_context.h"
 
 namespace holdfast {

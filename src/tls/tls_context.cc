@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "base/input_file.h"
-#include "base/printable.h"
+#include "text/input_file.h"
+#include "text/printable.h"
 #include "tls/certificate_facts.h"
 #include "tls/socket_bio.h"
 #include "tls/tls_file.h"

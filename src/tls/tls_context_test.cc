@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tls/made_certificates.h"
+#include "testing/made_certificates.h"
 
 namespace holdfast {
 namespace {

@@ -1,6 +1,6 @@
 #include "tls/tls_file.h"
 
-#include "base/printable.h"
+#include "text/printable.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

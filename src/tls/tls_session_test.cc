@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
-#include "tls/tls_session_test.h"
+#include "testing/tls_pair.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/json_writer.h"
+#include "text/json_writer.h"
 
 namespace holdfast {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <holdfast/events.h>
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 namespace holdfast {
 

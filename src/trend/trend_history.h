@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include <holdfast/server.h>
+#include <holdfast/status.h>
 
 #include "trend/trend.h"
 

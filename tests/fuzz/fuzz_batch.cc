@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "codec/line_verdicts_test.h"
+#include "testing/line_verdicts.h"
 
 namespace {
 
@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const char padding = static_cast<char>(data[1]);
     const std::string stream(reinterpret_cast<const char*>(data) + head, size - head);
     const std::vector<std::string> chunks = split(stream, data + 2);
-    const std::vector<Verdict> ahead = line_verdicts(decoder, chunks, max_bytes, padding, true);
+    const std::vector<LineVerdict> ahead = line_verdicts(decoder, chunks, max_bytes, padding, true);
     HOLDFAST_CHECK(ahead == line_verdicts(decoder, chunks, max_bytes, padding, false));
     return 0;
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "codec/framing_oracle_test.h"
+#include "testing/framing_oracle.h"
 
 namespace {
 

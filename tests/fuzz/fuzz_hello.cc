@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "base/check.h"
+#include "pipeline/pipeline.h"
 #include "reactor/reactor.h"
-#include "server/durable_test_log.h"
-#include "server/pipeline.h"
 #include "tcp/peer_state.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
+#include "testing/durable_log.h"
 
 namespace {
 

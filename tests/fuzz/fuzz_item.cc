@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/utf8.h"
 #include "codec/item.h"
+#include "text/utf8.h"
 
 namespace {
 

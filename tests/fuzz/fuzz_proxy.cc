@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "codec/framing_oracle_test.h"
 #include "tcp/proxy_header.h"
+#include "testing/framing_oracle.h"
 
 namespace {
 

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/temporary_directory.h"
 #include "config/checks.h"
+#include "device/token_set.h"
+#include "testing/temporary_directory.h"
 #include "tls/openssl_ptr.h"
 #include "tls/tls_context.h"
-#include "tokens/token_set.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -183,6 +183,6 @@ def test_a_path_is_written_in_one_place():
                     places.setdefault(literal, set()).add(path.name)
     assert len(places) > 15
     assert all(len(files) == 1 and files <= {"api_endpoint.h", "api_endpoints.cc"} for files in places.values()), places
-    handlers = re.findall(r"\.handler = &Api::(\w+)", (ROOT / "src/admin/api_endpoints.cc").read_text(encoding="utf-8"))
-    declared = re.findall(r"ApiAnswer (\w+)\(const ApiCall& call\);", (ROOT / "src/admin/api.h").read_text(encoding="utf-8"))
+    handlers = re.findall(r"\.handler = &Api::(\w+)", (ROOT / "src/api/api_endpoints.cc").read_text(encoding="utf-8"))
+    declared = re.findall(r"ApiAnswer (\w+)\(const ApiCall& call\);", (ROOT / "src/api/api.h").read_text(encoding="utf-8"))
     assert set(handlers) == set(declared) and len(declared) == len(set(declared))

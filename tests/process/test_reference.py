@@ -54,7 +54,7 @@ def reason_words():
 
 @pytest.mark.parametrize("word", reason_words())
 def test_a_reason_stands_in_one_file(word):
-    assert word in OTHER_WORDS or files_with(word) == {"src/base/reason.cc"}
+    assert word in OTHER_WORDS or files_with(word) == {"src/model/reason.cc"}
 
 
 def metric_names():
@@ -66,7 +66,7 @@ def metric_names():
 
 def test_a_metric_stands_in_one_file():
     places = {name: files_with(name) for name in metric_names()}
-    assert set.union(*places.values()) == {"src/base/counter_rows.h", "src/admin/metric_table.h"}
+    assert set.union(*places.values()) == {"src/model/counter_rows.h", "src/api/metric_table.h"}
     assert not {name: files for name, files in places.items() if len(files) != 1}
 
 

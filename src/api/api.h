@@ -1,0 +1,123 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/admin_meter.h"
+#include "api/api_endpoint.h"
+#include "api/asset.h"
+#include "api/control_plane.h"
+#include "api/device_question.h"
+#include "api/fleet_view.h"
+#include "api/reload_result.h"
+#include "api/sink_status.h"
+#include "api/spool_view.h"
+#include "api/watch_status.h"
+#include "trend/event_hub.h"
+#include "watch/watch_view.h"
+
+namespace holdfast {
+
+struct ApiOptions {
+    std::size_t max_message_bytes = 64 * 1024;    ///< of a downlink body
+    SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
+    std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
+    std::function<std::string()> hangs = {};      ///< what of the gateway does not go on: /healthz; empty text: nothing
+    // What is absent of these is answered by 404 or 409. `watch`, `hub`, `spool` and `fleet` must
+    // outlive the API.
+    WatchView* watch = nullptr;
+    EventHub* hub = nullptr;
+    FleetView* fleet = nullptr;
+    SpoolView* spool = nullptr;
+    Reload reload = {};
+    const ReloadMeter* reloads = nullptr;  ///< for status and metrics; must outlive the API
+    /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
+    /// false: too many wait, and it was not called. Without it, a request waits where it is.
+    std::function<bool(const std::function<bool()>& look)> wait_aside = {};
+    AssetSource assets = {};      ///< of / and /dashboard/; without it / is the list of the paths
+    std::string first_item = {};  ///< a command that sends an item, for status; empty: none can be named
+    AskElsewhere elsewhere = {};  ///< about devices that are not here
+    /// The connection that may get what is sent to an id; without it, the one that the server has.
+    std::function<std::optional<ConnectionId>(const std::string& id)> find_here = {};
+    const AdminMeter* meter = nullptr;  ///< for /metrics; must outlive the API
+};
+
+/// The admin API without its transport: maps a request to an answer. Owns no thread. Several threads may call answer(),
+/// which blocks as long as the gateway does. The gateway must outlive it.
+class Api {
+public:
+    Api(ControlPlane& gateway, ApiOptions options) : gateway_(gateway), options_(std::move(options)) {}
+
+    [[nodiscard]] ApiAnswer answer(const ApiRequest& request);
+
+    /// What a GET of /v1/events subscribes to; nothing if the request is another, or must be refused by answer().
+    [[nodiscard]] std::unique_ptr<EventHub::Subscription> open_feed(const ApiRequest& request);
+
+    /// Returns every request that is answered.
+    [[nodiscard]] static std::span<const ApiEndpoint> endpoints();
+
+    /// {"error":{...}} with the status that belongs to it.
+    [[nodiscard]] static ApiAnswer error(int status, std::string_view code, std::string_view message);
+
+private:
+    static const ApiEndpoint table[];
+
+    /// Returns the endpoint and what stands for the braces of its path; of the path alone, if it has no such method.
+    [[nodiscard]] static std::pair<const ApiEndpoint*, std::string> find(std::string_view method,
+                                                                         const RequestTarget& target);
+    ApiAnswer call(const ApiEndpoint& endpoint, const RequestTarget& target, std::string_view id,
+                   const ApiRequest& request);
+    ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask);
+    std::optional<WatchStatus> watched() const;
+    ApiAnswer elsewhere(const DeviceQuestion& question);
+    std::optional<ConnectionId> find_here(std::string_view device);
+    [[nodiscard]] std::optional<ApiAnswer> too_long(std::string_view body) const;
+    std::optional<ApiAnswer> asset(const RequestTarget& target, const ApiRequest& request) const;
+
+    ApiAnswer index(const ApiCall& call);
+    ApiAnswer healthz(const ApiCall& call);
+    ApiAnswer readyz(const ApiCall& call);
+    ApiAnswer metrics(const ApiCall& call);
+    ApiAnswer status(const ApiCall& call);
+    ApiAnswer list(const ApiCall& call);
+    ApiAnswer show(const ApiCall& call);
+    ApiAnswer closed(const ApiCall& call);
+    ApiAnswer close(const ApiCall& call);
+    ApiAnswer close_all(const ApiCall& call);
+    ApiAnswer probe(const ApiCall& call);
+    ApiAnswer probe_all(const ApiCall& call);
+    ApiAnswer send(const ApiCall& call);
+    ApiAnswer device(const ApiCall& call);
+    ApiAnswer device_close(const ApiCall& call);
+    ApiAnswer device_probe(const ApiCall& call);
+    ApiAnswer device_send(const ApiCall& call);
+    ApiAnswer trend(const ApiCall& call);
+    ApiAnswer alarms(const ApiCall& call);
+    ApiAnswer events(const ApiCall& call);
+    ApiAnswer reconciliation(const ApiCall& call);
+    ApiAnswer reconcile(const ApiCall& call);
+    ApiAnswer reload(const ApiCall& call);
+    ApiAnswer drain(const ApiCall& call);
+    ApiAnswer show_drain(const ApiCall& call);
+    ApiAnswer cancel_drain(const ApiCall& call);
+    ApiAnswer fleet(const ApiCall& call);
+    ApiAnswer spool(const ApiCall& call);
+    ApiAnswer spool_groups(const ApiCall& call);
+    ApiAnswer move_spool_group(const ApiCall& call);
+    ApiAnswer remove_spool_group(const ApiCall& call);
+    bool wait_for_events(std::uint64_t after, std::chrono::milliseconds wait);
+
+    ControlPlane& gateway_;
+    ApiOptions options_;
+    std::atomic<int> slow_ = 0;  // requests that take their time
+};
+
+}  // namespace holdfast

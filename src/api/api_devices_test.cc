@@ -1,0 +1,102 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/api.h"
+#include "testing/fake_control_plane.h"
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr const char* device = "/v1/devices/van%2017%2f%22";  // van 17/"
+
+class ApiDevices : public testing::Test {
+protected:
+    ApiDevices() {
+        gateway_.row.id = "van 17/\"";
+        gateway_.row.session = "boot-42";
+    }
+    ApiAnswer ask(std::string_view method, const std::string& target, std::string_view body = {}) {
+        return api_.answer({.method = method, .target = target, .body = body});
+    }
+    void expect_error(const ApiAnswer& answer, int status, std::string_view code) {
+        EXPECT_EQ(answer.status, status) << answer.body;
+        EXPECT_THAT(answer.body, StartsWith("{\"error\":{\"code\":\"" + std::string(code) + "\",\"message\":\""));
+    }
+
+    FakeControlPlane gateway_;
+    std::vector<DeviceQuestion::Kind> asked_elsewhere_;
+    std::optional<ApiAnswer> from_elsewhere_;
+    Api api_{gateway_, {.max_message_bytes = 100, .elsewhere = [this](const DeviceQuestion& question) {
+                            asked_elsewhere_.push_back(question.kind);
+                            return from_elsewhere_;
+                        }}};
+};
+
+TEST_F(ApiDevices, ItsLivingConnectionIsShown) {
+    const ApiAnswer answer = ask("GET", device);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_THAT(answer.body, HasSubstr(R"("peer":"10.2.0.9:51514","id":"van 17/\"","session":"boot-42","key":)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"("liveness":"device","authenticated":false)"));
+    EXPECT_THAT(answer.body, HasSubstr(R"("evidence":{)"));
+    EXPECT_TRUE(asked_elsewhere_.empty());
+    expect_error(ask("GET", "/v1/devices/nobody"), 404, "not_found");
+    expect_error(ask("GET", std::string(device) + "?x=1"), 400, "bad_query");
+}
+
+TEST_F(ApiDevices, AMessageSaysHowFarItGot) {
+    const std::string target = std::string(device) + "/messages";
+    const ApiAnswer acked = ask("POST", target + "?wait=2s", R"({"cmd": "reboot"})");
+    EXPECT_EQ(acked.status, 200);
+    EXPECT_EQ(acked.body, R"({"id":"van 17/\"","conn":"7f2c91a0-1","result":"acked"})");
+    EXPECT_EQ(gateway_.last_timeout, 2s);
+    gateway_.alive = false;
+    const ApiAnswer sent = ask("POST", target, "{}");
+    EXPECT_EQ(sent.status, 202);
+    EXPECT_THAT(sent.body, HasSubstr(R"("result":"sent")"));
+    EXPECT_EQ(gateway_.last_timeout, 300ms);
+    EXPECT_THAT(gateway_.sent, ElementsAre(R"({"cmd":"reboot"})", "{}"));
+    gateway_.full = true;
+    expect_error(ask("POST", target, "{}"), 429, "queue_full");
+    expect_error(ask("POST", target, "[]"), 400, "not_object");
+    expect_error(ask("POST", target, std::string(200, ' ')), 413, "too_large");
+    expect_error(ask("POST", target + "?wait=1h", "{}"), 400, "bad_query");
+    expect_error(ask("POST", "/v1/devices/nobody/messages", "{}"), 404, "not_found");
+}
+
+TEST_F(ApiDevices, ItIsProbedAndClosed) {
+    const ApiAnswer answer = ask("POST", std::string(device) + "/probe?timeout=1s");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_THAT(answer.body, StartsWith(R"({"id":"van 17/\"","conn":"7f2c91a0-1","alive":true,)"));
+    EXPECT_EQ(ask("DELETE", device).body, R"({"id":"van 17/\"","conn":"7f2c91a0-1","closed":true})");
+    expect_error(ask("POST", "/v1/devices/nobody/probe"), 404, "not_found");
+    expect_error(ask("DELETE", "/v1/devices/nobody"), 404, "not_found");
+    expect_error(ask("POST", device), 405, "method_not_allowed");
+}
+
+TEST_F(ApiDevices, WhatIsNotHereIsAskedElsewhere) {
+    using Kind = DeviceQuestion::Kind;
+    from_elsewhere_ = ApiAnswer{.body = R"({"from":"afar"})"};
+    EXPECT_EQ(ask("GET", "/v1/devices/far").body, from_elsewhere_->body);
+    EXPECT_EQ(ask("POST", "/v1/devices/far/messages", "{}").body, from_elsewhere_->body);
+    EXPECT_EQ(ask("POST", "/v1/devices/far/probe").body, from_elsewhere_->body);
+    EXPECT_EQ(ask("DELETE", "/v1/devices/far").body, from_elsewhere_->body);
+    EXPECT_THAT(asked_elsewhere_, ElementsAre(Kind::show, Kind::send, Kind::probe, Kind::close));
+    EXPECT_TRUE(gateway_.sent.empty());
+}
+
+TEST_F(ApiDevices, ListAndLastLivesAreFoundByIt) {
+    (void)ask("GET", "/v1/connections?id=van%2017");
+    EXPECT_EQ(gateway_.last_list.id, "van 17");
+    ClosedLife& life = gateway_.lives.emplace_back();
+    life.id = "van 17";
+    EXPECT_THAT(ask("GET", "/v1/closed?id=van+17").body, HasSubstr(R"(,"id":"van 17","key":null)"));
+    EXPECT_EQ(gateway_.last_closed.id, "van 17");
+}
+
+}  // namespace
+}  // namespace holdfast

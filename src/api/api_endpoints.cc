@@ -1,0 +1,425 @@
+#include <limits>
+
+#include "api/api.h"
+#include "trend/event_hub.h"
+
+namespace holdfast {
+namespace {
+
+using Type = Parameter::Type;
+
+constexpr std::uint64_t unlimited = std::numeric_limits<std::size_t>::max();
+constexpr std::uint64_t longest_wait_ms = max_probe_timeout.count();
+constexpr std::uint64_t two_days_ms = 2ULL * 24 * 3600 * 1000;
+
+std::vector<std::string_view> reason_words() {
+    std::vector<std::string_view> words;
+    for (const CloseReason reason : all_close_reasons) words.push_back(to_string(reason));
+    return words;
+}
+
+std::vector<std::string_view> feed_words() {
+    std::vector<std::string_view> words;
+    for (const FeedKind kind : all_feed_kinds) {
+        if (kind != FeedKind::skipped) words.push_back(to_string(kind));
+    }
+    return words;
+}
+
+std::vector<std::string_view> sort_words() { return {"age", "idle", "items", "bytes_in", "bytes_out", "peer", "key"}; }
+std::vector<std::string_view> order_words() { return {"asc", "desc"}; }
+std::vector<std::string_view> state_words() { return {"online", "unknown", "closed"}; }
+std::vector<std::string_view> come_back_words() { return {"later", "at_once"}; }
+
+// --- kinds of parameters
+
+constexpr Parameter text(std::string_view name, std::string_view value, std::string_view help) {
+    return {.name = name, .help = help, .value = value};
+}
+
+constexpr Parameter prefix(std::string_view help) {
+    return {.name = "peer", .type = Type::prefix, .help = help, .value = "PREFIX"};
+}
+
+constexpr Parameter word(std::string_view name, std::string_view value, Parameter::Words words, std::string_view help,
+                         std::string_view default_value = {}) {
+    return {
+        .name = name, .type = Type::word, .help = help, .value = value, .default_value = default_value, .words = words};
+}
+
+constexpr Parameter count(std::string_view name, std::string_view help, std::uint64_t min, std::uint64_t max,
+                          std::string_view default_value = {}) {
+    return {.name = name,
+            .type = Type::count,
+            .help = help,
+            .value = "N",
+            .default_value = default_value,
+            .min = min,
+            .max = max};
+}
+
+constexpr Parameter duration(std::string_view name, std::string_view help, std::uint64_t min_ms, std::uint64_t max_ms,
+                             std::string_view default_value = {}, Type type = Type::duration) {
+    return {.name = name,
+            .type = type,
+            .help = help,
+            .value = "DURATION",
+            .default_value = default_value,
+            .min = min_ms,
+            .max = max_ms};
+}
+
+constexpr Parameter required(Parameter parameter) {
+    parameter.required = true;
+    return parameter;
+}
+
+/// Adds the switch on the command line to a parameter.
+constexpr Parameter switched(Parameter parameter, std::string_view flag, std::string_view help) {
+    parameter.flag = flag;
+    parameter.flag_help = help;
+    return parameter;
+}
+
+constexpr Parameter boolean(std::string_view name, std::string_view help, std::string_view default_value = {}) {
+    return {.name = name, .type = Type::boolean, .help = help, .default_value = default_value};
+}
+
+// --- parameters
+
+constexpr Parameter filter_peer = prefix("only those whose peer lies in it, e.g. 10.2.0.0/16");
+constexpr Parameter scope_peer = prefix("all whose peer lies in it, e.g. 10.2.0.0/16");
+constexpr Parameter limit = count("limit", "at most so many, up to 10000", 0, max_page, "100");
+constexpr Parameter offset = count("offset", "leave out the first so many", 0, unlimited);
+constexpr Parameter timeout = duration("timeout", "no answer for so long is silence", 1, longest_wait_ms, "3s");
+
+constexpr Parameter connection_filters[] = {
+    filter_peer,
+    text("key", "KEY", "only those whose latest item has it"),
+    text("id", "DEVICE", "only the device that says so of itself"),
+    text("listener", "NAME", "only those of one listener"),
+    boolean("suspect", "only those that were probed on suspicion and do not answer"),
+    word("sort", "SORT", sort_words, "age, idle, items, bytes_in, bytes_out, peer or key", "age"),
+    switched(word("order", "", order_words, "asc or desc; by itself asc for peer and key, desc for the others"),
+             "--reverse", "the sort's other end first"),
+    limit,
+    offset,
+};
+
+constexpr Parameter closed_filters[] = {
+    word("reason", "REASON", reason_words, "only those that ended so, e.g. keepalive_expired"),
+    filter_peer,
+    text("id", "DEVICE", "only those of one device"),
+    limit,
+    offset,
+};
+
+constexpr Parameter fleet_filters[] = {
+    text("gateway", "NAME", "only those that it has or had"),
+    word("state", "STATE", state_words, "online, unknown or closed"),
+    text("id", "DEVICE", "only the device that says so of itself"),
+    limit,
+    offset,
+};
+
+constexpr Parameter close_scope[] = {required(scope_peer)};
+constexpr Parameter probe_timeout[] = {timeout};
+constexpr Parameter probe_scope[] = {scope_peer, boolean("all", "all connections"), timeout};
+constexpr Parameter delivery[] = {
+    duration("wait", "for the device's kernel to acknowledge it", 1, longest_wait_ms, "300ms")};
+
+constexpr Parameter trend_window[] = {
+    duration("window", "back from now", 1000, two_days_ms, "1h", Type::seconds),
+    duration("step", "of one point; without it, the finest that makes at most 600 points", 1000, two_days_ms, {},
+             Type::seconds),
+    text("listener", "NAME", "only the listener's; all together without it"),
+};
+
+constexpr Parameter feed_kinds[] = {{.name = "kinds",
+                                     .type = Type::words,
+                                     .help = "kinds of events, separated by commas",
+                                     .value = "KINDS",
+                                     .default_value = "sample,alarm,connected,closed",
+                                     .words = feed_words}};
+
+constexpr Parameter drain_fields[] = {
+    duration("over", "the time that their ends are spread over", 0, 0, "2m"),
+    filter_peer,
+    text("listener", "NAME", "only those that came by it"),
+    word("come_back", "WHEN", come_back_words,
+         "when devices return: later (after a drain of all) or at_once (of a part)"),
+    switched(boolean("goodbye", "send {\"retry_after_ms\":N} before the end", "true"), "--no-goodbye",
+             "do not send {\"retry_after_ms\":N} before the end"),
+};
+
+constexpr Parameter spool_page[] = {
+    count("after", "the position before the first", 0, unlimited),
+    count("limit", "at most so many, up to 10000", 1, max_page, "1000"),
+    duration("wait", "for an event, if there is none", 0, longest_wait_ms, "0s"),
+};
+
+constexpr Parameter group_fields[] = {
+    required(count("position", "the group has had everything up to it", 0, unlimited)),
+    count("after", "the position from which the consumer moves it", 0, unlimited),
+    text("consumer", "NAME", "the consumer's own name, with `after`"),
+};
+
+}  // namespace
+
+const ApiEndpoint Api::table[] = {
+    {.method = "GET",
+     .path = "/",
+     .right = Right::open,
+     .help = "dashboard; its files are under /dashboard/",
+     .handler = &Api::index,
+     .type = "text/html; charset=utf-8"},
+    {.method = "GET",
+     .path = "/v1",
+     .right = Right::read,
+     .help = "list of the endpoints, as text",
+     .handler = &Api::index,
+     .type = "text/plain; charset=utf-8"},
+    {.method = "GET",
+     .path = "/healthz",
+     .right = Right::open,
+     .help = "200 while every reactor turns and the sink can write",
+     .handler = &Api::healthz,
+     .errors = "hangs sink_error",
+     .example = R"({"status":"ok"})"},
+    {.method = "GET",
+     .path = "/readyz",
+     .right = Right::open,
+     .help = "200 while the gateway accepts devices",
+     .handler = &Api::readyz,
+     .errors = "not_ready out_of_service sink_error",
+     .example = R"({"status":"ready"})"},
+    {.method = "GET",
+     .path = "/metrics",
+     .right = Right::read,
+     .help = "Prometheus metrics",
+     .handler = &Api::metrics,
+     .type = "text/plain; version=0.0.4; charset=utf-8"},
+    {.method = "GET",
+     .path = api_path::status,
+     .right = Right::read,
+     .help = "the gateway at a glance",
+     .handler = &Api::status,
+     .verb = "status"},
+    {.method = "GET",
+     .path = api_path::connections,
+     .right = Right::read,
+     .help = "connections, filtered, sorted and paged",
+     .handler = &Api::list,
+     .parameters = connection_filters,
+     .example =
+         R"({"total":4100,"connections":[{"conn":"7f2c91a0-1","listener":"devices","peer":"10.2.0.9:51514","key":"10.20.30.40","connected_at":"2026-11-22T08:00:00.123Z","age_s":61.4,"since_item_s":0.4,"items":17,"bytes_in":833,"bytes_out":0,"liveness":"device"}]})",
+     .verb = "list"},
+    {.method = "DELETE",
+     .path = api_path::connections,
+     .right = Right::control,
+     .help = "closes all connections of a prefix",
+     .handler = &Api::close_all,
+     .parameters = close_scope,
+     .example = R"({"closed":4100})",
+     .verb = "close"},
+    {.method = "GET",
+     .path = api_path::connection,
+     .right = Right::read,
+     .help = "a connection, with the kernel's evidence",
+     .handler = &Api::show,
+     .verb = "show"},
+    {.method = "DELETE",
+     .path = api_path::connection,
+     .right = Right::control,
+     .help = "closes the connection",
+     .handler = &Api::close,
+     .example = R"({"conn":"7f2c91a0-1","closed":true})",
+     .verb = "close"},
+    {.method = "POST",
+     .path = api_path::connection_probe,
+     .right = Right::control,
+     .help = "probes the peer now",
+     .handler = &Api::probe,
+     .parameters = probe_timeout,
+     .errors = "too_many_probes",
+     .example = R"({"conn":"7f2c91a0-1","alive":true,"waited_ms":3,"last_heard_ms":0,"rtt_us":310})",
+     .verb = "probe"},
+    {.method = "POST",
+     .path = api_path::connection_messages,
+     .right = Right::control,
+     .help = "sends a JSON object to the device",
+     .handler = &Api::send,
+     .body = ApiEndpoint::Body::any_object,
+     .answers = "202",
+     .errors = "not_json not_object queue_full",
+     .example = R"({"conn":"7f2c91a0-1","queued":true})",
+     .verb = "send"},
+    {.method = "GET",
+     .path = api_path::device,
+     .right = Right::read,
+     .help = "the living connection of a device, by its own id",
+     .handler = &Api::device,
+     .errors = "gateway_silent",
+     .verb = "show"},
+    {.method = "DELETE",
+     .path = api_path::device,
+     .right = Right::control,
+     .help = "closes the device's connection",
+     .handler = &Api::device_close,
+     .errors = "gateway_silent too_busy",
+     .example = R"({"id":"device-17","conn":"7f2c91a0-1","closed":true})",
+     .verb = "close"},
+    {.method = "POST",
+     .path = api_path::device_probe,
+     .right = Right::control,
+     .help = "probes the device now",
+     .handler = &Api::device_probe,
+     .parameters = probe_timeout,
+     .errors = "too_many_probes gateway_silent too_busy",
+     .example = R"({"id":"device-17","conn":"7f2c91a0-1","alive":true,"waited_ms":3,"last_heard_ms":0,"rtt_us":310})",
+     .verb = "probe"},
+    {.method = "POST",
+     .path = api_path::device_messages,
+     .right = Right::control,
+     .help = "sends a JSON object to the device and waits for its delivery",
+     .handler = &Api::device_send,
+     .parameters = delivery,
+     .body = ApiEndpoint::Body::any_object,
+     .answers = "200 202",
+     .errors = "not_json not_object queue_full gateway_silent too_busy",
+     .example = R"({"id":"device-17","conn":"7f2c91a0-1","result":"acked"})",
+     .verb = "send"},
+    {.method = "POST",
+     .path = api_path::probe,
+     .right = Right::control,
+     .help = "probes all peers of a prefix, or all",
+     .handler = &Api::probe_all,
+     .parameters = probe_scope,
+     .errors = "too_many_probes",
+     .example = R"({"asked":4100,"alive":4099,"silent":1,"silent_connections":["7f2c91a0-1f"],"waited_ms":3004})",
+     .verb = "probe"},
+    {.method = "GET",
+     .path = api_path::closed,
+     .right = Right::read,
+     .help = "recently closed connections, with reason and evidence",
+     .handler = &Api::closed,
+     .parameters = closed_filters,
+     .verb = "closed"},
+    {.method = "GET",
+     .path = api_path::trend,
+     .right = Right::read,
+     .help = "the population over time",
+     .handler = &Api::trend,
+     .parameters = trend_window,
+     .example =
+         R"({"window_s":600,"step_s":10,"points":[{"at":"2026-11-22T08:00:00.000Z","connections":9,"fewest":8,"most":9,"accepted":2,"refused":0,"closed":{},"items":5,"bad_items":0}]})",
+     .verb = "trend"},
+    {.method = "GET",
+     .path = api_path::alarms,
+     .right = Right::read,
+     .help = "active and cleared alarms",
+     .handler = &Api::alarms,
+     .example = R"({"active":[],"recent":[]})",
+     .verb = "alarms"},
+    {.method = "GET",
+     .path = api_path::events,
+     .right = Right::read,
+     .help = "live feed: server-sent events",
+     .handler = &Api::events,
+     .parameters = feed_kinds,
+     .type = "text/event-stream"},
+    {.method = "GET",
+     .path = api_path::reconciliation,
+     .right = Right::read,
+     .help = "latest comparison of registry and kernel",
+     .handler = &Api::reconciliation,
+     .example =
+         R"({"at":"2026-11-22T08:00:00.123Z","took_ms":130,"registry":12345,"kernel":12345,"drift":1,"ghosts":0,"orphans":1,"stuck_close_wait":0,"examples":[{"kind":"orphan","listener":"devices","peer":"10.2.0.9:51514","conn":null,"descriptor":17}],"error":null})"},
+    {.method = "POST",
+     .path = api_path::reconciliation,
+     .right = Right::control,
+     .help = "compares registry and kernel now",
+     .handler = &Api::reconcile,
+     .errors = "too_busy",
+     .verb = "doctor"},
+    {.method = "GET",
+     .path = api_path::drain,
+     .right = Right::read,
+     .help = "progress of the latest drain",
+     .handler = &Api::show_drain,
+     .example =
+         R"({"out_of_service":true,"drain":{"state":"running","began_at":"2026-11-22T08:00:00.123Z","over":"2m","over_ms":120000,"peer":null,"listener":null,"goodbye":true,"come_back":"later","found":0,"ended":0,"gone":0,"left":0}})",
+     .verb = "drain --status"},
+    {.method = "POST",
+     .path = api_path::drain,
+     .right = Right::control,
+     .help = "ends connections, spread over a time",
+     .handler = &Api::drain,
+     .body = ApiEndpoint::Body::fields,
+     .fields = drain_fields,
+     .body_error = "bad_order",
+     .answers = "202",
+     .errors = "refused",
+     .verb = "drain"},
+    {.method = "DELETE",
+     .path = api_path::drain,
+     .right = Right::control,
+     .help = "cancels the drain and returns the gateway to service",
+     .handler = &Api::cancel_drain,
+     .verb = "drain --cancel"},
+    {.method = "POST",
+     .path = api_path::reload,
+     .right = Right::control,
+     .help = "applies the configuration file again",
+     .handler = &Api::reload,
+     .errors = "no_reload bad_config too_busy",
+     .example =
+         R"({"applied":["listener devices: detect_within is now 20s"],"needs_restart":["reactors"],"warnings":[]})",
+     .verb = "reload"},
+    {.method = "GET",
+     .path = api_path::fleet,
+     .right = Right::read,
+     .help = "gateways of the fleet and their devices",
+     .handler = &Api::fleet,
+     .parameters = fleet_filters,
+     .errors = "no_fleet",
+     .verb = "list --fleet"},
+    {.method = "GET",
+     .path = api_path::spool,
+     .right = Right::read,
+     .help = "events by position; waits for new ones",
+     .handler = &Api::spool,
+     .parameters = spool_page,
+     .errors = "no_spool spool_error too_many_waiting",
+     .verb = "consume"},
+    {.method = "GET",
+     .path = api_path::spool_groups,
+     .right = Right::read,
+     .help = "position of each group",
+     .handler = &Api::spool_groups,
+     .errors = "no_spool",
+     .example =
+         R"({"newest":43,"groups":[{"name":"billing","position":40,"lag_events":3,"required":false,"moved_at":"2026-11-22T08:00:00.123Z"}]})"},
+    {.method = "POST",
+     .path = api_path::spool_group,
+     .right = Right::control,
+     .help = "moves a group, or creates it",
+     .handler = &Api::move_spool_group,
+     .body = ApiEndpoint::Body::fields,
+     .fields = group_fields,
+     .body_error = "not_object",
+     .errors = "no_spool spool_error beyond_newest group_moved",
+     .example = R"({"name":"billing","position":43})",
+     .verb = "consume"},
+    {.method = "DELETE",
+     .path = api_path::spool_group,
+     .right = Right::control,
+     .help = "removes a group",
+     .handler = &Api::remove_spool_group,
+     .errors = "no_spool spool_error required",
+     .example = R"({"name":"billing","removed":true})"},
+};
+
+std::span<const ApiEndpoint> Api::endpoints() { return table; }
+
+}  // namespace holdfast

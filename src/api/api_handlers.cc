@@ -1,0 +1,197 @@
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/endpoint_docs.h"
+#include "api/metrics.h"
+#include "api/render.h"
+#include "api/render_watch.h"
+#include "text/json_writer.h"
+#include "text/printable.h"
+#include "text/units.h"
+
+namespace holdfast {
+namespace {
+
+ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
+
+ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
+
+ApiAnswer no_such_connection(std::string_view id) {
+    const bool possible = parse_connection_id(id).has_value();
+    const std::string hint = possible ? ": it may have ended, look into /v1/closed" : ": an id looks like 7f2c91a0-1";
+    return Api::error(404, "not_found", "there is no connection " + in_quotes(id) + hint);
+}
+
+ConnectionQuery read_connection_query(const ApiArguments& given) {
+    ConnectionQuery read;
+    read.peer = given.get<Prefix>("peer");
+    read.key = given.get<std::string>("key");
+    read.id = given.get<std::string>("id");
+    read.listener = given.get<std::string>("listener");
+    read.suspect = given.get<bool>("suspect");
+    read.sort = parse_connection_sort(given.value<std::string>("sort")).value_or(read.sort);
+    const auto order = given.get<std::string>("order");
+    read.reverse = order && (*order == "desc") != descends_by_itself(read.sort);
+    read.limit = given.value<std::uint64_t>("limit");
+    read.offset = given.value<std::uint64_t>("offset");
+    return read;
+}
+
+ClosedQuery read_closed_query(const ApiArguments& given) {
+    ClosedQuery read;
+    if (const auto word = given.get<std::string>("reason")) read.reason = parse_close_reason(*word);
+    read.peer = given.get<Prefix>("peer");
+    read.id = given.get<std::string>("id");
+    read.limit = given.value<std::uint64_t>("limit");
+    read.offset = given.value<std::uint64_t>("offset");
+    return read;
+}
+
+std::string paused_listener(const ServerStatus& status) {
+    for (const ListenerStatus& listener : status.listeners) {
+        if (listener.accept_paused) return listener.name;
+    }
+    return {};
+}
+
+}  // namespace
+
+bool descends_by_itself(ConnectionSort sort) noexcept {
+    return sort != ConnectionSort::peer && sort != ConnectionSort::key;
+}
+
+ApiAnswer Api::index(const ApiCall& /*call*/) {
+    return {.body = index_of(endpoints()), .type = "text/plain; charset=utf-8"};
+}
+
+ApiAnswer Api::healthz(const ApiCall& /*call*/) {
+    const std::string hanging = options_.hangs ? options_.hangs() : std::string();
+    if (!hanging.empty()) return error(503, "hangs", hanging);
+    const std::string trouble = options_.sink ? options_.sink().error : std::string();
+    if (!trouble.empty()) return error(503, "sink_error", "the sink cannot write: " + trouble);
+    return json(R"({"status":"ok"})");
+}
+
+ApiAnswer Api::readyz(const ApiCall& /*call*/) {
+    const ServerStatus now = gateway_.status();
+    if (now.draining) return error(503, "not_ready", "the gateway is draining: it stops");
+    if (now.out_of_service) {
+        return error(503, "out_of_service",
+                     "an operator has drained the gateway: restart it, or take it back by holdfast drain --cancel");
+    }
+    const std::string paused = paused_listener(now);
+    if (!paused.empty()) {
+        return error(
+            503, "not_ready",
+            "listener " + in_quotes(paused) + " has paused accepting for want of descriptors: raise LimitNOFILE");
+    }
+    const std::string trouble = options_.sink ? options_.sink().error : std::string();
+    if (!trouble.empty()) return error(503, "sink_error", "devices wait: " + trouble);
+    const std::string reason = options_.not_ready ? options_.not_ready() : std::string();
+    if (!reason.empty()) return error(503, "not_ready", reason);
+    return json(R"({"status":"ready"})");
+}
+
+ApiAnswer Api::metrics(const ApiCall& /*call*/) {
+    const SinkStatus sink = options_.sink ? options_.sink() : SinkStatus{};
+    const auto watch = watched();
+    const ProcessStatus process = read_process_status();
+    const FleetOverview fleet = options_.fleet != nullptr ? options_.fleet->overview() : FleetOverview{};
+    return {.body = render_metrics({.status = gateway_.status(),
+                                    .sink = options_.sink ? &sink : nullptr,
+                                    .watch = watch ? &*watch : nullptr,
+                                    .process = &process,
+                                    .admin = options_.meter,
+                                    .reloads = options_.reloads,
+                                    .fleet = options_.fleet != nullptr ? &fleet : nullptr}),
+            .type = "text/plain; version=0.0.4; charset=utf-8"};
+}
+
+ApiAnswer Api::status(const ApiCall& /*call*/) {
+    const SinkStatus sink = options_.sink ? options_.sink() : SinkStatus{};
+    const auto watch = watched();
+    std::string text =
+        render_status(gateway_.status(), options_.sink ? &sink : nullptr, ::getpid(), watch ? &*watch : nullptr);
+    if (!options_.first_item.empty()) {
+        const std::string part =
+            JsonWriter().begin_object().field("first_item_command", options_.first_item).end_object().take();
+        text.replace(text.size() - 1, 1, "," + part.substr(1));
+    }
+    if (options_.fleet != nullptr) {
+        const std::string part =
+            JsonWriter().begin_object().field("fleet", options_.fleet->overview().name).end_object().take();
+        text.replace(text.size() - 1, 1, "," + part.substr(1));
+    }
+    if (options_.reloads != nullptr) {
+        const std::string part = render_reloads(options_.reloads->figures());
+        text.replace(text.size() - 1, 1, "," + part.substr(1));
+    }
+    return json(std::move(text));
+}
+
+ApiAnswer Api::list(const ApiCall& call) {
+    return json(render_connections(gateway_.list(read_connection_query(call.arguments))));
+}
+
+ApiAnswer Api::show(const ApiCall& call) {
+    const auto id = parse_connection_id(call.id);
+    const auto detail = id ? gateway_.show(*id) : std::nullopt;
+    return detail ? json(render_connection(*detail)) : no_such_connection(call.id);
+}
+
+ApiAnswer Api::closed(const ApiCall& call) {
+    return json(render_closed(gateway_.closed(read_closed_query(call.arguments))));
+}
+
+ApiAnswer Api::close(const ApiCall& call) {
+    const auto id = parse_connection_id(call.id);
+    if (!id || !gateway_.close(*id)) return no_such_connection(call.id);
+    return json(JsonWriter().begin_object().field("conn", to_string(*id)).field("closed", true).end_object().take());
+}
+
+ApiAnswer Api::close_all(const ApiCall& call) {
+    const auto peer = call.arguments.value<Prefix>("peer");
+    return json(JsonWriter().begin_object().field("closed", gateway_.close_all(peer)).end_object().take());
+}
+
+ApiAnswer Api::probe(const ApiCall& call) {
+    const auto timeout = call.arguments.value<std::chrono::milliseconds>("timeout");
+    const auto id = parse_connection_id(call.id);
+    if (!id) return no_such_connection(call.id);
+    return with_slow_slot("too_many_probes", [&] {
+        const auto answer = gateway_.probe(*id, timeout);
+        return answer ? json(render_probe(*answer)) : no_such_connection(call.id);
+    });
+}
+
+ApiAnswer Api::probe_all(const ApiCall& call) {
+    const auto peer = call.arguments.get<Prefix>("peer");
+    const bool all = call.arguments.value<bool>("all");
+    const auto timeout = call.arguments.value<std::chrono::milliseconds>("timeout");
+    if (peer.has_value() == all) {
+        return bad_query("say which connections to ask: either ?peer=PREFIX, e.g. ?peer=10.2.0.0/16, or ?all=true");
+    }
+    return with_slow_slot("too_many_probes", [&] { return json(render_probes(gateway_.probe_all(peer, timeout))); });
+}
+
+std::optional<ApiAnswer> Api::too_long(std::string_view body) const {
+    if (body.size() <= options_.max_message_bytes) return std::nullopt;
+    return error(
+        413, "too_large",
+        "the message is longer than " + format_size(options_.max_message_bytes) + " (item.max_bytes): send less");
+}
+
+ApiAnswer Api::send(const ApiCall& call) {
+    const auto id = parse_connection_id(call.id);
+    const SendOutcome outcome = id ? gateway_.send(*id, call.message) : SendOutcome::no_such_connection;
+    if (outcome == SendOutcome::no_such_connection) return no_such_connection(call.id);
+    if (outcome == SendOutcome::queue_full) {
+        return error(
+            429, "queue_full",
+            "connection " + to_string(*id) + " has as much waiting as limits.downlink_queue allows: send again later");
+    }
+    return json(JsonWriter().begin_object().field("conn", to_string(*id)).field("queued", true).end_object().take(),
+                202);
+}
+
+}  // namespace holdfast

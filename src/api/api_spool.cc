@@ -1,0 +1,156 @@
+#include <algorithm>
+
+#include "api/api.h"
+#include "api/render.h"
+#include "text/json_writer.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t most_bytes = std::size_t{4} << 20;  // limit of the events in one answer, after the first event
+constexpr std::chrono::milliseconds glance{100};
+
+ApiAnswer json(std::string body) { return {.body = std::move(body)}; }
+
+ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
+
+ApiAnswer no_spool() {
+    return Api::error(409, "no_spool",
+                      "this gateway keeps no spool: run it with --sink spool:DIRECTORY, or [sink] type = \"spool\"");
+}
+
+ApiAnswer bad_name(std::string_view name) {
+    return bad_query(in_quotes(name) + " cannot be a group's name: write 1 to 64 of A-Z a-z 0-9 _ . -");
+}
+
+ApiAnswer broken(const Error& why) { return Api::error(503, "spool_error", why.message); }
+
+void write_position(JsonWriter& out, std::string_view name, std::uint64_t position) {
+    out.key(name);
+    position == 0 ? out.null() : out.value(position);
+}
+
+std::string render(std::uint64_t after, const SpoolExtract& extract) {
+    JsonWriter out;
+    out.begin_object().field("after", after);
+    write_position(out, "first", extract.first);
+    write_position(out, "last", extract.last);
+    out.field("next_after", extract.next_after).field("newest", extract.newest).key("missing").begin_array();
+    for (const SpoolExtract::Missing& gone : extract.missing) {
+        out.begin_object().field("first", gone.first).field("last", gone.last).field("why", gone.why).end_object();
+    }
+    out.end_array().end_object();
+    std::string text = out.take();
+    text.back() = ',';  // the events are inserted unchanged
+    return text + "\"events\":[" + extract.events + "]}";
+}
+
+std::string render(const std::vector<SpoolGroupRow>& groups, std::uint64_t newest) {
+    JsonWriter out;
+    out.begin_object().field("newest", newest).key("groups").begin_array();
+    for (const SpoolGroupRow& group : groups) {
+        out.begin_object().field("name", group.name).field("position", group.position);
+        out.field("lag_events", newest - std::min(newest, group.position)).field("required", group.required);
+        out.key("moved_at");
+        group.moved_at == EventTime() ? out.null() : out.value(render_time(group.moved_at));
+        out.end_object();
+    }
+    out.end_array().end_object();
+    return out.take();
+}
+
+/// Returns the move of {"position":N} or {"position":N,"after":M,"consumer":"NAME"}, or nullopt if the body is neither.
+std::optional<GroupMove> read_move(const ApiArguments& fields) {
+    GroupMove move{.position = fields.value<std::uint64_t>("position"),
+                   .after = fields.get<std::uint64_t>("after"),
+                   .consumer = fields.value<std::string>("consumer")};
+    const bool named = fields.get<std::string>("consumer").has_value();
+    if (move.after.has_value() != named || (named && !is_group_name(move.consumer))) return std::nullopt;
+    return move;
+}
+
+ApiAnswer moved_elsewhere(const std::string& group, std::uint64_t after, std::uint64_t position) {
+    return Api::error(409, "group_moved",
+                      "group " + in_quotes(group) + " is at position " + std::to_string(position) + " and not at " +
+                          std::to_string(after) + ": another consumer moves it; run one consumer for each group");
+}
+
+}  // namespace
+
+bool is_group_name(std::string_view name) noexcept {
+    constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+/// Waits without occupying an admin thread, if wait_aside is set. Returns false if too many requests wait.
+bool Api::wait_for_events(std::uint64_t after, std::chrono::milliseconds wait) {
+    const auto deadline = std::chrono::steady_clock::now() + wait;
+    const auto look = [&] {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        return left.count() <= 0 || options_.spool->wait_for(after, std::min(left, glance));
+    };
+    if (options_.spool->wait_for(after, std::chrono::milliseconds(0))) return true;
+    if (options_.wait_aside) return options_.wait_aside(look);
+    while (!look()) continue;
+    return true;
+}
+
+ApiAnswer Api::spool(const ApiCall& call) {
+    const auto after = call.arguments.value<std::uint64_t>("after");
+    const auto limit = call.arguments.value<std::uint64_t>("limit");
+    const auto wait = call.arguments.value<std::chrono::milliseconds>("wait");
+    if (options_.spool == nullptr) return no_spool();
+    auto extract = options_.spool->read(after, limit, most_bytes);
+    if (!extract) return broken(extract.error());
+    const bool nothing = extract.value().first == 0 && extract.value().next_after == after;
+    if (!nothing || wait.count() == 0 || call.head) return json(render(after, extract.value()));
+    if (!wait_for_events(after, wait)) {
+        return error(429, "too_many_waiting", "as many clients wait for events as may: ask again in a second");
+    }
+    extract = options_.spool->read(after, limit, most_bytes);
+    return extract ? json(render(after, extract.value())) : broken(extract.error());
+}
+
+ApiAnswer Api::spool_groups(const ApiCall& /*call*/) {
+    if (options_.spool == nullptr) return no_spool();
+    return json(render(options_.spool->groups(), options_.spool->newest()));
+}
+
+ApiAnswer Api::move_spool_group(const ApiCall& call) {
+    if (options_.spool == nullptr) return no_spool();
+    if (!is_group_name(call.id)) return bad_name(call.id);
+    const auto move = read_move(call.fields);
+    if (!move)
+        return error(400, "not_object",
+                     "`after` and `consumer` go together, and a consumer's name is 1 to 64 of A-Z a-z 0-9 _ . -");
+    const std::uint64_t newest = options_.spool->newest();
+    if (move->position > newest) {
+        return error(409, "beyond_newest",
+                     "position " + std::to_string(move->position) + " is beyond the newest event, " +
+                         std::to_string(newest) + ": is it another spool's?");
+    }
+    const std::string group(call.id);
+    const auto moved = options_.spool->move_group(group, *move);
+    if (!moved) return broken(moved.error());
+    if (const auto stays = moved.value()) return moved_elsewhere(group, move->after.value_or(0), *stays);
+    return json(JsonWriter().begin_object().field("name", group).field("position", move->position).end_object().take());
+}
+
+ApiAnswer Api::remove_spool_group(const ApiCall& call) {
+    if (options_.spool == nullptr) return no_spool();
+    const auto groups = options_.spool->groups();
+    const auto named = [&](const SpoolGroupRow& group) { return group.name == call.id; };
+    const auto found = std::find_if(groups.begin(), groups.end(), named);
+    if (found == groups.end()) {
+        return error(404, "not_found", "there is no group " + in_quotes(call.id) + ": GET /v1/spool/groups names them");
+    }
+    if (found->required) {
+        return error(409, "required",
+                     "group " + in_quotes(call.id) + " is required: take it out of sink.required_groups first");
+    }
+    if (const auto failed = options_.spool->remove_group(found->name)) return broken(*failed);
+    return json(JsonWriter().begin_object().field("name", found->name).field("removed", true).end_object().take());
+}
+
+}  // namespace holdfast

@@ -1,0 +1,115 @@
+#include <algorithm>
+
+#include "api/api.h"
+#include "api/render_watch.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+using std::chrono::seconds;
+
+/// Slow requests occupy an admin thread for seconds. The limit keeps threads free for other requests.
+constexpr int most_slow_at_once = 4;
+
+ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
+
+ApiAnswer no_watch() {
+    return Api::error(404, "not_found", "this gateway does not watch its population: run it by `holdfast serve`");
+}
+
+EventHub::Kinds kinds_of(const ApiArguments& arguments) {
+    EventHub::Kinds kinds = 0;
+    for (const std::string& word : arguments.value<std::vector<std::string>>("kinds")) {
+        for (const FeedKind kind : all_feed_kinds) {
+            if (to_string(kind) == word) kinds |= EventHub::bit(kind);
+        }
+    }
+    return kinds;
+}
+
+bool has_listener(const ServerStatus& status, std::string_view name) {
+    const auto named = [name](const ListenerStatus& listener) { return listener.name == name; };
+    return std::any_of(status.listeners.begin(), status.listeners.end(), named);
+}
+
+}  // namespace
+
+ApiAnswer Api::with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask) {
+    struct Slot {
+        std::atomic<int>& taken;
+        int number = ++taken;
+        ~Slot() { --taken; }
+    } const slot{slow_};
+    if (slot.number <= most_slow_at_once) return ask();
+    return error(429, refusal,
+                 std::to_string(most_slow_at_once) +
+                     " requests that take their time (probes, reconciliations, reloads) are under way: ask again when "
+                     "one has ended");
+}
+
+std::optional<WatchStatus> Api::watched() const {
+    return options_.watch != nullptr ? std::optional(watch_status(*options_.watch)) : std::nullopt;
+}
+
+ApiAnswer Api::trend(const ApiCall& call) {
+    const auto whole_seconds = [&](std::string_view name) {
+        return std::chrono::duration_cast<seconds>(call.arguments.value<std::chrono::milliseconds>(name));
+    };
+    const TrendQuery query{.window = whole_seconds("window"),
+                           .step = whole_seconds("step"),
+                           .listener = call.arguments.get<std::string>("listener")};
+    if (options_.watch == nullptr) return no_watch();
+    if (query.listener && !has_listener(gateway_.status(), *query.listener)) {
+        return error(404, "not_found",
+                     "there is no listener " + in_quotes(*query.listener) + ": GET /v1/status names them");
+    }
+    return json(render_trend(query.window, options_.watch->trend(query)));
+}
+
+ApiAnswer Api::alarms(const ApiCall& /*call*/) {
+    return options_.watch != nullptr ? json(render_alarms(options_.watch->alarms())) : no_watch();
+}
+
+std::unique_ptr<EventHub::Subscription> Api::open_feed(const ApiRequest& request) {
+    if (request.method != "GET" || options_.hub == nullptr) return nullptr;
+    const auto target = parse_request_target(request.target);
+    if (!target) return nullptr;
+    const auto [endpoint, id] = find(request.method, target.value());
+    if (endpoint == nullptr || endpoint->handler != &Api::events) return nullptr;
+    const auto arguments = ApiArguments::read(endpoint->parameters, target.value());
+    return arguments ? options_.hub->subscribe(kinds_of(arguments.value())) : nullptr;
+}
+
+/// Called only for requests that open_feed() did not open, and for HEAD.
+ApiAnswer Api::events(const ApiCall& call) {
+    if (options_.hub == nullptr) return no_watch();
+    if (call.head) return {.type = "text/event-stream"};
+    return error(503, "too_busy",
+                 std::to_string(EventHub::most_subscribers) + " clients follow the events: end one and try again");
+}
+
+ApiAnswer Api::reconciliation(const ApiCall& /*call*/) {
+    if (options_.watch == nullptr) return no_watch();
+    const auto latest = options_.watch->reconciled();
+    if (latest) return json(render_reconciliation(*latest));
+    return error(404, "not_found",
+                 "registry and kernel have not been compared yet: POST to /v1/reconciliation compares now");
+}
+
+ApiAnswer Api::reconcile(const ApiCall& /*call*/) {
+    if (options_.watch == nullptr) return no_watch();
+    return with_slow_slot("too_busy", [&] { return json(render_reconciliation(options_.watch->reconcile_now())); });
+}
+
+ApiAnswer Api::reload(const ApiCall& /*call*/) {
+    if (!options_.reload) {
+        return error(409, "no_reload", "this gateway cannot reload its configuration: restart it");
+    }
+    return with_slow_slot("too_busy", [&] {
+        const ReloadResult result = options_.reload();
+        return result.errors.empty() ? json(render_reload(result)) : json(render_reload_errors(result), 422);
+    });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http_server/http_message.h"
+
+namespace holdfast {
+
+/// A request to /v1/devices/{id}.
+struct DeviceQuestion {
+    enum class Kind : std::uint8_t {
+        show,   ///< GET /v1/devices/{id}
+        send,   ///< POST .../messages
+        probe,  ///< POST .../probe
+        close,  ///< DELETE /v1/devices/{id}
+    };
+    Kind kind{};
+    std::string_view device;
+    std::string_view json = {};         ///< for `send`: one object without white space
+    std::chrono::milliseconds timeout;  ///< for `send` and `probe`
+};
+
+/// Forwards the request for a device that is not connected to this gateway. Returns the answer of the gateway that has
+/// the device, or nullopt if none is known. Several admin threads call it at once. It may take `timeout` and one
+/// second.
+using AskElsewhere = std::function<std::optional<HttpResponse>(const DeviceQuestion&)>;
+
+}  // namespace holdfast

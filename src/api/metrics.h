@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include <holdfast/status.h>
+
+#include "api/admin_meter.h"
+#include "api/fleet_view.h"
+#include "api/process_status.h"
+#include "api/reload_result.h"
+#include "api/sink_status.h"
+#include "api/watch_status.h"
+
+namespace holdfast {
+
+/// The parts of /metrics. A part that is nullptr is omitted.
+struct MetricsParts {
+    const ServerStatus& status;
+    const SinkStatus* sink = nullptr;
+    const WatchStatus* watch = nullptr;
+    const ProcessStatus* process = nullptr;
+    const AdminMeter* admin = nullptr;
+    const ReloadMeter* reloads = nullptr;
+    const FleetOverview* fleet = nullptr;
+};
+
+/// Returns /metrics in the Prometheus text format 0.0.4: families in the order of admin/metric_table.h. Pure.
+[[nodiscard]] std::string render_metrics(const MetricsParts& parts);
+
+/// Returns docs/reference/metrics.md.
+[[nodiscard]] std::string metrics_page();
+
+}  // namespace holdfast

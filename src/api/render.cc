@@ -1,0 +1,107 @@
+#include "api/render.h"
+
+#include "api/render_parts.h"
+#include "codec/event_fields.h"
+#include "codec/event_writer.h"
+
+namespace holdfast {
+namespace {
+
+/// Writes nothing for a connection without an id.
+void write_identity(JsonWriter& json, std::string_view id, std::string_view session) {
+    if (!id.empty()) json.field("id", id);
+    if (!session.empty()) json.field("session", session);
+}
+
+/// Writes nothing for a connection without an id.
+void write_proof(JsonWriter& json, std::string_view id, bool authenticated) {
+    if (!id.empty()) json.field("authenticated", authenticated);
+}
+
+void write_row(JsonWriter& json, const ConnectionRow& row) {
+    json.field("conn", to_string(row.conn)).field("listener", row.listener).field("peer", to_string(row.peer));
+    write_identity(json, row.id, row.session);
+    json.key("key");
+    write_or_null(json, row.key);
+    json.field("connected_at", render_time(row.connected_at)).field("age_s", as_seconds(row.age));
+    json.field("since_item_s", as_seconds(row.since_item)).field("items", row.items);
+    json.field("bytes_in", row.bytes_in).field("bytes_out", row.bytes_out);
+    json.field("liveness", to_string(row.liveness));
+    if (row.suspect_since) json.field("suspect_since", render_time(*row.suspect_since));
+    write_proof(json, row.id, row.authenticated);
+}
+
+}  // namespace
+
+std::string render_connections(const ConnectionPage& page) {
+    JsonWriter json;
+    json.begin_object().field("total", page.total).key("connections").begin_array();
+    for (const ConnectionRow& row : page.rows) {
+        json.begin_object();
+        write_row(json, row);
+        json.end_object();
+    }
+    json.end_array().end_object();
+    return json.take();
+}
+
+std::string render_connection(const ConnectionDetail& detail) {
+    JsonWriter json;
+    json.begin_object();
+    write_row(json, detail.row);
+    json.field("unfinished_item_bytes", detail.unfinished_item_bytes);
+    json.field("downlink_queue_bytes", detail.downlink_queue_bytes);
+    std::string evidence;
+    append_evidence(evidence, detail.evidence);
+    json.key(field::evidence.name).json(evidence);
+    if (!detail.tls_version.empty()) {
+        json.key("tls").begin_object().field("version", detail.tls_version).field("cipher", detail.tls_cipher);
+        json.field("resumed", detail.tls_resumed).end_object();
+    }
+    json.field("detect_within_ms", detail.plan.detect_within.count()).key("plan");
+    write_plan_object(json, detail.plan);
+    json.end_object();
+    return json.take();
+}
+
+std::string render_closed(const std::vector<ClosedLife>& lives) {
+    JsonWriter json;
+    json.begin_object().key("closed").begin_array();
+    for (const ClosedLife& life : lives) {
+        std::string row;
+        append_closed_life(row, life);
+        json.json(row);
+    }
+    json.end_array().end_object();
+    return json.take();
+}
+
+std::string render_probe(const ProbeAnswer& answer, std::string_view device) {
+    JsonWriter json;
+    json.begin_object();
+    if (!device.empty()) json.field("id", device);
+    json.field("conn", to_string(answer.conn)).field("alive", answer.alive);
+    json.field("waited_ms", answer.waited.count()).field("last_heard_ms", answer.last_heard.count());
+    json.field("rtt_us", answer.rtt.count()).end_object();
+    return json.take();
+}
+
+std::string render_probes(const ProbeSummary& summary) {
+    JsonWriter json;
+    json.begin_object()
+        .field("asked", summary.asked)
+        .field("alive", summary.alive)
+        .field("silent", summary.silent.size());
+    json.key("silent_connections").begin_array();
+    for (const ConnectionId id : summary.silent) json.value(to_string(id));
+    json.end_array().field("waited_ms", summary.waited.count()).end_object();
+    return json.take();
+}
+
+std::string render_time(EventTime at) {
+    std::string out;
+    append_time(out, at);
+    return out;
+}
+
+}  // namespace holdfast

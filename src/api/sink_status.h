@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "forward/forwarder_options.h"
+#include "sink/sink.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// The sink in the answers of the admin API.
+struct SinkStatus {
+    std::string type;              ///< the word of its type
+    std::uint64_t events = 0;      ///< taken over since start
+    std::uint64_t lag_events = 0;  ///< of those, not written yet
+    std::uint64_t bytes = 0;       ///< written
+    bool full = false;             ///< it takes no more for now: devices wait
+    std::string error = {};        ///< why it cannot write; empty while it can
+    std::optional<SpoolStatus> spool = {};
+    std::optional<ForwarderStatus> nats = {};
+};
+
+/// Called on admin threads, several at once.
+using SinkStatusProvider = std::function<SinkStatus()>;
+
+}  // namespace holdfast

@@ -1,0 +1,104 @@
+#include "cli/cli.h"
+
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <new>
+#include <string>
+#include <system_error>
+
+#include <holdfast/server.h>
+
+#include "base/system_failure.h"
+#include "cli/endpoint_flags.h"
+#include "cli/serve_options.h"
+#include "cli/verbs.h"
+#include "daemon/daemon.h"
+#include "daemon/exit.h"
+#include "daemon/signals.h"
+#include "text/json_writer.h"
+
+namespace holdfast {
+namespace {
+
+int print_version(bool json) {
+    if (json) {
+        std::cout << JsonWriter().begin_object().field("version", version()).end_object().take() << '\n';
+    } else {
+        std::cout << "holdfast " << version() << '\n';
+    }
+    return exit_good;
+}
+
+Verb make_version_verb() {
+    const auto json = std::make_shared<bool>(false);
+    return {"version", "print the version", {{"--json", json.get(), "", "for scripts"}}, [json] {
+                return print_version(*json);
+            }};
+}
+
+Verb make_serve_verb() {
+    const auto options = std::make_shared<ConfigSource>();
+    return {"serve", "run the gateway; without any flag, on the defaults in brackets", serve_arguments(*options),
+            [options] {
+                const LoadOutcome outcome = options->load();
+                if (outcome.loaded) return serve(*outcome.loaded, *options);
+                print_config_errors(outcome.errors);
+                return static_cast<int>(exit_wrong_usage);
+            }};
+}
+
+/// Runs `action` and reports a shortage of descriptors, threads or memory. External conditions never reach
+/// std::terminate().
+int run_guarded(const std::function<int()>& action) {
+    try {
+        return action();
+    } catch (const std::system_error& failure) {
+        print_error("cannot go on: " + describe(failure));
+    } catch (const std::bad_alloc&) {
+        print_error("cannot go on: no memory; raise the process's limits (LimitDATA=, LimitAS=, ulimit -v)");
+    } catch (const std::exception& failure) {
+        print_error(std::string("cannot go on: ") + failure.what() + "; report it with the command");
+    }
+    return exit_wrong_usage;
+}
+
+int act(const std::function<int()>& action) {
+    const int code = run_guarded(action);
+    if (std::cout.flush()) return code;
+    print_error("standard output cannot be written: give it a place that takes it");
+    return code == exit_good ? static_cast<int>(exit_answer_is_no) : code;
+}
+
+}  // namespace
+
+void fill_verbs(Verb& root) {
+    root.parts = {make_serve_verb(),           make_check_verb(),      make_plan_verb(),     make_token_verb(),
+                  make_status_verb(),          make_top_verb(),        make_list_verb(),     make_show_verb(),
+                  make_closed_verb(),          make_probe_verb(),      make_close_verb(),    make_send_verb(),
+                  make_drain_verb(),           make_alarms_verb(),     make_reload_verb(),   make_consume_verb(),
+                  make_spool_verb(),           make_doctor_verb(),     make_load_verb(),     make_version_verb(),
+                  make_completions_verb(root), make_manual_verb(root), make_help_verb(root), make_describe_verb()};
+    for (Verb& verb : verbs_of_endpoints(root.parts)) root.parts.push_back(std::move(verb));
+}
+
+int run_cli(int argc, const char* const* argv) {
+    bool wants_version = false;
+    Verb root{
+        .name = "holdfast",
+        .help = "holdfast holds very many long-lived TCP connections from devices, and is honest about each of them.",
+        .arguments = {{"-V,--version", &wants_version, "", "print the version and exit"}}};
+    fill_verbs(root);
+    root.run = [&] {
+        if (wants_version) return print_version(false);
+        std::cerr << help_text(root);
+        return static_cast<int>(exit_wrong_usage);
+    };
+    const Command command = read_command_line(root, argc, argv);
+    if (command.verb == nullptr) return command.code;
+    if (command.verb->name != "serve") unblock_stop_signals();
+    return act(command.verb->run);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,187 @@
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/client_ask.h"
+#include "cli/client_fleet.h"
+#include "cli/client_text.h"
+#include "cli/endpoint_flags.h"
+#include "cli/verbs.h"
+#include "text/human.h"
+#include "text/table.h"
+
+namespace holdfast {
+namespace {
+
+struct ListFlags {
+    ClientFlags client;
+    EndpointFlags api;
+    bool fleet = false;
+};
+
+struct StatusFlags {
+    ClientFlags client;
+    bool fleet = false;
+};
+
+struct ShowFlags {
+    ClientFlags client;
+    EndpointFlags api;
+    std::string id;
+    std::string device;
+};
+
+struct ClosedFlags {
+    ClientFlags client;
+    EndpointFlags api;
+};
+
+/// Returns true if one of the rows has the field, which then gets a column.
+bool any_has(const std::vector<AnswerView>& rows, std::string_view pointer) {
+    return std::any_of(rows.begin(), rows.end(), [pointer](const AnswerView& row) { return row.has(pointer); });
+}
+
+/// Returns true if a device states an id; the table then has columns for it.
+bool any_has_id(const std::vector<AnswerView>& rows) { return any_has(rows, "/id"); }
+
+std::string proof_of(const AnswerView& row) {
+    if (!row.has("/id")) return "-";
+    return row.flag("/authenticated") ? "yes" : "no";
+}
+
+std::string list_text(const AnswerView& page) {
+    std::vector<Column> columns{{"CONN"},
+                                {"PEER"},
+                                {"KEY"},
+                                {"LISTENER"},
+                                {"AGE", Align::right},
+                                {"SINCE ITEM", Align::right},
+                                {"ITEMS", Align::right},
+                                {"RECEIVED", Align::right},
+                                {"SENT", Align::right}};
+    const auto rows = page.list("/connections");
+    const bool with_ids = any_has_id(rows);
+    const bool with_suspects = any_has(rows, "/suspect_since");
+    if (with_ids) columns.insert(columns.begin() + 2, {{"ID"}, {"AUTHENTICATED"}});
+    if (with_suspects) columns.push_back({"SUSPECT SINCE"});
+    Table table(std::move(columns));
+    for (const AnswerView& row : rows) {
+        std::vector<std::string> cells{row.text("/conn"),
+                                       row.text("/peer"),
+                                       dash_if_empty(row.text("/key")),
+                                       row.text("/listener"),
+                                       human_seconds(row.real("/age_s")),
+                                       human_seconds(row.real("/since_item_s")),
+                                       human_count(row.count("/items")),
+                                       human_bytes(row.count("/bytes_in")),
+                                       human_bytes(row.count("/bytes_out"))};
+        if (with_ids) cells.insert(cells.begin() + 2, {dash_if_empty(row.text("/id")), proof_of(row)});
+        if (with_suspects) cells.push_back(dash_if_empty(row.text("/suspect_since")));
+        table.add(std::move(cells));
+    }
+    std::string out = table.size() > 0 ? table.text(false) : std::string();
+    const std::string shown = human_count(table.size()) + " of " + human_count(page.count("/total")) + " connections";
+    const bool more = table.size() < page.count("/total");
+    return out + shown + (more ? "; --limit and --offset show others" : "") + "\n";
+}
+
+std::string closed_text(const AnswerView& answer) {
+    std::vector<Column> columns{
+        {"ENDED"}, {"CONN"}, {"PEER"}, {"KEY"}, {"REASON"}, {"ERROR"}, {"LIVED", Align::right}, {"ITEMS", Align::right},
+        {"DETAIL"}};
+    const auto lives = answer.list("/closed");
+    const bool with_ids = any_has_id(lives);
+    if (with_ids) columns.insert(columns.begin() + 3, {{"ID"}, {"AUTHENTICATED"}});
+    Table table(std::move(columns));
+    for (const AnswerView& life : lives) {
+        std::vector<std::string> cells{life.text("/at"),
+                                       life.text("/conn"),
+                                       life.text("/peer"),
+                                       dash_if_empty(life.text("/key")),
+                                       life.text("/reason"),
+                                       dash_if_empty(life.text("/error")),
+                                       human_seconds(life.real("/duration_s")),
+                                       human_count(life.count("/items")),
+                                       life.text("/detail")};
+        if (with_ids) cells.insert(cells.begin() + 3, {dash_if_empty(life.text("/id")), proof_of(life)});
+        table.add(std::move(cells));
+    }
+    return table.size() > 0 ? table.text(false) : "no connection has ended so\n";
+}
+
+/// Returns the API's `order` that reverses the sort's default. The gateway rejects an unknown sort.
+std::string other_order(const std::string& sort_word) {
+    const auto sort = parse_connection_sort(sort_word);
+    return sort && descends_by_itself(*sort) ? "asc" : "desc";
+}
+
+int list_verb(ListFlags& flags) {
+    if (flags.fleet && !flags.api.fit("GET", api_path::fleet)) {
+        print_error("list --fleet takes --id, --gateway, --state, --limit and --offset, and no other choice");
+        return exit_wrong_usage;
+    }
+    if (flags.fleet) {
+        return ask_and_show(flags.client, flags.api.question("GET", api_path::fleet), {.text = fleet_list_text});
+    }
+    if (!flags.api.fit("GET", api_path::connections)) {
+        print_error("--gateway and --state are for list --fleet");
+        return exit_wrong_usage;
+    }
+    if (flags.api.given("order")) flags.api.set("order", other_order(flags.api.value("sort")));
+    return ask_and_show(flags.client, flags.api.question("GET", api_path::connections), {.text = list_text});
+}
+
+int show_verb(const ShowFlags& flags) {
+    if (flags.id.empty() == flags.device.empty()) {
+        print_error("say what to show: an ID or --id DEVICE");
+        return exit_wrong_usage;
+    }
+    const AdminQuestion question = flags.device.empty() ? flags.api.question("GET", api_path::connection, flags.id)
+                                                        : flags.api.question("GET", api_path::device, flags.device);
+    return ask_and_show(flags.client, question, {.text = connection_text});
+}
+
+}  // namespace
+
+Verb make_status_verb() {
+    const auto flags = std::make_shared<StatusFlags>();
+    return {"status", "show the gateway at a glance",
+            Arguments{{"--fleet", &flags->fleet, "", "all gateways of the fleet, and how many devices each has"}} +
+                client_arguments(flags->client),
+            [flags] {
+                if (flags->fleet) return show_fleet(flags->client);
+                return ask_and_show(flags->client, {.target = std::string(api_path::status)}, {.text = status_text});
+            }};
+}
+
+Verb make_list_verb() {
+    const auto flags = std::make_shared<ListFlags>();
+    const Arguments of_connections = flags->api.of("GET", api_path::connections);
+    return {"list", "list connections",
+            Arguments{{"--fleet", &flags->fleet, "",
+                       "devices of all gateways of the fleet, in place of connections of this one"}} +
+                flags->api.of("GET", api_path::fleet, "with --fleet, ") + of_connections +
+                client_arguments(flags->client),
+            [flags] { return list_verb(*flags); }};
+}
+
+Verb make_show_verb() {
+    const auto flags = std::make_shared<ShowFlags>();
+    return {"show", "show one connection with the kernel's evidence",
+            Arguments{{"ID", &flags->id, "", "as list prints it, e.g. 7f2c91a0-1"},
+                      {"--id", &flags->device, "DEVICE", "the one of the device that says so of itself"}} +
+                client_arguments(flags->client),
+            [flags] { return show_verb(*flags); }};
+}
+
+Verb make_closed_verb() {
+    const auto flags = std::make_shared<ClosedFlags>();
+    return {"closed", "list the last lives, newest first, and why each ended",
+            flags->api.of("GET", api_path::closed) + client_arguments(flags->client), [flags] {
+                return ask_and_show(flags->client, flags->api.question("GET", api_path::closed), {.text = closed_text});
+            }};
+}
+
+}  // namespace holdfast

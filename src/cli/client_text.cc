@@ -1,0 +1,253 @@
+#include "cli/client_text.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "text/human.h"
+#include "text/printable.h"
+#include "text/table.h"
+#include "text/units.h"
+
+namespace holdfast {
+namespace {
+
+std::string line(const char* name, const std::string& content) {
+    std::string out(name);
+    out.resize(std::max<std::size_t>(out.size() + 1, 15), ' ');
+    return out + content + "\n";
+}
+
+/// Returns the total and its parts: "12 (10 not_json, 2 no_key)", or "0".
+std::string broken_down(const AnswerView& view, std::string_view pointer) {
+    std::uint64_t total = 0;
+    std::string parts;
+    for (const auto& [name, number] : view.counts(pointer)) {
+        total += number;
+        parts += (parts.empty() ? "" : ", ") + human_count(number) + " " + printable(name);
+    }
+    return human_count(total) + (parts.empty() ? "" : " (" + parts + ")");
+}
+
+std::string milliseconds_text(const AnswerView& view, std::string_view pointer) {
+    constexpr std::uint64_t longest = 1'000'000'000'000;
+    return format_duration(std::chrono::milliseconds(std::min(view.count(pointer), longest)));
+}
+
+/// Returns "first probe after 10s of silence, then every 2s, 5 in all; user timeout 19s; swept every 1s".
+std::string plan_line(const AnswerView& view) {
+    return "first probe after " + view.text("/plan/idle_s") + "s of silence, then every " +
+           view.text("/plan/interval_s") + "s, " + view.text("/plan/count") + " in all; user timeout " +
+           milliseconds_text(view, "/plan/user_timeout_ms") + "; swept every " +
+           milliseconds_text(view, "/plan/sweep_period_ms");
+}
+
+std::string sink_line(const AnswerView& status) {
+    std::string out = printable(status.text("/sink/type")) + ": " + human_count(status.count("/sink/events")) +
+                      " events, " + human_count(status.count("/sink/lag_events")) + " not written yet, " +
+                      human_bytes(status.count("/sink/bytes"));
+    if (status.flag("/sink/full")) out += ", full";
+    return out;
+}
+
+std::string spool_text(const AnswerView& status) {
+    const std::uint64_t last = status.count("/sink/spool/last_position");
+    std::string out =
+        line("spool", human_bytes(status.count("/sink/spool/file_bytes")) + ", positions " +
+                          human_count(status.count("/sink/spool/first_position")) + " to " + human_count(last) + ", " +
+                          human_count(status.count("/sink/spool/commits")) + " commits");
+    for (const AnswerView& group : status.list("/sink/spool/groups")) {
+        out += line("", "group " + printable(group.text("/name")) + ": " + human_count(group.count("/lag_events")) +
+                            " events behind" + (group.flag("/required") ? ", required" : ""));
+    }
+    return out;
+}
+
+std::string nats_text(const AnswerView& status) {
+    const bool connected = status.flag("/sink/nats/connected");
+    std::string out =
+        line("nats", (connected ? "connected to " : "away, last at ") + printable(status.text("/sink/nats/server")) +
+                         ", stream " + printable(status.text("/sink/nats/stream")) + ", " +
+                         human_count(status.count("/sink/nats/lag_events")) + " events behind (" +
+                         human_seconds(status.real("/sink/nats/lag_s")) + "), " +
+                         human_count(status.count("/sink/nats/reconnects")) + " reconnects");
+    const std::string guarantee = status.text("/sink/nats/guarantee");
+    if (!guarantee.empty()) out += line("", printable(guarantee));
+    return out;
+}
+
+std::string out_of_service_text(const AnswerView& status) {
+    const std::uint64_t left = status.count("/drain/left");
+    const bool running = status.text("/drain/state") == "running";
+    return "! out of service: drained by an operator" +
+           (running ? ", " + human_count(left) + (left == 1 ? " connection is" : " connections are") + " left" : "") +
+           "; holdfast drain --cancel puts it back\n";
+}
+
+std::string warnings(const AnswerView& status) {
+    std::string out;
+    if (status.flag("/draining")) out += "! draining: it accepts no more connections and stops\n";
+    if (status.flag("/out_of_service")) out += out_of_service_text(status);
+    if (status.flag("/reading_paused")) out += "! reading is paused: the sink takes no more for now, devices wait\n";
+    const std::uint64_t suspects = status.count("/suspects");
+    if (suspects > 0) {
+        out += "! " + human_count(suspects) + (suspects == 1 ? " connection is" : " connections are") +
+               " suspect: probed and silent so far; holdfast list --suspect names them\n";
+    }
+    const std::uint64_t alarms = status.count("/alarms_active");
+    if (alarms > 0) {
+        out += "! " + human_count(alarms) + (alarms == 1 ? " alarm is active" : " alarms are active") +
+               ": holdfast alarms explains\n";
+    }
+    const std::uint64_t drift = status.count("/registry_drift");
+    if (drift > 0) {
+        out += "! registry and kernel disagree about " + human_count(drift) +
+               (drift == 1 ? " connection" : " connections") + ": holdfast doctor names them\n";
+    }
+    const std::string trouble = status.text("/sink/error");
+    if (!trouble.empty()) out += "! the sink cannot write: " + printable(trouble) + "\n";
+    const std::string away = status.text("/sink/nats/error");
+    if (!away.empty()) out += "! events wait in the spool for NATS: " + printable(away) + "\n";
+    const std::string limits = status.text("/sink/nats/warning");
+    if (!limits.empty()) out += "! " + printable(limits) + "\n";
+    const std::string unread = status.text("/sink/spool/read_error");
+    if (!unread.empty())
+        out += "! the spool cannot be read, and no consumer is moved past it: " + printable(unread) + "\n";
+    const std::uint64_t quarantined = status.count("/sink/spool/quarantined_events");
+    if (quarantined > 0) {
+        out += "! " + human_count(quarantined) + (quarantined == 1 ? " event is" : " events are") +
+               " damaged in the spool; its table quarantine and the log name the positions\n";
+    }
+    for (const AnswerView& listener : status.list("/listeners")) {
+        if (!listener.flag("/accept_paused")) continue;
+        out += "! listener " + printable(listener.text("/name")) + " has paused accepting for want of descriptors\n";
+    }
+    return out;
+}
+
+std::string listeners_text(const AnswerView& status) {
+    Table table({{"LISTENER"},
+                 {"ADDRESS"},
+                 {"CONNECTIONS", Align::right},
+                 {"ACCEPTED", Align::right},
+                 {"ITEMS", Align::right},
+                 {"DETECT WITHIN", Align::right}});
+    for (const AnswerView& one : status.list("/listeners")) {
+        table.add({one.text("/name"), one.text("/address"), human_count(one.count("/connections")),
+                   human_count(one.count("/accepted")), human_count(one.count("/items")), one.text("/detect_within")});
+    }
+    return table.text(false);
+}
+
+}  // namespace
+
+std::string status_text(const AnswerView& status) {
+    std::string out = "holdfast " + printable(status.text("/version")) + ", pid " + status.text("/pid") + ", up " +
+                      human_seconds(status.real("/uptime_s")) + " since " + printable(status.text("/started_at")) +
+                      ", " + status.text("/reactors") + " reactors\n";
+    out += warnings(status);
+    out += line("connections", human_count(status.count("/connections")) + " of at most " +
+                                   human_count(status.count("/max_connections")));
+    out += line("accepted", human_count(status.count("/accepted")) + ", refused " + broken_down(status, "/refused"));
+    out += line("closed", broken_down(status, "/closed"));
+    const std::uint64_t unfinished = status.count("/unfinished_items");
+    out += line("items", human_count(status.count("/items")) + ", bad " + broken_down(status, "/bad_items") +
+                             (unfinished > 0 ? ", unfinished " + human_count(unfinished) : ""));
+    if (status.count("/identified") + status.count("/acks") > 0) {
+        out += line("devices", human_count(status.count("/identified")) + " connected by their id; " +
+                                   human_count(status.count("/acks")) + " acks, " +
+                                   human_count(status.count("/repeated_items")) + " items sent again, " +
+                                   human_count(status.count("/gaps")) + " gaps");
+    }
+    out += line("bytes", human_bytes(status.count("/received_bytes")) + " received, " +
+                             human_bytes(status.count("/sent_bytes")) + " sent");
+    out += line("probes", human_count(status.count("/probes/alive")) + " alive, " +
+                              human_count(status.count("/probes/silent")) + " silent");
+    if (status.has("/alarms_active")) {
+        const bool known = !status.text("/registry_drift").empty();
+        out += line("alarms", human_count(status.count("/alarms_active")) + " active, registry drift " +
+                                  (known ? human_count(status.count("/registry_drift")) : "not known yet"));
+    }
+    if (status.has("/sink/type")) out += line("sink", sink_line(status));
+    if (status.has("/sink/spool")) out += spool_text(status);
+    if (status.has("/sink/nats/stream")) out += nats_text(status);
+    out += line("detect_within", printable(status.text("/detect_within")) + ": " + plan_line(status));
+    return out + "\n" + listeners_text(status);
+}
+
+std::string evidence_meaning(const AnswerView& connection) {
+    const auto count = [&](std::string_view name) { return connection.count("/evidence/" + std::string(name)); };
+    const std::string within = milliseconds_text(connection, "/detect_within_ms");
+    if (count("unsent_bytes") > 0 && count("peer_window") == 0) {
+        return "The peer answers but takes nothing: its window is zero with " + human_bytes(count("unsent_bytes")) +
+               " waiting. If that lasts, it is closed as window_stalled.";
+    }
+    if (count("unacked_bytes") > 0 && count("retransmits") > 0) {
+        return human_bytes(count("unacked_bytes")) + " unacknowledged after " + human_count(count("retransmits")) +
+               " retransmissions: the peer may be gone. If it stays silent, it is closed as retransmit_expired "
+               "within " +
+               within + " of its last sign of life.";
+    }
+    if (count("probes") > 0) {
+        return human_count(count("probes")) +
+               " keep-alive probes out and unanswered: the peer may be gone. If it stays "
+               "silent, it is closed as keepalive_expired within " +
+               within + " of its last sign of life.";
+    }
+    if (count("unacked_bytes") > 0) return "Data is on its way to the peer and not acknowledged yet.";
+    return "The peer's kernel was there " + milliseconds_text(connection, "/evidence/last_heard_ms") +
+           " ago and nothing is waiting. Probe it to know of now.";
+}
+
+std::string connection_text(const AnswerView& c) {
+    const auto text = [&](std::string_view pointer) { return printable(c.text(pointer)); };
+    std::string out = line("connection", text("/conn") + " on listener " + text("/listener"));
+    if (c.has("/gateway")) out += line("gateway", text("/gateway"));
+    out += line("peer", text("/peer"));
+    if (c.has("/id")) {
+        out += line("device", text("/id") + (c.has("/session") ? ", session " + text("/session") : std::string()) +
+                                  (c.flag("/authenticated") ? ", authenticated" : ", not authenticated"));
+    }
+    if (c.has("/suspect_since")) {
+        out += line("suspect", "since " + text("/suspect_since") +
+                                   ": its prefix was probed on suspicion, and it has not "
+                                   "answered; its plan decides");
+    }
+    out += line("key", c.text("/key").empty() ? "none yet" : text("/key"));
+    out += line("connected", text("/connected_at") + ", " + human_seconds(c.real("/age_s")) + " ago");
+    out += line("items",
+                human_count(c.count("/items")) + ", the latest " + human_seconds(c.real("/since_item_s")) + " ago");
+    if (c.count("/items") == 0) out.replace(out.rfind("items"), std::string::npos, line("items", "none yet"));
+    out += line("bytes", human_bytes(c.count("/bytes_in")) + " received, " + human_bytes(c.count("/bytes_out")) +
+                             " sent, " + human_bytes(c.count("/unfinished_item_bytes")) + " of an unfinished item, " +
+                             human_bytes(c.count("/downlink_queue_bytes")) + " queued to send");
+    out += line("evidence", "heard " + milliseconds_text(c, "/evidence/last_heard_ms") + " ago, acknowledged " +
+                                milliseconds_text(c, "/evidence/last_ack_ms") + " ago, " + text("/evidence/probes") +
+                                " probes out, " + text("/evidence/retransmits") + " retransmits");
+    out += line("", human_bytes(c.count("/evidence/unacked_bytes")) + " unacknowledged, " +
+                        human_bytes(c.count("/evidence/unsent_bytes")) + " of them unsent, peer window " +
+                        human_bytes(c.count("/evidence/peer_window")) + ", rtt " + text("/evidence/rtt_us") + " us");
+    out += line("", evidence_meaning(c));
+    out += line("detect_within", milliseconds_text(c, "/detect_within_ms") + ": " + plan_line(c));
+    if (c.text("/liveness") != "path") return out;
+    return out + line("liveness",
+                      "of the path to a proxy, which answers in the device's place: docs/explanation/liveness.md");
+}
+
+std::string probe_text(const AnswerView& answer) {
+    const std::string heard = "last heard " + milliseconds_text(answer, "/last_heard_ms") + " ago";
+    const std::string waited = ", waited " + milliseconds_text(answer, "/waited_ms");
+    const std::string who = printable(answer.text(answer.has("/id") ? "/id" : "/conn"));
+    if (!answer.flag("/alive")) return who + " is silent: " + heard + waited + "\n";
+    return who + " is alive: " + heard + waited + ", rtt " + answer.text("/rtt_us") + " us\n";
+}
+
+std::string probes_text(const AnswerView& summary) {
+    std::string out = human_count(summary.count("/asked")) + " asked, " + human_count(summary.count("/alive")) +
+                      " alive, " + human_count(summary.count("/silent")) + " silent, in " +
+                      milliseconds_text(summary, "/waited_ms") + "\n";
+    for (const AnswerView& silent : summary.list("/silent_connections"))
+        out += "silent " + printable(silent.text("")) + "\n";
+    return out;
+}
+
+}  // namespace holdfast

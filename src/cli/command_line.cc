@@ -1,0 +1,192 @@
+#include "cli/command_line.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "base/nearest.h"
+#include "daemon/exit.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+/// Adds the option of an argument whose target is given, in the way of its type.
+struct AddOption {
+    CLI::App& app;
+    const Argument& argument;
+
+    CLI::Option* operator()(bool* target) const { return app.add_flag(argument.name, *target, argument.help); }
+    CLI::Option* operator()(const std::function<void()>& target) const {
+        return app.add_flag_callback(argument.name, target, argument.help);
+    }
+    CLI::Option* operator()(const std::function<void(const std::string&)>& target) const {
+        return app.add_option_function<std::string>(argument.name, target, argument.help);
+    }
+    CLI::Option* operator()(std::vector<std::string>* target) const {
+        return app.add_option(argument.name, *target, argument.help)
+            ->expected(1)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    }
+    template <typename Value>
+    CLI::Option* operator()(Value* target) const {
+        CLI::Option* const option = app.add_option(argument.name, *target, argument.help);
+        if constexpr (std::is_arithmetic_v<Value>) {
+            if (const auto& range = argument.rules.range) limit<Value>(*option, *range);
+        }
+        return option;
+    }
+    template <typename Value>
+    static void limit(CLI::Option& option, const NumberRange& range) {
+        if (std::isinf(range.max)) {
+            option.check(CLI::NonNegativeNumber);
+        } else {
+            option.check(CLI::Range(static_cast<Value>(range.min), static_cast<Value>(range.max)));
+        }
+    }
+};
+
+void add_argument(CLI::App& app, const Argument& argument) {
+    CLI::Option& option = *std::visit(AddOption{app, argument}, argument.target);
+    const ArgumentRules& rules = argument.rules;
+    if (option.get_expected_max() > 0) option.type_name(argument.value);
+    if (!rules.environment.empty()) option.envname(rules.environment);
+    if (!rules.group.empty()) option.group(rules.group);
+    option.required(rules.required);
+    if (rules.shows_default) option.capture_default_str();
+}
+
+void add_relations(CLI::App& app, const Argument& argument) {
+    CLI::Option* const option = app.get_option(argument.long_name());
+    for (const std::string& other : argument.rules.needs) option->needs(app.get_option(other));
+    for (const std::string& other : argument.rules.excludes) option->excludes(app.get_option(other));
+}
+
+void add_verb(CLI::App& app, const Verb& verb) {
+    for (const Argument& argument : verb.arguments) add_argument(app, argument);
+    for (const Argument& argument : verb.arguments) add_relations(app, argument);
+    app.footer(verb.footer);
+    for (const Verb& part : verb.parts) {
+        CLI::App& added = *app.add_subcommand(part.name, part.help);
+        if (!part.parts.empty()) added.require_subcommand(1);
+        if (part.hidden) added.group("");
+        add_verb(added, part);
+    }
+}
+
+void set_up(CLI::App& app, const Verb& root) {
+    app.set_help_flag(help_flags, help_flag_text);
+    app.get_formatter()->column_width(30);
+    add_verb(app, root);
+}
+
+/// Returns `root` with the one verb that the command line begins with: CLI11 would take the name of another verb behind
+/// it for that verb, in `help serve` too.
+Verb narrowed(const Verb& root, std::string_view first_word) {
+    Verb out = root;
+    if (!first_word.starts_with('-'))
+        std::erase_if(out.parts, [&](const Verb& verb) { return verb.name != first_word; });
+    return out;
+}
+
+std::vector<std::string> names_of(const std::vector<Verb>& verbs) {
+    std::vector<std::string> names;
+    for (const Verb& verb : verbs) names.push_back(verb.name);
+    return names;
+}
+
+std::string did_you_mean(std::string_view given, const std::vector<std::string>& known, std::string_view otherwise) {
+    const std::vector<std::string_view> words(known.begin(), known.end());
+    if (const auto near = nearest_word(given, words)) return "did you mean " + std::string(*near) + "?";
+    return std::string(otherwise);
+}
+
+int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
+    const auto verbs = app.get_subcommands();
+    const CLI::App& verb = verbs.empty() ? app : *verbs.front();
+    const std::string command = app.get_name() + (verbs.empty() ? "" : " " + verb.get_name());
+    const std::string help = command + " --help lists what it takes";
+    const auto extras = verb.remaining();
+    if (extras.empty()) {
+        print_error(std::string(error.what()) + ": " + help);
+        return exit_wrong_usage;
+    }
+    std::vector<std::string> flags;
+    for (const CLI::Option* option : verb.get_options()) {
+        for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    }
+    const std::string given = extras.front().substr(0, extras.front().find('='));
+    print_error(command + " does not take " + in_quotes(given) + ": " + did_you_mean(given, flags, help));
+    return exit_wrong_usage;
+}
+
+/// Returns the verb, or the part of one, that was read last; `root` if the command line has none.
+const Verb& verb_read(const CLI::App& app, const Verb& root) {
+    const auto read = app.get_subcommands();
+    if (read.empty()) return root;
+    const auto part = std::find_if(root.parts.begin(), root.parts.end(),
+                                   [&](const Verb& verb) { return verb.name == read.back()->get_name(); });
+    return verb_read(*read.back(), *part);
+}
+
+}  // namespace
+
+std::string Argument::value_text() const {
+    if (!rules.range) return value;
+    if (std::isinf(rules.range->max)) return value + ":" + CLI::NonNegativeNumber.get_description();
+    std::ostringstream out;
+    out << value << (std::holds_alternative<double*>(target) ? ":FLOAT" : ":UINT") << " in [" << rules.range->min
+        << " - ";
+    if (std::holds_alternative<double*>(target)) {
+        out << rules.range->max << "]";
+    } else {
+        out << static_cast<std::uint64_t>(rules.range->max) << "]";
+    }
+    return out.str();
+}
+
+std::string Argument::default_text() const {
+    const auto* const text = std::get_if<std::string*>(&target);
+    return rules.shows_default && text != nullptr ? **text : std::string();
+}
+
+Arguments operator+(Arguments first, const Arguments& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
+
+std::string help_text(const Verb& root, const std::string& verb) {
+    CLI::App app(root.help, root.name);
+    set_up(app, root);
+    return verb.empty() ? app.help() : app.get_subcommand(verb)->help(root.name);
+}
+
+bool knows_verb(const Verb& root, std::string_view name) {
+    const std::vector<std::string> names = names_of(root.parts);
+    if (std::find(names.begin(), names.end(), name) != names.end()) return true;
+    print_error("unknown verb " + in_quotes(name) + ": " +
+                did_you_mean(name, names, root.name + " --help lists the verbs"));
+    return false;
+}
+
+Command read_command_line(const Verb& root, int argc, const char* const* argv) {
+    // CLI11 would call an unknown verb an unexpected argument.
+    if (argc > 1 && argv[1][0] != '-' && !knows_verb(root, argv[1])) return {.code = exit_wrong_usage};
+    CLI::App app(root.help, root.name);
+    set_up(app, argc > 1 ? narrowed(root, argv[1]) : root);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& wanted) {
+        return {.code = app.exit(wanted)};  // --help
+    } catch (const CLI::ParseError& error) {
+        return {.code = refuse_arguments(app, error)};
+    }
+    return {.verb = &verb_read(app, root)};
+}
+
+}  // namespace holdfast

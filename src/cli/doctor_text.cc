@@ -1,0 +1,74 @@
+#include "cli/doctor_text.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "text/table.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t text_width = 100;
+constexpr std::size_t indent = 10;
+
+std::string part(const char* title, const std::string& text) {
+    std::string out = "  " + std::string(title);
+    out.resize(indent, ' ');
+    return out + wrapped(text, text_width, indent) + "\n";
+}
+
+std::string detail_text(const Finding& finding) {
+    // A command stays on one line, so that it can be copied.
+    return "\n" + finding.id + ": " + std::string(to_string(finding.verdict)) + "\n" + part("found", finding.found) +
+           part("why", finding.why) + "  mend    " + finding.command + "\n";
+}
+
+/// Returns the first part of a value, for a table that fits a terminal.
+std::string shortened(const std::string& text) {
+    constexpr std::size_t longest = 84;
+    if (text.size() <= longest) return text;
+    const std::size_t end = text.rfind(' ', longest - 4);
+    return text.substr(0, end == std::string::npos ? longest - 4 : end) + " ...";
+}
+
+}  // namespace
+
+std::string wrapped(const std::string& text, std::size_t width, std::size_t indentation) {
+    std::istringstream in(text);
+    std::string out;
+    std::size_t used = 0;
+    for (std::string word; in >> word;) {
+        if (used > 0 && used + 1 + word.size() > width) {
+            out += "\n" + std::string(indentation, ' ');
+            used = 0;
+        }
+        if (used > 0) out += ' ';
+        used += (used > 0 ? 1 : 0) + word.size();
+        out += word;
+    }
+    return out;
+}
+
+std::string findings_text(const Findings& findings) {
+    Table table({{"CHECK"}, {"VERDICT"}, {"FOUND"}});
+    for (const Finding& one : findings) table.add({one.id, std::string(to_string(one.verdict)), shortened(one.found)});
+    std::string out = table.text(false);
+    for (const Verdict verdict : {Verdict::wrong, Verdict::warning}) {
+        for (const Finding& one : findings) {
+            if (one.verdict == verdict) out += detail_text(one);
+        }
+    }
+    const auto number = [&](Verdict verdict) { return std::to_string(count_of(findings, verdict)); };
+    out += "\n" + number(Verdict::wrong) + " wrong, " + number(Verdict::warning) + " warnings, " + number(Verdict::ok) +
+           " ok\n";
+    const bool sysctl = std::any_of(findings.begin(), findings.end(), [](const Finding& one) {
+        return one.verdict != Verdict::ok && one.command.find("sysctl -w") != std::string::npos;
+    });
+    if (sysctl)
+        out +=
+            "sysctl -w lasts until the next start of the machine; for good: the name and value in "
+            "/etc/sysctl.d/90-holdfast.conf\n";
+    return out;
+}
+
+}  // namespace holdfast

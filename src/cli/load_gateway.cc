@@ -1,0 +1,69 @@
+#include "cli/load_gateway.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "cli/client_ask.h"
+#include "cli/endpoint_flags.h"
+#include "client/answer_view.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t page_rows = 10'000;            // maximum of the API
+constexpr std::size_t most_connections = 2'000'000;  // bounds a list that does not end
+constexpr std::size_t most_id_bytes = 64;
+
+Error no_gateway(const std::string& why) {
+    return Error{"what answers at --admin is not the gateway of --to: " + why + "; name the admin address of that one"};
+}
+
+}  // namespace
+
+Result<ConnectionRows> read_connection_rows(std::string_view body) {
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    const simdjson::padded_string text(body);
+    if (parser.parse(text).get(root) || !AnswerView(root).has("/connections"))
+        return Error{"its list of connections cannot be read"};
+    ConnectionRows read;
+    for (const AnswerView& row : AnswerView(root).list("/connections")) {
+        ++read.rows;
+        const auto peer = parse_endpoint(row.text("/peer"));
+        std::string id = row.text("/conn");
+        if (!peer || id.empty() || id.size() > most_id_bytes) continue;
+        read.connections.push_back({std::move(id), peer.value()});
+    }
+    return read;
+}
+
+Result<std::vector<GatewayConnection>> LoadGateway::connections() {
+    std::vector<GatewayConnection> all;
+    for (std::size_t offset = 0; offset < most_connections; offset += page_rows) {
+        // Oldest first, so that connections that arrive during the walk do not shift the pages.
+        const auto target = std::string(api_path::connections) + "?sort=age&limit=" + std::to_string(page_rows) +
+                            "&offset=" + std::to_string(offset);
+        const auto answer = admin_.ask({.target = target});
+        if (!answer) return answer.error();
+        if (answer.value().status != 200) {
+            return no_gateway("it answers the question for its connections with status " +
+                              std::to_string(answer.value().status));
+        }
+        auto page = read_connection_rows(answer.value().body);
+        if (!page) return no_gateway(page.error().message);
+        auto& rows = page.value().connections;
+        all.insert(all.end(), std::move_iterator(rows.begin()), std::move_iterator(rows.end()));
+        if (page.value().rows < page_rows) break;
+    }
+    return all;
+}
+
+Result<int> LoadGateway::send(const std::string& id, const std::string& object) {
+    const auto answer =
+        admin_.ask({.method = "POST", .target = fill_path(api_path::connection_messages, id), .body = object});
+    if (!answer) return answer.error();
+    return answer.value().status;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,134 @@
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "api/spool_view.h"
+#include "cli/client_ask.h"
+#include "cli/consumer.h"
+#include "cli/spool_at_rest.h"
+#include "cli/verbs.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+struct ConsumeFlags {
+    AdminAccess admin;
+    std::string group;
+    std::string from;
+    std::string limit;
+    std::string spool;
+    bool follow = false;
+};
+
+// A signal ends the process at once, except between writing events and storing their position. In between, the process
+// ends after the store; a second signal does not wait.
+std::atomic<bool> may_end{true};
+std::atomic<int> asked_to_end{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+void on_signal(int) {
+    if (may_end || asked_to_end.fetch_add(1) > 0) ::_exit(exit_good);
+}
+
+void take_signals() {
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGINT, &action, nullptr);
+    ::sigaction(SIGTERM, &action, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+}
+
+void set_may_end(bool on) {
+    may_end = on;
+    if (on && asked_to_end > 0) ::_exit(exit_good);
+}
+
+bool write_all(std::string_view lines) {
+    while (!lines.empty()) {
+        const ssize_t written = ::write(STDOUT_FILENO, lines.data(), lines.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        lines.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+/// Returns nullopt unless the text is a whole number from 1 on.
+std::optional<std::uint64_t> read_number(const std::string& text) {
+    std::uint64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || rest != end || number == 0) return std::nullopt;
+    return number;
+}
+
+std::string draw_name() {
+    std::random_device draw;
+    std::string name;
+    for (int words = 0; words < 4; ++words) name += std::to_string(draw());
+    return name;
+}
+
+int refuse_usage(const std::string& message) {
+    print_error(message);
+    return exit_wrong_usage;
+}
+
+int consume_verb(const ConsumeFlags& flags) {
+    ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow, .name = draw_name()};
+    if (!is_admin_address(flags.admin.address))
+        return refuse_usage("--admin: " + not_an_admin_address(flags.admin.address));
+    if (!flags.group.empty() && !is_group_name(flags.group))
+        return refuse_usage("--group: " + in_quotes(flags.group) +
+                            " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");
+    if (!flags.from.empty() && !(options.from = read_number(flags.from)))
+        return refuse_usage("--from: " + in_quotes(flags.from) + " is not a position: write a whole number from 1");
+    if (!flags.limit.empty() && !(options.limit = read_number(flags.limit)))
+        return refuse_usage("--limit: " + in_quotes(flags.limit) + " is not a whole number from 1");
+    if (!flags.spool.empty() && flags.follow)
+        return refuse_usage("--follow: nobody writes to a spool without a gateway; follow a gateway through --admin");
+    std::unique_ptr<SpoolAtRest> at_rest;
+    if (!flags.spool.empty()) {
+        auto opened = SpoolAtRest::open(flags.spool);
+        if (!opened) {
+            print_error(opened.error().message);
+            return exit_answer_is_no;
+        }
+        at_rest = std::move(opened).value();
+    }
+    const auto ask = [&](const AdminQuestion& question) -> Result<AdminAnswer> {
+        return at_rest ? at_rest->ask(question) : ask_admin(flags.admin, question);
+    };
+    take_signals();
+    Consumer consumer(options, {.ask = ask,
+                                .write = write_all,
+                                .tell = print_error,
+                                .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },
+                                .may_end = set_may_end});
+    return consumer.run();
+}
+
+}  // namespace
+
+Verb make_consume_verb() {
+    const auto flags = std::make_shared<ConsumeFlags>();
+    return {"consume", "print the events of a spool, one JSON object a line",
+            Arguments{{"--group", &flags->group, "NAME", "go on where this group stopped, and keep where it stops"},
+                      {"--from", &flags->from, "N",
+                       "begin with this position; without it, with the group's next or the oldest"},
+                      {"--follow", &flags->follow, "", "wait for more, over restarts of the gateway too"},
+                      {"--limit", &flags->limit, "N", "at most so many events"},
+                      {"--spool", &flags->spool, "DIR", "read this directory, whose gateway does not run"}} +
+                admin_arguments(flags->admin),
+            [flags] { return consume_verb(*flags); }};
+}
+
+}  // namespace holdfast

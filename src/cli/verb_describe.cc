@@ -1,0 +1,118 @@
+#include <array>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/api.h"
+#include "api/endpoint_docs.h"
+#include "api/metrics.h"
+#include "cli/completions.h"
+#include "cli/event_reference.h"
+#include "cli/manual.h"
+#include "cli/verbs.h"
+#include "config/option_pages.h"
+#include "daemon/exit.h"
+#include "model/reason_row.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+int print_completions(const Verb& root, const std::string& shell) {
+    if (shell == "bash") {
+        std::cout << bash_completions(root);
+    } else if (shell == "zsh") {
+        std::cout << zsh_completions(root);
+    } else if (shell == "fish") {
+        std::cout << fish_completions(root);
+    } else {
+        print_error("there are no completions for " + in_quotes(shell) + ": write bash, zsh or fish");
+        return exit_wrong_usage;
+    }
+    return exit_good;
+}
+
+struct ReferencePage {
+    std::string_view name;
+    std::string (*text)();
+};
+
+/// The pages of docs/reference that are generated from a table in the source.
+constexpr std::array reference_pages{
+    ReferencePage{"http", [] { return http_page(Api::endpoints()); }},
+    ReferencePage{"metrics", metrics_page},
+    ReferencePage{"openapi.json", [] { return openapi_document(Api::endpoints()); }},
+    ReferencePage{"options", options_page},
+    ReferencePage{"reasons", reasons_page},
+    ReferencePage{"events", events_page},
+    ReferencePage{"events.schema.json", events_schema},
+    ReferencePage{"asyncapi.json", events_asyncapi},
+};
+
+/// Prints the page `name`, or the names of all pages if `name` is empty.
+int print_reference(const std::string& name) {
+    for (const ReferencePage& page : reference_pages) {
+        if (name.empty()) std::cout << page.name << "\n";
+        if (name == page.name) {
+            std::cout << page.text();
+            return exit_good;
+        }
+    }
+    if (name.empty()) return exit_good;
+    print_error("the reference has no page " + in_quotes(name) + ": `holdfast describe` lists the pages");
+    return exit_wrong_usage;
+}
+
+int print_manual(const Verb& root, const std::string& page) {
+    if (page == "holdfast") {
+        std::cout << command_page(root);
+    } else if (page == "holdfast.toml") {
+        std::cout << configuration_page();
+    } else {
+        print_error("the manual has no page " + in_quotes(page) + ": write holdfast or holdfast.toml");
+        return exit_wrong_usage;
+    }
+    return exit_good;
+}
+
+}  // namespace
+
+Verb make_completions_verb(const Verb& root) {
+    const auto shell = std::make_shared<std::string>();
+    return {"completions",
+            "print a shell's completions of this command",
+            {{"SHELL", shell.get(), "", "bash, zsh or fish", {.required = true}}},
+            [&root, shell] { return print_completions(root, *shell); }};
+}
+
+Verb make_manual_verb(const Verb& root) {
+    const auto page = std::make_shared<std::string>("holdfast");
+    return {"manual",
+            "print a page of the manual: holdfast manual | man -l -",
+            {{"PAGE", page.get(), "", "holdfast or holdfast.toml", {.shows_default = true}}},
+            [&root, page] { return print_manual(root, *page); }};
+}
+
+Verb make_help_verb(const Verb& root) {
+    const auto verb = std::make_shared<std::string>();
+    return {"help",
+            "print the help text of a verb",
+            {{"VERB", verb.get(), "", "without it, the list of verbs"}},
+            [&root, verb] {
+                if (!verb->empty() && !knows_verb(root, *verb)) return exit_wrong_usage;
+                std::cout << help_text(root, *verb);
+                return exit_good;
+            }};
+}
+
+Verb make_describe_verb() {
+    const auto page = std::make_shared<std::string>();
+    return {.name = "describe",
+            .help = "print a generated page of docs/reference",
+            .arguments = {{"PAGE", page.get(), "", "a page; without it, the names of all pages"}},
+            .run = [page] { return print_reference(*page); },
+            .hidden = true};
+}
+
+}  // namespace holdfast

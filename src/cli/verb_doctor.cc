@@ -1,0 +1,195 @@
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "cli/client_ask.h"
+#include "cli/doctor_gateway.h"
+#include "cli/doctor_text.h"
+#include "cli/serve_options.h"
+#include "cli/verb_prove.h"
+#include "cli/verbs.h"
+#include "client/admin_client.h"
+#include "doctor/diagnose.h"
+#include "doctor/host_facts.h"
+#include "doctor/socket_facts.h"
+#include "text/human.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+// Equals the descriptors that src/server/server.cc reserves if max_connections is not set.
+constexpr std::uint64_t reserved_descriptors = 128;
+
+struct DoctorFlags {
+    std::optional<std::string> config;
+    std::optional<std::string> admin;
+    AdminAccess keys;  ///< for the gateway of --admin
+    bool prove = false;
+    std::string detect_within = "5s";
+    bool json = false;
+};
+
+/// The gateway to query. `named`: a flag names it.
+struct AdminPlace {
+    std::optional<AdminAccess> access;
+    bool named = false;
+};
+
+/// Returns the address of this configuration's gateway as seen from its own host.
+std::optional<AdminAccess> access_to(const AdminConfig& admin, AdminAccess keys) {
+    if (keys.token_file.empty()) keys.token_file = admin.token_file;
+    const std::string scheme = admin.tls_certificate.empty() ? "" : "https://";
+    if (admin.has_address()) {
+        keys.address = scheme + admin.address;
+    } else if (admin.has_socket()) {
+        keys.address = "unix:" + admin.socket;
+    } else {
+        return std::nullopt;
+    }
+    return keys;
+}
+
+AdminPlace place_to_ask(const DoctorFlags& flags, const DaemonConfig& config) {
+    if (flags.config && !flags.admin) return {access_to(config.admin, flags.keys), false};
+    AdminAccess access = flags.keys;
+    const char* const from_environment = std::getenv("HOLDFAST_ADMIN");
+    access.address = flags.admin ? *flags.admin : from_environment != nullptr ? from_environment : config.admin.address;
+    return {access, flags.admin.has_value()};
+}
+
+std::uint64_t limit_by_descriptors(std::uint64_t descriptors) {
+    return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors
+                                                  : std::max<std::uint64_t>(descriptors / 2, 1);
+}
+
+Demand demand_of(const DaemonConfig& config, const std::string& source, const HostFacts& host, bool runs) {
+    Demand demand{.source = source, .admin = {}, .listeners = {}};
+    const DescriptorLimit limit = host.descriptors.value_or(DescriptorLimit{});
+    demand.max_connections = config.server.limits.max_connections;
+    demand.limit_is_set = demand.max_connections != 0;
+    if (!demand.limit_is_set) demand.max_connections = limit_by_descriptors(runs ? limit.soft : limit.hard);
+    demand.reactors =
+        config.server.reactors != 0 ? config.server.reactors : std::max(1U, std::thread::hardware_concurrency());
+    if (config.admin.has_address()) demand.admin = parse_endpoint(config.admin.address).value();  // already checked
+    for (const ListenerConfig& listener : config.server.listeners) {
+        demand.listeners.push_back({.name = listener.name,
+                                    .address = parse_endpoint(listener.address).value(),
+                                    .plan = plan_liveness(listener.detect_within).value(),
+                                    .backlog = static_cast<std::uint64_t>(listener.backlog),
+                                    .plan_refused = {}});
+    }
+    return demand;
+}
+
+Demand demand_of(const GatewayAnswer& gateway, const HostFacts& host) {
+    Demand demand{.source = "the gateway at " + gateway.facts.asked_at, .admin = {}, .listeners = {}};
+    demand.max_connections = gateway.max_connections;
+    // A limit that follows from the number of descriptors was not configured.
+    demand.limit_is_set = !gateway.facts.pid || !host.descriptors ||
+                          demand.max_connections != limit_by_descriptors(host.descriptors->soft);
+    demand.reactors = gateway.reactors;
+    // The kernel's table is more exact: 127.0.0.1 also answers if the gateway listens on 0.0.0.0.
+    std::string_view place = gateway.facts.asked_at;
+    const std::size_t scheme = place.find("://");
+    if (scheme != std::string_view::npos) place.remove_prefix(scheme + 3);
+    const auto asked_at = parse_endpoint(place);
+    if (asked_at && gateway.facts.admin_listens_on.empty()) demand.admin = asked_at.value();
+    demand.listeners = gateway.facts.listeners;
+    return demand;
+}
+
+void print_findings(const Findings& findings, const Demand& demand, const GatewayFacts* gateway,
+                    const std::string& note) {
+    std::cout << "This host, for " << printable(demand.source) << ": " << human_count(demand.max_connections)
+              << " connections at most";
+    if (gateway != nullptr) std::cout << ", " << human_count(gateway->connections) << " now";
+    std::cout << ".\n" << note << '\n' << findings_text(findings);
+}
+
+/// The result of a query. An absent gateway is an error only if the user named its address.
+struct Examined {
+    std::optional<GatewayAnswer> gateway;
+    std::string note;
+    bool unreachable = false;
+};
+
+Examined examine(const AdminPlace& place) {
+    Examined out;
+    if (!place.access) return out;
+    auto gateway = examine_gateway(*place.access);
+    if (gateway) {
+        out.gateway = std::move(gateway).value();
+        return out;
+    }
+    if (place.named) print_error(gateway.error().message);
+    out.unreachable = place.named;
+    out.note = "Only the host was examined: " + printable(gateway.error().message) + "\n";
+    return out;
+}
+
+int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
+    const AdminPlace place = place_to_ask(flags, loaded.config);
+    if (place.access && !is_admin_address(place.access->address)) {
+        print_error("--admin: " + not_an_admin_address(place.access->address));
+        return exit_wrong_usage;
+    }
+    const Examined seen = examine(place);
+    if (seen.unreachable) return exit_unreachable;
+    const GatewayFacts* gateway = seen.gateway ? &seen.gateway->facts : nullptr;
+    const std::optional<int> pid = gateway != nullptr ? gateway->pid : std::nullopt;
+    const HostFacts host = read_host_facts(pid);
+    Demand demand =
+        seen.gateway && !flags.config
+            ? demand_of(*seen.gateway, host)
+            : demand_of(loaded.config, flags.config ? loaded.file : "a gateway on defaults", host, pid.has_value());
+    try_plans(demand.listeners);
+    const Findings findings = diagnose(host, demand, gateway);
+    if (flags.json) {
+        std::cout << to_json(findings) << '\n';
+    } else {
+        print_findings(findings, demand, gateway, seen.note);
+    }
+    return count_of(findings, Verdict::wrong) > 0 ? exit_answer_is_no : exit_good;
+}
+
+int doctor_verb(const DoctorFlags& flags) {
+    if (flags.prove) return prove_verb(flags.detect_within, flags.json);
+    const LoadOutcome outcome = load_config(flags.config, {});
+    if (outcome.loaded) return examine_host(flags, *outcome.loaded);
+    print_config_errors(outcome.errors);
+    const bool in_file =
+        std::any_of(outcome.errors.begin(), outcome.errors.end(), [](const ConfigError& e) { return e.in_file; });
+    return in_file ? exit_answer_is_no : exit_wrong_usage;
+}
+
+}  // namespace
+
+Verb make_doctor_verb() {
+    const auto flags = std::make_shared<DoctorFlags>();
+    return {"doctor", "look for what is wrong with this host, and say how to mend it",
+            Arguments{{"-c,--config", &flags->config, "FILE",
+                       "what the host is to carry; without it, the running gateway or defaults"},
+                      {"--admin", &flags->admin, "ADDRESS:PORT", "the gateway's admin address [127.0.0.1:7080]"}} +
+                admin_keys(flags->keys) +
+                Arguments{{"--prove",
+                           &flags->prove,
+                           "",
+                           "let devices die in every way between two network namespaces on this host, and "
+                           "print how long it takes to find them beside what is promised",
+                           {.excludes = {"--config", "--admin"}}},
+                          {"--detect-within",
+                           &flags->detect_within,
+                           "DURATION",
+                           "what to prove",
+                           {.shows_default = true, .needs = {"--prove"}}},
+                          {"--json", &flags->json, "", "for scripts"}},
+            [flags] { return doctor_verb(*flags); }};
+}
+
+}  // namespace holdfast

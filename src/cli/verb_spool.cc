@@ -1,0 +1,141 @@
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "api/api_endpoint.h"
+#include "cli/client_ask.h"
+#include "cli/verbs.h"
+#include "client/answer_view.h"
+#include "spool/archive.h"
+#include "text/human.h"
+#include "text/json_writer.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+struct SpoolFlags {
+    AdminAccess admin;
+    std::string directory;  ///< directory of the spool
+    std::string copy;       ///< destination of the backup
+    bool json = false;
+};
+
+int refuse_spool(const Error& error, int code) {
+    print_error(error.message);
+    return code;
+}
+
+std::string of_events(Position first, Position last) {
+    return (first == last ? "event " : "events ") + human_count(first) +
+           (first == last ? "" : " to " + human_count(last));
+}
+
+/// Queries the gateway on this machine for the directory of its spool.
+Result<std::string> directory_of_gateway(const AdminAccess& admin) {
+    const auto answer = ask_admin(admin, {.target = std::string(api_path::status)});
+    const std::string remedy = "; name the directory with --spool";
+    if (!answer) return Error{answer.error().message + remedy};
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    const bool is_json = !parser.parse(answer.value().body).get(root);
+    const std::string path = is_json ? AnswerView(root).text("/sink/spool/path") : std::string();
+    if (path.empty()) return Error{"the gateway at " + printable(admin.address) + " names no spool" + remedy};
+    return path;
+}
+
+void print_copy(const SpoolCopy& copy, const std::string& to) {
+    for (const std::string& file : copy.damaged) print_error(file + " is damaged, and was copied as it is");
+    std::cout << "copied spool " << printable(copy.id) << " to " << printable(to) << ": " << copy.files
+              << (copy.files == 1 ? " file" : " files") << " of events, " << human_bytes(copy.bytes) << '\n';
+}
+
+int back_up(const SpoolFlags& flags) {
+    std::string from = flags.directory;
+    if (from.empty()) {
+        auto found = directory_of_gateway(flags.admin);
+        if (!found) return refuse_spool(found.error(), exit_unreachable);
+        from = std::move(found).value();
+    }
+    const auto copy = copy_spool(from, flags.copy);
+    if (!copy) return refuse_spool(copy.error(), exit_answer_is_no);
+    print_copy(copy.value(), flags.copy);
+    return exit_good;
+}
+
+int restore(const SpoolFlags& flags) {
+    const auto copy = copy_spool(flags.copy, flags.directory);
+    if (!copy) return refuse_spool(copy.error(), exit_answer_is_no);
+    print_copy(copy.value(), flags.directory);
+    return exit_good;
+}
+
+void print_verdict_json(const SpoolVerdict& verdict) {
+    JsonWriter json;
+    json.begin_object().field("sound", verdict.is_sound()).field("id", verdict.id).field("files", verdict.files);
+    json.field("rows", verdict.rows).field("events", verdict.events);
+    json.field("first", verdict.first).field("last", verdict.last).key("groups").begin_array();
+    for (const SpoolGroup& group : verdict.groups) {
+        json.begin_object().field("name", group.name).field("position", group.position).end_object();
+    }
+    json.end_array().key("missing").begin_array();
+    for (const MissingRange& range : verdict.missing) {
+        json.begin_object().field("first", range.first).field("last", range.last).field("why", range.why).end_object();
+    }
+    json.end_array().key("problems").begin_array();
+    for (const std::string& problem : verdict.problems) json.value(problem);
+    std::cout << json.end_array().end_object().take() << '\n';
+}
+
+void print_text(const SpoolVerdict& verdict) {
+    std::cout << "spool " << printable(verdict.id) << ": " << verdict.files << (verdict.files == 1 ? " file" : " files")
+              << " of events, " << human_count(verdict.rows) << " rows, ";
+    if (verdict.first == 0) {
+        std::cout << "no event\n";
+    } else {
+        std::cout << of_events(verdict.first, verdict.last) << ", " << human_count(verdict.events) << " readable\n";
+    }
+    for (const SpoolGroup& group : verdict.groups) {
+        std::cout << "group " << printable(group.name) << " is at " << human_count(group.position) << '\n';
+    }
+    for (const MissingRange& range : verdict.missing) {
+        std::cout << "missing: " << of_events(range.first, range.last) << ": " << printable(range.why) << '\n';
+    }
+    for (const std::string& problem : verdict.problems) std::cout << "problem: " << printable(problem) << '\n';
+    std::cout << (verdict.is_sound() ? "sound\n" : "not sound: everything else is delivered\n");
+}
+
+int verify(const SpoolFlags& flags) {
+    const auto verdict = verify_spool(flags.directory);
+    if (!verdict) return refuse_spool(verdict.error(), exit_answer_is_no);
+    flags.json ? print_verdict_json(verdict.value()) : print_text(verdict.value());
+    return verdict.value().is_sound() ? exit_good : exit_answer_is_no;
+}
+
+}  // namespace
+
+Verb make_spool_verb() {
+    const auto flags = std::make_shared<SpoolFlags>();
+    const Verb backup_part{
+        "backup", "copy a spool, also while its gateway runs",
+        Arguments{{"target", &flags->copy, "DIR", "the copy's directory: new or empty", {.required = true}},
+                  {"--spool", &flags->directory, "DIR", "the spool; by default the one of the gateway at --admin"}} +
+            admin_arguments(flags->admin),
+        [flags] { return back_up(*flags); }};
+    const Verb restore_part{
+        "restore",
+        "make a spool out of a backup, before its gateway starts",
+        {{"backup", &flags->copy, "BACKUP", "what holdfast spool backup has made", {.required = true}},
+         {"spool", &flags->directory, "DIR", "the directory of sink.path: new or empty", {.required = true}}},
+        [flags] { return restore(*flags); }};
+    const Verb verify_part{"verify",
+                           "read and check every row of a spool or a backup",
+                           {{"spool", &flags->directory, "DIR", "the directory", {.required = true}},
+                            {"--json", &flags->json, "", "for scripts"}},
+                           [flags] { return verify(*flags); }};
+    return {.name = "spool",
+            .help = "back up, restore and verify the files of a spool",
+            .parts = {backup_part, restore_part, verify_part}};
+}
+
+}  // namespace holdfast

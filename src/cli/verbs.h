@@ -1,0 +1,41 @@
+#pragma once
+
+#include <vector>
+
+#include "cli/command_line.h"
+
+namespace holdfast {
+
+// The verbs of the command, each in verb_x.cc or client_x.cc.
+
+/// Gives `root` all of them. `root` must outlive what it runs.
+void fill_verbs(Verb& root);
+
+[[nodiscard]] Verb make_alarms_verb();
+[[nodiscard]] Verb make_check_verb();
+[[nodiscard]] Verb make_close_verb();
+[[nodiscard]] Verb make_closed_verb();
+[[nodiscard]] Verb make_consume_verb();
+[[nodiscard]] Verb make_doctor_verb();
+[[nodiscard]] Verb make_drain_verb();
+[[nodiscard]] Verb make_list_verb();
+[[nodiscard]] Verb make_load_verb();
+[[nodiscard]] Verb make_plan_verb();
+[[nodiscard]] Verb make_probe_verb();
+[[nodiscard]] Verb make_reload_verb();
+[[nodiscard]] Verb make_send_verb();
+[[nodiscard]] Verb make_show_verb();
+[[nodiscard]] Verb make_spool_verb();
+[[nodiscard]] Verb make_status_verb();
+[[nodiscard]] Verb make_token_verb();
+[[nodiscard]] Verb make_top_verb();
+
+/// `completions` and `manual`: the files that packages install beside the command, written from `root` itself.
+[[nodiscard]] Verb make_completions_verb(const Verb& root);
+[[nodiscard]] Verb make_manual_verb(const Verb& root);
+/// `help`: the help text of `root` or of one of its verbs.
+[[nodiscard]] Verb make_help_verb(const Verb& root);
+/// `describe`, hidden: the generated pages of docs/reference.
+[[nodiscard]] Verb make_describe_verb();
+
+}  // namespace holdfast

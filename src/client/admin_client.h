@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/result.h>
+
+#include "http_client/http_client.h"
+
+namespace holdfast {
+
+/// Where a gateway's admin API is, and what opens it.
+struct AdminAccess {
+    std::string address = "127.0.0.1:7080";  ///< also "https://HOST:PORT", "unix:/run/holdfast/admin.sock"
+    std::string ca;                          ///< PEM of the authorities; empty: the system's
+    std::string token_file;                  ///< whose first token is shown; empty: none
+    bool keep = false;                       ///< the connection, for many questions
+};
+
+/// One request to the admin API.
+struct AdminQuestion {
+    std::string method = "GET";
+    std::string target;  ///< percent-encoded, e.g. "/v1/closed?reason=kicked"
+    std::string body = {};
+    std::chrono::milliseconds timeout{10'000};  ///< for all of it
+};
+
+struct AdminAnswer {
+    int status = 0;
+    std::string body;
+};
+
+/// Whether `text` is a place to ask: "127.0.0.1:7080", "[::1]:7080", "localhost:7080", "http://..." or "https://..."
+/// before such a one, or "unix:PATH". Pure.
+[[nodiscard]] bool is_admin_address(std::string_view text);
+
+/// "... is not an address and port: write e.g. 127.0.0.1:7080, ..."; for a flag's error.
+[[nodiscard]] std::string not_an_admin_address(std::string_view text);
+
+/// Whether that place is this host, or an address that is private (base/address_kind.h). Pure.
+[[nodiscard]] bool is_private_admin_address(std::string_view text);
+
+/// Asks one gateway. One thread, but for break_off().
+class AdminClient {
+public:
+    /// Refuses where the token cannot be read, or would go to another host unencrypted.
+    [[nodiscard]] static Result<AdminClient> open(const AdminAccess& access);
+
+    /// Any status is an answer; an Error says why there is none.
+    [[nodiscard]] Result<AdminAnswer> ask(const AdminQuestion& question);
+    /// Ends what is being asked, and all that will be. Any thread.
+    void break_off() noexcept { http_->break_off(); }
+
+private:
+    AdminClient() = default;
+
+    std::vector<std::string> headers_;
+    std::unique_ptr<HttpClient> http_;
+    std::function<Error(const HttpFailure&)> why_;
+};
+
+/// Returns "what answers at ADDRESS is not a holdfast gateway ...": the sentence of every verb.
+[[nodiscard]] std::string not_a_gateway(const AdminAccess& access, int status);
+
+/// One question by a client of its own.
+[[nodiscard]] Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question);
+
+}  // namespace holdfast

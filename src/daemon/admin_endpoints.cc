@@ -1,0 +1,96 @@
+#include "daemon/admin_endpoints.h"
+
+#include <utility>
+#include <variant>
+
+#include "daemon/first_steps.h"
+
+namespace holdfast {
+
+std::optional<Error> AdminEndpoints::open(const AdminConfig& config, ControlPlane& gateway, ApiOptions options) {
+    config_ = config;
+    options.meter = &meter_;
+    first_item_ = options.first_item;
+    auto secrets = read_secrets();
+    if (!secrets) return secrets.error();
+    secrets_ = std::move(secrets).value();
+    if (!config_.health.empty()) {
+        auto health = HealthServer::start(config_.health, gateway, options, meter_);
+        if (!health) return health.error();
+        health_ = std::move(health).value();
+    }
+    if (config_.has_socket()) {
+        auto server = AdminServer::start("unix:" + config_.socket, gateway, options, {.meter = &meter_});
+        if (!server) {
+            health_.reset();
+            return server.error();
+        }
+        by_socket_ = std::move(server).value();
+    }
+    if (!config_.has_address()) return std::nullopt;
+    const auto unauthorized = [this](const Endpoint& peer) {
+        log_.warn("admin: a request without a right token was refused", {{"peer", to_string(peer)}});
+    };
+    auto server = AdminServer::start(
+        config_.address, gateway, std::move(options),
+        {.hosts = config_.hosts, .secrets = secrets_, .meter = &meter_, .on_unauthorized = unauthorized});
+    if (!server) {
+        by_socket_.reset();
+        health_.reset();
+        return server.error();
+    }
+    by_address_ = std::move(server).value();
+    return std::nullopt;
+}
+
+void AdminEndpoints::close() {
+    if (by_address_) by_address_->stop();
+    if (by_socket_) by_socket_->stop();
+    if (health_) health_->stop();
+}
+
+void AdminEndpoints::report_addresses() const {
+    if (health_) {
+        const bool is_unix = config_.health.starts_with(HttpListener::unix_scheme);
+        log_.info("health", {{"address", is_unix ? config_.health : to_string(health_->address())}});
+    }
+    if (by_socket_) log_.info("admin", {{"socket", config_.socket}});
+    if (by_address_) {
+        log_.info("admin", {{"address", to_string(by_address_->address())}});
+        log_.info("dashboard", {{"url", dashboard_url(by_address_->address(), !config_.tls_certificate.empty())}});
+    }
+    if (!first_item_.empty()) log_.info("send an item: " + first_item_);
+}
+
+Result<AdminEndpoints::Fresh> AdminEndpoints::read_anew() {
+    Fresh fresh;
+    if (!by_address_) return fresh;
+    auto secrets = read_secrets();
+    if (!secrets) return secrets.error();
+    if (!(*secrets.value().tokens == *secrets_.tokens)) fresh.changes.emplace_back("tokens in [admin]: read anew");
+    const TlsContext* tls = secrets.value().tls.get();
+    if (tls != nullptr && tls->digest() != secrets_.tls->digest())
+        fresh.changes.emplace_back("certificate in [admin]: read anew");
+    fresh.take_over = [this, taken = std::move(secrets).value()] {
+        secrets_ = taken;
+        by_address_->change(taken);
+    };
+    return fresh;
+}
+
+Result<DoorSecrets> AdminEndpoints::read_secrets() const {
+    DoorSecrets secrets;
+    auto tokens = AdminTokens::load(config_.token_file, config_.read_token_file);
+    if (!tokens) return tokens.error();
+    secrets.tokens = std::make_shared<AdminTokens>(std::move(tokens).value());
+    if (config_.tls_certificate.empty()) return secrets;
+    TlsConfig files;
+    files.certificate = config_.tls_certificate;
+    files.key = config_.tls_key;
+    auto loaded = TlsContext::load(files);
+    if (const auto* fault = std::get_if<TlsFault>(&loaded)) return Error{"[admin] " + fault->message};
+    secrets.tls = std::get<std::shared_ptr<const TlsContext>>(std::move(loaded));
+    return secrets;
+}
+
+}  // namespace holdfast

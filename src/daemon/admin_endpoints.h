@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/result.h>
+
+#include "api/admin_server.h"
+#include "daemon/log.h"
+#include "options/daemon_config.h"
+
+namespace holdfast {
+
+/// The endpoints of the admin API: its address, its unix socket and the health checks. Each is served by its own
+/// threads, so that load on one does not block the others. Owns them. Used by one thread, except read_anew().
+class AdminEndpoints {
+public:
+    explicit AdminEndpoints(Log& log) : log_(log) {}
+
+    /// Opens what `config` names. After an error nothing is open. `gateway` and the objects that `options` points to
+    /// must outlive this object.
+    [[nodiscard]] std::optional<Error> open(const AdminConfig& config, ControlPlane& gateway, ApiOptions options);
+    void close();
+
+    [[nodiscard]] const AdminMeter& meter() const { return meter_; }
+    void report_addresses() const;
+
+    /// Tokens, certificate and key, read from their files but not in use yet.
+    struct Fresh {
+        std::vector<std::string> changes;  ///< a line for each change
+        std::function<void()> take_over;
+    };
+    /// Reads the secrets from their files. Changes nothing on an error. Any thread, one call at a time.
+    [[nodiscard]] Result<Fresh> read_anew();
+
+private:
+    [[nodiscard]] Result<DoorSecrets> read_secrets() const;
+
+    Log& log_;
+    AdminConfig config_;
+    std::string first_item_;  ///< a command that sends an item
+    AdminMeter meter_;
+    DoorSecrets secrets_;
+    std::unique_ptr<HealthServer> health_;
+    std::unique_ptr<AdminServer> by_address_;
+    std::unique_ptr<AdminServer> by_socket_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "config/load.h"
+
+namespace holdfast {
+
+/// Runs the gateway until SIGTERM or SIGINT, or until its sink is lost. The first signal drains, a second one stops at
+/// once. Returns 0 after an orderly stop, 1 if events could not be delivered, and 2 if the gateway could not start.
+/// `loaded` is the configuration that `options` gave; SIGHUP loads it again.
+int serve(const LoadedConfig& loaded, const ConfigSource& options);
+
+}  // namespace holdfast

@@ -1,0 +1,102 @@
+#include "daemon/event_tap.h"
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "codec/event_writer.h"
+
+namespace holdfast {
+namespace {
+
+/// Counts the events of one kind that were shown in the current second.
+class SecondsAllowance {
+public:
+    /// Returns true and counts the event if one more may be shown; otherwise counts it as skipped.
+    [[nodiscard]] bool take(EventTime at) {
+        const auto second = std::chrono::floor<std::chrono::seconds>(at);
+        if (second != second_) shown_ = 0;
+        second_ = second;
+        if (shown_ < most_tapped_per_second) return ++shown_ > 0;
+        ++skipped_;
+        return false;
+    }
+
+    [[nodiscard]] std::uint64_t take_skipped() { return std::exchange(skipped_, 0); }
+
+private:
+    std::chrono::sys_seconds second_;
+    std::uint64_t shown_ = 0;
+    std::uint64_t skipped_ = 0;
+};
+
+/// Publishes the events of one reactor. Used by the thread of that reactor.
+class EventTap final : public EventHandler {
+public:
+    EventTap(std::unique_ptr<EventHandler> inner, EventHub& hub) : inner_(std::move(inner)), hub_(hub) {}
+
+    void on_connected(const ConnectedEvent& event) override {
+        inner_->on_connected(event);
+        if (hub_.wanted(FeedKind::connected)) [[unlikely]]
+            show(FeedKind::connected, event, &EventWriter::append_connected);
+    }
+    void on_item(const ItemEvent& event) override {
+        inner_->on_item(event);
+        if (hub_.wanted(FeedKind::item)) [[unlikely]]
+            show(FeedKind::item, event, &EventWriter::append_item);
+    }
+    void on_closed(const ClosedEvent& event) override {
+        inner_->on_closed(event);
+        if (hub_.wanted(FeedKind::closed)) [[unlikely]]
+            show(FeedKind::closed, event, &EventWriter::append_closed);
+    }
+    void on_identified(const IdentifiedEvent& event) override {
+        inner_->on_identified(event);
+        if (hub_.wanted(FeedKind::connected)) [[unlikely]]
+            show(FeedKind::connected, event, &EventWriter::append_identified);
+    }
+    void on_refused(const RefusedItem& item) override { inner_->on_refused(item); }
+    void on_turn_end() override {
+        inner_->on_turn_end();
+        if (skipping_) [[unlikely]]
+            report_skipped();
+    }
+    bool ready() override { return inner_->ready(); }
+    Durable* durable() override { return inner_->durable(); }
+
+private:
+    template <typename Event>
+    void show(FeedKind kind, const Event& event, void (EventWriter::*append)(std::string&, const Event&)) {
+        if (!allowances_[static_cast<std::size_t>(kind)].take(event.at)) {
+            skipping_ = true;
+            return;
+        }
+        std::string line;
+        (writer_.*append)(line, event);
+        line.pop_back();  // removes the line feed
+        hub_.publish(kind, std::move(line));
+    }
+
+    void report_skipped() {
+        for (const FeedKind kind : {FeedKind::connected, FeedKind::item, FeedKind::closed}) {
+            const std::uint64_t skipped = allowances_[static_cast<std::size_t>(kind)].take_skipped();
+            if (skipped > 0) hub_.skip(kind, skipped);
+        }
+        skipping_ = false;
+    }
+
+    std::unique_ptr<EventHandler> inner_;
+    EventHub& hub_;
+    EventWriter writer_;
+    std::array<SecondsAllowance, feed_kind_count> allowances_;
+    bool skipping_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<EventHandler> tap_events(std::unique_ptr<EventHandler> inner, EventHub& hub) {
+    return std::make_unique<EventTap>(std::move(inner), hub);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <holdfast/server.h>
+
+#include "alarm/alarm_engine.h"
+#include "api/api.h"
+#include "api/device_question.h"
+#include "api/fleet_view.h"
+#include "daemon/log.h"
+#include "daemon/sinks.h"
+#include "fleet/fleet.h"
+#include "options/daemon_config.h"
+
+namespace holdfast {
+
+/// The daemon's part in the fleet, and the fleet behind the interface of the admin API. Owns the Fleet. Any thread
+/// after start(); ends by stop().
+class FleetPart final : public FleetView {
+public:
+    explicit FleetPart(Log& log) : log_(log) {}
+
+    /// Wraps a handler so that it reports devices to the fleet. Called before the server's handlers are made.
+    [[nodiscard]] std::unique_ptr<EventHandler> note(std::unique_ptr<EventHandler> inner) {
+        return note_devices(std::move(inner), news_);
+    }
+    /// Starts the fleet. Server, link and spool must outlive this object.
+    void start(const FleetConfig& config, const SinkConfig& sink, Server& server, NatsLink& link, Spool& spool,
+               SpoolInheritance inherited);
+    /// Returns the state of the fleet that alarms derive from. Any thread, at any time.
+    [[nodiscard]] SinkHealth::Fleet health() const;
+    /// Stops the fleet after the end of the server.
+    void stop(std::chrono::milliseconds timeout);
+
+    FleetOverview overview() override;
+    std::vector<FleetGatewayRow> gateways() override;
+    FleetPageRow devices(const FleetQueryRow& query) override;
+
+    /// Forwards to Fleet::find_here().
+    [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const { return fleet_->find_here(id); }
+    /// Forwards the request to the gateway that has the device. Returns nullopt if none has it.
+    [[nodiscard]] std::optional<ApiAnswer> elsewhere(const DeviceQuestion& question);
+
+private:
+    [[nodiscard]] std::optional<ApiAnswer> send_elsewhere(const DeviceQuestion& question);
+
+    Log& log_;
+    DeviceNews news_;
+    std::unique_ptr<Fleet> fleet_;
+    std::atomic<bool> started_{false};
+};
+
+/// Returns this gateway's name from the configuration, or the name of the host.
+[[nodiscard]] std::string fleet_name(const FleetConfig& config);
+
+}  // namespace holdfast

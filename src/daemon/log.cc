@@ -1,0 +1,95 @@
+#include "daemon/log.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "codec/event_writer.h"
+#include "text/json_writer.h"
+#include "text/printable.h"
+
+namespace holdfast {
+
+namespace {
+
+/// Returns the value unquoted if that is unambiguous, and quoted otherwise.
+std::string field_value(std::string_view value) {
+    const bool bare = !value.empty() && std::all_of(value.begin(), value.end(),
+                                                    [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '='; });
+    if (bare) return std::string(value);
+    std::string quoted;
+    append_json_text(quoted, value);
+    return quoted;
+}
+
+/// Returns the key by which LogLimiter counts lines. Includes only the fields that have few values.
+std::string cause_of(std::string_view what, Log::Fields fields) {
+    std::string cause(what);
+    for (const auto& [name, value] : fields) {
+        if (name == "listener" || name == "alarm") cause.append(" ").append(name).append("=").append(value);
+    }
+    return cause;
+}
+
+void use_standard_error() {
+    auto logger = std::make_shared<spdlog::logger>("holdfast", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    logger->set_pattern("%v");
+    logger->flush_on(spdlog::level::trace);
+    spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace
+
+Log::Log(const LogConfig& config) : Log(config, system_clock_) {}
+
+Log::Log(const LogConfig& config, const Clock& clock) : clock_(clock), level_(config.level), format_(config.format) {
+    use_standard_error();
+}
+
+void Log::change(const LogConfig& config) {
+    level_ = config.level;
+    format_ = config.format;
+}
+
+void Log::write(LogLevel level, std::string_view what, Fields fields) {
+    if (level < level_) return;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!limiter_.pass(cause_of(what, fields), level, clock_.steady())) return;
+    }
+    put(level, what, fields);
+}
+
+void Log::report_held(bool all) {
+    std::vector<LogLimiter::Held> due;
+    {
+        const std::lock_guard lock(mutex_);
+        due = limiter_.take_due(clock_.steady(), all);
+    }
+    for (const LogLimiter::Held& held : due) {
+        if (held.level < level_) continue;
+        const std::string count = std::to_string(held.count);
+        const std::string over = std::to_string(held.over.count());
+        put(held.level, count + " more like this in the last " + over + " s", {{"like", held.cause}});
+    }
+}
+
+void Log::put(LogLevel level, std::string_view what, Fields fields) const {
+    std::string line;
+    append_time(line, clock_.wall());
+    if (format_ == LogFormat::json) {
+        JsonWriter json;
+        json.begin_object().field("at", line).field("level", to_string(level)).field("message", what);
+        for (const auto& [name, value] : fields) json.field(name, value);
+        line = json.end_object().take();
+    } else {
+        line += " " + std::string(to_string(level)) + " " + printable(what);
+        for (const auto& [name, value] : fields) line += " " + std::string(name) + "=" + field_value(value);
+    }
+    spdlog::default_logger_raw()->log(spdlog::level::critical, line);
+}
+
+}  // namespace holdfast

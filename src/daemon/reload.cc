@@ -1,0 +1,125 @@
+#include "daemon/reload.h"
+
+#include <exception>
+#include <filesystem>
+#include <iterator>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "base/system_failure.h"
+#include "text/printable.h"
+
+namespace holdfast {
+
+namespace {
+
+/// Returns an error that load_config cannot detect, or nullopt. Opening a FIFO would block until a writer opens it.
+std::optional<std::string> not_a_file(const std::string& name) {
+    std::error_code error;
+    const auto status = std::filesystem::status(name, error);
+    if (error || std::filesystem::is_regular_file(status)) return std::nullopt;
+    return "configuration " + path_in_quotes(name) + " is not a regular file: nothing has changed; write it anew";
+}
+
+}  // namespace
+
+ReloadResult Reloader::run() {
+    const std::lock_guard lock(mutex_);
+    parts_.reopen_sink();  // independent of the configuration, because log rotation relies on it
+    ReloadResult result = try_to_apply();
+    meter_.count(result);
+    tell(result);
+    return result;
+}
+
+/// Applies the configuration. Without memory, threads or descriptors the reload fails, and the connections stay.
+ReloadResult Reloader::try_to_apply() {
+    ReloadResult result;
+    try {
+        return read_and_apply();
+    } catch (const std::system_error& failure) {
+        result.errors.push_back("the reload broke off: " + describe(failure) + ", then reload again");
+    } catch (const std::bad_alloc&) {
+        result.errors.push_back("the reload broke off: no memory; raise the process's limits, then reload again");
+    } catch (const std::exception& failure) {
+        result.errors.push_back(std::string("the reload broke off: ") + failure.what() + "; reload again");
+    }
+    return result;
+}
+
+ReloadResult Reloader::read_and_apply() {
+    ReloadResult result;
+    if (!file_) {
+        result.warnings.push_back("the gateway was started without --config: there is no file to read");
+        return result;
+    }
+    if (auto obstacle = not_a_file(*file_)) {
+        result.errors.push_back(std::move(*obstacle));
+        return result;
+    }
+    LoadOutcome outcome = load_config(*file_, overrides_);
+    for (ConfigError& error : outcome.errors) result.errors.push_back(std::move(error.message));
+    if (!outcome.loaded) return result;
+    if (outcome.loaded->blank) {
+        result.errors.push_back(outcome.loaded->file +
+                                ":1: the file is empty, which would put everything back to its default: write at least "
+                                "one line, if only a comment");
+        return result;
+    }
+    result = apply(std::move(outcome.loaded->config));
+    result.warnings = std::move(outcome.loaded->warnings);
+    return result;
+}
+
+ReloadResult Reloader::apply(DaemonConfig wanted) {
+    ReloadResult result;
+    DaemonConfig next = running_;
+    ApplyReport rest;
+    for (const Option& option : daemon_options()) take_change(option, next, wanted, {}, rest);
+    auto take_sink_over = parts_.sink(next.sink);
+    if (!take_sink_over) {
+        result.errors.push_back(take_sink_over.error().message);
+        return result;
+    }
+    auto secrets = parts_.admin();
+    if (!secrets) {
+        result.errors.push_back(secrets.error().message);
+        return result;
+    }
+    auto report = parts_.server(wanted);
+    if (!report) {
+        result.errors.push_back(report.error().message);
+        return result;
+    }
+    // From here on nothing can fail.
+    const auto move_all = [](std::vector<std::string>& from, std::vector<std::string>& to) {
+        to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    };
+    move_all(report.value().applied, result.applied);
+    move_all(rest.applied, result.applied);
+    move_all(secrets.value().changes, result.applied);
+    move_all(report.value().needs_restart, result.needs_restart);
+    move_all(rest.needs_restart, result.needs_restart);
+    if (secrets.value().take_over) secrets.value().take_over();
+    if (take_sink_over.value()) take_sink_over.value()();
+    parts_.alarms(next.alarm);
+    log_.change(next.log);
+    next.server = std::move(wanted.server);
+    running_ = std::move(next);
+    parts_.done();
+    return result;
+}
+
+/// Logs each line as a cause of its own, so that LogLimiter suppresses none as a repetition.
+void Reloader::tell(const ReloadResult& result) {
+    for (const std::string& error : result.errors) log_.error("reload refused, nothing has changed: " + error);
+    if (!result.errors.empty()) return;
+    for (const std::string& line : result.warnings) log_.warn("reload: warning: " + line);
+    for (const std::string& line : result.applied) log_.info("reload: " + line);
+    for (const std::string& line : result.needs_restart) log_.warn("reload: " + line);
+    log_.info("reloaded", {{"applied", std::to_string(result.applied.size())},
+                           {"needs_restart", std::to_string(result.needs_restart.size())}});
+}
+
+}  // namespace holdfast

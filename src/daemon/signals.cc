@@ -1,0 +1,73 @@
+#include "daemon/signals.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/system_failure.h"
+
+namespace holdfast {
+
+namespace {
+
+sigset_t stop_signals() noexcept {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+    return signals;
+}
+
+}  // namespace
+
+void block_stop_signals() noexcept {
+    const sigset_t signals = stop_signals();
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void unblock_stop_signals() noexcept {
+    const sigset_t signals = stop_signals();
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+Signals::Signals() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (!wake_.valid()) throw_errno("eventfd");
+    block_stop_signals();
+    const sigset_t wanted = stop_signals();
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGXFSZ, SIG_IGN);  // at its size limit, write(2) to a file returns an error instead
+    signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
+    if (!signals_.valid()) throw_errno("signalfd");
+}
+
+std::optional<Signals::Event> Signals::wait(std::chrono::milliseconds timeout) {
+    std::array<pollfd, 2> sources{{{signals_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+    if (::poll(sources.data(), sources.size(), static_cast<int>(timeout.count())) <= 0) return std::nullopt;
+    signalfd_siginfo signal{};
+    if (::read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+        return signal.ssi_signo == SIGHUP ? Event::hangup : Event::terminate;
+    }
+    std::uint64_t count = 0;
+    if (::read(wake_.get(), &count, sizeof count) == sizeof count) return Event::woken;
+    return std::nullopt;
+}
+
+bool Signals::take_stop(std::chrono::milliseconds time) {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (const int signal : {SIGTERM, SIGINT}) sigaddset(&wanted, signal);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+    const auto rest = std::chrono::nanoseconds(time - seconds);
+    const timespec timeout{.tv_sec = seconds.count(), .tv_nsec = rest.count()};
+    return ::sigtimedwait(&wanted, nullptr, &timeout) > 0;
+}
+
+void Signals::wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto ignored = ::write(wake_.get(), &one, sizeof one);  // EAGAIN: already awake
+}
+
+}  // namespace holdfast

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "base/unique_fd.h"
+
+namespace holdfast {
+
+/// Blocks SIGTERM, SIGINT and SIGHUP for the calling thread and the threads that it starts. The signals stay pending
+/// until a thread takes them.
+void block_stop_signals() noexcept;
+/// Unblocks these signals. A pending one has its default effect.
+void unblock_stop_signals() noexcept;
+
+/// The daemon's signals and its own wake-up on one wait (signalfd(2)). Signals that were pending before come first.
+/// Ignores SIGPIPE. Construct it before any other thread starts.
+class Signals {
+public:
+    enum class Event : std::uint8_t { terminate, hangup, woken };
+
+    /// Throws std::system_error on a failure.
+    Signals();
+
+    /// Waits up to `timeout` for the next event. Returns nullopt if none comes.
+    [[nodiscard]] std::optional<Event> wait(std::chrono::milliseconds timeout);
+
+    /// Waits for `time`, or until SIGTERM or SIGINT comes, and consumes that signal. Returns true if one came.
+    [[nodiscard]] static bool take_stop(std::chrono::milliseconds time);
+
+    /// Makes wait() return `woken`. Any thread.
+    void wake();
+
+private:
+    UniqueFd signals_;
+    UniqueFd wake_;
+};
+
+}  // namespace holdfast

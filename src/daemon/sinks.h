@@ -1,0 +1,77 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/result.h>
+
+#include "api/sink_status.h"
+#include "daemon/log.h"
+#include "daemon/nats_output.h"
+#include "options/daemon_config.h"
+#include "sink/lost_connections.h"
+#include "sink/sink.h"
+#include "spool/spool.h"
+
+namespace holdfast {
+
+/// Connections that earlier processes have left in the spool for the fleet.
+struct SpoolInheritance {
+    std::vector<FormerConnection> former;
+    std::chrono::milliseconds away{};  ///< since its newest event
+    bool has_events = false;
+};
+
+/// The sink that a configuration names, with all that belongs to it. Owns it. Any thread, after start().
+class Sinks {
+public:
+    using PauseStart = std::function<bool(std::chrono::milliseconds time)>;
+    /// `on_broken`: events cannot be handed on any more, ever. `pause_start`: see SpoolOptions.
+    Sinks(Log& log, std::function<void(const std::string&)> on_broken, PauseStart pause_start)
+        : log_(log), on_broken_(std::move(on_broken)), pause_start_(std::move(pause_start)) {}
+
+    /// `lost_after`: of the fleet that this gateway is in, if it is; that has told the ends of connections that earlier
+    /// processes left open, if it has missed this gateway for so long.
+    [[nodiscard]] std::optional<Error> start(const SinkConfig& config, std::size_t max_item_bytes,
+                                             std::optional<std::chrono::milliseconds> lost_after);
+    /// Returns what the disk lacks for start(), after retention has removed what it does not want. Before start().
+    [[nodiscard]] std::optional<std::string> lack_of_space(const SinkConfig& config);
+    [[nodiscard]] SpoolInheritance take_inheritance() { return std::exchange(inherited_, {}); }
+
+    [[nodiscard]] std::unique_ptr<EventHandler> make_handler() { return sink_->make_handler(); }
+    /// Opens what a new configuration names, and changes nothing yet; what it returns takes it over. Not for another
+    /// type.
+    [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkConfig& config);
+    void reopen() { sink_->reopen(); }
+    [[nodiscard]] SinkStatus status() const;
+    [[nodiscard]] Spool* spool() const { return spool_.get(); }     ///< null: it has none
+    [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< null: the sink is another
+
+    /// Writes what waits, for at most `timeout`; the number of events that are lost with this process.
+    std::uint64_t stop(std::chrono::milliseconds timeout);
+    void give_up();
+
+private:
+    [[nodiscard]] std::optional<Error> start_stream(const SinkConfig& config);
+    [[nodiscard]] std::optional<Error> start_spool(const SinkConfig& config, std::size_t max_item_bytes,
+                                                   std::optional<std::chrono::milliseconds> lost_after);
+    void end_lost_connections(const SpoolStatus& status, std::optional<std::chrono::milliseconds> lost_after);
+    [[nodiscard]] SpoolOptions spool_options(const SinkConfig& config);
+
+    Log& log_;
+    const std::function<void(const std::string&)> on_broken_;
+    const PauseStart pause_start_;
+    SinkType type_ = SinkType::none;
+    std::unique_ptr<Spool> spool_;
+    std::unique_ptr<Sink> sink_ = std::make_unique<DiscardingSink>();
+    std::unique_ptr<NatsOutput> nats_;
+    SpoolInheritance inherited_;
+    std::uint64_t lost_closed_ = 0;  // connections of earlier processes, at the start
+};
+
+}  // namespace holdfast

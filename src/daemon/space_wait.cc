@@ -1,0 +1,89 @@
+#include "daemon/space_wait.h"
+
+#include <chrono>
+#include <utility>
+
+#include "api/dashboard/assets.h"
+#include "base/clock.h"
+#include "text/printable.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::chrono::milliseconds pause_between{500};
+
+}  // namespace
+
+Result<bool> SpaceWait::run(Signals& signals, const Work& work) {
+    for (;;) {
+        auto lack = work.lack();
+        if (!lack) {
+            const auto error = work.start();
+            if (!error) return true;
+            lack = work.lack();  // may have appeared since the last check
+            if (!lack) return *error;
+        }
+        if (!is_open_) {
+            if (auto error = open(*lack)) return *error;
+        }
+        tell(*lack);
+        if (signals.wait(pause_between) == Signals::Event::terminate) return false;
+        log_.tick();
+    }
+}
+
+std::optional<Error> SpaceWait::open(const std::string& lack) {
+    since_ = SystemClock().wall();
+    {
+        const std::lock_guard lock(mutex_);
+        lack_ = lack;
+    }
+    if (auto error =
+            admin_.open(config_.admin, gateway_,
+                        {.sink = [this] { return sink_status(); }, .watch = &watch_, .assets = dashboard_asset})) {
+        return error;
+    }
+    is_open_ = true;
+    log_.error("the gateway waits for space with its listeners closed: " + lack);
+    admin_.report_addresses();
+    if (!manager_.ready("waiting for space: " + lack)) {
+        log_.error("the service manager could not be told that the gateway waits");
+    }
+    return std::nullopt;
+}
+
+void SpaceWait::tell(const std::string& lack) {
+    bool news = false;
+    {
+        const std::lock_guard lock(mutex_);
+        news = std::exchange(lack_, lack) != lack;
+    }
+    if (news) static_cast<void>(manager_.status("waiting for space: " + lack));
+    static_cast<void>(manager_.alive());
+}
+
+std::string SpaceWait::lack() const {
+    const std::lock_guard lock(mutex_);
+    return lack_;
+}
+
+SinkStatus SpaceWait::sink_status() const {
+    return {.type = std::string(to_string(config_.sink.type)),
+            .full = true,
+            .error = "the spool cannot be opened, and the listeners are closed: " + lack()};
+}
+
+AlarmBoard SpaceWait::Watch::alarms() {
+    const std::string why = printable(wait_.lack());
+    Alarm alarm;
+    alarm.id = 1;
+    alarm.kind = AlarmKind::sink_lag;
+    alarm.raised_at = wait_.since_;
+    alarm.summary = "the gateway waits for space with its listeners closed: " + why;
+    alarm.cause = "The spool cannot be opened: " + why + ".";
+    alarm.advice = "Free some space: the gateway goes on by itself within a second.";
+    return {.active = {alarm}, .recent = {}};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,100 @@
+#include "device/device_index.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+constexpr std::chrono::milliseconds longest_wait{500};  // the holder may end in this time
+
+DeviceHolder holder_of(const Claimant& claimant) {
+    return {.number = claimant.number,
+            .authenticated = claimant.authenticated,
+            .ended = claimant.ended,
+            .accepted = claimant.accepted};
+}
+
+}  // namespace
+
+ClaimVerdict classify_claim(const DeviceHolder& holder, const Claimant& claimant, SteadyTime now) {
+    if (holder.authenticated && !claimant.authenticated) return ClaimVerdict::denied;
+    if (claimant.ended) return ClaimVerdict::ended;
+    if (holder.ended || holder.authenticated != claimant.authenticated) return ClaimVerdict::granted;
+    if (accepted_before(claimant.accepted, holder.accepted)) return ClaimVerdict::older;
+    return now < holder.next_takeover ? ClaimVerdict::delayed : ClaimVerdict::granted;
+}
+
+DeviceIndex::Claim DeviceIndex::claim(std::string_view id, const Claimant& claimant, SteadyTime now) {
+    Part& part = part_of(id);
+    const std::lock_guard lock(part.mutex);
+    const auto found = part.entries.find(id);
+    if (found == part.entries.end()) {
+        part.entries.emplace(id, Entry{holder_of(claimant)});
+        return {.verdict = ClaimVerdict::granted};
+    }
+    Entry& entry = found->second;
+    const Token number = entry.holder.number;
+    if (number == claimant.number) return {.verdict = ClaimVerdict::granted};
+    const ClaimVerdict verdict = classify_claim(entry.holder, claimant, now);
+    switch (verdict) {
+        case ClaimVerdict::granted:
+            return {.verdict = verdict, .other = take_over(entry, claimant, now)};
+        case ClaimVerdict::delayed:
+            note_rival(id, entry, claimant, now);
+            return {.verdict = verdict, .again = std::min(entry.holder.next_takeover, now + longest_wait)};
+        case ClaimVerdict::denied:
+        case ClaimVerdict::ended:
+        case ClaimVerdict::older:
+            break;
+    }
+    return {.verdict = verdict, .other = number};
+}
+
+std::optional<Token> DeviceIndex::take_over(Entry& entry, const Claimant& claimant, SteadyTime now) {
+    // A holder whose end was known loses the id without a contest, and so does an unauthenticated holder to an
+    // authenticated claimant.
+    const bool contest = !entry.holder.ended && entry.holder.authenticated == claimant.authenticated;
+    const Token former = std::exchange(entry.holder, holder_of(claimant)).number;
+    if (!entry.takeovers) entry.takeovers = std::make_unique<Takeovers>();
+    Takeovers& takeovers = *entry.takeovers;
+    takeovers.holder = claimant.peer;
+    if (contest) {
+        takeovers.backoff.count_takeover(now);
+        ++takeovers.count;
+    }
+    entry.holder.next_takeover = takeovers.backoff.next();
+    return former;
+}
+
+void DeviceIndex::note_rival(std::string_view id, const Entry& entry, const Claimant& claimant, SteadyTime now) {
+    if (!entry.takeovers) return;
+    duplicates_.note({.id = std::string(id),
+                      .holder = entry.takeovers->holder,
+                      .claimant = claimant.peer,
+                      .takeovers = entry.takeovers->count},
+                     now);
+}
+
+void DeviceIndex::note_ended(std::string_view id, Token holder) {
+    Part& part = part_of(id);
+    const std::lock_guard lock(part.mutex);
+    const auto found = part.entries.find(id);
+    if (found != part.entries.end() && found->second.holder.number == holder) found->second.holder.ended = true;
+}
+
+void DeviceIndex::release(std::string_view id, Token mine) {
+    Part& part = part_of(id);
+    const std::lock_guard lock(part.mutex);
+    const auto found = part.entries.find(id);
+    if (found != part.entries.end() && found->second.holder.number == mine) part.entries.erase(found);
+}
+
+std::optional<Token> DeviceIndex::find(std::string_view id) const {
+    const Part& part = part_of(id);
+    const std::lock_guard lock(part.mutex);
+    const auto found = part.entries.find(id);
+    return found == part.entries.end() ? std::nullopt : std::optional(found->second.holder.number);
+}
+
+}  // namespace holdfast

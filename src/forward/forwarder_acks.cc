@@ -1,0 +1,124 @@
+#include <algorithm>
+
+#include "forward/forwarder.h"
+#include "forward/stream_setup.h"
+#include "text/printable.h"
+#include "text/units.h"
+
+namespace holdfast {
+
+void Forwarder::look_at_acks() {
+    refusal_.clear();
+    goes_back_ = false;
+    for (const PublishAck& ack : inbox_->take(round_)) take_ack(ack);
+    std::uint64_t sequence = 0;
+    const std::uint64_t taken = window_.take_acknowledged(published_, sequence);
+    unsaved_messages_ += taken;
+    if (taken > 0) {
+        const auto seconds = [](WallTime time) {
+            return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+        };
+        check_.memo().note({sequence, published_, seconds(spool_.now()), seconds(SystemClock().wall())});
+        note_published();
+        failures_ = 0;
+        if (refusal_.empty()) report_.well();
+    }
+    if (refusal_.empty() && !window_.empty()) {
+        const std::string right = link_.take_refused_right();
+        if (!right.empty()) refusal_ = right_complaint(right);
+    }
+    if (!refusal_.empty()) {
+        go_back(refusal_);
+        lease_ = {};  // look at the stream anew
+    } else if (goes_back_) {
+        go_back("");  // what is behind it is not to wait
+    } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
+        const std::string answers = foreign_.empty() ? "" : "; answers came from " + foreign_;
+        go_back("no acknowledgement within " + format_duration(options_.ack_patience) + answers);
+        lease_ = {};
+    }
+}
+
+void Forwarder::take_ack(const PublishAck& ack) {
+    switch (ack.kind) {
+        case PublishAck::Kind::stored: {
+            const auto& marks = check_.memo().marks();
+            // The stream is another one, or has gone back.
+            if (!marks.empty() && ack.sequence <= marks.back().sequence) check_.hurry();
+            return window_.acknowledge(ack.number, ack.sequence);
+        }
+        case PublishAck::Kind::duplicate:
+            return take_duplicate(ack);
+        case PublishAck::Kind::staged:
+            return window_.note_staged(ack.number);
+        case PublishAck::Kind::foreign:
+            foreign_ = ack.error;
+            return report_.count(&ForwarderStatus::foreign_acks, 1);
+        case PublishAck::Kind::unfit:
+            if (const auto* message = window_.find(ack.number)) {
+                take_unfit(message->first, message->last, message->bytes, ack.error);
+                goes_back_ = true;
+            }
+            return;
+        case PublishAck::Kind::nobody:
+            if (refusal_.empty()) {
+                refusal_ = "nobody takes it: the stream " + in_quotes(options_.stream) + " or its leader is away";
+            }
+            return;
+        case PublishAck::Kind::refused:
+            if (refusal_.empty()) refusal_ = ack.error;
+            return;
+    }
+}
+
+/// JetStream has a message of that id. If this process has not sent it before, nor its predecessors, it is another
+/// one's.
+void Forwarder::take_duplicate(const PublishAck& ack) {
+    report_.count(&ForwarderStatus::duplicates, 1);
+    const auto* message = window_.find(ack.number);
+    if (message == nullptr || message->is_repetition) return window_.acknowledge(ack.number, ack.sequence);
+    report_.count(&ForwarderStatus::false_duplicates, 1);
+    if (goes_back_) return;
+    check_.memo().leave_epoch(message->first, draw_salt());
+    save_position(true);  // after a crash the former ids would count as repetitions
+    report_.rival("JetStream has a message of the id of event " + std::to_string(message->first) +
+                  ", which had never been sent: another process works with a copy of spool " + spool_id_ +
+                  " and of this process's memory; nothing is lost, but give each gateway a spool of its own");
+    goes_back_ = true;
+}
+
+void Forwarder::note_published() {
+    report_.published(published_, window_.empty() ? std::nullopt : std::optional(window_.oldest().committed_at));
+}
+
+/// Everything that has not been acknowledged is sent again. An empty `why`: over a new connection, without a fault.
+void Forwarder::go_back(const std::string& why) {
+    const bool resends = !window_.empty();
+    for (const Position first : window_.staged()) ++staged_[first];
+    std::deque<Position> bounds = window_.go_back();
+    bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // what was still to be repeated
+    bounds_ = std::move(bounds);
+    ++round_;
+    reader_.restart(published_);
+    foreign_.clear();
+    report_.count(&ForwarderStatus::retries, resends ? 1 : 0);
+    if (why.empty()) return;
+    fail("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
+}
+
+/// A batch is made smaller, an event becomes a dead letter, and a dead letter that is not taken either is left out.
+void Forwarder::take_unfit(Position first, Position last, std::size_t bytes, const std::string& why) {
+    if (first != last) return maker_->limit_bytes(bytes / 2);
+    const UnfitEvents::Refusal refusal = unfit_.refuse(first, why);
+    report_.dead_letter(refusal.what, refusal.first);
+}
+
+/// One whose id a former leader has taken with it would be held for known until duplicate_window is over: it may come
+/// to be there twice, but it comes.
+void Forwarder::name_anew_if_staged(NatsMessage& message) {
+    staged_.erase(staged_.begin(), staged_.upper_bound(published_));
+    const auto found = staged_.find(message.first);
+    if (found != staged_.end() && found->second > 1) message.id += "~" + std::to_string(found->second - 1);
+}
+
+}  // namespace holdfast

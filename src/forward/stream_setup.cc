@@ -1,0 +1,255 @@
+#include "forward/stream_setup.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+#include "text/printable.h"
+#include "text/units.h"
+
+#include <nats/nats.h>
+
+namespace holdfast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+// Of a stream that the gateway creates.
+constexpr nanoseconds made_duplicates = std::chrono::minutes(2);
+constexpr nanoseconds made_max_age = std::chrono::hours(24 * 7);
+constexpr unsigned made_replicas_in_a_cluster = 3;
+
+/// Repetitions follow within seconds; a shorter window would store duplicates.
+constexpr milliseconds least_duplicates = std::chrono::minutes(1);
+
+constexpr milliseconds short_max_age = std::chrono::hours(1);
+
+constexpr milliseconds timeout{3'000};  // for one answer of JetStream
+
+constexpr int not_enabled = 10'039;  // JetStream's err_code, JSNotEnabledForAccountErr
+constexpr int no_peers = 10'005;     // JSClusterNoPeersErr
+constexpr int overlap = 10'065;      // JSStreamSubjectOverlapErr
+
+using StreamInfo = std::unique_ptr<jsStreamInfo, decltype(&jsStreamInfo_Destroy)>;
+
+std::string_view next_token(std::string_view& rest) {
+    const std::size_t dot = std::min(rest.find('.'), rest.size());
+    const std::string_view token = rest.substr(0, dot);
+    rest.remove_prefix(std::min(dot + 1, rest.size()));
+    return token;
+}
+
+Error complaint(natsStatus status, int code, const StreamNeeds& needs, std::string_view doing) {
+    const std::string stream = "the stream " + in_quotes(needs.name);
+    if (code == not_enabled || status == NATS_NO_RESPONDERS) {
+        return Error{"NATS has no JetStream for this user: enable it in the server's configuration (jetstream {})"};
+    }
+    if (code == no_peers) {
+        return Error{stream + " cannot be made with " + std::to_string(made_replicas_in_a_cluster) +
+                     " replicas: the cluster has not enough JetStream servers: start them, or set replicas in [sink]"};
+    }
+    if (code == overlap) {
+        return Error{stream +
+                     " cannot be made: another has some of its subjects: name that one with stream in [sink], "
+                     "or take the subjects from it"};
+    }
+    const char* detail = nats_GetLastError(nullptr);
+    const std::string why = printable(detail != nullptr && *detail != '\0' ? detail : natsStatus_GetText(status));
+    return Error{stream + " cannot be " + std::string(doing) + " (" + why +
+                 (code != 0 ? ", JetStream error " + std::to_string(code) : "") +
+                 "): it is tried again; see the log of nats-server"};
+}
+
+StreamRetention retention_of(const jsStreamConfig& config) {
+    if (config.Retention == js_InterestPolicy) return StreamRetention::interest;
+    return config.Retention == js_WorkQueuePolicy ? StreamRetention::workqueue : StreamRetention::limits;
+}
+
+StreamFacts facts_of(const jsStreamInfo& info) {
+    const jsStreamConfig& config = *info.Config;
+    StreamFacts facts;
+    facts.name = config.Name;
+    for (int i = 0; i < config.SubjectsLen; ++i) facts.subjects.emplace_back(config.Subjects[i]);
+    facts.on_disk = config.Storage == js_FileStorage;
+    facts.acknowledges = !config.NoAck;
+    facts.sealed = config.Sealed;
+    facts.retention = retention_of(config);
+    facts.refuses_when_full = config.Discard == js_DiscardNew;
+    facts.replicas = static_cast<unsigned>(std::max<std::int64_t>(config.Replicas, 1));
+    facts.duplicates = std::chrono::floor<milliseconds>(nanoseconds(config.Duplicates));
+    facts.max_age = std::chrono::floor<milliseconds>(nanoseconds(config.MaxAge));
+    // The server sends -1 for no limit.
+    facts.max_msgs = std::max<std::int64_t>(config.MaxMsgs, 0);
+    facts.max_bytes = std::max<std::int64_t>(config.MaxBytes, 0);
+    facts.max_msgs_per_subject = std::max<std::int64_t>(config.MaxMsgsPerSubject, 0);
+    facts.max_msg_size = static_cast<std::size_t>(std::max<std::int32_t>(config.MaxMsgSize, 0));
+    facts.created_ns = info.Created;
+    facts.first = info.State.FirstSeq;
+    facts.last = info.State.LastSeq;
+    facts.messages = info.State.Msgs;
+    facts.bytes = info.State.Bytes;
+    facts.deleted = info.State.NumDeleted;
+    return facts;
+}
+
+Result<StreamFacts> make_stream(const NatsLink::Lease& lease, const NatsServerFacts& server, const StreamNeeds& needs) {
+    std::vector<const char*> subjects;
+    for (const std::string& subject : needs.subjects) subjects.push_back(subject.c_str());
+    jsStreamConfig config;
+    jsStreamConfig_Init(&config);
+    config.Name = needs.name.c_str();
+    config.Description = "events of holdfast gateways";
+    config.Subjects = subjects.data();
+    config.SubjectsLen = static_cast<int>(subjects.size());
+    config.Retention = js_LimitsPolicy;
+    config.Discard = js_DiscardOld;
+    config.Storage = js_FileStorage;
+    config.MaxAge = made_max_age.count();
+    config.Duplicates = made_duplicates.count();
+    config.Replicas = needs.replicas != 0 ? needs.replicas : server.cluster.empty() ? 1U : made_replicas_in_a_cluster;
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = timeout.count();
+    jsStreamInfo* raw = nullptr;
+    auto code = static_cast<jsErrCode>(0);
+    const natsStatus status = js_AddStream(&raw, lease.jetstream, &config, &options, &code);
+    const StreamInfo info(raw, jsStreamInfo_Destroy);
+    if (status != NATS_OK) return complaint(status, static_cast<int>(code), needs, "made");
+    return facts_of(*info);
+}
+
+struct Answer {
+    natsStatus status = NATS_OK;
+    int code = 0;
+    StreamInfo info{nullptr, jsStreamInfo_Destroy};
+};
+
+Answer ask_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = timeout.count();
+    jsStreamInfo* raw = nullptr;
+    auto code = static_cast<jsErrCode>(0);
+    Answer answer;
+    answer.status = js_GetStreamInfo(&raw, lease.jetstream, needs.name.c_str(), &options, &code);
+    answer.code = static_cast<int>(code);
+    answer.info.reset(raw);
+    return answer;
+}
+
+Result<StreamFacts> checked(const Answer& answer, const StreamNeeds& needs) {
+    StreamFacts facts = facts_of(*answer.info);
+    const std::string wrong = stream_complaint(facts, needs);
+    if (!wrong.empty()) return Error{wrong};
+    return facts;
+}
+
+}  // namespace
+
+std::vector<std::string> event_subjects(const std::string& prefix) {
+    return {prefix + ".*.connected.*", prefix + ".*.identified.*", prefix + ".*.item.*", prefix + ".*.closed.*",
+            prefix + ".batch.*"};
+}
+
+bool subject_covers(std::string_view wide, std::string_view narrow) {
+    while (!wide.empty() && !narrow.empty()) {
+        const std::string_view token = next_token(wide);
+        if (token == ">") return true;
+        const std::string_view other = next_token(narrow);
+        if (other == ">" || (token != "*" && token != other)) return false;
+    }
+    return wide.empty() && narrow.empty();
+}
+
+std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs) {
+    const std::string stream = "the stream " + in_quotes(needs.name) + " ";
+    const std::string advice = ": correct it (nats stream edit " + needs.name + "), or name another in [sink]";
+    for (const std::string& subject : needs.subjects) {
+        const auto covers = [&](const std::string& wide) { return subject_covers(wide, subject); };
+        if (std::any_of(facts.subjects.begin(), facts.subjects.end(), covers)) continue;
+        return stream + "does not take " + subject + ": add the subject (nats stream edit " + needs.name +
+               "), or name another in [sink]";
+    }
+    if (!facts.on_disk) return stream + "is kept in memory and is lost with its server: make one with file storage";
+    if (!facts.acknowledges) return stream + "acknowledges nothing (no_ack)" + advice;
+    if (facts.sealed) return stream + "is sealed and takes no more: name another in [sink]";
+    if (facts.retention == StreamRetention::interest) {
+        return stream + "drops what no consumer waits for (retention interest): make one with retention limits";
+    }
+    if (facts.max_msgs_per_subject > 0) {
+        return stream + "drops events that it has acknowledged, since it keeps only " +
+               std::to_string(facts.max_msgs_per_subject) +
+               " of a subject (max_msgs_per_subject): remove that limit (nats stream edit " + needs.name +
+               " --max-msgs-per-subject=-1), or name another stream in [sink]";
+    }
+    if (facts.duplicates < least_duplicates) {
+        return stream + "knows duplicates for " + format_duration(facts.duplicates) + " only, " +
+               format_duration(least_duplicates) + " are needed" + advice;
+    }
+    if (facts.replicas < needs.replicas) {
+        return stream + "has " + std::to_string(facts.replicas) + " replicas, replicas in [sink] says " +
+               std::to_string(needs.replicas) + advice;
+    }
+    return "";
+}
+
+std::vector<std::string> stream_warnings(const StreamFacts& facts) {
+    const std::string stream = "the stream " + in_quotes(facts.name) + " ";
+    std::vector<std::string> warnings;
+    const auto limited = [&](const std::string& limit) {
+        warnings.push_back(facts.refuses_when_full
+                               ? stream + "refuses new events when it is full (discard new, " + limit +
+                                     "): they wait in the spool then; give it room before the spool's disk is full"
+                               : stream + "removes its oldest events when it is full (discard old, " + limit +
+                                     "): a consumer that is further behind misses them; raise or remove the limit");
+    };
+    if (facts.max_msgs > 0) limited("max_msgs " + std::to_string(facts.max_msgs));
+    if (facts.max_bytes > 0) limited("max_bytes " + std::to_string(facts.max_bytes));
+    if (facts.max_age.count() > 0 && facts.max_age < short_max_age) {
+        warnings.push_back(stream + "removes events after " + format_duration(facts.max_age) +
+                           " (max_age): a consumer that is further behind misses them; raise it");
+    }
+    return warnings;
+}
+
+std::string guarantee_text(const StreamFacts& stream, const NatsServerFacts& server) {
+    const std::string version = server.version.empty() ? "" : " (nats-server " + server.version + ")";
+    if (stream.replicas <= 1) {
+        return "an acknowledged event is in the files of one server" + version +
+               ": it survives a crash of nats-server, but a loss of power may cost what came within its sync interval "
+               "(2 minutes by default), and the loss of its disk everything";
+    }
+    const unsigned may_fail = (stream.replicas - 1) / 2;
+    return "an acknowledged event is with a majority of " + std::to_string(stream.replicas) + " servers" + version +
+           ": it survives the loss of " + std::to_string(may_fail) +
+           (may_fail == 1 ? " of them, disk included" : " of them, disks included") +
+           "; a loss of power at more of them at once may cost what came within the sync interval (2 minutes by "
+           "default)";
+}
+
+std::string right_complaint(const std::string& right) {
+    return "the user of [sink] may not do what is needed (" + right +
+           "): give that right in the server's permissions; docs/tasks/publish-to-nats.md lists all that are needed";
+}
+
+std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
+    const Answer answer = ask_stream(lease, needs);
+    if (answer.status == NATS_NOT_FOUND) {
+        return Error{"the stream " + in_quotes(needs.name) + " is not there any more: it is made again"};
+    }
+    if (answer.status != NATS_OK) return std::nullopt;
+    return checked(answer, needs);
+}
+
+Result<StreamFacts> set_up_stream(const NatsLink::Lease& lease, const NatsServerFacts& server,
+                                  const StreamNeeds& needs) {
+    const Answer answer = ask_stream(lease, needs);
+    if (answer.status == NATS_NOT_FOUND) return make_stream(lease, server, needs);
+    if (answer.status != NATS_OK) return complaint(answer.status, answer.code, needs, "looked at");
+    return checked(answer, needs);
+}
+
+}  // namespace holdfast

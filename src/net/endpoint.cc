@@ -1,0 +1,115 @@
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include <holdfast/endpoint.h>
+
+#include "text/printable.h"
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::array<std::uint8_t, 12> v4_mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+Error not_an_address(std::string_view text) {
+    return {in_quotes(text) + " is not an IP address; write e.g. 10.2.0.9 or 2001:db8::1 (names are not looked up)"};
+}
+
+std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size() || value > max) return std::nullopt;
+    return value;
+}
+
+IpAddress masked(const IpAddress& address, unsigned bits) {
+    IpAddress result = address;
+    for (unsigned i = 0; i < result.bytes.size(); ++i) {
+        const unsigned keep = std::min(8U, bits > i * 8 ? bits - i * 8 : 0U);
+        result.bytes[i] = static_cast<std::uint8_t>(result.bytes[i] & (0xff00U >> keep));
+    }
+    return result;
+}
+
+}  // namespace
+
+bool IpAddress::is_v4() const noexcept {
+    return std::equal(v4_mapped_prefix.begin(), v4_mapped_prefix.end(), bytes.begin());
+}
+
+bool Prefix::contains(const IpAddress& other) const noexcept { return masked(other, bits) == masked(address, bits); }
+
+std::string to_string(const IpAddress& address) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (address.is_v4()) {
+        inet_ntop(AF_INET, address.bytes.data() + v4_mapped_prefix.size(), text.data(), text.size());
+    } else {
+        inet_ntop(AF_INET6, address.bytes.data(), text.data(), text.size());
+    }
+    return text.data();
+}
+
+std::string to_string(const Endpoint& endpoint) {
+    const std::string address = to_string(endpoint.address);
+    const std::string port = std::to_string(endpoint.port);
+    return endpoint.address.is_v4() ? address + ":" + port : "[" + address + "]:" + port;
+}
+
+std::string to_string(const Prefix& prefix) {
+    const unsigned bits = prefix.address.is_v4() && prefix.bits >= 96 ? prefix.bits - 96 : prefix.bits;
+    return to_string(prefix.address) + "/" + std::to_string(bits);
+}
+
+Result<IpAddress> parse_ip_address(std::string_view text) {
+    std::string_view bare = text;
+    if (bare.size() >= 2 && bare.front() == '[' && bare.back() == ']') bare = bare.substr(1, bare.size() - 2);
+    const std::string terminated(bare);
+    IpAddress address;
+    if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) == 1) return address;
+    if (bare.size() == text.size()) {
+        std::copy(v4_mapped_prefix.begin(), v4_mapped_prefix.end(), address.bytes.begin());
+        if (inet_pton(AF_INET, terminated.c_str(), address.bytes.data() + v4_mapped_prefix.size()) == 1) return address;
+    }
+    return not_an_address(text);
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    const std::string_view host = text.substr(0, colon == std::string_view::npos ? 0 : colon);
+    const bool bare_v6 = host.find(':') != std::string_view::npos && host.front() != '[';
+    const auto port = colon == std::string_view::npos ? std::nullopt : parse_number(text.substr(colon + 1), 65535);
+    if (!port || host.empty() || bare_v6) {
+        return Error{in_quotes(text) + " is not an address with a port; write e.g. 127.0.0.1:7000 or [::]:7000"};
+    }
+    const auto address = parse_ip_address(host);
+    if (!address) return address.error();
+    return Endpoint{address.value(), static_cast<std::uint16_t>(*port)};
+}
+
+Result<Prefix> parse_prefix(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    const auto address = parse_ip_address(text.substr(0, slash));
+    if (!address)
+        return Error{in_quotes(text) + " is not an address prefix; write e.g. 10.2.0.0/16, 10.2.0.9 or 2001:db8::/32"};
+    const bool v4 = address.value().is_v4();
+    unsigned bits = 128;
+    if (slash != std::string_view::npos) {
+        const auto length = parse_number(text.substr(slash + 1), v4 ? 32 : 128);
+        if (!length) {
+            return Error{in_quotes(text) + " has no prefix length from 0 to " + (v4 ? "32" : "128") +
+                         " after the slash"};
+        }
+        bits = v4 ? 96 + *length : *length;
+    }
+    const Prefix prefix{masked(address.value(), bits), bits};
+    if (prefix.address != address.value()) {
+        return Error{in_quotes(text) + " has bits set behind its prefix length; did you mean " + to_string(prefix) +
+                     "?"};
+    }
+    return prefix;
+}
+
+}  // namespace holdfast

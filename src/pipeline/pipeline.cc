@@ -1,0 +1,265 @@
+#include "pipeline/pipeline.h"
+
+#include <bit>
+#include <cstring>
+
+#include "tcp/peer_state.h"
+
+namespace holdfast {
+
+static_assert(sizeof(FrameScan) == sizeof(std::uint64_t), "a connection keeps it as one number");
+
+PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens) {
+    return {.name = config.name,
+            .framing = config.framing,
+            .max_bad_items = config.max_bad_items,
+            .acks = config.acks,
+            .liveness = config.proxy_protocol == ProxyProtocol::off ? LivenessOf::device : LivenessOf::path,
+            .tokens = std::move(tokens)};
+}
+
+Pipeline::Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history,
+                   NoticeLimiter& notices)
+    : run_(options.run),
+      clock_(options.clock),
+      listeners_(std::move(options.listeners)),
+      max_item_bytes_(options.item.max_bytes),
+      events_(std::move(events)),
+      history_(history),
+      notices_(notices),
+      decoder_(options.item.key, options.item.max_depth, options.item.max_bytes) {}
+
+void Pipeline::open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters) {
+    if (number == listeners_.size()) {
+        listeners_.emplace_back();
+        counters_.emplace_back();
+    }
+    listeners_[number] = std::move(listener);
+    counters_[number] = &counters;
+}
+
+void Pipeline::on_open(Connection& connection, Token number, const TurnTime& time) {
+    const PipelineListener& listener = listeners_[connection.listener];
+    // The certificate's claim on its id must wait.
+    const bool pending = connection.identified && devices_.find(number)->is_pending();
+    connection.paused = connection.paused || pending;
+    if (listener.acks || (listener.tokens && !connection.identified) || pending) {
+        connection.connected_pending =
+            true;  // until it has sent a hello or another frame, or stayed silent for a while
+    } else {
+        give_connected(connection, number, time);
+    }
+}
+
+void Pipeline::on_connected_pending(Connection& connection, Token number, const TurnTime& time) {
+    if (listeners_[connection.listener].tokens && !connection.identified)
+        return;  // it is reported after authentication, or ends
+    if (connection.identified && devices_.find(number)->is_pending()) return;
+    give_connected(connection, number, time);
+}
+
+ReadResult Pipeline::on_bytes(Connection& connection, Token number, std::span<const char> window,
+                              std::uint64_t scan_note, const TurnTime& time) {
+    Arrival arrival{.connection = connection,
+                    .number = number,
+                    .time = time,
+                    .listener = listeners_[connection.listener],
+                    .device = connection.identified ? devices_.find(number) : nullptr};
+    if (arrival.listener.tokens && !connection.identified) [[unlikely]]
+        return on_stranger(arrival, window, scan_note);
+    const Framing framing = arrival.listener.framing;
+    auto scan = std::bit_cast<FrameScan>(scan_note);
+    decoder_.expect_lines(framing == Framing::ndjson ? window : std::span<const char>());
+    std::size_t done = 0;
+    while (done < window.size()) {
+        const auto rest = window.subspan(done);
+        Frame frame = next_frame(framing, rest, scan, max_item_bytes_);
+        if (frame.kind == Frame::Kind::partial) {
+            return {.consumed = done + frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
+        }
+        const Next next = on_frame(arrival, rest, frame);
+        if (next == Next::end) return {.consumed = done, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+        done += frame.next;
+        if (next == Next::hold) return {.consumed = done, .scan = 0, .end = {}, .detail = {}, .hold = true};
+    }
+    return {.consumed = done, .scan = 0, .end = {}, .detail = {}};
+}
+
+ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                                   const TurnTime& time) {
+    Arrival arrival{.connection = connection,
+                    .number = number,
+                    .time = time,
+                    .listener = listeners_[connection.listener],
+                    .device = connection.identified ? devices_.find(number) : nullptr};
+    Frame frame = last_frame(arrival.listener.framing, window);
+    if (frame.kind != Frame::Kind::item) return {.consumed = 0, .scan = 0, .end = {}, .detail = {}};
+    decoder_.expect_lines({});
+    const bool is_unauthenticated = arrival.listener.tokens && !connection.identified;
+    const Next next = is_unauthenticated ? let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin})
+                                         : on_frame(arrival, window, frame);
+    if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+    return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
+}
+
+/// Advances `frame.next` if the framing's rule is to skip bytes behind a bad item.
+Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
+    Connection& connection = arrival.connection;
+    arrival.first = !connection.spoke;
+    connection.spoke = true;
+    if (frame.kind == Frame::Kind::item) [[likely]] {
+        const Next next = on_item(arrival, {window.data() + frame.begin, frame.end - frame.begin});
+        if (next == Next::bad && arrival.listener.framing == Framing::json) {
+            frame.next = resync_after(window, frame.next);
+        }
+        return next;
+    }
+    if (connection.connected_pending) give_connected(connection, arrival.number, arrival.time);
+    if (frame.kind == Frame::Kind::malformed) return on_unreadable(arrival, BadItem::not_json);
+    static_cast<void>(on_unreadable(arrival, BadItem::too_large));
+    arrival.end = CloseReason::item_too_large;
+    arrival.detail = "item.max_bytes is the limit";
+    return Next::end;
+}
+
+Pipeline::Next Pipeline::on_item(Arrival& arrival, std::string_view text) {
+    const ItemDecoder::Decoded decoded = decoder_.decode(text);
+    if (arrival.device != nullptr && arrival.device->counts()) return on_numbered_item(arrival, text, decoded);
+    if (!decoded.bad) [[likely]] {
+        give_item(arrival, text, decoded.key, 0);
+        return Next::go_on;
+    }
+    if (*decoded.bad != BadItem::no_key) return on_bad_item(arrival, *decoded.bad);
+    const ItemDecoder::Greeting greeting = decoder_.greeting();
+    if (arrival.first && greeting.hello) return on_hello(arrival, *greeting.hello, 0);
+    return on_bad_item(arrival, greeting.tried ? BadItem::bad_hello : BadItem::no_key);
+}
+
+void Pipeline::give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq) {
+    Connection& connection = arrival.connection;
+    if (connection.connected_pending) [[unlikely]]
+        give_connected(connection, arrival.number, arrival.time);
+    connection.bad_items_in_row = 0;
+    connection.last_item = arrival.time.tick;
+    connection.key.assign(key);
+    connection.count_item();
+    if (devices_.waits_for_safety()) {
+        devices_.count_when_safe(connection.listener);
+    } else {
+        counters_[connection.listener]->items.increment();
+    }
+    note_given();
+    events_->on_item({.conn = {run_, arrival.number},
+                      .listener = arrival.listener.name,
+                      .peer = connection.peer,
+                      .n = connection.items,
+                      .key = key,
+                      .item = text,
+                      .at = arrival.time.wall,
+                      .device = arrival.device != nullptr ? arrival.device->name() : DeviceName{},
+                      .seq = seq});
+}
+
+Pipeline::Next Pipeline::on_bad_item(Arrival& arrival, BadItem kind) {
+    Connection& connection = arrival.connection;
+    if (connection.connected_pending) give_connected(connection, arrival.number, arrival.time);
+    counters_[connection.listener]->bad_items[static_cast<std::size_t>(kind)].increment();
+    if (++connection.bad_items_in_row < arrival.listener.max_bad_items) return Next::bad;
+    arrival.end = CloseReason::too_many_bad_items;
+    return Next::end;
+}
+
+void Pipeline::give_connected(Connection& connection, Token number, const TurnTime& time) {
+    Device* device = connection.identified ? devices_.find(number) : nullptr;
+    if (device != nullptr) device->given = true;
+    connection.connected_pending = false;
+    note_given();
+    events_->on_connected({.conn = {run_, number},
+                           .listener = listeners_[connection.listener].name,
+                           .peer = connection.peer,
+                           .at = time.wall - time.tick.since(connection.opened),
+                           .device = device != nullptr ? device->name() : DeviceName{},
+                           .liveness = listeners_[connection.listener].liveness,
+                           .authenticated = device != nullptr && device->proved,
+                           .established = established(connection, time),
+                           .ended = device != nullptr && peer_has_shut(connection.fd)});
+}
+
+EventTime Pipeline::established(const Connection& connection, const TurnTime& time) const {
+    constexpr std::chrono::milliseconds tick{4};     // the kernel's usual tick: an age of one tick may be zero
+    constexpr std::chrono::milliseconds error{200};  // of the slot's time, which counts in tenths of a second
+    const bool is_beyond = connection.backlog_wait == Connection::max_backlog_wait;
+    const EventTime by_slot =
+        time.wall - time.tick.since(connection.opened) - std::chrono::milliseconds(100) * connection.backlog_wait;
+    if (connection.bytes_out != 0 || (!connection.identified && !is_beyond)) return by_slot;
+    const auto state = read_peer_state(connection.fd);
+    if (!state) return by_slot;
+    const auto of_turn = clock_ != nullptr ? clock_->steady() - time.steady : SteadyTime::duration(0);
+    const EventTime read_at = time.wall + std::chrono::floor<std::chrono::milliseconds>(of_turn);
+    const EventTime by_kernel = read_at - (state->age > tick ? state->age : std::chrono::milliseconds(0));
+    // With TLS the kernel reports the time of the handshake's last record.
+    return connection.encrypted ? std::min(by_kernel, by_slot + error) : by_kernel;
+}
+
+void Pipeline::on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) {
+    if (connection.connected_pending) give_connected(connection, number, time);
+    const Device* device = connection.identified ? devices_.find(number) : nullptr;
+    if (device != nullptr && !device->given) give_identity(connection, number, time);
+    const std::string detail = detail_of(connection, death);
+    const ConnectionEnd end{.conn = {run_, number},
+                            .peer = connection.peer,
+                            .reason = death.reason,
+                            .error = death.error,
+                            .evidence = death.evidence,
+                            .items = connection.items,
+                            .bytes_in = connection.bytes_in,
+                            .bytes_out = connection.bytes_out,
+                            .duration = time.tick.since(connection.opened),
+                            .at = time.wall,
+                            .liveness = listeners_[connection.listener].liveness};
+    const std::string& listener = listeners_[connection.listener].name;
+    const DeviceName name = device != nullptr ? device->name() : DeviceName{};
+    note_given();
+    events_->on_closed({end, listener, detail, name});
+    history_.add({end, listener, detail, std::string(connection.key.view()), std::string(name.id), name.authenticated});
+    if (device != nullptr) devices_.part(connection, number);
+}
+
+/// Counts the rest of an unfinished item, and adds it to the detail.
+std::string Pipeline::detail_of(const Connection& connection, const CloseInfo& death) {
+    std::string detail(death.detail);
+    if (!connection.unfinished) return detail;
+    const Frame left = last_frame(listeners_[connection.listener].framing, connection.unfinished->bytes());
+    if (left.begin == left.end) return detail;
+    counters_[connection.listener]->unfinished_items.increment();
+    if (!detail.empty()) detail += "; ";
+    const std::string bytes = std::to_string(left.end - left.begin) + " bytes";
+    detail += connection.paused ? bytes + " behind its hello were left over"
+                                : "an unfinished item of " + bytes + " was left over";
+    const auto why = death.reason == CloseReason::peer_closed ? why_unfinished(connection) : std::string_view();
+    return why.empty() ? detail : detail + ": " + std::string(why);
+}
+
+std::string_view Pipeline::why_unfinished(const Connection& connection) {
+    if (listeners_[connection.listener].framing != Framing::ndjson || !connection.unfinished) return {};
+    const auto bytes = connection.unfinished->bytes();
+    if (!is_complete_object({bytes.data(), bytes.size()})) return {};
+    return "the bytes are a complete JSON object without a line end: the client probably wants framing = \"json\"";
+}
+
+void Pipeline::on_accept_paused(std::uint8_t listener, int error) {
+    notices_.pass(listener,
+                  {.kind = Notice::Kind::accept_paused,
+                   .listener = listeners_[listener].name,
+                   .message = std::string("accepting paused: ") + std::strerror(error) +
+                              "; devices wait in the backlog; raise the descriptor limit (LimitNOFILE, ulimit -n) or "
+                              "lower limits.max_connections"});
+}
+
+void Pipeline::on_accept_resumed(std::uint8_t listener) {
+    notices_.pass(
+        listener,
+        {.kind = Notice::Kind::accept_resumed, .listener = listeners_[listener].name, .message = "accepting again"});
+}
+
+}  // namespace holdfast

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/config.h>
+#include <holdfast/events.h>
+#include <holdfast/result.h>
+#include <holdfast/status.h>
+
+#include "codec/framing.h"
+#include "codec/item.h"
+#include "conn/connection.h"
+#include "conn/counters.h"
+#include "conn/stream_handler.h"
+#include "device/device_sessions.h"
+#include "device/token_set.h"
+#include "pipeline/closed_history.h"
+#include "pipeline/notice_limiter.h"
+
+namespace holdfast {
+
+/// A pipeline's settings of one listener.
+struct PipelineListener {
+    std::string name;
+    Framing framing{};
+    std::uint16_t max_bad_items = 0;
+    bool acks = false;
+    LivenessOf liveness = LivenessOf::device;
+    /// The first frame must be a hello with one of these; null: any hello is accepted.
+    std::shared_ptr<const TokenSet> tokens = nullptr;
+};
+[[nodiscard]] PipelineListener pipeline_listener(const ListenerConfig& config, std::shared_ptr<const TokenSet> tokens);
+
+/// Turns one reactor's bytes into events: framing, item, EventHandler; and an end into its `closed` event. Owns the
+/// handler and the decoder; the shard's thread.
+class Pipeline final : public StreamHandler {
+public:
+    struct Options {
+        std::uint32_t run = 0;
+        std::vector<PipelineListener> listeners;
+        ItemConfig item;
+        const Clock* clock = nullptr;  ///< measures turns; null: a turn takes no time
+    };
+
+    Pipeline(Options options, std::unique_ptr<EventHandler> events, ClosedHistory& history, NoticeLimiter& notices);
+
+    /// Sets the counters by listener; once before the reactor runs.
+    void count_in(std::vector<ListenerCounters*> counters) { counters_ = std::move(counters); }
+    [[nodiscard]] const Counter& events_given() const { return events_given_; }
+    /// Enables hellos; once before the reactor runs. `around.durable` is filled in.
+    void know_devices(DeviceContext around);
+    [[nodiscard]] bool acknowledges() const { return events_->durable() != nullptr; }
+    /// Returns the device of an identified connection, or nullptr. The shard's thread.
+    [[nodiscard]] const Device* device_of(Token number) { return devices_.find(number); }
+
+    /// Returns whether a connection may stay after its listener got another set of tokens. Listener numbers are
+    /// assigned in order and reused. The shard's thread.
+    [[nodiscard]] bool may_stay(const Connection& connection, Token number);
+    void open_listener(std::uint8_t number, PipelineListener listener, ListenerCounters& counters);
+    void change_listener(std::uint8_t number, PipelineListener listener) { listeners_[number] = std::move(listener); }
+    [[nodiscard]] const PipelineListener& listener(std::uint8_t number) const { return listeners_[number]; }
+
+    void on_open(Connection& connection, Token number, const TurnTime& time) override;
+    void on_certified(Connection& connection, Token number, std::string_view id) override;
+    [[nodiscard]] ReadResult on_bytes(Connection& connection, Token number, std::span<const char> window,
+                                      std::uint64_t scan, const TurnTime& time) override;
+    [[nodiscard]] ReadResult on_last_bytes(Connection& connection, Token number, std::span<const char> window,
+                                           const TurnTime& time) override;
+    void on_end_while_held(Connection& connection, Token number, EndedBy by) override {
+        devices_.end_wait(connection, number, by);
+    }
+    void on_connected_pending(Connection& connection, Token number, const TurnTime& time) override;
+    void on_close(Connection& connection, Token number, const CloseInfo& death, const TurnTime& time) override;
+    void on_turn_end() override {
+        events_->on_turn_end();
+        devices_.on_turn_end(given_);
+    }
+    [[nodiscard]] bool ready() override { return events_->ready(); }
+    [[nodiscard]] std::string_view why_unfinished(const Connection& connection) override;
+    void on_accept_paused(std::uint8_t listener, int error) override;
+    void on_accept_resumed(std::uint8_t listener) override;
+
+private:
+    /// Result of one frame.
+    enum class Next : std::uint8_t {
+        go_on,
+        bad,   ///< likewise, but it was a bad item
+        hold,  ///< the bytes behind it wait for Shard::release
+        end,   ///< the connection ends with the arrival's reason
+    };
+    /// One window of a connection's bytes on its way through the steps.
+    struct Arrival {
+        Connection& connection;
+        Token number;
+        const TurnTime& time;
+        const PipelineListener& listener;
+        Device* device = nullptr;  ///< the identified device, or null
+        bool first = false;        ///< first frame of its connection
+        CloseReason end{};         ///< for Next::end
+        std::string_view detail = {};
+    };
+    [[nodiscard]] Next on_frame(Arrival& arrival, std::span<const char> window, Frame& frame);
+    /// Takes the text of one item and emits its event.
+    [[nodiscard]] Next on_item(Arrival& arrival, std::string_view text);
+    [[nodiscard]] Next on_numbered_item(Arrival& arrival, std::string_view text, const ItemDecoder::Decoded& decoded);
+    /// Takes bytes that cannot be decoded. In a numbered session they use up a number.
+    [[nodiscard]] Next on_unreadable(Arrival& arrival, BadItem kind);
+    [[nodiscard]] Next refuse(Arrival& arrival, BadItem kind);
+    [[nodiscard]] Next on_hello(Arrival& arrival, const Hello& hello, TokenMark token);
+    [[nodiscard]] ReadResult on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan);
+    [[nodiscard]] Next let_in(Arrival& arrival, std::string_view text);
+    [[nodiscard]] static Next deny(Arrival& arrival, std::string_view why);
+    [[nodiscard]] Next on_bad_item(Arrival& arrival, BadItem kind);
+    void give_item(const Arrival& arrival, std::string_view text, std::string_view key, std::uint64_t seq);
+    [[nodiscard]] std::string detail_of(const Connection& connection, const CloseInfo& death);
+    void give_connected(Connection& connection, Token number, const TurnTime& time);
+    void give_identity(Connection& connection, Token number, const TurnTime& time);
+    [[nodiscard]] EventTime established(const Connection& connection, const TurnTime& time) const;
+    void note_given() {
+        events_given_.increment();
+        ++given_;
+    }
+
+    std::uint32_t run_;
+    const Clock* clock_;
+    Shard* shard_ = nullptr;
+    std::vector<PipelineListener> listeners_;
+    std::size_t max_item_bytes_;
+    std::unique_ptr<EventHandler> events_;
+    ClosedHistory& history_;
+    NoticeLimiter& notices_;
+    ItemDecoder decoder_;
+    std::vector<ListenerCounters*> counters_;
+    Counter events_given_;
+    std::uint64_t given_ = 0;  // calls of the handler's on_... functions
+    DeviceSessions devices_;
+};
+
+/// Returns why a listener's `acks` cannot work, or nullopt: the handler's events do not outlive a crash. Any thread.
+[[nodiscard]] std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeline& pipeline);
+
+/// Disables acks in `wanted` if the handler is not durable, and reports them as waiting for a restart. Any thread.
+void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& report);
+
+/// Room that a kept unfinished item may need: the item, its length or line end, and some white space.
+[[nodiscard]] inline std::size_t max_unfinished_bytes(const ItemConfig& item) { return item.max_bytes + 64; }
+
+}  // namespace holdfast

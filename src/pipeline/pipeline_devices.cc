@@ -1,0 +1,173 @@
+#include <bit>
+#include <utility>
+
+#include "pipeline/pipeline.h"
+#include "tcp/peer_state.h"
+#include "text/printable.h"
+
+namespace holdfast {
+
+std::optional<Error> cannot_acknowledge(const ServerConfig& config, const Pipeline& pipeline) {
+    if (pipeline.acknowledges()) return std::nullopt;
+    for (const ListenerConfig& listener : config.listeners) {
+        if (!listener.acks) continue;
+        return Error{"listener " + in_quotes(listener.name) +
+                     " has acks = true, but where its events go they do not outlive a crash: choose the sink spool or "
+                     "nats, or give the server a handler that is durable"};
+    }
+    return std::nullopt;
+}
+
+void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& report) {
+    if (pipeline.acknowledges()) return;
+    for (ListenerConfig& listener : wanted.listeners) {
+        if (!std::exchange(listener.acks, false)) continue;
+        report.needs_restart.push_back("acks of listener " + in_quotes(listener.name) +
+                                       ": runs with false, the configuration says true: restart with a durable sink "
+                                       "to take it");
+    }
+}
+
+void Pipeline::know_devices(DeviceContext around) {
+    around.durable = events_->durable();
+    shard_ = around.shard;
+    devices_.start(
+        std::move(around), counters_,
+        [this](const Connection& connection, std::string_view json) {
+            std::string framed;
+            append_framed(framed, listeners_[connection.listener].framing, json);
+            return framed;
+        },
+        [this](Connection& connection, Token number) { give_identity(connection, number, shard_->time()); });
+}
+
+void Pipeline::on_certified(Connection& connection, Token number, std::string_view id) {
+    devices_.certify(connection, number, id);
+}
+
+/// On a listener that identifies devices by certificates, a hello without one is refused.
+Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMark token) {
+    Connection& connection = arrival.connection;
+    if (arrival.device != nullptr && arrival.device->id != hello.id) {
+        return deny(arrival, "its hello says another id than its certificate");
+    }
+    connection.last_item = arrival.time.tick;
+    const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
+    arrival.device = devices_.find(arrival.number);
+    if (greeted == DeviceSessions::Greeted::delayed) return Next::hold;  // identified once it holds its id
+    give_identity(connection, arrival.number, arrival.time);
+    return greeted == DeviceSessions::Greeted::held ? Next::hold : Next::go_on;
+}
+
+void Pipeline::give_identity(Connection& connection, Token number, const TurnTime& time) {
+    if (connection.connected_pending) return give_connected(connection, number, time);
+    Device& device = *devices_.find(number);
+    device.given = true;
+    note_given();
+    events_->on_identified({.conn = {run_, number},
+                            .listener = listeners_[connection.listener].name,
+                            .peer = connection.peer,
+                            .device = device.name(),
+                            .at = time.wall,
+                            .authenticated = device.proved,
+                            .established = established(connection, time),
+                            .ended = peer_has_shut(connection.fd)});
+}
+
+Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
+    arrival.end = CloseReason::unauthenticated;
+    arrival.detail = why;
+    return Next::end;
+}
+
+/// Takes bytes of an unauthenticated connection: its first frame must be a hello with a token, within its first KiB.
+ReadResult Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
+    constexpr std::size_t most_bytes = 1'024;
+    Connection& connection = arrival.connection;
+    auto scan = std::bit_cast<FrameScan>(scan_note);
+    decoder_.expect_lines({});
+    const Frame frame = next_frame(arrival.listener.framing, window, scan, most_bytes);
+    const bool partial = frame.kind == Frame::Kind::partial;
+    const std::uint64_t behind = partial ? 0 : window.size() - frame.next;
+    const bool too_much = connection.bytes_in - behind > most_bytes || frame.kind == Frame::Kind::too_large;
+    if (partial && !too_much)
+        return {.consumed = frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
+    Next next = Next::end;
+    if (too_much) {
+        next = deny(arrival, "more than 1 KiB came before a hello with a token");
+    } else if (frame.kind == Frame::Kind::malformed) {
+        next = deny(arrival, "something else came than a hello with a token");
+    } else {
+        next = let_in(arrival, {window.data() + frame.begin, frame.end - frame.begin});
+    }
+    if (next == Next::end) return {.consumed = 0, .scan = 0, .end = arrival.end, .detail = arrival.detail};
+    if (next == Next::hold) return {.consumed = frame.next, .scan = 0, .end = {}, .detail = {}, .hold = true};
+    ReadResult rest = on_bytes(connection, arrival.number, window.subspan(frame.next), 0, arrival.time);
+    rest.consumed += frame.next;
+    return rest;
+}
+
+/// An unknown id and a wrong token give the same answer in the same time.
+Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
+    const ItemDecoder::Decoded decoded = decoder_.decode(text);
+    const auto greeting = decoded.bad == BadItem::no_key ? decoder_.greeting() : ItemDecoder::Greeting{};
+    if (!greeting.hello || arrival.connection.spoke)
+        return deny(arrival, "something else came than a hello with a token");
+    arrival.connection.spoke = true;
+    if (greeting.hello->token.empty()) return deny(arrival, "its hello has no token");
+    const auto mark = arrival.listener.tokens->check(greeting.hello->id, greeting.hello->token);
+    return mark ? on_hello(arrival, *greeting.hello, *mark) : deny(arrival, "its token is not one of its id's");
+}
+
+bool Pipeline::may_stay(const Connection& connection, Token number) {
+    const auto& tokens = listeners_[connection.listener].tokens;
+    const Device* device = connection.identified ? devices_.find(number) : nullptr;
+    if (tokens == nullptr || device == nullptr)
+        return true;  // unidentified connections keep their ten-second hello timeout
+    const bool certified = device->token == 0;
+    return certified || tokens->has(device->id, device->token);
+}
+
+/// Takes an item of a numbered session: the table of docs/reference/protocol.md, row by row.
+Pipeline::Next Pipeline::on_numbered_item(Arrival& arrival, std::string_view text,
+                                          const ItemDecoder::Decoded& decoded) {
+    Device& device = *arrival.device;
+    if (device.drops()) {
+        devices_.drop(arrival.connection);
+        return Next::go_on;
+    }
+    const auto seq = decoder_.seq();
+    if (seq) {
+        auto verdict = device.numbers.classify(*seq);
+        if (verdict == SequenceTracker::Verdict::gap && device.numbers.begins_at(*seq))
+            verdict = device.numbers.classify(*seq);
+        if (verdict != SequenceTracker::Verdict::expected) {
+            arrival.connection.last_item = arrival.time.tick;
+            verdict == SequenceTracker::Verdict::repeated
+                ? devices_.repeat(arrival.connection, arrival.number, device, *seq)
+                : devices_.refuse_number(arrival.connection, device, *seq, verdict);
+            return Next::go_on;
+        }
+    }
+    if (decoded.bad || !seq) return refuse(arrival, decoded.bad.value_or(BadItem::bad_seq));
+    give_item(arrival, text, decoded.key, device.numbers.next());
+    devices_.take(arrival.number, device, given_);
+    return Next::go_on;
+}
+
+/// Refuses a bad item, which uses up the expected number.
+Pipeline::Next Pipeline::refuse(Arrival& arrival, BadItem kind) {
+    Device& device = *arrival.device;
+    devices_.send_nack(arrival.connection, device.numbers.next(), to_string(kind));
+    ++given_;
+    events_->on_refused({.conn = {run_, arrival.number}, .device = device.name(), .seq = device.numbers.next()});
+    devices_.take(arrival.number, device, given_);
+    return on_bad_item(arrival, kind);
+}
+
+Pipeline::Next Pipeline::on_unreadable(Arrival& arrival, BadItem kind) {
+    const bool numbered = arrival.device != nullptr && arrival.device->counts() && !arrival.device->drops();
+    return numbered ? refuse(arrival, kind) : on_bad_item(arrival, kind);
+}
+
+}  // namespace holdfast

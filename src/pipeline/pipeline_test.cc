@@ -1,0 +1,150 @@
+#include "pipeline/pipeline.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "codec/item.h"
+
+namespace holdfast {
+namespace {
+
+struct Given {
+    std::vector<std::string> items;
+    std::vector<std::string> keys;
+    std::string detail;
+};
+
+class Recorder final : public EventHandler {
+public:
+    explicit Recorder(Given& given) : given_(given) {}
+    void on_connected(const ConnectedEvent&) override {}
+    void on_item(const ItemEvent& event) override {
+        EXPECT_EQ(event.n, given_.items.size() + 1);
+        given_.items.emplace_back(event.item);
+        given_.keys.emplace_back(event.key);
+    }
+    void on_closed(const ClosedEvent& event) override { given_.detail = event.detail; }
+
+private:
+    Given& given_;
+};
+
+class PipelineOf : public ::testing::Test {
+protected:
+    PipelineOf() { pipeline_.count_in({&counters_}); }
+
+    /// Passes the bytes of one read, followed by bytes that a hostile device might have left in the buffer.
+    ReadResult read(std::string bytes) {
+        const std::size_t size = bytes.size();
+        bytes.append(item_padding, '[');
+        return pipeline_.on_bytes(connection_, Token{}, {bytes.data(), size}, 0, {});
+    }
+
+    ReadResult read_last(std::string bytes) {
+        const std::size_t size = bytes.size();
+        bytes.append(item_padding, '[');
+        return pipeline_.on_last_bytes(connection_, Token{}, {bytes.data(), size}, {});
+    }
+    std::string close_with(CloseReason reason, std::string_view detail, std::string_view left) {
+        EXPECT_TRUE(append(connection_.unfinished, left));
+        pipeline_.on_close(connection_, Token{}, {.reason = reason, .error = 0, .detail = detail, .evidence = {}}, {});
+        connection_.unfinished.reset();
+        return given_.detail;
+    }
+
+    std::uint64_t bad(BadItem kind) const { return counters_.bad_items[static_cast<std::size_t>(kind)].get(); }
+
+    Given given_;
+    ListenerCounters counters_;
+    ClosedHistory history_{1};
+    NoticeLimiter notices_{{}};
+    Connection connection_;
+    Pipeline pipeline_{{.run = 1,
+                        .listeners = {{.name = "devices", .framing = Framing::ndjson, .max_bad_items = 3}},
+                        .item = {.key = "ip", .max_bytes = 64, .max_depth = 4}},
+                       std::make_unique<Recorder>(given_),
+                       history_,
+                       notices_};
+};
+
+using Texts = std::vector<std::string>;
+
+TEST_F(PipelineOf, ManyLinesOfOneReadAreItemsInOrder) {
+    const ReadResult taken = read("{\"ip\":\"a\"}\r\n\n{\"ip\":\"b\"}\n {\"IP\":\"c\"} \n{\"ip\":");
+    EXPECT_EQ(given_.items, (Texts{"{\"ip\":\"a\"}", "{\"ip\":\"b\"}", "{\"IP\":\"c\"}"}));
+    EXPECT_EQ(given_.keys, (Texts{"a", "b", "c"}));
+    EXPECT_EQ(taken.consumed, 37U);
+    EXPECT_FALSE(taken.end);
+    EXPECT_EQ(connection_.key.view(), "c");
+}
+
+TEST_F(PipelineOf, ABadLineAmongGoodOnesIsCountedByItsKind) {
+    const ReadResult taken =
+        read("{\"ip\":\"a\"}\n{\"ip\":\"b\"}{\"ip\":\"c\"}\n{\"ip\":\"d\"}\n{\"ip\":\"\xff\"}\n[]\n{\"ip\":\"e\"}\n");
+    EXPECT_EQ(given_.keys, (Texts{"a", "d", "e"}));
+    EXPECT_EQ(bad(BadItem::not_json), 1U);
+    EXPECT_EQ(bad(BadItem::bad_utf8), 1U);
+    EXPECT_EQ(bad(BadItem::not_object), 1U);
+    EXPECT_EQ(connection_.bad_items_in_row, 0);
+    EXPECT_FALSE(taken.end);
+}
+
+TEST_F(PipelineOf, TooManyBadItemsEndItBehindTheItemsBeforeThem) {
+    const ReadResult taken = read("{\"ip\":\"a\"}\n{}\n{\"ip\":\"b\"}\n{}\n{\"ip\":1}\n{}\n{\"ip\":\"never\"}\n");
+    EXPECT_EQ(given_.keys, (Texts{"a", "b"}));
+    EXPECT_EQ(bad(BadItem::no_key), 4U);
+    EXPECT_EQ(taken.end, CloseReason::too_many_bad_items);
+}
+
+TEST_F(PipelineOf, ALineTooLargeEndsItBehindTheItemsBeforeIt) {
+    const ReadResult taken =
+        read("{\"ip\":\"a\"}\n{\"ip\":\"b\"}\n{\"ip\":\"" + std::string(64, 'x') + "\"}\n{\"ip\":\"never\"}\n");
+    EXPECT_EQ(given_.keys, (Texts{"a", "b"}));
+    EXPECT_EQ(taken.end, CloseReason::item_too_large);
+    EXPECT_EQ(bad(BadItem::too_large), 1U);
+}
+
+TEST_F(PipelineOf, EachReadIsJudgedByItsOwnBytes) {
+    std::string memory = "{\"ip\":\"a\"}\n{\"ip\":\"b\"}\n";
+    const std::size_t size = memory.size();
+    memory.append(item_padding, ' ');
+    for (const char* first : {"{\"ip\":\"c\"}", "{\"ip\":0  }", "{\"ip\":\"d\"}"}) {
+        memory.replace(0, 10, first);
+        EXPECT_FALSE(pipeline_.on_bytes(connection_, Token{}, {memory.data(), size}, 0, {}).end);
+    }
+    EXPECT_EQ(given_.keys, (Texts{"c", "b", "b", "d", "b"}));
+}
+
+TEST_F(PipelineOf, TheLastObjectOfAStreamNeedsNoLineEnd) {
+    EXPECT_EQ(read_last(" {\"ip\":\"a\"}\r").consumed, 12U);
+    EXPECT_EQ(given_.items, (Texts{"{\"ip\":\"a\"}"}));
+    EXPECT_EQ(read_last("{\"ip\":\"b\"").consumed, 0U);
+    EXPECT_EQ(read_last("{\"ip\":\"b\"}{\"ip\":\"c\"}").consumed, 0U);
+    EXPECT_EQ(given_.items.size(), 1U);
+    EXPECT_EQ(bad(BadItem::not_json), 0U);
+}
+
+TEST_F(PipelineOf, ABadLastObjectIsABadItem) {
+    EXPECT_FALSE(read_last("{}").end);
+    EXPECT_EQ(bad(BadItem::no_key), 1U);
+    EXPECT_FALSE(read_last("{]").end);
+    EXPECT_EQ(bad(BadItem::not_json), 1U);
+    EXPECT_EQ(read_last("{}").end, CloseReason::too_many_bad_items);
+}
+
+TEST_F(PipelineOf, WhatIsLeftOverIsCountedAndNamed) {
+    EXPECT_EQ(close_with(CloseReason::peer_closed, "", " {\"ip\" "), "an unfinished item of 5 bytes was left over");
+    EXPECT_EQ(close_with(CloseReason::peer_reset, "why", "{}"), "why; an unfinished item of 2 bytes was left over");
+    EXPECT_EQ(counters_.unfinished_items.get(), 2U);
+    EXPECT_EQ(close_with(CloseReason::peer_closed, "why", " \r"), "why");
+    EXPECT_EQ(
+        close_with(CloseReason::peer_closed, "", "{}{}"),
+        "an unfinished item of 4 bytes was left over: the bytes are a complete JSON object without a line end: the "
+        "client probably wants framing = \"json\"");
+    EXPECT_EQ(counters_.unfinished_items.get(), 3U);
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,118 @@
+#include "server/active_config.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <set>
+
+#include "conn/registry.h"
+#include "model/counter_rows.h"
+#include "text/printable.h"
+
+namespace holdfast {
+
+namespace {
+
+// Descriptors other than connections: listeners, epoll, eventfds, the sink, the admin API and its clients.
+constexpr std::size_t reserved_descriptors = 128;
+
+std::vector<Prefix> prefixes_of(const std::vector<std::string>& texts) {
+    std::vector<Prefix> prefixes;
+    for (const std::string& text : texts)
+        prefixes.push_back(parse_prefix(text).value());  // validate() has checked them
+    return prefixes;
+}
+
+}  // namespace
+
+std::uint64_t RunningListener::connections() const {
+    std::uint64_t sum = 0;
+    for (const auto& each : counters) sum += each->held();
+    return sum;
+}
+
+ListenerPolicy RunningListener::policy(const LimitsConfig& limits) const {
+    return {.plan = plan,
+            .read_idle = config.read_idle,
+            .write_stall = config.write_stall,
+            .item_deadline = config.item_deadline,
+            .downlink_queue = limits.downlink_queue,
+            .proxy_protocol = config.proxy_protocol,
+            .authenticates = tokens != nullptr,
+            .trusted_proxies = prefixes_of(config.trusted_proxies),
+            .tls = tls,
+            .plan_since = {},
+            .deadlines_since = {}};
+}
+
+Result<std::shared_ptr<const TlsContext>> load_tls(const ListenerConfig& config) {
+    if (!config.tls.enabled()) return std::shared_ptr<const TlsContext>();
+    auto loaded = TlsContext::load(config.tls);
+    if (const auto* fault = std::get_if<TlsFault>(&loaded)) {
+        return Error{"listener " + in_quotes(config.name) + ": " + fault->message};
+    }
+    return std::get<std::shared_ptr<const TlsContext>>(std::move(loaded));
+}
+
+Result<Running> first_running(ServerConfig config, const std::vector<BoundListener>& bound) {
+    Running running{.config = std::move(config), .listeners = {}};
+    for (std::size_t i = 0; i < bound.size(); ++i) {
+        RunningListener& listener = running.listeners.emplace_back();
+        listener.number = static_cast<std::uint8_t>(i);
+        listener.config = running.config.listeners[i];
+        listener.plan = bound[i].plan;
+        listener.tokens = bound[i].tokens;
+        listener.bound = bound[i].address;
+        auto tls = load_tls(listener.config);
+        if (!tls) return tls.error();
+        listener.tls = std::move(tls).value();
+    }
+    return running;
+}
+
+std::vector<ListenerStatus> status_of(const Running& running, SteadyTime now) {
+    std::vector<ListenerStatus> all;
+    for (const RunningListener& listener : running.listeners) {
+        if (!listener.listed(now)) continue;
+        ListenerStatus& status = all.emplace_back();
+        status.name = listener.config.name;
+        status.number = listener.number;
+        status.removed = listener.leaving;
+        status.bound = listener.bound;
+        status.plan = listener.plan;
+        if (listener.tls != nullptr) status.tls_good_until = listener.tls->good_until();
+        for (const auto& each : listener.counters) add_figures(status, *each);
+    }
+    return all;
+}
+
+std::vector<std::uint16_t> ports_of(const Running& running) {
+    std::set<std::uint16_t> ports;
+    for (const RunningListener& listener : running.listeners) {
+        ports.insert(listener.bound.port);
+        for (const Endpoint& before : listener.before) ports.insert(before.port);
+    }
+    return {ports.begin(), ports.end()};
+}
+
+std::string listener_at(const Running& running, const Endpoint& local) {
+    for (const RunningListener& listener : running.listeners) {
+        if (listener.bound.port == local.port) return listener.config.name;
+    }
+    const auto was_there = [&local](const Endpoint& before) { return before.port == local.port; };
+    for (const RunningListener& listener : running.listeners) {
+        if (std::any_of(listener.before.begin(), listener.before.end(), was_there)) return listener.config.name;
+    }
+    return {};
+}
+
+std::size_t effective_max_connections(const LimitsConfig& limits) {
+    if (limits.max_connections != 0) return limits.max_connections;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return Registry::max_connections;
+    const auto descriptors = static_cast<std::size_t>(limit.rlim_cur);
+    return descriptors > 2 * reserved_descriptors ? descriptors - reserved_descriptors
+                                                  : std::max<std::size_t>(descriptors / 2, 1);
+}
+
+}  // namespace holdfast

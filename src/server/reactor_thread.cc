@@ -1,0 +1,61 @@
+#include "server/reactor_thread.h"
+
+#include <string>
+#include <utility>
+
+#include "base/start_thread.h"
+
+namespace holdfast {
+
+ReactorThread::ReactorThread(const Clock& clock, Admission& admission, ShardOptions shard,
+                             std::unique_ptr<Pipeline> pipeline)
+    : line_(std::make_shared<Line>()),
+      pipeline_(std::move(pipeline)),
+      reactor_(clock),
+      shard_(reactor_, *pipeline_, admission, std::move(shard)) {
+    std::vector<ListenerCounters*> counters;
+    for (const auto& each : shard_.listener_counters()) counters.push_back(each.get());
+    pipeline_->count_in(std::move(counters));
+    line_->worker = this;
+}
+
+ReactorThread::~ReactorThread() {
+    wait();
+    const std::lock_guard lock(line_->mutex);
+    line_->worker = nullptr;
+}
+
+std::function<void(std::function<void()>)> ReactorThread::line() {
+    return [line = line_](std::function<void()> work) {
+        const std::lock_guard lock(line->mutex);
+        if (line->worker == nullptr) return;
+        static_cast<void>(line->worker->post([run = std::move(work)](Shard&) { run(); }));
+    };
+}
+
+void ReactorThread::start(unsigned number) {
+    thread_ = start_thread("reactor-" + std::to_string(number), [this] {
+        shard_.start();
+        reactor_.run(shard_);
+    });
+}
+
+TurnStatus ReactorThread::turns() const {
+    using std::chrono::ceil;
+    using std::chrono::microseconds;
+    const TurnMeter& turns = reactor_.turns();
+    return {.longest = ceil<microseconds>(turns.longest()),
+            .longest_cpu = ceil<microseconds>(turns.longest_cpu()),
+            .long_turns = turns.long_turns()};
+}
+
+std::chrono::milliseconds ReactorThread::silence(SteadyTime now) {
+    const std::lock_guard lock(pulse_mutex_);
+    if (owes_answer_) return std::chrono::floor<std::chrono::milliseconds>(now - asked_);
+    asked_ = now;
+    owes_answer_ = true;
+    if (!post([this](Shard&) { owes_answer_ = false; })) owes_answer_ = false;  // the reactor has ended
+    return std::chrono::milliseconds(0);
+}
+
+}  // namespace holdfast

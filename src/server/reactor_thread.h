@@ -1,0 +1,103 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <holdfast/status.h>
+
+#include "base/clock.h"
+#include "conn/shard.h"
+#include "pipeline/pipeline.h"
+#include "reactor/reactor.h"
+
+namespace holdfast {
+
+/// Owns one reactor with its shard, its pipeline and its thread. Ends when its shard has drained; joined by wait() or
+/// the destructor.
+class ReactorThread {
+public:
+    ReactorThread(const Clock& clock, Admission& admission, ShardOptions shard, std::unique_ptr<Pipeline> pipeline);
+    ReactorThread(const ReactorThread&) = delete;
+    ReactorThread& operator=(const ReactorThread&) = delete;
+    ~ReactorThread();
+
+    [[nodiscard]] Shard& shard() { return shard_; }            ///< before start(), or its counters
+    [[nodiscard]] Pipeline& pipeline() { return *pipeline_; }  ///< on its thread, except events_given()
+
+    void start(unsigned number);
+    void wait() {
+        if (thread_.joinable()) thread_.join();
+    }
+
+    /// Runs `work` on the reactor's thread. Returns false if it has ended. Any thread.
+    bool post(std::function<void(Shard&)> work) {
+        return reactor_.post([this, run = std::move(work)] { run(shard_); });
+    }
+
+    /// Returns how long the reactor has owed the answer to an earlier call. If it owes none, pings it and returns zero.
+    /// Any thread; never waits.
+    [[nodiscard]] std::chrono::milliseconds silence(SteadyTime now);
+
+    /// Returns the durations of the reactor's turns. Any thread.
+    [[nodiscard]] TurnStatus turns() const;
+
+    /// Returns a function that runs work on this reactor's thread. Any thread; may be kept beyond the worker's end,
+    /// when it does nothing.
+    [[nodiscard]] std::function<void(std::function<void()>)> line();
+
+private:
+    /// Part that outlives the worker.
+    struct Line {
+        std::mutex mutex;
+        ReactorThread* worker;  // guarded by mutex
+    };
+
+    const std::shared_ptr<Line> line_;
+    std::mutex pulse_mutex_;
+    SteadyTime asked_;  // guarded by pulse_mutex_
+    std::atomic<bool> owes_answer_{false};
+    std::unique_ptr<Pipeline> pipeline_;
+    Reactor reactor_;
+    Shard shard_;
+    std::thread thread_;
+};
+
+/// Carries one answer from a reactor's thread to the thread that asked. Call it once. Copies share the answer.
+template <typename T>
+class Reply {
+public:
+    void operator()(T answer) const { promise_->set_value(std::move(answer)); }
+    [[nodiscard]] std::future<T> future() const { return promise_->get_future(); }
+
+private:
+    std::shared_ptr<std::promise<T>> promise_ = std::make_shared<std::promise<T>>();
+};
+
+/// Queries `worker` and returns the future answer, or T{} if the worker has ended.
+template <typename T>
+[[nodiscard]] std::future<T> ask(ReactorThread& worker, std::function<void(Shard&, Reply<T>)> question) {
+    const Reply<T> reply;
+    auto answer = reply.future();
+    if (!worker.post([question = std::move(question), reply](Shard& shard) { question(shard, reply); })) reply(T{});
+    return answer;
+}
+
+/// Queries every worker and combines the answers in the order of the workers.
+template <typename T>
+[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<ReactorThread>>& workers,
+                                     const std::function<void(Shard&, Reply<T>)>& question) {
+    std::vector<std::future<T>> answers;
+    for (const auto& worker : workers) answers.push_back(ask<T>(*worker, question));
+    std::vector<T> result;
+    for (auto& answer : answers) result.push_back(answer.get());
+    return result;
+}
+
+}  // namespace holdfast

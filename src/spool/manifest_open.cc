@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <thread>
+
+#include "spool/manifest.h"
+#include "spool/segment_file.h"
+
+namespace holdfast {
+
+namespace {
+
+Error cannot_open(const std::string& path, const DbError& error) {
+    return Error{"cannot open the spool's " + path + ": " + error.message +
+                 "; make it writable for this user, free some space, or see the kernel's log for the disk"};
+}
+
+}  // namespace
+
+std::optional<DbError> Manifest::open_present(const Opening& opening, std::unique_ptr<Manifest>& control) {
+    return opening.retries.run([&] {
+        control.reset(new Manifest);
+        auto failed = control->open_file(opening.directory.control_path());
+        return failed ? failed : sync_log_name(opening.directory);
+    });
+}
+
+Manifest::Opened Manifest::make_new(const Opening& opening, const ControlSeed& seed, std::string* aside) {
+    std::unique_ptr<Manifest> control;
+    auto failed = make_control_file(opening.directory, seed, aside);
+    if (!failed) failed = open_present(opening, control);
+    if (failed) {
+        return Error{"cannot make the spool's " + opening.directory.control_path() + ": " + failed->message +
+                     "; free some space or give this user the directory, or choose another with --sink spool:DIR"};
+    }
+    control->used_ = std::max(control->used_, seed.complete);
+    return control;
+}
+
+/// Handles a missing spool.db: a first start, or a file that was removed.
+Manifest::Opened Manifest::make_lost(Opening& opening) {
+    const auto& segments = opening.contents.segments;
+    ControlSeed seed;
+    if (const auto failed =
+            opening.retries.run([&] { return read_id_of_segments(opening.directory, segments, seed.id); }))
+        return cannot_open("files of events", *failed);
+    if (!segments.empty())
+        opening.rebuilt = opening.directory.control_path() + " is missing: it was made again with " +
+                          (seed.id.empty() ? "a new id" : "the id that the files of events have") +
+                          "; groups begin at the oldest event";
+    if (seed.id.empty()) seed.id = draw_spool_id();
+    return make_new(opening, seed);
+}
+
+/// Completes the new file before it replaces the damaged one.
+Manifest::Opened Manifest::make_again(Opening& opening, const DbError& damage) {
+    const std::string path = opening.directory.control_path();
+    ControlSeed seed;
+    std::string aside;
+    const auto failed = opening.retries.run([&]() -> std::optional<DbError> {
+        if (auto unread = salvage_control(path, seed)) return unread;
+        if (!seed.id.empty()) return std::nullopt;
+        return read_id_of_segments(opening.directory, opening.contents.segments, seed.id);
+    });
+    if (failed) return cannot_open(path, *failed);
+    if (seed.id.empty()) {
+        // With another id, positions start again.
+        seed = {.id = draw_spool_id(), .groups = {}, .complete = seed.complete};
+    }
+    auto made = make_new(opening, seed, &aside);
+    opening.rebuilt = "the spool's " + path + " is damaged (" + damage.message + "): it is now " + aside +
+                      ", and was made again with " + std::to_string(seed.groups.size()) + " groups";
+    return made;
+}
+
+Manifest::Opened Manifest::open(Opening& opening) {
+    const std::string path = opening.directory.control_path();
+    if (!opening.contents.control) return make_lost(opening);
+    ControlLook look;
+    const auto unreadable = opening.retries.run([&]() -> std::optional<DbError> {
+        look = look_at_control(path);
+        // Content that differs in a fresh read was not damaged.
+        for (const auto pause : pauses_before_damage) {
+            if (look.state != ControlState::damaged) break;
+            std::this_thread::sleep_for(pause);
+            look = look_at_control(path);
+        }
+        return look.state == ControlState::unreadable ? std::optional(look.error) : std::nullopt;
+    });
+    if (unreadable) return cannot_open(path, *unreadable);
+    switch (look.state) {
+        case ControlState::whole:
+        case ControlState::unreadable:
+            break;
+        case ControlState::newer:
+            return Error{path + " was made by a newer version of holdfast (schema " + std::to_string(look.schema) +
+                         ", this one knows " + std::to_string(spool_schema) +
+                         "): run that version, or choose another directory"};
+        case ControlState::foreign:
+            return Error{path + " is not a spool's: choose an empty or a new directory with --sink spool:DIR"};
+        case ControlState::unmade:
+            if (opening.contents.segments.empty()) return make_new(opening, {.id = draw_spool_id(), .groups = {}});
+            return make_again(opening, look.error);
+        case ControlState::damaged:
+            return make_again(opening, look.error);
+    }
+    std::unique_ptr<Manifest> control;
+    const auto failed = open_present(opening, control);
+    if (!failed) return control;
+    control.reset();
+    return may_pass(*failed) || failed->fault == DbFault::full ? cannot_open(path, *failed)
+                                                               : make_again(opening, *failed);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,84 @@
+#include "text/input_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/unique_fd.h"
+#include "text/human.h"
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+std::string octal(mode_t mode) {
+    std::array<char, 8> text{};
+    std::snprintf(text.data(), text.size(), "%04o", static_cast<unsigned>(mode & 07777U));
+    return text.data();
+}
+
+bool is_credential(const std::string& path) {
+    const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+    return directory != nullptr && *directory != '\0' && path.starts_with(std::string(directory) + "/");
+}
+
+mode_t forbidden_to_others(const std::string& path, Readers readers) {
+    if (readers == Readers::everybody) return S_IWOTH;
+    if (readers == Readers::group || is_credential(path)) return S_IRWXO | S_IWGRP;
+    return S_IRWXO | S_IRWXG;
+}
+
+std::string mode_fault(mode_t mode, Readers readers) {
+    const std::string told = " (mode " + octal(mode) + "): chmod ";
+    switch (readers) {
+        case Readers::everybody:
+            return " can be written by everybody" + told + "o-w it";
+        case Readers::group:
+            return " can be read or written by others" + told + "0600 it, or 0640 for a group that reads";
+        case Readers::owner:
+            break;
+    }
+    return " can be read or written by others" + told + "0600 it";
+}
+
+Error not_readable(const std::string& named, int error, std::string_view remedy) {
+    return Error{named + " cannot be read (" + std::strerror(error) + "): " + std::string(remedy)};
+}
+
+Result<std::string> read_all(int fd, const std::string& named, const FileRules& rules) {
+    std::string text;
+    std::array<char, 16'384> piece;
+    for (;;) {
+        const ssize_t got = ::read(fd, piece.data(), piece.size());
+        if (got == 0) return text;
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return not_readable(named, errno, rules.remedy);
+        text.append(piece.data(), static_cast<std::size_t>(got));
+        if (text.size() > rules.largest)
+            return Error{named + " is larger than " + human_bytes(rules.largest) + ": name another file"};
+    }
+}
+
+}  // namespace
+
+Result<std::string> read_input_file(std::string_view what, const std::string& path, const FileRules& rules) {
+    const std::string named = std::string(what) + (what.empty() ? "" : " ") + path_in_quotes(path);
+    if (path.find('\0') != std::string::npos) return Error{named + " holds a NUL byte: name another file"};
+    // O_NONBLOCK: opening a FIFO must not wait for its writer.
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    struct stat facts {};
+    if (!fd.valid() || ::fstat(fd.get(), &facts) != 0) return not_readable(named, errno, rules.remedy);
+    if (!S_ISREG(facts.st_mode)) return Error{named + " is not a regular file: name another one"};
+    if ((facts.st_mode & forbidden_to_others(path, rules.readers)) != 0) {
+        return Error{named + mode_fault(facts.st_mode, rules.readers)};
+    }
+    return read_all(fd.get(), named, rules);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,76 @@
+#include "text/input_file.h"
+
+#include <sys/stat.h>
+
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "testing/temporary_directory.h"
+
+namespace holdfast {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class InputFile : public testing::Test {
+protected:
+    std::string with_mode(mode_t mode) { return directory_.write("file", "x", mode); }
+    std::string refusal(mode_t mode, Readers readers) {
+        const auto read = read_input_file("the key", with_mode(mode), {.largest = 1, .readers = readers});
+        return read ? "" : read.error().message;
+    }
+    std::string refusal(const std::string& path, std::size_t largest = 1) {
+        const auto read = read_input_file("the key", path, {.largest = largest, .remedy = "make it"});
+        return read ? "" : read.error().message;
+    }
+
+    const TemporaryDirectory directory_;
+};
+
+TEST_F(InputFile, OfItsOwnerIsForNobodyElse) {
+    for (const mode_t mode : {0600U, 0400U, 0700U}) EXPECT_EQ(refusal(mode, Readers::owner), "") << mode;
+    for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0602U, 0620U}) {
+        EXPECT_THAT(refusal(mode, Readers::owner),
+                    StartsWith("the key \"" + directory_.in("file") + "\" can be read or written by others (mode 0"));
+        EXPECT_THAT(refusal(mode, Readers::owner), EndsWith("): chmod 0600 it"));
+    }
+}
+
+TEST_F(InputFile, OfAGroupIsReadByItAndWrittenByNobodyElse) {
+    for (const mode_t mode : {0600U, 0640U, 0440U}) EXPECT_EQ(refusal(mode, Readers::group), "") << mode;
+    for (const mode_t mode : {0604U, 0660U, 0644U, 0602U, 0620U})
+        EXPECT_THAT(refusal(mode, Readers::group), EndsWith("): chmod 0600 it, or 0640 for a group that reads"));
+}
+
+TEST_F(InputFile, OfEverybodyIsNotWrittenByEverybody) {
+    for (const mode_t mode : {0600U, 0644U, 0664U, 0444U}) EXPECT_EQ(refusal(mode, Readers::everybody), "") << mode;
+    EXPECT_THAT(refusal(0666, Readers::everybody), EndsWith("can be written by everybody (mode 0666): chmod o-w it"));
+}
+
+TEST_F(InputFile, ACredentialOfSystemdIsTaken) {
+    ::setenv("CREDENTIALS_DIRECTORY", directory_.path().c_str(), 1);
+    EXPECT_EQ(refusal(0440, Readers::owner), "");
+    EXPECT_NE(refusal(0444, Readers::owner), "");
+    ::unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+TEST_F(InputFile, WhatIsNoFileIsRefused) {
+    EXPECT_THAT(refusal(directory_.path()), HasSubstr("is not a regular file"));
+    const std::string fifo = directory_.in("fifo");
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_THAT(refusal(fifo), HasSubstr("is not a regular file"));
+    EXPECT_THAT(refusal(directory_.in("none")), EndsWith("cannot be read (No such file or directory): make it"));
+    EXPECT_THAT(refusal(std::string("a\0b", 3)), HasSubstr("NUL"));
+}
+
+TEST_F(InputFile, HasALargestSize) {
+    EXPECT_EQ(refusal(with_mode(0600), 1), "");
+    EXPECT_THAT(refusal(with_mode(0600), 0), HasSubstr("is larger than 0 B: name another file"));
+}
+
+}  // namespace
+}  // namespace holdfast

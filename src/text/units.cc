@@ -1,0 +1,144 @@
+#include "text/units.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include "text/printable.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view duration_forms = R"(write a number and its unit, e.g. "500ms", "30s", "5m" or "1h")";
+constexpr std::string_view size_forms = R"(write a whole number of bytes or of a unit, e.g. "512B", "64KiB" or "1MiB")";
+
+struct Unit {
+    std::string_view name;
+    std::uint64_t factor;
+};
+
+constexpr std::array<Unit, 4> duration_units{{{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
+constexpr std::uint64_t longest_ms = 1'000'000ULL * 3'600'000ULL;
+
+constexpr std::array<Unit, 7> size_units{{{"b", 1},
+                                          {"kib", 1ULL << 10},
+                                          {"mib", 1ULL << 20},
+                                          {"gib", 1ULL << 30},
+                                          {"kb", 1'000},
+                                          {"mb", 1'000'000},
+                                          {"gb", 1'000'000'000}}};
+
+Error complaint(std::string_view text, std::string_view what) {
+    return Error{in_quotes(text) + " " + std::string(what)};
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return out;
+}
+
+template <std::size_t N>
+std::optional<std::uint64_t> factor_of(const std::array<Unit, N>& units, std::string_view name) {
+    for (const Unit& unit : units) {
+        if (unit.name == name) return unit.factor;
+    }
+    return std::nullopt;
+}
+
+/// A text split behind its leading digits; `digits` is empty if there are none.
+struct Split {
+    std::string_view digits;
+    std::string_view rest;
+};
+
+Split split_digits(std::string_view text) {
+    const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+    return {text.substr(0, end), text.substr(end)};
+}
+
+/// Returns nullopt if the value does not fit.
+std::optional<std::uint64_t> whole(std::string_view digits) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc{}) return std::nullopt;
+    return value;
+}
+
+/// Returns a fraction such as ".5" of a unit in milliseconds, or nullopt if it is finer than a millisecond.
+std::optional<std::uint64_t> fraction(std::string_view digits, std::uint64_t factor) {
+    while (digits.ends_with('0')) digits.remove_suffix(1);
+    if (digits.empty()) return 0;
+    if (digits.size() > 9) return std::nullopt;  // finer than a millisecond in any unit
+    std::uint64_t scale = 1;
+    for (std::size_t i = 0; i < digits.size(); ++i) scale *= 10;
+    const std::uint64_t scaled = *whole(digits) * factor;
+    if (scaled % scale != 0) return std::nullopt;
+    return scaled / scale;
+}
+
+}  // namespace
+
+Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
+    const auto [digits, rest] = split_digits(text);
+    if (digits.empty()) return complaint(text, "is not a duration: " + std::string(duration_forms));
+    Split after{{}, rest};
+    if (rest.starts_with('.')) {
+        after = split_digits(rest.substr(1));
+        if (after.digits.empty()) return complaint(text, "is not a duration: " + std::string(duration_forms));
+    }
+    if (after.rest.empty()) return complaint(text, "has no unit: " + std::string(duration_forms));
+    const auto factor = factor_of(duration_units, after.rest);
+    if (!factor) return complaint(text, "is not a duration: " + std::string(duration_forms));
+    const auto units = whole(digits);
+    if (!units || *units > longest_ms / *factor) return complaint(text, "is too long: write at most 1000000h");
+    const auto part = fraction(after.digits, *factor);
+    if (!part) return complaint(text, "is not a whole number of milliseconds: write fewer decimals");
+    const std::uint64_t total = *units * *factor + *part;
+    if (total > longest_ms) return complaint(text, "is too long: write at most 1000000h");
+    return std::chrono::milliseconds(static_cast<std::int64_t>(total));
+}
+
+Result<std::size_t> parse_size(std::string_view text) {
+    const auto [digits, rest] = split_digits(text);
+    const std::string unit = lower(rest);
+    const auto factor = unit.empty() ? std::optional<std::uint64_t>(1) : factor_of(size_units, unit);
+    if (digits.empty() || !factor) return complaint(text, "is not a size: " + std::string(size_forms));
+    const auto units = whole(digits);
+    if (!units || *units > std::numeric_limits<std::size_t>::max() / *factor) {
+        return complaint(text, "is too large to be a size: write fewer bytes");
+    }
+    return static_cast<std::size_t>(*units * *factor);
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
+    const std::int64_t count = duration.count();
+    // Not -count: the smallest value has no positive counterpart.
+    const std::uint64_t ms = count < 0 ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
+    const std::string sign = count < 0 ? "-" : "";
+    if (ms == 0) return "0s";
+    if (ms < 1'000) return sign + std::to_string(ms) + "ms";
+    if (ms % 3'600'000 == 0) return sign + std::to_string(ms / 3'600'000) + "h";
+    if (ms % 60'000 == 0) return sign + std::to_string(ms / 60'000) + "m";
+    std::string out = sign + std::to_string(ms / 1'000);
+    if (ms % 1'000 != 0) {
+        out += '.' + std::to_string(1'000 + ms % 1'000).substr(1);
+        while (out.ends_with('0')) out.pop_back();
+    }
+    return out + "s";
+}
+
+std::string format_size(std::size_t bytes) {
+    if (bytes == 0) return "0B";
+    if (bytes % (1ULL << 30) == 0) return std::to_string(bytes >> 30) + "GiB";
+    if (bytes % (1ULL << 20) == 0) return std::to_string(bytes >> 20) + "MiB";
+    if (bytes % (1ULL << 10) == 0) return std::to_string(bytes >> 10) + "KiB";
+    return std::to_string(bytes) + "B";
+}
+
+}  // namespace holdfast

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "top/top_controls.h"
+
+namespace holdfast {
+
+/// The API's answers that a frame shows, unchanged. Empty if an answer did not come.
+struct TopAnswers {
+    std::string status;
+    std::string trend;   ///< trend of the last minutes
+    std::string recent;  ///< trend of the last seconds
+    std::string alarms;
+    std::string connections;
+    std::string trouble;  ///< reason why the answers are old or absent; empty while they are fresh
+};
+
+struct TopSize {
+    std::size_t columns = 0;
+    std::size_t lines = 0;
+
+    friend bool operator==(const TopSize&, const TopSize&) = default;
+};
+
+enum class TopStyle : std::uint8_t { plain, title, heading, warning, footer };
+
+struct TopLine {
+    std::string text;
+    TopStyle style = TopStyle::plain;
+};
+
+struct TopOptions {
+    std::string admin;      ///< admin address of the gateway
+    bool unicode = true;    ///< the terminal supports UTF-8
+    bool with_keys = true;  ///< show the key help on the last line
+};
+
+/// Returns at most size.lines lines of at most size.columns characters, without line ends. Text from devices is made
+/// printable. Pure.
+[[nodiscard]] std::vector<TopLine> render_frame(const TopAnswers& answers, const TopControls& controls, TopSize size,
+                                                const TopOptions& options);
+
+/// Returns bars for the latest `width` values, scaled between their minimum and maximum. Pure.
+[[nodiscard]] std::string spark_line(const std::vector<std::uint64_t>& values, std::size_t width, bool unicode);
+
+}  // namespace holdfast

@@ -1,0 +1,129 @@
+#include "top/top_screen.h"
+
+#define NCURSES_NOMACROS
+#include <langinfo.h>
+#include <ncurses.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <clocale>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+
+namespace holdfast {
+namespace {
+
+volatile std::sig_atomic_t end_asked = 0;
+
+constexpr std::array ending_signals{SIGINT, SIGTERM, SIGHUP};
+
+void ask_for_end(int) { end_asked = 1; }
+
+attr_t attribute_of(TopStyle style) {
+    switch (style) {
+        case TopStyle::title:
+        case TopStyle::warning:
+            return A_BOLD;
+        case TopStyle::heading:
+            return A_REVERSE;
+        case TopStyle::footer:
+            return A_DIM;
+        case TopStyle::plain:
+            break;
+    }
+    return A_NORMAL;
+}
+
+/// Returns the key as press() takes it, or nullopt for a key without a function here.
+std::optional<int> plain_key(int key) {
+    if (key == KEY_ENTER) return top_enter;
+    if (key == KEY_BACKSPACE || key == KEY_DC) return top_backspace;
+    return key >= 0 && key <= 0xff ? std::optional(key) : std::nullopt;
+}
+
+/// Handles the terminating signals during its lifetime. ncurses would end the process on those without a handler.
+class EndingSignals {
+public:
+    EndingSignals() {
+        struct sigaction action {};
+        action.sa_handler = ask_for_end;
+        for (std::size_t i = 0; i < before_.size(); ++i) ::sigaction(ending_signals[i], &action, &before_[i]);
+    }
+    EndingSignals(const EndingSignals&) = delete;
+    EndingSignals& operator=(const EndingSignals&) = delete;
+    ~EndingSignals() {
+        for (std::size_t i = 0; i < before_.size(); ++i) ::sigaction(ending_signals[i], &before_[i], nullptr);
+    }
+
+private:
+    std::array<struct sigaction, ending_signals.size()> before_{};
+};
+
+}  // namespace
+
+struct TopScreen::Terminal {
+    EndingSignals signals;
+    SCREEN* screen = ::newterm(nullptr, stdout, stdin);
+
+    ~Terminal() {
+        if (screen == nullptr) return;
+        ::endwin();
+        ::delscreen(screen);
+    }
+};
+
+TopScreen::TopScreen() = default;
+TopScreen::~TopScreen() = default;
+
+bool TopScreen::open() {
+    std::setlocale(LC_CTYPE, "");
+    unicode_ = std::strcmp(::nl_langinfo(CODESET), "UTF-8") == 0;
+    terminal_ = std::make_unique<Terminal>();
+    if (terminal_->screen == nullptr) {
+        terminal_.reset();
+        return false;
+    }
+    ::cbreak();
+    ::noecho();
+    ::nonl();
+    ::keypad(stdscr, true);
+    ::set_escdelay(50);
+    ::nodelay(stdscr, true);
+    ::curs_set(0);
+    return true;
+}
+
+TopSize TopScreen::size() const {
+    return {static_cast<std::size_t>(::getmaxx(stdscr)), static_cast<std::size_t>(::getmaxy(stdscr))};
+}
+
+void TopScreen::draw(const std::vector<TopLine>& lines) {
+    ::erase();
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        // From the top down, so that the next line overwrites the overflow of a line. A character of two columns makes
+        // a line wider than its count.
+        ::move(static_cast<int>(i), 0);
+        ::clrtoeol();
+        ::attrset(static_cast<int>(attribute_of(lines[i].style)));
+        ::addstr(lines[i].text.c_str());
+    }
+    ::refresh();
+}
+
+std::vector<int> TopScreen::keys(std::chrono::milliseconds timeout) {
+    pollfd typed{STDIN_FILENO, POLLIN, 0};
+    ::poll(&typed, 1, static_cast<int>(timeout.count()));  // a signal ends the wait too
+    gone_ = (typed.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+    std::vector<int> keys;
+    for (int key = 0; !gone_ && (key = ::getch()) != ERR;) {
+        if (const auto plain = plain_key(key)) keys.push_back(*plain);
+    }
+    return keys;
+}
+
+bool TopScreen::interrupted() const { return gone_ || end_asked != 0; }
+
+}  // namespace holdfast
