@@ -23,7 +23,7 @@ inline constexpr std::array<std::string_view, 4> words_of<TlsId>{"cn", "san:dns"
 
 /// Returns the word of one enumerator. Pure.
 template <typename Enumeration>
-[[nodiscard]] constexpr std::string_view to_string(Enumeration value) noexcept {
+[[nodiscard]] constexpr std::string_view word_of(Enumeration value) noexcept {
     return words_of<Enumeration>[static_cast<std::size_t>(value)];
 }
 

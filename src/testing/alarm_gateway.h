@@ -15,11 +15,11 @@
 namespace holdfast {
 
 /// For tests: a gateway with one listener whose connections a test lets come and end, under the eyes of an engine.
-class TestGateway {
+class AlarmGateway {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    explicit TestGateway(AlarmSettings settings = {}) : engine(settings) {
+    explicit AlarmGateway(AlarmSettings settings = {}) : engine(settings) {
         status.listeners.resize(1);
         listener().name = "devices";
         listener().plan = plan_liveness(std::chrono::seconds(30)).value();
