@@ -140,8 +140,8 @@ public:
     /// (except on_turn_end) are durable; any thread, growing. Called once, before the first event.
     virtual void on_durable_change(std::function<void(std::uint64_t count)> tell) = 0;
 
-    /// Calls `answer` with the last durable number of that session, 0 if none, as soon as everything is durable that
-    /// any handler of the same sink received before, in turns that have ended. Any thread.
+    /// Calls `answer` with the last durable number of that session, or 0 if none. The answer follows when everything is
+    /// durable that a handler of the same sink received in earlier turns. Any thread.
     virtual void look_up(const DeviceName& device, std::function<void(std::uint64_t seq)> answer) = 0;
 };
 

@@ -15,14 +15,14 @@ namespace holdfast HOLDFAST_PUBLIC {
 struct LivenessPlan {
     std::chrono::milliseconds detect_within{};
 
-    // What the kernel is told, on the listener, inherited by each accepted socket.
+    // Socket options of the listener, which each accepted socket inherits.
     std::chrono::seconds idle{};      ///< TCP_KEEPIDLE: silence before the first probe
     std::chrono::seconds interval{};  ///< TCP_KEEPINTVL: between probes
     int count = 0;                    ///< TCP_KEEPCNT: probes that leave before the verdict, even by late timers
     std::chrono::milliseconds user_timeout{};  ///< TCP_USER_TIMEOUT: replaces the count once set
     std::chrono::seconds rto_max{};  ///< TCP_RTO_MAX_MS (Linux 6.15): longest pause between retransmissions; 0: no cap
 
-    // What the gateway itself keeps, since a write after the peer's death starts the kernel's clock anew.
+    // Deadlines of the gateway itself. A write after the peer's death restarts the kernel's clock.
     std::chrono::milliseconds sweep_period{};  ///< in which every connection is checked once
     /// The sweep closes a connection with unacknowledged data after this silence.
     std::chrono::milliseconds silence_limit{};
@@ -51,7 +51,7 @@ struct LivenessPlan {
     friend bool operator==(const LivenessPlan&, const LivenessPlan&) = default;
 };
 
-/// What keep-alive proves: that the device's kernel is there, or only the path to a proxy that answers in its place.
+/// Scope of keep-alive: proves the device's kernel alive, or only the path to a proxy that answers in its place.
 enum class LivenessOf : std::uint8_t { device, path };
 [[nodiscard]] std::string_view to_string(LivenessOf liveness) noexcept;
 
@@ -61,8 +61,8 @@ inline constexpr std::chrono::milliseconds max_detect_within{3'600'000};
 /// Derives the plan. Pure; any thread. Rejects bounds that cannot be kept (below 3 s, above 1 h) and says why.
 [[nodiscard]] Result<LivenessPlan> plan_liveness(std::chrono::milliseconds detect_within);
 
-/// Returns the share of idle connections that `plan` closes falsely in a day when each packet is lost with probability
-/// `packet_loss` (0 to 1, each way, independently). Pure; any thread.
+/// Returns the share of idle connections that `plan` closes falsely in a day. Each packet is lost with probability
+/// `packet_loss` (0 to 1), each way and independently. Pure; any thread.
 [[nodiscard]] double false_deaths_per_day(const LivenessPlan& plan, double packet_loss);
 
 /// Returns the packet loss (0 to 1, each way) up to which `plan` falsely closes at most one in a million idle

@@ -36,7 +36,7 @@ enum class CloseReason : std::uint8_t {
     internal_error,        ///< an unexpected error: a defect to report
 };
 
-/// What a reason points at.
+/// Side that caused the end.
 enum class ReasonKind : std::uint8_t { peer, network, policy, protocol, resource, local };
 
 inline constexpr std::size_t close_reason_count = static_cast<std::size_t>(CloseReason::internal_error) + 1;

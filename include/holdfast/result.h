@@ -9,7 +9,7 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// What failed, why, and the remedy: one line for people.
+/// Error message for people, in one line: the failed operation, the cause and the remedy.
 struct Error {
     std::string message;
 };

@@ -89,7 +89,7 @@ struct ProbeSummary {
     std::chrono::milliseconds waited{};
 };
 
-/// What to do with probed connections that do not answer.
+/// Treatment of probed connections that do not answer.
 enum class OnSilent : std::uint8_t {
     report,   ///< only list them: the kernel or the sweep ends them in time
     suspect,  ///< mark them, and probe them until they answer: ConnectionRow::suspect_since

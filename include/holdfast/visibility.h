@@ -1,4 +1,4 @@
 #pragma once
 
-/// What is declared in a namespace opened so may be used of the shared library; all else is hidden in it.
+/// Exports the declarations of a namespace from the shared library, which hides everything else.
 #define HOLDFAST_PUBLIC __attribute__((visibility("default")))

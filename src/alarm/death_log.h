@@ -21,8 +21,8 @@ struct DeathRecord {
     std::uint8_t listener = 0;  ///< ListenerStatus::number
 };
 
-/// Stores the latest ended connections with their addresses, at most `max` (8 MB), oldest first. It does not count:
-/// the counters include ends for which it had no room. A value; one thread.
+/// Stores the latest ended connections with their addresses, at most `max` (8 MB), oldest first. The counters also
+/// include ends without room here. A value; one thread.
 class DeathLog {
 public:
     using Time = std::chrono::steady_clock::time_point;

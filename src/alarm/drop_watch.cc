@@ -187,7 +187,7 @@ void DropWatch::watch_return(const Sample& look, const ListenerStep& step, doubl
     pending_->classes = unusual_classes(look);
 }
 
-/// After the time to reconnect: most have, or it is a drop.
+/// Checks after the time to reconnect whether most devices have returned, and raises the drop if not.
 void DropWatch::check_return(const Sample& look, const ListenerStep& step) {
     if (look.now - pending_->most_at < look.settings.recover_within) return;
     const Pending pending = *std::exchange(pending_, std::nullopt);

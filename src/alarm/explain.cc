@@ -101,7 +101,7 @@ Theme theme_of(const Alarm& alarm) {
     std::array<std::size_t, theme_count> counts{};
     for (const ReasonShare& share : alarm.reasons)
         counts[static_cast<std::size_t>(row_of(share.reason).theme)] += share.count;
-    // Of a prefix that is cut off, some are reported by a router.
+    // A router reports some connections of a prefix that is cut off.
     auto& silent = counts[static_cast<std::size_t>(Theme::silent)];
     auto& unreachable = counts[static_cast<std::size_t>(Theme::unreachable)];
     (silent >= unreachable ? silent : unreachable) = silent + unreachable;

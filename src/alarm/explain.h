@@ -17,9 +17,9 @@ namespace holdfast {
 [[nodiscard]] std::string in_words(const std::vector<LinkOutage>& links);   ///< "eth0 has no carrier"
 [[nodiscard]] std::string percent_of(std::size_t part, std::size_t whole);  ///< "93 %"; "100 %" only for all
 
-/// Fills summary, cause and advice of a population drop from its numbers: the dominant theme of the reasons, and the
-/// place of the ended connections (one address, prefixes, everywhere, scattered). `not_back`: raised because the
-/// devices did not reconnect.
+/// Fills summary, cause and advice of a population drop. The inputs are the dominant theme of the reasons and the place
+/// of the ended connections: one address, prefixes, everywhere or scattered. `not_back`: raised because the devices did
+/// not reconnect.
 void explain_drop(Alarm& alarm, bool not_back);
 
 /// Fills them for peers_silent, with commands that list and probe the suspects. `links`: outages of the gateway's own

@@ -67,7 +67,7 @@ bool SilentWatch::is_many(const Sample& look, const ListenerStep& step, const Al
     return 5 * (alarm.count - alarm.elsewhere) >= 4 * alarm.count;
 }
 
-/// The census provides the suspects' prefixes, since all are still connected.
+/// Returns the alarm with the suspects' prefixes, which the census provides, since all are still connected.
 Alarm SilentWatch::described(const Sample& look, const ListenerStep& step) const {
     Alarm alarm;
     alarm.kind = AlarmKind::peers_silent;

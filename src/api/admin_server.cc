@@ -11,7 +11,7 @@ bool is_probe(const HttpRequest& request) {
            request.body.empty();
 }
 
-/// The gateway's health, and the dashboard's files, which ask for a token themselves.
+/// Returns true for the gateway's health and for the dashboard's files, whose page requests a token itself.
 bool is_public(std::string_view path) {
     return path == "/" || path == "/healthz" || path == "/readyz" || path.starts_with("/dashboard/");
 }

@@ -28,15 +28,15 @@ struct DoorOptions {
 /// The admin API at one place. Owns its HTTP server, which lives from start() to stop(); the gateway must outlive it.
 class AdminServer {
 public:
-    /// `place` is "127.0.0.1:7080" (port 0 lets the kernel choose) or "unix:/run/holdfast/admin.sock". An error is one
-    /// line that names it.
+    /// Starts the server on `place`: "127.0.0.1:7080" (port 0 lets the kernel choose) or
+    /// "unix:/run/holdfast/admin.sock". An error is one line that names the place.
     [[nodiscard]] static Result<std::unique_ptr<AdminServer>> start(std::string_view place, ControlPlane& gateway,
                                                                     ApiOptions options, DoorOptions door = {});
     AdminServer(const AdminServer&) = delete;
     AdminServer& operator=(const AdminServer&) = delete;
     ~AdminServer();
 
-    /// With the port that the kernel chose; all zeros for a unix socket.
+    /// Returns the address with the port that the kernel chose; all zeros for a unix socket.
     [[nodiscard]] Endpoint address() const noexcept { return http_->address(); }
 
     /// See HttpServer.
@@ -57,11 +57,12 @@ private:
 /// must outlive it.
 class HealthServer {
 public:
-    /// `place` as in AdminServer::start. Of `options` only what the two answers say is used.
+    /// Starts the health endpoint. `place` is as in AdminServer::start. Reads from `options` only what the two answers
+    /// contain.
     [[nodiscard]] static Result<std::unique_ptr<HealthServer>> start(std::string_view place, ControlPlane& gateway,
                                                                      ApiOptions options, AdminMeter& meter);
 
-    /// All zeros for a unix socket.
+    /// Returns the bound address; all zeros for a unix socket.
     [[nodiscard]] Endpoint address() const noexcept { return http_->address(); }
     void stop() { http_->stop(); }
 

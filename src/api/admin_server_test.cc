@@ -35,7 +35,7 @@ protected:
 
     [[nodiscard]] std::uint16_t port() const { return server_->address().port; }
 
-    /// One request as raw bytes, on a connection of its own, and all of the answer.
+    /// Sends one request as raw bytes on a connection of its own, and returns the whole answer.
     std::string exchange(std::string_view request) { return RawClient(port()).send(request).read_all(); }
 
     FakeControlPlane gateway_;
@@ -92,7 +92,7 @@ TEST_F(AdminServerTest, HostileBodies) {
     expect_error(client_->post(messages, std::string(10 * 1024 * 1024, ' ')), 413, "too_large");
     expect_error(client_->post("/v1/probe?all=true", std::string(10 * 1024 * 1024, ' ')), 413, "too_large");
     EXPECT_TRUE(gateway_.sent.empty());
-    // What curl -d says a body is, does not matter.
+    // curl -d declares a form; the server ignores the content type.
     const std::string large = "{\"a\":\"" + std::string(20'000, 'x') + "\"}";
     EXPECT_EQ(client_->post(messages, large, {{"Content-Type", "application/x-www-form-urlencoded"}}).status, 202);
     EXPECT_EQ(client_->post(messages, "{\"a\":1}", {{"Content-Type", "multipart/form-data; boundary=x"}}).status, 202);

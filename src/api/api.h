@@ -31,21 +31,21 @@ struct ApiOptions {
     SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
     std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
     std::function<std::string()> hangs = {};      ///< what of the gateway does not go on: /healthz; empty text: nothing
-    // What is absent of these is answered by 404 or 409. `watch`, `hub`, `spool` and `fleet` must
-    // outlive the API.
+    // Absent parts are answered by 404 or 409. `watch`, `hub`, `spool` and `fleet` must outlive the API.
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;
     FleetView* fleet = nullptr;
     SpoolView* spool = nullptr;
     Reload reload = {};
     const ReloadMeter* reloads = nullptr;  ///< for status and metrics; must outlive the API
-    /// Calls `look`, which returns within 100 ms, until it returns true, and keeps no other request waiting meanwhile;
-    /// false: too many wait, and it was not called. Without it, a request waits where it is.
+    /// Calls `look`, which returns within 100 ms, until it returns true, and blocks no other request. Returns false
+    /// without a call if too many requests wait. If empty, a request waits on its own thread.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};
     AssetSource assets = {};      ///< of / and /dashboard/; without it / is the list of the paths
     std::string first_item = {};  ///< a command that sends an item, for status; empty: none can be named
     AskElsewhere elsewhere = {};  ///< about devices that are not here
-    /// The connection that may get what is sent to an id; without it, the one that the server has.
+    /// Returns the connection that may receive messages for an id. If empty, the server's connection of the id receives
+    /// them.
     std::function<std::optional<ConnectionId>(const std::string& id)> find_here = {};
     const AdminMeter* meter = nullptr;  ///< for /metrics; must outlive the API
 };
@@ -58,13 +58,14 @@ public:
 
     [[nodiscard]] ApiAnswer answer(const ApiRequest& request);
 
-    /// What a GET of /v1/events subscribes to; nothing if the request is another, or must be refused by answer().
+    /// Returns the subscription for a GET of /v1/events. Returns nullptr for another request, or if answer() must
+    /// refuse it.
     [[nodiscard]] std::unique_ptr<EventHub::Subscription> open_feed(const ApiRequest& request);
 
     /// Returns every request that is answered.
     [[nodiscard]] static std::span<const ApiEndpoint> endpoints();
 
-    /// {"error":{...}} with the status that belongs to it.
+    /// Returns {"error":{...}} with `status`.
     [[nodiscard]] static ApiAnswer error(int status, std::string_view code, std::string_view message);
 
 private:

@@ -81,7 +81,7 @@ std::unique_ptr<EventHub::Subscription> Api::open_feed(const ApiRequest& request
     return arguments ? options_.hub->subscribe(kinds_of(arguments.value())) : nullptr;
 }
 
-/// Called only for requests that open_feed() did not open, and for HEAD.
+/// Answers HEAD, and requests that open_feed() did not open.
 ApiAnswer Api::events(const ApiCall& call) {
     if (options_.hub == nullptr) return no_watch();
     if (call.head) return {.type = "text/event-stream"};

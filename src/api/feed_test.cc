@@ -36,7 +36,7 @@ using Clock = std::chrono::steady_clock;
     return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted;
 }
 
-/// Of this process.
+/// Returns the number of threads of this process.
 std::size_t thread_count() {
     const auto threads = std::filesystem::directory_iterator("/proc/self/task");
     return static_cast<std::size_t>(std::distance(begin(threads), end(threads)));
@@ -54,7 +54,7 @@ protected:
         server_ = std::move(started.value());
     }
 
-    /// A client that has its headers: from then on it is fed.
+    /// Opens a feed, and returns its client after the response headers.
     std::unique_ptr<RawClient> follow(std::string_view query = "") {
         auto client = std::make_unique<RawClient>(server_->address().port);
         client->send("GET /v1/events" + std::string(query) + " HTTP/1.1\r\nHost: localhost\r\n\r\n");

@@ -34,7 +34,7 @@ struct Row {
 std::string request_line(const std::string& line) { return line + "\r\nHost: localhost\r\n" + last; }
 std::string target(const std::string& text) { return request_line("GET " + text + " HTTP/1.1"); }
 std::string header(const std::string& line) { return get + line + "\r\n" + last; }
-/// A chunked body, which a server that reads it takes for {} and another for the hidden request.
+/// Returns a chunked body that one server reads as {} and another as the hidden request.
 std::string chunked(const std::string& headers, const std::string& body) {
     return post + headers + "\r\n\r\n" + body + hidden;
 }

@@ -17,9 +17,9 @@ namespace holdfast {
 }
 
 void write_plan_object(JsonWriter& json, const LivenessPlan& plan);
-/// {"state":"running",...}: the value of an object's field or a document.
+/// Writes {"state":"running",...}: the value of an object's field or a document.
 void write_drain(JsonWriter& json, const DrainStatus& drain);
-/// An empty text is null.
+/// Writes the text, or null if it is empty.
 void write_or_null(JsonWriter& json, std::string_view text);
 
 }  // namespace holdfast

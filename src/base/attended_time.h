@@ -8,9 +8,9 @@
 
 namespace holdfast {
 
-/// Steady time without the spans in which its owner did not serve its peers: a stopped process, a frozen virtual
-/// machine, one long piece of work. Deadlines for peers run on it, so that an absence neither ends a peer's connection
-/// nor extends its deadline by more than the absence. Pure; one thread.
+/// Measures steady time without the spans in which its owner did not serve its peers: a stopped process, a frozen
+/// virtual machine, long work. Deadlines for peers run on it. An absence neither ends a peer's connection nor extends
+/// its deadline by more than the absence. Pure; one thread.
 class AttendedTime {
 public:
     /// Records that the owner was absent for the `length` before `until`. Calls are ordered by `until`.

@@ -6,13 +6,13 @@
 
 namespace holdfast {
 
-/// Holds memory back for the moment when the system gives no more to operator new (RLIMIT_DATA, RLIMIT_AS, no
-/// overcommit). The reserve is released then, and the program continues while the callback's owner frees memory. One at
-/// a time; install it before threads that allocate, and remove it after them. A control group's limit is different: the
-/// kernel kills.
+/// Holds memory back until operator new fails (RLIMIT_DATA, RLIMIT_AS, no overcommit). The reserve is then released,
+/// and the program continues while the callback's owner frees memory. One instance at a time: installed before threads
+/// that allocate, removed after them. For a control group's limit the kernel kills instead.
 class MemoryReserve {
 public:
-    /// `on_exhausted` runs on the thread whose allocation failed. It must neither allocate nor wait.
+    /// Installs the reserve. `on_exhausted` runs on the thread whose allocation failed, and must neither allocate nor
+    /// wait.
     MemoryReserve(std::size_t bytes, std::function<void()> on_exhausted);
     MemoryReserve(const MemoryReserve&) = delete;
     MemoryReserve& operator=(const MemoryReserve&) = delete;

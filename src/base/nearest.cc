@@ -19,7 +19,7 @@ std::string folded(std::string_view word) {
     return out;
 }
 
-/// Optimal string alignment: Levenshtein's distance with a swap of neighbours as one step.
+/// Returns the optimal string alignment distance: Levenshtein's, with a swap of neighbours as one step.
 std::size_t distance(const std::string& a, const std::string& b) {
     std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;

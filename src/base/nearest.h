@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-/// The word that somebody who wrote `given` most likely meant: the fewest letters to insert, drop, change or swap with
-/// their neighbour, '-' and '_' and case being the same. Nothing if that is more than a third of them. Pure.
+/// Returns the word nearest to `given` by inserted, dropped, changed and swapped letters. Case is ignored, and '-'
+/// equals '_'. Returns nullopt if the distance exceeds a third of the letters. Pure.
 [[nodiscard]] std::optional<std::string_view> nearest_word(std::string_view given,
                                                            std::span<const std::string_view> known);
 

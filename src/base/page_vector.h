@@ -9,9 +9,9 @@
 
 namespace holdfast {
 
-/// Allocates whole pages from the system and returns them as soon as they are freed. For large, short-lived arrays:
-/// malloc keeps up to some megabytes of those at the top of each thread's arena (M_TRIM_THRESHOLD, mallopt(3)), out of
-/// reach of malloc_trim(3). Any thread.
+/// Allocates whole pages from the system and returns them when they are freed. For large, short-lived arrays: malloc
+/// keeps some megabytes of those at the top of each thread's arena (M_TRIM_THRESHOLD, mallopt(3)). malloc_trim(3) does
+/// not release them. Any thread.
 template <typename T>
 struct PageAllocator {
     using value_type = T;

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// Blocks all signals while it lives, so that threads started meanwhile inherit the mask: signals belong to the
+/// Blocks all signals while it lives. Threads that are started in its lifetime inherit the mask: signals belong to the
 /// program's main thread.
 class SignalsBlocked {
 public:

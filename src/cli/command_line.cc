@@ -85,8 +85,8 @@ void set_up(CLI::App& app, const Verb& root) {
     add_verb(app, root);
 }
 
-/// Returns `root` with the one verb that the command line begins with: CLI11 would take the name of another verb behind
-/// it for that verb, in `help serve` too.
+/// Returns `root` with the one verb that the command line begins with. CLI11 would otherwise take the name of another
+/// verb behind it for that verb, also in `help serve`.
 Verb narrowed(const Verb& root, std::string_view first_word) {
     Verb out = root;
     if (!first_word.starts_with('-'))

@@ -17,7 +17,7 @@ struct NumberRange {
     double max = std::numeric_limits<double>::infinity();
 };
 
-/// What is seldom said of an argument.
+/// Rarely needed rules of an argument.
 struct ArgumentRules {
     std::string environment = {};  ///< the variable that stands for the flag where that is not given
     std::string group = {};        ///< its heading in the help text; empty: the common one
@@ -66,7 +66,7 @@ struct Verb {
     bool hidden = false;            ///< left out of help, manual and completions
 };
 
-/// What a command line asks for.
+/// Parsed command line: the selected verb and its arguments.
 struct Command {
     const Verb* verb = nullptr;  ///< nullptr: nothing is left to do, and `code` is the exit code
     int code = 0;

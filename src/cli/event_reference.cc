@@ -45,7 +45,7 @@ KindRow row_of(const EventKind<Fields>& kind) {
     return row;
 }
 
-/// `"name":value,...`
+/// Returns the example of a kind: `"name":value,...`
 std::string example_of(const KindRow& kind) {
     std::string text;
     for (const FieldRow& each : kind.fields) {
@@ -59,7 +59,7 @@ KindRow evidence_row() { return row_of(event_evidence_kind); }
 
 std::string in_json(std::string_view word) { return '"' + std::string(word) + '"'; }
 
-/// The kinds, with examples of what other tables have.
+/// Returns the kinds, with examples for the values of other tables.
 std::vector<KindRow> kinds() {
     std::vector<KindRow> rows;
     visit_event_kinds([&rows](const auto& kind) { rows.push_back(row_of(kind)); });
@@ -150,7 +150,7 @@ void write_definition(JsonWriter& json, const KindRow& kind) {
     json.end_object().end_object();
 }
 
-/// One member or element a line.
+/// Returns the text with each member or element on a line of its own.
 std::string indented(std::string_view json) {
     std::string out;
     std::size_t depth = 0;

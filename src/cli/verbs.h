@@ -33,9 +33,9 @@ void fill_verbs(Verb& root);
 /// `completions` and `manual`: the files that packages install beside the command, written from `root` itself.
 [[nodiscard]] Verb make_completions_verb(const Verb& root);
 [[nodiscard]] Verb make_manual_verb(const Verb& root);
-/// `help`: the help text of `root` or of one of its verbs.
+/// Returns the verb `help`, which prints the help text of `root` or of one of its verbs.
 [[nodiscard]] Verb make_help_verb(const Verb& root);
-/// `describe`, hidden: the generated pages of docs/reference.
+/// Returns the hidden verb `describe`, which prints the generated pages of docs/reference.
 [[nodiscard]] Verb make_describe_verb();
 
 }  // namespace holdfast

@@ -34,23 +34,23 @@ struct AdminAnswer {
     std::string body;
 };
 
-/// Whether `text` is a place to ask: "127.0.0.1:7080", "[::1]:7080", "localhost:7080", "http://..." or "https://..."
-/// before such a one, or "unix:PATH". Pure.
+/// Returns true if `text` is an address of an admin API: "127.0.0.1:7080", "[::1]:7080", "localhost:7080", these after
+/// "http://" or "https://", or "unix:PATH". Pure.
 [[nodiscard]] bool is_admin_address(std::string_view text);
 
 /// "... is not an address and port: write e.g. 127.0.0.1:7080, ..."; for a flag's error.
 [[nodiscard]] std::string not_an_admin_address(std::string_view text);
 
-/// Whether that place is this host, or an address that is private (base/address_kind.h). Pure.
+/// Returns true if that address is this host or a private address (base/address_kind.h). Pure.
 [[nodiscard]] bool is_private_admin_address(std::string_view text);
 
-/// Asks one gateway. One thread, but for break_off().
+/// Sends requests to one gateway. One thread, except break_off().
 class AdminClient {
 public:
     /// Refuses where the token cannot be read, or would go to another host unencrypted.
     [[nodiscard]] static Result<AdminClient> open(const AdminAccess& access);
 
-    /// Any status is an answer; an Error says why there is none.
+    /// Sends one request. An answer of any status is a result; an Error gives the reason for a missing answer.
     [[nodiscard]] Result<AdminAnswer> ask(const AdminQuestion& question);
     /// Ends what is being asked, and all that will be. Any thread.
     void break_off() noexcept { http_->break_off(); }
@@ -66,7 +66,7 @@ private:
 /// Returns "what answers at ADDRESS is not a holdfast gateway ...": the sentence of every verb.
 [[nodiscard]] std::string not_a_gateway(const AdminAccess& access, int status);
 
-/// One question by a client of its own.
+/// Sends one request with a client of its own.
 [[nodiscard]] Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question);
 
 }  // namespace holdfast

@@ -12,9 +12,9 @@
 
 namespace holdfast {
 
-// The one table of events: their kinds, the fields of each in their order, and of each field the JSON name, the type,
-// when it is present, its meaning and an example. EventWriter and the append_ functions of codec/event_writer write by
-// it, and the pages of docs/reference about events are printed from it (`holdfast describe events`).
+// The one table of events: their kinds, and the fields of each kind in order. A field has a JSON name, a type, a
+// condition, a meaning and an example. EventWriter and the append_ functions of codec/event_writer write by this table.
+// `holdfast describe events` prints it for docs/reference.
 
 /// Type of a field's JSON value.
 enum class FieldType : std::uint8_t {
@@ -31,7 +31,7 @@ enum class FieldType : std::uint8_t {
     kind
 };
 
-/// What a field's function returns for a value that JSON writes in a way of its own.
+/// Result of a field's function for a value with its own form in JSON.
 struct JsonCopy {  ///< JSON of an earlier event's line
     std::string_view text;
 
@@ -91,7 +91,7 @@ template <typename Text>
 [[nodiscard]] inline DeviceName device_of(const ClosedLife& life) { return {life.id, {}, life.authenticated}; }
 [[nodiscard]] const DeviceName& device_of(const auto& event) { return event.device; }
 
-/// "ETIMEDOUT"; an errno without a name as "errno 4095".
+/// Returns "ETIMEDOUT", or "errno 4095" for an errno without a name.
 [[nodiscard]] inline std::string error_name(int error) {
     if (error == 0) return {};
     const char* const name = strerrorname_np(error);
@@ -121,14 +121,14 @@ template <typename Get>
     field.is_nullable = true;
     return field;
 }
-/// The field of an earlier event's line, found by its name.
+/// Returns the field of an earlier event's line, found by its name.
 template <typename Get>
 [[nodiscard]] constexpr auto copied(const EventField<Get>& field) {
     return with(field,
                 [name = field.name](const auto& event) { return unless_empty(JsonCopy{event.lines.value(name)}); });
 }
 
-/// What is lost with its process.
+/// Returns the field without a value, which was lost with its process.
 template <typename Get>
 [[nodiscard]] constexpr auto unknown(const EventField<Get>& field) {
     return nullable(with(field, [](const auto&) { return std::optional<JsonCopy>(); }), null);

@@ -27,8 +27,8 @@ void append_padded(std::string& out, unsigned number, unsigned digits) {
     out.append(text.data(), digits);
 }
 
-// Which of eight bytes are not printable ASCII, or are " or \, by arithmetic on each byte of a word: a byte's high bit
-// stays clear unless it, or one below it, is one of these.
+// Marks the bytes of a word that are not printable ASCII, or are " or \. By arithmetic on each byte, its high bit stays
+// clear unless it or a lower byte is such a byte.
 std::uint64_t odd_ones(const char* eight) {
     constexpr std::uint64_t each = 0x0101010101010101;
     std::uint64_t word = 0;
@@ -47,8 +47,8 @@ bool is_plain(std::string_view text) {
     return (odd & 0x8080808080808080) == 0;
 }
 
-/// Equal to append_json_text(), but U+007F stays one byte: RFC 8259 requires no escape for it, and six bytes instead of
-/// one would make an event of a small item larger than NATS accepts. Other controls stay escaped.
+/// Appends as append_json_text() does, but U+007F stays one byte: RFC 8259 requires no escape for it. Six bytes instead
+/// of one would make the event of a small item larger than NATS accepts. Other controls stay escaped.
 void append_event_text(std::string& out, std::string_view text) {
     out += '"';
     std::string part;

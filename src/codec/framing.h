@@ -36,17 +36,17 @@ struct Frame {
 
 /// Cuts the next frame out of `window`, which starts at an item's boundary. Offsets count from the start of the window.
 /// `scan` is all zero at a boundary; the function updates it for `partial` and zeroes it otherwise.
-/// After `partial` the caller drops window[0, next) and passes window[next, ...) again, followed by new bytes;
-/// scan.scanned counts from window[next]. If nothing remains, next == window.size().
+/// After `partial` the caller drops window[0, next) and passes window[next, ...) again, followed by new bytes.
+/// Then scan.scanned counts from window[next]. If nothing remains, next == window.size().
 /// Pure; any thread; windows and max_bytes below 256 MiB.
 ///
 /// ndjson: white space before an item is not part of it. White space after it counts towards max_bytes, the line end
 ///   (LF or CRLF) does not. A line of only white space is not an item.
 /// json: brackets are counted, not matched: `{]` is an item here and not_json in the decoder, whose caller then uses
-///   resync_after(). The scan finds these as malformed: a byte that cannot start an object, a raw control byte in a
-///   string (an unclosed quote is found at the end of the line), a backslash outside a string, and an object or string
-///   where none can begin. An unclosed object is therefore dropped as soon as the next one starts, which is kept if it
-///   starts on its own line.
+///   resync_after(). The scan finds malformed: a byte that cannot start an object, a backslash outside a string,
+///   and an object or string where none can begin. A raw control byte in a string is malformed, too, so that an
+///   unclosed quote is found at the end of the line. An unclosed object is therefore dropped as soon as the next one
+///   starts, which is kept if it starts on its own line.
 /// length: a length of zero is an empty item, which the decoder reports as not_json.
 [[nodiscard]] Frame next_frame(Framing framing, std::span<const char> window, FrameScan& scan, std::size_t max_bytes);
 
@@ -54,9 +54,9 @@ struct Frame {
 /// window.size() without a line break: framing resumes with the next bytes that arrive. Pure.
 [[nodiscard]] std::size_t resync_after(std::span<const char> window, std::size_t from) noexcept;
 
-/// Returns the last frame of a stream that its sender has ended. ndjson: one whole object (by its brackets) with only
-/// white space around it is an item, although its line end is missing. Anything else is `partial`: [begin, end) without
-/// surrounding white space (length: all of it), empty if nothing remains. Pure.
+/// Returns the last frame of a stream that its sender has ended. For ndjson, one whole object (by its brackets) with
+/// only white space around it is an item, although its line end is missing. Anything else is `partial`: [begin, end)
+/// without surrounding white space (length: all of it), empty if nothing remains. Pure.
 [[nodiscard]] Frame last_frame(Framing framing, std::span<const char> window) noexcept;
 
 /// Returns true if `bytes` start with a whole JSON object (by its brackets), followed by only white space or the start

@@ -68,8 +68,8 @@ std::optional<Hello> read_hello(simdjson::dom::element field) {
 }  // namespace
 
 /// Implements the decoder, and keeps simdjson's header out of other translation units. Owns a parser for many lines and
-/// two for one, because simdjson counts depth one short: it rejects a text that nests to its limit, unless the
-/// innermost value is empty.
+/// two for one. simdjson counts depth one short: a text that nests to its limit is rejected, unless the innermost value
+/// is empty.
 class ItemDecoder::Impl {
 public:
     Impl(std::string key_field, unsigned max_depth, std::size_t max_bytes)
@@ -140,8 +140,8 @@ private:
         return number >= 1 && number <= max_seq ? std::optional(number) : std::nullopt;
     }
 
-    // Classifies a text that simdjson rejected. simdjson reports whichever of several faults it meets first, and two of
-    // its limits are not JSON's: depth one short of ours, and numbers that fit no machine type.
+    // Classifies a text that simdjson rejected. simdjson reports whichever of several faults it meets first. Two of its
+    // limits are not JSON's: depth one short of ours, and numbers that fit no machine type.
     Decoded second_look(std::string_view text, simdjson::error_code error) {
         if (error == simdjson::MEMALLOC) throw std::bad_alloc();
         if (!simdjson::validate_utf8(text.data(), text.size())) return {BadItem::bad_utf8, {}};

@@ -30,13 +30,13 @@ public:
 
     /// Decodes one item. `text` must be followed by item_padding readable bytes. Throws only std::bad_alloc.
     ///
-    /// Every JSON object of RFC 8259 is valid, whatever the size of its numbers, with two exceptions: half of a
-    /// surrogate pair as an escape ("\ud800"), which has no UTF-8 form (RFC 7493, 2.1), and a leading byte order mark.
-    /// Both are not_json.
-    /// The key is the first top-level field whose unescaped name matches, ASCII letters in either case. It must be a
-    /// non-empty string, whatever a later field of that name contains. An object without nested brackets has depth 1.
-    /// Of several faults one is reported, in this order: too_large, bad_utf8, too_deep, not_json, not_object, no_key.
-    /// A text that is not JSON to its end may be reported as not_json before its depth is known.
+    /// Every JSON object of RFC 8259 is valid, whatever the size of its numbers, with two exceptions, which are
+    /// not_json. Half of a surrogate pair as an escape ("\ud800") has no UTF-8 form (RFC 7493, 2.1). The other is a
+    /// leading byte order mark. The key is the first top-level field whose unescaped name matches, ASCII letters in
+    /// either case. The key must be a non-empty string, whatever a later field of that name contains. An object without
+    /// nested brackets has depth 1. The first of several faults in this order is reported: too_large, bad_utf8,
+    /// too_deep, not_json, not_object, no_key. A text that is not JSON to its end may be reported as not_json before
+    /// its depth is known.
     [[nodiscard]] Decoded decode(std::string_view text);
 
     /// Returns the field `seq`, a whole number of 1 to max_seq, of the last decoded object, even if it was not a valid

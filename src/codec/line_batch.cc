@@ -8,8 +8,8 @@
 
 // A document found here equals the result of simdjson for its line alone, for these reasons:
 // - Stage 1 passes over all lines without an error: all is UTF-8, no string holds a raw line break, and none is left
-//   open. So it is outside strings at the start of each line, and finds in each line what it finds in that line alone.
-// - Stage 2 then starts at the first byte of the line, a `{`, and ends at its last. It reads only the line.
+//   open. So each line starts outside strings, and stage 1 finds in each line what it finds in that line alone.
+// - Stage 2 then starts at the first byte of the line, a `{`, and ends at its last. No other line is read.
 // - A value that does not close before the end of the last line meets the line break there, with which no token begins.
 //   So stage 2 never reads past the end of the index. (simdjson's own streams avoid that by counting brackets first.)
 // The code uses simdjson's stages as its document_stream does. The latter would cost an allocation and locks for each

@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-/// Parses the objects of many lines with one run of simdjson's first stage (structure and UTF-8). That stage, run per
-/// line, costs as much as the second. Returns a document only if simdjson would return the same for that line alone; in
+/// Parses the objects of many lines with one run of simdjson's first stage (structure and UTF-8). Run per line, that
+/// stage costs as much as the second. Returns a document only if simdjson would return the same for that line alone; in
 /// doubt it returns none. Owns a parser of fixed size, allocated at the first window of two lines.
 class LineBatch {
 public:

@@ -14,7 +14,7 @@ namespace holdfast {
 /// capacity and terminate the string again. Refers to the string, and cuts it to the written size on destruction.
 class LineBuffer {
 public:
-    /// `max`: maximum number of bytes to write. Throws std::bad_alloc.
+    /// Reserves room at the end of `out` for at most `max` bytes. Throws std::bad_alloc.
     LineBuffer(std::string& out, std::size_t max) : out_(out) {
         const std::size_t from = out.size();
         out.resize(from + max);

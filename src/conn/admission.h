@@ -33,7 +33,7 @@ public:
     void set(const LimitsConfig& limits, std::size_t max_connections);
     /// Takes a slot and a share of the peer's limits. Returns the limit that refuses the connection, or nullopt.
     [[nodiscard]] std::optional<RefusedBy> take(const IpAddress& peer, Pass& pass);
-    /// Take the two parts of take() one by one: a slot, and a share of the peer's limits. A refused share leaves the
+    /// Takes the two parts of take() separately: a slot, and a share of the peer's limits. A refused share leaves the
     /// slot taken.
     [[nodiscard]] std::optional<RefusedBy> take_place();
     [[nodiscard]] std::optional<RefusedBy> take_share(const IpAddress& peer, Pass& pass);

@@ -7,9 +7,9 @@ namespace holdfast {
 /// Decides whether a connection is probed ahead of the kernel: at most once between two passes of the asking ring. The
 /// ring passes once in each round of the connection's own plan.
 
-/// Records a pass of the ring. Returns true if the ring probes the connection now. That requires a herd, and a whole
-/// round without traffic or a canary's probe. The answer to a probe is traffic, so a quiet connection is probed every
-/// second round.
+/// Records a pass of the ring. Returns true if the ring probes the connection now: in a herd, after a whole round
+/// without traffic or a canary's probe. The answer to a probe is traffic, so a quiet connection is probed every second
+/// round.
 [[nodiscard]] inline bool pass_asking_ring(Connection& connection, bool in_herd) {
     const bool ask = in_herd && connection.quiet && !connection.asked_in_round;
     connection.quiet = !ask;

@@ -27,7 +27,7 @@ struct Downlink {
     [[nodiscard]] std::size_t waiting() const noexcept { return queue.size() - sent; }
 };
 
-/// Phase of a connection. It only moves forward. Independent facts are bits of their own.
+/// Phase of a connection, which only moves forward. Independent facts are bits of their own.
 enum class Stage : std::uint8_t {
     preamble,      ///< accepted, and unknown to the handler; see Preamble
     unidentified,  ///< known to the handler; the device has stated no id, which most listeners allow

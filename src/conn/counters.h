@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// Counter that one reactor's thread writes and any thread reads. It needs no read-modify-write, and reactors share no
+/// Counter that one reactor's thread writes and any thread reads. No read-modify-write is needed, and reactors share no
 /// cache line.
 class Counter {
 public:

@@ -22,8 +22,8 @@ public:
     /// costs 0.2 ms of a core with ECDSA and 1 ms with RSA 2048 (docs/explanation/performance.md).
     static constexpr int steps_a_turn = 4;
     /// Limits the wait of a new handshake, out of the five seconds of a preamble. A handshake that begins later would
-    /// time out half-way, and so would all behind it: a reconnecting fleet would never connect. It is refused instead,
-    /// and the device tries again.
+    /// time out half-way, and so would all behind it: a reconnecting fleet would never connect. Such a handshake is
+    /// refused instead, and the device tries again.
     static constexpr std::chrono::milliseconds longest_wait_to_begin{1'500};
     static constexpr int refusals_a_turn = 64;
 
@@ -32,7 +32,7 @@ public:
         bool too_late = false;  ///< waited too long to begin: refuse it
     };
 
-    /// Adds a connection with new input. It must not be queued already.
+    /// Adds a connection with new input, which must not be queued already.
     void add(Token number, const IpAddress& peer, bool begun, SteadyTime now) {
         if (begun) return begun_.push_back({number, now});
         const IpAddress source = network_of(peer, subscriber_width);

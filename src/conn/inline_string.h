@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-/// Stores a short text in one pointer. It uses no heap while empty, and keeps the first 255 bytes of a longer text. It
-/// suits a connection's latest key, which is compared with each item's and rarely changes.
+/// Stores a short text in one pointer, without the heap while empty. Keeps the first 255 bytes of a longer text. Suits
+/// a connection's latest key, which is compared with each item's and rarely changes.
 class InlineString {
 public:
     InlineString() = default;

@@ -23,7 +23,7 @@ public:
     Listeners(Core& core, Finalizer& finalizer, Preamble& preamble, Receiver& receiver, Sweeper& sweeper)
         : core_(core), finalizer_(finalizer), preamble_(preamble), receiver_(receiver), sweeper_(sweeper) {}
 
-    /// Adds the socket of the next listener. It accepts after resume().
+    /// Adds the socket of the next listener, which accepts after resume().
     void add(UniqueFd socket);
     [[nodiscard]] std::size_t size() const { return sockets_.size(); }
     [[nodiscard]] Listener& operator[](std::size_t number) { return sockets_[number]; }

@@ -21,8 +21,8 @@ struct PlanTally {
 };
 
 /// Gives the living connections of a listener its new plan. A connection quiet for longer than the new idle time would
-/// get at most one probe. It is probed under its old options and gets the new ones when it answers, or the sweep ends
-/// it. The shard owns it; its thread. Ends by `done`, or dropped when the plan changes again.
+/// get at most one probe. Such a connection is probed under its old options, and gets the new ones when it answers, or
+/// ends. The shard owns it; its thread. Ends by `done`, or dropped when the plan changes again.
 class PlanChange {
 public:
     using Done = std::function<void(const PlanTally&)>;

@@ -32,7 +32,7 @@ public:
     void end_wait(const Connection& connection) { table_.end(core_.number_of(connection)); }
     /// Proceeds as far as the received bytes allow.
     void step(Connection& connection, ReadUntil until);
-    /// Closes a connection that a limit refuses. It counts as refused, and the handler never knows it.
+    /// Closes a connection that a limit refuses. The shard counts it as refused, and the handler never knows it.
     void turn_away(Connection& connection, RefusedBy limit);
 
     /// Makes the next steps of waiting handshakes, within the turn's share.

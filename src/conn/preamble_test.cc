@@ -140,7 +140,7 @@ private:
     std::size_t taken_ = 0;
 };
 
-/// What a listener and a device show each other. It comes before the shard, which takes the policy.
+/// Certificates of a listener and a device. A member before the shard, which takes the policy.
 struct TlsFiles {
     TlsFiles()
         : authority(make_certificate({.common_names = {"authority"}, .authority = true})),

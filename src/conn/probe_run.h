@@ -28,8 +28,8 @@ class ProbeRun {
 public:
     using Done = std::function<void(ProbeFindings)>;
 
-    /// Treatment of a connection that was active within the last second and cannot be probed yet. It counts as alive as
-    /// of then, or is probed once the second is over.
+    /// Treatment of a connection that was active within the last second and cannot be probed yet. `is_alive` counts it
+    /// as alive as of then, `ask_soon` probes it once the second is over.
     enum class JustHeard : std::uint8_t { is_alive, ask_soon };
 
     ProbeRun(std::chrono::milliseconds timeout, JustHeard just_heard, Done done)

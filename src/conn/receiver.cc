@@ -23,7 +23,7 @@ constexpr int tls_windows_per_turn = 4;
 // Rounds for the last bytes of a TLS connection, each with a turn's share of records, since records may be small.
 constexpr int last_tls_reads = 4;
 constexpr std::chrono::milliseconds paused_recheck{5};
-/// Longest hold after the peer's FIN. What has arrived is left unread after that.
+/// Longest hold after the peer's FIN. Bytes that have arrived stay unread after that.
 constexpr std::chrono::seconds longest_hold_after_end{10};
 constexpr std::string_view left_unread = "bytes that had arrived before the end were left unread: reading was paused";
 

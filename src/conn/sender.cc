@@ -66,7 +66,8 @@ void Sender::flush(Connection& connection) {
     downlink.sent = 0;
 }
 
-/// Keeps the first errno, which is the peer's. It decides the reason once the last bytes of the connection were read.
+/// Keeps the first errno, which is the peer's. This errno decides the reason once the last bytes of the connection were
+/// read.
 void Sender::fail(Connection& connection, int error) {
     if (connection.pending_error == 0) connection.pending_error = static_cast<std::uint8_t>(error);
     receiver_.read_later(connection);

@@ -27,8 +27,8 @@ public:
 
     /// Opens a listener while the reactor runs. Numbers are assigned in order; a number is free again once the former
     /// listener's last connection has ended. A removed listener may return, and its remaining connections stay. For
-    /// this call and change_listener(), `in_force` is called when the last living connection has the new plan. It is
-    /// never called if the plan is unchanged or changes again before.
+    /// this call and change_listener(), `in_force` is called when the last living connection has the new plan. If the
+    /// plan is unchanged or changes again before, `in_force` is never called.
     void open_listener(NewListener fresh, PlanChange::Done in_force);
     /// Changes a listener. Living connections follow the new settings.
     void change_listener(ListenerChange change, PlanChange::Done in_force);

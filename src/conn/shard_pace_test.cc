@@ -32,7 +32,8 @@ struct Effort {
     std::vector<milliseconds> shortest_between_probes;
 };
 
-/// Runs a shard's pace on an injected clock. It steps when the pace demands it, and connections have no traffic.
+/// Runs a shard's pace on an injected clock. Each step happens when the pace demands it, and connections have no
+/// traffic.
 class PaceTest : public testing::Test {
 public:
     void listen(const ListenerPolicy& policy) {

@@ -20,8 +20,8 @@ struct StopTask {
     std::uint64_t told = 0;              ///< devices notified so far
 };
 
-/// Returns the time after which the `nth` device of a stop should come back. It is at least the time of a restart. All
-/// times are as far apart as `spread` allows for any number of devices (multiples of the golden ratio, modulo 1). Pure.
+/// Returns the time after which the `nth` device of a stop should come back, at least the time of a restart. All times
+/// are as far apart as `spread` allows for any number of devices (multiples of the golden ratio, modulo 1). Pure.
 [[nodiscard]] inline std::chrono::milliseconds retry_after(const StopTask& task, std::uint64_t nth) {
     constexpr std::chrono::milliseconds soonest{1'000};
     constexpr std::uint64_t golden_ratio = 0x9e37'79b9'7f4a'7c15;  // as a fraction of 2^64

@@ -41,8 +41,8 @@ struct ReadResult {
 /// The side that ends a connection or one direction of it.
 enum class EndedBy : std::uint8_t { peer, gateway };
 
-/// Receives the bytes of a shard's connections. It knows framings and sinks; the shard does not. All calls on the
-/// shard's thread.
+/// Receives the bytes of a shard's connections. The handler knows framings and sinks; the shard does not. All calls on
+/// the shard's thread.
 class StreamHandler {
 public:
     virtual ~StreamHandler() = default;
@@ -71,7 +71,7 @@ public:
     /// be empty.
     [[nodiscard]] virtual std::string_view why_unfinished(const Connection& connection) = 0;
 
-    /// Report that accepting stopped for lack of descriptors or memory, and that it resumed. Once each.
+    /// Reports that accepting stopped for lack of descriptors or memory, and that it resumed. Once each.
     virtual void on_accept_paused(std::uint8_t listener, int error) = 0;
     virtual void on_accept_resumed(std::uint8_t listener) = 0;
 };

@@ -19,8 +19,8 @@ void force_probe(Connection& connection);
 /// Ends a forced probe of `connection` after `silence`, so that the kernel continues as planned.
 void end_forced_probe(Connection& connection, const LivenessPlan& plan, std::chrono::milliseconds silence);
 
-/// Returns the pause between two forced probes of a connection that has been suspect for `suspect_for`. It is a quarter
-/// of that time, from 1 s up to the plan's interval.
+/// Returns the pause between two forced probes of a connection that has been suspect for `suspect_for`. The pause is a
+/// quarter of that time, from 1 s up to the plan's interval.
 [[nodiscard]] std::chrono::milliseconds suspect_probe_pause(const LivenessPlan& plan,
                                                             std::chrono::milliseconds suspect_for);
 

@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// Owns the TLS sessions of one shard's connections, by descriptor. It uses no memory if no connection is encrypted.
-/// One thread.
+/// Owns the TLS sessions of one shard's connections, by descriptor. Uses no memory if no connection is encrypted. One
+/// thread.
 class TlsSessions {
 public:
     void put(int fd, std::unique_ptr<TlsSession> session) {

@@ -36,8 +36,8 @@ public:
         Rank rank = Rank::holds;
     };
 
-    /// Adds a candidate, before the first next(). Of very many it keeps only those that would end first, so that
-    /// choosing takes a few milliseconds at most.
+    /// Adds a candidate, before the first next(). Keeps only those of very many that would end first, so that choosing
+    /// takes a few milliseconds at most.
     void add(const Holder& holder);
 
     /// Returns the next connection to shed, each once. Returns nullopt if none is left, or if the rest are

@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-// What `holdfast serve` prints for a first try. Pure.
+// Lines that `holdfast serve` prints for a first try. Pure.
 
 /// Returns the address by which a program on this host reaches what listens on `bound`.
 [[nodiscard]] Endpoint local_address(const Endpoint& bound);
@@ -17,8 +17,8 @@ namespace holdfast {
 /// Returns the dashboard's URL.
 [[nodiscard]] std::string dashboard_url(const Endpoint& bound, bool tls);
 
-/// Returns a command for bash that sends an item, or nothing if a device of this listener needs TLS, a token, a PROXY
-/// header or a length prefix.
+/// Returns a command for bash that sends an item. Returns nullopt if a device of this listener needs TLS, a token, a
+/// PROXY header or a length prefix.
 [[nodiscard]] std::optional<std::string> first_item_command(const ListenerConfig& listener, const Endpoint& bound,
                                                             const std::string& key);
 

@@ -29,7 +29,8 @@ public:
     /// Changes the settings from the next line on.
     void change(const LogConfig& config);
 
-    /// `what` and the fields `listener` and `alarm` form the cause. Variable parts belong in other fields.
+    /// Writes a line. `what` and the fields `listener` and `alarm` form the cause. Variable parts belong in other
+    /// fields.
     void debug(std::string_view what, Fields fields = {}) { write(LogLevel::debug, what, fields); }
     void info(std::string_view what, Fields fields = {}) { write(LogLevel::info, what, fields); }
     void warn(std::string_view what, Fields fields = {}) { write(LogLevel::warn, what, fields); }

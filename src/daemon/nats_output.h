@@ -17,14 +17,14 @@ namespace holdfast {
 /// The group of a spool that the sink `nats` reads for: retention waits for it.
 inline constexpr const char* nats_group = "nats";
 
-/// What takes a spool's events to NATS, and the connection that the fleet shares. Owns two connections, so that what is
-/// asked of a device does not wait behind events, and the forwarder's thread. Ends by stop(), or at its destruction.
+/// Sends a spool's events to NATS, and provides the fleet's connection. Owns two connections, so that requests about a
+/// device do not queue behind events, and the forwarder's thread. Ends by stop(), or at its destruction.
 class NatsOutput {
 public:
     [[nodiscard]] static Result<std::unique_ptr<NatsOutput>> start(Spool& spool, const SinkConfig& config,
                                                                    std::size_t max_item_bytes, Log& log);
 
-    /// For all but events; it resumes by itself.
+    /// Returns the connection for everything except events. The link resumes by itself.
     [[nodiscard]] NatsLink& link() { return *link_; }
     [[nodiscard]] ForwarderStatus status() const { return forwarder_->status(); }
     /// Publishes what is in the spool, for at most `timeout`.

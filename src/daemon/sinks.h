@@ -31,12 +31,13 @@ struct SpoolInheritance {
 class Sinks {
 public:
     using PauseStart = std::function<bool(std::chrono::milliseconds time)>;
-    /// `on_broken`: events cannot be handed on any more, ever. `pause_start`: see SpoolOptions.
+    /// Takes the callbacks. `on_broken`: events cannot be delivered for the rest of the run. `pause_start`: see
+    /// SpoolOptions.
     Sinks(Log& log, std::function<void(const std::string&)> on_broken, PauseStart pause_start)
         : log_(log), on_broken_(std::move(on_broken)), pause_start_(std::move(pause_start)) {}
 
-    /// `lost_after`: of the fleet that this gateway is in, if it is; that has told the ends of connections that earlier
-    /// processes left open, if it has missed this gateway for so long.
+    /// Starts the configured sink. `lost_after` is the fleet's, if this gateway is in a fleet. A fleet that missed this
+    /// gateway for so long has reported the ends of the connections that earlier processes left open.
     [[nodiscard]] std::optional<Error> start(const SinkConfig& config, std::size_t max_item_bytes,
                                              std::optional<std::chrono::milliseconds> lost_after);
     /// Returns what the disk lacks for start(), after retention has removed what it does not want. Before start().

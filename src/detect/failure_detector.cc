@@ -170,8 +170,9 @@ std::map<FailureDetector::Group, FailureDetector::Tally> FailureDetector::tally(
     return tallies;
 }
 
-/// A run of silences is the fast criterion, since answers from before a partition do not weaken it. If four answers in
-/// a hundred are lost, eight silences with one answer among them occur by chance once in a thousand hours.
+/// Applies two criteria. A run of silences is the fast one, since answers from before a partition do not weaken it. If
+/// four answers in a hundred are lost, eight silences with one answer among them occur by chance once in a thousand
+/// hours.
 bool FailureDetector::is_suspect(const Tally& tally) {
     const bool many = tally.silent + tally.answered >= 4 * least_signs;
     return tally.row >= least_signs || (many && tally.silent >= tally.answered);

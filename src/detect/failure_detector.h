@@ -26,11 +26,9 @@ struct Suspect {
     friend bool operator==(const Suspect&, const Suspect&) = default;
 };
 
-/// Distinguishes a partition from single failures. A listener, or a prefix of it (an address, /24, /16, /8; in IPv6
-/// /64, /48, /32), is suspect if within a few seconds eight consecutive connections (except one) were silent, or more
-/// of many than answered; the widest such prefix is probed. Where devices often answer late, as sleeping ones do, there
-/// is no suspicion. Connections that do not answer the probe are marked and give no observations until they answer.
-/// Pure: the caller passes the time; one thread.
+/// Distinguishes a partition from single failures. A listener or a prefix is suspect if eight consecutive connections
+/// but one were silent within seconds, or more of many than answered. The widest such prefix is probed. No suspicion
+/// arises where devices often answer late. Pure; one thread.
 class FailureDetector {
 public:
     using Time = std::chrono::steady_clock::time_point;

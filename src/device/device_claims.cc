@@ -88,8 +88,8 @@ void DeviceSessions::on_holder_checked(Token number, Token holder, bool lives) {
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
 
-/// A connection that has ended supersedes no other, so its claim need not wait: its plain items are admitted. Numbered
-/// items were not acknowledged, and the device sends them again.
+/// Ends the wait of a claim. A connection that has ended supersedes no other, so its claim need not wait: its plain
+/// items are admitted. Numbered items were not acknowledged, and the device sends them again.
 void DeviceSessions::end_wait(Connection& connection, Token number, EndedBy by) {
     Device* device = find(number);
     if (device == nullptr || !device->is_pending()) return;

@@ -17,8 +17,8 @@ public:
     };
 
     SequenceTracker() = default;
-    /// `durable` is the last safe number. `from` is the device's next number, or 0 if it sent none. A `from` above
-    /// durable + 1 is a jump: it makes nothing safe.
+    /// Starts with the last safe number, `durable`. `from` is the device's next number, or 0 if it sent none. A `from`
+    /// above durable + 1 is a jump: it makes nothing safe.
     SequenceTracker(std::uint64_t durable, std::uint64_t from)
         : durable_(durable), first_(std::max(durable + 1, from)), next_(first_), safe_(durable), reported_(durable) {}
 

@@ -65,7 +65,7 @@ private:
     [[nodiscard]] Endpoint address_for(Way way) const;
     [[nodiscard]] std::string wait_until_all_have_spoken();
     void schedule();
-    /// `share` is the moment within the row's spread, 0 to 1.
+    /// Breaks the device's connection. `share` is the moment within the row's spread, 0 to 1.
     void strike(Specimen& specimen, double share);
     void vanish(Specimen& specimen);
     void be_out_for(Specimen& specimen, milliseconds safe_outage);
@@ -255,7 +255,7 @@ void Prover::lose_route() {
     }
 }
 
-/// Repeatedly sends more than the device's window and the queue hold.
+/// Sends repeatedly, more than the device's window and the queue hold.
 void Prover::fill(const Specimen& specimen) {
     static const std::string message = "{\"fill\":\"" + std::string(16'000, 'x') + "\"}";
     for (int i = 0; i < most_sends && server_->send(specimen.conn, message) == SendOutcome::queued; ++i) {

@@ -26,8 +26,8 @@ public:
     bool speak() const noexcept;
     void close() noexcept { fd_.reset(); }
     void reset() noexcept;
-    /// Sends a last item and, once it is acknowledged, drops all segments before TCP, so that not even the kernel
-    /// answers: for the gateway the device has vanished.
+    /// Sends a last item and, once it is acknowledged, drops all segments before TCP. Not even the kernel answers: for
+    /// the gateway the device has vanished.
     [[nodiscard]] bool vanish() const noexcept;
     /// Ends vanish(): TCP receives segments again. Returns false if the kernel refuses.
     [[nodiscard]] bool reappear() const noexcept;

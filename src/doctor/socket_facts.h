@@ -37,8 +37,8 @@ using Pause = std::function<void(std::chrono::milliseconds)>;
 /// Returns the addresses with this port on which the process's network namespace listens.
 [[nodiscard]] std::vector<Endpoint> listening_on(int pid, std::uint16_t port);
 
-/// Returns whether process `pid` of this host is as old as a gateway with this uptime, which starts up to some seconds
-/// after its process: a gateway on another host has a pid, too.
+/// Returns whether process `pid` of this host is as old as a gateway with this uptime. A gateway starts up to some
+/// seconds after its process, and a gateway on another host has a pid, too.
 [[nodiscard]] bool is_process_of_age(int pid, double uptime_s);
 
 /// Returns whether both share a network namespace, or nullopt if that is unknown.

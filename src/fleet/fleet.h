@@ -40,7 +40,7 @@ struct FleetOptions {
     std::function<void(const std::string& notice)> on_notice;  ///< e.g. a lost gateway
 };
 
-/// This gateway's part in a fleet: publishes where its devices are, follows those of others, closes connections of
+/// This gateway's part in a fleet. Publishes where its devices are, follows those of others, closes connections of
 /// devices that moved, and reports the connections of lost gateways. Owns a thread, the watches and the command desk.
 /// Thread-safe. Ends by stop(), which the destructor also calls.
 class Fleet {
@@ -55,7 +55,7 @@ public:
     [[nodiscard]] std::optional<FleetDevice> find(const std::string& id) const { return state_.find(id); }
     [[nodiscard]] FleetStatus status() const { return state_.status(); }
     /// Returns this gateway's connection of the id. Returns nullopt if another gateway's connection has proved the id
-    /// and this one has not: the latter is about to be closed and receives no message for the id.
+    /// and this one has not. Such a connection is about to be closed and receives no message for the id.
     [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const;
     [[nodiscard]] CommandDesk& desk() { return *desk_; }
 

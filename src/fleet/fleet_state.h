@@ -67,13 +67,14 @@ struct FleetStatus {
 /// No thread holds it while it waits for something else. The functions lock it themselves.
 class FleetState {
 public:
-    /// `self`: content of this gateway's beats, except the run, which the constructor draws.
+    /// Creates an empty state. `self` is the content of this gateway's beats, except the run, which the constructor
+    /// draws.
     FleetState(GatewayRecord self, std::chrono::milliseconds lost_after, std::size_t most_ended, DeviceNews& news);
 
     /// Returns whether this gateway takes part in the fleet now, and begins to if it may.
     [[nodiscard]] bool takes_part();
 
-    /// Return the callbacks of the buckets. They wake the reader of `news` when work is due.
+    /// Returns the callbacks of the buckets. They wake the reader of `news` when work is due.
     [[nodiscard]] Bucket::Hearer receive_presence();
     [[nodiscard]] Bucket::Hearer receive_gateways();
 

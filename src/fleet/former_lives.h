@@ -23,7 +23,8 @@ struct FormerLife {
 /// queue; one thread.
 class FormerLives {
 public:
-    /// `records_last`: this gateway was away for less time than records of closed devices are kept.
+    /// Takes the former lives. `records_last`: this gateway was away for less time than records of closed devices are
+    /// kept.
     FormerLives(std::vector<FormerLife> lives, bool records_last);
 
     struct Settled {

@@ -114,8 +114,8 @@ public:
 
     // State of other gateways.
     void lose(const std::string& gateway, WallTime now);
-    /// Records that the gateway beats in this run. It saw and reported the connections of devices that moved from it to
-    /// here before `before`.
+    /// Records that the gateway beats in this run. The gateway itself saw and reported the connections of devices that
+    /// moved from it to here before `before`.
     void beats(const std::string& gateway, std::uint32_t run, WallTime before);
     void stopped(const std::string& gateway);
     /// Reports devices that have moved here from a gateway for which lose() was called, since that call.
@@ -124,8 +124,8 @@ public:
     }
 
     [[nodiscard]] PresenceTasks take_tasks() { return std::exchange(tasks_, {}); }
-    /// Puts the record of a device again after its lookup. take_puzzles() returns the devices to look up: their put was
-    /// refused or failed, and a newer record has not been seen.
+    /// Puts the record of a device again after its lookup. take_puzzles() returns the devices to look up. Their put was
+    /// refused or failed, and no newer record has been seen.
     void retry(const std::string& id);
     [[nodiscard]] std::vector<std::string> take_puzzles() { return std::exchange(puzzles_, {}); }
 

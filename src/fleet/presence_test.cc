@@ -181,7 +181,7 @@ TEST_F(PresenceTest, ASnapshotFindsWhatWasMissed) {
     one_.presence.here("d", held({10, 1}, 5));
     one_.presence.here("e", held({10, 2}, 5));
     settle();
-    one_.presence.begin_snapshot();  // and "d" is not in it: somebody purged the bucket
+    one_.presence.begin_snapshot();  // and "d" is not in it: the bucket was purged
     one_.presence.saw("e", now("e"), 2);
     one_.presence.end_snapshot();
     const auto puts = one_.presence.take_puts(10);

@@ -19,7 +19,7 @@ public:
     /// Time within which a living twin beats.
     static constexpr std::chrono::milliseconds proof_within{5'000};
 
-    /// `self`: name, run, since, spool and place of this gateway's own beats.
+    /// Takes this gateway's identity: the name, run, since, spool and place of its own beats.
     TwinWatch(GatewayRecord self, std::chrono::milliseconds lost_after)
         : self_(std::move(self)), lost_after_(lost_after) {}
 

@@ -42,9 +42,10 @@ struct AckInbox::Arrivals {
     std::vector<Arrival> waiting;  // guarded by mutex
 };
 
-// A leader stores a message's id before its followers have the message, and uses it to answer repetitions: up to 2.11
-// with a duplicate of sequence 0, later with this error. If it loses leadership in between, the message is never
-// stored, and its id is kept for the whole duplicate_window (nats-server's pull requests 6415 and 6486).
+// A leader stores a message's id before its followers have the message, and uses the id to answer repetitions. Servers
+// up to 2.11 answer with a duplicate of sequence 0, later ones with this error. If the leader loses leadership in
+// between, the message is never stored. Its id is kept for the whole duplicate_window (nats-server's pull requests 6415
+// and 6486).
 constexpr std::int64_t duplicate_is_in_process = 10'158;
 
 // "message size exceeds maximum allowed": the stream's max_msg_size, and the same for headers.

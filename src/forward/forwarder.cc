@@ -45,7 +45,7 @@ void Forwarder::stop(milliseconds timeout) {
     if (thread_.joinable()) thread_.join();
 }
 
-/// What there is goes out first if it can, within the patience of stop().
+/// Returns true if stop() was called. Publishes what the spool still has first, within the timeout of stop().
 bool Forwarder::ended() {
     std::unique_lock lock(mutex_);
     if (!stop_at_) return false;
@@ -69,7 +69,7 @@ void Forwarder::run() {
     nats_ReleaseThreadMemory();
 }
 
-/// True if there is a connection that this has set up.
+/// Returns true if there is a connection that this forwarder has set up.
 bool Forwarder::is_ready() {
     const NatsLink::Lease lease = link_.lease();
     const bool connected = link_.connected() && lease.connection != nullptr;
@@ -87,7 +87,7 @@ bool Forwarder::is_ready() {
     return lease.number == lease_.number;
 }
 
-/// False if there is nothing to be done before something has happened.
+/// Publishes the next events. Returns false if nothing can be done before something else happens.
 bool Forwarder::publish_some() {
     for (std::size_t i = 0; i < publishes_between_acks; ++i) {
         if (lease_.connection == nullptr) return true;
@@ -145,19 +145,20 @@ bool Forwarder::take_failure(const NatsMessage& message, const PublishFailure& f
     return false;
 }
 
-/// No server of NATS has a part in this.
+/// Waits after a failed read of the spool. NATS is not involved.
 void Forwarder::wait_for_spool(const std::string& why) {
     report_.trouble(why);
     note_oldest();
     pause(spool_pause);
 }
 
-/// What is under way goes first: its acknowledgements are still to come.
+/// Reports a failure once no acknowledgement is outstanding.
 void Forwarder::cannot_go_on(const std::string& why) {
     if (window_.empty()) fail(why);
 }
 
-/// After some in a row another server is asked: this one may be cut off from those that have the stream.
+/// Reports a failure and backs off. After several in a row, tries another server: this one may be cut off from those
+/// that have the stream.
 void Forwarder::fail(const std::string& why) {
     report_.trouble(why);
     const milliseconds delay = reconnect_delay(failures_++);
@@ -182,7 +183,7 @@ void Forwarder::pause(milliseconds timeout) {
     stopping_.wait_for(lock, timeout, [this] { return stop_at_.has_value(); });
 }
 
-/// While nothing can be published: how old what waits is.
+/// Records the age of the oldest waiting event while nothing can be published.
 void Forwarder::note_oldest() {
     static_cast<void>(find_start());
     if (report_.knows_oldest()) return;

@@ -25,13 +25,13 @@
 
 namespace holdfast {
 
-/// Store and forward: publishes a spool's events to JetStream in order, with a window of outstanding acknowledgements;
-/// after a failure it goes back to the first that is missing. Owns a thread. Ends by stop(), which the destructor calls
-/// too; what it has not published stays in the spool. forwarder.cc publishes, forwarder_acks.cc takes acknowledgements
-/// and goes back, forwarder_stream.cc sets up the stream, compares it with what is remembered, and keeps the position.
+/// Publishes a spool's events to JetStream in order, with a window of outstanding acknowledgements. After a failure,
+/// publishing resumes at the first event without acknowledgement. Owns a thread. Ends by stop(), which the destructor
+/// calls too. Unpublished events stay in the spool.
 class Forwarder {
 public:
-    /// `link` is of its own and `fresh`: what is sent over one that resumes could overtake what is sent again.
+    /// Starts over `link`, which is the forwarder's own and `fresh`. Over a link that resumes, older messages could
+    /// overtake repeated ones.
     Forwarder(Spool& spool, NatsLink& link, ForwarderOptions options)
         : spool_(spool),
           link_(link),
@@ -48,7 +48,7 @@ public:
     [[nodiscard]] ForwarderStatus status() const;
     /// Publishes what is in the spool, for at most `timeout` and while there is a connection, then ends.
     void stop(std::chrono::milliseconds timeout);
-    /// Any thread: a stop() under way, or to come, waits no longer.
+    /// Ends the wait of a stop(), under way or later. Any thread.
     void give_up() { stop_within(std::chrono::milliseconds(0)); }
 
 private:

@@ -29,7 +29,7 @@ void Forwarder::look_at_acks() {
     }
     if (!refusal_.empty()) {
         go_back(refusal_);
-        lease_ = {};  // look at the stream anew
+        lease_ = {};  // compare the stream again
     } else if (goes_back_) {
         go_back("");  // what is behind it is not to wait
     } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
@@ -71,8 +71,8 @@ void Forwarder::take_ack(const PublishAck& ack) {
     }
 }
 
-/// JetStream has a message of that id. If this process has not sent it before, nor its predecessors, it is another
-/// one's.
+/// Handles a message id that JetStream already has. If neither this process nor its predecessors sent it, another
+/// process did.
 void Forwarder::take_duplicate(const PublishAck& ack) {
     report_.count(&ForwarderStatus::duplicates, 1);
     const auto* message = window_.find(ack.number);
@@ -91,7 +91,7 @@ void Forwarder::note_published() {
     report_.published(published_, window_.empty() ? std::nullopt : std::optional(window_.oldest().committed_at));
 }
 
-/// Everything that has not been acknowledged is sent again. An empty `why`: over a new connection, without a fault.
+/// Publishes everything again that has not been acknowledged. An empty `why`: over a new connection, without a fault.
 void Forwarder::go_back(const std::string& why) {
     const bool resends = !window_.empty();
     for (const Position first : window_.staged()) ++staged_[first];
@@ -106,15 +106,15 @@ void Forwarder::go_back(const std::string& why) {
     fail("JetStream does not take event " + std::to_string(published_ + 1) + ": " + why + ": it is tried again");
 }
 
-/// A batch is made smaller, an event becomes a dead letter, and a dead letter that is not taken either is left out.
+/// Makes a rejected batch smaller, turns a rejected event into a dead letter, and leaves out a rejected dead letter.
 void Forwarder::take_unfit(Position first, Position last, std::size_t bytes, const std::string& why) {
     if (first != last) return maker_->limit_bytes(bytes / 2);
     const UnfitEvents::Refusal refusal = unfit_.refuse(first, why);
     report_.dead_letter(refusal.what, refusal.first);
 }
 
-/// One whose id a former leader has taken with it would be held for known until duplicate_window is over: it may come
-/// to be there twice, but it comes.
+/// Renames a message whose id a former leader may have kept. Under its old id, the message would be dropped as a
+/// duplicate until duplicate_window is over. The message may then be stored twice, but is never lost.
 void Forwarder::name_anew_if_staged(NatsMessage& message) {
     staged_.erase(staged_.begin(), staged_.upper_bound(published_));
     const auto found = staged_.find(message.first);

@@ -22,17 +22,17 @@ struct ForwarderOptions {
     std::string group = "nats";                     ///< the spool's, where its position is kept: required
     std::function<void(const std::string& error)> on_trouble;  ///< once when publishing begins to fail
     std::function<void()> on_recovered;
-    /// Whenever it has begun over a new connection.
+    /// Called whenever publishing begins over a new connection.
     std::function<void(const std::string& server, const std::string& guarantee)> on_ready;
-    /// An event that NATS does not take went there as a dead letter, or not at all; it stays in the spool.
+    /// Called when NATS rejected an event. A dead letter replaces it, or nothing; the event stays in the spool.
     std::function<void(const std::string& what)> on_dead_letter;
-    /// The stream does not hold any more what it acknowledged; what the spool still has is published again.
+    /// Called when the stream has lost what it acknowledged. Events that the spool still has are published again.
     std::function<void(const std::string& what)> on_loss;
-    /// Once when another process is seen to publish under this spool's id.
+    /// Called once when another process publishes under this spool's id.
     std::function<void(const std::string& what)> on_rival;
     std::function<void(const std::string& warning)> on_warning;  ///< the stream's limits have a cost: once for each
     std::size_t largest_event = 0;                               ///< bytes that an event may have; 0: not known
-    /// Whenever it has connected to a server that takes less than `largest_event`: its max_payload.
+    /// Called whenever a server accepts less than `largest_event`, with its max_payload.
     std::function<void(std::size_t max_payload)> on_small_payload;
     std::function<void(const MissingRange&)> on_skipped;  ///< not in the spool any more; all on its thread
 };
@@ -46,7 +46,7 @@ struct ForwarderStatus {
     std::uint64_t dead_letters = 0;  ///< events that NATS does not take as they are
     std::string dead_letter;         ///< the latest of them and why; empty a while after it
     std::uint64_t duplicates = 0;    ///< messages of which JetStream said that it had them
-    /// Of those, messages that had not been sent before: they were sent again under another id.
+    /// Those among them that had not been sent before, and were sent again under another id.
     std::uint64_t false_duplicates = 0;
     std::uint64_t foreign_acks = 0;  ///< answers of other streams, or of no stream: not believed
     std::uint64_t losses = 0;        ///< times that the stream did not hold any more what it had acknowledged

@@ -23,7 +23,7 @@ public:
     void trouble(const std::string& error);
     void well();
     void count(std::uint64_t ForwarderStatus::*figure, std::uint64_t more);
-    /// `oldest` is the commit time of the first unpublished event, if known.
+    /// Reports the newest published position. `oldest` is the commit time of the first unpublished event, if known.
     void published(Position position, std::optional<WallTime> oldest);
     void set_oldest(WallTime oldest);
     [[nodiscard]] bool knows_oldest() const;

@@ -61,7 +61,7 @@ void Forwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
     go_back("");
 }
 
-/// At a stream that works; every few seconds. Returns false if it has to be set up again.
+/// Compares a stream that works, every few seconds. Returns false if the stream must be set up again.
 bool Forwarder::look_at_stream() {
     const auto finding = check_.look_again(lease_, spool_.now());
     if (!finding) return true;
@@ -86,7 +86,7 @@ bool Forwarder::take_finding(const StreamCheck::Finding& finding) {
     return true;
 }
 
-/// The stream has lost what it had acknowledged: all of that goes there again, as far as the spool has it.
+/// Publishes again what the stream has lost after its acknowledgement, as far as the spool has it.
 void Forwarder::take_loss(const StreamCheck::Finding& finding) {
     const SpoolStatus spool = spool_.status();
     const Position oldest = std::max<Position>(spool.first, 1);
@@ -107,8 +107,8 @@ void Forwarder::take_loss(const StreamCheck::Finding& finding) {
     save_position(true);
 }
 
-/// An event of this spool that this spool does not have was published by another process: of a copy, or before a
-/// snapshot was restored.
+/// Detects a rival. An event of this spool that this spool does not have was published by another process: of a copy,
+/// or before a snapshot was restored.
 void Forwarder::look_for_rival(const StreamCheck::Found& found) {
     if (check_.memo().is_own_epoch(found.epoch)) return;
     std::string why = "this spool ends at position " + std::to_string(spool_.status().last);
@@ -124,7 +124,7 @@ void Forwarder::look_for_rival(const StreamCheck::Found& found) {
                   "lost, but give each gateway a spool of its own (remove the copy's directory before its start)");
 }
 
-/// The group's position, once it can be read.
+/// Finds the group's position, once it can be read.
 bool Forwarder::find_start() {
     if (reader_.started()) return true;
     for (const SpoolGroup& group : spool_.groups()) {

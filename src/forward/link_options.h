@@ -21,8 +21,8 @@ using LinkOptions = std::unique_ptr<__natsOptions, LinkOptionsDeleter>;
 /// Makes the C client's options without its callbacks. Errors: a file cannot be used.
 [[nodiscard]] Result<LinkOptions> make_link_options(const NatsOptions& options, const std::vector<NatsUrl>& urls);
 
-/// Returns the delay after `attempts` failures: 100 ms, doubled up to 5 s, plus a random part of up to a half, so that
-/// the gateways of a fleet do not reconnect at once.
+/// Returns the delay after `attempts` failures: 100 ms, doubled up to 5 s. A random part of up to a half is added, so
+/// that the gateways of a fleet do not reconnect at once.
 [[nodiscard]] std::chrono::milliseconds reconnect_delay(unsigned attempts);
 
 }  // namespace holdfast

@@ -20,18 +20,18 @@ constexpr std::size_t longest_token = 256;
 constexpr std::size_t kept_of_a_long_one = 200;
 constexpr std::size_t most_of_a_field = 1'024;  // of a dead letter: an id has 128 bytes, which may all be escaped
 
-/// What the stream has subjects for.
+/// Kinds of events that the stream has subjects for.
 constexpr std::array<std::string_view, 4> kinds{connected_kind.word, identified_kind.word, item_kind.word,
                                                 closed_kind.word};
 
-/// FNV-1a: the same in every version, which std::hash is not.
+/// Returns the FNV-1a hash, which is equal in every version, unlike std::hash.
 std::uint64_t hash_of(std::string_view text) {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
     return hash;
 }
 
-/// Of a planted defect.
+/// Returns an id that no other process uses: a planted defect.
 std::string id_of_this_process() {
     static std::uint64_t made = 0;
     return "of-" + std::to_string(::getpid()) + '-' + std::to_string(++made);
@@ -45,8 +45,8 @@ struct EventHead {
     std::optional<bool> authenticated;
 };
 
-/// Reads an event's fields up to the key, or to the time that ends an event without one: what the device sent is not
-/// looked at. A view is valid as long as the parser's text.
+/// Reads an event's fields up to the key, or to the time that ends an event without one, and skips the device's bytes.
+/// A view is valid as long as the parser's text.
 EventHead read_head(simdjson::ondemand::object& object) {
     EventHead head;
     for (auto field : object) {

@@ -33,8 +33,8 @@ struct NatsMessage {
 /// Makes messages of spooled events: subjects, ids, bounds. Pure except its parser's memory; one thread.
 class MessageMaker {
 public:
-    /// With `most_events` 1 the subject is "PREFIX.LISTENER.EVENT.KEY", else "PREFIX.batch.SPOOL"; `most_bytes` ends a
-    /// batch early.
+    /// Configures subjects and batches. With `most_events` 1 the subject is "PREFIX.LISTENER.EVENT.KEY", else
+    /// "PREFIX.batch.SPOOL"; `most_bytes` ends a batch early.
     MessageMaker(std::string prefix, std::string spool_id, std::size_t most_events, std::size_t most_bytes);
     ~MessageMaker();
 

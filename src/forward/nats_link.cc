@@ -255,7 +255,7 @@ void Link::run() {
     while (connect()) {
         const auto since = std::chrono::steady_clock::now();
         follow();
-        // One that is dropped at once is as good as none.
+        // A connection that is dropped at once counts as failed.
         failures_ = std::chrono::steady_clock::now() - since < shortest_life ? failures_ + 1 : 0;
         const std::lock_guard lock(news_->mutex);
         if (news_->stopping) break;

@@ -29,7 +29,7 @@ struct NatsOptions {
     std::string name = {};  ///< the client's name as the server shows it
 };
 
-/// The server's own description. What its acknowledgement survives depends on it.
+/// The server's own description, which decides what its acknowledgement survives.
 struct NatsServerFacts {
     std::string version;
     std::string cluster;  ///< empty: a single server

@@ -14,7 +14,7 @@ namespace holdfast {
 /// Walks a spool's events page by page, with bounded memory. One thread.
 class SpoolCursor {
 public:
-    /// `on_skipped` is called once for each missing range; it may be empty.
+    /// Reads from `spool`. `on_skipped` is called once for each missing range; it may be empty.
     SpoolCursor(Spool& spool, std::function<void(const MissingRange&)> on_skipped)
         : spool_(spool), on_skipped_(std::move(on_skipped)) {}
 

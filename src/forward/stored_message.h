@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// A message of a stream. It has no spool if it does not exist, or if no gateway wrote it.
+/// Message of a stream. The spool is absent if the message does not exist, or if no gateway wrote it.
 struct StoredMessage {
     std::string spool;
     std::uint64_t epoch = 0;

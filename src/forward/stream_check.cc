@@ -65,7 +65,8 @@ bool StreamCheck::is_settled(const StreamFacts& facts, bool has_loss) {
     return Steady::now() - *suspected_since_ >= replicas_settle_within;
 }
 
-/// Each read may use its whole timeout: none follows a failure over the same connection.
+/// Returns true if the message cannot be read. Each read may use its whole timeout: none follows a failure over the
+/// same connection.
 bool StreamCheck::is_unreadable(const NatsLink::Lease& lease, const StoredMessage& message) {
     if (!message.is_unreadable) return false;
     unreadable_lease_ = lease.number;

@@ -49,7 +49,7 @@ public:
     }
 
 private:
-    /// Without `reads` the message is not read.
+    /// Returns true if the stream lacks the mark's message. Without `reads` the message is not read.
     [[nodiscard]] bool is_missing(const StreamMemo::Mark& mark, bool reads) const {
         if (mark.sequence > facts_.last) return true;
         if (mark.sequence < facts_.first) return is_new_ || !limits_explain(facts_, mark, now_);

@@ -28,9 +28,9 @@ struct LossTime {
     WallTime wall;
 };
 
-/// Compares the stream with the memo. Messages removed by the stream's own limits are no loss. `look` reads one
-/// message: that of the newest mark, and the others if the stream has another creation time, has deleted messages,
-/// lacks the newest, or if the caller suspects a loss.
+/// Compares the stream with the memo. Messages removed by the stream's own limits are no loss. `look` reads the message
+/// of the newest mark. The other marks are read if the stream was created again, has deleted messages or lacks the
+/// newest, or if the caller suspects a loss.
 [[nodiscard]] std::optional<StreamLoss> find_loss(const StreamMemo& memo, const StreamFacts& facts,
                                                   const MarkLookup& look, const LossTime& now, bool suspects = false);
 

@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-// Of a stream that the gateway creates.
+// Settings of a stream that the gateway creates.
 constexpr nanoseconds made_duplicates = std::chrono::minutes(2);
 constexpr nanoseconds made_max_age = std::chrono::hours(24 * 7);
 constexpr unsigned made_replicas_in_a_cluster = 3;

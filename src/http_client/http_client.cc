@@ -260,7 +260,7 @@ std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuesti
     return outcome(end, std::move(taking), question);
 }
 
-/// A response with complete headers is an answer, however its body ends.
+/// Returns the answer or the failure. A response with complete headers is an answer, however its body ends.
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::outcome(std::optional<CURLcode> end, Taking taking,
                                                                     const HttpQuestion& question) const {
     using Kind = HttpFailure::Kind;

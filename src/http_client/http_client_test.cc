@@ -164,7 +164,7 @@ TEST(HttpClient, OfALongBodyTheBeginningIsRead) {
     EXPECT_EQ(answer.body, std::string(10'000, 'x'));
 }
 
-/// What has answered has answered.
+/// A complete answer counts, although its connection fails later.
 TEST(HttpClient, OfABodyThatDoesNotEndTheBeginningIsRead) {
     const auto stays_open = [](const RawServer::Request&, int connection) {
         return RawServer::say(connection, "HTTP/1.1 204 OK\r\n\r\n") && RawServer::say(connection, "");
@@ -245,8 +245,7 @@ TEST(HttpClient, AFileOfAuthoritiesThatIsNoneIsSaid) {
 
 TEST(HttpClient, AServerWithoutTlsIsSaid) {
     const RawServer server(always("HTTP/1.1 400 Bad Request\r\n\r\n"));
-    // It reads no whole request out of a ClientHello, so that it answers nothing: the end comes when the client gives
-    // up.
+    // The peer finds no whole request in a ClientHello and does not answer, so the client's timeout ends the exchange.
     HttpPeer peer = at(server.port());
     peer.tls = true;
     const auto said = HttpClient(peer).ask({.target = "/", .timeout = 100ms});

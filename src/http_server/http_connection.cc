@@ -254,7 +254,7 @@ void HttpConnection::send(const HttpResponse& answer) {
     end_answer();
 }
 
-/// What follows on the connection is not read: it may be a part of the request that was refused.
+/// Answers and closes. The rest of the input is not read, because it may belong to the refused request.
 void HttpConnection::refuse(const HttpResponse& answer) {
     last_ = true;
     send(answer);
@@ -328,7 +328,7 @@ void HttpConnection::follow(HttpFeed feed) {
     pump_feed();
 }
 
-/// The time of a stall begins with each piece, that of silence with the last one.
+/// Sends the feed's next piece. The stall timeout starts with each piece, the silence timeout with the last one.
 void HttpConnection::pump_feed() {
     bool wrote = false;
     while (stage_ == Stage::following) {

@@ -54,8 +54,8 @@ Endpoint name_of(int socket) {
 
 const sockaddr* generic(const sockaddr_un& name) { return reinterpret_cast<const sockaddr*>(&name); }
 
-/// Whoever makes or replaces a socket in a directory holds this lock, so that two gateways that start at once do not
-/// each take the other's fresh socket for a dead one.
+/// Locks the directory while a socket in it is created or replaced. Without the lock, two gateways that start at once
+/// could each remove the other's fresh socket as stale.
 Result<UniqueFd> lock_directory(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -64,7 +64,7 @@ Result<UniqueFd> lock_directory(const std::string& path) {
     return fd;
 }
 
-/// Removes a socket that nobody listens on. What else stands in the way is an error.
+/// Removes a socket without a listening process. Any other file at the path is an error.
 std::optional<Error> make_way(const std::string& path, const sockaddr_un& name) {
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) {

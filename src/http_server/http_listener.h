@@ -22,8 +22,8 @@ public:
     /// For messages: which option names the place.
     enum class Use : std::uint8_t { api, health };
 
-    /// `place` is "127.0.0.1:7080" (port 0: the kernel chooses) or "unix:/run/holdfast/admin.sock". A socket that
-    /// nobody listens on any more is replaced; one that is in use, or a file of another kind, is an error.
+    /// Listens on `place`: "127.0.0.1:7080" (port 0: the kernel chooses) or "unix:/run/holdfast/admin.sock". Replaces a
+    /// socket without a listening process. A socket in use, or a file of another kind, is an error.
     [[nodiscard]] static Result<HttpListener> open(std::string_view place, Use use = Use::api);
 
     HttpListener(HttpListener&& other) noexcept;
@@ -33,7 +33,7 @@ public:
     void close();
     [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
     [[nodiscard]] bool is_unix() const noexcept { return !path_.empty(); }
-    /// With the port that the kernel chose; all zeros for a unix socket.
+    /// Returns the address with the port that the kernel chose; all zeros for a unix socket.
     [[nodiscard]] Endpoint address() const noexcept { return address_; }
 
 private:

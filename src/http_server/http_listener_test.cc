@@ -22,7 +22,7 @@ class UnixDoor : public testing::Test {
 protected:
     [[nodiscard]] Result<HttpListener> open() const { return HttpListener::open("unix:" + path_); }
 
-    /// A socket at the path as a killed process leaves it.
+    /// Creates the stale socket of a killed process at the path.
     void drop_dead_entry() const {
         const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un name{};

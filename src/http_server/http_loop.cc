@@ -163,8 +163,8 @@ void HttpLoop::admit(UniqueFd socket, const Endpoint& peer) {
     if (!client->start(std::move(socket), secrets().tls)) forget(client->id());
 }
 
-/// Of the clients without an answer under way, the oldest of the source that has most of them goes; where all sources
-/// have as many, the oldest of all.
+/// Closes the oldest client without an answer under way, of the source that has most of them. If all sources have as
+/// many, closes the oldest of all.
 void HttpLoop::make_room() {
     if (clients_.size() < options_.limits.clients) return;
     std::map<HttpConnection::Source, std::size_t> by_source;

@@ -21,12 +21,12 @@ namespace holdfast {
 /// none now. Called on the server's thread.
 using HttpFeed = std::function<std::string()>;
 
-/// What a server calls. `answer` runs on a worker and may block; the others must not. All may be called until stop().
+/// Callbacks of a server. `answer` runs on a worker and may block; the others must not. All may be called until stop().
 struct HttpService {
     std::function<HttpResponse(const HttpRequest& request)> answer;
     /// Returns an empty function if the request opens no feed.
     std::function<HttpFeed(const HttpRequest& request)> open_feed = {};
-    /// Whether a request has a worker of its own, beside those that others keep busy.
+    /// Returns whether a request runs on the reserved worker, which other requests never occupy.
     std::function<bool(const HttpRequest& request)> is_probe = {};
     std::function<void(int status)> on_answer = {};
     std::function<void()> on_turned_away = {};  ///< a client that had no place
@@ -70,13 +70,13 @@ public:
     /// Serves until stop(); once.
     [[nodiscard]] std::optional<Error> start();
 
-    /// With the port that the kernel chose; all zeros for a unix socket.
+    /// Returns the address with the port that the kernel chose; all zeros for a unix socket.
     [[nodiscard]] Endpoint address() const noexcept;
 
     /// Applies from the next request on, the certificate from the next connection on. Any thread.
     void change(DoorSecrets secrets);
 
-    /// Within `answer`: see WorkerPool::wait_aside.
+    /// Waits within `answer`: see WorkerPool::wait_aside.
     [[nodiscard]] bool wait_aside(const std::function<bool()>& look);
 
     /// Feeds may have events. Any thread.

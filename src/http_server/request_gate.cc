@@ -18,7 +18,7 @@ bool is_for(const TlsContext& tls, std::string_view host) {
     return certificate != nullptr && ::X509_check_host(certificate, host.data(), host.size(), 0, nullptr) == 1;
 }
 
-/// "localhost:7080", "127.0.0.1", "[::1]:7080": without the port.
+/// Returns the host of "localhost:7080", "127.0.0.1" or "[::1]:7080", without the port.
 std::string_view host_of(std::string_view authority) {
     const std::size_t bracket = authority.find(']');
     const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
@@ -31,8 +31,8 @@ bool same_host(std::string_view a, std::string_view b) {
 
 bool only_looks(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
 
-/// A link to a page, which may be in a mail about an alarm: the request changes nothing, and only the user sees the
-/// answer.
+/// Returns true if the request follows a link, such as from a mail about an alarm. Such a request changes nothing, and
+/// only the user sees the answer.
 bool follows_link(const RequestHead& head) {
     return head.method == "GET" && head.value("Sec-Fetch-Mode") == "navigate" &&
            head.value("Sec-Fetch-Dest") == "document" && head.count("Origin") == 0;

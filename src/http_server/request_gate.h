@@ -25,7 +25,7 @@ public:
     struct Settings {
         bool any_host = false;                ///< no web page can reach the server
         std::vector<std::string> hosts = {};  ///< its names, beside localhost, IP addresses and the certificate's
-        /// Whether a GET or HEAD of this path needs no token.
+        /// Returns whether a GET or HEAD of this path needs no token.
         std::function<bool(std::string_view path)> is_public = {};
     };
 

@@ -30,8 +30,8 @@ inline constexpr std::size_t max_header_bytes = 8 * 1024 - 2;  ///< of one heade
 inline constexpr std::size_t max_target_bytes = 8 * 1024;
 
 /// Parses the bytes up to and with the empty line, or returns the refusal after which the connection ends. Accepts less
-/// than RFC 9112 allows, so that no proxy in front of the server can read the same bytes in another way: no folded
-/// headers, an absolute path without dot segments, one Content-Length and no Transfer-Encoding. Pure.
+/// than RFC 9112 allows, so that no proxy in front of the server can read the bytes in another way. Allows no folded
+/// headers and no Transfer-Encoding, one Content-Length, and an absolute path without dot segments. Pure.
 [[nodiscard]] std::variant<RequestHead, HttpResponse> read_request_head(std::string_view bytes);
 
 }  // namespace holdfast

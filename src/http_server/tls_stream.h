@@ -21,7 +21,7 @@ public:
         short wait_for = 0;
     };
     [[nodiscard]] Step read(char* to, std::size_t size);
-    /// Another try after wait_for begins with the same bytes.
+    /// Encrypts and sends bytes. After wait_for, the next call must begin with the same bytes.
     [[nodiscard]] Step write(std::string_view bytes);
     void end_writing();
 

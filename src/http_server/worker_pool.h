@@ -33,8 +33,8 @@ public:
     /// Returns false if too many jobs wait, or after stop(): the job will not run.
     [[nodiscard]] bool run(std::function<void()> job);
 
-    /// Within a job: calls `look`, which returns within 100 ms, until it returns true, and lets another job run for
-    /// that time. Returns false if too many jobs do so; then `look` was not called.
+    /// Calls `look`, which returns within 100 ms, until it returns true. Another job runs during the wait. Returns
+    /// false without a call of `look` if too many jobs wait. Within a job.
     [[nodiscard]] bool wait_aside(const std::function<bool()>& look);
 
     /// Returns when the jobs that run have ended; those that wait are dropped. A second call does nothing.

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t most_bytes = 1024 * 1024;
 
-// One of each kind that a gateway distinguishes, except too_deep and too_large, which depend on its configuration.
+// Samples of each kind that a gateway distinguishes, except too_deep and too_large, which depend on its configuration.
 constexpr std::array<std::string_view, 4> bad_items{R"({"ip":)", "[1,2,3]", R"({"no":"key"})", "{\"ip\":\"\xff\xfe\"}"};
 
 void append_number(std::string& out, std::uint64_t number) {

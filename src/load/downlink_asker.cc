@@ -106,8 +106,8 @@ void DownlinkAsker::ask_due() {
     pace_.take(due);
 }
 
-/// A downlink for a disconnected device is dropped, not sent to another: the devices that stay connected during a
-/// storm, the silent ones, would get them all. The device may return under another id, so the list is refreshed soon.
+/// Sends the due downlinks. A downlink for a disconnected device is dropped. Otherwise the devices that stay connected
+/// during a storm would receive all of them. The device may return under another id, so the list is refreshed soon.
 void DownlinkAsker::ask() {
     const DownlinkTarget& target = targets_[choose_target(targets_, options_, ++asked_)];
     if (book_.device_at(target.connection.peer) != target.device) {

@@ -22,8 +22,8 @@ struct DownlinkTarget {
     GatewayConnection connection;
 };
 
-/// Returns the index of the nth downlink's target: the device drawn from the whole fleet, or the next connected one, so
-/// that a disconnected device changes nothing for the others. `targets` is sorted by device and not empty. Pure; any
+/// Returns the index of the nth downlink's target: the device drawn from the whole fleet, or the next connected one. A
+/// disconnected device thus changes nothing for the others. `targets` is sorted by device and not empty. Pure; any
 /// thread.
 [[nodiscard]] std::size_t choose_target(const std::vector<DownlinkTarget>& targets, const LoadOptions& options,
                                         std::uint64_t nth);

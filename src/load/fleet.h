@@ -36,7 +36,7 @@ public:
     static constexpr std::size_t news_count = 3;
     using OnNews = std::function<void(News)>;
 
-    /// `book` stores the downlinks of its devices; may be null; outlives the fleet.
+    /// Creates the devices of `part`. `book` stores the downlinks of its devices; may be null; outlives the fleet.
     LoadFleet(const Clock& clock, const LoadOptions& options, Part part, OnNews on_news, DownlinkBook* book = nullptr);
 
     void run();

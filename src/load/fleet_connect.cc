@@ -62,7 +62,7 @@ int LoadFleet::open_socket(LoadDevice& device) {
     const int min = 1;  // the kernel raises it to its minimum
     if (device.fault == Fault::stall && ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &min, sizeof min) != 0) return errno;
     if (!options_.source) return 0;
-    // connect() then chooses the port. It knows the target, and connections to different targets share a port.
+    // connect() then chooses the port. The target is known there, and connections to different targets share a port.
     if (::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0) return errno;
     SocketAddress from = to_socket_address({.address = options_.source->of_device(number_of(device)), .port = 0});
     return ::bind(fd, from.get(), from.length) == 0 ? 0 : errno;
@@ -156,7 +156,7 @@ void LoadFleet::come_back(LoadDevice& device, std::chrono::milliseconds pause) {
     later(device, pause, &LoadFleet::connect);
 }
 
-/// Every connected device closes its connection and reconnects at once.
+/// Closes every connection, and reconnects at once.
 void LoadFleet::reconnect_all() {
     for (LoadDevice& device : devices_) {
         if (ending_ || device.state != LoadDevice::State::connected || device.deaf) continue;

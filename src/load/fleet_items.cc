@@ -66,7 +66,7 @@ void LoadFleet::acknowledged(LoadDevice& device, std::uint64_t seq) {
     if (all && device.resumed) settle_debt(device);
 }
 
-/// After a connection's end, owes the unacknowledged items again.
+/// Marks the unacknowledged items of an ended connection as due again.
 void LoadFleet::take_back(LoadDevice& device) {
     device.resumed = false;
     device.owed += device.seq - device.unacked.acked();

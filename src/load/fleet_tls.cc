@@ -32,7 +32,7 @@ ssize_t as_socket(const TlsOutcome& outcome) {
 
 }  // namespace
 
-/// A device counts as connected after its handshake.
+/// Continues the handshake. A device counts as connected after it.
 void LoadFleet::shake_hands(LoadDevice& device) {
     const TlsOutcome outcome = device.tls->handshake();
     if (outcome.step == TlsStep::done) return connected(device);
@@ -46,7 +46,7 @@ ssize_t LoadFleet::get(LoadDevice& device) {
     return ::recv(device.fd.get(), landing_.data(), landing_.size(), 0);
 }
 
-/// An incomplete TLS write must be repeated with the same bytes first.
+/// Writes bytes. An incomplete TLS write must be repeated with the same bytes first.
 ssize_t LoadFleet::put(LoadDevice& device, std::string_view bytes) {
     if (!device.tls) return ::send(device.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     std::size_t taken = 0;

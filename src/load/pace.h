@@ -11,7 +11,7 @@ namespace holdfast {
 /// burst follows a pause. One thread; the caller passes the time.
 class Pace {
 public:
-    /// With a `per_second` of 0 nothing is ever due.
+    /// Starts at `start`. With a `per_second` of 0 nothing is ever due.
     Pace(double per_second, SteadyTime start) : per_second_(per_second), last_(start) {}
 
     /// Returns how many are due at `now` and not taken yet.
@@ -24,8 +24,8 @@ private:
     SteadyTime last_;
 };
 
-/// Returns the delay of the next connect after `tries` failures in a row: 0.1 s, doubled each time up to 5 s, of which
-/// `share` in [0, 1) selects between a half and all. Pure; any thread.
+/// Returns the delay of the next connect after `tries` failures in a row: 0.1 s, doubled each time up to 5 s. `share`
+/// in [0, 1) selects between a half of it and all. Pure; any thread.
 [[nodiscard]] std::chrono::milliseconds backoff(unsigned tries, double share) noexcept;
 
 }  // namespace holdfast

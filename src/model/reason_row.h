@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// What the reasons of a drop have in common. The cause in an alarm follows from it.
+/// Common theme of the reasons of a drop. The cause in an alarm follows from it.
 enum class ReasonTheme : std::uint8_t {
     silent,
     unreachable,
@@ -25,7 +25,7 @@ enum class ReasonTheme : std::uint8_t {
     mixed
 };
 
-/// What the end of a connection says about a population.
+/// Meaning of a connection's end for its population.
 enum class DeathClass : std::uint8_t {
     hard,     ///< an unwanted end: the network, a deadline, a protocol fault, memory
     reset,    ///< the peer or something on the way reset it; also a restart

@@ -27,8 +27,8 @@ struct NatsUrl {
 /// error names the faulty URL and how to write it, and never contains a secret. Pure.
 [[nodiscard]] Result<std::vector<NatsUrl>> parse_nats_urls(std::string_view list);
 
-/// Returns the text with "***" in place of everything between a scheme and '@', even if it is no URL: rather too much
-/// than a part of a password. Pure.
+/// Returns the text with "***" in place of everything between a scheme and '@', also if the text is no URL. Removes too
+/// much rather than keep a part of a password. Pure.
 [[nodiscard]] std::string without_secrets(std::string_view list);
 
 }  // namespace holdfast

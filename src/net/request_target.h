@@ -18,7 +18,7 @@ struct RequestTarget {
 /// Refuses what does not begin with '/' and a '%' without two hexadecimal digits behind it. Pure.
 [[nodiscard]] Result<RequestTarget> parse_request_target(std::string_view text);
 
-/// The opposite for one value: everything but unreserved characters (RFC 3986, 2.3) as %XX. Pure.
+/// Encodes one value: everything but unreserved characters (RFC 3986, 2.3) as %XX. Pure.
 [[nodiscard]] std::string percent_encode(std::string_view text);
 
 /// Builds a target such as "/v1/x?a=1&b=2". Percent-encodes values and omits empty ones.

@@ -26,7 +26,7 @@ enum class Section : std::uint8_t { top, listener, item, limits, sink, fleet, ad
 /// Form of a value. Durations and sizes are texts with a unit; a size may also be a number of bytes.
 enum class OptionType : std::uint8_t { text, texts, boolean, count, number, size, duration, choice };
 
-/// Refers to a struct that holds values of options. It stores the struct's type, so that a row cannot be applied to
+/// Refers to a struct that holds values of options. Stores the struct's type, so that a row cannot be applied to
 /// another struct.
 class Object {
 public:

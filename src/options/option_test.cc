@@ -26,7 +26,7 @@ TEST(OptionTable, NamesAndFlagsAreUnique) {
     EXPECT_GT(names.size(), 20U);
 }
 
-/// What is noted of an option is found again by the address of its row: see Spot.
+/// Notes of an option are found by the address of its row: see Spot.
 TEST(OptionTable, EachRowExistsOnce) {
     std::vector<const Option*> rows;
     for (const Option& option : server_options()) rows.push_back(&option);

@@ -145,7 +145,7 @@ private:
 /// Disables acks in `wanted` if the handler is not durable, and reports them as waiting for a restart. Any thread.
 void put_off_acks(ServerConfig& wanted, const Pipeline& pipeline, ApplyReport& report);
 
-/// Room that a kept unfinished item may need: the item, its length or line end, and some white space.
+/// Returns the room that a kept unfinished item may need: the item, its length or line end, and some white space.
 [[nodiscard]] inline std::size_t max_unfinished_bytes(const ItemConfig& item) { return item.max_bytes + 64; }
 
 }  // namespace holdfast

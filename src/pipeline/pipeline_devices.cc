@@ -45,7 +45,7 @@ void Pipeline::on_certified(Connection& connection, Token number, std::string_vi
     devices_.certify(connection, number, id);
 }
 
-/// On a listener that identifies devices by certificates, a hello without one is refused.
+/// Handles a hello. On a listener that identifies devices by certificates, a hello without one is refused.
 Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMark token) {
     Connection& connection = arrival.connection;
     if (arrival.device != nullptr && arrival.device->id != hello.id) {
@@ -107,7 +107,7 @@ ReadResult Pipeline::on_stranger(Arrival& arrival, std::span<const char> window,
     return rest;
 }
 
-/// An unknown id and a wrong token give the same answer in the same time.
+/// Decides on an id and token. An unknown id and a wrong token give the same answer in the same time.
 Pipeline::Next Pipeline::let_in(Arrival& arrival, std::string_view text) {
     const ItemDecoder::Decoded decoded = decoder_.decode(text);
     const auto greeting = decoded.bad == BadItem::no_key ? decoder_.greeting() : ItemDecoder::Greeting{};

@@ -9,9 +9,8 @@
 
 namespace holdfast {
 
-/// Queues work from other threads for one reactor's thread, in order. post() may be called from any thread; the other
-/// members belong to the reactor's thread. After close_and_drain() post() fails, so that accepted work runs exactly
-/// once.
+/// Queues work from other threads for one reactor's thread, in order. Any thread may call post(); the other members
+/// belong to the reactor's thread. After close_and_drain() post() fails, so that accepted work runs exactly once.
 class Mailbox {
 public:
     using Work = std::function<void()>;

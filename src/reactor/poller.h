@@ -11,7 +11,7 @@
 namespace holdfast {
 
 /// Identifies a readiness event: the caller's own 64 bits. A connection's token contains the generation of its slot, so
-/// an event for a slot that was freed meanwhile is recognised as stale. The top bit marks the reactor's own tokens.
+/// an event for a slot freed in the same turn is recognised as stale. The top bit marks the reactor's own tokens.
 using Token = std::uint64_t;
 inline constexpr Token reactor_token_bit = Token{1} << 63;
 

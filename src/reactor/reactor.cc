@@ -87,7 +87,7 @@ void Reactor::dispatch(std::span<const epoll_event> ready, Client& client) {
     }
 }
 
-/// Dispatches readiness until none is left. The turn's own wait may predate the absence, or return nothing:
+/// Dispatches readiness until none is left. The turn's own wait may predate the absence, or return nothing.
 /// epoll_wait(2) fails with EINTR when a stopped process continues, and returns no more events than its array holds.
 void Reactor::catch_up(Client& client) {
     for (int wait = 0; wait < catch_up_waits && !caught_up(); ++wait) {

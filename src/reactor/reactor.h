@@ -14,13 +14,14 @@
 
 namespace holdfast {
 
-/// Runs the event loop of one thread. A turn has five phases, in this order, and reads the clock once:
-///   1. wait        for readiness, the next timer or the mailbox (without blocking if the client has work left)
-///   2. dispatch    readiness to the client, which drops stale tokens; after an absence, everything that is ready
-///   3. timers      that are due; after an absence, only once all readiness was dispatched
-///   4. mailbox     up to 256 items from other threads, within `phase_share`
-///   5. turn end    the client sweeps a slice, flushes its output and finalizes closed connections
-/// Owns poller, timers and mailbox. Ends after the turn in which stop() was called.
+// A turn has five phases, in this order, and reads the clock once:
+//   1. wait        for readiness, the next timer or the mailbox (without blocking if the client has work left)
+//   2. dispatch    readiness to the client, which drops stale tokens; after an absence, everything that is ready
+//   3. timers      that are due; after an absence, only once all readiness was dispatched
+//   4. mailbox     up to 256 items from other threads, within `phase_share`
+//   5. turn end    the client sweeps a slice, flushes its output and finalizes closed connections
+
+/// Runs the event loop of one thread. Owns poller, timers and mailbox. Ends after the turn in which stop() was called.
 class Reactor {
 public:
     /// Receives the reactor's callbacks, on its thread only.
@@ -35,7 +36,8 @@ public:
         virtual void on_absence(SteadyTime until, std::chrono::nanoseconds length) {
             static_cast<void>(until), static_cast<void>(length);
         }
-        /// Returns the number of the client's descriptors in the poller, or a lower bound. It bounds the catch-up.
+        /// Returns the number of the client's descriptors in the poller, or a lower bound. This number bounds the
+        /// catch-up.
         [[nodiscard]] virtual std::size_t descriptors() const { return 0; }
         /// Returns true if work is left that must not wait for readiness.
         [[nodiscard]] virtual bool on_turn_end() = 0;

@@ -28,9 +28,9 @@ private:
     std::multimap<SteadyTime, std::function<void()>> timers_;
 };
 
-/// Wakes a poller at a given time through a descriptor (timerfd_create(2)). Arming it only when the expiry changes is
-/// cheaper than a timeout for each epoll_wait(2), which creates and cancels a kernel timer: an eighth of an item's cost
-/// where devices send one at a time (docs/explanation/performance.md). One thread.
+/// Wakes a poller at a given time through a descriptor (timerfd_create(2)). A timeout for each epoll_wait(2) would
+/// create and cancel a kernel timer. If devices send one item at a time, that costs an eighth of an item
+/// (docs/explanation/performance.md). One thread.
 class WakeTimer {
 public:
     /// Throws std::system_error.
@@ -39,7 +39,7 @@ public:
     /// Arms the timer to expire once after `from_now`, at least 1 ns, and replaces the previous expiry.
     void set(std::chrono::nanoseconds from_now);
 
-    /// Returns the descriptor for an edge-triggered poller. It need not be read.
+    /// Returns the descriptor for an edge-triggered poller. The caller need not read it.
     [[nodiscard]] int fd() const noexcept { return timer_.get(); }
 
 private:

@@ -52,8 +52,8 @@ Result<Reconciler::Sample> Reconciler::look() {
     return look;
 }
 
-/// Other processes may share the port (reuse_port): a socket without a connection counts only if this process has a
-/// descriptor of it.
+/// Finds sockets without a connection. Other processes may share the port (reuse_port), so such a socket counts only if
+/// this process has a descriptor of it.
 std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Sample& out) const {
     std::sort(strangers.begin(), strangers.end());
     std::unordered_map<std::uint64_t, int> own;
@@ -135,7 +135,8 @@ void each_own_socket(const OnOwnSocket& take) {
     }
 }
 
-/// By system call, since ThreadSanitizer reports fstat on another thread's new descriptor as a race.
+/// Returns the inode by a direct system call, since ThreadSanitizer reports fstat on another thread's new descriptor as
+/// a race.
 std::uint64_t inode_of_socket(int descriptor) {
     struct statx info {};
     const bool known = ::syscall(SYS_statx, descriptor, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &info) == 0;

@@ -43,7 +43,7 @@ public:
         std::function<PageVector<HeldSocket>()> registry;
         std::function<std::optional<Error>(const std::function<void(const KernelSocket&)>&)> each_in_kernel;
         std::function<void(const OnOwnSocket&)> each_own;
-        /// Listener, peer and id of a connection, if it exists.
+        /// Returns listener, peer and id of a connection, if it exists.
         std::function<std::optional<Discrepancy>(Token)> about;
         std::function<std::string(const Endpoint&)> listener_at;  ///< name of a listener by local address
         std::function<void(std::chrono::milliseconds)> wait;

@@ -138,8 +138,8 @@ std::optional<std::uint8_t> Reconfiguration::free_number() const {
     return std::nullopt;
 }
 
-/// Returns true if a listener of this gateway holds the address, so that another program does not. It may be about to
-/// move or to be removed.
+/// Returns true if a listener of this gateway holds the address, so that another program does not. Such a listener may
+/// be about to move or to be removed.
 bool Reconfiguration::in_our_own_way(const ListenerConfig& config) const {
     const auto address = parse_endpoint(config.address);
     return std::any_of(before_->listeners.begin(), before_->listeners.end(), [&](const RunningListener& listener) {
@@ -183,7 +183,7 @@ std::optional<Error> Reconfiguration::prepare_new(const ListenerConfig& config) 
     return open(std::move(next));
 }
 
-/// Prepares a listener that was removed shortly before. It keeps its number, its counters and its remaining
+/// Prepares a listener that was removed shortly before. The listener keeps its number, its counters and its remaining
 /// connections.
 std::optional<Error> Reconfiguration::prepare_back(const RunningListener& before, const ListenerConfig& config) {
     const bool other_bytes =

@@ -196,8 +196,8 @@ const Device* Server::Impl::device_of(const Connection& connection, Shard& shard
     return workers_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
 }
 
-/// Returns whether a list contains the connection. One that a newer connection of its device supersedes is left out, so
-/// that each device appears once.
+/// Returns whether a list contains the connection. A connection that a newer one of its device supersedes is left out,
+/// so that each device appears once.
 bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const {
     if (connection.is_opening()) return false;
     const Device* device = device_of(connection, shard);

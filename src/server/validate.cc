@@ -66,7 +66,7 @@ private:
                       : "it is of no use without proxy_protocol: write \"v1\" or \"v2\" there, or remove it");
     }
 
-    /// Checks which TLS keys go together. It does not read the files.
+    /// Checks which TLS keys go together, without reading the files.
     void check_tls(const TlsConfig& tls) {
         const auto need = [&](bool missing, std::string_view option, const char* what) {
             if (missing) add(option, in_listener() + std::string(option) + " is not set: " + what);

@@ -21,7 +21,7 @@ struct SinkFigures {
     std::string error;          ///< empty while writing succeeds
 };
 
-/// What a reload can change of a running sink.
+/// Changes of a running sink that a reload can make.
 struct SinkChange {
     std::string path;
     std::size_t queue_bytes = 0;

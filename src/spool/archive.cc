@@ -161,7 +161,7 @@ Result<Copied> take(const std::string& from, const std::string& to, const Target
 
 }  // namespace
 
-/// spool.db is copied first, because a start reads newer content from the files of events. The list of these files
+/// Copies spool.db first, because a start reads newer content from the files of events. The list of these files
 /// follows: all but the last have ended and do not change, and the last is copied as of one moment. Files that the
 /// gateway begins later are left out, or a hole could precede them.
 Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {

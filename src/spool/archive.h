@@ -19,11 +19,11 @@ struct SpoolCopy {
     std::vector<std::string> damaged;  ///< files that SQLite cannot read, copied byte by byte
 };
 
-/// Copies the spool in `from` into the directory `to`, which is created if it is missing and must be empty.
-/// The copy is consistent while a gateway writes to `from`. It holds every event up to a moment after the call, and the
-/// groups and sessions of that moment or an earlier one.
-/// An interrupted copy is not a usable spool until a later call finishes it. A gateway that starts on a copy begins a
-/// new file of events, whose epoch distinguishes its events from those of the original.
+/// Copies the spool in `from` into the directory `to`, which is created if it is missing and must be empty. The copy is
+/// consistent while a gateway writes to `from`. The copy holds every event up to a moment after the call, and the
+/// groups and sessions of that moment or an earlier one. An interrupted copy is not a usable spool until a later call
+/// finishes it. A gateway that starts on a copy begins a new file of events, whose epoch distinguishes its events from
+/// those of the original.
 [[nodiscard]] Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to);
 
 /// Result of verify_spool().

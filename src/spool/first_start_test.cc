@@ -164,7 +164,8 @@ protected:
         }
         return any;
     }
-    /// The root is in memory if possible: syncing each state would cost time and test the disk.
+    /// Returns a path under the root, which is in memory if possible: syncing each state would cost time and test the
+    /// disk.
     [[nodiscard]] std::string in(const std::string& name) const { return root_ + "/" + name; }
     void SetUp() override {
         std::string shared = "/dev/shm/holdfast-XXXXXX";

@@ -162,8 +162,7 @@ std::uint64_t Maintenance::file_bytes() const {
 }
 
 /// Returns the size that counts for retention. Logs are excluded: many small commits make them many times as large as
-/// their events. spool.db is excluded too: sessions have their own budget, and no event is removed to make room for
-/// one.
+/// their events. spool.db is excluded: sessions have their own budget, and no event is removed to make room for one.
 std::uint64_t Maintenance::event_bytes(const SegmentIndex::Segment& segment) const {
     return std::max(segment.bytes, SpoolDirectory::plain_bytes_of(parts_.directory.segment_path(segment.first)));
 }

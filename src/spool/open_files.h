@@ -19,7 +19,7 @@ public:
     /// Records the files to which the names lead now. Later checks compare with these.
     void watch(const std::string& database);
     void forget(const std::string& database);
-    /// Marks a database whose replacement has begun. It is not intact until watch() is called again.
+    /// Marks a database whose replacement has begun. The database is not intact until watch() is called again.
     void condemn(const std::string& database);
     /// Returns false if one of its files was removed, renamed or replaced since watch().
     [[nodiscard]] bool is_intact(const std::string& database);

@@ -201,7 +201,8 @@ public:
 
     [[nodiscard]] virtual std::vector<SpoolGroup> groups() = 0;
     /// Sets the position of a group, which is durable on return. Creates the group with its first position. Fails for a
-    /// position beyond the newest event, for a name that is not 1 to 64 of A-Z a-z 0-9 _ . -, or if the disk fails.
+    /// position beyond the newest event, for an invalid name, or if the disk fails. A name is 1 to 64 of A-Z a-z 0-9 _
+    /// . -.
     [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, Position position) = 0;
     /// Sets the position and stores the consumer's memo in the same transaction: at most 4 KiB of text.
     [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, Position position,

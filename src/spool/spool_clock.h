@@ -20,8 +20,8 @@ struct ClockReading {
 /// Returns the readings of this machine. Any thread.
 [[nodiscard]] ClockReading read_system_clocks();
 
-/// The clock for ages of events. It begins at the wall time of the spool's first start and advances with elapsed time
-/// only. Neither a step of the wall clock nor the time between two boots moves it. Any thread after start().
+/// Clock for the ages of events. Starts at the wall time of the spool's first start and advances with elapsed time
+/// only. Neither a step of the wall clock nor the time between two boots moves the clock. Any thread after start().
 class SpoolClock {
 public:
     explicit SpoolClock(std::function<ClockReading()> read) : read_(std::move(read)) {}

@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-/// Repeats operations at the start that fail for a reason that may pass, with back-off: an error of the disk says
+/// Repeats operations at the start that fail for a reason that may pass, with back-off. An error of the disk says
 /// nothing about the content of a file. Reports the first failure and the recovery. One thread.
 class StartRetries {
 public:
@@ -24,8 +24,8 @@ public:
         : directory_(std::move(directory)), patience_(timeout), reports_(std::move(reports)) {}
 
     using Work = std::function<std::optional<DbError>()>;
-    /// Returns nullopt on success. Returns the latest error if it does not pass by itself, persists beyond the patience
-    /// for the whole start, or if the start is to end.
+    /// Returns nullopt on success. Returns the latest error if retries do not help, if it persists beyond the timeout
+    /// for the whole start, or if the start ends.
     [[nodiscard]] std::optional<DbError> run(const Work& work);
 
 private:

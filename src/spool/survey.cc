@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 /// Positions are never reused. If the newest rows are damaged after a crash, the number of positions used since the
-/// last save, one or two seconds earlier, is unknown. It is below this distance.
+/// last save, one or two seconds earlier, is unknown. This distance exceeds that number.
 constexpr Position safe_distance = Position{1} << 20;
 
 }  // namespace

@@ -26,9 +26,9 @@ milliseconds latest(milliseconds delay) { return delay + delay / 8; }
 /// Returns the part of the bound that is reserved for delivering the `closed` event and for a busy machine.
 milliseconds margin(milliseconds detect_within) { return scheduling_slack + std::min(detect_within / 120, max_margin); }
 
-/// Probes start after a third of the bound and repeat every thirtieth of it (at least 1 s, the kernel's unit) until the
-/// bound needs the verdict. The kernel closes at the first probe that is due after TCP_USER_TIMEOUT, so one interval
-/// must fit behind it.
+/// Starts probes after a third of the bound, and repeats them every thirtieth (at least 1 s, the kernel's unit) until
+/// the verdict. The kernel closes at the first probe that is due after TCP_USER_TIMEOUT, so one interval must fit
+/// behind it.
 void choose_kernel_options(LivenessPlan& plan) {
     plan.idle = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 3));
     plan.interval = std::max(seconds(1), std::chrono::floor<seconds>(plan.detect_within / 30));
@@ -45,8 +45,8 @@ void choose_own_limits(LivenessPlan& plan) {
     plan.silence_limit = plan.detect_within - margin(plan.detect_within);
 }
 
-/// Computes the worst phase: the outage begins when the peer's last segment is as old as a sound path allows, and the
-/// next probe follows as late as possible after the outage's end.
+/// Computes the worst phase. The outage begins when the peer's last segment is as old as a sound path allows. The next
+/// probe follows as late as possible after the outage's end.
 void find_safe_outage(LivenessPlan& plan) {
     constexpr milliseconds none{0};
     const milliseconds oldest_sign = latest(plan.idle);
@@ -59,7 +59,7 @@ void find_safe_outage(LivenessPlan& plan) {
     plan.safe_round_trip = plan.user_timeout - oldest_sign - scheduling_slack;
 }
 
-/// Each quiet period of TCP_KEEPIDLE ends in one round of probes.
+/// Returns the rounds of probes per day: one for each quiet period of TCP_KEEPIDLE.
 double rounds_per_day(const LivenessPlan& plan) { return 86'400.0 / static_cast<double>(plan.idle.count()); }
 
 }  // namespace

@@ -17,8 +17,8 @@ struct PeerState {
 /// Returns true if the peer has sent FIN or RST, or the kernel has given the connection up.
 [[nodiscard]] bool peer_has_shut(int fd) noexcept;
 
-/// Returns true if the peer has sent FIN or RST, whether or not bytes in front of it wait, or the kernel has given the
-/// connection up: as poll(2) reports it, also after bytes were sent.
+/// Returns true if the peer has sent FIN or RST, or if the kernel has given the connection up, as poll(2) reports it.
+/// Unread bytes in front of the FIN, and bytes sent since, make no difference.
 [[nodiscard]] bool has_hung_up(int fd) noexcept;
 
 /// Returns true if the peer's kernel has acknowledged the FIN that was sent to it, or the connection has ended.

@@ -20,13 +20,13 @@ void force_probe(int fd) noexcept;
 void set_keepidle(int fd, std::chrono::seconds idle) noexcept;
 
 /// Returns the TCP_KEEPIDLE that ends a forced probe after `silence`, so that the kernel's next probe and verdict
-/// follow the plan: the planned value or, past it, the silence at the plan's next probe. Restoring the planned value
-/// itself would make the kernel probe at once and count its intervals from there.
+/// follow the plan. The value is the planned one or, past it, the silence at the plan's next probe. Restoring the
+/// planned value itself would make the kernel probe at once and count its intervals from there.
 [[nodiscard]] std::chrono::seconds keepidle_after_probe(const LivenessPlan& plan,
                                                         std::chrono::milliseconds silence) noexcept;
 
 /// Returns true if a probe that is forced after `silence` and ends within probe_ends_within cannot advance the kernel's
-/// verdict: past TCP_USER_TIMEOUT each due probe is a verdict.
+/// verdict. Past TCP_USER_TIMEOUT, each due probe is a verdict.
 [[nodiscard]] bool may_force_probe(const LivenessPlan& plan, std::chrono::milliseconds silence) noexcept;
 inline constexpr std::chrono::milliseconds probe_ends_within{1'000};
 

@@ -27,7 +27,7 @@ constexpr std::uint32_t connected_states = 1U << TCP_ESTABLISHED | 1U << TCP_FIN
                                            1U << TCP_CLOSE_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING;
 
 /// Requests a dump of all sockets of a family whose local port is `port`. The filter is two instructions of the
-/// kernel's byte code, port >= p and port <= p; a failed comparison jumps past the end, which rejects the socket.
+/// kernel's byte code: port >= p and port <= p. A failed comparison jumps past the end, which rejects the socket.
 struct Request {
     nlmsghdr header;
     inet_diag_req_v2 what;

@@ -15,8 +15,8 @@
 
 namespace holdfast {
 
-/// For tests: a fleet of 6,000 (at night) to 10,000 devices (by day) in sites, second by second, with ordinary churn of
-/// all reasons, under the eyes of an engine. A site can be restarted and cut off. Everything follows from the seed.
+/// Fleet of 6,000 (at night) to 10,000 devices (by day) in sites, second by second, with ordinary churn of all reasons.
+/// An engine observes it. A site can be restarted and cut off. Everything follows from the seed.
 class TestFleet {
 public:
     using Seconds = std::int64_t;
@@ -53,7 +53,7 @@ public:
         while (total_ < 8'000) come(by_weight_[random_() % by_weight_.size()]);
     }
 
-    /// A second passes; what the look at its end says.
+    /// Advances by a second, and returns the alarms at its end.
     std::vector<Alarm> second() {
         ++now_;
         churn();
@@ -70,7 +70,7 @@ public:
                             .census = [this] { return census(); }});
     }
 
-    /// One connection of the site ends; it comes back only if it is `away`.
+    /// Ends one connection of the site, which comes back only if it is `away`.
     void end(std::size_t site, CloseReason reason) {
         Site& of = sites[site];
         Observation seen;
@@ -92,7 +92,7 @@ public:
         ++total_;
         ++listener().accepted;
     }
-    /// One that ended will be back; until then the population is smaller by it.
+    /// Ends a connection that returns later; until then the population is smaller by one.
     void leave(std::size_t site) {
         ++sites[site].away;
         ++away_;
@@ -102,18 +102,18 @@ public:
         --away_;
         come(site);
     }
-    /// From now on arrivals are told from those that were there.
+    /// Separates later arrivals from the connections that exist now.
     void mark() {
         for (Site& site : sites) site.recent = 0;
     }
-    /// All of a site's connections end within `spread` seconds and are back between 20 and 100 s after.
+    /// Ends all of a site's connections within `spread` seconds; they are back between 20 and 100 s after.
     void restart(std::size_t site, Seconds spread, CloseReason reason) {
         restarts_.push_back({site, sites[site].count, now_, spread, reason, 0, 0});
     }
 
     [[nodiscard]] Seconds now() const { return now_; }
     [[nodiscard]] std::uint64_t total() const { return total_; }
-    /// A site of at least `percent` of the population.
+    /// Returns a site of at least `percent` of the population.
     [[nodiscard]] std::size_t site_of(double min, double max) {
         for (;;) {
             const std::size_t site = random_() % sites.size();

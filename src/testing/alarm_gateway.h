@@ -59,7 +59,7 @@ public:
         listener().connections = living.size();
     }
 
-    /// A second later, and a look.
+    /// Advances by a second, and returns the alarms.
     std::vector<Alarm> second() {
         now += std::chrono::seconds(1);
         return look();

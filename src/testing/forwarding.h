@@ -51,7 +51,7 @@ protected:
         for (const std::string& trouble : troubles_) out += trouble + "\n";
         return out;
     }
-    /// Each event once, in its order.
+    /// Expects each event once, in order.
     void expect_whole_stream() {
         const StreamView view(server_.url());
         const auto messages = view.messages();

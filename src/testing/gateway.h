@@ -47,7 +47,7 @@ public:
         news_.notify_all();
     }
 
-    /// Return the result once the event has arrived.
+    /// Returns the result once the event has arrived.
     [[nodiscard]] std::string listener_of(const std::string& key) {
         return wait([&]() -> std::optional<std::string> {
             const auto found = listeners_by_key_.find(key);

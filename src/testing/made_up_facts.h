@@ -61,7 +61,7 @@ inline SocketOptions options_of(const LivenessPlan& plan) {
             .user_timeout = plan.user_timeout};
 }
 
-/// A gateway that runs on this host with one connection, without findings.
+/// Returns a gateway that runs on this host with one connection, without findings.
 inline GatewayFacts sound_gateway() {
     GatewayFacts gateway;
     gateway.asked_at = "127.0.0.1:7080";

@@ -50,20 +50,20 @@ public:
         return *this;
     }
 
-    /// Nothing more will be sent.
+    /// Shuts down the sending direction.
     RawClient& end() {
         ::shutdown(socket_.get(), SHUT_WR);
         return *this;
     }
 
-    /// What is there already, or comes first.
+    /// Reads the bytes that are there, or the first that arrive.
     std::string read_some() {
         char buffer[4096];
         const ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
         return got < 0 ? "nothing" : std::string(buffer, static_cast<std::size_t>(got));
     }
 
-    /// All that comes until the server closes, or "timeout".
+    /// Reads until the server closes. Returns "timeout" if it does not.
     std::string read_all() {
         std::string all;
         char buffer[4096];
@@ -75,7 +75,7 @@ public:
         }
     }
 
-    /// What comes until `marker` has come, or the server closes, or "timeout".
+    /// Reads until `marker` has arrived, or the server closes. Returns "timeout" otherwise.
     std::string read_until(std::string_view marker) {
         std::string all;
         char byte = 0;
@@ -122,7 +122,7 @@ public:
         : port_(port), tls_(std::move(tls)) {}
     explicit TestClient(std::string unix_path) : path_(std::move(unix_path)) {}
 
-    /// Status 0 if there was no answer.
+    /// Sends a request. Returns status 0 if there was no answer.
     Reply ask(const std::string& method, const std::string& target, Headers headers = {}, std::string_view body = {}) {
         if (!headers.contains("Host")) headers.emplace("Host", "127.0.0.1:" + std::to_string(port_));
         headers.emplace("Connection", "close");

@@ -8,7 +8,7 @@
 
 namespace holdfast {
 
-/// HOLDFAST_SEED, or a new one each run; printed once. For tests.
+/// Returns HOLDFAST_SEED, or a new seed for each run, and prints it once. For tests.
 inline std::uint64_t test_seed() {
     static const std::uint64_t seed = [] {
         const char* given = std::getenv("HOLDFAST_SEED");

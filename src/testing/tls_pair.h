@@ -56,7 +56,7 @@ protected:
         SSL_set_fd(client_.get(), there_.get());
         if (resumed != nullptr) SSL_set_session(client_.get(), resumed);
     }
-    /// Both sides in turn, until the gateway's has come to an end.
+    /// Runs both sides in turn, until the gateway's has ended.
     TlsOutcome shake_hands() {
         for (int round = 0; round < 20; ++round) {
             if (SSL_connect(client_.get()) == 1) client_done_ = true;

@@ -9,8 +9,8 @@
 
 namespace holdfast {
 
-/// Who may read a file besides root. World-writable files are always rejected; unless everybody may read the file, only
-/// its owner may write it.
+/// Accounts besides root that may read a file. World-writable files are always rejected. Unless everybody may read the
+/// file, only its owner may write it.
 enum class Readers : std::uint8_t { everybody, group, owner };
 
 /// Requirements that a file must meet before it is read.

@@ -30,7 +30,7 @@ public:
         return raw({text, static_cast<std::size_t>(end - text)});
     }
     JsonWriter& null() { return raw("null"); }
-    /// A value that is JSON already.
+    /// Writes a value that is JSON already.
     JsonWriter& json(std::string_view text) { return raw(text); }
 
     /// Calls key() and value().

@@ -12,7 +12,7 @@ void append_hex(std::string& out, unsigned char byte) {
     out += digits[byte & 15];
 }
 
-/// U+0080 to U+009F in UTF-8: terminals interpret some of them as the start of a command.
+/// Returns true for U+0080 to U+009F in UTF-8: terminals interpret some of them as the start of a command.
 bool is_c1(std::string_view text, std::size_t at) {
     if (at + 1 >= text.size() || static_cast<unsigned char>(text[at]) != 0xc2) return false;
     const auto next = static_cast<unsigned char>(text[at + 1]);

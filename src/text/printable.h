@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-/// Makes untrusted text safe for one line on a terminal: control characters (ASCII, and U+0080 to U+009F) become
-/// , \t or \x1b, and a backslash becomes \\; other bytes stay. Pure.
+/// Makes untrusted text safe for one line on a terminal. Control characters (ASCII, and U+0080 to U+009F) become \n,
+/// \t or \x1b, and a backslash becomes \\. Other bytes stay. Pure.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// Returns printable(text) in double quotes, with '"' as \", cut after `longest` bytes with "..." behind it. For

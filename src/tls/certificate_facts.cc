@@ -18,7 +18,8 @@ namespace {
 /// SSL_CTX_set_security_level(3): level 2 asks for 112 bits.
 constexpr int least_security_bits = 112;
 
-/// RFC 5480, 2.1.1: a certificate names the curve. OpenSSL reads others, and rejects them in a handshake.
+/// Returns true if the key does not name its curve, as RFC 5480, 2.1.1 requires. OpenSSL reads such a certificate, and
+/// rejects it in a handshake.
 bool has_unnamed_curve(const EVP_PKEY& key) {
     int is_explicit = 0;
     EVP_PKEY_get_int_param(&key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &is_explicit);

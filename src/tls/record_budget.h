@@ -6,7 +6,7 @@
 namespace holdfast {
 
 /// Limits what a peer can make OpenSSL read. SSL_read and SSL_do_handshake of OpenSSL 3.0 return only with application
-/// data, an error or an empty socket: any number of KeyUpdates and tiny records is one call. Owned by a TlsSession,
+/// data, an error or an empty socket. Any number of KeyUpdates and tiny records is one call. Owned by a TlsSession,
 /// whose BIO and message callback report to it; one thread.
 class RecordBudget {
 public:

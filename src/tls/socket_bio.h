@@ -7,7 +7,7 @@
 namespace holdfast {
 
 /// Returns a BIO like OpenSSL's socket BIO with two differences. A write to a closed connection fails with EPIPE
-/// without a signal, and a read asks for a retry once `budget`, which must outlive the BIO, is used up. Does not close
+/// without a signal. A read requests a retry once `budget`, which must outlive the BIO, is used up. Does not close
 /// `fd`. Returns nullptr if memory is exhausted.
 [[nodiscard]] BIO* new_socket_bio(int fd, RecordBudget& budget) noexcept;
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int iv_bytes = 16;
 
-/// OpenSSL takes the parameters by non-const pointers and does not write through them.
+/// Sets the key of the MAC. OpenSSL takes the parameters by non-const pointers and does not write through them.
 bool set_mac(EVP_MAC_CTX* mac, const std::array<unsigned char, 32>& key) {
     std::array<char, 7> digest{"SHA256"};
     auto* bytes = const_cast<unsigned char*>(key.data());

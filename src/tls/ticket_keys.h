@@ -17,7 +17,7 @@ public:
     static constexpr std::chrono::hours in_use{12};
     static constexpr std::chrono::hours readable{24};  ///< since its creation
 
-    /// The clock must outlive it.
+    /// Draws the first keys. The clock must outlive the object.
     explicit TicketKeys(const Clock& clock);
 
     using Name = std::array<unsigned char, 16>;

@@ -99,7 +99,8 @@ int pass_over_old_lists(int good, X509_STORE_CTX* store) {
                                           session_context.size()) == 1;
 }
 
-/// OpenSSL has no algorithms if its configuration disables its providers, and no context without memory.
+/// Returns the error of a failed OpenSSL: no algorithms if its configuration disables its providers, and no context
+/// without memory.
 Error no_library() {
     return Error{"OpenSSL cannot set up TLS 1.2 and 1.3: " + take_openssl_reason() +
                  "; look at its configuration (openssl.cnf, OPENSSL_CONF) and at the memory that is left"};

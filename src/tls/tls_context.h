@@ -58,7 +58,7 @@ public:
     [[nodiscard]] CertifiedId classify(const X509& certificate) const;
 
     /// Returns why these rules would reject a device that was accepted under earlier ones with `certificate` (null:
-    /// none), `chain` and `id`; static text, empty if they would accept it. An expired revocation list rejects new
+    /// none), `chain` and `id`. Static text, empty if they would accept it. An expired revocation list rejects new
     /// devices, but no connected device that is not on it.
     [[nodiscard]] std::string_view objection_to(X509* certificate, STACK_OF(X509) * chain, std::string_view id) const;
 

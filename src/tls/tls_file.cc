@@ -13,8 +13,8 @@ Error about(const std::string& path, const std::string& what) { return Error{pat
 
 BioPtr bio_of(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-/// PEM allows any kind of object to be encrypted (RFC 1421); OpenSSL's own callback would read the passphrase from the
-/// terminal.
+/// Provides no passphrase. PEM allows any kind of object to be encrypted (RFC 1421), and OpenSSL's own callback would
+/// read the passphrase from the terminal.
 int no_passphrase(char*, int, int, void* asked) {
     *static_cast<bool*>(asked) = true;
     return -1;
@@ -26,7 +26,7 @@ bool is_end_of_pem() {
     return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
-/// DER begins with an ASN.1 SEQUENCE with a long length.
+/// Returns true for DER, which begins with an ASN.1 SEQUENCE with a long length.
 bool looks_like_der(const std::string& text) { return text.starts_with("\x30\x82") || text.starts_with("\x30\x81"); }
 
 std::string not_pem(const std::string& text, const char* what) {

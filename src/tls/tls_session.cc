@@ -32,7 +32,7 @@ constexpr Explanation explanations[] = {
     {SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, "the device does not accept the gateway's certificate"},
 };
 
-/// SSL_CTX_set_msg_callback(3): called for every record header and handshake message that OpenSSL read.
+/// Counts every record header and handshake message that OpenSSL read. A callback of SSL_CTX_set_msg_callback(3).
 void count_message(int written, int, int type, const void* bytes, std::size_t size, SSL*, void* to) {
     auto& budget = *static_cast<RecordBudget*>(to);
     if (written != 0) return;
@@ -71,7 +71,8 @@ TlsOutcome TlsSession::handshake() noexcept {
     return SSL_session_reused(ssl_.get()) == 1 && context_->serves() ? check_resumed() : TlsOutcome{TlsStep::done};
 }
 
-/// A ticket stands for a certificate that was valid when the ticket was issued and was not checked since.
+/// Checks the certificate of a resumed session. A ticket stands for a certificate that was valid when the ticket was
+/// issued and was not checked since.
 TlsOutcome TlsSession::check_resumed() noexcept {
     const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
     if (certificate == nullptr) return {TlsStep::done};

@@ -16,7 +16,7 @@
 
 namespace holdfast {
 
-/// What is told live. The words are the `event:` names of the stream.
+/// Kinds of live messages. The words are the `event:` names of the stream.
 enum class FeedKind : std::uint8_t { sample, alarm, connected, closed, item, skipped };
 inline constexpr std::size_t feed_kind_count = 6;
 extern const std::array<FeedKind, feed_kind_count> all_feed_kinds;

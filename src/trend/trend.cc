@@ -41,7 +41,8 @@ void Trend::sample(EventTime wall, const ServerStatus& status) {
     forget_the_gone(wall);
 }
 
-/// A removed listener continues with empty samples for an hour, so that its history stays readable.
+/// Removes listeners an hour after their end. Until then they continue with empty samples, so that their history stays
+/// readable.
 void Trend::forget_the_gone(EventTime wall) {
     std::size_t gone = 0;
     auto longest = by_name_.end();

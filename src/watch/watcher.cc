@@ -122,7 +122,7 @@ bool Watcher::take_answers(Time now) {
     return any;
 }
 
-/// A probe whose time is over is about to be answered, and marks connections reactor by reactor.
+/// Returns true if a probe's answer is about to be taken. Such a probe marks connections reactor by reactor.
 bool Watcher::is_settling(Time now) const {
     return std::any_of(questions_.begin(), questions_.end(), [now](const Question& question) {
         const Time end = question.asked + question.suspect.timeout;

@@ -1,6 +1,5 @@
-// The input is what a client sends: several requests in sequence, over a socket and through everything in front of the
-// gateway: heads, gate, targets and queries. Without a token, no request makes the gateway act or reveal anything.
-// Every answer is complete.
+// Sends several requests in sequence, as a client does, over a socket and through heads, gate, targets and queries.
+// Without a token, no request makes the gateway act or reveal anything. Every answer is complete.
 #include <sys/socket.h>
 
 #include <atomic>
@@ -56,7 +55,7 @@ private:
     FakeControlPlane gateway_;
 };
 
-/// All that comes until the server closes.
+/// Reads until the server closes.
 std::string take_all(int socket) {
     std::string all;
     char piece[4096];
@@ -94,7 +93,7 @@ DoorSecrets secrets() {
                                                     std::vector<std::string>{std::string(read_token)})};
 }
 
-/// Closing resets the connection, so that no port waits (tcp(7), SO_LINGER).
+/// Connects. Closing resets the connection, so that no port waits (tcp(7), SO_LINGER).
 UniqueFd connect_to(const Endpoint& server) {
     UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const linger at_once{1, 0};

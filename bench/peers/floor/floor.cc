@@ -1,6 +1,6 @@
 // The floor: the cost of the necessary work alone. Edge-triggered epoll, one thread, one shared buffer, newline
 // framing, simdjson on demand to read `ip`; no registry, no events, no deadlines. Keep-alive options are set on the
-// listener. It is no server for real use: a bad item ends its connection, and so does an incomplete line that exceeds
+// listener. Not a server for real use: a bad item ends its connection, and so does an incomplete line that exceeds
 // its buffer.
 //
 //   floor PORT     prints "listening PORT" (0: the kernel chooses), and on SIGUSR1 "accepted=A closed=C items=I bad=B".

@@ -1,5 +1,5 @@
-// A server on libevent's bare events in the style that saves memory; libevent.cc is the convenient one. It has an
-// evconnlistener, an event for each connection, and recv into one buffer for all. A signal ends it. Usage:
+// A server on libevent's bare events in the style that saves memory; libevent.cc is the convenient one. Uses an
+// evconnlistener, an event for each connection, and recv into one buffer for all. A signal ends the process. Usage:
 // ../common/peer.h.
 #include <sys/socket.h>
 

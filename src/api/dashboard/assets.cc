@@ -17,7 +17,7 @@ std::string_view type_of(std::string_view path) {
     return "text/html; charset=utf-8";
 }
 
-/// One scheme's custom properties: --kind-peer, --reason-peer_closed, ...
+/// Appends a color scheme's custom properties: --kind-peer, --reason-peer_closed, ...
 void append_colors(std::string& css, std::string_view SchemeColors::*scheme) {
     const auto add = [&](const char* prefix, std::string_view word, const SchemeColors& color) {
         css.append(prefix).append(word).append(": ").append(color.*scheme).append(";\n");

@@ -7,7 +7,8 @@
 
 namespace holdfast {
 
-/// The dashboard's page ("/") and its files ("/dashboard/app.js"), or nothing. An AssetSource; any thread.
+/// Returns the dashboard's page ("/") or one of its files ("/dashboard/app.js"), else nullopt. An AssetSource; any
+/// thread.
 [[nodiscard]] std::optional<Asset> dashboard_asset(std::string_view path);
 
 }  // namespace holdfast

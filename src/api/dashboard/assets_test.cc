@@ -80,7 +80,7 @@ TEST(DashboardAssets, EveryReasonHasItsKindAndItsColors) {
     EXPECT_NE(colors.find("[data-kind=\"policy\"] { --kind: var(--kind-policy); }\n"), std::string::npos) << colors;
 }
 
-/// What the page's Content-Security-Policy would refuse, and what would make device bytes markup.
+/// The page's Content-Security-Policy would refuse these, or they would make device bytes markup.
 TEST(DashboardAssets, NothingInlineNothingForeignNoMarkupFromText) {
     const std::string page = text_of("/");
     EXPECT_FALSE(std::regex_search(page, std::regex(R"re(<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=))re")));

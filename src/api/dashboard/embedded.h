@@ -13,7 +13,7 @@ struct EmbeddedFile {
     std::size_t size;
 };
 
-/// The files that the build has put into the program (cmake/embed.cmake).
+/// Returns the files that the build embeds in the program (cmake/embed.cmake).
 [[nodiscard]] std::span<const EmbeddedFile> embedded_files();
 
 }  // namespace holdfast
