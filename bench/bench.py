@@ -54,7 +54,8 @@ def servers(binary):
 
 
 def measure(name, start, options, number):
-    """One server's figures of one round: the costly measures only in the first rounds, the watching in the very first."""
+    """Returns one server's figures of one round. Costly measures are taken in the first rounds only, detection in the
+    first."""
     sizes = options.sizes
     costly = number == 0 or number < options.population_rounds - (name not in OURS)
     idle_s = options.idle * WATCHED_IDLE.get(name, 0) if number == 0 else 0

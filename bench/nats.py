@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Measures the way from the spool to JetStream: a backlog is taken into the spool while NATS is away, then NATS comes and
-it is published. Real nats-servers on this machine, started and ended here. Prints a table; docs/explanation/performance.md's method."""
+"""Measures the way from the spool to JetStream. The spool takes a backlog while NATS is away; then NATS starts and
+receives it. Real nats-servers on this machine, started and ended here. Prints a table;
+docs/explanation/performance.md's method."""
 
 import argparse
 import os
@@ -21,7 +22,7 @@ DEVICES = 8
 
 
 def send_items(address, count, size):
-    """From one device, many in a write; each item is `size` bytes with its newline."""
+    """Sends items from one device, many in a write; each item is `size` bytes with its newline."""
     with socket.create_connection(address) as sock:
         def items(first, last):
             for n in range(first, last):

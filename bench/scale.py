@@ -40,7 +40,7 @@ def start_gateways(stack, binary, detect_within):
 
 
 def add_fleets(stack, binary, port, held, wanted):
-    """Several processes, none with more connections than it has descriptors."""
+    """Starts several processes, none with more connections than it has descriptors."""
     missing = wanted - held
     processes = -(-missing // MOST_A_PROCESS)
     for number in range(processes):
@@ -63,8 +63,8 @@ def wait_for(gateways, wanted):
 
 
 def observe(gateways, seconds, wanted):
-    """CPU and memory while nothing happens but liveness; all must still be there at the end. Of the memory, read once a
-    second, the median: a comparison of registry and kernel takes some for about two seconds a minute."""
+    """Returns CPU and memory while only liveness works; all connections must still exist at the end. Memory is the
+    median of one reading per second: a reconciliation takes some for about two seconds a minute."""
     pids = [gateway.pid for gateway in gateways]
     cpu, user, machine = sum(map(cpu_ns, pids)), sum(cpu_split(pid)[0] for pid in pids), machine_busy_s()
     memory, began = [], time.monotonic()
@@ -79,7 +79,7 @@ def observe(gateways, seconds, wanted):
 
 
 def slope(rows, name):
-    """Least squares through all steps: (per connection, at none)."""
+    """Returns the least-squares fit of all steps: (per connection, at none)."""
     count, xs, ys = len(rows), [row["connections"] for row in rows], [row[name] for row in rows]
     mean_x, mean_y = sum(xs) / count, sum(ys) / count
     over = sum((x - mean_x) ** 2 for x in xs)

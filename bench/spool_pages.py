@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Why a spool's files have the page size and the length of log that they have: commits as the spool makes them, by page
-size and by the log's length at a checkpoint. Needs no holdfast; run it on the disk that is asked about, with --in DIR."""
+"""Justifies a spool's page size and log length: commits as the spool makes them, by page size and by the log's length
+at a checkpoint. Needs no holdfast; run it on the disk in question, with --in DIR."""
 
 import argparse
 import os

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""A fleet that reconnects all at once: how long until everyone is in, what those see who stay, and what it costs.
+"""Measures a fleet that reconnects all at once: the time until all are connected, the effect on devices that stay, and
+the cost.
 
     bench/storm.py [--devices 19000] [--rates 0 1000 3000] [--modes plain tls]      (HOLDFAST_BIN names another binary)
 
-`holdfast load --storm` closes and reconnects every device in one breath. Beside them some that stay get downlinks at a
-steady rate, each timed from the request at /v1 to its arrival, five seconds before the storm and through it. Gateway,
-fleet and this share the machine's cores, so that the times are upper bounds. Prints one table; eight minutes.
+`holdfast load --storm` closes and reconnects every device at once. Other devices stay and get downlinks at a steady
+rate, five seconds before the storm and through it. Each downlink is timed from the request at /v1 to its arrival.
+Gateway, fleet and this program share the machine's cores, so that the times are upper bounds. Prints one table; eight
+minutes.
 """
 
 import argparse
@@ -123,7 +125,7 @@ def state_of(gateway):
 
 
 def wait_for(gateway, good, until):
-    """The state that is good, and the most that buffers held on the way."""
+    """Waits for the good state. Returns it with the maximum that buffers held on the way."""
     most = 0
     while True:
         state = state_of(gateway)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What TLS costs: the gateway's CPU time for a handshake, by key, version and whether a ticket resumes it, and its memory
-for an idle connection. CPU time and memory are the gateway's own (/proc), so that a busy machine moves them little.
+"""Measures the cost of TLS: the gateway's CPU time per handshake, by key, version and resumption, and its memory per
+idle connection. Both are the gateway's own (/proc), so that a busy machine changes them little.
 
     bench/tls.py [--handshakes 500] [--connections 2000]      (HOLDFAST_BIN names another binary)
 """
@@ -39,7 +39,7 @@ def connect(address, context, session=None):
 
 
 def shake(address, authority, version, count, resumed, device):
-    """`count` handshakes, one after another, in a process of its own."""
+    """Makes `count` handshakes, one after another, in a process of its own."""
     context = client(authority, version, device)
     session = None
     for _ in range(count):
@@ -90,7 +90,8 @@ def anonymous_kib(gateway):
 
 
 def memory(config, count, contexts):
-    """Bytes of the gateway's own memory for an idle connection that has sent an item; each takes the next context."""
+    """Returns bytes of the gateway's own memory for an idle connection that has sent an item; each takes the next
+    context."""
     with Gateway("--sink", "none", config=config) as gateway:
         def open_one():
             context = next(contexts)
@@ -110,7 +111,7 @@ def memory(config, count, contexts):
 
 
 def memory_in_handshake(config, contexts, count):
-    """Bytes for a connection whose ClientHello has been answered, and that says nothing more."""
+    """Returns bytes for a connection whose ClientHello has been answered, and that sends nothing more."""
     with Gateway("--sink", "none", config=config) as gateway:
         def begin():
             sock = socket.create_connection(gateway.address, timeout=30)

@@ -1,5 +1,5 @@
-# What an operator needs beside the command: the systemd unit with its user, and under share/holdfast the example
-# configuration, kernel settings, log rotation, Prometheus rules and the Grafana dashboard.
+# Installs the systemd unit with its user. share/holdfast gets the example configuration, kernel settings, log rotation,
+# Prometheus rules and the Grafana dashboard.
 install(CODE "
   set(bindir \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
   set(docdir \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DOCDIR}\")

@@ -1,5 +1,5 @@
-# What makes a bug of memory harder to use, where it costs little: docs/explanation/security.md has the table, test_hardening.py reads the
-# ELF files. Not together with sanitizers, which see more and do not go with _FORTIFY_SOURCE.
+# Makes memory bugs harder to exploit where the cost is low. docs/explanation/security.md has the table;
+# test_hardening.py reads the ELF files. Not with sanitizers, which detect more and exclude _FORTIFY_SOURCE.
 option(HOLDFAST_HARDEN "Harden the binaries: RELRO, PIE, stack protector, FORTIFY, CET" OFF)
 
 include(CheckPIESupported)

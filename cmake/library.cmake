@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(holdfast_modules base text net model options reactor tcp tls codec conn device pipeline server)
 set(holdfast_links simdjson::simdjson OpenSSL::SSL)
 add_library(holdfast STATIC)
-# What may be used of it is what include/holdfast declares: the modules are compiled with hidden visibility.
+# The library exports the declarations of include/holdfast: the modules are compiled with hidden visibility.
 add_library(holdfast_shared SHARED)
 foreach(library holdfast holdfast_shared)
   foreach(module IN LISTS holdfast_modules)

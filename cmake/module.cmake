@@ -12,7 +12,8 @@ endif()
 # GCC 12 warns about its own std::string at -O2 (GCC bug 105651).
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(HOLDFAST_UNITY)
-  # What a file keeps to itself is seen by the files behind it: the preset dev, which compiles each alone, has these warnings.
+  # In a unity build, later files see the unnamed namespaces of earlier ones. The preset dev, which compiles each file
+  # alone, has these warnings.
   target_compile_options(holdfast_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 # Clang has it in -Wconversion; GCC, for C++, has not.
@@ -28,7 +29,7 @@ if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
 endif()
 
-# One precompiled header for all modules, and one for all tests. What a file forgets to include the release build finds.
+# One precompiled header for all modules, and one for all tests. The release build finds forgotten includes.
 if(HOLDFAST_PRECOMPILE)
   set(standard_headers <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <filesystem> <fstream> <functional>
                        <map> <memory> <mutex> <optional> <random> <set> <span> <string> <string_view> <thread> <unordered_map>

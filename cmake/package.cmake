@@ -1,5 +1,5 @@
-# What packages have beside the command, and how CPack cuts the tree into Debian packages (script/package): holdfast, the
-# gateway as a service; libholdfast, the shared library; libholdfast-dev.
+# Adds the files of packages beside the command. CPack cuts the tree into Debian packages (script/package): holdfast
+# (the gateway as a service), libholdfast (the shared library) and libholdfast-dev.
 set(packaged ${PROJECT_BINARY_DIR}/packaged)
 set(soname_version ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 set(HOLDFAST_MAINTAINER "The holdfast maintainers <holdfast@localhost>" CACHE STRING "Of the packages: \"Name <address>\"")

@@ -55,7 +55,8 @@ class Lines:
 
 
 def wait(patience, *inboxes):
-    """Until something comes. What `source` gives is kept before another can fail; the others' lines are returned."""
+    """Waits until an inbox has something. Keeps what `source` sends before another can fail, and returns the others'
+    lines."""
     ready, words = select.select([one.descriptor for one in inboxes if not one.ended], [], [], patience)[0], []
     for one in [each for each in inboxes if each.descriptor in ready]:
         lines = one.read()
@@ -64,7 +65,7 @@ def wait(patience, *inboxes):
 
 
 def talk(gateway):
-    """Over one connection, until everything is acknowledged. Yields once the gateway has said where to begin."""
+    """Sends over one connection until everything is acknowledged. Yields once the gateway has named the first number."""
     inbox, sent = Lines(gateway.fileno()), None  # up to which number on this connection
     gateway.sendall(b"%s\n" % json.dumps({"hello": {"id": name, "session": kept.session, "from": kept.first}}).encode())
     while kept.items or not source.ended:

@@ -9,7 +9,8 @@ SO_LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 def connect(to, *, lab=None, source=None, receive_buffer=None, nodelay=True, timeout=10.0):
-    """A connected socket. `source` is an address or (address, port); a small `receive_buffer` makes a small window."""
+    """Returns a connected socket. `source` is an address or (address, port); a small `receive_buffer` makes a small
+    window."""
     with lab.device_side() if lab else contextlib.nullcontext():
         family = socket.AF_INET6 if ":" in to[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
@@ -30,7 +31,7 @@ def connect(to, *, lab=None, source=None, receive_buffer=None, nodelay=True, tim
 
 
 def name_of(sock):
-    """The peer's name as the gateway's events print it: "10.2.0.9:51514", "[fd77::2]:51514"."""
+    """Returns the peer's name as the gateway's events print it: "10.2.0.9:51514", "[fd77::2]:51514"."""
     address, port = sock.getsockname()[:2]
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
@@ -42,7 +43,7 @@ def reset(sock):
 
 
 def item(key, **fields):
-    """One ndjson line as a device would write it."""
+    """Returns one ndjson line as a device would write it."""
     return json.dumps({"ip": key, **fields}, separators=(",", ":")).encode() + b"\n"
 
 

@@ -1,7 +1,7 @@
 """Two namespaces and a wire between them: devices on one side, the gateway on the other, and faults on the wire.
 
-Packets are dropped where they ARRIVE (prerouting of the other side), so each sender's kernel believes that they left:
-a drop in the sender's own output path would come back to TCP as a local error, which no real network does."""
+Packets are dropped where they arrive (prerouting of the other side), so each sender's kernel believes that they left. A
+drop in the sender's own output path would return to TCP as a local error, which no real network does."""
 
 import atexit
 import ipaddress
@@ -77,7 +77,8 @@ def _close_on_signal(number, frame):
 
 
 def _guard_against_signals():
-    """SIGTERM and SIGHUP end Python without atexit; SIGINT is a KeyboardInterrupt, for which __exit__ is enough."""
+    """Handles SIGTERM and SIGHUP, which end Python without atexit. SIGINT is a KeyboardInterrupt, for which __exit__ is
+    enough."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -163,14 +164,14 @@ class Lab:
             ip("-n", side.name, "-6", "route", "replace", DEVICES6, "via", DEVICE6)
 
     def gateway_side(self):
-        """`with lab.gateway_side():` sockets made by this thread inside belong to the gateway's namespace."""
+        """Creates the sockets of this thread in the gateway's namespace, within `with lab.gateway_side():`."""
         return self.gateway.entered()
 
     def device_side(self):
         return self.device.entered()
 
     def silence(self, *peers, hosts=(), devices_still_hear=False):
-        """From now on nothing of these peers, or of these hosts or prefixes, arrives at either side."""
+        """Drops all packets of these peers, hosts or prefixes at either side from now on."""
         commands = "".join(_add_peers("silent", peers)) + "".join(_add_hosts(hosts))
         if not commands:
             raise ValueError("whom to silence? Give peers, or hosts=['0.0.0.0/0', '::/0'] for all")
@@ -185,7 +186,8 @@ class Lab:
         self._gateway_filter.run(commands)
 
     def deafen(self, *hosts):
-        """From now on nothing arrives at these hosts or prefixes, and what they send does: nobody is at home there."""
+        """Drops packets to these hosts or prefixes from now on, while their own packets arrive, as if no host were
+        there."""
         self._device_filter.run("".join(_add_hosts(hosts)))
 
     def icmp_unreachable(self, *peers, what="no_host"):
@@ -195,7 +197,7 @@ class Lab:
         self._device_filter.run("".join(_add_peers(what, peers)))
 
     def remove_route(self, prefix):
-        """The gateway's own kernel no longer knows a way to this prefix."""
+        """Removes the route to this prefix from the gateway's kernel."""
         ip("-n", self.gateway.name, "route", "add", "unreachable", prefix)
         self._removed_routes.append(prefix)
 
@@ -209,7 +211,7 @@ class Lab:
         self._address(side)
 
     def loss(self, percent):
-        """Each packet is lost with this probability, each way, independently; 0 ends it."""
+        """Drops each packet with this probability, each way, independently; 0 ends it."""
         lost = round(percent * 100)
         if not 0 <= lost < 10_000:
             raise ValueError(f"loss is 0 to 99.99 percent, not {percent}")
@@ -221,14 +223,14 @@ class Lab:
         self._device_filter.run(commands)
 
     def delay(self, round_trip_ms, network=None):
-        """Sets the round trip of every packet between the two sides, half of it each way; or only of the devices in
-        `network`, a part of DEVICES4 that the first call chooses. From the first call on, also after delay(0), such packets
-        take the relay's path in place of the wire: faults of the wire itself, such as a link that is down, no longer
-        reach them."""
+        """Sets the round trip of every packet between the two sides, half of it each way. With `network`, a part of
+        DEVICES4 that the first call chooses, only of its devices. From the first call on, also after delay(0), such
+        packets take the relay's path in place of the wire. Faults of the wire itself, such as a link that is down, no
+        longer affect them."""
         self._slow_wire(network).set(round_trip_ms / 2000)
 
     def scramble(self, jitter_ms, duplicates_percent):
-        """Each packet arrives up to `jitter_ms` late, so that packets overtake each other, and some arrive twice. Takes the
+        """Delays each packet by up to `jitter_ms`, so that packets overtake each other, and duplicates some. Takes the
         relay's path as delay() does."""
         self._slow_wire(None).set(0, jitter_ms / 1000, duplicates_percent / 100)
 
@@ -263,12 +265,12 @@ class Lab:
         self._device_filter.run(rules)
 
     def single_segments(self):
-        """Each packet on the wire is one segment: a rule then sees the lengths that a real link would."""
+        """Makes each packet on the wire one segment: a rule then sees the lengths that a real link would."""
         for side in (self.gateway, self.device):
             ip("-n", side.name, "link", "set", "wire", "gso_max_segs", "1")
 
     def restore(self):
-        """A sound wire again."""
+        """Removes all faults of the wire."""
         both = [f"{kind}{version}" for kind in ("silent", "silent_hosts") for version in (4, 6)]
         refused = [f"{kind}{version}" for kind in ("no_host", "no_route") for version in (4, 6)]
         self._device_filter.run("".join(f"flush set inet lab {name}\n" for name in both + refused))
@@ -326,7 +328,7 @@ def _add_hosts(hosts):
 
 
 def device_address(net, host=1):
-    """An IPv4 address of the device side in 10.(128 + net).0.0/16; `host` from 1 to 65534."""
+    """Returns an IPv4 address of the device side in 10.(128 + net).0.0/16; `host` from 1 to 65534."""
     if not (0 <= net < 128 and 0 < host < 65535):
         raise ValueError(f"no device address for net {net}, host {host}")
     return str(ipaddress.IPv4Address(f"10.{128 + net}.0.0") + host)

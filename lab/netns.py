@@ -41,7 +41,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def entered(self):
-        """This thread works inside the namespace until the block ends."""
+        """Runs this thread inside the namespace until the block ends."""
         before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             _set_namespace(self._descriptor)
@@ -53,7 +53,7 @@ class Namespace:
             os.close(before)
 
     def enter_for_good(self):
-        """This thread stays inside: for worker threads that only ever talk to this side."""
+        """Keeps this thread inside: for worker threads that use this side only."""
         _set_namespace(self._descriptor)
 
     def sysctl(self, name, value):
@@ -61,7 +61,7 @@ class Namespace:
             file.write(str(value))
 
     def command(self, *words):
-        """The words of a command line that runs `words` inside; `ip netns exec` becomes the program, the pid stays."""
+        """Returns a command line that runs `words` inside; `ip netns exec` becomes the program, and the pid stays."""
         return ["ip", "netns", "exec", self.name, *words]
 
     def delete(self):

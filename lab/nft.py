@@ -1,5 +1,5 @@
-"""nftables through its own library (libnftables, the one behind `nft`): a rule change costs 0.1 ms, not a process,
-and an error comes back as an error."""
+"""Calls nftables through its own library (libnftables, the one behind `nft`). A rule change costs 0.1 ms instead of a
+process, and returns its error."""
 
 import ctypes
 import threading

@@ -1,7 +1,8 @@
-"""A slow wire: two TUN devices, and a process that carries packets between them, each late by half the round trip.
+"""Emulates a slow wire: two TUN devices, and a process that carries packets between them, each late by half the round
+trip.
 
-Stands in for netem, which not every kernel has. Without jitter the order of the packets of one direction never changes:
-after a shorter delay has been set, a packet still waits for those before it."""
+Replaces netem, which not every kernel has. Without jitter the order of the packets of one direction never changes.
+After a shorter delay has been set, a packet still waits for those before it."""
 
 import fcntl
 import heapq
@@ -39,8 +40,8 @@ class Relay:
             os.close(descriptor)
 
     def set(self, delay, jitter=0.0, duplicates=0.0):
-        """Sets the delay of one way in seconds, what is added to it at random for each packet, and the share of the packets
-        that arrive twice. Returns when it holds; packets under way keep theirs."""
+        """Sets the delay of one way in seconds, the random addition for each packet, and the share of duplicated
+        packets. Returns when the setting is in force; packets under way keep the former one."""
         self._process.stdin.write(f"{delay} {jitter} {duplicates}\n".encode())
         self._process.stdin.flush()
         if self._process.stdout.readline() != b"set\n":

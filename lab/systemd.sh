@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The package's unit under a real systemd, booted in a container of its own over a copy-on-write view of this host:
-# installed, started, a device's line handed on, reloaded with a good and a bad file, a reactor stopped for good until the
-# watchdog acts, stopped, purged. Prints what systemd says. About a minute; as root; needs the package systemd-container.
+# Tests the package's unit under a real systemd, booted in a container over a copy-on-write view of this host. Installs
+# and starts it, forwards a device's line, and reloads it with a good and a bad file. Stops a reactor until the watchdog
+# acts, then stops and purges. Prints systemd's output. Takes about a minute; needs root and the package
+# systemd-container.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" -eq 0 ] || { echo "lab/systemd.sh: needs root: run it with sudo" >&2; exit 2; }
@@ -12,7 +13,7 @@ if [ "${1:-}" != --inside ]; then
   trap 'rm -rf "$work"' EXIT
   script/package >/dev/null
   cp build/release/packages/holdfast_*.deb "$work/holdfast.deb"
-  # Mounts and the control group hierarchy of the container are seen by nobody else, and go with it.
+  # Mounts and the control group hierarchy belong to the container alone, and end with it.
   unshare --mount --propagation private "$0" --inside "$work" </dev/null
   cat "$work/said"
   grep -q '^seen: all' "$work/said"

@@ -25,7 +25,7 @@ TcpInfo = NamedTuple("TcpInfo", [(name, int) for name, _ in _FIELDS])
 
 
 def tcp_info(sock):
-    """What the kernel knows about the connection now. Times in ms (rtt, rto in us), sizes in bytes or segments."""
+    """Returns the kernel's state of the connection. Times in ms (rtt, rto in us), sizes in bytes or segments."""
     raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAYOUT.size)
     if len(raw) < _LAYOUT.size:
         raise OSError(f"TCP_INFO has only {len(raw)} bytes here: Linux 5.4 or later is needed")

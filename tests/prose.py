@@ -16,7 +16,7 @@ SUBJECTS_SINCE = "2026-11-28T22:30:00Z"
 
 
 def plain(text):
-    """Without markup; a piece of code counts as one word."""
+    """Removes markup; a piece of code counts as one word."""
     text = re.sub(r"``.+?``|`[^`]+`", "Code", text)
     text = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", text)
     return re.sub(r"\*\*|<[^>]+>", "", text)

@@ -85,7 +85,8 @@ class WatchedGo(Peer):
 
 
 def detect(start, in_flight, patience_s):
-    """{median, min, max, closed, of, within_s}: seconds from silence to the end. The figures are there if all were found."""
+    """Returns {median, min, max, closed, of, within_s}: seconds from silence to the end. The figures exist if all were
+    found."""
     with start() as server:
         devices = Devices(server.port, DEVICES)
         silent = devices.silence()
@@ -107,7 +108,7 @@ def detect(start, in_flight, patience_s):
 
 
 def detect_all(binary, go_binary, out, budgets, patience_s, names):
-    """All at the same time: next to no CPU time is used. Returns {server: {measure: result}}."""
+    """Measures all servers at the same time, since next to no CPU time is used. Returns {server: {measure: result}}."""
     results, failures, threads = {name: {} for name in names}, [], []
 
     def one(name, measure, start, in_flight):

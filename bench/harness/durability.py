@@ -1,4 +1,4 @@
-"""What it costs to make events durable: items a second through the sinks, and the time until an item is safe."""
+"""Measures the cost of durable events: items per second through the sinks, and the time until an item is safe."""
 
 import contextlib
 import json
@@ -17,7 +17,8 @@ INTERVALS_MS = (1, 5, 20)
 
 
 def start(binary, out, sink, interval_ms=5):
-    """Not pinned: reactor and spool have threads of their own, and the machine is what is asked about."""
+    """Starts a gateway that is not pinned: reactor and spool have threads of their own, and the whole machine is
+    measured."""
     for place in (out / "spool", out / "events"):
         shutil.rmtree(place, ignore_errors=True)
         place.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ class Sizes:
     drained: int = 10_000
 
 
-# Devices that connect in the same moment are probed in the same moment by the kernel, and loopback's queue
+# The kernel probes devices that connect in the same moment in the same moment. Loopback's queue
 # (net.core.netdev_max_backlog, 1,000) then drops most of the probes: see docs/explanation/performance.md.
 ARRIVALS_PER_S = 3_000
 
@@ -30,7 +30,7 @@ class Void(Exception):
 
 
 def wait_for(server, name, wanted, timeout_s=30):
-    """Until the server's own counter says so, whole and exact."""
+    """Waits until the server's own counter is exactly `wanted`."""
     deadline = time.monotonic() + timeout_s
     while True:
         wait_until_idle(server.pid)
@@ -54,7 +54,7 @@ def wait_until_done(server, name, wanted, timeout_s=30):
 
 
 def population(server, binary, many, idle_s, base):
-    """Memory and CPU of many connections that come, stay, send three items each, and go."""
+    """Returns memory and CPU of many connections that connect, stay, send three items each, and close."""
     figures = {}
     wait_until_idle(server.pid)
     settle_slab()
@@ -93,7 +93,7 @@ def idle_cpu(server, seconds):
 
 
 def mqtt_population(server, fleet_script, many, idle_s):
-    """The same of the MQTT broker as far as it can be: each client is acknowledged once, and pings once."""
+    """Returns the same of the MQTT broker as far as possible: each client is acknowledged once, and pings once."""
     figures = {}
     wait_until_idle(server.pid)
     settle_slab()
@@ -167,7 +167,7 @@ def drain(server, binary, connections, items, repeats, base):
 
 
 def paced(server, connections, seconds, base):
-    """A steady 10,000 items a second, one a write, over many connections."""
+    """Sends a steady 10,000 items a second, one per write, over many connections."""
     with PacedFleet(server.port, connections, PACED_PER_S) as fleet:
         wait_for(server, "accepted", base["accepted"] + connections)
         fleet.send()

@@ -1,4 +1,4 @@
-"""What the kernel tells of a process: CPU time, memory, and of itself: slab."""
+"""Reads the kernel's figures of a process (CPU time, memory), and of the kernel itself (slab)."""
 
 import os
 import time
@@ -14,19 +14,19 @@ def cpu_ns(pid):
             with open(f"/proc/{pid}/task/{task}/schedstat") as text:
                 total += int(text.read().split()[0])
         except FileNotFoundError:
-            pass  # the thread ended meanwhile
+            pass  # the thread ended during the loop
     return total
 
 
 def cpu_split(pid):
-    """(user, system) seconds; in steps of a clock tick."""
+    """Returns (user, system) seconds, in steps of a clock tick."""
     with open(f"/proc/{pid}/stat") as text:
         fields = text.read().rsplit(")", 1)[1].split()
     return int(fields[11]) / TICKS_PER_SECOND, int(fields[12]) / TICKS_PER_SECOND
 
 
 def machine_busy_s():
-    """Seconds that all cores were busy, with what the kernel does for nobody in particular (timers, softirqs)."""
+    """Returns the seconds that all cores were busy, with the kernel's work for no process (timers, softirqs)."""
     with open("/proc/stat") as text:
         user, nice, system, _, _, irq, softirq, *_ = map(int, text.readline().split()[1:])
     return (user + nice + system + irq + softirq) / TICKS_PER_SECOND
@@ -40,8 +40,8 @@ def anonymous_bytes(pid):
     raise RuntimeError(f"no Anonymous line in /proc/{pid}/smaps_rollup")
 
 
-# What a connection holds on to; other caches move with everything else that the machine does. So does `dentry`, of which a
-# socket has exactly one: it is added by its size.
+# Caches that a connection uses. Other caches change with everything else on the machine. So does `dentry`, of which a
+# socket has exactly one: its size is added.
 CONNECTION_CACHES = {"TCP", "TCPv6", "sock_inode_cache", "filp", "eventpoll_epi", "eventpoll_pwq", "ep_head",
                      "tcp_bind_bucket", "tcp_bind2_bucket", "request_sock_TCP"}
 
@@ -57,7 +57,8 @@ def settle_slab():
 
 
 def slab_bytes():
-    """{cache: bytes of its active objects} of those that connections live in (of `dentry`: of one); None where only root may see."""
+    """Returns {cache: bytes of its active objects} of the caches that connections use (of `dentry`: of one). Returns
+    None without root."""
     try:
         with open("/proc/slabinfo") as text:
             lines = text.readlines()[2:]
@@ -69,20 +70,20 @@ def slab_bytes():
 
 
 def slab_per_connection(before, after, connections):
-    """Growth for both ends of a connection."""
+    """Returns the growth for both ends of a connection."""
     grown = sum(after[name] - before.get(name, 0) for name in after if name != "dentry")
     return grown / connections + 2 * after["dentry"]
 
 
 def wants_cpu(pid):
-    """A thread of it runs, or waits for a core that something else has."""
+    """Returns True if a thread of the process runs, or waits for a core."""
     for task in os.listdir(f"/proc/{pid}/task"):
         try:
             with open(f"/proc/{pid}/task/{task}/stat") as text:
                 if text.read().rsplit(")", 1)[1].split()[0] == "R":
                     return True
         except FileNotFoundError:
-            pass  # the thread ended meanwhile
+            pass  # the thread ended during the loop
     return False
 
 

@@ -28,11 +28,11 @@ class Server:
         found = self.find_line(pattern, timeout_s)
         if found:
             return found
-        self.process.kill()  # a constructor may be waiting: nobody else would
+        self.process.kill()  # a constructor may be waiting, and no other code would end the process
         raise RuntimeError(f"{self.process.args} did not print {pattern}")
 
     def find_line(self, pattern, timeout_s):
-        """The first match in the lines to come, or None where there is none in time."""
+        """Returns the first match in the lines to come, or None at the timeout."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             line, newline, rest = self.unread.partition(b"\n")
@@ -146,7 +146,7 @@ def free_port():
 
 
 class Mosquitto(Server):
-    """The MQTT broker, for idle memory and accepts. It has no counter: its fleet waits for every acknowledgement."""
+    """The MQTT broker, for idle memory and accepts. Has no counter: its fleet waits for every acknowledgement."""
 
     def __init__(self, configuration):
         self.port = free_port()

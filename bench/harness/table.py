@@ -38,7 +38,7 @@ PROPORTIONAL = {"us", "/s"}  # where a ratio to the floor says something
 
 
 def ratios_of(rounds, name, beside, measure):
-    """Within each round that has both."""
+    """Returns the ratios within each round that has both servers."""
     if name == beside:
         return []
     return [one[name][measure] / one[beside][measure] for one in rounds
@@ -46,7 +46,8 @@ def ratios_of(rounds, name, beside, measure):
 
 
 def summarise(rounds, names):
-    """{server: {measure: {median, min, max, rounds[, ratio_to_floor, ratio_to_go]}}} out of a list of {server: {measure: figure}}."""
+    """Returns {server: {measure: {median, min, max, rounds[, ratio_to_floor, ratio_to_go]}}} of a list of {server:
+    {measure: figure}}."""
     result = {}
     for name in names:
         result[name] = {}
@@ -75,7 +76,7 @@ def cell(entry, digits):
 
 
 def align(lines):
-    """Markdown, which also reads well in a terminal; the first line is the head."""
+    """Returns Markdown that also reads well in a terminal; the first line is the head."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = ["| " + " | ".join(value.ljust(width) for value, width in zip(line, widths)) + " |" for line in lines]
     text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

@@ -1,4 +1,4 @@
-"""What the project wants of itself (docs/explanation/performance.md), judged against one run."""
+"""The project's targets (docs/explanation/performance.md), compared with one run."""
 
 from dataclasses import dataclass
 

@@ -47,7 +47,7 @@ static in_port_t chosen(int fd) {
     return address.s_addr == inet_addr(wanted) ? port : 0;
 }
 
-// Whether this read is to fail. A descriptor that now belongs to another connection starts counting anew.
+// Returns whether this read must fail. A descriptor that now belongs to another connection restarts its count.
 static int fails(int fd) {
     const in_port_t port = chosen(fd);
     if (port == 0) return 0;
@@ -80,7 +80,7 @@ ssize_t recvmsg(int fd, struct msghdr* message, int flags) {
     return fails(fd) ? -1 : counted(fd, REAL(recvmsg)(fd, message, flags));
 }
 
-// What recv and read become under _FORTIFY_SOURCE.
+// _FORTIFY_SOURCE replaces recv and read by these.
 ssize_t __recv_chk(int fd, void* buffer, size_t size, size_t room, int flags) {
     (void)room;
     return recv(fd, buffer, size, flags);

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What the fuzzers' inputs reach: lines of the code that each is for, by clang's source-based coverage.
+"""Measures the lines that the fuzzers' inputs reach of the code that each is for, by clang's source-based coverage.
 
     tests/fuzz/coverage.py [FOUND]
 
-Builds the fuzzers in build/coverage, runs each once over its seeds (tests/fuzz/corpus) and over what was found before
-(FOUND/<target>, build/fuzz/fuzz unless told), and prints a table. Needs llvm-profdata and llvm-cov (Debian: llvm)."""
+Builds the fuzzers in build/coverage, and runs each once over its seeds (tests/fuzz/corpus) and earlier findings. These
+are in FOUND/<target>, by default build/fuzz/fuzz. Prints a table. Needs llvm-profdata and llvm-cov (Debian: llvm)."""
 
 import json
 import pathlib
@@ -40,7 +40,7 @@ def build():
 
 
 def lines_reached(target, found):
-    """Of the target's code: (lines reached, lines that there are)."""
+    """Returns (lines reached, lines in all) of the target's code."""
     program = BUILD / "tests/fuzz" / target
     raw, merged = BUILD / f"{target}.profraw", BUILD / f"{target}.profdata"
     inputs = [path for path in (ROOT / "tests/fuzz/corpus" / target, found / target) if path.is_dir()]

@@ -2,7 +2,7 @@
 # Runs every fuzzer for SECONDS side by side, from its seed corpus; fails if any fails. Builds nothing:
 #   cmake --preset fuzz && cmake --build --preset fuzz
 #   tests/fuzz/run.sh 60 [BUILD_DIRECTORY]
-# What a fuzzer finds new is kept in BUILD_DIRECTORY/fuzz, and the input that failed with its log.
+# New inputs are kept in BUILD_DIRECTORY/fuzz, and the input that failed with its log.
 set -euo pipefail
 
 if [[ ! ${1:-} =~ ^[1-9][0-9]*$ ]]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the release build into an empty tree, builds examples/minimal against it in both ways a user would, by
-# find_package and by pkg-config, and sends each a device line.
+# Installs the release build into an empty tree, and builds examples/minimal against it by find_package and by
+# pkg-config. Sends each a device line.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -43,6 +43,6 @@ for kind in shared static; do
   g++ -std=c++20 examples/minimal/server.cc -o "$work/by_pkg_config_$kind" $flags
   LD_LIBRARY_PATH=$(dirname "$pc") try "pkg-config_$kind" "$work/by_pkg_config_$kind"
 done
-# What the shared library gives out is what the public headers declare: nothing of a module's own.
+# The shared library must export exactly the declarations of the public headers.
 hidden=$(nm -DC --defined-only "$(dirname "$pc")/libholdfast.so" | grep -E ' holdfast::(Shard|Reactor|Pipeline|Worker|Connection)::' || true)
 [ -z "$hidden" ] || fail "the shared library gives out internals: $hidden"

@@ -42,7 +42,7 @@ class File:
         return taken
 
     def _write_lost_pages_of(self, change):
-        """A page is written as a whole, with what an earlier write has left in it."""
+        """Writes a page as a whole, with the rest of an earlier write."""
         pages = {offset // PAGE * PAGE for _, offset, _ in pages_of(change)}
         kept = []
         for piece in self.lost:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Opens states of the disk after a power cut, and compares each with the promises made before the cut.
 
-tests/power/run.sh STATES [SEED] runs it. A violation names the recording and the number of the state;
-explorer.py --recording DIR --seed SEED --only NUMBER makes that state again and keeps its files in DIR."""
+tests/power/run.sh STATES [SEED] runs it. A violation names the recording and the number of the state. `explorer.py
+--recording DIR --seed SEED --only NUMBER` makes that state again and keeps its files in DIR."""
 
 import argparse
 import collections
@@ -143,9 +143,9 @@ def draw_cuts(records, seed, numbers):
 
 
 class Explorer:
-    """Makes and judges the states of one recording, in the order of time. `program` is the power_check for cuts during recovery,
-    or None for no such cuts; `ignored` is the share of syncs without effect; `keep` copies each state in `work` before it is
-    opened."""
+    """Makes and judges the states of one recording, in the order of time. `program` is the power_check for cuts during
+    recovery, or None for no such cuts. `ignored` is the share of syncs without effect. `keep` copies each state in
+    `work` before it is opened."""
 
     def __init__(self, directory, checker, seed, work, program=None, ignored=0.0, keep=False):
         self._directory, self._checker, self._program, self._seed = directory, checker, program, seed

@@ -29,7 +29,7 @@ def values(unit, name):
 
 
 def expand(word):
-    """A set's system calls, as systemd itself lists them."""
+    """Returns a set's system calls, as systemd itself lists them."""
     if not word.startswith("@"):
         return {word}
     listed = subprocess.run(["systemd-analyze", "syscall-filter", word], capture_output=True, text=True, check=True).stdout
@@ -38,7 +38,7 @@ def expand(word):
 
 
 def allowed_calls(unit):
-    """SystemCallFilter= lines in their order: the first makes it an allow list, `~` takes away."""
+    """Returns the calls of the SystemCallFilter= lines in order: the first makes it an allow list, `~` removes."""
     allowed = expand("@default") | {"execve"}  # always, systemd.exec(5)
     for line in values(unit, "SystemCallFilter"):
         calls = set().union(*(expand(word) for word in line.lstrip("~").split()))
@@ -69,7 +69,7 @@ def mount(source, target, kind, flags, data=None):
 
 
 def restrict_files(writable):
-    """ProtectSystem=strict, ProtectProc=invisible, ProcSubset=pid."""
+    """Applies ProtectSystem=strict, ProtectProc=invisible and ProcSubset=pid."""
     check(libc.unshare(CLONE_NEWNS), "unshare")
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount(writable, writable, None, MS_BIND)

@@ -21,7 +21,8 @@ SCALE = float(os.environ.get("HOLDFAST_ATTACK_SCALE", 0.05))
 SANITIZED = bool(os.environ.get("HOLDFAST_SANITIZED"))
 DEVICES = 50
 ALONE_S = 5.0 if SCALE >= 0.5 else 1.0
-# Of the reactor's CPU time: what other processes of the machine take does not count. Sanitizers make code several times slower.
+# Share of the reactor's CPU time: other processes of the machine do not count. Sanitizers make code several times
+# slower.
 LONGEST_TURN_MS = 1000 if SANITIZED else 250
 
 
@@ -30,8 +31,8 @@ def size(full, least=1):
 
 
 class Scene:
-    """A gateway, and 50 devices beside whatever a test does within attack(). Owns both processes; leaving the block holds
-    that nothing of theirs was lost, that nobody is left over, and prints a row of the table."""
+    """A gateway with 50 devices beside an attack. Owns both processes. The end of the block checks that no item was
+    lost and that no connection is left, and prints a row of the table."""
 
     def __init__(self, name, config, tls=False, lab=None, **options):
         self.name = name
@@ -79,7 +80,7 @@ class Scene:
 
     @contextlib.contextmanager
     def attack(self, count, lasts=0.5):
-        """What is done inside is the attack; it goes on for `lasts` seconds at least, so that there is something to see."""
+        """Runs the block as the attack, for `lasts` seconds at least, so that the samples show it."""
         self.size = count
         self.rss["before"] = self.gateway.resident_kib()
         pathlib.Path(f"/proc/{self.gateway.process.pid}/clear_refs").write_text("5", encoding="ascii")
@@ -141,23 +142,24 @@ class Scene:
         return int(re.search(r"VmHWM:\s+(\d+)", text)[1])
 
     def grown_mib(self):
-        """Of memory, from before the attack to its worst; None where a sanitizer's own would be counted."""
+        """Returns the growth of memory from before the attack to its maximum; None under a sanitizer, whose own memory
+        would count."""
         return 0.0 if SANITIZED else (self._peak_kib() - self.rss["before"]) / 1024
 
     def closed(self, within=PATIENCE, **expected):
-        """Holds that as many ended by each reason as said, and nobody by another."""
+        """Checks the number of ended connections by reason, and that no other connection ended."""
         def now():
             return {reason: count for reason, count in self.gateway.status()["closed"].items() if count}
         assert until(lambda: sum(now().values()) >= sum(expected.values()), within), f"{now()}, not {expected}"
         assert now() == {reason: count for reason, count in expected.items() if count}, f"{now()}, not {expected}"
 
     def details(self, reason):
-        """What the closed events of this reason say."""
+        """Returns the details of the closed events of this reason."""
         rows = self.gateway.ask("GET", f"/v1/closed?reason={reason}&limit=10000")["closed"]
         return {row["detail"] for row in rows}
 
     def strangers_items(self, expected):
-        """Whether so many were counted beside those of the devices, which may be on their way."""
+        """Returns True if so many items were counted beside those of the devices, which may be on their way."""
         def of_strangers():
             listed = self.gateway.ask("GET", "/v1/connections?limit=10000")["connections"]
             return self.gateway.status()["items"] - sum(row["items"] for row in listed)
@@ -179,7 +181,7 @@ def raise_descriptors():
 
 
 def source(number, lab=None):
-    """Each its own address of loopback, or of the lab's devices."""
+    """Yields addresses of loopback, or of the lab's devices, each once."""
     net = f"10.{200 + number // 62_500}" if lab else f"127.{66 + number // 62_500}"
     return f"{net}.{number // 250 % 250}.{1 + number % 250}"
 
@@ -202,7 +204,7 @@ class Crowd:
             sock.close()
 
     def connect(self, say=b"", receive_buffer=None):
-        """One more, which says so much and then nothing. None: it was turned away at once."""
+        """Opens a connection that sends these bytes and then nothing. Returns None if it was refused at once."""
         with self._lab.device_side() if self._lab else contextlib.nullcontext():
             sock = socket.socket()
         if receive_buffer:
@@ -220,7 +222,7 @@ class Crowd:
 
 
 def ended(sock):
-    """Whether the gateway has ended it."""
+    """Returns True if the gateway has ended the connection."""
     sock.setblocking(False)
     try:
         while sock.recv(65536):
@@ -278,6 +280,6 @@ class WallClock:
         self.env = {"LD_PRELOAD": str(library), "HOLDFAST_TEST_CLOCK": str(self._file)}
 
     def jump(self, seconds):
-        """To so much off the machine's."""
+        """Sets the clock's difference to the machine's."""
         with self._file.open("r+b", buffering=0) as file:
             file.write(bytes(ctypes.c_longlong(int(seconds))))

@@ -40,10 +40,10 @@ class Browser:
         self.driver.quit()
         self._profile.cleanup()
 
-    # What it looks at
+    # Page and window
 
     def open(self, url, width=1440, height=900, scheme="light"):
-        """A fresh load of `url`; what was logged before is forgotten."""
+        """Loads `url` afresh, and forgets the earlier log."""
         self.driver.get("about:blank")
         self.forget_logs()
         self.size(width, height)
@@ -62,7 +62,7 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def js_async(self, expression):
-        """The value of an expression that may await."""
+        """Returns the value of an expression that may await."""
         answer = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             f"(async () => {expression})().then((value) => done({{value}}), (error) => done({{error: String(error)}}));")
@@ -85,7 +85,7 @@ class Browser:
     # Waiting
 
     def wait(self, condition, what, timeout=PATIENCE):
-        """Until condition() is true; returns its value."""
+        """Waits until condition() is true; returns its value."""
         end = time.monotonic() + timeout
         while True:
             with contextlib.suppress(NoSuchElementException, StaleElementReferenceException):
@@ -95,13 +95,13 @@ class Browser:
             time.sleep(0.05)
 
     def wait_text(self, css, wanted, timeout=PATIENCE):
-        """Until the element's text is `wanted`, or contains it if it ends in an ellipsis."""
+        """Waits until the element's text is `wanted`, or contains it if it ends in an ellipsis."""
         part = wanted.removesuffix("…")
         return self.wait(lambda: (self.text(css) or "") == wanted or (part != wanted and part in (self.text(css) or "")),
                          f"{css} says {wanted!r}", timeout)
 
     def state(self):
-        """What a failure wants to know of the page."""
+        """Returns the state of the page for a failure's message."""
         return self.js("return document.title + '\\n' + document.body.innerText").replace("\n\n", "\n")[:3000]
 
     # Acting
@@ -123,10 +123,10 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def focused(self):
-        """The id, or else the tag and text, of what has the focus."""
+        """Returns the id, or else the tag and text, of the focused element."""
         return self.js("const e = document.activeElement; return e.id || `${e.tagName} ${e.textContent}`.trim()")
 
-    # What it noticed
+    # Observations
 
     def forget_logs(self):
         self.driver.get_log("browser")
@@ -139,13 +139,13 @@ class Browser:
                 if entry["level"] in ("SEVERE", "WARNING")]
 
     def requested(self):
-        """Every address that the page asked for since it was opened."""
+        """Returns every address that the page requested since it was opened."""
         messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
         self._requested += [message["params"]["request"]["url"] for message in messages
                             if message["method"] == "Network.requestWillBeSent"]
         return self._requested
 
     def screenshot(self, path):
-        """A PNG of the window."""
+        """Writes a PNG of the window."""
         answer = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
         path.write_bytes(base64.b64decode(answer["data"]))

@@ -7,7 +7,7 @@ from gateway import BINARY
 
 
 def build_target(name):
-    """The program's path."""
+    """Builds the target, and returns the program's path."""
     build = BINARY.parent
     with open(build / "targets.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of one test run share the directory

@@ -29,7 +29,7 @@ class Authority:
         self.list_revoked()
 
     def sign(self, name, subject=None, alternative=None, kind="ec"):
-        """(certificate, key) for a name; `alternative` as openssl has it: "DNS:localhost,IP:127.0.0.1"."""
+        """Returns (certificate, key) for a name; `alternative` as openssl has it: "DNS:localhost,IP:127.0.0.1"."""
         stem = name.replace("/", "_")
         certificate, key = self.folder / f"{stem}.crt", _key(self.folder / f"{stem}.key", kind)
         request = self.folder / f"{stem}.csr"
@@ -49,7 +49,7 @@ class Authority:
 
 
 def self_signed(folder, name="gateway", names="IP:127.0.0.1,DNS:localhost"):
-    """(certificate, key) of a server; the certificate is its own authority."""
+    """Returns (certificate, key) of a server; the certificate is its own authority."""
     certificate, key = folder / f"{name}.pem", _key(folder / f"{name}.key")
     _openssl("req", "-x509", "-new", "-key", key, "-subj", f"/CN={name}", "-days", "30", "-out", certificate, "-addext",
              f"subjectAltName={names}")
@@ -63,7 +63,7 @@ def _own():
 
 
 def own_listener():
-    """The options of a listener with TLS, for tests that look at no certificate."""
+    """Returns the options of a listener with TLS, for tests that check no certificate."""
     certificate, key = _own()[1]
     return {"tls_certificate": str(certificate), "tls_key": str(key)}
 
@@ -89,10 +89,10 @@ def _openssl(*words):
     assert done.returncode == 0, f"openssl {words[0]}: {done.stderr}"
 
 
-# What a listener must refuse, or take with a warning
+# Files that a listener must refuse, or accept with a warning
 
 def self_made(folder, name, *words, kind="ec", authority=False):
-    """(certificate, key) of a certificate that is its own issuer, with more words for `openssl req`."""
+    """Returns (certificate, key) of a certificate that is its own issuer, with more words for `openssl req`."""
     certificate, key = folder / f"{name}.pem", _key(folder / f"{name}.key", kind)
     more = ["-addext", "basicConstraints=critical,CA:TRUE"] if authority else []
     _openssl("req", "-x509", "-new", "-key", key, "-subj", f"/CN={name}", "-days", "30", "-out", certificate, *more, *words)
@@ -100,7 +100,7 @@ def self_made(folder, name, *words, kind="ec", authority=False):
 
 
 def signed_with_sha1(folder, authority, name="sha1"):
-    """A certificate of `authority` whose signature is too weak for OpenSSL's security level 2."""
+    """Returns a certificate of `authority` whose signature is too weak for OpenSSL's security level 2."""
     certificate, key = folder / f"{name}.pem", _key(folder / f"{name}.key")
     request = folder / f"{name}.csr"
     _openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
@@ -109,7 +109,7 @@ def signed_with_sha1(folder, authority, name="sha1"):
 
 
 def with_malformed_date(pem, which=-1):
-    """The text of a PEM file whose object has bytes that are no date in its UTCTime number `which`."""
+    """Returns the text of a PEM file whose UTCTime number `which` is no date."""
     kind = pem.split("-----BEGIN ", 1)[1].split("-----", 1)[0]
     body = pem.split(f"-----BEGIN {kind}-----", 1)[1].split("-----END", 1)[0]
     der = bytearray(base64.b64decode(body))

@@ -1,4 +1,4 @@
-"""What can be told apart: contrast as WCAG 2.2 defines it, and distance in OKLab."""
+"""Measures how distinct colors are: contrast as WCAG 2.2 defines it, and distance in OKLab."""
 
 
 def _linear(color):
@@ -7,7 +7,7 @@ def _linear(color):
 
 
 def contrast(one, other):
-    """1 to 21, of two "#rrggbb"."""
+    """Returns the contrast of two "#rrggbb", 1 to 21."""
     dark, light = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in (_linear(one), _linear(other)))
     return (light + 0.05) / (dark + 0.05)
 
@@ -23,5 +23,5 @@ def _oklab(color):
 
 
 def difference(one, other):
-    """Distance in OKLab: 0.02 is about what can be seen side by side."""
+    """Returns the distance in OKLab: 0.02 is about the limit of visibility side by side."""
     return sum((a - b) ** 2 for a, b in zip(_oklab(one), _oklab(other))) ** 0.5

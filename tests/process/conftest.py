@@ -1,5 +1,5 @@
-"""How the process tests run: real time waits side by side, so each file of long waits stays on one worker and the long
-ones start first. `pytest -n 6 tests/process`; without -n they run one after another."""
+"""Configures the process tests. Waits for real time run side by side: each file of long waits stays on one worker, and
+the long ones start first. `pytest -n 6 tests/process`; without -n they run one after another."""
 
 import collections
 import os
@@ -51,7 +51,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="module")
 def seed():
-    """HOLDFAST_SEED repeats a run: the seed is printed with each failure."""
+    """Returns the seed, which is printed with each failure. HOLDFAST_SEED repeats a run."""
     value = int(os.environ.get("HOLDFAST_SEED") or random.SystemRandom().randrange(2**32))
     print(f"HOLDFAST_SEED={value}")
     return value
@@ -59,7 +59,7 @@ def seed():
 
 @pytest.fixture(scope="module")
 def module_lab():
-    """One lab for all samples of a file."""
+    """Yields one lab for all samples of a file."""
     from lab.netlab import Lab
 
     with Lab() as made:
@@ -68,7 +68,7 @@ def module_lab():
 
 @pytest.fixture
 def lab():
-    """A lab of the test's own: what is silent in it stays silent."""
+    """Yields a lab of the test's own, in which silence may last."""
     from lab.netlab import Lab
 
     with Lab() as made:

@@ -16,7 +16,7 @@ EVIDENCE = set(KINDS["evidence"]["required"])
 
 
 def kind_in_schema(event):
-    """The name of the event's kind in the schema, which has all its fields and types."""
+    """Returns the name of the event's kind in the schema, which has all its fields and types."""
     for name, kind in KINDS.items():
         if kind["properties"].get("event", {}).get("const") == event["event"] and set(event) <= set(kind["properties"]):
             if jsonschema.Draft202012Validator({**kind, "$defs": KINDS}).is_valid(event):

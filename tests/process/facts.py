@@ -106,7 +106,7 @@ def bits_of(sock):
 
 
 def reads_of(sock):
-    """What read says in turn: sizes and errno names, up to the first 0 or to EAGAIN."""
+    """Returns the results of consecutive reads: sizes and errno names, up to the first 0 or to EAGAIN."""
     said = []
     while len(said) < 8 and (not said or said[-1] not in (0, "EAGAIN")):
         try:

@@ -1,5 +1,5 @@
-"""The gateway's side of docs/reference/protocol.md in small, for the tests of devices: what a device is told is safe is kept over a
-crash, and nothing else is. Answers go out in pieces, so that a device which takes a piece for a line is found out."""
+"""Implements the gateway's side of docs/reference/protocol.md in small, for the tests of devices. A crash keeps exactly
+what a device was told is safe. Answers arrive in pieces, which a device must not take for lines."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ class FakeGateway:
         self._go(self._accept, self._listener)
 
     def crash(self):
-        """Every connection is reset and what was not safe is forgotten."""
+        """Resets every connection and forgets what was not safe."""
         with self._lock:
             listener, self._listener = self._listener, None
             doomed, self._connections = self._connections, set()
@@ -98,7 +98,7 @@ class FakeGateway:
 
     @staticmethod
     def _lines(connection):
-        """Whole lines; None before it waits for more. A last one without its end is none."""
+        """Yields whole lines, and None before a wait for more. Drops a last line without its end."""
         rest = b""
         while True:
             *lines, rest = rest.split(b"\n")

@@ -15,7 +15,7 @@ from gateway import PATIENCE, Gateway, listener, until
 
 
 class FleetGateway(Gateway):
-    """One with the sink `nats` and a name in the fleet. Its spool's directory outlives it."""
+    """A gateway with the sink `nats` and a name in the fleet. Its spool's directory outlives it."""
 
     def __init__(self, name, url, directory, lost_after="10s", acks=False, fleet=True,
                  namespace=None, tokens_file=None, more="", **options):
@@ -37,7 +37,7 @@ class FleetGateway(Gateway):
         return self.ask("GET", "/v1/fleet" + (f"?{urllib.parse.urlencode(query)}" if query else ""))
 
     def device(self, id):
-        """Its row as this gateway sees it, or None."""
+        """Returns the device's row as this gateway sees it, or None."""
         rows = self.fleet(id=id)["devices"]
         return rows[0] if rows else None
 
@@ -58,7 +58,7 @@ class FleetGateway(Gateway):
         self.process.wait()
 
     def spooled(self):
-        """All events of its spool, asked over HTTP."""
+        """Returns all events of its spool, over HTTP."""
         events, after = [], 0
         while True:
             page = self.ask("GET", f"/v1/spool?after={after}&limit=10000")
@@ -73,7 +73,7 @@ class FleetGateway(Gateway):
 
 @contextlib.contextmanager
 def gateways(names, url, **options):
-    """So many at once; those that still live are stopped at the end in an orderly way."""
+    """Starts several gateways at once, and stops those that still run at the end in an orderly way."""
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-fleet-"))
         yield [stack.enter_context(FleetGateway(name, url, f"{directory}/{name}", **options)) for name in names]
@@ -90,7 +90,7 @@ class Device:
         self.sock.sendall(json.dumps({"hello": {"id": id} | ({"token": token} if token else {})}).encode() + b"\n")
 
     def read(self):
-        """One message of the gateway's, or None when it has hung up."""
+        """Returns one message of the gateway, or None at the end of the connection."""
         line = self.sock.makefile("rb").readline()
         return json.loads(line) if line else None
 
@@ -127,7 +127,7 @@ class PresenceLog:
 
 
 def command(client, id, message, timeout=2.0):
-    """(answer, seconds)."""
+    """Returns (answer, seconds)."""
     since = time.monotonic()
     answer = client.request(f"holdfast.cmd.{nats.token(id)}", message, timeout=timeout).json()
     return answer, time.monotonic() - since

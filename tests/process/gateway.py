@@ -32,13 +32,14 @@ def binary():
 
 
 def run(*words, timeout=30, **options):
-    """One verb to its end: returns the completed process with text output."""
+    """Runs one verb to its end. Returns the completed process with text output."""
     return subprocess.run([binary(), *words], capture_output=True, text=True, timeout=timeout, check=False,
                           stdin=subprocess.DEVNULL, **options)
 
 
 def listener(name="devices", address="127.0.0.1:0", **options):
-    """One [[listener]] of a configuration file; json.dumps writes the strings, numbers and booleans of TOML too."""
+    """Returns one [[listener]] of a configuration file; json.dumps writes the strings, numbers and booleans of TOML
+    too."""
     options = {"name": name, "address": address, **options}
     return "[[listener]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in options.items())
 
@@ -105,13 +106,13 @@ class Gateway:
         self.kill()
 
     def wait_ready(self):
-        """Until every port is known: the admin address is logged last."""
+        """Waits until every port is known: the admin address is logged last."""
         with self._ready:
             self._ready.wait_for(lambda: (self.admin and self.ports) or self.process.poll() is not None, PATIENCE)
         assert self.admin and self.ports, f"the gateway did not come up{self.tail()}"
 
     def stop(self, within=PATIENCE):
-        """SIGTERM; asserts a clean end and sound events, and returns how many seconds it took."""
+        """Sends SIGTERM, and asserts a clean end and sound events. Returns the seconds that the stop took."""
         self._may_read.set()
         since = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
@@ -133,7 +134,7 @@ class Gateway:
         return code
 
     def kill(self):
-        """Whatever its state, by its pid; then the output is closed."""
+        """Kills the process by its pid, whatever its state, and closes the output."""
         self._may_read.set()
         if self.process.poll() is None:
             self.process.kill()
@@ -152,13 +153,13 @@ class Gateway:
     # Configuration
 
     def configure(self, config):
-        """Another file takes the configuration's place, as a whole; reload() has it read."""
+        """Replaces the configuration file as a whole; reload() applies it."""
         fresh = self.config_path.with_suffix(".new")
         fresh.write_text(config, encoding="utf-8")
         fresh.replace(self.config_path)
 
     def reload(self, config=None, expect=200):
-        """POST /v1/reload, after the file has been written anew; the answer."""
+        """Writes the file, if given, and returns the answer to POST /v1/reload."""
         if config is not None:
             self.configure(config)
         return self.ask("POST", "/v1/reload", expect)
@@ -202,7 +203,8 @@ class Gateway:
         return f"\ngateway {'runs' if state is None else f'ended with {state}'}; the end of its stderr:\n  {text}"
 
     def log_lines(self, *words):
-        """The lines so far. What a line says can be seen elsewhere before the line is here: then `wait_for_log`."""
+        """Returns the lines so far. The effect of a line may be visible before the line is here: use `wait_for_log`
+        then."""
         return [line for line in list(self.stderr) if all(word in line for word in words)]
 
     def wait_for_log(self, *words):
@@ -215,7 +217,7 @@ class Gateway:
 
     @property
     def address(self):
-        """Of the only, or first, listener."""
+        """Returns the address of the only, or first, listener."""
         return next(iter(self.ports.values()))
 
     def admin_flag(self):
@@ -246,7 +248,7 @@ class Gateway:
         return self.ask("GET", "/v1/status")
 
     def wait_status(self, predicate, within=PATIENCE):
-        """/v1/status, once it is as wanted."""
+        """Returns /v1/status once the predicate is true."""
         deadline = time.monotonic() + within
         while True:
             status = self.status()
@@ -256,7 +258,7 @@ class Gateway:
             time.sleep(0.02)
 
     def send(self, conn, message):
-        """The HTTP status of a downlink: 202, or 404 and 429 as the API has it."""
+        """Returns the HTTP status of a downlink: 202, or 404 and 429 as the API has it."""
         return self.request("POST", f"/v1/connections/{conn}/messages", message)[0]
 
     def close_connection(self, conn):
@@ -270,8 +272,9 @@ class Gateway:
         return self.ask("POST", f"/v1/probe?{urllib.parse.urlencode(query)}")
 
     def connected(self, peer, since=0.0, timeout=PATIENCE, listener=None):
-        """The record of the connection from this peer ("10.2.0.9:51514"), once its `connected` has come. A port can
-        come back: `since` (monotonic) leaves earlier connections from it out, `listener` those of other listeners."""
+        """Returns the record of the connection from this peer ("10.2.0.9:51514"), once its `connected` event has
+        arrived. A port can be reused: `since` (monotonic) excludes earlier connections, `listener` those of other
+        listeners."""
         def latest():
             record = self.events.by_listener.get((listener, peer)) if listener else self.events.by_peer.get(peer)
             return record if record and record.connected_at >= since else None
@@ -284,7 +287,7 @@ class Gateway:
         assert self.events.wait(lambda: record.closed, timeout), f"no `closed` for {record}{self.tail()}"
         return record
 
-    # What the kernel says about the process
+    # Figures of the kernel about the process
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -294,7 +297,7 @@ class Gateway:
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
 
     def status_when_it_answers(self, condition):
-        """For a gateway that is short of memory: it may turn questions away meanwhile."""
+        """Returns the status of a gateway under memory pressure, which may reject requests at first."""
         answers = []
 
         def answered():
@@ -306,7 +309,7 @@ class Gateway:
         return answers[-1]
 
     def allow_memory(self, beyond_now):
-        """RLIMIT_DATA: so many bytes more than it has mapped now."""
+        """Sets RLIMIT_DATA to so many bytes more than are mapped now."""
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         limit = (int(re.search(r"VmData:\s+(\d+)", text)[1]) << 10) + beyond_now
         resource.prlimit(self.process.pid, resource.RLIMIT_DATA, (limit, limit))

@@ -1,5 +1,5 @@
-"""A TLS client that sends what no device sends: the machine's own libssl by ctypes, so that it can make records that Python's ssl
-has no call for."""
+"""A TLS client that sends what no device sends. Uses the machine's own libssl by ctypes, so that it can make records
+that Python's ssl has no call for."""
 
 import contextlib
 import ctypes
@@ -63,13 +63,13 @@ class HostileTls:
         return b"".join(parts)
 
     def key_updates(self, count):
-        """The records of so many."""
+        """Returns the records of so many KeyUpdates."""
         for _ in range(count):
             assert _ssl.SSL_key_update(self._ssl, _UPDATE_NOT_REQUESTED) == 1 and _ssl.SSL_do_handshake(self._ssl) == 1
         return self._made()
 
     def received(self):
-        """What the other side sends until it ends the connection, decrypted."""
+        """Returns the bytes, decrypted, that the other side sends until it ends the connection."""
         content, room = b"", ctypes.create_string_buffer(65536)
         with contextlib.suppress(ConnectionError):
             while arrived := self.sock.recv(65536):
@@ -79,7 +79,7 @@ class HostileTls:
         return content
 
     def records(self, *contents):
-        """A record of application data for each."""
+        """Returns a record of application data for each content."""
         for content in contents:
             assert _ssl.SSL_write(self._ssl, content, len(content)) == len(content)
         return self._made()
@@ -92,5 +92,5 @@ def send(sock, data):
 
 
 def tiny_records(handshake):
-    """The bytes of a handshake message, each in a record of its own."""
+    """Returns the bytes of a handshake message, each in a record of its own."""
     return b"".join(b"\x16\x03\x01\x00\x01" + bytes([byte]) for byte in handshake)

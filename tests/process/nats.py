@@ -1,4 +1,4 @@
-"""Real nats-servers under test, one or a cluster with JetStream, ended by their pids; and a small client of NATS in
+"""Real nats-servers under test, one or a cluster with JetStream, ended by their pids. Also a small client of NATS in
 Python's standard library, with what a test needs of JetStream."""
 
 import contextlib
@@ -21,7 +21,7 @@ PATIENCE = 30.0
 
 
 def free_ports(count):
-    """So many ports that were free a moment ago, for what must know its peers' before they have started."""
+    """Returns ports that were free a moment ago, for servers that must know their peers' ports before the start."""
     with contextlib.ExitStack() as stack:
         found = []
         for _ in range(count):
@@ -32,8 +32,8 @@ def free_ports(count):
 
 
 class NatsServer:
-    """One nats-server with JetStream on loopback, its data in a directory of its own. `with` starts it, and ends it by
-    its pid; it can be killed, paused and started again meanwhile, with the same port and data."""
+    """One nats-server with JetStream on loopback, with its own data directory. `with` starts it, and ends it by its
+    pid. A test may kill, pause and start it again within the block, with the same port and data."""
 
     def __init__(self, config="", port=None, name=None, namespace=None):
         self._directory = tempfile.TemporaryDirectory(prefix="holdfast-nats-")
@@ -85,11 +85,11 @@ class NatsServer:
         return self._file.read_text(encoding="utf-8")
 
     def rewrite(self, text):
-        """Its configuration, for the next start."""
+        """Writes its configuration for the next start."""
         self._file.write_text(text, encoding="utf-8")
 
     def kill(self):
-        """SIGKILL: nothing is written that was not."""
+        """Sends SIGKILL: nothing more is written."""
         self.resume()
         if self.process and self.process.poll() is None:
             self.process.kill()
@@ -147,7 +147,7 @@ class NatsCluster:
             server.end()
 
     def wait_for_jetstream(self):
-        """Until all that live know a leader of JetStream."""
+        """Waits until all running servers know a leader of JetStream."""
         end = time.monotonic() + PATIENCE
         while True:
             answers = []
@@ -161,8 +161,8 @@ class NatsCluster:
             time.sleep(0.1)
 
     def wait_until_whole(self, stream="holdfast"):
-        """Until each server has all of the stream, as whoever restarts one after another must wait. nats-server 2.9 has
-        replicas that never catch up on a busy machine: one that stays behind is restarted, which mends it."""
+        """Waits until each server has all of the stream, as an operator must wait between restarts. nats-server 2.9 has
+        replicas that never catch up on a busy machine: a restart repairs such a replica."""
         end, restart_at = time.monotonic() + 3 * PATIENCE, time.monotonic() + PATIENCE / 3
         while True:
             behind = None
@@ -192,7 +192,7 @@ class NatsCluster:
         return self.living().client(**options)
 
     def leader_of(self, stream):
-        """The server that leads a stream."""
+        """Returns the server that leads a stream."""
         with self.client() as client:
             name = client.stream_info(stream)["cluster"]["leader"]
         return self._named(name)
@@ -273,7 +273,7 @@ class NatsClient:
         return arrived
 
     def request(self, subject, body=b"", timeout=5.0, headers=None):
-        """The first answer. TimeoutError: none; LookupError: nobody is there to answer."""
+        """Returns the first answer. Raises TimeoutError without an answer, and LookupError without a subscriber."""
         reply = f"{self._inbox}.{next(self._requests)}"
         self.publish(subject, body, reply, headers)
         end = time.monotonic() + timeout
@@ -335,7 +335,7 @@ class NatsClient:
     # JetStream
 
     def js(self, call, body=b"", timeout=5.0):
-        """One call of JetStream's API: the answer, an {"error":...} too."""
+        """Returns the answer to one call of JetStream's API, an {"error":...} too."""
         try:
             return self.request(f"$JS.API.{call}", body, timeout).json()
         except LookupError:
@@ -352,20 +352,20 @@ class NatsClient:
         return answer
 
     def stream_size(self, name="holdfast"):
-        """0 while there is none."""
+        """Returns the stream's size, 0 without a stream."""
         answer = self.js(f"STREAM.INFO.{name}")
         return answer["state"]["messages"] if "state" in answer else 0
 
     def replicas_behind(self, name="holdfast"):
-        """The servers that have not all of the stream; None if nobody can say."""
+        """Returns the servers that lack a part of the stream; None if that is unknown."""
         info = self.js(f"STREAM.INFO.{name}")
         if "state" not in info or not info.get("cluster", {}).get("leader"):
             return None
         return [each["name"] for each in info["cluster"].get("replicas", []) if not each["current"] or each.get("lag")]
 
     def read_stream(self, name="holdfast", first=1, timeout=PATIENCE):
-        """All messages that the stream holds, in its order. Whichever replica serves a consumer says that nothing is pending
-        when it has handed on what it has: only the leader knows whether that is all."""
+        """Returns all messages that the stream holds, in order. A replica that serves a consumer reports nothing
+        pending after its own last message: only the leader knows whether that is all."""
         end = time.monotonic() + timeout
         while True:
             found = self._read_by_consumer(name, first, timeout) if self.stream_size(name) else []
@@ -375,7 +375,7 @@ class NatsClient:
             assert time.monotonic() < end, f"{len(found)} messages come of {state}"
 
     def _read_by_consumer(self, name, first, timeout):
-        """By an ordered push consumer with flow control."""
+        """Reads by an ordered push consumer with flow control."""
         inbox = f"{self._inbox}-{next(self._requests)}"
         arrived = self.subscribe(inbox)
         config = {"deliver_subject": inbox, "deliver_policy": "by_start_sequence", "opt_start_seq": first,
@@ -401,7 +401,7 @@ class NatsClient:
         return found
 
     def events(self, name="holdfast"):
-        """[(spool, position, event)] of all that the stream holds, in its order, batches taken apart."""
+        """Returns [(spool, position, event)] of all that the stream holds, in order, batches taken apart."""
         out = []
         for message in self.read_stream(name):
             spool, position = message.headers["Holdfast-Spool"], int(message.headers["Holdfast-Position"])

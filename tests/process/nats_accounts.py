@@ -1,5 +1,6 @@
-"""What a nats-server with accounts wants: an operator, an account with JetStream and a user, whose credentials file a
-gateway logs in with. Keys and signatures by the openssl command; the encodings are those of nkeys and JWT."""
+"""Makes the files of a nats-server with accounts: an operator, an account with JetStream, and a user's credentials
+file, with which a gateway logs in. The openssl command makes keys and signatures; the encodings are those of nkeys and
+JWT."""
 
 import base64
 import hashlib
@@ -49,7 +50,7 @@ class Key:
                               capture_output=True).stdout
 
     def jwt(self, directory, subject, name, nats):
-        """Of `subject`, a key, signed by this one."""
+        """Returns the JWT of `subject`, a key, signed by this one."""
         claims = {"iat": int(time.time()), "iss": self.public, "name": name, "sub": subject.public,
                   "nats": {**nats, "type": subject.kind, "version": 2}}
         claims["jti"] = base64.b32encode(hashlib.sha256(json.dumps(claims).encode()).digest()).decode().rstrip("=")
@@ -58,7 +59,7 @@ class Key:
 
 
 def make_accounts(directory):
-    """(the server's configuration, the user's credentials as a text)"""
+    """Returns (the server's configuration, the user's credentials as a text)."""
     operator, account, user = (Key(directory, kind) for kind in ("operator", "account", "user"))
     system = Key(directory, "account", "system")
     limits = {name: -1 for name in ("subs", "data", "payload", "imports", "exports", "conn", "leaf", "mem_storage",
@@ -75,7 +76,7 @@ def make_accounts(directory):
 
 
 def make_certificates(directory, name="127.0.0.1"):
-    """A CA (ca.pem) and, signed by it, server.pem and client.pem with their keys; the server is `name`."""
+    """Makes a CA (ca.pem) and, signed by it, server.pem and client.pem with their keys; the server is `name`."""
     def openssl(*words):
         subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=directory)
 

@@ -9,7 +9,7 @@ SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 
 
 def open_of(pid, descriptor):
-    """A duplicate of another process's descriptor, or None."""
+    """Returns a duplicate of another process's descriptor, or None."""
     libc = ctypes.CDLL(None, use_errno=True)
     pidfd = libc.syscall(SYS_PIDFD_OPEN, pid, 0)
     assert pidfd >= 0, os.strerror(ctypes.get_errno())
@@ -22,7 +22,7 @@ def open_of(pid, descriptor):
 
 @contextlib.contextmanager
 def accepted_socket(gateway, peer):
-    """The gateway's own end of the connection from `peer`."""
+    """Returns the gateway's own end of the connection from `peer`."""
     for name in os.listdir(f"/proc/{gateway.process.pid}/fd"):
         copy = open_of(gateway.process.pid, int(name))
         if copy is None:

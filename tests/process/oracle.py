@@ -1,5 +1,6 @@
-"""The oracle: devices, consumers and a gateway that is killed at random moments; at the end what the devices were told is
-safe is held against what came out. docs/explanation/delivery.md has the promises; a broken one is a violation in the Verdict."""
+"""The oracle: devices, consumers and a gateway that is killed at random moments. At the end, the output is compared
+with what the devices were told is safe. docs/explanation/delivery.md has the promises; a broken one is a violation in
+the Verdict."""
 
 import collections
 import contextlib
@@ -37,7 +38,8 @@ class Verdict:
 
 
 def two_ports():
-    """Below those that outgoing connections get: a device that asks in vain must not be given the gateway's own."""
+    """Returns ports below those of outgoing connections: a device that connects in vain must not receive the gateway's
+    own."""
     found = []
     while len(found) < 2:
         port = random.SystemRandom().randrange(20000, 30000)
@@ -73,7 +75,7 @@ class Daemon:
         return host, int(port)
 
     def wait_quiet(self):
-        """Until no device is connected and every event is durable: then the spool grows no further."""
+        """Waits until no device is connected and every event is durable: then the spool grows no further."""
         self.gateway.wait_status(lambda all_: all_["connections"] == 0 and all_["sink"]["spool"]["waiting_bytes"] == 0)
 
     def kill(self):
@@ -121,7 +123,7 @@ class Consumer:
             self.kills += 1
 
     def finish(self):
-        """Until there is no more."""
+        """Reads to the end."""
         self._stop.set()
         self._thread.join()
         done = subprocess.run(self._command(), capture_output=True, env=self._env, timeout=PATIENCE, check=True)
@@ -129,7 +131,7 @@ class Consumer:
 
 
 def read_all(daemon):
-    """The spool from its first event to its last, in its order; and what it says of positions that it has lost."""
+    """Returns the spool from its first event to its last, in order, and its reports of lost positions."""
     lines, missing, after = [], [], 0
     while True:
         page = daemon.gateway.ask("GET", f"/v1/spool?after={after}&limit=10000")
@@ -153,7 +155,7 @@ class Judge:
         self.violations.append(text)
 
     def items_of(self, lines, what):
-        """(id, session) -> [(seq, raw item)] in the order of the lines."""
+        """Returns (id, session) -> [(seq, raw item)] in the order of the lines."""
         found = collections.defaultdict(list)
         for line in lines:
             try:
@@ -196,8 +198,8 @@ class Judge:
                 self.violate(f"{who}: item {seq} is {raw[:80]!r} and was {session.sent[seq - 1][:80]!r}")
 
     def judge_lives(self, truth):
-        """One `closed` for each connection that was told, also of those that a crash cut off: told at the next start, before
-        anything of that life. Only the latest life may have some open."""
+        """Checks for one `closed` per announced connection, also of those that a crash cut off. Those are reported at
+        the next start, before any event of that life. Only the latest life may have some open."""
         opened, ended, runs = {}, collections.Counter(), []
         for line in truth:
             event = json.loads(line)
@@ -220,7 +222,7 @@ class Judge:
             self.violate(f"{len(left)} connections of {len(opened)} were never closed, {left[:5]}")
 
     def judge_consumer(self, truth, lines):
-        """At least once, and in order but for what is repeated after a kill."""
+        """Checks a consumer: at least once, and in order except for repetitions after a kill."""
         place = {line: n for n, line in enumerate(truth)}
         if len(place) != len(truth):
             self.violate(f"the spool holds {len(truth) - len(place)} events twice")
@@ -235,7 +237,7 @@ class Judge:
         return len(lines) - len(firsts)
 
     def judge_stream(self, truth, messages, batched):
-        """Of NATS, once its reader has left out the positions that it has had: all of them, in order, the same bytes. The
+        """Checks NATS, once its reader has left out repeated positions: all of them, in order, the same bytes. The
         server itself leaves out repetitions by Nats-Msg-Id, unless they are batched: those may have other bounds."""
         positions = [position for _, position, _ in messages]
         firsts = list(dict.fromkeys(positions))
@@ -256,7 +258,7 @@ class Judge:
 
 
 def kill_at_random(daemon, kills, chance, alive=lambda: True):
-    """Mostly under full load; now and then while it still starts."""
+    """Kills mostly under full load; sometimes during the start."""
     done = 0
     while done < kills and alive():
         time.sleep(chance.choice((chance.uniform(0.02, 0.2), chance.uniform(0.1, 0.6))))
@@ -276,15 +278,15 @@ def spool_sink(directory):
 
 
 def nats_sink(directory, url, batch=1):
-    """A restart within half of lost_after writes the ends of the former life itself, before anything else. A busy machine can
-    take more than half of the usual 10 s for it."""
+    """Returns the sink. A restart within half of lost_after writes the ends of the former life itself, before anything
+    else. A busy machine can take more than half of the usual 10 s for that."""
     return (f'[sink]\ntype = "nats"\npath = "{directory}/spool"\nurl = "{url}"\nbatch = {batch}\n'
             '[fleet]\nlost_after = "2m"\n')
 
 
 def try_it(directory, seed, kills, binary=BINARY, plant="", devices=24, nats=None, batch=1):
-    """A whole run. `nats`: a NatsServer, to which the sink is then, and whose stream is judged too. `plant`: the defect that
-    `binary` is to have."""
+    """Runs once as a whole. `nats`: a NatsServer as the destination of the sink, whose stream is checked too. `plant`:
+    the defect that `binary` has."""
     env = {"HOLDFAST_PLANT": plant} if plant else {}
     sink = nats_sink(directory, nats.url, batch) if nats else spool_sink(directory)
     daemon = Daemon(directory, binary, env, sink)
@@ -313,7 +315,7 @@ def try_it(directory, seed, kills, binary=BINARY, plant="", devices=24, nats=Non
 
 
 def stream_of(nats, daemon, within=60):
-    """[(spool, position, line)], once the gateway has published all of its spool, or time is over."""
+    """Returns [(spool, position, line)], once the gateway has published all of its spool, or at the timeout."""
     def behind():
         groups = daemon.gateway.ask("GET", "/v1/spool/groups")["groups"]
         return sum(group["lag_events"] for group in groups if group["name"] == "nats")

@@ -1,5 +1,5 @@
-"""Devices of the oracle: one thread drives many connections that speak docs/reference/protocol.md, misbehave at random, and remember
-what they sent and what they were told is safe."""
+"""Devices of the oracle. One thread drives many connections that speak docs/reference/protocol.md, misbehave at random,
+and remember what they sent and what they were told is safe."""
 
 import dataclasses
 import errno
@@ -112,7 +112,7 @@ class Device:
             self.resumed, self.next = True, session.acked + 1
 
     def fill(self):
-        """More to send, while not too much is under way."""
+        """Queues more to send, while not too much is under way."""
         session = self.session
         if not self.resumed or len(self.outbox) > 8192:
             return
@@ -135,7 +135,7 @@ class Device:
         return bool(self.outbox) or (self.resumed and self.next <= len(self.session.sent))
 
     def mishap(self):
-        """Now and then it cuts its own connection, often in the middle of an item; rarely it forgets its numbers."""
+        """Cuts its own connection sometimes, often in the middle of an item; rarely forgets its numbers."""
         if self.socket and self.chance.random() < 0.3:
             self.drop()
         elif self.chance.random() < 0.1:

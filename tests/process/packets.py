@@ -19,7 +19,7 @@ def _sum16(data):
 
 
 def segment(source, to, flags, sequence, acknowledged=0, window=64240):
-    """A whole Ethernet frame from the device side's end of the wire to the gateway's, both (address, port)."""
+    """Returns a whole Ethernet frame from the device side's end of the wire to the gateway's, both (address, port)."""
     addresses = socket.inet_aton(source[0]) + socket.inet_aton(to[0])
     head = struct.pack("!BBHHHBBH", 0x45, 0, 40, random.randrange(65536), 0, 64, socket.IPPROTO_TCP, 0)
     head = head[:10] + struct.pack("!H", _sum16(head + addresses)) + addresses
@@ -49,7 +49,7 @@ class Wire:
                 time.sleep(0.0005)
 
     def _takes(self, frame):
-        """False: the queue at the other end is full, and the frame is lost."""
+        """Returns False if the queue at the other end is full, and the frame is lost."""
         try:
             return self._sock.send(frame) == len(frame)
         except OSError as error:
@@ -59,6 +59,6 @@ class Wire:
 
 
 def spoofed(prefix, dice):
-    """An address and port out of a prefix."""
+    """Returns an address and port out of a prefix."""
     network = ipaddress.ip_network(prefix)
     return str(network[dice.randrange(1, network.num_addresses - 1)]), dice.randrange(1024, 65536)

@@ -49,7 +49,7 @@ class Member:
 
 
 def connect_all(gateway, count, lab=None, sources=None, to=None, first_item=False):
-    """`count` Members; `sources` is cycled through. Waits for every `connected`."""
+    """Returns `count` Members; `sources` is cycled through. Waits for every `connected`."""
     sources = itertools.cycle(sources or [None])
     since = time.monotonic()
     sockets = [device.connect(to or gateway.address, lab=lab, source=next(sources)) for _ in range(count)]

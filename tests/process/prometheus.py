@@ -64,7 +64,7 @@ class Prometheus:
             return False
 
     def ask(self, path, **query):
-        """The answer's data; an error of the query is an AssertionError with Prometheus's own words."""
+        """Returns the answer's data; an error of the query is an AssertionError with Prometheus's own words."""
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:
@@ -82,7 +82,8 @@ class Prometheus:
 
 
 def selectors(expression):
-    """Each metric of an expression with its matchers, as Prometheus would select it; of alternatives (=~"a|b") each alone."""
+    """Returns each metric of an expression with its matchers, as Prometheus would select it; of alternatives (=~"a|b")
+    each alone."""
     found = []
     for name, matchers in SELECTOR.findall(expression):
         alternatives = [(label, words.split("|")) for label, words in re.findall(r'(\w+)=~"([^"]*\|[^"]*)"', matchers)]
@@ -93,7 +94,7 @@ def selectors(expression):
 
 
 def grouping_labels(expression):
-    """What `by (...)` names, `le` of histograms left out."""
+    """Returns the labels of `by (...)`, without the `le` of histograms."""
     names = {name.strip() for group in re.findall(r"\bby\s*\(([^)]*)\)", expression) for name in group.split(",")}
     return names - {"le"}
 

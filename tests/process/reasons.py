@@ -40,7 +40,7 @@ class Stage:
         self.sockets = []
 
     def device(self, name, key="10.20.30.40", **options):
-        """Connected to the listener of this name, one item sent and seen (none if `key` is None)."""
+        """Connects to the listener of this name, with one item sent and seen (none if `key` is None)."""
         since = time.monotonic()
         sock = device.connect(self.gateway.ports[name], lab=self.lab, **options)
         self.sockets.append(sock)
@@ -51,7 +51,8 @@ class Stage:
         return sock, record
 
     def unopened(self, name):
-        """Connected, and not open to the gateway before its header, handshake or token: `connected` comes with its end."""
+        """Connects, without being open to the gateway before its header, handshake or token: `connected` arrives with
+        its end."""
         since = time.monotonic()
         sock = device.connect(self.gateway.ports[name], lab=self.lab)
         self.sockets.append(sock)
@@ -163,7 +164,7 @@ def silenced_then_downlink_amid_probing(stage):
 
 
 def downlink_then_silenced(stage):
-    """What was acknowledged before the silence must not make an idle death look like one with data in flight."""
+    """Closes an idle connection after an acknowledged downlink, which must not look like data in flight."""
     sock, record = stage.device("fast")
     stage.downlink(record)
     time.sleep(0.5)
@@ -201,7 +202,7 @@ def stalled_late(stage):
 
 
 def stalled_and_reading_again(stage):
-    """A device that reads again in time is not closed: it gets its messages, then is kicked."""
+    """Reads again in time, so that the device is not closed: it gets its messages, then is kicked."""
     sock, record = stage.device("stall_late", receive_buffer=4096)
     flood(stage, record)
     time.sleep(6)
@@ -219,7 +220,7 @@ def stalled_and_reading_again(stage):
 
 
 def stalled_then_silenced(stage):
-    """Dead behind a closed window: the window probes go unanswered, which is data that nobody acknowledges."""
+    """Goes silent behind a closed window: the window probes stay unanswered, which is unacknowledged data."""
     sock, record = stage.device("patient", receive_buffer=4096)
     flood(stage, record)
     time.sleep(1.5)
@@ -301,7 +302,7 @@ def kicked(stage):
 
 
 def superseded(stage):
-    """A newer connection says the same id; what the older one had sent is delivered."""
+    """Sends the same id on a newer connection; the older one's items are delivered."""
     older, record = stage.device("fast", key=None)
     older.sendall(b'{"hello":{"id":"device-17"}}\n' + device.item("10.0.0.4"))
     newer, _ = stage.device("fast", key=None)
@@ -316,7 +317,7 @@ def superseded(stage):
 # local
 
 def listener_removed(stage):
-    """While all other samples run: their listeners are not touched."""
+    """Removes the listener while all other samples run: their listeners are not touched."""
     sock, record = stage.device("removed")
     sock.sendall(device.item("10.0.0.3"))
     since = time.monotonic()
@@ -349,7 +350,7 @@ def a_wrong_token(stage):
 
 
 def a_silent_stranger(stage):
-    """It says its name, and not that it is it."""
+    """Sends its id without proof."""
     sock, since, record_of = stage.unopened("tokens")
     sock.sendall(tokens.hello("device-17", "0" * 64)[:-10])
     return ended(stage, record_of(15), since, 5)

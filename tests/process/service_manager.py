@@ -34,7 +34,7 @@ class ServiceManager:
                 self._came.notify_all()
 
     def wait_for(self, variable, since=0.0, timeout=30.0):
-        """The first message with this VARIABLE that came after `since` (monotonic)."""
+        """Returns the first message with this VARIABLE that arrived after `since` (monotonic)."""
         def found():
             return next((m for m in self.messages if m.at >= since and variable in m.variables), None)
 

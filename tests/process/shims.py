@@ -6,7 +6,7 @@ from conftest import ROOT
 
 
 def compile_shim(name, directory, sources=ROOT / "lab" / "faults"):
-    """The path of the library made of <name>.c."""
+    """Compiles <name>.c, and returns the path of the library."""
     library = directory / f"{name}.so"
     command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library,
                sources / f"{name}.c", "-ldl"]
@@ -16,5 +16,5 @@ def compile_shim(name, directory, sources=ROOT / "lab" / "faults"):
 
 
 def preload(library, **variables):
-    """The environment that has a program load it first; the sanitizers' own library may come second."""
+    """Returns the environment that makes a program load it first; the sanitizers' own library may come second."""
     return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0", **variables}

@@ -20,7 +20,7 @@ def status(gateway):
 
 
 def read_all(gateway, after=0, limit=10_000):
-    """([(position, event)], [missing range])."""
+    """Returns ([(position, event)], [missing range])."""
     events, missing = [], []
     while True:
         page = gateway.ask("GET", f"/v1/spool?after={after}&limit={limit}")
@@ -34,7 +34,7 @@ def read_all(gateway, after=0, limit=10_000):
 
 
 def items_of(events):
-    """By connection, the items' objects in the order of their positions; `n` must count from 1 without a gap."""
+    """Returns the items' objects by connection, in the order of their positions; `n` must count from 1 without a gap."""
     items = {}
     for _, event in events:
         if event["event"] == "item":
@@ -45,12 +45,12 @@ def items_of(events):
 
 
 def wait_durable(gateway, events, timeout=60):
-    """Until so many events are durable."""
+    """Waits until so many events are durable."""
     assert until(lambda: status(gateway)["last_position"] >= events, timeout), status(gateway)
 
 
 def shell(file, query):
-    """What sqlite3 prints."""
+    """Returns the output of sqlite3."""
     done = subprocess.run(["sqlite3", "-readonly", str(file), query], capture_output=True, text=True, check=True)
     return done.stdout
 
@@ -95,7 +95,7 @@ int fdatasync(int fd) {
 
 
 def failing_sync(directory):
-    """Environment in which fsync(2) and fdatasync(2) fail with EIO while the file that is returned too exists."""
+    """Returns an environment in which fsync(2) and fdatasync(2) fail with EIO while the returned file exists."""
     source, library, switch = (pathlib.Path(directory) / name for name in ("sync.c", "sync.so", "fails"))
     source.write_text(FAILING_SYNC, encoding="ascii")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)

@@ -40,7 +40,7 @@ class Follower:
             return predicate()
 
     def of(self, kind):
-        """The documents of one kind so far."""
+        """Returns the documents of one kind so far."""
         return [json.loads(line) for name, line in list(self.messages) if name == kind]
 
     def _read(self):

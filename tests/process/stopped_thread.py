@@ -25,7 +25,7 @@ def thread_named(pid, name):
 
 @contextlib.contextmanager
 def stopped(pid, thread):
-    """The named thread does not run within the block. The block must stay on the thread that entered it."""
+    """Stops the named thread within the block. The block must stay on the thread that entered it."""
     tid = thread_named(pid, thread)
     _ptrace(_SEIZE, tid)
     _ptrace(_INTERRUPT, tid)

@@ -66,7 +66,7 @@ class Terminal:
             return [line.rstrip() for line in self._screen.display]
 
     def wait(self, predicate, timeout=PATIENCE):
-        """Until the predicate holds for the screen's lines; returns its value."""
+        """Waits until the predicate is true for the screen's lines; returns its value."""
         end = time.monotonic() + timeout
         while not (value := predicate(self.lines())) and time.monotonic() < end:
             time.sleep(0.02)
@@ -80,7 +80,7 @@ class Terminal:
         self.process.send_signal(number)
 
     def wait_exit(self):
-        """(exit code, standard error); then nothing more comes."""
+        """Returns (exit code, standard error) after the end."""
         code = self.process.wait(PATIENCE)
         error = self.process.stderr.read().decode()
         self._ended = True

@@ -69,8 +69,8 @@ class Attempts:
 
 @pytest.mark.parametrize("reactors", [1, 2])
 def test_a_fleet_that_gives_up_and_comes_again_gets_in(tmp_path, reactors):
-    """200 devices with the patience of a second, at 40 a second: what they gave up neither uses up the rate nor takes
-    the place of the connection that lives."""
+    """200 devices give up after a second each, at 40 accepts a second. Their lost attempts neither use up the rate nor
+    take the place of a living connection."""
     with Gateway("--reactors", str(reactors), config=limited(40, tmp_path, acks=True)) as gateway:
         fleet = Attempts(gateway, 200, patience=1.0)
         fleet.run(lambda: len(fleet.inside) == 200, within=25)

@@ -20,7 +20,7 @@ def gateway():
 
 @pytest.fixture
 def device(gateway):
-    """A device that has sent one item, and its connection's id."""
+    """Returns a device that has sent one item, and its connection's id."""
     with socket.create_connection(gateway.address, timeout=30) as sock:
         sock.sendall(ITEM)
         record = gateway.connected("%s:%d" % sock.getsockname())
@@ -40,7 +40,7 @@ def expect_error(answer, status, code):
 
 
 def raw(gateway, request):
-    """All that the admin address answers to these bytes."""
+    """Returns the whole answer of the admin address to these bytes."""
     with socket.create_connection(gateway.admin, timeout=30) as sock:
         sock.sendall(request)
         answer = b""

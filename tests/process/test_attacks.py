@@ -47,7 +47,7 @@ def test_silence():
 
 
 def test_silence_from_one_address():
-    """It has its share, and is turned away beyond it; nobody else is."""
+    """The attacker has its share, and is refused beyond it; no other peer is."""
     count, share = size(19_000, 500), 100
     limits = f"[limits]\nmax_connections_per_peer = {share}\n"
     with Scene("the same from one address", config(limits, read_idle="5s")) as scene, \
@@ -64,7 +64,7 @@ def test_silence_from_one_address():
 
 
 def all_told(scene, count, limit):
-    """The status once each of so many was turned away by the limit, or has ended."""
+    """Returns the status once all of `count` were refused by the limit, or have ended."""
     return scene.gateway.wait_status(lambda status: sum(status["closed"].values()) + status["refused"][limit] == count)
 
 
@@ -100,7 +100,7 @@ def test_hostile_bytes():
             for byte in b'"ip"':
                 drip(dripping, bytes([byte]))
                 time.sleep(1)
-            # Only these ended: bad items with good ones between them end nobody.
+            # Only these ended: bad items with good ones between them end no connection.
             scene.closed(item_deadline=slow, item_too_large=giant, too_many_bad_items=1)
             assert ended(hundred)
         expected = {kind: sum(rounds for one, _ in BAD if one == kind) for kind, _ in BAD}
@@ -126,7 +126,7 @@ def drip(socks, byte):
 
 
 def client_hello(version=ssl.TLSVersion.TLSv1_3):
-    """The bytes of one, as a device would send it."""
+    """Returns a ClientHello, as a device would send it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.maximum_version = version
@@ -137,7 +137,8 @@ def client_hello(version=ssl.TLSVersion.TLSv1_3):
 
 
 def newcomer(gateway):
-    """A device over TLS that comes, sends an item and goes; how long it took, or None if it was turned away."""
+    """Connects a device over TLS that sends an item and closes. Returns the time that it took, or None if it was
+    refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     since = time.monotonic()
@@ -175,7 +176,7 @@ def test_half_open_handshakes():
 
 
 def test_half_open_handshakes_from_one_address():
-    """With max_connections_per_peer it does not keep others out: who comes meanwhile is in at once."""
+    """With max_connections_per_peer, such handshakes do not exclude others: a new peer is accepted at once."""
     count, share = size(10_000, 300), 50
     limits = f"[limits]\nmax_handshakes = {share + DEVICES + 20}\nmax_connections_per_peer = {share + 20}\n"
     with Scene("the same from one address", config(limits, own_listener()), tls=True) as scene, \
@@ -228,7 +229,7 @@ def test_key_updates_without_an_end():
 
 @pytest.mark.asan
 def test_key_updates_with_a_byte_between_them():
-    """Allowed, and dear: the connection has its share of each turn, and nobody else waits for it."""
+    """Allowed and costly: the connection has its share of each turn, and no other connection waits for it."""
     rounds = size(20_000, 2_000)
     with Scene("a KeyUpdate before each byte", config(tls=own_listener()), tls=True) as scene, \
             HostileTls(scene.gateway.address, source=source(0)) as stranger:
@@ -276,7 +277,7 @@ def test_client_hellos_without_an_end():
 
 
 def renegotiating(gateway):
-    """openssl(1) as a client takes a line "R" as the order to ask for it."""
+    """Starts openssl(1), which as a client takes a line "R" as the order to renegotiate."""
     words = ["openssl", "s_client", "-tls1_2", "-connect", "%s:%d" % gateway.address]
     client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for line in client.stdout:
@@ -310,7 +311,7 @@ def test_peers_that_never_read(lab):
 
 
 def kernel_mib(lab):
-    """What TCP's queues hold, of all network namespaces."""
+    """Returns the memory of TCP's queues, of all network namespaces."""
     with lab.gateway_side():
         text = pathlib.Path("/proc/thread-self/net/sockstat").read_text(encoding="ascii")
     return int(re.search(r"TCP:.* mem (\d+)", text)[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -371,12 +372,12 @@ def test_half_items_beyond_the_budget():
 
 
 def unproven(folder, count):
-    """The options of a listener, and the contexts of devices that prove nothing."""
+    """Returns the options of a listener, and the contexts of devices without proof."""
     return own_listener(), [ssl._create_unverified_context()] * count
 
 
 def certified(folder, count):
-    """The options of a listener that asks for client certificates, and the contexts of devices that have one each."""
+    """Returns the options of a listener that requests client certificates, and the contexts of devices with one each."""
     pki = certificates.Authority(folder)
     certificate, key = pki.sign("gateway", alternative="IP:127.0.0.1")
     contexts = []
@@ -422,7 +423,7 @@ def test_idle_sessions_outlive_strangers_with_half_items(kind, full, tmp_path):
 
 
 def items_from(scene, address):
-    """Of the connections that are there."""
+    """Counts the items of the connections that exist."""
     return sum(row["items"] for row in scene.gateway.ask("GET", f"/v1/connections?peer={address}&limit=10000")["connections"])
 
 
@@ -464,8 +465,8 @@ def plain_newcomer(gateway):
 
 
 def test_large_halves_that_keep_the_budget_at_its_first_stage():
-    """Who comes then is not read on, and so cannot finish: after item_deadline they end all the same, and an honest
-    device's large item that had to wait beside them arrives."""
+    """Later connections are not read and cannot finish: item_deadline ends them all the same. An honest device's large
+    item, which waited beside them, arrives."""
     budget, half = 8, b'{"ip":"10.0.0.66","more":"' + b"x" * 40_000
     count = int(0.72 * budget * 2**20 / len(half))
     text = config(f'[limits]\nbuffer_budget = "{budget}MiB"\n', item_deadline="3s")
@@ -497,11 +498,11 @@ def row_of(gateway, peer, items):
 
 # Floods of the network's own kind
 
-NOBODY = "10.250.0.0/16"  # addresses of the lab where nobody is at home
+NOBODY = "10.250.0.0/16"  # addresses of the lab without a host
 
 
 def test_syn_flood(lab, seed):
-    """SYNs from addresses that never answer: the kernel's SYN cookies stand for them, and who comes meanwhile is in."""
+    """SYNs from addresses that never answer: the kernel's SYN cookies replace them, and new peers are accepted."""
     count, dice = size(200_000, 10_000), random.Random(seed)
     lab.deafen(NOBODY)
     with Scene("SYN flood", config(address=f"{GATEWAY4}:0"), lab=lab) as scene, Crowd(scene.gateway, lab=lab) as crowd, \
@@ -581,7 +582,8 @@ def test_descriptors_that_run_out():
 
 
 def test_memory_that_the_system_does_not_give():
-    """Without a budget, and less than the half items need: the gateway sheds on its reserve, and nobody else notices."""
+    """Without a budget, and with less than half the items need, the gateway sheds on its reserve. No other device
+    notices."""
     if SANITIZED:
         pytest.skip("a sanitizer's own memory is what the limit would meet")
     count, half = size(8_000, 800), b'{"ip":"10.0.0.66","more":"' + b"x" * 60_000
@@ -606,7 +608,7 @@ def test_memory_that_the_system_does_not_give():
 
 
 def test_a_wall_clock_that_jumps(tmp_path):
-    """By a day to and fro: nobody is closed, silence is judged as before, and what is shown goes on."""
+    """A day forward and back: no connection is closed, silence is judged as before, and the history continues."""
     if SANITIZED:
         pytest.skip("a sanitizer wants to be the first library that is loaded")
     clock = WallClock(tmp_path)

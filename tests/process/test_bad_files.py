@@ -1,5 +1,5 @@
-"""Files that a listener reads (certificates, keys, revocation lists, ids, tokens), as they go wrong: `check`, the start and a
-reload refuse each with a line that names the file and the remedy, and a reload ends no connection of any listener."""
+"""Faulty files of a listener: certificates, keys, revocation lists, ids, tokens. `check`, the start and a reload refuse
+each with a line that names the file and the remedy. A reload ends no connection of any listener."""
 
 import os
 import pathlib
@@ -20,7 +20,7 @@ TOKEN_LINE = "00" * 16 + " " + "11" * 32 + " device-1\n"
 
 
 def chain(extra):
-    """A row whose listener shows its own certificate and then others."""
+    """Returns a row whose listener shows its own certificate and then others."""
     return lambda files: {"tls_certificate": files.text("chain.pem", files.own.read_text() + extra(files))}
 
 
@@ -90,7 +90,7 @@ ROWS = [
     ("a huge line of tokens", tokens("0" * 300_000), ("tokens:1: ", "this is no line")),
     ("five tokens of one id", tokens(TOKEN_LINE * 5), ("tokens:5: ", "more than 4 tokens")),
 ]
-# What is taken, with a warning: `check` and the reload show it.
+# Accepted with a warning: `check` and the reload show it.
 TAKEN = [
     ("a weak authority", authority(lambda f: f.authority.certificate.read_text() + f.weak_authority.read_text()), "too weak"),
     ("an authority twice", authority(lambda f: f.authority.certificate.read_text() * 2), None),
@@ -122,7 +122,7 @@ def files(tmp_path_factory):
 
 
 def with_files(files, options):
-    """A listener whose files are good but for `options`."""
+    """Returns a listener whose files are good except for `options`."""
     own = {} if "tokens_file" in options else {"tls_certificate": str(files.own), "tls_key": str(files.own_key)}
     return listener("bad", **{**own, **options})
 
@@ -190,7 +190,8 @@ def test_a_file_that_changes_all_the_while_never_harms_a_connection(files):
 
 
 def test_too_few_descriptors_are_an_error_or_enough():
-    """What the kernel refuses at the start (epoll, eventfd, timerfd, sockets) is an error, whichever of them comes last."""
+    """A refusal of the kernel at the start (epoll, eventfd, timerfd, sockets) is an error, whichever of them comes
+    last."""
     refused = 0
     for descriptors in range(4, 40):
         process = subprocess.Popen(["prlimit", f"--nofile={descriptors}:{descriptors}", binary(), "serve", "--listen", "127.0.0.1:0",

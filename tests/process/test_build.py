@@ -1,4 +1,4 @@
-"""What the build says before it compiles anything."""
+"""The messages of the build before it compiles anything."""
 
 import pathlib
 import subprocess

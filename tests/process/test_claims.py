@@ -19,14 +19,14 @@ def hello(name, **fields):
 
 
 def holder_of(gateway, name):
-    """The address of the connection that has the id, as the gateway prints it; None if none has."""
+    """Returns the address of the connection that has the id, as the gateway prints it; None if none has."""
     rows = gateway.ask("GET", f"/v1/connections?id={name}")["connections"]
     assert len(rows) <= 1, "a device is shown once"
     return rows[0]["peer"] if rows else None
 
 
 def lives(sock):
-    """Whether the gateway holds the connection: an item goes through, and no end comes."""
+    """Returns True if the gateway holds the connection: an item is delivered, and no end arrives."""
     sock.settimeout(0.3)
     try:
         return sock.recv(1) != b""
@@ -37,7 +37,7 @@ def lives(sock):
 
 
 def is_stopped(pid):
-    """Whether every thread has stopped, which is a moment after the signal."""
+    """Returns True if every thread has stopped, which happens a moment after the signal."""
     states = [(task / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
               for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
     return set(states) == {"T"}
@@ -45,7 +45,7 @@ def is_stopped(pid):
 
 @contextlib.contextmanager
 def paused(gateway):
-    """While the gateway is stopped, what devices do waits in the kernel."""
+    """Stops the gateway within the block: the kernel queues the devices' bytes."""
     os.kill(gateway.process.pid, signal.SIGSTOP)
     try:
         assert until(lambda: is_stopped(gateway.process.pid))

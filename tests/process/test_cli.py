@@ -195,7 +195,7 @@ def test_check_takes_the_file_without_its_flag(tmp_path):
 
 
 def rows(run):
-    """option name -> [value, from] of the table that check prints."""
+    """Returns option name -> [value, from] of the table that check prints."""
     out = {}
     for line in run.stdout.split("\n\n")[0].splitlines()[1:]:
         name, *rest = line[14:].split(None, 1)

@@ -19,7 +19,7 @@ def directory(tmp_path):
 
 
 def send(gateway, first, last):
-    """One connection with these items; returns when all its events are durable."""
+    """Sends these items over one connection; returns when all its events are durable."""
     before = newest(gateway)
     with contextlib.closing(device.connect(gateway.address)) as sock:
         sock.sendall(b"".join(b'{"ip":"1.2.3.4", "number":%d}\n' % n for n in range(first, last + 1)))
@@ -137,7 +137,7 @@ def test_of_two_consumers_of_a_group_one_is_told(directory, tmp_path):
                 sent = 0
 
                 def one_has_ended():
-                    """Both read by and by; then the next events tell them of each other."""
+                    """Waits until both have read enough; then the next events show them each other."""
                     nonlocal sent
                     send(gateway, sent + 1, sent + 20)
                     sent += 20

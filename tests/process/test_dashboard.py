@@ -38,7 +38,7 @@ def gateway():
 
 @pytest.fixture
 def page(browser, gateway):
-    """The dashboard of `gateway`, live; at the end nothing was complained of and nothing foreign was asked for."""
+    """Yields the dashboard of `gateway`, live. At the end, the log must be empty and no foreign address requested."""
     opened(browser, gateway)
     yield browser
     check_manners(browser, gateway)
@@ -72,7 +72,7 @@ def reset(members):
 
 
 def open_one(page, member):
-    """The page of a member's connection, through the table."""
+    """Opens the page of a member's connection, through the table."""
     page.fill("#filter-peer", member.record.peer.rsplit(":", 1)[0])
     page.click("#filter button[type=submit]")
     link = f'tr[data-key="{member.record.conn}"] a'
@@ -88,7 +88,7 @@ def read_line(sock):
 
 
 def ink(page, chart, color):
-    """How many pixels of a chart's canvases have this colour."""
+    """Counts the pixels of a chart's canvases that have this colour."""
     return page.js("""
         const wanted = arguments[1].match(/[0-9a-f]{2}/gi).map((h) => parseInt(h, 16));
         let count = 0;
@@ -420,7 +420,7 @@ def tab_to(page, arrived, most=80):
 
 
 def tab_through(page, most=80):
-    """The elements that Tab stops at, each of which must show that it has the focus."""
+    """Yields the elements that Tab stops at, each of which must show that it has the focus."""
     reached = []
     for _ in range(most):
         page.press(Keys.TAB)
@@ -537,8 +537,8 @@ class Fleet:
 
 
 def test_a_partition_explains_itself(lab):
-    """A whole prefix falls silent: the alarm says so in words, with the prefix; and of a device without network the probe
-    says that it is silent. HOLDFAST_SCREENSHOTS=docs writes the pictures of it that the docs show."""
+    """A whole prefix goes silent, and the alarm's text names the prefix. The probe of a device without network reports
+    silence. HOLDFAST_SCREENSHOTS=docs writes the pictures for the docs."""
     config = listener(address=f"{GATEWAY4}:0", detect_within="20s") + "[alarm]\ndrop_least = 20\n"
     quiet, lost = ("10.128.0.0/16", "10.130.4.0/22", "10.131.7.0/24"), "10.129.0.0/16"
     with contextlib.ExitStack() as scene:
@@ -602,7 +602,7 @@ def told_alarm(gateway):
 
 
 def settle(page, gateway, uptime):
-    """For a picture, some ordinary life comes first."""
+    """Creates some ordinary traffic for a picture."""
     if PICTURES:
         page.wait(lambda: gateway.status()["uptime_s"] > uptime, "ordinary life", uptime + PATIENCE)
 

@@ -1,4 +1,4 @@
-"""What stands around the daemon in production: the service manager, the unit's restrictions, log rotation."""
+"""The environment of the daemon in production: the service manager, the unit's restrictions, log rotation."""
 
 import contextlib
 import gzip
@@ -76,7 +76,7 @@ def test_pings_come_as_long_as_every_reactor_turns():
             hung = time.monotonic()
             assert hung - since < 4, "a silence of half the time-out is too long"
             gateway.ask("GET", "/healthz")
-            # Longer than the manager would wait; the admin API answers meanwhile, and says so after 10 s.
+            # Longer than the manager would wait; the admin API still answers, and reports so after 10 s.
             assert until(lambda: gateway.request("GET", "/healthz")[0] == 503, every=0.2)
             assert 8 < time.monotonic() - since < 15
             assert not manager.all_of("WATCHDOG", since=hung), "a ping although a reactor hangs"
@@ -140,7 +140,7 @@ def test_everything_works_under_the_units_restrictions(short_directory):
 
 
 def test_the_restrictions_are_there_at_all(short_directory):
-    """That the test above can fail: what the unit forbids is refused to another program."""
+    """Proves that the test above can fail: the unit's restrictions apply to another program."""
     words = AsTheUnit(short_directory).command("/usr/bin/ionice", "-c", "3", "true")
     assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGSYS
     words = [word for word in AsTheUnit(short_directory).command("/bin/sh", "-c", f"touch {ROOT}/x /etc/x; ionice -c 3 true") if word != "--kill"]
@@ -154,13 +154,13 @@ def status_of(pid, field):
 
 @pytest.fixture
 def short_directory():
-    """One that another user may be given: pytest's own are closed to all but root."""
+    """Yields a directory that another user may receive: pytest's own are closed to all but root."""
     with tempfile.TemporaryDirectory(prefix="holdfast-deploy-") as made:
         os.chmod(made, 0o755)
         yield pathlib.Path(made)
 
 
-# What devices write, shown
+# Device bytes, shown
 
 def test_the_bytes_of_a_device_reach_no_terminal():
     """A key that would clear the screen, in both ways to write a control sequence, start a line and ring the bell."""

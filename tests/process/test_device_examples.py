@@ -67,7 +67,8 @@ class Device:
 
 
 def kept_in(path):
-    """How many items the file has seen: what a device was given and had not kept when it was killed is given again."""
+    """Counts the items that the file has received. Items that a device took and had not kept when it was killed are
+    sent again."""
     if not path.exists():
         return 0
     head, *items = path.read_bytes().split(b"\n")[:-1]

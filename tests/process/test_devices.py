@@ -40,7 +40,7 @@ def gateway(tmp_path):
 
 
 def known(gateway, name=ID):
-    """Its connection, once the hello has been read."""
+    """Returns its connection, once the hello has been read."""
     return until(lambda: [row for row in gateway.ask("GET", "/v1/connections")["connections"] if row.get("id") == name])
 
 

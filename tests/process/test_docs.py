@@ -1,4 +1,4 @@
-"""What the pages name exists: verbs and flags, options, tests."""
+"""Names on the pages exist: verbs and flags, options, tests."""
 
 import functools
 import re
@@ -11,7 +11,7 @@ PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob
 
 
 def code_of(page):
-    """The blocks of code of a page: indented by four, or fenced."""
+    """Returns the blocks of code of a page: indented by four, or fenced."""
     text = page.read_text(encoding="utf-8")
     indented = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", text, re.M)
     return [re.sub(r"^ {4}", "", block, flags=re.M) for block in indented] + re.findall(r"^```\w+\n(.*?)^```", text, re.M | re.S)
@@ -19,7 +19,7 @@ def code_of(page):
 
 @functools.cache
 def flags_of(*verb):
-    """The long flags of a verb, or None if there is no such verb."""
+    """Returns the long flags of a verb, or None if there is no such verb."""
     shown = run(*verb, "--help")
     return set(re.findall(r"--[a-z-]+", shown.stdout)) if shown.returncode == 0 else None
 

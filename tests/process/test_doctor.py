@@ -27,7 +27,7 @@ OF_A_GATEWAY = {"live_sockets", "accepting", "sink", "reconciliation"}
 
 
 def judged(done):
-    """The findings of a `--json` run by id; checks what holds of every answer."""
+    """Returns the findings of a `--json` run by id; checks the rules of every answer."""
     answer = json.loads(done.stdout)
     findings = {one["id"]: one for one in answer["findings"]}
     assert len(findings) == len(answer["findings"])
@@ -49,7 +49,7 @@ def doctor(*flags, namespace=None):
 
 @contextlib.contextmanager
 def as_nobody():
-    """The binary where everybody may read it."""
+    """Copies the binary to a place where everybody may read it."""
     with tempfile.TemporaryDirectory(prefix="holdfast-nobody-") as folder:
         os.chmod(folder, 0o755)
         copy = shutil.copy(binary(), folder)
@@ -59,7 +59,7 @@ def as_nobody():
 
 @pytest.fixture
 def nobody_there(tmp_path):
-    """The flags that ask about the defaults where no gateway runs, whatever else this machine does."""
+    """Returns flags that address the defaults where no gateway runs, whatever else this machine does."""
     path = tmp_path / "alone.toml"
     path.write_text(f'[admin]\naddress = "{free_address()}"\n')
     return "--config", str(path)
@@ -131,7 +131,7 @@ def test_planted_settings_of_the_network_are_found(lab):
     assert found["somaxconn"]["verdict"] == "wrong" and found["somaxconn"]["found"].startswith("16,")
     for name in ("syn_backlog", "mtu_probing", "invalid_ratelimit", "conntrack_loose", "conntrack_timeout"):
         assert found[name]["verdict"] == "warning", found[name]
-    # What is the host's alone cannot be seen from in here, and that is said.
+    # Facts of the host alone are invisible inside, and the answer says so.
     assert found["tcp_mem"]["verdict"] == found["netdev_backlog"]["verdict"] == "warning"
     assert "on the host" in found["tcp_mem"]["command"]
 
@@ -174,7 +174,7 @@ def test_a_sound_gateway():
             assert found[name]["verdict"] == "ok", found[name]
         assert found["reconciliation"]["verdict"] == "ok", found["reconciliation"]
         assert found["reconciliation"]["found"].startswith("registry 20, kernel 20; ")
-        # Looking has ended nobody, and kept nobody's socket open.
+        # The diagnosis has ended no connection, and holds no socket open.
         assert len(gateway.events.open_ids()) == 20
         stack.close()
         assert gateway.events.wait(lambda: not gateway.events.open_ids(), 5)
@@ -190,7 +190,7 @@ def test_a_living_socket_without_keepalive_is_found():
         assert found["verdict"] == "wrong"
         assert found["found"] == "1 of 2 looked at are not as planned"
         assert f"{device.name_of(planted)} has SO_KEEPALIVE off (planned on)" in found["why"]
-        # Who may not open the sockets sees it by the timer that does not run.
+        # Without the right to open the sockets, the timer that does not run shows it.
         with as_nobody() as command:
             done = subprocess.run([*command, "doctor", "--json", "--admin", gateway.admin_flag()], capture_output=True,
                                   text=True, timeout=PATIENCE, check=False)
@@ -225,7 +225,7 @@ def test_a_small_descriptor_limit_is_that_of_the_gateway():
 
 @contextlib.contextmanager
 def planted_answers(gateway, reconciliation):
-    """An admin address that answers as the gateway's does, but for (status, body) on the reconciliation."""
+    """Yields an admin address that answers as the gateway's does, except for (status, body) on the reconciliation."""
     answers = {"/v1/status": (200, gateway.status()), "/v1/reconciliation": reconciliation}
 
     class Answers(http.server.BaseHTTPRequestHandler):

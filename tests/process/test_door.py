@@ -1,5 +1,5 @@
-"""The ways in to the admin API of the real daemon: tokens, TLS and the unix socket; and what a crowd before it changes for
-devices, or devices for it."""
+"""Access to the admin API of the real daemon: tokens, TLS and the unix socket. A crowd at this address must not affect
+devices, and devices must not affect it."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from lab import device
 
 
 def secret(path, *tokens):
-    """A file of tokens as it has to be."""
+    """Writes a valid file of tokens."""
     path.touch(mode=0o600)
     path.write_text("".join(f"{token}\n" for token in tokens), encoding="ascii")
     return path

@@ -25,7 +25,7 @@ def connect(gateway, count):
 
 
 def last_words(device):
-    """What the gateway says before the end, and when the end came."""
+    """Returns the gateway's last message before the end, and the time of the end."""
     device.settimeout(30)
     said = b""
     while chunk := device.recv(4096):

@@ -1,4 +1,4 @@
-"""The kernel's behaviour that holdfast stands on, measured anew with plain sockets: every row of the tables in
+"""The kernel's behaviour that holdfast relies on, measured again with plain sockets: every row of the tables in
 docs/explanation/liveness.md. No gateway is involved. The measured table is printed and written to build/facts.md."""
 
 import time

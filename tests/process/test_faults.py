@@ -13,7 +13,7 @@ from lab import device
 
 
 def serve(*flags, config=None, tmp_path=None, admin=True):
-    """`holdfast serve` that is expected to end by itself."""
+    """Runs `holdfast serve`, which is expected to end by itself."""
     words = list(flags)
     if config is not None:
         path = tmp_path / "holdfast.toml"
@@ -25,7 +25,7 @@ def serve(*flags, config=None, tmp_path=None, admin=True):
 
 
 def refused(done, *words):
-    """Exit 2, one line on stderr that has all the words, no event on stdout."""
+    """Asserts exit 2, one line on stderr that has all the words, and no event on stdout."""
     assert done.returncode == 2, f"exit {done.returncode}: {done.stdout}{done.stderr}"
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, done.stderr
@@ -104,8 +104,8 @@ def close_all(socks):
 
 
 def test_descriptors_that_run_out_pause_the_listener():
-    """max_connections is set above what the descriptors allow: EMFILE must not spin, and is said once. Nothing is asked
-    over HTTP meanwhile, since that would need a descriptor too."""
+    """max_connections is set above the descriptor limit: EMFILE must not spin, and is reported once. No HTTP request is
+    sent, since it would need a descriptor too."""
     with Gateway(config="[limits]\nmax_connections = 100000\n" + listener(read_idle="off"), descriptors=128) as gateway:
         socks = dial(gateway, 200)
 

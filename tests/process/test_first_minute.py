@@ -1,4 +1,4 @@
-"""What a new user meets in the first minute: the lines of `serve`, the first item, the same words for the same failure."""
+"""A new user's first minute: the lines of `serve`, the first item, and equal words for equal failures."""
 
 import subprocess
 

@@ -23,7 +23,7 @@ MANY = 600
 
 @pytest.fixture(params=["one", "cluster"])
 def server(request):
-    """One NATS server, and a cluster of three."""
+    """Yields one NATS server, or a cluster of three."""
     with nats.NatsServer() if request.param == "one" else nats.NatsCluster() as running:
         yield running
 
@@ -75,7 +75,7 @@ def test_a_device_that_moves_is_superseded_at_once_and_never_shown_offline(serve
             since = time.monotonic()
             newer = Device(place, "rover")
             assert device.ended(), "the old connection lives on"
-            # One that yields to a connection established within 200 ms is kept for a second, to be sure of it.
+            # A connection that yields to another established within 200 ms is kept for a second, to be sure of it.
             assert time.monotonic() - since < 6, "superseded late"
             device.close()
             device = newer
@@ -83,7 +83,7 @@ def test_a_device_that_moves_is_superseded_at_once_and_never_shown_offline(serve
         newer = Device(place, "rover")  # the same gateway again
         assert device.ended()
         everybody_sees(fleet, "rover", place)
-        # What changes while the former change is on its way is written as one.
+        # Changes are written as one while a former change is under way.
         assert until(lambda: log.states_of("rover") and log.changes[-1][1]["gateway"] == place.name), log.changes
         assert set(log.states_of("rover")) == {"online"}, log.states_of("rover")
 
@@ -154,7 +154,7 @@ def killed_at(gateway):
 
 
 def check_lost_once(survivors, connections, timeout=30):
-    """One `closed`, gateway_lost, for each of the lost gateway's connections, in one survivor's spool."""
+    """Asserts one `closed`, gateway_lost, for each of the lost gateway's connections, in one survivor's spool."""
     def told():
         return collections.Counter(event["conn"] for gateway in survivors for event in gateway.lost())
 
@@ -256,7 +256,7 @@ def test_a_clean_stop_says_so(one):
 
 
 def test_nats_away_and_back_loses_no_gateway(one):
-    """For longer than lost_after, with devices coming and going meanwhile."""
+    """Longer than lost_after, while devices connect and close."""
     with gateways(["east", "west"], one.url) as (east, west):
         devices = devices_at(east, "d", 60)
         assert until(lambda: west.count("online") == 60)
@@ -271,7 +271,7 @@ def test_nats_away_and_back_loses_no_gateway(one):
         assert "fleet_cut_off" in active_alarms(west) and "fleet_cut_off" in active_alarms(east)
         one.start()
         assert until(lambda: east.count("online") == west.count("online") == 70, 30), (east.fleet(), west.fleet())
-        time.sleep(11)  # and nobody is lost for the time without beats
+        time.sleep(11)  # and no gateway is lost for the time without beats
         assert not east.lost() and not west.lost()
         assert {row["state"] for row in west.gateways().values()} == {"online"}
         assert west.count("closed") == 20
@@ -332,7 +332,7 @@ def test_thousands_reconnect_to_the_survivors(one, seed):
 
 @contextlib.contextmanager
 def load(gateway, count, prefix="n"):
-    """So many idle devices with ids, held until the block ends."""
+    """Holds so many idle devices with ids until the block ends."""
     process = subprocess.Popen([binary(), "load", "--to", "%s:%d" % gateway.address, "--connections", str(count),
                                 "--ids", prefix, "--hold", "--duration", "300s", "--source", "127.1.0.0/24"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -345,7 +345,8 @@ def load(gateway, count, prefix="n"):
 
 
 def test_memory_of_an_idle_device_in_the_fleet(one):
-    """What one more idle device with an id costs its gateway, alone and in the fleet, and every other gateway."""
+    """Measures the memory of one more idle device with an id: at its gateway, alone and in the fleet, and at every
+    other gateway."""
     count, grown = 10_000, {}
     with tempfile.TemporaryDirectory() as directory:
         for fleet in (False, True):
@@ -393,7 +394,7 @@ def test_the_verbs_show_the_fleet(one):
 
 @pytest.fixture
 def cut(lab):
-    """NATS and two gateways on one side of a wire, one gateway on the other."""
+    """Puts NATS and two gateways on one side of a wire, and one gateway on the other."""
     from lab.netlab import DEVICE4
 
     with nats.NatsServer(namespace=lab.device) as running:

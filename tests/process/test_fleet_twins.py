@@ -18,7 +18,7 @@ def hello(running, name):
 
 
 def is_told(server, device):
-    """Whether the presence bucket has the device."""
+    """Returns True if the presence bucket has the device."""
     with server.client() as client:
         return client.stream_size("KV_holdfast_presence") > 0 and any(
             message.subject.endswith("." + device) for message in client.read_stream("KV_holdfast_presence"))
@@ -45,13 +45,13 @@ def test_the_copy_of_a_gateway_is_refused_while_the_first_one_lives(tmp_path, na
                 trouble = second.fleet()["trouble"]
                 assert 'gateway "east" (run ' in trouble and "takes no part in the fleet" in trouble, trouble
                 assert ("name and spool " if name == "east" else "spool ") in trouble, trouble
-                # It may have begun with the first one's events in the stream.
+                # The stream may have begun with the first one's events.
                 assert until(lambda: [a for a in alarms_of(second, "twin_gateway") if 'gateway "east"' in a["summary"]]), \
                     alarms_of(second, "twin_gateway")
                 second.wait_for_log("out of the fleet")
                 stranger = hello(second, "device-2")
                 assert until(lambda: second.count("online", name) >= 1) and not is_told(server, "device-2")
-                # The first one's device stays online throughout, and nobody tells its end.
+                # The first one's device stays online throughout, and no gateway reports its end.
                 assert until(lambda: (second.device("device-1") or {}).get("state") == "online")
                 assert first.device("device-1")["state"] == "online" and first.fleet()["trouble"] is None
                 with server.client() as client:

@@ -48,7 +48,7 @@ def numbers(gateway):
 
 @contextlib.contextmanager
 def in_trouble(directory, disk, word, **sink):
-    """A gateway that has started and names its trouble."""
+    """Yields a gateway that has started and reports its trouble."""
     options = "".join(f'{key} = "{value}"\n' for key, value in sink.items())
     config = listener() + f'[sink]\ntype = "spool"\npath = "{directory}"\n{options}'
     gateway = Gateway(config=config, namespace=disk)
@@ -76,7 +76,7 @@ def directory(tmp_path):
 
 @pytest.fixture
 def filled(tmp_path):
-    """A spool with 100 items."""
+    """Yields a spool with 100 items."""
     path = tmp_path / "filled"
     with Gateway("--sink", f"spool:{path}") as gateway:
         send(gateway, 1, 100)

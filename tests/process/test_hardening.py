@@ -25,7 +25,7 @@ def readelf(*words):
 
 
 def section(path, name):
-    """The bytes of a section."""
+    """Returns the bytes of a section."""
     found = re.search(rf"\] {re.escape(name)} +\S+ +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+) ", readelf("-SW", path))
     assert found, f"{path} has no section {name}"
     offset, size = (int(digits, 16) for digits in found.groups())

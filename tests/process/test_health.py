@@ -1,5 +1,5 @@
-"""Probes of /healthz and /readyz while slow clients without a token crowd the admin port: on that port and on the place of
-their own ([admin] health). Beside each gateway a calm one runs: what the machine does to both is no fault of the crowd."""
+"""Probes of /healthz and /readyz while slow clients without a token crowd the admin port: on that port and on [admin]
+health. A calm gateway runs beside each: what the machine does to both is not caused by the crowd."""
 
 import contextlib
 import http.client
@@ -21,7 +21,7 @@ SECONDS = 4.0
 
 
 def client_hello():
-    """A whole ClientHello, behind which the client falls silent."""
+    """Returns a whole ClientHello, after which the client sends nothing."""
     out = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     session = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname="localhost")
@@ -30,7 +30,7 @@ def client_hello():
     return out.read()
 
 
-# What a slow client sends at once, and then again and again.
+# Bytes that a slow client sends at once, and then again and again.
 KINDS = {
     "nothing": (b"", b""),
     "heads": (b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX: ", b"x"),

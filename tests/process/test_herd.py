@@ -1,7 +1,8 @@
-"""Many that fall silent together are not asked together: no living one is lost to a full queue, and the dead are found.
+"""Many devices that go silent together are not probed together. No living one is lost to a full queue, and the dead are
+found.
 
-The kernel's timers would probe all of them in the same quarter of a second; loopback and veth queue 1,000 packets for a core
-and drop the rest in silence (docs/decisions/0006)."""
+The kernel's timers would probe all of them in the same quarter of a second. Loopback and veth queue 1,000 packets for a
+core and drop the rest silently (docs/decisions/0006)."""
 
 import json
 import pathlib
@@ -16,7 +17,7 @@ SILENT = 0.02
 
 
 def memory_that_stays(gateway):
-    """Bytes that three comparisons of registry and kernel leave behind."""
+    """Returns the bytes that three reconciliations leave allocated."""
     before = anonymous_bytes(gateway.process.pid)
     for _ in range(3):
         assert gateway.ask("POST", "/v1/reconciliation")["registry"] > DEVICES / 2

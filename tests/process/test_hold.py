@@ -1,5 +1,5 @@
-"""What an outage, a slow path and loss may do without ending a living connection: the bounds that `holdfast plan` prints are
-held here, each just below its value, from the worst phase that a test can choose."""
+"""Outages, slow paths and loss just below the bounds that `holdfast plan` prints end no living connection, from the
+worst phase that a test can choose."""
 
 import random
 import socket
@@ -19,7 +19,7 @@ MS = 1000.0
 
 
 def gateway_of(lab, *bounds):
-    """One listener for each detect_within, by its seconds."""
+    """Starts one listener for each detect_within, by its seconds."""
     config = "".join(listener(f"d{seconds}", f"{GATEWAY4}:0", detect_within=f"{seconds}s", read_idle="off")
                      for seconds in bounds)
     return Gateway(config=NO_SUSPICION + config, namespace=lab.gateway)
@@ -38,13 +38,13 @@ def peers(members):
 
 
 def speak_over(timeline, dice, members, seconds):
-    """The last sign of life of each is as old as it gets: up to a third of the bound before the fault."""
+    """Sends so that the last sign of life of each is as old as possible: up to a third of the bound before the fault."""
     for member in members:
         timeline.at(dice.uniform(0, seconds), member.sock.sendall, device.item("10.0.0.1"))
 
 
 def uncap(gateway, members):
-    """Data in flight as on a kernel without TCP_RTO_MAX_MS. Returns whether this kernel has it."""
+    """Removes TCP_RTO_MAX_MS, as on an older kernel with data in flight. Returns True if this kernel has the option."""
     for member in members:
         with accepted_socket(gateway, member.sock.getsockname()) as own:
             try:
@@ -55,8 +55,8 @@ def uncap(gateway, members):
 
 
 def test_an_outage_just_below_the_bound_closes_nobody(lab, seed):
-    """At detect_within 30 s: idle ones, ones with a message written as the outage begins, and ones without a cap of the
-    retransmission time-out, which bear less."""
+    """At detect_within 30 s: idle connections, some with a message written as the outage begins. Those without a cap of
+    the retransmission time-out tolerate less."""
     dice = random.Random(f"{seed}-outage")
     with gateway_of(lab, 30) as gateway:
         safe = plan_of(gateway, 30)["safe_outage_ms"]
@@ -85,7 +85,7 @@ def test_an_outage_just_below_the_bound_closes_nobody(lab, seed):
 
 
 def test_a_round_trip_just_below_the_bound_closes_nobody(lab, seed):
-    """It rises from nothing to just below the safe round trip of detect_within 15 s; 30 s allows for more than that."""
+    """The round trip rises from nothing to just below the safe one of detect_within 15 s; 30 s allows more."""
     dice = random.Random(f"{seed}-round-trip")
     with gateway_of(lab, 15, 30) as gateway:
         round_trip = plan_of(gateway, 15)["safe_round_trip_ms"] - 400

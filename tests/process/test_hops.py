@@ -39,7 +39,7 @@ class Hopper(threading.Thread):
 
 
 def held_by(fleet):
-    """The connections of each device, by the gateways that hold them."""
+    """Returns the connections of each device, by the gateways that hold them."""
     held = {}
     for member in fleet:
         for row in member.ask("GET", "/v1/connections?limit=10000")["connections"]:

@@ -14,7 +14,7 @@ from gateway import Gateway
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"
 METHODS = {"get": "GET", "post": "POST", "delete": "DELETE"}
-# What the gateway is asked in place of the braces, and with the bodies and parameters that are required.
+# Values for the braces of a path, and required bodies and parameters.
 PLACES = {"id": "ffffffff-1", "group": "billing"}
 QUERIES = {("delete", "/v1/connections"): "?peer=10.99.0.0/16", ("post", "/v1/probe"): "?peer=10.99.0.0/16"}
 BODIES = {"/v1/drain": {"over": "1s", "peer": "10.99.0.0/16"}, "/v1/spool/groups/{group}": {"position": 0}}
@@ -75,7 +75,7 @@ def test_the_document_is_openapi(document):
 
 
 def allowed_codes(page, method, path):
-    """The codes of a section of http.md, and those that any request may get."""
+    """Returns the codes of a section of http.md, and those that any request may get."""
     section = page.split(f"\n## {METHODS[method]} {path}\n")[1].split("\n## ")[0]
     own = {(int(status), code) for status, code in re.findall(r"(\d{3}) `(\w+)`", section)}
     anywhere = re.findall(r"^\| (\d{3}) \| `(\w+)` \| .* \| yes \|$", page, re.M)
@@ -173,7 +173,7 @@ def test_the_sections_name_only_codes_of_the_table():
 
 
 def test_a_path_is_written_in_one_place():
-    """What docs/CONTRIBUTING.md, "Add an endpoint", says of the number of files."""
+    """Holds the number of files of docs/CONTRIBUTING.md, "Add an endpoint"."""
     places = {}
     for folder in ("admin", "app"):
         for path in (ROOT / "src" / folder).glob("*.[hc]*"):

@@ -200,7 +200,7 @@ def test_half_an_item_at_the_end_is_no_item():
 # Sinks
 
 class Flood:
-    """Devices that write numbered items as fast as they are taken. What a blocked one could not send, finish() sends."""
+    """Devices that write numbered items as fast as possible. finish() sends what a blocked device could not send."""
 
     def __init__(self, socks):
         self.socks = socks
@@ -242,7 +242,8 @@ class Flood:
 
 
 def test_a_slow_sink_holds_devices_back_and_loses_nothing():
-    """Nobody reads the events: devices' sends block, the daemon's memory stays bounded; later all comes, in order."""
+    """No consumer reads the events. Devices' sends block, and the daemon's memory stays bounded; later all events
+    arrive, in order."""
     with Gateway(config=listener(read_idle="off", item_deadline="10m"), read_events=False) as gateway:
         before = gateway.resident_kib()
         flood = Flood([device.connect(gateway.address) for _ in range(20)])

@@ -1,5 +1,5 @@
-"""The last bytes of a connection: an object without a line end before FIN is an item; what else is left over is counted and
-named."""
+"""The last bytes of a connection. An object without a line end before FIN is an item; any other remainder is counted
+and named."""
 
 import contextlib
 import json
@@ -20,12 +20,12 @@ LARGEST = b'{"ip":"10.0.0.1","pad":"' + b"x" * (1_024 - 26) + b'"}'  # item.max_
 
 
 def close(sock):
-    """Go: conn.Write(json); conn.Close()."""
+    """Closes as Go does: conn.Write(json); conn.Close()."""
     sock.close()
 
 
 def half_close(sock):
-    """nc -N, Node: socket.end(json)."""
+    """Closes as nc -N and Node do: socket.end(json)."""
     sock.shutdown(socket.SHUT_WR)
     with contextlib.suppress(OSError):
         assert sock.recv(100) == b"", "the gateway ends its side too"
@@ -33,7 +33,7 @@ def half_close(sock):
 
 
 def send(gateway, *writes, end=close, name="devices"):
-    """One connection's writes and its end; its record."""
+    """Writes over one connection and ends it; returns its record."""
     sock = device.connect(gateway.ports[name])
     record = gateway.connected(device.name_of(sock), listener=name)
     sent = 0
@@ -51,7 +51,7 @@ def received(status, name):
 
 
 def counted(gateway, name="devices"):
-    """Bad items by kind, and unfinished ones."""
+    """Returns bad items by kind, and unfinished ones."""
     status = next(one for one in gateway.status()["listeners"] if one["name"] == name)
     return {kind: count for kind, count in status["bad_items"].items() if count}, status["unfinished_items"]
 

@@ -17,7 +17,7 @@ def limits(**values):
 
 
 def turned_away(sock):
-    """Whether the gateway closes it without a word."""
+    """Returns True if the gateway closes the connection without a byte."""
     sock.settimeout(10)
     with contextlib.suppress(ConnectionError):
         return sock.recv(1) == b""

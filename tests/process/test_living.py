@@ -1,5 +1,5 @@
-"""P0 as a property: while devices vanish at random moments, living ones go through random outages below the safe one, round
-trips up to the safe one and pauses of the daemon. Every vanished device is found in time, and no living one is closed."""
+"""P0 as a property. While devices vanish at random moments, living ones pass safe outages, round trips up
+to the safe one, and pauses of the daemon. Every vanished device is found in time, and no living one is closed."""
 
 import json
 import os
@@ -89,7 +89,7 @@ class Talkers:
 
 
 class Outages:
-    """One device after the other falls silent for less than `longest` seconds and is healed; what took longer, since the
+    """Silences one device after the other for less than `longest` seconds. An outage that took longer, since the
     machine was busy, is noted in `too_long` and proves nothing."""
 
     def __init__(self, lab, longest):
@@ -111,7 +111,7 @@ class Outages:
 
 
 def downlink(member, gateway, pauses):
-    """While the daemon is stopped the question would wait, and everything behind it."""
+    """Sends a downlink, unless the daemon is stopped: the request would wait, and everything behind it."""
     if pauses.running.is_set():
         member.downlink(gateway, {"hold": 1})
 

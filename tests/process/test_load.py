@@ -87,7 +87,7 @@ def test_whatever_answers_at_the_admin_address_the_load_runs_to_its_end(answer):
 
 
 def by_device(gateway):
-    """The numbers of each device's safe items, in their order."""
+    """Returns the numbers of each device's safe items, in order."""
     numbers = {}
     for name, session, item in gateway.safe:
         numbers.setdefault((name, session), []).append(item["seq"])

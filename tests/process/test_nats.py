@@ -1,4 +1,4 @@
-"""The sink `nats` with real nats-servers: every event in JetStream, in its order, once, whatever dies meanwhile."""
+"""The sink `nats` with real nats-servers: every event in JetStream, in order, once, whichever process dies."""
 
 import collections
 import contextlib
@@ -19,7 +19,7 @@ OUTAGE = float(os.environ.get("HOLDFAST_OUTAGE", "5"))
 
 
 def gateway(tmp_path, url, listener="", fleet=False, **sink):
-    """With the spool in tmp_path, so that another can take it up."""
+    """Starts a gateway with the spool in tmp_path, so that another can continue it."""
     sink = {"type": "nats", "path": str(tmp_path / "spool"), "url": url, **sink}
     rows = "".join(f"{key} = {json.dumps(value)}\n" for key, value in sink.items())
     return Gateway(config=f'[[listener]]\nname = "devices"\naddress = "127.0.0.1:0"\n{listener}\n[sink]\n{rows}\n'
@@ -31,12 +31,12 @@ def nats_status(gateway):
 
 
 def wait_published(gateway, timeout=60, load=None):
-    """Until NATS has every event that the gateway has taken."""
+    """Waits until NATS has every event that the gateway has taken."""
     def caught_up():
         status = gateway.status()["sink"]
         return status["lag_events"] == 0 and status["nats"]["error"] is None and status["events"] > 0
 
-    # What the devices have sent may lie in the kernel still when they have gone.
+    # The kernel may still hold items of devices that have closed.
     assert load is None or until(lambda: gateway.status()["items"] == sum(load.sent.values()), timeout), \
         f"{gateway.status()['items']} of {sum(load.sent.values())} items{gateway.tail()}"
     assert until(caught_up, timeout), f"not published: {gateway.status()['sink']}{gateway.tail()}"
@@ -73,7 +73,7 @@ class Load:
 
 
 def items_of(events):
-    """The numbers of each device's items, in the stream's order."""
+    """Returns the numbers of each device's items, in the stream's order."""
     found = collections.defaultdict(list)
     for _, _, event in events:
         if event["event"] == "item":
@@ -186,7 +186,7 @@ def test_nats_that_stands_still(tmp_path):
 
 
 class AckedDevice:
-    """One that numbers its items and knows which are safe."""
+    """A device that numbers its items and knows which are safe."""
 
     def __init__(self, name):
         self.name = name
@@ -194,7 +194,7 @@ class AckedDevice:
         self.next = 1
 
     def send(self, address, until_acked, ending=None):
-        """Over one connection, which may break; the numbers go on behind what is safe."""
+        """Sends over one connection, which may break; the numbers continue after the safe ones."""
         with contextlib.suppress(OSError), socket.create_connection(address, timeout=5) as sock:
             sock.sendall(b'{"hello":{"id":"%s","session":"one"}}\n' % self.name.encode())
             answers = sock.makefile("rb")
@@ -355,7 +355,7 @@ def test_tls_with_certificates_of_both(tmp_path):
 
 @pytest.mark.parametrize("fault", ["unknown authority", "another name"])
 def test_tls_is_not_given_to_a_stranger(tmp_path, fault):
-    """Events and passwords go to nobody whose certificate is not the right one."""
+    """Events and passwords go to no server with a wrong certificate."""
     make_certificates(tmp_path, "127.0.0.1" if fault == "unknown authority" else "elsewhere.example")
     files = {} if fault == "unknown authority" else {"tls_ca": str(tmp_path / "ca.pem")}
     files |= {"tls_cert": str(tmp_path / "client.pem"), "tls_key": str(tmp_path / "client.key")}

@@ -12,7 +12,7 @@ from test_nats import gateway, nats_status, wait_published
 
 
 def send(running, first, last):
-    """Numbered items over one connection, until the gateway has them all."""
+    """Sends numbered items over one connection, until the gateway has them all."""
     with socket.create_connection(running.address, timeout=PATIENCE) as sock:
         sock.sendall(b"".join(b'{"ip":"d","i":%d}\n' % n for n in range(first, last + 1)))
         sock.shutdown(socket.SHUT_WR)
@@ -29,7 +29,7 @@ def alarms_of(running, kind):
 
 
 def assert_comes_again(running, server, last, words):
-    """All items are in the stream, and the loss is told everywhere."""
+    """Asserts that all items are in the stream, and that the loss is reported everywhere."""
     assert until(lambda: items_in(server) == set(range(1, last + 1)), 30), \
         f"{len(items_in(server))} of {last}: {nats_status(running)}{running.tail()}"
     assert nats_status(running)["losses"] == 1

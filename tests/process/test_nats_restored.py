@@ -11,7 +11,7 @@ from test_nats import gateway, nats_status, wait_published
 
 
 def send(running, first, last):
-    """Numbered items over one connection; returns when all are acknowledged."""
+    """Sends numbered items over one connection; returns when all are acknowledged."""
     with socket.create_connection(running.address, timeout=PATIENCE) as sock:
         sock.sendall(b'{"hello":{"id":"device","session":"from-%d"}}\n' % first)
         answers = sock.makefile("rb")

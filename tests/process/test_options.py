@@ -1,5 +1,5 @@
-"""Every option of docs/reference/options.md, changed in a running gateway: the reload reports it in one line, and takes it if and
-only if the page says that it is live."""
+"""Changes every option of docs/reference/options.md in a running gateway. The reload reports it in one line, and
+applies it if and only if the page calls it live."""
 
 import json
 import re
@@ -58,7 +58,7 @@ class Files:
         return json.dumps(str(self.folder / f"{key}-{copy}" if copy else self.of[key]))
 
 
-# What must be changed together, or the file is wrong.
+# Options that must change together, or the file is invalid.
 TOGETHER = {("[[listener]]", "tls_certificate"): ["tls_key"], ("[[listener]]", "tls_key"): ["tls_certificate"],
             ("[[listener]]", "trusted_proxies"): ["proxy_protocol"], ("[[listener]]", "proxy_protocol"): ["trusted_proxies"],
             ("[admin]", "tls_certificate"): ["tls_key"], ("[admin]", "tls_key"): ["tls_certificate"],
@@ -70,7 +70,7 @@ LEFT_OUT = {("[[listener]]", "name"),  # a listener of another name is another l
 
 
 def bases(files, folder):
-    """(running configuration, which options are changed in it)."""
+    """Yields (running configuration, which options are changed in it)."""
     plain = {"[[listener]]": {"name": '"devices"', "address": '"127.0.0.1:0"'}}
     with_tls = {"[[listener]]": {**plain["[[listener]]"], "tls_certificate": files.value("tls_certificate"), "tls_key": files.value("tls_key"),
                                  "tls_client": '"optional"', "tls_client_ca": files.value("tls_client_ca")}}

@@ -46,7 +46,7 @@ def test_nats_loses_nothing_acked(batch, tmp_path, seed, record_property):
 
 @pytest.fixture(scope="session")
 def planted_binary():
-    """The command with the defects in it, beside the one under test."""
+    """Builds the command with the planted defects, beside the one under test."""
     return build_target("holdfast_planted")
 
 

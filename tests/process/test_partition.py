@@ -1,5 +1,5 @@
-"""A partition of one prefix out of several is known and named within seconds, and closes no connection before its own plan
-does; single deaths provoke no question."""
+"""A partition of one prefix out of several is detected and named within seconds, and closes no connection before its
+own plan does. Single deaths cause no probes on suspicion."""
 
 import json
 import os
@@ -66,8 +66,8 @@ def others_are_well(gateway):
 
 @pytest.mark.parametrize("settled_s,heals", [(7, True), (15, False)])
 def test_a_partition_is_known_and_named_and_closes_nobody_early(lab, seed, settled_s, heals):
-    """Soon after the devices have come, and when they have been quiet for a while. It heals, or lasts: then each connection
-    ends by its own plan, with the kernel's evidence."""
+    """Soon after the devices have connected, and after a while of silence. The partition heals, or lasts: then each
+    connection ends by its own plan, with the kernel's evidence."""
     with gateway_of(lab) as gateway:
         fleets = [Fleet(lab, gateway, LOST_PREFIX, LOST, seed)]
         fleets += [Fleet(lab, gateway, prefix, OTHERS // len(OTHER_PREFIXES), seed + n)

@@ -1,6 +1,5 @@
-"""What a path between device and gateway does to connections without ending them, or by ending them rightly: NAT that
-forgets, the same addresses and ports again, SYN cookies, a path-MTU black hole, reordering and duplicates, and a step of
-the wall clock."""
+"""Effects of a path between device and gateway that end no connection, or end it correctly. NAT that forgets, reused
+addresses and ports, SYN cookies, a path-MTU black hole, reordering and duplicates, and a step of the wall clock."""
 
 import datetime
 import json
@@ -29,7 +28,7 @@ def gateway_of(lab, seconds, **options):
 
 
 def masquerade(lab, forgets_after_s):
-    """A NAT on the device's side that forgets an established connection after so many seconds without a packet."""
+    """Adds a NAT on the device's side that forgets an established connection after so many seconds without a packet."""
     lab.device_rules("""table ip nat {
         chain out {
             type nat hook postrouting priority 100;

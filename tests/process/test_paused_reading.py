@@ -1,5 +1,5 @@
-"""A connection that the gateway does not read for a while: its end is seen all the same, what has arrived is read where it
-can be, nothing runs against the device, and urgent data is data."""
+"""A connection that the gateway does not read for a while. Its end is detected, received bytes are read where possible,
+no deadline runs against the device, and urgent data is data."""
 
 import array
 import fcntl
@@ -31,7 +31,7 @@ def drift(gateway):
 
 
 def behind_its_rate(end, reason):
-    """What had arrived is read at once, and the connection ends."""
+    """Exceeds the rate: bytes that have arrived are read at once, and the connection ends."""
     with Gateway("--reactors", "1", config=limited()) as gateway:
         sock, other = device.connect(gateway.address), device.connect(gateway.address)
         record = gateway.connected(device.name_of(sock))
@@ -60,15 +60,15 @@ def run_into_debt(gateway, sock, record):
 
 
 def unacknowledged(sock):
-    """Bytes that the peer's kernel has not acknowledged yet (tcp(7), SIOCOUTQ)."""
+    """Returns the bytes that the peer's kernel has not acknowledged yet (tcp(7), SIOCOUTQ)."""
     left = array.array("i", [0])
     fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, left)
     return left[0]
 
 
 def behind_a_full_sink():
-    """RST ends at once a connection of which nothing waits. What waits is read when the sink takes events again: that is no
-    drift."""
+    """Fills the sink. RST ends at once a connection without waiting bytes. Waiting bytes are read when the sink accepts
+    events again: that is no drift."""
     config = listener(read_idle="2s", item_deadline="2s") + '[sink]\nqueue_bytes = "64KiB"\n'
     with Gateway("--reactors", "1", config=config) as gateway:
         devices = flood, idle, resets, closes, half = [device.connect(gateway.address) for _ in range(5)]
@@ -112,8 +112,8 @@ def fill(sock, gateway):
 
 
 def while_it_is_held(tmp_path):
-    """A device that numbers its items is held until the sink has said which was the last: here the spool's thread is
-    stopped meanwhile."""
+    """Holds a device that numbers its items until the sink has named the last number: here the spool's thread is
+    stopped."""
     config = listener(acks=True, read_idle="5s") + f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n'
     with Gateway("--reactors", "1", config=config) as gateway:
         with stopped(gateway.process.pid, "spool"):
@@ -174,7 +174,7 @@ def test_urgent_data_waits_behind_the_rate_as_well():
 
 
 def test_urgent_data_is_data(seed):
-    """MSG_OOB marks a byte of the stream. It stays in its place, and what stands behind it is read at once."""
+    """MSG_OOB marks a byte of the stream. The byte stays in its place, and later bytes are read at once."""
     dice = random.Random(seed)
     with Gateway("--reactors", "1", config=listener()) as gateway, device.connect(gateway.address) as sock:
         record = gateway.connected(device.name_of(sock))

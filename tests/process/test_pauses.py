@@ -1,5 +1,5 @@
-"""A pause of the gateway is not silence of its devices: stopped and continued, it closes no living connection and loses
-no item, and what it does not read for a while is neither late nor leaked."""
+"""A pause of the gateway is not silence of its devices. Stopped and continued, the gateway closes no living connection
+and loses no item. Bytes that it does not read for a while are neither late nor leaked."""
 
 import contextlib
 import os
@@ -60,7 +60,7 @@ class Senders:
             self.sent += 1
 
     def _send(self):
-        # It must not be what is late, however busy the machine is.
+        # The sample itself must not be late, however busy the machine is.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -10)
         number = 0
         while not self._end.wait(self._every):
@@ -78,7 +78,7 @@ class Senders:
 
 
 def check_unharmed(gateway, senders, others=0, within=30):
-    """Nothing was closed, and what was sent arrived: once, and all of it. `others` have sent an item each."""
+    """Checks that no connection was closed, and that all items arrived once. `others` have sent an item each."""
     closed = [record for record in gateway.events.records() if record.closed]
     assert not closed, f"{len(closed)} closed, as { {r.reason for r in closed} }"
     senders.stop()
@@ -100,7 +100,7 @@ def stopped_for_longer_than_every_deadline():
 
 
 def stopped_in_a_debugger_while_more_come():
-    """One reactor's thread alone: the rest of the process goes on. Those that connect meanwhile wait in the backlog."""
+    """Stops one reactor's thread alone. The rest of the process continues, and new connections wait in the backlog."""
     config = listener(read_idle="2s", item_deadline="1500ms") + listener("others", read_idle="off")
     with Gateway("--reactors", "1", config=config) as gateway, \
             Senders(gateway, 100, 0.3, halves=20) as senders, contextlib.ExitStack() as stack:
@@ -137,8 +137,8 @@ def a_silent_device_is_found_between_pauses():
 
 
 def before_they_are_open(directory):
-    """A PROXY header, a TLS handshake and a hello with a token begin before the pause and go on in it: longer than the 5 s
-    and 10 s that they may take."""
+    """Begins a PROXY header, a TLS handshake and a hello with a token before the pause. They continue in it for longer
+    than the 5 s and 10 s that they may take."""
     file = directory / "devices.tokens"
     file.touch(0o600)
     token = tokens.add(file, "van-17")

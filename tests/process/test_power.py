@@ -23,7 +23,7 @@ def checker():
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory, seed):
-    """A gateway's lives from its first start on, as its files saw them."""
+    """Records a gateway's lives from its first start on, as its files saw them."""
     return explorer.make_recording(tmp_path_factory.mktemp("power") / "recording", seed)
 
 

@@ -1,4 +1,4 @@
-"""A gateway that root starts and that goes on as somebody else: what it may still do, and what others may see of it."""
+"""A gateway that root starts and that continues as another user: its rights, and the visibility of its files to others."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ BIND = 1 << 10  # CAP_NET_BIND_SERVICE
 
 @pytest.fixture
 def directory():
-    """One that the user may write to; pytest's own are closed to all but root."""
+    """Yields a directory that the user may write to; pytest's own are closed to all but root."""
     with tempfile.TemporaryDirectory(prefix="holdfast-user-") as made:
         os.chown(made, pwd.getpwnam(USER).pw_uid, -1)
         os.chmod(made, 0o755)
@@ -65,7 +65,7 @@ def test_it_becomes_the_user_for_good_and_works_on(directory):
             device.sendall(b'{"ip":"10.0.0.1"}\n')
             assert until(lambda: events.exists() and '"event":"item"' in events.read_text())
         assert events.stat().st_uid == user.pw_uid and events.stat().st_mode & 0o007 == 0, "anybody may read it"
-        # What it opens later it opens with the same rights.
+        # Files that it opens later get the same rights.
         assert until(lambda: gateway.status()["connections"] == 0)
         events.rename(directory / "old")
         gateway.process.send_signal(signal.SIGHUP)

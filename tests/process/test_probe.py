@@ -16,7 +16,7 @@ CONFIG = listener(address=f"{GATEWAY4}:0", detect_within="60s", read_idle="off")
 
 
 def holdfast(lab, gateway, *words):
-    """A verb of the command, run where the gateway's loopback is."""
+    """Runs a verb of the command where the gateway's loopback is."""
     command = lab.gateway.command(binary(), *words, "--admin", gateway.admin_flag())
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
 

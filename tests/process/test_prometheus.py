@@ -1,5 +1,5 @@
-"""The alert rules and the dashboard against a real Prometheus that scrapes a real gateway: every metric, label and label value
-that a query names must exist, and every query must be answered."""
+"""Checks the alert rules and the dashboard against a real Prometheus that scrapes a real gateway. Every metric, label
+and label value that a query names must exist, and every query must be answered."""
 
 import json
 import re
@@ -27,8 +27,8 @@ def promtool(*words):
 
 @pytest.fixture(scope="module")
 def scraped():
-    """A gateway with some life behind it, and a Prometheus that has scraped it before and after. Its events go to NATS by
-    a spool, so that it has every metric there is."""
+    """Yields a gateway with some history, and a Prometheus that has scraped it before and after. Its events go to NATS
+    by a spool, so that it has every metric there is."""
     with tempfile.TemporaryDirectory() as directory, NatsServer() as nats, \
             Gateway("--max-connections", "3", config=f'[sink]\ntype = "nats"\nurl = "{nats.url}"\npath = "{directory}/spool"\n'
                     + listener() + listener("secret", **own_listener())) as gateway, Prometheus(gateway.admin) as prometheus:
@@ -56,7 +56,7 @@ def live_a_little(gateway):
 
 
 def rules():
-    """Name and expression of each, as promtool has parsed them."""
+    """Returns name and expression of each rule, as promtool has parsed them."""
     return re.findall(r"- alert: (\w+)\n(?:\s+#.*\n)*\s+expr: (?:>-\n((?:\s{10,}.*\n)+)|(.*)\n)", RULES.read_text())
 
 
@@ -148,7 +148,7 @@ def test_the_dashboards_variables_have_values(scraped):
 
 
 def test_the_dashboard_shows_every_metric_of_the_gateway(scraped):
-    """A metric that no panel shows is one that nobody looks at."""
+    """A metric without a panel is never seen."""
     asked = " ".join(target["expr"] for _, target in panel_targets())
     names = scraped.ask("label/__name__/values", **{"match[]": '{job="holdfast"}'})
     names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in names if name.startswith(("holdfast_", "process_"))}

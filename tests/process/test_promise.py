@@ -1,5 +1,5 @@
 """The promise as a property: hundreds of connections, each silenced at a random moment, with downlinks at random times
-before and after; every one is found within detect_within + 0.5 s, and nobody living is closed."""
+before and after. Every one is found within detect_within + 0.5 s, and no living one is closed."""
 
 import random
 import time
@@ -22,8 +22,8 @@ def gateway_of(lab, seconds):
 
 
 def plan_deaths(dice, timeline, gateway, lab, victims, seconds):
-    """A third each: no downlink after the death, one at any time within the bound, one at the very moment. A quarter
-    also had traffic shortly before, which moves the phase of the kernel's timers."""
+    """Plans a third each: no downlink after the death, one at any time within the bound, one at the very moment. A
+    quarter also had traffic shortly before, which moves the phase of the kernel's timers."""
     for number, victim in enumerate(victims):
         death = dice.uniform(0.5, 6.5)
         if dice.random() < 0.25:
@@ -37,7 +37,7 @@ def plan_deaths(dice, timeline, gateway, lab, victims, seconds):
 
 
 def judge(victims, seconds):
-    """The list of what is wrong, worst first."""
+    """Returns the list of violations, worst first."""
     wrong = []
     for number, victim in enumerate(victims):
         record = victim.record

@@ -145,7 +145,7 @@ class Running:
                              .read_text().split())), None)
 
     def connections(self):
-        """Established ones in the gateway's namespace."""
+        """Returns the established connections in the gateway's namespace."""
         with contextlib.suppress(OSError):
             lines = pathlib.Path(f"/proc/{self.worker}/net/tcp").read_text().splitlines()[1:]
             return sum(line.split()[3] == "01" for line in lines)

@@ -26,7 +26,7 @@ def gateway():
 
 
 def reactor_shares(gateway, work):
-    """Each reactor thread's share of the CPU time that they all used while `work` ran."""
+    """Returns each reactor thread's share of their CPU time while `work` ran."""
     def read():
         tasks = pathlib.Path(f"/proc/{gateway.process.pid}/task").iterdir()
         names = {task: (task / "comm").read_text(encoding="ascii").strip() for task in tasks}

@@ -1,4 +1,5 @@
-"""An error of the disk while the spool is read is no damage: it is read again, named and alarmed, and no consumer is moved past it."""
+"""A read error of the disk under the spool is no damage: the read is repeated, reported and alarmed, and no consumer
+skips the events."""
 
 import contextlib
 import errno
@@ -18,7 +19,7 @@ EVERY_READ = f"read {errno.EIO} chance 1 events-"
 
 @pytest.fixture
 def directory(tmp_path):
-    """A spool with 300 items in a file that no process has read yet."""
+    """Yields a spool with 300 items in a file that no process has read yet."""
     spool = tmp_path / "spool"
     with Gateway(*spool_flags(spool)) as gateway:
         fill(gateway, 1, 300)

@@ -63,7 +63,7 @@ def shim(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def faulty(shim):
-    """reason -> the record of the connection that read with that errno; another connection lives on beside it."""
+    """Returns reason -> the record of the connection that read with that errno; another connection lives on beside it."""
     records = {}
     for reason, number in FAULTS.items():
         env = preload(shim, HOLDFAST_FAULT_PEER=FAULTY_PEER, HOLDFAST_FAULT_ERRNO=str(number), HOLDFAST_FAULT_AFTER="1")
@@ -81,7 +81,7 @@ def faulty(shim):
 
 
 def check(record, reason):
-    """The fields of `closed` are checked for every event as it comes (events.py); here is what they say."""
+    """Checks the details of a record. events.py checks the fields of `closed` for every event as it arrives."""
     closed = record.closed
     assert closed["reason"] == reason, f"{reason} expected: {closed}"
     assert closed["kind"] == KIND_OF[reason], closed
@@ -152,7 +152,7 @@ def test_item_deadline_says_when_the_framing_is_wrong(stage):
 
 
 def test_bad_items_are_counted_in_a_row(stage):
-    """Two bad ones, a good one, then three bad ones: the good one starts the count anew."""
+    """Two bad ones, a good one, then three bad ones: the good one restarts the count."""
     assert [item.key for item in outcome(stage, "bad_items_in_a_row").record.items] == ["10.20.30.40", "10.0.0.9"]
 
 

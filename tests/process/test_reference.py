@@ -21,7 +21,7 @@ def pages():
 
 
 def files_with(word):
-    """Source files with `word` as a literal, tests and comments aside."""
+    """Returns source files with `word` as a literal, tests and comments aside."""
     found = set()
     for path in [*(ROOT / "src").rglob("*"), *(ROOT / "include").rglob("*")]:
         if path.suffix not in (".cc", ".h", ".js", ".css") or path.stem.endswith("_test"):

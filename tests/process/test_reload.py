@@ -21,7 +21,7 @@ LATE = 0.5  # as in test_reasons.py
 
 
 def config(*listeners, **sections):
-    """A configuration's text: config(listener(...), limits={"max_connections": 5})."""
+    """Returns a configuration's text: config(listener(...), limits={"max_connections": 5})."""
     text = TOP + "".join(listeners)
     for name, keys in sections.items():
         text += f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
@@ -29,7 +29,7 @@ def config(*listeners, **sections):
 
 
 def hang_up(gateway, *words):
-    """SIGHUP; waits for the line of the log that tells the outcome, and returns all lines since the signal."""
+    """Sends SIGHUP. Waits for the line of the log with the outcome, and returns all lines since the signal."""
     before = len(gateway.stderr)
     gateway.process.send_signal(signal.SIGHUP)
     words = words or ("reloaded ",)
@@ -39,7 +39,7 @@ def hang_up(gateway, *words):
 
 
 def sends(gateway, sock, record, key):
-    """An item goes through."""
+    """Sends an item, and waits for its event."""
     count = len(record.items)
     sock.sendall(device.item(key))
     assert gateway.events.wait(lambda: len(record.items) > count, 10), f"no item {key}: {record}{gateway.tail()}"
@@ -304,7 +304,7 @@ def test_a_shorter_detect_within_holds_for_living_connections(lab):
 
 
 def timers(gateway, lab, ports):
-    """The kernel's keep-alive timers of the gateway's sockets towards these ports, in seconds."""
+    """Returns the kernel's keep-alive timers of the gateway's sockets towards these ports, in seconds."""
     text = subprocess.run(lab.gateway.command("ss", "-Htno", "state", "established"), capture_output=True, text=True,
                           check=True).stdout
     found = {}

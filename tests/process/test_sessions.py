@@ -1,5 +1,5 @@
-"""Sessions of devices that number their items: with proof and without it they are two, strangers' ones cost nobody else
-anything, and a spool of an older version goes on."""
+"""Sessions of devices that number their items. With and without proof they are two, sessions of unauthenticated peers
+cost no other device anything, and a spool of an older version continues."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ class Numbered:
         return json.loads(line) if line else None
 
     def read_until_ack(self, seq):
-        """Every answer up to the ack that covers `seq`."""
+        """Returns every answer up to the ack that covers `seq`."""
         answers = [self.read()]
         while answers[-1] and answers[-1].get("ack", 0) < seq:
             answers.append(self.read())
@@ -73,7 +73,7 @@ def item_numbers(events, authenticated, id=ID):
 
 
 def gone(gateway):
-    """Until no connection of the id is left."""
+    """Waits until no connection of the id is left."""
     assert until(lambda: gateway.ask("GET", f"/v1/connections?id={ID}")["total"] == 0)
 
 
@@ -86,7 +86,8 @@ class Proof:
 
 @pytest.fixture(params=["tls_client", "tokens"])
 def proof(request, tmp_path):
-    """Both ways to meet strangers under one id: certificates that are optional, and an open listener beside tokens."""
+    """Returns both ways to unauthenticated peers under one id: optional certificates, and an open listener beside
+    tokens."""
     if request.param == "tls_client":
         pki = Authority(tmp_path)
         certificate, key = pki.sign("gateway", alternative="IP:127.0.0.1")
@@ -192,7 +193,7 @@ def test_a_jump_acknowledges_nothing_that_it_skips(tmp_path):
 
 
 def flood(gateway, count, seconds, words=()):
-    """So many hellos, each of a device of its own that stays, over so many seconds."""
+    """Sends so many hellos, each of a device of its own that stays, over so many seconds."""
     raise_descriptors()
     since, held = time.monotonic(), []
     for number in range(count):

@@ -110,7 +110,7 @@ def reads_slowly(name, rate, message, receive_buffer=SMALL_BUFFER):
 
 
 def reads_in_steps(stage):
-    """Its kernel shows progress in steps; the later ones are longer than the bound of 10 s."""
+    """Reads in steps: its kernel shows progress; the later ones are longer than the bound of 10 s."""
     made = stage.reader("d10", 0, pauses=(7, 7, 12, 12))
     stage.feed(made.record, ONE_LARGE, SLOW_FOR)
     return made, made.received
@@ -179,7 +179,7 @@ def test_a_slow_reader_stays(stage, name):
 def test_who_makes_no_progress_any_more_is_found(stage, name, within, reasons):
     record, took = stage.samples[name].value(time.monotonic())
     if "for long" in name and not stage.capped:
-        within = 70  # window probes back off up to two minutes: the device looks like a living one
-    # What is in the device's own buffer is acknowledged before: progress goes on for a moment after it stops.
+        within = 70  # window probes back off up to two minutes: the device looks alive. Bytes in the device's own
+                     # buffer are acknowledged before: progress continues for a moment after it stops.
     assert took <= within + LATE + (2.5 if "stops" in name else 0), (took, record.closed)
     assert record.reason in reasons, record.closed

@@ -33,7 +33,7 @@ def lines(first, last, fill=150):
 
 
 def send(gateway, first, last, fill=150):
-    """One connection's life."""
+    """Sends items over one connection."""
     with contextlib.closing(device.connect(gateway.address)) as sock:
         sock.sendall(lines(first, last, fill))
         sock.shutdown(socket.SHUT_WR)
@@ -156,7 +156,8 @@ def sink_alarms(gateway):
 
 
 def check_trouble_comes_and_goes(gateway, begin, end, word, count=20_000):
-    """`begin` breaks the disk under load, `end` mends it: both are told, and no item is lost or there twice."""
+    """Breaks the disk under load with `begin`, and repairs it with `end`. Both are reported, and no item is lost or
+    duplicated."""
     send(gateway, 1, 1000)
     wait_durable(gateway, 1002)
     begin()
@@ -203,7 +204,7 @@ def test_a_failing_fsync_makes_devices_wait_and_goes_away(directory, tmp_path):
     config = listener() + f'[sink]\ntype = "spool"\npath = "{directory}"\nqueue_bytes = "1MiB"\n'
     with Gateway(config=config, env=environment) as gateway:
         check_trouble_comes_and_goes(gateway, switch.touch, switch.unlink, "disk I/O error")
-    # What follows a failed fsync is in another file: nobody knows what the first one has on disk.
+    # Events after a failed fsync are in another file: the content of the first one on disk is unknown.
     assert len(segments(directory)) == 2
     with Gateway(config=config) as gateway:
         events, missing = read_all(gateway)
@@ -251,7 +252,7 @@ def bytes_in(directory, pattern="*"):
 
 
 def bytes_of_events(directory):
-    """What retain_bytes bounds: the logs of SQLite and spool.db come on top."""
+    """Returns the size that retain_bytes bounds: the logs of SQLite and spool.db come on top."""
     return bytes_in(directory, "events-*.db")
 
 

@@ -34,7 +34,7 @@ def steps(tmp_path):
 
 
 def numbered(gateway, first, last):
-    """One connection of a device with a session: what it is told at first, and until its last item is acknowledged."""
+    """Opens one connection of a device with a session. Returns the first answer, once the last item is acknowledged."""
     with contextlib.closing(device.connect(gateway.address)) as sock, sock.makefile("rb") as stream:
         sock.sendall(json.dumps({"hello": {"id": "device-17", "session": "boot-42"}}).encode() + b"\n")
         resume = json.loads(stream.readline())["resume"]
@@ -46,7 +46,7 @@ def numbered(gateway, first, last):
 
 
 def wait_for_retention(gateway):
-    """Retention and sessions are looked at once a second."""
+    """Waits for retention and sessions, which are checked once a second."""
     gateway.wait_for_log("the system clock was stepped")
     time.sleep(2.5)
 

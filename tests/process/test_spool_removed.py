@@ -37,7 +37,7 @@ class Numbered:
 
 @contextlib.contextmanager
 def stopped(process):
-    """Meanwhile the gateway makes no removed file again."""
+    """Stops the process: until it ends, the gateway creates no removed file again."""
     process.send_signal(signal.SIGSTOP)
     threads = pathlib.Path(f"/proc/{process.pid}/task")
     assert until(lambda: all((thread / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"

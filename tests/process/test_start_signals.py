@@ -24,9 +24,9 @@ class SlowStart(Gateway):
 
 
 def opened(gateway):
-    """A descriptor for writing, once the gateway waits for its configuration."""
+    """Returns a descriptor for writing, once the gateway waits for its configuration."""
     def try_it():
-        with contextlib.suppress(OSError):  # nobody reads
+        with contextlib.suppress(OSError):  # no reader
             return os.open(gateway.fifo, os.O_WRONLY | os.O_NONBLOCK)
 
     end = until(try_it)

@@ -20,8 +20,8 @@ from lab import device
 from test_claims import hello, paused
 
 SENDERS = 24
-QUIET_S = 0.2  # the gateway waits for 0.25 s without a byte
-# A stop that reads to the end is over long before this, and one that waits for its deadline takes so long.
+QUIET_S = 0.2  # the gateway waits for 0.25 s without a byte. A stop that reads to the end is over long before this; a
+               # stop that waits for its deadline takes so long.
 LONG_DRAIN_S = 60
 MOST_STOP_S = 30
 CLOCK_ERROR_S = 0.05  # the times of events count milliseconds
@@ -90,7 +90,7 @@ def stop_time(gateway):
 
 
 def delivered(path):
-    """By key, the numbers of the items in the file."""
+    """Returns the numbers of the items in the file, by key."""
     found = {}
     for line in path.read_bytes().splitlines():
         event = json.loads(line)
@@ -100,7 +100,7 @@ def delivered(path):
 
 
 def closed_at(path):
-    """By key, when the gateway closed its connection: Unix time."""
+    """Returns when the gateway closed each key's connection: Unix time."""
     conns, times = {}, {}
     for event in map(json.loads, path.read_bytes().splitlines()):
         if event["event"] == "item":
@@ -242,7 +242,7 @@ def read_to_end(sock):
 
 
 def test_peers_that_do_not_end_their_side_do_not_hold_up_a_stop():
-    """One is silent, one sends and never reads, one is gone."""
+    """The three peers: a silent one, one that sends and never reads, and one that has vanished."""
     flags = ("--reactors", "1", "--drain-time", f"{LONG_DRAIN_S}s")
     with Gateway(*flags, config=listener()) as gateway, contextlib.ExitStack() as stack:
         stack.enter_context(device.connect(gateway.address))
@@ -305,8 +305,7 @@ def test_items_behind_a_claim_that_waits_are_delivered_by_a_stop(tmp_path):
 
 @pytest.mark.parametrize("pause_s", [0.002, 0.4])
 def test_devices_that_never_look_lose_nothing_that_arrived_before_the_end(tmp_path, pause_s):
-    """They learn of the end by a write that fails: RST comes behind the last byte that was read, not in answer to one that
-    was not."""
+    """Devices detect the end by a write that fails: RST follows the last byte that was read, not a later unread byte."""
     path = tmp_path / "events.ndjson"
 
     class Blind(Sender):

@@ -1,5 +1,4 @@
-"""Attacks on listeners that do not take just anybody: behind a proxy, and with tokens. Devices that are in keep being
-served meanwhile."""
+"""Attacks on listeners behind a proxy, and with tokens. Devices that are connected are still served."""
 
 import socket
 import threading

@@ -1,5 +1,5 @@
-"""Suspicion marks and tells, and closes nobody: outages, slow paths, links that are down and devices that sleep leave every
-connection as it is, and the mark goes when the peer answers."""
+"""Suspicion marks and reports, and closes no connection. Outages, slow paths, links that are down and sleeping devices
+leave every connection open. The mark ends when the peer answers."""
 
 import datetime
 import json
@@ -67,7 +67,7 @@ def wait_answered(gateway, within=6.0):
 
 
 def test_an_outage_marks_all_and_closes_none(lab):
-    """Twice, 4 s and 14 s, everybody; some have data in flight when it begins. What is told is told everywhere."""
+    """Twice, 4 s and 14 s, all devices; some have data in flight when it begins. Every view reports the suspicion."""
     with gateway_of(lab, "60s") as gateway:
         members = connect_all(gateway, 60, lab, sources(60))
         time.sleep(LEARN)
@@ -294,8 +294,8 @@ def test_suspects_while_a_drain_runs_and_when_suspicion_ends(lab):
 
 
 def test_probing_does_not_bring_the_verdict_forward(lab):
-    """Silent devices that are suspect, and some that are probed by hand as well, end no sooner than those of a gateway that
-    suspects and probes nobody."""
+    """Silent devices that are suspect, some also probed by hand, end no sooner than at a gateway that suspects and
+    probes nothing."""
     quiet = gateway_of(lab, "12s", {"suspicion": False})
     with gateway_of(lab, "12s") as gateway, quiet:
         members = connect_all(gateway, 60, lab, sources(60))

@@ -20,7 +20,7 @@ NO_CHECK.verify_mode = ssl.CERT_NONE
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
-    """An authority, the gateway's certificate, and two devices'."""
+    """Yields an authority, the gateway's certificate, and two devices'."""
     folder = tmp_path_factory.mktemp("pki")
     made = Authority(folder)
     made.gateway = made.sign("gateway", alternative="DNS:localhost,IP:127.0.0.1")
@@ -65,7 +65,7 @@ def closed_of(gateway, peer):
 
 
 def refused_with(gateway, context):
-    """The `closed` event of a device that is not let in; the alert or the end reaches it."""
+    """Returns the `closed` event of a device that is refused; the alert or the end reaches it."""
     raw = socket.create_connection(gateway.address, timeout=20)
     peer = name_of(raw)
     with contextlib.closing(raw), pytest.raises((ssl.SSLError, ConnectionError)):

@@ -17,7 +17,7 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 @pytest.fixture(scope="module")
 def gateway():
-    """With eight devices: keys 10.9.0.0 to 10.9.0.7, the first with one item, the last with eight."""
+    """Yields a gateway with eight devices: keys 10.9.0.0 to 10.9.0.7, the first with one item, the last with eight."""
     with Gateway() as made, contextlib.ExitStack() as stack:
         for number in range(8):
             sock = stack.enter_context(device.connect(made.address))
@@ -32,7 +32,7 @@ def top(gateway, *words, **options):
 
 
 def keys_shown(lines):
-    """The devices' numbers, in the order of the table."""
+    """Returns the devices' numbers, in the order of the table."""
     return [int(word[7:]) for line in lines for word in line.split() if word.startswith("10.9.0.")]
 
 
@@ -99,7 +99,7 @@ def test_pause(gateway):
         terminal.shows("PAUSED")
         with device.connect(gateway.address) as sock:
             gateway.connected(device.name_of(sock))
-            # Five intervals bring nothing; keys are taken meanwhile.
+            # Five intervals bring nothing; keys are still accepted.
             assert not terminal.wait(lambda lines: any("9 of at most" in line for line in lines), timeout=1.0)
             terminal.press("p")
             terminal.shows("9 of at most")

@@ -17,7 +17,7 @@ DEPLOY = ROOT / "deploy"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The install tree; the unit names the command in it."""
+    """Yields the install tree; the unit names the command in it."""
     tree = tmp_path_factory.mktemp("tree")
     subprocess.run(["cmake", "--install", str(ROOT / "build" / "release"), "--prefix", str(tree), "--component", "holdfast"], check=True, capture_output=True)
     return tree

@@ -247,7 +247,7 @@ def test_the_pages_are_guarded_and_kept_by_their_tag(gateway):
     assert headers_of(gateway, "/", **{"If-None-Match": headers["etag"]})[0::2] == (304, b"")
     assert headers_of(gateway, "/", **{"If-None-Match": '"other"'})[2] == body
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    assert headers_of(gateway, "/", **link)[0] == 200  # somebody follows a link
+    assert headers_of(gateway, "/", **link)[0] == 200  # a user follows a link
     assert "GET    /v1/events" in gateway.ask("GET", "/v1")
 
 

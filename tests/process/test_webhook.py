@@ -65,7 +65,7 @@ def drop(gateway, stack):
 
 
 def drop_told(receiver):
-    """Whatever alarms come with it, the drop's own."""
+    """Returns the drop's own alarm, whatever other alarms come with it."""
     while True:
         path, kind, alarm = receiver.bodies.get(timeout=PATIENCE)
         if alarm["alarm"] == "population_drop":

@@ -14,7 +14,7 @@ os.chmod(FILE, 0o600)
 
 
 def add(file, id):
-    """The device's new token."""
+    """Returns the device's new token."""
     done = run("token", "add", "--file", str(file), id)
     assert done.returncode == 0 and "holdfast reload" in done.stderr, done
     return done.stdout.strip()

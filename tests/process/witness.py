@@ -1,8 +1,8 @@
-"""Devices that behave, beside an attack, as a process of their own: they send numbered items at a steady pace, are sent
-downlinks, and read the gateway's events, so that what an attacker's side spends is not taken for the gateway's.
+"""Well-behaved devices beside an attack, as a process of their own. They send numbered items at a steady pace, receive
+downlinks, and read the gateway's events. The attacker's CPU time is thus not counted as the gateway's.
 
-argv: the options as JSON. Says "ready" once all are in; after a line on standard input it stops and tells its samples; at the
-end of the events it tells what they were."""
+argv: the options as JSON. Prints "ready" once all are connected. After a line on standard input it stops and prints its
+samples; at the end of the events it prints what they were."""
 
 import collections
 import contextlib
@@ -44,7 +44,7 @@ class Device:
         self.sent += 1
 
     def receive(self):
-        """Whole downlinks. Fails if the gateway has ended the connection."""
+        """Reads whole downlinks. Fails if the gateway has ended the connection."""
         self.sock.setblocking(False)
         with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError):
             while True:
@@ -57,7 +57,7 @@ class Device:
 
 
 class Events:
-    """What the gateway's stdout says. Every connection is heard of once at its beginning and once at its end."""
+    """Reads the gateway's stdout. Every connection has one event at its beginning and one at its end."""
 
     def __init__(self, devices, samples):
         self.conns = {}  # of the devices, by the peer's name

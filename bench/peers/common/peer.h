@@ -1,5 +1,5 @@
-// The common part of all peers, so that only the library differs. It has the listener's options, the search for lines,
-// the reading of an item's key by simdjson, and the counts for script/bench. Owns no sockets. Used by one thread.
+// The common part of all peers, so that only the library differs. Parses the listener's options, finds lines, reads an
+// item's key by simdjson, and counts for script/bench. Owns no sockets. One thread.
 //
 //   PEER PORT     prints "listening PORT" (0: the kernel chooses), and on SIGUSR1
 //                 "accepted=A closed=C items=I bad=B key_bytes=K".
