@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The style that a compiler does not check: the direction of includes, the length of files, formatting, links and sentences in the docs,
-subjects of commits.
+"""Checks the style that a compiler does not check: direction of includes, length of files, formatting, comments, links
+and sentences in the docs, commit subjects.
 
 Exits 1 and names each place."""
 
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 
+from comments import comment_faults
 from links import dead_links
 from prose import commit_faults, page_faults
 
@@ -40,6 +41,16 @@ ONE_UNIT = {"CLI/": "src/cli/command_line.cc", "toml++/": "src/config/read_toml.
 def sources():
     for folder in ("src", "include", "examples", "bench", "tests"):
         yield from sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".h", ".cc"))
+
+
+def commented():
+    """Yields the files whose comments are checked: C and C++, Python, CMake and shell."""
+    yield from sources()
+    yield ROOT / "CMakeLists.txt"
+    for folder in ("bench", "cmake", "examples", "lab", "script", "src", "tests"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".c", ".py", ".cmake", ".sh") or path.name == "CMakeLists.txt" or path.parent.name == "script":
+                yield path
 
 
 def include_faults(path):
@@ -74,7 +85,7 @@ def slow_headers(path):
 
 
 def data_path():
-    """The files on the way of a connection's bytes: conn, tls, the poller, and what conn includes of tcp."""
+    """Returns the files on the way of a connection's bytes: conn, tls, the poller, and what conn includes of tcp."""
     included = {name for path in (ROOT / "src/conn").iterdir() for name in re.findall(r'"tcp/(\w+)\.h"', path.read_text())}
     of_tcp = [path for path in (ROOT / "src/tcp").iterdir() if path.stem in included]
     all_files = [*(ROOT / "src/conn").iterdir(), *(ROOT / "src/tls").iterdir(), ROOT / "src/reactor/poller.cc", *of_tcp]
@@ -82,7 +93,7 @@ def data_path():
 
 
 def direct_kernel_calls(path):
-    """The data path calls the kernel through base/kernel.h, so that a simulated one can stand in its place."""
+    """Finds calls of the kernel that bypass base/kernel.h, where a simulated kernel can replace it."""
     name = path.relative_to(ROOT)
     calls = "accept4?|recv(?:msg|from)?|send(?:msg|to)?|read|write|[gs]etsockopt|shutdown|close|poll|ioctl|epoll_ctl|epoll_wait"
     for call in re.findall(rf"(?<![\w:])::({calls})\(", re.sub(r"//.*", "", path.read_text())):
@@ -96,7 +107,7 @@ def unknown_folders():
 
 
 def floor_faults():
-    """The picture of the floors in docs/ARCHITECTURE.md: each folder once, behind all that it may include."""
+    """Checks the picture of the floors in docs/ARCHITECTURE.md: each folder once, behind all that it may include."""
     page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
     places = {}
     for number, line in re.findall(r"^    (\d)  (.*)$", page, re.M):
@@ -116,7 +127,7 @@ def floor_faults():
 
 
 def names_in_two_headers(paths):
-    """Two types of one name are undefined behaviour that no linker reports: it takes either one's members."""
+    """Finds two types of one name. They are undefined behaviour that no linker reports: it takes either one's members."""
     places = collections.defaultdict(set)
     for path in paths:
         if path.suffix == ".h" and not path.stem.endswith("_test") and path.relative_to(ROOT).parts[0] in ("src", "include"):
@@ -128,8 +139,8 @@ def names_in_two_headers(paths):
 
 
 def places_that_abort(paths):
-    """What ends the process is a decision each time: tests/checks_allowed.txt has the number for each file, and why no input
-    reaches it."""
+    """Compares the places that end the process with tests/checks_allowed.txt, which has their number per file, and why
+    no input reaches them."""
     table = "tests/checks_allowed.txt"
     allowed = {}
     for line in (ROOT / table).read_text().splitlines():
@@ -152,7 +163,8 @@ def places_that_abort(paths):
 
 
 def options_named_twice():
-    """An option is a member and a row of the table (docs/CONTRIBUTING.md, "Add an option"): code for options in general names none."""
+    """Finds general code that names an option, which is a member and a row of the table (docs/CONTRIBUTING.md, "Add an
+    option")."""
     general = [path for folder in ("options", "config") for path in sorted((ROOT / "src" / folder).glob("*.cc"))]
     general += [ROOT / "src" / name for name in ("daemon/reload.cc", "cli/serve_options.cc", "cli/manual.cc", "server/reconfiguration.cc")]
     tables = {"server_options.cc", "daemon_options.cc"}
@@ -190,6 +202,7 @@ def main():
     faults += places_that_abort(paths)
     faults += dead_links(ROOT)
     faults += page_faults(ROOT)
+    faults += comment_faults(ROOT, commented())
     faults += commit_faults(ROOT)
     faults += names_in_two_headers(paths)
     faults += options_named_twice()
