@@ -1,4 +1,4 @@
-// The bytes that strangers send, and the statuses that they get, against the server on a real socket.
+// The bytes that clients send and the statuses that they get, against the server on real sockets: TCP, unix and TLS.
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -9,6 +9,7 @@
 
 #include "api/admin_server.h"
 #include "testing/fake_control_plane.h"
+#include "testing/made_certificates.h"
 #include "testing/raw_client.h"
 
 namespace holdfast {
@@ -27,8 +28,9 @@ const std::string last = "Connection: close\r\n\r\n";
 struct Row {
     const char* name;
     std::string bytes;
-    std::string statuses;  ///< of the answers in their order
-    int sent = 0;          ///< messages that the gateway gets
+    std::string statuses;      ///< of the answers in their order
+    int sent = 0;              ///< messages that the gateway gets
+    std::string on_unix = {};  ///< the statuses there, if others: a unix socket has no names
 };
 
 std::string request_line(const std::string& line) { return line + "\r\nHost: localhost\r\n" + last; }
@@ -172,10 +174,11 @@ std::vector<Row> rows() {
         {"Expect with nothing to expect", header("Expect: 100-continue"), "200"},
         {"Expect of another thing", post + "Expect: the-moon\r\nContent-Length: 2\r\n" + last + "{}", "202", 1},
         // Web pages
-        {"another Host", "GET /v1/status HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403"},
-        {"a Host that begins as its own", "GET /v1/status HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", "403"},
+        {"another Host", "GET /v1/status HTTP/1.1\r\nHost: evil.example\r\n" + last, "403", 0, "200"},
+        {"a Host that begins as its own", "GET /v1/status HTTP/1.1\r\nHost: localhost.evil.example\r\n" + last, "403",
+         0, "200"},
         {"an IP address as Host", "GET /v1/status HTTP/1.1\r\nHost: 192.0.2.1:80\r\n" + last, "200"},
-        {"another Host for health", "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", "403"},
+        {"another Host for health", "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n" + last, "403", 0, "200"},
         {"its own Origin", header("Origin: http://localhost"), "200"},
         {"another Origin", header("Origin: https://evil.example"), "403"},
         {"no Origin", header("Origin: null"), "403"},
@@ -226,26 +229,47 @@ std::string statuses_of(std::string_view bytes) {
     return all;
 }
 
-class Strangers : public testing::Test {
+enum class Transport : std::uint8_t { tcp, unix_socket, tls };
+
+class HttpStrictness : public testing::TestWithParam<Transport> {
 protected:
     void SetUp() override {
-        auto started = AdminServer::start("127.0.0.1:0", gateway_, {});
+        DoorOptions door;
+        if (GetParam() == Transport::tls) door.secrets.tls = certified();
+        const bool is_unix = GetParam() == Transport::unix_socket;
+        auto started = AdminServer::start(is_unix ? "unix:" + path_ : "127.0.0.1:0", gateway_, {}, door);
         ASSERT_TRUE(started) << started.error().message;
         server_ = std::move(started).value();
     }
 
-    [[nodiscard]] std::string exchange(std::string_view bytes) const {
-        return RawClient(server_->address().port).send(bytes).end().read_all();
+    [[nodiscard]] std::shared_ptr<const TlsContext> certified() const {
+        const MadeCertificate made = make_certificate({.common_names = {"gateway"}});
+        TlsConfig files;
+        files.certificate = folder_.certificates("chain.pem", {&made});
+        files.key = folder_.key("key.pem", made);
+        return std::get<0>(TlsContext::load(files));
     }
 
+    [[nodiscard]] RawClient client() const {
+        if (GetParam() == Transport::unix_socket) return RawClient(path_);
+        const std::uint16_t port = server_->address().port;
+        return GetParam() == Transport::tls ? RawClient(port, *TlsContext::for_client({}).value()) : RawClient(port);
+    }
+
+    [[nodiscard]] std::string exchange(std::string_view bytes) const { return client().send(bytes).end().read_all(); }
+
+    CertificateFolder folder_;
+    const std::string path_ = folder_.path("admin.sock");
     FakeControlPlane gateway_;
     std::unique_ptr<AdminServer> server_;
 };
 
-TEST_F(Strangers, GetTheStatusOfTheirRow) {
+TEST_P(HttpStrictness, GivesEachRowItsStatus) {
     for (const Row& row : rows()) {
         const std::string answer = exchange(row.bytes);
-        EXPECT_EQ(statuses_of(answer), row.statuses) << row.name << "\n" << answer.substr(0, 2000);
+        const bool other = GetParam() == Transport::unix_socket && !row.on_unix.empty();
+        EXPECT_EQ(statuses_of(answer), other ? row.on_unix : row.statuses) << row.name << "\n"
+                                                                           << answer.substr(0, 2000);
         EXPECT_EQ(gateway_.sent.size(), static_cast<std::size_t>(row.sent)) << row.name;
         gateway_.sent.clear();
     }
@@ -253,8 +277,7 @@ TEST_F(Strangers, GetTheStatusOfTheirRow) {
 }
 
 /// Sends one byte after another until the server has had enough, and returns its answer.
-std::string drip(std::uint16_t port, const std::string& first) {
-    RawClient client(port);
+std::string drip(RawClient client, const std::string& first) {
     client.send(first);
     const auto began = std::chrono::steady_clock::now();
     while (std::chrono::steady_clock::now() - began < 4s) {
@@ -264,17 +287,19 @@ std::string drip(std::uint16_t port, const std::string& first) {
     return client.read_some();
 }
 
-TEST_F(Strangers, WhoAreSlowAreToldSoInTime) {
+TEST_P(HttpStrictness, RefusesSlowRequestsInTime) {
     std::string head;
     std::string body;
     {
-        const std::jthread one([&] { head = drip(server_->address().port, get + "X: "); });
-        const std::jthread other([&] { body = drip(server_->address().port, post + "Content-Length: 1000\r\n\r\n"); });
+        const std::jthread one([&] { head = drip(client(), get + "X: "); });
+        const std::jthread other([&] { body = drip(client(), post + "Content-Length: 1000\r\n\r\n"); });
     }
     EXPECT_EQ(statuses_of(head), "408") << head;
     EXPECT_EQ(statuses_of(body), "408") << body;
     EXPECT_TRUE(gateway_.sent.empty());
 }
+
+INSTANTIATE_TEST_SUITE_P(On, HttpStrictness, testing::Values(Transport::tcp, Transport::unix_socket, Transport::tls));
 
 }  // namespace
 }  // namespace holdfast

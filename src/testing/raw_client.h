@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -30,6 +31,14 @@ public:
         connect(address);
     }
 
+    /// Encrypts. After a failed handshake, sends and reads nothing.
+    RawClient(std::uint16_t port, const TlsContext& tls) : RawClient(port) {
+        std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
+        tls_.reset(::SSL_new(tls.get()));
+        ::SSL_set_fd(tls_.get(), socket_.get());
+        connected_ = connected_ && ::SSL_connect(tls_.get()) == 1;
+    }
+
     explicit RawClient(const std::string& unix_path) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
@@ -43,7 +52,7 @@ public:
 
     RawClient& send(std::string_view bytes) {
         while (!bytes.empty()) {
-            const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            const ssize_t sent = write(bytes);
             if (sent <= 0) break;
             bytes.remove_prefix(static_cast<std::size_t>(sent));
         }
@@ -52,14 +61,14 @@ public:
 
     /// Shuts down the sending direction.
     RawClient& end() {
-        ::shutdown(socket_.get(), SHUT_WR);
+        tls_ ? ::SSL_shutdown(tls_.get()) : ::shutdown(socket_.get(), SHUT_WR);
         return *this;
     }
 
     /// Reads the bytes that are there, or the first that arrive.
     std::string read_some() {
         char buffer[4096];
-        const ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
+        const ssize_t got = read(buffer, sizeof buffer);
         return got < 0 ? "nothing" : std::string(buffer, static_cast<std::size_t>(got));
     }
 
@@ -68,7 +77,7 @@ public:
         std::string all;
         char buffer[4096];
         for (;;) {
-            const ssize_t got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
+            const ssize_t got = read(buffer, sizeof buffer);
             if (got < 0 && errno == EAGAIN) return "timeout";
             if (got <= 0) return all;
             all.append(buffer, static_cast<std::size_t>(got));
@@ -80,7 +89,7 @@ public:
         std::string all;
         char byte = 0;
         while (all.find(marker) == std::string::npos) {
-            const ssize_t got = ::recv(socket_.get(), &byte, 1, 0);
+            const ssize_t got = read(&byte, 1);
             if (got < 0) return "timeout";
             if (got == 0) break;
             all.push_back(byte);
@@ -89,6 +98,17 @@ public:
     }
 
 private:
+    ssize_t write(std::string_view bytes) {
+        if (!tls_) return ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        return connected_ ? ::SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size())) : -1;
+    }
+
+    ssize_t read(char* to, std::size_t size) {
+        if (!tls_) return ::recv(socket_.get(), to, size, 0);
+        errno = 0;  // SSL_read sets it only if the socket failed
+        return connected_ ? ::SSL_read(tls_.get(), to, static_cast<int>(size)) : 0;
+    }
+
     template <typename Address>
     void connect(const Address& address) {
         const timeval timeout{10, 0};
@@ -97,6 +117,7 @@ private:
     }
 
     UniqueFd socket_;
+    SslPtr tls_;
     bool connected_ = false;
 };
 
@@ -143,21 +164,8 @@ public:
 
 private:
     [[nodiscard]] std::string exchange(std::string_view request) const {
-        RawClient client = path_.empty() ? RawClient(port_) : RawClient(path_);
-        if (!tls_) return client.send(request).read_all();
-        const SslPtr ssl(::SSL_new(tls_->get()));
-        ::SSL_set_fd(ssl.get(), client.socket());
-        if (::SSL_connect(ssl.get()) != 1) return {};
-        while (!request.empty()) {
-            const int sent = ::SSL_write(ssl.get(), request.data(), static_cast<int>(request.size()));
-            if (sent <= 0) return {};
-            request.remove_prefix(static_cast<std::size_t>(sent));
-        }
-        std::string all;
-        char piece[4096];
-        for (int got = 0; (got = ::SSL_read(ssl.get(), piece, sizeof piece)) > 0;)
-            all.append(piece, static_cast<std::size_t>(got));
-        return all;
+        if (!path_.empty()) return RawClient(path_).send(request).read_all();
+        return (tls_ ? RawClient(port_, *tls_) : RawClient(port_)).send(request).read_all();
     }
 
     std::uint16_t port_ = 0;
