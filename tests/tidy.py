@@ -5,6 +5,7 @@ and sentences in the docs, commit subjects.
 Exits 1 and names each place."""
 
 import collections
+import itertools
 import pathlib
 import re
 import shutil
@@ -162,6 +163,13 @@ def places_that_abort(paths):
                    "file, a library, the kernel or a peer can cause; else list it with the reason")
 
 
+def decisions_with_one_number():
+    names = sorted(path.name for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    for name, after in itertools.pairwise(names):
+        if name[:4] == after[:4]:
+            yield f"docs/decisions: {name} and {after} have one number: give the newer one the next free"
+
+
 def options_named_twice():
     """Finds general code that names an option, which is a member and a row of the table (docs/CONTRIBUTING.md, "Add an
     option")."""
@@ -200,6 +208,7 @@ def main():
     for path in data_path():
         faults += direct_kernel_calls(path)
     faults += places_that_abort(paths)
+    faults += decisions_with_one_number()
     faults += dead_links(ROOT)
     faults += page_faults(ROOT)
     faults += comment_faults(ROOT, commented())
