@@ -166,7 +166,7 @@ def test_the_sections_name_only_codes_of_the_table():
     page = (PAGES / "http.md").read_text(encoding="utf-8")
     endpoints, table = page.split("\n## Errors\n")
     known = set(re.findall(r"^\| \d{3} \| `(\w+)` \|", table, re.M))
-    rows = (ROOT / "src" / "admin" / "api_endpoints.cc").read_text(encoding="utf-8")
+    rows = (ROOT / "src" / "api" / "api_endpoints.cc").read_text(encoding="utf-8")
     named = {code for codes in re.findall(r"\.errors = \"([^\"]+)\"", rows) for code in codes.split()}
     assert named and named <= known, named - known
     assert all(f"`{code}`" in endpoints for code in named)
@@ -175,7 +175,7 @@ def test_the_sections_name_only_codes_of_the_table():
 def test_a_path_is_written_in_one_place():
     """Holds the number of files of docs/CONTRIBUTING.md, "Add an endpoint"."""
     places = {}
-    for folder in ("admin", "app"):
+    for folder in ("api", "client", "cli", "daemon", "top"):
         for path in (ROOT / "src" / folder).glob("*.[hc]*"):
             if not re.search(r"_test\.", path.name):
                 code = re.sub(r"//.*", "", path.read_text(encoding="utf-8"))
