@@ -15,7 +15,7 @@ namespace holdfast HOLDFAST_PUBLIC {
 /// Where drained devices are to reconnect.
 enum class ComeBack : std::uint8_t {
     at_once,  ///< at once, to another gateway or this one
-    later,    ///< to this one after its restart: each is told to wait for `over`, so that all return after the drain
+    later,    ///< to this one after its restart: each device waits for `over`, so that all return after the drain
 };
 [[nodiscard]] std::string_view to_string(ComeBack when) noexcept;
 [[nodiscard]] std::optional<ComeBack> parse_come_back(std::string_view word) noexcept;

@@ -45,7 +45,7 @@ struct Evidence {
 };
 
 /// Identity that a device states (docs/reference/protocol.md); empty if it states none. An authenticated and an
-/// unauthenticated session with the same texts are different sessions: neither changes what the other is told.
+/// unauthenticated session with the same texts are different sessions: neither changes the other's acknowledgements.
 struct DeviceName {
     std::string_view id;
     std::string_view session;    ///< the run of its numbering; needs an id
@@ -161,7 +161,7 @@ public:
     /// Ends a turn of calls: the place to pass a batch on.
     virtual void on_turn_end() {}
 
-    /// Returns false to pause reading from devices, whose windows close. Asked again every turn, and every few
+    /// Returns false to pause reading from devices, whose windows close. Called again every turn, and every few
     /// milliseconds while paused. No data is dropped.
     [[nodiscard]] virtual bool ready() { return true; }
 

@@ -56,7 +56,8 @@ public:
     [[nodiscard]] std::optional<ConnectionDetail> show(ConnectionId id) const;
     [[nodiscard]] std::vector<ClosedLife> closed(const ClosedQuery& query) const;
 
-    /// Probes the peer's kernel with a keep-alive probe. A peer heard from within the last second is alive without one.
+    /// Probes the peer's kernel with a keep-alive probe. A peer that was active within the last second counts as alive
+    /// without one.
     [[nodiscard]] std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout);
     /// Probes all connections with a peer in `peer` (nullopt: all) and of the listener number `listener` (nullopt:
     /// any), paced. OnSilent::suspect leaves out current suspects.

@@ -153,7 +153,7 @@ struct ServerStatus : ReactorFigures<std::uint64_t> {
     std::size_t buffer_bytes = 0;        ///< that connections hold: unfinished items, downlink queues, TLS sessions
     std::size_t buffer_budget = 0;       ///< 0: no limit
     unsigned buffer_stage = 0;           ///< what is done about it: docs/reference/metrics.md, holdfast_buffer_stage
-    std::uint64_t memory_exhausted = 0;  ///< times that the system gave no more memory, and the budget was lowered
+    std::uint64_t memory_exhausted = 0;  ///< times that an allocation failed and the budget was lowered
     bool draining = false;               ///< it stops
     bool out_of_service = false;  ///< all of it was drained, and that was not cancelled: balancers look elsewhere
     std::optional<DrainStatus> drain = {};         ///< the latest, if there was one

@@ -50,7 +50,7 @@ struct CensusEntry {
 /// A difference between the registry and the kernel's socket table, or a leak.
 struct Discrepancy {
     enum class Kind : std::uint8_t {
-        ghost,             ///< the registry holds a connection whose socket the kernel does not have
+        ghost,             ///< the registry holds a connection whose socket the kernel lacks
         orphan,            ///< this process has a descriptor of a listener's socket that no connection owns
         stuck_close_wait,  ///< the peer sent FIN longer ago than the grace period, and the connection still exists
     };

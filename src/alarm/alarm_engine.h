@@ -28,7 +28,7 @@ struct AlarmSettings {
 struct SinkHealth {
     std::uint64_t events = 0;      ///< accepted since start
     std::uint64_t lag_events = 0;  ///< of those, not yet written
-    bool full = false;             ///< it accepts no more: devices wait
+    bool full = false;             ///< it accepts no more events: devices wait
     std::string error;             ///< why writing fails; empty if it does not
 
     /// State of forwarding to NATS, if it is configured.
@@ -66,7 +66,7 @@ struct SinkHealth {
     Reading reading = {};
 };
 
-/// Input of one look at the population, once a second.
+/// Input of one evaluation of the population, once a second.
 struct AlarmInput {
     std::chrono::steady_clock::time_point now;
     EventTime wall;
@@ -88,8 +88,8 @@ public:
     ~AlarmEngine();
 
     void change(AlarmSettings settings);
-    /// Records an observation of a reactor: an end, or a change of suspicion. Call it before the look at a status that
-    /// counts it.
+    /// Records an observation of a reactor: an end, or a change of suspicion. Call it before the evaluation of a status
+    /// that counts it.
     void note(const Observation& observation);
     /// Evaluates the population. Returns the alarms that were raised, cleared (with cleared_at), or whose text changed;
     /// known by their id. An ongoing drop is explained again every five seconds at most.

@@ -232,7 +232,7 @@ TEST_F(Alarms, ASinkThatStandsStillIsToldAfterSeconds) {
     gateway_.sink.full = true;
     gateway_.second();
     EXPECT_THAT(only().summary, HasSubstr("it is full, and devices wait"));
-    for (int i = 0; i < 30; ++i) {  // it goes on, and is full now and then
+    for (int i = 0; i < 30; ++i) {  // the sink continues, and is full now and then
         gateway_.sink.events += 10;
         gateway_.sink.full = i % 3 == 0;
         gateway_.second();

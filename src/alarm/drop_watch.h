@@ -18,7 +18,7 @@ namespace holdfast {
 class DropWatch {
 public:
     static constexpr std::chrono::seconds explain_every{5};
-    static constexpr std::chrono::seconds grown_after{60};  ///< without growth for this time: the drop is over
+    static constexpr std::chrono::seconds grown_after{60};  ///< without growth for this time, the drop ends
     static constexpr std::chrono::seconds calm_for{30};     ///< recovered for this time: cleared
     /// Without growth or recovery: the remaining population is normal.
     static constexpr std::chrono::minutes new_normal{15};

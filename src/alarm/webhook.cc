@@ -89,7 +89,7 @@ void Webhook::Courier::run() {
     while (const auto json = next()) deliver(*json);
 }
 
-/// Ends the thread at once, whatever it waits for.
+/// Ends the thread at once, also in a wait.
 void Webhook::Courier::stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;

@@ -1,4 +1,4 @@
-// The ways in: tokens, TLS, names and the unix socket, against the server on real sockets.
+// Access to the admin API: tokens, TLS, names and the unix socket, against the server on real sockets.
 
 #include <atomic>
 #include <memory>

@@ -54,7 +54,7 @@ Result<std::unique_ptr<AdminServer>> AdminServer::start(std::string_view place, 
                                                         ApiOptions options, DoorOptions door) {
     auto listener = HttpListener::open(place);
     if (!listener) return listener.error();
-    // A body past max_message_bytes is the API's to refuse, unless it is absurd: any message fits twice.
+    // The API refuses a body past max_message_bytes, except absurd ones: any message fits twice.
     door.limits.body_bytes = 2 * options.max_message_bytes;
     std::unique_ptr<AdminServer> made(new AdminServer(gateway, std::move(options)));
     const RequestGate::Settings settings{

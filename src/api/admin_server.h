@@ -16,7 +16,7 @@
 
 namespace holdfast {
 
-/// How one door to the admin API is kept.
+/// Access settings of one admin address.
 struct DoorOptions {
     std::vector<std::string> hosts = {};  ///< names of the address, beside localhost, IPs and the certificate's
     DoorSecrets secrets = {};
@@ -25,7 +25,7 @@ struct DoorOptions {
     HttpLimits limits = {};
 };
 
-/// The admin API at one place. Owns its HTTP server, which lives from start() to stop(); the gateway must outlive it.
+/// The admin API at one address. Owns its HTTP server, which lives from start() to stop(); the gateway must outlive it.
 class AdminServer {
 public:
     /// Starts the server on `place`: "127.0.0.1:7080" (port 0 lets the kernel choose) or
@@ -53,7 +53,7 @@ private:
     std::unique_ptr<EventHub::Wake> wake_;
 };
 
-/// The two probes of health at a place of their own, in plain HTTP, for everybody. Owns its HTTP server; the gateway
+/// The two health probes at an address of their own, in plain HTTP without tokens. Owns its HTTP server; the gateway
 /// must outlive it.
 class HealthServer {
 public:

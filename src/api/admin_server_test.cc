@@ -121,7 +121,7 @@ TEST_F(AdminServerTest, SlowClientsDoNotStarveTheOthers) {
 TEST_F(AdminServerTest, MoreClientsThanItCanKeepAreTurnedAway) {
     std::vector<std::unique_ptr<RawClient>> crowd;
     for (int i = 0; i < 200; ++i) crowd.push_back(std::make_unique<RawClient>(port()));
-    // The oldest of them, not who comes now.
+    // The oldest of them, not the newcomer.
     EXPECT_THAT(crowd.front()->read_all(), StartsWith("HTTP/1.1 503 "));
     EXPECT_EQ(client_->get("/healthz").status, 200);
     EXPECT_EQ(client_->get("/v1/status").status, 200);

@@ -28,9 +28,9 @@ namespace holdfast {
 
 struct ApiOptions {
     std::size_t max_message_bytes = 64 * 1024;    ///< of a downlink body
-    SinkStatusProvider sink = {};                 ///< may be empty: then nothing is said about a sink
+    SinkStatusProvider sink = {};                 ///< may be empty: then answers lack the sink
     std::function<std::string()> not_ready = {};  ///< more reasons for /readyz to answer 503; empty text: none
-    std::function<std::string()> hangs = {};      ///< what of the gateway does not go on: /healthz; empty text: nothing
+    std::function<std::string()> hangs = {};      ///< stalled parts of the gateway: /healthz; empty text: none
     // Absent parts are answered by 404 or 409. `watch`, `hub`, `spool` and `fleet` must outlive the API.
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;
@@ -41,9 +41,9 @@ struct ApiOptions {
     /// Calls `look`, which returns within 100 ms, until it returns true, and blocks no other request. Returns false
     /// without a call if too many requests wait. If empty, a request waits on its own thread.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};
-    AssetSource assets = {};      ///< of / and /dashboard/; without it / is the list of the paths
-    std::string first_item = {};  ///< a command that sends an item, for status; empty: none can be named
-    AskElsewhere elsewhere = {};  ///< about devices that are not here
+    AssetSource assets = {};      ///< files of / and /dashboard/; without it / is the list of the paths
+    std::string first_item = {};  ///< a command that sends an item, for status; empty: no such command
+    AskElsewhere elsewhere = {};  ///< requests about devices of other gateways
     /// Returns the connection that may receive messages for an id. If empty, the server's connection of the id receives
     /// them.
     std::function<std::optional<ConnectionId>(const std::string& id)> find_here = {};
@@ -71,7 +71,7 @@ public:
 private:
     static const ApiEndpoint table[];
 
-    /// Returns the endpoint and what stands for the braces of its path; of the path alone, if it has no such method.
+    /// Returns the endpoint and the segment in place of the braces; the path's endpoint if no method matches.
     [[nodiscard]] static std::pair<const ApiEndpoint*, std::string> find(std::string_view method,
                                                                          const RequestTarget& target);
     ApiAnswer call(const ApiEndpoint& endpoint, const RequestTarget& target, std::string_view id,
@@ -118,7 +118,7 @@ private:
 
     ControlPlane& gateway_;
     ApiOptions options_;
-    std::atomic<int> slow_ = 0;  // requests that take their time
+    std::atomic<int> slow_ = 0;  // slow requests under way
 };
 
 }  // namespace holdfast

@@ -104,7 +104,7 @@ TEST_F(Feeds, WhatCannotBeFollowedIsAnsweredAsUsual) {
 TEST_F(Feeds, CostNoThreadAndLeaveTheWorkersFree) {
     constexpr std::size_t followers = 1'000;
     ASSERT_TRUE(raise_descriptor_limit(4 * followers)) << "raise the hard descriptor limit (ulimit -Hn) to run this";
-    static_cast<void>(get("/v1"));  // whatever the server starts with the first requests is there
+    static_cast<void>(get("/v1"));  // starts all threads that the first requests start
     const std::size_t threads = thread_count();
     std::vector<std::unique_ptr<RawClient>> all;
     for (std::size_t i = 0; i < followers; ++i) {

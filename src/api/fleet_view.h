@@ -17,7 +17,7 @@ struct FleetGatewayRow {
     std::string name;
     std::string state;  ///< online, silent, lost, stopped
     bool self = false;
-    EventTime since;                    ///< start of the gateway; the epoch if no beat has come from it
+    EventTime since;                    ///< start of the gateway; the epoch before its first beat
     std::chrono::milliseconds quiet{};  ///< since its latest beat
     std::uint64_t connections = 0;      ///< as its beat says
     std::uint64_t devices = 0;          ///< online at that gateway

@@ -14,11 +14,11 @@ namespace holdfast {
 /// The sink in the answers of the admin API.
 struct SinkStatus {
     std::string type;              ///< the word of its type
-    std::uint64_t events = 0;      ///< taken over since start
-    std::uint64_t lag_events = 0;  ///< of those, not written yet
+    std::uint64_t events = 0;      ///< accepted since start
+    std::uint64_t lag_events = 0;  ///< those among them that are not written yet
     std::uint64_t bytes = 0;       ///< written
-    bool full = false;             ///< it takes no more for now: devices wait
-    std::string error = {};        ///< why it cannot write; empty while it can
+    bool full = false;             ///< accepts no more for now: devices wait
+    std::string error = {};        ///< cause of the failure; empty while writing works
     std::optional<SpoolStatus> spool = {};
     std::optional<ForwarderStatus> nats = {};
 };

@@ -32,7 +32,7 @@ struct SpoolExtract {
 
 struct SpoolGroupRow {
     std::string name;
-    std::uint64_t position = 0;  ///< it has every event up to here
+    std::uint64_t position = 0;  ///< the group has every event up to here
     bool required = false;
     EventTime moved_at;
 };

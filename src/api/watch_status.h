@@ -12,7 +12,7 @@ namespace holdfast {
 /// The watch's part of /v1/status and /metrics.
 struct WatchStatus {
     std::array<std::uint64_t, alarm_kind_count> alarms_active{};  ///< by AlarmKind
-    std::optional<std::uint64_t> registry_drift;  ///< nullopt: not compared yet, or the comparison failed
+    std::optional<std::uint64_t> registry_drift;                  ///< nullopt: no reconciliation yet, or it failed
     SuspicionStatus suspicion;
 
     [[nodiscard]] std::uint64_t all_alarms_active() const {

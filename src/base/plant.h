@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-/// Tells whether a defect is planted that the tests must find (tests/process/test_oracle.py). Only the target
+/// Returns true if a defect is planted that the tests must find (tests/process/test_oracle.py). Only the target
 /// holdfast_planted is compiled with HOLDFAST_PLANT; its environment variable of that name selects the defect.
 /// Everywhere else this is a constant false, and the program contains nothing of the defect.
 #ifdef HOLDFAST_PLANT

@@ -16,7 +16,7 @@
 namespace holdfast {
 namespace {
 
-/// Adds the option of an argument whose target is given, in the way of its type.
+/// Adds the option of an argument with a target, by the target's type.
 struct AddOption {
     CLI::App& app;
     const Argument& argument;
@@ -125,7 +125,7 @@ int refuse_arguments(const CLI::App& app, const CLI::ParseError& error) {
     return exit_wrong_usage;
 }
 
-/// Returns the verb, or the part of one, that was read last; `root` if the command line has none.
+/// Returns the verb, or its part, that was parsed last; `root` if the command line has none.
 const Verb& verb_read(const CLI::App& app, const Verb& root) {
     const auto read = app.get_subcommands();
     if (read.empty()) return root;

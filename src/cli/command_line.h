@@ -11,7 +11,7 @@
 
 namespace holdfast {
 
-/// The values that a number may have; without a maximum, any that is not negative.
+/// Range of a number; without a maximum, any that is not negative.
 struct NumberRange {
     double min = 0;
     double max = std::numeric_limits<double>::infinity();
@@ -19,25 +19,25 @@ struct NumberRange {
 
 /// Rarely needed rules of an argument.
 struct ArgumentRules {
-    std::string environment = {};  ///< the variable that stands for the flag where that is not given
+    std::string environment = {};  ///< environment variable that replaces an absent flag
     std::string group = {};        ///< its heading in the help text; empty: the common one
     std::optional<NumberRange> range = {};
     bool required = false;
     bool shows_default = false;              ///< prints the target's initial text
-    std::vector<std::string> needs = {};     ///< flags without which this one is refused
-    std::vector<std::string> excludes = {};  ///< flags beside which this one is refused
+    std::vector<std::string> needs = {};     ///< required flags
+    std::vector<std::string> excludes = {};  ///< excluded flags
 };
 
 /// A flag ("--limit") or a positional argument ("ID") of a verb.
 struct Argument {
-    /// Where its value goes: a bool or a function without parameters makes it a switch, a list a flag that may be
-    /// repeated.
+    /// Destination of the value. A bool or a function without parameters makes the argument a switch, a list a
+    /// repeatable flag.
     using Target = std::variant<std::string*, std::optional<std::string>*, std::vector<std::string>*, bool*,
                                 std::uint32_t*, std::uint64_t*, std::optional<std::uint64_t>*, double*,
                                 std::function<void()>, std::function<void(const std::string&)>>;
-    std::string name;  ///< of a flag also "-c,--config"
+    std::string name;  ///< a flag may also be "-c,--config"
     Target target;
-    std::string value;  ///< what the help text calls its value, e.g. "DURATION"
+    std::string value;  ///< name of the value in the help text, e.g. "DURATION"
     std::string help;
     ArgumentRules rules = {};
 
@@ -68,7 +68,7 @@ struct Verb {
 
 /// Parsed command line: the selected verb and its arguments.
 struct Command {
-    const Verb* verb = nullptr;  ///< nullptr: nothing is left to do, and `code` is the exit code
+    const Verb* verb = nullptr;  ///< nullptr: only `code` is left, the exit code
     int code = 0;
 };
 
@@ -78,11 +78,11 @@ constexpr const char* help_flag_text = "print this and exit";
 /// Returns the help text of a verb, or of the command if `verb` is empty.
 [[nodiscard]] std::string help_text(const Verb& root, const std::string& verb = "");
 
-/// Returns true if `root` has this verb; otherwise reports that it has not, with the nearest one.
+/// Returns true if `root` has this verb; otherwise reports the unknown verb with the nearest one.
 [[nodiscard]] bool knows_verb(const Verb& root, std::string_view name);
 
-/// Reads a command line by the verbs of `root`; without a verb it asks for `root` itself. Prints the help text that it
-/// asks for, or the error with its remedy.
+/// Parses a command line by the verbs of `root`; without a verb, `root` itself is selected. Prints the requested help
+/// text, or the error with its remedy.
 [[nodiscard]] Command read_command_line(const Verb& root, int argc, const char* const* argv);
 
 }  // namespace holdfast

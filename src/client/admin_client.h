@@ -13,12 +13,12 @@
 
 namespace holdfast {
 
-/// Where a gateway's admin API is, and what opens it.
+/// Address and credentials of a gateway's admin API.
 struct AdminAccess {
     std::string address = "127.0.0.1:7080";  ///< also "https://HOST:PORT", "unix:/run/holdfast/admin.sock"
     std::string ca;                          ///< PEM of the authorities; empty: the system's
-    std::string token_file;                  ///< whose first token is shown; empty: none
-    bool keep = false;                       ///< the connection, for many questions
+    std::string token_file;                  ///< file whose first token is sent; empty: none
+    bool keep = false;                       ///< keeps the connection for many requests
 };
 
 /// One request to the admin API.
@@ -26,7 +26,7 @@ struct AdminQuestion {
     std::string method = "GET";
     std::string target;  ///< percent-encoded, e.g. "/v1/closed?reason=kicked"
     std::string body = {};
-    std::chrono::milliseconds timeout{10'000};  ///< for all of it
+    std::chrono::milliseconds timeout{10'000};  ///< of the whole request
 };
 
 struct AdminAnswer {
@@ -38,7 +38,7 @@ struct AdminAnswer {
 /// "http://" or "https://", or "unix:PATH". Pure.
 [[nodiscard]] bool is_admin_address(std::string_view text);
 
-/// "... is not an address and port: write e.g. 127.0.0.1:7080, ..."; for a flag's error.
+/// Returns "... is not an address and port: write e.g. 127.0.0.1:7080, ..."; for a flag's error.
 [[nodiscard]] std::string not_an_admin_address(std::string_view text);
 
 /// Returns true if that address is this host or a private address (base/address_kind.h). Pure.
@@ -47,12 +47,12 @@ struct AdminAnswer {
 /// Sends requests to one gateway. One thread, except break_off().
 class AdminClient {
 public:
-    /// Refuses where the token cannot be read, or would go to another host unencrypted.
+    /// Returns an error if the token cannot be read, or would leave this host unencrypted.
     [[nodiscard]] static Result<AdminClient> open(const AdminAccess& access);
 
     /// Sends one request. An answer of any status is a result; an Error gives the reason for a missing answer.
     [[nodiscard]] Result<AdminAnswer> ask(const AdminQuestion& question);
-    /// Ends what is being asked, and all that will be. Any thread.
+    /// Cancels the request under way and all later ones. Any thread.
     void break_off() noexcept { http_->break_off(); }
 
 private:

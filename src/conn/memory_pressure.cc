@@ -98,8 +98,8 @@ void MemoryPressure::relieve() {
 }
 
 /// Sheds connections whose partial item exceeds item_deadline until the others can be read. A paused connection cannot
-/// finish its item, and an endless item would delay the others for ever. Those with nothing to read end first, since
-/// only their peers delay them.
+/// finish its item, and an endless item would delay the others indefinitely. Connections with nothing to read end
+/// first, since only their peers delay them.
 void MemoryPressure::shed_late() {
     std::size_t goal = core_.admission.buffers().over_plenty();
     if (goal == 0) return;

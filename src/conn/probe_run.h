@@ -29,7 +29,7 @@ public:
     using Done = std::function<void(ProbeFindings)>;
 
     /// Treatment of a connection that was active within the last second and cannot be probed yet. `is_alive` counts it
-    /// as alive as of then, `ask_soon` probes it once the second is over.
+    /// as alive as of then, `ask_soon` probes it once the second has passed.
     enum class JustHeard : std::uint8_t { is_alive, ask_soon };
 
     ProbeRun(std::chrono::milliseconds timeout, JustHeard just_heard, Done done)

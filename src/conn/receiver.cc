@@ -253,7 +253,7 @@ bool Receiver::may_read() {
     return false;
 }
 
-/// Schedules a turn, in which read_waiting() asks the handler again.
+/// Schedules a turn, in which read_waiting() calls the handler again.
 void Receiver::ask_again_soon() {
     if (std::exchange(asks_again_, true)) return;
     core_.reactor.run_at(core_.reactor.now() + paused_recheck, [this] { asks_again_ = false; });

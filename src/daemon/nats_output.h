@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-/// The group of a spool that the sink `nats` reads for: retention waits for it.
+/// Group of a spool for the sink `nats`: retention waits for it.
 inline constexpr const char* nats_group = "nats";
 
 /// Sends a spool's events to NATS, and provides the fleet's connection. Owns two connections, so that requests about a
@@ -27,7 +27,7 @@ public:
     /// Returns the connection for everything except events. The link resumes by itself.
     [[nodiscard]] NatsLink& link() { return *link_; }
     [[nodiscard]] ForwarderStatus status() const { return forwarder_->status(); }
-    /// Publishes what is in the spool, for at most `timeout`.
+    /// Publishes the spool's events for at most `timeout`.
     void stop(std::chrono::milliseconds timeout) { forwarder_->stop(timeout); }
     void give_up() { forwarder_->give_up(); }
 
@@ -35,7 +35,7 @@ private:
     NatsOutput() = default;
 
     std::unique_ptr<NatsLink> link_;
-    std::unique_ptr<NatsLink> feed_;  // of events
+    std::unique_ptr<NatsLink> feed_;  // for events
     std::unique_ptr<Forwarder> forwarder_;
 };
 

@@ -27,7 +27,7 @@ struct SpoolInheritance {
     bool has_events = false;
 };
 
-/// The sink that a configuration names, with all that belongs to it. Owns it. Any thread, after start().
+/// The configured sink with all its parts. Owns it. Any thread, after start().
 class Sinks {
 public:
     using PauseStart = std::function<bool(std::chrono::milliseconds time)>;
@@ -40,20 +40,20 @@ public:
     /// gateway for so long has reported the ends of the connections that earlier processes left open.
     [[nodiscard]] std::optional<Error> start(const SinkConfig& config, std::size_t max_item_bytes,
                                              std::optional<std::chrono::milliseconds> lost_after);
-    /// Returns what the disk lacks for start(), after retention has removed what it does not want. Before start().
+    /// Returns what the disk lacks for start(), after retention has removed surplus files. Before start().
     [[nodiscard]] std::optional<std::string> lack_of_space(const SinkConfig& config);
     [[nodiscard]] SpoolInheritance take_inheritance() { return std::exchange(inherited_, {}); }
 
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() { return sink_->make_handler(); }
-    /// Opens what a new configuration names, and changes nothing yet; what it returns takes it over. Not for another
+    /// Opens the sink of a new configuration without a change; the returned function switches to it. Not for another
     /// type.
     [[nodiscard]] Result<std::function<void()>> prepare_change(const SinkConfig& config);
     void reopen() { sink_->reopen(); }
     [[nodiscard]] SinkStatus status() const;
-    [[nodiscard]] Spool* spool() const { return spool_.get(); }     ///< null: it has none
-    [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< null: the sink is another
+    [[nodiscard]] Spool* spool() const { return spool_.get(); }     ///< null: no spool
+    [[nodiscard]] NatsOutput* nats() const { return nats_.get(); }  ///< null: another sink
 
-    /// Writes what waits, for at most `timeout`; the number of events that are lost with this process.
+    /// Writes waiting events for at most `timeout`. Returns the number of events that are lost with this process.
     std::uint64_t stop(std::chrono::milliseconds timeout);
     void give_up();
 

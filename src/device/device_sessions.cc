@@ -152,7 +152,7 @@ void DeviceSessions::mark_ack_due(Token number, Device& device) {
     if (!std::exchange(device.due, true)) due_.push_back(number);
 }
 
-/// Sends one cumulative ack per device with news. A device whose queue is full stays due.
+/// Sends one cumulative ack per device with new acknowledgements. A device whose queue is full stays due.
 void DeviceSessions::send_acks() {
     for (const Token number : std::exchange(due_, {})) {
         Device* device = find(number);

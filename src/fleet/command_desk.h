@@ -47,7 +47,7 @@ public:
     /// Sends to a device wherever it is. Answers within one second, or `timeout` if that is shorter.
     [[nodiscard]] virtual CommandAnswer send(const std::string& id, std::string_view json,
                                              std::chrono::milliseconds timeout) = 0;
-    /// Asks the gateway that holds the device, if it is another one.
+    /// Forwards to the gateway that holds the device, if it is another one.
     [[nodiscard]] virtual Elsewhere ask(std::string_view what, const std::string& id, std::string_view body,
                                         std::chrono::milliseconds timeout) = 0;
     virtual void stop() = 0;

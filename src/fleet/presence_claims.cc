@@ -92,7 +92,7 @@ void Presence::wait(const std::string& id, Waiting claim, SteadyTime again) {
     waiting_.insert_or_assign(id, std::move(claim));
 }
 
-/// Repeats a waiting claim now, because no other connection holds the device any more.
+/// Repeats a waiting claim now, because no other connection holds the device.
 void Presence::claim_soon(const std::string& id) {
     if (const auto waiting = waiting_.find(id); waiting != waiting_.end()) waiting->second.again = now_;
 }

@@ -25,11 +25,11 @@ struct PublishAck {
     enum class Kind : std::uint8_t {
         stored,
         duplicate,  ///< stored before
-        staged,     ///< its id belongs to a message that may not be stored: proves nothing
+        staged,     ///< its id belongs to a message that may not be stored: no proof
         refused,
-        unfit,  ///< refused, and always will be: too large for the stream
+        unfit,  ///< refused for good: too large for the stream
         nobody,
-        foreign,  ///< from another stream, or from none: proves nothing
+        foreign,  ///< from another stream, or from none: no proof
     };
 
     std::uint64_t number = 0;  ///< of the message

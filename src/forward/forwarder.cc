@@ -118,7 +118,7 @@ bool Forwarder::publish_next() {
     check_.memo().rename(spool_id_, message);
     name_anew_if_staged(message);
     const bool is_repetition = message.first <= sent_;
-    sent_ = std::max(sent_, message.last);  // also of one that fails: a part of it may be on its way
+    sent_ = std::max(sent_, message.last);  // also if it fails: a part of it may be on its way
     const std::string reply = inbox_->reply_to(round_, window_.next_number());
     if (const auto failed = publish(target_, message, reply)) return take_failure(message, *failed);
     window_.add({.first = message.first,
@@ -138,7 +138,7 @@ bool Forwarder::take_failure(const NatsMessage& message, const PublishFailure& f
         take_unfit(message.first, message.last, message.body.size(), failed.message);
         return true;
     }
-    // A connection that has just gone is noticed by is_ready(), and is no fault of the message.
+    // A closed connection is detected by is_ready(), and is no fault of the message.
     if (link_.connected() && link_.lease().number == lease_.number && !natsConnection_IsClosed(lease_.connection)) {
         cannot_go_on("event " + std::to_string(message.first) + " cannot be published: " + failed.message);
     }
@@ -171,13 +171,13 @@ void Forwarder::wait_for_news() {
         inbox_->wait(ack_wait);
         return;
     }
-    published_ = std::max(published_, reader_.next_after());  // what is missing at the end is done with
+    published_ = std::max(published_, reader_.next_after());  // missing events at the end are complete
     note_published();
     if (reader_.at_end() && !spool_.wait_for(published_, milliseconds(0)) && published_ == saved_) report_.well();
     spool_.wait_for(reader_.next_after(), idle_wait);
 }
 
-/// Ends early when it is to stop.
+/// Waits for `timeout`, or until stop().
 void Forwarder::pause(milliseconds timeout) {
     std::unique_lock lock(mutex_);
     stopping_.wait_for(lock, timeout, [this] { return stop_at_.has_value(); });

@@ -46,7 +46,7 @@ public:
     ~Forwarder() { stop(std::chrono::milliseconds(0)); }
 
     [[nodiscard]] ForwarderStatus status() const;
-    /// Publishes what is in the spool, for at most `timeout` and while there is a connection, then ends.
+    /// Publishes the spool's events for at most `timeout` and while there is a connection, then ends.
     void stop(std::chrono::milliseconds timeout);
     /// Ends the wait of a stop(), under way or later. Any thread.
     void give_up() { stop_within(std::chrono::milliseconds(0)); }
@@ -93,7 +93,7 @@ private:
     const std::string spool_id_;
     ForwarderReport report_;
 
-    // Of thread_.
+    // Members of thread_.
     StreamCheck check_;
     PublishTarget target_;
     SpoolCursor reader_;
@@ -102,16 +102,16 @@ private:
     NatsLink::Lease lease_;
     std::unique_ptr<AckInbox> inbox_;      // after lease_: its connection
     std::deque<Position> bounds_;          // of messages that may have been sent before
-    std::map<Position, unsigned> staged_;  // how often those beginning there came back so
+    std::map<Position, unsigned> staged_;  // number of such answers, by first event
     UnfitEvents unfit_;
     std::uint64_t round_ = 0;
     Position published_ = 0;
     Position saved_ = 0;
     std::string saved_memo_;
-    Position sent_ = 0;       // the newest event that this process has sent, or its predecessors may have
-    std::string refusal_;     // of the acknowledgements that are looked at, as what follows
+    Position sent_ = 0;       // the newest event that this process or a predecessor may have sent
+    std::string refusal_;     // of the latest acknowledgements, like the members below
     bool goes_back_ = false;  // at once: no fault
-    std::string foreign_;     // where the latest foreign answer came from
+    std::string foreign_;     // source of the latest foreign answer
     std::uint64_t unsaved_messages_ = 0;
     Steady::time_point saved_at_ = Steady::now();
     Steady::time_point connected_at_ = Steady::now();

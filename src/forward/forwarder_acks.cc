@@ -31,7 +31,7 @@ void Forwarder::look_at_acks() {
         go_back(refusal_);
         lease_ = {};  // compare the stream again
     } else if (goes_back_) {
-        go_back("");  // what is behind it is not to wait
+        go_back("");  // later messages must not wait
     } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
         const std::string answers = foreign_.empty() ? "" : "; answers came from " + foreign_;
         go_back("no acknowledgement within " + format_duration(options_.ack_patience) + answers);
@@ -96,7 +96,7 @@ void Forwarder::go_back(const std::string& why) {
     const bool resends = !window_.empty();
     for (const Position first : window_.staged()) ++staged_[first];
     std::deque<Position> bounds = window_.go_back();
-    bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // what was still to be repeated
+    bounds.insert(bounds.end(), bounds_.begin(), bounds_.end());  // bounds that were still to be repeated
     bounds_ = std::move(bounds);
     ++round_;
     reader_.restart(published_);

@@ -5,7 +5,7 @@
 namespace holdfast {
 namespace {
 
-/// How long a single occurrence is shown.
+/// Time for which a single occurrence is shown.
 constexpr std::chrono::minutes shows_for{10};
 
 }  // namespace

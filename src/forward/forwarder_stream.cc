@@ -28,7 +28,7 @@ std::string unreadable_text(const std::string& stream, const std::string& why) {
 
 void Forwarder::set_up(NatsLink::Lease lease) {
     if (!find_start()) return;
-    if (link_.facts().version.empty()) {  // whether it is in a cluster decides how many replicas a new stream gets
+    if (link_.facts().version.empty()) {  // a new stream's replicas depend on whether the server is in a cluster
         note_oldest();
         const std::string why = link_.trouble();
         if (!why.empty() && Steady::now() - connected_at_ > away_before_trouble) report_.trouble(why);
@@ -66,7 +66,7 @@ bool Forwarder::look_at_stream() {
     const auto finding = check_.look_again(lease_, spool_.now());
     if (!finding) return true;
     if (!finding->ok()) fail(finding->error().message);
-    if (!finding->ok() || finding->value().loss) {  // at set-up it is dealt with, before anything more is published
+    if (!finding->ok() || finding->value().loss) {  // handled at set-up, before more is published
         lease_ = {};
         return false;
     }
@@ -75,7 +75,7 @@ bool Forwarder::look_at_stream() {
     return true;
 }
 
-/// Returns false if the stream has to be looked at again before anything is published.
+/// Returns false if the stream must be checked again before more is published.
 bool Forwarder::take_finding(const StreamCheck::Finding& finding) {
     if (!finding.is_settled) return false;
     auto warnings = stream_warnings(finding.facts);

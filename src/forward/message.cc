@@ -37,7 +37,7 @@ std::string id_of_this_process() {
     return "of-" + std::to_string(::getpid()) + '-' + std::to_string(++made);
 }
 
-/// The fields of an event that its message shows outside.
+/// Fields of an event that its message repeats outside.
 struct EventHead {
     std::string_view kind;
     std::optional<std::string_view> id;
@@ -74,7 +74,8 @@ std::string message_id(const std::string& spool_id, const NatsMessage& message) 
     std::string id = spool_id + '-';
     if (message.epoch != 0) id += epoch_text(message.epoch) + '-';
     id += std::to_string(message.first);
-    // With its end: what is sent again after a restart may have other bounds, and must not be taken for this one.
+    // The last position is a part of the id. Repetitions after a restart may have other bounds, and must not count as
+    // this message.
     if (message.is_batch) id += '-' + std::to_string(message.last);
     if (message.is_dead_letter) id += '!';
     return id;
@@ -90,7 +91,7 @@ std::string subject_token(std::string_view text) {
     std::string token = to_token(text);
     if (token.size() <= longest_token) return token;
     std::array<char, 32> end{};
-    // No token of a whole text holds "==".
+    // No token of a complete text holds "==".
     std::snprintf(end.data(), end.size(), "==%016llx", static_cast<unsigned long long>(hash_of(text)));
     return token.substr(0, kept_of_a_long_one) + end.data();
 }
@@ -160,7 +161,7 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     NatsMessage out = make({&event, 1}, event.position);
     out.is_dead_letter = true;
     out.id = message_id(spool_id_, out);
-    // Not what the device wrote: with the comma that ends the field before.
+    // The comma that ends the preceding field excludes the device's own text.
     const std::size_t key = event.line.find(",\"" + std::string(field::key.name) + "\":");
     const std::string_view head = key == std::string_view::npos ? event.line : event.line.substr(0, key + 1);
     const std::string_view at = time_of_line(event.line);

@@ -263,8 +263,8 @@ void Link::run() {
     nats_ReleaseThreadMemory();
 }
 
-/// Runs until the client gives the connection up, or the end. Watchers hear of a connection only when its server is
-/// known.
+/// Runs until the client gives the connection up, or the end. Watchers are notified of a connection only when its
+/// server is known.
 void Link::follow() {
     std::uint64_t known = 0;
     for (;;) {

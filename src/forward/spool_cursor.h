@@ -22,7 +22,7 @@ public:
     void restart(Position after);
     [[nodiscard]] bool started() const { return started_; }
 
-    /// Returns the next events, at least one unless the spool has no more at present. Valid until the next call.
+    /// Returns the next events, at least one unless the spool has none left at present. Valid until the next call.
     [[nodiscard]] Result<std::span<const SpooledEvent>> peek();
     /// Moves behind `last`: the events up to it are done.
     void advance(Position last);

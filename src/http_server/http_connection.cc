@@ -22,12 +22,12 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::string_view empty_line = "\r\n\r\n";
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-constexpr std::size_t max_discarded = 32UL * 1024 * 1024;  // of what a refused client still sends
-constexpr std::size_t max_follower_bytes = 4UL * 1024;     // a follower has nothing more to send
+constexpr std::size_t max_discarded = 32UL * 1024 * 1024;  // of a refused client's remaining bytes
+constexpr std::size_t max_follower_bytes = 4UL * 1024;     // received from a follower
 constexpr std::size_t feed_piece_bytes = 16UL * 1024;
-constexpr std::size_t pieces_per_step = 64;  // then the other clients have their turn
+constexpr std::size_t pieces_per_step = 64;  // then the other clients continue
 
-/// The end of the answer is the end of the connection: no length, no chunks.
+/// The end of the connection ends the answer: no length, no chunks.
 constexpr std::string_view feed_head =
     "HTTP/1.1 200 OK\r\n"
     "Content-Type: text/event-stream\r\n"
@@ -37,7 +37,7 @@ constexpr std::string_view feed_head =
     "Connection: close\r\n\r\n"
     ": holdfast\n\n";
 
-/// A follower that vanished while data is on its way to it (tcp(7), TCP_USER_TIMEOUT).
+/// Timeout of a follower that vanished with unacknowledged data (tcp(7), TCP_USER_TIMEOUT).
 constexpr unsigned vanished_ms = 30'000;
 
 HttpConnection::Source source_of(const IpAddress& address) {
@@ -85,7 +85,7 @@ bool HttpConnection::start(UniqueFd socket, const std::shared_ptr<const TlsConte
     if (failed) return false;
     fd_ = std::move(socket);
     set_deadline(loop_.options().limits.idle);
-    read_head();  // the request may be there already
+    read_head();  // the request may have arrived already
     return true;
 }
 
@@ -142,7 +142,7 @@ void HttpConnection::wait(Wait type, bool& pending) {
 void HttpConnection::set_deadline(std::chrono::milliseconds left) {
     timer_.expires_after(left);
     timer_.async_wait([self = shared_from_this()](error_code cancelled) {
-        // An expiry that was under way when another deadline took its place is none.
+        // The timer may have expired just before another deadline replaced it.
         if (!cancelled && Steady::now() >= self->timer_.expiry()) self->expire();
     });
 }
@@ -276,7 +276,7 @@ void HttpConnection::write() {
     body_ = {};
     written_ = 0;
     if (last_) {
-        // Closing with unread bytes would destroy the answer on its way.
+        // Closing with unread bytes would reset the connection and destroy the answer.
         stream_.end_writing();
         stage_ = Stage::lingering;
         set_deadline(loop_.options().limits.linger);
@@ -288,7 +288,7 @@ void HttpConnection::write() {
     read_head();
 }
 
-/// Returns whether all has been written; if not, waits or has closed.
+/// Returns true if everything has been written; otherwise waits or has closed.
 bool HttpConnection::flush() {
     while (unread_bytes() > 0) {
         const TlsStream::Step put = stream_.write(std::string_view(out_).substr(written_));

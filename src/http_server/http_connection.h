@@ -20,20 +20,20 @@ namespace holdfast {
 
 class HttpLoop;
 
-/// One client: reads a request, has it answered, writes the answer, and so on. Owns the socket. The loop's thread; a
-/// worker reads the request while `stage` is answering. Ends by close().
+/// One client: reads a request, passes it to the service, writes the answer, and repeats. Owns the socket. The loop's
+/// thread; a worker reads the request while `stage` is answering. Ends by close().
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 public:
     enum class Stage : std::uint8_t { head, body, answering, writing, lingering, following, closed };
-    /// An IPv4 address, or the /64 of an IPv6 one, which one host has as a whole.
+    /// An IPv4 address, or the /64 of an IPv6 one, which is one host's as a whole.
     using Source = std::array<std::uint8_t, 16>;
 
     HttpConnection(HttpLoop& loop, boost::asio::io_context& io, std::uint64_t id, const Endpoint& peer);
     ~HttpConnection();
 
-    /// Returns false if the system has no memory for the client; then `socket` is closed.
+    /// Returns false and closes `socket` if there is no memory for the client.
     [[nodiscard]] bool start(UniqueFd socket, const std::shared_ptr<const TlsContext>& tls);
-    /// Answers 503 as far as the socket takes it at once, and closes.
+    /// Answers 503 as far as the socket accepts it at once, and closes.
     void turn_away();
     void close();
     void pump_feed();
@@ -83,7 +83,7 @@ private:
     bool last_ = false;  // the connection ends with this answer
     bool with_body_ = true;
     int requests_left_;
-    std::string in_;  // of the head, and what came behind it
+    std::string in_;  // of the head, and the bytes after it
     std::string body_;
     RequestHead head_;
     std::string out_;

@@ -113,7 +113,7 @@ Result<HttpListener> HttpListener::open_unix(const std::string& path) {
     if (!lock) return lock.error();
     if (auto error = make_way(path, name)) return std::move(*error);
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    // Before it has a name: the file is never there with other rights (unix(7): bind takes the mode of the socket).
+    // fchmod(2) precedes bind(2), which takes the mode of the socket (unix(7)): the file never has other rights.
     if (!socket.valid() || ::fchmod(socket.get(), owner_only) != 0) return failed(path, "socket");
     if (::bind(socket.get(), generic(name), sizeof name) != 0) return failed(path, "bind");
     struct stat made {};

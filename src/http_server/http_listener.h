@@ -14,12 +14,12 @@
 
 namespace holdfast {
 
-/// Where the admin API listens: an address and port, or a unix socket that only this user can connect to. Owns the
-/// descriptor; the destructor closes it and removes the socket's file, if that is still its own.
+/// Address of the admin API: an address and port, or a unix socket that only this user can connect to. Owns the
+/// descriptor. The destructor closes it and removes the socket's file, if that is still its own.
 class HttpListener {
 public:
     static constexpr std::string_view unix_scheme = "unix:";
-    /// For messages: which option names the place.
+    /// Option that names the place, for messages.
     enum class Use : std::uint8_t { api, health };
 
     /// Listens on `place`: "127.0.0.1:7080" (port 0: the kernel chooses) or "unix:/run/holdfast/admin.sock". Replaces a

@@ -36,7 +36,7 @@ protected:
 };
 
 TEST_F(UnixDoor, IsForItsOwnerOnlyAndGoesWithItsListener) {
-    const mode_t before = ::umask(0);  // which takes nothing away
+    const mode_t before = ::umask(0);  // a mask that removes no right
     auto listener = open();
     ::umask(before);
     ASSERT_TRUE(listener) << listener.error().message;

@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 using boost::system::error_code;
 
 constexpr int accepts_per_turn = 16;  // heads are read in between
-constexpr auto retry_after = 50ms;    // where the system has no descriptor or memory
+constexpr auto retry_after = 50ms;    // without a descriptor or memory
 
 }  // namespace
 
@@ -54,7 +54,7 @@ void HttpLoop::stop() {
     workers_.stop();
     if (probe_worker_) probe_worker_->stop();
     if (thread_.joinable()) {
-        post([this] {  // behind the answers that the workers have made
+        post([this] {  // after the answers that the workers have made
             close_all(true);
             work_.reset();
         });
@@ -79,7 +79,7 @@ DoorSecrets HttpLoop::secrets() {
     return secrets_;
 }
 
-/// Tries until there is memory for it: an answer must not be lost.
+/// Retries until there is memory for it: an answer must not be lost.
 void HttpLoop::post(std::function<void()> job) {
     for (;;) {
         try {
@@ -119,7 +119,7 @@ void HttpLoop::run() {
             if (failed && !stopping_) wait_for_clients();
             io_.run();
             return;
-        } catch (const std::exception&) {  // no memory: the clients have to ask again
+        } catch (const std::exception&) {  // no memory: the clients must repeat the request
             failed = true;
             std::this_thread::sleep_for(retry_after);
         }
@@ -184,7 +184,7 @@ void HttpLoop::make_room() {
     victim->turn_away();
 }
 
-/// Answers that are not read take memory: the oldest clients that do not read theirs go.
+/// Bounds the memory of unread answers: closes the oldest clients that do not read theirs.
 void HttpLoop::limit_writers(const HttpConnection& newest) {
     std::vector<std::shared_ptr<HttpConnection>> writers;
     std::size_t bytes = 0;
@@ -216,7 +216,7 @@ void HttpLoop::forget(std::uint64_t id) {
 }
 
 void HttpLoop::pump_feeds() {
-    feeds_woken_ = false;  // before they are read: an event that comes now wakes again
+    feeds_woken_ = false;  // cleared before the feeds are read: an event that arrives now wakes again
     std::vector<std::shared_ptr<HttpConnection>> all;
     all.reserve(followers_.size());
     for (const auto& [id, client] : followers_) all.push_back(client);

@@ -19,14 +19,14 @@
 
 namespace holdfast {
 
-/// The inside of an HttpServer: its listener, its clients, the loop's thread and the workers. The loop's thread, but
-/// for what says otherwise.
+/// Implementation of an HttpServer: its listener, its clients, the loop's thread and the workers. The loop's thread,
+/// except where noted.
 class HttpLoop {
 public:
     HttpLoop(HttpListener listener, HttpOptions options);
     ~HttpLoop() { stop(); }
 
-    /// Throws if the system gives no thread or descriptor.
+    /// Throws if the system provides no thread or descriptor.
     void start();
     void stop();                           // any thread but the loop's
     void change(DoorSecrets secrets);      // any thread
@@ -36,7 +36,7 @@ public:
     [[nodiscard]] const HttpListener& listener() const { return listener_; }
     [[nodiscard]] const HttpOptions& options() const { return options_; }
     [[nodiscard]] bool is_stopping() const { return stopping_; }
-    /// Returns whether a client has one request only, and then makes room.
+    /// Returns whether a client gets one request only, which makes room.
     [[nodiscard]] bool is_crowded() const { return clients_.size() > options_.limits.clients / 2; }
     [[nodiscard]] WorkerPool& workers() { return workers_; }
     [[nodiscard]] WorkerPool& workers_for(const HttpRequest& request);

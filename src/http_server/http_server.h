@@ -29,14 +29,14 @@ struct HttpService {
     /// Returns whether a request runs on the reserved worker, which other requests never occupy.
     std::function<bool(const HttpRequest& request)> is_probe = {};
     std::function<void(int status)> on_answer = {};
-    std::function<void()> on_turned_away = {};  ///< a client that had no place
+    std::function<void()> on_turned_away = {};  ///< a client that was rejected for lack of room
     std::function<void(const Endpoint& peer)> on_unauthorized = {};
 };
 
 struct HttpLimits {
-    std::size_t clients = 96;  ///< between requests or sending one; a newer client takes the place of one of them
+    std::size_t clients = 96;  ///< between requests or sending one; a newer client replaces one of them
     std::size_t writers = 64;  ///< clients that have not read their answer yet
-    std::size_t unread_bytes = 32UL * 1024 * 1024;  ///< of their answers, together
+    std::size_t unread_bytes = 32UL * 1024 * 1024;  ///< of their answers, in total
     std::size_t head_bytes = 16UL * 1024;
     std::size_t body_bytes = 128UL * 1024;
     int requests_per_client = 100;
@@ -45,15 +45,16 @@ struct HttpLimits {
     std::chrono::milliseconds head{3'000};      ///< from its first byte to its empty line
     std::chrono::milliseconds body{3'000};      ///< from there to its end
     std::chrono::milliseconds answer{10'000};   ///< to read an answer
-    std::chrono::milliseconds linger{500};      ///< for bytes that still come behind the last answer
-    std::chrono::milliseconds stalled{5'000};   ///< a follower whose socket is full for so long is closed
-    std::chrono::milliseconds comment{15'000};  ///< between two bytes to a follower, for proxies that end quiet ones
+    std::chrono::milliseconds linger{500};      ///< for bytes after the last answer
+    std::chrono::milliseconds stalled{5'000};   ///< a follower with a full socket is closed then
+    std::chrono::milliseconds comment{15'000};  ///< between two bytes to a follower, for proxies that end quiet
+                                                ///< connections
     int feed_buffer_bytes = 256 * 1024;         ///< SO_SNDBUF of a follower
 };
 
 struct HttpOptions {
     HttpService service;
-    std::optional<RequestGate> gate = {};  ///< without it, everybody is let in
+    std::optional<RequestGate> gate = {};  ///< without it, every client is accepted
     DoorSecrets secrets = {};
     HttpLimits limits = {};
 };
@@ -79,10 +80,10 @@ public:
     /// Waits within `answer`: see WorkerPool::wait_aside.
     [[nodiscard]] bool wait_aside(const std::function<bool()>& look);
 
-    /// Feeds may have events. Any thread.
+    /// Wakes the feeds, which may have events. Any thread.
     void wake_feeds() noexcept;
 
-    /// Returns when every thread has ended; answers in the making get to clients that take them at once. A second call
+    /// Returns when every thread has ended. Answers under way reach clients that accept them at once. A second call
     /// does nothing.
     void stop();
 

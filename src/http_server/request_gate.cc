@@ -38,7 +38,8 @@ bool follows_link(const RequestHead& head) {
            head.value("Sec-Fetch-Dest") == "document" && head.count("Origin") == 0;
 }
 
-/// Browsers name the page that a request comes from; a page of another site must not control the gateway.
+/// Returns true for a request from another site: browsers name the page of a request, and such a page must not control
+/// the gateway.
 bool from_another_site(const RequestHead& head) {
     if (follows_link(head)) return false;
     const std::string_view site = head.value("Sec-Fetch-Site");
@@ -53,7 +54,7 @@ bool from_another_site(const RequestHead& head) {
 
 std::optional<HttpResponse> RequestGate::refuse(const RequestHead& head, const DoorSecrets& secrets) const {
     const std::string_view host = host_of(head.value("Host"));
-    // A foreign name is how a web page gets around the same-origin rule (DNS rebinding).
+    // A foreign name is how a web page bypasses the same-origin rule (DNS rebinding).
     if (!settings_.any_host && !is_own_name(host, secrets)) {
         return http_error(403, "forbidden",
                           "this is not a name of the admin address: call it localhost or by its IP, or add " +
@@ -87,7 +88,7 @@ std::optional<HttpResponse> RequestGate::refuse_access(const RequestHead& head, 
 }
 
 bool RequestGate::is_own_name(std::string_view host, const DoorSecrets& secrets) const {
-    // HTTP/1.0 has requests without it; no browser sends one.
+    // HTTP/1.0 allows requests without it; no browser sends one.
     if (host.empty() || same_host(host, "localhost") || parse_ip_address(host)) return true;
     const auto same = [host](const std::string& name) { return same_host(name, host); };
     if (std::any_of(settings_.hosts.begin(), settings_.hosts.end(), same)) return true;

@@ -19,19 +19,19 @@ struct DoorSecrets {
     std::shared_ptr<const TlsContext> tls = {};      ///< null: plain HTTP
 };
 
-/// Authorizes requests by their head. Pure but for its settings.
+/// Authorizes requests by their head. Pure except for its settings.
 class RequestGate {
 public:
     struct Settings {
         bool any_host = false;                ///< no web page can reach the server
-        std::vector<std::string> hosts = {};  ///< its names, beside localhost, IP addresses and the certificate's
+        std::vector<std::string> hosts = {};  ///< names besides localhost, IP addresses and the certificate's
         /// Returns whether a GET or HEAD of this path needs no token.
         std::function<bool(std::string_view path)> is_public = {};
     };
 
     explicit RequestGate(Settings settings) : settings_(std::move(settings)) {}
 
-    /// Returns the answer to a request that must not go further, or nullopt.
+    /// Returns the answer to a request that must be refused, or nullopt.
     [[nodiscard]] std::optional<HttpResponse> refuse(const RequestHead& head, const DoorSecrets& secrets) const;
 
 private:

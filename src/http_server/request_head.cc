@@ -20,7 +20,7 @@ using Fault = std::optional<HttpResponse>;
 using Parser = http::request_parser<http::empty_body>;
 
 constexpr std::array<std::string_view, 7> methods{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
-/// Headers that decide something: a second one is refused.
+/// Headers that decide about the request: a second one is refused.
 constexpr std::array<std::string_view, 5> at_most_once{"Host", "Content-Length", "Authorization", "Origin",
                                                        "Sec-Fetch-Site"};
 
@@ -72,7 +72,7 @@ Fault check_method(const RequestHead& head) {
     return refusal;
 }
 
-/// "bytes=0-99, 200-": answers are sent whole, but a malformed range is an error.
+/// Parses "bytes=0-99, 200-". Answers are sent whole, but a malformed range is an error.
 bool is_range(std::string_view text) {
     constexpr std::string_view unit = "bytes=";
     if (!text.starts_with(unit)) return false;
@@ -150,7 +150,7 @@ std::variant<RequestHead, HttpResponse> read_request_head(std::string_view bytes
         return malformed("a header goes on in a second line");
     Parser parser;
     parser.header_limit(static_cast<std::uint32_t>(bytes.size()) + 1);
-    parser.body_limit(boost::none);  // judged with the head
+    parser.body_limit(boost::none);  // checked with the head
     boost::beast::error_code error;
     const std::size_t read = parser.put(boost::asio::buffer(bytes), error);
     if (error) return malformed(error.message());

@@ -19,7 +19,7 @@ struct RequestHead {
     std::size_t body_bytes = 0;
     bool keeps_alive = false;
 
-    /// Returns the first header of that name, in whatever case; empty if there is none.
+    /// Returns the first header of that name, in any case; empty if there is none.
     [[nodiscard]] std::string_view value(std::string_view name) const;
     [[nodiscard]] std::size_t count(std::string_view name) const;
     [[nodiscard]] std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }

@@ -35,7 +35,7 @@ TlsStream::Step step_of(const TlsOutcome& outcome) {
 
 TlsStream::Step TlsStream::read(char* to, std::size_t size) {
     if (!tls_) return step_of(::recv(socket_, to, size, MSG_DONTWAIT), POLLIN);
-    tls_->begin_turn();  // the caller looks at its deadline between two calls
+    tls_->begin_turn();  // the caller checks its deadline between two calls
     if (!open_) {
         const TlsOutcome outcome = tls_->handshake();
         if (outcome.step != TlsStep::done) return step_of(outcome);

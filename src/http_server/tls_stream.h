@@ -15,7 +15,7 @@ public:
     /// `tls` is a session on `socket`, or null.
     TlsStream(int socket, std::unique_ptr<TlsSession> tls) : socket_(socket), tls_(std::move(tls)) {}
 
-    /// Bytes that went, or else what poll(2) has to report before another try; neither: the connection is over.
+    /// Sent bytes, or what poll(2) must report before another try; neither: the connection has ended.
     struct Step {
         std::size_t bytes = 0;
         short wait_for = 0;
@@ -28,7 +28,7 @@ public:
 private:
     int socket_;
     std::unique_ptr<TlsSession> tls_;
-    bool open_ = false;  // the handshake is over
+    bool open_ = false;  // the handshake is complete
 };
 
 }  // namespace holdfast

@@ -27,7 +27,7 @@ void WorkerPool::start_if_needed() {
     try {
         start_one();
     } catch (const std::system_error&) {
-        // The job waits for one of the threads that are there.
+        // The job waits for an existing thread.
     }
 }
 

@@ -11,11 +11,11 @@
 
 namespace holdfast {
 
-/// Priority of an HTTP server's threads, below those that hold devices: if processor time is short, monitoring waits.
+/// Priority of an HTTP server's threads, below those of the reactors: if processor time is short, monitoring waits.
 inline constexpr int server_niceness = 10;
 
-/// Threads that run jobs which block, in order: at most `active` at once, and beside them at most `aside` whose job
-/// waits in wait_aside(). Starts threads as they are needed. Owns them, from the constructor to stop(). Any thread.
+/// Threads that run blocking jobs in order: at most `active` at once, and at most `aside` more that wait in
+/// wait_aside(). Starts threads as they are needed. Owns them, from the constructor to stop(). Any thread.
 class WorkerPool {
 public:
     struct Limits {
@@ -24,7 +24,7 @@ public:
         std::size_t waiting = 64;  ///< jobs without a thread
     };
 
-    /// Throws std::system_error if the system gives not even one thread.
+    /// Throws std::system_error if the system provides no thread at all.
     explicit WorkerPool(const Limits& limits);
     WorkerPool(const WorkerPool&) = delete;
     WorkerPool& operator=(const WorkerPool&) = delete;
@@ -37,7 +37,7 @@ public:
     /// false without a call of `look` if too many jobs wait. Within a job.
     [[nodiscard]] bool wait_aside(const std::function<bool()>& look);
 
-    /// Returns when the jobs that run have ended; those that wait are dropped. A second call does nothing.
+    /// Returns when the running jobs have ended; waiting jobs are dropped. A second call does nothing.
     void stop();
 
 private:

@@ -35,8 +35,8 @@ private:
     std::uint32_t size_;
 };
 
-/// Rejects port 0 and, unless `any_target`, public addresses (base/address_kind.h): a load generator must not hit a
-/// stranger. Pure; any thread.
+/// Rejects port 0 and, unless `any_target`, public addresses (base/address_kind.h): a load generator must not reach
+/// foreign hosts. Pure; any thread.
 [[nodiscard]] Result<Endpoint> check_target(const Endpoint& target, bool any_target);
 
 /// Options of a fleet of simulated devices. A value, checked by the verb.

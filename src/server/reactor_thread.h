@@ -69,7 +69,7 @@ private:
     std::thread thread_;
 };
 
-/// Carries one answer from a reactor's thread to the thread that asked. Call it once. Copies share the answer.
+/// Carries one answer from a reactor's thread to the waiting thread. Call it once. Copies share the answer.
 template <typename T>
 class Reply {
 public:

@@ -22,7 +22,7 @@ namespace holdfast {
 
 /// A connection in the registry with its descriptor's socket. Small, since there are many.
 struct HeldSocket {
-    std::uint64_t inode = 0;  ///< 0: its descriptor is no socket any more
+    std::uint64_t inode = 0;  ///< 0: its descriptor is not a socket
     Token number = 0;
     bool end_is_seen = false;  ///< the peer has ended it while reading is paused: neither a leak nor a ghost
 };

@@ -52,7 +52,7 @@ private:
 /// one page.
 [[nodiscard]] bool is_unmade_segment(const std::string& path);
 
-/// Converts the file into one plain file without a log. No writer uses it any more, and no other connection may have it
+/// Converts the file into one plain file without a log. Its writer must be closed, and no other connection may have it
 /// open.
 [[nodiscard]] std::optional<DbError> seal_segment(const std::string& path);
 

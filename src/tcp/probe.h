@@ -8,7 +8,7 @@ namespace holdfast {
 
 /// Minimum spacing of keep-alive probes: a receiver answers at most one per interval (net.ipv4.tcp_invalid_ratelimit).
 inline constexpr std::chrono::milliseconds probe_spacing{500};
-/// A peer heard from more recently counts as alive as of then; the kernel cannot be made to probe it.
+/// A peer that was active more recently counts as alive as of then; the kernel cannot be made to probe it.
 inline constexpr std::chrono::milliseconds probe_not_needed_within{1'000};
 
 /// Makes the kernel send a keep-alive probe now, on a socket that was silent for 1 s or more. Lowering TCP_KEEPIDLE

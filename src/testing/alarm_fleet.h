@@ -26,7 +26,7 @@ public:
         Prefix prefix;
         double weight = 0;         // percent of the population
         std::uint64_t count = 0;   // connected
-        std::uint64_t recent = 0;  // of those, since the mark
+        std::uint64_t recent = 0;  // those among them since the mark
         std::uint64_t away = 0;    // will be back
     };
 

@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-/// For tests: a gateway with one listener whose connections a test lets come and end, under the eyes of an engine.
+/// A gateway with one listener, for tests of an engine. The test connects and ends its connections.
 class AlarmGateway {
 public:
     using Time = std::chrono::steady_clock::time_point;
@@ -98,7 +98,7 @@ public:
     std::optional<Reconciliation> reconciled;
     std::vector<CensusEntry> living;
     std::vector<LinkOutage> links;
-    std::vector<Alarm> told;  ///< all that looks returned
+    std::vector<Alarm> told;  ///< all results of the evaluations
     Time now{std::chrono::hours(1'000)};
 };
 

@@ -24,8 +24,7 @@
 
 namespace holdfast {
 
-// A Server and its devices in one process, over loopback. Tests wait for events, with a timeout that suffices on a busy
-// machine under a sanitizer.
+// Timeout of waits for events, which suffices on a busy machine under a sanitizer.
 inline constexpr std::chrono::seconds test_patience{60};
 
 /// Records the events of handlers, for the test's thread.

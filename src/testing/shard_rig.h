@@ -126,7 +126,7 @@ struct ShardRig {
             turn();
         }
     }
-    /// Connects a peer and has it accepted. Returns its descriptor.
+    /// Connects a peer that the listener accepts. Returns its descriptor.
     int connect(std::string_view address = "192.0.2.1:1000") {
         const int fd = kernel.connect(listener, parse_endpoint(address).value());
         turn();

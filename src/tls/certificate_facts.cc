@@ -15,7 +15,7 @@ namespace holdfast {
 
 namespace {
 
-/// SSL_CTX_set_security_level(3): level 2 asks for 112 bits.
+/// SSL_CTX_set_security_level(3): level 2 requires 112 bits.
 constexpr int least_security_bits = 112;
 
 /// Returns true if the key does not name its curve, as RFC 5480, 2.1.1 requires. OpenSSL reads such a certificate, and

@@ -24,7 +24,7 @@ namespace holdfast {
 /// Returns `list 2 (of "CN=device authority")`.
 [[nodiscard]] std::string label_of(const X509_CRL& list, std::size_t position);
 
-/// Returns what makes a certificate unusable whatever the rules are: a date or a public key that cannot be read.
+/// Returns why a certificate is unusable under any rules: a date or a public key that cannot be read.
 [[nodiscard]] std::optional<std::string> defect_of(const X509& certificate);
 [[nodiscard]] std::optional<std::string> defect_of(const X509_CRL& list);
 

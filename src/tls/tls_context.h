@@ -51,7 +51,7 @@ public:
 
     [[nodiscard]] SSL_CTX* get() const noexcept { return ctx_.get(); }
     [[nodiscard]] bool serves() const noexcept { return serves_; }
-    /// Returns true if devices are asked for certificates.
+    /// Returns true if devices must or may send certificates.
     [[nodiscard]] bool asks() const noexcept { return client_ != TlsClient::off; }
 
     /// Returns the id of a device's certificate whose chain is valid, if it may connect.

@@ -38,7 +38,7 @@ std::string not_pem(const std::string& text, const char* what) {
 /// More objects of one kind in a file are a mistake, and the checks of each against each would take long.
 constexpr std::size_t most_objects = 1'000;
 
-/// Reads objects of one kind with `read_next` until it finds no more.
+/// Reads objects of one kind with `read_next` until there are none left.
 template <typename Ptr, typename ReadNext>
 Result<std::vector<Ptr>> read_all(const std::string& text, const std::string& path, const char* what,
                                   ReadNext read_next) {

@@ -38,7 +38,7 @@ struct TlsFacts {
 };
 
 /// TLS on one non-blocking socket, which the caller owns and which outlives it. Holds no buffers while idle. One
-/// thread. Raises no SIGPIPE, whatever the program's disposition. A server's session reads within a RecordBudget. Call
+/// thread. Raises no SIGPIPE, with any disposition of the program. A server's session reads within a RecordBudget. Call
 /// farewell() before the destructor for an orderly end.
 class TlsSession {
 public:

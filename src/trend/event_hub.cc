@@ -113,7 +113,7 @@ std::optional<FeedMessage> EventHub::Subscription::next() {
     return skipped_ > 0 ? std::optional(take_skipped()) : std::nullopt;
 }
 
-/// Entries that left the ring unread: of each kind, all that were dropped beyond those that it has passed.
+/// Counts the entries that left the ring unread: for each kind, the dropped ones beyond those that it has passed.
 void EventHub::Subscription::catch_up() {
     if (next_ >= hub_.first_) return;
     next_ = hub_.first_;

@@ -27,9 +27,9 @@ struct FeedMessage {
     std::string json;  ///< one line, without its end
 };
 
-/// Hands live messages to subscribers (GET /v1/events). All of them read one bounded ring, so that publishing costs the
-/// same for one and for thousands. A subscriber that falls behind it misses messages, and `skipped` reports how many.
-/// Any thread; subscriptions must end before the hub does.
+/// Publishes live messages to subscribers (GET /v1/events). All of them read one bounded ring, so that the cost is
+/// equal for one and for thousands. A subscriber that falls behind misses messages, and `skipped` reports how many. Any
+/// thread; subscriptions must end before the hub does.
 class EventHub {
 public:
     static constexpr std::size_t most_subscribers = 4'096;
@@ -46,7 +46,7 @@ public:
     EventHub& operator=(const EventHub&) = delete;
     ~EventHub();
 
-    /// Returns nullptr when there are most_subscribers already.
+    /// Returns nullptr if there are most_subscribers already.
     [[nodiscard]] std::unique_ptr<Subscription> subscribe(Kinds kinds);
 
     /// Returns whether any subscriber wants such a message. No lock.
@@ -54,7 +54,7 @@ public:
         return (wanted_.load(std::memory_order_relaxed) & bit(kind)) != 0;
     }
     void publish(FeedKind kind, std::string json);
-    /// Reports messages that were too many to be made to the subscribers of their kind.
+    /// Reports messages, too many to be made, to the subscribers of their kind.
     void skip(FeedKind kind, std::uint64_t messages);
 
     /// Calls `wake` after each message that a subscriber wants, on the publisher's thread, until the returned handle is
@@ -65,7 +65,7 @@ private:
     using PerKind = std::array<std::uint64_t, feed_kind_count>;
     struct Entry {
         FeedKind kind{};
-        std::uint64_t messages = 1;                    // more than one: they were skipped
+        std::uint64_t messages = 1;                    // more than one: skipped
         std::shared_ptr<const std::string> json = {};  // null: skipped
     };
 
@@ -79,14 +79,14 @@ private:
     std::uint64_t first_ = 0;                             // number of the ring's first entry
     std::size_t bytes_ = 0;                               // of the ring's messages
     PerKind put_{};                                       // messages that were put into the ring
-    PerKind dropped_{};                                   // of them, those that left it
+    PerKind dropped_{};                                   // those among them that left it
     std::array<std::size_t, feed_kind_count> wanting_{};  // subscribers
     std::size_t subscribers_ = 0;
     std::vector<const Wake*> wakes_;
     std::atomic<Kinds> wanted_{0};  // not guarded
 };
 
-/// Has the hub call a function while it lives.
+/// Registers a function that the hub calls during its lifetime.
 class EventHub::Wake {
 public:
     Wake(EventHub& hub, std::function<void()> wake) : hub_(hub), wake_(std::move(wake)) {}
@@ -109,8 +109,7 @@ public:
     Subscription& operator=(const Subscription&) = delete;
     ~Subscription();
 
-    /// Returns the next message, or nullopt if there is none now. `skipped` stands where the missing ones would have
-    /// stood.
+    /// Returns the next message, or nullopt if there is none now. `skipped` takes the place of the missing ones.
     [[nodiscard]] std::optional<FeedMessage> next();
 
 private:
