@@ -171,10 +171,20 @@ def untested_rules():
             yield f"tests/comments.py: the sample {text!r} has the faults {found}"
 
 
+def dead_names(comment, root):
+    """Yields the files of this tree that a comment names and that do not exist. `net/` is the kernel's, too."""
+    for name in re.findall(r"(?<![\w./])(\w+/[\w/]+\.(?:cc|h|md|py))\b", comment.text):
+        own = any((root / top / name.split("/")[0]).is_dir() for top in ("", "src")) and not name.startswith(("net/", "build/"))
+        if own and not any((root / top / name).exists() for top in ("", "src", "include")):
+            yield f"names {name}, which does not exist"
+
+
 def comment_faults(root, paths):
     """Yields the faults of all comments, by file and line."""
     yield from untested_rules()
+    if not list(dead_names(Comment(1, "See tests/gone.h."), root)):
+        yield "tests/comments.py: dead_names() does not find tests/gone.h"
     for path in paths:
         for comment in READERS.get(path.suffix, blocks_of_script)(path.read_text()):
-            for fault in faults_of(comment):
+            for fault in (*faults_of(comment), *dead_names(comment, root)):
                 yield f"{path.relative_to(root)}:{comment.line}: {fault}"

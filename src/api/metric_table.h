@@ -32,7 +32,7 @@ struct MetricPart {
     std::string_view label = {};  ///< distinguishes several parts of one kind
 };
 
-/// Holds the rows of a part. The counters of reactors are in base/counter_rows.h.
+/// Holds the rows of a part. The counters of reactors are in model/counter_rows.h.
 template <typename Part>
 struct MetricTable;
 

@@ -24,7 +24,7 @@ struct MetricsParts {
     const FleetOverview* fleet = nullptr;
 };
 
-/// Returns /metrics in the Prometheus text format 0.0.4: families in the order of admin/metric_table.h. Pure.
+/// Returns /metrics in the Prometheus text format 0.0.4: families in the order of api/metric_table.h. Pure.
 [[nodiscard]] std::string render_metrics(const MetricsParts& parts);
 
 /// Returns docs/reference/metrics.md.

@@ -2,7 +2,7 @@
 
 namespace holdfast {
 
-/// Runs the `holdfast` command: reads the verb and its flags, executes it and returns the exit code (app/verb.h).
+/// Runs the `holdfast` command: reads the verb and its flags, executes it and returns the exit code.
 int run_cli(int argc, const char* const* argv);
 
 }  // namespace holdfast

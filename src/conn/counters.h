@@ -43,7 +43,7 @@ struct ListenerCounters : ListenerFigures<Counter, HistogramCounter> {
 /// The counters of one reactor.
 using ShardCounters = ReactorFigures<Counter>;
 
-// Overloads for the sums of base/counter_rows.h.
+// Overloads for the sums of model/counter_rows.h.
 inline void add_to(std::uint64_t& sum, const Counter& more) noexcept { sum += more.get(); }
 inline void add_to(DurationHistogram& sum, const HistogramCounter& more) noexcept { more.add_to(sum); }
 

@@ -199,7 +199,7 @@ void Listeners::take_turns() {
     for (int entries = 0; entries < max_entries_per_turn && !queue_.empty(); ++entries) {
         if (left == 0 && !bucket.try_take(core_.reactor.now())) break;
         if (left > 0) --left;
-        // next() removes the queue entry; leave_queue() updates the counter.
+        // next() removes the queue entry; quit_queue() updates the counter.
         Connection* connection = core_.registry.find(*queue_.next());
         if (connection != nullptr) enter_from_queue(*connection, false);
     }

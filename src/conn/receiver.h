@@ -40,7 +40,7 @@ public:
     [[nodiscard]] bool take(Connection& connection, std::size_t arrived);
     /// Passes the rest of a stream to the handler after its sender ended it in order.
     void take_last_bytes(Connection& connection);
-    /// Ends the hold that Taken::hold began: passes the kept bytes to the handler again and resumes reading.
+    /// Ends the hold that ReadResult::hold began: passes the kept bytes to the handler again and resumes reading.
     void release(Connection& connection);
     /// Reads what has arrived, then closes the connection.
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail);

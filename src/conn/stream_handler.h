@@ -57,8 +57,8 @@ public:
     /// consumed were no item.
     [[nodiscard]] virtual ReadResult on_last_bytes(Connection& connection, Token number, std::span<const char> window,
                                                    const TurnTime& time) = 0;
-    /// Reports that a connection held by Taken::hold ends: the peer sent FIN or RST, or the gateway is about to end it.
-    /// The handler releases the connection if it can, so that bytes sent before the end are not lost.
+    /// Reports that a connection held by ReadResult::hold ends: the peer sent FIN or RST, or the gateway is about to
+    /// end it. The handler releases the connection if it can, so that bytes sent before the end are not lost.
     virtual void on_end_while_held(Connection& connection, Token number, EndedBy by) = 0;
     /// Reports a connection that has been open for at least a second and is still `connected_pending`.
     virtual void on_connected_pending(Connection& connection, Token number, const TurnTime& time) = 0;
