@@ -1,9 +1,9 @@
-"""Runs a command under the restrictions that deploy/holdfast.service.in names, without systemd: as a script, in place of
-itself (exec). Needs root for the namespace; the command has none of it.
+"""Runs a command under the restrictions of deploy/holdfast.service.in, without systemd: as a script that execs it.
+Needs root for the namespace; the command runs without root.
 
     as_the_unit.py --writable DIRECTORY [--kill] COMMAND...
 
---kill: a system call outside the unit's filter ends the process with SIGSYS, instead of the EPERM that the unit gives."""
+--kill: a system call outside the unit's filter ends the process with SIGSYS, instead of the unit's EPERM."""
 
 import argparse
 import ctypes
@@ -93,7 +93,7 @@ def main():
     parser.add_argument("command", nargs="+")
     flags = parser.parse_args()
     unit = UNIT.read_text()
-    calls = allowed_calls(unit)  # asks systemd-analyze while it may
+    calls = allowed_calls(unit)  # calls systemd-analyze while it is allowed
     os.chown(flags.writable, NOBODY, NOBODY)
     restrict_files(flags.writable)
     os.umask(int(values(unit, "UMask")[0], 8))

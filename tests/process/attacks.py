@@ -1,6 +1,7 @@
-"""Attacks beside devices that behave: the scene that measures what those notice, and the attackers.
+"""Attacks beside well-behaved devices: the scene that measures their service, and the attackers.
 
-HOLDFAST_ATTACK_SCALE is the share of the full sizes (1: those of docs/explanation/security.md); without it as small as shows the same."""
+HOLDFAST_ATTACK_SCALE is the share of the full sizes (1: those of docs/explanation/security.md). The default is the
+smallest with the same effect."""
 
 import contextlib
 import ctypes
@@ -38,8 +39,8 @@ class Scene:
         self.name = name
         self.size = 0
         self.gateway = None
-        self.told = None       # the witness's samples, once over
-        self.ended = None      # what the events were
+        self.told = None       # the witness's samples, after the end
+        self.ended = None      # the reasons of the closed events
         self.rss = {}
         self._lab = lab
         self._tls = tls
@@ -187,7 +188,7 @@ def source(number, lab=None):
 
 
 class Crowd:
-    """Sockets of strangers, non-blocking; `with` closes them."""
+    """Non-blocking sockets of attackers; `with` closes them."""
 
     def __init__(self, gateway, from_one_address=None, lab=None):
         raise_descriptors()
@@ -269,7 +270,7 @@ time_t time(time_t* into) {
 
 
 class WallClock:
-    """A process's own wall clock, which jumps where the test says; its monotonic one is the machine's."""
+    """A process's own wall clock, which the test sets; its monotonic one is the machine's."""
 
     def __init__(self, folder):
         self._file = folder / "clock"

@@ -1,4 +1,4 @@
-"""Headless Chromium, driven by WebDriver, and what a test of a page wants to know of it."""
+"""Headless Chromium, driven by WebDriver, with queries for tests of a page."""
 
 import base64
 import contextlib
@@ -73,7 +73,7 @@ class Browser:
         return self.driver.find_element(By.CSS_SELECTOR, css)
 
     def text(self, css):
-        """As it is in the page, shown or not; None if there is no such element."""
+        """Returns the element's text, visible or not; None if there is no such element."""
         return self.js("return document.querySelector(arguments[0])?.textContent ?? null", css)
 
     def texts(self, css):
@@ -119,7 +119,7 @@ class Browser:
         return ActionChains(self.driver, duration=50)
 
     def press(self, *keys):
-        """Keys to whatever has the focus."""
+        """Sends keys to the focused element."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def focused(self):
@@ -134,7 +134,7 @@ class Browser:
         self._requested.clear()
 
     def complaints(self):
-        """Errors and warnings of the console, since the page was opened or they were asked for."""
+        """Returns errors and warnings of the console, since the page was opened or since the last call."""
         return [f"{entry['level']}: {entry['message']}" for entry in self.driver.get_log("browser")
                 if entry["level"] in ("SEVERE", "WARNING")]
 

@@ -1,4 +1,4 @@
-"""Programs that only tests need, built beside the binary under test when a test asks for them."""
+"""Programs for tests only, built beside the binary under test on demand."""
 
 import fcntl
 import subprocess

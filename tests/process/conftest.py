@@ -12,10 +12,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(pathlib.Path(__file__).resolve().parent), str(ROOT / "tests" / "power")]
 
-# Files whose tests share a fixture that is costly, or that there may be only one of: they belong on one worker.
+# Files whose tests share a costly or exclusive fixture: they stay on one worker.
 TOGETHER = ("test_facts.py", "test_reasons.py", "test_slow_readers.py", "test_prometheus.py", "test_unit.py",
             "test_dashboard.py", "test_power.py")
-# The longest waits start first; other tests go wherever there is room.
+# The longest waits start first; other tests run on any free worker.
 FIRST = ("test_power.py", "test_no_idle_connection_is_closed_at_20", "test_no_living_connection", "test_slow_readers.py", "test_reasons.py",
          "test_every_silent_death", "test_facts.py", "test_churn.py")
 
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Prints the sums of what the tests of durability counted with record_property()."""
+    """Prints the totals that the durability tests recorded with record_property()."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
     totals = collections.Counter()
     for report in reports:

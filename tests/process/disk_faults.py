@@ -12,7 +12,7 @@ class Disk:
                                    HOLDFAST_DISK_FAULTS=str(self._file), HOLDFAST_DISK_HITS=str(self._hits))
 
     def fail(self, *lines):
-        """Begins the faults of these lines, or else of those that it was made with."""
+        """Begins the faults of these lines, or else of the constructor's."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text("\n".join(lines or self._lines), encoding="ascii")
         fresh.rename(self._file)

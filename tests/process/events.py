@@ -1,5 +1,5 @@
-"""The events of a gateway, taken apart line by line and held against the contract: per connection `connected`, items
-numbered from 1, exactly one `closed`."""
+"""Parses the events of a gateway line by line and checks the contract: per connection `connected`, items numbered from
+1, exactly one `closed`."""
 
 import dataclasses
 import json
@@ -33,7 +33,7 @@ class Item:
 
 @dataclasses.dataclass
 class Record:
-    """One connection as its events tell it; the `_at` are monotonic arrival times."""
+    """One connection by its events; the `_at` are monotonic arrival times."""
     conn: str
     listener: str
     peer: str
@@ -49,7 +49,7 @@ class Record:
 
 
 class EventLog:
-    """All records so far. Filled by one thread; wait() lets others wait for what a predicate wants to see."""
+    """All records so far. One thread fills it; wait() lets others wait for a predicate."""
 
     def __init__(self):
         self.by_id = {}
@@ -115,7 +115,7 @@ class EventLog:
             self._take_item(record, line, event) if kind == "item" else self._take_closed(record, event, now)
 
     def _take_item(self, record, line, event):
-        # The key comes before the item and `at` after it, so the first and the last of these are not the device's.
+        # The key precedes the item and `at` follows it, so the first and the last of these are not the device's.
         raw = line[line.index(b',"item":') + 8:line.rindex(b',"at":"')]
         record.items.append(Item(event["n"], event["key"], raw))
         self.item_count += 1

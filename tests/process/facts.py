@@ -28,7 +28,7 @@ WRITES_AFTER_DEATH = (1.5, 3.5, 6.2)
 
 
 def idle_death(idle, interval, count, user_timeout):
-    """Seconds from the last sign of life to the death of an idle connection."""
+    """Returns the seconds from the last sign of life to the death of an idle connection."""
     if user_timeout == 0:
         return idle + interval * count
     return idle + interval * max(1, math.ceil((user_timeout - idle) / interval))
@@ -37,7 +37,7 @@ def idle_death(idle, interval, count, user_timeout):
 @dataclasses.dataclass
 class Row:
     what: str
-    seconds: float = 0.0          # from the fault to what epoll said
+    seconds: float = 0.0          # from the fault to epoll's report
     epoll: set = dataclasses.field(default_factory=set)
     reads: list = dataclasses.field(default_factory=list)
     info: object = None
@@ -61,7 +61,7 @@ class Pair:
             self.gateway, _ = listener.accept()
         self.gateway.setblocking(False)
         self.peer = self.device.getsockname()
-        time.sleep(0.05)  # the handshake's last ACK: the clock of the last sign of life starts now for both
+        time.sleep(0.05)  # the handshake's last ACK: both clocks of the last sign of life start now
 
     def __enter__(self):
         return self
@@ -117,7 +117,7 @@ def reads_of(sock):
 
 
 def fill(sock):
-    """Writes until the kernel takes no more."""
+    """Writes until the kernel accepts no more."""
     while True:
         try:
             sock.send(b"x" * 65536)

@@ -20,7 +20,7 @@ class FakeGateway:
         self._lock = threading.Lock()
         self._last = {}  # (id, session) -> the last number in `safe`
         self._newest = {}  # (id, session) -> its connection
-        self._drop = set()  # numbers to lose once, as if they had never come
+        self._drop = set()  # numbers to lose once, as if they had never arrived
         self._listener = None
         self._connections = set()
         self._threads = []
@@ -112,7 +112,7 @@ class FakeGateway:
     def _commit(self, connection, name, fresh):
         if not fresh:
             return
-        time.sleep(self._random.random() * 0.005)  # it takes its time, and a crash may come in it
+        time.sleep(self._random.random() * 0.005)  # a delay, in which a crash may happen
         with self._lock:
             if connection not in self._connections or self._newest[name] is not connection:
                 raise ConnectionError("crashed or superseded")

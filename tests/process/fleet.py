@@ -1,4 +1,4 @@
-"""Gateways of one fleet under test, their devices as plain sockets, and what NATS and the spools say about them."""
+"""Gateways of one fleet under test, their devices as plain sockets, and the state in NATS and the spools."""
 
 import contextlib
 import json
@@ -80,7 +80,7 @@ def gateways(names, url, **options):
 
 
 class Device:
-    """A socket that has said who it is."""
+    """A socket that has sent its hello."""
 
     def __init__(self, gateway, id, namespace=None, token=None):
         self.id = id
@@ -109,7 +109,7 @@ def devices_at(gateway, prefix, count):
 
 
 class PresenceLog:
-    """Every change of the presence bucket from now on, by any NATS server's word."""
+    """Every change of the presence bucket from now on, from any NATS server."""
 
     def __init__(self, client):
         self._arrived = client.subscribe("$KV.holdfast_presence.>")

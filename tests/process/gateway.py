@@ -1,4 +1,4 @@
-"""A `holdfast serve` under test: started, listened to, asked over HTTP, and ended by its pid."""
+"""A `holdfast serve` under test: starts it, reads its events, sends HTTP requests, and ends it by its pid."""
 
 import collections
 import contextlib
@@ -21,7 +21,7 @@ from events import EventLog
 
 BINARY = pathlib.Path(os.environ.get("HOLDFAST_BIN") or ROOT / "build" / "release" / "holdfast").absolute()
 SANITIZER_WORDS = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:")
-# A sanitised binary is slower, and the machine may be busy: for waits that are not what a test is about.
+# A sanitised binary is slower, and the machine may be busy: for waits that a test does not measure.
 PATIENCE = 30.0
 
 
@@ -44,7 +44,7 @@ def listener(name="devices", address="127.0.0.1:0", **options):
     return "[[listener]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in options.items())
 
 
-# Where many devices fall silent together and each is to be found in its own time, by the kernel or the sweep.
+# For tests in which many devices go silent together and each must be found in its own time, by the kernel or the sweep.
 NO_SUSPICION = "[alarm]\nsuspicion = false\n"
 
 
@@ -224,7 +224,7 @@ class Gateway:
         return f"{self.admin[0]}:{self.admin[1]}"
 
     def request(self, method, path, body=None, timeout=60):
-        """(status, parsed JSON or text)."""
+        """Returns (status, parsed JSON or text)."""
         with self._namespace.entered() if self._namespace else contextlib.nullcontext():
             sock = socket.create_connection(self.admin, timeout=timeout)
         connection = http.client.HTTPConnection(*self.admin, timeout=timeout)
@@ -325,7 +325,7 @@ def _address(text):
 
 
 def until(condition, timeout=PATIENCE, every=0.02):
-    """Polls what has no event to wait for; returns the condition's last value."""
+    """Polls a condition without an event; returns its last value."""
     end = time.monotonic() + timeout
     while not (value := condition()) and time.monotonic() < end:
         time.sleep(every)

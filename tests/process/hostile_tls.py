@@ -31,7 +31,7 @@ _UPDATE_NOT_REQUESTED = 0
 
 
 class HostileTls:
-    """A connection of TLS 1.3 whose handshake is done. `with` closes it."""
+    """A connection of TLS 1.3 after its handshake. `with` closes it."""
 
     def __init__(self, address, source=None, timeout=20.0):
         self.sock = socket.create_connection(address, timeout=timeout, source_address=source and (source, 0))
@@ -86,7 +86,7 @@ class HostileTls:
 
 
 def send(sock, data):
-    """As much as the gateway takes before it ends the connection."""
+    """Sends as much as the gateway accepts before it ends the connection."""
     with contextlib.suppress(ConnectionError):
         sock.sendall(data)
 

@@ -119,7 +119,7 @@ class NatsServer:
 
 
 class NatsCluster:
-    """So many servers that are one cluster, with a JetStream that has a leader once `with` has been entered."""
+    """A cluster of `count` servers. After `with`, its JetStream has a leader."""
 
     def __init__(self, size=3, name="test", config=""):
         routes = free_ports(size)
@@ -204,8 +204,8 @@ class Message:
     body: bytes
     reply: str = ""
     headers: dict = dataclasses.field(default_factory=dict)
-    status: str = ""  # "503 ..." of what the server says itself
-    sequence: int = 0  # of one that was read from a stream
+    status: str = ""  # "503 ..." of the server's own messages
+    sequence: int = 0  # of a message from a stream
     pending: int = 0
 
     def json(self):
@@ -283,7 +283,7 @@ class NatsClient:
             except queue.Empty:
                 raise TimeoutError(f"no answer to {subject} within {timeout} s") from None
             if message.subject != reply:
-                continue  # late, of another
+                continue  # late, for an earlier request
             if message.status.startswith("503"):
                 raise LookupError(f"nobody answers {subject}")
             return message

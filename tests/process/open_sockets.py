@@ -1,4 +1,4 @@
-"""Another process's sockets, opened for the moment of a look (pidfd_getfd)."""
+"""Opens another process's sockets for a moment (pidfd_getfd)."""
 
 import contextlib
 import ctypes

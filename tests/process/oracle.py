@@ -27,7 +27,7 @@ class Verdict:
     acked: int = 0
     items: int = 0
     events: int = 0
-    repeated_lines: int = 0  # that the killed consumer had twice, as at-least-once allows
+    repeated_lines: int = 0  # that the killed consumer received twice, as at-least-once allows
     repeated_positions: int = 0  # in NATS's stream: of batches with other bounds
 
     def __str__(self):
@@ -83,7 +83,8 @@ class Daemon:
 
 
 class Consumer:
-    """`holdfast consume --group`, killed at random and read with pauses. `lines` are the whole ones, as they came."""
+    """`holdfast consume --group`, killed at random and read with pauses. `lines` are the complete ones, in order of
+    arrival."""
 
     def __init__(self, daemon, binary, env, seed):
         self._daemon, self._binary, self._env = daemon, str(binary), {**os.environ, **env}
@@ -99,7 +100,7 @@ class Consumer:
 
     def _run(self):
         while not self._stop.is_set():
-            # Followed until it is killed; or only so many events, and the end is mostly in the middle of a row.
+            # Runs until it is killed, or for so many events: then the end is mostly in the middle of a row.
             if self._chance.random() < 0.5:
                 self._one(["--follow"], self._chance.uniform(0.05, 0.8))
             else:
@@ -108,7 +109,7 @@ class Consumer:
     def _one(self, more, patience):
         process = subprocess.Popen(self._command(*more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, env=self._env)
-        # Reading late makes its writes wait, so that it is killed in the middle of one.
+        # A late read makes its writes wait, so that the kill is in the middle of one.
         killer = threading.Timer(patience, process.kill)
         killer.start()
         rest = b""
@@ -145,7 +146,7 @@ def read_all(daemon):
 
 
 class Judge:
-    """Holds what came out against what the devices know. Violations are sentences."""
+    """Compares the output with the devices' knowledge. Violations are sentences."""
 
     def __init__(self):
         self.violations = []
@@ -291,7 +292,7 @@ def try_it(directory, seed, kills, binary=BINARY, plant="", devices=24, nats=Non
     sink = nats_sink(directory, nats.url, batch) if nats else spool_sink(directory)
     daemon = Daemon(directory, binary, env, sink)
     daemon.start()
-    # Many kills take long: less of everything, so that it can be looked through.
+    # Many kills take long: less of everything, so that the output stays readable.
     fleet = Fleet(daemon.address, devices, seed, window=40 if kills <= 20 else 8)
     consumer = Consumer(daemon, binary, env, seed)
     judge = Judge()

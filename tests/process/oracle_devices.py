@@ -33,7 +33,7 @@ class Device:
         self.socket, self.connected, self.resumed = None, False, False
         self.inbox, self.outbox = b"", b""
         self.retry_at = 0.0
-        self.next = 0  # the number that goes out next on this connection
+        self.next = 0  # the next number on this connection
         self.renumber()
 
     @property
@@ -41,7 +41,7 @@ class Device:
         return self.sessions[-1]
 
     def renumber(self):
-        """As after a loss of its memory: everything before is given up for unacked, which is its right."""
+        """Loses its memory: all unacknowledged items are given up, as the protocol allows."""
         self.sessions.append(Session(self.name, f"s{len(self.sessions)}-{self.chance.randrange(2**32)}"))
 
     def make_item(self):
@@ -147,8 +147,8 @@ class Device:
 
 
 class Fleet:
-    """Owns the devices and the thread that drives them. finish() lets them stop making items and waits until all are
-    acknowledged. `on_ack` is called on that thread with each number that a session has newly been told."""
+    """Owns the devices and the thread that drives them. finish() stops new items and waits until all are acknowledged.
+    `on_ack` is called on that thread with each number that a session newly receives."""
 
     def __init__(self, address, count, seed, window=40, on_ack=lambda session, number: None):
         self.address, self.window, self.finishing = address, window, False

@@ -1,4 +1,4 @@
-"""TCP segments made by hand and put on the wire of a lab, whoever they claim to come from."""
+"""TCP segments made by hand and put on the wire of a lab, with any source address."""
 
 import errno
 import ipaddress

@@ -1,4 +1,4 @@
-"""Many devices at once, and things that happen to them at set times."""
+"""Many devices at once, and actions on them at set times."""
 
 import heapq
 import itertools
@@ -13,7 +13,7 @@ class Timeline:
     def __init__(self):
         self._actions = []
         self._order = itertools.count()
-        self.latest_s = 0.0  # how far the worst action was behind its time
+        self.latest_s = 0.0  # the largest delay of an action
 
     def at(self, second, action, *arguments):
         heapq.heappush(self._actions, (second, next(self._order), action, arguments))
@@ -37,7 +37,7 @@ class Member:
         self.downlinks = []  # (monotonic time, HTTP status)
 
     def silence(self, lab):
-        self.silenced_at = time.monotonic()  # before the command: the strict reading
+        self.silenced_at = time.monotonic()  # before the command: the strict interpretation
         lab.silence(self.sock.getsockname())
 
     def downlink(self, gateway, message):

@@ -1,4 +1,4 @@
-"""A Prometheus of the test's own, on loopback with a directory that goes with it, and what is asked of it."""
+"""A Prometheus of the test's own, on loopback with its own directory, and queries to it."""
 
 import json
 import pathlib
@@ -14,12 +14,12 @@ from conftest import ROOT
 from gateway import until
 
 DEPLOY = ROOT / "deploy"
-# A selector of one of the gateway's metrics; `up` is Prometheus's own.
+# Selector of one of the gateway's metrics; `up` is Prometheus's own.
 SELECTOR = re.compile(r"\b((?:holdfast|process)_\w+|up\b)(\{[^}]*\})?")
 
 
 class Prometheus:
-    """Runs `prometheus` with deploy/prometheus/scrape.yml, its target and its pace replaced; ended by its pid."""
+    """Runs `prometheus` with deploy/prometheus/scrape.yml, with another target and interval; ended by its pid."""
 
     def __init__(self, target):
         self._directory = tempfile.TemporaryDirectory(prefix="holdfast-prometheus-")

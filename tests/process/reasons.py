@@ -1,5 +1,5 @@
-"""The samples that test_reasons.py asserts: each is one connection brought to its end in one way. A sample takes the
-stage and returns (record, what it measured)."""
+"""The samples that test_reasons.py asserts: each ends one connection in one way. A sample takes the stage and returns
+(record, measured value)."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ from gateway import NO_SUSPICION, Gateway, listener
 from lab import device
 from lab.netlab import GATEWAY4, GATEWAY6
 
-# One listener a policy, since each connection is to end by one of them.
+# One listener per policy, since each connection must end by one of them.
 CONFIG = "".join((
     'reactors = 2\n' + NO_SUSPICION,
     listener("fast", f"{GATEWAY4}:0", detect_within="5s", read_idle="off"),
@@ -32,7 +32,8 @@ REMOVED = listener("removed", f"{GATEWAY4}:0", detect_within="30s", read_idle="o
 
 
 class Stage:
-    """A gateway with CONFIG and REMOVED in a lab, and devices for it. Owns the devices' sockets, so that none ends by itself."""
+    """A gateway with CONFIG and REMOVED in a lab, and devices for it. Owns the devices' sockets, so that none ends
+    early."""
 
     def __init__(self, lab):
         self.lab = lab
@@ -174,7 +175,7 @@ def downlink_then_silenced(stage):
 
 
 def flood(stage, record):
-    """Messages until the queue is full: the kernel's buffers and the device's window are full before."""
+    """Sends messages until the queue is full: the kernel's buffers and the device's window are full before."""
     answers = []
     while not answers or answers[-1] == 202:
         assert len(answers) < 2000, "limits.downlink_queue does not bound what waits for a device that reads nothing"
@@ -231,7 +232,7 @@ def stalled_then_silenced(stage):
 
 def icmp(stage, what):
     sock, record = stage.device("patient")
-    sock.sendall(device.item("10.20.30.40"))  # heard from just now, so that the kernel's clock runs first
+    sock.sendall(device.item("10.20.30.40"))  # activity just now, so that the kernel's clock runs first
     since = time.monotonic()
     stage.lab.icmp_unreachable(sock.getsockname(), what=what)
     stage.downlink(record)

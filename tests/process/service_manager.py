@@ -1,4 +1,4 @@
-"""The service manager's end of sd_notify(3): a datagram socket that notes what comes and when."""
+"""The service manager's end of sd_notify(3): a datagram socket that records messages with their times."""
 
 import collections
 import pathlib
@@ -11,7 +11,7 @@ Message = collections.namedtuple("Message", "at variables")
 
 
 class ServiceManager:
-    """Owns the socket and the thread that reads it. `env` is what the service is started with."""
+    """Owns the socket and the thread that reads it. `env` is the environment for the service."""
 
     def __init__(self, watchdog_s=None):
         self._directory = tempfile.TemporaryDirectory(prefix="holdfast-notify-")

@@ -6,7 +6,7 @@ import traceback
 
 
 class Sample:
-    """One function's outcome: its value, or the traceback of what it raised."""
+    """Outcome of one function: its value, or the traceback of its exception."""
 
     def __init__(self, name, run):
         self.name = name
@@ -33,8 +33,8 @@ class Sample:
 
 
 def run_all(table, within):
-    """Starts every `name: function` of the table at once; returns name -> Sample, to be asked for its value(until). Comes
-    back when all have ended or `within` seconds have passed."""
+    """Starts every `name: function` of the table at once. Returns name -> Sample, whose value(until) has the result.
+    Returns when all have ended or `within` seconds have passed."""
     samples = {name: Sample(name, run) for name, run in table.items()}
     until = time.monotonic() + within
     for sample in samples.values():

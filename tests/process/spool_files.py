@@ -1,4 +1,4 @@
-"""The files of a spool and what a gateway says of them: for tests that read, fill or damage them."""
+"""The files of a spool and the gateway's view of them: for tests that read, fill or damage them."""
 
 import contextlib
 import pathlib

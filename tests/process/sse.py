@@ -20,7 +20,7 @@ class Follower:
         self._sock.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
-        # The first comment comes when the subscription is there: nothing is missed from now on.
+        # The first comment confirms the subscription: nothing is missed from now on.
         assert self.wait(lambda: self.head or self.ended) and self.head, "no stream"
 
     def __enter__(self):

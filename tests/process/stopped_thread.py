@@ -1,4 +1,4 @@
-"""Stops one thread of a process and lets the others run, as a reactor that hangs would look: ptrace(2)."""
+"""Stops one thread of a process while the others run, like a reactor that hangs: ptrace(2)."""
 
 import contextlib
 import ctypes

@@ -1,4 +1,4 @@
-"""A program in a terminal: a pty, and a screen that understands what is written to it (pyte)."""
+"""A program in a terminal: a pty, and a screen that interprets its output (pyte)."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ from gateway import PATIENCE
 
 
 class Terminal:
-    """Owns the pty and the program in it, which has it as its controlling terminal, as from a shell. `with` ends it."""
+    """Owns the pty and the program, whose controlling terminal it is, as in a shell. `with` ends it."""
 
     def __init__(self, *command, columns=120, lines=30, env=None):
         self._lock = threading.Lock()
@@ -26,7 +26,7 @@ class Terminal:
         self._master, self._slave = os.openpty()
         self._set_size(columns, lines)
         self.modes_before = self.modes()
-        # pyte does not know how xterm repeats a character (REP); the entry "screen" has no such thing.
+        # pyte lacks xterm's repetition of a character (REP); the entry "screen" does not use it.
         self.process = subprocess.Popen(
             command, stdin=self._slave, stdout=self._slave, stderr=subprocess.PIPE, start_new_session=True,
             env={**os.environ, "TERM": "screen", "LC_ALL": "C.UTF-8", **(env or {})},
@@ -52,7 +52,7 @@ class Terminal:
         return termios.tcgetattr(self._slave)
 
     def resize(self, columns, lines):
-        """As a window does it: the kernel sends SIGWINCH."""
+        """Resizes the window: the kernel sends SIGWINCH."""
         with self._lock:
             self._screen.resize(lines, columns)
             self._screen.reset()

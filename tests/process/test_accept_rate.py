@@ -17,7 +17,7 @@ def limited(rate, tmp_path=None, **options):
 
 
 class Attempts:
-    """A fleet that comes back: each device connects, says hello, and gives up after `patience` without an answer."""
+    """A fleet that reconnects: each device connects, sends a hello, and gives up after `patience` without an answer."""
 
     def __init__(self, gateway, devices, patience):
         self._gateway, self._patience = gateway, patience
@@ -80,7 +80,7 @@ def test_a_fleet_that_gives_up_and_comes_again_gets_in(tmp_path, reactors):
         rows = gateway.ask("GET", "/v1/connections?limit=1000")["connections"]
         assert {row["peer"] for row in rows} == {device.name_of(sock) for sock in fleet.inside.values()}
         status = gateway.status()
-        # An attempt that was given up may be superseded before its end is seen; no living connection was, as `lost` says.
+        # An attempt that was given up may be superseded before its end is seen; `lost` counts living connections.
         assert status["closed"]["superseded"] <= fleet.given_up and status["accept_waiting"] == 0
         fleet.close()
 
@@ -117,7 +117,7 @@ def test_one_source_does_not_take_all_places_by_waiting():
 
 
 def test_what_was_given_up_costs_no_turn_and_is_read():
-    """Closed before the accept, and closed while waiting for a turn."""
+    """Sockets that closed before the accept, and sockets that closed in the queue."""
     with Gateway(config=limited(5)) as gateway, contextlib.ExitStack() as stack:
         with paused(gateway):
             for _ in range(100):

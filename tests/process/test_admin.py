@@ -1,4 +1,4 @@
-"""The admin API and the verbs that ask it, against the real daemon."""
+"""The admin API and the verbs that use it, against the real daemon."""
 
 import json
 import re

@@ -1,5 +1,5 @@
-"""Attacks at their full size with HOLDFAST_ATTACK_SCALE=1, beside 50 devices that behave: docs/explanation/security.md has the figures.
-`-s` prints a row for each."""
+"""Attacks at their full size with HOLDFAST_ATTACK_SCALE=1, beside 50 well-behaved devices: docs/explanation/security.md
+has the figures. `-s` prints a row for each."""
 
 import contextlib
 import http.client
@@ -32,7 +32,7 @@ def config(limits="", tls=None, item="", **options):
     return listener(**options, **(tls or {})) + limits + item
 
 
-# Those who say nothing
+# Silent connections
 
 
 def test_silence():
@@ -70,7 +70,7 @@ def all_told(scene, count, limit):
 
 # Hostile bytes
 
-MOST = 1 << 20  # of an item here, so that a depth of 100,000 is judged as depth
+MOST = 1 << 20  # of an item here, so that a depth of 100,000 is rejected for its depth
 UTF8 = {"overlong": b"\xc0\xaf", "overlong of three": b"\xe0\x80\xaf", "surrogate": b"\xed\xa0\x80", "above U+10FFFF": b"\xf4\x90\x80\x80",
         "five bytes": b"\xf8\x88\x80\x80\x80", "a lone continuation": b"\x80", "cut short": b"\xe2\x82", "0xFE": b"\xfe", "0xFF": b"\xff"}
 BAD = [("bad_utf8", b'{"ip":"%s"}\n' % bytes_) for bytes_ in UTF8.values()] + [
@@ -112,7 +112,7 @@ def test_hostile_bytes():
 
 def hurl(crowd, count, bytes_):
     for _ in range(count):
-        with contextlib.suppress(ConnectionError):  # it ends before all has gone
+        with contextlib.suppress(ConnectionError):  # the connection ends before all was sent
             crowd.connect().sendall(bytes_)
 
 
@@ -152,7 +152,7 @@ def newcomer(gateway):
 
 @pytest.mark.asan
 def test_half_open_handshakes():
-    """As many as max_handshakes are held, for 5 s; those that stand still give way before that, and newcomers get in."""
+    """As many as max_handshakes are held, for 5 s; stalled ones are closed before that, and new devices are accepted."""
     count, places = size(10_000, 300), size(1024, 100)
     limits = f"[limits]\nmax_handshakes = {places}\n"
     with Scene("half-open TLS handshakes", config(limits, own_listener()), tls=True) as scene, Crowd(scene.gateway) as crowd:
@@ -198,7 +198,7 @@ def test_half_open_handshakes_from_one_address():
 
 @pytest.mark.asan
 def test_renegotiation():
-    """A device over TLS 1.2 that asks for it is told no. Nothing of it costs a handshake."""
+    """A device over TLS 1.2 that requests it receives no_renegotiation, and no handshake is computed."""
     count = size(200, 4)
     with Scene("TLS renegotiation asked for", config(tls=own_listener()), tls=True) as scene:
         with scene.attack(count):
@@ -293,7 +293,8 @@ def renegotiating(gateway):
 
 @pytest.mark.asan
 def test_peers_that_never_read(lab):
-    """Thousands of downlinks for them: each gets as much as its queue holds, then 429, and ends for its closed window."""
+    """Thousands of downlinks for them. Each receives as much as its queue holds, then 429, and ends for its closed
+    window."""
     count, patience = size(500, 10), "3s"
     limits = '[limits]\ndownlink_queue = "64KiB"\n'
     text = config(limits, address=f"{GATEWAY4}:0", write_stall=patience, read_idle="off")
@@ -333,7 +334,7 @@ def fill(conns, scene):
                 admin.request("POST", f"/v1/connections/{conn}/messages", body, {"Content-Type": "application/json"})
                 answer = admin.getresponse()
                 answer.read()
-            except http.client.HTTPException:  # an end between two requests is the server's right
+            except http.client.HTTPException:  # a server may close between two requests
                 admin.close()
                 continue
             status = answer.status
@@ -345,7 +346,8 @@ def fill(conns, scene):
 
 @pytest.mark.asan
 def test_half_items_beyond_the_budget():
-    """The connections with large items are not read on, then those are shed whose sources hold most. Newcomers get in."""
+    """Reading of connections with large items pauses; then those of the largest holders are shed. New devices are
+    accepted."""
     count, budget = size(4000, 300), 16 if SCALE >= 0.5 else 4
     half = b'{"ip":"10.0.0.66","more":"' + b"x" * 30_000
     limits = f'[limits]\nbuffer_budget = "{budget}MiB"\n'
@@ -396,7 +398,8 @@ def open_session(stack, scene, context, address):
 @pytest.mark.asan
 @pytest.mark.parametrize("kind, full", [(unproven, 300), (certified, 120)])
 def test_idle_sessions_outlive_strangers_with_half_items(kind, full, tmp_path):
-    """Idle devices under TLS hold more memory than the strangers beside them, and have been idle for longer. The strangers end."""
+    """Idle devices under TLS hold more memory than the attackers beside them, and have been idle for longer. The
+    attackers' connections end."""
     idle, count = size(full, full // 5), size(850, 150)
     budget = (idle + DEVICES) * 32_000
     options, contexts = kind(tmp_path, idle)
@@ -430,7 +433,7 @@ def items_from(scene, address):
 @pytest.mark.asan
 @pytest.mark.parametrize("tls", [False, True])
 def test_small_halves_lock_nobody_out(tls):
-    """Many connections that hold a little each fill the budget. Whoever comes then is in, and is served."""
+    """Many connections that hold a little each fill the budget. New devices are accepted and served."""
     count, newcomers = size(2_000, 250), 20
     half = b'{"ip":"10.0.0.66","more":"' + b"x" * 8_000
     limits = '[limits]\nbuffer_budget = "2MiB"\n'
@@ -474,7 +477,7 @@ def test_large_halves_that_keep_the_budget_at_its_first_stage():
         with scene.attack(2 * count):
             first = [crowd.connect(half) for _ in range(count)]
             scene.gateway.wait_status(lambda status: status["buffers"]["stage"] == 1)
-            for number, sock in enumerate(first):  # each is replaced by one that comes when memory is short already
+            for number, sock in enumerate(first):  # each is replaced by a connection that arrives under memory pressure
                 crowd.connect(half)
                 bytes_in = (number + 2 + count) * len(half)
                 scene.gateway.wait_status(lambda status, least=bytes_in: status["received_bytes"] > least - len(half))
@@ -496,7 +499,7 @@ def row_of(gateway, peer, items):
     return next((row for row in rows if row["peer"] == peer and row["items"] == items), None)
 
 
-# Floods of the network's own kind
+# Floods of packets
 
 NOBODY = "10.250.0.0/16"  # addresses of the lab without a host
 
@@ -532,7 +535,8 @@ def half_open(lab):
 
 
 def test_rst_storm_of_strangers(lab, seed):
-    """RSTs and SYNs in the name of the devices that are in, with sequence numbers guessed: none of them ends (RFC 5961)."""
+    """Forged RSTs and SYNs with the addresses of connected devices, with guessed sequence numbers: no connection ends
+    (RFC 5961)."""
     count, dice = size(200_000, 10_000), random.Random(seed)
     with Scene("RSTs and SYNs in devices' names", config(address=f"{GATEWAY4}:0"), lab=lab) as scene, Wire(lab) as wire:
         rows = scene.gateway.ask("GET", "/v1/connections?limit=1000")["connections"]
@@ -546,7 +550,7 @@ def test_rst_storm_of_strangers(lab, seed):
 
 
 def test_rst_storm_of_devices():
-    """Strangers that come, send an item and reset, as fast as they can: each item arrives, each end is peer_reset."""
+    """Attackers connect, send an item and reset, as fast as possible: each item arrives, each end is peer_reset."""
     count = size(20_000, 1_000)
     with Scene("connect, send an item, reset", config()) as scene, Crowd(scene.gateway) as crowd:
         with scene.attack(count):
@@ -561,8 +565,8 @@ def test_rst_storm_of_devices():
 
 @pytest.mark.skipif(SANITIZED, reason="UBSan looks at memory through a pipe, for which there is no descriptor then")
 def test_descriptors_that_run_out():
-    """max_connections is set above what the descriptors allow. Those who are in are served; who waits in the backlog comes in
-    when others leave."""
+    """max_connections is set above the descriptor limit. Connected devices are served; queued ones are accepted when
+    others close."""
     count, allowed = size(4_000, 300), size(1_000, 200)
     limits = "[limits]\nmax_connections = 100000\n"
     with Scene("descriptors exhausted", config(limits, read_idle="2s"), descriptors=allowed) as scene, \
@@ -571,7 +575,7 @@ def test_descriptors_that_run_out():
             for _ in range(count):
                 assert crowd.connect()
             assert until(lambda: scene.gateway.log_lines("accepting paused")), scene.gateway.tail()
-        # All come in by and by, and end for saying nothing.
+        # All are accepted in time, and end for their silence.
         scene.closed(read_idle=count, within=60)
         status = scene.gateway.wait_status(lambda status: not status["listeners"][0]["accept_paused"])
         print(f"accepting paused {status['refused']['descriptors']} times for want of descriptors")

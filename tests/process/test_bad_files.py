@@ -63,7 +63,7 @@ def der(files):
     return ssl.PEM_cert_to_DER_cert(files.own.read_text())
 
 
-# (what, the options that name the bad file, words of the error)
+# (name, options with the faulty file, words of the error)
 ROWS = [
     ("RSA of 1024 bits in the chain", chain(lambda f: f.weak.read_text()), ("chain.pem", "certificate 2 (\"CN=weak\")", "replace it")),
     ("a SHA-1 signature in the chain", chain(lambda f: f.sha1.read_text()), ("chain.pem", "certificate 2 (\"CN=sha1\")", "replace it")),
@@ -174,7 +174,7 @@ def test_a_reload_refuses_each_and_ends_no_connection(files):
 
 
 def test_a_file_that_changes_all_the_while_never_harms_a_connection(files):
-    """Reloads while another process writes the certificate's file in place, a piece at a time."""
+    """Reloads while another process writes the certificate's file in place, in pieces."""
     own = files.text("changing.pem", files.own.read_text())
     text = config(listener("plain"), listener("secured", tls_certificate=own, tls_key=str(files.own_key)))
     with Gateway(config=text) as gateway:
@@ -204,7 +204,7 @@ def test_too_few_descriptors_are_an_error_or_enough():
         code = process.wait(30)
         said = "".join(lines)
         process.stderr.close()
-        assert code in (0, 2, 127), (descriptors, code, said)  # 127: the loader itself has not enough
+        assert code in (0, 2, 127), (descriptors, code, said)  # 127: the loader itself has too few
         assert "defect" not in said and "terminate called" not in said, (descriptors, said)
         if code == 2:
             refused += 1

@@ -1,4 +1,4 @@
-"""Connections that come and go in every way, 20,000 of them (HOLDFAST_CHURN): nothing is left behind."""
+"""20,000 connections (HOLDFAST_CHURN) connect and end in every way: no resource is left behind."""
 
 import collections
 import contextlib
@@ -22,7 +22,7 @@ REASONS = {
 
 
 def end(gateway, how, sock, record):
-    """Brings one connection to its end; the socket is closed by the caller if it still is open."""
+    """Brings one connection to its end; the caller closes the socket if it is still open."""
     if how == "fin":
         sock.close()
     elif how == "rst":
@@ -40,7 +40,7 @@ def end(gateway, how, sock, record):
     elif how == "unread":
         assert gateway.send(record.conn, {"never": "read"}) == 202
         sock.settimeout(20)
-        sock.recv(1)  # one byte of it, so that it is known to have come; the rest stays unread
+        sock.recv(1)  # one byte of it, so that its arrival is certain; the rest stays unread
         sock.close()
 
 

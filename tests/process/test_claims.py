@@ -1,4 +1,4 @@
-"""Which connection speaks for a device: the newest that lives, in whatever order hellos are read."""
+"""The connection that speaks for a device is the newest that lives, in any order of hellos."""
 
 import contextlib
 import json
@@ -57,7 +57,7 @@ def paused(gateway):
 @pytest.mark.parametrize("reactors", [1, 2])
 @pytest.mark.parametrize("ending", ["closes", "resets", "stays"])
 def test_a_hello_that_comes_late_takes_nothing(reactors, ending):
-    """Attempts that say hello after their successor, and have been closed, reset, or are still there."""
+    """Attempts that send their hello after their successor, and have been closed, reset, or are still open."""
     with Gateway("--reactors", str(reactors), config=listener()) as gateway, contextlib.ExitStack() as stack:
         attempts = [stack.enter_context(device.connect(gateway.address)) for _ in range(6)]
         names = [device.name_of(sock) for sock in attempts]
@@ -93,7 +93,7 @@ def test_hello_items_and_end_in_one_segment():
         gateway.wait_status(lambda status: status["closed"]["peer_closed"] == 20)
         assert gateway.events.wait(lambda: gateway.events.item_count == 20, PATIENCE)
         assert lives(living) and holder_of(gateway, "d") == device.name_of(living)
-        # While no other has the id, its items arrive under it and it ends in the same way.
+        # While no other connection has the id, its items arrive under it and it ends in the same way.
         with paused(gateway), device.connect(gateway.address) as alone:
             name = device.name_of(alone)
             alone.sendall(hello("alone") + device.item("10.0.0.3"))
@@ -103,7 +103,7 @@ def test_hello_items_and_end_in_one_segment():
 
 
 def test_numbered_items_of_a_late_connection_come_from_the_living_one(tmp_path):
-    """Nothing of them was acknowledged, so that the device sends them again; each is admitted once."""
+    """No item of them was acknowledged, so that the device sends them again; each is admitted once."""
     config = listener(acks=True) + f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n'
     with Gateway(config=config) as gateway, device.connect(gateway.address) as living:
         living.sendall(hello("d", session="s"))
@@ -121,7 +121,7 @@ def test_numbered_items_of_a_late_connection_come_from_the_living_one(tmp_path):
 
 
 def test_a_device_that_closes_its_newer_connection_goes_on_with_the_older_one():
-    """The newer connection's end waits behind a rate limit while the older one says hello."""
+    """The newer connection's end waits behind a rate limit while the older one sends its hello."""
     config = listener() + "[limits]\nitems_per_second = 1\n"
     with Gateway(config=config) as gateway, device.connect(gateway.address) as older:
         gateway.wait_status(lambda status: status["connections"] == 1)
@@ -203,7 +203,7 @@ def test_a_device_that_reconnects_is_not_delayed():
 
 
 def test_a_claim_that_waits_is_decided_and_its_items_arrive(tmp_path):
-    """Also where the device numbers its items, and where the waiting connection ends before its turn."""
+    """Also if the device numbers its items, and if the waiting connection ends before the decision."""
     config = listener(acks=True) + f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n'
     with Gateway(config=config) as gateway, contextlib.ExitStack() as stack:
         for number in range(34):

@@ -133,7 +133,7 @@ def test_plan_as_json_keeps_the_bound(text, ms):
 
 
 def test_the_table_of_what_is_safe_is_the_plans():
-    """docs/explanation/liveness.md rounds down, so that what it says holds."""
+    """docs/explanation/liveness.md rounds down, so that its figures are safe."""
     text = (ROOT / "docs" / "explanation" / "liveness.md").read_text(encoding="utf-8")
     section = text.split("## What a living connection bears")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (\d+ (?:s|min)) \| (.+) \|$", section, re.M)

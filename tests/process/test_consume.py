@@ -1,4 +1,4 @@
-"""`holdfast consume`: events as NDJSON, a group's position behind what was written, and a gateway that goes away."""
+"""`holdfast consume`: events as NDJSON, a group's position after written events, and a gateway that goes away."""
 
 import contextlib
 import json
@@ -126,7 +126,7 @@ def test_says_what_is_wrong(directory):
 
 
 def test_of_two_consumers_of_a_group_one_is_told(directory, tmp_path):
-    """They would skip each other's events."""
+    """Two consumers of one group would skip each other's events."""
     with Gateway(*spool_flags(directory)) as gateway:
         words = [binary(), "consume", "--admin", gateway.admin_flag(), "--group", "g", "--follow"]
         outputs = [tmp_path / "one", tmp_path / "two"]

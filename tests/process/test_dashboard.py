@@ -20,7 +20,7 @@ from lab import device
 from lab.netlab import GATEWAY4, device_address
 from population import connect_all, disconnect_all
 
-PICTURES = os.environ.get("HOLDFAST_SCREENSHOTS")  # the folder for them; none are kept without it
+PICTURES = os.environ.get("HOLDFAST_SCREENSHOTS")  # folder of the pictures; without it, none are kept
 CONFIG = listener() + listener("meters", read_idle="off") + '[alarm]\ndrop_least = 20\n'
 
 
@@ -45,7 +45,7 @@ def page(browser, gateway):
 
 
 def check_manners(browser, gateway):
-    # A page may ask for its connection in the very moment in which that ends: the browser notes the 404.
+    # A page may request its connection just as that ends: the browser logs the 404.
     faults = [line for line in browser.complaints() if not re.search(r"/v1/connections/[0-9a-f-]+ .*404", line)]
     assert not faults
     origin = origin_of(gateway)
@@ -122,7 +122,7 @@ def test_numbers_follow_devices_as_they_come_and_die(page, gateway):
     page.wait_text("#connections-range", "1 to 5 of 5")
     page.wait(lambda: len(page.texts("#ended-body tr")) == 7, "seven that ended")
     assert sorted(page.texts("#ended-body .reason")) == ["peer_closed"] * 2 + ["peer_reset"] * 5
-    # The charts have drawn it: the fall, and the reasons in their colours.
+    # The charts show it: the fall, and the reasons in their colours.
     page.wait(lambda: "most 12" in page.text("#charts-sum") and "5 connections at the end" in page.text("#charts-sum")
               and "5 peer reset, 2 peer closed" in page.text("#charts-sum"), "the trend has it")
     page.wait_text('#legend [data-kind="peer"] strong', "7")
@@ -155,7 +155,8 @@ def test_windows_and_zoom(page, gateway):
     page.click("#zoom-in")
     since = page.wait(lambda: re.match(r"From ([\d:]+)", page.text("#charts-sum")), "the latest half")[1]
     page.mouse().key_down(Keys.SHIFT).drag_and_drop_by_offset(chart, width, 0).key_up(Keys.SHIFT).perform()
-    page.wait(lambda: page.text("#charts-sum").startswith("Nothing is known of this time")  # of before the gateway's start
+    page.wait(lambda: page.text("#charts-sum").startswith("Nothing is known of this time")  # from before the gateway's
+                                                                                            # start
               or page.text("#charts-sum").split()[1] < since, "the half before")
     page.click("#zoom-reset")
     # The first sample was taken before there was any device: the cursor at the far left is on it.
@@ -246,7 +247,7 @@ def test_one_is_probed_sent_to_and_closed(page, gateway):
     assert gateway.closed(member.record).reason == "kicked"
     member.sock.close()
 
-    # The address comes back: its last life is on the new connection's page.
+    # The address is used again: its last life is on the new connection's page.
     again, = connect_all(gateway, 1, sources=["127.0.3.1"])
     page.click(".back a")
     open_one(page, again)
@@ -339,7 +340,7 @@ def enter(browser, token):
 
 
 def test_a_gateway_that_hangs_is_noticed(page, gateway):
-    """Its sockets stay open and nothing comes: the samples that are missing tell."""
+    """Its sockets stay open without data: the missing samples show it."""
     page.click("#filter-clear")
     page.wait_text("#connections-empty", "No device is connected.")
     gateway.process.send_signal(signal.SIGSTOP)
@@ -505,7 +506,7 @@ def test_colors_can_be_told_apart(browser, gateway, scheme):
 
 
 def test_nothing_jumps(page, gateway):
-    """Cumulative layout shift from the first paint on, while devices come and go; all of the page is in sight."""
+    """Cumulative layout shift from the first paint on, while devices connect and close; the whole page is visible."""
     opened(page, gateway, height=2200)
     page.js("window.shift = 0; new PerformanceObserver((list) => { for (const e of list.getEntries()) window.shift += e.value; })"
             ".observe({type: 'layout-shift', buffered: true})")

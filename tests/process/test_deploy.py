@@ -106,7 +106,7 @@ class AsTheUnit:
         self._writable = writable
 
     def command(self, *words):
-        # A system call outside the filter kills, so that none is missed quietly.
+        # A system call outside the filter kills, so that none goes unnoticed.
         return [sys.executable, str(ROOT / "tests" / "process" / "as_the_unit.py"), "--kill", "--writable", str(self._writable), "--", *words]
 
     def entered(self):
@@ -185,7 +185,7 @@ def test_the_bytes_of_a_device_reach_no_terminal():
 # Log rotation
 
 def test_logrotate_loses_no_event(short_directory):
-    """The file as it is installed, but for its paths, its user and whom it signals."""
+    """The installed file with other paths, another user and another process to signal."""
     events = short_directory / "events.ndjson"
     with ServiceManager() as manager, Gateway("--sink", f"file:{events}", env=manager.env) as gateway:
         configuration = short_directory / "logrotate.conf"

@@ -1,4 +1,4 @@
-"""The device clients in examples/: small enough to be read, and every item arrives once and in order, whatever dies."""
+"""The device clients in examples/: every item arrives once and in order, whichever process dies."""
 
 import contextlib
 import json

@@ -104,7 +104,7 @@ def test_a_failing_disk_loses_nothing_acked(fault, tmp_path, seed, record_proper
 
 
 def test_a_start_that_waits_for_the_disk_ends_on_sigterm(tmp_path):
-    """As any stop does: a service manager must neither wait for the start's patience nor see a failure."""
+    """Like any stop: a service manager must neither wait for the start's timeout nor see a failure."""
     disk = Disk(tmp_path, [f"read {EIO} chance 1 spool.db"])
     daemon = oracle.Daemon(tmp_path, BINARY, disk.environment, oracle.spool_sink(tmp_path))
     daemon.start().stop()

@@ -43,7 +43,7 @@ def test_every_command_in_a_page_exists():
 
 
 def test_every_option_in_a_page_exists(tmp_path):
-    """A configuration of a page is refused for nothing but files and addresses that are not here."""
+    """A configuration of a page is refused for missing files and addresses only."""
     blocks = [(page.name, block) for page in PAGES for block in code_of(page) if re.search(r"^\[\[?[a-z]+\]", block, re.M)]
     blocks = [(page, block) for page, block in blocks if "Service]" not in block]
     assert len(blocks) >= 8

@@ -1,5 +1,5 @@
-"""`holdfast doctor` on this host: what it says without and with a gateway, and that planted faults are found. The
-settings of the network are planted in namespaces of the test's own."""
+"""`holdfast doctor` on this host: its report without and with a gateway, and planted faults that it must find. The
+network settings are planted in namespaces of the test's own."""
 
 import contextlib
 import http.server

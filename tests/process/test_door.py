@@ -28,7 +28,7 @@ def secret(path, *tokens):
 
 
 class Keys:
-    """The files of a closed door, and how a configuration and a command name them."""
+    """The credentials of a protected admin address, and their options in a configuration and a command."""
 
     def __init__(self, directory):
         self.write, self.read = secrets.token_hex(16), secrets.token_hex(16)
@@ -58,7 +58,7 @@ def connections(unix):
     return json.loads(run("list", "--json", "--admin", f"unix:{unix}").stdout)
 
 
-# Shut unless opened
+# Closed by default
 
 
 def test_an_open_address_is_refused_with_its_place(tmp_path, keys):
@@ -126,7 +126,7 @@ def test_verbs_come_in_by_token_under_tls(keys):
 
 
 def test_tls_without_an_end_is_ended_at_the_admin_door(keys):
-    """A thread of the door gives a handshake and a request its time, and no more: whatever the records bring."""
+    """A thread of the admin server limits the time of a handshake and a request, with any records."""
     with Gateway(config=keys.config()) as gateway:
         address = tuple(gateway.admin)
         request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -273,7 +273,7 @@ def test_under_a_service_manager_the_socket_is_in_its_runtime_directory(tmp_path
 
 
 class Crowd:
-    """Clients that ask without a pause, and ones that send a byte now and then. `with` ends them."""
+    """Clients that send requests without a pause, and clients that send a byte now and then. `with` ends them."""
 
     def __init__(self, gateway, askers, slow):
         self._admin = gateway.admin
@@ -324,7 +324,8 @@ class Crowd:
 
 
 def latencies(gateway, socks, records, seconds):
-    """Items from every device in turn, for so long; how many s each took to its event, sorted. None may be missing."""
+    """Sends items from every device in turn, for so long. Returns the seconds that each took to its event, sorted. None
+    may be missing."""
     took, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         for sock, record in zip(socks, records):
@@ -344,7 +345,7 @@ def test_a_crowd_at_the_admin_door_does_not_touch_the_devices(tmp_path):
         with Crowd(gateway, askers=24, slow=150) as crowd:
             assert until(lambda: crowd.answers.get("200", 0) > 100), crowd.answers
             busy = latencies(gateway, socks, records, 4)
-            # Whoever looks after the gateway has a door of his own.
+            # The operator has an address of his own.
             began = time.monotonic()
             assert connections(path)["total"] == 50
             assert time.monotonic() - began < PATIENCE

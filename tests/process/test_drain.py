@@ -1,4 +1,5 @@
-"""holdfast drain against a living gateway: its connections end one by one over the window, each told when to come back."""
+"""holdfast drain against a living gateway: its connections end one by one over the window, each with a time to come
+back."""
 
 import json
 import socket
@@ -48,7 +49,7 @@ def test_ends_are_spread_over_the_window_and_so_are_the_returns():
             drain = gateway.status()["drain"]
             assert (drain["ended"], drain["gone"], drain["left"]) == (DEVICES, 0, 0)
             assert gateway.status()["connections"] == 1, "who comes during it stays"
-            # Each waits for about the window's length, so that they come back as far apart as they went.
+            # Each waits for about the window's length, so that the reconnects are as far apart as the closes.
             waits = [json.loads(said)["retry_after_ms"] for said, _ in ends]
             assert all(0 < wait <= WINDOW_S * 1000 + 5 for wait in waits), waits
             assert statistics.median(waits) > WINDOW_S * 1000 / 2, "told too late to be of use"

@@ -1,4 +1,4 @@
-"""Limits, and configurations that cannot work: said once, in one clear line, and nothing half started."""
+"""Limits, and configurations that cannot work: one clear line, and nothing half started."""
 
 import contextlib
 import signal
@@ -94,7 +94,7 @@ def test_sink_path_that_cannot_be_written(tmp_path):
 # Limits
 
 def dial(gateway, count):
-    """Connects as fast as the backlog takes them, whether or not they are accepted."""
+    """Connects as fast as the backlog accepts, whether or not the gateway accepts."""
     return [device.connect(gateway.address) for _ in range(count)]
 
 
@@ -114,7 +114,7 @@ def test_descriptors_that_run_out_pause_the_listener():
 
         assert until(pauses), f"the pause is not said{gateway.tail()}"
         spent = gateway.cpu_seconds()
-        time.sleep(1)  # what was accepted before has been written out by then
+        time.sleep(1)  # earlier accepts have been written out by then
         held = len(gateway.events.records())
         assert 0 < held < 128, held
         time.sleep(1)
@@ -190,7 +190,7 @@ def test_sigterm_under_load_closes_everything_in_time():
 
 
 def test_sigterm_delivers_what_has_arrived():
-    """Items that the kernel had taken before the signal are on the sink when the daemon has ended."""
+    """Items that the kernel had received before the signal are in the sink after the daemon's end."""
     with Gateway() as gateway:
         socks = dial(gateway, 50)
         records = [gateway.connected(device.name_of(sock)) for sock in socks]
@@ -202,7 +202,7 @@ def test_sigterm_delivers_what_has_arrived():
 
 
 def test_a_second_sigterm_ends_at_once():
-    """The sink takes nothing, so that draining would use its whole time."""
+    """The sink accepts nothing, so that draining would use its whole time."""
     with Gateway("--drain-time", "60s", read_events=False) as gateway:
         socks = dial(gateway, 10)
         raw = device.item("10.0.0.1", pad="x" * 1000) * 4000

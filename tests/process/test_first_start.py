@@ -1,4 +1,4 @@
-"""The first starts of a gateway with a spool, killed at any moment: the next start goes on."""
+"""The first starts of a gateway with a spool, killed at any moment: the next start continues."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A fleet of gateways on real nats-servers: where each device is, what a gateway's death does, and commands."""
+"""A fleet of gateways on real nats-servers: the place of each device, the effect of a gateway's death, and commands."""
 
 import collections
 import contextlib
@@ -188,7 +188,7 @@ def test_a_killed_gateway_is_noticed_and_its_devices_are_told_as_lost(server):
 
 
 def test_devices_of_a_killed_gateway_that_are_elsewhere_already(server):
-    """They are back within a moment, online all the time; their former connections are told as lost all the same."""
+    """The devices are back within a moment, online all the time; their former connections still end as lost."""
     with gateways(["east", "west", "mid"], server.url) as (east, west, mid):
         devices_at_east = devices_at(east, "d", 100)
         assert until(lambda: mid.count("online", "east") == 100)
@@ -264,7 +264,7 @@ def test_nats_away_and_back_loses_no_gateway(one):
         for device in devices[:20]:
             device.close()
         later = devices_at(west, "later", 30)
-        time.sleep(12)  # longer than lost_after: what must not happen has no event to wait for
+        time.sleep(12)  # longer than lost_after: no event can confirm that nothing happens
         assert west.fleet(limit=0)["trouble"]
         assert (west.count("unknown", "east"), west.count("online", "east"), west.count("online", "west")) == (60, 0, 30)
         assert {name: row["state"] for name, row in west.gateways().items()} == {"east": "silent", "west": "online"}
@@ -301,7 +301,7 @@ def test_a_killed_nats_node_is_no_loss():
 
 
 def test_thousands_reconnect_to_the_survivors(one, seed):
-    """`holdfast load` behind a gateway that is killed, while as many devices come to the others."""
+    """`holdfast load` at a gateway that is killed, while as many devices connect to the others."""
     random.seed(seed)
     with gateways(["east", "west"], one.url) as (east, west):
         loads = []
@@ -366,7 +366,7 @@ def test_memory_of_an_idle_device_in_the_fleet(one):
                         return not fleet or (grown[True][0] - grown[False][0] < 800 and grown[True][1] < 700)
 
                     time.sleep(1)
-                    until(grows, 30)  # the queues of the sink, and of a watch that was renewed, are given back
+                    until(grows, 30)  # the queues of the sink, and of a renewed watch, are freed
     print(f"bytes a device: {grown[False][0]:.0f} without the fleet, {grown[True][0]:.0f} in it; "
           f"at another gateway {grown[True][1]:.0f}")
     assert grown[True][0] - grown[False][0] < 800
@@ -405,7 +405,7 @@ def cut(lab):
 
 
 def test_a_gateway_that_is_cut_off_from_nats(cut):
-    """Its devices stay connected to it; the others give them up, and take it back."""
+    """Its devices stay connected to it; the others count it as lost, and as online again later."""
     from lab.netlab import DEVICE4
 
     lab, far, near = cut
@@ -430,12 +430,12 @@ def test_a_gateway_that_is_cut_off_from_nats(cut):
 
 
 def test_a_late_hello_takes_nothing_from_another_gateway(one):
-    """Established before the connection that has the device elsewhere, and says its id after that one."""
+    """Established before the connection that has the device elsewhere, with a later hello."""
     with gateways(["east", "west"], one.url) as fleet:
         east, west = fleet
         with device.connect(east.address) as late, device.connect(east.address) as given_up:
             east.wait_status(lambda status: status["connections"] == 2)
-            time.sleep(6)  # two beats have shown how the clocks differ
+            time.sleep(6)  # two beats have shown the difference of the clocks
             living = Device(west, "d")
             everybody_sees(fleet, "d", west)
             with paused(east):
@@ -464,7 +464,8 @@ def test_two_devices_with_one_id_at_two_gateways_are_slowed_down_and_named(one):
 
 
 def test_a_lost_gateway_that_comes_back_tells_no_end_twice(one):
-    """Survivors tell the ends of devices, the gateway itself those of connections without a name: each once in all spools."""
+    """Survivors report the ends of devices, the gateway itself those of connections without an id: each once in all
+    spools."""
     with tempfile.TemporaryDirectory() as directory, gateways(["west"], one.url, lost_after="7s") as (west,):
         with FleetGateway("east", one.url, f"{directory}/east", lost_after="7s") as east:
             devices = devices_at(east, "d", 30)
@@ -477,7 +478,7 @@ def test_a_lost_gateway_that_comes_back_tells_no_end_twice(one):
         assert until(lambda: len(west.lost()) == 30, 20), len(west.lost())
         with FleetGateway("east", one.url, f"{directory}/east", lost_after="7s") as east:
             assert len(east.lost()) == 20, "those without a name, at once"
-            time.sleep(13)  # what must not happen has no event to wait for: the ends are told at the latest after 12 s
+            time.sleep(13)  # no event can confirm that nothing happens: the ends are reported after 12 s at the latest
             check_lost_once([east, west], open_at_east)
             east.crash()
         with FleetGateway("east", one.url, f"{directory}/east", lost_after="7s") as east:

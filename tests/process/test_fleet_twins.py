@@ -1,4 +1,4 @@
-"""Two gateways with one name or one spool in a fleet: the second is refused by name, and costs the first nothing."""
+"""Two gateways with one name or one spool in a fleet: the second is refused by name, and does not affect the first."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def test_the_copy_of_a_gateway_is_refused_while_the_first_one_lives(tmp_path, na
         with FleetGateway("east", server.url, tmp_path / "east", lost_after="7s") as first:
             device = hello(first, "device-1")
             assert until(lambda: (first.device("device-1") or {}).get("state") == "online")
-            # Not by `with`: that waits until it takes part in the fleet.
+            # Without `with`, which waits until the gateway takes part in the fleet.
             second = FleetGateway(name, server.url, tmp_path / "copy", lost_after="7s")
             second.wait_ready()
             try:

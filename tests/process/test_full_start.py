@@ -1,4 +1,4 @@
-"""A start on a full disk: the gateway comes up in trouble, says what is missing, and goes on by itself."""
+"""A start on a full disk: the gateway starts, reports what is missing, and continues by itself."""
 
 import contextlib
 import signal
@@ -11,7 +11,7 @@ from spool_files import SmallDisk, read_all, segments, status, wait_durable
 
 
 class FullDisk(SmallDisk):
-    """A file system of its own on `directory`, with a copy of `content` and no room left."""
+    """A file system of its own on `directory`, with a copy of `content` and no space left."""
 
     def __init__(self, directory, size="16m", content=None, inodes=None):
         super().__init__(directory, size)

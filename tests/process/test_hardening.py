@@ -1,5 +1,5 @@
-"""How the release build is hardened, as its ELF files say: docs/explanation/security.md has the table. Always of the release build, whatever
-binary the other tests run."""
+"""Checks the hardening of the release build by its ELF files: docs/explanation/security.md has the table. Always the
+release build, with any binary under test."""
 
 import pathlib
 import platform
@@ -13,7 +13,7 @@ from conftest import ROOT
 RELEASE = ROOT / "build/release"
 COMMAND = RELEASE / "holdfast"
 LIBRARY = RELEASE / "libholdfast.so"
-# Modules that are optimised as a whole: what is in the program comes from their LTO sections.
+# Modules with link-time optimisation: the program's content comes from their LTO sections.
 HOT = ("reactor", "conn", "codec", "server", "sink")
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
@@ -68,7 +68,7 @@ def test_the_stack_is_protected_and_bounds_are_checked(elf):
 
 
 def test_indirect_branches_have_their_targets(elf):
-    """The mark of the whole file (NT_GNU_PROPERTY_TYPE_0) also needs a C library with it, which Debian 12 has not got."""
+    """The mark of the whole file (NT_GNU_PROPERTY_TYPE_0) also needs a C library with it, which Debian 12 lacks."""
     if platform.machine() == "x86_64":
         assert section(elf, ".text").count(ENDBR64) > 500, "built without -fcf-protection"
 

@@ -42,7 +42,7 @@ KINDS = {
 
 
 class Slow:
-    """So many clients that are slow; one that the gateway closes comes back. Owns its sockets and its thread."""
+    """Slow clients; each connects again when the gateway closes it. Owns its sockets and its thread."""
 
     def __init__(self, address, count, kind):
         self.address, self.count = address, count
@@ -67,7 +67,7 @@ class Slow:
             sock.close()
             return
         self.opened += 1
-        # The end shows, while an answer stays unread: urgent data and hang-ups alone would not wake a selector.
+        # The end is detected while an answer stays unread: urgent data and hang-ups alone would not wake a selector.
         self._selector.register(sock, selectors.EVENT_READ)
 
     def _ended(self, sock):
@@ -126,7 +126,7 @@ def place_of_health(gateway):
 
 
 def probe(address, path, secured, method="GET"):
-    """(status, seconds)."""
+    """Returns (status, seconds)."""
     began = time.monotonic()
     kind = http.client.HTTPSConnection if secured else http.client.HTTPConnection
     more = {"context": ssl._create_unverified_context()} if secured else {}  # noqa: SLF001

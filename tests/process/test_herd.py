@@ -43,7 +43,7 @@ def test_a_herd_that_falls_silent_together_stays_and_its_dead_are_found():
             status = gateway.status()
             expired = status["closed"]["keepalive_expired"]
             assert memory_that_stays(gateway) < 1 << 20, "comparing registry and kernel left it"
-            # Another bound later the same must hold: the dead were found within the first.
+            # One more bound later the same must hold: the dead were found within the first.
             time.sleep(12)
             later = gateway.status()
             assert later["closed"]["keepalive_expired"] == expired, (status["closed"], later["closed"])

@@ -74,7 +74,7 @@ def test_an_outage_just_below_the_bound_closes_nobody(lab, seed):
                 timeline.at(begins + length / MS - 0.25, lab.heal, *peers(group))
             for member in group if downlinks else ():
                 timeline.at(begins + dice.uniform(0, 1), member.downlink, gateway, {"n": 1})
-        timeline.at(begins + 30.5, lambda: None)  # whoever was to be closed is by now
+        timeline.at(begins + 30.5, lambda: None)  # any false close has happened by now
         timeline.run()
         everybody = idle + flying + uncapped
         assert not fallen(everybody), f"HOLDFAST_SEED={seed}: {fallen(everybody)[:5]}{gateway.tail()}"
@@ -107,7 +107,8 @@ def test_a_round_trip_just_below_the_bound_closes_nobody(lab, seed):
 
 
 def test_no_idle_connection_is_closed_at_20_percent_loss(lab):
-    """400 for 4 minutes, each way 20 %: twice the loss that the plan calls safe for 30 s. Five probes would close some 20."""
+    """400 for 4 minutes, each way 20 %: twice the loss that the plan calls safe for 30 s. Five probes would close some
+    20."""
     with gateway_of(lab, 30) as gateway:
         members = connect_all(gateway, 400, lab=lab)
         lab.loss(20)
@@ -121,7 +122,7 @@ def test_no_idle_connection_is_closed_at_20_percent_loss(lab):
 
 @pytest.mark.parametrize("seconds", [5, 12])
 def test_a_peer_silent_for_the_bound_is_found_in_spite_of_all_patience(lab, seed, seconds):
-    """The other side of the same plan: idle, and with data in flight, whatever the phase."""
+    """The other side of the same plan: idle, and with data in flight, in any phase."""
     dice = random.Random(f"{seed}-found-{seconds}")
     with gateway_of(lab, seconds) as gateway:
         members = connect_all(gateway, 60, lab=lab)

@@ -1,4 +1,4 @@
-"""Devices that change their gateway faster than the fleet can learn of it, and what is left when they stay."""
+"""Devices that change their gateway faster than the fleet's records, and the connections that remain when they stay."""
 
 import random
 import threading
@@ -53,7 +53,8 @@ def online_by(member):
 
 @pytest.mark.parametrize("names", [["east", "west"], ["east", "west", "mid"]], ids=["two", "three"])
 def test_devices_that_hop_between_gateways_keep_one_connection(names, seed):
-    """The last one, if the device ends the former; where it leaves all of them open, one, and the fleet names it."""
+    """The last connection, if the device ends the former. If it leaves all of them open, one remains, and the fleet
+    names it."""
     with nats.NatsServer() as server, gateways(names, server.url) as fleet:
         hoppers = [Hopper(f"rover-{n}", fleet, list(LEAVES)[n % 3], random.Random(seed + n)) for n in range(DEVICES)]
         for hopper in hoppers:

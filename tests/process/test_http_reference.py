@@ -1,5 +1,5 @@
-"""The table of endpoints beside what the gateway answers: every path, method, right, status, error code and example of
-docs/reference/openapi.json and http.md."""
+"""Compares the table of endpoints with the gateway's answers: every path, method, right, status, error code and example
+of docs/reference/openapi.json and http.md."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ METHODS = {"get": "GET", "post": "POST", "delete": "DELETE"}
 PLACES = {"id": "ffffffff-1", "group": "billing"}
 QUERIES = {("delete", "/v1/connections"): "?peer=10.99.0.0/16", ("post", "/v1/probe"): "?peer=10.99.0.0/16"}
 BODIES = {"/v1/drain": {"over": "1s", "peer": "10.99.0.0/16"}, "/v1/spool/groups/{group}": {"position": 0}}
-# Statuses of the front, before the table is asked; 404 and 503 of any path are rows of it.
+# Statuses that precede the table; 404 and 503 of any path are rows of it.
 FRONT = {400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 416, 431, 500, 503}
 
 
@@ -52,7 +52,7 @@ def references(node):
 
 
 def test_the_document_is_openapi(document):
-    """Its rules that JSON alone does not have: OpenAPI 3.1, 4.8."""
+    """Rules of OpenAPI 3.1, 4.8, beyond JSON."""
     assert re.fullmatch(r"3\.1\.\d+", document["openapi"]) and set(document["info"]) >= {"title", "version"}
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(names) == len(set(names)) > 30
@@ -108,7 +108,7 @@ def test_every_request_is_answered_as_the_table_says(document, sink, tmp_path):
                              gateway.request(METHODS[method], asked, body_of(method, path, operation)))
             mark = "&" if "?" in asked else "?"
             status, body = gateway.request(METHODS[method], f"{asked}{mark}no_such_parameter=1")
-            if path != "/":  # the dashboard's page takes any
+            if path != "/":  # the dashboard's page accepts any
                 assert (status, body["error"]["code"]) == (400, "bad_query"), (path, body)
         for path, methods in document["paths"].items():
             others = [METHODS[method] for method in METHODS if method not in methods]
@@ -134,7 +134,7 @@ def test_every_request_needs_the_right_of_its_row(document, tmp_path):
     def status_with(gateway, right, method, path):
         connection = http.client.HTTPConnection(*gateway.admin, timeout=30)
         headers = {"Authorization": f"Bearer {tokens[right]}"} if right in tokens else {}
-        # A parameter that does not exist: what passes the gate is refused behind it, and changes nothing.
+        # A parameter that does not exist: a request that passes the gate is refused after it, and changes nothing.
         connection.request(METHODS[method], target("", path) + "?no_such_parameter=1", headers=headers)
         status = connection.getresponse().status
         connection.close()

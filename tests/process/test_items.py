@@ -1,4 +1,4 @@
-"""Items over real sockets: three framings, any split, what is bad, last words, and slow, gone or file sinks."""
+"""Items over real sockets: three framings, any split, bad items, last words, and slow, absent or file sinks."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from lab.netlab import GATEWAY4
 pytestmark = pytest.mark.asan
 
 ALL_FRAMINGS = "".join(listener(framing, framing=framing) for framing in ("ndjson", "json", "length"))
-# Device objects as devices write them: white space, escapes, numbers and key spellings must come out as they went in.
+# Device objects as devices write them: white space, escapes, numbers and key spellings must arrive unchanged.
 OBJECTS = [
     b'{"ip":"10.20.30.40","status":"online"}',
     b'{ "status" : "a\\u00e9\\n\\"b" , "IP" : "10.20.30.41" }',
@@ -170,7 +170,7 @@ def test_messages_that_are_no_object_or_too_long_are_refused():
 
 @pytest.mark.parametrize("end", ["fin", "rst"])
 def test_last_words_are_delivered_before_the_end(end):
-    """Many connections, each with a burst and then its end in the same moment: all items, then closed."""
+    """Many connections, each with a burst and then its end at the same moment: all items, then closed."""
     burst = [OBJECTS[number % 5] for number in range(20)]
     with Gateway() as gateway:
         records = []
@@ -266,7 +266,7 @@ def test_a_slow_sink_holds_devices_back_and_loses_nothing():
 
 
 def test_bytes_that_wait_behind_a_slow_sink_outlive_their_connection(lab):
-    """Reading is paused, devices write and die, one in silence: their words come first, then `closed`."""
+    """Reading is paused, devices write and die, some silently: their last items arrive first, then `closed`."""
     config = listener(address=f"{GATEWAY4}:0", detect_within="5s", read_idle="off", item_deadline="10m")
     with Gateway(config=config, namespace=lab.gateway, read_events=False) as gateway:
         flood = Flood([device.connect(gateway.address, lab=lab) for _ in range(4)])
@@ -304,7 +304,7 @@ def test_a_closed_stdout_ends_the_daemon_with_one_clear_line():
         with contextlib.suppress(ConnectionError), device.connect(gateway.address) as sock:
             sock.sendall(device.item("10.0.0.1"))
         code = gateway.wait_exit(20)
-        # The alarm about the sink may come in between: it says the same in its own words.
+        # The alarm about the sink may come in between, with the same content.
         said = [line for line in list(gateway.stderr)[lines:] if " error cannot write events to stdout" in line]
         assert len(said) == 1, f"one line about stdout: {said}{gateway.tail()}"
         gateway.check_reports()
@@ -328,7 +328,7 @@ def test_the_file_sink_writes_the_same_events(tmp_path):
 
 
 def test_the_file_sink_begins_a_new_line_behind_a_torn_one(tmp_path):
-    """A crash in the middle of a write leaves half a line; the events of the next start do not continue it."""
+    """A crash in the middle of a write leaves half a line, which the events of the next start must not continue."""
     path = tmp_path / "events.ndjson"
     for torn in (b'{"event":"item","conn":"7f2c91a0-1","pe', b""):
         with open(path, "ab") as file:

@@ -67,7 +67,7 @@ def test_an_object_without_a_line_end_is_an_item(end):
         before = received(gateway.status(), "devices")
         sock = device.connect(gateway.address)
         record = gateway.connected(device.name_of(sock))
-        for at in range(0, len(OBJECT), 7):  # as a slow link brings it
+        for at in range(0, len(OBJECT), 7):  # as over a slow link
             sock.sendall(OBJECT[at:at + 7])
             arrived = before + min(at + 7, len(OBJECT))
             gateway.wait_status(lambda status, arrived=arrived: received(status, "devices") == arrived)
@@ -203,7 +203,7 @@ def test_a_numbered_item_without_a_line_end_is_safe(tmp_path, end):
                 while stream.readline():
                     pass
         gateway.wait_status(lambda status: status["items"] == 3)
-        # All of it at once, with a hello that has to wait for the session's number.
+        # All of it at once, with a hello that must wait for the session's number.
         whole = hello("d", session="t") + device.item("10.0.0.1", seq=1) + device.item("10.0.0.1", seq=2).rstrip()
         with device.connect(gateway.address) as sock:
             sock.sendall(whole)
@@ -235,7 +235,7 @@ def test_a_hello_without_a_line_end_lets_in():
 
 
 def test_it_is_an_item_behind_a_pause():
-    """A rate limit, and a full sink, with what comes behind FIN."""
+    """A rate limit, and a full sink, with bytes after FIN."""
     rate = listener() + "[limits]\nitems_per_second = 10\n"
     with Gateway("--reactors", "1", config=rate) as gateway:
         record = send(gateway, (OBJECT + b"\n") * 30 + OBJECT)
@@ -251,7 +251,7 @@ def test_it_is_an_item_behind_a_pause():
         fill(flood, gateway)
         late.sendall(OBJECT)
         late.close()
-        # The gateway's message meets a closed socket: RST behind FIN.
+        # The gateway's message reaches a closed socket: RST after FIN.
         early.close()
         assert gateway.send(records[early].conn, {"do": "it"}) in (202, 404)
         device.reset(cut)
@@ -284,7 +284,7 @@ def test_plain_items_behind_a_claim_that_waits_are_admitted(end):
 
 
 def test_it_is_an_item_of_a_connection_that_ended_before_it_was_accepted(tmp_path):
-    """Also behind a PROXY header, and where it waits for accept_rate."""
+    """Also after a PROXY header, and while the connection waits for accept_rate."""
     config = listener(acks=True) + listener("proxied", proxy_protocol="v1", trusted_proxies=["127.0.0.0/8"]) + \
         listener("json", framing="json")
     header = b"PROXY TCP4 10.1.2.3 10.1.2.4 5000 7000\r\n"

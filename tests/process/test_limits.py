@@ -1,4 +1,4 @@
-"""Limits that hold: who comes in, how fast, how much of it, and what the buffers may take."""
+"""Limits that hold: admission, rate, size and the memory of the buffers."""
 
 import contextlib
 import time
@@ -58,7 +58,7 @@ def test_a_peer_and_a_prefix_get_their_share_and_no_more():
 
 
 def test_the_accept_rate_is_kept_and_nobody_is_lost():
-    """At 200 a second with a burst of 20: 100 more than the burst need half a second, and all come in."""
+    """At 200 a second with a burst of 20: 100 more than the burst need half a second, and all are accepted."""
     with Gateway("--reactors", "2", config=limits(accept_rate=200)) as gateway, contextlib.ExitStack() as stack:
         since = time.monotonic()
         for _ in range(120):
@@ -75,7 +75,7 @@ def test_a_fast_sender_waits_and_others_do_not():
             slow.sendall(ITEM)
             record = gateway.connected(device.name_of(slow))
             assert gateway.events.wait(lambda: record.items, 10)
-            # All 150 were in one read: that much is a debt, and what comes behind it waits for three seconds.
+            # All 150 were in one read: that much is a debt, and later items wait for three seconds.
             busy = gateway.connected(device.name_of(fast))
             assert gateway.events.wait(lambda: len(busy.items) == 150, 10)
             since = time.monotonic()
@@ -108,7 +108,7 @@ def test_a_short_budget_sheds_the_holders_and_serves_the_rest():
         for sock in hoarders:
             with contextlib.suppress(ConnectionError):
                 sock.sendall(b'"}\n')
-        # Those that were let in either finish their item or were shed; nothing else ends them.
+        # Accepted connections either finish their item or were shed; nothing else ends them.
         assert gateway.events.wait(
             lambda: all(r.items or r.closed for r in gateway.events.by_id.values()), 20)
         assert {r.reason for r in gateway.events.records() if r.closed} <= {"shed"}

@@ -1,4 +1,5 @@
-"""`holdfast load` tells the truth: downlinks that the gateway took arrive and are timed, and a seed repeats a rehearsal."""
+"""`holdfast load` reports the truth: downlinks that the gateway accepted arrive and are timed, and a seed repeats a
+run."""
 
 import json
 import random
@@ -37,7 +38,7 @@ def test_every_accepted_downlink_arrives_and_is_acknowledged(framing):
         latency = downlinks["latency_ms"]
         assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"] < 3000, latency
         assert " downlinks=" in done.stderr, done.stderr
-        # The gateway hands the acknowledgements on like any item.
+        # The gateway forwards the acknowledgements like any item.
         assert until(lambda: gateway.status()["items"] == downlinks["acks"]), gateway.status()
 
 

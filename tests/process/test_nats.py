@@ -14,7 +14,7 @@ from gateway import PATIENCE, Gateway, run, until
 from nats import NatsCluster, NatsServer, token
 from nats_accounts import make_accounts, make_certificates
 
-# How long NATS is away under load. The issue asks for a minute: HOLDFAST_OUTAGE=60.
+# Length of the outage under load. HOLDFAST_OUTAGE=60 is the full minute.
 OUTAGE = float(os.environ.get("HOLDFAST_OUTAGE", "5"))
 
 
@@ -256,7 +256,7 @@ def test_a_cluster_of_three_survives_the_death_of_each(tmp_path):
         wait_published(running, 120, load)
         with cluster.client() as client:
             events = client.events()
-    # When a leader dies, what it had not handed on may come behind later messages: Holdfast-Position has the order.
+    # When a leader dies, messages that it had not replicated may follow later ones: Holdfast-Position has the order.
     items = items_of(sorted({(spool, position): event for spool, position, event in events}.items()) and
                      [(*at, event) for at, event in
                       sorted({(spool, position): event for spool, position, event in events}.items())])
@@ -368,7 +368,7 @@ def test_tls_is_not_given_to_a_stranger(tmp_path, fault):
 
 
 def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_path):
-    """max_payload counts the event and its headers; an item within item.max_bytes can become more than that."""
+    """max_payload counts the event and its headers; the event of an item within item.max_bytes can be larger."""
     def send(running, *items):
         with socket.create_connection(running.address, timeout=PATIENCE) as sock:
             sock.sendall(b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in items))
@@ -392,7 +392,7 @@ def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_pa
         page = running.ask("GET", f"/v1/spool?after={letter['position'] - 1}&limit=1")
         assert page["events"][0]["item"] == large, "the spool has it"
         assert "holdfast_nats_dead_letters_total 1" in running.ask("GET", "/metrics")
-        # Another server may take it: what comes later is compared with that one's max_payload.
+        # Another server may accept it: later events are compared with that one's max_payload.
         server.kill()
         server.rewrite(server.config_text().replace("30000", "200000"))
         server.start()

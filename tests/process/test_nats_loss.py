@@ -1,4 +1,5 @@
-"""A NATS that loses what it acknowledged: the gateway notices it, raises an alarm, and publishes again what its spool has."""
+"""A NATS that loses what it acknowledged: the gateway detects it, raises an alarm, and publishes again what its spool
+has."""
 
 import json
 import shutil
@@ -77,7 +78,7 @@ def test_a_stream_that_is_deleted_and_made_again_by_others_while_the_gateway_is_
 
 
 def test_a_server_that_goes_back_by_its_own_power_cut(tmp_path):
-    """Its files are those of a while ago: what it acknowledged since then is gone."""
+    """Its files are those of an earlier moment: later acknowledged messages are gone."""
     with NatsServer() as server, gateway(tmp_path, server.url) as running:
         send(running, 1, 100)
         wait_published(running)
@@ -149,7 +150,7 @@ def test_a_right_that_is_missing_is_named(tmp_path):
         server.rewrite(server.config_text().replace(config(["holdfast.*.item.>"]), config(["$JS.API.STREAM.MSG.GET.>"])))
         server.start()
         wait_published(running)
-        send(running, 4, 6)  # at the next set-up there is something to compare with
+        send(running, 4, 6)  # at the next set-up there is a mark to compare with
         wait_published(running)
         server.kill()
         server.start()

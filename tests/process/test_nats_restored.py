@@ -59,7 +59,7 @@ def test_after_a_restored_snapshot_no_acknowledged_item_is_taken_for_an_old_one(
                 wait_published(running)
                 assert nats_status(running)["duplicates"] == 0
                 alarm, = until(lambda: [a for a in running.ask("GET", "/v1/alarms")["active"] if a["alarm"] == "twin_gateway"])
-                # By the time of the look this spool may have given out the position of the event again.
+                # At the time of the check this spool may have assigned the position of the event again.
                 known = ("this spool ends at position", "and this spool has another")
                 assert any(words in alarm["summary"] for words in known), alarm
             expected = [*range(1, 101), *range(1001, 1101), *range(2001, 2101)]

@@ -35,7 +35,7 @@ def text_of(sections):
 
 
 class Files:
-    """Copies of good files under other names: what an example only names."""
+    """Copies of good files under other names, for options whose example names a file."""
 
     def __init__(self, folder):
         self.folder = folder

@@ -1,7 +1,7 @@
-"""Nothing acked is lost, nothing is invented, torn or twice, and order is kept, whatever is killed: docs/explanation/delivery.md. And the
-oracle that says so is not blind: each planted defect is found.
+"""Nothing acknowledged is lost, nothing is invented, torn or duplicated, and order is kept, whichever process is
+killed: docs/explanation/delivery.md. The oracle itself is tested: each planted defect is found.
 
-HOLDFAST_KILLS: how often the gateway is killed in each trial."""
+HOLDFAST_KILLS: number of kills in each trial."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ from gateway import BINARY
 from nats import NatsServer
 
 KILLS = int(os.environ.get("HOLDFAST_KILLS") or 10)
-# Where a kill hits is chance: so many trials a defect may need, each with another seed.
+# The moment of a kill is random: a defect may need several trials, each with another seed.
 MOST_TRIALS = 6
 
 

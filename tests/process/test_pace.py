@@ -1,4 +1,4 @@
-"""Each listener's connections are looked at and probed at their own listener's pace; a gateway without connections sleeps."""
+"""Each listener's connections are swept and probed at their own listener's pace; a gateway without connections sleeps."""
 
 import pathlib
 import re
@@ -11,7 +11,7 @@ DEVICES = 20
 
 
 def reactor_wakes(gateway):
-    """Times that the only reactor's thread went to sleep, which is how often it was woken."""
+    """Returns how often the only reactor's thread went to sleep, which equals its wakes."""
     for task in pathlib.Path(f"/proc/{gateway.process.pid}/task").iterdir():
         if (task / "comm").read_text(encoding="ascii").startswith("reactor"):
             status = (task / "status").read_text(encoding="ascii")
@@ -25,14 +25,14 @@ def test_a_listener_of_an_hour_keeps_its_pace_beside_one_of_ten_seconds():
         idle_from = reactor_wakes(gateway)
         time.sleep(2)
         idle = reactor_wakes(gateway) - idle_from
-        # The watch asks each reactor 5 times a second for what it noticed, the supervision once whether it turns.
+        # The watch queries each reactor 5 times a second, the supervision once.
         assert idle <= 30, f"the reactor woke {idle} times in 2 s, and has no connection"
 
         socks = [device.connect(gateway.ports["patient"]) for _ in range(DEVICES)]
         assert gateway.wait_status(lambda status: status["connections"] == DEVICES)
         time.sleep(8)
         found = re.search(r"^holdfast_asked_ahead_total (\d+)", gateway.ask("GET", "/metrics"), re.MULTILINE)
-        # Its own round is longer than 4 minutes: 20 connections are probed once in 12 s or more seldom.
+        # Its own round is longer than 4 minutes: 20 connections are probed once in 12 s at most.
         assert int(found[1]) <= 2, f"{found[1]} probes ahead of time in 8 s"
         for sock in socks:
             sock.close()

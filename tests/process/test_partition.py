@@ -19,7 +19,7 @@ LOST_PREFIX, OTHER_PREFIXES = "10.129.0.0/16", ("10.130.0.0/16", "10.131.0.0/16"
 
 
 class Fleet:
-    """`holdfast load` on the device side: so many devices of a prefix, held until the block ends."""
+    """`holdfast load` on the device side: devices of a prefix, held until the block ends."""
 
     def __init__(self, lab, gateway, prefix, count, seed):
         host, port = gateway.address
@@ -89,7 +89,8 @@ def test_a_partition_is_known_and_named_and_closes_nobody_early(lab, seed, settl
             print(f"named after {known_after:.2f} s: {named['summary']}")
             assert [share["prefix"] for share in named["prefixes"]] == [LOST_PREFIX], named
             assert named["suspects"] >= 0.9 * LOST and named["listener"] == "devices", named
-            # Those that were heard from just before the question, and all whose first retransmissions were to come, follow.
+            # Connections that were active just before the probes follow, and all with outstanding first
+            # retransmissions.
             assert until(lambda: suspects_of(gateway, LOST_PREFIX) == LOST, 5, 0.1), \
                 f"{suspects_of(gateway, LOST_PREFIX)} of {LOST} are suspect{gateway.tail()}"
             assert gateway.events.closed_count() == 0, f"{gateway.events.closed_count()} were closed{gateway.tail()}"

@@ -68,14 +68,14 @@ def test_a_connection_that_a_nat_has_forgotten_ends_within_the_bound(lab):
 
 
 def test_the_same_address_and_port_again(lab):
-    """A device restarts and comes with the port it had: the old connection ends by RST (RFC 9293, 3.10.7.4), the new one
-    is its own."""
+    """A device restarts and connects with its former port: the old connection ends by RST (RFC 9293, 3.10.7.4), and the
+    new one is independent."""
     with gateway_of(lab, 30) as gateway:
         sock = device.connect(gateway.address, lab=lab)
         name = sock.getsockname()
         old = gateway.connected(device.name_of(sock))
         lab.silence(name)
-        device.reset(sock)  # nothing of it arrives: power off
+        device.reset(sock)  # no segment of it arrives: power off
         lab.heal(name)
         with device.connect(gateway.address, lab=lab, source=name) as fresh:
             fresh.sendall(device.item("10.0.0.3"))
@@ -88,7 +88,7 @@ def test_the_same_address_and_port_again(lab):
 
 
 def test_connections_from_syn_cookies_are_as_others(lab):
-    """A cookie keeps few options of the handshake; keep-alive and the time-out are the listener's and hold all the same."""
+    """A cookie keeps few options of the handshake. Keep-alive and the timeout are the listener's and still apply."""
     lab.gateway.sysctl("net.ipv4.tcp_syncookies", 2)  # for each connection
     with gateway_of(lab, 5) as gateway:
         members = connect_all(gateway, 20, lab=lab, first_item=True)

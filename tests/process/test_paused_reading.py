@@ -106,7 +106,7 @@ def fill(sock, gateway):
         assert time.monotonic() < end, gateway.tail()
         try:
             while True:
-                sock.send(device.item("10.0.0.2", fill="x" * 4_000))  # may be cut: its stream is not looked at
+                sock.send(device.item("10.0.0.2", fill="x" * 4_000))  # may be cut: its stream is not checked
         except BlockingIOError:
             time.sleep(0.01)
 

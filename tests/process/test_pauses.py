@@ -28,7 +28,7 @@ def pause(gateway, seconds):
 
 
 class Senders:
-    """Devices that all send one small item in each round, whatever the gateway does. Some send the second half of an
+    """Devices that all send one small item in each round, in any state of the gateway. Some send the second half of an
     item only in the next round."""
 
     def __init__(self, gateway, count, every, halves=0):
@@ -50,7 +50,7 @@ class Senders:
             sock.close()
 
     def stop(self):
-        """Ends the items that are half sent, too."""
+        """Completes the half-sent items, too."""
         if self._end.is_set():
             return
         self._end.set()
@@ -125,7 +125,7 @@ def two_reactors_and_pauses_at_random(seed):
 
 
 def a_silent_device_is_found_between_pauses():
-    """Pauses do not keep it: the time between them adds up."""
+    """Pauses do not protect the device: the time between them adds up."""
     with Gateway("--reactors", "1", config=listener(read_idle="1s")) as gateway, \
             device.connect(gateway.address) as silent:
         record = gateway.connected(device.name_of(silent))

@@ -1,4 +1,4 @@
-"""Is this device there, now? Asked of one, of a prefix, of all, over HTTP and with the command."""
+"""Probes of one device, of a prefix and of all, over HTTP and with the command."""
 
 import json
 import random
@@ -50,7 +50,7 @@ def test_one_alive_and_one_silent(lab):
 
 
 def test_probing_does_not_hasten_a_death(lab):
-    """Asked again and again, a silent connection still has the time that its plan gives it, and no more."""
+    """A silent connection that is probed repeatedly keeps the time of its plan, and no more."""
     config = listener(address=f"{GATEWAY4}:0", detect_within="15s", read_idle="off")
     with Gateway(config=config, namespace=lab.gateway) as gateway:
         member, = connect_all(gateway, 1, lab=lab)

@@ -1,5 +1,5 @@
-"""`holdfast doctor --prove` on this host: as root, as a user with namespaces of his own, where neither is allowed, and when
-it is disturbed."""
+"""`holdfast doctor --prove` on this host: as root, as a user with namespaces of his own, without permission for either,
+and when it is disturbed."""
 
 import contextlib
 import json
@@ -19,7 +19,8 @@ EXPECTED = {"fin": "peer_closed", "reset": "peer_reset", "idle": "keepalive_expi
             "probing": "retransmit_expired", "zero_window": "window_stalled", "unreachable": "unreachable",
             "quiet": None, "talking": None, "outage_idle": None, "outage_in_flight": None, "delay": None, "pause": None}
 CONNECTIONS = {name: 4 if name == "unreachable" else 8 for name in EXPECTED}
-OUTAGES = {"outage_idle", "outage_in_flight"}  # too short to be measured at 3 s; one that lasted too long does not count
+OUTAGES = {"outage_idle", "outage_in_flight"}  # too short to be measured at 3 s; an outage that lasted too long does
+                                               # not count
 
 
 def rows_of(output):
@@ -42,7 +43,7 @@ def assert_kept(done, bound_ms):
             continue
         assert row["seen"] == {EXPECTED[name]: CONNECTIONS[name]}
         assert 0 < row["median_ms"] <= row["worst_ms"] <= row["promised_ms"] <= bound_ms
-    # Silence cannot be known at once: what is found too soon was not silent.
+    # Silence needs time: a connection that was found too soon was not silent.
     assert rows["idle"]["median_ms"] > answer["plan"]["idle_s"] * 1000
     assert rows["fin"]["promised_ms"] < 1000
 
@@ -81,7 +82,7 @@ def test_the_text_shows_measured_beside_promised():
 
 
 def test_as_a_user_without_rights():
-    """Where the kernel gives users namespaces of their own it works; where it does not, the message says what to do."""
+    """If the kernel allows user namespaces, the proof works; otherwise the message names the remedy."""
     allowed = user_may_have_namespaces()
     with readable_binary() as command:
         done = as_user(command, "doctor", "--prove", "--json")
@@ -165,7 +166,7 @@ def gone(pid):
 
 
 def test_a_promise_that_is_not_kept_is_seen():
-    """The gateway is stopped while the dead should be found."""
+    """The gateway is stopped while it should find the dead."""
     with Running() as proof:
         proof.wait_for_deaths()
         time.sleep(1)
@@ -186,7 +187,7 @@ def assert_nothing_is_left(proof, number):
     assert namespace != os.readlink("/proc/self/ns/net")
     proof.command.send_signal(number)
     proof.command.wait(PATIENCE)
-    # Long before it would have ended by itself.
+    # Long before its natural end.
     assert until(lambda: gone(proof.worker), 2), "the process with the namespaces lives on"
     holders = [path for path in pathlib.Path("/proc").glob("[0-9]*/ns/net") if _link(path) == namespace]
     assert not holders
@@ -199,9 +200,9 @@ def test_nothing_is_left_behind(number):
 
 
 def test_nothing_is_left_behind_of_a_user():
-    """In a user namespace, too, whose making may clear the tie between parent and child."""
+    """Also in a user namespace, whose creation may clear the tie between parent and child."""
     if not user_may_have_namespaces():
-        return  # then there is nothing to leave: test_as_a_user_without_rights has seen the refusal
+        return  # then nothing can be left: test_as_a_user_without_rights covers the refusal
     with readable_binary() as copy, Running("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy) as proof:
         assert_nothing_is_left(proof, signal.SIGKILL)
 

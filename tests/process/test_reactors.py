@@ -1,4 +1,4 @@
-"""Four reactors: connections are spread, and questions and commands reach them wherever they live."""
+"""Four reactors: connections are spread, and queries and commands reach them on any reactor."""
 
 import collections
 import concurrent.futures
@@ -84,7 +84,8 @@ def test_list_show_probe_send_and_close_reach_all(gateway):
 
 
 def test_questions_and_commands_while_connections_come_and_go(gateway):
-    """Admin threads ask without pause while devices come, write and leave: every answer is sound, nothing is lost."""
+    """Admin threads query without pause while devices connect, write and close: every answer is sound, and no item is
+    lost."""
     stop = threading.Event()
 
     def visit(number):

@@ -1,5 +1,5 @@
-"""Every reason of include/holdfast/reason.h, produced for real between two namespaces, with the evidence that belongs
-to it. All samples run at once."""
+"""Every reason of include/holdfast/reason.h, produced between two namespaces, with its evidence. All samples run at
+once."""
 
 import errno
 import re
@@ -29,11 +29,11 @@ ERRORS = {
     "retransmit_expired": {"ETIMEDOUT", None}, "window_stalled": {"ETIMEDOUT", None},
     "unreachable": {"EHOSTUNREACH", "ENETUNREACH"}, "out_of_memory": {"ENOMEM"}, "internal_error": {"EBADMSG"},
 }
-# They never came in: their `connected` comes with their `closed`.
+# Never admitted: their `connected` arrives with their `closed`.
 TOLD_AT_THE_END = {"tls_failed", "proxy_header_invalid", "unauthenticated"}
 FAULTS = {"out_of_memory": errno.ENOMEM, "internal_error": errno.EBADMSG}
 FAULTY_PEER = "127.0.0.66"
-# Detection may be so much later than detect_within: the promise that the tests hold the gateway to.
+# Allowed delay beyond detect_within: the gateway's promise.
 LATE = 0.5
 
 

@@ -1,4 +1,4 @@
-"""The generated pages of docs/reference, and that each fact of them stands in one place of the source."""
+"""The generated pages of docs/reference: each fact of them stands in one place of the source."""
 
 import re
 
@@ -8,7 +8,7 @@ from conftest import ROOT
 from gateway import run
 
 REFERENCE = ROOT / "docs" / "reference"
-# Words of reasons that the source also uses for something else.
+# Words of reasons with another use in the source.
 OTHER_WORDS = {
     "read_idle": "an option", "item_deadline": "an option", "gateway_lost": "a field", "unreachable": "a way of `holdfast prove`", "internal_error": "an error of the admin API",
 }

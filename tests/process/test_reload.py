@@ -1,4 +1,4 @@
-"""A new configuration for a daemon that runs: by SIGHUP and by POST /v1/reload."""
+"""A new configuration for a running daemon: by SIGHUP and by POST /v1/reload."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def joined(gateway, to=None, **options):
 
 
 class Flow:
-    """Items sent to a gateway without a break, by a thread of its own, while something is changed."""
+    """Items sent without a break, by a thread of its own, while something changes."""
 
     def __init__(self, members):
         self.members = members
@@ -129,7 +129,7 @@ def vanished(path):
 
 def unreadable(path):
     path.unlink()
-    path.symlink_to("/proc/self/mem")  # open(2) lets root read it; read(2) says EIO
+    path.symlink_to("/proc/self/mem")  # open(2) lets root read it; read(2) returns EIO
 
 
 def a_directory(path):
@@ -228,7 +228,7 @@ def test_twenty_reloads_lose_nothing_while_2000_devices_send():
                     hang_up(gateway)
                 else:
                     gateway.reload(texts[number % 3])
-                time.sleep(0.25)  # the log holds back what comes more than five times a second
+                time.sleep(0.25)  # the log suppresses lines beyond five times a second
         assert gateway.events.wait(lambda: gateway.events.item_count == flow.sent, PATIENCE), \
             f"{gateway.events.item_count} of {flow.sent} items{gateway.tail()}"
         assert flow.sent >= 2_000
@@ -246,7 +246,7 @@ def test_reloads_take_turns():
         answers = []
 
         def reload():
-            answer = 429  # too many at once: later, as the API has it
+            answer = 429  # too many at once: the API answers so
             while answer == 429:
                 answer = gateway.request("POST", "/v1/reload")[0]
             answers.append(answer)
@@ -268,13 +268,13 @@ def test_reloads_take_turns():
 # Values
 
 def test_a_shorter_detect_within_holds_for_living_connections(lab):
-    """Idle ones of every age, one that is dead already under the old bound, and one with data in flight."""
+    """Idle ones of every age, one already dead under the old bound, and one with data in flight."""
     def text(detect_within):
         return config(listener(address=f"{GATEWAY4}:0", detect_within=detect_within, read_idle="off")) + NO_SUSPICION
 
     with Gateway(config=text("1m"), namespace=lab.gateway) as gateway:
         members = connect_all(gateway, 40, lab=lab, first_item=True)
-        time.sleep(8)  # longer than the new plan's idle time: they are asked first
+        time.sleep(8)  # longer than the new plan's idle time: they are probed first
         dead = members[0]
         dead.silence(lab)
         changed = time.monotonic()
@@ -382,7 +382,7 @@ def test_the_log_changes_at_once():
         assert gateway.reload()["applied"] == ["level in [log]: info -> error"]
         assert gateway.reload(config(listener(max_bad_items=3), log={"level": "error", "format": "json"}))["applied"]
         gateway.configure("nonsense\n")
-        lines = hang_up(gateway, "reload refused")  # an error is told, and nothing was before it
+        lines = hang_up(gateway, "reload refused")  # an error is reported, and nothing else before it
         assert len(lines) == 1 and len(gateway.stderr) == before + 1, gateway.tail()
 
 
@@ -468,7 +468,7 @@ def test_the_verb_and_the_alarms_settings():
 
 
 def test_a_reload_while_it_stops_is_refused():
-    """The sink takes nothing, so that draining lasts."""
+    """The sink accepts nothing, so that draining lasts."""
     with Gateway(config="drain_time = \"4s\"\n" + config(listener(), sink={"queue_bytes": "64KiB"}),
                  read_events=False) as gateway:
         members = [device.connect(gateway.address) for _ in range(4)]

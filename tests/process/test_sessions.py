@@ -22,7 +22,7 @@ ID, SESSION = "device-17", "boot-42"
 
 
 class Numbered:
-    """A device that numbers its items, on a socket that is connected already."""
+    """A device that numbers its items, on a connected socket."""
 
     def __init__(self, sock, id=ID, session=SESSION, **hello):
         self.sock = sock
@@ -78,7 +78,7 @@ def gone(gateway):
 
 
 class Proof:
-    """A device that proves its id, and strangers that only say it."""
+    """A device that proves its id, and other peers that only state it."""
 
     def __init__(self, config, device, stranger):
         self.config, self.device, self.stranger = config, device, stranger
@@ -112,7 +112,7 @@ def proof(request, tmp_path):
 
 
 def test_a_stranger_changes_nothing_that_a_device_is_told(proof, tmp_path):
-    """A jump of its own, and the very numbers that the device has still to send; over a restart, too."""
+    """A jump of its own, and the very numbers that the device has yet to send; also over a restart."""
     config = proof.config + spool(tmp_path / "spool")
     with Gateway(config=config) as gateway:
         device = proof.device(gateway)
@@ -215,7 +215,7 @@ def test_sessions_of_strangers_cost_no_acknowledged_item(tmp_path, words):
         device.read_until_ack(5)
         held = flood(gateway, 5000, 4.0, words)
         gateway.wait_status(lambda s: s["identified"] == 5001)
-        time.sleep(2.5)  # the keeper looks every second; what must not happen has no event to wait for
+        time.sleep(2.5)  # maintenance runs every second; no event can confirm that nothing happens
         events = spooled(gateway)
         assert [e["seq"] for e in events if e["event"] == "item" and e["id"] == ID] == [1, 2, 3, 4, 5]
         if words:
@@ -227,7 +227,7 @@ def test_sessions_of_strangers_cost_no_acknowledged_item(tmp_path, words):
 
 
 def test_the_budget_of_sessions_spares_devices_with_proof(tmp_path):
-    """Their sessions are on another listener than the strangers' flood; an alarm and metrics say what was forgotten."""
+    """Their sessions are on another listener than the flood; an alarm and metrics report the removed sessions."""
     file = tmp_path / "tokens"
     file.touch(mode=0o600)
     names = [f"device-{n}" for n in range(10)]
@@ -264,7 +264,7 @@ def test_the_budget_of_sessions_spares_devices_with_proof(tmp_path):
             device.read_until_ack(1)
             device.close()
             assert until(lambda n=number: sessions()["replaced"] == max(0, n - 1)), sessions()
-            time.sleep(1.1)  # a second is how exactly the latest use is known
+            time.sleep(1.1)  # the latest use is known to a second
     with Gateway(config=config) as gateway:
         for name in names:
             device = Numbered(plain(gateway, "guarded"), id=name, token=token[name])
@@ -274,7 +274,7 @@ def test_the_budget_of_sessions_spares_devices_with_proof(tmp_path):
 
 
 def crc(numbers, *texts):
-    """As the spool makes it: numbers of 64 bits little-endian, then each text with its length before it."""
+    """As the spool makes it: numbers of 64 bits little-endian, then each text after its length."""
     value = zlib.crc32(b"".join(number.to_bytes(8, "little") for number in numbers))
     for text in texts:
         value = zlib.crc32(len(text.encode()).to_bytes(8, "little") + text.encode(), value)
@@ -282,7 +282,7 @@ def crc(numbers, *texts):
 
 
 def test_a_spool_of_the_version_before_is_taken_over(proof, tmp_path):
-    """Its table said nothing of proof: a session counts for both kinds, until one of them has gone on."""
+    """Its table had no column for proof: a session counts for both kinds, until one of them has continued."""
     config = proof.config + spool(tmp_path / "spool")
     with Gateway(config=config):
         pass
@@ -310,7 +310,7 @@ def identities(gateway):
 
 
 def test_an_item_that_two_gateways_have_keeps_its_identity(tmp_path):
-    """A device moves before the last ack has come, never says `from`, and gets no gap without end."""
+    """A device moves before the last ack has arrived, never sends `from`, and gets no endless gap."""
     with nats.NatsServer() as server, \
             FleetGateway("east", server.url, tmp_path / "east", acks=True) as east, \
             FleetGateway("west", server.url, tmp_path / "west", acks=True) as west:
@@ -340,7 +340,7 @@ def test_an_item_that_two_gateways_have_keeps_its_identity(tmp_path):
 
 
 def test_invented_ids_do_not_stay_in_the_fleet(tmp_path):
-    """Two gateways, 3,000 ids of strangers; the latest are kept, in the bucket and in both gateways' memory."""
+    """Two gateways, 3,000 ids without proof; the latest are kept, in the bucket and in both gateways' memory."""
     with nats.NatsServer() as server, server.client() as client:
         options = {"more": "max_closed_unauthenticated = 100\n", "descriptors": 20_000}
         with FleetGateway("east", server.url, tmp_path / "east", **options) as east, \
@@ -365,7 +365,7 @@ def test_invented_ids_do_not_stay_in_the_fleet(tmp_path):
                 return (client.stream_size("KV_holdfast_presence"), east.fleet(limit=0)["known_devices"],
                         west.fleet(limit=0)["known_devices"])
 
-            # A purge has no answer: what the server drops of thousands at once goes with the next snapshot.
+            # A purge has no answer: the next snapshot repairs what the server dropped of thousands at once.
             assert until(lambda: kept()[0] <= 104 and max(kept()[1:]) <= 101, 60), kept()
             assert east.fleet()["dropped_unauthenticated"] >= 2900 and east.fleet()["closed_unauthenticated"] == 100
             dropped = east.fleet()["dropped_unauthenticated"]

@@ -1,5 +1,5 @@
-"""A device that reads slowly, and whose window is closed at each look, is alive: what counts is that it acknowledges bytes.
-Each sample is one device that is sent more than it takes; all run at once. Afterwards some of them die or stop reading."""
+"""A device that reads slowly, with a closed window at each check, is alive: acknowledged bytes count. Each sample is
+one device that receives more than it reads; all run at once. Afterwards some of them die or stop reading."""
 
 import contextlib
 import itertools
@@ -26,7 +26,7 @@ LISTENERS = {
     "patient": {"detect_within": "10s", "write_stall": "60s"},
     "tls": {"detect_within": "30s", **certificates.own_listener()},
 }
-ONE_LARGE = {"fill": "x" * 60_000}  # a part of it is acknowledged at each look
+ONE_LARGE = {"fill": "x" * 60_000}  # a part of it is acknowledged at each check
 MANY_SMALL = {"fill": "x" * 500}
 MEDIUM_BUFFER = 16_384
 

@@ -1,4 +1,4 @@
-"""The sink `spool` as a process: what was admitted is delivered, whatever happens to the gateway or to its disk."""
+"""The sink `spool` as a process: admitted events are delivered in spite of faults of the gateway and its disk."""
 
 import contextlib
 import json
@@ -104,7 +104,7 @@ def test_a_directory_of_something_else_is_refused(tmp_path):
 
 
 def stream_until(sock, stop, first=1):
-    """Items from `first` on until told to stop or cut off."""
+    """Sends items from `first` on until stopped or disconnected."""
     number = first
     with contextlib.suppress(OSError):
         while not stop.is_set():
@@ -113,7 +113,7 @@ def stream_until(sock, stop, first=1):
 
 
 def test_kill_and_a_torn_tail(directory, seed):
-    """Whatever was said to be durable before a kill -9 is there after it; half a write at the end is no damage."""
+    """Events reported as durable before a kill -9 are there after it; half a write at the end is no damage."""
     rng = random.Random(seed)
     promised = 0
     for life in range(5):
@@ -279,7 +279,7 @@ def test_retention_gives_the_disk_back(directory):
 
 
 def test_memory_does_not_grow_with_the_backlog(directory):
-    # With an arena for each thread the allocator keeps what the largest answers of eight admin threads took, one by one.
+    # With an arena for each thread, the allocator keeps the memory of the largest answers of eight admin threads.
     with Gateway(*spool_flags(directory), env={"MALLOC_ARENA_MAX": "1"}) as gateway:
         resident, sent = [], 0
         for share in (40_000, 40_000, 80_000):

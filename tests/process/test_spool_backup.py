@@ -1,4 +1,5 @@
-"""`holdfast spool` and `holdfast consume --spool`: a spool is copied while its gateway runs, moved, and read without one."""
+"""`holdfast spool` and `holdfast consume --spool`: a spool is copied while its gateway runs, moved, and read without a
+gateway."""
 
 import contextlib
 import json
@@ -67,7 +68,7 @@ def test_a_backup_of_a_running_gateway_is_moved(tmp_path):
         assert not missing
         items = numbers(event for _, event in events)
         assert items == list(range(1, len(items) + 1)) and len(items) >= durable - 1
-        # The connection of the moved spool was open: it ended with the gateway that it was copied from.
+        # The connection of the moved spool was open and ended with its original gateway.
         assert [event["reason"] for _, event in events if event["event"] == "closed"] == ["gateway_lost"]
         with contextlib.closing(device.connect(gateway.address)) as sock:
             sock.sendall(lines(1, 1))

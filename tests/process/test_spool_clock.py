@@ -1,4 +1,4 @@
-"""Steps of the wall clock, while a gateway with a spool runs and while it is away, delete no event and no session."""
+"""Steps of the wall clock, while a gateway with a spool runs or is away, delete no event and no session."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ YEAR = 365 * 24 * 3600
 
 
 class Steps:
-    """The wall clock of gateways, which the test steps."""
+    """The wall clock of gateways, which the test sets."""
 
     def __init__(self, directory):
         self.file = directory / "step"

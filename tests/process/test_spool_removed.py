@@ -1,4 +1,4 @@
-"""Files of a spool that are removed while the gateway runs: noticed within a second, and no acknowledged item is lost."""
+"""Files of a spool that are removed while the gateway runs: detected within a second, and no acknowledged item is lost."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Signals that come while the gateway starts: none kills it, none is lost."""
+"""Signals that arrive while the gateway starts: none kills it, none is lost."""
 
 import contextlib
 import os

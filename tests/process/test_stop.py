@@ -1,4 +1,4 @@
-"""How the gateway ends connections: devices are told when to come back, and what they had sent before they saw its FIN is
+"""The end of connections by the gateway. Devices learn when to come back, and items sent before they saw its FIN are
 delivered."""
 
 import contextlib
@@ -28,21 +28,21 @@ CLOCK_ERROR_S = 0.05  # the times of events count milliseconds
 
 
 class Sender(threading.Thread):
-    """A plain device that sends items as fast as it may until it sees the gateway's FIN; then it closes."""
+    """A plain device that sends items as fast as possible until it sees the gateway's FIN; then it closes."""
 
     def __init__(self, sock, name):
         super().__init__(daemon=True)
         self.sock, self.key = sock, name
         self.sent = 0
-        self.sent_at = []  # when each write was over
-        self.sent_in_time = 0  # the machine may have stopped this thread between its look for FIN and its write
+        self.sent_at = []  # end of each write
+        self.sent_in_time = 0  # the machine may have stopped this thread between its check for FIN and its write
         self.received = b""
 
     def run(self):
         with self.sock:
             with contextlib.suppress(OSError):
                 self._send()
-            with contextlib.suppress(OSError):  # what came before a reset
+            with contextlib.suppress(OSError):  # bytes before a reset
                 while text := self.sock.recv(1_000):
                     self.received += text
 
@@ -83,7 +83,7 @@ def all_have_sent(threads, items=10):
 
 
 def stop_time(gateway):
-    """Seconds between the first and the last line that the gateway logs of its stop."""
+    """Returns the seconds between the gateway's first and last log line of its stop."""
     stamps = [datetime.datetime.fromisoformat(gateway.log_lines(f" info {word}")[-1].split()[0].replace("Z", "+00:00"))
               for word in ("stopping", "stopped")]
     return (stamps[1] - stamps[0]).total_seconds()
@@ -212,7 +212,7 @@ def test_connections_that_wait_to_be_accepted_are_read(tmp_path):
 
 
 def test_devices_are_told_when_to_come_back():
-    """Evenly spread, whatever the framing; a connection that has not proved its id is told nothing."""
+    """Evenly spread, with any framing; a connection without proof of its id receives no time."""
     count = 120
     config = listener() + listener("length", framing="length") + listener("proved", tokens_file=str(tokens.FILE))
     with Gateway("--reactors", "2", "--drain-time", "4s", config=config) as gateway, contextlib.ExitStack() as stack:
@@ -290,7 +290,7 @@ def test_items_behind_a_claim_that_waits_are_delivered_by_a_stop(tmp_path):
         sock = stack.enter_context(device.connect(gateway.address))
         sock.sendall(hello("d") + device.item("behind", seq=1))
         gateway.wait_status(lambda status: status["delayed_claims"] == delayed + 1)
-        # A held connection is not read: these stay in the receive queue.
+        # A held connection is not read: these bytes stay in the receive queue.
         sock.sendall(b"".join(device.item("behind", seq=number) for number in range(2, 201)))
         with paused(gateway):  # and the hello of this one is read by the stop itself
             late = stack.enter_context(device.connect(gateway.address))
@@ -332,7 +332,7 @@ def test_devices_that_never_look_lose_nothing_that_arrived_before_the_end(tmp_pa
 
 
 def test_the_first_write_after_a_stop_fails(tmp_path):
-    """A device that never looks would lose the item of that write, were the connection ended by FIN alone."""
+    """A device that never checks would lose the item of that write, were the connection ended by FIN alone."""
     path = tmp_path / "events.ndjson"
     with Gateway("--sink", f"file:{path}", config=listener()) as gateway, device.connect(gateway.address) as sock:
         sock.sendall(device.item("d", seq=1))

@@ -51,7 +51,7 @@ def metric(gateway, name, **labels):
 
 
 def test_wrong_tokens_by_the_thousand(token_file):
-    """None gets in, none displaces the device whose id it uses, and every item of that device arrives."""
+    """None is admitted, none displaces the device whose id it uses, and every item of that device arrives."""
     token = tokens.add(token_file, "device-17")
     with Gateway(config=listener("tokens", tokens_file=str(token_file))) as gateway:
         known = connected_device(gateway, "tokens", tokens.hello("device-17", token))
@@ -98,7 +98,7 @@ def test_revoked_while_connected(token_file):
 
 
 def test_headers_that_do_not_come(tmp_path):
-    """Silent ones, one byte a second, and headers of the largest size, beside a device whose items keep flowing."""
+    """Silent connections, one byte a second, and headers of the largest size, beside a device whose items arrive."""
     config = listener("proxied", proxy_protocol="v2", trusted_proxies=["127.0.0.0/8"])
     with Gateway(config=config) as gateway:
         start = b"\r\n\r\n\0\r\nQUIT\n\x21\x11"

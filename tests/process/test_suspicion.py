@@ -15,7 +15,8 @@ from lab import device
 from lab.netlab import DEVICES4, DEVICES6, GATEWAY4, GATEWAY6, device_address
 from population import connect_all, disconnect_all
 
-# Canaries ask every connection of so small a gateway once in five seconds: after this, it knows that they answer at once.
+# Canaries probe every connection of so small a gateway once in five seconds: after this, their answers are known to be
+# fast.
 LEARN = 9.0
 KNOWN_WITHIN = 5.0  # on a busy machine; test_partition.py holds the 4 s of the promise
 EVERYBODY = [DEVICES4, DEVICES6]
@@ -96,7 +97,7 @@ def test_an_outage_marks_all_and_closes_none(lab):
                 assert "the gateway's own network" in named[0]["summary"], named
             time.sleep(max(0.0, began + outage - time.monotonic()))
             lab.restore()
-            # With data in flight the kernel asks by its retransmissions, of which the one after 13.2 s comes at 26.6 s.
+            # With data in flight, the kernel's probes are its retransmissions: the one after 13.2 s is due at 26.6 s.
             wait_answered(gateway, 20)
             nobody_closed(gateway, 60)
         assert "suspect_since" not in json.dumps(rows(gateway))
@@ -133,7 +134,7 @@ def test_a_slow_round_trip_closes_none(lab):
 
 @pytest.mark.parametrize("side", ["gateway", "device"])
 def test_the_gateways_own_link_is_named_while_it_is_down(lab, side):
-    """Its interface is switched off, or loses its carrier because the other end is, for 5 s."""
+    """Its interface is switched off, or loses its carrier because the other end does, for 5 s."""
     with gateway_of(lab) as gateway:
         members = connect_all(gateway, 100, lab, sources(100))
         time.sleep(LEARN)
@@ -168,7 +169,8 @@ def test_a_route_that_is_lost_is_named(lab):
 
 
 def test_devices_that_sleep_are_held(lab):
-    """150 devices of one site sleep 15 s, are there for 10 s and sleep again, at detect_within 2 min; others never do."""
+    """150 devices of one site sleep 15 s, are active for 10 s and sleep again, at detect_within 2 min; others never
+    sleep."""
     site = device_address(60).rsplit(".", 2)[0] + ".0.0/16"
     with gateway_of(lab, "2m") as gateway:
         sleepers = connect_all(gateway, 150, lab, [device_address(60, 1 + n) for n in range(150)])
@@ -223,7 +225,7 @@ def secured(sock):
 
 
 def test_tls_and_ipv6_are_no_exceptions(lab):
-    """A prefix of IPv6 and one behind TLS fall silent for 6 s, each on a listener of its own; those named are of it."""
+    """A prefix of IPv6 and one behind TLS go silent for 6 s, each on its own listener; exactly these are named."""
     config = listener("six", address=f"[{GATEWAY6}]:0", read_idle="off")
     config += listener("secure", address=f"{GATEWAY4}:0", read_idle="off", **own_listener())
     with Gateway(config=config, namespace=lab.gateway) as gateway:
@@ -248,7 +250,7 @@ def test_tls_and_ipv6_are_no_exceptions(lab):
 
 
 def test_a_suspect_ends_at_once_when_its_device_is_elsewhere(lab):
-    """And only that one: the claim of its id ends it, no sooner and nothing else."""
+    """Only that connection: the claim of its id ends it at once, and no other."""
     with gateway_of(lab) as gateway:
         members = connect_all(gateway, 40, lab, sources(40))
         for n, member in enumerate(members):
@@ -271,7 +273,8 @@ def test_a_suspect_ends_at_once_when_its_device_is_elsewhere(lab):
 
 
 def test_suspects_while_a_drain_runs_and_when_suspicion_ends(lab):
-    """A drain ends whom its operator chose, suspect or not; a reload that switches suspicion off takes the marks away."""
+    """A drain ends the connections of its selection, suspect or not; a reload that switches suspicion off removes the
+    marks."""
     with gateway_of(lab) as gateway:
         members = connect_all(gateway, 60, lab, [device_address(0, 1 + n) for n in range(60)])
         members += connect_all(gateway, 40, lab, [device_address(1, 1 + n) for n in range(40)])
@@ -310,5 +313,5 @@ def test_probing_does_not_bring_the_verdict_forward(lab):
         assert quiet.events.wait(lambda: all(one.record.closed for one in control), 20), quiet.tail()
         for record in everybody:
             assert record.reason == "keepalive_expired", record
-            # The kernel reckons in jiffies, and the clock is read a little later than it ended.
+            # The kernel counts in jiffies, and the clock is read a little after the end.
             assert plan["user_timeout_ms"] - 20 <= record.closed["evidence"]["last_ack_ms"] <= 12_000, record

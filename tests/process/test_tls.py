@@ -1,4 +1,4 @@
-"""TLS on a listener: who comes in, as whom, what is told of the others, and what a reload changes."""
+"""TLS on a listener: admission, identity, reports about rejected peers, and the effect of a reload."""
 
 import contextlib
 import json
@@ -70,7 +70,7 @@ def refused_with(gateway, context):
     peer = name_of(raw)
     with contextlib.closing(raw), pytest.raises((ssl.SSLError, ConnectionError)):
         tls = context.wrap_socket(raw, server_hostname="127.0.0.1")
-        while tls.recv(100):  # with TLS 1.3 a refusal comes after the device's part is over
+        while tls.recv(100):  # with TLS 1.3 a refusal arrives after the device's part is complete
             pass
         raise ConnectionResetError("an end")
     return closed_of(gateway, peer)

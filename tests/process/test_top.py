@@ -73,7 +73,7 @@ def test_sorting(gateway):
 
 
 def test_filtering(gateway):
-    # pyte loses a row now and then to the way in which "screen" moves rows; "linux" redraws them.
+    # pyte sometimes loses a row in the way "screen" moves rows; "linux" redraws them.
     with top(gateway, env={"TERM": "linux"}) as terminal:
         terminal.shows("10.9.0.7")
         terminal.press("/10.9.0.8\x7f")
@@ -81,7 +81,7 @@ def test_filtering(gateway):
         terminal.press("3\r")
         assert terminal.wait(lambda lines: keys_shown(lines[:-1]) == [3]), terminal.lines()
         terminal.shows("/ filter: 10.9.0.3 (1)")
-        terminal.press("/nobody\x1b")  # left again
+        terminal.press("/nobody\x1b")  # cancelled
         terminal.shows("/ filter: 10.9.0.3 (1)")
         terminal.press("/" + "\x7f" * 8 + "127.0.0.0/8\r")
         terminal.shows("/ filter: 127.0.0.0/8 (8)")

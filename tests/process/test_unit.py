@@ -1,5 +1,5 @@
-"""The files of deploy/ as they are installed: the unit, the example configuration, the kernel settings, and that the
-documentation explains what they name."""
+"""The installed files of deploy/: the unit, the example configuration and the kernel settings. The documentation
+explains every name in them."""
 
 import pathlib
 import re

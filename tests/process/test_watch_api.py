@@ -1,5 +1,5 @@
-"""The admin API's view of the population as a whole: the live feed, trend, alarms, reconciliation, metrics, and who may
-ask. Against the real daemon."""
+"""The admin API's view of the whole population: the live feed, trend, alarms, reconciliation, metrics, and access.
+Against the real daemon."""
 
 import contextlib
 import http.client
@@ -25,7 +25,7 @@ def gateway():
 
 @pytest.fixture
 def devices(gateway):
-    """Connects so many, and takes them away at the end."""
+    """Connects so many devices, and closes them at the end."""
     with contextlib.ExitStack() as stack:
         def connect(count):
             made = [stack.enter_context(device.connect(gateway.address)) for _ in range(count)]
@@ -114,7 +114,7 @@ def _many_followers(gateway):
             assert gateway.ask("GET", "/healthz") == {"status": "ok"}
         for follower in followers:
             assert follower.wait(lambda one=follower: one.of("sample"))
-    # They have left, which is noticed.
+    # The gateway notices that they have left.
     with until(lambda: _follow(gateway)) as follower:
         assert follower.wait(lambda: follower.of("sample"))
 
@@ -135,7 +135,7 @@ def test_a_stop_ends_the_feeds():
         assert took < 10.0
 
 
-# --- what is known of the population
+# --- knowledge of the population
 
 
 def test_the_trend_counts_what_happened(gateway, devices):
@@ -202,14 +202,14 @@ def test_metrics_of_the_watch_and_of_the_process(gateway, devices):
             'holdfast_suspicion_probes_total{outcome="silent"}'} <= set(values)
     assert values["holdfast_reading_paused"] == values["holdfast_sink_failed"] == "0"
     assert values['holdfast_accept_paused{listener="devices"}'] == "0"
-    # The asking connection is one descriptor more than is seen from outside, or is just gone.
+    # The request's own connection is one descriptor more than an outside view, or has just closed.
     assert abs(float(values["process_open_fds"]) - gateway.descriptors()) <= 2
     assert abs(float(values["process_start_time_seconds"]) - os.stat(f"/proc/{gateway.process.pid}").st_ctime) < 60
     assert abs(float(values["process_resident_memory_bytes"]) / 1024 - gateway.resident_kib()) < 20 * 1024
     assert abs(float(values["process_cpu_seconds_total"]) - gateway.cpu_seconds()) < 1.0
 
 
-# --- who may ask, and the pages
+# --- access, and the pages
 
 
 def test_a_page_of_another_site_cannot_steer_the_gateway(gateway, devices):
@@ -235,7 +235,7 @@ def test_a_page_of_another_site_cannot_steer_the_gateway(gateway, devices):
     assert not gateway.connected(device.name_of(sock)).closed
     same = {"Origin": f"http://{own}", "Sec-Fetch-Site": "same-origin"}
     assert ask("POST", f"/v1/connections/{conn}/probe", **same) == 200
-    assert ask("DELETE", f"/v1/connections/{conn}") == 200  # as curl asks
+    assert ask("DELETE", f"/v1/connections/{conn}") == 200  # as curl does
 
 
 def test_the_pages_are_guarded_and_kept_by_their_tag(gateway):
@@ -251,7 +251,7 @@ def test_the_pages_are_guarded_and_kept_by_their_tag(gateway):
     assert "GET    /v1/events" in gateway.ask("GET", "/v1")
 
 
-# --- an alarm, on every way that tells of it
+# --- an alarm, on every way that reports it
 
 
 def test_a_drop_is_told_everywhere():
@@ -265,7 +265,7 @@ def test_a_drop_is_told_everywhere():
         assert alarm["count"] == 60 and alarm["reasons"] == {"peer_reset": 60}
         assert alarm["population_before"] == 120 and alarm["population_now"] == 60
         assert alarm["summary"] and alarm["cause"] and alarm["advice"]
-        # Lives so short may be called a reconnect storm too.
+        # Such short lives may count as a reconnect storm, too.
         active = gateway.ask("GET", "/v1/alarms")["active"]
         assert _drop(active)["id"] == alarm["id"] and _drop(active)["raised_at"] == alarm["raised_at"]
         assert follower.wait(lambda: follower.of("sample")[-1]["alarms_active"] >= 1)

@@ -1,4 +1,5 @@
-"""[alarm] webhook: the daemon POSTs each alarm, tries again when the receiver fails, and is not held up by one that hangs."""
+"""[alarm] webhook: the daemon POSTs each alarm, tries again when the receiver fails, and is not delayed by a receiver
+that hangs."""
 
 import contextlib
 import http.server
@@ -57,7 +58,7 @@ def gateway_of(url):
 
 def drop(gateway, stack):
     made = [stack.enter_context(device.connect(gateway.address)) for _ in range(120)]
-    # The alarm wants to have seen the population before the drop.
+    # The alarm needs to see the population before the drop.
     assert until(lambda: [p["connections"] for p in gateway.ask("GET", "/v1/trend?window=5s&step=1s")["points"]].count(120) >= 2)
     for sock in made[:60]:
         device.reset(sock)

@@ -117,7 +117,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Downlinks(threading.Thread):
-    """Asks the gateway for one to each device in turn."""
+    """Requests a downlink to each device in turn."""
 
     def __init__(self, options, conns):
         super().__init__(daemon=True)
@@ -138,7 +138,7 @@ class Downlinks(threading.Thread):
                 answer = connection.getresponse()
                 answer.read()
                 self.taken += answer.status == 202
-            except (OSError, http.client.HTTPException):  # an end between two requests is the server's right
+            except (OSError, http.client.HTTPException):  # a server may close between two requests
                 connection.close()
                 connection = UnixConnection(self._path)
         connection.close()
