@@ -187,6 +187,19 @@ def options_named_twice():
             yield f"{path.relative_to(ROOT)}: names the option {key}: let it follow from the row"
 
 
+def glossary_faults(paths):
+    """Finds names of the glossary that the source has not, and terms with two entries."""
+    page = (ROOT / "docs" / "GLOSSARY.md").read_text()
+    terms = re.findall(r"^- \*\*([^*]+)\*\*:", page, re.M)
+    for term, count in collections.Counter(terms).items():
+        if count > 1:
+            yield f"docs/GLOSSARY.md: {term} has {count} entries"
+    source = "\n".join(path.read_text() for path in paths if path.relative_to(ROOT).parts[0] in ("src", "include"))
+    for name in re.findall(r"^- \*\*(\w*(?:[A-Z]|_)\w*)\*\*:", page.partition("## Names in the source")[2], re.M):
+        if not re.search(rf"\b{name}", source):
+            yield f"docs/GLOSSARY.md: no source file has the name {name}"
+
+
 def format_faults(paths):
     tool = shutil.which("clang-format")
     if tool is None:
@@ -214,6 +227,7 @@ def main():
     faults += comment_faults(ROOT, commented())
     faults += commit_faults(ROOT)
     faults += names_in_two_headers(paths)
+    faults += glossary_faults(paths)
     faults += options_named_twice()
     faults += format_faults(paths)
     print("\n".join(faults[:40]) if faults else f"{len(paths)} files: includes, lengths and formatting as agreed")

@@ -83,7 +83,7 @@ void DeviceNews::wake() {
     changed_.notify_one();
 }
 
-DeviceNews::ReadResult DeviceNews::take(std::chrono::milliseconds timeout) {
+DeviceNews::Notes DeviceNews::take(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, timeout, [this] { return !notes_.empty() || dropped_ || woken_; });
     woken_ = false;

@@ -36,12 +36,12 @@ public:
     void push(std::vector<DeviceNote>& notes);
     void wake();
 
-    struct ReadResult {
+    struct Notes {
         std::vector<DeviceNote> notes;
         bool dropped = false;  ///< some notes were dropped since the last call
     };
     /// Returns the waiting notes; waits at most `timeout` for the first.
-    [[nodiscard]] ReadResult take(std::chrono::milliseconds timeout);
+    [[nodiscard]] Notes take(std::chrono::milliseconds timeout);
 
 private:
     std::mutex mutex_;  // guards the members below

@@ -27,12 +27,12 @@ std::optional<std::size_t> place_of(std::uint64_t inode, const PageVector<HeldSo
 
 }  // namespace
 
-Result<Reconciler::Sample> Reconciler::look() {
+Result<Reconciler::Differences> Reconciler::look() {
     PageVector<HeldSocket> held = sources_.registry();
     std::sort(held.begin(), held.end(), by_inode);
     std::vector<bool> seen(held.size());
     PageVector<std::uint64_t> strangers;
-    Sample look;
+    Differences look;
     look.registry = held.size();
     auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
         if (socket.inode == 0) return;
@@ -54,7 +54,7 @@ Result<Reconciler::Sample> Reconciler::look() {
 
 /// Finds sockets without a connection. Other processes may share the port (reuse_port), so such a socket counts only if
 /// this process has a descriptor of it.
-std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Sample& out) const {
+std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> strangers, Differences& out) const {
     std::sort(strangers.begin(), strangers.end());
     std::unordered_map<std::uint64_t, int> own;
     sources_.each_own([&](std::uint64_t inode, int descriptor) {
@@ -72,7 +72,7 @@ std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> stranger
     });
 }
 
-std::vector<Token> Reconciler::stuck(const Sample& look) {
+std::vector<Token> Reconciler::stuck(const Differences& look) {
     const SteadyTime now = clock_.steady();
     std::erase_if(close_wait_since_, [&look](const auto& each) { return !look.in_close_wait.contains(each.first); });
     std::vector<Token> result;
@@ -93,7 +93,7 @@ Reconciliation Reconciler::run() {
         sources_.wait(second_look_after);
         auto again = look();
         if (again) {
-            Sample& now = again.value();
+            Differences& now = again.value();
             std::erase_if(now.ghosts, [&](Token number) { return !seen.value().ghosts.contains(number); });
             std::erase_if(now.orphans, [&](const auto& each) { return !seen.value().orphans.contains(each.first); });
         }
@@ -104,7 +104,7 @@ Reconciliation Reconciler::run() {
         result.error = seen.error().message;
         return result;
     }
-    const Sample& look = seen.value();
+    const Differences& look = seen.value();
     const auto long_waiting = stuck(look);
     result.registry = look.registry;
     result.kernel = look.kernel;

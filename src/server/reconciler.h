@@ -55,16 +55,16 @@ public:
 
 private:
     /// Differences found by one comparison.
-    struct Sample {
+    struct Differences {
         std::size_t registry = 0;
         std::size_t kernel = 0;
         std::unordered_set<Token> ghosts;
         std::unordered_map<std::uint64_t, Discrepancy> orphans;  // by inode
         std::unordered_map<std::uint64_t, Token> in_close_wait;  // likewise
     };
-    [[nodiscard]] Result<Sample> look();
-    [[nodiscard]] std::optional<Error> find_orphans(PageVector<std::uint64_t> strangers, Sample& out) const;
-    [[nodiscard]] std::vector<Token> stuck(const Sample& look);
+    [[nodiscard]] Result<Differences> look();
+    [[nodiscard]] std::optional<Error> find_orphans(PageVector<std::uint64_t> strangers, Differences& out) const;
+    [[nodiscard]] std::vector<Token> stuck(const Differences& look);
     void add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const;
 
     const Clock& clock_;

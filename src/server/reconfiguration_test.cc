@@ -197,7 +197,7 @@ TEST(Apply, OnAnErrorNothingHasChanged) {
     TestGateway gateway(config_of({listener("a")}));
     TestDevice device(gateway.bound("a"));
     gateway.send_and_see(device, "one");
-    const TestDevice::ReadResult taken;
+    const TestDevice::OccupiedAddress taken;
     ListenerConfig changed = listener("a");
     changed.detect_within = seconds(5);
     changed.address = "127.0.0.2:0";

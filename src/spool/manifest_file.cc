@@ -124,7 +124,7 @@ std::optional<DbError> read_id_of_segments(const SpoolDirectory& directory, cons
     return unreadable;
 }
 
-std::optional<DbError> make_control_file(const SpoolDirectory& directory, const ControlSeed& seed, std::string* aside) {
+std::optional<DbError> make_manifest(const SpoolDirectory& directory, const ControlSeed& seed, std::string* aside) {
     const std::string making = directory.making_control_path();
     SpoolDirectory::remove(making);
     std::optional<DbError> failed;

@@ -34,8 +34,8 @@ struct ControlSeed {
 /// Creates spool.db, complete and synced, under a temporary name and renames it. An interrupted start leaves no
 /// spool.db, the former one, or a complete one. `aside`, if there is a former one: out, the name under which it is
 /// kept.
-[[nodiscard]] std::optional<DbError> make_control_file(const SpoolDirectory& directory, const ControlSeed& seed,
-                                                       std::string* aside = nullptr);
+[[nodiscard]] std::optional<DbError> make_manifest(const SpoolDirectory& directory, const ControlSeed& seed,
+                                                   std::string* aside = nullptr);
 
 enum class ControlState : std::uint8_t {
     whole,

@@ -25,7 +25,7 @@ std::optional<DbError> Manifest::open_present(const Opening& opening, std::uniqu
 
 Manifest::Opened Manifest::make_new(const Opening& opening, const ControlSeed& seed, std::string* aside) {
     std::unique_ptr<Manifest> control;
-    auto failed = make_control_file(opening.directory, seed, aside);
+    auto failed = make_manifest(opening.directory, seed, aside);
     if (!failed) failed = open_present(opening, control);
     if (failed) {
         return Error{"cannot make the spool's " + opening.directory.control_path() + ": " + failed->message +

@@ -16,7 +16,7 @@ struct OpenLines {
     std::string identified;  ///< empty if the device identified itself before `connected`, or not at all
 };
 
-/// Holds the changes that the rows since the last save make to the control file's table of open connections. Bounded by
+/// Holds the changes that the rows since the last save make to the manifest's table of open connections. Bounded by
 /// the events between two saves, about one second. Any thread.
 class OpenBook {
 public:

@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-/// Reads the files of events at the start, adds them to the segment list and finds the newest position. One thread.
+/// Reads the files of events at the start, adds them to the SegmentIndex and finds the newest position. One thread.
 class Survey {
 public:
     struct Parts {

@@ -149,9 +149,9 @@ public:
     void end_sending() { EXPECT_EQ(::shutdown(socket_.get(), SHUT_WR), 0); }
 
     /// An address in use by a program without SO_REUSEPORT.
-    class ReadResult {
+    class OccupiedAddress {
     public:
-        ReadResult() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        OccupiedAddress() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
             const SocketAddress name = to_socket_address(parse_endpoint("127.0.0.1:0").value());
             EXPECT_EQ(::bind(socket_.get(), name.get(), name.length), 0);
             EXPECT_EQ(::listen(socket_.get(), 1), 0);

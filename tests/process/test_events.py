@@ -11,10 +11,10 @@ from events import KINDS, kind_in_schema
 from gateway import PATIENCE, Gateway, listener, until
 
 # Files that write or store events, and the names that some of them read or use in another format.
-FOLDERS = ("codec", "sink", "spool", "nats")
+FOLDERS = ("codec", "sink", "spool", "forward")
 OTHER_USES = {"event_line.cc": {"at", "conn"},  # reads lines
               "item.cc": {"id", "seq", "session"},  # the device protocol
-              "control_file.cc": {"id"}, "writer.cc": {"spool"},  # of the spool itself
+              "manifest_file.cc": {"id"}, "writer.cc": {"spool"},  # of the spool itself
               "ack_inbox.cc": {"error", "seq"},  # JetStream's
               "message.cc": {"item"}}  # the kind
 
