@@ -21,7 +21,8 @@ ROOT = BENCH.parent
 OUT = ROOT / "build" / "bench"
 BINARY = ROOT / "build" / "release" / "holdfast"
 MOSQUITTO = BENCH / "peers" / "mosquitto"
-# How much of --idle each is watched; the other event loops leave keep-alive to the kernel, as the floor does.
+# Share of --idle for which each server is measured. The other event loops leave keep-alive to the kernel, as the floor
+# does.
 WATCHED_IDLE = {"holdfast": 1.0, "floor": 0.5, "Go": 0.5}
 OURS = {"floor", "holdfast", "Go"}  # in all of --population-rounds; others one less
 # What the event stream costs beside `none`; only items tell, connections are the same.
@@ -81,7 +82,7 @@ def run(options):
     rounds = []
     for number in range(options.rounds):
         one, names = {}, list(chosen)
-        first = number % len(names)  # another one each time: to come first or last is worth something
+        first = number % len(names)  # another one each time, since the order matters
         for name in names[first:] + names[:first]:
             began = time.monotonic()
             try:
@@ -131,7 +132,8 @@ def arguments():
 
 
 def report(results):
-    """Peers are the columns of a second table, so that each is narrow enough to read; then the sinks, then the targets."""
+    """Prints the peers as columns of a second table, so that each is narrow enough to read; then the sinks, then the
+    targets."""
     summary = results["summary"]
     ours = [name for name in summary if name in OURS]
     others = [name for name in summary if name not in ours and name not in SINKS]

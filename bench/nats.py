@@ -34,7 +34,7 @@ def send_items(address, count, size):
 
 
 def measure(nats, batch, window, count, size):
-    """(events a second published, the gateway's CPU in us an event, nats-server's, messages)"""
+    """Returns (events published a second, the gateway's CPU in us an event, nats-server's, messages)."""
     servers = nats.servers if isinstance(nats, NatsCluster) else [nats]
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as directory:
         config = (f'[[listener]]\naddress = "127.0.0.1:0"\n[sink]\ntype = "nats"\nurl = "{nats.url}"\nstream = "b{batch}"\n'

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds 95,000 connections with five gateway processes on one port (SO_REUSEPORT) and measures what they cost on the way.
+"""Holds 95,000 connections with five gateway processes on one port (SO_REUSEPORT) and measures their cost.
 
 Prints a table and the size of a machine for 1,000,000; writes build/bench/scale.json. Less than five minutes."""
 
@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
 GATEWAYS = 5
 STEPS = (1_000, 10_000, 50_000, 95_000)
-MOST_A_PROCESS = 19_000  # of the 20,000 descriptors that a process often has
+MOST_A_PROCESS = 19_000  # of the 20,000 descriptors of a common limit
 ARRIVALS_PER_S = 4_000
 MILLION = 1_000_000
 
@@ -91,7 +91,7 @@ def run(options):
     rows, began = [], time.monotonic()
     with contextlib.ExitStack() as stack:
         gateways = start_gateways(stack, options.binary, options.detect_within)
-        for _ in range(50):  # what the admin API's threads take at their first request belongs to no connection
+        for _ in range(50):  # memory of the admin API's threads at their first request belongs to no connection
             connections_of(gateways)
         settle_slab()
         slab_before = slab_bytes()
@@ -140,7 +140,7 @@ def render(rows, size):
         needs.append(f"{kernel / 1e9:.1f} GB of kernel memory ({size['kernel_bytes_per_connection']:,.0f} B each: half of both ends here)")
     needs.append(f"{size['cpu_percent']:.0f} % of a core in the gateways, {size['user_cpu_percent']:.1f} % of it in their own code")
     whole = size["machine_cpu_percent_both_ends"]
-    if whole >= size["cpu_percent"]:  # else the machine had other work than this
+    if whole >= size["cpu_percent"]:  # else the machine had other work
         needs.append(f"{whole:.0f} % of a core in the whole machine, devices included")
     listed = ";\n- ".join(needs)
     return (align(lines) + f"\n\nBy the slope through these, 1,000,000 idle connections need:\n\n- {listed}.\n\n"
@@ -171,7 +171,7 @@ def main():
     if options.steps != sorted(set(options.steps)) or options.steps[0] < 1 or len(options.steps) < 2:
         parser.error("--steps takes two growing numbers or more")
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every process is ended on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends every process on the way out
     try:
         rows, user_before = run(options)
     except RuntimeError as failure:

@@ -14,7 +14,7 @@ TABLE = "CREATE TABLE batch (position INTEGER PRIMARY KEY, events, at, listeners
 
 
 def commits(directory, page, log_bytes, row_bytes, total_bytes):
-    """(seconds, slowest commit with the checkpoint behind it in ms, bytes written per byte, file bytes per byte)."""
+    """Returns (seconds, slowest commit with its checkpoint in ms, bytes written per byte, file bytes per byte)."""
     path = pathlib.Path(directory) / "pages.db"
     for old in path.parent.glob("pages.db*"):
         old.unlink()

@@ -39,7 +39,7 @@ class Downlinks:
     """Devices that stay, and a downlink to one after another. Owns their sockets and two threads; ends by stop()."""
 
     def __init__(self, gateway, count, per_second, tls):
-        self.samples = []  # (asked, seconds until it arrived)
+        self.samples = []  # (request time, seconds until arrival)
         self.lost = 0
         self._asked = {}
         self._pause = 1 / per_second
@@ -144,9 +144,9 @@ def storm(mode, rate, wishes):
     with Gateway("--sink", "none", config=config) as gateway:
         downlinks = Downlinks(gateway, wishes.staying, wishes.downlinks, tls)
         everyone = wishes.devices + wishes.staying
-        # The fleet's own clock starts the storm: late enough for all to be in, and then for a quiet while. The next would
-        # come as long after it.
-        # A device whose SYN found the backlog full asks again after 1, 3, 7, 15, 31 s: twice the time that the rate takes.
+        # The fleet's own clock starts the storm: late enough for all to connect, and then for a quiet while. The next
+        # storm would be as long after it. A device whose SYN found the backlog full tries again after 1, 3, 7, 15, 31
+        # s: twice the time of the rate.
         calm = QUIET_S + wishes.devices / (500 if tls else 3000) + (2 * wishes.devices / rate if rate else 0) + 8
         begun = time.monotonic() + calm
         fleet = subprocess.Popen(

@@ -48,7 +48,7 @@ def shake(address, authority, version, count, resumed, device):
             sock.settimeout(0.02)
             if resumed and session is None:
                 try:
-                    sock.recv(1)  # takes the ticket of TLS 1.3, which comes behind the handshake
+                    sock.recv(1)  # takes the ticket of TLS 1.3, which follows the handshake
                 except TimeoutError:
                     pass
                 session = sock.session
@@ -61,7 +61,7 @@ def outcomes(gateway):
 
 
 def cpu_of_handshakes(config, authority, version, count, resumed, device):
-    """Milliseconds of the gateway's CPU time each: accept, handshake, one item and close."""
+    """Returns milliseconds of the gateway's CPU time each: accept, handshake, one item and close."""
     with Gateway("--sink", "none", config=config) as gateway:
         before, cpu = outcomes(gateway), gateway.cpu_seconds()
         worker = multiprocessing.Process(target=shake,

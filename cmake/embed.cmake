@@ -1,4 +1,4 @@
-# cmake -DFILES="/path=file;..." -DOUTPUT=embedded.cc -P embed.cmake: makes files a table of a program's own (see
+# cmake -DFILES="/path=file;..." -DOUTPUT=embedded.cc -P embed.cmake: embeds files as a table in a program (see
 # src/api/dashboard/embedded.h). An etag is the beginning of the content's SHA-256.
 set(arrays "")
 set(rows "")

@@ -12,9 +12,9 @@ if(HOLDFAST_HARDEN)
   if(HOLDFAST_HAS_CET)
     list(APPEND holdfast_hardening -fcf-protection=full)
   endif()
-  # Level 3 since GCC 12 and clang 9 with glibc 2.34; an older glibc takes it for 2.
+  # Level 3 since GCC 12 and clang 9 with glibc 2.34; an older glibc treats it as 2.
   add_compile_options(${holdfast_hardening} -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
   add_compile_definitions(_GLIBCXX_ASSERTIONS)
-  # The flags of code generation once more: what is optimised as a whole is compiled when it is linked.
+  # The flags of code generation again: link-time optimisation compiles at the link.
   add_link_options(${holdfast_hardening} -Wl,-z,relro,-z,now -Wl,-z,noexecstack)
 endif()

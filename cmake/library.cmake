@@ -17,7 +17,7 @@ foreach(library holdfast holdfast_shared)
   target_link_libraries(${library} PUBLIC Threads::Threads)
 endforeach()
 target_link_libraries(holdfast PUBLIC ${holdfast_links})
-# Before 1.0 a minor version may break what was compiled against the one before.
+# Before 1.0 a minor version may break programs that were compiled against an earlier one.
 set_target_properties(holdfast_shared PROPERTIES EXPORT_NAME shared VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_link_libraries(holdfast_shared PRIVATE ${holdfast_links})

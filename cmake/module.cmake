@@ -16,7 +16,7 @@ if(HOLDFAST_UNITY)
   # alone, has these warnings.
   target_compile_options(holdfast_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
-# Clang has it in -Wconversion; GCC, for C++, has not.
+# Clang includes it in -Wconversion; GCC, for C++, does not.
 target_compile_options(holdfast_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>)
 # Only what public headers declare leaves libholdfast.so (include/holdfast/visibility.h).
 target_compile_options(holdfast_flags INTERFACE -fvisibility=hidden -fvisibility-inlines-hidden)
@@ -39,7 +39,7 @@ if(HOLDFAST_PRECOMPILE)
   target_link_libraries(holdfast_precompiled PRIVATE holdfast_flags)
   target_precompile_headers(holdfast_precompiled PRIVATE ${standard_headers})
   if(HOLDFAST_TESTS)
-    # A program, as the tests are: position-independent code is of another kind there.
+    # Programs, such as the tests, need position-independent code of another kind.
     add_executable(holdfast_precompiled_test ${PROJECT_BINARY_DIR}/precompiled.cc)
     target_link_libraries(holdfast_precompiled_test PRIVATE holdfast_flags GTest::gtest GTest::gmock)
     target_precompile_headers(holdfast_precompiled_test PRIVATE ${standard_headers} <gmock/gmock.h> <gtest/gtest.h>)

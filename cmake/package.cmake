@@ -5,7 +5,7 @@ set(soname_version ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 set(HOLDFAST_MAINTAINER "The holdfast maintainers <holdfast@localhost>" CACHE STRING "Of the packages: \"Name <address>\"")
 file(MAKE_DIRECTORY ${packaged})
 
-# The manual and the completions come out of the command itself, so that they cannot be another version's.
+# The command itself prints the manual and the completions, so that they cannot be another version's.
 configure_file(cmake/describe.cmake.in ${packaged}/describe.cmake @ONLY)
 install(SCRIPT ${packaged}/describe.cmake COMPONENT holdfast)
 install(FILES ${packaged}/holdfast.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT holdfast)
@@ -15,7 +15,7 @@ install(FILES ${packaged}/holdfast.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bas
 install(FILES ${packaged}/_holdfast DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT holdfast)
 install(FILES ${packaged}/holdfast.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT holdfast)
 
-# Only a package puts these into place; who installs by hand copies them (docs/tasks/deploy.md).
+# Only a package installs these; otherwise they are copied by hand (docs/tasks/deploy.md).
 install(FILES deploy/holdfast.toml DESTINATION /etc/holdfast COMPONENT holdfast EXCLUDE_FROM_ALL)
 install(FILES deploy/logrotate.d/holdfast DESTINATION /etc/logrotate.d COMPONENT holdfast EXCLUDE_FROM_ALL)
 foreach(pair holdfast=holdfast library=libholdfast${soname_version} development=libholdfast-dev)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""A device whose items survive a restart of either side, by docs/reference/protocol.md. Every line of standard input is an item:
-it is on disk before it is sent and stays there until an ack covers it. Ends when there is no more and all is safe.
+"""A device whose items survive a restart of either side, by docs/reference/protocol.md. Every line of standard input is
+an item, is on disk before it is sent, and stays there until an ack covers it. Ends after the end of the input, once
+every item is acknowledged.
 
     echo '{"ip":"10.20.30.40","status":"online"}' | ./device.py 127.0.0.1:7000 device-17 kept.ndjson
 """
@@ -8,12 +9,12 @@ import json, os, random, select, socket, sys, time, uuid
 
 
 class Kept:
-    """The items that no ack covers. In the file: {"session":S,"from":N}, then item N, item N + 1 and so on."""
+    """The unacknowledged items. The file begins with {"session":S,"from":N}. Then come item N, item N + 1 and so on."""
     def __init__(self, path):
         self.path, self.directory = path, os.open(os.path.dirname(path) or ".", os.O_RDONLY)
         self.session, self.first, self.items = uuid.uuid4().hex, 1, []
         if os.path.exists(path):
-            head, *self.items = open(path, "rb").read().split(b"\n")[:-1]  # what has no line end was never sent
+            head, *self.items = open(path, "rb").read().split(b"\n")[:-1]  # a line without its end was never sent
             self.session, self.first = json.loads(head).values()
         self.rewrite()
 
@@ -28,7 +29,7 @@ class Kept:
             sys.exit(f"{self.path} is older than what the gateway has of it: remove it to begin a new session")
         del self.items[:count]
         self.first, self.stale = self.first + count, self.stale + count
-        if self.stale > 1000 + len(self.items):  # most of the file is not worth keeping
+        if self.stale > 1000 + len(self.items):  # most of the file is stale
             self.rewrite()
 
     def rewrite(self):
@@ -44,7 +45,7 @@ class Kept:
 
 
 class Lines:
-    """Whole lines from a descriptor, which gives bytes as they come."""
+    """Whole lines from a descriptor, which returns bytes as they arrive."""
     def __init__(self, descriptor):
         self.descriptor, self.rest, self.ended = descriptor, b"", False
 
@@ -66,7 +67,7 @@ def wait(patience, *inboxes):
 
 def talk(gateway):
     """Sends over one connection until everything is acknowledged. Yields once the gateway has named the first number."""
-    inbox, sent = Lines(gateway.fileno()), None  # up to which number on this connection
+    inbox, sent = Lines(gateway.fileno()), None  # latest number on this connection
     gateway.sendall(b"%s\n" % json.dumps({"hello": {"id": name, "session": kept.session, "from": kept.first}}).encode())
     while kept.items or not source.ended:
         for word in wait(None, source, inbox):
@@ -89,12 +90,13 @@ kept, source, pause = Kept(path), Lines(sys.stdin.fileno()), 0.1
 while kept.items or not source.ended:
     try:
         with socket.create_connection(address.rsplit(":", 1), timeout=30) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)  # silence: it is dead
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)  # silence: the connection is
+                                                                                        # dead
             for _ in talk(connection):
                 pause = 0.1
     except OSError as trouble:
         print(f"{trouble}; {len(kept.items)} items wait", file=sys.stderr)
-        again = time.monotonic() + pause * random.uniform(0.5, 1)  # a fleet must not come back all at once
+        again = time.monotonic() + pause * random.uniform(0.5, 1)  # a fleet must not reconnect all at once
         pause = min(2 * pause, 30)
         while (left := again - time.monotonic()) > 0:
             wait(left, source)

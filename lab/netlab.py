@@ -16,7 +16,7 @@ from lab.relay import Relay, open_tun
 
 GATEWAY4, DEVICE4 = "10.77.0.1", "10.77.0.2"
 GATEWAY6, DEVICE6 = "fd77::1", "fd77::2"
-# Any address in here is the device side's own (an "AnyIP" local route), so that prefixes can be told apart.
+# Any address in here is the device side's own (an "AnyIP" local route), so that prefixes are distinct.
 DEVICES4, DEVICES6 = "10.128.0.0/9", "fd78::/32"
 _GATEWAY_MAC, _DEVICE_MAC = "02:00:00:00:77:01", "02:00:00:00:77:02"
 
@@ -87,7 +87,7 @@ def _guard_against_signals():
 
 
 def _delete_orphans():
-    """Namespaces of a lab whose process was killed before it could clean up."""
+    """Deletes the namespaces of a lab whose process was killed before it could clean up."""
     for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
         words = name.split("-")
         if len(words) == 4 and words[0] == "hf" and words[1].isdigit() and not os.path.exists(f"/proc/{words[1]}"):
@@ -150,7 +150,7 @@ class Lab:
         self.device.sysctl("net.ipv6.ip_nonlocal_bind", 1)  # bind to any of DEVICES6
 
     def _address(self, side):
-        """Addresses, routes and neighbours of one side, whatever of them is there already."""
+        """Sets addresses, routes and neighbours of one side, also if some exist already."""
         at_gateway = side is self.gateway
         own, others, mac = (((GATEWAY4, GATEWAY6), (DEVICE4, DEVICE6), _DEVICE_MAC) if at_gateway
                             else ((DEVICE4, DEVICE6), (GATEWAY4, GATEWAY6), _GATEWAY_MAC))
@@ -175,12 +175,12 @@ class Lab:
         commands = "".join(_add_peers("silent", peers)) + "".join(_add_hosts(hosts))
         if not commands:
             raise ValueError("whom to silence? Give peers, or hosts=['0.0.0.0/0', '::/0'] for all")
-        self._gateway_filter.run(commands)  # first: from here on the gateway hears nothing
+        self._gateway_filter.run(commands)  # first: from here on the gateway receives nothing
         if not devices_still_hear:
             self._device_filter.run(commands)
 
     def heal(self, *peers):
-        """Ends what silence() began for these peers."""
+        """Ends silence() for these peers."""
         commands = "".join(_peers("delete", "silent", peers))
         self._device_filter.run(commands)
         self._gateway_filter.run(commands)
@@ -191,8 +191,8 @@ class Lab:
         self._device_filter.run("".join(_add_hosts(hosts)))
 
     def icmp_unreachable(self, *peers, what="no_host"):
-        """Packets to these peers are answered with ICMP host (`no_host`) or net (`no_route`) unreachable; nothing of
-        theirs arrives."""
+        """Answers packets to these peers with ICMP host (`no_host`) or net (`no_route`) unreachable; none of their
+        packets arrive."""
         self._gateway_filter.run("".join(_add_peers("silent", peers)))
         self._device_filter.run("".join(_add_peers(what, peers)))
 
@@ -206,7 +206,8 @@ class Lab:
         ip("-n", side.name, "link", "set", "wire", "down")
 
     def link_up(self, side):
-        """Ends link_down(): the kernel has dropped what needed the interface, so addresses and routes are set again."""
+        """Ends link_down(). The kernel has dropped everything that needed the interface, so addresses and routes are
+        set again."""
         ip("-n", side.name, "link", "set", "wire", "up")
         self._address(side)
 
@@ -217,7 +218,7 @@ class Lab:
             raise ValueError(f"loss is 0 to 99.99 percent, not {percent}")
         commands = "flush chain inet lab loss\n"
         if lost > 0:
-            # Not on loopback: the admin API is asked there, and a lost SYN and request would outlast its patience.
+            # Not on loopback: a lost SYN and request of the admin API would exceed its timeout.
             commands += f'add rule inet lab loss iifname != "lo" meta l4proto tcp numgen random mod 10000 < {lost} drop\n'
         self._gateway_filter.run(commands)
         self._device_filter.run(commands)
@@ -247,7 +248,7 @@ class Lab:
         return self._relay
 
     def _take_slow_wire(self):
-        # More specific than the wire's own routes, so that they win.
+        # More specific than the wire's own routes, so that they are preferred.
         for network in (f"{DEVICE4}/32", *_halves(DEVICES4)):
             ip("-n", self.gateway.name, "route", "add", network, "dev", "slow", "src", GATEWAY4)
         for network in (f"{DEVICE6}/128", *_halves(DEVICES6)):
@@ -285,7 +286,7 @@ class Lab:
     def close(self):
         _open_labs.discard(self)
         if os.getpid() != self._owner:
-            return  # a forked child must not take the parent's lab down
+            return  # a forked child must not delete the parent's lab
         if self._relay is not None:
             self._relay.close()
             self._relay = None

@@ -1,4 +1,4 @@
-"""Network namespaces by name, and entering one for the length of a `with`. Needs root."""
+"""Network namespaces by name, and entering one within `with`. Needs root."""
 
 import contextlib
 import ctypes
@@ -10,7 +10,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabError(RuntimeError):
-    """The lab cannot be built here: says what is missing and what to do."""
+    """The lab cannot be built here: the message has the cause and the remedy."""
 
 
 def ip(*words):
@@ -31,8 +31,8 @@ def _set_namespace(descriptor):
 
 
 class Namespace:
-    """One named network namespace. Owns its name under /run/netns and a descriptor of it; delete() ends both.
-    A socket belongs for ever to the namespace it was created in; a thread can change its own (setns is per thread)."""
+    """One named network namespace. Owns its name under /run/netns and a descriptor of it; delete() ends both. A socket
+    always belongs to the namespace of its creation; a thread can change its own (setns is per thread)."""
 
     def __init__(self, name):
         self.name = name

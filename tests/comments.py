@@ -9,7 +9,7 @@ from prose import BANNED, SENTENCE_WORDS, plain, words_in
 
 CLASS_LINES = 4
 PRONOUN = re.compile(r"(It|Who|Whom|What|Of|That|The same(?! \w)|One(?= (?:of|that|who|which|whose|is|was|has|had|can|may|by|to|at|from|with)\b))\b")
-# Verbs in the third person that do not end in s, and words before the verb.
+# Verbs in the third person without a final s, and words before the verb.
 VERBS = {"Only", "Never", "Also", "See", "Called"}
 # Words in s that begin a noun phrase.
 NOT_VERBS = {"This", "Its", "Bytes", "Always", "Less", "Plus", "Status", "Address", "Process", "Access", "Class", "Is"}
@@ -145,7 +145,7 @@ def faults_of(comment):
 
 READERS = {".h": blocks_of_cpp, ".cc": blocks_of_cpp, ".c": blocks_of_cpp, ".py": blocks_of_python}
 
-# Each rule with a comment that breaks it and one that follows it, and the number of faults if it is not one.
+# Each rule with comments that break it and that follow it; the number of faults, unless it is one.
 SAMPLES = [
     (".h", "/// The size.\n[[nodiscard]] int size();\n/// Returns the size.\nint size() const;\n", "third person"),
     (".h", "/// This counts.\nint size();\n/// Is called by OpenSSL.\nvoid f(int) {\n", "third person", 2),

@@ -1,4 +1,5 @@
-"""Links of the documentation: every relative link and every anchor leads to something, in the repository and where it is installed.
+"""Checks the links of the documentation: every relative link and every anchor exists, in the repository and after
+installation.
 
     tests/links.py TREE    exits 1 and names each dead link of the pages in TREE"""
 

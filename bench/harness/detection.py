@@ -1,4 +1,4 @@
-"""How long a server takes to find that devices fell silent: from the moment of silence to its own word of the end."""
+"""Measures how long a server takes to detect devices that went silent: from the silence to its report of the end."""
 
 import ctypes
 import datetime
@@ -20,7 +20,7 @@ SO_ATTACH_FILTER = 26
 
 
 class Devices:
-    """Connections that can fall silent as if unplugged: a filter drops all that comes before their kernel sees it."""
+    """Connections that can go silent as if unplugged: a filter drops all packets before their kernel sees them."""
 
     def __init__(self, port, count):
         self.sockets = []
@@ -47,7 +47,7 @@ class Devices:
 
 
 class WatchedHoldfast(Holdfast):
-    """Tells ends by its event stream."""
+    """Reports ends by its event stream."""
 
     def __init__(self, binary, events, budget_s):
         self.events = events
@@ -69,7 +69,7 @@ class WatchedHoldfast(Holdfast):
 
 
 class WatchedGo(Peer):
-    """Tells ends by a line each."""
+    """Reports each end by a line."""
 
     def __init__(self, binary, budget_s):
         self.ended = {}

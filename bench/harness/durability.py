@@ -38,7 +38,7 @@ def items_of(count):
 
 
 def throughput(binary, out, sink, items):
-    """Items that eight senders push as fast as they are taken, until the last is where it belongs."""
+    """Measures items that eight senders push as fast as possible, until the last has arrived."""
     text = items_of(items // SENDERS)
     with start(binary, out, sink) as server, contextlib.ExitStack() as closing:
         socks = [closing.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(SENDERS)]
@@ -56,7 +56,7 @@ def throughput(binary, out, sink, items):
 
 
 class NumberingDevice:
-    """Sends one item at a time and waits until it is told that it is safe."""
+    """Sends one item at a time and waits for its acknowledgement."""
 
     def __init__(self, port):
         self.sock = socket.create_connection(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Simulated devices: `holdfast load --hold` on the second core, steered line by line."""
+"""Simulated devices: `holdfast load --hold` on the second core, controlled by lines."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ PINNED = ["taskset", "-c", "1"]
 
 
 class Fleet:
-    """Connected once made; send() lets every connection send its items. Closes its connections at the end."""
+    """Connected after construction; send() lets every connection send its items. Closes its connections at the end."""
 
     def __init__(self, binary, port, connections, items=0, batch=1, rate=0, first_device=0, pin=PINNED):
         self.connections = connections
@@ -58,7 +58,7 @@ class Fleet:
 
 
 class MqttFleet(Fleet):
-    """The same with MQTT clients (bench/peers/mosquitto/fleet.py); send() lets every one ping."""
+    """MQTT clients (bench/peers/mosquitto/fleet.py); send() lets each one ping."""
 
     def __init__(self, script, port, connections):
         self.connections = connections
@@ -66,7 +66,7 @@ class MqttFleet(Fleet):
 
 
 class PacedFleet(Fleet):
-    """Items at a steady rate from send() to leave(), each at a moment of its own (pacer.py)."""
+    """Items at a steady rate from send() to leave(), each at its own moment (pacer.py)."""
 
     def __init__(self, port, connections, items_per_second):
         self.connections = connections

@@ -1,4 +1,4 @@
-"""The measures. Each takes a server (and what it needs), checks that nothing was lost, and returns {name: figure}."""
+"""The measures. Each takes a server and its parameters, checks that nothing was lost, and returns {name: figure}."""
 
 import time
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ PACED_PER_S = 10_000
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many connections each measure takes."""
+    """Number of connections of each measure."""
 
     many: int = 19_000
     burst: int = 4_000
     drained: int = 10_000
 
 
-# The kernel probes devices that connect in the same moment in the same moment. Loopback's queue
+# The kernel probes devices that connected at the same moment at the same moment. Loopback's queue
 # (net.core.netdev_max_backlog, 1,000) then drops most of the probes: see docs/explanation/performance.md.
 ARRIVALS_PER_S = 3_000
 
 
 class Void(Exception):
-    """Something was lost or never came: the run says nothing."""
+    """An item was lost or never arrived: the run is void."""
 
 
 def wait_for(server, name, wanted, timeout_s=30):
@@ -47,7 +47,7 @@ def wait_until_done(server, name, wanted, timeout_s=30):
     deadline = time.monotonic() + timeout_s
     while True:
         end, cpu = wait_until_idle(server.pid)
-        split = cpu_split(server.pid)  # before the question, which costs, too
+        split = cpu_split(server.pid)  # before the request, which has a cost, too
         if server.counts()[name] >= wanted or time.monotonic() > deadline:
             wait_for(server, name, wanted, timeout_s=0)
             return end, cpu, split
@@ -115,7 +115,7 @@ def mqtt_population(server, fleet_script, many, idle_s):
 
 
 def ask_all(server, many):
-    time.sleep(1.2)  # one heard from within the last second would not be asked
+    time.sleep(1.2)  # a connection that was active within the last second would not be probed
     cpu, start = cpu_ns(server.pid), time.monotonic()
     answer = server.ask("POST", "/v1/probe?all=true")
     took = time.monotonic() - start
@@ -125,7 +125,7 @@ def ask_all(server, many):
 
 
 def burst(server, binary, connections, repeats, base):
-    """Connections that queued up while the server was stopped."""
+    """Measures connections that queued up while the server was stopped."""
     per_accept, per_second = [], []
     for repeat in range(1, repeats + 1):
         wait_until_idle(server.pid)
@@ -141,7 +141,7 @@ def burst(server, binary, connections, repeats, base):
 
 
 def drain(server, binary, connections, items, repeats, base):
-    """Items that were all written while the server was stopped; the first time warms up and does not count."""
+    """Measures items that were all written while the server was stopped; the first round warms up and does not count."""
     per_item, per_second, in_user, in_system = [], [], 0, 0
     with Fleet(binary, server.port, connections, items=items, batch=items) as fleet:
         wait_for(server, "accepted", base["accepted"] + connections)

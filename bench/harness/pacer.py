@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Devices that report independently: one item every 100 us, each at its own moment and from the next connection.
 
-Steered like `holdfast load --hold`, which sends in ticks of 2 ms and thereby lets a server take many at one waking. Prints
-"ready connections=N"; a line on standard input begins; its end closes all, and a line of JSON sums up."""
+Controlled like `holdfast load --hold`, which sends in ticks of 2 ms, so that a server reads many items per wake-up.
+Prints "ready connections=N". A line on standard input begins; its end closes all, and a line of JSON sums up."""
 
 import json
 import select

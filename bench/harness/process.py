@@ -7,7 +7,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_ns(pid):
-    """Nanoseconds on a CPU, all threads (scheduler's own account, updated whenever a thread goes to sleep)."""
+    """Returns nanoseconds on a CPU, all threads (the scheduler's own account, updated whenever a thread goes to sleep)."""
     total = 0
     for task in os.listdir(f"/proc/{pid}/task"):
         try:
@@ -47,13 +47,13 @@ CONNECTION_CACHES = {"TCP", "TCPv6", "sock_inode_cache", "filp", "eventpoll_epi"
 
 
 def settle_slab():
-    """Gives back what freed objects still hold, which the kernel would count as active (root only)."""
+    """Frees memory of freed objects, which the kernel would count as active (root only)."""
     for cache in CONNECTION_CACHES:
         try:
             with open(f"/sys/kernel/slab/{cache}/shrink", "w") as shrink:
                 shrink.write("1")
         except OSError:
-            pass  # this kernel has no such cache, or merged it with another
+            pass  # this kernel lacks such a cache, or merged it with another
 
 
 def slab_bytes():

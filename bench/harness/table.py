@@ -34,7 +34,7 @@ ROWS = [
 
 ITEM_ROWS = [row for row in ROWS if "x1" in row[0]]  # of the drains
 
-PROPORTIONAL = {"us", "/s"}  # where a ratio to the floor says something
+PROPORTIONAL = {"us", "/s"}  # units for which a ratio to the floor is meaningful
 
 
 def ratios_of(rounds, name, beside, measure):
@@ -93,7 +93,7 @@ def render(summary, names, rows=None):
 
 
 def put_into(document, marker, text):
-    """Replaces what stands between `<!-- marker -->` and the next `<!-- end -->`."""
+    """Replaces the text between `<!-- marker -->` and the next `<!-- end -->`."""
     old = document.read_text(encoding="utf-8")
     new, count = re.subn(rf"(<!-- {re.escape(marker)} -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}\n{m[2]}", old, flags=re.S)
     if count != 1:

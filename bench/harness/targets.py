@@ -56,7 +56,7 @@ def verdict(target, figure, summary):
 
 
 def judge(summary):
-    """Rows of text: measure, server, target, figure, verdict."""
+    """Returns rows of text: measure, server, target, figure, verdict."""
     rows = [["target", "server", "wanted", "seen", ""]]
     for target in TARGETS:
         figure = figure_of(target, summary)

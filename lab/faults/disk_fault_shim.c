@@ -145,7 +145,7 @@ int ftruncate64(int fd, off64_t length) { return fails(fd, "write") ? -1 : REAL(
 int fsync(int fd) { return fails(fd, "sync") ? -1 : REAL(fsync)(fd); }
 int fdatasync(int fd) { return fails(fd, "sync") ? -1 : REAL(fdatasync)(fd); }
 
-// Their names under _FORTIFY_SOURCE.
+// _FORTIFY_SOURCE replaces the calls by these.
 ssize_t __read_chk(int fd, void* data, size_t size, size_t room) { return size > room ? -1 : read(fd, data, size); }
 ssize_t __pread_chk(int fd, void* data, size_t size, off_t at, size_t room) { return size > room ? -1 : pread(fd, data, size, at); }
 ssize_t __pread64_chk(int fd, void* data, size_t size, off64_t at, size_t room) { return size > room ? -1 : pread64(fd, data, size, at); }

@@ -22,7 +22,7 @@ static long number(const char* name) {
     return text == NULL ? 0 : strtol(text, NULL, 10);
 }
 
-// The peer's port, in network order, if the descriptor is a connection from the chosen peer; 0 otherwise.
+// Returns the peer's port, in network order, if the descriptor is a connection from the chosen peer; 0 otherwise.
 static in_port_t chosen(int fd) {
     struct sockaddr_storage peer;
     socklen_t size = sizeof peer;

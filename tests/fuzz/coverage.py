@@ -13,7 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/coverage"
-# The code that stands between a target's input and the rest.
+# The code between a target's input and the rest.
 REACHES = {
     "fuzz_framing_ndjson": ["codec/framing.cc", "codec/block_masks.h"],
     "fuzz_framing_json": ["codec/framing.cc", "codec/json_scan.cc"],

@@ -22,7 +22,7 @@ since=$SECONDS
 step() { echo "tests/package: $* ($((SECONDS - since)) s)"; }
 inside() { DEBIAN_FRONTEND=noninteractive LC_ALL=C chroot "$root" "$@"; }
 on_network() { ip netns exec "$network" "$@"; }
-# awaits "TEXT" "WHAT IS WRONG WITHOUT": what the gateway, or the example, says; 10 s.
+# awaits "TEXT" "WHAT IS WRONG WITHOUT": waits 10 s for the output of the gateway, or of the example.
 awaits() {
   for _ in $(seq 100); do grep -q "$1" "$work/gateway" && return; sleep 0.1; done
   cat "$work/gateway" >&2
@@ -32,7 +32,7 @@ quietly() { "$@" >"$work/said" 2>&1 || { cat "$work/said" >&2; fail "$* failed";
 
 script/package >/dev/null
 version=$(dpkg-deb -f "$(ls build/release/packages/holdfast_*.deb)" Version)
-# The same under an older number, which the real one upgrades.
+# The same package with an older number, which the real one upgrades.
 mkdir "$work/old"
 dpkg-deb -R build/release/packages/holdfast_*.deb "$work/unpacked"
 sed -i 's/^Version: .*/Version: 0.0.1/' "$work/unpacked/DEBIAN/control"
@@ -43,7 +43,7 @@ if command -v lintian >/dev/null && [ -n "${HOLDFAST_LINTIAN:-}" ]; then
   step "lintian has no error to name"
 fi
 
-# A fresh root, from where this host has its packages from.
+# A fresh root, from this host's package sources.
 apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT) $(SIGNED_BY)' 'Created-By: Packages' 2>/dev/null | sort -u >"$work/sources"
 read -r mirror release _ < <(grep -v -e '-security' -e '-updates' "$work/sources" | head -1)
 [ -n "${mirror:-}" ] || fail "this host's apt names no mirror: apt-get update"
@@ -67,7 +67,7 @@ inside getent passwd holdfast >/dev/null || fail "its user is not there"
 inside test -h /etc/systemd/system/multi-user.target.wants/holdfast.service || fail "the service is not enabled"
 step "installed"
 
-# Run as the unit runs it; a device line is answered by an event.
+# Runs the command as the unit does; a device line is answered by an event.
 ip netns add "$network"
 on_network ip link set lo up
 start_gateway() {
@@ -77,7 +77,7 @@ start_gateway() {
   gateway=$!
   awaits " admin address=" "the gateway does not come up"
 }
-# device_line ADDRESS: the device that calls itself so sends a line, which is an event.
+# device_line ADDRESS: a device at ADDRESS sends a line, which becomes an event.
 device_line() {
   on_network bash -c "printf '{\"ip\":\"$1\",\"status\":\"online\"}\n' >/dev/tcp/127.0.0.1/7000"
   for _ in $(seq 100); do grep -q "\"key\":\"$1\"" "$root/var/log/holdfast/events.ndjson" 2>/dev/null && return; sleep 0.1; done
@@ -91,7 +91,7 @@ step "run"
 
 python3 tests/links.py "$root/usr/share/doc/holdfast" || fail "the installed pages have dead links"
 
-# The manual and the completions are there, and what they are should be.
+# The manual and the completions exist, and have the right content.
 for file in /usr/share/man/man1/holdfast.1.gz /usr/share/man/man5/holdfast.toml.5.gz /usr/share/bash-completion/completions/holdfast \
             /usr/share/zsh/vendor-completions/_holdfast /usr/share/fish/vendor_completions.d/holdfast.fish; do
   inside test -s "$file" || fail "$file is missing"
@@ -110,7 +110,8 @@ device_line 10.20.30.41
 end_gateway
 step "upgraded to $version"
 
-# The library, as a user builds against it: this host's compiler, the packages' headers and library, run where they are installed.
+# The library, as a user builds against it: this host's compiler, the packages' headers and library, run where they are
+# installed.
 quietly inside sh -c 'apt-get install -q -y --no-install-recommends /packages/libholdfast0*.deb /packages/libholdfast-dev*.deb'
 libraries=$root/usr/lib/$(gcc -print-multiarch)
 flags=$(PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig:$libraries/pkgconfig pkg-config --cflags --libs holdfast)

@@ -36,7 +36,7 @@ class File:
             self.lost += pages_of(change)
 
     def _take(self, began):
-        """Removes and returns the writes that the sync is about."""
+        """Removes and returns the writes that the sync covers."""
         taken = [change for change in self.pending if change[0] < began]
         self.pending = [change for change in self.pending if change[0] >= began]
         return taken
@@ -194,7 +194,7 @@ class Disk:
         else:
             raise ValueError(f"a rename from directory to directory: {record.name} to {record.other}")
 
-    # States
+    # Drawn states
 
     def contents(self):
         """Returns {path: bytes} as the running system sees it."""

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""MQTT clients that connect and keep quiet, steered like `holdfast load --hold`; README.md says what they send.
+"""Silent MQTT clients, controlled like `holdfast load --hold`; README.md describes their messages.
 
-Prints "ready connections=N" once all are acknowledged. A line on standard input makes each one ping and wait for the answer.
-At the end of standard input all close, and a line of JSON sums up."""
+Prints "ready connections=N" once all are acknowledged. A line on standard input makes each one ping and wait for the
+answer. At the end of standard input all close, and a line of JSON sums up."""
 
 import argparse
 import json
