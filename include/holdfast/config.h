@@ -78,7 +78,8 @@ struct ListenerConfig {
     bool acks = false;                                ///< acknowledges numbered items: docs/reference/protocol.md
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     std::string tokens_file;  ///< hashed tokens (`holdfast token add`), one of which each hello must have; empty: off
-    std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": who may send PROXY headers, and come in at all then
+    std::vector<std::string> trusted_proxies;  ///< "10.0.0.0/8": sources that may send PROXY headers; others are then
+                                               ///< refused
 
     TlsConfig tls;
 };

@@ -12,7 +12,7 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// Where drained devices are to reconnect.
+/// Destination of drained devices when they reconnect.
 enum class ComeBack : std::uint8_t {
     at_once,  ///< at once, to another gateway or this one
     later,    ///< to this one after its restart: each device waits for `over`, so that all return after the drain
@@ -41,7 +41,7 @@ struct DrainStatus {
     State state = State::running;
     std::uint64_t found = 0;  ///< connections selected
     std::uint64_t ended = 0;  ///< ended by the drain
-    std::uint64_t gone = 0;   ///< ended by themselves before their turn
+    std::uint64_t gone = 0;   ///< ended before their turn
     EventTime began_at;
 
     [[nodiscard]] std::uint64_t left() const { return found - ended - gone; }

@@ -15,8 +15,8 @@
 
 namespace holdfast HOLDFAST_PUBLIC {
 
-/// Identifies one connection for ever: each start of a gateway draws a new `run`, and a run never repeats a `number`.
-/// The text form is both in hexadecimal, "7f2c91a0-1".
+/// Identifies one connection permanently: each start of a gateway draws a new `run`, and a run never repeats a
+/// `number`. The text form is both in hexadecimal, "7f2c91a0-1".
 struct ConnectionId {
     std::uint32_t run = 0;
     std::uint64_t number = 0;
@@ -98,7 +98,7 @@ struct ConnectionEnd {
     ConnectionId conn;
     Endpoint peer;
     CloseReason reason{};
-    int error = 0;  ///< the errno behind it, or 0
+    int error = 0;  ///< the underlying errno, or 0
     Evidence evidence;
     std::uint64_t items = 0;
     std::uint64_t bytes_in = 0;

@@ -20,7 +20,7 @@ namespace holdfast {
 /// Kinds of abnormal states of a population. The words are the metric's labels.
 enum class AlarmKind : std::uint8_t {
     population_drop,        ///< an abnormal number ended, or the ended ones do not reconnect
-    reconnect_storm,        ///< connections come and go far faster than usual
+    reconnect_storm,        ///< connections open and end far faster than usual
     bad_items,              ///< far more bad items than usual
     accept_paused,          ///< descriptors or memory for accepting are exhausted
     sink_lag,               ///< the sink accepts no events: devices wait

@@ -107,7 +107,7 @@ TEST_F(Alarms, AcceptPausedAtOnceAndClearedAfterTenSeconds) {
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::accept_paused);
     EXPECT_THAT(only().summary, HasSubstr("at 1,000 connections"));
-    for (int i = 0; i < 20; ++i) {  // it comes and goes
+    for (int i = 0; i < 20; ++i) {  // begins and ends repeatedly
         gateway_.listener().accept_paused = i % 4 == 0;
         gateway_.listener().refused_descriptors += i % 4 == 0 ? 1 : 0;
         gateway_.seconds(2);

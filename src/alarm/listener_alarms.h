@@ -40,7 +40,7 @@ public:
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
-    static constexpr std::size_t good = bad_item_count;  // index behind the kinds of bad items
+    static constexpr std::size_t good = bad_item_count;  // index after the kinds of bad items
     [[nodiscard]] std::uint64_t bad() const;
     [[nodiscard]] bool above(const Sample& look, double factor) const;
     void explain(const Sample& look, Alarm& alarm) const;

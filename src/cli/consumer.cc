@@ -116,7 +116,7 @@ Consumer::Ending Consumer::keep_position(std::uint64_t position) {
     return ending;
 }
 
-/// Sends the request. With --follow, repeats it until an answer comes, because a gateway can be restarted.
+/// Sends the request. With --follow, repeats it until an answer arrives, because a gateway can be restarted.
 Consumer::Ending Consumer::ask(const AdminQuestion& question, std::string& body) {
     while (true) {
         const auto answer = world_.ask(question);

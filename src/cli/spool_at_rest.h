@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-/// A spool without a running gateway, behind the interface of the admin API. Owns the spool and its lock. Retention
+/// A spool without a running gateway, for the interface of the admin API. Owns the spool and its lock. Retention
 /// removes nothing. Used by one thread.
 class SpoolAtRest {
 public:

@@ -8,7 +8,7 @@ namespace holdfast {
 
 // The verbs of the command, each in verb_x.cc or client_x.cc.
 
-/// Gives `root` all of them. `root` must outlive what it runs.
+/// Adds all of them to `root`, which must outlive what it runs.
 void fill_verbs(Verb& root);
 
 [[nodiscard]] Verb make_alarms_verb();

@@ -86,9 +86,9 @@ void Drainer::check_parting(Connection& connection) {
     core_.partings.look_again(number, core_.reactor.now());
 }
 
-/// Reads the last bytes of a device that has not sent FIN: it ignores ours or goes on sending. Then arms a reset, which
-/// shows the device at once that nothing more is read; otherwise its next item would be lost without a sign. Behind a
-/// proxy it arms none, since the proxy may still hold bytes for the device.
+/// Reads the last bytes of a device that has not sent FIN: it ignores ours or continues to send. Then arms a reset,
+/// which shows the device at once that nothing more is read; otherwise its next item would be lost without a sign.
+/// Behind a proxy it arms none, since the proxy may still hold bytes for the device.
 void Drainer::cut_off(Connection& connection) {
     const bool late = core_.reactor.attended() >= core_.partings.find(core_.number_of(connection))->deadline;
     const bool is_read = !late && !connection.paused && !connection.encrypted && receiver_.may_read();

@@ -30,7 +30,7 @@ bool was_asked(const Evidence& evidence) {
 
 namespace {
 
-// Unanswered window probes that prove a peer behind a closed window gone; one or two may be lost.
+// Unanswered window probes that prove that a peer with a closed window is gone; one or two may be lost.
 constexpr unsigned window_probes_in_vain = 3;
 
 milliseconds silence_of(const WatchedFacts& view) {

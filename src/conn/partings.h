@@ -23,8 +23,8 @@ class Partings {
 public:
     /// Time without a byte after the kernel acknowledged our FIN; the peer is then assumed to have seen it.
     static constexpr std::chrono::milliseconds quiet{250};
-    /// Longest time to read a peer that goes on sending, or half the time until the deadline if that is shorter. Pauses
-    /// of reading do not count.
+    /// Longest time to read a peer that continues to send, or half the time until the deadline if that is shorter.
+    /// Pauses of reading do not count.
     static constexpr std::chrono::milliseconds longest{2'000};
 
     struct Parting {

@@ -162,7 +162,7 @@ bool Preamble::has_arrived(Connection& connection) {
 }
 
 /// Closes the connection if its peer has shut down. A peek leaves bytes in place and cannot see the end of the stream
-/// behind them.
+/// after them.
 void Preamble::close_if_shut(Connection& connection) {
     if (!has_hung_up(connection.fd)) return;
     core_.close_by_kernel(connection, take_error(connection.fd), IoPhase::read);

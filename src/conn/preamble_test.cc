@@ -113,7 +113,7 @@ public:
         SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
         SSL_set_connect_state(ssl_.get());
     }
-    /// Takes what has come, and answers.
+    /// Reads what has arrived, and answers.
     void step() {
         const std::string_view come = std::string_view(kernel_.sent(fd_)).substr(taken_);
         taken_ += come.size();

@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-/// The spool behind the interface of the admin API. Any thread; the spool must outlive it.
+/// The spool for the interface of the admin API. Any thread; the spool must outlive it.
 class AdminSpool final : public SpoolView {
 public:
     explicit AdminSpool(Spool& spool) : spool_(spool) {}

@@ -257,7 +257,7 @@ void Daemon::start_reloader() {
     reloader_.emplace(config_, options_.file, options_.overrides, log_, std::move(parts));
 }
 
-/// Logs warnings only of a gateway that runs. After a failed start, the error stands alone.
+/// Logs warnings only of a running gateway. After a failed start, only the error is logged.
 void Daemon::log_warnings() {
     for (const std::string& warning : warnings_) log_.warn("configuration: " + warning);
     if (config_.process.user.empty() && ::geteuid() == 0) {

@@ -18,8 +18,8 @@
 
 namespace holdfast {
 
-/// The daemon's part in the fleet, and the fleet behind the interface of the admin API. Owns the Fleet. Any thread
-/// after start(); ends by stop().
+/// The daemon's part in the fleet, and the fleet for the interface of the admin API. Owns the Fleet. Any thread after
+/// start(); ends by stop().
 class FleetPart final : public FleetView {
 public:
     explicit FleetPart(Log& log) : log_(log) {}

@@ -26,7 +26,7 @@ public:
         std::string cause;
         LogLevel level{};
         std::uint64_t count = 0;
-        std::chrono::seconds over{};  ///< time in which they came, rounded up
+        std::chrono::seconds over{};  ///< time between the first and the last, rounded up
     };
 
     /// Returns true if this line may be written, and counts it otherwise.

@@ -23,10 +23,10 @@ public:
     /// Throws std::system_error on a failure.
     Signals();
 
-    /// Waits up to `timeout` for the next event. Returns nullopt if none comes.
+    /// Waits up to `timeout` for the next event. Returns nullopt if there is none.
     [[nodiscard]] std::optional<Event> wait(std::chrono::milliseconds timeout);
 
-    /// Waits for `time`, or until SIGTERM or SIGINT comes, and consumes that signal. Returns true if one came.
+    /// Waits for `time`, or until SIGTERM or SIGINT arrives, and consumes that signal. Returns true if one arrived.
     [[nodiscard]] static bool take_stop(std::chrono::milliseconds time);
 
     /// Makes wait() return `woken`. Any thread.

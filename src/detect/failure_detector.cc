@@ -214,7 +214,7 @@ std::vector<Suspect> FailureDetector::decide(Time now) {
         });
         if (found == tallies.end()) break;
         const Group group = found->first;
-        // These observations are used up, whatever the probe finds.
+        // Each observation counts once, for any result of the probe.
         std::erase_if(signs_, [&group](const Sign& sign) { return belongs(sign, group); });
         forget_old(now);
         const auto timeout = timeout_for(group.listener);

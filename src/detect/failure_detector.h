@@ -43,8 +43,8 @@ public:
     void note(const Observation& observation);
     /// Returns the suspects to probe now. Each is under way until settled().
     [[nodiscard]] std::vector<Suspect> decide(Time now);
-    /// Reports the result of a probe. A prefix that was suspected without cause is left alone for a while, longer each
-    /// time.
+    /// Reports the result of a probe. A prefix that was suspected without cause is not suspected again for a while,
+    /// longer each time.
     void settled(const Suspect& suspect, std::size_t asked, std::size_t silent, Time now);
 
 private:

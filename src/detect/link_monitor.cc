@@ -26,7 +26,7 @@ std::vector<LinkOutage> LinkMonitor::look(Time now) {
             peers.empty() ? 0 : static_cast<unsigned>(100 * static_cast<std::size_t>(behind) / peers.size());
         if (percent >= least_percent) outages.push_back({links_.at(link), why, percent});
     }
-    // A failed link that leads to no connection any more is forgotten.
+    // A failed link is removed when it leads to no connection.
     if (outages.empty()) learn();
     return outages;
 }

@@ -41,7 +41,7 @@ public:
         if (first_gap_ == 0) first_gap_ = seq;
         return false;
     }
-    /// Takes the expected number: its item was admitted, or refused for good.
+    /// Consumes the expected number: its item was admitted, or refused for good.
     void take() {
         ++next_;
         gap_told_ = false;

@@ -34,8 +34,8 @@ using Findings = std::vector<Finding>;
 /// Returns {"findings":[...],"wrong":n,"warnings":n}.
 [[nodiscard]] std::string to_json(const Findings& findings);
 
-/// Checks a host, and the gateway on it if one runs, against the load that it is to carry. Every check returns its
-/// findings, good or bad, in a fixed order. Pure.
+/// Checks a host, and a running gateway on it, against the expected load. Every check returns its findings, good or
+/// bad, in a fixed order. Pure.
 [[nodiscard]] Findings diagnose(const HostFacts& host, const Demand& demand, const GatewayFacts* gateway);
 
 }  // namespace holdfast

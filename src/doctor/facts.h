@@ -88,7 +88,7 @@ struct DemandedListener {
     std::string plan_refused;
 };
 
-/// Load that the host is to carry.
+/// Expected load of the host.
 struct Demand {
     std::string source;  ///< where that is from, e.g. "gateway.toml"
     std::uint64_t max_connections = 0;

@@ -28,7 +28,7 @@ constexpr std::size_t devices_each = 8;
 constexpr std::size_t devices_without_route = 4;
 constexpr milliseconds settled{200};
 constexpr milliseconds most_spread{1'000};  // between the first and the last end of a row
-constexpr milliseconds grace{1'000};        // beyond the bound, for ends that come too late to be seen
+constexpr milliseconds grace{1'000};        // beyond the bound, so that late ends are measured
 constexpr milliseconds talk_every{500};
 constexpr std::chrono::seconds come_up_within{10};
 constexpr int most_sends = 64;
@@ -188,7 +188,7 @@ void Prover::schedule() {
 }
 
 void Prover::strike(Specimen& specimen, double share) {
-    specimen.last_sign = clock_.steady();  // before the fate takes effect: the strict reading
+    specimen.last_sign = clock_.steady();  // before the fate takes effect: the strict interpretation
     switch (specimen.way) {
         case Way::fin:
             return specimen.device.close();

@@ -38,7 +38,7 @@ public:
     MessageMaker(std::string prefix, std::string spool_id, std::size_t most_events, std::size_t most_bytes);
     ~MessageMaker();
 
-    /// Makes a message of the first of `events`, which must not be empty, and following ones that fit, none behind
+    /// Makes a message of the first of `events`, which must not be empty, and following ones that fit, none after
     /// `bound` (0: no bound).
     [[nodiscard]] NatsMessage make(std::span<const SpooledEvent> events, Position bound);
 

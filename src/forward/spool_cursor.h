@@ -18,13 +18,13 @@ public:
     SpoolCursor(Spool& spool, std::function<void(const MissingRange&)> on_skipped)
         : spool_(spool), on_skipped_(std::move(on_skipped)) {}
 
-    /// Continues from the event behind `after`.
+    /// Continues from the event after `after`.
     void restart(Position after);
     [[nodiscard]] bool started() const { return started_; }
 
     /// Returns the next events, at least one unless the spool has none left at present. Valid until the next call.
     [[nodiscard]] Result<std::span<const SpooledEvent>> peek();
-    /// Moves behind `last`: the events up to it are done.
+    /// Moves past `last`: the events up to it are done.
     void advance(Position last);
 
     [[nodiscard]] Position next_after() const { return after_; }

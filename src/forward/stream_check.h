@@ -34,7 +34,7 @@ public:
         StreamFacts facts;
         std::optional<StreamLoss> loss;
         bool is_settled = true;       ///< false: check again before anything is published
-        std::optional<Found> newest;  ///< of this spool, behind the newest mark
+        std::optional<Found> newest;  ///< of this spool, after the newest mark
         std::string cannot_read;      ///< why messages cannot be compared; empty if they can
     };
 

@@ -13,7 +13,7 @@ namespace holdfast {
 
 /// A loss of acknowledged events in a stream.
 struct StreamLoss {
-    Position behind = 0;  ///< events behind this position may be missing
+    Position behind = 0;  ///< events after this position may be missing
     std::string what;     ///< as a sentence without its end
 };
 

@@ -39,9 +39,9 @@ public:
 
     /// Sets the identity of the stream. Marks of another stream are dropped.
     void is_of(const std::string& stream, std::int64_t created_ns, std::uint64_t deleted);
-    /// Adds a mark behind the newest, else ignores it. Keeps about two for each doubling of the distance.
+    /// Adds a mark after the newest, else ignores it. Keeps about two for each doubling of the distance.
     void note(const Mark& mark);
-    /// Drops the marks behind `position`, whose messages the stream has lost.
+    /// Drops the marks after `position`, whose messages the stream has lost.
     void forget_behind(Position position);
     /// Makes the ids of these positions use `salt`: the stream may still know the former ids although it lost the
     /// messages.

@@ -23,7 +23,7 @@ struct HttpPeer {
 
 struct HttpQuestion {
     std::string method = "GET";
-    std::string target = "/";               ///< percent-encoded path and query; goes out byte for byte
+    std::string target = "/";               ///< percent-encoded path and query, sent byte for byte
     std::vector<std::string> headers = {};  ///< "Name: value", beside those that HTTP itself needs
     std::string body = {};                  ///< JSON
     /// For the whole request, from connecting to the last byte of the response.

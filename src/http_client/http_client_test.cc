@@ -41,7 +41,7 @@ RawServer::Answer always(const std::string& bytes) {
     };
 }
 
-/// Repeats them until the client has gone.
+/// Repeats them until the client has closed.
 RawServer::Answer without_end(const std::string& begin, const std::string& more) {
     return [begin, more](const RawServer::Request&, int connection) {
         RawServer::say(connection, begin);
@@ -254,7 +254,7 @@ TEST(HttpClient, AServerWithoutTlsIsSaid) {
 
 TEST(HttpClient, IsBrokenOffFromAnotherThreadAndForGood) {
     std::counting_semaphore<2> asked{0};
-    const RawServer server([&asked](const RawServer::Request&, int) {  // takes the question, and says nothing
+    const RawServer server([&asked](const RawServer::Request&, int) {  // reads the request, and does not answer
         asked.release();
         return true;
     });

@@ -29,7 +29,7 @@ public:
 
     /// Returns the number, from 1, of the next downlink. Its latency counts from `now`.
     [[nodiscard]] std::uint64_t ask(std::uint64_t device, SteadyTime now);
-    /// Records the HTTP status; 202 means accepted. nullopt: no answer came, and the downlink may or may not arrive.
+    /// Records the HTTP status; 202 means accepted. nullopt: no answer, so the downlink may or may not arrive.
     void answered(std::uint64_t number, std::optional<int> status);
     /// Returns false if the downlink was not requested for this device, was refused, or has arrived before.
     bool arrived(std::uint64_t number, std::uint64_t device, SteadyTime now);

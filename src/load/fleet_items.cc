@@ -45,7 +45,7 @@ void LoadFleet::take_words(LoadDevice& device, std::size_t arrived) {
     }
 }
 
-/// Continues behind the last number that the gateway has: repeats the rest, then sends new items.
+/// Continues after the last number that the gateway has: repeats the rest, then sends new items.
 void LoadFleet::resume(LoadDevice& device, std::uint64_t seq) {
     if (!numbered() || device.resumed) return;
     if (seq < device.unacked.acked()) ++counts_.uplinks.forgotten;

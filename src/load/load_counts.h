@@ -37,7 +37,7 @@ struct DownlinkCounts {
     std::uint64_t asked = 0;
     std::uint64_t accepted = 0;            ///< status 202
     std::map<int, std::uint64_t> refused;  ///< with another status
-    std::uint64_t unanswered = 0;          ///< no status came; it may have arrived
+    std::uint64_t unanswered = 0;          ///< no status; the downlink may have arrived
     std::uint64_t arrived = 0;             ///< complete, at the right device
     std::uint64_t lost = 0;                ///< accepted but not arrived
     std::uint64_t acks = 0;    ///< items with which devices acknowledged downlinks, handed to the kernel completely
@@ -63,7 +63,7 @@ struct UplinkCounts {
     std::uint64_t repeated = 0;   ///< sent again, since a connection ended before the ack
     std::uint64_t nacks = 0;      ///< for bad items
     std::uint64_t gaps = 0;       ///< nacks for a missing earlier item: one side counts wrong
-    std::uint64_t forgotten = 0;  ///< times that the gateway resumed behind an acknowledged item: a broken promise
+    std::uint64_t forgotten = 0;  ///< times that the gateway resumed after an acknowledged item: a broken promise
     LatencyHistogram latency;     ///< from the first send to the ack
 
     UplinkCounts& operator+=(const UplinkCounts& other) {

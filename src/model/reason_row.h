@@ -51,7 +51,7 @@ struct ReasonRow {
     std::string_view word;
     ReasonKind kind;
     ReasonTheme theme;
-    std::optional<DeathClass> death;  ///< empty: the operator chose the end, or another connection took the place
+    std::optional<DeathClass> death;  ///< empty: the operator chose the end, or another connection replaced it
     SchemeColors color;
     std::string_view meaning;
     std::string_view evidence;  ///< what its closed event shows

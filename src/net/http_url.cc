@@ -38,8 +38,8 @@ bool take_scheme(std::string_view& text, bool& tls) {
     return false;
 }
 
-/// Removes a port such as ":9000" from the end of `host`, if there is one. Returns false if the text behind the colon
-/// is no port.
+/// Removes a port such as ":9000" from the end of `host`, if there is one. Returns false if the text after the colon is
+/// no port.
 bool take_port(std::string_view& host, std::uint16_t& port) {
     const std::size_t colon = host.rfind(':');
     if (colon == std::string_view::npos || host.ends_with(']')) return true;

@@ -40,8 +40,8 @@ void take_user(std::string_view& rest, NatsUrl& url) {
     rest.remove_prefix(at + 1);
 }
 
-/// Removes a port such as ":4222" from the end of `host`, if there is one. Returns false if the text behind the colon
-/// is no port.
+/// Removes a port such as ":4222" from the end of `host`, if there is one. Returns false if the text after the colon is
+/// no port.
 bool take_port(std::string_view& host, std::uint16_t& port) {
     const std::size_t colon = host.rfind(':');
     if (colon == std::string_view::npos || host.ends_with(']')) return true;

@@ -32,7 +32,7 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
     return out;
 }
 
-/// Cuts off and returns what stands before the next `separator`.
+/// Removes and returns the text before the next `separator`.
 std::string_view take_until(std::string_view& text, char separator) {
     const std::size_t end = std::min(text.find(separator), text.size());
     const std::string_view part = text.substr(0, end);

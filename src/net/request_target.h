@@ -15,7 +15,7 @@ struct RequestTarget {
     std::vector<std::pair<std::string, std::string>> query;  ///< in the order given; a '+' is a space
 };
 
-/// Refuses what does not begin with '/' and a '%' without two hexadecimal digits behind it. Pure.
+/// Refuses a target without '/' at its start, and a '%' without two hexadecimal digits after it. Pure.
 [[nodiscard]] Result<RequestTarget> parse_request_target(std::string_view text);
 
 /// Encodes one value: everything but unreserved characters (RFC 3986, 2.3) as %XX. Pure.

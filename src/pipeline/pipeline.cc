@@ -102,7 +102,7 @@ ReadResult Pipeline::on_last_bytes(Connection& connection, Token number, std::sp
     return {.consumed = window.size(), .scan = 0, .end = {}, .detail = {}};
 }
 
-/// Advances `frame.next` if the framing's rule is to skip bytes behind a bad item.
+/// Advances `frame.next` if the framing's rule skips bytes after a bad item.
 Pipeline::Next Pipeline::on_frame(Arrival& arrival, std::span<const char> window, Frame& frame) {
     Connection& connection = arrival.connection;
     arrival.first = !connection.spoke;

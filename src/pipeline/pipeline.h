@@ -88,7 +88,7 @@ private:
     enum class Next : std::uint8_t {
         go_on,
         bad,   ///< likewise, but it was a bad item
-        hold,  ///< the bytes behind it wait for Shard::release
+        hold,  ///< later bytes wait for Shard::release
         end,   ///< the connection ends with the arrival's reason
     };
     /// One window of a connection's bytes on its way through the steps.

@@ -171,9 +171,9 @@ TEST(Reactor, OrdinaryWaitsAreNoAbsence) {
     EXPECT_TRUE(client.absences.empty());
     client.work_left = false;
     reactor.run_at(clock.steady() + 1h, [] {});
-    reactor.turn(client);  // the last that had work left behind it
+    reactor.turn(client);  // the last one with work left
     ASSERT_TRUE(reactor.post([] {}));
-    clock.advance(30min);  // mail comes before the timer
+    clock.advance(30min);  // the mailbox precedes the timer
     reactor.turn(client);
     EXPECT_TRUE(client.absences.empty());
 }

@@ -80,7 +80,7 @@ private:
     std::shared_ptr<std::promise<T>> promise_ = std::make_shared<std::promise<T>>();
 };
 
-/// Queries `worker` and returns the future answer, or T{} if the worker has ended.
+/// Queries `worker` and returns the future answer, or T{} if the reactor has ended.
 template <typename T>
 [[nodiscard]] std::future<T> ask(ReactorThread& worker, std::function<void(Shard&, Reply<T>)> question) {
     const Reply<T> reply;

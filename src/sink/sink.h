@@ -50,7 +50,7 @@ public:
     [[nodiscard]] virtual SinkFigures figures() const { return {}; }
 };
 
-/// The sink `none`: takes events and forgets them.
+/// The sink `none`: accepts events and discards them.
 class DiscardingSink final : public Sink {
 public:
     [[nodiscard]] std::unique_ptr<EventHandler> make_handler() override;

@@ -39,7 +39,7 @@ public:
     // Called by the spool's thread.
     void begin(Position first, WallTime now);                         ///< a new current file
     void committed(Position last, WallTime at, std::uint64_t bytes);  ///< `bytes`: total of the current file
-    void end_current();                                               ///< no more writes to it
+    void end_current();                                               ///< finished: only read
     void forget(Position first);                                      ///< its file was removed, or never held an event
     void sealed(Position first);
     void removed(Position first);

@@ -104,7 +104,7 @@ std::size_t number_at(std::string_view text, std::size_t at) {
     return static_cast<std::size_t>(byte_at(text, at)) << 8 | byte_at(text, at + 1);
 }
 
-/// A field behind the addresses: type, length, value.
+/// A field after the addresses: type, length, value.
 struct Field {
     std::uint8_t type;
     std::string_view value;

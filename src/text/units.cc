@@ -51,7 +51,7 @@ std::optional<std::uint64_t> factor_of(const std::array<Unit, N>& units, std::st
     return std::nullopt;
 }
 
-/// A text split behind its leading digits; `digits` is empty if there are none.
+/// A text split after its leading digits; `digits` is empty if there are none.
 struct Split {
     std::string_view digits;
     std::string_view rest;

@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// The API's answers that a frame shows, unchanged. Empty if an answer did not come.
+/// The API's answers that a frame shows, unchanged. Empty without an answer.
 struct TopAnswers {
     std::string status;
     std::string trend;   ///< trend of the last minutes
