@@ -122,7 +122,7 @@ TEST_F(Alarms, APauseBetweenTwoLooksCounts) {
     EXPECT_THAT(gateway_.second(), SizeIs(1));
 }
 
-TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
+TEST_F(Alarms, MemoryPressureIsReported) {
     gateway_.status.buffer_budget = 1'000;
     gateway_.status.buffer_bytes = 850;
     gateway_.status.buffer_stage = 2;
@@ -137,7 +137,7 @@ TEST_F(Alarms, MemoryForBuffersThatRunsOutIsTold) {
     expect_cleared_once();
 }
 
-TEST_F(Alarms, SessionsThatAreForgottenForOthersAreTold) {
+TEST_F(Alarms, SessionsRemovedForOthersAreReported) {
     gateway_.sink.sessions = {.max = 1'000};
     EXPECT_THAT(gateway_.second(), SizeIs(0));
     gateway_.sink.sessions.evicted_unauthenticated = 15;
@@ -153,7 +153,7 @@ TEST_F(Alarms, SessionsThatAreForgottenForOthersAreTold) {
     expect_cleared_once();
 }
 
-TEST_F(Alarms, WhatGoesWrongBehindTheSpoolHasItsOwnKinds) {
+TEST_F(Alarms, FaultsAfterTheSpoolHaveTheirOwnKinds) {
     gateway_.sink.forwarding = {.lag_events = 0, .lag = seconds(0), .error = "", .loss = "the stream was purged"};
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::stream_loss);
@@ -171,7 +171,7 @@ TEST_F(Alarms, WhatGoesWrongBehindTheSpoolHasItsOwnKinds) {
     EXPECT_EQ(only().kind, AlarmKind::dead_letter);
 }
 
-TEST_F(Alarms, WhatGoesWrongInTheFleetIsToldWhileItLasts) {
+TEST_F(Alarms, FaultsOfTheFleetAreReportedWhileTheyLast) {
     gateway_.sink.fleet.cut_off = "no beat of this gateway has come back from NATS for 7 s";
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::fleet_cut_off);
@@ -185,7 +185,7 @@ TEST_F(Alarms, WhatGoesWrongInTheFleetIsToldWhileItLasts) {
     EXPECT_THAT(gateway_.active(), SizeIs(0));
 }
 
-TEST_F(Alarms, ASpoolThatCannotBeReadIsToldAtOnce) {
+TEST_F(Alarms, AnUnreadableSpoolIsReportedAtOnce) {
     gateway_.sink.reading.error = "events behind position 41 cannot be read: Input/output error";
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::spool_unreadable);
@@ -195,7 +195,7 @@ TEST_F(Alarms, ASpoolThatCannotBeReadIsToldAtOnce) {
     expect_cleared_once();
 }
 
-TEST_F(Alarms, DamageInTheSpoolIsToldUntilThereIsNone) {
+TEST_F(Alarms, DamageInTheSpoolIsReportedUntilThereIsNone) {
     gateway_.sink.reading.damaged_events = 1'301;
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::spool_damaged);
@@ -209,7 +209,7 @@ TEST_F(Alarms, DamageInTheSpoolIsToldUntilThereIsNone) {
     expect_cleared_once();
 }
 
-TEST_F(Alarms, ASinkThatFailsIsToldAtOnce) {
+TEST_F(Alarms, AFailingSinkIsReportedAtOnce) {
     gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = "No space left\non device"};
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::sink_lag);
@@ -223,7 +223,7 @@ TEST_F(Alarms, ASinkThatFailsIsToldAtOnce) {
     expect_cleared_once();
 }
 
-TEST_F(Alarms, ASinkThatStandsStillIsToldAfterSeconds) {
+TEST_F(Alarms, AStalledSinkIsReportedAfterSeconds) {
     gateway_.sink = {.events = 100, .lag_events = 7, .full = false, .error = ""};
     gateway_.seconds(5);
     EXPECT_THAT(gateway_.active(), IsEmpty());
@@ -247,7 +247,7 @@ TEST_F(Alarms, ASinkThatStandsStillIsToldAfterSeconds) {
     expect_cleared_once();
 }
 
-TEST_F(Alarms, NatsThatIsAwayIsToldAfterSeconds) {
+TEST_F(Alarms, AbsentNatsIsReportedAfterSeconds) {
     gateway_.sink = {.events = 100, .lag_events = 0, .full = false, .error = ""};
     gateway_.sink.forwarding = {.lag_events = 1'234, .lag = seconds(3), .error = "no connection to NATS"};
     gateway_.seconds(5);
@@ -262,7 +262,7 @@ TEST_F(Alarms, NatsThatIsAwayIsToldAfterSeconds) {
     expect_cleared_once();
 }
 
-TEST_F(Alarms, NatsThatIsAMinuteBehindIsTold) {
+TEST_F(Alarms, NatsThatIsAMinuteBehindIsReported) {
     gateway_.sink.forwarding = {.lag_events = 50, .lag = seconds(59), .error = ""};
     gateway_.seconds(60);
     EXPECT_THAT(gateway_.told, IsEmpty());

@@ -148,7 +148,7 @@ TEST(Usual, IsWhatNineMinutesInTenDoNotExceed) {
     EXPECT_EQ(usual.in(seconds(60)), 10) << "two hours later it is forgotten";
 }
 
-TEST(DeathsTogether, LeavesOutWhatDiedByTheWay) {
+TEST(DeathsTogether, ExcludesOrdinaryEnds) {
     std::vector<DeathRecord> deaths;
     const auto die = [&deaths](int ms, CloseReason reason) {
         deaths.push_back({{}, DeathLog::Time(milliseconds(ms)), reason, 0});

@@ -157,7 +157,7 @@ TEST_F(PopulationDrop, AllResetBehindOneAddressIsItsProxy) {
     EXPECT_EQ(only().summary, "300 in under 1 s, all peer_reset, all behind 192.0.2.7: the proxy or NAT restarted");
 }
 
-TEST_F(PopulationDrop, EverybodyGoneIsTheGatewaysOwnNetwork) {
+TEST_F(PopulationDrop, TheLossOfAllIsTheGatewaysOwnNetwork) {
     gateway_.end("10.1.0.1", 3'000, CloseReason::retransmit_expired);
     gateway_.end("10.2.0.1", 1'000, CloseReason::keepalive_expired);
     gateway_.end("10.3.0.1", 990, CloseReason::keepalive_expired);
@@ -180,7 +180,7 @@ TEST_F(PopulationDrop, AsManyStrewnOverAllAreNone) {
     EXPECT_THAT(gateway_.told, IsEmpty());
 }
 
-TEST_F(PopulationDrop, WhatTheOperatorDoesIsNone) {
+TEST_F(PopulationDrop, AnOperatorsClosesAreNoDrop) {
     gateway_.end("10.2.0.1", 1'000, CloseReason::kicked);
     gateway_.seconds(600);
     gateway_.status.draining = true;
@@ -239,7 +239,7 @@ TEST(PopulationDropAtStart, NeedsTwiceAsMany) {
 }
 
 /// A gateway has no baseline in its first minutes. Even then, ordinary churn is no part of the drop.
-TEST(PopulationDropEarly, IsToldFromTheChurnAroundIt) {
+TEST(PopulationDropEarly, IsDistinguishedFromChurn) {
     AlarmGateway gateway;
     gateway.come("10.2.0.1", 300);
     gateway.come("10.3.0.1", 900);

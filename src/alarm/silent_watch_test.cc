@@ -70,7 +70,7 @@ private:
     }
 };
 
-TEST_F(Silence, NamesThePrefixAndTellsWhenAllHaveAnsweredAgain) {
+TEST_F(Silence, NamesThePrefixAndReportsWhenAllHaveAnsweredAgain) {
     suspect(0, 412);
     gateway_.look();
     const Alarm alarm = only();
@@ -103,7 +103,7 @@ TEST_F(Silence, NamesThePrefixAndTellsWhenAllHaveAnsweredAgain) {
     EXPECT_THAT(gateway_.told, SizeIs(3)) << "raised, answered, cleared";
 }
 
-TEST_F(Silence, OfThoseThatEndTheDropTells) {
+TEST_F(Silence, TheDropReportsConnectionsThatEnd) {
     suspect(0, 412);
     gateway_.seconds(5);
     recover(400, 412);
@@ -136,7 +136,7 @@ TEST_F(Silence, AFewOrStrewnOnesAreNoAlarm) {
     EXPECT_THAT(gateway_.told, IsEmpty());
 }
 
-TEST_F(Silence, EverybodyIsTheGatewaysOwnNetwork) {
+TEST_F(Silence, SilenceOfAllIsTheGatewaysOwnNetwork) {
     suspect(0, 1'000);
     gateway_.look();
     EXPECT_THAT(only().summary, HasSubstr("the gateway's own network"));

@@ -117,7 +117,7 @@ TEST(Webhook, TriesAgainAfterAnError) {
     EXPECT_EQ(webhook.status().failed, 0U);
 }
 
-TEST(Webhook, GivesUpAfterTheLastTryAndGoesOn) {
+TEST(Webhook, GivesUpAfterTheLastTryAndContinues) {
     Receiver receiver;
     receiver.status = 503;
     Lines log;
@@ -145,7 +145,7 @@ TEST(Webhook, ARefusalIsFinal) {
     EXPECT_THAT(receiver.bodies.await(1), SizeIs(1));
 }
 
-TEST(Webhook, NobodyThereIsToldOnce) {
+TEST(Webhook, AnAbsentReceiverIsReportedOnce) {
     std::string url;
     {
         const Mute gone;
@@ -158,7 +158,7 @@ TEST(Webhook, NobodyThereIsToldOnce) {
     EXPECT_THAT(log.await(1), ElementsAre(HasSubstr("no answer")));
 }
 
-TEST(Webhook, AMuteReceiverBlocksNobodyAndTheOldestAreDropped) {
+TEST(Webhook, AMuteReceiverBlocksNothingAndTheOldestAreDropped) {
     const Mute mute;
     WebhookPolicy policy = impatient();
     policy.answer_timeout = std::chrono::hours(1);

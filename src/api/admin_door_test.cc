@@ -57,7 +57,7 @@ protected:
     std::unique_ptr<TestClient> client_;
 };
 
-TEST_F(AdminDoor, ATokenIsAskedForAndTheTwoKindsAreApart) {
+TEST_F(AdminDoor, ATokenIsRequiredAndTheTwoKindsDiffer) {
     open({.secrets = tokens()});
     for (const char* path : {"/v1/status", "/metrics", "/v1", "/v1/events", "/nope", "/v1/connections"}) {
         EXPECT_EQ(get(path), 401) << path;
@@ -81,7 +81,7 @@ TEST_F(AdminDoor, ATokenIsAskedForAndTheTwoKindsAreApart) {
     EXPECT_EQ(meter_.of(AdminOutcome::answered), 5U);
 }
 
-TEST_F(AdminDoor, HealthAndTheLoginPageAreForEverybody) {
+TEST_F(AdminDoor, HealthAndTheLoginPageNeedNoToken) {
     open({.secrets = tokens()});
     for (const char* path : {"/healthz", "/readyz", "/", "/dashboard/app.js"}) {
         EXPECT_EQ(get(path), 200) << path;
@@ -170,7 +170,7 @@ TEST_F(AdminDoor, TheUnixSocketNeedsNoTokenOfThoseWhoMayOpenIt) {
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST_F(AdminDoor, WhatBecomesOfRequestsIsCounted) {
+TEST_F(AdminDoor, OutcomesOfRequestsAreCounted) {
     open({});
     RawClient(server_->address().port).send("NONSENSE\r\n\r\n").read_all();
     EXPECT_EQ(get("/nope"), 404);

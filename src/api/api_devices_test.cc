@@ -78,7 +78,7 @@ TEST_F(ApiDevices, ItIsProbedAndClosed) {
     expect_error(ask("POST", device), 405, "method_not_allowed");
 }
 
-TEST_F(ApiDevices, WhatIsNotHereIsAskedElsewhere) {
+TEST_F(ApiDevices, RequestsForOtherDevicesAreForwarded) {
     using Kind = DeviceQuestion::Kind;
     from_elsewhere_ = ApiAnswer{.body = R"({"from":"afar"})"};
     EXPECT_EQ(ask("GET", "/v1/devices/far").body, from_elsewhere_->body);

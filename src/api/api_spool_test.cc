@@ -103,7 +103,7 @@ TEST_F(ApiSpoolTest, AsManyMayWaitAsThereIsRoom) {
 
 /// More requests wait than there are admin threads. The server still answers every other request, and a stop ends the
 /// waits.
-TEST_F(ApiSpoolTest, WhoWaitsKeepsNobodyOut) {
+TEST_F(ApiSpoolTest, WaitingRequestsBlockNoOthers) {
     auto server = AdminServer::start("127.0.0.1:0", gateway_, {.spool = &spool_}).value();
     std::vector<std::unique_ptr<RawClient>> waiting;
     for (int i = 0; i < 24; ++i) {

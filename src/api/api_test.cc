@@ -141,7 +141,7 @@ TEST_F(ApiTest, Probe) {
     expect_error(post("/v1/connections/x/probe"), 404, "not_found");
 }
 
-TEST_F(ApiTest, ProbeAllWantsOneAnswerToWhom) {
+TEST_F(ApiTest, ProbeAllNeedsOneSelection) {
     EXPECT_EQ(post("/v1/probe?peer=10.2.0.0/16").body,
               R"({"asked":3,"alive":2,"silent":1,"silent_connections":["7f2c91a0-1"],"waited_ms":2000})");
     EXPECT_TRUE(gateway_.last_peer.has_value());

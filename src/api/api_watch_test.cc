@@ -96,7 +96,7 @@ TEST_F(ApiWatchTest, WhatIsNotThereIsSaidSo) {
     EXPECT_EQ(bare_.open_feed({"GET", "/v1/events"}), nullptr);
 }
 
-TEST_F(ApiWatchTest, AFeedSubscribesToWhatWasAskedFor) {
+TEST_F(ApiWatchTest, AFeedSubscribesToTheRequestedKinds) {
     const auto wanted = [&](std::string_view target) {
         const auto feed = api_.open_feed({"GET", target});
         std::string words;

@@ -172,7 +172,7 @@ TEST_F(Feeds, ACommentKeepsAQuietOneOpen) {
     EXPECT_EQ(client->read_until("\n\n"), ": still here\n\n");
 }
 
-TEST_F(Feeds, AFollowerThatGoesOnSendingIsClosed) {
+TEST_F(Feeds, AFollowerThatKeepsSendingIsClosed) {
     const auto client = follow();
     client->send(std::string(100'000, 'x'));
     EXPECT_TRUE(becomes_unwanted(FeedKind::sample));

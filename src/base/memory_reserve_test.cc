@@ -24,7 +24,7 @@ int failures_before_the_throw() {
     }
 }
 
-TEST(MemoryReserve, IsGivenUpOnceAndToldOf) {
+TEST(MemoryReserve, IsReleasedOnceAndReported) {
     int told = 0;
     const MemoryReserve reserve(1 << 20, [&told] { ++told; });
     const std::uint64_t before = reserve.times_used();

@@ -42,7 +42,7 @@ TEST(PageVector, GrowsAndMoves) {
 
 int asked = 0;
 
-TEST(PageVector, AsksTheNewHandlerForRoomAndThrowsWhenThereIsNone) {
+TEST(PageVector, CallsTheNewHandlerForRoomAndThrowsWhenThereIsNone) {
     PageAllocator<std::uint64_t> allocator;
     constexpr std::size_t more_than_there_is = std::size_t{1} << 57;  // in bytes: 2^60
     EXPECT_THROW(static_cast<void>(allocator.allocate(more_than_there_is)), std::bad_alloc);

@@ -77,7 +77,7 @@ TEST_F(ConsumerTest, BytesStayAsTheyWere) {
     EXPECT_EQ(out_, line + "\n");
 }
 
-TEST_F(ConsumerTest, AGroupGoesOnWhereItStopped) {
+TEST_F(ConsumerTest, AGroupContinuesWhereItStopped) {
     fill(1, 3);
     EXPECT_EQ(consume({.group = "g", .limit = 2}), exit_good);
     EXPECT_EQ(position(), 2U);
@@ -104,7 +104,7 @@ TEST_F(ConsumerTest, ThePositionIsKeptAfterTheOutputWasWritten) {
     EXPECT_THAT(reported_, ElementsAre("standard output cannot be written; the position of group g stays"));
 }
 
-TEST_F(ConsumerTest, OfTwoOfOneGroupOneIsTold) {
+TEST_F(ConsumerTest, TwoConsumersOfOneGroupAreReported) {
     fill(1, 4);
     bool is_first = true;
     before_ = [this, &is_first](const AdminQuestion& question) {
@@ -149,7 +149,7 @@ TEST_F(ConsumerTest, WithoutFollowAMissingGatewayIsTheEnd) {
     EXPECT_THAT(reported_, ElementsAre("no gateway answers"));
 }
 
-TEST_F(ConsumerTest, MissingEventsAreTold) {
+TEST_F(ConsumerTest, MissingEventsAreReported) {
     fill(1, 3);
     spool_.lose(2, "a damaged row");
     EXPECT_EQ(consume({.group = "g"}), exit_good);

@@ -29,7 +29,7 @@ TEST(Ndjson, LinesEndInEitherWayAndBlankOnesAreSkipped) {
               (std::vector<Cut>{item("{\"a\":1}"), item("{\"b\":2}"), item("{\"c\":3}")}));
 }
 
-TEST(Ndjson, WhatIsNoJsonIsALineAllTheSame) {
+TEST(Ndjson, InvalidJsonIsStillALine) {
     EXPECT_EQ(cut_whole(Framing::ndjson, "}{\n\x01\xff\n{\"a\":\"x\n"),
               (std::vector<Cut>{item("}{"), item("\x01\xff"), item("{\"a\":\"x")}));
 }

@@ -58,7 +58,7 @@ TEST_F(AdminCheck, AnyOtherAddressNeedsTokensAndTls) {
     }
 }
 
-TEST_F(AdminCheck, WhatCannotBeLoadedIsToldByItsKey) {
+TEST_F(AdminCheck, AFileThatCannotBeLoadedIsReportedByItsKey) {
     shut();
     config_.admin.tls_key = folder_.text("broken.pem", "nonsense");
     EXPECT_THAT(complaints(), ElementsAre(StartsWith("tls_key in [admin]: ")));

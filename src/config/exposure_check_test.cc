@@ -28,7 +28,7 @@ protected:
     ServerConfig config_;
 };
 
-TEST_F(ExposureCheckTest, AnAddressForEverybodyNeedsALimitForEach) {
+TEST_F(ExposureCheckTest, APublicAddressNeedsALimitPerPeer) {
     for (const char* open : {"0.0.0.0:7000", "[::]:7000", "203.0.113.9:7000", "[2001:db8::1]:7000"}) {
         listener().address = open;
         config_.limits = {};
@@ -73,7 +73,7 @@ TEST_F(ExposureCheckTest, TokensAreReadableWithoutTls) {
     EXPECT_THAT(warnings(), IsEmpty());
 }
 
-TEST_F(ExposureCheckTest, EverybodyIsNoProxy) {
+TEST_F(ExposureCheckTest, AnyAddressIsNoProxy) {
     listener().proxy_protocol = ProxyProtocol::v1;
     listener().trusted_proxies = {"0.0.0.0/1", "0.0.0.0/0", "::/0", "2000::/3"};
     EXPECT_THAT(warnings(), ElementsAre(HasSubstr("trusted_proxies: listener \"devices\": \"0.0.0.0/0\" trusts every"),

@@ -132,7 +132,7 @@ TEST_F(LoadConfig, AnUnknownKeyNamesTheNearest) {
                 ElementsAre(R"(gateway.toml:2: unknown key "a\nb" in [item]; known there: key, max_bytes, max_depth)"));
 }
 
-TEST_F(LoadConfig, AWordThatThisVersionDoesNotHaveIsToldWithThoseThatItHas) {
+TEST_F(LoadConfig, AnUnknownWordIsReportedWithTheKnownOnes) {
     EXPECT_THAT(errors("[sink]\ntype = \"kafka\"\n"),
                 ElementsAre("gateway.toml:2: type in [sink]: \"kafka\" is not one that this version has: write "
                             "\"stdout\", \"file\", \"none\", \"spool\" or \"nats\""));

@@ -142,7 +142,7 @@ TEST_F(SinkKeys, AcksNeedADurableSink) {
     EXPECT_THAT(errors("[[listener]]\nacks = true\n[sink]\ntype = \"spool\"\n", "stdout"), testing::SizeIs(1));
 }
 
-TEST_F(SinkKeys, WhatCannotBeUsedIsSaid) {
+TEST_F(SinkKeys, UnusableKeysAreReported) {
     EXPECT_THAT(errors("[sink]\ntype = \"spool\"\npath = \"gateway.toml\"\n"),
                 ElementsAre("gateway.toml:3: path in [sink]: \"gateway.toml\" is not a directory, and a spool is one: "
                             "name another directory"));

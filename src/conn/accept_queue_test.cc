@@ -51,7 +51,7 @@ TEST(AcceptQueue, TheSourceWithTheMostMakesPlace) {
     EXPECT_EQ(queue.crowding_out(ip("10.0.0.2")), std::nullopt);
 }
 
-TEST(AcceptQueue, WhoEndsLeavesNothingBehind) {
+TEST(AcceptQueue, AnEndedConnectionLeavesNothingBehind) {
     AcceptQueue queue;
     for (Token number = 1; number <= 100; ++number) queue.add(ip("10.0.0." + std::to_string(number % 10)), number);
     for (Token number = 1; number <= 100; number += 2) EXPECT_TRUE(queue.remove(number));

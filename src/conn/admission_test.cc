@@ -36,7 +36,7 @@ TEST(Admission, AnIpv6SubscriberIsASixtyFour) {
     EXPECT_EQ(admission.take(ip("2001:db8:1:2::1"), pass), std::nullopt);
 }
 
-TEST(Admission, WhoIsTurnedAwayTakesNothing) {
+TEST(Admission, ARefusedConnectionTakesNothing) {
     Admission admission(2);
     admission.set({.max_connections_per_peer = 1}, 2);
     Admission::Pass pass;

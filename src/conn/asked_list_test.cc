@@ -9,7 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(AskedList, EachIsLookedAtThreeTimesAtMost) {
+TEST(AskedList, EachIsCheckedThreeTimesAtMost) {
     AskedList list;
     const SteadyTime start{};
     list.add(1, start, 2s, true);

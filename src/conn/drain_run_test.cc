@@ -66,13 +66,13 @@ TEST_F(DrainRunTest, OneConnectionEndsInTheMiddle) {
     EXPECT_EQ(drain->due(began_ + 50s), Token{1});
 }
 
-TEST_F(DrainRunTest, NobodyToEnd) {
+TEST_F(DrainRunTest, NoConnectionToEnd) {
     const auto drain = run(0);
     EXPECT_EQ(drain->next(), std::nullopt);
     EXPECT_EQ(drain->due(began_ + 200s), std::nullopt);
 }
 
-TEST_F(DrainRunTest, WhoIsPutOffHasHisTurnAtTheEnd) {
+TEST_F(DrainRunTest, ADeferredConnectionHasItsTurnAtTheEnd) {
     const auto drain = run(2);
     clock_.advance(25s);
     const auto first = drain->due(clock_.steady());

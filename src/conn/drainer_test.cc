@@ -37,7 +37,7 @@ TEST(Drainer, APeerThatFinishesFirstIsStillClosedByTheStop) {
     EXPECT_THAT(rig.reasons(), ElementsAre(CloseReason::shutdown)) << "the first reason wins";
 }
 
-TEST(Drainer, DevicesAreToldWhenToComeBack) {
+TEST(Drainer, DevicesGetATimeToComeBack) {
     ShardRig rig;
     const int fd = rig.connect();
     rig.shard.drain({.deadline = rig.reactor.now() + seconds(5),

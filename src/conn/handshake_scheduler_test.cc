@@ -50,7 +50,7 @@ TEST_F(HandshakeOrderTest, ATurnMakesFourSteps) {
     EXPECT_THAT(turn(), IsEmpty());
 }
 
-TEST_F(HandshakeOrderTest, WhatIsBegunGoesFirstAndOneStepIsForBeginning) {
+TEST_F(HandshakeOrderTest, BegunHandshakesGoFirstAndOneStepIsForNewOnes) {
     add_new(1, 2);
     add_begun(11, 18);
     EXPECT_THAT(turn(), ElementsAre(11, 12, 13, 1));
@@ -58,12 +58,12 @@ TEST_F(HandshakeOrderTest, WhatIsBegunGoesFirstAndOneStepIsForBeginning) {
     EXPECT_THAT(turn(), ElementsAre(17, 18));
 }
 
-TEST_F(HandshakeOrderTest, WithNobodyToBeginAllStepsAreForTheOthers) {
+TEST_F(HandshakeOrderTest, WithoutNewHandshakesAllStepsAreForTheOthers) {
     add_begun(11, 15);
     EXPECT_THAT(turn(), ElementsAre(11, 12, 13, 14));
 }
 
-TEST_F(HandshakeOrderTest, WhoWaitedTooLongToBeginIsTurnedAwayAndCostsNoStep) {
+TEST_F(HandshakeOrderTest, AHandshakeThatWaitedTooLongIsRefusedAndCostsNoStep) {
     add_new(1, 3);
     now_ += HandshakeScheduler::longest_wait_to_begin;
     add_new(4, 5);
@@ -74,7 +74,7 @@ TEST_F(HandshakeOrderTest, WhoWaitedTooLongToBeginIsTurnedAwayAndCostsNoStep) {
     EXPECT_THAT(turn(), ElementsAre(-5, -6, -7, -8, 9, 10, 11, 12));
 }
 
-TEST_F(HandshakeOrderTest, WhatIsBegunIsNeverTooLate) {
+TEST_F(HandshakeOrderTest, ABegunHandshakeIsNeverTooLate) {
     add_begun(11, 12);
     now_ += std::chrono::seconds(4);
     EXPECT_THAT(turn(), ElementsAre(11, 12));
@@ -89,7 +89,7 @@ TEST_F(HandshakeOrderTest, ATurnRefusesOnlySoMany) {
     EXPECT_EQ(turn().size(), 10U);
 }
 
-TEST_F(HandshakeOrderTest, ThoseThatAreOverTakeNobodysStep) {
+TEST_F(HandshakeOrderTest, EndedHandshakesTakeNoStep) {
     add_begun(11, 13);
     add_new(1, 8);
     EXPECT_THAT(turn([](Token number) { return number % 2 == 0; }), ElementsAre(12, 2, 4, 6));

@@ -19,7 +19,7 @@ TEST(Listeners, AcceptsAllThatWait) {
     EXPECT_EQ(rig.counters().accepted.get(), 600U);
 }
 
-TEST(Listeners, WithoutDescriptorsAcceptingPausesAndGoesOn) {
+TEST(Listeners, WithoutDescriptorsAcceptingPausesAndResumes) {
     ShardRig rig;
     rig.kernel.fail_accept(rig.listener, EMFILE);
     const int fd = rig.kernel.connect(rig.listener, parse_endpoint("192.0.2.1:1000").value());

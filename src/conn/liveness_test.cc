@@ -38,7 +38,7 @@ TEST(Deadlines, BytesThatKeepComingGetTwiceTheTime) {
     EXPECT_EQ(classify_deadlines({.since_item = 61s, .item_age = 61s, .times = 2}, policy), CloseReason::item_deadline);
 }
 
-TEST(AskingRound, TwoOfThemEndBeforeTheKernelAsksAndOneOutlastsASecond) {
+TEST(AskingRound, TwoRoundsEndBeforeTheKernelProbesAndOneOutlastsASecond) {
     for (std::chrono::milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 1s) {
         const LivenessPlan plan = plan_liveness(bound).value();
         const auto round = asking_round(plan);
@@ -177,7 +177,7 @@ TEST(Watch, APeerThatDiedBehindAClosedWindowIsSilentAfterSomeWindowProbesInVain)
     EXPECT_EQ(classify_watch(view, policy), WatchVerdict::stalled);
 }
 
-TEST(Watch, APeerThatIsHeardAndAcknowledgesNothingIsUnreachableAtTheLimit) {
+TEST(Watch, AnActivePeerThatAcknowledgesNothingIsUnreachableAtTheLimit) {
     const ListenerPolicy policy = policy_for(10s);
     const auto limit = policy.plan.silence_limit;
     EXPECT_EQ(classify_watch(in_flight(100ms, limit - 1ms), policy), WatchVerdict::waiting);

@@ -9,7 +9,7 @@ namespace {
 
 using testing::ElementsAre;
 
-TEST(Receiver, HandsLinesOnAndKeepsWhatIsUnfinished) {
+TEST(Receiver, ForwardsLinesAndKeepsTheUnfinishedRest) {
     ShardRig rig;
     const int fd = rig.connect();
     rig.kernel.send(fd, "a\nb");
@@ -43,7 +43,7 @@ TEST(Receiver, AResetIsSeenAtOnce) {
     EXPECT_EQ(rig.handler.closed[0].second.error, ECONNRESET);
 }
 
-TEST(Receiver, ReadsNobodyWhileTheHandlerIsNotReady) {
+TEST(Receiver, ReadsNothingWhileTheHandlerIsNotReady) {
     ShardRig rig;
     const int fd = rig.connect();
     rig.handler.is_ready = false;

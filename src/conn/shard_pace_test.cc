@@ -214,7 +214,7 @@ TEST_F(PaceTest, DrawsCanariesOfASmallListenerBesideALargeOneAtItsOwnRate) {
     EXPECT_NEAR(static_cast<double>(of_small), 10 * rounds, 5 * rounds);
 }
 
-TEST_F(PaceTest, FollowsAChangedDemandAndForgetsOneWhoseConnectionsHaveGone) {
+TEST_F(PaceTest, FollowsAChangedDemandAndDropsOneWithoutConnections) {
     listen(policy(seconds(30)));
     connect(0, 100);
     EXPECT_EQ(run(seconds(10)).wakes, 100U);
@@ -260,7 +260,7 @@ TEST(SlotListeners, FindsTheNextOfSomeListenersAroundTheEnd) {
     EXPECT_EQ(slots.members(255), 0U);
 }
 
-TEST(Asking, ACanaryIsNotAskedTwiceInARoundAndTheRingWaitsForIt) {
+TEST(Asking, ACanaryIsProbedOnceARoundAndTheRingWaitsForIt) {
     Connection connection;
     EXPECT_FALSE(pass_asking_ring(connection, true));  // it had traffic before
     EXPECT_TRUE(take_as_canary(connection));

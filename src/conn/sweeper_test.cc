@@ -83,7 +83,7 @@ TEST(Sweeper, AnAbsenceOfTheGatewayIsNoDelayOfThePeer) {
     EXPECT_THAT(rig.reasons(), IsEmpty());
 }
 
-TEST(Sweeper, UnidentifiedConnectionsHaveTenSecondsWhereTokensAreAsked) {
+TEST(Sweeper, UnidentifiedConnectionsHaveTenSecondsWhereTokensAreRequired) {
     ListenerPolicy policy = ShardRig::policy();
     policy.authenticates = true;
     ShardRig rig(options(policy));

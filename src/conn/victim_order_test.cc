@@ -148,7 +148,7 @@ TEST(VictimOrder, TheRankOfWhatIsHeld) {
     for (const Row& row : rows) EXPECT_EQ(rank_of(row.held), row.rank) << row.what;
 }
 
-TEST(VictimOrder, NobodyIsChosenOfNobody) { EXPECT_THAT(order_of({}), ElementsAre()); }
+TEST(VictimOrder, ChoosesNoneOfNone) { EXPECT_THAT(order_of({}), ElementsAre()); }
 
 }  // namespace
 }  // namespace holdfast

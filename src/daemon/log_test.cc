@@ -105,7 +105,7 @@ TEST_F(LogFlood, OneCauseDoesNotHideAnother) {
     EXPECT_EQ(lines_with(text, " error the sink is lost"), 1) << text;
 }
 
-TEST_F(LogFlood, TheEndTellsWhatIsHeldAndJsonStaysJson) {
+TEST_F(LogFlood, TheEndReportsHeldLinesAndJsonStaysJson) {
     const std::string text = written(
         [](Log& log) {
             for (int i = 0; i < 8; ++i) log.info("x");
@@ -134,7 +134,7 @@ TEST(LogLimiter, CausesThatVaryDoNotFillMemoryAndAreStillCounted) {
     }
 }
 
-TEST(LogLimiter, TellsAfterTenSecondsAndOnlyOnce) {
+TEST(LogLimiter, ReportsAfterTenSecondsAndOnlyOnce) {
     ManualClock clock;
     LogLimiter limiter;
     for (int i = 0; i < 6; ++i) static_cast<void>(limiter.pass("x", LogLevel::info, clock.steady()));

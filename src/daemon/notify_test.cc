@@ -69,7 +69,7 @@ TEST_F(NotifyTest, TakesAnAbstractName) {
     EXPECT_EQ(manager.next(), "WATCHDOG=1");
 }
 
-TEST_F(NotifyTest, AManagerThatDoesNotReadHoldsNobodyUp) {
+TEST_F(NotifyTest, AManagerThatDoesNotReadBlocksNothing) {
     const std::string path = directory_.in("notify");
     ManagerSocket manager(path);
     const auto notifier = Notifier::to(path);
@@ -82,7 +82,7 @@ TEST_F(NotifyTest, AManagerThatDoesNotReadHoldsNobodyUp) {
     EXPECT_TRUE(notifier.value().alive()) << "there is room again";
 }
 
-TEST_F(NotifyTest, NobodyIsToldWithoutASocketAndABadOneIsAnErrorThatNamesIt) {
+TEST_F(NotifyTest, WithoutASocketNothingIsSentAndABadOneIsANamedError) {
     const auto nobody = Notifier::to("");
     ASSERT_TRUE(nobody);
     EXPECT_FALSE(nobody.value().enabled());

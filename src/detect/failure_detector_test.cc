@@ -83,7 +83,7 @@ protected:
     int other_ = 0;
 };
 
-TEST_F(SuspicionTest, ThePrefixThatFellSilentIsAsked) {
+TEST_F(SuspicionTest, TheSilentPrefixIsProbed) {
     for (int i = 0; i < 8; ++i) fall_silent("10.2." + std::to_string(i * 10) + ".", 1);
     for (int i = 0; i < 4; ++i) answer("10.9.0.1");
     EXPECT_THAT(decide(), ElementsAre("10.2.0.0/16"));
@@ -151,7 +151,7 @@ TEST_F(SuspicionTest, TwoPrefixesAtOnce) {
 }
 
 // Devices sleep. Keep-alive, and so silence, is evidence about them only after its own, long time.
-TEST_F(SuspicionTest, WhereManyNeverAnswerAtOnceNobodyIsSuspected) {
+TEST_F(SuspicionTest, WithoutFastAnswersNothingIsSuspected) {
     for (int second = 0; second < 60; ++second) {
         for (int i = 0; i < 30; ++i) silent("10.2." + std::to_string(i) + ".1", 9);
         for (int i = 0; i < 10; ++i) answer("10.2." + std::to_string(i) + ".2", 9);
@@ -209,7 +209,7 @@ TEST_F(SuspicionTest, NothingIsSuspectedForAnAbsenceOfTheGateway) {
     EXPECT_THAT(decide(), IsEmpty());
 }
 
-TEST_F(SuspicionTest, OneThatProvedRightIsAskedOnceMoreForTheRest) {
+TEST_F(SuspicionTest, AConfirmedSuspicionIsProbedOnceMoreForTheRest) {
     fall_silent("10.2.0.");
     ASSERT_THAT(decide(), ElementsAre("10.0.0.0/8"));
     const Suspect first = last_.front();

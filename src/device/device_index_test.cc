@@ -87,7 +87,7 @@ TEST(DeviceIndex, TheNewestConnectionSpeaksForTheDevice) {
     EXPECT_EQ(directory.find("d1"), Token{3});
 }
 
-TEST(DeviceIndex, ALateHelloIsToldWhoHasTheId) {
+TEST(DeviceIndex, ALateHelloLearnsTheHolderOfTheId) {
     DeviceIndex directory;
     directory.claim("d1", claimant(2), now);
     const auto late = directory.claim("d1", claimant(1), now);
@@ -110,7 +110,7 @@ TEST(DeviceIndex, AConnectionThatHasEndedOwnsAnIdOnlyIfNoOtherDoes) {
     EXPECT_EQ(directory.claim("d1", claimant(2), now).other, Token{1});
 }
 
-TEST(DeviceIndex, WhoHasProvedItIsNotDisplacedByOneWhoHasNot) {
+TEST(DeviceIndex, AnAuthenticatedHolderIsNotDisplacedByAnUnauthenticatedOne) {
     DeviceIndex directory;
     EXPECT_EQ(directory.claim("d1", claimant(1), now).verdict, ClaimVerdict::granted);
     EXPECT_EQ(directory.claim("d1", claimant(2, true), now).other, Token{1});
@@ -133,7 +133,7 @@ TEST(DeviceIndex, TheEndOfAnOlderConnectionChangesNothing) {
 }
 
 /// Two devices with one id reconnect whenever the other has taken it over.
-TEST(DeviceIndex, TwoDevicesWithOneIdAreSlowedDownAndTold) {
+TEST(DeviceIndex, TwoDevicesWithOneIdAreDelayedAndReported) {
     DeviceIndex directory;
     SteadyTime time = now;
     int takeovers = 0;

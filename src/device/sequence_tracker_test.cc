@@ -7,7 +7,7 @@ namespace {
 
 using Verdict = SequenceTracker::Verdict;
 
-TEST(SequenceTracker, GoesOnBehindWhatIsDurable) {
+TEST(SequenceTracker, ContinuesAfterTheDurableNumber) {
     const SequenceTracker numbers(7, 0);
     EXPECT_EQ(numbers.next(), 8U);
     EXPECT_EQ(numbers.classify(8), Verdict::expected);
@@ -79,7 +79,7 @@ TEST(SequenceTracker, WhatAJumpSkippedIsNoRepetition) {
     EXPECT_EQ(behind.classify(999), Verdict::skipped);
 }
 
-TEST(SequenceTracker, WhatIsTakenIsNewsOnceItIsSafe) {
+TEST(SequenceTracker, AnAdmittedItemIsAcknowledgedOnceItIsSafe) {
     SequenceTracker numbers(0, 0);
     numbers.take();
     numbers.take();
@@ -93,7 +93,7 @@ TEST(SequenceTracker, WhatIsTakenIsNewsOnceItIsSafe) {
     EXPECT_EQ(numbers.safe(), 2U);
 }
 
-TEST(SequenceTracker, AGapIsToldOnceUntilTheExpectedOneComes) {
+TEST(SequenceTracker, AGapIsReportedOnceUntilTheExpectedOneArrives) {
     SequenceTracker numbers(0, 0);
     EXPECT_TRUE(numbers.reports_gap());
     numbers.gap_reported();

@@ -64,7 +64,7 @@ TEST_F(TokenEditor, OneOfSeveralIsRevokedByItsName) {
     EXPECT_THAT(revoke_tokens(path_, "d2", "").error().message, HasSubstr("has no such token of \"d2\""));
 }
 
-TEST_F(TokenEditor, WhoMayReadItStays) {
+TEST_F(TokenEditor, ReadersOfTheFileStayTheSame) {
     ASSERT_TRUE(add_token(path_, "d1"));
     ASSERT_EQ(::chmod(path_.c_str(), 0640), 0);
     ASSERT_TRUE(add_token(path_, "d2"));

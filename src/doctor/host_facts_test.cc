@@ -53,7 +53,7 @@ TEST_F(HostFactsTest, Numbers) {
     EXPECT_EQ(facts.tcp_pages, 315U);
 }
 
-TEST_F(HostFactsTest, LimitsAreThoseOfTheProcessAskedFor) {
+TEST_F(HostFactsTest, LimitsAreThoseOfTheGivenProcess) {
     const std::string title = "Limit                     Soft Limit           Hard Limit           Units     \n";
     plant("proc/self/limits",
           title + "Max open files            1024                 524288               files     \n");

@@ -127,7 +127,7 @@ TEST_F(OwnSockets, ThisHostKeepsThePlan) {
     EXPECT_NE(listeners_.front().plan_refused, "");
 }
 
-TEST(Process, AgeTellsAPidOfAnotherHost) {
+TEST(Process, AgeDistinguishesAPidOfAnotherHost) {
     EXPECT_TRUE(is_process_of_age(::getpid(), 0));
     EXPECT_FALSE(is_process_of_age(::getpid(), 1e6));
     EXPECT_FALSE(is_process_of_age(0x7fffffff, 0));

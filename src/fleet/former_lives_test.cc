@@ -39,7 +39,7 @@ protected:
     std::map<std::string, PresenceRecord> bucket_;
 };
 
-TEST_F(FormerLivesTest, TellsThoseThatTheBucketHasNeverKnown) {
+TEST_F(FormerLivesTest, ReportsConnectionsThatWereNeverInTheBucket) {
     FormerLives lives({life("1-1", "a"), life("1-2", R"(quote\"d)"), life("1-3", "moved")}, true);
     bucket_["quote\"d"] = record(2, false);  // a survivor has marked it
     bucket_["moved"] = record(9, true);      // it has connected again
@@ -58,7 +58,7 @@ TEST_F(FormerLivesTest, WaitsForAMarkThatIsUnderWay) {
     EXPECT_THAT(settle(lives).reported_by_fleet, ElementsAre("1-1"));
 }
 
-TEST_F(FormerLivesTest, OneThatTheFleetTellsHereIsTakenOut) {
+TEST_F(FormerLivesTest, AConnectionThatTheFleetReportsIsRemoved) {
     FormerLives lives({life("1-1", "a")}, true);
     EXPECT_FALSE(lives.take("1-2"));
     const auto taken = lives.take("1-1");

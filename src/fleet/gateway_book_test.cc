@@ -58,7 +58,7 @@ TEST_F(GatewayBookTest, SurvivorsActOneAfterAnother) {
 }
 
 /// While NATS is away or this process is stopped, no beats arrive, and no gateway counts as lost.
-TEST_F(GatewayBookTest, WhoHearsNothingAtAllJudgesNobody) {
+TEST_F(GatewayBookTest, WithoutAnyBeatNoGatewayIsLost) {
     pass(10s, {"a", "b"});
     pass(60s, {});
     EXPECT_THAT(lost_, IsEmpty());
@@ -69,7 +69,7 @@ TEST_F(GatewayBookTest, WhoHearsNothingAtAllJudgesNobody) {
     EXPECT_EQ(lost_.size(), 1U);
 }
 
-TEST_F(GatewayBookTest, OldBeatsToldAgainAreNoNews) {
+TEST_F(GatewayBookTest, RepeatedOldBeatsChangeNothing) {
     pass(10s, {"a", "b"});
     const GatewayRecord last = book_.find("a")->record;
     pass(6s, {"b"});

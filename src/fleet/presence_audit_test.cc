@@ -33,7 +33,7 @@ protected:
 };
 
 /// For example, the superseding connection ended before its note was read.
-TEST_F(PresenceAuditTest, WhatEndedAsSupersededIsClosedUnlessANewerOneComes) {
+TEST_F(PresenceAuditTest, ASupersededConnectionIsClosedUnlessANewerOneArrives) {
     set_time(0);
     one_.presence.here("d", held({10, 1}, 5));
     one_.settle();

@@ -51,7 +51,7 @@ TEST_F(PresenceBudgetTest, TheLatestClosedOnesOfStrangersAreKeptEverywhere) {
     EXPECT_THAT(two_.presence.take_tasks().lost, IsEmpty());
 }
 
-TEST_F(PresenceBudgetTest, ManyAtOnceAreForgottenEverywhereInWhateverOrderAnswersAndEchoesCome) {
+TEST_F(PresenceBudgetTest, ManyAreRemovedEverywhereInAnyOrderOfAnswersAndEchoes) {
     for (int n = 1; n <= 60; ++n) one_.presence.here(name(n), held({10, static_cast<std::uint64_t>(n)}, n));
     one_.put_all();
     for (int n = 0; n < 30; ++n) one_.answer_one();

@@ -94,7 +94,7 @@ TEST_F(PresenceClaims, ALateHelloIsTheSupersededOne) {
     }
 }
 
-TEST_F(PresenceClaims, ADeviceThatMovesIsTakenWhateverTheClocksShow) {
+TEST_F(PresenceClaims, AMovingDeviceIsTakenOverWithAnyClocks) {
     for (const auto difference : {0ms, 90'000ms, -90'000ms}) {
         SCOPED_TRACE(difference.count());
         begin_again(difference);
@@ -184,7 +184,7 @@ TEST_F(PresenceClaims, AClaimThatEndsBeforeItIsPutTakesNothing) {
     EXPECT_TRUE(two_.presence.take_tasks().empty());
 }
 
-TEST_F(PresenceClaims, ALateHelloTakesWhatHasEndedMeanwhile) {
+TEST_F(PresenceClaims, ALateHelloTakesAnIdWhoseHolderHasEnded) {
     receive_beats(1);
     set_time(110);
     two_.presence.here("d", of_two({20, 1}, 110, 110));
@@ -232,7 +232,7 @@ TEST_F(PresenceClaims, AConnectionThatHasEndedTakesNothing) {
     EXPECT_TRUE(two_.presence.take_tasks().empty());
 }
 
-TEST_F(PresenceClaims, TwoDevicesWithOneIdAreSlowedDownAndTold) {
+TEST_F(PresenceClaims, TwoDevicesWithOneIdAreDelayedAndReported) {
     receive_beats(1);
     std::size_t duplicates = 0;
     double second = 100;

@@ -100,7 +100,7 @@ TEST_F(PresenceTest, ALateEndOfAnOlderConnectionIsPassedOver) {
     EXPECT_EQ(now("d").gateway, "two");
 }
 
-TEST_F(PresenceTest, OneSurvivorTellsWhatWasLost) {
+TEST_F(PresenceTest, OneSurvivorReportsTheLostConnections) {
     Gateway three(bucket_, "three", 3);
     one_.presence.here("a", held({10, 1}, 5));
     one_.presence.here("b", held({10, 2}, 5));
@@ -134,7 +134,7 @@ TEST_F(PresenceTest, OneThatReturnsPutsItsDevicesOnlineAgain) {
     EXPECT_THAT(tasks.superseded, IsEmpty());
 }
 
-TEST_F(PresenceTest, TheNextRunTellsWhatTheFormerLeft) {
+TEST_F(PresenceTest, TheNextRunReportsConnectionsOfTheFormer) {
     one_.presence.here("a", held({10, 1}, 5));
     one_.presence.here("b", held({10, 2}, 5));
     settle();
@@ -152,7 +152,7 @@ TEST_F(PresenceTest, TheNextRunTellsWhatTheFormerLeft) {
 }
 
 /// The gateway is lost, and its device is elsewhere before the loss is detected.
-TEST_F(PresenceTest, WhatWasReplacedAtALostGatewayIsToldToo) {
+TEST_F(PresenceTest, ReplacedConnectionsOfALostGatewayAreReported) {
     one_.presence.here("d", held({10, 1}, 5));
     settle();
     two_.presence.here("d", held({20, 1}, 6));
@@ -166,7 +166,7 @@ TEST_F(PresenceTest, WhatWasReplacedAtALostGatewayIsToldToo) {
     EXPECT_TRUE(now("d").online);
 }
 
-TEST_F(PresenceTest, ALivingGatewayTellsTheEndItself) {
+TEST_F(PresenceTest, ALivingGatewayReportsTheEndItself) {
     one_.presence.here("d", held({10, 1}, 5));
     settle();
     two_.presence.here("d", held({20, 1}, 6));
@@ -214,7 +214,7 @@ TEST_F(PresenceTest, WhatWasClosedLongAgoIsForgotten) {
     EXPECT_EQ(one_.presence.size() + two_.presence.size(), 0U);
 }
 
-TEST_F(PresenceTest, OnlyProofTakesADeviceThatHasProvedWhoItIs) {
+TEST_F(PresenceTest, OnlyProofTakesOverAnAuthenticatedDevice) {
     one_.presence.here("d", proved({10, 1}, 5));
     settle();
     EXPECT_TRUE(two_.presence.find("d")->record.proved);

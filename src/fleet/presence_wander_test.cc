@@ -187,7 +187,7 @@ private:
     int time_ = 0;
 };
 
-TEST(PresenceWanderings, EverybodyAgreesInTheEnd) {
+TEST(PresenceWanderings, AllGatewaysAgreeInTheEnd) {
     const char* const given = std::getenv("HOLDFAST_SEED");
     const auto seed =
         given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device()();

@@ -38,7 +38,7 @@ protected:
     TwinWatch watch_{self_, 10s};
 };
 
-TEST_F(TwinWatchTest, WhoIsAloneTakesPartAtOnce) {
+TEST_F(TwinWatchTest, ALoneGatewayTakesPartAtOnce) {
     EXPECT_EQ(watch_.part(now_), Part::waits) << "nobody knows yet who is there";
     bind({gateway("west", 11, "other", "there", 50s)});
     EXPECT_EQ(watch_.part(now_), Part::takes);
@@ -86,7 +86,7 @@ TEST_F(TwinWatchTest, ATwinOfNameOrSpoolIsRefusedAndTakesPartWhenTheOtherHasGone
     }
 }
 
-TEST_F(TwinWatchTest, WhoHasTakenPartForAWhileStaysWhoeverComes) {
+TEST_F(TwinWatchTest, AnEstablishedGatewayStaysWhenATwinArrives) {
     bind({});
     ASSERT_EQ(watch_.part(now_), Part::takes);
     pass(10s, {self_});
@@ -114,7 +114,7 @@ TEST_F(TwinWatchTest, OfTwoThatBeginTogetherTheEarlierStays) {
     }
 }
 
-TEST_F(TwinWatchTest, WhoWasAwayHasLostItsPlaceToATwinThatCameMeanwhile) {
+TEST_F(TwinWatchTest, AnAbsentGatewayLosesItsPlaceToATwin) {
     bind({});
     ASSERT_EQ(watch_.part(now_), Part::takes);
     pass(10s, {self_});

@@ -54,7 +54,7 @@ TEST_F(Forwarding, AnEventThatIsTooLargeBecomesADeadLetterAndDelaysNone) {
     }
 }
 
-TEST_F(Forwarding, WhatTheStreamFindsTooLargeIsLetGoAndWhatIsBehindItArrives) {
+TEST_F(Forwarding, AnEventTooLargeForTheStreamIsSkippedAndLaterOnesArrive) {
     start();
     add(3);
     ASSERT_TRUE(all_published()) << troubles();

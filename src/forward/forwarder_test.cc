@@ -101,7 +101,7 @@ TEST_F(Forwarding, AServerThatStandsStillIsSurvived) {
     expect_whole_stream();
 }
 
-TEST_F(Forwarding, GoesOnBehindTheSavedPosition) {
+TEST_F(Forwarding, ContinuesAfterTheSavedPosition) {
     add(100);
     ASSERT_EQ(spool_.set_position("nats", 60), std::nullopt);
     start();
@@ -124,7 +124,7 @@ TEST_F(Forwarding, WhatIsSentAgainAfterARestartIsKnown) {
     expect_whole_stream();
 }
 
-TEST_F(Forwarding, DamagedEventsAreSkippedAndTold) {
+TEST_F(Forwarding, DamagedEventsAreSkippedAndReported) {
     add(100);
     spool_.lose(11, 20);
     spool_.lose(91, 100);
@@ -207,7 +207,7 @@ private:
     std::vector<std::string> ids_;  // guarded by mutex_
 };
 
-TEST(ForwardingThroughALeadersDeath, WhatItHadOnlyNotedIsNotTakenForStored) {
+TEST(ForwardingThroughALeadersDeath, AnIdWithoutItsMessageDoesNotCountAsStored) {
     RealServer server({}, R"(mappings = { "holdfast.devices.item.k3": "former.leader" })");
     FormerLeader leader(server.url(), 3);
     FakeSpool spool;
@@ -259,7 +259,7 @@ TEST_F(Forwarding, AStreamThatIsWrongIsSaidAndTriedAgain) {
     EXPECT_TRUE(comes_true([&] { return recovered_ == 1; }));
 }
 
-TEST_F(Forwarding, AStreamThatIsDeletedIsMadeAnew) {
+TEST_F(Forwarding, ADeletedStreamIsCreatedAgain) {
     start();
     add(5);
     ASSERT_TRUE(all_published());

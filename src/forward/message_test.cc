@@ -82,7 +82,7 @@ TEST(MessageMaker, TheEpochIsPartOfTheId) {
     EXPECT_EQ(batches.make(std::span(list).subspan(2), 0).id, "id-0000000000000def-9-9");
 }
 
-TEST(MessageMaker, ADeadLetterSaysOfWhatItIs) {
+TEST(MessageMaker, ADeadLetterNamesItsEvent) {
     MessageMaker maker("holdfast", "id", 1, 1'000);
     const NatsMessage letter = maker.dead_letter(
         {7, "devices",
@@ -216,7 +216,7 @@ TEST(StreamWarnings, NameEachLimit) {
     EXPECT_NE(warnings[0].find("refuses new events when it is full (discard new, max_bytes 5000)"), std::string::npos);
 }
 
-TEST(Guarantee, SaysWhatIsNotSurvivedToo) {
+TEST(Guarantee, NamesAlsoTheFailuresThatItDoesNotSurvive) {
     StreamFacts facts;
     EXPECT_NE(guarantee_text(facts, {"2.9.10", "", true}).find("(nats-server 2.9.10): it survives a crash"),
               std::string::npos);

@@ -94,7 +94,7 @@ TEST(NatsLink, TakesTheNextOfSeveralServers) {
     EXPECT_TRUE(comes_true([&] { return link->connected() && link->url_in_use() == other.url(); }));
 }
 
-TEST(NatsLink, ChangesItsServerWhenItIsTold) {
+TEST(NatsLink, ChangesItsServerOnRequest) {
     RealServer one;
     RealServer two;
     auto opened = NatsLink::open({.url = one.url() + "," + two.url(), .fresh = true});
@@ -123,7 +123,7 @@ TEST(NatsLink, LogsIn) {
     EXPECT_EQ(right->url_in_use(), "nats://" + host);
 }
 
-TEST(NatsLink, TakesAConnectionThatTheClientGaveUpAnew) {
+TEST(NatsLink, ReplacesAConnectionThatTheClientGaveUp) {
     RealServer server;
     const auto link = open_link(server.url());
     std::atomic<int> told{0};

@@ -70,7 +70,7 @@ HttpFailure failure_of(RawServer::Answer answer, const HttpQuestion& question = 
     return std::get<HttpFailure>(std::move(said));
 }
 
-TEST(HttpClient, AsksAsItIsTold) {
+TEST(HttpClient, SendsTheGivenRequest) {
     RawServer::Request seen;
     const RawServer server([&seen](const RawServer::Request& request, int connection) {
         seen = request;
@@ -109,7 +109,7 @@ TEST(HttpClient, AQuestionWithoutABodyHasNone) {
     EXPECT_THAT(seen.head, HasSubstr("\r\nContent-Length: 0\r\n"));
 }
 
-TEST(HttpClient, KeepsItsConnectionIfToldTo) {
+TEST(HttpClient, KeepsItsConnectionIfConfigured) {
     const RawServer server([](const RawServer::Request& request, int connection) {
         return RawServer::say(connection, RawServer::with_status(200, std::to_string(request.connections)));
     });
@@ -118,7 +118,7 @@ TEST(HttpClient, KeepsItsConnectionIfToldTo) {
     EXPECT_EQ(answer_of(kept, {.method = "POST", .body = "x"}).body, "1");
 }
 
-TEST(HttpClient, AKeptConnectionThatHasEndedIsMadeAnew) {
+TEST(HttpClient, AKeptConnectionThatHasEndedIsReplaced) {
     const RawServer server([](const RawServer::Request& request, int connection) {
         RawServer::say(connection, RawServer::with_status(200, std::to_string(request.connections)));
         return false;
@@ -127,7 +127,7 @@ TEST(HttpClient, AKeptConnectionThatHasEndedIsMadeAnew) {
     for (const char* number : {"1", "2", "3"}) EXPECT_EQ(answer_of(client, {.method = "POST"}).body, number);
 }
 
-TEST(HttpClient, WhatIsNoAnswerIsNone) {
+TEST(HttpClient, AnInvalidAnswerIsAnError) {
     for (const std::string& bytes :
          {std::string(), std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("HTTP/1.1 20x OK\r\n\r\n"),
           std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), std::string("HTTP/1.1 100 Continue\r\n\r\n"),
@@ -191,13 +191,13 @@ TEST(HttpClient, OfABodyThatDoesNotEndTheBeginningIsRead) {
     EXPECT_TRUE(answer_of(client, {}).whole) << "a 204 has no body to wait for";
 }
 
-TEST(HttpClient, FollowsNobodyElsewhere) {
+TEST(HttpClient, FollowsNoRedirect) {
     const RawServer server(always("HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"));
     HttpClient client(at(server.port()));
     EXPECT_EQ(answer_of(client, {}).status, 302);
 }
 
-TEST(HttpClient, AsksNoProxyOfTheEnvironment) {
+TEST(HttpClient, IgnoresProxiesOfTheEnvironment) {
     ::setenv("http_proxy", "http://127.0.0.1:1", 1);
     const RawServer server(always(RawServer::with_status(200)));
     HttpClient client(at(server.port()));
@@ -205,7 +205,7 @@ TEST(HttpClient, AsksNoProxyOfTheEnvironment) {
     ::unsetenv("http_proxy");
 }
 
-TEST(HttpClient, SaysWhyNobodyAnswers) {
+TEST(HttpClient, ReportsWhyThereIsNoAnswer) {
     std::uint16_t gone = 0;
     {
         const RawServer server(always(""));
@@ -223,7 +223,7 @@ TEST(HttpClient, SaysWhyNobodyAnswers) {
     EXPECT_EQ(slow.cause, "no answer within 50ms");
 }
 
-TEST(HttpClient, AUnixSocketIsAskedByItsPath) {
+TEST(HttpClient, AUnixSocketIsAddressedByItsPath) {
     const TemporaryDirectory directory;
     HttpPeer peer;
     peer.socket = directory.in("sock");

@@ -52,7 +52,7 @@ public:
     void break_off() noexcept override {}
 };
 
-TEST(DownlinkAsker, NothingIsAskedWhereNobodyIsConnected) {
+TEST(DownlinkAsker, RequestsNothingWithoutAConnectedDevice) {
     const SystemClock clock;
     LoadOptions options;
     options.downlinks_per_second = 1'000'000;

@@ -29,7 +29,7 @@ TEST(DownlinkBook, ArrivalAndAnswerMayComeInEitherOrder) {
     EXPECT_EQ(counts.latency.longest(), 5ms);
 }
 
-TEST(DownlinkBook, OnlyWhatWasAskedForThisDeviceCountsAndOnce) {
+TEST(DownlinkBook, OnlyRequestedDownlinksOfThisDeviceCountAndOnce) {
     DownlinkBook book;
     const auto number = book.ask(7, start);
     book.answered(number, 202);

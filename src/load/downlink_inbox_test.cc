@@ -57,7 +57,7 @@ namespace {
 
 using Kind = GatewayWord::Kind;
 
-TEST(GatewayWord, WhatTheGatewaySaysIsRead) {
+TEST(GatewayWord, MessagesOfTheGatewayAreParsed) {
     EXPECT_EQ(gateway_word(downlink_item(7)), (GatewayWord{Kind::downlink, 7}));
     EXPECT_EQ(gateway_word(R"({"resume":0})"), (GatewayWord{Kind::resume, 0}));
     EXPECT_EQ(gateway_word(R"({"ack":9007199254740991})"), (GatewayWord{Kind::ack, 9'007'199'254'740'991ULL}));

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 constexpr FaultShares mixed{0, 0.1, 0.2, 0.3, 0.05, 0.05};
 
-TEST(Faults, SharesOfALargeFleetAreThoseAskedFor) {
+TEST(Faults, SharesOfALargeFleetAreAsConfigured) {
     constexpr std::uint64_t devices = 200'000;
     std::array<std::uint64_t, fault_count> drawn{};
     for (std::uint64_t device = 0; device < devices; ++device)

@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Pace, WhatIsTakenAddsUpToTheRateHoweverOftenOneAsks) {
+TEST(Pace, TheSumEqualsTheRateForAnyNumberOfCalls) {
     const SteadyTime start{};
     Pace pace(333, start);
     std::uint64_t taken = 0;

@@ -110,7 +110,7 @@ TEST(RunLoad, FaultsArriveAsWhatTheyAre) {
     EXPECT_EQ(cut, struck[static_cast<std::size_t>(Fault::half_item)]);
 }
 
-TEST(RunLoad, NobodyThereEndsAtOnceAndSaysSo) {
+TEST(RunLoad, WithoutAGatewayItEndsAtOnceWithAnError) {
     Endpoint nobody;
     {
         Gatherer port_holder(0);

@@ -19,7 +19,7 @@ std::vector<std::uint64_t> numbers(const std::vector<ClosedLife>& lives) {
     return result;
 }
 
-TEST(ClosedHistory, KeepsTheLastAndTellsTheNewestFirst) {
+TEST(ClosedHistory, KeepsTheLatestAndListsTheNewestFirst) {
     ClosedHistory history(3);
     EXPECT_TRUE(history.find({}).empty());
     for (std::uint64_t n = 1; n <= 5; ++n) history.add(life(n, "10.0.0.1:1", CloseReason::peer_closed));

@@ -5,7 +5,7 @@
 namespace holdfast {
 namespace {
 
-TEST(NoticeLimiter, TellsOnceHoweverManyReactors) {
+TEST(NoticeLimiter, ReportsOnceForAnyNumberOfReactors) {
     std::vector<Notice::Kind> told;
     NoticeLimiter gate([&](const Notice& notice) { told.push_back(notice.kind); });
     const Notice paused{.kind = Notice::Kind::accept_paused, .listener = "a", .message = {}};

@@ -33,7 +33,7 @@ ServerConfig limited(std::size_t rate, unsigned reactors) {
 
 /// At a rate of one a second, 300 connections of one source need five minutes. A newcomer of another source waits for
 /// one turn at most.
-TEST(AcceptRate, OneSourceDelaysNobodyElse) {
+TEST(AcceptRate, OneSourceDelaysNoOther) {
     for (const unsigned reactors : {1U, 2U}) {
         TestGateway gateway(limited(1, reactors));
         const Endpoint to = gateway.server().status().listeners[0].bound;
@@ -47,7 +47,7 @@ TEST(AcceptRate, OneSourceDelaysNobodyElse) {
     }
 }
 
-TEST(AcceptRate, WhatWasGivenUpCostsNoTurnAndIsRead) {
+TEST(AcceptRate, AbandonedConnectionsCostNoTurnAndAreRead) {
     TestGateway gateway(limited(1, 1));
     const auto status = [&gateway] { return gateway.server().status().listeners[0]; };
     std::vector<UniqueFd> crowd;

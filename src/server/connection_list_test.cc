@@ -47,7 +47,7 @@ TEST(ConnectionList, MergesThoseOfAllReactors) {
     EXPECT_EQ(numbers(std::move(a).page()), (std::vector<std::uint64_t>{2, 3, 1}));
 }
 
-TEST(ConnectionList, WhoIsVisitedLaterIsNotOlder) {
+TEST(ConnectionList, TheOrderOfVisitsIsNotTheOrderOfAges) {
     using std::chrono::milliseconds;
     for (const ConnectionSort sort : {ConnectionSort::age, ConnectionSort::idle}) {
         ConnectionQuery query;

@@ -88,7 +88,7 @@ TEST_F(DevicesOf, AnItemCountsOnceItIsDurable) {
     EXPECT_EQ(server_->status().listeners[1].items, 2U);
 }
 
-TEST_F(DevicesOf, ItGoesOnWhereItWasEvenIfItSendsWithTheHello) {
+TEST_F(DevicesOf, ASessionContinuesAlsoIfItemsFollowTheHelloAtOnce) {
     TestDevice first = greet(R"({"id":"d1","session":"s1"})");
     EXPECT_EQ(first.line(), R"({"resume":0})");
     first.send_raw(item(1) + item(2));
@@ -138,7 +138,7 @@ TEST_F(DevicesOf, AnItemTooLargeIsNotSentForEver) {
     EXPECT_EQ(again.line(), R"({"resume":2})");
 }
 
-TEST_F(DevicesOf, AGapIsToldOnceAndWhatCameInItIsDropped) {
+TEST_F(DevicesOf, AGapIsReportedOnceAndItsItemsAreDropped) {
     TestDevice device = greet(R"({"id":"d1","session":"s1"})");
     EXPECT_EQ(device.line(), R"({"resume":0})");
     device.send_raw(item(3) + item(4) + item(1));
@@ -150,7 +150,7 @@ TEST_F(DevicesOf, AGapIsToldOnceAndWhatCameInItIsDropped) {
     EXPECT_EQ(server_->status().listeners[0].items, 1U);
 }
 
-TEST_F(DevicesOf, ADeviceThatWasServedElsewhereSaysWhereItGoesOn) {
+TEST_F(DevicesOf, ADeviceThatWasServedElsewhereStatesItsNextNumber) {
     TestDevice device = greet(R"({"id":"d1","session":"s1","from":201})");
     EXPECT_EQ(device.line(), R"({"resume":0})");
     device.send_raw(item(201));
@@ -210,7 +210,7 @@ TEST_F(DevicesOf, AHelloNamesADeviceThatCountsNothing) {
     EXPECT_FALSE(server_->find("d3"));
 }
 
-TEST_F(DevicesOf, WhoeverIsPlainOrSilentIsToldAllTheSame) {
+TEST_F(DevicesOf, DevicesWithoutSessionOrItemsGetTheSameAnswer) {
     TestDevice plain = connect();
     plain.send("10.0.0.1");
     see("connected -");
@@ -254,7 +254,7 @@ TEST_F(DevicesOf, ADownlinkIsAcknowledgedByTheDevicesKernel) {
     EXPECT_FALSE(server_->find("d1"));
 }
 
-TEST(DeviceSessions, AStopAnswersWhoWaitsForADevice) {
+TEST(DeviceSessions, AStopAnswersWaitingClaims) {
     ServerConfig config;
     config.reactors = 1;
     config.listeners[0].address = "127.0.0.1:0";

@@ -44,7 +44,7 @@ protected:
     TestGateway gateway_{two_listeners()};
 };
 
-TEST_F(DrainsTest, EndsWhoIsThereAndLetsWhoComesStay) {
+TEST_F(DrainsTest, EndsExistingConnectionsAndKeepsNewOnes) {
     EXPECT_EQ(status(), std::nullopt);
     const auto devices = connect("devices", 8);
     // The item waits in the kernel at the connection's turn and is delivered first.
@@ -111,7 +111,7 @@ TEST_F(DrainsTest, ANewOneTakesThePlaceOfTheOld) {
     EXPECT_EQ(status()->ended, 3U);
 }
 
-TEST_F(DrainsTest, WhoGoesBeforeItsTurnIsCountedApart) {
+TEST_F(DrainsTest, ConnectionsThatEndBeforeTheirTurnAreCountedApart) {
     auto devices = connect("devices", 3);
     drain({.over = 1s});
     ASSERT_TRUE(gateway_.until([&] { return status()->found == 3; }));

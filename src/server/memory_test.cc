@@ -77,7 +77,7 @@ TEST(Memory, WhatArrivesAtOnceStaysWithinTheBudget) {
     EXPECT_GT(gateway.bytes, budget / 2) << "nothing arrived: the test shows nothing";
 }
 
-TEST(Memory, WhoIsNotReadForWantOfItDoesNotHoldItForEver) {
+TEST(Memory, APausedConnectionDoesNotKeepItsMemoryForever) {
     ServerConfig config = config_with(64 * half_bytes);
     config.listeners[0].item_deadline = milliseconds(2'000);
     TestGateway gateway(config);

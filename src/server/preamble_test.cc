@@ -35,7 +35,7 @@ std::uint64_t refused(const TestGateway& gateway, RefusedBy limit) {
     return gateway.status("devices").refused[static_cast<std::size_t>(limit)];
 }
 
-TEST(Preamble, TheHeaderSaysWhoseConnectionItIs) {
+TEST(Preamble, TheHeaderNamesThePeer) {
     TestGateway gateway(behind_a_proxy());
     TestDevice device(gateway.bound("devices"));
     device.send_raw(v1_of("192.0.2.1") + "{\"ip\":\"first\"}\n{\"ip\":\"sec");
@@ -86,7 +86,7 @@ TEST(Preamble, APartOfAHeaderAndTheEndIsAnEnd) {
     EXPECT_EQ(gateway.events().reason_of(proxy), CloseReason::peer_closed);
 }
 
-TEST(Preamble, HealthChecksOfTheProxyAreNobodysConnections) {
+TEST(Preamble, HealthChecksOfTheProxyAreNoConnections) {
     TestGateway gateway(behind_a_proxy());
     for (const std::string& said : {std::string(), local_v1}) {
         TestDevice check(gateway.bound("devices"));
@@ -102,7 +102,7 @@ TEST(Preamble, HealthChecksOfTheProxyAreNobodysConnections) {
     EXPECT_EQ(gateway.server().status().events, 0U);
 }
 
-TEST(Preamble, WhomTheProxyDoesNotKnowHasTheProxysAddress) {
+TEST(Preamble, AnUnknownPeerHasTheProxysAddress) {
     TestGateway gateway(behind_a_proxy());
     TestDevice device(gateway.bound("devices"));
     device.send_raw(local_v1);
@@ -110,7 +110,7 @@ TEST(Preamble, WhomTheProxyDoesNotKnowHasTheProxysAddress) {
     EXPECT_EQ(gateway.server().list({}).rows.at(0).peer, device.local());
 }
 
-TEST(Preamble, NobodyButTheProxiesComesIn) {
+TEST(Preamble, OnlyProxiesAreAccepted) {
     ServerConfig config = behind_a_proxy();
     config.listeners[0].trusted_proxies = {"10.0.0.0/8", "127.0.0.2"};
     TestGateway gateway(config);
@@ -154,7 +154,7 @@ TEST(Preamble, StopsWithTheGateway) {
     EXPECT_TRUE(device.ended());
 }
 
-TEST(Preamble, AReloadChangesWhoIsTrustedAndNothingElse) {
+TEST(Preamble, AReloadChangesOnlyTheTrustedProxies) {
     ServerConfig config = behind_a_proxy();
     TestGateway gateway(config);
     TestDevice before(gateway.bound("devices"));

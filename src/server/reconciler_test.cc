@@ -100,7 +100,7 @@ TEST(Reconciler, AnOrphanIsADescriptorOfOursWithoutAConnection) {
     EXPECT_EQ(result.examples[0].listener, "devices");
 }
 
-TEST(Reconciler, WhatComesAndGoesMeanwhileIsNoDefect) {
+TEST(Reconciler, ConnectionsThatOpenAndCloseDuringTheComparisonAreNoDrift) {
     Planted planted;
     planted.held.push_back({.inode = 102, .number = 2});  // just reset
     planted.kernel.push_back({.inode = 500, .state = TCP_ESTABLISHED, .local = {}, .peer = {}});
@@ -128,7 +128,7 @@ TEST(Reconciler, CloseWaitCountsOnceItOutlastsTheGrace) {
     EXPECT_EQ(planted.reconciler.run().stuck_close_wait, 1U) << "the second one's grace begins anew";
 }
 
-TEST(Reconciler, AConnectionWhoseReadingIsPausedIsNotStuck) {
+TEST(Reconciler, APausedConnectionIsNotStuck) {
     Planted planted;
     planted.connect(1, TCP_CLOSE_WAIT);
     planted.held[0].end_is_seen = true;

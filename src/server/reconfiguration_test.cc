@@ -104,7 +104,7 @@ TEST(Apply, AddRemoveAndAddAgainUnderOneName) {
     }
 }
 
-TEST(Apply, ARenamedListenerRefusesNobody) {
+TEST(Apply, ARenamedListenerRefusesNoConnection) {
     TestGateway gateway(config_of({listener("a")}));
     ListenerConfig named = listener("name-0");
     named.address = to_string(gateway.bound("a"));
@@ -227,7 +227,7 @@ TEST(Apply, WhatIsWrongIsRefusedBeforeAnythingElse) {
     EXPECT_EQ(gateway.status("a").plan.detect_within, seconds(30));
 }
 
-TEST(Apply, ALowerLimitDropsNobodyAndLetsNobodyInUntilThereIsRoom) {
+TEST(Apply, ALowerLimitClosesNoConnectionAndAdmitsNoneUntilThereIsRoom) {
     TestGateway gateway(config_of({listener("a")}));
     std::vector<std::unique_ptr<TestDevice>> devices;
     for (int i = 0; i < 4; ++i) {

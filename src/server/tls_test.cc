@@ -154,7 +154,7 @@ TEST_F(TlsServer, AReloadNamesTheDayUntilWhichAnotherCertificateIsGood) {
     EXPECT_THAT(gateway.apply(next).applied, ElementsAre(HasSubstr("tls_client of")));
 }
 
-TEST_F(TlsServer, AReloadEndsWhomItTurnsOutAndNobodyElse) {
+TEST_F(TlsServer, AReloadClosesExactlyTheRejectedConnections) {
     TestGateway gateway(config_);
     const MadeCertificate other = make_certificate({.common_names = {"d2"}, .issuer = &authority_});
     TlsDevice revoked(gateway.bound("devices"), ctx_.get());

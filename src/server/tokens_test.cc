@@ -116,7 +116,7 @@ TEST_F(Tokens, IsLetInByEveryFraming) {
     }
 }
 
-TEST_F(Tokens, OnlyOneWhoHasProvedItSupersedes) {
+TEST_F(Tokens, OnlyAnAuthenticatedConnectionSupersedes) {
     config_.listeners.push_back(config_.listeners[0]);
     config_.listeners[1].name = "open";
     config_.listeners[1].tokens_file.clear();
@@ -154,7 +154,7 @@ TEST_F(Tokens, OneWithoutProofIsNotRefusedForADeviceThatHasEnded) {
     EXPECT_EQ(gateway.events().listener_of("without proof"), "open");
 }
 
-TEST_F(Tokens, WhoseTokenIsRevokedGoesWithTheReload) {
+TEST_F(Tokens, AReloadClosesConnectionsWithARevokedToken) {
     TestGateway gateway(config_);
     TestDevice one(gateway.bound("devices"));
     TestDevice two(gateway.bound("devices"));

@@ -88,7 +88,7 @@ TEST(Validate, PassesOnWhyDetectWithinCannotBeKept) {
     EXPECT_THAT(messages(config), ElementsAre("listener \"devices\": " + plan_liveness(seconds(1)).error().message));
 }
 
-TEST(Validate, WhoHasProxiesNamesThem) {
+TEST(Validate, AProxyHeaderNeedsNamedProxies) {
     ServerConfig config;
     config.listeners[0].proxy_protocol = ProxyProtocol::v2;
     EXPECT_THAT(messages(config),

@@ -215,7 +215,7 @@ TEST_F(LostConnectionsTest, ASpoolOfAnEarlierVersionIsReadAsAWhole) {
     EXPECT_EQ(close_lost(*spool, later, false).closed, 1U);
 }
 
-TEST_F(LostConnectionsTest, AFleetIsLeftThoseOfDevicesAndMayTellThatItHasWrittenTheirEnd) {
+TEST_F(LostConnectionsTest, TheFleetReportsTheEndsOfDevicesAndMayConfirmThem) {
     {
         const auto spool = open();
         write(*spool, connected(1) + connected(2) + identified(2) + connected(3) + identified(3));

@@ -129,7 +129,7 @@ TEST_F(SpoolSinkTest, MarksTheLastNumberOfEachSessionRefusedOnesToo) {
     EXPECT_EQ(spool_.batches[1].marks.size(), 1U);
 }
 
-TEST_F(SpoolSinkTest, TellsHowManyCallsAreDurable) {
+TEST_F(SpoolSinkTest, ReportsHowManyCallsAreDurable) {
     std::vector<std::uint64_t> told;
     handler_->durable()->on_durable_change([&](std::uint64_t count) { told.push_back(count); });
     handler_->on_item(item("devices"));
@@ -144,7 +144,7 @@ TEST_F(SpoolSinkTest, TellsHowManyCallsAreDurable) {
     EXPECT_EQ(told, (std::vector<std::uint64_t>{2, 3}));
 }
 
-TEST_F(SpoolSinkTest, NobodyIsToldAfterTheHandlerHasGone) {
+TEST_F(SpoolSinkTest, NothingIsReportedAfterTheHandlersEnd) {
     int told = 0;
     handler_->durable()->on_durable_change([&](std::uint64_t) { ++told; });
     handler_->durable()->look_up({"a", "x"}, [&](std::uint64_t) { ++told; });
@@ -182,7 +182,7 @@ TEST_F(SpoolSinkTest, IsReadyWhileThereIsRoom) {
     EXPECT_TRUE(handler_->ready());
 }
 
-TEST_F(SpoolSinkTest, SaysWhatTheSpoolSays) {
+TEST_F(SpoolSinkTest, ReportsTheSpoolsErrors) {
     EXPECT_EQ(sink_.figures().events, 10U);
     EXPECT_EQ(sink_.figures().written, 6U);
     EXPECT_EQ(sink_.figures().error, "disk full");

@@ -179,7 +179,7 @@ protected:
     std::string root_ = directory_.path();
 };
 
-TEST_F(FirstStartTest, OpensWhateverOperationAFirstLifeWasCutOffBefore) {
+TEST_F(FirstStartTest, OpensAfterACrashBeforeAnyOperationOfAFirstLife) {
     std::size_t states = 0;
     const std::string directory = in("spool");
     CutOff life([&directory] {
@@ -219,7 +219,7 @@ TEST_F(FirstStartTest, FinishesAReplacement) {
     }
 }
 
-TEST_F(FirstStartTest, WhatIsLeftOfASpoolIsNoStranger) {
+TEST_F(FirstStartTest, RemainsOfASpoolAreRecognised) {
     for (const std::string& name :
          {std::string("spool.db-wal"), std::string("spool.db-shm"), std::string("spool.db.damaged-1"),
           std::string("spool.db.damaged-1-wal"), std::string("events-0000000000000000001.db-wal")}) {
@@ -306,7 +306,7 @@ TEST_F(FirstStartTest, KeepsTheIdOverAControlFileThatIsLostOrUnreadable) {
 }
 
 /// An interrupted rebuild keeps the id and the groups that could be read.
-TEST_F(FirstStartTest, OpensWhateverOperationARebuildWasCutOffBefore) {
+TEST_F(FirstStartTest, OpensAfterACrashBeforeAnyOperationOfARebuild) {
     const std::string kept = in("kept");
     std::string id;
     {

@@ -32,7 +32,7 @@ TEST(OpenBook, AConnectionThatReturnedToTheFleetWasOpenAllTheTime) {
     EXPECT_TRUE(book.begin_saving().empty());
 }
 
-TEST(OpenBook, WhatCouldNotBeSavedIsSavedWithWhatCameSince) {
+TEST(OpenBook, AFailedSaveIsRepeatedWithLaterChanges) {
     OpenBook book;
     book.note(line("connected", "1") + line("connected", "2") + line("connected", "3"), false);
     static_cast<void>(book.begin_saving());

@@ -172,7 +172,7 @@ TEST_F(ReadErrorTest, APassingErrorIsReadAgain) {
     EXPECT_EQ(reports().find("damaged"), std::string::npos) << reports();
 }
 
-TEST_F(ReadErrorTest, AnErrorThatLastsIsNamedAndMovesNobodyAndEnds) {
+TEST_F(ReadErrorTest, ALastingErrorIsNamedAndMovesNoConsumerAndEnds) {
     {
         const auto spool = open_spool(options());
         append_and_wait(*spool, 1, 300);

@@ -227,7 +227,7 @@ TEST(SessionBook, DropsStrangersFirstAndKnowsTheRest) {
     EXPECT_EQ(book.seq_of({"d", "s", false}), std::nullopt) << "only the table can know";
 }
 
-TEST(SessionsText, TellsTheKindAndReadsThatOfAnOlderVersionAsBoth) {
+TEST(SessionsText, StatesTheKindAndReadsAnOlderVersionAsBoth) {
     const std::vector<Watermark> marks{{{"d", "s\"", true}, 5}, {{"d", "s", false}, 6}};
     const std::string text = sessions_text(marks);
     EXPECT_EQ(text, R"([["d","s\"",5,true],["d","s",6,false]])");

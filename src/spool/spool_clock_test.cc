@@ -38,7 +38,7 @@ TEST(SpoolClockTest, BeginsAtTheWallClockAndCountsElapsedTime) {
     EXPECT_EQ(machine.clock.now(), day + 90min);
 }
 
-TEST(SpoolClockTest, GoesOnInTheSameBootWhateverTheWallClockSays) {
+TEST(SpoolClockTest, ContinuesInTheSameBootForAnyWallClock) {
     Machine first;
     first.clock.start("", std::nullopt);
     first.pass(10min);

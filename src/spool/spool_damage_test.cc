@@ -235,7 +235,7 @@ TEST_F(SpoolDamageTest, AFlippedBitInTheTreeAboveTheDataInventsNothing) {
     }
 }
 
-TEST_F(SpoolDamageTest, ADamagedControlFileIsMadeAnew) {
+TEST_F(SpoolDamageTest, ADamagedManifestIsReplaced) {
     fill(1);
     std::string id;
     {

@@ -158,7 +158,7 @@ TEST_F(SpoolRemovedTest, TheDirectoryIsMadeAgain) {
     expect_nothing_lost(std::move(spool));
 }
 
-TEST_F(SpoolRemovedTest, ARemovedLockLetsNobodyIn) {
+TEST_F(SpoolRemovedTest, ARemovedLockAdmitsNoSecondProcess) {
     auto spool = open_spool(options());
     append_and_wait(*spool, 1, 5);
     fs::remove(path() + "/lock");

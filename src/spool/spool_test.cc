@@ -50,7 +50,7 @@ protected:
     std::vector<std::string> reports_;
 };
 
-TEST_F(SpoolTest, GivesBackWhatItWasGivenInOrderAndNumbersIt) {
+TEST_F(SpoolTest, ReturnsEventsInOrderWithPositions) {
     const auto spool = open_spool(options());
     append_and_wait(*spool, 1, 1000, 7);
     const ReadBack all = read_all(*spool);
@@ -63,7 +63,7 @@ TEST_F(SpoolTest, GivesBackWhatItWasGivenInOrderAndNumbersIt) {
     EXPECT_EQ(read_all(*spool, 1000).events.size(), 0U);
 }
 
-TEST_F(SpoolTest, GoesOnBehindTheLastPositionAfterARestart) {
+TEST_F(SpoolTest, ContinuesAfterTheLastPositionOnARestart) {
     std::string id;
     for (std::uint64_t run = 0; run < 4; ++run) {
         const auto spool = open_spool(options());
@@ -115,7 +115,7 @@ TEST_F(SpoolTest, ABatchIsCommittedWhenItIsBigEnough) {
     EXPECT_EQ(spool->status().commits, 1U);
 }
 
-TEST_F(SpoolTest, TellsWhoseAnEventIs) {
+TEST_F(SpoolTest, NamesTheDeviceOfAnEvent) {
     const auto spool = open_spool(options());
     SpoolBatch batch{.lines = "1\n2\n3\n4\n",
                      .events = 4,
@@ -135,7 +135,7 @@ TEST_F(SpoolTest, TellsWhoseAnEventIs) {
     EXPECT_EQ(page.value().events[2].committed_at, clock_.wall());
 }
 
-TEST_F(SpoolTest, APageIsNoLargerThanAskedFor) {
+TEST_F(SpoolTest, APageIsNoLargerThanRequested) {
     const auto spool = open_spool(options());
     append_and_wait(*spool, 1, 100, 10, 100);
     const std::size_t line = test_line(1, 100).size() + 1;
@@ -248,7 +248,7 @@ TEST_F(SpoolTest, FilesArePrivate) {
     ::umask(before);
 }
 
-TEST_F(SpoolTest, NobodyElseMayOpenIt) {
+TEST_F(SpoolTest, NoOtherProcessMayOpenIt) {
     const auto spool = open_spool(options());
     const auto second = Spool::open(options());
     ASSERT_FALSE(second);

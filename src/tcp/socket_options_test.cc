@@ -65,7 +65,7 @@ TEST(SocketOptions, ReactorsShareAPortButAnotherProgramIsNoticed) {
     EXPECT_NE(taken->message.find("--listen"), std::string::npos);
 }
 
-TEST(TakeError, GivesWhatEndedASocketASingleTime) {
+TEST(TakeError, ReturnsTheErrorOfASocketOnce) {
     const auto listener = listen_on({.address = parse_endpoint("127.0.0.1:0").value(), .backlog = 1},
                                     plan_liveness(std::chrono::seconds(30)).value());
     const SocketAddress to = to_socket_address(local_endpoint(listener.value().get()).value());

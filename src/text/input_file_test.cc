@@ -31,7 +31,7 @@ protected:
     const TemporaryDirectory directory_;
 };
 
-TEST_F(InputFile, OfItsOwnerIsForNobodyElse) {
+TEST_F(InputFile, AFileOfItsOwnerIsClosedToOthers) {
     for (const mode_t mode : {0600U, 0400U, 0700U}) EXPECT_EQ(refusal(mode, Readers::owner), "") << mode;
     for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0602U, 0620U}) {
         EXPECT_THAT(refusal(mode, Readers::owner),
@@ -40,13 +40,13 @@ TEST_F(InputFile, OfItsOwnerIsForNobodyElse) {
     }
 }
 
-TEST_F(InputFile, OfAGroupIsReadByItAndWrittenByNobodyElse) {
+TEST_F(InputFile, AFileOfAGroupIsReadableByItOnly) {
     for (const mode_t mode : {0600U, 0640U, 0440U}) EXPECT_EQ(refusal(mode, Readers::group), "") << mode;
     for (const mode_t mode : {0604U, 0660U, 0644U, 0602U, 0620U})
         EXPECT_THAT(refusal(mode, Readers::group), EndsWith("): chmod 0600 it, or 0640 for a group that reads"));
 }
 
-TEST_F(InputFile, OfEverybodyIsNotWrittenByEverybody) {
+TEST_F(InputFile, AWorldReadableFileMustNotBeWorldWritable) {
     for (const mode_t mode : {0600U, 0644U, 0664U, 0444U}) EXPECT_EQ(refusal(mode, Readers::everybody), "") << mode;
     EXPECT_THAT(refusal(0666, Readers::everybody), EndsWith("can be written by everybody (mode 0666): chmod o-w it"));
 }

@@ -163,7 +163,7 @@ TEST_F(BudgetedSession, KeyUpdatesWithDataBetweenAreTaken) {
     }
 }
 
-TEST_F(BudgetedSession, ATurnReadsSoManyRecordsAndTheNextOneGoesOn) {
+TEST_F(BudgetedSession, ATurnReadsSoManyRecordsAndTheNextContinues) {
     ASSERT_EQ(meet().step, TlsStep::done);
     const int records = static_cast<int>(RecordBudget::records_per_turn) + 10;
     for (int i = 0; i < records; ++i) ASSERT_EQ(SSL_write(client_.get(), "x", 1), 1);

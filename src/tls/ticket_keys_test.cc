@@ -90,7 +90,7 @@ TEST_F(TicketKeysTest, AKeyIsUsedForTwelveHoursAndReadForTwelveMore) {
     EXPECT_EQ(take(second), Verdict::renew);
 }
 
-TEST_F(TicketKeysTest, AKeyThatNobodyUsedForADayIsNotReadAfterIt) {
+TEST_F(TicketKeysTest, AKeyWithoutUseForADayIsNotReadAfterIt) {
     const Ticket ticket = give();
     clock_.advance(hours(24));
     EXPECT_EQ(take(ticket), Verdict::unknown);

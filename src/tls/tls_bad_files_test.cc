@@ -182,7 +182,7 @@ TEST_F(TlsBadFiles, AListOfAForeignIssuerBesideTheOwnIsTaken) {
 
 // Files
 
-TEST_F(TlsBadFiles, AnEncryptedObjectOfAnyKindAsksNobody) {
+TEST_F(TlsBadFiles, AnEncryptedObjectOfAnyKindPromptsForNothing) {
     ask_devices();
     std::string text = pem_of(own_);
     text.insert(text.find('\n') + 1,
@@ -193,7 +193,7 @@ TEST_F(TlsBadFiles, AnEncryptedObjectOfAnyKindAsksNobody) {
     expect_fault("tls_certificate", HasSubstr("holds an encrypted certificate (number 2)"));
 }
 
-TEST_F(TlsBadFiles, DerIsToldFromPem) {
+TEST_F(TlsBadFiles, DerIsDistinguishedFromPem) {
     unsigned char* der = nullptr;
     const int size = i2d_X509(own_.certificate.get(), &der);
     const std::string bytes(reinterpret_cast<char*>(der), static_cast<std::size_t>(size));
@@ -202,7 +202,7 @@ TEST_F(TlsBadFiles, DerIsToldFromPem) {
     expect_fault("tls_certificate", AllOf(HasSubstr("in PEM but DER"), HasSubstr("-inform DER")));
 }
 
-TEST_F(TlsBadFiles, WhatIsNoFileOfTheirsIsAnError) {
+TEST_F(TlsBadFiles, AnUnrelatedFileIsAnError) {
     const std::string good = config_.certificate;
     const std::string fifo = folder_.path("fifo");
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
@@ -238,7 +238,7 @@ TEST_F(TlsBadFiles, MoreThanAFileMayHoldIsAnError) {
 
 // The client's side: holdfast load.
 
-TEST_F(TlsBadFiles, AClientsEncryptedKeyAsksNobody) {
+TEST_F(TlsBadFiles, AClientsEncryptedKeyPromptsForNothing) {
     const std::string key =
         folder_.text("secret.key", CertificateFolder::pem([&](BIO* bio) {
                          return PEM_write_bio_PrivateKey(bio, own_.key.get(), EVP_aes_256_cbc(), nullptr, 0, nullptr,

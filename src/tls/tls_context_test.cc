@@ -83,7 +83,7 @@ TEST_F(TlsContextTest, TheKeyOfAnotherCertificateIsRefused) {
     expect_fault("tls_key", HasSubstr("is not the key of the certificate"));
 }
 
-TEST_F(TlsContextTest, AKeyThatEverybodyMayReadIsRefused) {
+TEST_F(TlsContextTest, AWorldReadableKeyIsRefused) {
     config_.key = folder_.key("gateway.key", own_, 0644);
     expect_fault("tls_key", AllOf(HasSubstr("read or written by others (mode 0644)"), HasSubstr("chmod")));
 }
@@ -93,7 +93,7 @@ TEST_F(TlsContextTest, AKeyThatItsGroupMayReadIsTaken) {
     EXPECT_NE(load(), nullptr);
 }
 
-TEST_F(TlsContextTest, AnEncryptedKeyIsRefusedAndNobodyIsAsked) {
+TEST_F(TlsContextTest, AnEncryptedKeyIsRefusedWithoutAPrompt) {
     config_.key = folder_.text("gateway.key", CertificateFolder::pem([&](BIO* bio) {
                                    return PEM_write_bio_PrivateKey(bio, own_.key.get(), EVP_aes_256_cbc(), nullptr, 0,
                                                                    nullptr, const_cast<char*>("secret"));
@@ -121,7 +121,7 @@ TEST_F(TlsContextTest, ADevicesCertificateIsNoAuthority) {
     expect_fault("tls_client_ca", HasSubstr("no authority's certificate"));
 }
 
-TEST_F(TlsContextTest, AnEmptyAuthorityFileLetsNobodyIn) {
+TEST_F(TlsContextTest, AnEmptyAuthorityFileRejectsAll) {
     ask_devices();
     config_.client_ca = folder_.text("ca.crt", "");
     expect_fault("tls_client_ca", HasSubstr("holds no certificate"));
@@ -133,7 +133,7 @@ TEST_F(TlsContextTest, AnEmptyRevocationFileIsNoEmptyList) {
     expect_fault("tls_client_crl", HasSubstr("holds no revocation list"));
 }
 
-TEST_F(TlsContextTest, ARevocationListOfSomebodyElseIsRefused) {
+TEST_F(TlsContextTest, AForeignRevocationListIsRefused) {
     ask_devices();
     const auto namesake = make_certificate({.common_names = {"devices' authority"}, .authority = true});
     config_.client_crl = folder_.crl("ca.crl", make_crl(namesake, {}));

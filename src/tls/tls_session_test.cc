@@ -57,7 +57,7 @@ TEST_F(TlsSessionTest, ACipherWithoutForwardSecrecyIsRefused) {
     EXPECT_THAT(meet().detail, HasSubstr("no cipher in common"));
 }
 
-TEST_F(TlsSessionTest, ADeviceThatSpeaksPlainIsToldApart) {
+TEST_F(TlsSessionTest, APlainTextDeviceIsDistinguished) {
     connect();
     ASSERT_EQ(::send(there_.get(), "{\"ip\":\"10.0.0.1\"}\n", 18, 0), 18);
     EXPECT_THAT(session_->handshake().detail, HasSubstr("probably speaks plain"));
@@ -66,7 +66,7 @@ TEST_F(TlsSessionTest, ADeviceThatSpeaksPlainIsToldApart) {
     EXPECT_THAT(session_->handshake().detail, HasSubstr("HTTP request"));
 }
 
-TEST_F(TlsSessionTest, RenegotiationIsRefusedAndTheSessionGoesOn) {
+TEST_F(TlsSessionTest, RenegotiationIsRefusedAndTheSessionContinues) {
     SSL_CTX_set_max_proto_version(client_ctx_.get(), TLS1_2_VERSION);
     ASSERT_EQ(meet().step, TlsStep::done);
     ASSERT_EQ(SSL_renegotiate(client_.get()), 1);
@@ -78,7 +78,7 @@ TEST_F(TlsSessionTest, RenegotiationIsRefusedAndTheSessionGoesOn) {
     EXPECT_EQ(session_->facts().version, "TLSv1.2");
 }
 
-TEST_F(TlsSessionTest, CloseNotifyAndABareFinAreToldApart) {
+TEST_F(TlsSessionTest, CloseNotifyAndABareFinAreDistinguished) {
     std::array<char, 64> into{};
     ASSERT_EQ(meet().step, TlsStep::done);
     SSL_shutdown(client_.get());
@@ -171,7 +171,7 @@ TEST_F(TlsSessionTest, ARevokedDeviceIsRefused) {
     EXPECT_EQ(meet().step, TlsStep::done);
 }
 
-TEST_F(TlsSessionTest, AnOldRevocationListLetsNobodyIn) {
+TEST_F(TlsSessionTest, AnExpiredRevocationListRejectsAll) {
     ask_devices();
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -86'400));
     show(device_);
@@ -184,7 +184,7 @@ TEST_F(TlsSessionTest, AnExpiredDeviceIsRefused) {
     EXPECT_EQ(meet().detail, "certificate has expired");
 }
 
-TEST_F(TlsSessionTest, WhoIsNotOnTheListIsToldSoByAnAlert) {
+TEST_F(TlsSessionTest, AnUnlistedIdIsRejectedByAnAlert) {
     ask_devices();
     config_.ids_file = folder_.text("ids", "device-2\n");
     show(device_);
@@ -317,7 +317,7 @@ TEST_F(ObjectionTest, EveryRuleIsLookedAt) {
 }
 
 /// The list is overdue by neglect. A reload for another reason must not end all connections.
-TEST_F(ObjectionTest, AListThatIsDueTurnsNobodyOutWhoIsNotOnIt) {
+TEST_F(ObjectionTest, AnExpiredListClosesOnlyRevokedConnections) {
     ASSERT_EQ(meet().step, TlsStep::done);
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -86'400));
     EXPECT_EQ(objection(), "");

@@ -45,7 +45,7 @@ std::vector<std::string> texts(const TopAnswers& answers, TopSize size, const To
     return all;
 }
 
-TEST(TopFrame, DevicesThatSayWhoTheyAreHaveAColumn) {
+TEST(TopFrame, IdentifiedDevicesHaveAColumn) {
     TopAnswers answers = example();
     answers.status = R"({"version":"0.1.0","connections":2,"max_connections":9,"identified":1})";
     std::string with_id = row("7f2c91a0-1", "k");
@@ -119,7 +119,7 @@ TEST(TopFrame, ANarrowWindowDoesWithoutTheLeastImportantColumns) {
     EXPECT_EQ(heading(20), "PEER            KEY ");
 }
 
-TEST(TopFrame, WhatDevicesSayDoesNotReachTheTerminalAsItIs) {
+TEST(TopFrame, BytesOfDevicesAreEscaped) {
     TopAnswers answers = example();
     answers.connections = R"({"total":1,"connections":[)" + row("7f2c91a0-1", R"(\u001b[2J\u009b0m\n)") + "]}";
     for (const std::string& line : texts(answers, {200, 20}))

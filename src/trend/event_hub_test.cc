@@ -20,7 +20,7 @@ std::string take(EventHub::Subscription& from) {
     return message ? std::string(to_string(message->kind)) + " " + message->json : "";
 }
 
-TEST(EventHub, HandsEachMessageToThoseWhoWantItsKind) {
+TEST(EventHub, PublishesEachMessageToSubscribersOfItsKind) {
     EventHub hub;
     const auto first = hub.subscribe(samples | EventHub::bit(FeedKind::item));
     const auto second = hub.subscribe(samples);
@@ -34,7 +34,7 @@ TEST(EventHub, HandsEachMessageToThoseWhoWantItsKind) {
     EXPECT_EQ(take(*second), "");
 }
 
-TEST(EventHub, WantsOnlyWhatSomebodyWants) {
+TEST(EventHub, WantsOnlyKindsWithASubscriber) {
     EventHub hub;
     for (const FeedKind kind : all_feed_kinds) EXPECT_FALSE(hub.wanted(kind));
     auto first = hub.subscribe(samples | EventHub::bit(FeedKind::item));
@@ -99,7 +99,7 @@ TEST(EventHub, HoldsSoManyBytesButAlwaysOneMessage) {
     EXPECT_EQ(take(*slow), "");
 }
 
-TEST(EventHub, WakesWhoWaitsForMessagesThatAreWanted) {
+TEST(EventHub, WakesWaitersOfWantedMessages) {
     EventHub hub;
     int woken = 0;
     auto wake = hub.on_message([&] { ++woken; });
@@ -115,7 +115,7 @@ TEST(EventHub, WakesWhoWaitsForMessagesThatAreWanted) {
     EXPECT_EQ(woken, 2);
 }
 
-TEST(EventHub, WhatWasNeverMadeIsTold) {
+TEST(EventHub, MessagesThatWereNeverMadeAreReported) {
     EventHub hub;
     const auto wants = hub.subscribe(samples | EventHub::bit(FeedKind::item));
     const auto does_not = hub.subscribe(samples);

@@ -172,7 +172,7 @@ TEST_F(TrendTest, WindowAndStepChooseTheRing) {
     EXPECT_EQ(answer(hours(3), minutes(5)).points.back().at, wall_);
 }
 
-TEST_F(TrendTest, AListenerThatStartsAnewCountsFromNothing) {
+TEST_F(TrendTest, AListenerThatStartsAgainCountsFromZero) {
     devices().accepted = 100;
     sample_after(seconds(1));
     devices() = listener("devices", 1);
