@@ -68,7 +68,7 @@ class Attempts:
 
 
 @pytest.mark.parametrize("reactors", [1, 2])
-def test_a_fleet_that_gives_up_and_comes_again_gets_in(tmp_path, reactors):
+def test_a_fleet_that_gives_up_and_reconnects_is_admitted(tmp_path, reactors):
     """200 devices give up after a second each, at 40 accepts a second. Their lost attempts neither use up the rate nor
     take the place of a living connection."""
     with Gateway("--reactors", str(reactors), config=limited(40, tmp_path, acks=True)) as gateway:
@@ -86,7 +86,7 @@ def test_a_fleet_that_gives_up_and_comes_again_gets_in(tmp_path, reactors):
 
 
 @pytest.mark.parametrize("reactors", [1, 2])
-def test_one_source_delays_nobody_else(reactors):
+def test_one_source_delays_no_other(reactors):
     with Gateway("--reactors", str(reactors), config=limited(10)) as gateway, contextlib.ExitStack() as stack:
         for _ in range(400):
             stack.enter_context(device.connect(gateway.address, source="127.0.0.9"))
@@ -101,7 +101,7 @@ def test_one_source_delays_nobody_else(reactors):
         assert "holdfast_accept_waiting{" in gateway.ask("GET", "/metrics")
 
 
-def test_one_source_does_not_take_all_places_by_waiting():
+def test_one_source_does_not_occupy_the_whole_queue():
     config = listener() + "[limits]\naccept_rate = 10\nmax_connections = 100\n"
     with Gateway("--reactors", "1", config=config) as gateway, contextlib.ExitStack() as stack:
         for _ in range(150):
@@ -116,7 +116,7 @@ def test_one_source_does_not_take_all_places_by_waiting():
         assert status["refused"]["max_connections"] == 53 and status["connections"] + status["accept_waiting"] == 100
 
 
-def test_what_was_given_up_costs_no_turn_and_is_read():
+def test_abandoned_connections_cost_no_turn_and_are_read():
     """Sockets that closed before the accept, and sockets that closed in the queue."""
     with Gateway(config=limited(5)) as gateway, contextlib.ExitStack() as stack:
         with paused(gateway):
@@ -138,7 +138,7 @@ def test_what_was_given_up_costs_no_turn_and_is_read():
             gateway.wait_status(lambda status: status["items"] == 201)
 
 
-def test_who_waits_is_read_to_its_end_when_the_gateway_stops():
+def test_queued_connections_are_read_to_their_end_by_a_stop():
     with Gateway(config=limited(1)) as gateway, contextlib.ExitStack() as stack:
         for _ in range(30):
             stack.enter_context(device.connect(gateway.address)).sendall(device.item("10.0.0.1"))

@@ -54,7 +54,7 @@ def test_health_and_readiness(gateway):
     assert gateway.ask("GET", "/readyz") == {"status": "ready"}
 
 
-def test_status_has_what_the_contract_names(gateway, device):
+def test_status_has_the_documented_fields(gateway, device):
     status = gateway.status()
     assert status["connections"] >= 1 and status["accepted"] >= 1 and status["items"] >= 1
     assert status["refused"] == dict.fromkeys(("max_connections", "max_connections_per_peer", "max_connections_per_prefix",
@@ -73,7 +73,7 @@ def test_status_has_what_the_contract_names(gateway, device):
     assert not status["draining"] and not status["reading_paused"]
 
 
-def test_the_plan_is_what_the_kernel_says(gateway, device):
+def test_the_plan_equals_the_kernels_options(gateway, device):
     plan = gateway.status()["plan"]
     sockets = subprocess.run(["ss", "-tnoH", "state", "established", "sport", "=", f":{gateway.address[1]}"],
                              capture_output=True, text=True, check=True).stdout
@@ -108,7 +108,7 @@ def test_show(gateway, device):
 
 
 @pytest.mark.parametrize("conn", ["nope", "0-1", "ffffffff-ffffffffffffffff", "%00", "%ff", "f" * 4000, "7f2c91a0-"])
-def test_what_is_not_there_is_404(gateway, conn):
+def test_an_unknown_connection_is_404(gateway, conn):
     expect_error(gateway.request("GET", f"/v1/connections/{conn}"), 404, "not_found")
     expect_error(gateway.request("DELETE", f"/v1/connections/{conn}"), 404, "not_found")
     expect_error(gateway.request("POST", f"/v1/connections/{conn}/probe"), 404, "not_found")
@@ -146,7 +146,7 @@ def test_a_device_that_does_not_read_fills_its_queue(gateway, device):
     assert statuses[0] == 202 and statuses[-1] == 429 and set(statuses) == {202, 429}, set(statuses)
 
 
-def test_closing_one_is_told_in_the_history(gateway, device):
+def test_a_closed_connection_is_in_the_history(gateway, device):
     sock, conn = device
     assert gateway.ask("DELETE", f"/v1/connections/{conn}") == {"conn": conn, "closed": True}
     assert sock.recv(1) == b""
@@ -155,7 +155,7 @@ def test_closing_one_is_told_in_the_history(gateway, device):
     expect_error(gateway.request("GET", f"/v1/connections/{conn}"), 404, "not_found")
 
 
-def test_requests_that_no_library_sends(gateway):
+def test_malformed_requests(gateway):
     post = b"POST /v1/probe?all=true HTTP/1.1\r\nHost: localhost\r\n"
     assert raw(gateway, post + b"Content-Length: 0\r\nContent-Length: 1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert raw(gateway, post + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n").startswith(b"HTTP/1.1 411 ")

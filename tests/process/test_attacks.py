@@ -432,7 +432,7 @@ def items_from(scene, address):
 
 @pytest.mark.asan
 @pytest.mark.parametrize("tls", [False, True])
-def test_small_halves_lock_nobody_out(tls):
+def test_small_halves_exclude_no_device(tls):
     """Many connections that hold a little each fill the budget. New devices are accepted and served."""
     count, newcomers = size(2_000, 250), 20
     half = b'{"ip":"10.0.0.66","more":"' + b"x" * 8_000
@@ -585,7 +585,7 @@ def test_descriptors_that_run_out():
 # Memory
 
 
-def test_memory_that_the_system_does_not_give():
+def test_failed_allocations():
     """Without a budget, and with less than half the items need, the gateway sheds on its reserve. No other device
     notices."""
     if SANITIZED:

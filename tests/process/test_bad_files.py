@@ -128,7 +128,7 @@ def with_files(files, options):
 
 
 @pytest.mark.parametrize("what, make, words", ROWS, ids=[row[0] for row in ROWS])
-def test_check_and_start_refuse_it(files, tmp_path, what, make, words):
+def test_check_and_start_refuse_a_bad_file(files, tmp_path, what, make, words):
     path = tmp_path / "holdfast.toml"
     path.write_text(with_files(files, make(files)))
     for verb, code in (("check", 1), ("serve", 2)):
@@ -173,7 +173,7 @@ def test_a_reload_refuses_each_and_ends_no_connection(files):
             sock.close()
 
 
-def test_a_file_that_changes_all_the_while_never_harms_a_connection(files):
+def test_a_file_that_changes_continuously_harms_no_connection(files):
     """Reloads while another process writes the certificate's file in place, in pieces."""
     own = files.text("changing.pem", files.own.read_text())
     text = config(listener("plain"), listener("secured", tls_certificate=own, tls_key=str(files.own_key)))

@@ -66,7 +66,7 @@ def wave(gateway, dice, count, tally):
 
 @pytest.mark.asan
 @pytest.mark.tsan
-def test_everything_goes_back_to_where_it_was(seed):
+def test_churn_leaves_nothing_behind(seed):
     dice = random.Random(f"{seed}-churn")
     tally = collections.Counter()
     config = '[item]\nmax_bytes = "4KiB"\n' + listener(read_idle="off", max_bad_items=5)

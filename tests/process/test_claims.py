@@ -56,7 +56,7 @@ def paused(gateway):
 
 @pytest.mark.parametrize("reactors", [1, 2])
 @pytest.mark.parametrize("ending", ["closes", "resets", "stays"])
-def test_a_hello_that_comes_late_takes_nothing(reactors, ending):
+def test_a_late_hello_takes_no_id(reactors, ending):
     """Attempts that send their hello after their successor, and have been closed, reset, or are still open."""
     with Gateway("--reactors", str(reactors), config=listener()) as gateway, contextlib.ExitStack() as stack:
         attempts = [stack.enter_context(device.connect(gateway.address)) for _ in range(6)]
@@ -102,7 +102,7 @@ def test_hello_items_and_end_in_one_segment():
         assert record.reason == "peer_closed" and len(record.items) == 1 and holder_of(gateway, "alone") is None
 
 
-def test_numbered_items_of_a_late_connection_come_from_the_living_one(tmp_path):
+def test_numbered_items_of_a_late_connection_arrive_over_the_living_one(tmp_path):
     """No item of them was acknowledged, so that the device sends them again; each is admitted once."""
     config = listener(acks=True) + f'[sink]\ntype = "spool"\npath = "{tmp_path}/spool"\n'
     with Gateway(config=config) as gateway, device.connect(gateway.address) as living:
@@ -120,7 +120,7 @@ def test_numbered_items_of_a_late_connection_come_from_the_living_one(tmp_path):
         stream.close()
 
 
-def test_a_device_that_closes_its_newer_connection_goes_on_with_the_older_one():
+def test_a_device_that_closes_its_newer_connection_continues_with_the_older_one():
     """The newer connection's end waits behind a rate limit while the older one sends its hello."""
     config = listener() + "[limits]\nitems_per_second = 1\n"
     with Gateway(config=config) as gateway, device.connect(gateway.address) as older:

@@ -132,7 +132,7 @@ def test_plan_as_json_keeps_the_bound(text, ms):
     assert 0 <= plan["false_deaths_of_10000_per_day_at_1_percent_loss"] <= 10_000
 
 
-def test_the_table_of_what_is_safe_is_the_plans():
+def test_the_table_of_safe_values_equals_the_plan():
     """docs/explanation/liveness.md rounds down, so that its figures are safe."""
     text = (ROOT / "docs" / "explanation" / "liveness.md").read_text(encoding="utf-8")
     section = text.split("## What a living connection bears")[1].split("\n## ")[0]
@@ -254,7 +254,7 @@ def test_a_wrong_file_is_the_answer_no_for_check_and_wrong_usage_for_serve(tmp_p
     assert json.loads(as_json.stdout) == {"valid": False, "errors": list(WRONG_LINES)}
 
 
-def test_a_file_that_is_not_there_or_not_toml(tmp_path):
+def test_a_missing_file_or_invalid_toml(tmp_path):
     assert_refused(
         holdfast("check", "--config", "gateway.toml", cwd=tmp_path),
         'holdfast: configuration "gateway.toml" cannot be read: No such file or directory: name another with --config',
@@ -286,7 +286,7 @@ def test_listen_may_be_repeated():
     assert addresses == ["127.0.0.1:8001", "[::1]:8001"]
 
 
-def test_check_warns_of_what_is_seldom_meant():
+def test_check_warns_of_unusual_values():
     run = holdfast("check", "--detect-within", "5s", "--write-stall", "10s")
     assert run.returncode == 0
     warnings = run.stderr.splitlines()
@@ -295,7 +295,7 @@ def test_check_warns_of_what_is_seldom_meant():
     assert "of 10,000 idle connections a day are closed though alive" in warnings[1]
 
 
-def test_check_warns_of_a_door_that_is_open_to_everybody(tmp_path):
+def test_check_warns_of_a_public_admin_address(tmp_path):
     file = tmp_path / "gateway.toml"
     file.write_text('[[listener]]\naddress = "0.0.0.0:7000"\nproxy_protocol = "v2"\ntrusted_proxies = ["0.0.0.0/0"]\n')
     warnings = holdfast("check", "--config", file).stderr.splitlines()

@@ -43,7 +43,7 @@ def consume(gateway, *words, **options):
     return run("consume", "--admin", gateway.admin_flag(), *words, **options)
 
 
-def test_prints_what_is_there(directory):
+def test_prints_the_stored_events(directory):
     with Gateway(*spool_flags(directory)) as gateway:
         send(gateway, 1, 500)
         done = consume(gateway)
@@ -54,7 +54,7 @@ def test_prints_what_is_there(directory):
         assert position(gateway) is None
 
 
-def test_a_group_goes_on_where_it_stopped(directory):
+def test_a_group_continues_where_it_stopped(directory):
     seen = []
     with Gateway(*spool_flags(directory)) as gateway:
         send(gateway, 1, 300)
@@ -113,7 +113,7 @@ def test_follows_over_a_killed_gateway(directory, tmp_path):
             follower.wait()
 
 
-def test_says_what_is_wrong(directory):
+def test_reports_errors(directory):
     with Gateway() as plain:
         done = consume(plain)
         assert done.returncode == 1 and "--sink spool:" in done.stderr, done
@@ -125,7 +125,7 @@ def test_says_what_is_wrong(directory):
         assert done.returncode == 1 and "beyond the newest" in done.stderr, done
 
 
-def test_of_two_consumers_of_a_group_one_is_told(directory, tmp_path):
+def test_two_consumers_of_a_group_are_reported(directory, tmp_path):
     """Two consumers of one group would skip each other's events."""
     with Gateway(*spool_flags(directory)) as gateway:
         words = [binary(), "consume", "--admin", gateway.admin_flag(), "--group", "g", "--follow"]

@@ -105,7 +105,7 @@ def variable(page, name):
     return page.js("return getComputedStyle(document.documentElement).getPropertyValue(arguments[0]).trim()", name)
 
 
-def test_numbers_follow_devices_as_they_come_and_die(page, gateway):
+def test_numbers_follow_devices_that_connect_and_die(page, gateway):
     page.wait_text("#tile-connections", "0")
     page.wait_text("#connections-empty", "No device is connected.")
     members = connect_all(gateway, 12, first_item=True)
@@ -212,7 +212,7 @@ def test_search_sort_and_pages(page, gateway):
     disconnect_all(near + far)
 
 
-def test_one_is_probed_sent_to_and_closed(page, gateway):
+def test_a_connection_is_probed_sent_to_and_closed(page, gateway):
     member, = connect_all(gateway, 1, sources=["127.0.3.1"], first_item=True)
     open_one(page, member)
     facts = dict(zip(page.texts("#one-facts dt"), page.texts("#one-facts dd")))
@@ -257,7 +257,7 @@ def test_one_is_probed_sent_to_and_closed(page, gateway):
     disconnect_all([again])
 
 
-def test_what_devices_say_is_text(page, gateway):
+def test_bytes_of_devices_are_shown_as_text(page, gateway):
     member, = connect_all(gateway, 1)
     key = '<img src=x onerror="document.title=1"><b>&amp;\u001b[31m\u202e'
     name_item(member, key)
@@ -271,7 +271,7 @@ def test_what_devices_say_is_text(page, gateway):
     assert shown in page.texts("#one-facts dd")
 
 
-def test_a_lost_feed_is_seen_and_taken_up_again(browser):
+def test_a_lost_feed_is_noticed_and_resumed(browser):
     with socket.socket() as probe:  # a port that both gateways can have
         probe.bind(("127.0.0.1", 0))
         admin = "127.0.0.1:%d" % probe.getsockname()[1]
@@ -295,7 +295,7 @@ def test_a_lost_feed_is_seen_and_taken_up_again(browser):
         disconnect_all(members)
 
 
-def test_where_a_token_is_asked_for_the_page_asks_for_it(browser, tmp_path):
+def test_the_page_prompts_for_a_required_token(browser, tmp_path):
     write, read = tmp_path / "write", tmp_path / "read"
     for path, token in ((write, "write-0123456789abcdef"), (read, "read-0123456789abcdef")):
         path.touch(mode=0o600)
@@ -477,7 +477,7 @@ def test_narrow_screens_scroll_one_way_only(browser, gateway, width):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colors_can_be_told_apart(browser, gateway, scheme):
+def test_colors_are_distinguishable(browser, gateway, scheme):
     opened(browser, gateway, scheme=scheme)
     status = gateway.status()
     known = browser.js_async("{ const m = await import('/dashboard/reasons.js');"

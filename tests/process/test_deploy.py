@@ -25,7 +25,7 @@ DEPLOY = ROOT / "deploy"
 
 # The service manager
 
-def test_ready_comes_once_it_listens_and_stopping_before_it_ends():
+def test_ready_follows_listening_and_stopping_precedes_the_end():
     with ServiceManager() as manager, Gateway(env=manager.env) as gateway:
         ready = manager.wait_for("READY")
         assert gateway.ports and gateway.admin, "READY=1 before the ports were known"
@@ -46,7 +46,7 @@ def test_a_gateway_that_cannot_start_is_never_ready():
         assert done.returncode == 2 and "READY" not in str(manager.messages)
 
 
-def test_a_reload_is_told_and_ends_ready():
+def test_a_reload_is_notified_and_ends_ready():
     with ServiceManager() as manager, Gateway(env=manager.env) as gateway:
         manager.wait_for("READY")
         before = time.monotonic()
@@ -64,7 +64,7 @@ def test_the_status_counts_connections():
             assert manager.messages[-1].variables == {"STATUS": "2 connections on 1 listener"}
 
 
-def test_pings_come_as_long_as_every_reactor_turns():
+def test_pings_continue_as_long_as_every_reactor_turns():
     """WATCHDOG_USEC 2 s: a ping a second. One reactor of two is stopped; the gateway itself still answers."""
     with ServiceManager(watchdog_s=2) as manager, Gateway("--reactors", "2", env=manager.env) as gateway:
         until(lambda: len(manager.all_of("WATCHDOG")) >= 5)
@@ -85,13 +85,13 @@ def test_pings_come_as_long_as_every_reactor_turns():
         gateway.wait_for_log("info all reactors turn again")
 
 
-def test_what_is_seldom_meant_is_in_the_log_at_the_start():
+def test_unusual_values_are_in_the_log_at_the_start():
     with Gateway("--detect-within", "5s") as gateway:
         line, = gateway.log_lines(" warn configuration: ")
         assert '--detect-within: listener "devices": detect_within 5s tolerates ' in line, line
 
 
-def test_a_notify_socket_that_nobody_holds_is_said_and_is_no_reason_to_stay_down():
+def test_a_notify_socket_without_a_reader_is_reported_and_prevents_no_start():
     with Gateway(env={"NOTIFY_SOCKET": "/run/holdfast-test/nobody"}) as gateway:
         gateway.wait_for_log("warn NOTIFY_SOCKET \"/run/holdfast-test/nobody\": No such file or directory")
         gateway.ask("GET", "/healthz")

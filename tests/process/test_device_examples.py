@@ -86,7 +86,7 @@ def test_it_is_under_a_hundred_lines(file):
 
 
 @pytest.mark.parametrize("language", ["python", "c++"])
-def test_whatever_dies_every_item_arrives_once_and_in_order(language, programs, tmp_path, seed):
+def test_every_item_arrives_once_and_in_order_after_any_crash(language, programs, tmp_path, seed):
     chance, gateway, kept = random.Random(seed), FakeGateway(seed), tmp_path / "kept.ndjson"
     items = texts(1, 1500)
     for _ in range(6):
@@ -129,7 +129,7 @@ def test_a_real_gateway_that_is_killed_loses_nothing(language, programs, tmp_pat
     assert {(event["id"], event["seq"] - event["item"]["seq"]) for event in events if event["event"] == "item"} == {("device-17", 0)}
 
 
-def test_each_goes_on_with_the_file_of_the_other(programs, tmp_path, seed):
+def test_each_client_continues_with_the_file_of_the_other(programs, tmp_path, seed):
     gateway, kept = FakeGateway(seed), tmp_path / "kept.ndjson"
     items = texts(1, 90)
     for turn, language in enumerate(["python", "c++", "python"]):
@@ -140,7 +140,7 @@ def test_each_goes_on_with_the_file_of_the_other(programs, tmp_path, seed):
 
 
 @pytest.mark.parametrize("language", ["python", "c++"])
-def test_after_a_gap_it_goes_back(language, programs, tmp_path, seed):
+def test_after_a_gap_the_client_repeats(language, programs, tmp_path, seed):
     gateway = FakeGateway(seed)
     gateway.lose(20)
     Device(programs[language](gateway.port, "device-17", tmp_path / "kept"), texts(1, 60)).finish()

@@ -61,7 +61,7 @@ def test_a_device_is_found_by_its_id(gateway):
     device.close()
 
 
-def test_the_verbs_know_it(gateway):
+def test_the_verbs_accept_a_device_id(gateway):
     device = Device(gateway)
     row, = known(gateway)
 
@@ -81,7 +81,7 @@ def test_the_verbs_know_it(gateway):
     device.close()
 
 
-def test_a_newer_connection_takes_its_place(gateway):
+def test_a_newer_connection_supersedes_the_older_one(gateway):
     old = Device(gateway)
     first, = known(gateway)
     new = Device(gateway)

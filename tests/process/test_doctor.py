@@ -80,7 +80,7 @@ def test_the_host_without_a_gateway(nobody_there):
     assert not set(findings) & OF_A_GATEWAY
 
 
-def test_the_text_has_a_line_for_each_check_and_the_command_for_what_is_not_well(nobody_there):
+def test_the_text_has_a_line_for_each_check_and_the_command_for_each_fault(nobody_there):
     done = run("doctor", *nobody_there)
     findings = judged(run("doctor", *nobody_there, "--json"))
     lines = done.stdout.splitlines()
@@ -105,7 +105,7 @@ def test_wrong_usage(tmp_path):
     assert done.returncode == 1 and "bad.toml:2: " in done.stderr
 
 
-def test_a_configuration_that_this_host_cannot_carry(tmp_path):
+def test_a_configuration_beyond_this_host(tmp_path):
     path = tmp_path / "large.toml"
     path.write_text('[limits]\nmax_connections = 90000000\n'
                     + listener(address="0.0.0.0:40000", backlog=60000))
@@ -136,7 +136,7 @@ def test_planted_settings_of_the_network_are_found(lab):
     assert "on the host" in found["tcp_mem"]["command"]
 
 
-def test_the_commands_mend_what_was_planted(lab):
+def test_the_commands_repair_planted_faults(lab):
     for name, value in (("net.core.somaxconn", 16), ("net.ipv4.tcp_syncookies", 0), ("net.ipv4.tcp_mtu_probing", 0)):
         lab.gateway.sysctl(name, value)
     found = doctor("--config", "/dev/null", namespace=lab.gateway)
@@ -265,7 +265,7 @@ RECONCILED = {"at": "2026-11-22T08:00:00.000Z", "took_ms": 200, "registry": 3, "
     ((200, RECONCILED | {"error": "the kernel refuses"}), "warning", "the kernel refuses"),
     ((404, {"error": {"code": "not_found", "message": "no such path"}}), "warning", "this gateway cannot say"),
     ((503, {"error": {"code": "busy", "message": "a reactor hangs"}}), "warning", "a reactor hangs")])
-def test_what_the_comparison_with_the_kernel_said_is_shown(answer, verdict, said):
+def test_the_result_of_the_reconciliation_is_shown(answer, verdict, said):
     with Gateway() as gateway, planted_answers(gateway, answer) as address:
         found = doctor("--admin", address)["reconciliation"]
     assert found["verdict"] == verdict

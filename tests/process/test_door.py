@@ -77,7 +77,7 @@ def test_an_open_address_is_refused_with_its_place(tmp_path, keys):
     assert keys.write not in done.stdout and keys.read not in done.stdout
 
 
-def test_what_cannot_be_loaded_is_an_error_with_its_line(tmp_path, keys):
+def test_a_file_that_cannot_be_loaded_is_an_error_with_its_line(tmp_path, keys):
     path = tmp_path / "bad.toml"
 
     def refused(config, *words):
@@ -101,7 +101,7 @@ def test_what_cannot_be_loaded_is_an_error_with_its_line(tmp_path, keys):
     refused(keys.config(token_file=""), place, "read_token_file in [admin]: without token_file nobody could")
 
 
-def test_verbs_come_in_by_token_under_tls(keys):
+def test_verbs_use_a_token_under_tls(keys):
     with Gateway(config=keys.config()) as gateway:
         device_ = device.connect(gateway.address)
         conn = gateway.connected(device.name_of(device_)).conn
@@ -165,7 +165,7 @@ def ended(sock):
     return True
 
 
-def test_a_token_is_not_sent_where_it_can_be_read(keys):
+def test_a_token_is_never_sent_unencrypted(keys):
     done = run("status", "--admin", "http://192.0.2.1:7080", "--admin-token-file", str(keys.write_file))
     assert done.returncode == 3 and "write https:// before the address" in done.stderr, done
     done = run("load", "--to", "10.0.0.1:7000", "--downlinks-per-second", "1", "--admin", "10.0.0.1:7080",
@@ -174,7 +174,7 @@ def test_a_token_is_not_sent_where_it_can_be_read(keys):
 
 
 @pytest.mark.parametrize("door", ["tls", "unix"])
-def test_a_load_asks_for_downlinks_through_either_door(tmp_path, keys, door):
+def test_a_load_requests_downlinks_over_either_address(tmp_path, keys, door):
     unix = tmp_path / "admin.sock"
     with Gateway(config=keys.config(socket=unix)) as gateway:
         admin = f"unix:{unix}" if door == "unix" else "https://" + gateway.admin_flag()
@@ -188,7 +188,7 @@ def test_a_load_asks_for_downlinks_through_either_door(tmp_path, keys, door):
 @pytest.mark.parametrize("bytes_sent", [b"HTTP/1.1 200 " + b"x" * 1_000_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
                                         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1_000_000, b"\0" * 1_000_000],
                          ids=["long status", "headers without end", "zeros"])
-def test_a_verb_survives_what_answers_in_a_gateways_place(bytes_sent):
+def test_a_verb_survives_a_foreign_server(bytes_sent):
     def answer(stranger):
         client, _ = stranger.accept()
         with client, contextlib.suppress(OSError):
@@ -203,7 +203,7 @@ def test_a_verb_survives_what_answers_in_a_gateways_place(bytes_sent):
     assert done.returncode == 3 and len(done.stderr.splitlines()) == 1, done.stderr[:300]
 
 
-def test_secrets_are_read_anew_and_a_bad_file_changes_nothing(tmp_path, keys):
+def test_a_reload_reads_secrets_and_a_bad_file_changes_nothing(tmp_path, keys):
     with Gateway(config=keys.config()) as gateway:
         def status_with(token_file):
             return ask(gateway, "status", ca=keys.certificate, token_file=token_file).returncode
@@ -232,7 +232,7 @@ def test_secrets_are_read_anew_and_a_bad_file_changes_nothing(tmp_path, keys):
 # The unix socket
 
 
-def test_the_socket_is_for_its_user_only_and_is_taken_over_from_the_dead(tmp_path):
+def test_the_socket_is_for_its_user_only_and_a_stale_one_is_replaced(tmp_path):
     path = tmp_path / "admin.sock"
     config = listener() + f'[admin]\nsocket = "{path}"\n'
     with Gateway(config=config) as gateway:

@@ -122,7 +122,7 @@ def test_the_user_timeout_ignores_the_count(measured):
 
 
 @pytest.mark.parametrize("written", facts.WRITES_AFTER_DEATH)
-def test_a_write_after_the_death_starts_the_clock_anew(measured, written):
+def test_a_write_after_the_death_restarts_the_clock(measured, written):
     row = measured[f"written {written} s after death"]
     near(row, written + 6.5)
     assert row.info.retransmits > 0, row
@@ -147,7 +147,7 @@ def test_a_route_that_is_gone_looks_like_probes_with_data_unsent(measured):
 
 # Asking now.
 
-def test_lowering_keepidle_asks_at_once(measured):
+def test_lowering_keepidle_probes_at_once(measured):
     row = measured["forced_probe"]
     assert row.note["heard_before_ms"] >= 1400, row
     assert row.seconds < 0.1, f"the answer came after {row.seconds * 1000:.1f} ms"

@@ -54,11 +54,11 @@ def test_admin_port_in_use():
         refused(serve("--listen", "127.0.0.1:0", "--admin", address, admin=False), address)
 
 
-def test_config_that_is_not_there(tmp_path):
+def test_missing_config(tmp_path):
     refused(serve("--config", str(tmp_path / "nowhere.toml")), "nowhere.toml")
 
 
-def test_config_that_is_a_directory(tmp_path):
+def test_config_is_a_directory(tmp_path):
     refused(serve("--config", str(tmp_path)), str(tmp_path))
 
 
@@ -74,7 +74,7 @@ def test_config_that_is_a_directory(tmp_path):
     ('[[listener]]\nname = \n', ("holdfast.toml:2",)),
 ], ids=["number for a duration", "text for a number", "too short", "too long", "unknown key", "unknown key in a table",
         "unknown table", "no such port", "not TOML"])
-def test_config_that_is_wrong(tmp_path, config, words):
+def test_wrong_config(tmp_path, config, words):
     refused(serve(config=config, tmp_path=tmp_path), *words)
 
 
@@ -82,11 +82,11 @@ def test_config_that_is_wrong(tmp_path, config, words):
     (("--listen", "nonsense"), "nonsense"), (("--detect-within", "soon"), "soon"), (("--detect-within", "1s"), "3 s"),
     (("--framing", "xml"), "xml"), (("--sink", "pigeon"), "pigeon"), (("--no-such-flag",), "--no-such-flag"),
     (("--max-connections", "-1"), "-1"), (("--log-level", "loud"), "loud")])
-def test_flags_that_are_wrong(flags, word):
+def test_wrong_flags(flags, word):
     refused(serve(*flags, *(() if "--listen" in flags else ("--listen", "127.0.0.1:0"))), word)
 
 
-def test_sink_path_that_cannot_be_written(tmp_path):
+def test_unwritable_sink_path(tmp_path):
     for path in (tmp_path / "no" / "such" / "folder" / "events", tmp_path):
         refused(serve("--listen", "127.0.0.1:0", "--sink", f"file:{path}"), str(path))
 
@@ -222,7 +222,7 @@ def test_a_second_sigterm_ends_at_once():
         close_all(socks)
 
 
-def test_sigint_ends_it_too():
+def test_sigint_ends_the_daemon():
     with Gateway() as gateway:
         gateway.process.send_signal(signal.SIGINT)
         assert gateway.wait_exit(20) == 0, gateway.tail()

@@ -40,14 +40,14 @@ def test_an_empty_dashboard_says_how_to_send_the_first_item():
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "unix:/nonexistent/admin.sock"])
-def test_doctor_says_what_status_says_of_a_gateway_that_is_away(address):
+def test_doctor_and_status_agree_on_an_absent_gateway(address):
     status = run("status", "--admin", address)
     doctor = run("doctor", "--admin", address)
     assert (status.returncode, doctor.returncode) == (3, 3)
     assert doctor.stderr == status.stderr and status.stderr.startswith("holdfast: no gateway answers at " + address)
 
 
-def test_doctor_says_what_status_says_of_a_token_that_is_wrong(tmp_path):
+def test_doctor_and_status_agree_on_a_wrong_token(tmp_path):
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.write_text("0123456789abcdef0123456789abcdef\n")
     wrong.write_text("f123456789abcdef0123456789abcdef\n")

@@ -33,7 +33,7 @@ def use(gateway):
         wait_durable(gateway, before + 11)
 
 
-def test_a_first_start_that_is_killed_at_any_moment_is_followed_by_one_that_goes_on(tmp_path):
+def test_a_start_after_a_killed_first_start_continues(tmp_path):
     whole = time_of_a_start(tmp_path / "timed")
     kills = [(step + 0.5) / (DIRECTORIES * KILLS) * whole for step in range(DIRECTORIES * KILLS)]
     interrupted = 0

@@ -95,7 +95,7 @@ def test_a_device_that_moves_is_superseded_at_once_and_never_shown_offline(serve
         newer.close()
 
 
-def test_a_device_that_proved_who_it_is_keeps_its_place_in_the_fleet(one, tmp_path):
+def test_an_authenticated_device_keeps_its_place_in_the_fleet(one, tmp_path):
     file = tmp_path / "tokens"
     file.touch(mode=0o600)
     token = tokens.add(file, "rover")
@@ -162,7 +162,7 @@ def check_lost_once(survivors, connections, timeout=30):
     assert set(told().values()) == {1}, [conn for conn, times in told().items() if times > 1][:5]
 
 
-def test_a_killed_gateway_is_noticed_and_its_devices_are_told_as_lost(server):
+def test_a_killed_gateway_is_noticed_and_its_devices_are_reported_as_lost(server):
     with gateways(["east", "west", "mid"], server.url) as (east, west, mid):
         devices = devices_at(east, "d", 200)
         stay = devices_at(west, "w", 20)
@@ -203,7 +203,7 @@ def test_devices_of_a_killed_gateway_that_are_elsewhere_already(server):
             device.close()
 
 
-def test_a_gateway_that_restarts_tells_what_its_former_run_left(one):
+def test_a_restarted_gateway_reports_connections_of_its_former_run(one):
     with tempfile.TemporaryDirectory() as directory, gateways(["west"], one.url) as (west,):
         with FleetGateway("east", one.url, f"{directory}/east") as east:
             devices_at_east = devices_at(east, "d", 50)
@@ -429,7 +429,7 @@ def test_a_gateway_that_is_cut_off_from_nats(cut):
             device.close()
 
 
-def test_a_late_hello_takes_nothing_from_another_gateway(one):
+def test_a_late_hello_takes_no_id_from_another_gateway(one):
     """Established before the connection that has the device elsewhere, with a later hello."""
     with gateways(["east", "west"], one.url) as fleet:
         east, west = fleet
@@ -451,7 +451,7 @@ def test_a_late_hello_takes_nothing_from_another_gateway(one):
             living.close()
 
 
-def test_two_devices_with_one_id_at_two_gateways_are_slowed_down_and_named(one):
+def test_two_devices_with_one_id_at_two_gateways_are_delayed_and_named(one):
     with gateways(["east", "west"], one.url) as fleet:
         with rivals(*(gateway.address for gateway in fleet)):
             alarm = until(lambda: [a for gateway in fleet for a in gateway.ask("GET", "/v1/alarms")["active"]
@@ -463,7 +463,7 @@ def test_two_devices_with_one_id_at_two_gateways_are_slowed_down_and_named(one):
         assert takeovers < 20, f"{takeovers} takeovers in 6 s"
 
 
-def test_a_lost_gateway_that_comes_back_tells_no_end_twice(one):
+def test_a_lost_gateway_that_returns_reports_no_end_twice(one):
     """Survivors report the ends of devices, the gateway itself those of connections without an id: each once in all
     spools."""
     with tempfile.TemporaryDirectory() as directory, gateways(["west"], one.url, lost_after="7s") as (west,):

@@ -86,7 +86,7 @@ def filled(tmp_path):
 
 @pytest.mark.parametrize("inodes", [None, 40])
 @pytest.mark.parametrize("before", [False, True])
-def test_it_starts_in_trouble_and_goes_on(directory, filled, inodes, before):
+def test_a_start_in_trouble_continues_by_itself(directory, filled, inodes, before):
     disk = FullDisk(directory, content=filled if before else None, inodes=inodes)
     with in_trouble(directory, disk, "no inodes" if inodes else "is full") as gateway:
         gateway.admin = None  # port 0: the admin API gets another one when the gateway starts as usual

@@ -74,7 +74,7 @@ def test_indirect_branches_have_their_targets(elf):
 
 
 @pytest.mark.parametrize("module", HOT)
-def test_what_is_optimised_as_a_whole_is_hardened_too(module):
+def test_modules_with_link_time_optimisation_are_hardened(module):
     archive = RELEASE / f"libholdfast_{module}.a"
     assert archive.exists(), f"there is no {archive}: run script/build --all"
     options = archive.read_bytes()

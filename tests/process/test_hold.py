@@ -54,7 +54,7 @@ def uncap(gateway, members):
     return True
 
 
-def test_an_outage_just_below_the_bound_closes_nobody(lab, seed):
+def test_an_outage_just_below_the_bound_closes_no_connection(lab, seed):
     """At detect_within 30 s: idle connections, some with a message written as the outage begins. Those without a cap of
     the retransmission time-out tolerate less."""
     dice = random.Random(f"{seed}-outage")
@@ -84,7 +84,7 @@ def test_an_outage_just_below_the_bound_closes_nobody(lab, seed):
         disconnect_all(everybody)
 
 
-def test_a_round_trip_just_below_the_bound_closes_nobody(lab, seed):
+def test_a_round_trip_just_below_the_bound_closes_no_connection(lab, seed):
     """The round trip rises from nothing to just below the safe one of detect_within 15 s; 30 s allows more."""
     dice = random.Random(f"{seed}-round-trip")
     with gateway_of(lab, 15, 30) as gateway:

@@ -94,7 +94,7 @@ def test_bad_items_are_counted_by_kind_and_the_next_starts_clean(framing):
             assert not record.closed, "bad items with good ones between them do not end a connection"
 
 
-def test_json_framing_takes_up_again_after_a_malformed_object():
+def test_json_framing_resumes_after_a_malformed_object():
     good = OBJECTS[0]
     with Gateway(config=ALL_FRAMINGS) as gateway:
         sock, record = connect(gateway, "json")
@@ -327,7 +327,7 @@ def test_the_file_sink_writes_the_same_events(tmp_path):
     assert events[0]["peer"] == name
 
 
-def test_the_file_sink_begins_a_new_line_behind_a_torn_one(tmp_path):
+def test_the_file_sink_begins_a_new_line_after_a_torn_one(tmp_path):
     """A crash in the middle of a write leaves half a line, which the events of the next start must not continue."""
     path = tmp_path / "events.ndjson"
     for torn in (b'{"event":"item","conn":"7f2c91a0-1","pe', b""):
@@ -341,7 +341,7 @@ def test_the_file_sink_begins_a_new_line_behind_a_torn_one(tmp_path):
     assert [json.loads(line)["event"] for line in lines] == ["connected", "item", "closed"] * 2
 
 
-def test_the_none_sink_takes_everything_and_writes_nothing():
+def test_the_none_sink_accepts_everything_and_writes_nothing():
     with Gateway("--sink", "none") as gateway:
         with device.connect(gateway.address) as sock:
             sock.sendall(b"".join(device.item("10.0.0.1") for _ in range(5000)))

@@ -102,7 +102,7 @@ LEFT_OVER = {
 
 
 @pytest.mark.parametrize("framing", LEFT_OVER)
-def test_what_is_left_over_is_counted_and_named(framing):
+def test_a_remainder_is_counted_and_named(framing):
     whole = device.length_framed(OBJECT) if framing == "length" else OBJECT + b"\n"
     with Gateway(config=listener(framing=framing)) as gateway:
         for number, text in enumerate(LEFT_OVER[framing], 1):
@@ -117,7 +117,7 @@ def test_what_is_left_over_is_counted_and_named(framing):
         assert f'holdfast_unfinished_items_total{{listener="devices"}} {count}' in gateway.ask("GET", "/metrics")
 
 
-def test_after_a_reset_it_is_no_item():
+def test_after_a_reset_the_last_object_is_no_item():
     with Gateway(config=listener()) as gateway:
         sock = device.connect(gateway.address)
         record = gateway.connected(device.name_of(sock))
@@ -234,7 +234,7 @@ def test_a_hello_without_a_line_end_lets_in():
         assert counted(gateway) == ({}, 0) == counted(gateway, "open")
 
 
-def test_it_is_an_item_behind_a_pause():
+def test_the_last_object_after_a_pause_is_an_item():
     """A rate limit, and a full sink, with bytes after FIN."""
     rate = listener() + "[limits]\nitems_per_second = 10\n"
     with Gateway("--reactors", "1", config=rate) as gateway:
@@ -263,7 +263,7 @@ def test_it_is_an_item_behind_a_pause():
 
 
 @pytest.mark.parametrize("end", [device.reset, close])
-def test_plain_items_behind_a_claim_that_waits_are_admitted(end):
+def test_plain_items_of_a_waiting_claim_are_admitted(end):
     with Gateway(config=listener()) as gateway, contextlib.ExitStack() as stack:
         for _ in range(33):
             holder = stack.enter_context(device.connect(gateway.address))
@@ -283,7 +283,7 @@ def test_plain_items_behind_a_claim_that_waits_are_admitted(end):
         assert counted(gateway) == ({}, 0)
 
 
-def test_it_is_an_item_of_a_connection_that_ended_before_it_was_accepted(tmp_path):
+def test_the_last_object_of_a_connection_that_ended_before_its_accept_is_an_item(tmp_path):
     """Also after a PROXY header, and while the connection waits for accept_rate."""
     config = listener(acks=True) + listener("proxied", proxy_protocol="v1", trusted_proxies=["127.0.0.0/8"]) + \
         listener("json", framing="json")

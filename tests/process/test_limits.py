@@ -57,7 +57,7 @@ def test_a_peer_and_a_prefix_get_their_share_and_no_more():
     assert len(gateway.events.records()) == 7, "a refused connection has no event"
 
 
-def test_the_accept_rate_is_kept_and_nobody_is_lost():
+def test_the_accept_rate_is_kept_and_no_connection_is_lost():
     """At 200 a second with a burst of 20: 100 more than the burst need half a second, and all are accepted."""
     with Gateway("--reactors", "2", config=limits(accept_rate=200)) as gateway, contextlib.ExitStack() as stack:
         since = time.monotonic()
@@ -115,7 +115,7 @@ def test_a_short_budget_sheds_the_holders_and_serves_the_rest():
         gateway.wait_status(lambda status: status["buffers"]["bytes"] == 0 and status["buffers"]["stage"] == 0)
 
 
-def test_shed_is_told_and_frees_memory():
+def test_shed_is_reported_and_frees_memory():
     """Many small halves reach the last stage, where no single one is large enough to be paused."""
     half = b'{"ip":"10.0.0.2","more":"' + b"x" * 9_000
     with Gateway("--reactors", "1", config=limits(buffer_budget="2MiB") + '[item]\nmax_bytes = "128KiB"\n') as gateway, \

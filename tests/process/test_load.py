@@ -57,7 +57,7 @@ def test_a_seed_repeats_the_faults():
         assert until(lambda: sum(gateway.status()["bad_items"].values()) == sum(one["bad"] for one in faults))
 
 
-def test_connections_that_the_gateway_turns_away_are_told():
+def test_refused_connections_are_reported():
     with Gateway(config=listener() + "[limits]\nmax_connections = 30\n") as gateway:
         done, told = load(gateway, "--connections", 50, "--duration", "1s")
         assert told["rejected"]["connections_turned_away"] == 20, told
@@ -136,7 +136,7 @@ def test_a_steady_rate_with_acks_ends_with_nothing_under_way(seed):
     assert f"acknowledged    {len(gateway.safe)} of {len(gateway.safe)} items" in done.stdout, done.stdout
 
 
-def test_a_gateway_that_forgets_what_it_acknowledged_is_found_out(seed):
+def test_a_gateway_that_loses_acknowledged_items_is_detected(seed):
     gateway = FakeGateway(seed)
     gateway.forgetful = True
     done = run("load", "--to", f"127.0.0.1:{gateway.port}", "--json", "--ids", "van", "--acks", "--connections", "5",

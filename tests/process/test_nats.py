@@ -171,7 +171,7 @@ def test_kill_9_of_nats_again_and_again(tmp_path):
         assert_all_once_in_order(server, load)
 
 
-def test_nats_that_stands_still(tmp_path):
+def test_stopped_nats(tmp_path):
     with NatsServer() as server, gateway(tmp_path, server.url) as running:
         with Load(running.address, devices=4, rate=500) as load:
             assert until(lambda: nats_status(running)["published_position"] > 100)
@@ -308,7 +308,7 @@ def assert_publishes(running, server, **client):
             assert reader.stream_size() >= 2
 
 
-def test_user_and_password_that_nothing_shows(tmp_path):
+def test_user_and_password_are_never_shown(tmp_path):
     config = 'authorization { user: gateway, password: "hunter2" }'
     with NatsServer(config) as server, gateway(tmp_path, f"nats://gateway:hunter2@127.0.0.1:{server.port}") as running:
         assert_publishes(running, server, user="gateway", password="hunter2")
@@ -367,7 +367,7 @@ def test_tls_is_not_given_to_a_stranger(tmp_path, fault):
             print(nats_status(running)["error"])
 
 
-def test_an_item_that_nats_does_not_take_is_a_dead_letter_and_delays_none(tmp_path):
+def test_an_item_that_nats_rejects_is_a_dead_letter_and_delays_none(tmp_path):
     """max_payload counts the event and its headers; the event of an item within item.max_bytes can be larger."""
     def send(running, *items):
         with socket.create_connection(running.address, timeout=PATIENCE) as sock:

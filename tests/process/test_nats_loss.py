@@ -58,7 +58,7 @@ def test_a_stream_that_is_purged_or_deleted_under_a_running_gateway(tmp_path, ba
             assert nats_status(running)["losses"] == 1
 
 
-def test_a_stream_that_is_deleted_and_made_again_by_others_while_the_gateway_is_down(tmp_path):
+def test_a_stream_that_others_recreate_while_the_gateway_is_down(tmp_path):
     with NatsServer() as server:
         with gateway(tmp_path, server.url) as running:
             send(running, 1, 200)
@@ -77,7 +77,7 @@ def test_a_stream_that_is_deleted_and_made_again_by_others_while_the_gateway_is_
             assert until(lambda: alarms_of(running, "stream_loss"))
 
 
-def test_a_server_that_goes_back_by_its_own_power_cut(tmp_path):
+def test_a_server_that_loses_messages_by_a_power_cut(tmp_path):
     """Its files are those of an earlier moment: later acknowledged messages are gone."""
     with NatsServer() as server, gateway(tmp_path, server.url) as running:
         send(running, 1, 100)
@@ -96,7 +96,7 @@ def test_a_server_that_goes_back_by_its_own_power_cut(tmp_path):
             assert client.stream_size() < 900, "it is published again from a point near the loss on"
 
 
-def test_a_foreign_stream_in_the_place_of_the_right_one_is_not_believed(tmp_path):
+def test_answers_of_a_foreign_stream_are_ignored(tmp_path):
     with NatsServer() as server, gateway(tmp_path, server.url) as running:
         send(running, 1, 50)
         wait_published(running)
@@ -113,7 +113,7 @@ def test_a_foreign_stream_in_the_place_of_the_right_one_is_not_believed(tmp_path
         assert_comes_again(running, server, 100, "was deleted and made again")
 
 
-def test_what_a_stream_may_not_do_is_named_while_the_gateway_runs(tmp_path):
+def test_a_forbidden_setting_of_a_stream_is_named_while_the_gateway_runs(tmp_path):
     with NatsServer() as server, gateway(tmp_path, server.url) as running, server.client() as client:
         send(running, 1, 10)
         wait_published(running)
@@ -136,7 +136,7 @@ def test_what_a_stream_may_not_do_is_named_while_the_gateway_runs(tmp_path):
         assert "discard old, max_msgs 1000" in run("status", "--admin", running.admin_flag()).stdout
 
 
-def test_a_right_that_is_missing_is_named(tmp_path):
+def test_a_missing_right_is_named(tmp_path):
     def config(deny):
         return f'authorization {{ users: [ {{ user: u, password: p, permissions: {{ publish: {{ deny: {json.dumps(deny)} }} }} }} ] }}'
 

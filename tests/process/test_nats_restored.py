@@ -40,7 +40,7 @@ def assert_no_id_is_used_twice(server):
         assert message.headers["Nats-Msg-Id"].startswith(f"{spool}-{epoch}-{position}")
 
 
-def test_after_a_restored_snapshot_no_acknowledged_item_is_taken_for_an_old_one(tmp_path):
+def test_after_a_restored_snapshot_no_acknowledged_item_counts_as_a_repetition(tmp_path):
     for batch in (1, 64):
         with NatsServer() as server:
             directory = tmp_path / f"batch-{batch}"
@@ -67,7 +67,7 @@ def test_after_a_restored_snapshot_no_acknowledged_item_is_taken_for_an_old_one(
             assert_no_id_is_used_twice(server)
 
 
-def test_a_snapshot_of_a_running_gateway_is_taken_up_where_it_was(tmp_path):
+def test_a_snapshot_of_a_running_gateway_continues_where_it_was(tmp_path):
     """The copy holds the open file of the first, whose epoch it must not continue."""
     with NatsServer() as server:
         with acking(tmp_path, server.url) as running:

@@ -114,7 +114,7 @@ def faults_of(gateway, base, section, keys, wanted, live):
 
 
 @pytest.mark.asan
-def test_each_changed_option_is_one_line_and_taken_if_and_only_if_it_is_live(tmp_path):
+def test_each_changed_option_is_one_line_and_applied_if_and_only_if_it_is_live(tmp_path):
     files = Files(tmp_path)
     all_options = list(options())
     assert len(all_options) > 70

@@ -65,7 +65,7 @@ def others_are_well(gateway):
 
 
 @pytest.mark.parametrize("settled_s,heals", [(7, True), (15, False)])
-def test_a_partition_is_known_and_named_and_closes_nobody_early(lab, seed, settled_s, heals):
+def test_a_partition_is_detected_and_named_and_closes_no_connection_early(lab, seed, settled_s, heals):
     """Soon after the devices have connected, and after a while of silence. The partition heals, or lasts: then each
     connection ends by its own plan, with the kernel's evidence."""
     with gateway_of(lab) as gateway:

@@ -117,7 +117,7 @@ def test_a_black_hole_for_large_packets_ends_nothing_where_the_kernel_probes_for
         assert len(json.loads(got)["fill"]) == 16_000 and record.closed is None
 
 
-def test_packets_that_overtake_each_other_and_come_twice_change_nothing(lab):
+def test_reordered_and_duplicated_packets_change_nothing(lab):
     with gateway_of(lab, 9) as gateway:
         members = connect_all(gateway, 20, lab=lab)
         lab.scramble(jitter_ms=60, duplicates_percent=30)

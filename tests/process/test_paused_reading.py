@@ -137,7 +137,7 @@ def while_it_is_held(tmp_path):
         stays.close()
 
 
-def test_the_end_is_seen_while_reading_is_paused(tmp_path):
+def test_the_end_is_detected_while_reading_is_paused(tmp_path):
     table = {"FIN behind a rate": lambda: behind_its_rate(lambda sock: sock.close(), "peer_closed"),
              "RST behind a rate": lambda: behind_its_rate(device.reset, "peer_reset"),
              "a full sink": behind_a_full_sink,

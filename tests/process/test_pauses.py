@@ -186,7 +186,7 @@ def before_they_are_open(directory):
             sock.close()
 
 
-def test_a_pause_closes_nobody_and_loses_nothing(seed, tmp_path):
+def test_a_pause_closes_no_connection_and_loses_nothing(seed, tmp_path):
     table = {"longer than every deadline": stopped_for_longer_than_every_deadline,
              "in a debugger": stopped_in_a_debugger_while_more_come,
              "at random": lambda: two_reactors_and_pauses_at_random(seed),

@@ -50,7 +50,7 @@ def free_low_port():
     raise AssertionError("no port below 1024 is free")
 
 
-def test_it_becomes_the_user_for_good_and_works_on(directory):
+def test_the_gateway_changes_its_user_for_good(directory):
     events = directory / "events.ndjson"
     with Gateway("--sink", f"file:{events}", "--user", USER) as gateway:
         user = pwd.getpwnam(USER)
@@ -88,7 +88,7 @@ def test_a_port_below_1024_is_bound_and_can_be_bound_again():
             assert until(lambda: gateway.status()["connections"] == 1)
 
 
-def test_without_one_at_the_start_a_reload_is_refused_and_says_why():
+def test_without_a_low_port_at_the_start_a_reload_to_one_is_refused_with_the_reason():
     config = '[process]\nuser = "{}"\n[admin]\naddress = "127.0.0.1:0"\n[[listener]]\naddress = "127.0.0.1:{}"\n'
     with Gateway(config=config.format(USER, 0)) as gateway:
         os.chmod(gateway.config_path.parent, 0o755)
@@ -96,7 +96,7 @@ def test_without_one_at_the_start_a_reload_is_refused_and_says_why():
         assert "CAP_NET_BIND_SERVICE" in answer["error"]["message"] and "restart" in answer["error"]["message"], answer
 
 
-def test_a_configuration_that_it_could_not_read_again_is_said():
+def test_a_configuration_that_a_reload_cannot_read_is_reported():
     with Gateway(config=f'[process]\nuser = "{USER}"\n[[listener]]\naddress = "127.0.0.1:0"\n') as gateway:
         assert gateway.log_lines("warn a reload cannot read the configuration"), "its directory is root's"
 
@@ -114,6 +114,6 @@ def test_memory_is_kept_secret_where_there_are_keys():
             assert core_limit(gateway) == (0, 0), "after the reload it has keys"
 
 
-def test_who_cannot_become_the_user_does_not_start():
+def test_without_the_right_to_change_its_user_no_gateway_starts():
     done = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", "--user", "nobody-of-that-name")
     assert done.returncode == 2 and 'there is no user "nobody-of-that-name"' in done.stderr, done

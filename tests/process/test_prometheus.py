@@ -87,7 +87,7 @@ def test_every_alert_fires_and_stays_quiet_as_it_should():
     assert not untested, f"alerts that no case makes fire: {untested}"
 
 
-def test_every_alert_says_what_happened_what_it_means_and_what_to_do():
+def test_every_alert_has_a_summary_a_meaning_and_a_remedy():
     blocks = RULES.read_text().split("- alert: ")[1:]
     assert len(blocks) == len(rules())
     for block in blocks:
@@ -102,7 +102,7 @@ def missing(prometheus, expression):
     return [selector for selector in selectors(expression) if not prometheus.series(selector)]
 
 
-def test_every_alert_asks_for_what_there_is(scraped):
+def test_every_alert_queries_existing_metrics(scraped):
     faults = []
     for name, folded, plain in rules():
         expression = folded or plain
@@ -121,7 +121,7 @@ def test_prometheus_evaluates_every_rule(scraped):
     assert set(health()) == {name for name, *_ in rules()}
 
 
-def test_the_dashboard_asks_for_what_there_is(scraped):
+def test_the_dashboard_queries_existing_metrics(scraped):
     faults = []
     for panel, target in panel_targets():
         expression = as_grafana_asks(target["expr"])

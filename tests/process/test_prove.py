@@ -165,7 +165,7 @@ def gone(pid):
         return True
 
 
-def test_a_promise_that_is_not_kept_is_seen():
+def test_a_broken_promise_is_detected():
     """The gateway is stopped while it should find the dead."""
     with Running() as proof:
         proof.wait_for_deaths()

@@ -83,7 +83,7 @@ def test_list_show_probe_send_and_close_reach_all(gateway):
     disconnect_all(members)
 
 
-def test_questions_and_commands_while_connections_come_and_go(gateway):
+def test_queries_and_commands_while_connections_open_and_close(gateway):
     """Admin threads query without pause while devices connect, write and close: every answer is sound, and no item is
     lost."""
     stop = threading.Event()

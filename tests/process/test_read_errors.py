@@ -124,7 +124,7 @@ def test_forwarding_to_nats_skips_nothing(directory, tmp_path):
             assert [event[1] for event in client.events()] == list(range(1, EVENTS + 1))
 
 
-def test_damage_raises_an_alarm_until_it_reads_well(directory, tmp_path):
+def test_damage_raises_an_alarm_until_it_can_be_read(directory, tmp_path):
     file = segments(directory)[0]
     offset = file.read_bytes().rindex(b'"number":150}') + 3
     keep = file.read_bytes()

@@ -139,7 +139,7 @@ def test_policies_keep_their_time(stage, name, least, most):
 
 
 @pytest.mark.parametrize("name", ["fin_with_last_words", "rst_with_last_words"])
-def test_last_words_come_before_the_end(stage, name):
+def test_last_items_precede_the_end(stage, name):
     assert [item.key for item in outcome(stage, name).record.items] == ["10.0.0.1", "10.0.0.2"]
 
 
@@ -161,7 +161,7 @@ def test_icmp_is_named(stage, name, error):
     assert outcome(stage, name).record.closed["error"] == error
 
 
-def test_shutdown_closes_what_is_left(stage):
+def test_shutdown_closes_the_remaining_connections(stage):
     for record in stage.stopped:
         check(record, "shutdown")
 
@@ -182,7 +182,7 @@ def test_every_reason_of_the_header_was_produced(stage, faulty):
     assert words == set(KIND_OF)
 
 
-def test_history_status_and_metrics_tell_the_same(stage):
+def test_history_status_and_metrics_agree(stage):
     records = [record for record in stage.gateway.events.records() if record not in stage.stopped]
     events = {record.conn: record.closed for record in records}
     history = {life["conn"]: life for life in stage.history}

@@ -115,7 +115,7 @@ def test_a_bad_file_changes_nothing_and_names_its_line(steady, what, text, place
     sends(steady, *steady.steady_device, "10.0.0.1")
 
 
-def test_every_error_is_told(steady):
+def test_every_error_is_reported(steady):
     text = "drain_time = 5\n[[listener]]\ndetect_within = \"1s\"\n[log]\nlevel = \"loud\"\n"
     answer = steady.reload(text, expect=422)
     assert [re.search(r":(\d+): ", line)[1] for line in answer["error"]["details"]] == ["1", "3", "5"], answer
@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(make):
         sock.close()
 
 
-def test_an_address_that_is_taken_changes_nothing():
+def test_an_address_in_use_changes_nothing():
     with socket.create_server(("127.0.0.1", 0)) as other, Gateway(config=config(listener())) as gateway:
         sock, record = joined(gateway)
         wanted = config(listener(detect_within="5s"), listener("fresh"),
@@ -183,7 +183,7 @@ def test_an_address_that_is_taken_changes_nothing():
 
 # Listeners
 
-def test_listeners_come_and_go_while_the_others_flow():
+def test_listeners_are_added_and_removed_while_others_deliver():
     both = config(listener("stays"), listener("leaves"))
     with Gateway(config=both) as gateway:
         staying = connect_all(gateway, 50, to=gateway.ports["stays"])
@@ -354,7 +354,7 @@ def test_deadlines_hold_for_living_connections_and_not_for_the_time_before():
         sock.close()
 
 
-def test_a_lower_limit_of_connections_drops_nobody():
+def test_a_lower_limit_of_connections_closes_none():
     with Gateway(config=config(listener())) as gateway:
         members = connect_all(gateway, 5, first_item=True)
         gateway.reload(config(listener(), limits={"max_connections": 3}))
@@ -413,7 +413,7 @@ def test_the_sink_moves_to_another_file(tmp_path):
     assert events == ["connected", "item", "item", "item", "closed"]
 
 
-def test_what_needs_a_restart_is_named_and_left():
+def test_options_that_need_a_restart_are_named_and_unchanged():
     with Gateway(config=config(listener())) as gateway:
         wanted = config(listener(framing="json"), item={"key": "id"}, admin={"address": "127.0.0.1:1"},
                         sink={"type": "none"}).replace("reactors = 2", "reactors = 1")

@@ -111,7 +111,7 @@ def proof(request, tmp_path):
                  lambda gateway, **hello: Numbered(plain(gateway, "open"), **hello))
 
 
-def test_a_stranger_changes_nothing_that_a_device_is_told(proof, tmp_path):
+def test_an_unauthenticated_peer_changes_no_acknowledgement(proof, tmp_path):
     """A jump of its own, and the very numbers that the device has yet to send; also over a restart."""
     config = proof.config + spool(tmp_path / "spool")
     with Gateway(config=config) as gateway:
@@ -156,7 +156,7 @@ def test_a_stranger_changes_nothing_that_a_device_is_told(proof, tmp_path):
         assert not any("authenticated" in event for event in events if "id" not in event)
 
 
-def test_what_is_sent_to_an_id_reaches_the_one_that_has_proved_it(proof, tmp_path):
+def test_a_downlink_to_an_id_reaches_the_authenticated_connection(proof, tmp_path):
     with Gateway(config=proof.config + spool(tmp_path / "spool")) as gateway:
         stranger = proof.stranger(gateway)
         assert stranger.read() == {"resume": 0}
@@ -281,7 +281,7 @@ def crc(numbers, *texts):
     return value
 
 
-def test_a_spool_of_the_version_before_is_taken_over(proof, tmp_path):
+def test_a_spool_of_the_former_version_is_upgraded(proof, tmp_path):
     """Its table had no column for proof: a session counts for both kinds, until one of them has continued."""
     config = proof.config + spool(tmp_path / "spool")
     with Gateway(config=config):

@@ -176,7 +176,7 @@ def test_a_slow_reader_stays(stage, name):
     ("dies behind a closed window", 10, {"retransmit_expired"}),
     ("dies behind a closed window that write_stall allows for long", 10, {"retransmit_expired"}),
     ("stops reading", 10, {"window_stalled"}), ("stops reading, write_stall", 9, {"window_stalled"})])
-def test_who_makes_no_progress_any_more_is_found(stage, name, within, reasons):
+def test_a_reader_without_progress_is_detected(stage, name, within, reasons):
     record, took = stage.samples[name].value(time.monotonic())
     if "for long" in name and not stage.capped:
         within = 70  # window probes back off up to two minutes: the device looks alive. Bytes in the device's own

@@ -61,7 +61,7 @@ def test_events_are_delivered_over_restarts(directory):
             assert kinds == (["connected"] + ["item"] * 1000 + ["closed"]) * (life + 1)
 
 
-def test_the_shell_reads_it(directory):
+def test_the_sqlite_shell_reads_the_files(directory):
     with Gateway(*spool_flags(directory)) as gateway:
         send(gateway, 1, 10)
         wait_durable(gateway, 12)
@@ -300,7 +300,7 @@ def crash(gateway):
     gateway.process.wait()
 
 
-def test_connections_that_a_crash_cut_off_are_closed_at_the_next_start(directory):
+def test_open_connections_of_a_crash_are_closed_at_the_next_start(directory):
     config = listener("devices") + listener("meters")
     with Gateway(*spool_flags(directory), config=config) as gateway:
         plain = [device.connect(gateway.ports["meters"]) for _ in range(100)]

@@ -98,7 +98,7 @@ def test_a_spool_without_a_gateway_is_read(tmp_path):
         assert [(group["name"], group["position"]) for group in groups] == [("g", 102)]
 
 
-def test_verify_names_what_is_damaged(tmp_path):
+def test_verify_names_the_damage(tmp_path):
     directory = tmp_path / "spool"
     with Gateway(*spool_flags(directory)) as gateway:
         for number in range(20):

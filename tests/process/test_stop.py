@@ -211,7 +211,7 @@ def test_connections_that_wait_to_be_accepted_are_read(tmp_path):
         assert delivered(path) == {f"d{number}": [1] for number in range(50)}
 
 
-def test_devices_are_told_when_to_come_back():
+def test_devices_get_a_time_to_come_back():
     """Evenly spread, with any framing; a connection without proof of its id receives no time."""
     count = 120
     config = listener() + listener("length", framing="length") + listener("proved", tokens_file=str(tokens.FILE))
@@ -241,7 +241,7 @@ def read_to_end(sock):
     return text
 
 
-def test_peers_that_do_not_end_their_side_do_not_hold_up_a_stop():
+def test_peers_that_do_not_end_their_side_do_not_delay_a_stop():
     """The three peers: a silent one, one that sends and never reads, and one that has vanished."""
     flags = ("--reactors", "1", "--drain-time", f"{LONG_DRAIN_S}s")
     with Gateway(*flags, config=listener()) as gateway, contextlib.ExitStack() as stack:
@@ -278,7 +278,7 @@ def test_a_second_signal_stops_at_once():
         assert gateway.wait_exit(10) == 0
 
 
-def test_items_behind_a_claim_that_waits_are_delivered_by_a_stop(tmp_path):
+def test_a_stop_delivers_items_of_a_waiting_claim(tmp_path):
     path = tmp_path / "events.ndjson"
     with Gateway("--sink", f"file:{path}", config=listener()) as gateway, contextlib.ExitStack() as stack:
         for _ in range(33):

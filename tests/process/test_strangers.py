@@ -97,7 +97,7 @@ def test_revoked_while_connected(token_file):
             sock.close()
 
 
-def test_headers_that_do_not_come(tmp_path):
+def test_missing_and_slow_headers(tmp_path):
     """Silent connections, one byte a second, and headers of the largest size, beside a device whose items arrive."""
     config = listener("proxied", proxy_protocol="v2", trusted_proxies=["127.0.0.0/8"])
     with Gateway(config=config) as gateway:
@@ -125,7 +125,7 @@ def test_headers_that_do_not_come(tmp_path):
             sock.close()
 
 
-def test_only_the_proxies_come_in():
+def test_only_the_proxies_are_accepted():
     config = listener("proxied", proxy_protocol="v1", trusted_proxies=["127.0.0.2"])
     with Gateway(config=config) as gateway:
         liar = device.connect(gateway.ports["proxied"])

@@ -168,7 +168,7 @@ def test_a_route_that_is_lost_is_named(lab):
         disconnect_all(members)
 
 
-def test_devices_that_sleep_are_held(lab):
+def test_sleeping_devices_stay_connected(lab):
     """150 devices of one site sleep 15 s, are active for 10 s and sleep again, at detect_within 2 min; others never
     sleep."""
     site = device_address(60).rsplit(".", 2)[0] + ".0.0/16"
@@ -186,7 +186,7 @@ def test_devices_that_sleep_are_held(lab):
         disconnect_all(sleepers + others)
 
 
-def test_a_pause_of_the_daemon_suspects_nobody(lab):
+def test_a_pause_of_the_daemon_causes_no_suspicion(lab):
     with gateway_of(lab) as gateway:
         members = connect_all(gateway, 100, lab, sources(100))
         time.sleep(LEARN)
@@ -201,7 +201,7 @@ def test_a_pause_of_the_daemon_suspects_nobody(lab):
         disconnect_all(members)
 
 
-def test_a_link_that_flaps_closes_none_and_is_not_told_each_time(lab):
+def test_a_flapping_link_closes_none_and_is_not_reported_each_time(lab):
     with gateway_of(lab) as gateway:
         members = connect_all(gateway, 60, lab, sources(60))
         time.sleep(LEARN)

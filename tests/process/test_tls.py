@@ -101,7 +101,7 @@ def test_items_and_downlinks_over_both_versions(pki):
         assert "holdfast_tls_certificate_expiry_timestamp_seconds" in metrics
 
 
-def test_a_ticket_resumes_and_a_bare_fin_is_told(pki):
+def test_a_ticket_resumes_and_a_bare_fin_is_reported(pki):
     with Gateway("--reactors", "2", config=tls_listener(pki)) as gateway:
         context = client(pki, version=ssl.TLSVersion.TLSv1_2)
         with connect(gateway, context) as device:
@@ -115,7 +115,7 @@ def test_a_ticket_resumes_and_a_bare_fin_is_told(pki):
         assert closed["reason"] == "peer_closed" and "close_notify" in closed["detail"], closed
 
 
-def test_what_is_no_tls_ends_with_the_reason(pki):
+def test_plain_text_ends_with_its_reason(pki):
     with Gateway(config=tls_listener(pki)) as gateway:
         with socket.create_connection(gateway.address) as plain:
             plain.sendall(item("plain"))
@@ -169,7 +169,7 @@ def test_handshakes_beyond_the_limit_are_refused_and_get_no_event(pki):
         assert len(gateway.events.by_peer) == 3
 
 
-def test_the_certificate_says_who_it_is(pki, tmp_path):
+def test_the_certificate_identifies_the_device(pki, tmp_path):
     config = asking(pki, tls_client_crl=str(pki.crl), ids_file=str(tmp_path / "ids"))
     (tmp_path / "ids").write_text("# allowed\ndevice-1\n")
     with Gateway(config=config) as gateway:
@@ -190,7 +190,7 @@ def test_the_certificate_says_who_it_is(pki, tmp_path):
         assert not [record for record in gateway.events.by_peer.values() if record.id == "device-2"]
 
 
-def test_a_reload_takes_new_files_and_drops_nobody_but_the_revoked(pki, tmp_path):
+def test_a_reload_takes_new_files_and_closes_only_revoked_devices(pki, tmp_path):
     certificate, key = tmp_path / "now.crt", tmp_path / "now.key"
 
     def install(pair):

@@ -142,7 +142,7 @@ def test_control_c_puts_the_terminal_back(gateway):
         assert restored(terminal)
 
 
-def test_a_gateway_that_goes_is_said_and_one_that_comes_back_is_shown():
+def test_a_lost_gateway_is_reported_and_a_restarted_one_shown():
     with Gateway() as first:
         address = first.admin_flag()
         with Terminal(binary(), "top", "--admin", address, "--interval", "200ms") as terminal:
@@ -159,7 +159,7 @@ def test_a_gateway_that_goes_is_said_and_one_that_comes_back_is_shown():
             assert restored(terminal)
 
 
-def test_what_a_device_says_cannot_steer_the_terminal(gateway):
+def test_bytes_of_a_device_cannot_control_the_terminal(gateway):
     with device.connect(gateway.address) as sock:
         sock.sendall(b'{"ip":"\\u001b[2J\\u001b]0;owned\\u0007"}\n')
         with top(gateway) as terminal:
@@ -180,7 +180,7 @@ def test_a_terminal_without_utf8_gets_none(gateway):
             assert max(terminal.raw) < 0x80, terminal.raw
 
 
-def test_a_terminal_that_is_not_known(gateway):
+def test_an_unknown_terminal(gateway):
     with top(gateway, env={"TERM": "nonsense"}) as terminal:
         code, error = terminal.wait_exit()
         assert code == 2 and "set TERM" in error
@@ -208,7 +208,7 @@ def test_once_as_json(gateway):
     assert shown["recent"]["step_s"] == 1 and shown["alarms"]["active"] == []
 
 
-def test_without_a_terminal_it_says_so(gateway):
+def test_without_a_terminal_the_error_says_so(gateway):
     refused = run("top", "--admin", gateway.admin_flag())
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "holdfast: top needs a terminal: use --once where there is none\n"

@@ -138,7 +138,7 @@ def test_a_stop_ends_the_feeds():
 # --- knowledge of the population
 
 
-def test_the_trend_counts_what_happened(gateway, devices):
+def test_the_trend_counts_events(gateway, devices):
     before = gateway.ask("GET", "/v1/trend?window=1h&step=10s")
     assert before["window_s"] == 3600 and before["step_s"] == 10
     made = devices(9)
@@ -254,7 +254,7 @@ def test_the_pages_are_guarded_and_kept_by_their_tag(gateway):
 # --- an alarm, on every way that reports it
 
 
-def test_a_drop_is_told_everywhere():
+def test_a_drop_is_reported_everywhere():
     with Gateway() as gateway, Follower(gateway, "alarm,sample") as follower, contextlib.ExitStack() as stack:
         made = [stack.enter_context(device.connect(gateway.address)) for _ in range(120)]
         assert follower.wait(lambda: sum(one["connections"] == 120 for one in follower.of("sample")) >= 3)

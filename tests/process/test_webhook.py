@@ -85,7 +85,7 @@ def test_an_alarm_is_posted_and_tried_again_after_a_failure():
         assert alarm["reasons"] == {"peer_reset": 60} and alarm["cleared_at"] is None
 
 
-def test_a_receiver_that_hangs_holds_nothing_up():
+def test_a_receiver_that_hangs_delays_nothing():
     with Receiver(None) as receiver, gateway_of(receiver.url) as gateway, contextlib.ExitStack() as stack:
         drop(gateway, stack)
         receiver.bodies.get(timeout=PATIENCE)
@@ -97,7 +97,7 @@ def test_a_receiver_that_hangs_holds_nothing_up():
         assert gateway.stop() < 5
 
 
-def test_nobody_at_the_address_harms_nothing():
+def test_an_absent_receiver_harms_nothing():
     with gateway_of("http://127.0.0.1:9/nobody") as gateway, contextlib.ExitStack() as stack:
         drop(gateway, stack)
         assert gateway.status()["alarms_active"] >= 1
