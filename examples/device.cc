@@ -1,6 +1,5 @@
-// A device whose items survive a restart of either side, by docs/reference/protocol.md. Every line of standard input is
-// an item, is on disk before it is sent, and stays there until an ack covers it. Ends after the end of the input,
-// once every item is acknowledged.
+// A device whose items survive a restart of either side, by docs/reference/protocol.md. An item is a line of the input,
+// on disk until an ack covers it. The program ends after the end of the input, once every item is acknowledged.
 //     echo '{"ip":"10.20.30.40","status":"online"}' | ./device 127.0.0.1 7000 device-17 kept.ndjson
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -64,12 +64,24 @@ std::string render_connection(const ConnectionDetail& detail) {
     return json.take();
 }
 
+namespace {
+
+/// Escapes U+007F, which event lines keep as one byte: an answer may be printed on a terminal.
+void escape_delete(std::string& json) {
+    for (auto at = json.find('\x7f'); at != std::string::npos; at = json.find('\x7f', at)) {
+        json.replace(at, 1, "\\u007f");
+    }
+}
+
+}  // namespace
+
 std::string render_closed(const std::vector<ClosedLife>& lives) {
     JsonWriter json;
     json.begin_object().key("closed").begin_array();
     for (const ClosedLife& life : lives) {
         std::string row;
         append_closed_life(row, life);
+        escape_delete(row);
         json.json(row);
     }
     json.end_array().end_object();
