@@ -1,4 +1,4 @@
-"""The mechanical rules of docs/CONTRIBUTING.md, "Style", for comments of C++, Python, CMake and shell. tests/tidy.py runs them."""
+"""The mechanical rules of docs/CONTRIBUTING.md, "Style", for comments. tests/tidy.py runs them."""
 
 import ast
 import io
@@ -14,7 +14,7 @@ VERBS = {"Only", "Never", "Also", "See", "Called"}
 # Words in s that begin a noun phrase.
 NOT_VERBS = {"This", "Its", "Bytes", "Always", "Less", "Plus", "Status", "Address", "Process", "Access", "Class", "Is"}
 TOKEN = re.compile(
-    r"""R"(\w*)\((?:.|\n)*?\)\1"|"(?:\\.|[^"\\\n])*"|\b\d[\w']*|'(?:\\.|[^'\\\n])*'|(?P<comment>//[^\n]*|/\*(?:.|\n)*?\*/)"""
+    r"""R"(\w*)\((?:.|\n)*?\)\1"|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|\b\d[\w']*|'(?:\\.|[^'\\\n])*'|(?P<comment>//[^\n]*|/\*(?:.|\n)*?\*/)"""
 )
 DIRECTIVE = re.compile(r"NOLINT|clang-format|SPDX|namespace\b|(static|inline|virtual)$|!|noqa|type:|pylint|fmt:|=+$|-+$|shellcheck")
 
@@ -143,7 +143,7 @@ def faults_of(comment):
         yield f"a comment of {lines} lines on a type, more than {CLASS_LINES}"
 
 
-READERS = {".h": blocks_of_cpp, ".cc": blocks_of_cpp, ".c": blocks_of_cpp, ".py": blocks_of_python}
+READERS = {".py": blocks_of_python} | dict.fromkeys((".h", ".cc", ".c", ".js", ".css"), blocks_of_cpp)
 
 # Each rule with comments that break it and that follow it; the number of faults, unless it is one.
 SAMPLES = [

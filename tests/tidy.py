@@ -45,12 +45,12 @@ def sources():
 
 
 def commented():
-    """Yields the files whose comments are checked: C and C++, Python, CMake and shell."""
+    """Yields the files whose comments are checked."""
     yield from sources()
     yield ROOT / "CMakeLists.txt"
     for folder in ("bench", "cmake", "examples", "lab", "script", "src", "tests"):
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in (".c", ".py", ".cmake", ".sh") or path.name == "CMakeLists.txt" or path.parent.name == "script":
+            if path.suffix in (".c", ".py", ".js", ".css", ".cmake", ".sh") or path.name == "CMakeLists.txt" or path.parent.name == "script":
                 yield path
 
 

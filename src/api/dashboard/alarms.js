@@ -1,4 +1,4 @@
-// Alarms: what is wrong now, each with its explanation, and what was.
+// Alarms: the active ones, each with its explanation, and the former ones.
 
 import * as api from './api.js';
 import {byId, make, say, visible} from './dom.js';
@@ -61,7 +61,7 @@ function recentEntry(alarm) {
     make('p', {class: 'muted'}, place(alarm)), ...explanation(alarm));
 }
 
-/** Rebuilds only what changed: what is open or focused stays so. */
+/** Rebuilds only changed alarms: open and focused ones stay so. */
 function fill(parent, alarms, build, nothing) {
   const known = new Map([...parent.children].map((child) => [child.dataset.told, child]));
   const children = alarms.map((alarm) => {
@@ -79,7 +79,7 @@ function fill(parent, alarms, build, nothing) {
   focus();
 }
 
-/** Gives the focus back to the same link of the same alarm. */
+/** Returns the focus to the same link of the same alarm. */
 function focusIn(parent) {
   const focused = parent.contains(document.activeElement) ? document.activeElement : null;
   const id = focused?.closest('[data-id]')?.dataset.id;
@@ -93,13 +93,13 @@ function focusIn(parent) {
 
 export class Alarms {
   #active = [];
-  #known = null;  // ids that were announced
+  #known = null;  // ids of announced alarms
   #asked = 0;
   refresh = api.oneAtATime(() => this.#fetch());
 
   get activeCount() { return this.#active.length; }
 
-  /** A sample of the live feed: figures of active alarms are kept current, and none is missed. */
+  /** A sample of the live feed: updates the figures of active alarms, and detects missed alarms. */
   take(sample) {
     if (sample.alarms_active !== this.#active.length || (this.#active.length && Date.now() - this.#asked > 5000)) this.refresh();
     this.#age();
@@ -111,7 +111,7 @@ export class Alarms {
     try {
       board = await api.alarms();
     } catch {
-      return;  // the feed's state tells that the gateway is away
+      return;  // the feed's state shows that the gateway is away
     }
     this.#announce(board.active);
     this.#active = board.active;

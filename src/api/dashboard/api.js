@@ -1,4 +1,4 @@
-// Asking the gateway. Every call gives the parsed answer or throws an Error with the gateway's own message.
+// Requests to the gateway. Every call returns the parsed answer or throws an Error with the gateway's own message.
 
 import {isLocked, request} from './token.js';
 
@@ -35,7 +35,7 @@ export const probe = (id) => ask(`${onePath(id)}/probe?timeout=3s`, {method: 'PO
 export const send = (id, json) => ask(`${onePath(id)}/messages`, {method: 'POST', body: json, headers: {'Content-Type': 'application/json'}});
 export const close = (id) => ask(onePath(id), {method: 'DELETE'});
 
-/** Runs `work` at once, or once more after the run that is under way: calls never pile up. */
+/** Runs `work` at once, or once more after the current run: calls never accumulate. */
 export function oneAtATime(work) {
   let running = false;
   let again = false;

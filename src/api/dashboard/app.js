@@ -1,4 +1,4 @@
-// The dashboard: its parts, the live feed that moves them, and the address that says what is shown.
+// The dashboard: its parts, the live feed, and the address that selects the view.
 
 import {Alarms} from './alarms.js';
 import {Connection} from './connection.js';
@@ -13,8 +13,8 @@ import {startLogin} from './login.js';
 import {Population} from './population.js';
 import {door, isLocked} from './token.js';
 
-const TABLE_MS = 2000;  // tables are asked for at most so often while things happen
-const IDLE_MS = 5000;   // and at least so often, since ages and the kernel's evidence move by themselves
+const TABLE_MS = 2000;  // minimum interval of the tables' requests during changes
+const IDLE_MS = 5000;   // maximum interval, since ages and the kernel's evidence change by themselves
 
 // Charts take their size and colours from the style sheet, for which modules do not wait.
 if (document.readyState !== 'complete') await new Promise((done) => { addEventListener('load', done, {once: true}); });
@@ -31,9 +31,9 @@ const ended = new Ended();
 const fleet = new Fleet();
 const connection = new Connection();
 
-// What is asked for again, and when
+// Requests and their intervals
 
-let touched = true;  // something came or went since the tables were asked for
+let touched = true;  // a connection began or ended since the last request of the tables
 let tablesAt = 0;
 
 function refreshTables(now = Date.now()) {
@@ -122,7 +122,7 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text;  // not percent-encoded as it should be: taken as it stands
+    return text;  // invalid percent-encoding: taken unchanged
   }
 }
 
@@ -166,14 +166,14 @@ function search() {
   byId('filter-peer').select();
 }
 
-/** The row that led to the page which was left. */
+/** Focuses the row that led to the former page. */
 function focusRow(id) {
   const row = document.querySelector(`#overview tr[data-key="${CSS.escape(id)}"] a`);
   (row ?? byId('connections')).focus({preventScroll: true});
 }
 
 addEventListener('hashchange', (event) => {
-  // The way back from a connection's page leads to the search that it was found with.
+  // The link back from a connection's page leads to the search that found it.
   const before = new URL(event.oldURL).hash;
   route();
   if (connection.id !== null && before.startsWith('#/connections?')) document.querySelector('.back a').href = before;

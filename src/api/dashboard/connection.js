@@ -1,4 +1,5 @@
-// One connection's page: what it is, the kernel's evidence, its plan, its last lives; to probe, send and close.
+// One connection's page: its facts, the kernel's evidence, its plan and its last lives, with buttons to probe, send and
+// close.
 
 import * as api from './api.js';
 import {byId, fillFacts, say, visible} from './dom.js';
@@ -6,12 +7,12 @@ import {evidenceLine, fillLives} from './ended.js';
 import {ago, bytes, duration, microseconds, milliseconds, number, when, words} from './format.js';
 
 const LIVES = 20;
-const ALL_LIVES = 10000;  // as many as the gateway remembers
+const ALL_LIVES = 10000;  // the number that the gateway keeps
 
-/** "10.2.0.9" of "10.2.0.9:51514", "2001:db8::1" of "[2001:db8::1]:51514" */
+/** Returns "10.2.0.9" of "10.2.0.9:51514", "2001:db8::1" of "[2001:db8::1]:51514". */
 const addressOf = (peer) => peer.slice(0, peer.lastIndexOf(':')).replace(/[[\]]/g, '');
 
-/** Of a device that has said who it is. */
+/** Returns the rows of an identified device. */
 const identityFacts = ({id, session}) => [
   ...(id === undefined ? [] : [['Device', visible(id)]]),
   ...(session === undefined ? [] : [['Session', visible(session), 'of its numbering']]),
@@ -35,7 +36,7 @@ function generalFacts(one) {
   ];
 }
 
-/** As of now, or as of the end. */
+/** Returns the evidence rows; `before` is the suffix of ages: "ago", or "before the end". */
 function evidenceFacts(evidence, before) {
   return [
     ['Last heard', `${milliseconds(evidence.last_heard_ms)} ${before}`, 'any segment from the peer'],
@@ -80,7 +81,7 @@ function lifeFacts(life) {
   ];
 }
 
-/** Why `text` is not one JSON object; nothing if it is. */
+/** Returns why `text` is not one JSON object, or an empty text if it is one. */
 export function objectFault(text) {
   if (text.trim() === '') return 'Write a JSON object, for example {"cmd":"reboot"}.';
   let value;
@@ -95,9 +96,9 @@ export function objectFault(text) {
 export class Connection {
   #id = null;
   #peer = null;
-  #open = false;  // the latest answer said that it lives
+  #open = false;  // the latest answer had it open
   #known = false;
-  #endTold = false;  // that it has ended is known from elsewhere: it need not be asked for in vain
+  #endTold = false;  // the feed has reported its end: no request is needed
   refresh = api.oneAtATime(() => this.#fetch());
 
   constructor() {
@@ -138,7 +139,7 @@ export class Connection {
     if (byId('confirm').open) byId('confirm').close('no');
   }
 
-  /** An event line of the feed: this connection's end is shown at once. */
+  /** An event line of the feed: shows this connection's end at once. */
   take(line) {
     if (this.#id === null || !line.includes(`"${this.#id}"`)) return;
     this.#endTold = true;
@@ -177,9 +178,9 @@ export class Connection {
     fillFacts(byId('one-plan'), planFacts(one));
   }
 
-  /** Whether it is among the last lives. */
+  /** Returns true if it is among the last lives. */
   async #showEnded(id) {
-    if (this.#known && !this.#open) return true;  // an end does not change
+    if (this.#known && !this.#open) return true;  // an end is final
     let lives = [];
     try {
       lives = (await api.closed({peer: this.#peer === null ? '' : addressOf(this.#peer), limit: ALL_LIVES})).closed;
@@ -218,13 +219,13 @@ export class Connection {
       byId('lives-empty').hidden = lives.length > 0;
       say(byId('lives-empty'), `No other connection from ${address} is among the last 10,000 that ended.`);
     } catch {
-      return;  // shown by the next try; the feed's state tells that the gateway is away
+      return;  // the next try shows it; the feed's state shows that the gateway is away
     }
   }
 
   // Acting
 
-  /** Without `ask`, what follows is told by the feed. */
+  /** Sends a command. Without `ask`, the feed reports the result. */
   async #act(button, place, work, ask = true) {
     const id = this.#id;
     button.setAttribute('aria-busy', 'true');

@@ -1,4 +1,4 @@
-// The table of connections: searched, sorted and paged by the gateway; what is searched for stands in the address.
+// The table of connections: the gateway searches, sorts and pages; the address holds the search.
 
 import * as api from './api.js';
 import {byId, fillRows, make, say, visible} from './dom.js';
@@ -6,11 +6,11 @@ import {bytes, duration, number} from './format.js';
 
 const ascendingFirst = new Set(['peer', 'key']);
 
-/** The address of a connection's page; of one that has `ended`, only the last lives are asked. */
+/** Returns the address of a connection's page; for one that has `ended`, with its last lives only. */
 export const pageOf = (conn, peer, ended = false) =>
   `#/connections/${encodeURIComponent(conn)}?peer=${encodeURIComponent(peer)}${ended ? '&ended=1' : ''}`;
 
-/** "device-17 · 10.20.30.40": who the device says it is, if it does, and the key of its latest item. */
+/** Returns "device-17 · 10.20.30.40": the device's id, if it has one, and the key of its latest item. */
 export function keyOf(row) {
   return [row.id, row.key].filter((one) => one !== null && one !== undefined).map(visible).join(' · ') || '–';
 }
@@ -66,7 +66,7 @@ export class Connections {
     select.value = names.includes(this.#query.listener) ? this.#query.listener : '';
   }
 
-  /** Takes the search from the address: of a link, a bookmark, or on the way back. */
+  /** Takes the search from the address of a link, a bookmark, or the way back. */
   enter(parameters) {
     for (const name of ['peer', 'key', 'id', 'listener']) this.#query[name] = parameters.get(name) ?? '';
     this.#query.suspect = parameters.get('suspect') === 'true' ? 'true' : '';
@@ -83,7 +83,7 @@ export class Connections {
     this.refresh();
   }
 
-  /** "?peer=10.2.0.0/16&sort=items", or nothing where all is as usual. */
+  /** Returns "?peer=10.2.0.0/16&sort=items", or an empty text for the defaults. */
   get address() {
     const {sort, order} = this.#query;
     const usual = order === this.#usualOrder(sort);
@@ -137,7 +137,7 @@ export class Connections {
     say(byId('connections-trouble'), trouble);
     byId('filter-peer').setAttribute('aria-invalid', trouble.startsWith('peer='));
     if (!answer) return;
-    if (this.#offset >= answer.total && this.#offset > 0) {  // the page has emptied meanwhile
+    if (this.#offset >= answer.total && this.#offset > 0) {  // the last rows of the page are gone
       this.#turnTo(Math.floor(Math.max(0, answer.total - 1) / this.#limit) * this.#limit);
       return;
     }

@@ -1,4 +1,4 @@
-// Making and changing elements. Whatever a device said becomes text, never markup.
+// Makes and changes elements. Bytes of devices become text, never markup.
 
 export const byId = (id) => document.getElementById(id);
 
@@ -13,12 +13,12 @@ export function make(tag, attributes, ...children) {
   return element;
 }
 
-/** Sets text only where it changes, so that screen readers and selections are left in peace. */
+/** Sets text only if it changes, so that screen readers and selections are undisturbed. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Escapes what would be invisible: device bytes can hold control characters. */
+/** Escapes invisible characters: device bytes can hold control characters. */
 export function visible(text) {
   return String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -41,7 +41,7 @@ function fillCell(td, cell) {
   if (td.title !== (cell.title ?? '')) td.title = cell.title ?? '';
 }
 
-/** Makes the rows of `body` be `rows`: a row keeps its element (and the focus in it) for as long as its key is there. */
+/** Replaces the rows of `body` by `rows`: a row keeps its element, and the focus in it, as long as its key exists. */
 export function fillRows(body, rows, keyOf, cellsOf) {
   const known = new Map([...body.rows].map((tr) => [tr.dataset.key, tr]));
   const focused = body.contains(document.activeElement) ? document.activeElement : null;
@@ -60,7 +60,7 @@ export function fillRows(body, rows, keyOf, cellsOf) {
   if (focused && focused !== document.activeElement && focused.isConnected) focused.focus({preventScroll: true});
 }
 
-/** Fills a <dl> with [name, text, title, note] rows; keeps the elements where the names stay. */
+/** Fills a <dl> with [name, text, title, note] rows; keeps the elements if the names stay. */
 export function fillFacts(list, facts) {
   const same = list.children.length === facts.length && facts.every((fact, i) => list.children[i].firstChild.textContent === fact[0]);
   if (!same) list.replaceChildren(...facts.map(([name]) => make('div', {}, make('dt', {}, name), make('dd', {}))));

@@ -1,4 +1,4 @@
-// The connections that ended last, each with its reason and what the kernel said.
+// The latest ended connections, each with its reason and the kernel's evidence.
 
 import * as api from './api.js';
 import {keyOf, pageOf} from './connections.js';
@@ -8,7 +8,7 @@ import {reasons} from './reasons.js';
 
 const ROWS = 10;
 
-/** The evidence in a line: what speaks, and not the zeros. */
+/** Returns the evidence in a line, without zeros. */
 export function evidenceLine(life) {
   const {evidence} = life;
   const said = [
@@ -52,7 +52,7 @@ export class Ended {
     this.setReasons(reasons);
   }
 
-  /** The gateway's own list of reasons. */
+  /** Fills in the gateway's own list of reasons. */
   setReasons(names) {
     const select = byId('ended-reason');
     if (names.join('\n') === [...select.options].slice(1).map((o) => o.value).join('\n')) return;

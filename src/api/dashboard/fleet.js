@@ -1,10 +1,10 @@
-// The fleet: its gateways, and which of them has a device. Only where this gateway is in one.
+// The fleet: its gateways, and the gateway of each device. Only if this gateway is in one.
 
 import * as api from './api.js';
 import {byId, fillRows, say, visible} from './dom.js';
 import {duration, number, when} from './format.js';
 
-// Whether a state is as it should be, in the colours of the reasons' kinds.
+// Maps a state to the colour of a kind of reason.
 const kinds = {online: 'peer', stopped: 'local', closed: 'local', silent: 'policy', unknown: 'policy', lost: 'network'};
 
 function cellsOf(gateway) {
@@ -40,7 +40,7 @@ export class Fleet {
     });
   }
 
-  /** Of a gateway's status: its name in a fleet, if it is in one. */
+  /** Shows the fleet if the gateway's status names one. */
   take(status) {
     const present = Boolean(status.fleet);
     if (present === this.#present) return;

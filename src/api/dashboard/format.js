@@ -11,7 +11,7 @@ export function percent(part, all) {
   return all > 0 ? `${whole.format((100 * part) / all)} %` : '–';
 }
 
-/** 402 ms, 9.1 s, 4 min 10 s, 2 h 13 min, 3 d 4 h */
+/** Returns 402 ms, 9.1 s, 4 min 10 s, 2 h 13 min, 3 d 4 h. */
 export function duration(seconds) {
   if (seconds < 1) return `${whole.format(seconds * 1000)} ms`;
   if (seconds < 60) return `${tenth.format(Math.floor(seconds * 10) / 10)} s`;
@@ -38,7 +38,7 @@ const two = (n) => String(n).padStart(2, '0');
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** 14:03:22, of a Date, ms or an ISO text; UTC */
+/** Returns 14:03:22 of a Date, ms or an ISO text; UTC. */
 export function clock(time) {
   const at = new Date(time);
   return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
@@ -51,7 +51,7 @@ export function day(time) {
   return `${at.getUTCDate()} ${months[at.getUTCMonth()]}`;
 }
 
-/** 14:03:22 of today, 21 Nov 14:03 of another day */
+/** Returns 14:03:22 for today, 21 Nov 14:03 for another day. */
 export function when(time, now = Date.now()) {
   const at = new Date(time);
   const today = at.toISOString().slice(0, 10) === new Date(now).toISOString().slice(0, 10);
@@ -63,5 +63,5 @@ export function ago(time, now = Date.now()) {
   return seconds < 1 ? 'just now' : `${duration(seconds)} ago`;
 }
 
-/** "population_drop" as words for people */
+/** Returns "population_drop" as words. */
 export const words = (name) => name.replaceAll('_', ' ');

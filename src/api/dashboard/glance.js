@@ -1,4 +1,4 @@
-// The figures on top: what stands now, what happened in the last second, what all came to since the start.
+// The figures on top: the current state, the last second, and the totals since the start.
 
 import * as api from './api.js';
 import {byId, say} from './dom.js';
@@ -28,9 +28,9 @@ export class Glance {
     try {
       this.#status = await api.status();
     } catch {
-      return;  // the feed's state tells that the gateway is away
+      return;  // the feed's state shows that the gateway is away
     }
-    this.#sample = null;  // of before
+    this.#sample = null;  // of the previous sample
     this.onStatus(this.#status);
     this.#show();
   }
@@ -57,7 +57,7 @@ export class Glance {
     tile('detect', milliseconds(status.detect_within_ms), status.listeners.length > 1 ? `listener ${status.listeners[0].name}` : `probes after ${status.plan.idle_s} s of silence`);
   }
 
-  // Until the first connection: how to make one.
+  // Until the first connection: shows how to make one.
   #showFirstItem(status) {
     const command = status.accepted > 0 || this.connections > 0 ? '' : status.first_item_command ?? '';
     byId('first-item').hidden = command === '';

@@ -1,13 +1,13 @@
-// The live feed (/v1/events): tells its listeners what comes, notices when nothing comes any more, and tries again. It is
-// read by fetch(), since an EventSource cannot send the token.
+// The live feed (/v1/events): passes messages to its listeners, detects silence, and reconnects. Uses fetch(), since an
+// EventSource cannot send the token.
 
 import {isLocked, request} from './token.js';
 
-const QUIET_MS = 6000;  // a sample comes each second: after so long without one the feed is lost
+const QUIET_MS = 6000;  // a sample arrives each second: after so long without one the feed is lost
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 10000;
 
-/** What a stream of server-sent events brings, as [kind, data]. */
+/** Yields the messages of a stream of server-sent events as [kind, data]. */
 async function* messages(stream) {
   let rest = '';
   for (const reader = stream.pipeThrough(new TextDecoderStream()).getReader();;) {
@@ -37,12 +37,12 @@ export class Feed extends EventTarget {
     setInterval(() => this.#watch(), 1000);
   }
 
-  /** Until tryNow(). */
+  /** Closes the feed until tryNow(). */
   stop() {
     this.#lose();
   }
 
-  /** Opens the feed anew, now. */
+  /** Reopens the feed now. */
   tryNow() {
     if (this.#state !== 'live') this.#open();
   }
@@ -61,7 +61,7 @@ export class Feed extends EventTarget {
         this.#take(kind, data);
       }
     } catch {
-      // As an end without a word: it is lost.
+      // An end without an error: the feed is lost.
     }
     if (under === this.#under) this.#lose();
   }
@@ -71,7 +71,7 @@ export class Feed extends EventTarget {
     const back = this.#state !== 'live';
     this.#wait = FIRST_RETRY_MS;
     this.#turn('live');
-    // Whatever happened while nobody listened has to be asked for.
+    // Reloads everything that may have changed without the feed.
     if (back) this.dispatchEvent(new Event('back'));
     this.dispatchEvent(new MessageEvent(kind, {data}));
   }

@@ -1,4 +1,4 @@
-// Asks a person for the token when the gateway asks for one.
+// Asks the user for the token when the gateway requires one.
 
 import {byId, say} from './dom.js';
 import {door, hasToken, lock, unlock} from './token.js';
@@ -15,7 +15,7 @@ export function startLogin() {
   byId('lock').hidden = !hasToken();
   byId('lock').addEventListener('click', () => {
     lock();
-    location.reload();  // what was shown is forgotten too
+    location.reload();  // forgets the shown data, too
   });
   byId('login-form').addEventListener('submit', async (event) => {
     event.preventDefault();

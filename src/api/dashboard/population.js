@@ -10,13 +10,13 @@ const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 const BAR_PX = 5;  // the narrowest bar, with its gap
 const stacked = [...reasons].reverse();  // dygraphs stacks from its last series upwards
 
-/** The finest step whose bars can be told apart, where so many seconds of the window are shown. */
+/** Returns the finest step with distinct bars for so many visible seconds. */
 function stepFor(window, seconds, width) {
   const enough = STEPS.find((step) => seconds / step <= width / BAR_PX) ?? STEPS.at(-1);
   return SECONDS[window] > SECONDS['1h'] ? Math.max(60, enough) : enough;
 }
 
-/** Stacked bars: each from the step before to its own. The highest come first, so that lower ones lie over them. */
+/** Draws stacked bars from the previous step to their own. The highest come first, so that lower ones cover them. */
 function barPlotter(step) {
   return ({points, dygraph, drawingContext: canvas, color}) => {
     const zero = dygraph.toDomYCoord(0);
@@ -31,7 +31,7 @@ function barPlotter(step) {
   };
 }
 
-/** What each step's connections ranged over, behind the line: a dip within a step is not lost. */
+/** Draws the range of connections in each step behind the line, so that a dip within a step is visible. */
 function rangePlotter(step) {
   return ({points, dygraph, drawingContext: canvas, plotArea, color}) => {
     canvas.save();
@@ -48,7 +48,7 @@ function rangePlotter(step) {
   };
 }
 
-/** A range for connections that neither hides a fall nor makes mountains of single ones. */
+/** Returns a range for connections that shows a fall and does not enlarge single ones. */
 function rangeOf(points) {
   if (points.length === 0) return [0, 10];
   const least = Math.min(...points.map((p) => p.fewest));
@@ -68,13 +68,13 @@ const countLabel = (n) => (Number.isInteger(n) ? number(n) : '');
 
 export class Population {
   #points = [];
-  #samples = [];  // what came live since the last answer, as points of one step
+  #samples = [];  // live samples since the last answer, as points of one step
   #step = 5;
   #window = '10m';
   #listener = '';
   #zoom = null;  // [from, to] in ms; null: the whole window
   #cursor = -1;  // row of the table of points
-  #dragging = false;  // what is shown stands still meanwhile
+  #dragging = false;  // suspends updates of the chart
   #connections;
   #ended;
   #refreshSoon = api.oneAtATime(() => this.#fetch());
@@ -106,7 +106,7 @@ export class Population {
     select.value = names.includes(this.#listener) ? this.#listener : '';
   }
 
-  /** A sample of the live feed: shown as the newest point until the trend is asked again. */
+  /** Shows a sample of the live feed as the newest point until the next trend. */
   take(sample) {
     if (document.hidden) return;
     if (Date.now() - this.#fetchedAt >= Math.max(this.#step, 2) * 1000) {
@@ -127,7 +127,7 @@ export class Population {
       say(byId('readout-text'), error.message);
       return;
     }
-    if (asked !== `${this.#window} ${this.#listener}`) return;  // another was chosen meanwhile, and is asked for next
+    if (asked !== `${this.#window} ${this.#listener}`) return;  // another one was chosen during the request, and follows
     this.#fetchedAt = Date.now();
     this.#step = answer.step_s;
     this.#points = answer.points.map((point) => ({...point, time: Date.parse(point.at)}));
@@ -150,7 +150,7 @@ export class Population {
     this.#refreshSoon();
   }
 
-  /** The points to show: those of the trend, and the samples since then as one more. */
+  /** Returns the points to show: those of the trend, and the later samples as one more. */
   #all() {
     if (this.#samples.length === 0) return this.#points;
     const live = {fewest: Infinity, most: 0, accepted: 0, refused: 0, items: 0, bad_items: 0, closed: {}};
@@ -189,7 +189,8 @@ export class Population {
     this.#dress();
   }
 
-  /** Dragging zooms, with Shift it pans; a double click shows the whole window. Fingers scroll the page: buttons zoom. */
+  /** Dragging zooms, with Shift it pans; a double click shows the whole window. Touch scrolls the page: buttons
+      zoom. */
   #mouse() {
     const {touchstart, touchmove, touchend, ...usual} = Dygraph.defaultInteractionModel;
     const mousedown = (event, chart, context) => {
@@ -204,7 +205,7 @@ export class Population {
     return {...usual, mousedown, dblclick: () => this.#zoomTo(null)};
   }
 
-  /** Canvas knows no style sheet: colours are read from it whenever the scheme changes. */
+  /** Reads the colours when the scheme changes, since a canvas ignores style sheets. */
   #dress() {
     const style = getComputedStyle(document.documentElement);
     const lines = {gridLineColor: style.getPropertyValue('--line').trim(), axisLineColor: style.getPropertyValue('--edge').trim()};
@@ -213,7 +214,7 @@ export class Population {
     this.#draw();
   }
 
-  /** The window; of a gateway younger than that, from its start. */
+  /** Returns the window; for a younger gateway, from its start. */
   #whole(points) {
     const end = points.at(-1)?.time ?? Date.now();
     const start = (points[0]?.time ?? end) - this.#step * 1000;
@@ -260,7 +261,7 @@ export class Population {
     this.#read(this.#cursor);
   }
 
-  // Looking
+  // Cursor
 
   #pointAt(row) {
     this.#cursor = row;
@@ -271,7 +272,7 @@ export class Population {
     this.#read(row);
   }
 
-  /** One line about the point under the cursor, or the newest one. */
+  /** Shows one line about the point under the cursor, or the newest one. */
   #read(row) {
     const points = this.#all();
     const point = points[row] ?? points.at(-1);
@@ -309,7 +310,7 @@ export class Population {
 
   // Zooming
 
-  /** Around the cursor, or the newest point. */
+  /** Zooms around the cursor, or around the newest point. */
   #zoomBy(factor) {
     const points = this.#all();
     if (points.length === 0) return;

@@ -1,12 +1,12 @@
-// The token that opens the admin API, where it asks for one. It is kept in this tab, sent as a header, and never stands in
-// an address. Every request of the page goes through here.
+// The token of the admin API, if one is required. Kept in this tab, sent as a header, never in an address. Every
+// request of the page uses this module.
 
 const KEY = 'holdfast-token';
 
 let token = sessionStorage.getItem(KEY) ?? '';
 let locked = false;
 
-/** Tells 'locked' when the gateway wants a token that is not here, 'opened' when one was taken. */
+/** Emits 'locked' when the gateway requires a token, 'opened' when one was accepted. */
 export const door = new EventTarget();
 export const isLocked = () => locked;
 export const hasToken = () => token !== '';
@@ -17,7 +17,7 @@ function fetchWith(candidate, path, options = {}) {
   return fetch(path, {cache: 'no-store', ...options, headers});
 }
 
-/** As fetch(). Once the gateway has asked for a token, nothing is asked of it until there is one. */
+/** As fetch(). Once the gateway has required a token, sends nothing until there is one. */
 export async function request(path, options) {
   if (locked) throw new Error('this gateway asks for a token');
   const answer = await fetchWith(token, path, options);
@@ -33,7 +33,7 @@ export function lock() {
   door.dispatchEvent(new Event('locked'));
 }
 
-/** Takes a token that the gateway takes; returns what is wrong with it, or an empty text. */
+/** Stores a token that the gateway accepts. Returns the error, or an empty text. */
 export async function unlock(candidate) {
   let answer;
   try {
