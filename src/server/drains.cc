@@ -96,12 +96,12 @@ Result<DrainStatus> Drains::begin(const DrainOrder& order, const Running& runnin
     const std::lock_guard lock(mutex_);
     if (latest_) latest_->progress->cancelled = true;
     latest_ = Latest{order, clock_.wall(), std::make_shared<DrainProgress>()};
-    latest_->progress->reactors_busy = static_cast<unsigned>(workers_.size());
+    latest_->progress->reactors_busy = static_cast<unsigned>(threads_.size());
     out_of_service_ = out_of_service_ || order.is_of_all();
-    for (const auto& worker : workers_) {
+    for (const auto& thread : threads_) {
         DrainTask task = task_of(*latest_, running);
-        if (order.goodbye) task.goodbye = goodbye_by(worker->pipeline());
-        if (!worker->post([task](Shard& shard) { shard.drain_over(task); })) --latest_->progress->reactors_busy;
+        if (order.goodbye) task.goodbye = goodbye_by(thread->pipeline());
+        if (!thread->post([task](Shard& shard) { shard.drain_over(task); })) --latest_->progress->reactors_busy;
     }
     return status_of(*latest_);
 }

@@ -21,9 +21,9 @@ void report_stop(StopTask& task, Pipeline& pipeline, std::chrono::milliseconds d
 /// Manages the drains that operators order, one at a time; the reactors carry them out. Any thread.
 class Drains {
 public:
-    using Workers = std::vector<std::unique_ptr<ReactorThread>>;
+    using ReactorThreads = std::vector<std::unique_ptr<ReactorThread>>;
 
-    Drains(const Clock& clock, const Workers& workers) : clock_(clock), workers_(workers) {}
+    Drains(const Clock& clock, const ReactorThreads& threads) : clock_(clock), threads_(threads) {}
 
     /// Starts a drain and ends the current one where it is. On an error nothing changes.
     [[nodiscard]] Result<DrainStatus> begin(const DrainOrder& order, const Running& running);
@@ -41,7 +41,7 @@ private:
     [[nodiscard]] DrainTask task_of(const Latest& latest, const Running& running) const;
 
     const Clock& clock_;
-    const Workers& workers_;
+    const ReactorThreads& threads_;
     mutable std::mutex mutex_;
     std::optional<Latest> latest_;  // guarded by mutex_
     bool out_of_service_ = false;   // guarded by mutex_

@@ -10,9 +10,9 @@ namespace {
 
 /// Returns one entry for each connection of all reactors.
 template <typename Entries>
-Entries gather(const Workers& workers,
+Entries gather(const ReactorThreads& threads,
                const std::function<typename Entries::value_type(Shard&, Connection&)>& make_entry) {
-    std::vector<Entries> parts = ask_all<Entries>(workers, [&make_entry](Shard& shard, Reply<Entries> reply) {
+    std::vector<Entries> parts = ask_all<Entries>(threads, [&make_entry](Shard& shard, Reply<Entries> reply) {
         auto entries = std::make_shared<Entries>();
         entries->reserve(shard.registry().size());
         shard.walk([&make_entry, entries,
@@ -32,18 +32,18 @@ Entries gather(const Workers& workers,
 
 }  // namespace
 
-Observations take_observations(const Workers& workers) {
+Observations take_observations(const ReactorThreads& threads) {
     Observations all;
     for (Observations& each : ask_all<Observations>(
-             workers, [](Shard&shard, const Reply<Observations>&reply) { reply(shard.take_observations()); })) {
+             threads, [](Shard&shard, const Reply<Observations>&reply) { reply(shard.take_observations()); })) {
         all.seen.insert(all.seen.end(), each.seen.begin(), each.seen.end());
         all.dropped += each.dropped;
     }
     return all;
 }
 
-std::vector<CensusEntry> take_census(const Workers& workers) {
-    return gather<std::vector<CensusEntry>>(workers, [](Shard& shard, Connection& connection) -> CensusEntry {
+std::vector<CensusEntry> take_census(const ReactorThreads& threads) {
+    return gather<std::vector<CensusEntry>>(threads, [](Shard& shard, Connection& connection) -> CensusEntry {
         return {.listener = connection.listener,
                 .peer = connection.peer.address,
                 .opened = shard.steady_of(connection.opened),
@@ -51,10 +51,10 @@ std::vector<CensusEntry> take_census(const Workers& workers) {
     });
 }
 
-std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t max) {
+std::vector<IpAddress> sample_peers(const ReactorThreads& threads, std::size_t max) {
     std::vector<IpAddress> all;
     for (const std::vector<IpAddress>&each :
-         ask_all<std::vector<IpAddress>>(workers, [max](Shard&shard, const Reply<std::vector<IpAddress>>&reply) {
+         ask_all<std::vector<IpAddress>>(threads, [max](Shard&shard, const Reply<std::vector<IpAddress>>&reply) {
              std::vector<IpAddress> peers;
              const std::uint32_t slots = shard.registry().highest_slot();
              const auto stride = std::max<std::uint32_t>(1, slots / static_cast<std::uint32_t>(max));
@@ -69,8 +69,8 @@ std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t max) {
     return all;
 }
 
-PageVector<HeldSocket> held_sockets(const Workers& workers) {
-    return gather<PageVector<HeldSocket>>(workers, [](Shard& shard, Connection& connection) -> HeldSocket {
+PageVector<HeldSocket> held_sockets(const ReactorThreads& threads) {
+    return gather<PageVector<HeldSocket>>(threads, [](Shard& shard, Connection& connection) -> HeldSocket {
         return {.inode = inode_of_socket(connection.fd),
                 .number = shard.registry().number_of(connection),
                 .end_is_seen = shard.ends_when_read(connection)};

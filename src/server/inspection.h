@@ -12,12 +12,12 @@ namespace holdfast {
 
 /// Queries all reactors for lists, with one paced walk each. Any thread except the reactors'; blocks until every
 /// reactor has answered.
-using Workers = std::vector<std::unique_ptr<ReactorThread>>;
+using ReactorThreads = std::vector<std::unique_ptr<ReactorThread>>;
 
-[[nodiscard]] Observations take_observations(const Workers& workers);
-[[nodiscard]] std::vector<CensusEntry> take_census(const Workers& workers);
-[[nodiscard]] std::vector<IpAddress> sample_peers(const Workers& workers, std::size_t max);
-[[nodiscard]] PageVector<HeldSocket> held_sockets(const Workers& workers);
+[[nodiscard]] Observations take_observations(const ReactorThreads& threads);
+[[nodiscard]] std::vector<CensusEntry> take_census(const ReactorThreads& threads);
+[[nodiscard]] std::vector<IpAddress> sample_peers(const ReactorThreads& threads, std::size_t max);
+[[nodiscard]] PageVector<HeldSocket> held_sockets(const ReactorThreads& threads);
 
 // Functions for the shard's thread.
 

@@ -16,20 +16,20 @@ ReactorThread::ReactorThread(const Clock& clock, Admission& admission, ShardOpti
     std::vector<ListenerCounters*> counters;
     for (const auto& each : shard_.listener_counters()) counters.push_back(each.get());
     pipeline_->count_in(std::move(counters));
-    line_->worker = this;
+    line_->thread = this;
 }
 
 ReactorThread::~ReactorThread() {
     wait();
     const std::lock_guard lock(line_->mutex);
-    line_->worker = nullptr;
+    line_->thread = nullptr;
 }
 
 std::function<void(std::function<void()>)> ReactorThread::line() {
     return [line = line_](std::function<void()> work) {
         const std::lock_guard lock(line->mutex);
-        if (line->worker == nullptr) return;
-        static_cast<void>(line->worker->post([run = std::move(work)](Shard&) { run(); }));
+        if (line->thread == nullptr) return;
+        static_cast<void>(line->thread->post([run = std::move(work)](Shard&) { run(); }));
     };
 }
 

@@ -48,15 +48,15 @@ public:
     /// Returns the durations of the reactor's turns. Any thread.
     [[nodiscard]] TurnStatus turns() const;
 
-    /// Returns a function that runs work on this reactor's thread. Any thread; may be kept beyond the worker's end,
+    /// Returns a function that runs work on this reactor's thread. Any thread; may be kept beyond its end,
     /// when it does nothing.
     [[nodiscard]] std::function<void(std::function<void()>)> line();
 
 private:
-    /// Part that outlives the worker.
+    /// Part that outlives the object.
     struct Line {
         std::mutex mutex;
-        ReactorThread* worker;  // guarded by mutex
+        ReactorThread* thread;  // guarded by mutex
     };
 
     const std::shared_ptr<Line> line_;
@@ -80,21 +80,21 @@ private:
     std::shared_ptr<std::promise<T>> promise_ = std::make_shared<std::promise<T>>();
 };
 
-/// Queries `worker` and returns the future answer, or T{} if the reactor has ended.
+/// Queries `thread` and returns the future answer, or T{} if the reactor has ended.
 template <typename T>
-[[nodiscard]] std::future<T> ask(ReactorThread& worker, std::function<void(Shard&, Reply<T>)> question) {
+[[nodiscard]] std::future<T> ask(ReactorThread& thread, std::function<void(Shard&, Reply<T>)> question) {
     const Reply<T> reply;
     auto answer = reply.future();
-    if (!worker.post([question = std::move(question), reply](Shard& shard) { question(shard, reply); })) reply(T{});
+    if (!thread.post([question = std::move(question), reply](Shard& shard) { question(shard, reply); })) reply(T{});
     return answer;
 }
 
-/// Queries every worker and combines the answers in the order of the workers.
+/// Queries every thread and combines the answers in the order of the threads.
 template <typename T>
-[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<ReactorThread>>& workers,
+[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<ReactorThread>>& threads,
                                      const std::function<void(Shard&, Reply<T>)>& question) {
     std::vector<std::future<T>> answers;
-    for (const auto& worker : workers) answers.push_back(ask<T>(*worker, question));
+    for (const auto& thread : threads) answers.push_back(ask<T>(*thread, question));
     std::vector<T> result;
     for (auto& answer : answers) result.push_back(answer.get());
     return result;

@@ -149,7 +149,7 @@ bool Reconfiguration::in_our_own_way(const ListenerConfig& config) const {
 
 std::optional<Error> Reconfiguration::bind(const ListenerConfig& config, RunningListener& next,
                                            std::vector<UniqueFd>& sockets) const {
-    auto bound = bind_listener(config, static_cast<unsigned>(parts_.workers.size()),
+    auto bound = bind_listener(config, static_cast<unsigned>(parts_.threads.size()),
                                in_our_own_way(config) ? AddressUse::may_be_ours : AddressUse::must_be_free);
     if (!bound) return bound.error();
     next.plan = bound.value().plan;
@@ -317,8 +317,8 @@ void Reconfiguration::prepare_removed() {
 }
 
 std::optional<Error> Reconfiguration::prepare() {
-    for (std::size_t i = 0; i < parts_.workers.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
-    put_off_acks(wanted_, parts_.workers.front()->pipeline(), report_);
+    for (std::size_t i = 0; i < parts_.threads.size(); ++i) to_reactors_.push_back(std::make_shared<ReactorPart>());
+    put_off_acks(wanted_, parts_.threads.front()->pipeline(), report_);
     next_.config = reconfigured(before_->config, wanted_, report_);
     for (const ListenerConfig& config : wanted_.listeners) {
         if (auto error = prepare(config)) return error;
@@ -332,31 +332,31 @@ std::optional<Error> Reconfiguration::prepare() {
 }
 
 /// Closes connections whose token was revoked, so that revoking a token disconnects its device.
-void end_revoked(ReactorThread& worker, std::uint8_t number) {
-    if (worker.pipeline().listener(number).tokens == nullptr) return;
-    worker.shard().walk(
-        [&worker, number](Connection& connection) {
+void end_revoked(ReactorThread& thread, std::uint8_t number) {
+    if (thread.pipeline().listener(number).tokens == nullptr) return;
+    thread.shard().walk(
+        [&thread, number](Connection& connection) {
             if (connection.listener != number ||
-                worker.pipeline().may_stay(connection, worker.shard().registry().number_of(connection)))
+                thread.pipeline().may_stay(connection, thread.shard().registry().number_of(connection)))
                 return;
-            worker.shard().close(connection, CloseReason::kicked, "its token was revoked");
+            thread.shard().close(connection, CloseReason::kicked, "its token was revoked");
         },
         [] {});
 }
 
 /// Applies the changes on the reactor's thread. New listeners open before old ones close, so that a renamed listener
 /// refuses no connection.
-void take_over(ReactorThread& worker, ReactorPart& part) {
-    Shard& shard = worker.shard();
+void take_over(ReactorThread& thread, ReactorPart& part) {
+    Shard& shard = thread.shard();
     shard.keep_canaries(part.canaries);
     for (auto& changed : part.changed) {
         const std::uint8_t number = changed.listener.number;
-        worker.pipeline().change_listener(number, std::move(changed.pipeline));
+        thread.pipeline().change_listener(number, std::move(changed.pipeline));
         shard.change_listener(std::move(changed.listener), std::move(changed.in_force));
-        end_revoked(worker, number);
+        end_revoked(thread, number);
     }
     for (auto& opened : part.opened) {
-        worker.pipeline().open_listener(opened.listener.number, std::move(opened.pipeline), *opened.listener.counters);
+        thread.pipeline().open_listener(opened.listener.number, std::move(opened.pipeline), *opened.listener.counters);
         shard.open_listener(std::move(opened.listener), std::move(opened.in_force));
     }
     for (const std::uint8_t number : part.closed) shard.close_listener(number, part.drain_deadline);
@@ -367,10 +367,10 @@ ApplyReport Reconfiguration::commit() {
     parts_.admission.set(next_.config.limits, effective_max_connections(next_.config.limits));
     parts_.running.set(std::move(next_));
     std::vector<std::future<bool>> taken;
-    for (std::size_t i = 0; i < parts_.workers.size(); ++i) {
-        ReactorThread& worker = *parts_.workers[i];
-        taken.push_back(ask<bool>(worker, [&worker, part = to_reactors_[i]](Shard&, const Reply<bool>& reply) {
-            take_over(worker, *part);
+    for (std::size_t i = 0; i < parts_.threads.size(); ++i) {
+        ReactorThread& thread = *parts_.threads[i];
+        taken.push_back(ask<bool>(thread, [&thread, part = to_reactors_[i]](Shard&, const Reply<bool>& reply) {
+            take_over(thread, *part);
             reply(true);
         }));
     }

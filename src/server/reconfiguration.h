@@ -21,7 +21,7 @@ struct ApplyParts {
     ActiveConfig& running;
     Admission& admission;
     NoticeLimiter& notices;
-    const std::vector<std::unique_ptr<ReactorThread>>& workers;
+    const std::vector<std::unique_ptr<ReactorThread>>& threads;
 };
 
 /// Checks, proves and binds first; after that nothing can fail. On an error nothing has changed.

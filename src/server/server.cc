@@ -57,32 +57,32 @@ public:
     [[nodiscard]] std::optional<Error> start(unsigned reactors, std::vector<BoundListener> bound,
                                              const HandlerFactory& make_handler);
     void report_certificates();
-    void introduce(ReactorThread& worker);
+    void introduce(ReactorThread& thread);
     void drain_until(SteadyTime deadline) {
         draining_.store(true, std::memory_order_relaxed);
-        for (const auto& worker : workers_) {
+        for (const auto& thread : threads_) {
             StopTask task{.deadline = deadline};
-            if (deadline > clock_.steady()) report_stop(task, worker->pipeline(), running_.get()->config.drain_time);
-            worker->post([task = std::move(task)](Shard& shard) { shard.drain(task); });
+            if (deadline > clock_.steady()) report_stop(task, thread->pipeline(), running_.get()->config.drain_time);
+            thread->post([task = std::move(task)](Shard& shard) { shard.drain(task); });
         }
     }
     void wait() {
-        for (const auto& worker : workers_) worker->wait();
+        for (const auto& thread : threads_) thread->wait();
     }
 
     [[nodiscard]] ServerStatus status() const;
     [[nodiscard]] const PipelineListener& listener_of(const Connection& connection, Shard& shard) const {
-        return workers_[shard.registry().reactor()]->pipeline().listener(connection.listener);
+        return threads_[shard.registry().reactor()]->pipeline().listener(connection.listener);
     }
     [[nodiscard]] const Device* device_of(const Connection& connection, Shard& shard) const;
     [[nodiscard]] bool is_listed(const Connection& connection, Shard& shard, const ConnectionQuery& query) const;
     [[nodiscard]] ConnectionRow row_of(const Connection& connection, Shard& shard) const {
         return holdfast::row_of(connection, shard, listener_of(connection, shard), device_of(connection, shard), run_);
     }
-    /// Returns the worker that holds the connection, or nullptr if the id is of another run.
-    [[nodiscard]] ReactorThread* worker_of(ConnectionId id) const {
+    /// Returns the thread that holds the connection, or nullptr if the id is of another run.
+    [[nodiscard]] ReactorThread* thread_of(ConnectionId id) const {
         const unsigned reactor = Registry::reactor_of(id.number);
-        return id.run == run_ && reactor < workers_.size() ? workers_[reactor].get() : nullptr;
+        return id.run == run_ && reactor < threads_.size() ? threads_[reactor].get() : nullptr;
     }
     [[nodiscard]] Reconciler::Sources reconcile_sources();
     [[nodiscard]] std::optional<Discrepancy> about(Token number);
@@ -105,8 +105,8 @@ public:
     std::atomic<bool> draining_{false};
     ActiveConfig running_;
     std::mutex applying_;  // held while a new configuration is applied
-    std::vector<std::unique_ptr<ReactorThread>> workers_;
-    Drains drains_{clock_, workers_};
+    std::vector<std::unique_ptr<ReactorThread>> threads_;
+    Drains drains_{clock_, threads_};
 };
 
 std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundListener> bound,
@@ -123,7 +123,7 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
         auto pipeline = std::make_unique<Pipeline>(
             Pipeline::Options{.run = run_, .listeners = listeners, .item = config.item, .clock = &clock_},
             make_handler(i), history_, notices_);
-        workers_.push_back(std::make_unique<ReactorThread>(
+        threads_.push_back(std::make_unique<ReactorThread>(
             clock_, admission_,
             ShardOptions{.reactor = i,
                          .max_connections = table_capacity(config.limits),
@@ -133,16 +133,16 @@ std::optional<Error> Server::Impl::start(unsigned reactors, std::vector<BoundLis
                          .canaries = config.canaries,
                          .rates = {config.limits.items_per_second, config.limits.bytes_per_second}},
             std::move(pipeline)));
-        Shard& shard = workers_.back()->shard();
+        Shard& shard = threads_.back()->shard();
         for (std::size_t j = 0; j < bound.size(); ++j) {
             shard.add_listener(std::move(bound[j].sockets[i]));
             running.listeners[j].counters.push_back(shard.listener_counters()[j]);
         }
     }
-    if (auto error = cannot_acknowledge(config, workers_.front()->pipeline())) return error;
+    if (auto error = cannot_acknowledge(config, threads_.front()->pipeline())) return error;
     running_.set(std::move(running));
-    for (const auto& worker : workers_) introduce(*worker);
-    for (unsigned i = 0; i < reactors; ++i) workers_[i]->start(i);
+    for (const auto& thread : threads_) introduce(*thread);
+    for (unsigned i = 0; i < reactors; ++i) threads_[i]->start(i);
     return std::nullopt;
 }
 
@@ -156,34 +156,34 @@ void Server::Impl::report_certificates() {
     }
 }
 
-/// Connects the worker's pipeline with the device index, before the worker runs.
-void Server::Impl::introduce(ReactorThread& worker) {
-    worker.pipeline().know_devices(
+/// Connects the thread's pipeline with the device index, before the thread runs.
+void Server::Impl::introduce(ReactorThread& thread) {
+    thread.pipeline().know_devices(
         {.directory = &directory_,
-         .shard = &worker.shard(),
+         .shard = &thread.shard(),
          .durable = nullptr,
-         .post = worker.line(),
+         .post = thread.line(),
          .supersede = [this](Token former,
-                             std::function<void()> done) { supersede(workers_, former, std::move(done)); },
+                             std::function<void()> done) { supersede(threads_, former, std::move(done)); },
          .confirm = [this](Token holder,
-                           std::function<void(bool)> done) { confirm(workers_, holder, std::move(done)); }});
+                           std::function<void(bool)> done) { confirm(threads_, holder, std::move(done)); }});
 }
 
 ServerStatus Server::Impl::status() const {
     ServerStatus status;
     status.uptime = std::chrono::floor<milliseconds>(clock_.steady() - started_);
     status.started_at = started_at_;
-    status.reactors = static_cast<unsigned>(workers_.size());
+    status.reactors = static_cast<unsigned>(threads_.size());
     status.max_connections = admission_.quota().max();
     status.buffer_bytes = admission_.buffers().used();
     status.buffer_budget = admission_.buffers().limit();
     status.buffer_stage = static_cast<unsigned>(admission_.buffers().stage());
     status.memory_exhausted = admission_.buffers().times_exhausted();
     status.draining = draining_.load(std::memory_order_relaxed);
-    for (const auto& worker : workers_) {
-        add_figures(status, worker->shard().counters());
-        status.events += worker->pipeline().events_given().get();
-        status.turns.push_back(worker->turns());
+    for (const auto& thread : threads_) {
+        add_figures(status, thread->shard().counters());
+        status.events += thread->pipeline().events_given().get();
+        status.turns.push_back(thread->turns());
     }
     status.duplicates = directory_.duplicates(clock_.steady());
     drains_.add_to(status);
@@ -193,7 +193,7 @@ ServerStatus Server::Impl::status() const {
 
 const Device* Server::Impl::device_of(const Connection& connection, Shard& shard) const {
     if (!connection.identified) return nullptr;
-    return workers_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
+    return threads_[shard.registry().reactor()]->pipeline().device_of(shard.registry().number_of(connection));
 }
 
 /// Returns whether a list contains the connection. A connection that a newer one of its device supersedes is left out,
@@ -208,7 +208,7 @@ bool Server::Impl::is_listed(const Connection& connection, Shard& shard, const C
 
 Reconciler::Sources Server::Impl::reconcile_sources() {
     using OnKernelSocket = std::function<void(const KernelSocket&)>;
-    return {.registry = [this] { return held_sockets(workers_); },
+    return {.registry = [this] { return held_sockets(threads_); },
             .each_in_kernel =
                 [this](const OnKernelSocket& take) { return each_kernel_socket(ports_of(*running_.get()), take); },
             .each_own = each_own_socket,
@@ -227,11 +227,11 @@ std::optional<Discrepancy> Server::Impl::about(Token number) {
 template <typename T>
 T Server::Impl::ask_connection(ConnectionId id, T absent,
                                std::function<void(Shard&, Connection&, Reply<T>)> question) const {
-    ReactorThread* worker = worker_of(id);
-    if (worker == nullptr) return absent;
+    ReactorThread* thread = thread_of(id);
+    if (thread == nullptr) return absent;
     const Reply<T> reply;
     auto answer = reply.future();
-    const bool taken = worker->post([&absent, &question, number = id.number, reply](Shard& shard) {
+    const bool taken = thread->post([&absent, &question, number = id.number, reply](Shard& shard) {
         Connection* connection = shard.registry().find(number);
         if (connection != nullptr && !connection->is_opening()) return question(shard, *connection, reply);
         shard.counters().stale_commands.increment();
@@ -280,7 +280,7 @@ void Server::note_duplicate(const DuplicateDevice& duplicate) {
 milliseconds Server::silence() const {
     milliseconds longest{0};
     const SteadyTime now = impl_->clock_.steady();
-    for (const auto& worker : impl_->workers_) longest = std::max(longest, worker->silence(now));
+    for (const auto& thread : impl_->threads_) longest = std::max(longest, thread->silence(now));
     return longest;
 }
 
@@ -288,7 +288,7 @@ std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return 
 
 ConnectionPage Server::list(const ConnectionQuery& query) const {
     auto lists = ask_all<std::shared_ptr<ConnectionList>>(
-        impl_->workers_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
+        impl_->threads_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
             auto list = std::make_shared<ConnectionList>(query);
             shard.walk(
                 [this, &query, list, &shard](Connection& connection) {
@@ -330,7 +330,7 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
                                std::optional<std::uint8_t> listener) {
     const SteadyTime asked = impl_->clock_.steady();
     const auto findings = ask_all<ProbeFindings>(
-        impl_->workers_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
+        impl_->threads_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
             const bool marks = on_silent == OnSilent::suspect;
             const auto wanted = [peer, listener, marks](const Connection& connection) {
                 return (!peer || peer->contains(connection.peer.address)) &&
@@ -353,10 +353,10 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
 }
 
 Reconciliation Server::reconcile() { return impl_->reconciler_.run(); }
-Observations Server::observe() { return take_observations(impl_->workers_); }
-std::vector<CensusEntry> Server::census() const { return take_census(impl_->workers_); }
+Observations Server::observe() { return take_observations(impl_->threads_); }
+std::vector<CensusEntry> Server::census() const { return take_census(impl_->threads_); }
 std::vector<IpAddress> Server::sample_peers(std::size_t max) const {
-    return holdfast::sample_peers(impl_->workers_, max);
+    return holdfast::sample_peers(impl_->threads_, max);
 }
 
 Result<ApplyReport> Server::apply(ServerConfig config) {
@@ -368,7 +368,7 @@ Result<ApplyReport> Server::apply(ServerConfig config) {
                          .running = impl_->running_,
                          .admission = impl_->admission_,
                          .notices = impl_->notices_,
-                         .workers = impl_->workers_},
+                         .threads = impl_->threads_},
                         config);
 }
 
@@ -394,7 +394,7 @@ bool Server::close(ConnectionId id, CloseReason reason, std::string_view detail)
 }
 
 std::size_t Server::close_all(const Prefix& peer) {
-    const auto counts = ask_all<std::size_t>(impl_->workers_, [&peer](Shard& shard, Reply<std::size_t> reply) {
+    const auto counts = ask_all<std::size_t>(impl_->threads_, [&peer](Shard& shard, Reply<std::size_t> reply) {
         auto count = std::make_shared<std::size_t>(0);
         shard.walk(
             [peer, count, &shard](Connection& connection) {
