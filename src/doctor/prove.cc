@@ -65,7 +65,7 @@ private:
     [[nodiscard]] Endpoint address_for(Way way) const;
     [[nodiscard]] std::string wait_until_all_have_spoken();
     void schedule();
-    /// Breaks the device's connection. `share` is the moment within the row's spread, 0 to 1.
+    /// Applies the fate to the device. `share` is the moment within the row's spread, 0 to 1.
     void strike(Specimen& specimen, double share);
     void vanish(Specimen& specimen);
     void be_out_for(Specimen& specimen, milliseconds safe_outage);

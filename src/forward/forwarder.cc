@@ -45,7 +45,7 @@ void Forwarder::stop(milliseconds timeout) {
     if (thread_.joinable()) thread_.join();
 }
 
-/// Returns true if stop() was called. Publishes what the spool still has first, within the timeout of stop().
+/// Returns true after stop(), once the spool is published, the connection has ended, or the timeout has passed.
 bool Forwarder::ended() {
     std::unique_lock lock(mutex_);
     if (!stop_at_) return false;
