@@ -1,5 +1,5 @@
 # cmake -DFILES="/path=file;..." -DOUTPUT=embedded.cc -P embed.cmake: embeds files as a table in a program (see
-# src/api/dashboard/embedded.h). An etag is the beginning of the content's SHA-256.
+# src/api/dashboard/assets.h). An etag is the beginning of the content's SHA-256.
 set(arrays "")
 set(rows "")
 set(number 0)
@@ -19,6 +19,6 @@ foreach(pair IN LISTS FILES)
   string(APPEND rows "    {\"${path}\", \"\\\"${tag}\\\"\", file_${number}, sizeof file_${number}},\n")
   math(EXPR number "${number} + 1")
 endforeach()
-file(WRITE "${OUTPUT}" "#include \"api/dashboard/embedded.h\"\n\nnamespace holdfast {\nnamespace {\n\n${arrays}\n\
+file(WRITE "${OUTPUT}" "#include \"api/dashboard/assets.h\"\n\nnamespace holdfast {\nnamespace {\n\n${arrays}\n\
 constexpr EmbeddedFile files[] = {\n${rows}};\n\n}  // namespace\n\n\
 std::span<const EmbeddedFile> embedded_files() { return files; }\n\n}  // namespace holdfast\n")

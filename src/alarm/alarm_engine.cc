@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "alarm/alarm_book.h"
-#include "alarm/death_log.h"
 #include "alarm/gateway_alarms.h"
+#include "alarm/listener_step.h"
 #include "alarm/listener_watch.h"
 #include "alarm/sink_alarms.h"
 

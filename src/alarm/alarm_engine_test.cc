@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "alarm/death_log.h"
+#include "alarm/listener_step.h"
 #include "testing/alarm_gateway.h"
 
 namespace holdfast {

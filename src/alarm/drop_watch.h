@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "alarm/drop_facts.h"
+#include "alarm/explain.h"
 #include "alarm/listener_step.h"
 #include "alarm/window_statistics.h"
 

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "alarm/drop_facts.h"
 #include "alarm/window_statistics.h"
 
 namespace holdfast {

@@ -5,7 +5,6 @@
 #include <numeric>
 #include <utility>
 
-#include "alarm/drop_facts.h"
 #include "alarm/explain.h"
 
 namespace holdfast {

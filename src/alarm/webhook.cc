@@ -10,7 +10,7 @@
 #include <variant>
 
 #include "http_client/http_client.h"
-#include "net/http_url.h"
+#include "net/url.h"
 
 namespace holdfast {
 namespace {

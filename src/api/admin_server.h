@@ -9,9 +9,9 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/result.h>
 
-#include "api/admin_meter.h"
 #include "api/api.h"
 #include "api/control_plane.h"
+#include "api/status_parts.h"
 #include "http_server/http_server.h"
 
 namespace holdfast {

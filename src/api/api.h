@@ -11,16 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "api/admin_meter.h"
 #include "api/api_endpoint.h"
-#include "api/asset.h"
 #include "api/control_plane.h"
-#include "api/device_question.h"
+#include "api/dashboard/assets.h"
+#include "api/downlink_message.h"
 #include "api/fleet_view.h"
-#include "api/reload_result.h"
-#include "api/sink_status.h"
 #include "api/spool_view.h"
-#include "api/watch_status.h"
+#include "api/status_parts.h"
 #include "trend/event_hub.h"
 #include "watch/watch_view.h"
 

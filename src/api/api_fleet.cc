@@ -1,7 +1,6 @@
 #include "api/api.h"
 #include "api/figures_json.h"
 #include "api/render.h"
-#include "api/render_parts.h"
 
 namespace holdfast {
 namespace {

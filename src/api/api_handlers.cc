@@ -1,10 +1,9 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/endpoint_docs.h"
+#include "api/api_endpoint.h"
 #include "api/metrics.h"
 #include "api/render.h"
-#include "api/render_watch.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
 #include "text/units.h"

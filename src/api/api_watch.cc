@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "api/api.h"
-#include "api/render_watch.h"
+#include "api/render.h"
 #include "text/printable.h"
 
 namespace holdfast {

@@ -4,12 +4,8 @@
 
 #include <holdfast/status.h>
 
-#include "api/admin_meter.h"
 #include "api/fleet_view.h"
-#include "api/process_status.h"
-#include "api/reload_result.h"
-#include "api/sink_status.h"
-#include "api/watch_status.h"
+#include "api/status_parts.h"
 
 namespace holdfast {
 

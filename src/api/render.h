@@ -1,13 +1,20 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <holdfast/drain.h>
+#include <holdfast/liveness.h>
 #include <holdfast/status.h>
+#include <holdfast/watch.h>
 
-#include "api/sink_status.h"
-#include "api/watch_status.h"
+#include "alarm/alarm.h"
+#include "api/status_parts.h"
+#include "text/json_writer.h"
+#include "trend/trend.h"
 
 namespace holdfast {
 
@@ -25,5 +32,35 @@ namespace holdfast {
 
 /// Returns "2026-11-22T08:00:00.123Z".
 [[nodiscard]] std::string render_time(EventTime at);
+
+// These render the API's answers about the whole population, each as one JSON document on one line, as
+// docs/reference/answers.md shows them. Pure.
+
+[[nodiscard]] std::string render_trend(std::chrono::seconds window, const TrendAnswer& answer);
+[[nodiscard]] std::string render_alarm(const Alarm& alarm);
+[[nodiscard]] std::string render_alarms(const AlarmBoard& board);
+[[nodiscard]] std::string render_reconciliation(const Reconciliation& reconciled);
+/// Renders the changes of a reload that succeeded.
+[[nodiscard]] std::string render_reload(const ReloadResult& result);
+/// Renders {"reloads":{...}}, a part of the status, with counts and the latest error.
+[[nodiscard]] std::string render_reloads(const ReloadMeter::Figures& reloads);
+/// Renders the errors of a reload that changed nothing.
+[[nodiscard]] std::string render_reload_errors(const ReloadResult& result);
+
+/// Renders the live feed's `sample`: the changes of one second and the state at its end.
+[[nodiscard]] std::string render_sample(const TrendPoint& second, const ServerStatus& status,
+                                        std::size_t alarms_active);
+
+// Pieces that several answers share; private to the renderers.
+
+[[nodiscard]] inline double as_seconds(std::chrono::milliseconds duration) {
+    return static_cast<double>(duration.count()) / 1000.0;
+}
+
+void write_plan_object(JsonWriter& json, const LivenessPlan& plan);
+/// Writes {"state":"running",...}: the value of an object's field or a document.
+void write_drain(JsonWriter& json, const DrainStatus& drain);
+/// Writes the text, or null if it is empty.
+void write_or_null(JsonWriter& json, std::string_view text);
 
 }  // namespace holdfast

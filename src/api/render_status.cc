@@ -2,7 +2,6 @@
 
 #include "api/figures_json.h"
 #include "api/render.h"
-#include "api/render_parts.h"
 #include "text/units.h"
 
 namespace holdfast {

@@ -1,12 +1,9 @@
-#include "api/render_watch.h"
-
 #include <algorithm>
 #include <string_view>
 #include <vector>
 
 #include "api/figures_json.h"
 #include "api/render.h"
-#include "api/render_parts.h"
 
 namespace holdfast {
 namespace {

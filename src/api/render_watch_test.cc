@@ -1,7 +1,6 @@
-#include "api/render_watch.h"
-
 #include <gtest/gtest.h>
 
+#include "api/render.h"
 #include "testing/fake_control_plane.h"
 #include "testing/fake_watch_view.h"
 

@@ -6,6 +6,14 @@
 
 namespace holdfast {
 
+/// Grows the process's descriptor table so that `count` descriptors fit, or as far as RLIMIT_NOFILE allows; 8 bytes per
+/// descriptor. The kernel doubles the table on demand. In a process with several threads each doubling waits for every
+/// core (fs/file.c, expand_fdtable: synchronize_rcu), about 10 ms during accept. `any` is an open descriptor.
+void grow_descriptor_table(int any, std::size_t count) noexcept;
+
+/// Returns the size of the table; every descriptor is below it (proc(5), FDSize). Any thread.
+[[nodiscard]] std::size_t descriptor_table_size();
+
 /// Holds memory back until operator new fails (RLIMIT_DATA, RLIMIT_AS, no overcommit). The reserve is then released,
 /// and the program continues while the callback's owner frees memory. One instance at a time: installed before threads
 /// that allocate, removed after them. For a control group's limit the kernel kills instead.

@@ -1,5 +1,8 @@
 #include "base/memory_reserve.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <new>
 #include <thread>
@@ -9,6 +12,22 @@
 
 namespace holdfast {
 namespace {
+
+TEST(DescriptorTable, GrowsAtOnceAndNoDescriptorStaysOpen) {
+    const int any = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ASSERT_GE(any, 0);
+    const std::size_t before = descriptor_table_size();
+    grow_descriptor_table(any, 4 * before);
+    EXPECT_GE(descriptor_table_size(), 4 * before);
+    EXPECT_EQ(::fcntl(static_cast<int>(4 * before) - 1, F_GETFD), -1);
+    ::close(any);
+}
+
+TEST(DescriptorTable, WhatTheLimitForbidsIsLeftOut) {
+    grow_descriptor_table(0, std::size_t{1} << 40);  // up to the limit of this process
+    grow_descriptor_table(0, 0);
+    grow_descriptor_table(-1, 10);
+}
 
 /// Does what operator new does after malloc fails.
 void fail_an_allocation() { std::get_new_handler()(); }
@@ -64,4 +83,5 @@ TEST(MemoryReserve, TakenAwayNothingIsLeftOfIt) {
 }
 
 }  // namespace
+
 }  // namespace holdfast

@@ -10,7 +10,6 @@
 #include "cli/client_text.h"
 #include "cli/endpoint_flags.h"
 #include "cli/verbs.h"
-#include "text/human.h"
 #include "text/printable.h"
 #include "text/units.h"
 

@@ -2,7 +2,7 @@
 
 #include <iostream>
 
-#include "net/request_target.h"
+#include "net/url.h"
 #include "text/printable.h"
 
 namespace holdfast {

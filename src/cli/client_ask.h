@@ -7,7 +7,6 @@
 
 #include "cli/command_line.h"
 #include "client/admin_client.h"
-#include "client/answer_view.h"
 #include "daemon/exit.h"
 
 namespace holdfast {

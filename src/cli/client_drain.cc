@@ -6,8 +6,8 @@
 #include "cli/client_ask.h"
 #include "cli/endpoint_flags.h"
 #include "cli/verbs.h"
-#include "text/human.h"
 #include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

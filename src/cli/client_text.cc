@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "text/human.h"
 #include "text/printable.h"
 #include "text/table.h"
 #include "text/units.h"

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "client/answer_view.h"
+#include "client/admin_client.h"
 
 namespace holdfast {
 

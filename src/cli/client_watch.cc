@@ -3,8 +3,8 @@
 #include "api/api_endpoint.h"
 #include "cli/client_ask.h"
 #include "cli/verbs.h"
-#include "text/human.h"
 #include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

@@ -1,9 +1,8 @@
-#include "cli/completions.h"
-
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "cli/reference.h"
 #include "options/option.h"
 
 namespace holdfast {

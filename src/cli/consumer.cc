@@ -9,7 +9,7 @@
 #include "base/plant.h"
 #include "cli/endpoint_flags.h"
 #include "daemon/exit.h"
-#include "net/request_target.h"
+#include "net/url.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
 

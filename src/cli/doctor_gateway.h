@@ -5,7 +5,6 @@
 #include <holdfast/result.h>
 
 #include "client/admin_client.h"
-#include "client/answer_view.h"
 #include "doctor/facts.h"
 
 namespace holdfast {

@@ -7,7 +7,7 @@
 #include "api/api.h"
 #include "base/check.h"
 #include "cli/client_ask.h"
-#include "net/request_target.h"
+#include "net/url.h"
 #include "text/json_writer.h"
 
 namespace holdfast {

@@ -1,5 +1,3 @@
-#include "cli/event_reference.h"
-
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -8,6 +6,7 @@
 
 #include <holdfast/reason.h>
 
+#include "cli/reference.h"
 #include "codec/event_fields.h"
 #include "text/json_writer.h"
 

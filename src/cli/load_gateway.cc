@@ -5,7 +5,7 @@
 
 #include "cli/client_ask.h"
 #include "cli/endpoint_flags.h"
-#include "client/answer_view.h"
+#include "client/admin_client.h"
 
 namespace holdfast {
 

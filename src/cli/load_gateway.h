@@ -9,7 +9,7 @@
 #include <holdfast/result.h>
 
 #include "client/admin_client.h"
-#include "load/downlink_gateway.h"
+#include "load/downlink_asker.h"
 
 namespace holdfast {
 

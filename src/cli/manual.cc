@@ -1,5 +1,3 @@
-#include "cli/manual.h"
-
 #include <optional>
 #include <set>
 #include <string_view>
@@ -7,6 +5,7 @@
 
 #include <holdfast/server.h>
 
+#include "cli/reference.h"
 #include "config/option_pages.h"
 #include "options/option.h"
 

@@ -6,7 +6,7 @@
 
 #include <holdfast/reason.h>
 
-#include "model/plan_json.h"
+#include "model/words.h"
 #include "text/table.h"
 #include "text/units.h"
 

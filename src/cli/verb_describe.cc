@@ -5,11 +5,9 @@
 #include <string_view>
 
 #include "api/api.h"
-#include "api/endpoint_docs.h"
+#include "api/api_endpoint.h"
 #include "api/metrics.h"
-#include "cli/completions.h"
-#include "cli/event_reference.h"
-#include "cli/manual.h"
+#include "cli/reference.h"
 #include "cli/verbs.h"
 #include "config/option_pages.h"
 #include "daemon/exit.h"

@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/completions.h"
-#include "cli/manual.h"
+#include "cli/reference.h"
 #include "cli/verbs.h"
 #include "options/option.h"
 

@@ -5,11 +5,11 @@
 #include "api/api_endpoint.h"
 #include "cli/client_ask.h"
 #include "cli/verbs.h"
-#include "client/answer_view.h"
+#include "client/admin_client.h"
 #include "spool/archive.h"
-#include "text/human.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "cli/verbs.h"
 #include "daemon/exit.h"
-#include "device/token_editor.h"
+#include "device/token_set.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
 #include "text/table.h"

@@ -38,4 +38,7 @@ void fill_verbs(Verb& root);
 /// Returns the hidden verb `describe`, which prints the generated pages of docs/reference.
 [[nodiscard]] Verb make_describe_verb();
 
+/// Runs the `holdfast` command: reads the verb and its flags, executes it and returns the exit code.
+int run_cli(int argc, const char* const* argv);
+
 }  // namespace holdfast

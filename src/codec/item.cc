@@ -6,8 +6,8 @@
 #include <bit>
 #include <new>
 
+#include "codec/json_scan.h"
 #include "codec/line_batch.h"
-#include "codec/number_grammar.h"
 
 namespace holdfast {
 

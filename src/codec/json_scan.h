@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "codec/framing.h"
 
@@ -33,5 +35,14 @@ struct ObjectScan {
 /// Finds the end of the object that should start at window[0]. Counts brackets outside strings, from the position where
 /// `scan` stopped. Reads no byte after max_bytes, and none twice. Needs no memory at any depth. Pure.
 [[nodiscard]] ObjectScan scan_object(std::span<const char> window, FrameScan& scan, std::size_t max_bytes) noexcept;
+
+/// Returns the depth of the brackets in `json` outside strings. For valid JSON this is the depth; for any other text,
+/// at least the depth that a parser would reach. Pure; needs no memory at any depth.
+[[nodiscard]] std::size_t nesting_depth(std::string_view json) noexcept;
+
+/// Replaces each number in `json` by a 0 and spaces, so that a parser with a limit on numbers can check the rest.
+/// Returns false if a number breaks the grammar of RFC 8259, section 6. Text that is otherwise invalid JSON stays
+/// invalid.
+[[nodiscard]] bool shrink_numbers(std::string& json) noexcept;
 
 }  // namespace holdfast

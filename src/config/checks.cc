@@ -10,7 +10,7 @@
 #include <holdfast/liveness.h>
 
 #include "device/token_set.h"
-#include "net/http_url.h"
+#include "net/url.h"
 #include "options/option.h"
 #include "text/printable.h"
 #include "text/units.h"

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "config/checks.h"
-#include "net/nats_url.h"
+#include "net/url.h"
 #include "options/option.h"
 #include "text/printable.h"
 

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 
 #include <holdfast/config.h>
 #include <holdfast/endpoint.h>
@@ -12,11 +15,55 @@
 
 #include "conn/buffer_budget.h"
 #include "conn/peer_counts.h"
-#include "conn/quota.h"
 #include "conn/rate_limiter.h"
-#include "conn/source_bytes.h"
 
 namespace holdfast {
+
+/// Limit of the process on one resource, shared by all reactors. Any thread.
+class ConnectionQuota {
+public:
+    explicit ConnectionQuota(std::size_t max) : max_(max) {}
+
+    [[nodiscard]] bool take() noexcept {
+        if (used_.fetch_add(1, std::memory_order_relaxed) < max()) return true;
+        give_back();
+        return false;
+    }
+    void give_back() noexcept { used_.fetch_sub(1, std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
+    /// Sets the limit. Below the present use, holders keep what they have, and take() fails until there is room.
+    void set_max(std::size_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::size_t> max_;
+    std::atomic<std::size_t> used_{0};
+};
+
+/// Counts the bytes that the connections of each source hold and could free. The counts decide which connections are
+/// shed. Shared by all reactors, because a source's connections are spread over them. Any thread.
+class SourceBytes {
+public:
+    void change(const IpAddress& peer, std::size_t before, std::size_t after) noexcept;
+    [[nodiscard]] std::size_t of(const IpAddress& peer) const;
+    /// Returns the average bytes of a source, or 0 if no source holds any.
+    [[nodiscard]] std::size_t average() const noexcept;
+    [[nodiscard]] std::size_t total() const noexcept { return total_.load(std::memory_order_relaxed); }
+
+private:
+    struct Part {
+        mutable std::mutex mutex;
+        std::unordered_map<IpAddress, std::size_t, NetworkHash> bytes;  // guarded by mutex
+    };
+
+    void add(Part& part, const IpAddress& network, std::size_t bytes) noexcept;
+    void take(Part& part, const IpAddress& network, std::size_t bytes) noexcept;
+    // Uses high bits of the hash, since the low bits choose a bucket of the map.
+    [[nodiscard]] static std::size_t part_of(const IpAddress& network) { return NetworkHash{}(network) >> 16 & 63U; }
+
+    std::array<Part, 64> parts_;
+    std::atomic<std::size_t> total_{0};
+    std::atomic<std::size_t> sources_{0};
+};
 
 /// Decides which connections may use a slot: the limits that all reactors share. Owns the counts. Any thread.
 class Admission {

@@ -1,17 +1,74 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <new>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <holdfast/endpoint.h>
 
 #include "base/clock.h"
 #include "base/slot_table.h"
-#include "conn/inline_string.h"
-#include "conn/unfinished_item.h"
 
 namespace holdfast {
+
+/// Stores a short text in one pointer, without the heap while empty. Keeps the first 255 bytes of a longer text. Suits
+/// a connection's latest key, which is compared with each item's and rarely changes.
+class InlineString {
+public:
+    InlineString() = default;
+    InlineString(const InlineString&) = delete;
+    InlineString& operator=(const InlineString&) = delete;
+    ~InlineString() { std::free(text_); }
+
+    [[nodiscard]] std::string_view view() const noexcept {
+        return text_ == nullptr ? std::string_view()
+                                : std::string_view(text_ + 1, static_cast<unsigned char>(text_[0]));
+    }
+
+    /// Stores `text`. Throws std::bad_alloc.
+    void assign(std::string_view text) {
+        text = text.substr(0, max_size);
+        if (text == view()) return;
+        auto* fresh = static_cast<char*>(std::malloc(text.size() + 1));
+        if (fresh == nullptr) throw std::bad_alloc();
+        fresh[0] = static_cast<char>(static_cast<unsigned char>(text.size()));
+        std::memcpy(fresh + 1, text.data(), text.size());
+        std::free(std::exchange(text_, fresh));
+    }
+
+    static constexpr std::size_t max_size = 255;
+
+private:
+    char* text_ = nullptr;
+};
+
+/// Bytes of a partial item, in one heap block that is freed when the item is complete.
+struct UnfinishedItem {
+    std::uint64_t scan = 0;  ///< the stream handler's position in the bytes
+    Tick began;              ///< arrival of the item's first byte
+    std::uint32_t size = 0;
+    std::uint32_t capacity = 0;
+
+    [[nodiscard]] char* data() noexcept { return reinterpret_cast<char*>(this + 1); }
+    [[nodiscard]] std::span<const char> bytes() const noexcept {
+        return {reinterpret_cast<const char*>(this + 1), size};
+    }
+};
+
+struct FreeUnfinishedItem {
+    void operator()(UnfinishedItem* item) const noexcept { std::free(item); }
+};
+using UnfinishedItemPtr = std::unique_ptr<UnfinishedItem, FreeUnfinishedItem>;
+
+/// Appends to `item`, which is allocated or grown as needed. Growth doubles the capacity, so that single bytes take
+/// linear time. Returns false without memory; `item` is unchanged then.
+[[nodiscard]] bool append(UnfinishedItemPtr& item, std::span<const char> bytes) noexcept;
 
 /// State of a connection with queued or unacknowledged output. An idle connection has none.
 struct Downlink {

@@ -1,10 +1,10 @@
 #include "conn/core.h"
 
 #include "conn/admission.h"
+#include "conn/counters.h"
 #include "tcp/tcp_info.h"
 
 namespace holdfast {
-
 namespace {
 
 using std::chrono::milliseconds;
@@ -59,6 +59,23 @@ milliseconds Core::attended_part(milliseconds span) const {
 
 milliseconds Core::read_since(Tick since) {
     return without(time().tick.since(since), read_time.missed_since(steady_of(since)));
+}
+
+void HistogramCounter::observe(std::chrono::milliseconds value) noexcept {
+    const double seconds = std::chrono::duration<double>(value).count();
+    std::size_t bucket = 0;
+    while (bucket < duration_bounds_s.size() && seconds > duration_bounds_s[bucket]) ++bucket;
+    counts_[bucket].increment();
+    sum_ms_.add(static_cast<std::uint64_t>(value.count()));
+}
+
+void HistogramCounter::add_to(DurationHistogram& sum) const noexcept {
+    std::uint64_t cumulative = 0;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+        cumulative += counts_[i].get();
+        sum.counts[i] += cumulative;
+    }
+    sum.sum_s += static_cast<double>(sum_ms_.get()) / 1000;
 }
 
 }  // namespace holdfast

@@ -8,16 +8,14 @@
 #include <vector>
 
 #include "base/attended_time.h"
+#include "conn/buffer_budget.h"
 #include "conn/counters.h"
-#include "conn/observation_log.h"
 #include "conn/partings.h"
 #include "conn/policy.h"
-#include "conn/receive_buffer.h"
+#include "conn/preamble_table.h"
+#include "conn/rate_limiter.h"
 #include "conn/registry.h"
-#include "conn/resumed_reads.h"
-#include "conn/shard_options.h"
 #include "conn/stream_handler.h"
-#include "conn/tls_sessions.h"
 #include "reactor/reactor.h"
 #include "tcp/close_cause.h"
 

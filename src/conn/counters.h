@@ -4,8 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include <holdfast/counters.h>
+#include <holdfast/watch.h>
 
 namespace holdfast {
 
@@ -46,5 +48,29 @@ using ShardCounters = ReactorFigures<Counter>;
 // Overloads for the sums of model/counter_rows.h.
 inline void add_to(std::uint64_t& sum, const Counter& more) noexcept { sum += more.get(); }
 inline void add_to(DurationHistogram& sum, const HistogramCounter& more) noexcept { more.add_to(sum); }
+
+/// Collects what one reactor observed since the last take(). Bounded: beyond the bound it only counts. The reactor's
+/// thread.
+class ObservationLog {
+public:
+    static constexpr std::size_t max = 65'536;
+
+    explicit ObservationLog(bool wanted) : wanted_(wanted) {}
+
+    [[nodiscard]] bool wanted() const noexcept { return wanted_; }
+    void add(const Observation& observation) {
+        if (!wanted_) return;
+        if (noticed_.seen.size() >= max) {
+            ++noticed_.dropped;
+            return;
+        }
+        noticed_.seen.push_back(observation);
+    }
+    [[nodiscard]] Observations take() { return std::exchange(noticed_, {}); }
+
+private:
+    bool wanted_;
+    Observations noticed_;
+};
 
 }  // namespace holdfast

@@ -8,7 +8,7 @@
 
 #include "conn/core.h"
 #include "conn/drain_run.h"
-#include "conn/stop_task.h"
+#include "conn/partings.h"
 
 namespace holdfast {
 

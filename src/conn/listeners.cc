@@ -12,7 +12,7 @@
 #include "conn/preamble.h"
 #include "conn/receiver.h"
 #include "conn/sweeper.h"
-#include "tcp/accept_outcome.h"
+#include "tcp/close_cause.h"
 #include "tcp/peer_state.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tcp/probe.h"
+#include "tcp/socket_options.h"
 
 namespace holdfast {
 

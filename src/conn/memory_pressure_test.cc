@@ -1,7 +1,9 @@
 #include "conn/memory_pressure.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "conn/rate_limiter.h"
 #include "testing/shard_rig.h"
 
 namespace holdfast {
@@ -111,5 +113,20 @@ TEST_F(ShortOfMemory, AtTheEndOfTheBudgetSomeAreShedAndTheOthersLive) {
     EXPECT_NE(rig_.find(small), nullptr) << "it holds next to nothing";
 }
 
+TEST(ResumedReads, RemembersTheLatestUntilItIsForgotten) {
+    ResumedReads resumed;
+    EXPECT_EQ(resumed.since(1), Tick{});
+    resumed.note(1, Tick{10});
+    resumed.note(1, Tick{20});
+    resumed.note(2, Tick{30});
+    EXPECT_EQ(resumed.since(1), Tick{20});
+    resumed.forget(1);
+    resumed.forget(3);
+    EXPECT_EQ(resumed.since(1), Tick{});
+    EXPECT_EQ(resumed.since(2), Tick{30});
+    EXPECT_EQ(resumed.size(), 1U);
+}
+
 }  // namespace
+
 }  // namespace holdfast

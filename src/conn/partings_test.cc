@@ -5,8 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include "conn/stop_task.h"
-
 namespace holdfast {
 namespace {
 

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "tcp/probe.h"
 #include "tcp/socket_options.h"
 #include "tcp/tcp_info.h"
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "conn/suspects.h"
-#include "tcp/probe.h"
+#include "tcp/socket_options.h"
 #include "tcp/tcp_info.h"
 
 namespace holdfast {

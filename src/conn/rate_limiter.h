@@ -4,8 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <unordered_map>
 
 #include "base/clock.h"
+#include "reactor/poller.h"
 
 namespace holdfast {
 
@@ -64,6 +66,26 @@ private:
 
     std::atomic<std::int64_t> gap_{0};  // ns between two turns; 0: no limit
     std::atomic<std::int64_t> due_{0};  // ns on the steady clock
+};
+
+/// Records when the shard resumed reading connections that it had paused singly (for rate or memory). Their deadlines
+/// run from then on. Holds an entry until the connection's next complete item. The shard's thread.
+class ResumedReads {
+public:
+    void note(Token number, Tick now) { since_[number] = now; }
+    /// Returns the time, or Tick{} if the connection was not paused since its latest item.
+    [[nodiscard]] Tick since(Token number) const {
+        if (since_.empty()) return {};
+        const auto found = since_.find(number);
+        return found == since_.end() ? Tick{} : found->second;
+    }
+    void forget(Token number) noexcept {
+        if (!since_.empty()) since_.erase(number);
+    }
+    [[nodiscard]] std::size_t size() const { return since_.size(); }
+
+private:
+    std::unordered_map<Token, Tick> since_;
 };
 
 }  // namespace holdfast

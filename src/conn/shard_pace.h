@@ -9,12 +9,55 @@
 #include <random>
 
 #include "base/clock.h"
-#include "conn/canaries.h"
+#include "conn/connection.h"
 #include "conn/pace_rings.h"
 #include "conn/policy.h"
-#include "conn/slot_listeners.h"
 
 namespace holdfast {
+
+/// Decides whether a connection is probed ahead of the kernel: at most once between two passes of the asking ring. The
+/// ring passes once in each round of the connection's own plan.
+
+/// Records a pass of the ring. Returns true if the ring probes the connection now: in a herd, after a whole round
+/// without traffic or a canary's probe. The answer to a probe is traffic, so a quiet connection is probed every second
+/// round.
+[[nodiscard]] inline bool pass_asking_ring(Connection& connection, bool in_herd) {
+    const bool ask = in_herd && connection.quiet && !connection.asked_in_round;
+    connection.quiet = !ask;
+    connection.asked_in_round = ask;
+    return ask;
+}
+
+/// Records that the connection was drawn as a canary. Returns true if it may be probed, as it was not in this round.
+[[nodiscard]] inline bool take_as_canary(Connection& connection) {
+    if (connection.asked_in_round) return false;
+    connection.asked_in_round = true;
+    return true;
+}
+
+/// Paces the canaries of one reactor: connections drawn at random and probed early, so that a partition shows within a
+/// second. At most `most_a_second`. Keeps only its debt as state.
+class Canaries {
+public:
+    static constexpr double most_a_second = 64;
+
+    explicit Canaries(SteadyTime start) : last_(start) {}
+
+    /// Returns how many connections to probe now. `rate`: probes per second that would probe each connection once in
+    /// its own round.
+    [[nodiscard]] std::uint32_t take(SteadyTime now, double rate) {
+        const double seconds = std::chrono::duration<double>(now - last_).count();
+        last_ = now;
+        owed_ = std::min(owed_ + std::min(most_a_second, rate) * seconds, std::min(most_a_second, std::max(rate, 1.0)));
+        const auto due = static_cast<std::uint32_t>(owed_);
+        owed_ -= due;
+        return due;
+    }
+
+private:
+    SteadyTime last_;
+    double owed_ = 0;
+};
 
 /// Check and probe rates that one listener demands for each of its connections.
 struct PaceDemand {

@@ -6,7 +6,6 @@
 
 #include <gtest/gtest.h>
 
-#include "conn/asking.h"
 #include "conn/liveness.h"
 
 namespace holdfast {

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <chrono>
 
-#include "conn/asking.h"
 #include "conn/liveness.h"
+#include "conn/shard_pace.h"
 #include "conn/sweeper.h"
-#include "tcp/probe.h"
+#include "tcp/socket_options.h"
 #include "tcp/tcp_info.h"
 
 namespace holdfast {

@@ -29,7 +29,6 @@
 #include "daemon/admin_spool.h"
 #include "daemon/event_tap.h"
 #include "daemon/exit.h"
-#include "daemon/first_steps.h"
 #include "daemon/fleet_part.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
@@ -40,7 +39,6 @@
 #include "daemon/sinks.h"
 #include "daemon/space_wait.h"
 #include "daemon/supervision.h"
-#include "text/human.h"
 #include "text/units.h"
 
 namespace holdfast {

@@ -9,7 +9,7 @@
 
 #include "alarm/alarm_engine.h"
 #include "api/api.h"
-#include "api/device_question.h"
+#include "api/downlink_message.h"
 #include "api/fleet_view.h"
 #include "daemon/log.h"
 #include "daemon/sinks.h"

@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "api/render_watch.h"
+#include "api/render.h"
 #include "text/units.h"
 
 namespace holdfast {

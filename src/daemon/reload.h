@@ -7,7 +7,7 @@
 
 #include <holdfast/status.h>
 
-#include "api/reload_result.h"
+#include "api/status_parts.h"
 #include "config/load.h"
 #include "daemon/admin_endpoints.h"
 #include "daemon/log.h"

@@ -10,7 +10,7 @@
 
 #include <holdfast/result.h>
 
-#include "api/sink_status.h"
+#include "api/status_parts.h"
 #include "daemon/log.h"
 #include "daemon/nats_output.h"
 #include "options/daemon_config.h"

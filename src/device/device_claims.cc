@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "codec/hello.h"
+#include "codec/item.h"
 #include "device/device_sessions.h"
 #include "tcp/peer_state.h"
 

@@ -12,7 +12,7 @@
 
 #include <holdfast/events.h>
 
-#include "codec/hello.h"
+#include "codec/item.h"
 #include "conn/shard.h"
 #include "device/device_index.h"
 #include "device/sequence_tracker.h"

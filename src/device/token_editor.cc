@@ -1,5 +1,3 @@
-#include "device/token_editor.h"
-
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -14,7 +12,8 @@
 #include <string>
 
 #include "base/unique_fd.h"
-#include "codec/hello.h"
+#include "codec/item.h"
+#include "device/token_set.h"
 #include "text/printable.h"
 
 #include <openssl/rand.h>

@@ -1,5 +1,3 @@
-#include "device/token_editor.h"
-
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -10,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "device/token_set.h"
 #include "testing/temporary_directory.h"
 
 namespace holdfast {

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "codec/hello.h"
+#include "codec/item.h"
 #include "text/input_file.h"
 #include "text/printable.h"
 

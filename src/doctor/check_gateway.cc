@@ -2,11 +2,11 @@
 #include <string>
 #include <utility>
 
-#include "doctor/checks.h"
+#include "doctor/diagnose.h"
 #include "doctor/socket_facts.h"
 #include "net/address_kind.h"
-#include "text/human.h"
 #include "text/printable.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

@@ -2,8 +2,8 @@
 #include <string>
 #include <utility>
 
-#include "doctor/checks.h"
-#include "text/human.h"
+#include "doctor/diagnose.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

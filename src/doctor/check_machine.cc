@@ -3,7 +3,7 @@
 #include <string_view>
 #include <utility>
 
-#include "doctor/checks.h"
+#include "doctor/diagnose.h"
 #include "text/printable.h"
 #include "text/units.h"
 

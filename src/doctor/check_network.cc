@@ -6,8 +6,7 @@
 #include <system_error>
 #include <utility>
 
-#include "doctor/checks.h"
-#include "text/human.h"
+#include "doctor/diagnose.h"
 #include "text/printable.h"
 #include "text/units.h"
 
@@ -21,7 +20,7 @@ constexpr std::uint64_t small_backlog = 128;
 constexpr std::uint64_t usual_netdev_backlog = 1'000;
 // docs/explanation/liveness.md, "Many connections at once": below it there is no time to probe ahead of the kernel.
 constexpr milliseconds asks_ahead_from{9'000};
-// src/tcp/probe.h: a device does not answer a probe that follows sooner.
+// src/tcp/socket_options.h: a device does not answer a probe that follows sooner.
 constexpr std::uint64_t probe_spacing_ms = 500;
 constexpr std::uint64_t usual_retries2 = 15;
 

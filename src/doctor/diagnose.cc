@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "doctor/checks.h"
 #include "text/json_writer.h"
 
 namespace holdfast {

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
@@ -158,5 +159,9 @@ struct GatewayFacts {
     std::optional<SocketLook> sockets;
     std::optional<ReconciliationSeen> reconciliation;  ///< nullopt: the gateway has none yet
 };
+
+/// Reads the facts of the host that this process may see: /proc and /sys below `root` (tests use their own), uname(2),
+/// adjtimex(2). Limits and groups are those of `pid` if given, otherwise of this process.
+[[nodiscard]] HostFacts read_host_facts(std::optional<int> pid, const std::filesystem::path& root = "/");
 
 }  // namespace holdfast

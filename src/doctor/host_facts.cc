@@ -1,5 +1,3 @@
-#include "doctor/host_facts.h"
-
 #include <sys/timex.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -11,6 +9,8 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+
+#include "doctor/facts.h"
 
 namespace holdfast {
 namespace {

@@ -1,11 +1,10 @@
-#include "doctor/host_facts.h"
-
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "doctor/facts.h"
 #include "testing/temporary_directory.h"
 
 namespace holdfast {

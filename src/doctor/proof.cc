@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "model/plan_json.h"
+#include "model/words.h"
 #include "text/json_writer.h"
 #include "text/units.h"
 

@@ -14,7 +14,6 @@
 
 #include <holdfast/server.h>
 
-#include "doctor/life_recorder.h"
 #include "doctor/prove_device.h"
 #include "tcp/socket_options.h"
 

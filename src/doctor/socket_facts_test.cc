@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
-#include "tcp/probe.h"
 #include "tcp/sockaddr.h"
 #include "tcp/socket_options.h"
 #include "testing/made_up_facts.h"

@@ -10,10 +10,24 @@
 #include <holdfast/result.h>
 #include <holdfast/server.h>
 
-#include "fleet/command.h"
 #include "forward/nats_link.h"
 
 namespace holdfast {
+
+/// Result of a command to a device: docs/explanation/fleet.md.
+struct CommandAnswer {
+    /// "sent", "acked" or "absent"; "queue_full": the device does not read, nothing was sent; "refused": not a valid
+    /// message.
+    std::string result;
+    std::string id;
+    std::string gateway = {};  ///< the gateway that holds the device, or held it last; empty if none
+    std::string conn = {};
+    std::string detail = {};
+};
+
+// Convert to and from JSON. Parsing returns nullopt for other texts. Pure.
+[[nodiscard]] std::string to_json(const CommandAnswer& answer);
+[[nodiscard]] std::optional<CommandAnswer> read_command_answer(std::string_view json);
 
 /// Answers commands by device id, from NATS clients at `holdfast.cmd.<id>` and from other gateways at
 /// `holdfast.gw.<gateway>.<what>.<id>`, and sends such requests. Owns two subscriptions, whatever the number of

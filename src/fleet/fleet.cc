@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "codec/event_writer.h"
-#include "codec/hello.h"
-#include "forward/token.h"
+#include "codec/item.h"
+#include "forward/message.h"
 
 namespace holdfast {
 namespace {

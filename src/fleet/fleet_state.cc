@@ -5,7 +5,7 @@
 #include <random>
 #include <utility>
 
-#include "forward/token.h"
+#include "forward/message.h"
 
 namespace holdfast {
 

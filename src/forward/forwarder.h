@@ -2,15 +2,20 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
+
+#include <holdfast/result.h>
 
 #include "base/clock.h"
 #include "forward/ack_inbox.h"
@@ -18,12 +23,80 @@
 #include "forward/forwarder_report.h"
 #include "forward/message.h"
 #include "forward/publish.h"
-#include "forward/spool_cursor.h"
 #include "forward/stream_check.h"
-#include "forward/unfit_events.h"
 #include "forward/window.h"
+#include "spool/spool.h"
 
 namespace holdfast {
+
+/// Events that NATS rejected for good, until the forwarder is past them. An event is first replaced by a dead letter,
+/// and left out if that is rejected, too. One thread.
+class UnfitEvents {
+public:
+    enum class Instead : std::uint8_t { dead_letter, nothing };
+    struct Unfit {
+        std::string why;
+        Instead instead = Instead::dead_letter;
+    };
+
+    /// A rejection of an event or of its dead letter. `first` is the event's position; `what` is a sentence.
+    struct Refusal {
+        bool first = false;
+        std::string what;
+    };
+    Refusal refuse(Position position, const std::string& why) {
+        const auto [found, first] = events_.try_emplace(position, Unfit{why, Instead::dead_letter});
+        if (!first) found->second.instead = Instead::nothing;
+        return {first, "event " + std::to_string(position) + " does not go to NATS" +
+                           (first ? " as it is: " : ", not even its dead letter: ") + why};
+    }
+    void forget_up_to(Position published) { events_.erase(events_.begin(), events_.upper_bound(published)); }
+
+    /// Returns nullptr if NATS may accept the event.
+    [[nodiscard]] const Unfit* find(Position position) const {
+        const auto found = events_.find(position);
+        return found == events_.end() ? nullptr : &found->second;
+    }
+    /// Returns the latest end of a batch that begins at `first`; `bound` is another bound, 0: none.
+    [[nodiscard]] Position bound_of(Position first, Position bound) const {
+        const auto next = events_.upper_bound(first);
+        return next != events_.end() && (bound == 0 || next->first <= bound) ? next->first - 1 : bound;
+    }
+
+private:
+    std::map<Position, Unfit> events_;
+};
+
+/// Walks a spool's events page by page, with bounded memory. One thread.
+class SpoolCursor {
+public:
+    /// Reads from `spool`. `on_skipped` is called once for each missing range; it may be empty.
+    SpoolCursor(Spool& spool, std::function<void(const MissingRange&)> on_skipped)
+        : spool_(spool), on_skipped_(std::move(on_skipped)) {}
+
+    /// Continues from the event after `after`.
+    void restart(Position after);
+    [[nodiscard]] bool started() const { return started_; }
+
+    /// Returns the next events, at least one unless the spool has none left at present. Valid until the next call.
+    [[nodiscard]] Result<std::span<const SpooledEvent>> peek();
+    /// Moves past `last`: the events up to it are done.
+    void advance(Position last);
+
+    [[nodiscard]] Position next_after() const { return after_; }
+    [[nodiscard]] bool at_end() const { return next_ >= page_.events.size(); }
+
+private:
+    void tell(const SpoolPage& page);
+
+    Spool& spool_;
+    const std::function<void(const MissingRange&)> on_skipped_;
+    SpoolPage page_;
+    std::size_t next_ = 0;  // index into page_
+    Position after_ = 0;
+    Position reported_ = 0;  // ranges up to here were reported
+    bool started_ = false;
+};
 
 /// Publishes a spool's events to JetStream in order, with a window of outstanding acknowledgements. After a failure,
 /// publishing resumes at the first event without acknowledgement. Owns a thread. Ends by stop(), which the destructor

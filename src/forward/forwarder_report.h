@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "forward/forwarder_options.h"
-#include "spool/position.h"
+#include "spool/spool.h"
 
 namespace holdfast {
 

@@ -9,9 +9,8 @@
 #include <utility>
 
 #include "forward/callback_handle.h"
-#include "forward/link_options.h"
-#include "forward/server_info.h"
-#include "net/nats_url.h"
+#include "forward/nats_client.h"
+#include "net/url.h"
 #include "text/printable.h"
 #include "text/units.h"
 

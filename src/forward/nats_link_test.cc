@@ -7,8 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "forward/link_options.h"
-#include "forward/server_info.h"
+#include "forward/nats_client.h"
 #include "testing/nats_server.h"
 
 #include <nats/nats.h>

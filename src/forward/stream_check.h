@@ -9,12 +9,26 @@
 #include <holdfast/result.h>
 
 #include "forward/nats_link.h"
-#include "forward/stored_message.h"
 #include "forward/stream_loss.h"
 #include "forward/stream_memo.h"
 #include "forward/stream_setup.h"
+#include "spool/spool.h"
 
 namespace holdfast {
+
+/// Message of a stream. The spool is absent if the message does not exist, or if no gateway wrote it.
+struct StoredMessage {
+    std::string spool;
+    std::uint64_t epoch = 0;
+    Position first = 0;
+    Position last = 0;
+    bool is_unreadable = false;  ///< the server does not answer: see `why`
+    std::string why;
+};
+
+/// Reads the message with that sequence. Waits for the server, at most a second.
+[[nodiscard]] StoredMessage read_stored(const NatsLink::Lease& lease, const std::string& stream,
+                                        std::uint64_t sequence);
 
 /// Sets up the stream and compares it with the memo, at each connect and every few seconds. Owns the memo. One thread,
 /// which waits for the server.

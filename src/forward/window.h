@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "spool/position.h"
+#include "spool/spool.h"
 
 namespace holdfast {
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "text/secret_file.h"
+#include "text/input_file.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -12,8 +12,8 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/unique_fd.h"
+#include "http_server/http_message.h"
 #include "http_server/http_server.h"
-#include "http_server/request_head.h"
 #include "http_server/tls_stream.h"
 
 namespace holdfast {

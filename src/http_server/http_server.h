@@ -12,7 +12,6 @@
 
 #include "http_server/http_listener.h"
 #include "http_server/http_message.h"
-#include "http_server/request_gate.h"
 #include "http_server/worker_pool.h"
 
 namespace holdfast {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "load/downlink_inbox.h"
-#include "load/draw.h"
+#include "load/downlink_book.h"
+#include "load/pace.h"
 
 namespace holdfast {
 

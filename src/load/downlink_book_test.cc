@@ -1,9 +1,72 @@
 #include "load/downlink_book.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace holdfast {
 namespace {
+
+std::vector<std::uint64_t> received(Framing framing, const std::string& stream, std::size_t step) {
+    DownlinkInbox inbox;
+    std::vector<GatewayWord> words;
+    for (std::size_t at = 0; at < stream.size(); at += step)
+        inbox.take(framing, std::span(stream).subspan(at, std::min(step, stream.size() - at)), words);
+    std::vector<std::uint64_t> numbers;
+    for (const GatewayWord& word : words) numbers.push_back(word.number);
+    return numbers;
+}
+
+TEST(DownlinkInbox, NumbersAreReadHoweverTheBytesArrive) {
+    for (const Framing framing : {Framing::ndjson, Framing::json, Framing::length}) {
+        std::string stream;
+        append_framed(stream, framing, downlink_item(1));
+        append_framed(stream, framing, R"({"cmd":"reboot"})");
+        append_framed(stream, framing, downlink_item(18'446'744'073'709'551'615ULL));
+        append_framed(stream, framing, downlink_item(3));
+        for (std::size_t step = 1; step <= stream.size(); ++step) {
+            EXPECT_EQ(received(framing, stream, step),
+                      (std::vector<std::uint64_t>{1, 18'446'744'073'709'551'615ULL, 3}));
+        }
+    }
+}
+
+TEST(DownlinkInbox, AHalfIsNoArrival) {
+    std::string stream;
+    append_framed(stream, Framing::length, downlink_item(1));
+    stream.pop_back();
+    EXPECT_TRUE(received(Framing::length, stream, 3).empty());
+    EXPECT_TRUE(received(Framing::ndjson, downlink_item(1), 3).empty()) << "its line has not ended";
+}
+
+TEST(DownlinkInbox, AnythingMayArrive) {
+    std::string noise;
+    for (unsigned i = 0; i < 300'000; ++i) noise += static_cast<char>(i * 2'654'435'761U >> 13);
+    for (const Framing framing : {Framing::ndjson, Framing::json, Framing::length}) {
+        EXPECT_TRUE(received(framing, noise, 4'096).empty());
+        EXPECT_TRUE(received(framing, std::string(300'000, '{'), 65'536).empty());
+        EXPECT_TRUE(received(framing, std::string(300'000, 'x'), 65'536).empty());
+    }
+    EXPECT_EQ(received(Framing::ndjson, std::string(300'000, 'x') + "\n" + downlink_item(7) + "\n", 65'536).size(), 1U);
+}
+
+using Kind = GatewayWord::Kind;
+
+TEST(GatewayWord, MessagesOfTheGatewayAreParsed) {
+    EXPECT_EQ(gateway_word(downlink_item(7)), (GatewayWord{Kind::downlink, 7}));
+    EXPECT_EQ(gateway_word(R"({"resume":0})"), (GatewayWord{Kind::resume, 0}));
+    EXPECT_EQ(gateway_word(R"({"ack":9007199254740991})"), (GatewayWord{Kind::ack, 9'007'199'254'740'991ULL}));
+    EXPECT_EQ(gateway_word(R"({"nack":4,"reason":"no_key"})"), (GatewayWord{Kind::nack, 4}));
+    EXPECT_EQ(gateway_word(R"({"nack":4,"reason":"gap","expected":2})"), (GatewayWord{Kind::gap, 4}));
+}
+
+TEST(GatewayWord, AnythingElseIsNone) {
+    for (const char* text :
+         {"", "{}", R"({"load_downlink":})", R"({"load_downlink":-1})", R"({"load_downlink":1.5})",
+          R"({"load_downlink":1,"x":2})", R"({"load_downlink":99999999999999999999})", R"({"load_downlink":7)",
+          R"({"ack":7)", R"({"ack":7,"more":1})", R"({"ack": 7})", R"({"nack":7})", R"({"cmd":"reboot"})"})
+        EXPECT_FALSE(gateway_word(text).has_value()) << text;
+}
 
 using namespace std::chrono_literals;
 
@@ -69,4 +132,5 @@ TEST(DownlinkBook, ItKnowsWhereDevicesAre) {
 }
 
 }  // namespace
+
 }  // namespace holdfast

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "load/draw.h"
 #include "load/fleet.h"
+#include "load/pace.h"
 #include "tcp/sockaddr.h"
 
 namespace holdfast {

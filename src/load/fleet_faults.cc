@@ -3,8 +3,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "load/draw.h"
 #include "load/fleet.h"
+#include "load/pace.h"
 
 namespace holdfast {
 

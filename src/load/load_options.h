@@ -10,8 +10,8 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/result.h>
 
-#include "load/device_items.h"
-#include "load/faults.h"
+#include "load/device.h"
+#include "load/load_counts.h"
 #include "tls/tls_context.h"
 
 namespace holdfast {

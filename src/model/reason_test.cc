@@ -29,4 +29,5 @@ TEST(Reason, KindsAreThoseOfTheContract) {
 }
 
 }  // namespace
+
 }  // namespace holdfast

@@ -1,11 +1,13 @@
 #include "model/words.h"
 
 #include <algorithm>
+#include <charconv>
+#include <string>
 
+#include <holdfast/events.h>
 #include <holdfast/status.h>
 
 namespace holdfast {
-
 namespace {
 
 constexpr std::array<std::string_view, bad_item_count> bad_item_words{"not_json", "not_object", "no_key",    "bad_utf8",
@@ -32,6 +34,63 @@ std::optional<Framing> parse_framing(std::string_view word) noexcept {
     const auto found = std::find(words.begin(), words.end(), word);
     if (found == words.end()) return std::nullopt;
     return static_cast<Framing>(found - words.begin());
+}
+
+namespace {
+
+template <typename Number>
+std::optional<Number> parse_hex(std::string_view text) noexcept {
+    Number value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+std::string to_string(ConnectionId id) {
+    std::array<char, 32> text;
+    char* end = std::to_chars(text.data(), text.data() + text.size(), id.run, 16).ptr;
+    *end++ = '-';
+    end = std::to_chars(end, text.data() + text.size(), id.number, 16).ptr;
+    return {text.data(), end};
+}
+
+std::optional<ConnectionId> parse_connection_id(std::string_view text) noexcept {
+    const std::size_t dash = text.find('-');
+    if (dash == std::string_view::npos) return std::nullopt;
+    const auto run = parse_hex<std::uint32_t>(text.substr(0, dash));
+    const auto number = parse_hex<std::uint64_t>(text.substr(dash + 1));
+    if (!run || !number) return std::nullopt;
+    return ConnectionId{*run, *number};
+}
+
+void write_plan_fields(JsonWriter& json, const LivenessPlan& plan) {
+    const LivenessPlan::WorstCase& worst = plan.worst_case;
+    const LivenessPlan::SafeOutage& outage = plan.safe_outage;
+    json.field("idle_s", plan.idle.count())
+        .field("interval_s", plan.interval.count())
+        .field("count", plan.count)
+        .field("user_timeout_ms", plan.user_timeout.count())
+        .field("rto_max_ms", std::chrono::milliseconds(plan.rto_max).count())
+        .field("sweep_period_ms", plan.sweep_period.count())
+        .field("silence_limit_ms", plan.silence_limit.count())
+        .field("lost_probes_tolerated", plan.lost_probes_tolerated)
+        .key("worst_case_ms")
+        .begin_object()
+        .field("fin_or_reset", worst.fin_or_reset.count())
+        .field("idle", worst.idle.count())
+        .field("in_flight", worst.in_flight.count())
+        .field("probing", worst.probing.count())
+        .field("zero_window", worst.zero_window.count())
+        .end_object()
+        .key("safe_outage_ms")
+        .begin_object()
+        .field("idle", outage.idle.count())
+        .field("in_flight", outage.in_flight.count())
+        .field("in_flight_uncapped", outage.in_flight_uncapped.count())
+        .end_object()
+        .field("safe_round_trip_ms", plan.safe_round_trip.count());
 }
 
 }  // namespace holdfast

@@ -5,6 +5,9 @@
 #include <string_view>
 
 #include <holdfast/config.h>
+#include <holdfast/liveness.h>
+
+#include "text/json_writer.h"
 
 namespace holdfast {
 
@@ -26,5 +29,9 @@ template <typename Enumeration>
 [[nodiscard]] constexpr std::string_view word_of(Enumeration value) noexcept {
     return words_of<Enumeration>[static_cast<std::size_t>(value)];
 }
+
+/// Writes the values that follow from detect_within as fields of the open object. `holdfast plan --json` and the API
+/// share it.
+void write_plan_fields(JsonWriter& json, const LivenessPlan& plan);
 
 }  // namespace holdfast

@@ -1,15 +1,17 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
+#include <string_view>
 
 #include <holdfast/endpoint.h>
 
+#include "net/address_kind.h"
 #include "text/printable.h"
 
 namespace holdfast {
-
 namespace {
 
 constexpr std::array<std::uint8_t, 12> v4_mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -110,6 +112,25 @@ Result<Prefix> parse_prefix(std::string_view text) {
                      "?"};
     }
     return prefix;
+}
+
+namespace {
+
+bool is_within(const IpAddress& address, std::string_view prefix) {
+    return parse_prefix(prefix).value().contains(address);
+}
+
+}  // namespace
+
+bool is_loopback(const IpAddress& address) { return is_within(address, "127.0.0.0/8") || is_within(address, "::1"); }
+
+bool is_unspecified(const IpAddress& address) { return is_within(address, "0.0.0.0") || is_within(address, "::"); }
+
+bool is_private(const IpAddress& address) {
+    constexpr std::array<std::string_view, 6> others{"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16",
+                                                     "169.254.0.0/16", "fc00::/7",      "fe80::/10"};
+    return is_loopback(address) || std::any_of(others.begin(), others.end(),
+                                               [&](std::string_view prefix) { return is_within(address, prefix); });
 }
 
 }  // namespace holdfast

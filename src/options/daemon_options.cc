@@ -2,8 +2,7 @@
 #include <array>
 #include <vector>
 
-#include "net/http_url.h"
-#include "net/nats_url.h"
+#include "net/url.h"
 #include "options/option.h"
 
 namespace holdfast {

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,10 +19,24 @@
 #include "conn/stream_handler.h"
 #include "device/device_sessions.h"
 #include "device/token_set.h"
-#include "pipeline/closed_history.h"
 #include "pipeline/notice_limiter.h"
 
 namespace holdfast {
+
+/// Stores the latest closed connections of all reactors; queries return the newest first. Bounded; any thread.
+class ClosedHistory {
+public:
+    explicit ClosedHistory(std::size_t capacity) : capacity_(capacity) {}
+
+    void add(ClosedLife life);
+    [[nodiscard]] std::vector<ClosedLife> find(const ClosedQuery& query) const;
+
+private:
+    const std::size_t capacity_;
+    mutable std::mutex mutex_;
+    std::vector<ClosedLife> ring_;  // guarded by mutex_; grows to capacity_, then overwrites the oldest
+    std::size_t next_ = 0;          // guarded by mutex_
+};
 
 /// A pipeline's settings of one listener.
 struct PipelineListener {

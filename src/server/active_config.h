@@ -1,9 +1,15 @@
 #pragma once
 
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -12,8 +18,10 @@
 #include <holdfast/status.h>
 
 #include "base/clock.h"
+#include "base/system_failure.h"
 #include "conn/counters.h"
 #include "conn/policy.h"
+#include "conn/registry.h"
 #include "device/token_set.h"
 #include "server/listeners.h"
 #include "tls/tls_context.h"
@@ -85,5 +93,25 @@ private:
 
 /// Returns the effective `limits.max_connections` of this process.
 [[nodiscard]] std::size_t effective_max_connections(const LimitsConfig& limits);
+
+inline unsigned effective_reactors(const ServerConfig& config) {
+    const unsigned wanted = config.reactors != 0 ? config.reactors : std::max(1U, std::thread::hardware_concurrency());
+    return std::min(wanted, Registry::max_reactors);
+}
+
+/// Throws std::system_error.
+inline std::uint32_t draw_run() {
+    std::uint32_t run = 0;
+    while (run == 0) {
+        if (::getrandom(&run, sizeof run, 0) != sizeof run && errno != EINTR) throw_errno("getrandom");
+    }
+    return run;
+}
+
+/// Returns a table size that a later configuration can use: at most one connection per descriptor.
+inline std::uint32_t table_capacity(const LimitsConfig& limits) {
+    const std::size_t max = std::max(effective_max_connections(limits), effective_max_connections({}));
+    return static_cast<std::uint32_t>(std::min<std::size_t>(max, Registry::max_connections));
+}
 
 }  // namespace holdfast

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/descriptor_table.h"
+#include "base/memory_reserve.h"
 
 namespace holdfast {
 namespace {

@@ -9,7 +9,7 @@
 #include <holdfast/server.h>
 
 #include "base/check.h"
-#include "base/descriptor_table.h"
+#include "base/memory_reserve.h"
 #include "base/system_failure.h"
 #include "codec/framing.h"
 #include "model/counter_rows.h"
@@ -20,8 +20,6 @@
 #include "server/listeners.h"
 #include "server/reactor_thread.h"
 #include "server/reconfiguration.h"
-#include "server/rival_connections.h"
-#include "server/start_values.h"
 #include "server/validate.h"
 
 namespace holdfast {

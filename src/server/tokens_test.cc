@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "codec/framing.h"
-#include "device/token_editor.h"
+#include "device/token_set.h"
 #include "testing/gateway.h"
 #include "testing/temporary_directory.h"
 

@@ -13,7 +13,6 @@
 
 #include "base/unique_fd.h"
 #include "spool/database.h"
-#include "spool/database_copy.h"
 #include "spool/directory.h"
 
 namespace holdfast {

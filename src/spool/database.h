@@ -8,7 +8,6 @@
 
 struct sqlite3;
 struct sqlite3_stmt;
-
 namespace holdfast {
 
 /// Meaning of an SQLite error for a spool.
@@ -108,5 +107,10 @@ private:
     };
     std::unique_ptr<sqlite3, Close> handle_;
 };
+
+/// Copies the content of an open database at one moment, page by page, into a new plain file without a log, and syncs
+/// it. Another thread may write to the source during the copy, and the source file may already be removed. Copies
+/// damaged pages unchanged. `path` must not exist; the function removes it on failure.
+[[nodiscard]] std::optional<DbError> copy_database(Database& from, const std::string& path);
 
 }  // namespace holdfast

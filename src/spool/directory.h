@@ -10,7 +10,7 @@
 
 #include "spool/database.h"
 #include "spool/directory_hold.h"
-#include "spool/position.h"
+#include "spool/spool.h"
 
 namespace holdfast {
 

@@ -11,7 +11,7 @@
 #include "spool/open_files.h"
 #include "spool/reader.h"
 #include "spool/segment_index.h"
-#include "spool/session_book.h"
+#include "spool/session_table.h"
 #include "spool/spool_clock.h"
 #include "spool/writer.h"
 

@@ -7,7 +7,7 @@
 #include <iterator>
 #include <thread>
 
-#include "spool/group_memo.h"
+#include "spool/manifest_file.h"
 #include "spool/row.h"
 #include "spool/segment_file.h"
 

@@ -14,7 +14,6 @@
 #include "spool/manifest_file.h"
 #include "spool/open_book.h"
 #include "spool/quarantine.h"
-#include "spool/session_book.h"
 #include "spool/session_table.h"
 #include "spool/spool.h"
 #include "spool/start_retries.h"

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -11,10 +12,17 @@
 
 namespace holdfast {
 
+// A group's memo is a row of the table `about` in spool.db. Versions that do not support memos ignore that row.
+[[nodiscard]] std::string memo_key(std::string_view group);
+/// Returns the memo prefixed by its checksum.
+[[nodiscard]] std::string memo_value(std::string_view group, std::string_view memo);
+/// Reads the memos of all groups. Skips damaged ones.
+[[nodiscard]] std::optional<DbError> read_memos(Database& database, std::map<std::string, std::string>& memos);
+
 struct StoredGroup {
     Position position = 0;
     WallTime moved_at;
-    std::string memo = {};  ///< spool/group_memo.h
+    std::string memo = {};  ///< spool/manifest_file.h
 };
 using StoredGroups = std::map<std::string, StoredGroup>;
 

@@ -1,11 +1,12 @@
 #include <algorithm>
 #include <thread>
+#include <utility>
 
+#include "spool/database.h"
 #include "spool/manifest.h"
 #include "spool/segment_file.h"
 
 namespace holdfast {
-
 namespace {
 
 Error cannot_open(const std::string& path, const DbError& error) {
@@ -108,6 +109,27 @@ Manifest::Opened Manifest::open(Opening& opening) {
     control.reset();
     return may_pass(*failed) || failed->fault == DbFault::full ? cannot_open(path, *failed)
                                                                : make_again(opening, *failed);
+}
+
+std::optional<DbError> Manifest::move_to_new_file(const SpoolDirectory& directory) {
+    const std::lock_guard lock(mutex_);
+    const std::string path = directory.control_path();
+    const std::string making = directory.making_control_path();
+    SpoolDirectory::remove(making);
+    if (auto failed = copy_database(database_, making)) return failed;
+    if (auto failed = directory.replace(making, path)) return failed;
+    DbError error;
+    auto fresh = Database::open(path, Database::Use::write, error);
+    if (!fresh) return error;
+    if (auto failed = set_up_for_writing(*fresh)) return failed;
+    if (auto failed = sync_log_name(directory)) return failed;
+    Database former = std::exchange(database_, std::move(*fresh));
+    former.keep_log_on_close();  // closing would checkpoint, and then remove the new file's log by its name
+    auto failed = prepare(path);
+    if (!failed) return std::nullopt;
+    database_ = std::move(former);
+    static_cast<void>(prepare(path));
+    return failed;
 }
 
 }  // namespace holdfast

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "spool/position.h"
 #include "spool/spool.h"
 
 namespace holdfast {

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "spool/database_copy.h"
+#include "spool/database.h"
 #include "spool/segment_reader.h"
 
 namespace holdfast {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "spool/position.h"
+#include "spool/spool.h"
 
 namespace holdfast {
 

@@ -7,7 +7,6 @@
 
 #include "spool/database.h"
 #include "spool/row.h"
-#include "spool/session_book.h"
 #include "spool/session_table.h"
 #include "testing/temporary_directory.h"
 #include "testing/test_spool.h"

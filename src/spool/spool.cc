@@ -19,7 +19,7 @@
 #include "spool/segment_file.h"
 #include "spool/segment_index.h"
 #include "spool/segment_reader.h"
-#include "spool/session_book.h"
+#include "spool/session_table.h"
 #include "spool/start_retries.h"
 #include "spool/survey.h"
 #include "spool/writer.h"

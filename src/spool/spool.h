@@ -15,10 +15,12 @@
 #include <holdfast/result.h>
 
 #include "base/clock.h"
-#include "spool/position.h"
 #include "spool/spool_clock.h"
 
 namespace holdfast {
+
+/// Position of an event in a spool: 1 for the first event ever appended, then consecutive. 0 is before the first.
+using Position = std::uint64_t;
 
 /// Limits on the number of remembered sessions. A forgotten session causes repeated items, never a lost one.
 struct SessionBudget {

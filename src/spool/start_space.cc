@@ -16,7 +16,7 @@
 #include "spool/directory.h"
 #include "spool/segment_reader.h"
 #include "spool/spool_clock.h"
-#include "text/human.h"
+#include "text/units.h"
 
 namespace holdfast {
 

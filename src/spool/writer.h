@@ -15,7 +15,7 @@
 #include "spool/open_files.h"
 #include "spool/segment_file.h"
 #include "spool/segment_index.h"
-#include "spool/session_book.h"
+#include "spool/session_table.h"
 #include "spool/spool.h"
 #include "spool/spool_clock.h"
 

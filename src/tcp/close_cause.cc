@@ -4,6 +4,34 @@
 
 namespace holdfast {
 
+AcceptOutcome classify_accept(int error) noexcept {
+    switch (error) {
+        case EAGAIN:
+            return AcceptOutcome::drained;
+        case EINTR:
+        case ECONNABORTED:
+        case EPERM:  // a firewall rule rejected it
+        case ENETDOWN:
+        case EPROTO:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case EOPNOTSUPP:
+        case ENETUNREACH:
+        case ETIMEDOUT:
+        case ECONNRESET:
+            return AcceptOutcome::try_again;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+            return AcceptOutcome::pause;
+        default:
+            return AcceptOutcome::defect;
+    }
+}
+
 CloseReason classify_timeout(const Evidence& evidence, std::chrono::milliseconds user_timeout) noexcept {
     // Window probes back off exponentially, so the latest answer of a living peer is up to half the timeout old. A peer
     // that failed with a closed window has been silent for longer, with unacknowledged data.

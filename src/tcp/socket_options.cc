@@ -17,7 +17,6 @@
 #include "tcp/sockaddr.h"
 
 namespace holdfast {
-
 namespace {
 
 #ifndef TCP_RTO_MAX_MS
@@ -226,6 +225,22 @@ void set_user_timeout(int fd, std::chrono::milliseconds timeout) noexcept {
 void set_rto_max(int fd, std::chrono::seconds longest) noexcept {
     set_int(fd, IPPROTO_TCP, TCP_RTO_MAX_MS,
             to_milliseconds(longest == std::chrono::seconds(0) ? default_rto_max : longest));
+}
+
+void force_probe(int fd) noexcept { set_keepidle(fd, std::chrono::seconds(1)); }
+
+void set_keepidle(int fd, std::chrono::seconds idle) noexcept {
+    const int value = static_cast<int>(idle.count());
+    kernel::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, sizeof value);
+}
+
+std::chrono::seconds keepidle_after_probe(const LivenessPlan& plan, std::chrono::milliseconds silence) noexcept {
+    if (silence < plan.idle) return plan.idle;
+    return plan.idle + ((silence - plan.idle) / plan.interval + 1) * plan.interval;
+}
+
+bool may_force_probe(const LivenessPlan& plan, std::chrono::milliseconds silence) noexcept {
+    return silence + probe_ends_within < plan.user_timeout;
 }
 
 }  // namespace holdfast

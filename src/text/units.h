@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,5 +27,14 @@ namespace holdfast {
 
 /// Returns the size in the largest binary unit that divides it: "64KiB", "1000B".
 [[nodiscard]] std::string format_size(std::size_t bytes);
+
+// Numbers in human-readable form. Pure.
+
+/// Returns e.g. "12,345".
+[[nodiscard]] std::string human_count(std::uint64_t number);
+/// Returns e.g. "512 B", "49.1 KiB" or "1.2 GiB".
+[[nodiscard]] std::string human_bytes(std::uint64_t bytes);
+/// Returns e.g. "0.4s", "61.4s", "5m 12s", "2h 3m" or "12d 4h".
+[[nodiscard]] std::string human_seconds(double seconds);
 
 }  // namespace holdfast

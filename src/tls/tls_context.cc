@@ -7,9 +7,9 @@
 
 #include "text/input_file.h"
 #include "text/printable.h"
-#include "tls/certificate_facts.h"
-#include "tls/socket_bio.h"
+#include "tls/device_certificate.h"
 #include "tls/tls_file.h"
+#include "tls/tls_session.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "api/api_endpoint.h"
-#include "net/request_target.h"
+#include "net/url.h"
 
 namespace holdfast {
 namespace {

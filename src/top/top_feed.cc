@@ -4,7 +4,6 @@
 
 #include "api/api_endpoint.h"
 #include "client/admin_client.h"
-#include "client/answer_view.h"
 
 namespace holdfast {
 namespace {

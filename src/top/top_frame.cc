@@ -6,10 +6,10 @@
 #include <string_view>
 #include <utility>
 
-#include "client/answer_view.h"
-#include "text/human.h"
+#include "client/admin_client.h"
 #include "text/printable.h"
 #include "text/table.h"
+#include "text/units.h"
 
 namespace holdfast {
 namespace {

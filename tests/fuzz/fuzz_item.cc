@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "codec/item.h"
-#include "text/utf8.h"
+#include "text/printable.h"
 
 namespace {
 

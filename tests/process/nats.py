@@ -415,5 +415,5 @@ def tls_context(ca):
 
 
 def token(text):
-    """As src/forward/token.h."""
+    """As src/forward/message.h."""
     return re.sub(rb"[^A-Za-z0-9_-]", lambda found: b"=%02X" % found[0][0], text.encode()).decode() or "="

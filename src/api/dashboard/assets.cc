@@ -4,7 +4,6 @@
 #include <charconv>
 #include <string>
 
-#include "api/dashboard/embedded.h"
 #include "model/reason_row.h"
 
 namespace holdfast {

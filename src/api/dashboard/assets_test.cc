@@ -7,7 +7,6 @@
 
 #include <gtest/gtest.h>
 
-#include "api/dashboard/embedded.h"
 #include "model/reason_row.h"
 
 namespace holdfast {

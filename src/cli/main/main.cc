@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "cli/verbs.h"
 #include "daemon/signals.h"
 
 int main(int argc, char** argv) {
