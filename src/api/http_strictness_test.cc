@@ -29,7 +29,7 @@ struct Row {
     const char* name;
     std::string bytes;
     std::string statuses;      ///< of the answers in their order
-    int sent = 0;              ///< messages that the gateway gets
+    int sent = 0;              ///< messages that the gateway received
     std::string on_unix = {};  ///< the statuses there, if others: a unix socket has no names
 };
 
@@ -197,7 +197,7 @@ std::vector<Row> rows() {
         // Pipelines
         {"three at once", get + "\r\n" + post + "Content-Length: 2\r\n\r\n{}" + get + last, "200 202 200", 1},
         {"nothing behind Connection: close", get + last + hidden, "200"},
-        // Cut off: the client ends behind these bytes.
+        // Cut off: the client ends after these bytes.
         {"nothing at all", "", ""},
         {"half a head", "GET /heal", ""},
         {"a head without its empty line", get, ""},
