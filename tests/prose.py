@@ -8,7 +8,7 @@ from links import pages_of
 # Pages that do not follow the rules yet. A page that follows them leaves this list; no page joins it.
 UNCONVERTED = set()
 BANNED = re.compile(r"\b(nobody|somebody|anew|whence|meanwhile|lest|therein)\b", re.I)
-BAD_START = re.compile(r"(Who|Whom|What|Of|One|That|The same)\b")
+BAD_START = re.compile(r"(It|Who|Whom|What|Of|One|That|The same)\b")
 SENTENCE_WORDS = 25
 CELL_WORDS = 15
 SUBJECT_CHARACTERS = 72

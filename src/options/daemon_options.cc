@@ -97,7 +97,7 @@ constexpr auto rows = std::to_array<Option>({
      .help = "private key of tls_cert", .example = "/etc/holdfast/nats.key"},
 
     {.section = Section::fleet, .key = "enabled", .place = at<&D::fleet, &FleetConfig::enabled>, .reload = OnReload::restart,
-     .help = "presence of devices in the fleet of gateways on the same NATS", .more = "It needs the sink `nats`.",
+     .help = "presence of devices in the fleet of gateways on the same NATS", .more = "Requires the sink `nats`.",
      .example = "false"},
     {.section = Section::fleet, .key = "name", .place = at<&D::fleet, &FleetConfig::name>,
      .form = "1 to 64 of A-Z a-z 0-9 _ . -", .reload = OnReload::restart,
@@ -119,7 +119,7 @@ constexpr auto rows = std::to_array<Option>({
     {.section = Section::admin, .key = "health", .place = at<&D::admin, &AdminConfig::health>,
      .form = "ADDRESS:PORT or unix:PATH", .reload = OnReload::restart,
      .help = "plain, public address of /healthz and /readyz alone",
-     .more = "It needs no token, no certificate and may be any address: it answers in one word.", .example = "0.0.0.0:7081"},
+     .more = "Needs no token and no certificate, and may be any address: it answers in one word.", .example = "0.0.0.0:7081"},
     {.section = Section::admin, .key = "token_file", .place = at<&D::admin, &AdminConfig::token_file>,
      .form = "path of a file (mode 0600) with one token a line", .reload = OnReload::restart,
      .effect = "the file is read at each reload; another path needs a restart", .secret = true,
