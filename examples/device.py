@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
-"""A device whose items survive a restart of either side, by docs/reference/protocol.md. Every line of standard input is
-an item, is on disk before it is sent, and stays there until an ack covers it. Ends after the end of the input, once
-every item is acknowledged.
+"""A device whose items survive a restart of either side, by docs/reference/protocol.md. An item is a line of the input,
+on disk until an ack covers it. Ends after the end of the input, once every item is acknowledged.
 
     echo '{"ip":"10.20.30.40","status":"online"}' | ./device.py 127.0.0.1:7000 device-17 kept.ndjson
 """
@@ -56,8 +55,7 @@ class Lines:
 
 
 def wait(patience, *inboxes):
-    """Waits until an inbox has something. Keeps what `source` sends before another can fail, and returns the others'
-    lines."""
+    """Waits until an inbox has something. Keeps the lines of `source`, and returns those of the others."""
     ready, words = select.select([one.descriptor for one in inboxes if not one.ended], [], [], patience)[0], []
     for one in [each for each in inboxes if each.descriptor in ready]:
         lines = one.read()
@@ -90,8 +88,7 @@ kept, source, pause = Kept(path), Lines(sys.stdin.fileno()), 0.1
 while kept.items or not source.ended:
     try:
         with socket.create_connection(address.rsplit(":", 1), timeout=30) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)  # silence: the connection is
-                                                                                        # dead
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)  # the gateway is gone
             for _ in talk(connection):
                 pause = 0.1
     except OSError as trouble:
