@@ -46,10 +46,16 @@ HttpConnection::Source source_of(const IpAddress& address) {
     return source;
 }
 
-HttpResponse too_busy() {
-    HttpResponse busy = http_error(503, "too_busy", "too many admin clients wait: ask again in a second");
-    busy.headers.emplace_back("Retry-After", "1");
-    return busy;
+/// Returns the last answer to a client that has no place.
+const std::string& too_busy(bool with_body) {
+    static const auto bytes = [](bool with) {
+        HttpResponse busy = http_error(503, "too_busy", "too many admin clients wait: ask again in a second");
+        busy.headers.emplace_back("Retry-After", "1");
+        return to_bytes(busy, with, true);
+    };
+    static const std::string whole = bytes(true);
+    static const std::string head = bytes(false);
+    return with_body ? whole : head;
 }
 
 /// Returns nullopt if the answer failed.
@@ -84,13 +90,15 @@ bool HttpConnection::start(UniqueFd socket, const std::shared_ptr<const TlsConte
     socket_.assign(socket.get(), failed);
     if (failed) return false;
     fd_ = std::move(socket);
+    enter(Stage::head);
     set_deadline(loop_.options().limits.idle);
     read_head();  // the request may have arrived already
     return true;
 }
 
 void HttpConnection::close() {
-    if (std::exchange(stage_, Stage::closed) == Stage::closed) return;
+    if (stage_ == Stage::closed) return;
+    enter(Stage::closed);
     if (socket_.is_open()) socket_.release();
     fd_.reset();
     timer_.cancel();
@@ -98,10 +106,15 @@ void HttpConnection::close() {
     loop_.forget(id_);
 }
 
+void HttpConnection::enter(Stage stage) {
+    if (is_evictable(stage_) != is_evictable(stage)) loop_.count_evictable(source_, is_evictable(stage) ? 1 : -1);
+    stage_ = stage;
+}
+
 void HttpConnection::turn_away() {
     if (stage_ != Stage::lingering) {
         loop_.count_turned_away();
-        static_cast<void>(stream_.write(to_bytes(too_busy(), true, true)));
+        static_cast<void>(stream_.write(too_busy(true)));
     }
     close();
 }
@@ -139,12 +152,21 @@ void HttpConnection::wait(Wait type, bool& pending) {
     });
 }
 
+/// Moves the deadline. Leaves a timer that expires earlier: most clients pass several deadlines until then.
 void HttpConnection::set_deadline(std::chrono::milliseconds left) {
-    timer_.expires_after(left);
+    deadline_ = Steady::now() + left;
+    if (!waits_for_timer_ || deadline_ < timer_.expiry()) arm_timer();
+}
+
+void HttpConnection::arm_timer() {
+    waits_for_timer_ = false;
+    timer_.expires_at(deadline_);
     timer_.async_wait([self = shared_from_this()](error_code cancelled) {
-        // The timer may have expired just before another deadline replaced it.
-        if (!cancelled && Steady::now() >= self->timer_.expiry()) self->expire();
+        if (cancelled) return;
+        self->waits_for_timer_ = false;
+        Steady::now() < self->deadline_ ? self->arm_timer() : self->expire();
     });
+    waits_for_timer_ = true;
 }
 
 void HttpConnection::expire() {
@@ -188,7 +210,7 @@ void HttpConnection::take_head(std::size_t size) {
     if (auto feed = service.open_feed ? service.open_feed(request()) : HttpFeed()) return follow(std::move(feed));
     const bool expects = ::strcasecmp(std::string(head_.value("Expect")).c_str(), "100-continue") == 0;
     if (expects && head_.body_bytes > 0 && stream_.write(go_on).bytes != go_on.size()) return close();
-    stage_ = Stage::body;
+    enter(Stage::body);
     set_deadline(loop_.options().limits.body);
     read_body();
 }
@@ -229,8 +251,7 @@ HttpRequest HttpConnection::request() const {
 }
 
 void HttpConnection::have_answered() {
-    stage_ = Stage::answering;
-    timer_.cancel();
+    enter(Stage::answering);
     const bool taken = loop_.workers_for(request()).run([self = shared_from_this()] {
         const auto answer = answer_of(self->loop_.options().service, self->request());
         self->loop_.post([self, answer] {
@@ -242,7 +263,7 @@ void HttpConnection::have_answered() {
     if (taken) return;
     loop_.count_turned_away();
     last_ = true;
-    out_ = to_bytes(too_busy(), with_body_, last_);
+    out_ = too_busy(with_body_);
     end_answer();
 }
 
@@ -261,7 +282,7 @@ void HttpConnection::refuse(const HttpResponse& answer) {
 }
 
 void HttpConnection::end_answer() {
-    stage_ = Stage::writing;
+    enter(Stage::writing);
     written_ = 0;
     set_deadline(loop_.options().limits.answer);
     write();
@@ -278,12 +299,12 @@ void HttpConnection::write() {
     if (last_) {
         // Closing with unread bytes would reset the connection and destroy the answer.
         stream_.end_writing();
-        stage_ = Stage::lingering;
+        enter(Stage::lingering);
         set_deadline(loop_.options().limits.linger);
         return discard();
     }
     with_body_ = true;
-    stage_ = Stage::head;
+    enter(Stage::head);
     set_deadline(in_.empty() ? loop_.options().limits.idle : loop_.options().limits.head);
     read_head();
 }
@@ -317,7 +338,7 @@ void HttpConnection::follow(HttpFeed feed) {
     loop_.count(200);
     ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &vanished_ms, sizeof vanished_ms);
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &limits.feed_buffer_bytes, sizeof limits.feed_buffer_bytes);
-    stage_ = Stage::following;
+    enter(Stage::following);
     in_ = {};
     feed_ = std::move(feed);
     out_ = feed_head;

@@ -41,8 +41,9 @@ public:
     [[nodiscard]] std::uint64_t id() const { return id_; }
     [[nodiscard]] const Source& source() const { return source_; }
     [[nodiscard]] Stage stage() const { return stage_; }
-    [[nodiscard]] bool gives_way() const {
-        return stage_ == Stage::head || stage_ == Stage::body || stage_ == Stage::lingering;
+    /// Returns whether no answer is under way: a newer client may take the place.
+    [[nodiscard]] static bool is_evictable(Stage stage) {
+        return stage == Stage::head || stage == Stage::body || stage == Stage::lingering;
     }
     [[nodiscard]] std::size_t unread_bytes() const { return out_.size() - written_; }
 
@@ -50,9 +51,11 @@ private:
     using Wait = boost::asio::posix::descriptor_base::wait_type;
 
     void step();
+    void enter(Stage stage);
     void wait(short events);
     void wait(Wait type, bool& pending);
     void set_deadline(std::chrono::milliseconds left);
+    void arm_timer();
     void expire();
 
     void read_head();
@@ -76,8 +79,10 @@ private:
     UniqueFd fd_;
     boost::asio::posix::stream_descriptor socket_;  // waits for fd_
     boost::asio::steady_timer timer_;
+    std::chrono::steady_clock::time_point deadline_;
     TlsStream stream_{-1, nullptr};
-    Stage stage_ = Stage::head;
+    Stage stage_ = Stage::closed;  // until start()
+    bool waits_for_timer_ = false;
     bool waits_to_read_ = false;
     bool waits_to_write_ = false;
     bool last_ = false;  // the connection ends with this answer

@@ -1,6 +1,8 @@
 #include "http_server/http_listener.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,6 +43,7 @@ Result<UniqueFd> listen_on(std::string_view text, const Endpoint& endpoint) {
     const int on = 1;
     // Not SO_REUSEPORT: two gateways on one admin address must not both start.
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
     if (::bind(socket.get(), address.get(), address.length) != 0) return bind_error(text);
     if (::listen(socket.get(), backlog) != 0) return bind_error(text);
     return socket;

@@ -1,7 +1,5 @@
 #include "http_server/http_loop.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -155,33 +153,30 @@ void HttpLoop::accept_some() {
 }
 
 void HttpLoop::admit(UniqueFd socket, const Endpoint& peer) {
-    const int on = 1;
-    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     make_room();
     const auto client = std::make_shared<HttpConnection>(*this, io_, ++last_id_, peer);
     clients_.emplace(client->id(), client);
     if (!client->start(std::move(socket), secrets().tls)) forget(client->id());
 }
 
-/// Closes the oldest client without an answer under way, of the source that has most of them. If all sources have as
-/// many, closes the oldest of all.
+/// Evicts the oldest evictable client of the source that has most of them, or of all clients if no source has more.
 void HttpLoop::make_room() {
-    if (clients_.size() < options_.limits.clients) return;
-    std::map<HttpConnection::Source, std::size_t> by_source;
-    std::vector<std::pair<HttpConnection*, const std::size_t*>> candidates;  // with the count of their source
-    candidates.reserve(clients_.size());
-    std::size_t max = 0;
-    for (const auto& [id, client] : clients_) {
-        if (!client->gives_way()) continue;
-        std::size_t& count = by_source[client->source()];
-        max = std::max(max, ++count);
-        candidates.emplace_back(client.get(), &count);
-    }
-    if (candidates.size() < options_.limits.clients) return;
-    const auto found = std::find_if(candidates.begin(), candidates.end(),
-                                    [max](const auto& candidate) { return *candidate.second == max; });
-    const std::shared_ptr<HttpConnection> victim = found->first->shared_from_this();
-    victim->turn_away();
+    if (std::cmp_less(all_evictable_, options_.limits.clients)) return;
+    int max = 0;
+    for (const auto& [source, count] : evictable_) max = std::max(max, count);
+    const auto victim = std::find_if(clients_.begin(), clients_.end(), [&](const auto& entry) {
+        const HttpConnection& client = *entry.second;
+        return HttpConnection::is_evictable(client.stage()) && evictable_.at(client.source()) == max;
+    });
+    const std::shared_ptr<HttpConnection> evicted = victim->second;
+    evicted->turn_away();
+}
+
+void HttpLoop::count_evictable(const HttpConnection::Source& source, int change) {
+    const auto entry = evictable_.try_emplace(source).first;
+    entry->second += change;
+    all_evictable_ += change;
+    if (entry->second == 0) evictable_.erase(entry);
 }
 
 /// Bounds the memory of unread answers: closes the oldest clients that do not read theirs.

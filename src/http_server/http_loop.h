@@ -46,6 +46,8 @@ public:
     void become_follower(HttpConnection& client);
     void limit_writers(const HttpConnection& newest);
     void forget(std::uint64_t id);
+    /// Adds 1 or -1 to the evictable clients of `source`.
+    void count_evictable(const HttpConnection::Source& source, int change);
 
 private:
     using Clients = std::map<std::uint64_t, std::shared_ptr<HttpConnection>>;  // the oldest first
@@ -70,6 +72,8 @@ private:
     bool waits_for_clients_ = false;
     Clients clients_;
     Clients followers_;
+    std::map<HttpConnection::Source, int> evictable_;  // clients by source
+    int all_evictable_ = 0;
     std::uint64_t last_id_ = 0;
     std::atomic<std::size_t> followed_ = 0;
     std::atomic<bool> feeds_woken_ = false;

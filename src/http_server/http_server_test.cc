@@ -1,5 +1,7 @@
 #include "http_server/http_server.h"
 
+#include <sys/socket.h>
+
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -14,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tcp/sockaddr.h"
 #include "testing/raw_client.h"
 
 namespace holdfast {
@@ -125,6 +128,32 @@ TEST_F(HttpServers, AStopLetsAnswersInTheMakingOut) {
     EXPECT_FALSE(RawClient(server_->address().port).connected());
     released_.release();
     EXPECT_THAT(client->read_all(), EndsWith("done"));
+}
+
+/// Returns a socket that is connected to `server` from an address of the caller's choice.
+UniqueFd connect_from(const Endpoint& source, const Endpoint& server) {
+    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const SocketAddress own = to_socket_address(source);
+    const SocketAddress peer = to_socket_address(server);
+    EXPECT_EQ(::bind(client.get(), own.get(), own.length), 0);
+    EXPECT_EQ(::connect(client.get(), peer.get(), peer.length), 0);
+    return client;
+}
+
+TEST_F(HttpServers, EvictTheOldestClientOfTheSourceThatHasMost) {
+    serve({.clients = 8, .idle = 1h});
+    const UniqueFd lone = connect_from(parse_endpoint("127.0.0.2:0").value(), server_->address());
+    for (int round = 0; round < 3; ++round) {
+        std::vector<std::unique_ptr<RawClient>> crowd;
+        while (crowd.size() < 20) crowd.push_back(std::make_unique<RawClient>(server_->address().port));
+        EXPECT_THAT(crowd.front()->read_all(), StartsWith("HTTP/1.1 503 "));
+        EXPECT_THAT(ask("/")->read_all(), EndsWith("done"));
+    }
+    constexpr std::string_view request = "GET / HTTP/1.0\r\n\r\n";
+    ASSERT_EQ(::send(lone.get(), request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
+    std::string status(15, ' ');
+    EXPECT_EQ(::recv(lone.get(), status.data(), status.size(), MSG_WAITALL), 15);
+    EXPECT_EQ(status, "HTTP/1.1 200 OK");
 }
 
 TEST_F(HttpServers, CloseTheOldestOfThoseThatDoNotReadTheirAnswers) {
