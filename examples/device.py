@@ -64,7 +64,7 @@ def wait(patience, *inboxes):
 
 
 def talk(gateway):
-    """Sends over one connection until everything is acknowledged. Yields once the gateway has named the first number."""
+    """Sends until everything is acknowledged. Yields once the gateway has named the first number."""
     inbox, sent = Lines(gateway.fileno()), None  # latest number on this connection
     gateway.sendall(b"%s\n" % json.dumps({"hello": {"id": name, "session": kept.session, "from": kept.first}}).encode())
     while kept.items or not source.ended:
