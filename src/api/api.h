@@ -15,9 +15,9 @@
 #include "api/control_plane.h"
 #include "api/dashboard/assets.h"
 #include "api/downlink_message.h"
-#include "api/fleet_view.h"
 #include "api/spool_view.h"
 #include "api/status_parts.h"
+#include "fleet/fleet_view.h"
 #include "trend/event_hub.h"
 #include "watch/watch_view.h"
 

@@ -17,53 +17,61 @@ void write_time(JsonWriter& json, std::string_view name, EventTime at) {
     at == EventTime() ? json.null() : json.value(render_time(at));
 }
 
-void write_gateway(JsonWriter& json, const FleetGatewayRow& gateway) {
-    json.begin_object().field("name", gateway.name).field("state", gateway.state).field("self", gateway.self);
-    write_time(json, "since", gateway.since);
-    json.field("quiet_s", as_seconds(gateway.quiet)).field("connections", gateway.connections);
+void write_gateway(JsonWriter& json, const FleetGateway& gateway) {
+    json.begin_object().field("name", gateway.record.name).field("state", to_string(gateway.state));
+    json.field("self", gateway.self);
+    write_time(json, "since", gateway.record.since);
+    json.field("quiet_s", as_seconds(gateway.quiet)).field("connections", gateway.record.connections);
     json.field("devices", gateway.devices).end_object();
 }
 
-void write_device(JsonWriter& json, const FleetDeviceRow& device) {
-    json.begin_object().field("id", device.id).field("state", device.state).field("gateway", device.gateway);
-    json.field("conn", to_string(device.conn)).field("peer", to_string(device.peer));
-    json.field("listener", device.listener).field("authenticated", device.authenticated);
-    write_time(json, "since", device.since);
+void write_device(JsonWriter& json, const FleetDevice& device) {
+    const PresenceRecord& record = device.record;
+    json.begin_object().field("id", device.id).field("state", to_string(device.state)).field("gateway", record.gateway);
+    json.field("conn", to_string(record.conn)).field("peer", to_string(record.peer));
+    json.field("listener", record.listener).field("authenticated", record.proved);
+    write_time(json, "since", record.since);
     json.key("reason");
-    device.reason ? json.value(to_string(*device.reason)) : json.null();
-    write_time(json, "closed_at", device.closed_at);
+    record.reason ? json.value(to_string(*record.reason)) : json.null();
+    write_time(json, "closed_at", record.closed_at);
     json.key("by");
-    write_or_null(json, device.by);
+    write_or_null(json, record.by);
     json.end_object();
 }
 
-std::string render(const FleetOverview& overview, const std::vector<FleetGatewayRow>& gateways,
-                   const FleetPageRow& page) {
+std::string render(const FleetStatus& status, const std::vector<FleetGateway>& gateways, const FleetPage& page) {
     JsonWriter json;
-    json.begin_object().field("self", overview.name).key("trouble");
-    write_or_null(json, overview.trouble);
-    json.field("complete", overview.complete);
-    FiguresJson::write(json, overview);
+    json.begin_object().field("self", status.name).key("trouble");
+    write_or_null(json, status.trouble);
+    json.field("complete", status.complete);
+    FiguresJson::write(json, status);
     json.key("gateways").begin_array();
-    for (const FleetGatewayRow& gateway : gateways) write_gateway(json, gateway);
+    for (const FleetGateway& gateway : gateways) write_gateway(json, gateway);
     json.end_array().field("total", page.total).key("devices").begin_array();
-    for (const FleetDeviceRow& device : page.devices) write_device(json, device);
+    for (const FleetDevice& device : page.devices) write_device(json, device);
     json.end_array().end_object();
     return json.take();
+}
+
+std::optional<FleetDeviceState> state_of(const std::optional<std::string>& word) {
+    for (const auto state : {FleetDeviceState::online, FleetDeviceState::unknown, FleetDeviceState::closed}) {
+        if (word == to_string(state)) return state;
+    }
+    return std::nullopt;
 }
 
 }  // namespace
 
 ApiAnswer Api::fleet(const ApiCall& call) {
     const ApiArguments& given = call.arguments;
-    FleetQueryRow query;
+    FleetQuery query;
     query.gateway = given.get<std::string>("gateway");
     query.id = given.get<std::string>("id");
-    query.state = given.get<std::string>("state");
+    query.state = state_of(given.get<std::string>("state"));
     query.limit = given.value<std::uint64_t>("limit");
     query.offset = given.value<std::uint64_t>("offset");
     if (options_.fleet == nullptr) return no_fleet();
-    return {.body = render(options_.fleet->overview(), options_.fleet->gateways(), options_.fleet->devices(query))};
+    return {.body = render(options_.fleet->status(), options_.fleet->gateways(), options_.fleet->devices(query))};
 }
 
 }  // namespace holdfast

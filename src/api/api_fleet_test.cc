@@ -1,11 +1,11 @@
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "api/api.h"
 #include "testing/fake_control_plane.h"
-#include "testing/fake_fleet_view.h"
 
 namespace holdfast {
 namespace {
@@ -13,6 +13,27 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::StartsWith;
+
+/// A fleet that answers from its members and records the queries. One thread.
+class FakeFleetView final : public FleetView {
+public:
+    [[nodiscard]] FleetStatus status() const override {
+        FleetStatus status;
+        status.name = "east";
+        status.complete = true;
+        status.known = page.total;
+        return status;
+    }
+    [[nodiscard]] std::vector<FleetGateway> gateways() const override { return rows; }
+    [[nodiscard]] FleetPage devices(const FleetQuery& query) const override {
+        queries.push_back(query);
+        return page;
+    }
+
+    std::vector<FleetGateway> rows;
+    FleetPage page;
+    mutable std::vector<FleetQuery> queries;
+};
 
 class ApiFleetTest : public testing::Test {
 protected:
@@ -29,15 +50,22 @@ protected:
 };
 
 TEST_F(ApiFleetTest, ShowsTheWholeFleet) {
-    fleet_.rows = {{.name = "east",
-                    .state = "online",
+    const EventTime since(std::chrono::milliseconds(1'795'334'400'123));
+    fleet_.rows = {{.record = {.name = "east", .since = since, .connections = 3},
+                    .state = GatewayState::online,
                     .self = true,
-                    .since = EventTime(std::chrono::milliseconds(1'795'334'400'123)),
                     .quiet = 1500ms,
-                    .connections = 3,
                     .devices = 2},
-                   {.name = "west", .state = "lost", .self = false, .since = {}, .quiet = 11s}};
-    fleet_.page = {1, {example_device()}};
+                   {.record = {.name = "west"}, .state = GatewayState::lost, .self = false, .quiet = 11s}};
+    fleet_.page = {1,
+                   {{.id = "d-17",
+                     .record = {.gateway = "west",
+                                .conn = {0x7f2c91a0, 1},
+                                .peer = parse_endpoint("10.2.0.9:51514").value(),
+                                .listener = "devices",
+                                .since = since,
+                                .online = true},
+                     .state = FleetDeviceState::online}}};
     EXPECT_EQ(
         get("/v1/fleet").body,
         R"({"self":"east","trouble":null,"complete":true,"known_devices":1,"unsettled":0,)"
@@ -53,7 +81,7 @@ TEST_F(ApiFleetTest, HandsTheQueryOn) {
     ASSERT_EQ(fleet_.queries.size(), 1U);
     EXPECT_EQ(fleet_.queries[0].gateway, "west");
     EXPECT_EQ(fleet_.queries[0].id, "d-17");
-    EXPECT_EQ(fleet_.queries[0].state, "unknown");
+    EXPECT_EQ(fleet_.queries[0].state, FleetDeviceState::unknown);
     EXPECT_EQ(fleet_.queries[0].limit, 7U);
     EXPECT_EQ(fleet_.queries[0].offset, 8U);
     for (const char* query : {"state=lost", "limit=10001", "peer=x", "gateway=a&gateway=b"}) {

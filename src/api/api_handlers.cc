@@ -95,7 +95,7 @@ ApiAnswer Api::metrics(const ApiCall& /*call*/) {
     const SinkStatus sink = options_.sink ? options_.sink() : SinkStatus{};
     const auto watch = watched();
     const ProcessStatus process = read_process_status();
-    const FleetOverview fleet = options_.fleet != nullptr ? options_.fleet->overview() : FleetOverview{};
+    const FleetStatus fleet = options_.fleet != nullptr ? options_.fleet->status() : FleetStatus{};
     return {.body = render_metrics({.status = gateway_.status(),
                                     .sink = options_.sink ? &sink : nullptr,
                                     .watch = watch ? &*watch : nullptr,
@@ -118,7 +118,7 @@ ApiAnswer Api::status(const ApiCall& /*call*/) {
     }
     if (options_.fleet != nullptr) {
         const std::string part =
-            JsonWriter().begin_object().field("fleet", options_.fleet->overview().name).end_object().take();
+            JsonWriter().begin_object().field("fleet", options_.fleet->status().name).end_object().take();
         text.replace(text.size() - 1, 1, "," + part.substr(1));
     }
     if (options_.reloads != nullptr) {

@@ -5,8 +5,8 @@
 
 #include <holdfast/status.h>
 
-#include "api/fleet_view.h"
 #include "api/status_parts.h"
+#include "fleet/fleet_view.h"
 #include "model/counter_rows.h"
 
 namespace holdfast {
@@ -237,11 +237,11 @@ struct MetricTable<ReloadMeter::Figures> {
 };
 
 template <>
-struct MetricTable<FleetOverview> {
-    using F = FleetOverview;
+struct MetricTable<FleetStatus> {
+    using F = FleetStatus;
     static constexpr MetricPart part{.title = "Fleet", .where = "With `[fleet]`. The fields are those of `/v1/fleet`."};
     static constexpr std::tuple rows{
-        json_only(&F::devices, "known_devices", "Current number of devices known to the gateway."),
+        json_only(&F::known, "known_devices", "Current number of devices known to the gateway."),
         json_only(&F::unsettled, "unsettled", "Current number of own devices whose state the others do not know."),
         gauge(&F::closed_unauthenticated, "holdfast_fleet_closed_unauthenticated", "closed_unauthenticated",
               "Current number of presence records of closed unauthenticated connections."),

@@ -275,7 +275,7 @@ std::string metrics_page() {
         "label is there\n"
         "from the start.\n";
     add_sections<ListenerStatus, ServerStatus, TurnStatus, WatchStatus, SinkStatus, SpoolStatus, SpoolGroup,
-                 ForwarderStatus, FleetOverview, AdminMeter, ReloadMeter::Figures, ProcessStatus>(page);
+                 ForwarderStatus, FleetStatus, AdminMeter, ReloadMeter::Figures, ProcessStatus>(page);
     return page;
 }
 

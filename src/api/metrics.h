@@ -4,8 +4,8 @@
 
 #include <holdfast/status.h>
 
-#include "api/fleet_view.h"
 #include "api/status_parts.h"
+#include "fleet/fleet_view.h"
 
 namespace holdfast {
 
@@ -17,7 +17,7 @@ struct MetricsParts {
     const ProcessStatus* process = nullptr;
     const AdminMeter* admin = nullptr;
     const ReloadMeter* reloads = nullptr;
-    const FleetOverview* fleet = nullptr;
+    const FleetStatus* fleet = nullptr;
 };
 
 /// Returns /metrics in the Prometheus text format 0.0.4: families in the order of api/metric_table.h. Pure.

@@ -133,7 +133,7 @@ TEST(Metrics, AreThoseOfThePageAndNoOther) {
     const ProcessStatus process;
     const AdminMeter admin;
     const ReloadMeter reloads;
-    const FleetOverview fleet;
+    const FleetStatus fleet;
     const Exposition seen(render_metrics({.status = FakeControlPlane().status(),
                                           .sink = &sink,
                                           .watch = &watch,
@@ -286,7 +286,7 @@ TEST(Metrics, TheSpoolAndItsGroups) {
 }
 
 TEST(Metrics, TheFleet) {
-    const FleetOverview fleet{.closed_unauthenticated = 17, .dropped_unauthenticated = 18};
+    const FleetStatus fleet{.closed_unauthenticated = 17, .dropped_unauthenticated = 18};
     const auto samples = Exposition(render_metrics({.status = FakeControlPlane().status(), .fleet = &fleet})).samples;
     EXPECT_EQ(samples.at("holdfast_fleet_closed_unauthenticated"), 17);
     EXPECT_EQ(samples.at("holdfast_fleet_dropped_unauthenticated_total"), 18);

@@ -188,7 +188,7 @@ std::optional<Error> Daemon::start_admin() {
                         .hangs = [this] { return hanging(); },
                         .watch = &watch_->view(),
                         .hub = &hub_,
-                        .fleet = in_fleet() ? &fleet_ : nullptr,
+                        .fleet = fleet_.view(),
                         .spool = admin_spool_ ? &*admin_spool_ : nullptr,
                         .reload = [this] { return reloader_->run(); },
                         .reloads = &reloader_->meter(),

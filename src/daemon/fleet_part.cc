@@ -66,28 +66,6 @@ std::optional<std::string> answer_of(Server& server, std::string_view what, cons
     return out.take();
 }
 
-FleetDeviceRow row_of(const FleetDevice& device) {
-    const PresenceRecord& record = device.record;
-    return {.id = device.id,
-            .state = std::string(to_string(device.state)),
-            .gateway = record.gateway,
-            .conn = record.conn,
-            .peer = record.peer,
-            .listener = record.listener,
-            .authenticated = record.proved,
-            .since = record.since,
-            .reason = record.reason,
-            .closed_at = record.closed_at,
-            .by = record.by};
-}
-
-std::optional<FleetDeviceState> state_of(const std::optional<std::string>& word) {
-    for (const auto state : {FleetDeviceState::online, FleetDeviceState::unknown, FleetDeviceState::closed}) {
-        if (word == to_string(state)) return state;
-    }
-    return std::nullopt;
-}
-
 /// Identifies the directory whose lock this process holds, by the boot id of this machine, the device and the inode.
 /// Returns an empty text on a failure.
 std::string place_of(const std::string& directory) {
@@ -140,42 +118,6 @@ SinkHealth::Fleet FleetPart::health() const {
 
 void FleetPart::stop(std::chrono::milliseconds timeout) {
     if (fleet_) fleet_->stop(timeout);
-}
-
-FleetOverview FleetPart::overview() {
-    const FleetStatus status = fleet_->status();
-    return {.name = status.name,
-            .trouble = status.trouble,
-            .complete = status.complete,
-            .devices = status.known,
-            .unsettled = status.unsettled,
-            .closed_unauthenticated = status.closed_unauthenticated,
-            .dropped_unauthenticated = status.dropped_unauthenticated};
-}
-
-std::vector<FleetGatewayRow> FleetPart::gateways() {
-    std::vector<FleetGatewayRow> rows;
-    for (const FleetGateway& gateway : fleet_->gateways()) {
-        rows.push_back({.name = gateway.record.name,
-                        .state = std::string(to_string(gateway.state)),
-                        .self = gateway.self,
-                        .since = gateway.record.since,
-                        .quiet = gateway.quiet,
-                        .connections = gateway.record.connections,
-                        .devices = gateway.devices});
-    }
-    return rows;
-}
-
-FleetPageRow FleetPart::devices(const FleetQueryRow& query) {
-    const FleetPage page = fleet_->devices({.id = query.id,
-                                            .gateway = query.gateway,
-                                            .state = state_of(query.state),
-                                            .offset = query.offset,
-                                            .limit = query.limit});
-    FleetPageRow rows{page.total, {}};
-    for (const FleetDevice& device : page.devices) rows.devices.push_back(row_of(device));
-    return rows;
 }
 
 std::optional<ApiAnswer> FleetPart::elsewhere(const DeviceQuestion& question) {

@@ -10,7 +10,6 @@
 #include "alarm/alarm_engine.h"
 #include "api/api.h"
 #include "api/downlink_message.h"
-#include "api/fleet_view.h"
 #include "daemon/log.h"
 #include "daemon/sinks.h"
 #include "fleet/fleet.h"
@@ -18,9 +17,9 @@
 
 namespace holdfast {
 
-/// The daemon's part in the fleet, and the fleet for the interface of the admin API. Owns the Fleet. Any thread after
-/// start(); ends by stop().
-class FleetPart final : public FleetView {
+/// The daemon's part in the fleet: starts the Fleet from the configuration, owns it, and answers requests for devices
+/// of other gateways. Any thread after start(); ends by stop().
+class FleetPart {
 public:
     explicit FleetPart(Log& log) : log_(log) {}
 
@@ -36,9 +35,7 @@ public:
     /// Stops the fleet after the end of the server.
     void stop(std::chrono::milliseconds timeout);
 
-    FleetOverview overview() override;
-    std::vector<FleetGatewayRow> gateways() override;
-    FleetPageRow devices(const FleetQueryRow& query) override;
+    [[nodiscard]] FleetView* view() const { return fleet_.get(); }  ///< for the admin API; null before start()
 
     /// Forwards to Fleet::find_here().
     [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const { return fleet_->find_here(id); }

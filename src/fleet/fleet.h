@@ -43,17 +43,17 @@ struct FleetOptions {
 /// This gateway's part in a fleet. Publishes where its devices are, follows those of others, closes connections of
 /// devices that moved, and reports the connections of lost gateways. Owns a thread, the watches and the command desk.
 /// Thread-safe. Ends by stop(), which the destructor also calls.
-class Fleet {
+class Fleet final : public FleetView {
 public:
     Fleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, FleetOptions options);
     Fleet(const Fleet&) = delete;
     Fleet& operator=(const Fleet&) = delete;
-    ~Fleet() { stop(std::chrono::milliseconds(0)); }
+    ~Fleet() override { stop(std::chrono::milliseconds(0)); }
 
-    [[nodiscard]] std::vector<FleetGateway> gateways() const { return state_.gateways(); }
-    [[nodiscard]] FleetPage devices(const FleetQuery& query) const { return state_.devices(query); }
+    [[nodiscard]] std::vector<FleetGateway> gateways() const override { return state_.gateways(); }
+    [[nodiscard]] FleetPage devices(const FleetQuery& query) const override { return state_.devices(query); }
     [[nodiscard]] std::optional<FleetDevice> find(const std::string& id) const { return state_.find(id); }
-    [[nodiscard]] FleetStatus status() const { return state_.status(); }
+    [[nodiscard]] FleetStatus status() const override { return state_.status(); }
     /// Returns this gateway's connection of the id. Returns nullopt if another gateway's connection has proved the id
     /// and this one has not. Such a connection is about to be closed and receives no message for the id.
     [[nodiscard]] std::optional<ConnectionId> find_here(const std::string& id) const;
