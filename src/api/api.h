@@ -15,7 +15,6 @@
 #include "api/control_plane.h"
 #include "api/dashboard/assets.h"
 #include "api/downlink_message.h"
-#include "api/spool_view.h"
 #include "api/status_parts.h"
 #include "fleet/fleet_view.h"
 #include "trend/event_hub.h"
@@ -32,7 +31,7 @@ struct ApiOptions {
     WatchView* watch = nullptr;
     EventHub* hub = nullptr;
     FleetView* fleet = nullptr;
-    SpoolView* spool = nullptr;
+    Spool* spool = nullptr;
     Reload reload = {};
     const ReloadMeter* reloads = nullptr;  ///< for status and metrics; must outlive the API
     /// Calls `look`, which returns within 100 ms, until it returns true, and blocks no other request. Returns false

@@ -2,6 +2,7 @@
 
 #include "api/api.h"
 #include "api/render.h"
+#include "spool/spool.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
 
@@ -31,29 +32,36 @@ void write_position(JsonWriter& out, std::string_view name, std::uint64_t positi
     position == 0 ? out.null() : out.value(position);
 }
 
-std::string render(std::uint64_t after, const SpoolExtract& extract) {
+/// Returns the page as JSON. The events are byte for byte as they were written.
+std::string render(Position after, const SpoolPage& page) {
     JsonWriter out;
     out.begin_object().field("after", after);
-    write_position(out, "first", extract.first);
-    write_position(out, "last", extract.last);
-    out.field("next_after", extract.next_after).field("newest", extract.newest).key("missing").begin_array();
-    for (const SpoolExtract::Missing& gone : extract.missing) {
+    write_position(out, "first", page.events.empty() ? 0 : page.events.front().position);
+    write_position(out, "last", page.events.empty() ? 0 : page.events.back().position);
+    out.field("next_after", page.next_after).field("newest", page.last).key("missing").begin_array();
+    for (const MissingRange& gone : page.missing) {
         out.begin_object().field("first", gone.first).field("last", gone.last).field("why", gone.why).end_object();
     }
     out.end_array().end_object();
     std::string text = out.take();
-    text.back() = ',';  // the events are inserted unchanged
-    return text + "\"events\":[" + extract.events + "]}";
+    std::size_t bytes = text.size() + 16;
+    for (const SpooledEvent& event : page.events) bytes += event.line.size() + 1;
+    text.reserve(bytes);
+    text.back() = ',';
+    text += "\"events\":[";
+    for (const SpooledEvent& event : page.events) text.append(event.line) += ',';
+    if (!page.events.empty()) text.pop_back();
+    return text += "]}";
 }
 
-std::string render(const std::vector<SpoolGroupRow>& groups, std::uint64_t newest) {
+std::string render(const std::vector<SpoolGroup>& groups, std::uint64_t newest) {
     JsonWriter out;
     out.begin_object().field("newest", newest).key("groups").begin_array();
-    for (const SpoolGroupRow& group : groups) {
+    for (const SpoolGroup& group : groups) {
         out.begin_object().field("name", group.name).field("position", group.position);
         out.field("lag_events", newest - std::min(newest, group.position)).field("required", group.required);
         out.key("moved_at");
-        group.moved_at == EventTime() ? out.null() : out.value(render_time(group.moved_at));
+        group.moved_at == WallTime() ? out.null() : out.value(render_time(group.moved_at));
         out.end_object();
     }
     out.end_array().end_object();
@@ -66,7 +74,7 @@ std::optional<GroupMove> read_move(const ApiArguments& fields) {
                    .after = fields.get<std::uint64_t>("after"),
                    .consumer = fields.value<std::string>("consumer")};
     const bool named = fields.get<std::string>("consumer").has_value();
-    if (move.after.has_value() != named || (named && !is_group_name(move.consumer))) return std::nullopt;
+    if (move.after.has_value() != named || (named && !is_name(move.consumer))) return std::nullopt;
     return move;
 }
 
@@ -77,11 +85,6 @@ ApiAnswer moved_elsewhere(const std::string& group, std::uint64_t after, std::ui
 }
 
 }  // namespace
-
-bool is_group_name(std::string_view name) noexcept {
-    constexpr std::string_view allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-    return !name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == std::string_view::npos;
-}
 
 /// Waits without occupying an admin thread, if wait_aside is set. Returns false if too many requests wait.
 bool Api::wait_for_events(std::uint64_t after, std::chrono::milliseconds wait) {
@@ -101,30 +104,30 @@ ApiAnswer Api::spool(const ApiCall& call) {
     const auto limit = call.arguments.value<std::uint64_t>("limit");
     const auto wait = call.arguments.value<std::chrono::milliseconds>("wait");
     if (options_.spool == nullptr) return no_spool();
-    auto extract = options_.spool->read(after, limit, most_bytes);
-    if (!extract) return broken(extract.error());
-    const bool nothing = extract.value().first == 0 && extract.value().next_after == after;
-    if (!nothing || wait.count() == 0 || call.head) return json(render(after, extract.value()));
+    auto page = options_.spool->read(after, limit, most_bytes);
+    if (!page) return broken(page.error());
+    const bool nothing = page.value().events.empty() && page.value().next_after == after;
+    if (!nothing || wait.count() == 0 || call.head) return json(render(after, page.value()));
     if (!wait_for_events(after, wait)) {
         return error(429, "too_many_waiting", "as many clients wait for events as may: ask again in a second");
     }
-    extract = options_.spool->read(after, limit, most_bytes);
-    return extract ? json(render(after, extract.value())) : broken(extract.error());
+    page = options_.spool->read(after, limit, most_bytes);
+    return page ? json(render(after, page.value())) : broken(page.error());
 }
 
 ApiAnswer Api::spool_groups(const ApiCall& /*call*/) {
     if (options_.spool == nullptr) return no_spool();
-    return json(render(options_.spool->groups(), options_.spool->newest()));
+    return json(render(options_.spool->groups(), options_.spool->status().last));
 }
 
 ApiAnswer Api::move_spool_group(const ApiCall& call) {
     if (options_.spool == nullptr) return no_spool();
-    if (!is_group_name(call.id)) return bad_name(call.id);
+    if (!is_name(call.id)) return bad_name(call.id);
     const auto move = read_move(call.fields);
     if (!move)
         return error(400, "not_object",
                      "`after` and `consumer` go together, and a consumer's name is 1 to 64 of A-Z a-z 0-9 _ . -");
-    const std::uint64_t newest = options_.spool->newest();
+    const Position newest = options_.spool->status().last;
     if (move->position > newest) {
         return error(409, "beyond_newest",
                      "position " + std::to_string(move->position) + " is beyond the newest event, " +
@@ -140,7 +143,7 @@ ApiAnswer Api::move_spool_group(const ApiCall& call) {
 ApiAnswer Api::remove_spool_group(const ApiCall& call) {
     if (options_.spool == nullptr) return no_spool();
     const auto groups = options_.spool->groups();
-    const auto named = [&](const SpoolGroupRow& group) { return group.name == call.id; };
+    const auto named = [&](const SpoolGroup& group) { return group.name == call.id; };
     const auto found = std::find_if(groups.begin(), groups.end(), named);
     if (found == groups.end()) {
         return error(404, "not_found", "there is no group " + in_quotes(call.id) + ": GET /v1/spool/groups names them");

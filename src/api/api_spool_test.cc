@@ -7,7 +7,7 @@
 #include "api/admin_server.h"
 #include "api/api.h"
 #include "testing/fake_control_plane.h"
-#include "testing/fake_spool_view.h"
+#include "testing/fake_spool.h"
 #include "testing/raw_client.h"
 
 namespace holdfast {
@@ -30,13 +30,13 @@ protected:
     }
 
     FakeControlPlane gateway_;
-    FakeSpoolView spool_;
+    FakeSpool spool_;
     Api api_{gateway_, {.spool = &spool_}};
 };
 
 TEST_F(ApiSpoolTest, EventsAreByteForByte) {
-    spool_.append(R"({"event":"item","item":{ "ip" : "1" ,"x":1.50}})");
-    spool_.append(R"({"event":"closed"})");
+    spool_.add(R"({"event":"item","item":{ "ip" : "1" ,"x":1.50}})");
+    spool_.add(R"({"event":"closed"})");
     EXPECT_EQ(
         get("/v1/spool").body,
         R"({"after":0,"first":1,"last":2,"next_after":2,"newest":2,"missing":[],"events":[{"event":"item","item":{ "ip" : "1" ,"x":1.50}},{"event":"closed"}]})");
@@ -47,8 +47,8 @@ TEST_F(ApiSpoolTest, EventsAreByteForByte) {
 }
 
 TEST_F(ApiSpoolTest, SaysWhatIsMissing) {
-    for (int i = 0; i < 3; ++i) spool_.append("{}");
-    spool_.lose(2, "damaged");
+    for (int i = 0; i < 3; ++i) spool_.add("{}");
+    spool_.lose(1, 2);
     EXPECT_EQ(
         get("/v1/spool").body,
         R"({"after":0,"first":3,"last":3,"next_after":3,"newest":3,"missing":[{"first":1,"last":2,"why":"damaged"}],"events":[{}]})");
@@ -67,8 +67,8 @@ TEST_F(ApiSpoolTest, RefusesWhatIsWrong) {
 }
 
 TEST_F(ApiSpoolTest, Groups) {
-    spool_.append("{}");
-    spool_.append("{}");
+    spool_.add("{}");
+    spool_.add("{}");
     EXPECT_EQ(get("/v1/spool/groups").body, R"({"newest":2,"groups":[]})");
     EXPECT_EQ(ask("POST", "/v1/spool/groups/billing", R"({"position":1})").body, R"({"name":"billing","position":1})");
     EXPECT_EQ(
@@ -90,7 +90,7 @@ TEST_F(ApiSpoolTest, Groups) {
 }
 
 TEST_F(ApiSpoolTest, WaitsForTheNextEvent) {
-    std::thread later([this] { spool_.append(R"({"n":1})"); });
+    std::thread later([this] { spool_.add(R"({"n":1})"); });
     EXPECT_THAT(get("/v1/spool?wait=30s").body, HasSubstr(R"("events":[{"n":1}])"));
     later.join();
     EXPECT_THAT(get("/v1/spool?after=1&wait=1ms").body, HasSubstr(R"("events":[])"));
@@ -115,7 +115,7 @@ TEST_F(ApiSpoolTest, WaitingRequestsBlockNoOthers) {
         RawClient other(server->address().port);
         EXPECT_THAT(other.send(status).read_all(), StartsWith("HTTP/1.1 200"));
     }
-    spool_.append(R"({"n":1})");
+    spool_.add(R"({"n":1})");
     for (const auto& client : waiting) EXPECT_THAT(client->read_all(), HasSubstr(R"("events":[{"n":1}])"));
     RawClient last(server->address().port);
     last.send("GET /v1/spool?after=1&wait=30s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -125,7 +125,7 @@ TEST_F(ApiSpoolTest, WaitingRequestsBlockNoOthers) {
 }
 
 TEST_F(ApiSpoolTest, AGroupMovesForOneConsumerAtATime) {
-    for (int n = 1; n <= 4; ++n) spool_.append("{}");
+    for (int n = 1; n <= 4; ++n) spool_.add("{}");
     const auto move = [&](int after, int position, const std::string& consumer) {
         return ask("POST", "/v1/spool/groups/billing",
                    R"({"position":)" + std::to_string(position) + R"(,"after":)" + std::to_string(after) +

@@ -9,7 +9,7 @@
 #include "api/api.h"
 #include "daemon/exit.h"
 #include "testing/fake_control_plane.h"
-#include "testing/fake_spool_view.h"
+#include "testing/fake_spool.h"
 
 namespace holdfast {
 namespace {
@@ -44,7 +44,7 @@ protected:
         return true;
     }
     void fill(int from, int to) {
-        for (int n = from; n <= to; ++n) spool_.append("{\"n\":" + std::to_string(n) + "}");
+        for (int n = from; n <= to; ++n) spool_.add("{\"n\":" + std::to_string(n) + "}");
     }
     std::uint64_t position() {
         const auto groups = spool_.groups();
@@ -52,7 +52,7 @@ protected:
     }
 
     FakeControlPlane gateway_;
-    FakeSpoolView spool_;
+    FakeSpool spool_;
     Api api_{gateway_, {.spool = &spool_}};
     std::function<void(const AdminQuestion&)> before_;
     std::string out_;
@@ -72,7 +72,7 @@ TEST_F(ConsumerTest, PrintsWhatIsThereAndEnds) {
 
 TEST_F(ConsumerTest, BytesStayAsTheyWere) {
     const std::string line = R"({"event":"item","item":{ "ip":"\u00e4" , "x":[1.50,-0.0e1,"}\"]"]}})";
-    spool_.append(line);
+    spool_.add(line);
     EXPECT_EQ(consume({}), exit_good);
     EXPECT_EQ(out_, line + "\n");
 }
@@ -151,7 +151,7 @@ TEST_F(ConsumerTest, WithoutFollowAMissingGatewayIsTheEnd) {
 
 TEST_F(ConsumerTest, MissingEventsAreReported) {
     fill(1, 3);
-    spool_.lose(2, "a damaged row");
+    spool_.lose(1, 2, "a damaged row");
     EXPECT_EQ(consume({.group = "g"}), exit_good);
     EXPECT_EQ(out_, "{\"n\":3}\n");
     EXPECT_THAT(reported_, ElementsAre("events 1 to 2 are missing: a damaged row"));

@@ -1,22 +1,70 @@
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <limits>
 #include <memory>
 #include <random>
 #include <thread>
+#include <utility>
 
-#include "api/spool_view.h"
+#include "api/api.h"
 #include "cli/client_ask.h"
 #include "cli/consumer.h"
-#include "cli/spool_at_rest.h"
 #include "cli/verbs.h"
+#include "client/admin_client.h"
+#include "daemon/exit.h"
+#include "daemon/stopped_gateway.h"
+#include "spool/spool.h"
 #include "text/printable.h"
 
 namespace holdfast {
 namespace {
+
+/// A spool without a running gateway, behind the interface of the admin API. Owns the spool and its lock. Retention
+/// removes nothing. Used by one thread.
+class SpoolAtRest {
+public:
+    /// Returns an error if a gateway holds the spool, or if it is absent or unreadable.
+    [[nodiscard]] static Result<std::unique_ptr<SpoolAtRest>> open(const std::string& directory);
+
+    [[nodiscard]] AdminAnswer ask(const AdminQuestion& question);
+
+private:
+    explicit SpoolAtRest(std::unique_ptr<Spool> spool);
+
+    std::unique_ptr<Spool> spool_;
+    StoppedGateway gateway_;
+    Api api_;
+};
+
+Result<std::unique_ptr<SpoolAtRest>> SpoolAtRest::open(const std::string& directory) {
+    struct stat status {};
+    if (::stat((directory + "/spool.db").c_str(), &status) != 0) {  // opening would create it
+        return Error{directory + " holds no spool: spool.db is missing; name the directory of sink.path"};
+    }
+    SpoolOptions options;
+    options.directory = directory;
+    options.retain_bytes = std::numeric_limits<std::uint64_t>::max();
+    options.retain_age = std::chrono::hours(24 * 365 * 1000);
+    options.sessions = {.per_id = std::numeric_limits<std::uint32_t>::max(),
+                        .overall = std::numeric_limits<std::uint32_t>::max()};
+    options.on_quarantine = print_error;
+    auto spool = Spool::open(std::move(options));
+    if (!spool) return Error{spool.error().message + "; a running gateway's spool is read through --admin"};
+    return std::unique_ptr<SpoolAtRest>(new SpoolAtRest(std::move(spool).value()));
+}
+
+SpoolAtRest::SpoolAtRest(std::unique_ptr<Spool> spool)
+    : spool_(std::move(spool)), api_(gateway_, {.spool = spool_.get()}) {}
+
+AdminAnswer SpoolAtRest::ask(const AdminQuestion& question) {
+    ApiAnswer answer = api_.answer({.method = question.method, .target = question.target, .body = question.body});
+    return {answer.status, std::move(answer.body)};
+}
 
 struct ConsumeFlags {
     AdminAccess admin;
@@ -86,7 +134,7 @@ int consume_verb(const ConsumeFlags& flags) {
     ConsumeOptions options{.group = flags.group, .from = {}, .limit = {}, .follow = flags.follow, .name = draw_name()};
     if (!is_admin_address(flags.admin.address))
         return refuse_usage("--admin: " + not_an_admin_address(flags.admin.address));
-    if (!flags.group.empty() && !is_group_name(flags.group))
+    if (!flags.group.empty() && !is_name(flags.group))
         return refuse_usage("--group: " + in_quotes(flags.group) +
                             " cannot be one: write 1 to 64 of A-Z a-z 0-9 _ . -");
     if (!flags.from.empty() && !(options.from = read_number(flags.from)))

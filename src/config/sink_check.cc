@@ -161,11 +161,6 @@ private:
         }
     }
 
-    static bool is_name(std::string_view name) {
-        constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-        return !name.empty() && name.size() <= 64 && name.find_first_not_of(characters) == std::string_view::npos;
-    }
-
     const DaemonConfig& config_;
     const SinkConfig& sink_;
     Violations& out_;

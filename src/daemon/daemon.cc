@@ -26,7 +26,6 @@
 #include "base/memory_reserve.h"
 #include "config/checks.h"
 #include "daemon/admin_endpoints.h"
-#include "daemon/admin_spool.h"
 #include "daemon/event_tap.h"
 #include "daemon/exit.h"
 #include "daemon/fleet_part.h"
@@ -124,7 +123,6 @@ private:
     std::unique_ptr<PopulationWatch> watch_;
     std::map<std::string, Endpoint> reported_;  // logged address by listener
     std::optional<Reloader> reloader_;          // before admin_, whose threads call it
-    std::optional<AdminSpool> admin_spool_;
     AdminEndpoints admin_{log_};
     const SystemClock clock_;
     Notifier manager_;  // the service manager: systemd
@@ -181,7 +179,6 @@ std::function<std::optional<ConnectionId>(const std::string&)> Daemon::find_here
 }
 
 std::optional<Error> Daemon::start_admin() {
-    if (Spool* spool = sink_.spool()) admin_spool_.emplace(*spool);
     return admin_.open(config_.admin, *control_,
                        {.max_message_bytes = config_.server.item.max_bytes,
                         .sink = [this] { return sink_.status(); },
@@ -189,7 +186,7 @@ std::optional<Error> Daemon::start_admin() {
                         .watch = &watch_->view(),
                         .hub = &hub_,
                         .fleet = fleet_.view(),
-                        .spool = admin_spool_ ? &*admin_spool_ : nullptr,
+                        .spool = sink_.spool(),
                         .reload = [this] { return reloader_->run(); },
                         .reloads = &reloader_->meter(),
                         .assets = dashboard_asset,

@@ -14,11 +14,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::string_view name_characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-
 using Violations = std::vector<Violation>;
 
-constexpr std::size_t name_length = 64;
 constexpr std::size_t key_length = 255;
 
 /// Collects the violations of one listener.
@@ -44,13 +41,8 @@ public:
 
 private:
     void check_name() {
-        const std::string& name = listener_.name;
-        if (!name.empty() && name.size() <= name_length &&
-            name.find_first_not_of(name_characters) == std::string::npos) {
-            return;
-        }
-        add("name", "listener name " + in_quotes(name) + " is not one: write 1 to " + std::to_string(name_length) +
-                        " of A-Z a-z 0-9 _ . -");
+        if (is_name(listener_.name)) return;
+        add("name", "listener name " + in_quotes(listener_.name) + " is not one: write 1 to 64 of A-Z a-z 0-9 _ . -");
     }
 
     /// Checks trusted_proxies: no proxy is trusted by default, and a list without proxy_protocol is a mistake.

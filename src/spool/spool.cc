@@ -23,6 +23,7 @@
 #include "spool/start_retries.h"
 #include "spool/survey.h"
 #include "spool/writer.h"
+#include "text/printable.h"
 
 namespace holdfast {
 
@@ -48,11 +49,6 @@ std::string first_of(std::initializer_list<std::string> texts) {
 std::string absolute(const std::string& path) {
     std::error_code unknown;
     return std::filesystem::absolute(path, unknown);
-}
-
-bool is_group_name(std::string_view name) {
-    constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-    return !name.empty() && name.size() <= 64 && name.find_first_not_of(characters) == std::string_view::npos;
 }
 
 /// Owns the parts, in the order of their dependencies. The header documents the interface.
@@ -279,7 +275,7 @@ std::optional<Error> SqliteSpool::start(const std::vector<Position>& segments, S
 }
 
 std::optional<Error> SqliteSpool::check_position(const std::string& group, Position position) const {
-    if (!is_group_name(group)) return Error{"a group's name is 1 to 64 of A-Z a-z 0-9 _ . -"};
+    if (!is_name(group)) return Error{"a group's name is 1 to 64 of A-Z a-z 0-9 _ . -"};
     if (const Position last = book_.last(); position > last) {
         return Error{"position " + std::to_string(position) + " is beyond the newest event, which is " +
                      std::to_string(last)};
@@ -430,6 +426,22 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
         std::make_unique<SqliteSpool>(std::move(options), std::move(directory).value(), std::move(control).value());
     if (auto error = spool->start(contents.segments, retries)) return *error;
     return std::unique_ptr<Spool>(std::move(spool));
+}
+
+Result<std::optional<Position>> Spool::move_group(const std::string& group, const GroupMove& move) {
+    const std::lock_guard lock(moving_);
+    if (move.after) {
+        const auto all = groups();
+        const auto row = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == group; });
+        const Position now = row == all.end() ? 0 : row->position;
+        const auto latest = latest_movers_.find(group);
+        const bool is_own = latest == latest_movers_.end() || latest->second == move.consumer;
+        const bool is_repeated = now == move.position && is_own;
+        if (now != *move.after && !is_repeated) return std::optional(now);
+    }
+    if (auto failed = set_position(group, move.position)) return *failed;
+    latest_movers_[group] = move.consumer;
+    return std::optional<Position>();
 }
 
 }  // namespace holdfast

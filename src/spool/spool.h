@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -134,6 +136,13 @@ struct SpoolGroup {
     std::uint64_t lag_events = 0;  ///< events newer than the position; only in SpoolStatus
 };
 
+/// A consumer's request to move its group. With `after`, the group moves only from that position.
+struct GroupMove {
+    Position position = 0;
+    std::optional<Position> after = {};
+    std::string consumer = {};  ///< unique name of the consumer; empty: unnamed
+};
+
 /// Number of sessions in the table, and of sessions dropped since the start.
 struct SessionFigures {
     std::uint64_t authenticated = 0;
@@ -176,7 +185,8 @@ struct SpoolStatus {
 
 /// The embedded durable log of events: SQLite files in WAL mode with synchronous = FULL, one row per commit. Owns the
 /// files, the lock on their directory, a writer thread and a maintenance thread. Appending never waits; reading waits
-/// for the disk, on any thread. Ends by stop(), which the destructor also calls.
+/// for the disk, on any thread. Ends by stop(), which the destructor also calls. An interface, because tests of its
+/// users need one that loses events, fails and goes back in time.
 class Spool {
 public:
     /// Opens or creates the spool. Fails if another process holds it, without permission, if the directory is not a
@@ -209,6 +219,10 @@ public:
     /// Sets the position and stores the consumer's memo in the same transaction: at most 4 KiB of text.
     [[nodiscard]] virtual std::optional<Error> set_position(const std::string& group, Position position,
                                                             const std::string& memo) = 0;
+    /// Moves the group if its position is still `after`, because two consumers of one group would skip each other's
+    /// events. Returns nullopt after a move, or the current position if another consumer has moved the group since. A
+    /// consumer may repeat a move whose answer was lost.
+    [[nodiscard]] Result<std::optional<Position>> move_group(const std::string& group, const GroupMove& move);
     /// Removes a group. Fails if it does not exist or is required.
     [[nodiscard]] virtual std::optional<Error> remove_group(const std::string& group) = 0;
 
@@ -228,6 +242,10 @@ public:
     /// Writes the waiting events, for at most `timeout`. Returns the number of events that could not be written.
     virtual std::uint64_t stop(std::chrono::milliseconds timeout) = 0;
     virtual void give_up() = 0;  ///< ends the wait of a present or later stop(); any thread
+
+private:
+    std::mutex moving_;
+    std::map<std::string, std::string> latest_movers_;  // guarded by moving_: consumers by group, in this process
 };
 
 }  // namespace holdfast

@@ -32,13 +32,23 @@ public:
         if (batch.durable) batch.durable();
     }
 
+    void add(const std::string& line) { add("devices", line); }
     void add(const std::string& listener, const std::string& line) {
         append({.lines = line + '\n', .events = 1, .listeners = {{listener, 1}}, .marks = {}, .durable = {}});
     }
     /// Removes the events like a quarantine.
-    void lose(Position first, Position last) {
+    void lose(Position first, Position last, const std::string& why = "damaged") {
         const std::lock_guard lock(mutex_);
-        lost_.push_back({first, last, "damaged"});
+        lost_.push_back({first, last, why});
+    }
+    /// Makes reads and moves of groups fail from now on.
+    void fail(const std::string& why) {
+        const std::lock_guard lock(mutex_);
+        failure_ = why;
+    }
+    void require(const std::string& group) {
+        const std::lock_guard lock(mutex_);
+        groups_[group].required = true;
     }
 
     [[nodiscard]] std::size_t waiting_bytes() const override { return 0; }
@@ -46,6 +56,7 @@ public:
 
     [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
         const std::lock_guard lock(mutex_);
+        if (!failure_.empty()) return Error{failure_};
         SpoolPage page;
         page.last = events_.size();
         page.next_after = after;
@@ -83,13 +94,14 @@ public:
     [[nodiscard]] std::vector<SpoolGroup> groups() override {
         const std::lock_guard lock(mutex_);
         std::vector<SpoolGroup> out;
-        for (const auto& [name, position] : groups_) out.push_back({name, position, true, now(), memos_[name]});
+        for (const auto& [name, group] : groups_) out.emplace_back(group).name = name;
         return out;
     }
     [[nodiscard]] std::optional<Error> set_position(const std::string& group, Position position) override {
         const std::lock_guard lock(mutex_);
+        if (!failure_.empty()) return Error{failure_};
         if (position > events_.size()) return Error{"a position beyond the newest event"};
-        groups_[group] = position;
+        groups_[group].position = position;
         ++saves_;
         return std::nullopt;
     }
@@ -97,11 +109,14 @@ public:
                                                     const std::string& memo) override {
         {
             const std::lock_guard lock(mutex_);
-            memos_[group] = memo;
+            groups_[group].memo = memo;
         }
         return set_position(group, position);
     }
-    [[nodiscard]] std::optional<Error> remove_group(const std::string&) override { return std::nullopt; }
+    [[nodiscard]] std::optional<Error> remove_group(const std::string& group) override {
+        const std::lock_guard lock(mutex_);
+        return groups_.erase(group) == 0 ? std::optional(Error{"there is none"}) : std::nullopt;
+    }
     void visit_lost(const std::function<void(const LostConnection&)>&) override {}
     [[nodiscard]] bool is_open(const std::string&) override { return false; }
     void forget_lost(const std::string&) override {}
@@ -134,13 +149,13 @@ public:
         const std::lock_guard lock(mutex_);
         events_.resize(last);
         inherited_ = last;
-        for (auto& [name, position] : groups_) position = std::min(position, last);
+        for (auto& [name, group] : groups_) group.position = std::min(group.position, last);
     }
 
     [[nodiscard]] Position position(const std::string& group) {
         const std::lock_guard lock(mutex_);
         const auto found = groups_.find(group);
-        return found == groups_.end() ? 0 : found->second;
+        return found == groups_.end() ? 0 : found->second.position;
     }
     [[nodiscard]] std::uint64_t saves() {
         const std::lock_guard lock(mutex_);
@@ -163,8 +178,8 @@ private:
     std::condition_variable came_;
     std::vector<Event> events_;
     std::vector<MissingRange> lost_;
-    std::map<std::string, Position> groups_;
-    std::map<std::string, std::string> memos_;
+    std::map<std::string, SpoolGroup> groups_;
+    std::string failure_;
     std::uint64_t epoch_ = 0;
     Position inherited_ = 0;
     Position forgotten_ = 0;

@@ -77,6 +77,11 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+bool is_name(std::string_view text) noexcept {
+    constexpr std::string_view characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    return !text.empty() && text.size() <= 64 && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
 std::string in_quotes(std::string_view text, std::size_t longest) {
     std::size_t end = text.size();
     if (end > longest) {

@@ -21,6 +21,9 @@ struct CodePoint {
 /// \t or \x1b, and a backslash becomes \\. Other bytes stay. Pure.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// Returns true for 1 to 64 of A-Z a-z 0-9 _ . -, as the names of listeners, groups, streams and gateways are. Pure.
+[[nodiscard]] bool is_name(std::string_view text) noexcept;
+
 /// Returns printable(text) in double quotes, with '"' as \", cut after `longest` bytes with "..." behind it. For
 /// messages.
 [[nodiscard]] std::string in_quotes(std::string_view text, std::size_t longest = 80);
