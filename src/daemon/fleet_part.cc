@@ -88,11 +88,7 @@ std::string fleet_name(const FleetConfig& config) {
 void FleetPart::start(const FleetConfig& config, const SinkConfig& sink, Server& server, NatsLink& link, Spool& spool,
                       SpoolInheritance inherited) {
     FleetOptions options;
-    for (FormerConnection& former : inherited.former) {
-        options.former.push_back({std::move(former.conn), std::move(former.listener), std::move(former.closed_line)});
-    }
-    options.away = inherited.away;
-    options.has_former_events = inherited.has_events;
+    options.inherited = std::move(inherited);
     options.name = fleet_name(config);
     options.lost_after = config.lost_after;
     options.max_closed_unauthenticated = config.max_closed_unauthenticated;

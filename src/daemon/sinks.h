@@ -20,13 +20,6 @@
 
 namespace holdfast {
 
-/// Connections that earlier processes have left in the spool for the fleet.
-struct SpoolInheritance {
-    std::vector<FormerConnection> former;
-    std::chrono::milliseconds away{};  ///< since its newest event
-    bool has_events = false;
-};
-
 /// The configured sink with all its parts. Owns it. Any thread, after start().
 class Sinks {
 public:

@@ -70,7 +70,7 @@ Fleet::Fleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, Fle
       options_(std::move(options)),
       state_({.name = options_.name, .since = since_, .spool = spool_.status().id, .place = options_.place},
              options_.lost_after, options_.max_closed_unauthenticated, news_),
-      former_(options_.former, options_.away < keep_closed) {
+      former_(options_.inherited.former, options_.inherited.away < keep_closed) {
     devices_ = Bucket::make(link_, {presence_bucket, "holdfast: where each device is", options_.replicas},
                             state_.receive_presence());
     beats_ = Bucket::make(link_, {gateways_bucket, "holdfast: the gateways' beats", options_.replicas},
@@ -279,10 +279,10 @@ void Fleet::do_tasks() {
 /// has better evidence of those that are open.
 void Fleet::report_lost(const LostLife& life) {
     const std::string conn = to_string(life.record.conn);
-    std::optional<FormerLife> former;
+    std::optional<FormerConnection> former;
     if (life.record.gateway == options_.name) {
         former = former_.take(conn);
-        if (options_.has_former_events && !spool_.is_open(conn)) return;
+        if (options_.inherited.has_events && !spool_.is_open(conn)) return;
     }
     tell(former ? former->closed_line : lost_line(life, options_.name, clock_.wall()), life.record.listener);
     const std::lock_guard lock(state_.mutex);
@@ -332,7 +332,7 @@ void Fleet::settle_former() {
         state_.lost_told += settled.tell.size();
     }
     for (const std::string& conn : settled.reported_by_fleet) spool_.forget_lost(conn);
-    for (const FormerLife& life : settled.tell) tell(life.closed_line, life.listener);
+    for (const FormerConnection& life : settled.tell) tell(life.closed_line, life.listener);
 }
 
 void Fleet::look_up_puzzles() {

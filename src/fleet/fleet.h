@@ -29,10 +29,8 @@ struct FleetOptions {
     std::string place = {};  ///< identifies its spool's directory, on one machine during one boot
     std::chrono::milliseconds lost_after{10'000};
     std::size_t max_closed_unauthenticated = Presence::default_most_ended;  ///< closed records to keep
-    unsigned replicas = 0;             ///< of new buckets; 0: 3 in a cluster of three or more, else 1
-    std::vector<FormerLife> former;    ///< connections that earlier processes left open in the spool
-    bool has_former_events = false;    ///< whether the spool contained events at the start
-    std::chrono::milliseconds away{};  ///< at the start, since the newest event in the spool
+    unsigned replicas = 0;       ///< of new buckets; 0: 3 in a cluster of three or more, else 1
+    SpoolInheritance inherited;  ///< connections that earlier processes left open in the spool
     std::function<Result<std::string>(std::string_view json)> check_message;
     decltype(CommandDesk::Options::answer) answer;               ///< to other gateways' questions
     std::function<void(const std::string& trouble)> on_trouble;  ///< once when trouble begins; the fleet's thread

@@ -17,14 +17,14 @@ std::string id_of(const std::string& line) {
 
 }  // namespace
 
-FormerLives::FormerLives(std::vector<FormerLife> lives, bool records_last) : records_last_(records_last) {
-    for (FormerLife& life : lives) {
+FormerLives::FormerLives(std::vector<FormerConnection> lives, bool records_last) : records_last_(records_last) {
+    for (FormerConnection& life : lives) {
         std::string conn = life.conn;
         lives_.emplace(std::move(conn), std::move(life));
     }
 }
 
-std::optional<FormerLife> FormerLives::take(const std::string& conn) {
+std::optional<FormerConnection> FormerLives::take(const std::string& conn) {
     auto node = lives_.extract(conn);
     if (node.empty()) return std::nullopt;
     return std::move(node.mapped());
@@ -35,7 +35,7 @@ FormerLives::Settled FormerLives::settle(std::size_t max, const Find& find) {
     auto next = lives_.upper_bound(settled_up_to_);
     if (next == lives_.end()) next = lives_.begin();
     for (; max > 0 && next != lives_.end(); --max) {
-        FormerLife& life = next->second;
+        FormerConnection& life = next->second;
         settled_up_to_ = next->first;
         const auto record = find(id_of(life.closed_line));
         if (record && record->online && to_string(record->conn) == next->first) {

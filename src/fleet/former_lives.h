@@ -8,15 +8,9 @@
 #include <vector>
 
 #include "fleet/record.h"
+#include "sink/lost_connections.h"
 
 namespace holdfast {
-
-/// A connection of a device with an id that a former run of this gateway left open in the spool.
-struct FormerLife {
-    std::string conn;
-    std::string listener;
-    std::string closed_line;  ///< event to write if no gateway of the fleet writes one
-};
 
 /// Selects the connections of former runs whose `closed` event this gateway writes from its own spool. The fleet writes
 /// it for each connection in the presence bucket: the survivors, or this gateway for its own. Pure except for its
@@ -25,10 +19,10 @@ class FormerLives {
 public:
     /// Takes the former lives. `records_last`: this gateway was away for less time than records of closed devices are
     /// kept.
-    FormerLives(std::vector<FormerLife> lives, bool records_last);
+    FormerLives(std::vector<FormerConnection> lives, bool records_last);
 
     struct Settled {
-        std::vector<FormerLife> tell;                ///< never in the bucket
+        std::vector<FormerConnection> tell;          ///< never in the bucket
         std::vector<std::string> reported_by_fleet;  ///< connections
     };
     using Find = std::function<std::optional<PresenceRecord>(const std::string& id)>;
@@ -36,11 +30,11 @@ public:
     /// has been read and the survivors' time has passed.
     [[nodiscard]] Settled settle(std::size_t max, const Find& find);
     /// Removes and returns that connection, or returns nullopt if it is unknown.
-    [[nodiscard]] std::optional<FormerLife> take(const std::string& conn);
+    [[nodiscard]] std::optional<FormerConnection> take(const std::string& conn);
     [[nodiscard]] bool empty() const { return lives_.empty(); }
 
 private:
-    std::map<std::string, FormerLife> lives_;  // by connection
+    std::map<std::string, FormerConnection> lives_;  // by connection
     std::string settled_up_to_;
     bool records_last_;
 };

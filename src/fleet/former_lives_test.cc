@@ -11,7 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-FormerLife life(const std::string& conn, const std::string& id) {
+FormerConnection life(const std::string& conn, const std::string& id) {
     return {conn, "devices", R"({"event":"closed","conn":")" + conn + R"(","id":")" + id + "\"}\n"};
 }
 
@@ -32,7 +32,7 @@ protected:
     }
     static std::vector<std::string> conns(const FormerLives::Settled& settled) {
         std::vector<std::string> out;
-        for (const FormerLife& life : settled.tell) out.push_back(life.conn);
+        for (const FormerConnection& life : settled.tell) out.push_back(life.conn);
         return out;
     }
 

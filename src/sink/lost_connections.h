@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +19,13 @@ struct FormerConnection {
     std::string conn;
     std::string listener;
     std::string closed_line;
+};
+
+/// Connections that earlier processes have left in the spool for the fleet.
+struct SpoolInheritance {
+    std::vector<FormerConnection> former;
+    std::chrono::milliseconds away{};  ///< since its newest event
+    bool has_events = false;
 };
 
 /// Result of close_lost().
