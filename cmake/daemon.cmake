@@ -28,8 +28,7 @@ holdfast_module(http_server ALONE asio.cc DEPENDS tls tcp net text base LIBRARIE
 # Compiled once, in asio.cc. No other module includes Boost.
 target_compile_definitions(holdfast_http_server PRIVATE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
                                                         BOOST_ASIO_NO_DEPRECATED)
-holdfast_module(api ALONE api_devices.cc api_fleet.cc api_spool.cc api_watch.cc metrics.cc render_status.cc
-                DEPENDS watch server alarm trend fleet forward sink spool http_server codec model net text base
+holdfast_module(api DEPENDS watch server alarm trend fleet forward sink spool http_server codec model net text base
                 LIBRARIES simdjson::simdjson)
 include(cmake/dashboard.cmake)
 holdfast_module(load DEPENDS codec tls tcp reactor model net text base)

@@ -117,4 +117,9 @@ private:
     std::atomic<int> slow_ = 0;  // slow requests under way
 };
 
+[[nodiscard]] inline ApiAnswer json_answer(std::string body, int status = 200) {
+    return {.status = status, .body = std::move(body)};
+}
+[[nodiscard]] inline ApiAnswer bad_query(std::string_view message) { return Api::error(400, "bad_query", message); }
+
 }  // namespace holdfast

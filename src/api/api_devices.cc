@@ -7,14 +7,12 @@
 namespace holdfast {
 namespace {
 
-ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
-
 ApiAnswer no_such_device(std::string_view device) {
     return Api::error(404, "not_found",
                       "no device " + in_quotes(device) + " is connected: GET /v1/closed?id= tells of its last lives");
 }
 
-ApiAnswer delivery(std::string_view device, ConnectionId conn, Delivery outcome) {
+ApiAnswer delivery_answer(std::string_view device, ConnectionId conn, Delivery outcome) {
     if (outcome == Delivery::absent) return no_such_device(device);
     if (outcome == Delivery::queue_full) {
         return Api::error(
@@ -23,7 +21,7 @@ ApiAnswer delivery(std::string_view device, ConnectionId conn, Delivery outcome)
     }
     JsonWriter out;
     out.begin_object().field("id", device).field("conn", to_string(conn)).field("result", to_string(outcome));
-    return json(out.end_object().take(), outcome == Delivery::acked ? 200 : 202);
+    return json_answer(out.end_object().take(), outcome == Delivery::acked ? 200 : 202);
 }
 
 }  // namespace
@@ -42,7 +40,7 @@ ApiAnswer Api::elsewhere(const DeviceQuestion& question) {
 ApiAnswer Api::device(const ApiCall& call) {
     const auto conn = find_here(call.id);
     const auto detail = conn ? gateway_.show(*conn) : std::nullopt;
-    if (detail) return json(render_connection(*detail));
+    if (detail) return json_answer(render_connection(*detail));
     return elsewhere({.kind = DeviceQuestion::Kind::show, .device = call.id, .timeout = {}});
 }
 
@@ -53,7 +51,7 @@ ApiAnswer Api::device_close(const ApiCall& call) {
     }
     JsonWriter out;
     out.begin_object().field("id", call.id).field("conn", to_string(*conn)).field("closed", true);
-    return json(out.end_object().take());
+    return json_answer(out.end_object().take());
 }
 
 ApiAnswer Api::device_probe(const ApiCall& call) {
@@ -61,7 +59,7 @@ ApiAnswer Api::device_probe(const ApiCall& call) {
     return with_slow_slot("too_many_probes", [&] {
         const auto conn = find_here(call.id);
         const auto answer = conn ? gateway_.probe(*conn, timeout) : std::nullopt;
-        if (answer) return json(render_probe(*answer, call.id));
+        if (answer) return json_answer(render_probe(*answer, call.id));
         return elsewhere({.kind = DeviceQuestion::Kind::probe, .device = call.id, .timeout = timeout});
     });
 }
@@ -71,7 +69,7 @@ ApiAnswer Api::device_send(const ApiCall& call) {
     const auto deliver = [&] {
         const auto conn = find_here(call.id);
         const Delivery outcome = conn ? gateway_.deliver(*conn, call.message, wait) : Delivery::absent;
-        if (outcome != Delivery::absent) return delivery(call.id, *conn, outcome);
+        if (outcome != Delivery::absent) return delivery_answer(call.id, *conn, outcome);
         return elsewhere({DeviceQuestion::Kind::send, call.id, call.message, wait});
     };
     // Short waits are unlimited. Long waits take a slow slot, so that they cannot occupy all threads.

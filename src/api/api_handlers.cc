@@ -11,10 +11,6 @@
 namespace holdfast {
 namespace {
 
-ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
-
-ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
-
 ApiAnswer no_such_connection(std::string_view id) {
     const bool possible = parse_connection_id(id).has_value();
     const std::string hint = possible ? ": it may have ended, look into /v1/closed" : ": an id looks like 7f2c91a0-1";
@@ -68,7 +64,7 @@ ApiAnswer Api::healthz(const ApiCall& /*call*/) {
     if (!hanging.empty()) return error(503, "hangs", hanging);
     const std::string trouble = options_.sink ? options_.sink().error : std::string();
     if (!trouble.empty()) return error(503, "sink_error", "the sink cannot write: " + trouble);
-    return json(R"({"status":"ok"})");
+    return json_answer(R"({"status":"ok"})");
 }
 
 ApiAnswer Api::readyz(const ApiCall& /*call*/) {
@@ -88,7 +84,7 @@ ApiAnswer Api::readyz(const ApiCall& /*call*/) {
     if (!trouble.empty()) return error(503, "sink_error", "devices wait: " + trouble);
     const std::string reason = options_.not_ready ? options_.not_ready() : std::string();
     if (!reason.empty()) return error(503, "not_ready", reason);
-    return json(R"({"status":"ready"})");
+    return json_answer(R"({"status":"ready"})");
 }
 
 ApiAnswer Api::metrics(const ApiCall& /*call*/) {
@@ -125,32 +121,33 @@ ApiAnswer Api::status(const ApiCall& /*call*/) {
         const std::string part = render_reloads(options_.reloads->figures());
         text.replace(text.size() - 1, 1, "," + part.substr(1));
     }
-    return json(std::move(text));
+    return json_answer(std::move(text));
 }
 
 ApiAnswer Api::list(const ApiCall& call) {
-    return json(render_connections(gateway_.list(read_connection_query(call.arguments))));
+    return json_answer(render_connections(gateway_.list(read_connection_query(call.arguments))));
 }
 
 ApiAnswer Api::show(const ApiCall& call) {
     const auto id = parse_connection_id(call.id);
     const auto detail = id ? gateway_.show(*id) : std::nullopt;
-    return detail ? json(render_connection(*detail)) : no_such_connection(call.id);
+    return detail ? json_answer(render_connection(*detail)) : no_such_connection(call.id);
 }
 
 ApiAnswer Api::closed(const ApiCall& call) {
-    return json(render_closed(gateway_.closed(read_closed_query(call.arguments))));
+    return json_answer(render_closed(gateway_.closed(read_closed_query(call.arguments))));
 }
 
 ApiAnswer Api::close(const ApiCall& call) {
     const auto id = parse_connection_id(call.id);
     if (!id || !gateway_.close(*id)) return no_such_connection(call.id);
-    return json(JsonWriter().begin_object().field("conn", to_string(*id)).field("closed", true).end_object().take());
+    return json_answer(
+        JsonWriter().begin_object().field("conn", to_string(*id)).field("closed", true).end_object().take());
 }
 
 ApiAnswer Api::close_all(const ApiCall& call) {
     const auto peer = call.arguments.value<Prefix>("peer");
-    return json(JsonWriter().begin_object().field("closed", gateway_.close_all(peer)).end_object().take());
+    return json_answer(JsonWriter().begin_object().field("closed", gateway_.close_all(peer)).end_object().take());
 }
 
 ApiAnswer Api::probe(const ApiCall& call) {
@@ -159,7 +156,7 @@ ApiAnswer Api::probe(const ApiCall& call) {
     if (!id) return no_such_connection(call.id);
     return with_slow_slot("too_many_probes", [&] {
         const auto answer = gateway_.probe(*id, timeout);
-        return answer ? json(render_probe(*answer)) : no_such_connection(call.id);
+        return answer ? json_answer(render_probe(*answer)) : no_such_connection(call.id);
     });
 }
 
@@ -170,7 +167,8 @@ ApiAnswer Api::probe_all(const ApiCall& call) {
     if (peer.has_value() == all) {
         return bad_query("say which connections to ask: either ?peer=PREFIX, e.g. ?peer=10.2.0.0/16, or ?all=true");
     }
-    return with_slow_slot("too_many_probes", [&] { return json(render_probes(gateway_.probe_all(peer, timeout))); });
+    return with_slow_slot("too_many_probes",
+                          [&] { return json_answer(render_probes(gateway_.probe_all(peer, timeout))); });
 }
 
 std::optional<ApiAnswer> Api::too_long(std::string_view body) const {
@@ -189,8 +187,8 @@ ApiAnswer Api::send(const ApiCall& call) {
             429, "queue_full",
             "connection " + to_string(*id) + " has as much waiting as limits.downlink_queue allows: send again later");
     }
-    return json(JsonWriter().begin_object().field("conn", to_string(*id)).field("queued", true).end_object().take(),
-                202);
+    return json_answer(
+        JsonWriter().begin_object().field("conn", to_string(*id)).field("queued", true).end_object().take(), 202);
 }
 
 }  // namespace holdfast

@@ -12,10 +12,6 @@ namespace {
 constexpr std::size_t most_bytes = std::size_t{4} << 20;  // limit of the events in one answer, after the first event
 constexpr std::chrono::milliseconds glance{100};
 
-ApiAnswer json(std::string body) { return {.body = std::move(body)}; }
-
-ApiAnswer bad_query(const std::string& message) { return Api::error(400, "bad_query", message); }
-
 ApiAnswer no_spool() {
     return Api::error(409, "no_spool",
                       "this gateway keeps no spool: run it with --sink spool:DIRECTORY, or [sink] type = \"spool\"");
@@ -107,17 +103,17 @@ ApiAnswer Api::spool(const ApiCall& call) {
     auto page = options_.spool->read(after, limit, most_bytes);
     if (!page) return broken(page.error());
     const bool nothing = page.value().events.empty() && page.value().next_after == after;
-    if (!nothing || wait.count() == 0 || call.head) return json(render(after, page.value()));
+    if (!nothing || wait.count() == 0 || call.head) return json_answer(render(after, page.value()));
     if (!wait_for_events(after, wait)) {
         return error(429, "too_many_waiting", "as many clients wait for events as may: ask again in a second");
     }
     page = options_.spool->read(after, limit, most_bytes);
-    return page ? json(render(after, page.value())) : broken(page.error());
+    return page ? json_answer(render(after, page.value())) : broken(page.error());
 }
 
 ApiAnswer Api::spool_groups(const ApiCall& /*call*/) {
     if (options_.spool == nullptr) return no_spool();
-    return json(render(options_.spool->groups(), options_.spool->status().last));
+    return json_answer(render(options_.spool->groups(), options_.spool->status().last));
 }
 
 ApiAnswer Api::move_spool_group(const ApiCall& call) {
@@ -137,7 +133,8 @@ ApiAnswer Api::move_spool_group(const ApiCall& call) {
     const auto moved = options_.spool->move_group(group, *move);
     if (!moved) return broken(moved.error());
     if (const auto stays = moved.value()) return moved_elsewhere(group, move->after.value_or(0), *stays);
-    return json(JsonWriter().begin_object().field("name", group).field("position", move->position).end_object().take());
+    return json_answer(
+        JsonWriter().begin_object().field("name", group).field("position", move->position).end_object().take());
 }
 
 ApiAnswer Api::remove_spool_group(const ApiCall& call) {
@@ -153,7 +150,8 @@ ApiAnswer Api::remove_spool_group(const ApiCall& call) {
                      "group " + in_quotes(call.id) + " is required: take it out of sink.required_groups first");
     }
     if (const auto failed = options_.spool->remove_group(found->name)) return broken(*failed);
-    return json(JsonWriter().begin_object().field("name", found->name).field("removed", true).end_object().take());
+    return json_answer(
+        JsonWriter().begin_object().field("name", found->name).field("removed", true).end_object().take());
 }
 
 }  // namespace holdfast

@@ -12,8 +12,6 @@ using std::chrono::seconds;
 /// Slow requests occupy an admin thread for seconds. The limit keeps threads free for other requests.
 constexpr int most_slow_at_once = 4;
 
-ApiAnswer json(std::string body, int status = 200) { return {.status = status, .body = std::move(body)}; }
-
 ApiAnswer no_watch() {
     return Api::error(404, "not_found", "this gateway does not watch its population: run it by `holdfast serve`");
 }
@@ -64,11 +62,11 @@ ApiAnswer Api::trend(const ApiCall& call) {
         return error(404, "not_found",
                      "there is no listener " + in_quotes(*query.listener) + ": GET /v1/status names them");
     }
-    return json(render_trend(query.window, options_.watch->trend(query)));
+    return json_answer(render_trend(query.window, options_.watch->trend(query)));
 }
 
 ApiAnswer Api::alarms(const ApiCall& /*call*/) {
-    return options_.watch != nullptr ? json(render_alarms(options_.watch->alarms())) : no_watch();
+    return options_.watch != nullptr ? json_answer(render_alarms(options_.watch->alarms())) : no_watch();
 }
 
 std::unique_ptr<EventHub::Subscription> Api::open_feed(const ApiRequest& request) {
@@ -92,14 +90,15 @@ ApiAnswer Api::events(const ApiCall& call) {
 ApiAnswer Api::reconciliation(const ApiCall& /*call*/) {
     if (options_.watch == nullptr) return no_watch();
     const auto latest = options_.watch->reconciled();
-    if (latest) return json(render_reconciliation(*latest));
+    if (latest) return json_answer(render_reconciliation(*latest));
     return error(404, "not_found",
                  "registry and kernel have not been compared yet: POST to /v1/reconciliation compares now");
 }
 
 ApiAnswer Api::reconcile(const ApiCall& /*call*/) {
     if (options_.watch == nullptr) return no_watch();
-    return with_slow_slot("too_busy", [&] { return json(render_reconciliation(options_.watch->reconcile_now())); });
+    return with_slow_slot("too_busy",
+                          [&] { return json_answer(render_reconciliation(options_.watch->reconcile_now())); });
 }
 
 ApiAnswer Api::reload(const ApiCall& /*call*/) {
@@ -108,7 +107,8 @@ ApiAnswer Api::reload(const ApiCall& /*call*/) {
     }
     return with_slow_slot("too_busy", [&] {
         const ReloadResult result = options_.reload();
-        return result.errors.empty() ? json(render_reload(result)) : json(render_reload_errors(result), 422);
+        return result.errors.empty() ? json_answer(render_reload(result))
+                                     : json_answer(render_reload_errors(result), 422);
     });
 }
 

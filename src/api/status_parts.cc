@@ -61,7 +61,7 @@ std::uint64_t resident_bytes() {
     return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-double seconds(const timeval& time) {
+double seconds_of(const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
@@ -74,7 +74,7 @@ ProcessStatus read_process_status() {
     rlimit descriptors{};
     ::getrlimit(RLIMIT_NOFILE, &descriptors);
     return {.start_time_s = started,
-            .cpu_s = seconds(used.ru_utime) + seconds(used.ru_stime),
+            .cpu_s = seconds_of(used.ru_utime) + seconds_of(used.ru_stime),
             .open_fds = open_fds(),
             .max_fds = descriptors.rlim_cur,
             .resident_bytes = resident_bytes()};

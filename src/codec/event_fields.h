@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +8,8 @@
 #include <utility>
 
 #include <holdfast/events.h>
+
+#include "text/units.h"
 
 namespace holdfast {
 
@@ -90,13 +91,6 @@ template <typename Text>
 
 [[nodiscard]] inline DeviceName device_of(const ClosedLife& life) { return {life.id, {}, life.authenticated}; }
 [[nodiscard]] const DeviceName& device_of(const auto& event) { return event.device; }
-
-/// Returns "ETIMEDOUT", or "errno 4095" for an errno without a name.
-[[nodiscard]] inline std::string error_name(int error) {
-    if (error == 0) return {};
-    const char* const name = strerrorname_np(error);
-    return name != nullptr ? name : "errno " + std::to_string(error);
-}
 
 // Variants of a field.
 template <typename Get>

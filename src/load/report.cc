@@ -3,9 +3,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "text/json_writer.h"
+#include "text/units.h"
 
 namespace holdfast {
 
@@ -25,12 +25,6 @@ std::string fixed(double number, int digits) {
     std::array<char, 64> text{};
     const int length = std::snprintf(text.data(), text.size(), "%.*f", digits, number);
     return {text.data(), static_cast<std::size_t>(length)};
-}
-
-/// Returns e.g. "ECONNREFUSED".
-std::string errno_name(int error) {
-    const char* name = ::strerrorname_np(error);
-    return name != nullptr ? name : "errno " + std::to_string(error);
 }
 
 std::uint64_t all_failed(const LoadCounts& counts) {
@@ -62,7 +56,7 @@ void append_row(std::string& out, std::string_view name, const std::string& text
 
 std::string failed_text(const LoadCounts& counts) {
     std::string text = std::to_string(all_failed(counts));
-    for (const auto& [error, count] : counts.failed) text += ", " + errno_name(error) + " " + std::to_string(count);
+    for (const auto& [error, count] : counts.failed) text += ", " + error_name(error) + " " + std::to_string(count);
     return text;
 }
 
@@ -136,7 +130,7 @@ std::string faults_text(const LoadCounts& counts) {
 
 void write_failed(JsonWriter& json, const LoadCounts& counts) {
     json.key("failed").begin_object().field("total", all_failed(counts));
-    for (const auto& [error, count] : counts.failed) json.field(errno_name(error), count);
+    for (const auto& [error, count] : counts.failed) json.field(error_name(error), count);
     json.end_object();
 }
 

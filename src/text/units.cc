@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <optional>
 
@@ -183,6 +184,12 @@ std::string human_seconds(double seconds) {
     if (whole < 3600) return pair(whole / 60, "m", whole % 60, "s");
     if (whole < 86400) return pair(whole / 3600, "h", whole % 3600 / 60, "m");
     return pair(whole / 86400, "d", whole % 86400 / 3600, "h");
+}
+
+std::string error_name(int error) {
+    if (error == 0) return {};
+    const char* const name = ::strerrorname_np(error);
+    return name != nullptr ? name : "errno " + std::to_string(error);
 }
 
 }  // namespace holdfast

@@ -37,4 +37,7 @@ namespace holdfast {
 /// Returns e.g. "0.4s", "61.4s", "5m 12s", "2h 3m" or "12d 4h".
 [[nodiscard]] std::string human_seconds(double seconds);
 
+/// Returns "ETIMEDOUT", "errno 4095" for an errno without a name, or an empty text for 0.
+[[nodiscard]] std::string error_name(int error);
+
 }  // namespace holdfast
