@@ -4,6 +4,7 @@
 #include "api/api_endpoint.h"
 #include "api/metrics.h"
 #include "api/render.h"
+#include "model/gateway_faults.h"
 #include "text/json_writer.h"
 #include "text/printable.h"
 #include "text/units.h"
@@ -63,7 +64,7 @@ ApiAnswer Api::healthz(const ApiCall& /*call*/) {
     const std::string hanging = options_.hangs ? options_.hangs() : std::string();
     if (!hanging.empty()) return error(503, "hangs", hanging);
     const std::string trouble = options_.sink ? options_.sink().error : std::string();
-    if (!trouble.empty()) return error(503, "sink_error", "the sink cannot write: " + trouble);
+    if (!trouble.empty()) return error(503, "sink_error", sink_fault_text(trouble));
     return json_answer(R"({"status":"ok"})");
 }
 
@@ -75,13 +76,9 @@ ApiAnswer Api::readyz(const ApiCall& /*call*/) {
                      "an operator has drained the gateway: restart it, or take it back by holdfast drain --cancel");
     }
     const std::string paused = paused_listener(now);
-    if (!paused.empty()) {
-        return error(
-            503, "not_ready",
-            "listener " + in_quotes(paused) + " has paused accepting for want of descriptors: raise LimitNOFILE");
-    }
+    if (!paused.empty()) return error(503, "not_ready", accept_paused_text(paused));
     const std::string trouble = options_.sink ? options_.sink().error : std::string();
-    if (!trouble.empty()) return error(503, "sink_error", "devices wait: " + trouble);
+    if (!trouble.empty()) return error(503, "sink_error", sink_fault_text(trouble));
     const std::string reason = options_.not_ready ? options_.not_ready() : std::string();
     if (!reason.empty()) return error(503, "not_ready", reason);
     return json_answer(R"({"status":"ready"})");

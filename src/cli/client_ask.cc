@@ -77,6 +77,7 @@ int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const 
         print_refusal(view);
         return exit_code_of(status);
     }
+    if (!showing.proof.empty() && !view.has(showing.proof)) return refuse_stranger(flags, status);
     if (!showing.wanted(view)) return showing.verdict(view);
     if (flags.json) {
         std::cout << body << '\n';

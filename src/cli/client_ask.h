@@ -28,9 +28,10 @@ struct ClientFlags {
 struct Showing {
     std::function<std::string(const AnswerView&)> text;
     std::function<int(const AnswerView&)> verdict = [](const AnswerView&) { return exit_good; };
-    std::function<bool(const AnswerView&)> wanted = [](const AnswerView&) {
-        return true;
-    };  ///< selects the answers to print
+    /// Selects the answers to print.
+    std::function<bool(const AnswerView&)> wanted = [](const AnswerView&) { return true; };
+    /// Pointer to a field that every gateway's answer has. Empty: any answer is accepted.
+    std::string proof = {};
 };
 
 /// Sends the request and prints the error or the answer, with --json unchanged. Returns the exit code.

@@ -197,7 +197,8 @@ Verb make_status_verb() {
                 client_arguments(flags->client),
             [flags] {
                 if (flags->fleet) return show_fleet(flags->client);
-                return ask_and_show(flags->client, {.target = std::string(api_path::status)}, {.text = status_text});
+                return ask_and_show(flags->client, {.target = std::string(api_path::status)},
+                                    {.text = status_text, .proof = "/pid"});
             }};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "model/gateway_faults.h"
 #include "text/printable.h"
 #include "text/table.h"
 #include "text/units.h"
@@ -18,13 +19,10 @@ std::string line(const char* name, const std::string& content) {
 
 /// Returns the total and its parts: "12 (10 not_json, 2 no_key)", or "0".
 std::string broken_down(const AnswerView& view, std::string_view pointer) {
+    const auto counts = view.counts(pointer);
     std::uint64_t total = 0;
-    std::string parts;
-    for (const auto& [name, number] : view.counts(pointer)) {
-        total += number;
-        parts += (parts.empty() ? "" : ", ") + human_count(number) + " " + printable(name);
-    }
-    return human_count(total) + (parts.empty() ? "" : " (" + parts + ")");
+    for (const auto& [name, number] : counts) total += number;
+    return human_count(total) + (counts.empty() ? "" : " (" + counts_text(counts) + ")");
 }
 
 std::string milliseconds_text(const AnswerView& view, std::string_view pointer) {
@@ -103,7 +101,7 @@ std::string warnings(const AnswerView& status) {
                (drift == 1 ? " connection" : " connections") + ": holdfast doctor names them\n";
     }
     const std::string trouble = status.text("/sink/error");
-    if (!trouble.empty()) out += "! the sink cannot write: " + printable(trouble) + "\n";
+    if (!trouble.empty()) out += "! " + sink_fault_text(trouble) + "\n";
     const std::string away = status.text("/sink/nats/error");
     if (!away.empty()) out += "! events wait in the spool for NATS: " + printable(away) + "\n";
     const std::string limits = status.text("/sink/nats/warning");
@@ -117,8 +115,7 @@ std::string warnings(const AnswerView& status) {
                " damaged in the spool; its table quarantine and the log name the positions\n";
     }
     for (const AnswerView& listener : status.list("/listeners")) {
-        if (!listener.flag("/accept_paused")) continue;
-        out += "! listener " + printable(listener.text("/name")) + " has paused accepting for want of descriptors\n";
+        if (listener.flag("/accept_paused")) out += "! " + accept_paused_text(listener.text("/name")) + "\n";
     }
     return out;
 }
@@ -137,7 +134,40 @@ std::string listeners_text(const AnswerView& status) {
     return table.text(false);
 }
 
+std::string alarm_line(std::string_view name, const std::string& content) {
+    std::string out = "  " + std::string(name);
+    out.resize(alarm_column, ' ');
+    return content.empty() ? "" : out + content + "\n";
+}
+
+/// Returns "10.2.0.0/16: 4,100 of 4,103; elsewhere: 12".
+std::string prefixes_of(const AnswerView& alarm) {
+    std::string out;
+    for (const AnswerView& share : alarm.list("/prefixes")) {
+        const std::uint64_t dead = share.count("/dead");
+        out += (out.empty() ? "" : "; ") + printable(share.text("/prefix")) + ": " + human_count(dead) + " of " +
+               human_count(dead + share.count("/alive"));
+    }
+    const std::uint64_t elsewhere = alarm.count("/elsewhere");
+    if (!out.empty() && elsewhere > 0) out += "; elsewhere: " + human_count(elsewhere);
+    return out;
+}
+
+std::string when(const AnswerView& alarm) {
+    const std::string since = printable(alarm.text("/raised_at"));
+    const std::string until = printable(alarm.text("/cleared_at"));
+    return until.empty() ? "since " + since : since + " to " + until;
+}
+
 }  // namespace
+
+std::string counts_text(const std::vector<std::pair<std::string, std::uint64_t>>& counts) {
+    std::string out;
+    for (const auto& [name, number] : counts) {
+        out += (out.empty() ? "" : ", ") + human_count(number) + " " + printable(name);
+    }
+    return out;
+}
 
 std::string status_text(const AnswerView& status) {
     std::string out = "holdfast " + printable(status.text("/version")) + ", pid " + status.text("/pid") + ", up " +
@@ -246,6 +276,27 @@ std::string probes_text(const AnswerView& summary) {
                       milliseconds_text(summary, "/waited_ms") + "\n";
     for (const AnswerView& silent : summary.list("/silent_connections"))
         out += "silent " + printable(silent.text("")) + "\n";
+    return out;
+}
+
+std::string alarm_text(const AnswerView& alarm) {
+    const auto text = [&](std::string_view pointer) { return printable(alarm.text(pointer)); };
+    const std::string listener = text("/listener");
+    std::string out = text("/alarm") + (listener.empty() ? "" : " on listener " + listener) + ", " + when(alarm) + "\n";
+    out += alarm_line("what", text("/summary"));
+    out += alarm_line("cause", text("/cause"));
+    out += alarm_line("advice", text("/advice"));
+    if (alarm.has("/suspect_since")) {
+        out += alarm_line("suspects", human_count(alarm.count("/suspects")) + ", the first since " +
+                                          text("/suspect_since") + "; " + human_count(alarm.count("/recovered")) +
+                                          " answered again");
+    }
+    out += alarm_line("reasons", counts_text(alarm.counts("/reasons")));
+    out += alarm_line("where", prefixes_of(alarm));
+    if (alarm.count("/population_before") > 0) {
+        out += alarm_line("population", human_count(alarm.count("/population_now")) + ", was " +
+                                            human_count(alarm.count("/population_before")));
+    }
     return out;
 }
 

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "client/admin_client.h"
 
@@ -11,6 +15,12 @@ namespace holdfast {
 
 [[nodiscard]] std::string status_text(const AnswerView& status);
 [[nodiscard]] std::string connection_text(const AnswerView& connection);
+/// Column in which the contents of an alarm's lines begin.
+constexpr std::size_t alarm_column = 14;
+/// Returns one alarm as `holdfast alarms` prints it: several lines.
+[[nodiscard]] std::string alarm_text(const AnswerView& alarm);
+/// Returns "3,813 keepalive_expired, 287 peer_reset".
+[[nodiscard]] std::string counts_text(const std::vector<std::pair<std::string, std::uint64_t>>& counts);
 [[nodiscard]] std::string probe_text(const AnswerView& answer);
 [[nodiscard]] std::string probes_text(const AnswerView& summary);
 

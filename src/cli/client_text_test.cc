@@ -59,7 +59,7 @@ TEST(ClientText, StatusWarnsOfWhatIsWrong) {
     EXPECT_THAT(text, HasSubstr("! draining"));
     EXPECT_THAT(text, HasSubstr("! reading is paused"));
     EXPECT_THAT(text, HasSubstr("! the sink cannot write: no\\x1b[31m space\n"));
-    EXPECT_THAT(text, HasSubstr("! listener devices has paused accepting"));
+    EXPECT_THAT(text, HasSubstr(R"(! listener "devices" has paused accepting)"));
     EXPECT_EQ(status_text(Answer("{}").view).find('!'), std::string::npos);
 }
 

@@ -4,6 +4,7 @@
 
 #include "doctor/diagnose.h"
 #include "doctor/socket_facts.h"
+#include "model/gateway_faults.h"
 #include "net/address_kind.h"
 #include "text/printable.h"
 #include "text/units.h"
@@ -145,20 +146,20 @@ void check_gateway_state(const Examination& on, Findings& out) {
              .command = "nsenter -t " + std::to_string(gateway.pid.value_or(0)) + " -n holdfast doctor"});
     }
     std::string paused;
-    for (const std::string& name : gateway.accept_paused) paused += (paused.empty() ? "" : ", ") + printable(name);
+    for (const std::string& name : gateway.accept_paused)
+        paused += (paused.empty() ? "" : "; ") + accept_paused_text(name);
     out.push_back({.id = "accepting",
                    .verdict = !paused.empty()       ? Verdict::wrong
                               : gateway.refused > 0 ? Verdict::warning
                                                     : Verdict::ok,
-                   .found = !paused.empty() ? "paused on " + paused
-                                            : human_count(gateway.refused) + " refused by max_connections",
+                   .found = !paused.empty() ? paused : human_count(gateway.refused) + " refused by max_connections",
                    .why =
                        "Accepting pauses when descriptors or memory run out; devices then wait in the backlog. Beyond "
                        "max_connections they are turned away.",
                    .command = "holdfast status"});
     out.push_back({.id = "sink",
                    .verdict = gateway.sink_error.empty() ? Verdict::ok : Verdict::wrong,
-                   .found = gateway.sink_error.empty() ? "takes events" : printable(gateway.sink_error),
+                   .found = gateway.sink_error.empty() ? "takes events" : sink_fault_text(gateway.sink_error),
                    .why = "A sink that cannot write pauses reading: devices wait, and nothing is handed on.",
                    .command = "holdfast status"});
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/admin_client.h"
+#include "model/gateway_faults.h"
 #include "text/printable.h"
 #include "text/table.h"
 #include "text/units.h"
@@ -252,11 +253,10 @@ private:
         }
         if (status.flag("/reading_paused")) add("! the sink takes no more: devices wait", TopStyle::warning);
         const std::string trouble = status.text("/sink/error");
-        if (!trouble.empty()) add("! the sink cannot write: " + printable(trouble), TopStyle::warning);
+        if (!trouble.empty()) add("! " + sink_fault_text(trouble), TopStyle::warning);
         for (const AnswerView& listener : status.list("/listeners")) {
-            if (!listener.flag("/accept_paused")) continue;
-            add("! listener " + printable(listener.text("/name")) + " accepts none for want of descriptors",
-                TopStyle::warning);
+            if (listener.flag("/accept_paused"))
+                add("! " + accept_paused_text(listener.text("/name")), TopStyle::warning);
         }
     }
 

@@ -138,7 +138,8 @@ TEST(TopFrame, SaysWhatIsWrong) {
     EXPECT_EQ(lines[1], "! no gateway answers at 127.0.0.1:7080: Connection refused");
     EXPECT_THAT(lines, Contains("! the sink takes no more: devices wait"));
     EXPECT_THAT(lines, Contains("! the sink cannot write: No space left on device"));
-    EXPECT_THAT(lines, Contains("! listener b accepts none for want of descriptors"));
+    EXPECT_THAT(lines,
+                Contains(R"(! listener "b" has paused accepting: out of descriptors or memory; raise LimitNOFILE)"));
     EXPECT_THAT(lines, Contains("! a3: "));
     EXPECT_THAT(lines, Not(Contains("! a4: ")));
     EXPECT_THAT(lines, Contains("! 2 more: holdfast alarms"));

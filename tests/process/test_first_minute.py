@@ -1,6 +1,9 @@
 """A new user's first minute: the lines of `serve`, the first item, and equal words for equal failures."""
 
+import http.server
+import json
 import subprocess
+import threading
 
 import pytest
 
@@ -57,3 +60,35 @@ def test_doctor_and_status_agree_on_a_wrong_token(tmp_path):
         flags = ("--admin", "%s:%d" % gateway.admin, "--admin-token-file", str(wrong))
         status, doctor = run("status", *flags), run("doctor", *flags)
         assert status.stderr and doctor.stderr == status.stderr
+
+
+@pytest.mark.parametrize("body", [b"hello", b"{}", json.dumps({"status": "ok"}).encode()])
+def test_doctor_and_status_agree_on_another_server(body):
+    class Stranger(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = "127.0.0.1:%d" % server.server_address[1]
+        status, doctor = run("status", "--admin", address), run("doctor", "--admin", address)
+        server.shutdown()
+    assert (status.returncode, doctor.returncode, status.stdout, doctor.stdout) == (3, 3, "", "")
+    assert doctor.stderr == status.stderr and f"what answers at {address} is not a holdfast gateway" in status.stderr
+
+
+def test_doctor_and_status_agree_on_a_sink_that_cannot_write():
+    with Gateway("--sink", "file:/dev/full") as gateway:
+        subprocess.run(["bash", "-c", gateway.status()["first_item_command"]], check=True, timeout=10)
+        assert until(lambda: gateway.status()["sink"]["error"])
+        status = run("status", "--admin", gateway.admin_flag())
+        findings = json.loads(run("doctor", "--json", "--admin", gateway.admin_flag()).stdout)["findings"]
+        gateway.kill()  # a stop would wait for the sink
+    sentence = next(line[2:] for line in status.stdout.splitlines() if line.startswith("! the sink cannot write: "))
+    assert [one["found"] for one in findings if one["id"] == "sink"] == [sentence]
