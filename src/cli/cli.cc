@@ -72,12 +72,19 @@ int act(const std::function<int()>& action) {
 }  // namespace
 
 void fill_verbs(Verb& root) {
-    root.parts = {make_serve_verb(),           make_check_verb(),      make_plan_verb(),     make_token_verb(),
-                  make_status_verb(),          make_top_verb(),        make_list_verb(),     make_show_verb(),
-                  make_closed_verb(),          make_probe_verb(),      make_close_verb(),    make_send_verb(),
-                  make_drain_verb(),           make_alarms_verb(),     make_reload_verb(),   make_consume_verb(),
-                  make_spool_verb(),           make_doctor_verb(),     make_load_verb(),     make_version_verb(),
-                  make_completions_verb(root), make_manual_verb(root), make_help_verb(root), make_describe_verb()};
+    root.parts = {make_serve_verb(),      make_check_verb(),
+                  make_plan_verb(),       make_token_verb(),
+                  make_status_verb(),     make_top_verb(),
+                  make_list_verb(),       make_show_verb(),
+                  make_closed_verb(),     make_probe_verb(),
+                  make_close_verb(),      make_send_verb(),
+                  make_drain_verb(),      make_alarms_verb(),
+                  make_reload_verb(),     make_consume_verb(),
+                  make_spool_verb(),      make_doctor_verb(),
+                  make_load_verb(),       make_demo_verb(),
+                  make_version_verb(),    make_completions_verb(root),
+                  make_manual_verb(root), make_help_verb(root),
+                  make_describe_verb()};
     for (Verb& verb : verbs_of_endpoints(root.parts)) root.parts.push_back(std::move(verb));
 }
 

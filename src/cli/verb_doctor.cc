@@ -1,10 +1,8 @@
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -21,6 +19,7 @@
 #include "cli/verbs.h"
 #include "client/admin_client.h"
 #include "daemon/exit.h"
+#include "daemon/signals.h"
 #include "doctor/diagnose.h"
 #include "doctor/facts.h"
 #include "doctor/prove.h"
@@ -31,16 +30,10 @@
 namespace holdfast {
 namespace {
 
-/// Ends this process, and its namespaces with it, when the parent ends.
-void die_with(pid_t parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::raise(SIGKILL);
-}
-
 int prove_in_namespaces(const LivenessPlan& plan, bool json, pid_t parent) {
-    die_with(parent);
+    end_with(parent);
     const auto networks = TwoNetworks::make();
-    die_with(parent);  // a change of credentials clears it (prctl(2))
+    end_with(parent);  // the new namespaces have cleared it
     if (!networks) {
         print_error(networks.error().message);
         return exit_wrong_usage;

@@ -16,6 +16,7 @@ void fill_verbs(Verb& root);
 [[nodiscard]] Verb make_close_verb();
 [[nodiscard]] Verb make_closed_verb();
 [[nodiscard]] Verb make_consume_verb();
+[[nodiscard]] Verb make_demo_verb();
 [[nodiscard]] Verb make_doctor_verb();
 [[nodiscard]] Verb make_drain_verb();
 [[nodiscard]] Verb make_list_verb();

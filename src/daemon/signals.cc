@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -31,6 +32,11 @@ void block_stop_signals() noexcept {
 void unblock_stop_signals() noexcept {
     const sigset_t signals = stop_signals();
     ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+void end_with(pid_t parent) noexcept {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::raise(SIGKILL);
 }
 
 Signals::Signals() : wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -13,6 +15,10 @@ namespace holdfast {
 void block_stop_signals() noexcept;
 /// Unblocks these signals. A pending one has its default effect.
 void unblock_stop_signals() noexcept;
+
+/// Makes the kernel kill this process when `parent` ends. A change of credentials clears that (prctl(2)): call it
+/// again.
+void end_with(pid_t parent) noexcept;
 
 /// The daemon's signals and its own wake-up on one wait (signalfd(2)). Signals that were pending before come first.
 /// Ignores SIGPIPE. Construct it before any other thread starts.

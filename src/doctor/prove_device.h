@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -99,10 +100,12 @@ public:
     [[nodiscard]] bool reappear() const noexcept;
 
 private:
-    ProveDevice(UniqueFd fd, const Endpoint& name) : fd_(std::move(fd)), name_(name) {}
+    ProveDevice(UniqueFd fd, const Endpoint& name)
+        : fd_(std::move(fd)), name_(name), item_("{\"ip\":\"" + to_string(name.address) + "\"}\n") {}
 
     UniqueFd fd_;
     Endpoint name_;
+    std::string item_;  ///< with the device's address as its key
 };
 
 }  // namespace holdfast

@@ -37,6 +37,13 @@ def run(*words, timeout=30, **options):
                           stdin=subprocess.DEVNULL, **options)
 
 
+def gone(pid):
+    """Returns whether the process has ended, collected by its parent or not."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    return True
+
+
 def listener(name="devices", address="127.0.0.1:0", **options):
     """Returns one [[listener]] of a configuration file; json.dumps writes the strings, numbers and booleans of TOML
     too."""

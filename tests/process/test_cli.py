@@ -34,7 +34,7 @@ def test_help_names_every_verb():
     run = holdfast("--help")
     assert run.returncode == 0
     for verb in ("serve", "check", "plan", "status", "top", "list", "show", "probe", "close", "send", "closed", "alarms",
-                 "reload", "doctor", "load", "version"):
+                 "reload", "doctor", "load", "demo", "version"):
         assert f"\n  {verb} " in run.stdout
 
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from gateway import PATIENCE, binary, run, until
+from gateway import PATIENCE, binary, gone, run, until
 
 EXPECTED = {"fin": "peer_closed", "reset": "peer_reset", "idle": "keepalive_expired", "in_flight": "retransmit_expired",
             "probing": "retransmit_expired", "zero_window": "window_stalled", "unreachable": "unreachable",
@@ -156,13 +156,6 @@ class Running:
         everybody = sum(CONNECTIONS.values())
         assert until(lambda: self.connections() >= everybody), "the devices did not connect"
         assert until(lambda: self.connections() < everybody), "nothing died"
-
-
-def gone(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def test_a_broken_promise_is_detected():
