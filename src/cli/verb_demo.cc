@@ -309,7 +309,7 @@ std::optional<Error> Demo::long_outage() {
         reasons = counts_text(status.counts("/closed"));
         return status.count("/connections") == devices_per_network;
     };
-    if (auto error = wait_until("the gateway to close the silent connections", closed)) return error;
+    if (auto error = wait_until("the gateway's verdict", closed)) return error;
     say("The gateway has closed the silent connections, " + seconds_since(cut_at_) + " after the cut: " + reasons +
         ".");
     std::string alarm;
