@@ -21,14 +21,10 @@ public:
     }
     void on_closed(const ClosedEvent& event) override {
         inner_->on_closed(event);
-        if (event.device.id.empty()) return;
-        notes_.push_back({.id = std::string(event.device.id),
-                          .conn = event.conn,
-                          .peer = event.peer,
-                          .listener = std::string(event.listener),
-                          .at = event.at,
-                          .gone = true,
-                          .reason = event.reason});
+        if (DeviceNote* const note = add_note(event)) {
+            note->gone = true;
+            note->reason = event.reason;
+        }
     }
     void on_item(const ItemEvent& event) override { inner_->on_item(event); }
     void on_refused(const RefusedItem& item) override { inner_->on_refused(item); }
@@ -40,17 +36,23 @@ public:
     Durable* durable() override { return inner_->durable(); }
 
 private:
+    /// Adds a note about the connection of an event. Returns nullptr if the connection has stated no id.
+    template <typename Event>
+    DeviceNote* add_note(const Event& event) {
+        if (event.device.id.empty()) return nullptr;
+        return &notes_.emplace_back(DeviceNote{.id = std::string(event.device.id),
+                                               .conn = event.conn,
+                                               .peer = event.peer,
+                                               .listener = std::string(event.listener),
+                                               .at = event.at});
+    }
     template <typename Event>
     void note_here(const Event& event) {
-        if (event.device.id.empty()) return;
-        notes_.push_back({.id = std::string(event.device.id),
-                          .conn = event.conn,
-                          .peer = event.peer,
-                          .listener = std::string(event.listener),
-                          .at = event.at,
-                          .proved = event.authenticated,
-                          .established = event.established,
-                          .ended = event.ended});
+        if (DeviceNote* const note = add_note(event)) {
+            note->proved = event.authenticated;
+            note->established = event.established;
+            note->ended = event.ended;
+        }
     }
 
     std::unique_ptr<EventHandler> inner_;

@@ -284,14 +284,20 @@ std::vector<PresencePut> Presence::take_puts(std::size_t max) {
     return puts;
 }
 
+std::optional<std::pair<Presence::Flight, Presence::Entries::iterator>> Presence::end_flight(const std::string& id) {
+    auto flight = flights_.extract(id);
+    const auto found = entries_.find(id);
+    if (flight.empty() || found == entries_.end()) return std::nullopt;
+    return std::pair(std::move(flight.mapped()), found);
+}
+
 void Presence::landed(const std::string& id, std::uint64_t revision) {
     const auto flight = flights_.find(id);
     // If an echo came first, this is the acknowledgement of an earlier put.
     if (flight == flights_.end() || revision <= flight->second.put.expected) return;
-    const Flight done = std::move(flight->second);
-    flights_.erase(flight);
-    const auto found = entries_.find(id);
-    if (found == entries_.end()) return;
+    const auto ended = end_flight(id);
+    if (!ended) return;
+    const auto& [done, found] = *ended;
     Entry& entry = found->second;
     entry.seen = true;
     const bool newest = entry.revision < revision;
@@ -316,12 +322,9 @@ void Presence::landed(const std::string& id, std::uint64_t revision) {
 }
 
 void Presence::refused(const std::string& id) {
-    const auto flight = flights_.find(id);
-    if (flight == flights_.end()) return;
-    const Flight done = std::move(flight->second);
-    flights_.erase(flight);
-    const auto found = entries_.find(id);
-    if (found == entries_.end()) return;
+    const auto ended = end_flight(id);
+    if (!ended) return;
+    const auto& [done, found] = *ended;
     Entry& entry = found->second;
     if (done.mark || !own(entry)) {
         if (entry.dirty) dirty_.push_back(id);
@@ -348,12 +351,9 @@ void Presence::retry(const std::string& id) {
 }
 
 void Presence::failed(const std::string& id) {
-    const auto flight = flights_.find(id);
-    if (flight == flights_.end()) return;
-    const Flight done = std::move(flight->second);
-    flights_.erase(flight);
-    const auto found = entries_.find(id);
-    if (found == entries_.end()) return;
+    const auto ended = end_flight(id);
+    if (!ended) return;
+    const auto& [done, found] = *ended;
     if (done.mark) {
         marks_.push_back({id, done.put.record.conn, done.put.record.closed_at});
         if (found->second.dirty) dirty_.push_back(id);

@@ -277,6 +277,8 @@ private:
         return names_.text(entry.gateway) == self_ || names_.text(entry.by) == self_;
     }
     void note_end(const std::string& id, const Entry& entry);
+    /// Removes a put whose result has arrived. Returns it with its entry, or nullopt if one of them is gone.
+    [[nodiscard]] std::optional<std::pair<Flight, Entries::iterator>> end_flight(const std::string& id);
     void drop(const Ended& ended);
     void ready(Entries::iterator entry);
     /// Returns true for the record of a put of this run whose entry the budget has removed since.
