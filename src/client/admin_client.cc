@@ -13,7 +13,7 @@
 
 #include <holdfast/endpoint.h>
 
-#include "net/address_kind.h"
+#include "net/address.h"
 #include "text/input_file.h"
 #include "text/printable.h"
 

@@ -45,7 +45,7 @@ struct AdminAnswer {
 /// Returns "... is not an address and port: write e.g. 127.0.0.1:7080, ..."; for a flag's error.
 [[nodiscard]] std::string not_an_admin_address(std::string_view text);
 
-/// Returns true if that address is this host or a private address (net/address_kind.h). Pure.
+/// Returns true if that address is this host or a private address (net/address.h). Pure.
 [[nodiscard]] bool is_private_admin_address(std::string_view text);
 
 /// Sends requests to one gateway. One thread, except break_off().

@@ -10,7 +10,7 @@
 #include <holdfast/endpoint.h>
 
 #include "config/checks.h"
-#include "net/address_kind.h"
+#include "net/address.h"
 #include "text/input_file.h"
 #include "text/printable.h"
 #include "tls/tls_context.h"

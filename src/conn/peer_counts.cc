@@ -3,6 +3,8 @@
 #include <functional>
 #include <string_view>
 
+#include "net/address.h"
+
 namespace holdfast {
 
 bool PeerCounts::take(const IpAddress& peer, std::size_t max) {
@@ -36,16 +38,7 @@ std::size_t PeerCounts::networks() const {
 }
 
 IpAddress network_of(const IpAddress& peer, NetworkWidth width) noexcept {
-    const unsigned bits = peer.is_v4() ? 96 + width.v4 : width.v6;
-    IpAddress network;
-    for (std::size_t i = 0; i < network.bytes.size(); ++i) {
-        const auto first = static_cast<unsigned>(8 * i);
-        if (first >= bits) break;
-        const unsigned kept = bits - first;
-        const unsigned mask = kept >= 8 ? 0xff : 0xff & ~(0xffU >> kept);
-        network.bytes[i] = static_cast<std::uint8_t>(peer.bytes[i] & mask);
-    }
-    return network;
+    return masked(peer, peer.is_v4() ? 96 + width.v4 : width.v6);
 }
 
 std::size_t NetworkHash::operator()(const IpAddress& address) const noexcept {

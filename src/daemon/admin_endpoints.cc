@@ -3,7 +3,7 @@
 #include <utility>
 #include <variant>
 
-#include "net/address_kind.h"
+#include "net/address.h"
 #include "text/json_writer.h"
 
 namespace holdfast {

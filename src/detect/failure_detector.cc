@@ -5,6 +5,8 @@
 
 #include <holdfast/reason.h>
 
+#include "net/address.h"
+
 namespace holdfast {
 namespace {
 
@@ -23,14 +25,6 @@ constexpr double tempo_memory = 2'000.0;        // probes
 // By rank: the whole listener, then prefixes.
 constexpr std::array<unsigned, 5> v4_bits{0, 96 + 8, 96 + 16, 96 + 24, 128};
 constexpr std::array<unsigned, 5> v6_bits{0, 32, 48, 64, 128};
-
-IpAddress masked(IpAddress address, unsigned bits) {
-    for (unsigned i = 0; i < address.bytes.size(); ++i) {
-        const unsigned kept = std::min(bits > 8 * i ? bits - 8 * i : 0U, 8U);
-        address.bytes[i] = static_cast<std::uint8_t>(address.bytes[i] & (0xff00U >> kept));
-    }
-    return address;
-}
 
 bool is_silence(const Observation& observation) {
     switch (observation.kind) {

@@ -5,7 +5,7 @@
 #include "doctor/diagnose.h"
 #include "doctor/socket_facts.h"
 #include "model/gateway_faults.h"
-#include "net/address_kind.h"
+#include "net/address.h"
 #include "text/printable.h"
 #include "text/units.h"
 

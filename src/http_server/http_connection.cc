@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "http_server/http_loop.h"
+#include "net/address.h"
 #include "text/units.h"
 
 namespace holdfast {
@@ -40,11 +41,7 @@ constexpr std::string_view feed_head =
 /// Timeout of a follower that vanished with unacknowledged data (tcp(7), TCP_USER_TIMEOUT).
 constexpr unsigned vanished_ms = 30'000;
 
-HttpConnection::Source source_of(const IpAddress& address) {
-    HttpConnection::Source source = address.bytes;
-    if (!address.is_v4()) std::fill(source.begin() + 8, source.end(), std::uint8_t{0});
-    return source;
-}
+HttpConnection::Source source_of(const IpAddress& address) { return masked(address, address.is_v4() ? 128 : 64).bytes; }
 
 /// Returns the last answer to a client that has no place.
 const std::string& too_busy(bool with_body) {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "net/address_kind.h"
+#include "net/address.h"
 
 namespace holdfast {
 

@@ -35,7 +35,7 @@ private:
     std::uint32_t size_;
 };
 
-/// Rejects port 0 and, unless `any_target`, public addresses (net/address_kind.h): a load generator must not reach
+/// Rejects port 0 and, unless `any_target`, public addresses (net/address.h): a load generator must not reach
 /// foreign hosts. Pure; any thread.
 [[nodiscard]] Result<Endpoint> check_target(const Endpoint& target, bool any_target);
 

@@ -8,7 +8,7 @@
 
 #include <holdfast/endpoint.h>
 
-#include "net/address_kind.h"
+#include "net/address.h"
 #include "text/printable.h"
 
 namespace holdfast {
@@ -27,19 +27,19 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned max) {
     return value;
 }
 
-IpAddress masked(const IpAddress& address, unsigned bits) {
+}  // namespace
+
+bool IpAddress::is_v4() const noexcept {
+    return std::equal(v4_mapped_prefix.begin(), v4_mapped_prefix.end(), bytes.begin());
+}
+
+IpAddress masked(const IpAddress& address, unsigned bits) noexcept {
     IpAddress result = address;
     for (unsigned i = 0; i < result.bytes.size(); ++i) {
         const unsigned keep = std::min(8U, bits > i * 8 ? bits - i * 8 : 0U);
         result.bytes[i] = static_cast<std::uint8_t>(result.bytes[i] & (0xff00U >> keep));
     }
     return result;
-}
-
-}  // namespace
-
-bool IpAddress::is_v4() const noexcept {
-    return std::equal(v4_mapped_prefix.begin(), v4_mapped_prefix.end(), bytes.begin());
 }
 
 bool Prefix::contains(const IpAddress& other) const noexcept { return masked(other, bits) == masked(address, bits); }

@@ -4,7 +4,7 @@
 
 #include <holdfast/endpoint.h>
 
-#include "net/address_kind.h"
+#include "net/address.h"
 
 namespace holdfast {
 namespace {
@@ -50,6 +50,15 @@ TEST(Prefix, ContainsItsAddressesAndNoOther) {
     EXPECT_FALSE(v6.contains(parse_ip_address("2001:db8:8000::1").value()));
     EXPECT_TRUE(parse_prefix("::/0").value().contains(parse_ip_address("10.0.0.1").value()));
     EXPECT_FALSE(parse_prefix("0.0.0.0/0").value().contains(parse_ip_address("2001:db8::1").value()));
+}
+
+TEST(Address, IsMaskedToItsFirstBits) {
+    const IpAddress address = parse_ip_address("2001:db8:ffff::ff").value();
+    EXPECT_EQ(to_string(masked(address, 0)), "::");
+    EXPECT_EQ(to_string(masked(address, 32)), "2001:db8::");
+    EXPECT_EQ(to_string(masked(address, 33)), "2001:db8:8000::");
+    EXPECT_EQ(to_string(masked(address, 127)), "2001:db8:ffff::fe");
+    EXPECT_EQ(masked(address, 128), address);
 }
 
 TEST(Prefix, OneAddressIsAPrefix) {

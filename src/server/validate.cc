@@ -6,7 +6,7 @@
 #include <holdfast/endpoint.h>
 #include <holdfast/liveness.h>
 
-#include "net/address_kind.h"
+#include "net/address.h"
 #include "options/option.h"
 #include "text/printable.h"
 #include "text/units.h"

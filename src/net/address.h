@@ -15,4 +15,7 @@ namespace holdfast {
 /// Returns true for loopback, link-local and private addresses (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
 [[nodiscard]] bool is_private(const IpAddress& address);
 
+/// Returns the address with all but its first `bits` of 128 set to zero.
+[[nodiscard]] IpAddress masked(const IpAddress& address, unsigned bits) noexcept;
+
 }  // namespace holdfast
