@@ -138,15 +138,15 @@ TEST_F(Alarms, MemoryPressureIsReported) {
 }
 
 TEST_F(Alarms, SessionsRemovedForOthersAreReported) {
-    gateway_.sink.sessions = {.max = 1'000};
+    gateway_.sink.spool.emplace().sessions.max = 1'000;
     EXPECT_THAT(gateway_.second(), SizeIs(0));
-    gateway_.sink.sessions.evicted_unauthenticated = 15;
+    gateway_.sink.spool->sessions.evicted_unauthenticated = 15;
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::session_budget);
     EXPECT_EQ(only().summary,
               "more than 1,000 sessions of devices: 15 unauthenticated and 0 authenticated ones were evicted");
     gateway_.seconds(50);
-    gateway_.sink.sessions.evicted_authenticated = 2;
+    gateway_.sink.spool->sessions.evicted_authenticated = 2;
     gateway_.seconds(50);
     EXPECT_THAT(gateway_.active(), SizeIs(1));
     gateway_.seconds(20);
@@ -154,57 +154,62 @@ TEST_F(Alarms, SessionsRemovedForOthersAreReported) {
 }
 
 TEST_F(Alarms, FaultsAfterTheSpoolHaveTheirOwnKinds) {
-    gateway_.sink.forwarding = {.lag_events = 0, .lag = seconds(0), .error = "", .loss = "the stream was purged"};
+    gateway_.sink.nats.emplace().loss = "the stream was purged";
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::stream_loss);
     EXPECT_EQ(only().summary, "the stream was purged");
     EXPECT_THAT(only().cause, HasSubstr("NATS has lost events"));
-    gateway_.sink.forwarding = SinkHealth::Forwarding{};
+    gateway_.sink.nats = ForwarderStatus();
     gateway_.seconds(12);
     expect_cleared_once();
-    gateway_.sink.forwarding->twin = "east-2 has the same spool";
+    gateway_.sink.nats->rival = "east-2 has the same spool";
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::twin_gateway);
-    gateway_.sink.forwarding->twin.clear();
-    gateway_.sink.forwarding->dead_letter = "event 7 does not go to NATS as it is";
+    gateway_.sink.nats->rival.clear();
+    gateway_.sink.nats->dead_letter = "event 7 does not go to NATS as it is";
     gateway_.seconds(12);
     EXPECT_EQ(only().kind, AlarmKind::dead_letter);
 }
 
 TEST_F(Alarms, FaultsOfTheFleetAreReportedWhileTheyLast) {
-    gateway_.sink.fleet.cut_off = "no beat of this gateway has come back from NATS for 7 s";
+    gateway_.fleet.cut_off = "no beat of this gateway has come back from NATS for 7 s";
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::fleet_cut_off);
     EXPECT_EQ(only().summary, "no beat of this gateway has come back from NATS for 7 s");
-    gateway_.sink.fleet.cut_off.clear();
-    gateway_.sink.fleet.budget = "90 records of closed devices were removed early";
+    gateway_.fleet.cut_off.clear();
+    gateway_.fleet.budget = "90 records of closed devices were removed early";
     gateway_.seconds(12);
     EXPECT_EQ(only().kind, AlarmKind::presence_budget);
-    gateway_.sink.fleet.budget.clear();
+    gateway_.fleet.budget.clear();
+    gateway_.fleet.twin = "another gateway is named east";
+    gateway_.seconds(12);
+    EXPECT_EQ(only().kind, AlarmKind::twin_gateway);
+    EXPECT_EQ(only().summary, "another gateway is named east");
+    gateway_.fleet.twin.clear();
     gateway_.seconds(12);
     EXPECT_THAT(gateway_.active(), SizeIs(0));
 }
 
 TEST_F(Alarms, AnUnreadableSpoolIsReportedAtOnce) {
-    gateway_.sink.reading.error = "events behind position 41 cannot be read: Input/output error";
+    gateway_.sink.spool.emplace().read_error = "events behind position 41 cannot be read: Input/output error";
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::spool_unreadable);
-    EXPECT_EQ(only().summary, gateway_.sink.reading.error);
-    gateway_.sink.reading.error.clear();
+    EXPECT_EQ(only().summary, gateway_.sink.spool->read_error);
+    gateway_.sink.spool->read_error.clear();
     gateway_.seconds(5);
     expect_cleared_once();
 }
 
 TEST_F(Alarms, DamageInTheSpoolIsReportedUntilThereIsNone) {
-    gateway_.sink.reading.damaged_events = 1'301;
+    gateway_.sink.spool.emplace().quarantined_events = 1'301;
     EXPECT_THAT(gateway_.second(), SizeIs(1));
     EXPECT_EQ(only().kind, AlarmKind::spool_damaged);
     EXPECT_EQ(only().count, 1'301U);
     EXPECT_EQ(only().summary, "1,301 events in the spool are damaged");
-    gateway_.sink.reading.damaged_events = 1;
+    gateway_.sink.spool->quarantined_events = 1;
     gateway_.seconds(600);
     EXPECT_THAT(gateway_.active(), SizeIs(1));
-    gateway_.sink.reading.damaged_events = 0;
+    gateway_.sink.spool->quarantined_events = 0;
     gateway_.seconds(5);
     expect_cleared_once();
 }
@@ -248,25 +253,31 @@ TEST_F(Alarms, AStalledSinkIsReportedAfterSeconds) {
 }
 
 TEST_F(Alarms, AbsentNatsIsReportedAfterSeconds) {
-    gateway_.sink = {.events = 100, .lag_events = 0, .full = false, .error = ""};
-    gateway_.sink.forwarding = {.lag_events = 1'234, .lag = seconds(3), .error = "no connection to NATS"};
+    gateway_.sink = {.events = 100, .lag_events = 1'234, .full = false, .error = ""};  // of NATS only
+    ForwarderStatus& nats = gateway_.sink.nats.emplace();
+    nats.lag_events = 1'234;
+    nats.lag = seconds(3);
+    nats.error = "no connection to NATS";
     gateway_.seconds(5);
     EXPECT_THAT(gateway_.active(), IsEmpty());
-    gateway_.sink.forwarding->lag = seconds(6);
+    nats.lag = seconds(6);
     gateway_.seconds(3);
     EXPECT_THAT(only().summary,
                 HasSubstr("1,234 events wait in the spool for NATS, the oldest for 6s: no connection to NATS"));
     EXPECT_THAT(only().advice, HasSubstr("no event is lost"));
-    gateway_.sink.forwarding = {.lag_events = 0, .lag = seconds(0), .error = ""};
+    gateway_.sink.lag_events = 0;
+    nats = ForwarderStatus();
     gateway_.seconds(12);
     expect_cleared_once();
 }
 
 TEST_F(Alarms, NatsThatIsAMinuteBehindIsReported) {
-    gateway_.sink.forwarding = {.lag_events = 50, .lag = seconds(59), .error = ""};
+    gateway_.sink.lag_events = 50;
+    gateway_.sink.nats.emplace().lag_events = 50;
+    gateway_.sink.nats->lag = seconds(59);
     gateway_.seconds(60);
     EXPECT_THAT(gateway_.told, IsEmpty());
-    gateway_.sink.forwarding->lag = seconds(60);
+    gateway_.sink.nats->lag = seconds(60);
     gateway_.second();
     EXPECT_THAT(only().cause, HasSubstr("more slowly than they arrive"));
     gateway_.sink.error = "disk full";  // which is worse

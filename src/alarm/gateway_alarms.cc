@@ -26,9 +26,10 @@ Alarm alarm_of(AlarmKind kind, const AlarmInput& input) {
 
 }  // namespace
 
-bool SinkWatch::is_wrong(const SinkHealth& sink, Time now) {
-    const std::uint64_t written = sink.events - std::min(sink.events, sink.lag_events);
-    const bool stands = sink.lag_events > 0 && written == written_;
+bool SinkWatch::is_wrong(const SinkStatus& sink, Time now) {
+    const std::uint64_t unwritten = sink.unwritten();
+    const std::uint64_t written = sink.events - std::min(sink.events, unwritten);
+    const bool stands = unwritten > 0 && written == written_;
     written_ = written;
     if (!stands) stands_since_.reset();
     if (stands && !stands_since_) stands_since_ = now;
@@ -38,16 +39,16 @@ bool SinkWatch::is_wrong(const SinkHealth& sink, Time now) {
            (sink.full && now - *full_since_ >= timeout);
 }
 
-bool SinkWatch::forwarding_is_wrong(const SinkHealth& sink, Time now) {
-    const bool fails = sink.forwarding && !sink.forwarding->error.empty();
+bool SinkWatch::forwarding_is_wrong(const SinkStatus& sink, Time now) {
+    const bool fails = sink.nats && !sink.nats->error.empty();
     if (!fails) failing_since_.reset();
     if (fails && !failing_since_) failing_since_ = now;
-    if (!sink.forwarding) return false;
-    return (fails && now - *failing_since_ >= timeout) || sink.forwarding->lag >= most_lag;
+    if (!sink.nats) return false;
+    return (fails && now - *failing_since_ >= timeout) || sink.nats->lag >= most_lag;
 }
 
 void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
-    const SinkHealth& sink = input.sink;
+    const SinkStatus& sink = input.sink;
     sink_is_wrong_ = is_wrong(sink, input.now);
     const bool wrong = forwarding_is_wrong(sink, input.now) || sink_is_wrong_;
     if (!episode_.active() && !wrong) return;
@@ -64,13 +65,13 @@ void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
     episode_.see(book, input.now, !wrong && !uneasy, works_for);
 }
 
-void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) const {
-    if (!sink_is_wrong_ && sink.forwarding) {
-        explain_forwarding(alarm, *sink.forwarding);
+void SinkWatch::explain(Alarm& alarm, const SinkStatus& sink) const {
+    if (!sink_is_wrong_ && sink.nats) {
+        explain_forwarding(alarm, *sink.nats);
         return;
     }
-    alarm.count = sink.lag_events;
-    alarm.summary = with_commas(sink.lag_events) + " events wait for the sink: ";
+    alarm.count = sink.unwritten();
+    alarm.summary = with_commas(alarm.count) + " events wait for the sink: ";
     if (!sink.error.empty()) {
         alarm.summary += printable(sink.error);
         alarm.cause = "The sink cannot write: " + printable(sink.error) + ".";
@@ -85,16 +86,15 @@ void SinkWatch::explain(Alarm& alarm, const SinkHealth& sink) const {
         "continues.";
 }
 
-void SinkWatch::explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding) {
-    alarm.count = forwarding.lag_events;
-    alarm.summary = with_commas(forwarding.lag_events) + " events wait in the spool for NATS";
-    if (forwarding.lag.count() > 0) {
-        alarm.summary +=
-            ", the oldest for " + format_duration(std::chrono::floor<std::chrono::seconds>(forwarding.lag));
+void SinkWatch::explain_forwarding(Alarm& alarm, const ForwarderStatus& nats) {
+    alarm.count = nats.lag_events;
+    alarm.summary = with_commas(nats.lag_events) + " events wait in the spool for NATS";
+    if (nats.lag.count() > 0) {
+        alarm.summary += ", the oldest for " + format_duration(std::chrono::floor<std::chrono::seconds>(nats.lag));
     }
-    if (!forwarding.error.empty()) {
-        alarm.summary += ": " + printable(forwarding.error);
-        alarm.cause = "Events do not reach NATS: " + printable(forwarding.error) + ".";
+    if (!nats.error.empty()) {
+        alarm.summary += ": " + printable(nats.error);
+        alarm.cause = "Events do not reach NATS: " + printable(nats.error) + ".";
     } else {
         alarm.cause = "NATS accepts events more slowly than they arrive, or has just returned.";
     }

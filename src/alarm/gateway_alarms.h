@@ -24,10 +24,10 @@ public:
 
 private:
     using Time = std::chrono::steady_clock::time_point;
-    [[nodiscard]] bool is_wrong(const SinkHealth& sink, Time now);
-    [[nodiscard]] bool forwarding_is_wrong(const SinkHealth& sink, Time now);
-    void explain(Alarm& alarm, const SinkHealth& sink) const;
-    static void explain_forwarding(Alarm& alarm, const SinkHealth::Forwarding& forwarding);
+    [[nodiscard]] bool is_wrong(const SinkStatus& sink, Time now);
+    [[nodiscard]] bool forwarding_is_wrong(const SinkStatus& sink, Time now);
+    void explain(Alarm& alarm, const SinkStatus& sink) const;
+    static void explain_forwarding(Alarm& alarm, const ForwarderStatus& nats);
 
     std::uint64_t written_ = 0;
     std::optional<Time> stands_since_;

@@ -59,17 +59,16 @@ void ForwardingWatch::look_at(Episode& episode, AlarmBook& book, const AlarmInpu
 }
 
 void ForwardingWatch::look(AlarmBook& book, const AlarmInput& input) {
-    const SinkHealth::Forwarding none;
-    const SinkHealth::Forwarding& forwarding = input.sink.forwarding ? *input.sink.forwarding : none;
-    look_at(loss_, book, input, stream_loss, forwarding.loss);
-    look_at(twin_, book, input, twin_gateway, forwarding.twin);
-    look_at(letter_, book, input, dead_letter, forwarding.dead_letter);
-    look_at(cut_off_, book, input, fleet_cut_off, input.sink.fleet.cut_off);
-    look_at(budget_, book, input, presence_budget, input.sink.fleet.budget);
+    const ForwarderStatus nats = input.sink.nats.value_or(ForwarderStatus());
+    look_at(loss_, book, input, stream_loss, nats.loss);
+    look_at(twin_, book, input, twin_gateway, input.fleet.twin.empty() ? nats.rival : input.fleet.twin);
+    look_at(letter_, book, input, dead_letter, nats.dead_letter);
+    look_at(cut_off_, book, input, fleet_cut_off, input.fleet.cut_off);
+    look_at(budget_, book, input, presence_budget, input.fleet.budget);
 }
 
 void SessionWatch::look(AlarmBook& book, const AlarmInput& input) {
-    const SinkHealth::Sessions& sessions = input.sink.sessions;
+    const SessionFigures sessions = input.sink.spool ? input.sink.spool->sessions : SessionFigures();
     const std::uint64_t evicted = sessions.evicted_authenticated + sessions.evicted_unauthenticated;
     const bool wrong = evicted > std::exchange(seen_, evicted);
     if (!wrong && !episode_.active()) return;
@@ -85,7 +84,7 @@ void SessionWatch::look(AlarmBook& book, const AlarmInput& input) {
     episode_.see(book, input.now, !wrong, quiet_for);
 }
 
-void SessionWatch::explain(Alarm& alarm, const SinkHealth::Sessions& sessions) {
+void SessionWatch::explain(Alarm& alarm, const SessionFigures& sessions) {
     alarm.count = sessions.evicted_authenticated + sessions.evicted_unauthenticated;
     alarm.summary = "more than " + with_commas(sessions.max) +
                     " sessions of devices: " + with_commas(sessions.evicted_unauthenticated) + " unauthenticated and " +
@@ -103,32 +102,33 @@ void SessionWatch::explain(Alarm& alarm, const SinkHealth::Sessions& sessions) {
 
 namespace {
 
-using Explain = void (*)(Alarm&, const SinkHealth::Reading&);
+using Explain = void (*)(Alarm&, const SpoolStatus&);
 
-void follow(Episode& episode, AlarmKind kind, bool wrong, Explain explain, AlarmBook& book, const AlarmInput& input) {
+void follow(Episode& episode, AlarmKind kind, bool wrong, Explain explain, const SpoolStatus& spool, AlarmBook& book,
+            const AlarmInput& input) {
     if (!wrong && !episode.active()) return;
     if (!episode.active()) {
         Alarm alarm;
         alarm.kind = kind;
         for (const ListenerStatus& listener : input.status.listeners) alarm.population_before += listener.connections;
         alarm.population_now = alarm.population_before;
-        explain(alarm, input.sink.reading);
+        explain(alarm, spool);
         episode.raise(book, std::move(alarm));
     }
-    if (wrong) explain(episode.alarm(book), input.sink.reading);
+    if (wrong) explain(episode.alarm(book), spool);
     episode.see(book, input.now, !wrong, SpoolWatch::right_for);
 }
 
 }  // namespace
 
 void SpoolWatch::look(AlarmBook& book, const AlarmInput& input) {
-    const SinkHealth::Reading& reading = input.sink.reading;
-    follow(unreadable_, AlarmKind::spool_unreadable, !reading.error.empty(), explain_error, book, input);
-    follow(damaged_, AlarmKind::spool_damaged, reading.damaged_events > 0, explain_damage, book, input);
+    const SpoolStatus spool = input.sink.spool.value_or(SpoolStatus());
+    follow(unreadable_, AlarmKind::spool_unreadable, !spool.read_error.empty(), explain_error, spool, book, input);
+    follow(damaged_, AlarmKind::spool_damaged, spool.quarantined_events > 0, explain_damage, spool, book, input);
 }
 
-void SpoolWatch::explain_error(Alarm& alarm, const SinkHealth::Reading& reading) {
-    alarm.summary = printable(reading.error);
+void SpoolWatch::explain_error(Alarm& alarm, const SpoolStatus& spool) {
+    alarm.summary = printable(spool.read_error);
     alarm.cause =
         "Reading from the spool fails: the disk, its controller, a limit of descriptors or the rights of the file.";
     alarm.advice =
@@ -136,11 +136,11 @@ void SpoolWatch::explain_error(Alarm& alarm, const SinkHealth::Reading& reading)
         "log (dmesg) for the disk.";
 }
 
-void SpoolWatch::explain_damage(Alarm& alarm, const SinkHealth::Reading& reading) {
-    alarm.count = reading.damaged_events;
+void SpoolWatch::explain_damage(Alarm& alarm, const SpoolStatus& spool) {
+    alarm.count = spool.quarantined_events;
     alarm.summary =
-        with_commas(reading.damaged_events) +
-        (reading.damaged_events == 1 ? " event in the spool is damaged" : " events in the spool are damaged");
+        with_commas(spool.quarantined_events) +
+        (spool.quarantined_events == 1 ? " event in the spool is damaged" : " events in the spool are damaged");
     alarm.cause = "Several independent reads returned other bytes than were written, or no row at all.";
     alarm.advice =
         "Consumers skip these events. The log and the table quarantine in spool.db name their positions; check the "

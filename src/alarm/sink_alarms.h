@@ -11,7 +11,7 @@
 namespace holdfast {
 
 /// stream_loss, twin_gateway, dead_letter, fleet_cut_off and presence_budget: faults of NATS that do not stop events.
-/// Each is active while SinkHealth has a text for it. One thread.
+/// Each is active while the status of sink or fleet has a text for it. One thread.
 class ForwardingWatch {
 public:
     static constexpr std::chrono::seconds gone_for{10};  ///< then the alarm is cleared
@@ -47,7 +47,7 @@ public:
     void look(AlarmBook& book, const AlarmInput& input);
 
 private:
-    static void explain(Alarm& alarm, const SinkHealth::Sessions& sessions);
+    static void explain(Alarm& alarm, const SessionFigures& sessions);
 
     std::uint64_t seen_ = 0;  // evictions
     Episode episode_;
@@ -61,8 +61,8 @@ public:
     void look(AlarmBook& book, const AlarmInput& input);
 
 private:
-    static void explain_error(Alarm& alarm, const SinkHealth::Reading& reading);
-    static void explain_damage(Alarm& alarm, const SinkHealth::Reading& reading);
+    static void explain_error(Alarm& alarm, const SpoolStatus& spool);
+    static void explain_damage(Alarm& alarm, const SpoolStatus& spool);
 
     Episode unreadable_;
     Episode damaged_;

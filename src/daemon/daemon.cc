@@ -89,7 +89,6 @@ private:
     void wait_for_end();
     [[nodiscard]] int stop();
     [[nodiscard]] std::uint64_t finish(std::chrono::steady_clock::time_point deadline);
-    [[nodiscard]] SinkHealth sink_health() const;
     void memory_ran_out() noexcept;
     void lose_sink(const std::string& error);
     [[nodiscard]] std::optional<std::chrono::milliseconds> lost_after() const {
@@ -158,7 +157,7 @@ std::optional<Error> Daemon::start_server() {
     server_short_of_memory_ = server_.get();
     control_ = std::make_unique<ServerControl>(*server_);
     watch_ = std::make_unique<PopulationWatch>(
-        *server_, config_.alarm, [this] { return sink_health(); }, log_, hub_);
+        *server_, config_.alarm, [this] { return sink_.status(); }, [this] { return fleet_.status(); }, log_, hub_);
     return std::nullopt;
 }
 
@@ -342,30 +341,6 @@ void Daemon::watch_over() {
     log_.tick();
     supervision_->look();
     relieve_memory();
-}
-
-SinkHealth Daemon::sink_health() const {
-    const SinkStatus status = sink_.status();
-    SinkHealth health{
-        .events = status.events, .lag_events = status.lag_events, .full = status.full, .error = status.error};
-    if (status.spool) {
-        const SessionFigures& sessions = status.spool->sessions;
-        health.sessions = {sessions.max, sessions.evicted_authenticated, sessions.evicted_unauthenticated};
-        health.reading = {status.spool->read_error, status.spool->quarantined_events};
-    }
-    if (status.nats) {
-        health.lag_events -= status.nats->lag_events;
-        const ForwarderStatus& nats = *status.nats;
-        health.forwarding = {.lag_events = nats.lag_events,
-                             .lag = nats.lag,
-                             .error = nats.error,
-                             .loss = nats.loss,
-                             .twin = nats.rival,
-                             .dead_letter = nats.dead_letter};
-        health.fleet = fleet_.health();
-        if (!health.fleet.twin.empty()) health.forwarding->twin = health.fleet.twin;
-    }
-    return health;
 }
 
 void Daemon::wait_for_end() {

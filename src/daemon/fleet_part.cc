@@ -106,12 +106,6 @@ void FleetPart::start(const FleetConfig& config, const SinkConfig& sink, Server&
     started_ = true;
 }
 
-SinkHealth::Fleet FleetPart::health() const {
-    if (!started_) return {};
-    FleetStatus status = fleet_->status();
-    return {.cut_off = std::move(status.cut_off), .budget = std::move(status.budget), .twin = std::move(status.twin)};
-}
-
 void FleetPart::stop(std::chrono::milliseconds timeout) {
     if (fleet_) fleet_->stop(timeout);
 }

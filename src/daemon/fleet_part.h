@@ -7,7 +7,6 @@
 
 #include <holdfast/server.h>
 
-#include "alarm/alarm_engine.h"
 #include "api/api.h"
 #include "api/downlink_message.h"
 #include "daemon/log.h"
@@ -30,8 +29,8 @@ public:
     /// Starts the fleet. Server, link and spool must outlive this object.
     void start(const FleetConfig& config, const SinkConfig& sink, Server& server, NatsLink& link, Spool& spool,
                SpoolInheritance inherited);
-    /// Returns the state of the fleet that alarms derive from. Any thread, at any time.
-    [[nodiscard]] SinkHealth::Fleet health() const;
+    /// Returns the state of the fleet, or an empty state before start(). Any thread, at any time.
+    [[nodiscard]] FleetStatus status() const { return started_ ? fleet_->status() : FleetStatus(); }
     /// Stops the fleet after the end of the server.
     void stop(std::chrono::milliseconds timeout);
 

@@ -18,8 +18,8 @@ AlarmSettings settings_of(const AlarmConfig& config) {
 
 }  // namespace
 
-PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkHealth()> sink, Log& log,
-                                 EventHub& feed)
+PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkStatus()> sink,
+                                 std::function<FleetStatus()> fleet, Log& log, EventHub& feed)
     : log_(log),
       feed_(feed),
       webhook_url_(config.webhook),
@@ -28,6 +28,7 @@ PopulationWatch::PopulationWatch(Server& server, const AlarmConfig& config, std:
           server, Watcher::Options{.alarms = settings_of(config),
                                    .suspicion = config.suspicion,
                                    .sink = std::move(sink),
+                                   .fleet = std::move(fleet),
                                    .on_alarm = [this](const Alarm& alarm) { on_alarm(alarm); },
                                    .on_inquiry = [this](const Inquiry& inquiry) { on_inquiry(inquiry); },
                                    .on_sample = [this](const PopulationSample& sample) { on_sample(sample); }})) {}

@@ -19,8 +19,8 @@ namespace holdfast {
 /// webhook. Stop it after the server's reactors end and before the server is destroyed.
 class PopulationWatch {
 public:
-    PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkHealth()> sink, Log& log,
-                    EventHub& feed);
+    PopulationWatch(Server& server, const AlarmConfig& config, std::function<SinkStatus()> sink,
+                    std::function<FleetStatus()> fleet, Log& log, EventHub& feed);
 
     [[nodiscard]] WatchView& view() { return *watcher_; }
     /// Applies the settings of a reload. Any thread.

@@ -70,6 +70,7 @@ public:
                                                .wall = wall,
                                                .status = status,
                                                .sink = sink,
+                                               .fleet = fleet,
                                                .reconciled = reconciled ? &*reconciled : nullptr,
                                                .census = [this] { return living; },
                                                .links = links});
@@ -94,7 +95,8 @@ public:
 
     AlarmEngine engine;
     ServerStatus status;
-    SinkHealth sink;
+    SinkStatus sink;
+    FleetStatus fleet;
     std::optional<Reconciliation> reconciled;
     std::vector<CensusEntry> living;
     std::vector<LinkOutage> links;

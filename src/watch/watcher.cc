@@ -142,7 +142,8 @@ void Watcher::look(Time now, bool sample) {
     const auto changed = engine_.look({.now = now,
                                        .wall = wall,
                                        .status = status,
-                                       .sink = options_.sink ? options_.sink() : SinkHealth{},
+                                       .sink = options_.sink ? options_.sink() : SinkStatus{},
+                                       .fleet = options_.fleet ? options_.fleet() : FleetStatus{},
                                        .reconciled = reconciled ? &*reconciled : nullptr,
                                        .census = [this] { return server_.census(); },
                                        .links = links_.look(now)});

@@ -44,7 +44,8 @@ public:
         AlarmSettings alarms;
         bool suspicion = true;
         std::chrono::milliseconds reconcile_every{60'000};
-        std::function<SinkHealth()> sink;
+        std::function<SinkStatus()> sink;  ///< may be empty, as `fleet`
+        std::function<FleetStatus()> fleet;
         // Called on the watch's thread; none may block.
         std::function<void(const Alarm&)> on_alarm;  ///< raised, or cleared if cleared_at is set
         std::function<void(const Inquiry&)> on_inquiry;
