@@ -113,8 +113,8 @@ void FleetPart::stop(std::chrono::milliseconds timeout) {
 std::optional<ApiAnswer> FleetPart::elsewhere(const DeviceQuestion& question) {
     if (question.kind == DeviceQuestion::Kind::send) return send_elsewhere(question);
     const std::string timeout = std::to_string(question.timeout.count());
-    auto [gateway, answer, trouble] =
-        fleet_->desk().ask(to_string(question.kind), std::string(question.device), timeout, question.timeout + on_top);
+    auto [gateway, answer, trouble] = fleet_->desk().query(to_string(question.kind), std::string(question.device),
+                                                           timeout, question.timeout + on_top);
     if (!trouble.empty()) return gateway_silent(trouble);
     if (!answer) return std::nullopt;
     // Puts the name of the other gateway in front of its answer.

@@ -66,56 +66,50 @@ struct DestroyMessage {
     void operator()(natsMsg* message) const { natsMsg_Destroy(message); }
 };
 using Message = std::unique_ptr<natsMsg, DestroyMessage>;
-struct DestroySubscription {
-    void operator()(natsSubscription* subscription) const {
-        natsSubscription_Unsubscribe(subscription);
-        natsSubscription_Destroy(subscription);
-    }
-};
-using Subscription = std::unique_ptr<natsSubscription, DestroySubscription>;
-
 std::string_view data_of(natsMsg* message) {
     return {natsMsg_GetData(message), static_cast<std::size_t>(natsMsg_GetDataLength(message))};
 }
 
 std::string text_of(natsStatus status) { return natsStatus_GetText(status); }
 
+}  // namespace
+
 /// Bounded queue of requests for the answering threads. Any thread.
 class RequestQueue {
 public:
-    struct Letter {
+    struct Request {
         Message message;
-        Steady::time_point came;
+        Steady::time_point received_at;
     };
 
     /// Returns false if the queue is full or has ended.
     bool put(Message& message) {
         {
             const std::lock_guard lock(mutex_);
-            if (ended_ || letters_.size() >= most_waiting) return false;
-            letters_.push_back({std::move(message), Steady::now()});
+            if (ended_ || requests_.size() >= most_waiting) return false;
+            requests_.push_back({std::move(message), Steady::now()});
         }
         changed_.notify_one();
         return true;
     }
     /// Waits for a request. Returns nullopt after end().
-    std::optional<Letter> take() {
+    std::optional<Request> take() {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return ended_ || !letters_.empty(); });
+        changed_.wait(lock, [this] { return ended_ || !requests_.empty(); });
         if (ended_) return std::nullopt;
-        Letter letter = std::move(letters_.front());
-        letters_.pop_front();
-        return letter;
+        Request request = std::move(requests_.front());
+        requests_.pop_front();
+        return request;
     }
     bool crowded() {
         const std::lock_guard lock(mutex_);
-        return letters_.size() >= threads;
+        return requests_.size() >= threads;
     }
     void end() {
         {
             const std::lock_guard lock(mutex_);
             ended_ = true;
-            letters_.clear();
+            requests_.clear();
         }
         changed_.notify_all();
     }
@@ -123,14 +117,16 @@ public:
 private:
     std::mutex mutex_;  // guards the members below
     std::condition_variable changed_;
-    std::deque<Letter> letters_;
+    std::deque<Request> requests_;
     bool ended_ = false;
 };
 
+namespace {
+
 void on_message(natsConnection* connection, natsSubscription*, natsMsg* received, void* closure) {
     Message message(received);
-    const auto letters = CallbackHandle<RequestQueue>::find(closure);
-    if (!letters || letters->put(message) || !message || natsMsg_GetReply(message.get()) == nullptr) return;
+    const auto requests = CallbackHandle<RequestQueue>::find(closure);
+    if (!requests || requests->put(message) || !message || natsMsg_GetReply(message.get()) == nullptr) return;
     const std::string busy = to_json(CommandAnswer{
         .result = "refused", .id = {}, .detail = "the gateway has 1,024 commands waiting: ask again later"});
     natsConnection_PublishString(connection, natsMsg_GetReply(message.get()), busy.c_str());
@@ -157,53 +153,45 @@ std::optional<Address> read_subject(std::string_view subject) {
     return std::nullopt;
 }
 
-class NatsCommandDesk final : public CommandDesk {
-public:
-    NatsCommandDesk(Server& server, NatsLink& link, Options options)
-        : server_(server),
-          link_(link),
-          options_(std::move(options)),
-          letters_(std::make_shared<RequestQueue>()),
-          handle_(letters_) {
-        try {
-            for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
-        } catch (...) {
-            stop();
-            throw;
-        }
+std::string subject_of(const std::string& gateway, std::string_view what, const std::string& id) {
+    return "holdfast.gw." + to_token(gateway) + "." + std::string(what) + "." + to_token(id);
+}
+
+/// Sends a request to another gateway and waits for its answer.
+natsStatus send_request(const NatsLink& link, const std::string& subject, std::string_view body, milliseconds timeout,
+                        std::string& answer) {
+    natsConnection* const connection = link.connection();
+    if (connection == nullptr || !link.connected()) return NATS_NOT_YET_CONNECTED;
+    natsMsg* received = nullptr;
+    const natsStatus status = natsConnection_Request(&received, connection, subject.c_str(), body.data(),
+                                                     static_cast<int>(body.size()), timeout.count());
+    const Message message(received);
+    if (status == NATS_OK) answer = data_of(message.get());
+    return status;
+}
+
+}  // namespace
+
+CommandDesk::CommandDesk(Server& server, NatsLink& link, Options options)
+    : server_(server),
+      link_(link),
+      options_(std::move(options)),
+      requests_(std::make_shared<RequestQueue>()),
+      handle_(requests_) {
+    try {
+        for (std::size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    } catch (...) {
+        stop();
+        throw;
     }
-    ~NatsCommandDesk() override { stop(); }
+}
 
-    std::optional<Error> bind() override;
-    CommandAnswer send(const std::string& id, std::string_view json, milliseconds timeout) override;
-    Elsewhere ask(std::string_view what, const std::string& id, std::string_view body, milliseconds timeout) override;
-    void stop() override;
+void CommandDesk::Unsubscribe::operator()(natsSubscription* subscription) const {
+    natsSubscription_Unsubscribe(subscription);
+    natsSubscription_Destroy(subscription);
+}
 
-private:
-    [[nodiscard]] std::optional<Error> subscribe(const std::string& subject, const char* group);
-    void work();
-    [[nodiscard]] std::string answer(const RequestQueue::Letter& letter);
-    [[nodiscard]] CommandAnswer send_here(const std::string& id, const std::string& json, milliseconds timeout);
-    [[nodiscard]] CommandAnswer send_there(const std::string& gateway, const std::string& id, const std::string& json,
-                                           milliseconds timeout);
-    [[nodiscard]] std::string subject(const std::string& gateway, std::string_view what, const std::string& id) const {
-        return "holdfast.gw." + to_token(gateway) + "." + std::string(what) + "." + to_token(id);
-    }
-    /// Sends a request to the other gateway and waits for its answer.
-    [[nodiscard]] natsStatus request(const std::string& subject, std::string_view body, milliseconds timeout,
-                                     std::string& answer) const;
-
-    Server& server_;
-    NatsLink& link_;
-    const Options options_;
-    std::shared_ptr<RequestQueue> letters_;
-    CallbackHandle<RequestQueue> handle_;
-    natsConnection* bound_to_ = nullptr;
-    std::vector<Subscription> subscriptions_;
-    std::vector<std::thread> workers_;
-};
-
-std::optional<Error> NatsCommandDesk::subscribe(const std::string& subject, const char* group) {
+std::optional<Error> CommandDesk::subscribe(const std::string& subject, const char* group) {
     natsSubscription* made = nullptr;
     const natsStatus status =
         group != nullptr
@@ -214,7 +202,7 @@ std::optional<Error> NatsCommandDesk::subscribe(const std::string& subject, cons
     return std::nullopt;
 }
 
-std::optional<Error> NatsCommandDesk::bind() {
+std::optional<Error> CommandDesk::bind() {
     natsConnection* const connection = link_.connection();
     if (connection == nullptr) return Error{"NATS is not connected"};
     if (bound_to_ == connection && !subscriptions_.empty()) return std::nullopt;
@@ -227,41 +215,41 @@ std::optional<Error> NatsCommandDesk::bind() {
     return error;
 }
 
-void NatsCommandDesk::stop() {
-    letters_->end();
+void CommandDesk::stop() {
+    requests_->end();
     for (std::thread& worker : workers_) worker.join();
     workers_.clear();
     subscriptions_.clear();
 }
 
-void NatsCommandDesk::work() {
-    while (auto letter = letters_->take()) {
-        const char* const reply = natsMsg_GetReply(letter->message.get());
-        const std::string text = answer(*letter);
+void CommandDesk::work() {
+    while (const auto request = requests_->take()) {
+        natsMsg* const message = request->message.get();
+        const char* const reply = natsMsg_GetReply(message);
+        const std::string text = answer(natsMsg_GetSubject(message), data_of(message), request->received_at);
         natsConnection* const connection = link_.connection();
         if (reply != nullptr && connection != nullptr)
             natsConnection_Publish(connection, reply, text.data(), static_cast<int>(text.size()));
     }
 }
 
-std::string NatsCommandDesk::answer(const RequestQueue::Letter& letter) {
-    const auto address = read_subject(natsMsg_GetSubject(letter.message.get()));
-    const std::string_view body = data_of(letter.message.get());
+std::string CommandDesk::answer(std::string_view subject, std::string_view body, Steady::time_point received_at) {
+    const auto address = read_subject(subject);
     if (!address)
         return to_json(CommandAnswer{.result = "refused", .id = {}, .detail = "the subject's last token names no id"});
     if (address->what != "cmd") return options_.answer(address->what, address->id, body).value_or("");
-    const auto waited = std::chrono::floor<milliseconds>(Steady::now() - letter.came);
+    const auto waited = std::chrono::floor<milliseconds>(Steady::now() - received_at);
     const auto left = std::max(answer_within - waited, milliseconds(1));
     if (!address->between_gateways) return to_json(send(address->id, body, left));
-    const auto timeout = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);
+    const auto timeout = std::min(left, requests_->crowded() ? while_others_wait : for_the_device);
     return to_json(send_here(address->id, std::string(body), timeout));
 }
 
-CommandAnswer NatsCommandDesk::send(const std::string& id, std::string_view json, milliseconds timeout) {
+CommandAnswer CommandDesk::send(const std::string& id, std::string_view json, milliseconds timeout) {
     const auto checked = options_.check(json);
     if (!checked) return {.result = "refused", .id = id, .detail = checked.error().message};
     const auto left = std::min(timeout, answer_within);
-    const auto here = std::min(left, letters_->crowded() ? while_others_wait : for_the_device);
+    const auto here = std::min(left, requests_->crowded() ? while_others_wait : for_the_device);
     const CommandAnswer own = send_here(id, checked.value(), here);
     if (own.result != "absent") return own;
     const auto gateway = options_.holder(id);
@@ -269,7 +257,7 @@ CommandAnswer NatsCommandDesk::send(const std::string& id, std::string_view json
     return send_there(*gateway, id, checked.value(), left);
 }
 
-CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::string& json, milliseconds timeout) {
+CommandAnswer CommandDesk::send_here(const std::string& id, const std::string& json, milliseconds timeout) {
     const auto conn = options_.here(id);
     const Delivery delivery = conn ? server_.deliver(*conn, json, timeout) : Delivery::absent;
     if (delivery == Delivery::absent) return {.result = "absent", .id = id};
@@ -280,22 +268,10 @@ CommandAnswer NatsCommandDesk::send_here(const std::string& id, const std::strin
             .detail = delivery == Delivery::queue_full ? "the device does not read: nothing was sent" : ""};
 }
 
-natsStatus NatsCommandDesk::request(const std::string& subject, std::string_view body, milliseconds timeout,
-                                    std::string& answer) const {
-    natsConnection* const connection = link_.connection();
-    if (connection == nullptr || !link_.connected()) return NATS_NOT_YET_CONNECTED;
-    natsMsg* received = nullptr;
-    const natsStatus status = natsConnection_Request(&received, connection, subject.c_str(), body.data(),
-                                                     static_cast<int>(body.size()), timeout.count());
-    const Message message(received);
-    if (status == NATS_OK) answer = data_of(message.get());
-    return status;
-}
-
-CommandAnswer NatsCommandDesk::send_there(const std::string& gateway, const std::string& id, const std::string& json,
-                                          milliseconds timeout) {
+CommandAnswer CommandDesk::send_there(const std::string& gateway, const std::string& id, const std::string& json,
+                                      milliseconds timeout) {
     std::string text;
-    const natsStatus status = request(subject(gateway, "cmd", id), json, timeout, text);
+    const natsStatus status = send_request(link_, subject_of(gateway, "cmd", id), json, timeout, text);
     if (status == NATS_OK) {
         if (const auto answer = read_command_answer(text)) return *answer;
     }
@@ -307,21 +283,15 @@ CommandAnswer NatsCommandDesk::send_there(const std::string& gateway, const std:
                       (unknown ? ": whether the device got it is not known" : ": nothing was sent")};
 }
 
-CommandDesk::Elsewhere NatsCommandDesk::ask(std::string_view what, const std::string& id, std::string_view body,
-                                            milliseconds timeout) {
+CommandDesk::Elsewhere CommandDesk::query(std::string_view what, const std::string& id, std::string_view body,
+                                          milliseconds timeout) {
     const auto gateway = options_.holder(id);
     if (!gateway || *gateway == options_.gateway) return {};
     std::string text;
-    const natsStatus status = request(subject(*gateway, what, id), body, timeout, text);
+    const natsStatus status = send_request(link_, subject_of(*gateway, what, id), body, timeout, text);
     if (status != NATS_OK)
         return {*gateway, std::nullopt, "its gateway " + *gateway + " does not answer (" + text_of(status) + ")"};
     return {*gateway, text.empty() ? std::nullopt : std::optional(std::move(text)), {}};
-}
-
-}  // namespace
-
-std::unique_ptr<CommandDesk> CommandDesk::make(Server& server, NatsLink& link, Options options) {
-    return std::make_unique<NatsCommandDesk>(server, link, std::move(options));
 }
 
 }  // namespace holdfast

@@ -6,13 +6,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include <holdfast/result.h>
 #include <holdfast/server.h>
 
+#include "forward/callback_handle.h"
 #include "forward/nats_link.h"
 
+struct __natsSubscription;
+
 namespace holdfast {
+
+class RequestQueue;
 
 /// Result of a command to a device: docs/explanation/fleet.md.
 struct CommandAnswer {
@@ -52,19 +59,43 @@ public:
         std::optional<std::string> answer;  ///< result of its `answer`
         std::string trouble;                ///< why there is no answer; empty: the gateway no longer holds the device
     };
-    [[nodiscard]] static std::unique_ptr<CommandDesk> make(Server& server, NatsLink& link, Options options);
-    virtual ~CommandDesk() = default;
+    CommandDesk(Server& server, NatsLink& link, Options options);
+    CommandDesk(const CommandDesk&) = delete;
+    CommandDesk& operator=(const CommandDesk&) = delete;
+    ~CommandDesk() { stop(); }
 
     /// Subscribes after each new connection of the link.
-    [[nodiscard]] virtual std::optional<Error> bind() = 0;
+    [[nodiscard]] std::optional<Error> bind();
 
     /// Sends to a device wherever it is. Answers within one second, or `timeout` if that is shorter.
-    [[nodiscard]] virtual CommandAnswer send(const std::string& id, std::string_view json,
-                                             std::chrono::milliseconds timeout) = 0;
+    [[nodiscard]] CommandAnswer send(const std::string& id, std::string_view json, std::chrono::milliseconds timeout);
     /// Forwards to the gateway that holds the device, if it is another one.
-    [[nodiscard]] virtual Elsewhere ask(std::string_view what, const std::string& id, std::string_view body,
-                                        std::chrono::milliseconds timeout) = 0;
-    virtual void stop() = 0;
+    [[nodiscard]] Elsewhere query(std::string_view what, const std::string& id, std::string_view body,
+                                  std::chrono::milliseconds timeout);
+    void stop();
+
+private:
+    struct Unsubscribe {
+        void operator()(__natsSubscription* subscription) const;
+    };
+
+    [[nodiscard]] std::optional<Error> subscribe(const std::string& subject, const char* group);
+    void work();
+    [[nodiscard]] std::string answer(std::string_view subject, std::string_view body,
+                                     std::chrono::steady_clock::time_point received_at);
+    [[nodiscard]] CommandAnswer send_here(const std::string& id, const std::string& json,
+                                          std::chrono::milliseconds timeout);
+    [[nodiscard]] CommandAnswer send_there(const std::string& gateway, const std::string& id, const std::string& json,
+                                           std::chrono::milliseconds timeout);
+
+    Server& server_;
+    NatsLink& link_;
+    const Options options_;
+    std::shared_ptr<RequestQueue> requests_;
+    CallbackHandle<RequestQueue> handle_;
+    __natsConnection* bound_to_ = nullptr;
+    std::vector<std::unique_ptr<__natsSubscription, Unsubscribe>> subscriptions_;
+    std::vector<std::thread> workers_;
 };
 
 }  // namespace holdfast

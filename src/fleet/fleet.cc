@@ -77,7 +77,8 @@ Fleet::Fleet(Server& server, NatsLink& link, Spool& spool, DeviceNews& news, Fle
                           state_.receive_gateways());
     const auto holder = [this](const std::string& id) { return state_.holder(id); };
     const auto here = [this](const std::string& id) { return find_here(id); };
-    desk_ = CommandDesk::make(server_, link_, {options_.name, options_.check_message, holder, here, options_.answer});
+    desk_ = std::make_unique<CommandDesk>(
+        server_, link_, CommandDesk::Options{options_.name, options_.check_message, holder, here, options_.answer});
     reconnected_ = link_.on_connected([this] {
         devices_->renew();
         beats_->renew();
