@@ -5,6 +5,7 @@ find_package(spdlog REQUIRED)
 find_package(CURL REQUIRED)
 find_package(Boost 1.81 REQUIRED)  # headers only: Asio and Beast
 pkg_check_modules(nats REQUIRED IMPORTED_TARGET libnats)
+pkg_check_modules(capng REQUIRED IMPORTED_TARGET libcap-ng)
 pkg_check_modules(ncurses REQUIRED ncursesw)  # its flags ask for what g++ and clang++ define anyway, and differently
 pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
@@ -36,7 +37,7 @@ holdfast_module(doctor DEPENDS server tcp model net text base)
 holdfast_module(client DEPENDS http_client net text base LIBRARIES simdjson::simdjson)
 holdfast_module(top DEPENDS api client model net text LIBRARIES ${ncurses_LINK_LIBRARIES})
 holdfast_module(daemon DEPENDS api watch alarm trend config fleet forward sink spool server codec options model net text base
-                LIBRARIES spdlog::spdlog)
+                LIBRARIES spdlog::spdlog PkgConfig::capng)
 holdfast_module(cli ALONE ${planted_cli}
                 DEPENDS daemon top api config doctor load server device spool client codec options model net text base
                 LIBRARIES CLI11::CLI11 simdjson::simdjson)

@@ -1,22 +1,21 @@
 #include "daemon/privileges.h"
 
 #include <grp.h>
-#include <linux/capability.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include <holdfast/endpoint.h>
 
 #include "text/printable.h"
+
+#include <cap-ng.h>
 
 namespace holdfast {
 
@@ -30,21 +29,17 @@ Error failed(std::string_view what, const std::string& user, std::string_view re
                  std::string(remedy)};
 }
 
-/// Sets the effective, permitted and inheritable capabilities to exactly `wanted`.
-bool set_capabilities(std::uint32_t wanted) {
-    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    std::array<__user_cap_data_struct, 2> data{};
-    data[0].effective = data[0].permitted = wanted;
-    return ::syscall(SYS_capset, &header, data.data()) == 0;
-}
-
-/// Drops all other capabilities from the bounding set, so that no program it executes can gain them.
-bool bound_capabilities(std::uint32_t wanted) {
-    for (unsigned long each = 0; ::prctl(PR_CAPBSET_READ, each) >= 0; ++each) {
-        const bool keeps = each < 32 && (wanted & (1U << each)) != 0;
-        if (!keeps && ::prctl(PR_CAPBSET_DROP, each) != 0) return false;
-    }
-    return true;
+/// Changes user, group and capabilities. Bounds the capabilities first, so that no program that the process executes
+/// can gain others. Sets errno if it fails.
+bool change_ids(uid_t uid, gid_t gid, bool keeps_low_ports) {
+    constexpr auto sets = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET);
+    errno = EPERM;  // libcap-ng may set none
+    // Without CAP_SETPCAP, capng_apply() reports success and leaves the bounding set as it is.
+    if (::capng_get_caps_process() != 0 || ::capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) == 0) return false;
+    ::capng_clear(CAPNG_SELECT_ALL);
+    if (keeps_low_ports && ::capng_update(CAPNG_ADD, sets, CAP_NET_BIND_SERVICE) != 0) return false;
+    return ::capng_apply(CAPNG_SELECT_BOUNDS) == 0 &&
+           ::capng_change_id(static_cast<int>(uid), static_cast<int>(gid), CAPNG_NO_FLAG) == 0;
 }
 
 bool is_low(const std::string& address) {
@@ -66,13 +61,10 @@ std::optional<Error> become(const std::string& user, bool keeps_low_ports) {
     }
     const uid_t uid = found->pw_uid;
     const gid_t gid = found->pw_gid;
-    const std::uint32_t kept = keeps_low_ports ? 1U << CAP_NET_BIND_SERVICE : 0;
     if (::initgroups(user.c_str(), gid) != 0)
         return failed("the groups cannot be set of", user, "is /etc/group sound?");
     constexpr std::string_view remedy = "the gateway needs root's capabilities SETUID, SETGID and SETPCAP for that";
-    const bool changed = ::prctl(PR_SET_KEEPCAPS, kept != 0 ? 1 : 0) == 0 && bound_capabilities(kept) &&
-                         ::setresgid(gid, gid, gid) == 0 && ::setresuid(uid, uid, uid) == 0 && set_capabilities(kept);
-    if (!changed) return failed("the process cannot become", user, remedy);
+    if (!change_ids(uid, gid, keeps_low_ports)) return failed("the process cannot become", user, remedy);
     if (::setresuid(0, 0, 0) == 0) return Error{"the process is still root: it must not go on"};
     return std::nullopt;
 }

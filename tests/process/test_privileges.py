@@ -7,11 +7,12 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import tempfile
 
 import pytest
 
-from gateway import Gateway, run, until
+from gateway import Gateway, binary, run, until
 
 USER = "nobody"
 BIND = 1 << 10  # CAP_NET_BIND_SERVICE
@@ -117,3 +118,9 @@ def test_memory_is_kept_secret_where_there_are_keys():
 def test_without_the_right_to_change_its_user_no_gateway_starts():
     done = run("serve", "--listen", "127.0.0.1:0", "--admin", "off", "--user", "nobody-of-that-name")
     assert done.returncode == 2 and 'there is no user "nobody-of-that-name"' in done.stderr, done
+
+
+def test_a_gateway_that_cannot_bound_its_capabilities_does_not_start():
+    done = subprocess.run(["setpriv", "--bounding-set=-setpcap", binary(), "serve", "--listen", "127.0.0.1:0", "--admin", "off",
+                           "--user", USER], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2 and f'cannot become user "{USER}": Operation not permitted' in done.stderr, done
