@@ -10,8 +10,9 @@
 
 namespace holdfast {
 
-/// The operations of a gateway that the admin API uses. ServerControl forwards them to a Server. Several admin threads
-/// call them at once; a call may block as long as Server's.
+/// The operations of a gateway that the admin API uses. Several admin threads call them at once; a call may block as
+/// long as Server's. An interface, because a gateway that waits for disk space has no Server (StoppedGateway), and the
+/// tests of the API have none either.
 class ControlPlane {
 public:
     virtual ~ControlPlane() = default;

@@ -18,7 +18,8 @@ struct SuspicionStatus {
     std::uint64_t silent = 0;      ///< probed connections that did not answer and were marked
 };
 
-/// Interface of the population's watch for the admin API. Any thread.
+/// The population's watch as the admin API sees it. Any thread. An interface, because a gateway that waits for disk
+/// space has no population to watch (SpaceWait), and the tests of the API have none either.
 class WatchView {
 public:
     virtual ~WatchView() = default;
