@@ -142,8 +142,7 @@ bool Receiver::take(Connection& connection, std::size_t arrived) {
         taken.end = CloseReason::out_of_memory;
     }
     if (taken.end) {
-        connection.unfinished.reset();  // refused bytes do not count as left over
-        core_.close(connection, *taken.end, taken.detail);
+        refuse(connection, *taken.end, taken.detail);
         return false;
     }
     if (connection.items != items) core_.resumed_reads.forget(core_.number_of(connection));
@@ -210,6 +209,12 @@ void Receiver::close_after_reading(Connection& connection, CloseReason reason, s
         read(connection, ReadUntil::end);
         if (!connection.read_again) break;
     }
+    core_.close(connection, reason, detail);
+}
+
+void Receiver::refuse(Connection& connection, CloseReason reason, std::string_view detail) {
+    const MemoryPressure::Note note(memory_, connection);
+    connection.unfinished.reset();
     core_.close(connection, reason, detail);
 }
 

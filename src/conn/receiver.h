@@ -44,6 +44,8 @@ public:
     void release(Connection& connection);
     /// Reads what has arrived, then closes the connection.
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail);
+    /// Closes the connection and drops the bytes that the handler has not taken: they do not count as left over.
+    void refuse(Connection& connection, CloseReason reason, std::string_view detail);
     /// Reads what has arrived from a silent peer, so that the verdict on it is final.
     void read_last_bytes(Connection& connection);
     /// Ends a connection according to its TLS session, or continues if more may arrive.

@@ -86,6 +86,9 @@ public:
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail = {}) {
         parts_.receiver.close_after_reading(connection, reason, detail);
     }
+    void refuse(Connection& connection, CloseReason reason, std::string_view detail) {
+        parts_.receiver.refuse(connection, reason, detail);
+    }
     void release(Connection& connection) { parts_.receiver.release(connection); }
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed) {
         return parts_.sender.send(connection, framed);

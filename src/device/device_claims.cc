@@ -1,3 +1,4 @@
+#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -9,14 +10,17 @@ namespace holdfast {
 
 // Applies the directory's decisions about which connection holds a device's id.
 
-/// Identifies the connection.
-void DeviceSessions::name(Connection& connection, Token number, std::string id, bool proved) {
+/// Identifies the connection. Returns false if the claim is denied and the connection has ended: such a claim need not
+/// wait.
+bool DeviceSessions::name(Connection& connection, Token number, std::string id, bool proved) {
     const auto made = claim(connection, number, id, proved);
+    if (made.verdict == ClaimVerdict::denied && peer_has_shut(connection.fd)) return false;
     connection.identify();
     (*counters_)[connection.listener]->identified.increment();
     Device& device = devices_[number];
     device = {.id = std::move(id), .session = {}, .numbers = {}, .proved = proved};
     settle(connection, number, device, made);
+    return true;
 }
 
 /// Closes the connection as unidentified, since the holder of its id is authenticated and it is not.
@@ -24,7 +28,7 @@ void DeviceSessions::refuse(Connection& connection, Token number) {
     connection.unidentify();
     (*counters_)[connection.listener]->identified.decrement();
     devices_.erase(number);
-    around_.shard->close(connection, CloseReason::unauthenticated, another_has_proved);
+    around_.shard->refuse(connection, CloseReason::unauthenticated, another_has_proved);
 }
 
 DeviceIndex::Claim DeviceSessions::claim(const Connection& connection, Token number, std::string_view id, bool proved) {
@@ -82,18 +86,23 @@ void DeviceSessions::on_holder_checked(Token number, Token holder, bool lives) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
-    if (!lives) around_.directory->note_ended(device->id, holder);
-    if (!lives || device->standing == Device::Standing::unproved) return claim_again(number);
+    if (!lives) {
+        around_.directory->note_ended(device->id, holder);
+        return claim_again(number);
+    }
+    if (device->standing == Device::Standing::unproved) return refuse(*connection, number);
     stand_by(*connection, number, *device);
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
 
 /// Ends the wait of a claim. A connection that has ended supersedes no other, so its claim need not wait: its plain
-/// items are admitted. Numbered items were not acknowledged, and the device sends them again.
+/// items are admitted. Numbered items were not acknowledged, and the device sends them again. An unauthenticated
+/// connection that claims the id of an authenticated one is refused with all its items.
 void DeviceSessions::end_wait(Connection& connection, Token number, EndedBy by) {
     Device* device = find(number);
     if (device == nullptr || !device->is_pending()) return;
-    by == EndedBy::gateway ? stand_by(connection, number, *device) : claim_again(number);
+    if (by == EndedBy::peer) return claim_again(number);
+    device->standing == Device::Standing::unproved ? refuse(connection, number) : stand_by(connection, number, *device);
 }
 
 /// Makes the connection a bystander: another one holds the id.
@@ -104,13 +113,24 @@ void DeviceSessions::stand_by(Connection& connection, Token number, Device& devi
     around_.shard->release(connection);
 }
 
+/// Keeps a denied claim waiting, and checks the holder again until it is finalized or lives. The holder's peer has sent
+/// FIN, but the holder's last bytes may be unread.
+void DeviceSessions::claim_after(Connection& connection, Token number, Device& device, Token holder) {
+    constexpr std::chrono::milliseconds pause{10};
+    if (peer_has_shut(connection.fd)) return refuse(connection, number);
+    device.standing = Device::Standing::unproved;
+    around_.shard->run_at(around_.shard->time().steady + pause, [this, number, holder] {
+        Device* waiting = find(number);
+        if (waiting != nullptr && waiting->is_pending()) contest(number, *waiting, holder, waiting->standing);
+    });
+}
+
 void DeviceSessions::claim_again(Token number) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
     const auto made = claim(*connection, number, device->id, device->proved);
-    const bool is_last = device->standing == Device::Standing::unproved || peer_has_shut(connection->fd);
-    if (made.verdict == ClaimVerdict::denied && is_last) return refuse(*connection, number);
+    if (made.verdict == ClaimVerdict::denied) return claim_after(*connection, number, *device, *made.other);
     settle(*connection, number, *device, made);
     switch (device->standing) {
         case Device::Standing::holder:

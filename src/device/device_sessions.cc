@@ -27,13 +27,13 @@ void DeviceSessions::start(DeviceContext around, std::vector<ListenerCounters*>&
 }
 
 void DeviceSessions::certify(Connection& connection, Token number, std::string_view id) {
-    name(connection, number, std::string(id), true);
+    static_cast<void>(name(connection, number, std::string(id), true));
 }
 
 DeviceSessions::Greeted DeviceSessions::greet(Connection& connection, Token number, const Hello& hello, bool acks,
                                               TokenMark token) {
     const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
-    if (!connection.identified) name(connection, number, hello.id, token != 0);
+    if (!connection.identified && !name(connection, number, hello.id, token != 0)) return Greeted::denied;
     Device& device = devices_[number];
     device.token = token;
     if (counts) {

@@ -77,6 +77,7 @@ public:
         open,
         held,     ///< until its previous numbers are known
         delayed,  ///< paused, and does not hold its id yet
+        denied,   ///< unauthenticated, while the holder of the id is authenticated
     };
     /// Identifies the connection by its certificate, before it is open.
     void certify(Connection& connection, Token number, std::string_view id);
@@ -123,7 +124,7 @@ private:
         std::uint64_t items;
     };
 
-    void name(Connection& connection, Token number, std::string id, bool proved);
+    [[nodiscard]] bool name(Connection& connection, Token number, std::string id, bool proved);
     void refuse(Connection& connection, Token number);
     [[nodiscard]] DeviceIndex::Claim claim(const Connection& connection, Token number, std::string_view id,
                                            bool proved);
@@ -131,6 +132,7 @@ private:
     void supersede(Token number, Device& device, Token former);
     void contest(Token number, Device& device, Token holder, Device::Standing standing);
     void stand_by(Connection& connection, Token number, Device& device);
+    void claim_after(Connection& connection, Token number, Device& device, Token holder);
     void claim_again(Token number);
     void on_holder_checked(Token number, Token holder, bool lives);
     void on_former_ended(Token number);

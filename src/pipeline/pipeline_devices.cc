@@ -53,6 +53,7 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
     }
     connection.last_item = arrival.time.tick;
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
+    if (greeted == DeviceSessions::Greeted::denied) return deny(arrival, another_has_proved);
     arrival.device = devices_.find(arrival.number);
     if (greeted == DeviceSessions::Greeted::delayed) return Next::hold;  // identified once it holds its id
     give_identity(connection, arrival.number, arrival.time);
