@@ -87,7 +87,8 @@ public:
 
     [[nodiscard]] std::optional<DbError> execute(const char* sql);
     [[nodiscard]] Statement prepare(const char* sql);  ///< invalid on failure: see error()
-    /// Returns the first column of the first row as text, or nullopt if the statement fails or returns no row.
+    /// Returns the first column of the first row as text, or nullopt if the statement returns no row or fails, even
+    /// after it.
     [[nodiscard]] std::optional<std::string> value_of(const char* sql);
     /// Reads the first column of the first row; leaves `out` empty if there is no row.
     [[nodiscard]] std::optional<DbError> read_text(const char* sql, std::optional<std::string>& out);

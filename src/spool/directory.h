@@ -60,6 +60,13 @@ public:
     [[nodiscard]] std::optional<DbError> replace(const std::string& making, const std::string& path) const;
     /// Finishes the replacements that an earlier process began. Must run at the start, before any file is read.
     [[nodiscard]] std::optional<DbError> finish_replacements() const;
+    /// Writes the content of a database's log over itself and syncs the log. A missing log is no error. After a failed
+    /// sync, Linux treats pages as written that the disk lacks, and the next sync succeeds without them. A checkpoint
+    /// would then overwrite the only durable copy of pages of the database.
+    [[nodiscard]] static std::optional<DbError> write_log_again(const std::string& database);
+    /// Writes every readable log again. Must run at the start, before any file is read: a sync may have failed in an
+    /// earlier process.
+    [[nodiscard]] std::optional<DbError> write_logs_again() const;
     /// Removes a database with its log and its index.
     static void remove(const std::string& database);
     [[nodiscard]] static bool is_missing(const std::string& path);

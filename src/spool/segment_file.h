@@ -13,10 +13,10 @@ namespace holdfast {
 inline constexpr std::int64_t spool_application = 0x48465350;
 inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/explanation/delivery.md has the tables
 
-/// Applies the settings of a database for writing.
+/// Applies the settings of a database for writing, and creates its log.
 [[nodiscard]] std::optional<DbError> set_up_for_writing(Database& database);
-/// Makes the name of the log durable, after set_up_for_writing(). SQLite syncs the directory too, but ignores a
-/// failure.
+/// Makes the name of the log durable, after set_up_for_writing() has created the log. SQLite syncs the directory too,
+/// but ignores a failure.
 [[nodiscard]] std::optional<DbError> sync_log_name(const SpoolDirectory& directory);
 
 /// Appends rows to a file of events that this process created. Owns its connection. Used by the spool's thread.

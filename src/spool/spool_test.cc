@@ -14,6 +14,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "spool/directory.h"
+#include "spool/segment_file.h"
 #include "testing/test_spool.h"
 
 namespace holdfast {
@@ -91,6 +93,31 @@ TEST_F(SpoolTest, AFileThatAKillLeftUnmadeLosesNoPosition) {
         EXPECT_TRUE(read_all(*spool).missing.empty());
     }
     EXPECT_TRUE(reports_.empty());
+}
+
+TEST_F(SpoolTest, TheLogIsThereBeforeTheFirstRowSoThatItsNameCanBeSynced) {
+    const std::string path = directory_.in("some.db");
+    ASSERT_TRUE(SpoolDirectory::make_file(path));
+    DbError error;
+    auto database = Database::open(path, Database::Use::write, error);
+    ASSERT_TRUE(database) << error.message;
+    EXPECT_EQ(set_up_for_writing(*database), std::nullopt);
+    EXPECT_TRUE(SpoolDirectory::has_log(path));
+}
+
+TEST_F(SpoolTest, AValueIsNoneOfAStatementWhoseCommitFails) {
+    const std::string path = directory_.in("some.db");
+    ASSERT_TRUE(SpoolDirectory::make_file(path));
+    DbError error;
+    auto database = Database::open(path, Database::Use::write, error);
+    ASSERT_TRUE(database) << error.message;
+    const auto failed = database->execute(
+        "PRAGMA foreign_keys = ON; CREATE TABLE parent (id INTEGER PRIMARY KEY);"
+        "CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)");
+    ASSERT_FALSE(failed) << failed->message;
+    EXPECT_EQ(database->value_of("INSERT INTO child VALUES (1) RETURNING 'written'"), std::nullopt);
+    EXPECT_THAT(database->error().message, HasSubstr("FOREIGN KEY"));
+    EXPECT_EQ(database->value_of("SELECT count(*) FROM child"), "0");
 }
 
 TEST_F(SpoolTest, StopWritesWhatWaits) {
