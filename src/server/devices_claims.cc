@@ -67,8 +67,8 @@ void Devices::supersede(Token number, Device& device, Token former) {
                       [this, number, post = around_.post] { post([this, number] { former_has_ended(number); }); });
 }
 
-/// The holder has the id, unless its peer has shut it down. It was established later: a device may close the newer of two
-/// connections and go on with the older one. Or it is authenticated: it may have ended in this very turn.
+/// The holder has the id, unless its peer has shut it down. It was established later: a device may close the newer of
+/// two connections and go on with the older one. Or it is authenticated: it may have ended in this very turn.
 void Devices::contest(Token number, Device& device, Token holder, Device::Standing standing) {
     device.standing = standing;
     around_.confirm(holder, [this, number, holder, post = around_.post](bool lives) {
