@@ -114,8 +114,9 @@ public:
     void close(Connection& connection, CloseReason reason, std::string_view detail = {});
     /// The same, once what has arrived has been taken.
     void close_after_reading(Connection& connection, CloseReason reason, std::string_view detail = {});
+    /// Closes it and drops what its handler has not taken: bytes that are refused are not left over.
+    void refuse(Connection& connection, CloseReason reason, std::string_view detail);
     [[nodiscard]] SendOutcome send(Connection& connection, std::string_view framed);
-
     /// It must prove which device it is, and has not done so yet.
     [[nodiscard]] bool is_stranger(const Connection& connection) const {
         return is_opening(connection) || (policy_of(connection).authenticates && !connection.named);
@@ -125,8 +126,7 @@ public:
     /// Runs `work` at the end of this turn, when the handler has been told of it. On the reactor's thread.
     void after_turn(std::function<void()> work) { after_turn_.push_back(std::move(work)); }
 
-    /// Asks until `deadline` whether the peer's kernel has acknowledged all that was sent so far; `done` is called
-    /// once.
+    /// Asks until `deadline` whether the peer's kernel has acknowledged all sent so far; then calls `done`, once.
     void when_acknowledged(Token number, SteadyTime deadline, std::function<void(bool acknowledged)> done);
 
     /// How fast a walk goes: so many slots in a turn, the next no sooner than after `pause`.

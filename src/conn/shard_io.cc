@@ -73,8 +73,7 @@ bool Shard::take(Connection& connection, std::size_t arrived) {
         taken.end = CloseReason::out_of_memory;
     }
     if (taken.end) {
-        connection.unfinished.reset();  // what the handler refuses is not left over
-        close(connection, *taken.end, taken.detail);
+        refuse(connection, *taken.end, taken.detail);
         return false;
     }
     if (connection.items != items) resumed_reads_.forget(registry_.number_of(connection));
@@ -134,6 +133,12 @@ void Shard::close_after_reading(Connection& connection, CloseReason reason, std:
         read(connection, ReadUntil::end);
         if (!connection.read_again) break;
     }
+    close(connection, reason, detail);
+}
+
+void Shard::refuse(Connection& connection, CloseReason reason, std::string_view detail) {
+    const HoldingNote note(*this, connection);
+    connection.unfinished.reset();
     close(connection, reason, detail);
 }
 

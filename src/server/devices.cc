@@ -27,12 +27,12 @@ void Devices::start(DeviceSurroundings around, std::vector<ListenerCounters*>& c
 }
 
 void Devices::certify(Connection& connection, Token number, std::string_view id) {
-    name(connection, number, std::string(id), true);
+    static_cast<void>(name(connection, number, std::string(id), true));
 }
 
 Devices::Greeted Devices::greet(Connection& connection, Token number, const Hello& hello, bool acks, TokenMark token) {
     const bool counts = acks && !hello.session.empty() && around_.durable != nullptr;
-    if (!connection.named) name(connection, number, hello.id, token != 0);
+    if (!connection.named && !name(connection, number, hello.id, token != 0)) return Greeted::denied;
     Device& device = devices_[number];
     device.token = token;
     if (counts) {

@@ -77,6 +77,7 @@ public:
         open,
         held,     ///< until its former numbers are known
         delayed,  ///< held, and it does not have its id yet
+        denied,   ///< another has proved to be that device, and this one has not
     };
     /// A certificate says whose the connection is, before it is open.
     void certify(Connection& connection, Token number, std::string_view id);
@@ -123,7 +124,7 @@ private:
         std::uint64_t items;
     };
 
-    void name(Connection& connection, Token number, std::string id, bool proved);
+    [[nodiscard]] bool name(Connection& connection, Token number, std::string id, bool proved);
     void refuse(Connection& connection, Token number);
     [[nodiscard]] DeviceDirectory::Claim claim(const Connection& connection, Token number, std::string_view id,
                                                bool proved);
@@ -131,6 +132,7 @@ private:
     void supersede(Token number, Device& device, Token former);
     void contest(Token number, Device& device, Token holder, Device::Standing standing);
     void stand_by(Connection& connection, Token number, Device& device);
+    void claim_after(Connection& connection, Token number, Device& device, Token holder);
     void claim_again(Token number);
     void holder_was_looked_at(Token number, Token holder, bool lives);
     void former_has_ended(Token number);

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -9,14 +10,17 @@ namespace holdfast {
 
 // Which connection speaks for a device. The directory decides; what follows from it is here.
 
-/// Says whose the connection is.
-void Devices::name(Connection& connection, Token number, std::string id, bool proved) {
+/// Says whose the connection is. Returns false if the holder of the id is authenticated and this connection is not, and
+/// has ended: it has nothing to wait for.
+bool Devices::name(Connection& connection, Token number, std::string id, bool proved) {
     const auto made = claim(connection, number, id, proved);
+    if (made.verdict == ClaimVerdict::denied && peer_has_shut(connection.fd)) return false;
     connection.named = true;
     (*counters_)[connection.listener]->identified.increment();
     Device& device = devices_[number];
     device = {.id = std::move(id), .session = {}, .numbers = {}, .proved = proved};
     settle(connection, number, device, made);
+    return true;
 }
 
 /// The holder of the id is authenticated and this connection is not: it ends, and never was the device's.
@@ -24,7 +28,7 @@ void Devices::refuse(Connection& connection, Token number) {
     connection.named = false;
     (*counters_)[connection.listener]->identified.decrement();
     devices_.erase(number);
-    around_.shard->close(connection, CloseReason::unauthenticated, another_has_proved);
+    around_.shard->refuse(connection, CloseReason::unauthenticated, another_has_proved);
 }
 
 DeviceDirectory::Claim Devices::claim(const Connection& connection, Token number, std::string_view id, bool proved) {
@@ -80,18 +84,23 @@ void Devices::holder_was_looked_at(Token number, Token holder, bool lives) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
-    if (!lives) around_.directory->note_ended(device->id, holder);
-    if (!lives || device->standing == Device::Standing::unproved) return claim_again(number);
+    if (!lives) {
+        around_.directory->note_ended(device->id, holder);
+        return claim_again(number);
+    }
+    if (device->standing == Device::Standing::unproved) return refuse(*connection, number);
     stand_by(*connection, number, *device);
     around_.shard->close_after_reading(*connection, CloseReason::superseded, later_one_has_the_id);
 }
 
 /// A connection that has ended takes the id from no other, so that it has nothing to wait for: its plain items are
-/// admitted. Numbered ones were not acknowledged, and the device sends them again.
+/// admitted. Numbered ones were not acknowledged, and the device sends them again. Nothing is admitted of one without
+/// proof that claims the id of an authenticated one.
 void Devices::end_wait(Connection& connection, Token number, EndedBy by) {
     Device* device = find(number);
     if (device == nullptr || !device->is_pending()) return;
-    by == EndedBy::gateway ? stand_by(connection, number, *device) : claim_again(number);
+    if (by == EndedBy::peer) return claim_again(number);
+    device->standing == Device::Standing::unproved ? refuse(connection, number) : stand_by(connection, number, *device);
 }
 
 /// Another connection speaks for the device.
@@ -102,13 +111,24 @@ void Devices::stand_by(Connection& connection, Token number, Device& device) {
     around_.shard->release(connection);
 }
 
+/// The holder is authenticated and this connection is not. It waits while the holder ends: what that one has sent may
+/// still have to be read.
+void Devices::claim_after(Connection& connection, Token number, Device& device, Token holder) {
+    constexpr std::chrono::milliseconds pause{10};
+    if (peer_has_shut(connection.fd)) return refuse(connection, number);
+    device.standing = Device::Standing::unproved;
+    around_.shard->run_at(around_.shard->time().steady + pause, [this, number, holder] {
+        Device* waiting = find(number);
+        if (waiting != nullptr && waiting->is_pending()) contest(number, *waiting, holder, waiting->standing);
+    });
+}
+
 void Devices::claim_again(Token number) {
     Device* device = find(number);
     Connection* connection = around_.shard->registry().find(number);
     if (device == nullptr || connection == nullptr || !device->is_pending()) return;
     const auto made = claim(*connection, number, device->id, device->proved);
-    const bool is_last = device->standing == Device::Standing::unproved || peer_has_shut(connection->fd);
-    if (made.verdict == ClaimVerdict::denied && is_last) return refuse(*connection, number);
+    if (made.verdict == ClaimVerdict::denied) return claim_after(*connection, number, *device, *made.other);
     settle(*connection, number, *device, made);
     switch (device->standing) {
         case Device::Standing::holder:

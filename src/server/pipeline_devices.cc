@@ -43,6 +43,7 @@ Pipeline::Next Pipeline::on_hello(Arrival& arrival, const Hello& hello, TokenMar
     }
     connection.last_item = arrival.time.tick;
     const auto greeted = devices_.greet(connection, arrival.number, hello, arrival.listener.acks, token);
+    if (greeted == Devices::Greeted::denied) return deny(arrival, another_has_proved);
     arrival.device = devices_.find(arrival.number);
     if (greeted == Devices::Greeted::delayed) return Next::hold;  // its identity is given once it has its id
     give_identity(connection, arrival.number, arrival.time);

@@ -7,6 +7,7 @@
 
 #include "base/temporary_directory.h"
 #include "codec/framing.h"
+#include "server/durable_test_log.h"
 #include "server/in_process_test.h"
 #include "tokens/token_editor.h"
 
@@ -30,9 +31,11 @@ protected:
         return R"({"hello":{"id":")" + id + R"(","token":")" + token + "\"}}\n";
     }
     /// Of a connection that sends this and nothing else: how it ends, and that nothing of it is admitted.
-    std::string end_of(TestGateway& gateway, const std::string& bytes) {
-        TestDevice device(gateway.bound("devices"));
+    std::string end_of(TestGateway& gateway, const std::string& bytes, const std::string& listener = "devices",
+                       bool ends = false) {
+        TestDevice device(gateway.bound(listener));
         device.send_raw(bytes);
+        if (ends) device.end_sending();
         EXPECT_EQ(gateway.events().reason_of(device.local()), CloseReason::unauthenticated) << bytes;
         EXPECT_EQ(device.line(), "") << "it is told nothing";
         std::string detail;
@@ -46,7 +49,7 @@ protected:
             }
             return false;
         }));
-        EXPECT_EQ(gateway.status("devices").items, 0U);
+        EXPECT_EQ(gateway.status(listener).items, 0U);
         return detail;
     }
 
@@ -132,6 +135,27 @@ TEST_F(Tokens, OnlyOneWhoHasProvedItSupersedes) {
     EXPECT_EQ(gateway.events().reason_of(proved.local()), CloseReason::superseded);
 }
 
+/// Whether its items, the start of one or its end come with the hello.
+TEST_F(Tokens, NothingIsAdmittedOfOneWithoutProofWhileTheDeviceIsThere) {
+    config_.listeners.push_back(config_.listeners[0]);
+    config_.listeners[1].name = "open";
+    config_.listeners[1].tokens_file.clear();
+    TestGateway gateway(config_);
+    TestDevice proved(gateway.bound("devices"));
+    proved.send_raw(hello("d1", first_));
+    gateway.send_and_see(proved, "proved");
+    const std::string claim = R"({"hello":{"id":"d1"}})";
+    constexpr std::string_view why = "a connection that has proved to be this device is there, and this one has not";
+    for (const std::string behind : {"\n", "\n{\"ip\":\"1\"}\n", "\n{\"ip\":\"1\"}", "\n{\"ip\":"}) {
+        EXPECT_EQ(end_of(gateway, claim + behind, "open"), why) << behind;
+        EXPECT_EQ(end_of(gateway, claim + behind, "open", true), why) << behind;
+    }
+    EXPECT_EQ(end_of(gateway, claim, "open", true), why) << "the last object";
+    EXPECT_EQ(gateway.status("open").unfinished_items, 0U);
+    EXPECT_EQ(gateway.status("open").identified, 0U);
+    gateway.send_and_see(proved, "still here");
+}
+
 /// The end of the device and the hello of the other come in one turn of the reactor.
 TEST_F(Tokens, OneWithoutProofIsNotRefusedForADeviceThatHasEnded) {
     config_.listeners.push_back(config_.listeners[0]);
@@ -151,6 +175,39 @@ TEST_F(Tokens, OneWithoutProofIsNotRefusedForADeviceThatHasEnded) {
         open.send_raw("{\"hello\":{\"id\":\"d1\"}}\n{\"ip\":\"without proof\"}\n");
     }
     EXPECT_EQ(gateway.events().listener_of("without proof"), "open");
+}
+
+/// The device has sent FIN, and its item is read only when its numbers have been looked up.
+TEST_F(Tokens, OneWithoutProofWaitsUntilADeviceThatEndsHasBeenRead) {
+    config_.listeners[0].acks = true;
+    config_.listeners.push_back(config_.listeners[0]);
+    config_.listeners[1].name = "open";
+    config_.listeners[1].tokens_file.clear();
+    TestLog log;
+    log.commit_by_hand();
+    auto started = Server::start(config_, [&log](unsigned) { return log.make_handler(); });
+    ASSERT_TRUE(started);
+    Server& server = *started.value();
+    const auto told = [&](const std::string& line) {
+        const auto lines = log.told();
+        return std::find(lines.begin(), lines.end(), line) != lines.end();
+    };
+    const auto until = [](const auto& condition) {
+        const auto end = std::chrono::steady_clock::now() + test_patience;
+        while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+        return condition();
+    };
+    TestDevice device(server.status().listeners[0].bound);
+    device.send_raw(R"({"hello":{"id":"d1","session":"s1","token":")" + first_ + "\"}}\n{\"ip\":\"1\",\"seq\":1}\n");
+    ASSERT_TRUE(until([&] { return told("connected d1"); }));
+    device.end_sending();
+    TestDevice open(server.status().listeners[1].bound);
+    open.send_raw("{\"hello\":{\"id\":\"d1\"}}\n{\"ip\":\"2\"}\n");
+    ASSERT_TRUE(until([&] { return server.status().listeners[1].identified == 1; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // some looks at the device
+    EXPECT_FALSE(told("item d1 1"));
+    log.commit_each_turn();
+    EXPECT_TRUE(until([&] { return told("item d1 1") && told("closed d1 peer_closed") && told("item d1 2"); }));
 }
 
 TEST_F(Tokens, WhoseTokenIsRevokedGoesWithTheReload) {
