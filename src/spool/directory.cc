@@ -14,6 +14,9 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <vector>
+
+#include "base/unique_fd.h"
 
 namespace holdfast {
 
@@ -209,6 +212,35 @@ std::optional<DbError> SpoolDirectory::finish_replacements() const {
     if (error) return DbError{DbFault::io, SQLITE_IOERR, "cannot list " + path_ + ": " + error.message()};
     for (const std::string& path : replaced) {
         if (auto failed = finish_replacement(path)) return failed;
+    }
+    return std::nullopt;
+}
+
+std::optional<DbError> SpoolDirectory::write_log_again(const std::string& database) {
+    const std::string path = database + "-wal";
+    const UniqueFd log(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (!log.valid()) return errno == ENOENT ? std::nullopt : std::optional(system_error("cannot open " + path));
+    std::vector<char> piece(std::size_t{1} << 20);
+    for (off_t at = 0;;) {
+        const ssize_t read = ::pread(log.get(), piece.data(), piece.size(), at);
+        if (read < 0 && errno == EINTR) continue;
+        if (read < 0) return system_error("cannot read " + path);
+        if (read == 0) break;
+        const ssize_t written = ::pwrite(log.get(), piece.data(), static_cast<std::size_t>(read), at);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return system_error("cannot write " + path);
+        at += written;
+    }
+    if (::fdatasync(log.get()) != 0) return system_error("cannot sync " + path);
+    return std::nullopt;
+}
+
+std::optional<DbError> SpoolDirectory::write_logs_again() const {
+    Contents contents;
+    if (auto failed = list(contents)) return failed;
+    if (auto failed = write_log_again(control_path())) return failed;
+    for (const Position first : contents.segments) {
+        if (auto failed = write_log_again(segment_path(first))) return failed;
     }
     return std::nullopt;
 }

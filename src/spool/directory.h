@@ -58,6 +58,12 @@ public:
     [[nodiscard]] std::optional<DbError> replace(const std::string& making, const std::string& path) const;
     /// At the start, before anything is read: what an earlier process did not finish.
     [[nodiscard]] std::optional<DbError> finish_replacements() const;
+    /// Writes what the log of a database holds over itself, and syncs it; a missing log is no error. Behind a failed
+    /// sync Linux takes pages for written that the disk has not, and the next sync succeeds without them: a checkpoint
+    /// would then overwrite pages of the database that exist nowhere else.
+    [[nodiscard]] static std::optional<DbError> write_log_again(const std::string& database);
+    /// At the start, before anything is read: an earlier process may have seen a sync fail.
+    [[nodiscard]] std::optional<DbError> write_logs_again() const;
     /// With its log and its index.
     static void remove(const std::string& database);
     [[nodiscard]] static bool is_missing(const std::string& path);

@@ -48,7 +48,9 @@ std::optional<DbError> set_up_for_writing(Database& database) {
     const auto mode = database.value_of("PRAGMA journal_mode = WAL");
     if (!mode) return database.error();
     if (*mode != "wal") return DbError{DbFault::other, SQLITE_CANTOPEN, "its file system has no shared memory"};
-    return database.execute("PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF");
+    // SQLite makes the log at the first look at a table.
+    return database.execute(
+        "PRAGMA synchronous = FULL; PRAGMA secure_delete = OFF; SELECT count(*) FROM sqlite_schema");
 }
 
 std::optional<DbError> sync_log_name(const SpoolDirectory& directory) {
@@ -188,11 +190,25 @@ std::optional<DbError> SegmentWriter::copy_to(const std::string& path, Position 
     return copy->execute(drop.c_str());
 }
 
+namespace {
+
+/// Nobody else writes to the log meanwhile.
+std::optional<DbError> write_log_again(Database& database, const std::string& path) {
+    if (auto failed = database.execute("BEGIN IMMEDIATE")) return failed;
+    auto failed = SpoolDirectory::write_log_again(path);
+    auto ended = database.execute("ROLLBACK");
+    return failed ? failed : ended;
+}
+
+}  // namespace
+
 std::optional<DbError> seal_segment(const std::string& path) {
     DbError error;
     auto database = Database::open(path, Database::Use::write, error);
     if (!database) return error;
+    database->keep_log_on_close();  // closing would checkpoint a log that could not be written again
     if (auto failed = database->execute("PRAGMA synchronous = FULL")) return failed;
+    if (auto failed = write_log_again(*database, path)) return failed;
     if (auto failed = database->checkpoint(true)) return failed;
     const auto mode = database->value_of("PRAGMA journal_mode = DELETE");
     if (!mode) return database->error();

@@ -13,10 +13,10 @@ namespace holdfast {
 inline constexpr std::int64_t spool_application = 0x48465350;
 inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/DELIVERY.md has the tables
 
-/// Settings of a database that is written to.
+/// Settings of a database that is written to; makes its log.
 [[nodiscard]] std::optional<DbError> set_up_for_writing(Database& database);
-/// Makes the name of the log durable, after set_up_for_writing(). SQLite syncs the directory too, and ignores a
-/// failure.
+/// Makes the name of the log durable, which set_up_for_writing() has made. SQLite syncs the directory too, and ignores
+/// a failure.
 [[nodiscard]] std::optional<DbError> sync_log_name(const SpoolDirectory& directory);
 
 /// The file that events are appended to: one that this process has made. Owns its connection; the spool's thread. Ends

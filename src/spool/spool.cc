@@ -404,6 +404,7 @@ Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
     SpoolDirectory::Contents contents;
     const auto list = [&] {
         auto failed = directory.value().finish_replacements();
+        if (!failed) failed = directory.value().write_logs_again();
         return failed ? failed : directory.value().list(contents);
     };
     if (const auto failed = retries.run(list)) {

@@ -14,6 +14,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "spool/directory.h"
+#include "spool/segment_file.h"
 #include "spool/spool_test.h"
 
 namespace holdfast {
@@ -91,6 +93,16 @@ TEST_F(SpoolTest, AFileThatAKillLeftUnmadeLosesNoPosition) {
         EXPECT_TRUE(read_all(*spool).missing.empty());
     }
     EXPECT_TRUE(reports_.empty());
+}
+
+TEST_F(SpoolTest, TheLogIsThereBeforeTheFirstRowSoThatItsNameCanBeSynced) {
+    const std::string path = directory_.in("some.db");
+    ASSERT_TRUE(SpoolDirectory::make_file(path));
+    DbError error;
+    auto database = Database::open(path, Database::Use::write, error);
+    ASSERT_TRUE(database) << error.message;
+    EXPECT_EQ(set_up_for_writing(*database), std::nullopt);
+    EXPECT_TRUE(SpoolDirectory::has_log(path));
 }
 
 TEST_F(SpoolTest, StopWritesWhatWaits) {

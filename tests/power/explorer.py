@@ -29,6 +29,7 @@ from gateway import BINARY  # noqa: E402
 
 STATES_OF_ONE_RECORDING = 5000
 FIRST_START_SHARE = 0.2
+FAILURE_SHARE = 0.15  # of the cuts: soon after a sync that failed
 RECOVERY_SHARE = 0.01  # of the states: the power is cut again while they are opened
 STATES_OF_ONE_RECOVERY = 10
 PRINTED = 5  # violations
@@ -127,6 +128,7 @@ def draw_cuts(records, seed, numbers):
     """Returns [(index, number)] in order: the power is cut before the record at that index."""
     first = next(n for n, one in enumerate(records) if one.kind == recording.MARK and one.data == b"ready")
     operations = [n for n, one in enumerate(records) if one.kind != recording.MARK]
+    failed = [n for n in operations if records[n].kind == "f"]
     rare = [n for n in operations if records[n].kind in "crumlt"]  # the operations on names and lengths
     cuts = []
     for number in numbers:
@@ -134,7 +136,9 @@ def draw_cuts(records, seed, numbers):
         where = chance.random()
         if where < FIRST_START_SHARE:
             index = chance.randint(0, first)
-        elif where < 0.6:
+        elif where < FIRST_START_SHARE + FAILURE_SHARE and failed:
+            index = chance.choice(failed) + chance.randint(0, 40)
+        elif where < 0.65:
             index = chance.choice(rare) + chance.randint(0, 12)
         else:
             index = chance.choice(operations)

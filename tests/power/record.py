@@ -1,6 +1,7 @@
 """Makes a recording: a gateway from its first start on, devices that send with acks, and a consumer. The gateway crashes, or
 stops on request, and starts again."""
 
+import contextlib
 import http.client
 import pathlib
 import random
@@ -104,10 +105,12 @@ def live(recorder, chance):
     until(lambda: recorder.log.stat().st_size >= wanted, 2)
 
 
-def fail_to_sync(recorder, chance):
+@contextlib.contextmanager
+def failing_syncs(recorder, chance):
     """Lets every second sync fail for a while; the gateway tries again every 500 ms."""
     recorder.fail.touch()
     time.sleep(chance.uniform(0.2, 1.2))
+    yield
     recorder.fail.unlink()
 
 
@@ -127,14 +130,20 @@ def make(directory, seed, lives=4, devices=16):
         fleet = Fleet(daemon.address, devices, seed, window=12, on_ack=on_ack)
         consumer = Consumer(daemon, recorder.mark)
         for life in range(1, lives):
-            live(recorder, chance)
-            fail_to_sync(recorder, chance)
-            live(recorder, chance)
-            if life % 3 == 2:
+            for _ in range(2):
+                live(recorder, chance)
+                with failing_syncs(recorder, chance):
+                    pass
+            if life % 3 == 1:
+                live(recorder, chance)
+                crash(daemon, recorder)
+            elif life % 3 == 2:
+                live(recorder, chance)
                 daemon.gateway.stop()
                 daemon.kill()
             else:
-                crash(daemon, recorder)
+                with failing_syncs(recorder, chance):
+                    crash(daemon, recorder)
             start(daemon, recorder)
         live(recorder, chance)
         fleet.finish()

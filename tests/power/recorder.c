@@ -107,7 +107,12 @@ static int is_watched(int fd, ino_t* file) {
 static int open_at(int directory, const char* path, int flags, mode_t mode) {
     char room[longest_path];
     const char* name = below_root(directory, path, room);
-    if (name == NULL) return (int)syscall(SYS_openat, directory, path, flags, mode);
+    if (name == NULL) {
+        const int other = (int)syscall(SYS_openat, directory, path, flags, mode);
+        // A -shm may have the inode of a removed file whose descriptor had this number.
+        if (other >= 0 && other < max_descriptors) watched[other].file = 0;
+        return other;
+    }
     begin();
     const int is_new = (flags & O_CREAT) != 0 && syscall(SYS_faccessat, directory, path, F_OK) != 0;
     const int fd = (int)syscall(SYS_openat, directory, path, flags, mode);

@@ -63,6 +63,10 @@ class Prometheus:
             assert self.process.poll() is None, f"prometheus ended:\n{self.log()}"
             return False
 
+    def why_nothing(self):
+        """What Prometheus says of its last scrape, and its log."""
+        return f"{self.ask('targets')['activeTargets']}\n{self.log()}"
+
     def ask(self, path, **query):
         """The answer's data; an error of the query is an AssertionError with Prometheus's own words."""
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
