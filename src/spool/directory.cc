@@ -224,7 +224,11 @@ std::optional<DbError> SpoolDirectory::write_log_again(const std::string& databa
     for (off_t at = 0;;) {
         const ssize_t read = ::pread(log.get(), piece.data(), piece.size(), at);
         if (read < 0 && errno == EINTR) continue;
-        if (read < 0) return system_error("cannot read " + path);
+        if (read < 0) {
+            DbError failed = system_error("cannot read " + path);
+            failed.code = SQLITE_IOERR_READ;
+            return failed;
+        }
         if (read == 0) break;
         const ssize_t written = ::pwrite(log.get(), piece.data(), static_cast<std::size_t>(read), at);
         if (written < 0 && errno == EINTR) continue;
@@ -238,9 +242,11 @@ std::optional<DbError> SpoolDirectory::write_log_again(const std::string& databa
 std::optional<DbError> SpoolDirectory::write_logs_again() const {
     Contents contents;
     if (auto failed = list(contents)) return failed;
-    if (auto failed = write_log_again(control_path())) return failed;
+    // What cannot be read from a log is not believed either: who looks at the file decides.
+    const auto is_unwritten = [](const auto& failed) { return failed && failed->code != SQLITE_IOERR_READ; };
+    if (auto failed = write_log_again(control_path()); is_unwritten(failed)) return failed;
     for (const Position first : contents.segments) {
-        if (auto failed = write_log_again(segment_path(first))) return failed;
+        if (auto failed = write_log_again(segment_path(first)); is_unwritten(failed)) return failed;
     }
     return std::nullopt;
 }
