@@ -202,7 +202,10 @@ Statement Database::prepare(const char* sql) {
 std::optional<std::string> Database::value_of(const char* sql) {
     Statement statement = prepare(sql);
     if (!statement.valid() || statement.step() != Statement::Step::row) return std::nullopt;
-    return std::string(statement.text(0));
+    std::string value(statement.text(0));
+    // A pragma that writes is committed behind its row.
+    if (!statement.run()) return std::nullopt;
+    return value;
 }
 
 std::optional<DbError> Database::read_text(const char* sql, std::optional<std::string>& out) {

@@ -87,7 +87,7 @@ public:
 
     [[nodiscard]] std::optional<DbError> execute(const char* sql);
     [[nodiscard]] Statement prepare(const char* sql);  ///< not valid if it failed: error() says why
-    /// The first column of the first row, as a text; nothing if it failed or there is none.
+    /// The first column of the first row, as a text; nothing if it failed, also behind that row, or there is none.
     [[nodiscard]] std::optional<std::string> value_of(const char* sql);
     /// Reads the first column of the first row; leaves `out` empty if there is no row.
     [[nodiscard]] std::optional<DbError> read_text(const char* sql, std::optional<std::string>& out);

@@ -105,6 +105,21 @@ TEST_F(SpoolTest, TheLogIsThereBeforeTheFirstRowSoThatItsNameCanBeSynced) {
     EXPECT_TRUE(SpoolDirectory::has_log(path));
 }
 
+TEST_F(SpoolTest, AValueIsNoneOfAStatementWhoseCommitFails) {
+    const std::string path = directory_.in("some.db");
+    ASSERT_TRUE(SpoolDirectory::make_file(path));
+    DbError error;
+    auto database = Database::open(path, Database::Use::write, error);
+    ASSERT_TRUE(database) << error.message;
+    const auto failed = database->execute(
+        "PRAGMA foreign_keys = ON; CREATE TABLE parent (id INTEGER PRIMARY KEY);"
+        "CREATE TABLE child (id INTEGER REFERENCES parent DEFERRABLE INITIALLY DEFERRED)");
+    ASSERT_FALSE(failed) << failed->message;
+    EXPECT_EQ(database->value_of("INSERT INTO child VALUES (1) RETURNING 'written'"), std::nullopt);
+    EXPECT_THAT(database->error().message, HasSubstr("FOREIGN KEY"));
+    EXPECT_EQ(database->value_of("SELECT count(*) FROM child"), "0");
+}
+
 TEST_F(SpoolTest, StopWritesWhatWaits) {
     auto slow = options();
     slow.commit_interval = 1h;
