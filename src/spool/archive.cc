@@ -158,6 +158,21 @@ Result<Copied> take(const std::string& from, const std::string& to, const Target
     return copied;
 }
 
+/// Removes the copies of files that retention has removed since. Retention removes the oldest file first, so a file
+/// that is gone before it was copied means that all earlier ones are gone. Their copies would leave a hole before the
+/// next.
+void drop_removed(const std::string& from, const std::string& to, std::vector<Position>& files, SpoolCopy& copy) {
+    std::erase_if(files, [&](Position first) {
+        const std::string source = SpoolDirectory::segment_path_in(from, first);
+        if (!SpoolDirectory::is_missing(source)) return false;
+        const std::string copied = SpoolDirectory::segment_path_in(to, first);
+        copy.bytes -= SpoolDirectory::bytes_of(copied);
+        std::erase(copy.damaged, source);
+        SpoolDirectory::remove(copied);
+        return true;
+    });
+}
+
 }  // namespace
 
 /// Copies spool.db first, because a start reads newer content from the files of events. The list of these files
@@ -179,14 +194,19 @@ Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
     if (const auto failed = SpoolDirectory::list_in(from, contents)) {
         return Error{failed->message + "; see the kernel's log for the disk"};
     }
+    std::vector<Position> files;
     for (const Position first : contents.segments) {
         const auto copied = take(SpoolDirectory::segment_path_in(from, first),
                                  SpoolDirectory::segment_path_in(to, first), target.value(), copy);
         if (!copied) return copied.error();
-        if (copied.value() == Copied::missing) continue;  // removed by retention
-        ++copy.files;
-        if (copy.first == 0) copy.first = first;
+        if (copied.value() == Copied::missing) {
+            drop_removed(from, to, files, copy);
+        } else {
+            files.push_back(first);
+        }
     }
+    copy.files = files.size();
+    if (!files.empty()) copy.first = files.front();
     DbError error;
     if (auto database = Database::open(control_in(to), Database::Use::read, error)) {
         copy.id = database->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
