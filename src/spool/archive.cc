@@ -159,6 +159,20 @@ Result<Copied> take(const std::string& from, const std::string& to, const Target
     return copied;
 }
 
+/// Retention removes the oldest file first: when one has gone before it was copied, those before it have gone as well,
+/// and their copies would leave a hole in front of the next.
+void drop_removed(const std::string& from, const std::string& to, std::vector<Position>& files, SpoolCopy& copy) {
+    std::erase_if(files, [&](Position first) {
+        const std::string source = SpoolDirectory::segment_path_in(from, first);
+        if (!SpoolDirectory::is_missing(source)) return false;
+        const std::string copied = SpoolDirectory::segment_path_in(to, first);
+        copy.bytes -= SpoolDirectory::bytes_of(copied);
+        std::erase(copy.damaged, source);
+        SpoolDirectory::remove(copied);
+        return true;
+    });
+}
+
 }  // namespace
 
 /// spool.db comes first, since a start reads from the files of events what is newer than it. The list of these files
@@ -180,14 +194,19 @@ Result<SpoolCopy> copy_spool(const std::string& from, const std::string& to) {
     if (const auto failed = SpoolDirectory::list_in(from, contents)) {
         return Error{failed->message + "; see the kernel's log for the disk"};
     }
+    std::vector<Position> files;
     for (const Position first : contents.segments) {
         const auto copied = take(SpoolDirectory::segment_path_in(from, first),
                                  SpoolDirectory::segment_path_in(to, first), target.value(), copy);
         if (!copied) return copied.error();
-        if (copied.value() == Copied::missing) continue;  // retention has taken it
-        ++copy.files;
-        if (copy.first == 0) copy.first = first;
+        if (copied.value() == Copied::missing) {
+            drop_removed(from, to, files, copy);
+        } else {
+            files.push_back(first);
+        }
     }
+    copy.files = files.size();
+    if (!files.empty()) copy.first = files.front();
     DbError error;
     if (auto database = Database::open(control_in(to), Database::Use::read, error)) {
         copy.id = database->value_of("SELECT value FROM about WHERE key = 'id'").value_or("");
