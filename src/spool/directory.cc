@@ -242,7 +242,7 @@ std::optional<DbError> SpoolDirectory::write_log_again(const std::string& databa
 std::optional<DbError> SpoolDirectory::write_logs_again() const {
     Contents contents;
     if (auto failed = list(contents)) return failed;
-    // What cannot be read from a log is not believed either: who looks at the file decides.
+    // A log that cannot be read gives no rows: the code that opens its database handles the error.
     const auto is_unwritten = [](const auto& failed) { return failed && failed->code != SQLITE_IOERR_READ; };
     if (auto failed = write_log_again(control_path()); is_unwritten(failed)) return failed;
     for (const Position first : contents.segments) {

@@ -62,7 +62,7 @@ public:
     /// sync Linux takes pages for written that the disk has not, and the next sync succeeds without them: a checkpoint
     /// would then overwrite pages of the database that exist nowhere else.
     [[nodiscard]] static std::optional<DbError> write_log_again(const std::string& database);
-    /// At the start, before anything is read: an earlier process may have seen a sync fail.
+    /// Writes every log of the spool again, before the start reads any: a sync of an earlier process may have failed.
     [[nodiscard]] std::optional<DbError> write_logs_again() const;
     /// With its log and its index.
     static void remove(const std::string& database);

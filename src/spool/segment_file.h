@@ -13,7 +13,7 @@ namespace holdfast {
 inline constexpr std::int64_t spool_application = 0x48465350;
 inline constexpr std::int64_t spool_schema = 1;  ///< user_version; docs/DELIVERY.md has the tables
 
-/// Settings of a database that is written to; makes its log.
+/// Sets a database up for writing, and makes its log.
 [[nodiscard]] std::optional<DbError> set_up_for_writing(Database& database);
 /// Makes the name of the log durable, which set_up_for_writing() has made. SQLite syncs the directory too, and ignores
 /// a failure.
