@@ -38,7 +38,7 @@ void AlarmBook::clear(std::uint64_t id) {
     found->cleared_at = wall_;
     board_.recent.insert(board_.recent.begin(), std::move(*found));
     board_.active.erase(found);
-    if (board_.recent.size() > most_recent) board_.recent.pop_back();
+    if (board_.recent.size() > max_recent) board_.recent.pop_back();
     changed(id);
 }
 

@@ -13,7 +13,7 @@ namespace holdfast {
 /// Owns all alarms: the active, the recent, and the changes of one look. One thread.
 class AlarmBook {
 public:
-    static constexpr std::size_t most_recent = 100;
+    static constexpr std::size_t max_recent = 100;
 
     /// Sets the time of all changes until the next call.
     void begin(EventTime wall) { wall_ = wall; }

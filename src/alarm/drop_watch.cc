@@ -115,7 +115,7 @@ void DropWatch::detect(const Sample& look, const ListenerStep& step) {
         unusual = unusual || beyond_scatter(deaths, usual_deaths);
     }
     if (!unusual) return;
-    const std::uint64_t before = step.history.most_since(look.now - look.settings.window);
+    const std::uint64_t before = step.history.max_since(look.now - look.settings.window);
     // Two hundredths of the threshold allow for the population's own fluctuation.
     double need = 0.0098 * look.settings.drop_percent * static_cast<double>(before);
     if (!usual_[hard].known()) need *= 2;
@@ -177,19 +177,19 @@ void DropWatch::watch_return(const Sample& look, const ListenerStep& step, doubl
     if (deaths < need || !beyond_scatter(deaths, usual_deaths)) return;
     if (!pending_) {
         pending_ = Pending{};
-        pending_->before = step.history.most_since(look.now - look.settings.window);
+        pending_->before = step.history.max_since(look.now - look.settings.window);
     } else if (deaths <= 1.05 * pending_->max) {
         return;
     }
     pending_->max = deaths;
     pending_->unusual = deaths - usual_deaths;
-    pending_->most_at = look.now;
+    pending_->max_at = look.now;
     pending_->classes = unusual_classes(look);
 }
 
 /// Checks after the time to reconnect whether most devices have returned, and raises the drop if not.
 void DropWatch::check_return(const Sample& look, const ListenerStep& step) {
-    if (look.now - pending_->most_at < look.settings.recover_within) return;
+    if (look.now - pending_->max_at < look.settings.recover_within) return;
     const Pending pending = *std::exchange(pending_, std::nullopt);
     const double missing = static_cast<double>(pending.before) - static_cast<double>(step.population);
     const double min = 0.006 * look.settings.drop_percent * static_cast<double>(pending.before);
@@ -236,11 +236,11 @@ void DropWatch::raise(const Sample& look, const ListenerStep& step, const DeathC
     alarm.listener = step.name;
     alarm.population_before = step.history.at(facts.first - std::chrono::seconds(1));
     if (alarm.population_before < facts.count) {
-        alarm.population_before = step.history.most_since(look.now - memory(look.settings));
+        alarm.population_before = step.history.max_since(look.now - memory(look.settings));
     }
     alarm.population_now = step.population;
     put(alarm, facts, not_back);
-    if (drops_.size() == most_active) {
+    if (drops_.size() == max_active) {
         look.book.clear(drops_.front().id);
         drops_.erase(drops_.begin());
     }

@@ -22,7 +22,7 @@ public:
     static constexpr std::chrono::seconds calm_for{30};     ///< recovered for this time: cleared
     /// Without growth or recovery: the remaining population is normal.
     static constexpr std::chrono::minutes new_normal{15};
-    static constexpr std::size_t most_active = 4;
+    static constexpr std::size_t max_active = 4;
 
     void look(const Sample& look, const ListenerStep& step);
     void gone(AlarmBook& book);
@@ -53,7 +53,7 @@ private:
         std::uint64_t before = 0;
         double max = 0;  // ends in the window
         double unusual = 0;
-        Time most_at;
+        Time max_at;
         DeathClasses classes{};
     };
 

@@ -74,9 +74,9 @@ std::vector<DeathRecord> deaths_together(std::vector<DeathRecord> deaths, const 
 }
 
 double median_a_second(const std::vector<DeathRecord>& deaths, const DeathClasses& classes, Time since, Time now) {
-    constexpr std::int64_t least_seconds = 20;
+    constexpr std::int64_t min_seconds = 20;
     const auto length = std::chrono::floor<std::chrono::seconds>(now - since).count();
-    if (length < least_seconds) return 0;
+    if (length < min_seconds) return 0;
     std::vector<std::size_t> seconds(static_cast<std::size_t>(length) + 1);
     for (const DeathRecord& death : deaths) {
         const auto second = std::chrono::floor<std::chrono::seconds>(death.at - since).count();

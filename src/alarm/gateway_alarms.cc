@@ -44,7 +44,7 @@ bool SinkWatch::forwarding_is_wrong(const SinkStatus& sink, Time now) {
     if (!fails) failing_since_.reset();
     if (fails && !failing_since_) failing_since_ = now;
     if (!sink.nats) return false;
-    return (fails && now - *failing_since_ >= timeout) || sink.nats->lag >= most_lag;
+    return (fails && now - *failing_since_ >= timeout) || sink.nats->lag >= max_lag;
 }
 
 void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {

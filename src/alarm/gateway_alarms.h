@@ -18,7 +18,7 @@ class SinkWatch {
 public:
     static constexpr std::chrono::seconds timeout{5};     ///< for a sink that is full or makes no progress
     static constexpr std::chrono::seconds works_for{10};  ///< then the alarm is cleared
-    static constexpr std::chrono::seconds most_lag{60};   ///< of forwarding
+    static constexpr std::chrono::seconds max_lag{60};    ///< of forwarding
 
     void look(AlarmBook& book, const AlarmInput& input);
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double storm_share = 0.3;  // of the population, connecting and disconnecting within the window
 constexpr std::chrono::seconds short_life{60};
-constexpr std::uint64_t least_bad_items = 100;
+constexpr std::uint64_t min_bad_items = 100;
 constexpr double bad_share = 0.05;
 constexpr double times_usual = 5;
 
@@ -53,7 +53,7 @@ void StormWatch::look(const Sample& look, const ListenerStep& step) {
     const auto& sums = window_.sums();
     const bool short_lives = sums[ended] >= 2 * look.settings.drop_least && 2 * sums[short_lived] >= sums[ended];
     if (!episode_.active() && !short_lives) return;
-    const auto max = static_cast<double>(step.history.most_since(look.now - look.settings.window));
+    const auto max = static_cast<double>(step.history.max_since(look.now - look.settings.window));
     const double min = std::max(storm_share * max, 2.0 * static_cast<double>(look.settings.drop_least));
     if (episode_.active()) {
         episode_.alarm(look.book).population_now = step.population;
@@ -68,7 +68,7 @@ Alarm StormWatch::explained(const Sample& look, const ListenerStep& step) const 
     Alarm alarm = alarm_of(AlarmKind::reconnect_storm, step);
     const Episode::Time since = look.now - look.settings.window;
     const DropFacts facts = gather_facts(look.deaths.of(step.number, since), step.number, look.census);
-    alarm.population_before = step.history.most_since(since);
+    alarm.population_before = step.history.max_since(since);
     alarm.count = window_.sums()[ended];
     alarm.took = std::chrono::duration_cast<std::chrono::milliseconds>(facts.last - facts.first);
     alarm.reasons = facts.reasons;
@@ -98,7 +98,7 @@ bool ItemWatch::above(const Sample& look, double factor) const {
     const auto count = static_cast<double>(bad());
     const double usual = usual_.in(look.settings.window);
     const double all = count + static_cast<double>(window_.sums()[good]);
-    return count >= factor * std::max(static_cast<double>(least_bad_items), times_usual * usual) &&
+    return count >= factor * std::max(static_cast<double>(min_bad_items), times_usual * usual) &&
            count - usual >= factor * 8 * std::sqrt(usual + 1) && count >= factor * bad_share * all;
 }
 

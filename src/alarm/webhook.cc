@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_of_an_answer = 65'536;  // bytes of the answer's body, which is ignored
+constexpr std::size_t max_answer_bytes = 65'536;  // bytes of the answer's body, which is ignored
 
 /// Blocks signals: they belong to the daemon's main thread.
 void block_signals() {
@@ -45,7 +45,7 @@ public:
                    .socket = {},
                    .ca = {},
                    .keep = false,
-                   .connect_patience = policy_.connect_timeout}),
+                   .connect_timeout = policy_.connect_timeout}),
           log_(std::move(log)) {}
 
     void run();
@@ -76,7 +76,7 @@ private:
 
 void Webhook::Courier::post(std::string json) {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= policy_.most_waiting) {
+    if (waiting_.size() >= policy_.max_waiting) {
         waiting_.pop_front();
         ++status_.dropped;
     }
@@ -141,7 +141,7 @@ std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
                                    .headers = {"User-Agent: holdfast/" HOLDFAST_VERSION},
                                    .body = json,
                                    .timeout = policy_.connect_timeout + policy_.answer_timeout,
-                                   .most_body = most_of_an_answer});
+                                   .max_body = max_answer_bytes});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return Failure{"no answer (" + failure->cause + ")"};
     const int status = std::get<HttpAnswer>(said).status;
     if (status >= 200 && status < 300) return std::nullopt;

@@ -17,7 +17,7 @@ struct WebhookPolicy {
     std::chrono::milliseconds answer_timeout{5'000};  ///< from the request to the end of the answer
     std::vector<std::chrono::milliseconds> pauses{std::chrono::seconds(1), std::chrono::seconds(5),
                                                   std::chrono::seconds(30)};  ///< before each retry
-    std::size_t most_waiting = 64;                                            ///< then the oldest messages are dropped
+    std::size_t max_waiting = 64;                                             ///< then the oldest messages are dropped
 };
 
 struct WebhookStatus {

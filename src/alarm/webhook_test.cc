@@ -162,7 +162,7 @@ TEST(Webhook, AMuteReceiverBlocksNothingAndTheOldestAreDropped) {
     const Mute mute;
     WebhookPolicy policy = impatient();
     policy.answer_timeout = std::chrono::hours(1);
-    policy.most_waiting = 8;
+    policy.max_waiting = 8;
     Webhook webhook(
         mute.url(), [](const std::string& line) { ADD_FAILURE() << line; }, policy);
     webhook.post("running");

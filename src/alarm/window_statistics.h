@@ -100,7 +100,7 @@ public:
         }
         return entries_.empty() ? 0 : entries_.front().count;
     }
-    [[nodiscard]] std::uint64_t most_since(Time time) const {
+    [[nodiscard]] std::uint64_t max_since(Time time) const {
         std::uint64_t max = 0;
         for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
             max = std::max(max, entry->count);

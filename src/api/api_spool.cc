@@ -9,7 +9,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t most_bytes = std::size_t{4} << 20;  // limit of the events in one answer, after the first event
+constexpr std::size_t max_bytes = std::size_t{4} << 20;  // limit of the events in one answer, after the first event
 constexpr std::chrono::milliseconds glance{100};
 
 ApiAnswer no_spool() {
@@ -100,14 +100,14 @@ ApiAnswer Api::spool(const ApiCall& call) {
     const auto limit = call.arguments.value<std::uint64_t>("limit");
     const auto wait = call.arguments.value<std::chrono::milliseconds>("wait");
     if (options_.spool == nullptr) return no_spool();
-    auto page = options_.spool->read(after, limit, most_bytes);
+    auto page = options_.spool->read(after, limit, max_bytes);
     if (!page) return broken(page.error());
     const bool nothing = page.value().events.empty() && page.value().next_after == after;
     if (!nothing || wait.count() == 0 || call.head) return json_answer(render(after, page.value()));
     if (!wait_for_events(after, wait)) {
         return error(429, "too_many_waiting", "as many clients wait for events as may: ask again in a second");
     }
-    page = options_.spool->read(after, limit, most_bytes);
+    page = options_.spool->read(after, limit, max_bytes);
     return page ? json_answer(render(after, page.value())) : broken(page.error());
 }
 

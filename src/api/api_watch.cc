@@ -10,7 +10,7 @@ namespace {
 using std::chrono::seconds;
 
 /// Slow requests occupy an admin thread for seconds. The limit keeps threads free for other requests.
-constexpr int most_slow_at_once = 4;
+constexpr int max_slow_requests = 4;
 
 ApiAnswer no_watch() {
     return Api::error(404, "not_found", "this gateway does not watch its population: run it by `holdfast serve`");
@@ -39,9 +39,9 @@ ApiAnswer Api::with_slow_slot(std::string_view refusal, const std::function<ApiA
         int number = ++taken;
         ~Slot() { --taken; }
     } const slot{slow_};
-    if (slot.number <= most_slow_at_once) return ask();
+    if (slot.number <= max_slow_requests) return ask();
     return error(429, refusal,
-                 std::to_string(most_slow_at_once) +
+                 std::to_string(max_slow_requests) +
                      " requests that take their time (probes, reconciliations, reloads) are under way: ask again when "
                      "one has ended");
 }
@@ -84,7 +84,7 @@ ApiAnswer Api::events(const ApiCall& call) {
     if (options_.hub == nullptr) return no_watch();
     if (call.head) return {.type = "text/event-stream"};
     return error(503, "too_busy",
-                 std::to_string(EventHub::most_subscribers) + " clients follow the events: end one and try again");
+                 std::to_string(EventHub::max_subscribers) + " clients follow the events: end one and try again");
 }
 
 ApiAnswer Api::reconciliation(const ApiCall& /*call*/) {

@@ -120,7 +120,7 @@ TEST_F(ApiWatchTest, AFeedSubscribesToTheRequestedKinds) {
 TEST_F(ApiWatchTest, MoreFeedsThanTheHubTakesAreTurnedAway) {
     std::vector<std::unique_ptr<EventHub::Subscription>> feeds;
     while (auto feed = api_.open_feed({"GET", "/v1/events"})) feeds.push_back(std::move(feed));
-    EXPECT_EQ(feeds.size(), EventHub::most_subscribers);
+    EXPECT_EQ(feeds.size(), EventHub::max_subscribers);
     expect_error(get("/v1/events"), 503, "too_busy");
 }
 

@@ -49,7 +49,7 @@ std::function<void()> tell;
 
 /// Several threads can run out of memory at once, and the released reserve serves all of them. They then wait for
 /// memory that is freed in between: 100 times 10 ms.
-constexpr int most_retries = 100;
+constexpr int max_retries = 100;
 constexpr std::chrono::milliseconds wait_for_room{10};
 
 /// Releases the reserve. Returns true if there was one.
@@ -61,7 +61,7 @@ bool give_up_reserve() {
         return false;
     }
     std::free(std::exchange(held, nullptr));
-    retries = most_retries;
+    retries = max_retries;
     ++used;
     tell();
     return true;

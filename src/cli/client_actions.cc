@@ -18,10 +18,10 @@ namespace {
 
 /// Exceeds the longest item that a gateway can be configured to accept. The gateway rejects such a message with its own
 /// error.
-constexpr std::size_t most_read = 2 * 1024 * 1024;
+constexpr std::size_t max_read = 2 * 1024 * 1024;
 
 /// Added to the time that the gateway itself waits for a device.
-constexpr std::chrono::seconds answer_patience{10};
+constexpr std::chrono::seconds answer_margin{10};
 
 /// The flags that the verbs about one or many connections share.
 struct ScopeFlags {
@@ -80,7 +80,7 @@ int probe_verb(const ScopeFlags& flags) {
         print_error("--timeout: " + timeout.error().message);
         return exit_wrong_usage;
     }
-    const auto answer_limit = timeout.value() + answer_patience;
+    const auto answer_limit = timeout.value() + answer_margin;
     return flags.is_of_one() ? probe_one(flags, answer_limit) : probe_many(flags, answer_limit);
 }
 
@@ -110,7 +110,7 @@ int close_verb(const ScopeFlags& flags) {
 std::optional<std::string> read_standard_input() {
     std::string all;
     char buffer[4096];
-    while (all.size() < most_read) {
+    while (all.size() < max_read) {
         const ssize_t got = ::read(STDIN_FILENO, buffer, sizeof buffer);
         if (got == 0) return all;
         if (got < 0 && errno == EINTR) continue;
@@ -137,7 +137,7 @@ int send_to_device(const SendFlags& flags, std::string body) {
     }
     AdminQuestion question = flags.api.question("POST", api_path::device_messages, flags.device);
     question.body = std::move(body);
-    question.timeout = wait.value() + answer_patience;
+    question.timeout = wait.value() + answer_margin;
     return ask_and_show(flags.client, question, {.text = delivered_text});
 }
 

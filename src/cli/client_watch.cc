@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 /// A reload can wait for another reload, and for listeners to bind.
-constexpr std::chrono::seconds reload_patience{60};
+constexpr std::chrono::seconds reload_timeout{60};
 
 struct AlarmsFlags {
     ClientFlags client;
@@ -64,7 +64,7 @@ Verb make_reload_verb() {
     const auto flags = std::make_shared<ClientFlags>();
     return {"reload", "have the gateway read its configuration file anew", client_arguments(*flags), [flags] {
                 return ask_and_show(
-                    *flags, {.method = "POST", .target = std::string(api_path::reload), .timeout = reload_patience},
+                    *flags, {.method = "POST", .target = std::string(api_path::reload), .timeout = reload_timeout},
                     {.text = reload_text});
             }};
 }

@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::uint64_t most_in_page = 10'000;
+constexpr std::uint64_t max_in_page = 10'000;
 constexpr milliseconds wait{10'000};  // long poll of one request with --follow
 constexpr milliseconds answer_timeout = wait + milliseconds(20'000);
 constexpr milliseconds between_tries{500};
@@ -56,9 +56,9 @@ Consumer::Ending Consumer::find_start() {
 }
 
 std::string Consumer::next_target() const {
-    const std::uint64_t left = options_.limit ? *options_.limit - written_ : most_in_page;
+    const std::uint64_t left = options_.limit ? *options_.limit - written_ : max_in_page;
     return std::string(api_path::spool) + "?after=" + std::to_string(after_) +
-           "&limit=" + std::to_string(std::min(left, most_in_page)) +
+           "&limit=" + std::to_string(std::min(left, max_in_page)) +
            (options_.follow ? "&wait=" + std::to_string(wait.count()) + "ms" : "");
 }
 

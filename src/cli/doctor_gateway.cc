@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A reconciliation takes a few 100 ms, and more with many connections.
-constexpr seconds reconciliation_patience{30};
+constexpr seconds reconciliation_timeout{30};
 constexpr std::size_t examples_shown = 5;
 // Exceeds every meaningful value, so that sums of numbers from outside cannot overflow.
 constexpr std::uint64_t max = std::uint64_t{1} << 40;
@@ -69,7 +69,7 @@ Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const
 
 void reconcile(const AdminAccess& access, GatewayFacts& facts) {
     const auto asked = ask(
-        access, {.method = "POST", .target = std::string(api_path::reconciliation), .timeout = reconciliation_patience},
+        access, {.method = "POST", .target = std::string(api_path::reconciliation), .timeout = reconciliation_timeout},
         [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
     if (asked) return;
     facts.reconciliation.emplace();

@@ -11,9 +11,9 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t page_rows = 10'000;            // maximum of the API
-constexpr std::size_t most_connections = 2'000'000;  // bounds a list that does not end
-constexpr std::size_t most_id_bytes = 64;
+constexpr std::size_t page_rows = 10'000;           // maximum of the API
+constexpr std::size_t max_connections = 2'000'000;  // bounds a list that does not end
+constexpr std::size_t max_id_bytes = 64;
 
 Error no_gateway(const std::string& why) {
     return Error{"what answers at --admin is not the gateway of --to: " + why + "; name the admin address of that one"};
@@ -32,7 +32,7 @@ Result<ConnectionRows> read_connection_rows(std::string_view body) {
         ++read.rows;
         const auto peer = parse_endpoint(row.text("/peer"));
         std::string id = row.text("/conn");
-        if (!peer || id.empty() || id.size() > most_id_bytes) continue;
+        if (!peer || id.empty() || id.size() > max_id_bytes) continue;
         read.connections.push_back({std::move(id), peer.value()});
     }
     return read;
@@ -40,7 +40,7 @@ Result<ConnectionRows> read_connection_rows(std::string_view body) {
 
 Result<std::vector<GatewayConnection>> LoadGateway::connections() {
     std::vector<GatewayConnection> all;
-    for (std::size_t offset = 0; offset < most_connections; offset += page_rows) {
+    for (std::size_t offset = 0; offset < max_connections; offset += page_rows) {
         // Oldest first, so that connections that arrive during the walk do not shift the pages.
         const auto target = std::string(api_path::connections) + "?sort=age&limit=" + std::to_string(page_rows) +
                             "&offset=" + std::to_string(offset);

@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 
 /// The frame size without a window.
 constexpr TopSize without_window{120, 40};
-constexpr std::size_t most_rows = 1'000;
+constexpr std::size_t max_rows = 1'000;
 
 /// Longest delay until new answers or a signal take effect. A key takes effect at once.
 constexpr std::chrono::milliseconds glance = 50ms;
@@ -102,7 +102,7 @@ int watch_live(const TopFlags& flags, const TopControls& controls, std::chrono::
         print_error("top needs a terminal: use --once where there is none");
         return exit_wrong_usage;
     }
-    TopAnswers answers = ask_for_top(flags.client.admin, controls, most_rows);
+    TopAnswers answers = ask_for_top(flags.client.admin, controls, max_rows);
     if (!answers.trouble.empty()) {
         print_error(answers.trouble);
         return exit_unreachable;

@@ -62,7 +62,7 @@ public:
     /// connections are shed. Neither allocates nor waits.
     void exhausted() noexcept {
         exhausted_.fetch_add(1, std::memory_order_relaxed);
-        const std::size_t held = std::max(used(), least_budget);
+        const std::size_t held = std::max(used(), min_budget);
         if (limit() != 0 && held >= limit()) return;
         set_limit(held);
         forced_.store(true, std::memory_order_relaxed);
@@ -97,7 +97,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t least_budget = std::size_t{1} << 20;
+    static constexpr std::size_t min_budget = std::size_t{1} << 20;
 
     std::atomic<std::uint64_t> exhausted_{0};
     std::atomic<bool> forced_{false};

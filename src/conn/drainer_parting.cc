@@ -50,7 +50,7 @@ void Drainer::part(Connection& connection, CloseReason reason, std::string_view 
                         .detail = detail,
                         .began = core_.time().tick,
                         .deadline = deadline,
-                        .most_reading = std::min(Partings::longest, left / 2),
+                        .max_reading = std::min(Partings::longest, left / 2),
                         .bytes_in = connection.bytes_in,
                         .order = std::move(order)},
                        core_.reactor.now());
@@ -81,7 +81,7 @@ void Drainer::check_parting(Connection& connection) {
     const bool has_sent = std::exchange(parting.bytes_in, bytes_in) != bytes_in;
     const bool is_sending = connection.read_again || connection.throttled || has_sent;
     const bool waits = receiver_.is_paused() || is_sending || !has_seen_fin(connection.fd);
-    const bool is_over = !receiver_.is_paused() && core_.read_since(parting.began) >= parting.most_reading;
+    const bool is_over = !receiver_.is_paused() && core_.read_since(parting.began) >= parting.max_reading;
     if (late || is_over || !waits) return core_.close(connection, parting.reason, parting.detail);
     core_.partings.look_again(number, core_.reactor.now());
 }

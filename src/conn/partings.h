@@ -53,12 +53,12 @@ public:
     struct Parting {
         std::uint8_t listener = 0;
         CloseReason reason{};
-        std::string_view detail;                   ///< static text, or empty
-        Tick began;                                ///< time at which FIN was sent
-        SteadyTime deadline;                       ///< end of reading, in attended time
-        std::chrono::milliseconds most_reading{};  ///< limit that follows from `longest`
-        std::uint64_t bytes_in = 0;                ///< the connection's count at the latest check
-        std::shared_ptr<const void> order = {};    ///< owner kept alive until the connection ends
+        std::string_view detail;                  ///< static text, or empty
+        Tick began;                               ///< time at which FIN was sent
+        SteadyTime deadline;                      ///< end of reading, in attended time
+        std::chrono::milliseconds max_reading{};  ///< limit that follows from `longest`
+        std::uint64_t bytes_in = 0;               ///< the connection's count at the latest check
+        std::shared_ptr<const void> order = {};   ///< owner kept alive until the connection ends
     };
 
     void add(Token number, Parting parting, SteadyTime now) {

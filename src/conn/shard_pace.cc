@@ -32,7 +32,7 @@ std::uint32_t ShardPace::draw_slot(const Rates& rates) {
     const std::uint32_t members = slots_.members(static_cast<std::uint8_t>(listener));
     if (members == 0) return 0;
     std::uniform_int_distribution<std::uint32_t> any(1, slots_.highest());
-    for (std::uint32_t left = std::min(8 * slots_.highest() / members + 8, most_misses); left > 0; --left) {
+    for (std::uint32_t left = std::min(8 * slots_.highest() / members + 8, max_misses); left > 0; --left) {
         const std::uint32_t slot = any(dice_);
         if (slots_.is_of(slot, wanted)) return slot;
     }

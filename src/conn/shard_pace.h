@@ -36,10 +36,10 @@ namespace holdfast {
 }
 
 /// Paces the canaries of one reactor: connections drawn at random and probed early, so that a partition shows within a
-/// second. At most `most_a_second`. Keeps only its debt as state.
+/// second. At most `max_per_second`. Keeps only its debt as state.
 class Canaries {
 public:
-    static constexpr double most_a_second = 64;
+    static constexpr double max_per_second = 64;
 
     explicit Canaries(SteadyTime start) : last_(start) {}
 
@@ -48,7 +48,8 @@ public:
     [[nodiscard]] std::uint32_t take(SteadyTime now, double rate) {
         const double seconds = std::chrono::duration<double>(now - last_).count();
         last_ = now;
-        owed_ = std::min(owed_ + std::min(most_a_second, rate) * seconds, std::min(most_a_second, std::max(rate, 1.0)));
+        owed_ =
+            std::min(owed_ + std::min(max_per_second, rate) * seconds, std::min(max_per_second, std::max(rate, 1.0)));
         const auto due = static_cast<std::uint32_t>(owed_);
         owed_ -= due;
         return due;
@@ -108,7 +109,7 @@ public:
     /// Calls `visit(slot)` for the slots that the asking ring passes now, each once per round of its listener.
     template <typename Visit>
     void pass_asking_ring(SteadyTime now, Visit visit) {
-        if (keeps_asking_ring()) asking_.step(now, most_asked, visit);
+        if (keeps_asking_ring()) asking_.step(now, max_asked, visit);
     }
     /// Calls `ask(slot)` for slots drawn at random. If `ask` returns false, the connection was probed in this round
     /// already, and another slot is drawn.
@@ -137,9 +138,9 @@ private:
     static constexpr std::uint32_t sweep_slice = 2'048;  // visits per turn
     static constexpr std::int64_t sweep_batch = std::numeric_limits<std::int64_t>::max();
     static constexpr std::int64_t asking_slice = 200;  // passes per step; at most all become probes
-    static constexpr std::uint32_t most_asked = 600;   // limit after a late turn
+    static constexpr std::uint32_t max_asked = 600;    // limit after a late turn
     static constexpr int draws_per_canary = 4;
-    static constexpr std::uint32_t most_misses = 4'096;
+    static constexpr std::uint32_t max_misses = 4'096;
 
     struct Rates {
         std::array<double, SlotListeners::max_listeners> of{};

@@ -63,7 +63,7 @@ public:
         return effort;
     }
 
-    [[nodiscard]] std::uint64_t most_probes(const Effort& effort, std::uint8_t listener) const {
+    [[nodiscard]] std::uint64_t max_probes(const Effort& effort, std::uint8_t listener) const {
         std::uint64_t max = 0;
         for (std::size_t i = 0; i < connections_.size(); ++i) {
             if (connections_[i]->listener == listener) max = std::max(max, effort.probes[i]);
@@ -178,10 +178,10 @@ TEST_F(PaceTest, ProbesNoConnectionMoreOftenThanItsOwnRound) {
         Row row;
         const Effort effort =
             row.measure({"", {{policy(hours(1)), many}, {policy(seconds(10)), many}, {policy(seconds(30)), 0}}, 0, 0});
-        EXPECT_LE(row.most_probes(effort, 0), 1U) << many;  // its round exceeds the 100 s
+        EXPECT_LE(row.max_probes(effort, 0), 1U) << many;  // its round exceeds the 100 s
         const auto rounds = seconds(100) / *asking_round(policy(seconds(10)).plan);
-        EXPECT_LE(row.most_probes(effort, 1), static_cast<std::uint64_t>(rounds) + 2) << many;
-        EXPECT_GE(row.most_probes(effort, 1), static_cast<std::uint64_t>(rounds) / 2) << many;
+        EXPECT_LE(row.max_probes(effort, 1), static_cast<std::uint64_t>(rounds) + 2) << many;
+        EXPECT_GE(row.max_probes(effort, 1), static_cast<std::uint64_t>(rounds) / 2) << many;
     }
 }
 
@@ -191,7 +191,7 @@ TEST_F(PaceTest, AnHourCostsADeviceOfAnHoursListenerAFewProbes) {
     connect(0, 1);
     pace_.keep_canaries(true);
     const auto rounds = static_cast<std::uint64_t>(hours(1) / *asking_round(policies_[0].plan));
-    EXPECT_LE(most_probes(run(hours(1)), 0), rounds + 1);
+    EXPECT_LE(max_probes(run(hours(1)), 0), rounds + 1);
 }
 
 TEST_F(PaceTest, DrawsCanariesOfASmallListenerBesideALargeOneAtItsOwnRate) {

@@ -12,11 +12,11 @@ bool VictimOrder::ends_earlier(const Holder& a, const Holder& b) {
 
 void VictimOrder::add(const Holder& holder) {
     holders_.push_back(holder);
-    if (holders_.size() >= 2 * most_kept) keep_first();
+    if (holders_.size() >= 2 * max_kept) keep_first();
 }
 
 void VictimOrder::keep_first() {
-    const auto end = holders_.begin() + static_cast<std::ptrdiff_t>(most_kept);
+    const auto end = holders_.begin() + static_cast<std::ptrdiff_t>(max_kept);
     std::nth_element(holders_.begin(), end, holders_.end(), ends_earlier);
     holders_.erase(end, holders_.end());
 }

@@ -52,7 +52,7 @@ private:
 
     static constexpr std::size_t ranks = 4;  // number of enumerators of Rank
     static constexpr std::size_t tiers = 2 * ranks;
-    static constexpr std::size_t most_kept = 8'192;
+    static constexpr std::size_t max_kept = 8'192;
 
     [[nodiscard]] static std::size_t tier_of(const Holder& holder) {
         return (holder.authenticated ? ranks : 0) + static_cast<std::size_t>(holder.rank);

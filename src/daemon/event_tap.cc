@@ -18,7 +18,7 @@ public:
         const auto second = std::chrono::floor<std::chrono::seconds>(at);
         if (second != second_) shown_ = 0;
         second_ = second;
-        if (shown_ < most_tapped_per_second) return ++shown_ > 0;
+        if (shown_ < max_tapped_per_second) return ++shown_ > 0;
         ++skipped_;
         return false;
     }

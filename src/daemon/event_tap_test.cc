@@ -139,10 +139,10 @@ TEST_F(EventTapTest, ShowsOnlyWhatIsWanted) {
 
 TEST_F(EventTapTest, BeyondTheLimitOfASecondItOnlyCounts) {
     const auto feed = follow({FeedKind::item, FeedKind::closed});
-    for (std::uint64_t n = 1; n <= most_tapped_per_second + 50; ++n) item(n);
+    for (std::uint64_t n = 1; n <= max_tapped_per_second + 50; ++n) item(n);
     closed();  // another kind has its own limit
     tap_->on_turn_end();
-    for (std::uint64_t n = 0; n < most_tapped_per_second; ++n) ASSERT_EQ(feed->next()->kind, FeedKind::item);
+    for (std::uint64_t n = 0; n < max_tapped_per_second; ++n) ASSERT_EQ(feed->next()->kind, FeedKind::item);
     EXPECT_EQ(feed->next()->kind, FeedKind::closed);
     EXPECT_EQ(feed->next()->json, "{\"skipped\":50}");
     item(300);
@@ -152,7 +152,7 @@ TEST_F(EventTapTest, BeyondTheLimitOfASecondItOnlyCounts) {
     at_ += 1s;
     item(301);
     EXPECT_EQ(feed->next()->kind, FeedKind::item);
-    EXPECT_EQ(written_.lines.size(), most_tapped_per_second + 53);
+    EXPECT_EQ(written_.lines.size(), max_tapped_per_second + 53);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::chrono::milliseconds command_patience{900};
+constexpr std::chrono::milliseconds command_timeout{900};
 constexpr std::chrono::milliseconds on_top{900};  // added to a request's timeout, for the way there and back
 
 Result<std::string> check_message(std::string_view json) {
@@ -124,7 +124,7 @@ std::optional<ApiAnswer> FleetPart::elsewhere(const DeviceQuestion& question) {
 }
 
 std::optional<ApiAnswer> FleetPart::send_elsewhere(const DeviceQuestion& question) {
-    const CommandAnswer answer = fleet_->desk().send(std::string(question.device), question.json, command_patience);
+    const CommandAnswer answer = fleet_->desk().send(std::string(question.device), question.json, command_timeout);
     if (answer.result == "absent" && answer.detail.empty()) return std::nullopt;
     if (answer.result == "absent") return gateway_silent(answer.detail);
     if (answer.result == "queue_full") return Api::error(429, "queue_full", answer.detail + ": send again later");

@@ -21,12 +21,12 @@ const std::string all_others = "various";
 
 LogLimiter::State& LogLimiter::state_of(const std::string& cause, SteadyTime now) {
     if (const auto known = causes_.find(cause); known != causes_.end()) return known->second;
-    if (causes_.size() >= most_causes) {
+    if (causes_.size() >= max_causes) {
         std::erase_if(causes_, [now](const auto& each) {
             return each.second.held == 0 && now - each.second.second >= one_second;
         });
     }
-    return causes_[causes_.size() < most_causes ? cause : all_others];
+    return causes_[causes_.size() < max_causes ? cause : all_others];
 }
 
 bool LogLimiter::pass(const std::string& cause, LogLevel level, SteadyTime now) {

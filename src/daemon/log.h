@@ -24,7 +24,7 @@ public:
     static constexpr unsigned lines_per_second = 5;
     static constexpr std::chrono::seconds report_every{10};
     /// Maximum number of causes. Further ones share one entry, so that variable causes cannot fill memory.
-    static constexpr std::size_t most_causes = 256;
+    static constexpr std::size_t max_causes = 256;
 
     /// The suppressed lines of one cause.
     struct Held {

@@ -122,7 +122,7 @@ TEST(LogLimiter, CausesThatVaryDoNotFillMemoryAndAreStillCounted) {
     unsigned passed = 0;
     for (int i = 0; i < 10'000; ++i)
         passed += limiter.pass("cause " + std::to_string(i), LogLevel::warn, clock.steady());
-    EXPECT_EQ(passed, LogLimiter::most_causes + LogLimiter::lines_per_second);
+    EXPECT_EQ(passed, LogLimiter::max_causes + LogLimiter::lines_per_second);
     const auto held = limiter.take_due(clock.steady(), true);
     ASSERT_EQ(held.size(), 1U);
     EXPECT_EQ(held[0].count, 10'000 - passed);

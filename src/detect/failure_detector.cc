@@ -19,7 +19,7 @@ constexpr milliseconds late_after{400};         // a later answer was overdue wh
 constexpr milliseconds last_look_after{5'500};  // period in which a probe's answer is checked (AskedList::looks)
 constexpr double late_share = 0.1;              // of the answers: more than loss explains
 constexpr double overdue_share = 0.25;          // of the probes: more than loss or single failures explain
-constexpr double least_on_time = 32;            // answers that are needed before silence counts
+constexpr double min_on_time = 32;              // answers that are needed before silence counts
 constexpr double tempo_memory = 2'000.0;        // probes
 
 // By rank: the whole listener, then prefixes.
@@ -66,7 +66,7 @@ void FailureDetector::note(const Observation& observation) {
     sign.late = observation.kind == Observation::Kind::answered && observation.answered_after >= late_after &&
                 !is_of_an_outage(sign);
     if (sign.late) learn_late(observation);
-    if (signs_.size() >= most_signs) {
+    if (signs_.size() >= max_signs) {
         silent_ -= signs_.front().silent ? 1 : 0;
         signs_.pop_front();
     }
@@ -97,7 +97,7 @@ void FailureDetector::learn_tempo(const Sign& sign) {
 }
 
 bool FailureDetector::Tempo::silence_tells() const {
-    return on_time >= least_on_time && overdue <= overdue_share * (on_time + overdue);
+    return on_time >= min_on_time && overdue <= overdue_share * (on_time + overdue);
 }
 
 void FailureDetector::Tempo::fade() {
@@ -148,7 +148,7 @@ std::map<FailureDetector::Group, FailureDetector::Tally> FailureDetector::tally(
         if (!sign.silent || !tempo_[sign.listener].silence_tells()) continue;
         for (unsigned rank = 0; rank < ranks; ++rank) ++tallies[group_of(sign, rank)].silent;
     }
-    std::erase_if(tallies, [](const auto& each) { return each.second.silent < least_signs; });
+    std::erase_if(tallies, [](const auto& each) { return each.second.silent < min_signs; });
     if (tallies.empty()) return tallies;
     for (const Sign& sign : signs_) {
         for (unsigned rank = 0; rank < ranks; ++rank) {
@@ -168,8 +168,8 @@ std::map<FailureDetector::Group, FailureDetector::Tally> FailureDetector::tally(
 /// four answers in a hundred are lost, eight silences with one answer among them occur by chance once in a thousand
 /// hours.
 bool FailureDetector::is_suspect(const Tally& tally) {
-    const bool many = tally.silent + tally.answered >= 4 * least_signs;
-    return tally.row >= least_signs || (many && tally.silent >= tally.answered);
+    const bool many = tally.silent + tally.answered >= 4 * min_signs;
+    return tally.row >= min_signs || (many && tally.silent >= tally.answered);
 }
 
 bool FailureDetector::rests(const Group& group, Time now) const {
@@ -183,7 +183,7 @@ bool FailureDetector::rests(const Group& group, Time now) const {
 /// Returns nullopt if the network is so slow that silence says little.
 std::optional<milliseconds> FailureDetector::timeout_for(std::uint8_t listener) const {
     const Tempo& tempo = tempo_[listener];
-    const bool slow = tempo.late >= least_signs && tempo.late > late_share * (tempo.on_time + tempo.late);
+    const bool slow = tempo.late >= min_signs && tempo.late > late_share * (tempo.on_time + tempo.late);
     const milliseconds timeout = slow ? std::max(usual_timeout, 2 * tempo.slowest) : usual_timeout;
     if (timeout > longest_timeout) return std::nullopt;
     return timeout;
@@ -201,7 +201,7 @@ std::vector<Suspect> FailureDetector::decide(Time now) {
     std::vector<Suspect> suspects = std::exchange(again_, {});
     for (const Suspect& suspect : suspects) rests_[group_of(suspect)].under_way = true;
     forget_old(now);
-    while (silent_ >= least_signs) {
+    while (silent_ >= min_signs) {
         const auto tallies = tally();
         const auto found = std::find_if(tallies.begin(), tallies.end(), [this, now](const auto& each) {
             return is_suspect(each.second) && !rests(each.first, now);

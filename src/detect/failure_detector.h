@@ -33,12 +33,12 @@ class FailureDetector {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    static constexpr std::size_t least_signs = 8;
+    static constexpr std::size_t min_signs = 8;
     static constexpr std::chrono::milliseconds window{3'000};
     /// Four probes at the spacing at which receivers answer, and a margin.
     static constexpr std::chrono::milliseconds usual_timeout{1'700};
     static constexpr std::chrono::milliseconds longest_timeout{10'000};
-    static constexpr std::size_t most_signs = 65'536;
+    static constexpr std::size_t max_signs = 65'536;
 
     void note(const Observation& observation);
     /// Returns the suspects to probe now. Each is under way until settled().

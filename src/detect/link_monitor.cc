@@ -24,7 +24,7 @@ std::vector<LinkOutage> LinkMonitor::look(Time now) {
         });
         const auto percent =
             peers.empty() ? 0 : static_cast<unsigned>(100 * static_cast<std::size_t>(behind) / peers.size());
-        if (percent >= least_percent) outages.push_back({links_.at(link), why, percent});
+        if (percent >= min_percent) outages.push_back({links_.at(link), why, percent});
     }
     // A failed link is removed when it leads to no connection.
     if (outages.empty()) learn();
@@ -55,7 +55,7 @@ void LinkMonitor::learn() {
 /// Thins the sample out, evenly and deterministically.
 std::vector<IpAddress> LinkMonitor::sample() const {
     const std::vector<IpAddress> all = sources_.peers();
-    const std::size_t stride = all.size() / most_peers + 1;
+    const std::size_t stride = all.size() / max_peers + 1;
     std::vector<IpAddress> some;
     for (std::size_t i = 0; i < all.size(); i += stride) some.push_back(all[i]);
     return some;

@@ -28,9 +28,9 @@ class LinkMonitor {
 public:
     using Time = std::chrono::steady_clock::time_point;
     static constexpr std::chrono::seconds learn_every{2};
-    static constexpr std::size_t most_peers = 128;   ///< of the sample, checked
+    static constexpr std::size_t max_peers = 128;    ///< of the sample, checked
     static constexpr std::size_t route_checks = 16;  ///< peers of each interface whose route is looked up in one check
-    static constexpr unsigned least_percent = 5;     ///< share of the peers behind a link whose outage counts
+    static constexpr unsigned min_percent = 5;       ///< share of the peers behind a link whose outage counts
 
     struct Sources {
         std::function<std::vector<IpAddress>()> peers;  ///< a sample of the connected peers

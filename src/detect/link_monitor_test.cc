@@ -99,7 +99,7 @@ TEST_F(Links, ManyReactorsMakeNoLargerSample) {
                            },
                        .interface = [this](int index) { return std::optional(interfaces_.at(index)); }}};
     EXPECT_THAT(fresh.look(now_), IsEmpty());
-    EXPECT_LE(lookups, static_cast<int>(LinkMonitor::most_peers));
+    EXPECT_LE(lookups, static_cast<int>(LinkMonitor::max_peers));
     EXPECT_GT(lookups, 10);
 }
 

@@ -101,7 +101,7 @@ public:
         Choice choice = best(node_of(dead_, alive_));
         std::sort(choice.nodes.begin(), choice.nodes.end(),
                   [](const Node& a, const Node& b) { return a.dead.size() > b.dead.size(); });
-        if (choice.nodes.size() > most_cover_prefixes) choice.nodes.resize(most_cover_prefixes);
+        if (choice.nodes.size() > max_cover_prefixes) choice.nodes.resize(max_cover_prefixes);
         PrefixCover cover;
         cover.elsewhere = dead_.size();
         for (const Node& node : choice.nodes) {

@@ -22,7 +22,7 @@ struct PrefixCover {
     std::size_t elsewhere = 0;          ///< failed peers in none of them
 };
 
-inline constexpr std::size_t most_cover_prefixes = 8;
+inline constexpr std::size_t max_cover_prefixes = 8;
 
 /// Returns the smallest prefixes that cover the failed peers without the living. `dead` and `alive` have an address for
 /// each connection. In a prefix at least 80 % have failed, and more than chance explains. Failures below 2 %, or up to

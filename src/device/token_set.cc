@@ -82,8 +82,8 @@ Result<TokenSet> TokenSet::parse(std::string_view text, const std::string& path)
         auto token = read_line(line);
         if (!token) return Error{place + "this is no line of a tokens_file: let holdfast token write it"};
         auto& places = set.by_id_[token->id];
-        if (places.size() == most_per_id) {
-            return Error{place + in_quotes(token->id) + " has more than " + std::to_string(most_per_id) +
+        if (places.size() == max_per_id) {
+            return Error{place + in_quotes(token->id) + " has more than " + std::to_string(max_per_id) +
                          " tokens: holdfast token revoke those that it does not use any more"};
         }
         places.push_back(set.tokens_.size());
@@ -97,7 +97,7 @@ std::optional<TokenMark> TokenSet::check(std::string_view id, std::string_view t
     const bool too_long = token.size() > token_bytes;
     const std::string_view tried = token.substr(0, token_bytes);
     std::optional<TokenMark> mark;
-    for (std::size_t i = 0; i < most_per_id; ++i) {
+    for (std::size_t i = 0; i < max_per_id; ++i) {
         const bool there = found != by_id_.end() && i < found->second.size();
         const StoredToken& stored = there ? tokens_[found->second[i]] : decoy;
         const auto hash = hash_token(stored.salt, tried);

@@ -33,7 +33,7 @@ using TokenMark = std::uint64_t;
 /// The tokens of one listener, read from its file. Immutable: a reload creates another. Any thread.
 class TokenSet {
 public:
-    static constexpr std::size_t most_per_id = 4;    ///< allows an old and a new token while devices rotate
+    static constexpr std::size_t max_per_id = 4;     ///< allows an old and a new token while devices rotate
     static constexpr std::size_t token_bytes = 256;  ///< a longer token is wrong
 
     /// Reads a file of lines "SALT HASH ID" in hexadecimal; empty lines and lines that begin with # are skipped.

@@ -26,11 +26,11 @@ constexpr std::size_t devices_each = 8;
 // Linux as a router answers one sender five times, then once a second (net/ipv4/route.c, ip_error).
 constexpr std::size_t devices_without_route = 4;
 constexpr milliseconds settled{200};
-constexpr milliseconds most_spread{1'000};  // between the first and the last end of a row
-constexpr milliseconds grace{1'000};        // beyond the bound, so that late ends are measured
+constexpr milliseconds max_spread{1'000};  // between the first and the last end of a row
+constexpr milliseconds grace{1'000};       // beyond the bound, so that late ends are measured
 constexpr milliseconds talk_every{500};
 constexpr std::chrono::seconds come_up_within{10};
-constexpr int most_sends = 64;
+constexpr int max_sends = 64;
 
 milliseconds part_of(milliseconds whole, double share) {
     return milliseconds(static_cast<std::int64_t>(static_cast<double>(whole.count()) * share));
@@ -174,7 +174,7 @@ std::string Prover::wait_until_all_have_spoken() {
 /// Spreads the ends of a row, so that they meet different phases of the kernel's timers and the sweep.
 void Prover::schedule() {
     first_strike_ = clock_.steady() + settled;
-    const milliseconds spread = std::min(most_spread, plan_.detect_within / 10);
+    const milliseconds spread = std::min(max_spread, plan_.detect_within / 10);
     std::map<Way, int> struck;
     for (Specimen& one : specimens_) {
         const double share = static_cast<double>(struck[one.way]++) / devices_each;
@@ -257,7 +257,7 @@ void Prover::lose_route() {
 /// Sends repeatedly, more than the device's window and the queue hold.
 void Prover::fill(const Specimen& specimen) {
     static const std::string message = "{\"fill\":\"" + std::string(16'000, 'x') + "\"}";
-    for (int i = 0; i < most_sends && server_->send(specimen.conn, message) == SendOutcome::queued; ++i) {
+    for (int i = 0; i < max_sends && server_->send(specimen.conn, message) == SendOutcome::queued; ++i) {
     }
     if (!is_alive(specimen)) return;
     schedule_.emplace(clock_.steady() + talk_every, [this, &specimen] { fill(specimen); });
@@ -285,7 +285,7 @@ bool Prover::all_found(const RecordedLives& lives) const {
 /// Runs for at least one bound, so that a living device could be closed wrongly.
 void Prover::act_until_the_end() {
     const SteadyTime bound = first_strike_ + plan_.detect_within;
-    const SteadyTime end = bound + most_spread + grace;
+    const SteadyTime end = bound + max_spread + grace;
     while (trouble_.empty()) {
         const SteadyTime now = clock_.steady();
         if (now >= end || (now >= bound && all_found(recorder_.lives()))) return;

@@ -62,7 +62,7 @@ bool LifeRecorder::wait_until(SteadyTime deadline, const std::function<bool(cons
 namespace {
 
 constexpr int smallest_buffer = 4'096;
-constexpr timeval connect_patience{5, 0};
+constexpr timeval connect_timeout{5, 0};
 constexpr std::chrono::seconds acknowledged_within{1};
 constexpr int highest_ttl = 255;
 
@@ -91,7 +91,7 @@ Result<ProveDevice> ProveDevice::connect(const Options& options) {
     if (!fd.valid()) return cannot("make a socket for", options.to);
     // Before connecting: the buffer decides the offered window.
     if (options.small_window) ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &smallest_buffer, sizeof smallest_buffer);
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &connect_patience, sizeof connect_patience);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &connect_timeout, sizeof connect_timeout);
     const SocketAddress from = to_socket_address({options.from, 0});
     const SocketAddress to = to_socket_address(options.to);
     if (::bind(fd.get(), from.get(), from.length) != 0) return cannot("get an address towards", options.to);

@@ -57,7 +57,7 @@ using std::chrono::milliseconds;
 using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t threads = 8;
-constexpr std::size_t most_waiting = 1'024;
+constexpr std::size_t max_waiting = 1'024;
 constexpr milliseconds answer_within{900};   // part of the documented limit of one second
 constexpr milliseconds for_the_device{600};  // for the acknowledgement; after it the result is `sent`
 constexpr milliseconds while_others_wait{100};
@@ -86,7 +86,7 @@ public:
     bool put(Message& message) {
         {
             const std::lock_guard lock(mutex_);
-            if (ended_ || requests_.size() >= most_waiting) return false;
+            if (ended_ || requests_.size() >= max_waiting) return false;
             requests_.push_back({std::move(message), Steady::now()});
         }
         changed_.notify_one();

@@ -65,7 +65,7 @@ private:
 void DeviceNews::push(std::vector<DeviceNote>& notes) {
     {
         const std::lock_guard lock(mutex_);
-        if (notes_.size() + notes.size() > most_notes) {
+        if (notes_.size() + notes.size() > max_notes) {
             dropped_ = true;
         } else if (notes_.empty()) {
             notes_.swap(notes);

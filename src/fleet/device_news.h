@@ -31,7 +31,7 @@ struct DeviceNote {
 /// list all connections instead. Any thread; take() has one caller.
 class DeviceNews {
 public:
-    static constexpr std::size_t most_notes = 100'000;
+    static constexpr std::size_t max_notes = 100'000;
 
     void push(std::vector<DeviceNote>& notes);
     void wake();

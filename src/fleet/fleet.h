@@ -28,7 +28,7 @@ struct FleetOptions {
     std::string name;        ///< name of this gateway, unique in the fleet
     std::string place = {};  ///< identifies its spool's directory, on one machine during one boot
     std::chrono::milliseconds lost_after{10'000};
-    std::size_t max_closed_unauthenticated = Presence::default_most_ended;  ///< closed records to keep
+    std::size_t max_closed_unauthenticated = Presence::default_max_ended;  ///< closed records to keep
     unsigned replicas = 0;       ///< of new buckets; 0: 3 in a cluster of three or more, else 1
     SpoolInheritance inherited;  ///< connections that earlier processes left open in the spool
     std::function<Result<std::string>(std::string_view json)> check_message;

@@ -20,10 +20,10 @@ GatewayRecord with_run(GatewayRecord self) {
 
 }  // namespace
 
-FleetState::FleetState(GatewayRecord own, milliseconds lost_after, std::size_t most_ended, DeviceNews& news)
+FleetState::FleetState(GatewayRecord own, milliseconds lost_after, std::size_t max_ended, DeviceNews& news)
     : self(with_run(std::move(own))),
       run(self.run),
-      presence(self.name, run, most_ended),
+      presence(self.name, run, max_ended),
       book(self.name, run, lost_after),
       twins(self, lost_after),
       name_(self.name),
@@ -224,7 +224,7 @@ std::string FleetState::budget_text(SteadyTime now) const {
     constexpr std::chrono::seconds lately{60};
     if (!dropped_at_ || now - *dropped_at_ > lately) return {};
     return std::to_string(dropped_) + " records of closed unauthenticated devices were removed early: more than " +
-           std::to_string(presence.most_ended()) + " ended within an hour";
+           std::to_string(presence.max_ended()) + " ended within an hour";
 }
 
 FleetStatus FleetState::status() const {

@@ -23,7 +23,7 @@ class FleetState {
 public:
     /// Creates an empty state. `self` is the content of this gateway's beats, except the run, which the constructor
     /// draws.
-    FleetState(GatewayRecord self, std::chrono::milliseconds lost_after, std::size_t most_ended, DeviceNews& news);
+    FleetState(GatewayRecord self, std::chrono::milliseconds lost_after, std::size_t max_ended, DeviceNews& news);
 
     /// Returns whether this gateway takes part in the fleet now, and begins to if it may.
     [[nodiscard]] bool takes_part();

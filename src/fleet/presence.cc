@@ -99,7 +99,7 @@ void Presence::gone(const std::string& id, ConnectionId conn, std::optional<Clos
     Entry& entry = found->second;
     set_held(entry, false);
     const bool in_bucket = entry.revision != 0 || entry.claimed || entry.may_be_there || flights_.contains(id);
-    if (!in_bucket && !entry.proved && ended() >= most_ended_) {
+    if (!in_bucket && !entry.proved && ended() >= max_ended_) {
         ++dropped_;
         displacing_.erase(id);
         entries_.erase(found);

@@ -91,12 +91,12 @@ struct PresenceTasks {
 /// record of this gateway has a held connection, or is closed within moments. Pure; one thread at a time.
 class Presence {
 public:
-    static constexpr std::size_t default_most_ended = 10'000;
+    static constexpr std::size_t default_max_ended = 10'000;
 
-    /// Keeps at most `most_ended` closed records of unauthenticated connections per gateway, because any peer can
+    /// Keeps at most `max_ended` closed records of unauthenticated connections per gateway, because any peer can
     /// invent an id.
-    Presence(std::string self, std::uint32_t run, std::size_t most_ended = default_most_ended)
-        : self_(std::move(self)), run_(run), most_ended_(most_ended) {}
+    Presence(std::string self, std::uint32_t run, std::size_t max_ended = default_max_ended)
+        : self_(std::move(self)), run_(run), max_ended_(max_ended) {}
 
     /// Minimum lead of another gateway's connection over a claim of ours before the claim counts as older.
     static constexpr std::chrono::milliseconds clock_error{1'000};
@@ -186,7 +186,7 @@ public:
     [[nodiscard]] std::size_t in_flight() const { return flights_.size(); }
     /// Returns the number of closed records of this gateway's unauthenticated connections.
     [[nodiscard]] std::size_t ended() const;
-    [[nodiscard]] std::size_t most_ended() const { return most_ended_; }
+    [[nodiscard]] std::size_t max_ended() const { return max_ended_; }
     [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
     [[nodiscard]] bool complete() const { return complete_; }  ///< a whole snapshot has been read
 
@@ -324,7 +324,7 @@ private:
     std::size_t held_ = 0;
     std::deque<std::string> dirty_;
     std::deque<Mark> marks_;
-    std::size_t most_ended_;
+    std::size_t max_ended_;
     std::unordered_map<NameTable::Number, std::deque<Ended>> ended_;  // by gateway, in the order of their ends
     std::vector<Ended> ready_;                                        // the bucket has their ends: to be dropped
     std::deque<std::pair<SteadyTime, Ended>> purges_;

@@ -18,7 +18,7 @@ void Presence::note_end(const std::string& id, const Entry& entry) {
     if (entry.online || entry.held || entry.proved) return;
     auto& ended = ended_[entry.gateway];
     ended.push_back({id, entry.conn});
-    while (ended.size() > most_ended_) {
+    while (ended.size() > max_ended_) {
         const Ended oldest = std::move(ended.front());
         ended.pop_front();
         drop(oldest);

@@ -51,7 +51,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_bytes_under_way = std::size_t{16} << 20;
+constexpr std::size_t max_bytes_under_way = std::size_t{16} << 20;
 constexpr std::size_t publishes_between_acks = 256;
 constexpr unsigned failures_of_a_server = 2;
 constexpr milliseconds spool_pause{500};  // after its reader has tried several times
@@ -130,7 +130,7 @@ bool Forwarder::is_ready() {
 bool Forwarder::publish_some() {
     for (std::size_t i = 0; i < publishes_between_acks; ++i) {
         if (lease_.connection == nullptr) return true;
-        if (window_.size() >= options_.window || window_.bytes() >= most_bytes_under_way) return i > 0;
+        if (window_.size() >= options_.window || window_.bytes() >= max_bytes_under_way) return i > 0;
         if (!publish_next()) return i > 0;
     }
     return true;

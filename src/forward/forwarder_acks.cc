@@ -32,9 +32,9 @@ void Forwarder::look_at_acks() {
         lease_ = {};  // compare the stream again
     } else if (goes_back_) {
         go_back("");  // later messages must not wait
-    } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_patience) {
+    } else if (!window_.empty() && Steady::now() - window_.oldest().sent > options_.ack_timeout) {
         const std::string answers = foreign_.empty() ? "" : "; answers came from " + foreign_;
-        go_back("no acknowledgement within " + format_duration(options_.ack_patience) + answers);
+        go_back("no acknowledgement within " + format_duration(options_.ack_timeout) + answers);
         lease_ = {};
     }
 }

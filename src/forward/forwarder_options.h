@@ -13,14 +13,14 @@
 namespace holdfast {
 
 struct ForwarderOptions {
-    std::string stream = "holdfast";                ///< in JetStream; created if it is missing, else checked
-    std::string prefix = "holdfast";                ///< of the subjects
-    unsigned replicas = 0;                          ///< of a stream that it creates; 0: 3 in a cluster, else 1
-    std::size_t batch = 1;                          ///< events per message; 1: each event has its own message and
-                                                    ///< subject
-    std::size_t window = 1024;                      ///< messages that may be unacknowledged
-    std::chrono::milliseconds ack_patience{5'000};  ///< timeout of an acknowledgement: then all is published again
-    std::string group = "nats";                     ///< group of the spool that stores the position: required
+    std::string stream = "holdfast";               ///< in JetStream; created if it is missing, else checked
+    std::string prefix = "holdfast";               ///< of the subjects
+    unsigned replicas = 0;                         ///< of a stream that it creates; 0: 3 in a cluster, else 1
+    std::size_t batch = 1;                         ///< events per message; 1: each event has its own message and
+                                                   ///< subject
+    std::size_t window = 1024;                     ///< messages that may be unacknowledged
+    std::chrono::milliseconds ack_timeout{5'000};  ///< timeout of an acknowledgement: then all is published again
+    std::string group = "nats";                    ///< group of the spool that stores the position: required
     std::function<void(const std::string& error)> on_trouble;  ///< called once when publishing begins to fail
     std::function<void()> on_recovered;
     /// Called whenever publishing begins over a new connection.

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds save_interval{100};
 constexpr std::uint64_t save_messages = 1'000;
-constexpr std::size_t most_bytes_in_a_batch = std::size_t{512} << 10;
+constexpr std::size_t max_bytes_in_a_batch = std::size_t{512} << 10;
 constexpr std::size_t room_for_headers = 1'024;
 constexpr milliseconds unsettled_wait{500};
 
@@ -49,14 +49,14 @@ void Forwarder::set_up(NatsLink::Lease lease) {
 void Forwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
     lease_ = std::move(lease);
     target_ = {lease_.connection, spool_id_, options_.stream, stream.max_msg_size};
-    const auto most_bytes = static_cast<std::size_t>(natsConnection_GetMaxPayload(lease_.connection));
+    const auto max_bytes = static_cast<std::size_t>(natsConnection_GetMaxPayload(lease_.connection));
     maker_.emplace(options_.prefix, spool_id_, options_.batch,
-                   std::min(most_bytes_in_a_batch, most_bytes - std::min(most_bytes, room_for_headers)));
+                   std::min(max_bytes_in_a_batch, max_bytes - std::min(max_bytes, room_for_headers)));
     const std::string guarantee = guarantee_text(stream, link_.facts());
     report_.guarantee(guarantee);
     const bool is_new = std::exchange(reported_ready_, lease_.number) != lease_.number;
-    const bool is_small = is_new && options_.largest_event > most_bytes;
-    if (is_small && options_.on_small_payload) options_.on_small_payload(most_bytes);
+    const bool is_small = is_new && options_.largest_event > max_bytes;
+    if (is_small && options_.on_small_payload) options_.on_small_payload(max_bytes);
     if (options_.on_ready && is_new) options_.on_ready(link_.url_in_use(), guarantee);
     go_back("");
 }

@@ -215,7 +215,7 @@ TEST(ForwardingThroughALeadersDeath, AnIdWithoutItsMessageDoesNotCountAsStored) 
     ASSERT_TRUE(link) << link.error().message;
     for (int n = 1; n <= 5; ++n) spool.add("devices", item(n));
     ForwarderOptions options;
-    options.ack_patience = milliseconds(20);
+    options.ack_timeout = milliseconds(20);
     const auto forwarder = std::make_unique<Forwarder>(spool, *link.value(), options);
     ASSERT_TRUE(comes_true([&] { return forwarder->status().published == 5; })) << forwarder->status().error;
     const std::string id = "0123456789abcdef-3";

@@ -72,7 +72,7 @@ namespace {
 
 constexpr std::size_t longest_token = 256;
 constexpr std::size_t kept_of_a_long_one = 200;
-constexpr std::size_t most_of_a_field = 1'024;  // of a dead letter: an id has 128 bytes, which may all be escaped
+constexpr std::size_t max_field_bytes = 1'024;  // of a dead letter: an id has 128 bytes, which may all be escaped
 
 /// Kinds of events that the stream has subjects for.
 constexpr std::array<std::string_view, 4> kinds{connected_kind.word, identified_kind.word, item_kind.word,
@@ -155,11 +155,11 @@ struct MessageMaker::Parser {
     std::string padded;
 };
 
-MessageMaker::MessageMaker(std::string prefix, std::string spool_id, std::size_t most_events, std::size_t most_bytes)
+MessageMaker::MessageMaker(std::string prefix, std::string spool_id, std::size_t max_events, std::size_t max_bytes)
     : prefix_(std::move(prefix)),
       spool_id_(std::move(spool_id)),
-      most_events_(most_events),
-      most_bytes_(most_bytes),
+      max_events_(max_events),
+      max_bytes_(max_bytes),
       parser_(std::make_unique<Parser>()) {}
 
 MessageMaker::~MessageMaker() = default;
@@ -189,7 +189,7 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     out.last = out.first;
     out.committed_at = events[0].committed_at;
     out.epoch = events[0].epoch;
-    if (most_events_ == 1) {
+    if (max_events_ == 1) {
         out.subject = subject_of(events[0], out.authenticated);
         out.body = events[0].line;
         out.id = planted("dedupe_per_connection") ? id_of_this_process() : message_id(spool_id_, out);
@@ -197,11 +197,11 @@ NatsMessage MessageMaker::make(std::span<const SpooledEvent> events, Position bo
     }
     out.is_batch = true;
     out.subject = prefix_ + ".batch." + spool_id_;
-    for (std::size_t i = 0; i < events.size() && i < most_events_; ++i) {
+    for (std::size_t i = 0; i < events.size() && i < max_events_; ++i) {
         const SpooledEvent& event = events[i];
         const bool is_next = event.position == out.last + 1 && event.epoch == out.epoch;
         const bool follows = i == 0 || (is_next && (bound == 0 || event.position <= bound) &&
-                                        out.body.size() + event.line.size() + 1 <= most_bytes_);
+                                        out.body.size() + event.line.size() + 1 <= max_bytes_);
         if (!follows) break;
         out.last = event.position;
         out.body += event.line;
@@ -220,14 +220,14 @@ NatsMessage MessageMaker::dead_letter(const SpooledEvent& event, std::string_vie
     const std::string_view head = key == std::string_view::npos ? event.line : event.line.substr(0, key + 1);
     const std::string_view at = time_of_line(event.line);
     append_event(out.body = {}, DeadLetter{.of = to_string(life_line(event.line).event),
-                                           .lines = {.latest = head, .max_bytes = most_of_a_field},
+                                           .lines = {.latest = head, .max_bytes = max_field_bytes},
                                            .listener = event.listener,
                                            .spool = spool_id_,
                                            .epoch = event.epoch != 0 ? epoch_text(event.epoch) : std::string(),
                                            .position = event.position,
                                            .bytes = event.line.size(),
                                            .why = why,
-                                           .at = at.size() < most_of_a_field ? at : std::string_view()});
+                                           .at = at.size() < max_field_bytes ? at : std::string_view()});
     if (!out.is_batch) out.body.pop_back();
     return out;
 }

@@ -40,9 +40,9 @@ struct NatsMessage {
 /// Makes messages of spooled events: subjects, ids, bounds. Pure except its parser's memory; one thread.
 class MessageMaker {
 public:
-    /// Configures subjects and batches. With `most_events` 1 the subject is "PREFIX.LISTENER.EVENT.KEY", else
-    /// "PREFIX.batch.SPOOL"; `most_bytes` ends a batch early.
-    MessageMaker(std::string prefix, std::string spool_id, std::size_t most_events, std::size_t most_bytes);
+    /// Configures subjects and batches. With `max_events` 1 the subject is "PREFIX.LISTENER.EVENT.KEY", else
+    /// "PREFIX.batch.SPOOL"; `max_bytes` ends a batch early.
+    MessageMaker(std::string prefix, std::string spool_id, std::size_t max_events, std::size_t max_bytes);
     ~MessageMaker();
 
     /// Makes a message of the first of `events`, which must not be empty, and following ones that fit, none after
@@ -53,7 +53,7 @@ public:
     /// connection, on the event's subject.
     [[nodiscard]] NatsMessage dead_letter(const SpooledEvent& event, std::string_view why);
     /// Limits the bytes of later batches.
-    void limit_bytes(std::size_t most_bytes) { most_bytes_ = most_bytes; }
+    void limit_bytes(std::size_t max_bytes) { max_bytes_ = max_bytes; }
 
     /// Returns the subject of one event; an unreadable one counts as an item without a key. Sets `authenticated` from
     /// the event's field, if present.
@@ -64,8 +64,8 @@ private:
 
     const std::string prefix_;
     const std::string spool_id_;
-    const std::size_t most_events_;
-    std::size_t most_bytes_;
+    const std::size_t max_events_;
+    std::size_t max_bytes_;
     const std::unique_ptr<Parser> parser_;
 };
 

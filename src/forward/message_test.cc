@@ -65,8 +65,8 @@ TEST(Subject, NamesListenerEventAndKey) {
 }
 
 TEST(MessageMaker, OneEventSaysWhetherItsIdIsProved) {
-    const auto authenticated = [](std::string_view line, std::size_t most_events = 1) {
-        MessageMaker maker("holdfast", "id", most_events, 1'000);
+    const auto authenticated = [](std::string_view line, std::size_t max_events = 1) {
+        MessageMaker maker("holdfast", "id", max_events, 1'000);
         return maker.make(events({7}, line), 0).authenticated;
     };
     EXPECT_EQ(authenticated(R"({"event":"item","id":"d","authenticated":true,"n":1,"key":"k","item":{}})"), true);

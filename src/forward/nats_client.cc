@@ -28,7 +28,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds connect_timeout{2'000};
 constexpr milliseconds write_deadline{2'000};  // a stalled server must not block publishers
 constexpr milliseconds ping_interval{2'000};   // a silent server is given up after two pings
-constexpr int most_pings_out = 2;
+constexpr int max_pings_out = 2;
 
 Error unusable(const std::string& what, const std::string& path, const std::string& why) {
     return Error{what + " " + path_in_quotes(path) + " of NATS cannot be used (" + why +
@@ -100,7 +100,7 @@ Result<LinkOptions> make_link_options(const NatsOptions& options, const std::vec
         natsOptions_SetTimeout(raw, connect_timeout.count()),
         natsOptions_SetWriteDeadline(raw, write_deadline.count()),
         natsOptions_SetPingInterval(raw, ping_interval.count()),
-        natsOptions_SetMaxPingsOut(raw, most_pings_out),
+        natsOptions_SetMaxPingsOut(raw, max_pings_out),
         natsOptions_SetAllowReconnect(raw, !options.fresh),
         natsOptions_SetMaxReconnect(raw, INT_MAX),
         natsOptions_SetCustomReconnectDelay(raw, delay_for_client, nullptr),

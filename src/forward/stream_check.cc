@@ -12,7 +12,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::int64_t patience_ms = 1'000;
+constexpr std::int64_t timeout_ms = 1'000;
 
 std::uint64_t number_of(std::string_view text, int base) {
     std::uint64_t number = 0;
@@ -31,7 +31,7 @@ StoredMessage read_stored(const NatsLink::Lease& lease, const std::string& strea
     StoredMessage out;
     jsOptions options;
     jsOptions_Init(&options);
-    options.Wait = patience_ms;
+    options.Wait = timeout_ms;
     natsMsg* raw = nullptr;
     auto code = static_cast<jsErrCode>(0);
     const natsStatus status = js_GetMsg(&raw, lease.jetstream, stream.c_str(), sequence, &options, &code);
@@ -57,8 +57,8 @@ using std::chrono::seconds;
 /// A replica that has just become leader may briefly lag behind its predecessor's acknowledgements.
 constexpr seconds replicas_settle_within{4};
 // Messages of other gateways may follow the newest one of this spool.
-constexpr std::uint64_t most_behind_at_set_up = 64;
-constexpr std::uint64_t most_behind_later = 4;
+constexpr std::uint64_t max_behind_at_set_up = 64;
+constexpr std::uint64_t max_behind_later = 4;
 
 }  // namespace
 
@@ -69,7 +69,7 @@ Result<StreamCheck::Finding> StreamCheck::set_up(const NatsLink::Lease& lease, W
         const std::string right = link_.take_refused_right();
         return right.empty() ? facts.error() : Error{right_complaint(right)};
     }
-    return compare(lease, std::move(facts).value(), now, most_behind_at_set_up);
+    return compare(lease, std::move(facts).value(), now, max_behind_at_set_up);
 }
 
 std::optional<Result<StreamCheck::Finding>> StreamCheck::look_again(const NatsLink::Lease& lease, WallTime now) {
@@ -81,18 +81,18 @@ std::optional<Result<StreamCheck::Finding>> StreamCheck::look_again(const NatsLi
         return std::nullopt;
     }
     if (!facts->ok()) return facts->error();
-    return compare(lease, std::move(*facts).value(), now, most_behind_later);
+    return compare(lease, std::move(*facts).value(), now, max_behind_later);
 }
 
 StreamCheck::Finding StreamCheck::compare(const NatsLink::Lease& lease, StreamFacts facts, WallTime now,
-                                          std::uint64_t most_behind) {
+                                          std::uint64_t max_behind) {
     Finding finding;
     finding.loss = find_loss(
         memo_, facts, [&](const StreamMemo::Mark& mark) { return look_up(lease, mark); }, {now, SystemClock().wall()},
         suspects_);
     finding.is_settled = is_settled(facts, finding.loss.has_value());
     if (!finding.loss) {
-        finding.newest = find_newest(lease, facts, most_behind);
+        finding.newest = find_newest(lease, facts, max_behind);
         accept(facts);
     }
     finding.cannot_read = cannot_read_;

@@ -71,7 +71,7 @@ public:
 private:
     using Steady = std::chrono::steady_clock;
     [[nodiscard]] Finding compare(const NatsLink::Lease& lease, StreamFacts facts, WallTime now,
-                                  std::uint64_t most_behind);
+                                  std::uint64_t max_behind);
     [[nodiscard]] bool is_unreadable(const NatsLink::Lease& lease, const StoredMessage& message);
     [[nodiscard]] Stored look_up(const NatsLink::Lease& lease, const StreamMemo::Mark& mark);
     [[nodiscard]] std::optional<Found> find_newest(const NatsLink::Lease& lease, const StreamFacts& facts,

@@ -226,7 +226,7 @@ TEST(ForwardingWithoutRights, EachIsNamed) {
         spool.add("devices", item(1));
         spool.add("devices", item(3));
         ForwarderOptions options;
-        options.ack_patience = std::chrono::milliseconds(500);
+        options.ack_timeout = std::chrono::milliseconds(500);
         auto forwarder = std::make_unique<Forwarder>(spool, *link.value(), options);
         std::string text;
         EXPECT_TRUE(comes_true([&] {

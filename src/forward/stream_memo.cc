@@ -11,8 +11,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t most_marks = 64;
-constexpr std::size_t most_renamings = 16;
+constexpr std::size_t max_marks = 64;
+constexpr std::size_t max_renamings = 16;
 constexpr Position no_end = std::numeric_limits<std::int64_t>::max();
 
 void append_number(std::string& out, std::uint64_t number) { out.append(",").append(std::to_string(number)); }
@@ -107,7 +107,7 @@ void StreamMemo::note(const Mark& mark) {
         marks_.erase(marks_.begin() + static_cast<std::ptrdiff_t>(i));
         break;
     }
-    if (marks_.size() > most_marks) marks_.erase(marks_.begin() + 1);
+    if (marks_.size() > max_marks) marks_.erase(marks_.begin() + 1);
 }
 
 void StreamMemo::forget_behind(Position position) {
@@ -128,7 +128,7 @@ void StreamMemo::forget_up_to(Position published) {
 
 void StreamMemo::add(const Renaming& renaming) {
     renamings_.push_back(renaming);
-    if (renamings_.size() > most_renamings) renamings_.erase(renamings_.begin());
+    if (renamings_.size() > max_renamings) renamings_.erase(renamings_.begin());
 }
 
 bool StreamMemo::is_own_epoch(std::uint64_t epoch) const {

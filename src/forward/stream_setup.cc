@@ -23,7 +23,7 @@ constexpr nanoseconds made_max_age = std::chrono::hours(24 * 7);
 constexpr unsigned made_replicas_in_a_cluster = 3;
 
 /// Repetitions follow within seconds; a shorter window would store duplicates.
-constexpr milliseconds least_duplicates = std::chrono::minutes(1);
+constexpr milliseconds min_duplicates = std::chrono::minutes(1);
 
 constexpr milliseconds short_max_age = std::chrono::hours(1);
 
@@ -185,9 +185,9 @@ std::string stream_complaint(const StreamFacts& facts, const StreamNeeds& needs)
                " of a subject (max_msgs_per_subject): remove that limit (nats stream edit " + needs.name +
                " --max-msgs-per-subject=-1), or name another stream in [sink]";
     }
-    if (facts.duplicates < least_duplicates) {
+    if (facts.duplicates < min_duplicates) {
         return stream + "knows duplicates for " + format_duration(facts.duplicates) + " only, " +
-               format_duration(least_duplicates) + " are needed" + advice;
+               format_duration(min_duplicates) + " are needed" + advice;
     }
     if (facts.replicas < needs.replicas) {
         return stream + "has " + std::to_string(facts.replicas) + " replicas, replicas in [sink] says " +

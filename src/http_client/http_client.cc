@@ -166,7 +166,7 @@ void HttpClient::Transfer::set_peer() {
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_QUICK_EXIT, 1L);  // do not wait for a name lookup at the end
     set(CURLOPT_FORBID_REUSE, peer_.keep ? 0L : 1L);
-    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(peer_.connect_patience.count()));
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(peer_.connect_timeout.count()));
 }
 
 void HttpClient::Transfer::add_header(const std::string& line) {
@@ -242,7 +242,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
 std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuestion& question) {
     const HttpFailure no_memory{HttpFailure::Kind::no_connection, "there is no memory for it"};
     if (easy_ == nullptr || multi_ == nullptr) return no_memory;
-    Taking taking{.answer = {}, .max = question.most_body};
+    Taking taking{.answer = {}, .max = question.max_body};
     curl_easy_reset(easy_.get());
     headers_.reset();
     prepared_ = true;

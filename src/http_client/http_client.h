@@ -18,7 +18,7 @@ struct HttpPeer {
     std::string socket;  ///< path of a unix socket to connect to instead of TCP; empty: TCP
     std::string ca;      ///< PEM file of the only trusted authorities; empty: the system's
     bool keep = false;   ///< keeps the connection for the next request
-    std::chrono::milliseconds connect_patience{3'000};
+    std::chrono::milliseconds connect_timeout{3'000};
 };
 
 struct HttpQuestion {
@@ -28,13 +28,13 @@ struct HttpQuestion {
     std::string body = {};                  ///< JSON
     /// For the whole request, from connecting to the last byte of the response.
     std::chrono::milliseconds timeout{10'000};
-    std::size_t most_body = std::size_t{16} * 1024 * 1024;  ///< limit of the response body; more is not read
+    std::size_t max_body = std::size_t{16} * 1024 * 1024;  ///< limit of the response body; more is not read
 };
 
 struct HttpAnswer {
     int status = 0;
     std::string body;
-    bool whole = true;  ///< false: the body is incomplete, or longer than `most_body`
+    bool whole = true;  ///< false: the body is incomplete, or longer than `max_body`
 };
 
 /// Why a request has no response.

@@ -158,7 +158,7 @@ TEST(HttpClient, AnAnswerWithoutEndTakesNeitherMemoryNorTime) {
 TEST(HttpClient, OfALongBodyTheBeginningIsRead) {
     const RawServer server(without_end("HTTP/1.1 200 OK\r\n\r\n", std::string(4'096, 'x')));
     HttpClient client(at(server.port()));
-    const auto answer = answer_of(client, {.target = "/", .most_body = 10'000});
+    const auto answer = answer_of(client, {.target = "/", .max_body = 10'000});
     EXPECT_EQ(answer.status, 200);
     EXPECT_FALSE(answer.whole);
     EXPECT_EQ(answer.body, std::string(10'000, 'x'));

@@ -11,7 +11,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t most_bytes = 1024 * 1024;
+constexpr std::size_t max_bytes = 1024 * 1024;
 
 // Samples of each kind that a gateway distinguishes, except too_deep and too_large, which depend on its configuration.
 constexpr std::array<std::string_view, 4> bad_items{R"({"ip":)", "[1,2,3]", R"({"no":"key"})", "{\"ip\":\"\xff\xfe\"}"};
@@ -45,7 +45,7 @@ Result<ItemStyle> check_style(const ItemStyle& style) {
     if (style.key_template.empty() || !is_plain(style.key_template)) {
         return Error{"the key template takes printable ASCII without quotes and backslashes, and {n}, {ip}, {seq}"};
     }
-    if (style.bytes > most_bytes) return Error{"an item of more than 1MiB is taken by no gateway: make it smaller"};
+    if (style.bytes > max_bytes) return Error{"an item of more than 1MiB is taken by no gateway: make it smaller"};
     if (!(style.bad >= 0 && style.bad <= 1)) return Error{"bad is a share of the items: give a number from 0 to 1"};
     return style;
 }

@@ -17,7 +17,7 @@ constexpr milliseconds look_interval{1'000};
 constexpr milliseconds soon_look_interval{100};
 constexpr int look_share = 10;
 constexpr milliseconds turn{2};
-constexpr milliseconds last_answer_patience{500};
+constexpr milliseconds last_answer_timeout{500};
 
 bool by_device(const DownlinkTarget& a, const DownlinkTarget& b) { return a.device < b.device; }
 
@@ -45,7 +45,7 @@ void DownlinkAsker::stop() {
         std::unique_lock lock(mutex_);
         stopping_ = true;
         changed_.notify_all();
-        changed_.wait_for(lock, last_answer_patience, [this] { return ended_; });
+        changed_.wait_for(lock, last_answer_timeout, [this] { return ended_; });
     }
     gateway_.break_off();
     if (thread_.joinable()) thread_.join();

@@ -73,7 +73,7 @@ std::string downlink_item(std::uint64_t number) { return std::string(downlink_he
 namespace {
 
 // Downlinks that never arrive are kept in case they do. A steady loss over days must not grow without bound.
-constexpr std::size_t most_under_way = 1'000'000;
+constexpr std::size_t max_under_way = 1'000'000;
 constexpr int http_accepted = 202;
 
 }  // namespace
@@ -115,7 +115,7 @@ std::uint64_t DownlinkBook::version() const {
 
 std::uint64_t DownlinkBook::ask(std::uint64_t device, SteadyTime now) {
     const std::scoped_lock lock(mutex_);
-    if (under_way_.size() >= most_under_way) forget_oldest();
+    if (under_way_.size() >= max_under_way) forget_oldest();
     const std::uint64_t number = ++counts_.asked;
     under_way_.emplace(number, UnderWay{.device = device, .began = now});
     return number;

@@ -14,8 +14,8 @@ namespace holdfast {
 namespace {
 
 // Limits connects under way if no rate is given: more would only fill the listener's queue.
-constexpr std::uint32_t most_connecting = 256;
-constexpr std::uint64_t most_connects_per_turn = 64;
+constexpr std::uint32_t max_connecting = 256;
+constexpr std::uint64_t max_connects_per_turn = 64;
 // A gateway at a limit accepts and closes. The client recognises this only by the short delay.
 constexpr std::chrono::seconds turned_away_within{1};
 
@@ -24,15 +24,15 @@ constexpr std::chrono::seconds turned_away_within{1};
 /// Returns true if more connects can start at once.
 bool LoadFleet::connect_more() {
     const bool paced = options_.connects_per_second > 0;
-    std::uint64_t allowed = most_connects_per_turn;
+    std::uint64_t allowed = max_connects_per_turn;
     if (paced) allowed = std::min(allowed, connect_pace_.due(reactor_.now()));
     std::uint64_t begun = 0;
-    while (begun < allowed && next_ < part_.count && connecting_ < most_connecting) {
+    while (begun < allowed && next_ < part_.count && connecting_ < max_connecting) {
         connect(devices_[next_++]);
         ++begun;
     }
     if (paced) connect_pace_.take(begun);
-    return !paced && next_ < part_.count && connecting_ < most_connecting;
+    return !paced && next_ < part_.count && connecting_ < max_connecting;
 }
 
 void LoadFleet::connect(LoadDevice& device) {

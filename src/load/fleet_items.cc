@@ -90,7 +90,7 @@ void LoadFleet::settle_debt(LoadDevice& device) {
 
 namespace {
 
-constexpr std::size_t most_acks_bytes = 64 * 1024;  // of a device that cannot write
+constexpr std::size_t max_acks_bytes = 64 * 1024;  // of a device that cannot write
 
 }  // namespace
 
@@ -110,7 +110,7 @@ void LoadFleet::strike_from_book(LoadDevice& device) {
 /// Answers a downlink with an item that carries its number.
 void LoadFleet::take_downlink(LoadDevice& device, std::uint64_t number) {
     if (!book_->arrived(number, number_of(device), clock_.steady())) return;
-    if (ending_ || device.mute || device.acks.size() >= most_acks_bytes) return;
+    if (ending_ || device.mute || device.acks.size() >= max_acks_bytes) return;
     items_.append_ack(device.acks, number_of(device), number);
     ++device.acks_owed;
 }

@@ -8,7 +8,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::uint64_t most_addresses = 1ULL << 24;
+constexpr std::uint64_t max_addresses = 1ULL << 24;
 
 /// Returns `address` + n, within its last 64 bits.
 IpAddress plus(IpAddress address, std::uint64_t n) noexcept {
@@ -47,13 +47,13 @@ Result<SourceRange> SourceRange::parse(std::string_view text) {
                          "\" is not a range: write the lower address first, as in 127.1.0.1-127.1.0.9"};
         }
         const std::uint64_t size = last_64_bits(last.value()) - last_64_bits(first.value());
-        return SourceRange(first.value(), static_cast<std::uint32_t>(std::min(size, most_addresses - 1) + 1));
+        return SourceRange(first.value(), static_cast<std::uint32_t>(std::min(size, max_addresses - 1) + 1));
     }
     const auto prefix = parse_prefix(text);
     if (!prefix) return prefix.error();
     const unsigned host_bits = 128 - prefix.value().bits;
     if (host_bits < 2) return SourceRange(prefix.value().address, 1U << host_bits);
-    const std::uint64_t size = host_bits > 24 ? most_addresses : 1ULL << host_bits;
+    const std::uint64_t size = host_bits > 24 ? max_addresses : 1ULL << host_bits;
     return SourceRange(plus(prefix.value().address, 1), static_cast<std::uint32_t>(size - 2));
 }
 

@@ -32,8 +32,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds arrival_patience{2'000};  // for downlinks that are under way at the end
-constexpr milliseconds ack_patience{3'000};      // without a further ack at the end
+constexpr milliseconds arrival_timeout{2'000};  // for downlinks that are under way at the end
+constexpr milliseconds ack_timeout{3'000};      // without a further ack at the end
 constexpr milliseconds ack_look{10};
 constexpr std::uint64_t spare_descriptors = 32;  // epoll, eventfd, standard streams, libraries
 
@@ -236,7 +236,7 @@ LoadReport LoadRunner::run() {
         for (const auto& fleet : fleets_) fleet->quieten();
         asker->stop();
         report.downlink_trouble = asker->trouble();
-        downlinks_.wait_for_arrivals(arrival_patience);
+        downlinks_.wait_for_arrivals(arrival_timeout);
     }
     if (!options_.session.empty()) wait_for_acks();
     end_fleets(report, threads);
@@ -248,7 +248,7 @@ void LoadRunner::wait_for_acks() {
     for (const auto& fleet : fleets_) fleet->quieten();
     std::uint64_t acked = 0;
     SteadyTime progress = clock_.steady();
-    while (clock_.steady() - progress < ack_patience) {
+    while (clock_.steady() - progress < ack_timeout) {
         const UplinkCounts now = counts().uplinks;
         if (now.acked == now.numbered) return;
         if (std::exchange(acked, now.acked) != now.acked) progress = clock_.steady();

@@ -104,7 +104,7 @@ std::optional<std::string> check_webhook_url(std::string_view text) {
 
 namespace {
 
-constexpr std::size_t most_servers = 100;
+constexpr std::size_t max_servers = 100;
 
 Error wrong_nats(std::string_view text, std::string_view what) {
     return Error{in_quotes(without_secrets(text)) + " " + std::string(what) +
@@ -176,7 +176,7 @@ Result<std::vector<NatsUrl>> parse_nats_urls(std::string_view list) {
         auto url = parse_one(trimmed(list.substr(0, comma)));
         if (!url) return url.error();
         urls.push_back(std::move(url).value());
-        if (urls.size() > most_servers) return Error{"there are more than 100 NATS servers: name a few of them"};
+        if (urls.size() > max_servers) return Error{"there are more than 100 NATS servers: name a few of them"};
         if (comma == list.size()) return urls;
         list.remove_prefix(comma + 1);
     }

@@ -83,14 +83,14 @@ Pipeline::Next Pipeline::deny(Arrival& arrival, std::string_view why) {
 
 /// Takes bytes of an unauthenticated connection: its first frame must be a hello with a token, within its first KiB.
 ReadResult Pipeline::on_stranger(Arrival& arrival, std::span<const char> window, std::uint64_t scan_note) {
-    constexpr std::size_t most_bytes = 1'024;
+    constexpr std::size_t max_bytes = 1'024;
     Connection& connection = arrival.connection;
     auto scan = std::bit_cast<FrameScan>(scan_note);
     decoder_.expect_lines({});
-    const Frame frame = next_frame(arrival.listener.framing, window, scan, most_bytes);
+    const Frame frame = next_frame(arrival.listener.framing, window, scan, max_bytes);
     const bool partial = frame.kind == Frame::Kind::partial;
     const std::uint64_t behind = partial ? 0 : window.size() - frame.next;
-    const bool too_much = connection.bytes_in - behind > most_bytes || frame.kind == Frame::Kind::too_large;
+    const bool too_much = connection.bytes_in - behind > max_bytes || frame.kind == Frame::Kind::too_large;
     if (partial && !too_much)
         return {.consumed = frame.next, .scan = std::bit_cast<std::uint64_t>(scan), .end = {}, .detail = {}};
     Next next = Next::end;

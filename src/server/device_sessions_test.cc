@@ -42,7 +42,7 @@ protected:
 
     /// Waits until the log holds the event.
     void see(const std::string& what) {
-        const auto end = std::chrono::steady_clock::now() + test_patience;
+        const auto end = std::chrono::steady_clock::now() + test_timeout;
         while (std::chrono::steady_clock::now() < end) {
             const auto told = log_.told();
             if (std::find(told.begin(), told.end(), what) != told.end()) return;
@@ -224,7 +224,7 @@ TEST_F(DevicesOf, DevicesWithoutSessionOrItemsGetTheSameAnswer) {
         const auto told = log_.told();
         return std::count(told.begin(), told.end(), "connected -") == 3;
     };
-    const auto end = std::chrono::steady_clock::now() + test_patience;
+    const auto end = std::chrono::steady_clock::now() + test_timeout;
     while (!connected_thrice() && std::chrono::steady_clock::now() < end)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_TRUE(connected_thrice());
@@ -265,7 +265,7 @@ TEST(DeviceSessions, AStopAnswersWaitingClaims) {
     Server& server = *started.value();
     TestDevice device(server.status().listeners[0].bound);
     device.send_raw("{\"hello\":{\"id\":\"d1\"}}\n");
-    const auto soon = std::chrono::steady_clock::now() + test_patience;
+    const auto soon = std::chrono::steady_clock::now() + test_timeout;
     while (!server.find("d1") && std::chrono::steady_clock::now() < soon) std::this_thread::yield();
     const ConnectionId conn = server.find("d1").value();
     const std::string large = "{\"text\":\"" + std::string(1 << 20, 'x') + "\"}";
@@ -275,7 +275,7 @@ TEST(DeviceSessions, AStopAnswersWaitingClaims) {
     auto answer = std::async(std::launch::async, [&] { return server.deliver(conn, large, std::chrono::minutes(10)); });
     while (server.show(conn)->downlink_queue_bytes == waiting) std::this_thread::yield();
     server.stop_now();
-    ASSERT_EQ(answer.wait_for(test_patience), std::future_status::ready);
+    ASSERT_EQ(answer.wait_for(test_timeout), std::future_status::ready);
     EXPECT_EQ(answer.get(), Delivery::sent);
 }
 

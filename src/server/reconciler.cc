@@ -113,14 +113,14 @@ Reconciliation Reconciler::run() {
     result.stuck_close_wait = long_waiting.size();
     for (const Token number : look.ghosts) add_example(number, Discrepancy::Kind::ghost, result);
     for (const auto& [inode, orphan] : look.orphans) {
-        if (result.examples.size() < most_examples) result.examples.push_back(orphan);
+        if (result.examples.size() < max_examples) result.examples.push_back(orphan);
     }
     for (const Token number : long_waiting) add_example(number, Discrepancy::Kind::stuck_close_wait, result);
     return result;
 }
 
 void Reconciler::add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const {
-    if (out.examples.size() >= most_examples) return;
+    if (out.examples.size() >= max_examples) return;
     auto example = sources_.about(number);
     if (!example) return;  // it has ended since
     example->kind = kind;

@@ -74,7 +74,7 @@ class Reconciler {
 public:
     static constexpr std::chrono::seconds close_wait_grace{10};
     static constexpr std::chrono::milliseconds second_look_after{1'000};
-    static constexpr std::size_t most_examples = 100;
+    static constexpr std::size_t max_examples = 100;
 
     /// Inputs of the comparison; tests replace them.
     struct Sources {

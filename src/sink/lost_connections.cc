@@ -13,7 +13,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t batch_bytes = std::size_t{128} << 10;
-constexpr std::size_t most_waiting = std::size_t{4} << 20;  // memory limit at the start, e.g. with 100,000 connections
+constexpr std::size_t max_waiting = std::size_t{4} << 20;  // memory limit at the start, e.g. with 100,000 connections
 
 std::string_view unquoted(std::string_view value) {
     return value.size() < 2 || value.front() != '"' ? std::string_view() : value.substr(1, value.size() - 2);
@@ -37,18 +37,18 @@ public:
     void flush() {
         if (batch_.events == 0) return;
         spool_.append(std::exchange(batch_, {}));
-        wait_for(most_waiting);
+        wait_for(max_waiting);
     }
     /// Waits at most five seconds in all: a disk that accepts nothing must not prevent the start of the gateway.
     void wait_for(std::size_t bytes) {
-        for (; patience_ > 0 && spool_.waiting_bytes() > bytes; --patience_)
+        for (; waits_left_ > 0 && spool_.waiting_bytes() > bytes; --waits_left_)
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
 
 private:
     Spool& spool_;
     SpoolBatch batch_;
-    int patience_ = 1'000;  // in total, in steps of 5 ms
+    int waits_left_ = 1'000;  // of 5 ms each
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int patience_ms = 10'000;  // until a gateway has sealed the file
+constexpr int timeout_ms = 10'000;  // until a gateway has sealed the file
 
 Error cannot_use(const std::string& what, const std::string& path, const std::string& remedy) {
     return Error{"cannot " + what + " " + path + ": " + std::strerror(errno) + "; " + remedy};
@@ -132,7 +132,7 @@ Result<Copied> copy_one(const std::string& from, const std::string& to) {
     std::optional<DbError> failed;
     auto database = Database::open(from, Database::Use::read, error);
     if (database) {
-        database->set_busy_patience_ms(patience_ms);
+        database->set_busy_timeout_ms(timeout_ms);
         failed = copy_database(*database, to);
     } else {
         failed = error;

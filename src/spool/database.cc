@@ -235,7 +235,7 @@ DbError Database::error() const { return error_of(handle_.get()); }
 
 void Database::keep_log_on_close() { sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
-void Database::set_busy_patience_ms(int milliseconds) { sqlite3_busy_timeout(handle_.get(), milliseconds); }
+void Database::set_busy_timeout_ms(int milliseconds) { sqlite3_busy_timeout(handle_.get(), milliseconds); }
 
 std::optional<DbError> Database::checkpoint(bool truncate) {
     const int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;

@@ -97,7 +97,7 @@ public:
 
     /// Keeps the log when the connection closes, for the next process that opens the file.
     void keep_log_on_close();
-    void set_busy_patience_ms(int milliseconds);
+    void set_busy_timeout_ms(int milliseconds);
     /// Copies the log into the file; with `truncate`, also empties the log.
     [[nodiscard]] std::optional<DbError> checkpoint(bool truncate);
     [[nodiscard]] sqlite3* handle() const { return handle_.get(); }

@@ -18,11 +18,11 @@ constexpr std::chrono::milliseconds pause_after_failure{20};
 }  // namespace
 
 bool LastEvents::goes_on() const {
-    return found_ < wanted_.size() && bytes_ < most_bytes && std::chrono::steady_clock::now() < until_;
+    return found_ < wanted_.size() && bytes_ < max_bytes && std::chrono::steady_clock::now() < until_;
 }
 
 void LastEvents::read() {
-    until_ = std::chrono::steady_clock::now() + most_time;
+    until_ = std::chrono::steady_clock::now() + max_time;
     const auto segments = book_.all();
     for (auto segment = segments.rbegin(); segment != segments.rend() && goes_on(); ++segment) read_segment(*segment);
 }

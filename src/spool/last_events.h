@@ -15,11 +15,11 @@
 namespace holdfast {
 
 /// Finds the latest event of each given connection by reading rows from the newest to the oldest. Reads at most
-/// `most_bytes` of lines, for at most `most_time`. One thread.
+/// `max_bytes` of lines, for at most `max_time`. One thread.
 class LastEvents {
 public:
-    static constexpr std::size_t most_bytes = std::size_t{256} << 20;
-    static constexpr std::chrono::seconds most_time{2};
+    static constexpr std::size_t max_bytes = std::size_t{256} << 20;
+    static constexpr std::chrono::seconds max_time{2};
 
     struct Event {
         std::string at;

@@ -18,7 +18,7 @@ constexpr unsigned longest_back_off = 5;       // 32 rounds
 /// Interval for a spool without new events: a restart of the machine sets its clock back by at most this time.
 constexpr std::chrono::minutes between_saves_of_clock{10};
 /// A device that was away longer starts from its first unacknowledged item again: repeated items, never a lost one.
-constexpr std::chrono::hours least_session_age{24 * 7};
+constexpr std::chrono::hours min_session_age{24 * 7};
 
 }  // namespace
 
@@ -129,7 +129,7 @@ void Maintenance::save(bool closing) {
 
 milliseconds Maintenance::session_age() const {
     const std::lock_guard lock(mutex_);
-    return std::max<milliseconds>(retain_age_, least_session_age);
+    return std::max<milliseconds>(retain_age_, min_session_age);
 }
 
 void Maintenance::seal() {

@@ -61,7 +61,7 @@ std::optional<DbError> Manifest::open_lookups(const std::string& path) {
     auto looking_up = Database::open(path, Database::Use::read, error);
     if (!looking_up) return error;
     looking_up_ = std::move(*looking_up);
-    looking_up_.set_busy_patience_ms(2000);
+    looking_up_.set_busy_timeout_ms(2000);
     get_session_ = looking_up_.prepare(
         "SELECT seq, crc FROM device_session WHERE authenticated = ?1 AND id = ?2 AND session = ?3");
     if (!get_session_.valid()) return looking_up_.error();

@@ -101,7 +101,8 @@ private:
     using Opened = Result<std::unique_ptr<Manifest>>;
     [[nodiscard]] static std::optional<DbError> open_present(const Opening& opening,
                                                              std::unique_ptr<Manifest>& control);
-    [[nodiscard]] static Opened make_new(const Opening& opening, const ControlSeed& seed, std::string* aside = nullptr);
+    [[nodiscard]] static Opened make_new(const Opening& opening, const ManifestSeed& seed,
+                                         std::string* aside = nullptr);
     [[nodiscard]] static Opened make_lost(Opening& opening);
     [[nodiscard]] static Opened make_again(Opening& opening, const DbError& damage);
     [[nodiscard]] std::optional<DbError> open_file(const std::string& path);

@@ -68,7 +68,7 @@ bool is_id(const std::optional<std::string>& text) {
     return text && text->size() == id_digits && text->find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-std::optional<DbError> fill(Database& database, const ControlSeed& seed) {
+std::optional<DbError> fill(Database& database, const ManifestSeed& seed) {
     if (auto failed = database.execute("PRAGMA synchronous = FULL")) return failed;
     if (auto failed = database.execute(control_schema)) return failed;
     if (auto failed = SessionTable::make(database)) return failed;
@@ -151,7 +151,7 @@ std::optional<DbError> read_id_of_segments(const SpoolDirectory& directory, cons
     return unreadable;
 }
 
-std::optional<DbError> make_manifest(const SpoolDirectory& directory, const ControlSeed& seed, std::string* aside) {
+std::optional<DbError> make_manifest(const SpoolDirectory& directory, const ManifestSeed& seed, std::string* aside) {
     const std::string making = directory.making_control_path();
     SpoolDirectory::remove(making);
     std::optional<DbError> failed;
@@ -171,7 +171,7 @@ ControlLook look_at_control(const std::string& path) {
     DbError error;
     auto database = Database::open(path, Database::Use::read, error);
     if (!database) return failed_look(error, path);
-    database->set_busy_patience_ms(2000);
+    database->set_busy_timeout_ms(2000);
     ControlLook look = look_at_head(*database, path);
     if (look.state != ControlState::whole) return look;
     std::optional<std::string> check;
@@ -202,7 +202,7 @@ std::optional<DbError> read_groups(Database& database, StoredGroups& groups) {
     return std::nullopt;
 }
 
-std::optional<DbError> salvage_control(const std::string& path, ControlSeed& seed) {
+std::optional<DbError> salvage_control(const std::string& path, ManifestSeed& seed) {
     seed = {};
     DbError error;
     auto database = Database::open(path, Database::Use::read, error);

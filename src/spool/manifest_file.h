@@ -27,7 +27,7 @@ struct StoredGroup {
 using StoredGroups = std::map<std::string, StoredGroup>;
 
 /// Initial content of a new spool.db, or the readable content of a damaged one.
-struct ControlSeed {
+struct ManifestSeed {
     std::string id;
     StoredGroups groups;
     Position complete = 0;  ///< highest position in use; not written to a new file
@@ -42,7 +42,7 @@ struct ControlSeed {
 /// Creates spool.db, complete and synced, under a temporary name and renames it. An interrupted start leaves no
 /// spool.db, the former one, or a complete one. `aside`, if there is a former one: out, the name under which it is
 /// kept.
-[[nodiscard]] std::optional<DbError> make_manifest(const SpoolDirectory& directory, const ControlSeed& seed,
+[[nodiscard]] std::optional<DbError> make_manifest(const SpoolDirectory& directory, const ManifestSeed& seed,
                                                    std::string* aside = nullptr);
 
 enum class ControlState : std::uint8_t {
@@ -64,6 +64,6 @@ struct ControlLook {
 [[nodiscard]] std::optional<DbError> read_groups(Database& database, StoredGroups& groups);
 [[nodiscard]] std::uint32_t check_of_group(std::string_view name, Position position);
 /// Reads the sound rows of a damaged file. Fails if reading fails for a reason that may pass.
-[[nodiscard]] std::optional<DbError> salvage_control(const std::string& path, ControlSeed& seed);
+[[nodiscard]] std::optional<DbError> salvage_control(const std::string& path, ManifestSeed& seed);
 
 }  // namespace holdfast

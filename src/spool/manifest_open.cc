@@ -24,7 +24,7 @@ std::optional<DbError> Manifest::open_present(const Opening& opening, std::uniqu
     });
 }
 
-Manifest::Opened Manifest::make_new(const Opening& opening, const ControlSeed& seed, std::string* aside) {
+Manifest::Opened Manifest::make_new(const Opening& opening, const ManifestSeed& seed, std::string* aside) {
     std::unique_ptr<Manifest> control;
     auto failed = make_manifest(opening.directory, seed, aside);
     if (!failed) failed = open_present(opening, control);
@@ -39,7 +39,7 @@ Manifest::Opened Manifest::make_new(const Opening& opening, const ControlSeed& s
 /// Handles a missing spool.db: a first start, or a file that was removed.
 Manifest::Opened Manifest::make_lost(Opening& opening) {
     const auto& segments = opening.contents.segments;
-    ControlSeed seed;
+    ManifestSeed seed;
     if (const auto failed =
             opening.retries.run([&] { return read_id_of_segments(opening.directory, segments, seed.id); }))
         return cannot_open("files of events", *failed);
@@ -54,7 +54,7 @@ Manifest::Opened Manifest::make_lost(Opening& opening) {
 /// Completes the new file before it replaces the damaged one.
 Manifest::Opened Manifest::make_again(Opening& opening, const DbError& damage) {
     const std::string path = opening.directory.control_path();
-    ControlSeed seed;
+    ManifestSeed seed;
     std::string aside;
     const auto failed = opening.retries.run([&]() -> std::optional<DbError> {
         if (auto unread = salvage_control(path, seed)) return unread;

@@ -99,7 +99,7 @@ protected:
         options.on_trouble = note;
         options.on_healed = note;
         options.on_read_recovered = [note] { note("recovered"); };
-        options.start_patience = 10s;
+        options.start_timeout = 10s;
         return options;
     }
     std::string reports() {
@@ -222,7 +222,7 @@ TEST_F(ReadErrorTest, AnErrorThatLastsAtTheStartChangesNothing) {
     const std::string kept = killed();
     auto again = options();
     again.directory = kept;
-    again.start_patience = 300ms;
+    again.start_timeout = 300ms;
     fs::permissions(kept, fs::perms::owner_all);
     fail_reads(1'000'000);
     const auto refused = Spool::open(again);

@@ -53,9 +53,9 @@ int watched_read(sqlite3_file* file, void* to, int bytes, sqlite3_int64 at) {
 
 /// Returns the watched methods for the system's methods, or nullptr if there are more kinds than expected.
 const sqlite3_io_methods* watched(const sqlite3_io_methods* system) {
-    constexpr std::size_t most_kinds = 8;
+    constexpr std::size_t max_kinds = 8;
     static std::mutex mutex;
-    static std::array<WatchedMethods, most_kinds> kinds;
+    static std::array<WatchedMethods, max_kinds> kinds;
     const std::lock_guard lock(mutex);
     for (WatchedMethods& kind : kinds) {
         if (kind.system == nullptr) {

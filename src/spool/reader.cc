@@ -12,8 +12,8 @@ namespace holdfast {
 namespace {
 
 /// Adds a row's events from `wanted` on. Returns whether all of them fitted.
-bool add_events(SpoolPage& page, const SegmentReader::Row& row, Position& wanted, std::size_t most_events,
-                std::size_t most_bytes, std::size_t& bytes) {
+bool add_events(SpoolPage& page, const SegmentReader::Row& row, Position& wanted, std::size_t max_events,
+                std::size_t max_bytes, std::size_t& bytes) {
     std::string_view left = row->lines;
     auto run = row->listeners.begin();
     std::uint64_t in_run = 0;
@@ -24,7 +24,7 @@ bool add_events(SpoolPage& page, const SegmentReader::Row& row, Position& wanted
         left.remove_prefix(end + 1);
         for (; in_run == run->second; ++run) in_run = 0;
         if (position < wanted) continue;
-        if (!page.events.empty() && (page.events.size() >= most_events || bytes + line.size() + 1 > most_bytes)) {
+        if (!page.events.empty() && (page.events.size() >= max_events || bytes + line.size() + 1 > max_bytes)) {
             return false;
         }
         if (!std::exchange(kept, true)) page.rows.push_back(row);
@@ -58,7 +58,7 @@ SegmentReader* SpoolReader::reader_of(Position segment) {
     auto reader = SegmentReader::open(directory_.segment_path(segment), error_);
     if (!reader) return nullptr;
     open_.push_front({segment, std::move(*reader)});
-    if (open_.size() > most_open) open_.pop_back();
+    if (open_.size() > max_open) open_.pop_back();
     return &open_.front().reader;
 }
 
@@ -105,8 +105,7 @@ SpoolReader::Went SpoolReader::take_hole(SpoolPage& page, Position& wanted, Miss
     return Went::on;
 }
 
-SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::size_t most_events,
-                                     std::size_t most_bytes) {
+SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::size_t max_events, std::size_t max_bytes) {
     const auto span = book_.span_of(wanted);
     if (!span) {
         const Position first = std::min(book_.first(), page.last + 1);
@@ -128,20 +127,20 @@ SpoolReader::Went SpoolReader::go_on(SpoolPage& page, Position& wanted, std::siz
         wanted = (page.next_after = row->last()) + 1;
         return Went::on;
     }
-    return add_events(page, row, wanted, most_events, most_bytes, bytes_) ? Went::on : Went::stop;
+    return add_events(page, row, wanted, max_events, max_bytes, bytes_) ? Went::on : Went::stop;
 }
 
 /// Returns nullopt if the damage or failure that it met must be read again.
-std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::size_t most_events,
-                                                          std::size_t most_bytes) {
+std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::size_t max_events,
+                                                          std::size_t max_bytes) {
     SpoolPage page;
     page.last = book_.last();
     page.next_after = after;
     bytes_ = 0;
     Position wanted = after + 1;
-    for (int rows = 0; wanted <= page.last && rows < most_rows_looked_at; ++rows) {
-        if (!page.events.empty() && (page.events.size() >= most_events || bytes_ >= most_bytes)) break;
-        const Went went = go_on(page, wanted, most_events, most_bytes);
+    for (int rows = 0; wanted <= page.last && rows < max_rows_checked; ++rows) {
+        if (!page.events.empty() && (page.events.size() >= max_events || bytes_ >= max_bytes)) break;
+        const Went went = go_on(page, wanted, max_events, max_bytes);
         if (went == Went::stop) break;
         if (went == Went::doubtful) return std::nullopt;
         if (went == Went::failed && page.events.empty() && page.missing.empty()) {
@@ -154,7 +153,7 @@ std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::s
     return page;
 }
 
-Result<SpoolPage> SpoolReader::read(Position after, std::size_t most_events, std::size_t most_bytes) {
+Result<SpoolPage> SpoolReader::read(Position after, std::size_t max_events, std::size_t max_bytes) {
     for (RepeatedLooks looks;;) {
         std::optional<std::chrono::milliseconds> pause;
         {
@@ -162,7 +161,7 @@ Result<SpoolPage> SpoolReader::read(Position after, std::size_t most_events, std
             damage_counts_ = looks.is_last_before_damage();
             failure_counts_ = looks.is_last_before_failure();
             is_doubtful_ = false;
-            if (auto page = try_to_read(after, most_events, most_bytes)) return std::move(*page);
+            if (auto page = try_to_read(after, max_events, max_bytes)) return std::move(*page);
             pause = is_doubtful_ ? looks.after_damage() : looks.after_failure();
         }
         std::this_thread::sleep_for(pause.value_or(std::chrono::milliseconds(0)));

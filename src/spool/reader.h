@@ -39,7 +39,7 @@ public:
         : directory_(directory), book_(book), reports_(std::move(reports)) {}
 
     /// Returns a page of events after `after`. Fails if reading fails; never skips what cannot be read.
-    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes);
+    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t max_events, std::size_t max_bytes);
     /// Calls `work` while no connection to that file is open.
     void without(Position segment, const std::function<void()>& work);
     /// Reads these positions, and those that could not be read, over fresh connections.
@@ -47,8 +47,8 @@ public:
     [[nodiscard]] Figures figures() const;
 
 private:
-    static constexpr std::size_t most_open = 4;
-    static constexpr int most_rows_looked_at = 4096;  // in one call: bounds the time for holes and tiny rows
+    static constexpr std::size_t max_open = 4;
+    static constexpr int max_rows_checked = 4096;  // in one call: bounds the time for holes and tiny rows
 
     struct Open {
         Position segment = 0;
@@ -62,9 +62,9 @@ private:
     };
 
     enum class Went : std::uint8_t { on, stop, failed, doubtful };
-    [[nodiscard]] std::optional<Result<SpoolPage>> try_to_read(Position after, std::size_t most_events,
-                                                               std::size_t most_bytes);
-    [[nodiscard]] Went go_on(SpoolPage& page, Position& wanted, std::size_t most_events, std::size_t most_bytes);
+    [[nodiscard]] std::optional<Result<SpoolPage>> try_to_read(Position after, std::size_t max_events,
+                                                               std::size_t max_bytes);
+    [[nodiscard]] Went go_on(SpoolPage& page, Position& wanted, std::size_t max_events, std::size_t max_bytes);
     [[nodiscard]] SegmentReader* reader_of(Position segment);
     [[nodiscard]] SegmentReader::Found find(Position wanted, SegmentIndex::Span span);
     [[nodiscard]] Went take_damage(SpoolPage& page, Position& wanted, MissingRange hole, Position segment);

@@ -43,7 +43,7 @@ int note_log(void* pages, sqlite3*, const char*, int in_log) {
 }  // namespace
 
 std::optional<DbError> set_up_for_writing(Database& database) {
-    database.set_busy_patience_ms(2000);  // a person may hold a lock with sqlite3
+    database.set_busy_timeout_ms(2000);  // a person may hold a lock with sqlite3
     // Debian's SQLite overwrites deleted content with zeros, which the spool does not need.
     const auto mode = database.value_of("PRAGMA journal_mode = WAL");
     if (!mode) return database.error();

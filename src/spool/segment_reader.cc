@@ -22,7 +22,7 @@ std::optional<SegmentReader> SegmentReader::open(const std::string& path, DbErro
     if (!database) return std::nullopt;
     SegmentReader reader;
     reader.database_ = std::move(*database);
-    reader.database_.set_busy_patience_ms(2000);
+    reader.database_.set_busy_timeout_ms(2000);
     // The error is that of the latest call: a damaged schema may fail only the first statement.
     const auto prepare = [&](Statement& statement, const char* sql) {
         statement = reader.database_.prepare(sql);

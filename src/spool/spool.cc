@@ -31,12 +31,12 @@ namespace {
 
 /// Minimum number of sessions that are kept between two saves, even if the table's budget is smaller: the table decides
 /// which of them to drop.
-constexpr std::uint64_t least_unsaved_sessions = 65'536;
+constexpr std::uint64_t min_unsaved_sessions = 65'536;
 
 constexpr std::chrono::minutes removal_shows{1};
 constexpr std::chrono::milliseconds longest_wait_for_table{2'000};
 
-constexpr std::size_t most_memo = 4'096;
+constexpr std::size_t max_memo = 4'096;
 
 /// Returns the first text that is not empty.
 std::string first_of(std::initializer_list<std::string> texts) {
@@ -77,8 +77,8 @@ public:
     void look_up(SessionName session, std::function<void(std::uint64_t)> answer) override {
         writer_->look_up(std::move(session), std::move(answer));
     }
-    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
-        return reader_.read(after, most_events, most_bytes);
+    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t max_events, std::size_t max_bytes) override {
+        return reader_.read(after, max_events, max_bytes);
     }
     [[nodiscard]] WallTime now() const override { return clock_.now(); }
     bool wait_for(Position after, std::chrono::milliseconds timeout) override { return book_.wait_for(after, timeout); }
@@ -199,7 +199,7 @@ bool SqliteSpool::is_stored_open(const std::string& conn) {
 void SqliteSpool::visit_lost(const std::function<void(const LostConnection&)>& visit) {
     if (planted("leave_open")) return;
     constexpr std::size_t page = 1'000;
-    StartRetries retries(options_.directory, options_.start_patience,
+    StartRetries retries(options_.directory, options_.start_timeout,
                          {options_.on_read_trouble, options_.on_read_recovered, options_.pause_start});
     const auto each = [&](const std::function<void(const Manifest::OpenRow&)>& take) {
         std::string behind;
@@ -291,7 +291,7 @@ std::optional<Error> SqliteSpool::set_position(const std::string& group, Positio
 
 std::optional<Error> SqliteSpool::set_position(const std::string& group, Position position, const std::string& memo) {
     if (auto wrong = check_position(group, position)) return wrong;
-    if (memo.size() > most_memo) return Error{"a group's memo has at most " + std::to_string(most_memo) + " bytes"};
+    if (memo.size() > max_memo) return Error{"a group's memo has at most " + std::to_string(max_memo) + " bytes"};
     auto failed = control_->set_position(group, position, memo, clock_.wall());
     return failed ? failed : confirm_control();
 }
@@ -307,7 +307,7 @@ std::optional<Error> SqliteSpool::confirm_control() {
 
 void SqliteSpool::limit_sessions(const SessionBudget& budget) {
     control_->limit_sessions(budget);
-    sessions_.limit(std::max(budget.overall, least_unsaved_sessions));
+    sessions_.limit(std::max(budget.overall, min_unsaved_sessions));
 }
 
 void SqliteSpool::change(const SpoolOptions& options) {
@@ -407,7 +407,7 @@ std::uint64_t SqliteSpool::stop(std::chrono::milliseconds timeout) {
 Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options) {
     auto directory = SpoolDirectory::take(options.directory);
     if (!directory) return directory.error();
-    StartRetries retries(options.directory, options.start_patience,
+    StartRetries retries(options.directory, options.start_timeout,
                          {options.on_read_trouble, options.on_read_recovered, options.pause_start});
     SpoolDirectory::Contents contents;
     const auto list = [&] {

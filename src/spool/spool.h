@@ -51,7 +51,7 @@ struct SpoolOptions {
     std::function<void(const std::string& error)> on_read_trouble = {};
     std::function<void()> on_read_recovered = {};                   ///< once when reading succeeds again; any thread
     std::function<void(const std::string& report)> on_healed = {};  ///< damaged rows can be read again; any thread
-    std::chrono::milliseconds start_patience{15'000};               ///< total time for failing reads during open()
+    std::chrono::milliseconds start_timeout{15'000};                ///< total time for failing reads during open()
     /// Waits before open() repeats a failed read; returns false to end the start instead. Empty: sleeps.
     std::function<bool(std::chrono::milliseconds time)> pause_start = {};
 };
@@ -203,9 +203,9 @@ public:
     /// `answer` runs on the spool's thread.
     virtual void look_up(SessionName session, std::function<void(std::uint64_t seq)> answer) = 0;
 
-    /// Returns events after `after`: at least one if any exists, at most `most_events`, and at most `most_bytes` beyond
+    /// Returns events after `after`: at least one if any exists, at most `max_events`, and at most `max_bytes` beyond
     /// the first. Fails if the database cannot be read.
-    [[nodiscard]] virtual Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) = 0;
+    [[nodiscard]] virtual Result<SpoolPage> read(Position after, std::size_t max_events, std::size_t max_bytes) = 0;
     /// Returns the time on the clock of `committed_at`, which steps of the wall clock do not change. Any thread.
     [[nodiscard]] virtual WallTime now() const = 0;
     /// Waits for an event after `after`, at most `timeout`. Returns whether one exists.

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 /// The wall clock is read between two readings of the boot clock. A process that was paused between them reads again,
 /// or the pause would count as a step.
 constexpr milliseconds longest_reading{50};
-constexpr int most_readings = 10;
+constexpr int max_readings = 10;
 
 milliseconds time_since_boot() {
     timespec time{};
@@ -69,7 +69,7 @@ ClockReading read_system_clocks() {
     static const std::string boot = read_boot_id();
     const SystemClock system;
     ClockReading reading{.boot = boot, .since_boot = time_since_boot(), .wall = system.wall()};
-    for (int i = 1; i < most_readings; ++i) {
+    for (int i = 1; i < max_readings; ++i) {
         const milliseconds after = time_since_boot();
         if (after - reading.since_boot <= longest_reading) break;
         reading.since_boot = after;

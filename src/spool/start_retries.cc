@@ -23,14 +23,14 @@ std::optional<DbError> StartRetries::run(const Work& work) {
             in_trouble_ = false;
             return std::nullopt;
         }
-        if (!passes_by_itself(*failed) || patience_ <= milliseconds(0)) return failed;
+        if (!passes_by_itself(*failed) || timeout_ <= milliseconds(0)) return failed;
         if (!in_trouble_ && reports_.trouble)
             reports_.trouble("cannot read the spool in " + directory_ + ": " + failed->message +
                              "; it is tried again, and nothing in it is changed: see the kernel's log for the disk");
         in_trouble_ = true;
-        const milliseconds now = std::min(next, patience_);
+        const milliseconds now = std::min(next, timeout_);
         if (!pause(now)) return failed;
-        patience_ -= now;
+        timeout_ -= now;
         next = std::min(next * 2, longest_pause);
     }
 }

@@ -21,7 +21,7 @@ public:
         std::function<bool(std::chrono::milliseconds time)> pause = {};  ///< see SpoolOptions::pause_start
     };
     StartRetries(std::string directory, std::chrono::milliseconds timeout, Reports reports)
-        : directory_(std::move(directory)), patience_(timeout), reports_(std::move(reports)) {}
+        : directory_(std::move(directory)), timeout_(timeout), reports_(std::move(reports)) {}
 
     using Work = std::function<std::optional<DbError>()>;
     /// Returns nullopt on success. Returns the latest error if retries do not help, if it persists beyond the timeout
@@ -32,7 +32,7 @@ private:
     [[nodiscard]] bool pause(std::chrono::milliseconds time) const;
 
     const std::string directory_;
-    std::chrono::milliseconds patience_;  // the remaining part
+    std::chrono::milliseconds timeout_;  // the remaining part
     const Reports reports_;
     bool in_trouble_ = false;
 };

@@ -20,7 +20,7 @@ protected:
         StartRetries retries("spool", milliseconds(100),
                              {.trouble = {}, .recovered = {}, .pause = [this](milliseconds time) {
                                   pauses_.push_back(time);
-                                  return pauses_.size() < most_pauses_;
+                                  return pauses_.size() < max_pauses_;
                               }});
         const auto failed = retries.run([&] {
             ++tries_;
@@ -30,7 +30,7 @@ protected:
         EXPECT_EQ(failed->message, error.message);
     }
 
-    std::size_t most_pauses_ = 10;
+    std::size_t max_pauses_ = 10;
     int tries_ = 0;
     std::vector<milliseconds> pauses_;
 };
@@ -57,7 +57,7 @@ TEST_F(StartRetriesTest, DoesNotRepeatErrorsThatDoNotPassByThemselves) {
 }
 
 TEST_F(StartRetriesTest, EndsWithThePauseThatASignalEnds) {
-    most_pauses_ = 2;
+    max_pauses_ = 2;
     fail_with({DbFault::io, SQLITE_IOERR_READ, "cannot read", EIO});
     EXPECT_EQ(pauses_.size(), 2U);
     EXPECT_EQ(tries_, 2);

@@ -67,7 +67,7 @@ std::optional<Error> Verification::read_control() {
     auto control = Database::open(path, Database::Use::read, error);
     std::optional<std::string> check;
     if (control) {
-        control->set_busy_patience_ms(seal_timeout_ms);
+        control->set_busy_timeout_ms(seal_timeout_ms);
         check = control->value_of("PRAGMA quick_check(1)");
         if (!check) error = control->error();
     }

@@ -191,10 +191,10 @@ ProxyHeader parse_v2(std::string_view text) {
                            : "it does not begin with a PROXY v2 header: does the proxy send one?");
     }
     constexpr std::uint8_t version_2 = 0x20;
-    constexpr std::uint8_t most_known_command = 0x01;  // 0 is LOCAL, 1 is PROXY
+    constexpr std::uint8_t max_known_command = 0x01;  // 0 is LOCAL, 1 is PROXY
     if (text.size() > 12 && (byte_at(text, 12) & 0xf0) != version_2)
         return invalid("the PROXY header has the signature of version 2 and another version");
-    if (text.size() > 12 && (byte_at(text, 12) & 0x0f) > most_known_command)
+    if (text.size() > 12 && (byte_at(text, 12) & 0x0f) > max_known_command)
         return invalid("the command in the PROXY v2 header is neither LOCAL nor PROXY");
     if (text.size() < v2_fixed) return {};
     const std::size_t size = v2_fixed + number_at(text, 14);

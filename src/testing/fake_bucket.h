@@ -68,8 +68,8 @@ private:
 /// A gateway of the test: its presence, the progress of its watch, and its delayed answers.
 struct Gateway {
     Gateway(FakeBucket& shared, const std::string& name, std::uint32_t run,
-            std::size_t most_ended = Presence::default_most_ended)
-        : bucket(shared), presence(name, run, most_ended) {
+            std::size_t max_ended = Presence::default_max_ended)
+        : bucket(shared), presence(name, run, max_ended) {
         presence.begin_snapshot();
         bucket.for_each(
             [this](const FakeBucket::Change& change) { presence.saw(change.id, change.record, change.revision); });

@@ -54,7 +54,7 @@ public:
     [[nodiscard]] std::size_t waiting_bytes() const override { return 0; }
     void look_up(SessionName, std::function<void(std::uint64_t)> answer) override { answer(0); }
 
-    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t most_events, std::size_t most_bytes) override {
+    [[nodiscard]] Result<SpoolPage> read(Position after, std::size_t max_events, std::size_t max_bytes) override {
         const std::lock_guard lock(mutex_);
         if (!failure_.empty()) return Error{failure_};
         SpoolPage page;
@@ -72,7 +72,7 @@ public:
                 continue;
             }
             const Event& event = events_[at - 1];
-            if (!found.empty() && (found.size() == most_events || bytes + event.line.size() > most_bytes)) break;
+            if (!found.empty() && (found.size() == max_events || bytes + event.line.size() > max_bytes)) break;
             bytes += event.line.size();
             found.push_back(event);
             page.next_after = at;

@@ -25,7 +25,7 @@
 namespace holdfast {
 
 // Timeout of waits for events, which suffices on a busy machine under a sanitizer.
-inline constexpr std::chrono::seconds test_patience{60};
+inline constexpr std::chrono::seconds test_timeout{60};
 
 /// Records the events of handlers, for the test's thread.
 class TestEvents {
@@ -80,7 +80,7 @@ private:
     auto wait(Find find) -> typename decltype(find())::value_type {
         std::unique_lock lock(mutex_);
         auto found = find();
-        const bool came = news_.wait_for(lock, test_patience, [&] { return found || (found = find()); });
+        const bool came = news_.wait_for(lock, test_timeout, [&] { return found || (found = find()); });
         EXPECT_TRUE(came) << "waited in vain";
         return found ? *found : typename decltype(find())::value_type{};
     }
@@ -131,7 +131,7 @@ public:
             }
             pollfd waiting{socket_.get(), POLLIN, 0};
             std::array<char, 4096> bytes;
-            const auto timeout = static_cast<int>(std::chrono::milliseconds(test_patience).count());
+            const auto timeout = static_cast<int>(std::chrono::milliseconds(test_timeout).count());
             if (::poll(&waiting, 1, timeout) != 1) return "nothing came";
             const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
             if (got <= 0) return "";
@@ -142,7 +142,7 @@ public:
     [[nodiscard]] bool ended() const {
         pollfd waiting{socket_.get(), POLLIN, 0};
         char byte = 0;
-        const auto timeout = static_cast<int>(std::chrono::milliseconds(test_patience).count());
+        const auto timeout = static_cast<int>(std::chrono::milliseconds(test_timeout).count());
         return ::poll(&waiting, 1, timeout) == 1 && ::recv(socket_.get(), &byte, 1, 0) <= 0;
     }
     void close() { socket_.reset(); }
@@ -203,7 +203,7 @@ public:
     }
     template <typename Condition>
     [[nodiscard]] bool until(Condition condition) const {
-        const auto end = std::chrono::steady_clock::now() + test_patience;
+        const auto end = std::chrono::steady_clock::now() + test_timeout;
         while (!condition()) {
             if (std::chrono::steady_clock::now() > end) return false;
             std::this_thread::sleep_for(std::chrono::milliseconds(2));

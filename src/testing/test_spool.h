@@ -87,10 +87,10 @@ struct ReadBack {
     std::vector<std::pair<Position, std::string>> events;
     std::vector<MissingRange> missing;
 };
-inline ReadBack read_all(Spool& spool, Position after = 0, std::size_t most_events = 100) {
+inline ReadBack read_all(Spool& spool, Position after = 0, std::size_t max_events = 100) {
     ReadBack all;
     for (;;) {
-        auto page = spool.read(after, most_events, std::size_t{1} << 20);
+        auto page = spool.read(after, max_events, std::size_t{1} << 20);
         EXPECT_TRUE(page) << page.error().message;
         if (!page || page.value().next_after == after) return all;
         for (const SpooledEvent& event : page.value().events) all.events.emplace_back(event.position, event.line);

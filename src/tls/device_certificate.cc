@@ -17,7 +17,7 @@ namespace holdfast {
 namespace {
 
 /// SSL_CTX_set_security_level(3): level 2 requires 112 bits.
-constexpr int least_security_bits = 112;
+constexpr int min_security_bits = 112;
 
 /// Returns true if the key does not name its curve, as RFC 5480, 2.1.1 requires. OpenSSL reads such a certificate, and
 /// rejects it in a handshake.
@@ -86,7 +86,7 @@ std::optional<std::string> defect_of(const X509_CRL& list) {
 
 std::optional<std::string> weakness_of(const X509& authority) {
     const EVP_PKEY* key = X509_get0_pubkey(&authority);
-    if (key == nullptr || EVP_PKEY_get_security_bits(key) >= least_security_bits) return std::nullopt;
+    if (key == nullptr || EVP_PKEY_get_security_bits(key) >= min_security_bits) return std::nullopt;
     return "its key of " + std::to_string(EVP_PKEY_get_bits(key)) + " bits is too weak";
 }
 

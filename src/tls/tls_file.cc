@@ -36,7 +36,7 @@ std::string not_pem(const std::string& text, const char* what) {
 }
 
 /// More objects of one kind in a file are a mistake, and the checks of each against each would take long.
-constexpr std::size_t most_objects = 1'000;
+constexpr std::size_t max_objects = 1'000;
 
 /// Reads objects of one kind with `read_next` until there are none left.
 template <typename Ptr, typename ReadNext>
@@ -49,8 +49,8 @@ Result<std::vector<Ptr>> read_all(const std::string& text, const std::string& pa
     std::vector<Ptr> all;
     while (auto* each = read_next(bio.get(), &asked)) {
         all.emplace_back(each);
-        if (all.size() > most_objects) {
-            return about(path, "holds more than " + std::to_string(most_objects) + " of the kind " + what +
+        if (all.size() > max_objects) {
+            return about(path, "holds more than " + std::to_string(max_objects) + " of the kind " + what +
                                    ": name a file with those that are needed");
         }
     }

@@ -15,7 +15,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t most_alarms = 3;   // further ones are only counted
+constexpr std::size_t max_alarms = 3;    // further ones are only counted
 constexpr std::size_t longest_key = 40;  // in characters
 
 std::string clipped(std::string text, std::size_t columns) {
@@ -263,7 +263,7 @@ private:
     void add_alarms() {
         const Document board(answers_.alarms);
         const auto active = board.view().list("/active");
-        for (std::size_t i = 0; i < std::min(active.size(), most_alarms); ++i) {
+        for (std::size_t i = 0; i < std::min(active.size(), max_alarms); ++i) {
             const AnswerView& alarm = active[i];
             const std::string listener = printable(alarm.text("/listener"));
             add("! " + printable(alarm.text("/alarm")) + (listener.empty() ? "" : " on " + listener) + ": " +
@@ -271,8 +271,8 @@ private:
                 TopStyle::warning);
             add("  " + printable(alarm.text("/cause")));
         }
-        if (active.size() <= most_alarms) return;
-        add("! " + std::to_string(active.size() - most_alarms) + " more: holdfast alarms", TopStyle::warning);
+        if (active.size() <= max_alarms) return;
+        add("! " + std::to_string(active.size() - max_alarms) + " more: holdfast alarms", TopStyle::warning);
     }
 
     void add_connections() {

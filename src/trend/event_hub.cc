@@ -37,7 +37,7 @@ EventHub::~EventHub() { HOLDFAST_CHECK(subscribers_ == 0); }
 
 std::unique_ptr<EventHub::Subscription> EventHub::subscribe(Kinds kinds) {
     const std::lock_guard lock(mutex_);
-    if (subscribers_ >= most_subscribers) return nullptr;
+    if (subscribers_ >= max_subscribers) return nullptr;
     auto subscription = std::make_unique<Subscription>(*this, kinds, end(), put_);
     ++subscribers_;
     for (const FeedKind kind : all_feed_kinds) wanting_[index_of(kind)] += (kinds & bit(kind)) != 0 ? 1 : 0;
@@ -73,7 +73,7 @@ void EventHub::put(Entry entry) {
     put_[index_of(entry.kind)] += entry.messages;
     bytes_ += entry.json ? entry.json->size() : 0;
     ring_.push_back(std::move(entry));
-    while (ring_.size() > most_waiting || (bytes_ > most_waiting_bytes && ring_.size() > 1)) drop_oldest();
+    while (ring_.size() > max_waiting || (bytes_ > max_waiting_bytes && ring_.size() > 1)) drop_oldest();
     for (const Wake* wake : wakes_) wake->wake_();
 }
 

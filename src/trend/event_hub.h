@@ -32,9 +32,9 @@ struct FeedMessage {
 /// thread; subscriptions must end before the hub does.
 class EventHub {
 public:
-    static constexpr std::size_t most_subscribers = 4'096;
-    static constexpr std::size_t most_waiting = 1'024;                    ///< messages in the ring
-    static constexpr std::size_t most_waiting_bytes = 4UL * 1024 * 1024;  ///< unless it is one message
+    static constexpr std::size_t max_subscribers = 4'096;
+    static constexpr std::size_t max_waiting = 1'024;                    ///< messages in the ring
+    static constexpr std::size_t max_waiting_bytes = 4UL * 1024 * 1024;  ///< unless it is one message
 
     class Subscription;
     class Wake;
@@ -46,7 +46,7 @@ public:
     EventHub& operator=(const EventHub&) = delete;
     ~EventHub();
 
-    /// Returns nullptr if there are most_subscribers already.
+    /// Returns nullptr if there are max_subscribers already.
     [[nodiscard]] std::unique_ptr<Subscription> subscribe(Kinds kinds);
 
     /// Returns whether any subscriber wants such a message. No lock.

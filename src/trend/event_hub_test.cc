@@ -51,7 +51,7 @@ TEST(EventHub, WantsOnlyKindsWithASubscriber) {
 TEST(EventHub, TakesSoManySubscribersAndNoMore) {
     EventHub hub;
     std::vector<std::unique_ptr<EventHub::Subscription>> all;
-    for (std::size_t i = 0; i < EventHub::most_subscribers; ++i) {
+    for (std::size_t i = 0; i < EventHub::max_subscribers; ++i) {
         all.push_back(hub.subscribe(samples));
         ASSERT_NE(all.back(), nullptr);
     }
@@ -65,9 +65,9 @@ TEST(EventHub, ReportsToASlowSubscriberHowManyItMissedWhereItMissedThem) {
     const auto slow = hub.subscribe(samples);
     hub.publish(FeedKind::sample, "first");
     EXPECT_EQ(take(*slow), "sample first");
-    for (std::size_t i = 0; i < EventHub::most_waiting + 10; ++i) hub.publish(FeedKind::sample, std::to_string(i));
+    for (std::size_t i = 0; i < EventHub::max_waiting + 10; ++i) hub.publish(FeedKind::sample, std::to_string(i));
     EXPECT_EQ(take(*slow), "skipped {\"skipped\":10}");
-    for (std::size_t i = 10; i < EventHub::most_waiting + 10; ++i) {
+    for (std::size_t i = 10; i < EventHub::max_waiting + 10; ++i) {
         ASSERT_EQ(take(*slow), "sample " + std::to_string(i));
     }
     EXPECT_EQ(take(*slow), "");
@@ -79,7 +79,7 @@ TEST(EventHub, CountsAsMissedOnlyWhatASubscriberWants) {
     const auto other = hub.subscribe(EventHub::bit(FeedKind::item));
     hub.publish(FeedKind::sample, "{}");
     hub.skip(FeedKind::sample, 5);
-    for (std::size_t i = 0; i < EventHub::most_waiting; ++i) hub.publish(FeedKind::item, "{}");
+    for (std::size_t i = 0; i < EventHub::max_waiting; ++i) hub.publish(FeedKind::item, "{}");
     EXPECT_EQ(take(*slow), "skipped {\"skipped\":6}");
     EXPECT_EQ(take(*slow), "");
     hub.publish(FeedKind::sample, "later");
@@ -90,10 +90,10 @@ TEST(EventHub, HoldsSoManyBytesButAlwaysOneMessage) {
     EventHub hub;
     const auto slow = hub.subscribe(samples);
     hub.publish(FeedKind::sample, "small");
-    hub.publish(FeedKind::sample, std::string(2 * EventHub::most_waiting_bytes, 'x'));
+    hub.publish(FeedKind::sample, std::string(2 * EventHub::max_waiting_bytes, 'x'));
     EXPECT_EQ(take(*slow), "skipped {\"skipped\":1}");
-    EXPECT_EQ(take(*slow).size(), 2 * EventHub::most_waiting_bytes + 7);
-    for (int i = 0; i < 9; ++i) hub.publish(FeedKind::sample, std::string(EventHub::most_waiting_bytes / 8, 'x'));
+    EXPECT_EQ(take(*slow).size(), 2 * EventHub::max_waiting_bytes + 7);
+    for (int i = 0; i < 9; ++i) hub.publish(FeedKind::sample, std::string(EventHub::max_waiting_bytes / 8, 'x'));
     EXPECT_EQ(take(*slow), "skipped {\"skipped\":1}");
     for (int i = 0; i < 8; ++i) EXPECT_TRUE(take(*slow).starts_with("sample x"));
     EXPECT_EQ(take(*slow), "");

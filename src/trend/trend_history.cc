@@ -127,8 +127,8 @@ void TrendHistory::add_absent(std::chrono::sys_seconds at) {
 
 TrendAnswer TrendHistory::answer(std::chrono::seconds window, std::chrono::seconds step) const {
     const TrendRing& ring = window <= Trend::fine_window ? fine_ : coarse_;
-    constexpr int most_points = 600;
-    if (step <= seconds(0)) step = seconds((window.count() + most_points - 1) / most_points);
+    constexpr int max_points = 600;
+    if (step <= seconds(0)) step = seconds((window.count() + max_points - 1) / max_points);
     TrendAnswer answer;
     window = rounded_up(window, ring.unit());
     answer.step = std::min(rounded_up(std::min(step, window), ring.unit()), window);

@@ -13,7 +13,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds glance{200};
 constexpr seconds look_every{1};
-constexpr std::size_t most_questions = 4;
+constexpr std::size_t max_questions = 4;
 constexpr std::size_t peers_sampled = 64;  // of each reactor, whose routes are watched
 
 EventTime wall_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
@@ -81,7 +81,7 @@ void Watcher::probe_suspects(Time now) {
         const std::lock_guard lock(mutex_);
         if (!suspicion_on_) return;
     }
-    if (questions_.size() >= most_questions) return;
+    if (questions_.size() >= max_questions) return;
     for (const Suspect& suspect : suspicion_.decide(now)) {
         const SignalsBlocked blocked;
         questions_.push_back({suspect, now, std::async(std::launch::async, [this, suspect] {

@@ -26,7 +26,7 @@
 namespace {
 
 constexpr std::size_t landing_bytes = 64 * 1024;
-constexpr std::size_t most_kept = 64 * 1024;
+constexpr std::size_t max_kept = 64 * 1024;
 constexpr int listener_token = -1;
 constexpr int signal_token = -2;
 
@@ -60,8 +60,8 @@ private:
     int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
     int listener_ = -1;
     int signals_ = -1;
-    std::unique_ptr<char[]> memory_{new char[most_kept + landing_bytes + simdjson::SIMDJSON_PADDING]};
-    char* landing_ = memory_.get() + most_kept;
+    std::unique_ptr<char[]> memory_{new char[max_kept + landing_bytes + simdjson::SIMDJSON_PADDING]};
+    char* landing_ = memory_.get() + max_kept;
     std::vector<Kept*> kept_;  // incomplete line by descriptor
     simdjson::ondemand::parser parser_;
     Counts counts_;
@@ -172,7 +172,7 @@ bool Floor::take(int fd, std::size_t arrived) {
     }
     if (line == end) return true;
     const auto left = static_cast<std::size_t>(end - line);
-    if (left > most_kept) return false;
+    if (left > max_kept) return false;
     kept = static_cast<Kept*>(std::malloc(sizeof(Kept) + left));
     kept->size = left;
     std::memcpy(kept->bytes, line, left);
