@@ -136,12 +136,12 @@ void Webhook::Courier::say(const std::string& line) {
 }
 
 std::optional<Failure> Webhook::Courier::try_once(const std::string& json) {
-    const auto said = client_.ask({.method = "POST",
-                                   .target = url_.target,
-                                   .headers = {"User-Agent: holdfast/" HOLDFAST_VERSION},
-                                   .body = json,
-                                   .timeout = policy_.connect_timeout + policy_.answer_timeout,
-                                   .max_body = max_answer_bytes});
+    const auto said = client_.request({.method = "POST",
+                                       .target = url_.target,
+                                       .headers = {"User-Agent: holdfast/" HOLDFAST_VERSION},
+                                       .body = json,
+                                       .timeout = policy_.connect_timeout + policy_.answer_timeout,
+                                       .max_body = max_answer_bytes});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return Failure{"no answer (" + failure->cause + ")"};
     const int status = std::get<HttpAnswer>(said).status;
     if (status >= 200 && status < 300) return std::nullopt;

@@ -75,11 +75,11 @@ TEST_F(AdminServerTest, ErrorsHaveTheirForm) {
     expect_error(client_->get("/v1/connections?limit=-5"), 400, "bad_query");
     expect_error(client_->get("/v1/connections?peer=10.2.0.0%2F99"), 400, "bad_query");
     expect_error(client_->post("/v1/probe"), 400, "bad_query");
-    const auto wrong = client_->ask("PUT", "/v1/status", {}, "x");
+    const auto wrong = client_->request("PUT", "/v1/status", {}, "x");
     expect_error(wrong, 405, "method_not_allowed");
     EXPECT_EQ(wrong.header("Allow"), "GET, HEAD");
-    expect_error(client_->ask("OPTIONS", "/v1/status"), 405, "method_not_allowed");
-    expect_error(client_->ask("PATCH", "/nope", {}, "x"), 404, "not_found");
+    expect_error(client_->request("OPTIONS", "/v1/status"), 405, "method_not_allowed");
+    expect_error(client_->request("PATCH", "/nope", {}, "x"), 404, "not_found");
     EXPECT_THAT(exchange("TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
                 StartsWith("HTTP/1.1 405 "));
 }

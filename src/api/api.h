@@ -37,9 +37,9 @@ struct ApiOptions {
     /// Calls `look`, which returns within 100 ms, until it returns true, and blocks no other request. Returns false
     /// without a call if too many requests wait. If empty, a request waits on its own thread.
     std::function<bool(const std::function<bool()>& look)> wait_aside = {};
-    AssetSource assets = {};      ///< files of / and /dashboard/; without it / is the list of the paths
-    std::string first_item = {};  ///< a command that sends an item, for status; empty: no such command
-    AskElsewhere elsewhere = {};  ///< requests about devices of other gateways
+    AssetSource assets = {};        ///< files of / and /dashboard/; without it / is the list of the paths
+    std::string first_item = {};    ///< a command that sends an item, for status; empty: no such command
+    QueryElsewhere elsewhere = {};  ///< requests about devices of other gateways
     /// Returns the connection that may receive messages for an id. If empty, the server's connection of the id receives
     /// them.
     std::function<std::optional<ConnectionId>(const std::string& id)> find_here = {};
@@ -72,7 +72,7 @@ private:
                                                                          const RequestTarget& target);
     ApiAnswer call(const ApiEndpoint& endpoint, const RequestTarget& target, std::string_view id,
                    const ApiRequest& request);
-    ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask);
+    ApiAnswer with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& work);
     std::optional<WatchStatus> watched() const;
     ApiAnswer elsewhere(const DeviceQuestion& question);
     std::optional<ConnectionId> find_here(std::string_view device);

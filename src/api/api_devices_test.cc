@@ -20,7 +20,7 @@ protected:
         gateway_.row.id = "van 17/\"";
         gateway_.row.session = "boot-42";
     }
-    ApiAnswer ask(std::string_view method, const std::string& target, std::string_view body = {}) {
+    ApiAnswer request(std::string_view method, const std::string& target, std::string_view body = {}) {
         return api_.answer({.method = method, .target = target, .body = body});
     }
     void expect_error(const ApiAnswer& answer, int status, std::string_view code) {
@@ -29,72 +29,72 @@ protected:
     }
 
     FakeControlPlane gateway_;
-    std::vector<DeviceQuestion::Kind> asked_elsewhere_;
+    std::vector<DeviceQuestion::Kind> queries_elsewhere_;
     std::optional<ApiAnswer> from_elsewhere_;
     Api api_{gateway_, {.max_message_bytes = 100, .elsewhere = [this](const DeviceQuestion& question) {
-                            asked_elsewhere_.push_back(question.kind);
+                            queries_elsewhere_.push_back(question.kind);
                             return from_elsewhere_;
                         }}};
 };
 
 TEST_F(ApiDevices, ItsLivingConnectionIsShown) {
-    const ApiAnswer answer = ask("GET", device);
+    const ApiAnswer answer = request("GET", device);
     EXPECT_EQ(answer.status, 200);
     EXPECT_THAT(answer.body, HasSubstr(R"("peer":"10.2.0.9:51514","id":"van 17/\"","session":"boot-42","key":)"));
     EXPECT_THAT(answer.body, HasSubstr(R"("liveness":"device","authenticated":false)"));
     EXPECT_THAT(answer.body, HasSubstr(R"("evidence":{)"));
-    EXPECT_TRUE(asked_elsewhere_.empty());
-    expect_error(ask("GET", "/v1/devices/nobody"), 404, "not_found");
-    expect_error(ask("GET", std::string(device) + "?x=1"), 400, "bad_query");
+    EXPECT_TRUE(queries_elsewhere_.empty());
+    expect_error(request("GET", "/v1/devices/nobody"), 404, "not_found");
+    expect_error(request("GET", std::string(device) + "?x=1"), 400, "bad_query");
 }
 
 TEST_F(ApiDevices, AMessageSaysHowFarItGot) {
     const std::string target = std::string(device) + "/messages";
-    const ApiAnswer acked = ask("POST", target + "?wait=2s", R"({"cmd": "reboot"})");
+    const ApiAnswer acked = request("POST", target + "?wait=2s", R"({"cmd": "reboot"})");
     EXPECT_EQ(acked.status, 200);
     EXPECT_EQ(acked.body, R"({"id":"van 17/\"","conn":"7f2c91a0-1","result":"acked"})");
     EXPECT_EQ(gateway_.last_timeout, 2s);
     gateway_.alive = false;
-    const ApiAnswer sent = ask("POST", target, "{}");
+    const ApiAnswer sent = request("POST", target, "{}");
     EXPECT_EQ(sent.status, 202);
     EXPECT_THAT(sent.body, HasSubstr(R"("result":"sent")"));
     EXPECT_EQ(gateway_.last_timeout, 300ms);
     EXPECT_THAT(gateway_.sent, ElementsAre(R"({"cmd":"reboot"})", "{}"));
     gateway_.full = true;
-    expect_error(ask("POST", target, "{}"), 429, "queue_full");
-    expect_error(ask("POST", target, "[]"), 400, "not_object");
-    expect_error(ask("POST", target, std::string(200, ' ')), 413, "too_large");
-    expect_error(ask("POST", target + "?wait=1h", "{}"), 400, "bad_query");
-    expect_error(ask("POST", "/v1/devices/nobody/messages", "{}"), 404, "not_found");
+    expect_error(request("POST", target, "{}"), 429, "queue_full");
+    expect_error(request("POST", target, "[]"), 400, "not_object");
+    expect_error(request("POST", target, std::string(200, ' ')), 413, "too_large");
+    expect_error(request("POST", target + "?wait=1h", "{}"), 400, "bad_query");
+    expect_error(request("POST", "/v1/devices/nobody/messages", "{}"), 404, "not_found");
 }
 
 TEST_F(ApiDevices, ItIsProbedAndClosed) {
-    const ApiAnswer answer = ask("POST", std::string(device) + "/probe?timeout=1s");
+    const ApiAnswer answer = request("POST", std::string(device) + "/probe?timeout=1s");
     EXPECT_EQ(answer.status, 200);
     EXPECT_THAT(answer.body, StartsWith(R"({"id":"van 17/\"","conn":"7f2c91a0-1","alive":true,)"));
-    EXPECT_EQ(ask("DELETE", device).body, R"({"id":"van 17/\"","conn":"7f2c91a0-1","closed":true})");
-    expect_error(ask("POST", "/v1/devices/nobody/probe"), 404, "not_found");
-    expect_error(ask("DELETE", "/v1/devices/nobody"), 404, "not_found");
-    expect_error(ask("POST", device), 405, "method_not_allowed");
+    EXPECT_EQ(request("DELETE", device).body, R"({"id":"van 17/\"","conn":"7f2c91a0-1","closed":true})");
+    expect_error(request("POST", "/v1/devices/nobody/probe"), 404, "not_found");
+    expect_error(request("DELETE", "/v1/devices/nobody"), 404, "not_found");
+    expect_error(request("POST", device), 405, "method_not_allowed");
 }
 
 TEST_F(ApiDevices, RequestsForOtherDevicesAreForwarded) {
     using Kind = DeviceQuestion::Kind;
     from_elsewhere_ = ApiAnswer{.body = R"({"from":"afar"})"};
-    EXPECT_EQ(ask("GET", "/v1/devices/far").body, from_elsewhere_->body);
-    EXPECT_EQ(ask("POST", "/v1/devices/far/messages", "{}").body, from_elsewhere_->body);
-    EXPECT_EQ(ask("POST", "/v1/devices/far/probe").body, from_elsewhere_->body);
-    EXPECT_EQ(ask("DELETE", "/v1/devices/far").body, from_elsewhere_->body);
-    EXPECT_THAT(asked_elsewhere_, ElementsAre(Kind::show, Kind::send, Kind::probe, Kind::close));
+    EXPECT_EQ(request("GET", "/v1/devices/far").body, from_elsewhere_->body);
+    EXPECT_EQ(request("POST", "/v1/devices/far/messages", "{}").body, from_elsewhere_->body);
+    EXPECT_EQ(request("POST", "/v1/devices/far/probe").body, from_elsewhere_->body);
+    EXPECT_EQ(request("DELETE", "/v1/devices/far").body, from_elsewhere_->body);
+    EXPECT_THAT(queries_elsewhere_, ElementsAre(Kind::show, Kind::send, Kind::probe, Kind::close));
     EXPECT_TRUE(gateway_.sent.empty());
 }
 
 TEST_F(ApiDevices, ListAndLastLivesAreFoundByIt) {
-    (void)ask("GET", "/v1/connections?id=van%2017");
+    (void)request("GET", "/v1/connections?id=van%2017");
     EXPECT_EQ(gateway_.last_list.id, "van 17");
     ClosedLife& life = gateway_.lives.emplace_back();
     life.id = "van 17";
-    EXPECT_THAT(ask("GET", "/v1/closed?id=van+17").body, HasSubstr(R"(,"id":"van 17","key":null)"));
+    EXPECT_THAT(request("GET", "/v1/closed?id=van+17").body, HasSubstr(R"(,"id":"van 17","key":null)"));
     EXPECT_EQ(gateway_.last_closed.id, "van 17");
 }
 
@@ -103,11 +103,11 @@ using testing::HasSubstr;
 
 class ApiDrainTest : public testing::Test {
 protected:
-    ApiAnswer ask(std::string_view method, std::string_view target, std::string_view body = {}) {
+    ApiAnswer request(std::string_view method, std::string_view target, std::string_view body = {}) {
         return api_.answer({method, target, body});
     }
     DrainOrder order_of(std::string_view body) {
-        EXPECT_EQ(ask("POST", "/v1/drain", body).status, 202) << body;
+        EXPECT_EQ(request("POST", "/v1/drain", body).status, 202) << body;
         return gateway_.now.drain->order;
     }
     FakeControlPlane gateway_;
@@ -139,34 +139,35 @@ TEST_F(ApiDrainTest, APartIsWelcomeBackAtOnce) {
 }
 
 TEST_F(ApiDrainTest, BeginsShowsAndCancels) {
-    EXPECT_EQ(ask("GET", "/v1/drain").status, 404);
-    EXPECT_EQ(ask("DELETE", "/v1/drain").status, 404);
-    EXPECT_EQ(ask("GET", "/readyz").status, 200);
-    const ApiAnswer begun = ask("POST", "/v1/drain", R"({"over":"90s"})");
+    EXPECT_EQ(request("GET", "/v1/drain").status, 404);
+    EXPECT_EQ(request("DELETE", "/v1/drain").status, 404);
+    EXPECT_EQ(request("GET", "/readyz").status, 200);
+    const ApiAnswer begun = request("POST", "/v1/drain", R"({"over":"90s"})");
     EXPECT_EQ(begun.status, 202);
     EXPECT_EQ(
         begun.body,
         R"({"out_of_service":true,"drain":{"state":"running","began_at":"1970-01-01T00:00:00.000Z","over":"90s","over_ms":90000,"peer":null,"listener":null,"goodbye":true,"come_back":"later","found":0,"ended":0,"gone":0,"left":0}})");
-    EXPECT_EQ(ask("GET", "/v1/drain").body, begun.body);
-    EXPECT_THAT(ask("GET", "/v1/status").body, HasSubstr(R"("out_of_service":true,"drain":{"state":"running")"));
-    EXPECT_EQ(ask("GET", "/readyz").status, 503);
-    EXPECT_THAT(ask("GET", "/readyz").body, HasSubstr("\"out_of_service\""));
-    EXPECT_EQ(ask("GET", "/healthz").status, 200);
-    EXPECT_THAT(ask("DELETE", "/v1/drain").body, HasSubstr(R"("out_of_service":false,"drain":{"state":"cancelled")"));
-    EXPECT_EQ(ask("GET", "/readyz").status, 200);
+    EXPECT_EQ(request("GET", "/v1/drain").body, begun.body);
+    EXPECT_THAT(request("GET", "/v1/status").body, HasSubstr(R"("out_of_service":true,"drain":{"state":"running")"));
+    EXPECT_EQ(request("GET", "/readyz").status, 503);
+    EXPECT_THAT(request("GET", "/readyz").body, HasSubstr("\"out_of_service\""));
+    EXPECT_EQ(request("GET", "/healthz").status, 200);
+    EXPECT_THAT(request("DELETE", "/v1/drain").body,
+                HasSubstr(R"("out_of_service":false,"drain":{"state":"cancelled")"));
+    EXPECT_EQ(request("GET", "/readyz").status, 200);
 }
 
 TEST_F(ApiDrainTest, RefusesWhatIsWrong) {
-    EXPECT_EQ(ask("POST", "/v1/drain", "{\"over\":1}").status, 400);
-    EXPECT_EQ(ask("POST", "/v1/drain?over=2m").status, 400);
+    EXPECT_EQ(request("POST", "/v1/drain", "{\"over\":1}").status, 400);
+    EXPECT_EQ(request("POST", "/v1/drain?over=2m").status, 400);
     gateway_.now.draining = true;
-    const ApiAnswer answer = ask("POST", "/v1/drain");
+    const ApiAnswer answer = request("POST", "/v1/drain");
     EXPECT_EQ(answer.status, 409);
     EXPECT_THAT(answer.body, HasSubstr("stopping"));
 }
 
 TEST_F(ApiDrainTest, StatusSaysThatNothingWasDrained) {
-    EXPECT_THAT(ask("GET", "/v1/status").body, HasSubstr(R"("out_of_service":false,"drain":null)"));
+    EXPECT_THAT(request("GET", "/v1/status").body, HasSubstr(R"("out_of_service":false,"drain":null)"));
 }
 
 }  // namespace

@@ -19,10 +19,10 @@ using testing::StartsWith;
 
 class ApiSpoolTest : public testing::Test {
 protected:
-    ApiAnswer ask(std::string_view method, std::string_view target, std::string_view body = {}) {
+    ApiAnswer request(std::string_view method, std::string_view target, std::string_view body = {}) {
         return api_.answer({method, target, body});
     }
-    ApiAnswer get(std::string_view target) { return ask("GET", target); }
+    ApiAnswer get(std::string_view target) { return request("GET", target); }
 
     void expect_error(const ApiAnswer& answer, int status, std::string_view code) {
         EXPECT_EQ(answer.status, status) << answer.body;
@@ -70,23 +70,24 @@ TEST_F(ApiSpoolTest, Groups) {
     spool_.add("{}");
     spool_.add("{}");
     EXPECT_EQ(get("/v1/spool/groups").body, R"({"newest":2,"groups":[]})");
-    EXPECT_EQ(ask("POST", "/v1/spool/groups/billing", R"({"position":1})").body, R"({"name":"billing","position":1})");
+    EXPECT_EQ(request("POST", "/v1/spool/groups/billing", R"({"position":1})").body,
+              R"({"name":"billing","position":1})");
     EXPECT_EQ(
         get("/v1/spool/groups").body,
         R"({"newest":2,"groups":[{"name":"billing","position":1,"lag_events":1,"required":false,"moved_at":null}]})");
-    expect_error(ask("POST", "/v1/spool/groups/billing", R"({"position":3})"), 409, "beyond_newest");
+    expect_error(request("POST", "/v1/spool/groups/billing", R"({"position":3})"), 409, "beyond_newest");
     for (const char* body : {"", "1", "{}", R"({"position":"1"})", R"({"position":-1})", R"({"position":1,"x":2})"}) {
-        expect_error(ask("POST", "/v1/spool/groups/billing", body), 400, "not_object");
+        expect_error(request("POST", "/v1/spool/groups/billing", body), 400, "not_object");
     }
     for (const char* body : {R"({"position":1,"after":1})", R"({"position":1,"after":1,"consumer":""})",
                              R"({"position":1,"after":-1,"consumer":"a"})", R"({"position":1,"after":1,"who":"a"})"})
-        expect_error(ask("POST", "/v1/spool/groups/billing", body), 400, "not_object");
-    expect_error(ask("POST", "/v1/spool/groups/a%20b", R"({"position":1})"), 400, "bad_query");
-    expect_error(ask("DELETE", "/v1/spool/groups/nobody"), 404, "not_found");
+        expect_error(request("POST", "/v1/spool/groups/billing", body), 400, "not_object");
+    expect_error(request("POST", "/v1/spool/groups/a%20b", R"({"position":1})"), 400, "bad_query");
+    expect_error(request("DELETE", "/v1/spool/groups/nobody"), 404, "not_found");
     spool_.require("nats");
-    expect_error(ask("DELETE", "/v1/spool/groups/nats"), 409, "required");
-    EXPECT_EQ(ask("DELETE", "/v1/spool/groups/billing").body, R"({"name":"billing","removed":true})");
-    expect_error(ask("DELETE", "/v1/spool/groups/billing"), 404, "not_found");
+    expect_error(request("DELETE", "/v1/spool/groups/nats"), 409, "required");
+    EXPECT_EQ(request("DELETE", "/v1/spool/groups/billing").body, R"({"name":"billing","removed":true})");
+    expect_error(request("DELETE", "/v1/spool/groups/billing"), 404, "not_found");
 }
 
 TEST_F(ApiSpoolTest, WaitsForTheNextEvent) {
@@ -127,9 +128,9 @@ TEST_F(ApiSpoolTest, WaitingRequestsBlockNoOthers) {
 TEST_F(ApiSpoolTest, AGroupMovesForOneConsumerAtATime) {
     for (int n = 1; n <= 4; ++n) spool_.add("{}");
     const auto move = [&](int after, int position, const std::string& consumer) {
-        return ask("POST", "/v1/spool/groups/billing",
-                   R"({"position":)" + std::to_string(position) + R"(,"after":)" + std::to_string(after) +
-                       R"(,"consumer":")" + consumer + "\"}")
+        return request("POST", "/v1/spool/groups/billing",
+                       R"({"position":)" + std::to_string(position) + R"(,"after":)" + std::to_string(after) +
+                           R"(,"consumer":")" + consumer + "\"}")
             .status;
     };
     EXPECT_EQ(move(0, 2, "a"), 200);
@@ -139,8 +140,8 @@ TEST_F(ApiSpoolTest, AGroupMovesForOneConsumerAtATime) {
     EXPECT_EQ(move(0, 2, "a"), 200);
     EXPECT_EQ(move(2, 3, "b"), 200) << "it began where the other had come to";
     EXPECT_EQ(move(2, 4, "a"), 409);
-    EXPECT_EQ(ask("POST", "/v1/spool/groups/billing", R"({"position":1})").status, 200) << "an operator may";
-    const ApiAnswer told = ask("POST", "/v1/spool/groups/billing", R"({"position":4,"after":3,"consumer":"b"})");
+    EXPECT_EQ(request("POST", "/v1/spool/groups/billing", R"({"position":1})").status, 200) << "an operator may";
+    const ApiAnswer told = request("POST", "/v1/spool/groups/billing", R"({"position":4,"after":3,"consumer":"b"})");
     EXPECT_THAT(told.body, HasSubstr("is at position 1 and not at 3"));
     EXPECT_THAT(told.body, HasSubstr("group_moved"));
     EXPECT_EQ(move(1, 4, "c"), 200);

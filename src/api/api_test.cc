@@ -21,11 +21,11 @@ constexpr const char* unknown = "/v1/connections/7f2c91a0-2";
 
 class ApiTest : public testing::Test {
 protected:
-    ApiAnswer ask(std::string_view method, std::string_view target, std::string_view body = {}) {
+    ApiAnswer request(std::string_view method, std::string_view target, std::string_view body = {}) {
         return api_.answer({method, target, body});
     }
-    ApiAnswer get(std::string_view target) { return ask("GET", target); }
-    ApiAnswer post(std::string_view target, std::string_view body = {}) { return ask("POST", target, body); }
+    ApiAnswer get(std::string_view target) { return request("GET", target); }
+    ApiAnswer post(std::string_view target, std::string_view body = {}) { return request("POST", target, body); }
 
     void expect_error(const ApiAnswer& answer, int status, std::string_view code) {
         EXPECT_EQ(answer.status, status) << answer.body;
@@ -121,13 +121,13 @@ TEST_F(ApiTest, Show) {
 }
 
 TEST_F(ApiTest, Close) {
-    EXPECT_EQ(ask("DELETE", known).body, R"({"conn":"7f2c91a0-1","closed":true})");
-    expect_error(ask("DELETE", unknown), 404, "not_found");
-    EXPECT_EQ(ask("DELETE", "/v1/connections?peer=10.2.0.0/16").body, R"({"closed":7})");
+    EXPECT_EQ(request("DELETE", known).body, R"({"conn":"7f2c91a0-1","closed":true})");
+    expect_error(request("DELETE", unknown), 404, "not_found");
+    EXPECT_EQ(request("DELETE", "/v1/connections?peer=10.2.0.0/16").body, R"({"closed":7})");
     EXPECT_EQ(gateway_.last_peer, parse_prefix("10.2.0.0/16").value());
-    expect_error(ask("DELETE", "/v1/connections"), 400, "bad_query");
-    expect_error(ask("DELETE", "/v1/connections?peer="), 400, "bad_query");
-    expect_error(ask("DELETE", "/v1/connections?peer=10.2.0.0/16&all=true"), 400, "bad_query");
+    expect_error(request("DELETE", "/v1/connections"), 400, "bad_query");
+    expect_error(request("DELETE", "/v1/connections?peer="), 400, "bad_query");
+    expect_error(request("DELETE", "/v1/connections?peer=10.2.0.0/16&all=true"), 400, "bad_query");
 }
 
 TEST_F(ApiTest, Probe) {
@@ -218,7 +218,7 @@ TEST_F(ApiTest, UnknownPaths) {
 
 TEST_F(ApiTest, WrongMethodsSayWhatIsAllowed) {
     const auto allowed = [&](std::string_view method, std::string_view target) {
-        const ApiAnswer answer = ask(method, target);
+        const ApiAnswer answer = request(method, target);
         expect_error(answer, 405, "method_not_allowed");
         EXPECT_EQ(answer.headers.size(), 1U);
         EXPECT_EQ(answer.headers.at(0).first, "Allow");
@@ -229,7 +229,7 @@ TEST_F(ApiTest, WrongMethodsSayWhatIsAllowed) {
     EXPECT_EQ(allowed("GET", "/v1/probe"), "POST");
     EXPECT_EQ(allowed("HEAD", std::string(known) + "/messages"), "POST");
     EXPECT_EQ(allowed("OPTIONS", known), "GET, HEAD, DELETE");
-    EXPECT_EQ(ask("HEAD", "/v1/status").status, 200);
+    EXPECT_EQ(request("HEAD", "/v1/status").status, 200);
 }
 
 }  // namespace

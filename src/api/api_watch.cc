@@ -33,13 +33,13 @@ bool has_listener(const ServerStatus& status, std::string_view name) {
 
 }  // namespace
 
-ApiAnswer Api::with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& ask) {
+ApiAnswer Api::with_slow_slot(std::string_view refusal, const std::function<ApiAnswer()>& work) {
     struct Slot {
         std::atomic<int>& taken;
         int number = ++taken;
         ~Slot() { --taken; }
     } const slot{slow_};
-    if (slot.number <= max_slow_requests) return ask();
+    if (slot.number <= max_slow_requests) return work();
     return error(429, refusal,
                  std::to_string(max_slow_requests) +
                      " requests that take their time (probes, reconciliations, reloads) are under way: ask again when "

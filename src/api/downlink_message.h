@@ -39,6 +39,6 @@ struct DeviceQuestion {
 /// Forwards the request for a device that is not connected to this gateway. Returns the answer of the gateway that has
 /// the device, or nullopt if none is known. Called by several admin threads at once. Returns within `timeout` and one
 /// second.
-using AskElsewhere = std::function<std::optional<HttpResponse>(const DeviceQuestion&)>;
+using QueryElsewhere = std::function<std::optional<HttpResponse>(const DeviceQuestion&)>;
 
 }  // namespace holdfast

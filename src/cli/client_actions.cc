@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/client_text.h"
 #include "cli/endpoint_flags.h"
 #include "cli/verbs.h"
@@ -55,7 +55,7 @@ int probe_one(const ScopeFlags& flags, std::chrono::milliseconds timeout) {
     AdminQuestion question = flags.question("POST", api_path::connection_probe, api_path::device_probe);
     question.timeout = timeout;
     const auto verdict = [](const AnswerView& answer) { return answer.flag("/alive") ? exit_good : exit_answer_is_no; };
-    return ask_and_show(flags.client, question, {.text = probe_text, .verdict = verdict});
+    return request_and_show(flags.client, question, {.text = probe_text, .verdict = verdict});
 }
 
 int probe_many(const ScopeFlags& flags, std::chrono::milliseconds timeout) {
@@ -67,7 +67,7 @@ int probe_many(const ScopeFlags& flags, std::chrono::milliseconds timeout) {
         const bool silent = summary.count("/silent") > 0 || summary.count("/alive") < summary.count("/asked");
         return silent || (need_one && summary.count("/asked") == 0) ? exit_answer_is_no : exit_good;
     };
-    return ask_and_show(flags.client, question, {.text = probes_text, .verdict = verdict});
+    return request_and_show(flags.client, question, {.text = probes_text, .verdict = verdict});
 }
 
 int probe_verb(const ScopeFlags& flags) {
@@ -97,14 +97,14 @@ int close_verb(const ScopeFlags& flags) {
         return exit_wrong_usage;
     }
     if (flags.is_of_one()) {
-        return ask_and_show(flags.client, flags.question("DELETE", api_path::connection, api_path::device),
-                            {.text = closed_one_text});
+        return request_and_show(flags.client, flags.question("DELETE", api_path::connection, api_path::device),
+                                {.text = closed_one_text});
     }
     const auto verdict = [](const AnswerView& answer) {
         return answer.count("/closed") > 0 ? exit_good : exit_answer_is_no;
     };
-    return ask_and_show(flags.client, flags.api.question("DELETE", api_path::connections),
-                        {.text = closed_many_text, .verdict = verdict});
+    return request_and_show(flags.client, flags.api.question("DELETE", api_path::connections),
+                            {.text = closed_many_text, .verdict = verdict});
 }
 
 std::optional<std::string> read_standard_input() {
@@ -138,7 +138,7 @@ int send_to_device(const SendFlags& flags, std::string body) {
     AdminQuestion question = flags.api.question("POST", api_path::device_messages, flags.device);
     question.body = std::move(body);
     question.timeout = wait.value() + answer_margin;
-    return ask_and_show(flags.client, question, {.text = delivered_text});
+    return request_and_show(flags.client, question, {.text = delivered_text});
 }
 
 int send_verb(const SendFlags& flags) {
@@ -156,7 +156,7 @@ int send_verb(const SendFlags& flags) {
     if (to_device) return send_to_device(flags, std::move(*body));
     AdminQuestion question = flags.api.question("POST", api_path::connection_messages, flags.first);
     question.body = std::move(*body);
-    return ask_and_show(flags.client, question, {.text = queued_text});
+    return request_and_show(flags.client, question, {.text = queued_text});
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <string>
 #include <thread>
 
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/endpoint_flags.h"
 #include "cli/verbs.h"
 #include "text/printable.h"
@@ -59,7 +59,7 @@ int wait_for_end(const ClientFlags& client) {
                        },
                        .wanted = [](const AnswerView& answer) { return !runs(answer); }};
     for (;;) {
-        const int code = ask_and_show(client, {.target = std::string(api_path::drain)}, last);
+        const int code = request_and_show(client, {.target = std::string(api_path::drain)}, last);
         if (code != still_runs) return code;
         std::this_thread::sleep_for(between_looks);
     }
@@ -72,11 +72,11 @@ int drain_verb(const DrainFlags& flags) {
     }
     if (flags.show || flags.cancel) {
         const AdminQuestion question{.method = flags.show ? "GET" : "DELETE", .target = std::string(api_path::drain)};
-        return ask_and_show(flags.client, question, {.text = drain_text});
+        return request_and_show(flags.client, question, {.text = drain_text});
     }
     const bool wait = flags.wait;
-    const int begun = ask_and_show(flags.client, flags.api.question("POST", api_path::drain),
-                                   {.text = begun_text, .wanted = [wait](const AnswerView&) { return !wait; }});
+    const int begun = request_and_show(flags.client, flags.api.question("POST", api_path::drain),
+                                       {.text = begun_text, .wanted = [wait](const AnswerView&) { return !wait; }});
     return begun == exit_good && wait ? wait_for_end(flags.client) : begun;
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "api/api_endpoint.h"
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/client_text.h"
 #include "cli/endpoint_flags.h"
 #include "cli/verbs.h"
@@ -57,7 +57,7 @@ std::string fleet_status_text(const AnswerView& fleet) {
 
 /// Shows all gateways, for `status --fleet`.
 int show_fleet(const ClientFlags& flags) {
-    return ask_and_show(flags, {.target = std::string(api_path::fleet) + "?limit=0"}, {.text = fleet_status_text});
+    return request_and_show(flags, {.target = std::string(api_path::fleet) + "?limit=0"}, {.text = fleet_status_text});
 }
 
 struct ListFlags {
@@ -168,14 +168,14 @@ int list_verb(ListFlags& flags) {
         return exit_wrong_usage;
     }
     if (flags.fleet) {
-        return ask_and_show(flags.client, flags.api.question("GET", api_path::fleet), {.text = fleet_list_text});
+        return request_and_show(flags.client, flags.api.question("GET", api_path::fleet), {.text = fleet_list_text});
     }
     if (!flags.api.fit("GET", api_path::connections)) {
         print_error("--gateway and --state are for list --fleet");
         return exit_wrong_usage;
     }
     if (flags.api.given("order")) flags.api.set("order", other_order(flags.api.value("sort")));
-    return ask_and_show(flags.client, flags.api.question("GET", api_path::connections), {.text = list_text});
+    return request_and_show(flags.client, flags.api.question("GET", api_path::connections), {.text = list_text});
 }
 
 int show_verb(const ShowFlags& flags) {
@@ -185,7 +185,7 @@ int show_verb(const ShowFlags& flags) {
     }
     const AdminQuestion question = flags.device.empty() ? flags.api.question("GET", api_path::connection, flags.id)
                                                         : flags.api.question("GET", api_path::device, flags.device);
-    return ask_and_show(flags.client, question, {.text = connection_text});
+    return request_and_show(flags.client, question, {.text = connection_text});
 }
 
 }  // namespace
@@ -197,8 +197,8 @@ Verb make_status_verb() {
                 client_arguments(flags->client),
             [flags] {
                 if (flags->fleet) return show_fleet(flags->client);
-                return ask_and_show(flags->client, {.target = std::string(api_path::status)},
-                                    {.text = status_text, .proof = "/pid"});
+                return request_and_show(flags->client, {.target = std::string(api_path::status)},
+                                        {.text = status_text, .proof = "/pid"});
             }};
 }
 
@@ -226,7 +226,8 @@ Verb make_closed_verb() {
     const auto flags = std::make_shared<ClosedFlags>();
     return {"closed", "list the last lives, newest first, and why each ended",
             flags->api.of("GET", api_path::closed) + client_arguments(flags->client), [flags] {
-                return ask_and_show(flags->client, flags->api.question("GET", api_path::closed), {.text = closed_text});
+                return request_and_show(flags->client, flags->api.question("GET", api_path::closed),
+                                        {.text = closed_text});
             }};
 }
 

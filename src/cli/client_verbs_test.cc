@@ -56,7 +56,7 @@ protected:
         server_ = std::move(started.value());
     }
 
-    Outcome ask(std::vector<std::string> words) {
+    Outcome request(std::vector<std::string> words) {
         words.insert(words.end(), {"--admin", to_string(server_->address())});
         return run(std::move(words));
     }
@@ -78,18 +78,19 @@ void expect_one_line(const Outcome& outcome, int code, std::string_view part) {
 TEST_F(ClientVerbs, Status) {
     gateway_.now.listeners.front().connections = 12'345;
     gateway_.now.listeners.front().closed[static_cast<std::size_t>(CloseReason::peer_reset)] = 7;
-    const Outcome outcome = ask({"status"});
+    const Outcome outcome = request({"status"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("12,345 of at most"));
     EXPECT_THAT(outcome.out, HasSubstr("7 (7 peer_reset)"));
     EXPECT_THAT(outcome.out, HasSubstr("detect_within  30s: first probe after 10s"));
-    EXPECT_THAT(ask({"status", "--json"}).out, testing::AllOf(StartsWith("{\"version\""), testing::EndsWith("}\n")));
+    EXPECT_THAT(request({"status", "--json"}).out,
+                testing::AllOf(StartsWith("{\"version\""), testing::EndsWith("}\n")));
 }
 
 TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
     gateway_.row.key = "a\x1b[31m";
-    const Outcome outcome = ask({"list", "--peer", "10.2.0.0/16", "--key", "a b&c", "--listener", "devices", "--sort",
-                                 "items", "--reverse", "--limit", "5", "--offset", "2"});
+    const Outcome outcome = request({"list", "--peer", "10.2.0.0/16", "--key", "a b&c", "--listener", "devices",
+                                     "--sort", "items", "--reverse", "--limit", "5", "--offset", "2"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[31m"));
     EXPECT_THAT(outcome.out, HasSubstr("1 of 1 connections\n"));
@@ -101,105 +102,106 @@ TEST_F(ClientVerbs, ListHandsItsFlagsOn) {
     EXPECT_EQ(gateway_.last_list.limit, 5U);
     EXPECT_EQ(gateway_.last_list.offset, 2U);
     EXPECT_FALSE(gateway_.last_list.suspect);
-    (void)ask({"list", "--suspect"});
+    (void)request({"list", "--suspect"});
     EXPECT_EQ(gateway_.last_list.suspect, true);
-    (void)ask({"list", "--sort", "peer", "--reverse"});
+    (void)request({"list", "--sort", "peer", "--reverse"});
     EXPECT_TRUE(gateway_.last_list.reverse);
-    (void)ask({"list", "--sort", "peer"});
+    (void)request({"list", "--sort", "peer"});
     EXPECT_FALSE(gateway_.last_list.reverse);
-    expect_one_line(ask({"list", "--peer", "10.2.0.0/99"}), 2, "10.2.0.0/99");
-    expect_one_line(ask({"list", "--sort", "colour", "--reverse"}), 2, "allowed are age,");
+    expect_one_line(request({"list", "--peer", "10.2.0.0/99"}), 2, "10.2.0.0/99");
+    expect_one_line(request({"list", "--sort", "colour", "--reverse"}), 2, "allowed are age,");
 }
 
 TEST_F(ClientVerbs, Show) {
-    EXPECT_THAT(ask({"show", known}).out, HasSubstr("peer           10.2.0.9:51514\n"));
-    expect_one_line(ask({"show", "7f2c91a0-2"}), 1, "there is no connection \"7f2c91a0-2\"");
-    expect_one_line(ask({"show", "../../etc"}), 1, "there is no connection");
+    EXPECT_THAT(request({"show", known}).out, HasSubstr("peer           10.2.0.9:51514\n"));
+    expect_one_line(request({"show", "7f2c91a0-2"}), 1, "there is no connection \"7f2c91a0-2\"");
+    expect_one_line(request({"show", "../../etc"}), 1, "there is no connection");
 }
 
 TEST_F(ClientVerbs, Closed) {
-    EXPECT_EQ(ask({"closed"}).out, "no connection has ended so\n");
+    EXPECT_EQ(request({"closed"}).out, "no connection has ended so\n");
     ClosedLife& life = gateway_.lives.emplace_back();
     life.conn = FakeControlPlane::known;
     life.reason = CloseReason::keepalive_expired;
     life.detail = "\x1b]0;owned\x07";
-    const Outcome outcome = ask({"closed", "--reason", "keepalive_expired", "--peer", "10.0.0.0/8", "--limit", "3"});
+    const Outcome outcome =
+        request({"closed", "--reason", "keepalive_expired", "--peer", "10.0.0.0/8", "--limit", "3"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("keepalive_expired"));
     EXPECT_THAT(outcome.out, HasSubstr("\\x1b]0;owned\\x07"));
     EXPECT_EQ(gateway_.last_closed.reason, CloseReason::keepalive_expired);
     EXPECT_EQ(gateway_.last_closed.limit, 3U);
-    expect_one_line(ask({"closed", "--reason", "timeout"}), 2, "allowed are peer_closed");
+    expect_one_line(request({"closed", "--reason", "timeout"}), 2, "allowed are peer_closed");
 }
 
 TEST_F(ClientVerbs, ProbeExitsByItsAnswer) {
-    EXPECT_EQ(ask({"probe", known}).code, 0);
+    EXPECT_EQ(request({"probe", known}).code, 0);
     gateway_.alive = false;
-    EXPECT_EQ(ask({"probe", known, "--timeout", "500ms"}).code, 1);
+    EXPECT_EQ(request({"probe", known, "--timeout", "500ms"}).code, 1);
     EXPECT_EQ(gateway_.last_timeout, std::chrono::milliseconds(500));
-    EXPECT_EQ(ask({"probe", known, "--json"}).code, 1);
-    const Outcome some = ask({"probe", "--all"});
+    EXPECT_EQ(request({"probe", known, "--json"}).code, 1);
+    const Outcome some = request({"probe", "--all"});
     EXPECT_EQ(some.code, 1);
     EXPECT_EQ(some.out, "3 asked, 2 alive, 1 silent, in 2s\nsilent 7f2c91a0-1\n");
-    EXPECT_EQ(ask({"probe", "--peer", "10.0.0.0/8"}).code, 1);
+    EXPECT_EQ(request({"probe", "--peer", "10.0.0.0/8"}).code, 1);
     EXPECT_TRUE(gateway_.last_peer.has_value());
-    expect_one_line(ask({"probe", "7f2c91a0-2"}), 1, "no connection");
-    expect_one_line(ask({"probe"}), 2, "say whom to probe");
-    expect_one_line(ask({"probe", known, "--all"}), 2, "say whom to probe");
-    expect_one_line(ask({"probe", "--all", "--timeout", "soon"}), 2, "--timeout");
-    expect_one_line(ask({"probe", "--all", "--timeout", "1h"}), 2, "timeout=\"1h\"");
+    expect_one_line(request({"probe", "7f2c91a0-2"}), 1, "no connection");
+    expect_one_line(request({"probe"}), 2, "say whom to probe");
+    expect_one_line(request({"probe", known, "--all"}), 2, "say whom to probe");
+    expect_one_line(request({"probe", "--all", "--timeout", "soon"}), 2, "--timeout");
+    expect_one_line(request({"probe", "--all", "--timeout", "1h"}), 2, "timeout=\"1h\"");
 }
 
 TEST_F(ClientVerbs, Close) {
-    EXPECT_EQ(ask({"close", known}).out, "closed 7f2c91a0-1\n");
-    EXPECT_EQ(ask({"close", "--peer", "10.0.0.0/8"}).out, "closed 7 connections\n");
-    expect_one_line(ask({"close", "7f2c91a0-2"}), 1, "no connection");
-    expect_one_line(ask({"close"}), 2, "say what to close");
-    expect_one_line(ask({"close", known, "--peer", "10.0.0.0/8"}), 2, "say what to close");
+    EXPECT_EQ(request({"close", known}).out, "closed 7f2c91a0-1\n");
+    EXPECT_EQ(request({"close", "--peer", "10.0.0.0/8"}).out, "closed 7 connections\n");
+    expect_one_line(request({"close", "7f2c91a0-2"}), 1, "no connection");
+    expect_one_line(request({"close"}), 2, "say what to close");
+    expect_one_line(request({"close", known, "--peer", "10.0.0.0/8"}), 2, "say what to close");
 }
 
 TEST_F(ClientVerbs, Send) {
-    EXPECT_EQ(ask({"send", known, "{\"a\": 1}"}).out, "queued for 7f2c91a0-1\n");
+    EXPECT_EQ(request({"send", known, "{\"a\": 1}"}).out, "queued for 7f2c91a0-1\n");
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"a\":1}"));
-    expect_one_line(ask({"send", known, "[]"}), 2, "not an object");
-    expect_one_line(ask({"send", "7f2c91a0-2", "{}"}), 1, "no connection");
+    expect_one_line(request({"send", known, "[]"}), 2, "not an object");
+    expect_one_line(request({"send", "7f2c91a0-2", "{}"}), 1, "no connection");
     gateway_.full = true;
-    expect_one_line(ask({"send", known, "{}"}), 1, "send again later");
+    expect_one_line(request({"send", known, "{}"}), 1, "send again later");
 }
 
 TEST_F(ClientVerbs, ADeviceIsFoundByItsOwnId) {
-    EXPECT_EQ(ask({"list"}).out.find(" ID "), std::string::npos) << "nobody has one";
+    EXPECT_EQ(request({"list"}).out.find(" ID "), std::string::npos) << "nobody has one";
     gateway_.row.id = "van 17/\x1b";
     gateway_.row.session = "boot-42";
-    EXPECT_THAT(ask({"list", "--id", gateway_.row.id}).out, HasSubstr("van 17/\\x1b"));
-    EXPECT_THAT(ask({"list"}).out, HasSubstr(" ID "));
-    (void)ask({"list", "--id", gateway_.row.id});
+    EXPECT_THAT(request({"list", "--id", gateway_.row.id}).out, HasSubstr("van 17/\\x1b"));
+    EXPECT_THAT(request({"list"}).out, HasSubstr(" ID "));
+    (void)request({"list", "--id", gateway_.row.id});
     EXPECT_EQ(gateway_.last_list.id, gateway_.row.id);
-    EXPECT_THAT(ask({"show", "--id", gateway_.row.id}).out,
+    EXPECT_THAT(request({"show", "--id", gateway_.row.id}).out,
                 HasSubstr("device         van 17/\\x1b, session boot-42, not authenticated\n"));
-    EXPECT_THAT(ask({"probe", "--id", gateway_.row.id}).out, StartsWith("van 17/\\x1b is alive"));
-    EXPECT_EQ(ask({"close", "--id", gateway_.row.id}).out, "closed 7f2c91a0-1\n");
-    (void)ask({"closed", "--id", "x"});
+    EXPECT_THAT(request({"probe", "--id", gateway_.row.id}).out, StartsWith("van 17/\\x1b is alive"));
+    EXPECT_EQ(request({"close", "--id", gateway_.row.id}).out, "closed 7f2c91a0-1\n");
+    (void)request({"closed", "--id", "x"});
     EXPECT_EQ(gateway_.last_closed.id, "x");
     for (const char* verb : {"show", "probe", "close"}) {
-        expect_one_line(ask({verb, "--id", "nobody"}), 1, "no device \"nobody\" is connected");
-        expect_one_line(ask({verb, known, "--id", "x"}), 2, "say wh");
+        expect_one_line(request({verb, "--id", "nobody"}), 1, "no device \"nobody\" is connected");
+        expect_one_line(request({verb, known, "--id", "x"}), 2, "say wh");
     }
 }
 
 TEST_F(ClientVerbs, SendToADeviceSaysHowFarItGot) {
     gateway_.row.id = "van";
-    const Outcome acked = ask({"send", "--id", "van", "--wait", "2s", "{\"a\": 1}"});
+    const Outcome acked = request({"send", "--id", "van", "--wait", "2s", "{\"a\": 1}"});
     EXPECT_EQ(acked.out, "acked: the kernel of van has it\n") << acked.err;
     EXPECT_EQ(gateway_.last_timeout, std::chrono::seconds(2));
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"a\":1}"));
     gateway_.alive = false;
-    EXPECT_EQ(ask({"send", "--id", "van", "{}"}).out, "sent to van, and not acknowledged yet\n");
-    EXPECT_EQ(ask({"send", "--id", "van", "{}"}).code, 0);
-    expect_one_line(ask({"send", "--id", "nobody", "{}"}), 1, "no device \"nobody\"");
-    expect_one_line(ask({"send", "--id", "van", known, "{}"}), 2, "send --id DEVICE");
-    expect_one_line(ask({"send", "{}"}), 2, "send ID JSON");
-    expect_one_line(ask({"send", known, "{}", "--wait", "1s"}), 2, "send ID JSON");
+    EXPECT_EQ(request({"send", "--id", "van", "{}"}).out, "sent to van, and not acknowledged yet\n");
+    EXPECT_EQ(request({"send", "--id", "van", "{}"}).code, 0);
+    expect_one_line(request({"send", "--id", "nobody", "{}"}), 1, "no device \"nobody\"");
+    expect_one_line(request({"send", "--id", "van", known, "{}"}), 2, "send --id DEVICE");
+    expect_one_line(request({"send", "{}"}), 2, "send ID JSON");
+    expect_one_line(request({"send", known, "{}", "--wait", "1s"}), 2, "send ID JSON");
 }
 
 TEST_F(ClientVerbs, SendReadsStandardInput) {
@@ -210,17 +212,17 @@ TEST_F(ClientVerbs, SendReadsStandardInput) {
     ::close(ends[1]);
     ::dup2(ends[0], STDIN_FILENO);
     ::close(ends[0]);
-    const Outcome outcome = ask({"send", known, "-"});
+    const Outcome outcome = request({"send", known, "-"});
     ::dup2(saved.get(), STDIN_FILENO);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(gateway_.sent, testing::ElementsAre("{\"b\":2}"));
 }
 
 TEST_F(ClientVerbs, AlarmsExplainThemselves) {
-    EXPECT_EQ(ask({"alarms"}).out, "no alarm is active\n");
-    EXPECT_EQ(ask({"alarms"}).code, 0);
+    EXPECT_EQ(request({"alarms"}).out, "no alarm is active\n");
+    EXPECT_EQ(request({"alarms"}).code, 0);
     watch_.board.active.push_back(example_alarm());
-    const Outcome outcome = ask({"alarms"});
+    const Outcome outcome = request({"alarms"});
     EXPECT_EQ(outcome.code, 1);
     EXPECT_EQ(outcome.out,
               "population_drop on listener devices, since 2026-11-22T08:00:00.123Z\n"
@@ -230,64 +232,64 @@ TEST_F(ClientVerbs, AlarmsExplainThemselves) {
               "  reasons     3,813 keepalive_expired, 287 peer_reset\n"
               "  where       10.2.0.0/16: 4,100 of 4,100\n"
               "  population  5,900, was 10,000\n");
-    EXPECT_EQ(ask({"alarms", "--json"}).code, 1);
-    EXPECT_THAT(ask({"alarms", "--json"}).out, StartsWith("{\"active\":[{\"id\":1,"));
-    EXPECT_THAT(ask({"status"}).out, HasSubstr("! 1 alarm is active: holdfast alarms explains\n"));
+    EXPECT_EQ(request({"alarms", "--json"}).code, 1);
+    EXPECT_THAT(request({"alarms", "--json"}).out, StartsWith("{\"active\":[{\"id\":1,"));
+    EXPECT_THAT(request({"status"}).out, HasSubstr("! 1 alarm is active: holdfast alarms explains\n"));
 }
 
 TEST_F(ClientVerbs, AlarmsOfThePast) {
-    EXPECT_EQ(ask({"alarms", "--recent"}).out, "no alarm is active\n\nnone has been cleared\n");
+    EXPECT_EQ(request({"alarms", "--recent"}).out, "no alarm is active\n\nnone has been cleared\n");
     Alarm past = example_alarm();
     past.cleared_at = past.raised_at + std::chrono::minutes(2);
     past.summary = "\x1b[2J";
     past.elsewhere = 5;
     watch_.board.recent.push_back(past);
-    const Outcome outcome = ask({"alarms", "--recent"});
+    const Outcome outcome = request({"alarms", "--recent"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("2026-11-22T08:00:00.123Z to 2026-11-22T08:02:00.123Z\n"));
     EXPECT_THAT(outcome.out, HasSubstr("\\x1b[2J"));
     EXPECT_THAT(outcome.out, HasSubstr("; elsewhere: 5\n"));
-    EXPECT_EQ(ask({"alarms"}).out, "no alarm is active\n");
+    EXPECT_EQ(request({"alarms"}).out, "no alarm is active\n");
 }
 
 TEST_F(ClientVerbs, StatusSaysHowWellRegistryAndKernelAgree) {
-    EXPECT_THAT(ask({"status"}).out, HasSubstr("alarms         0 active, registry drift not known yet\n"));
+    EXPECT_THAT(request({"status"}).out, HasSubstr("alarms         0 active, registry drift not known yet\n"));
     watch_.latest.emplace().ghosts = 2;
-    EXPECT_THAT(ask({"status"}).out, HasSubstr("0 active, registry drift 2\n"));
-    EXPECT_THAT(ask({"status"}).out, HasSubstr("! registry and kernel disagree about 2 connections"));
+    EXPECT_THAT(request({"status"}).out, HasSubstr("0 active, registry drift 2\n"));
+    EXPECT_THAT(request({"status"}).out, HasSubstr("! registry and kernel disagree about 2 connections"));
 }
 
 TEST_F(ClientVerbs, ReloadSaysWhatItDid) {
-    EXPECT_EQ(ask({"reload"}).out, "nothing has changed\n");
+    EXPECT_EQ(request({"reload"}).out, "nothing has changed\n");
     reloaded_ = {{}, {"log.level is debug"}, {"reactors"}, {"w"}};
-    EXPECT_EQ(ask({"reload"}).out, "applied: log.level is debug\nneeds a restart: reactors\nwarning: w\n");
-    EXPECT_THAT(ask({"reload", "--json"}).out, StartsWith("{\"applied\":["));
+    EXPECT_EQ(request({"reload"}).out, "applied: log.level is debug\nneeds a restart: reactors\nwarning: w\n");
+    EXPECT_THAT(request({"reload", "--json"}).out, StartsWith("{\"applied\":["));
     reloaded_.errors = {"a.toml:3: one", "a.toml:9: t\x1bwo"};
-    const Outcome bad = ask({"reload"});
+    const Outcome bad = request({"reload"});
     EXPECT_EQ(bad.code, 1);
     EXPECT_EQ(bad.err, "holdfast: a.toml:3: one\nholdfast: a.toml:9: t wo\n");
     server_->stop();
-    EXPECT_EQ(ask({"reload"}).code, 3);
+    EXPECT_EQ(request({"reload"}).code, 3);
 }
 
 TEST_F(ClientVerbs, AnEndpointWithoutATextOfItsOwnPrintsItsAnswer) {
-    const Outcome outcome = ask({"trend", "--window", "10m", "--step", "10s"});
+    const Outcome outcome = request({"trend", "--window", "10m", "--step", "10s"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, StartsWith("{\"window_s\":600,"));
     EXPECT_EQ(watch_.queries.back().step, std::chrono::seconds(10));
-    expect_one_line(ask({"trend", "--window", "soon"}), 2, "window=\"soon\" is not a duration of whole seconds");
+    expect_one_line(request({"trend", "--window", "soon"}), 2, "window=\"soon\" is not a duration of whole seconds");
 }
 
 TEST_F(ClientVerbs, TopPrintsOneFrame) {
     gateway_.row.key = "a\x1b[31m";
     gateway_.now.listeners.front().connections = 12'345;
-    const Outcome outcome = ask({"top", "--once"});
+    const Outcome outcome = request({"top", "--once"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("12,345 of at most"));
     EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[31m"));
     EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
     EXPECT_EQ(watch_.queries.back().window, std::chrono::seconds(10));
-    const std::string json = ask({"top", "--once", "--json", "--sort", "items", "--filter", "10.2.0.0/16"}).out;
+    const std::string json = request({"top", "--once", "--json", "--sort", "items", "--filter", "10.2.0.0/16"}).out;
     EXPECT_THAT(json, StartsWith("{\"status\":{\"version\""));
     EXPECT_THAT(json, HasSubstr(",\"connections\":{\"total\":1,"));
     EXPECT_EQ(gateway_.last_list.sort, ConnectionSort::items);
@@ -295,12 +297,12 @@ TEST_F(ClientVerbs, TopPrintsOneFrame) {
 }
 
 TEST_F(ClientVerbs, TopSaysWhatItNeeds) {
-    expect_one_line(ask({"top"}), 2, "top needs a terminal: use --once");  // standard output is a file here
-    expect_one_line(ask({"top", "--json"}), 2, "--once");
-    expect_one_line(ask({"top", "--once", "--sort", "colour"}), 2, "allowed are age,");
-    expect_one_line(ask({"top", "--once", "--interval", "1ms"}), 2, "100ms to 1h");
+    expect_one_line(request({"top"}), 2, "top needs a terminal: use --once");  // standard output is a file here
+    expect_one_line(request({"top", "--json"}), 2, "--once");
+    expect_one_line(request({"top", "--once", "--sort", "colour"}), 2, "allowed are age,");
+    expect_one_line(request({"top", "--once", "--interval", "1ms"}), 2, "100ms to 1h");
     server_->stop();
-    expect_one_line(ask({"top", "--once"}), 3, "no gateway answers at");
+    expect_one_line(request({"top", "--once"}), 3, "no gateway answers at");
 }
 
 TEST_F(ClientVerbs, TheAddressMayComeFromTheEnvironment) {

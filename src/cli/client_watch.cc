@@ -1,7 +1,7 @@
 #include <memory>
 
 #include "api/api_endpoint.h"
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/client_text.h"
 #include "cli/verbs.h"
 #include "text/printable.h"
@@ -34,7 +34,7 @@ int alarms_verb(const AlarmsFlags& flags) {
     const auto verdict = [](const AnswerView& board) {
         return board.list("/active").empty() ? exit_good : exit_answer_is_no;
     };
-    return ask_and_show(
+    return request_and_show(
         flags.client, {.target = std::string(api_path::alarms)},
         {.text = [recent](const AnswerView& board) { return alarms_text(board, recent); }, .verdict = verdict});
 }
@@ -63,7 +63,7 @@ Verb make_alarms_verb() {
 Verb make_reload_verb() {
     const auto flags = std::make_shared<ClientFlags>();
     return {"reload", "have the gateway read its configuration file anew", client_arguments(*flags), [flags] {
-                return ask_and_show(
+                return request_and_show(
                     *flags, {.method = "POST", .target = std::string(api_path::reload), .timeout = reload_timeout},
                     {.text = reload_text});
             }};

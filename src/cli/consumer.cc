@@ -47,7 +47,7 @@ Consumer::Ending Consumer::find_start() {
     if (options_.from) after_ = std::max<std::uint64_t>(*options_.from, 1) - 1;
     if (options_.from || options_.group.empty()) return std::nullopt;
     std::string body;
-    if (const auto ending = ask({.target = std::string(api_path::spool_groups)}, body)) return ending;
+    if (const auto ending = request({.target = std::string(api_path::spool_groups)}, body)) return ending;
     const auto position = read_group_position(body, options_.group);
     if (!position) return give_up(position.error().message, exit_unreachable);
     after_ = position.value();
@@ -64,7 +64,7 @@ std::string Consumer::next_target() const {
 
 Consumer::Ending Consumer::turn() {
     std::string body;
-    if (const auto ending = ask({.target = next_target(), .timeout = answer_timeout}, body)) return ending;
+    if (const auto ending = request({.target = next_target(), .timeout = answer_timeout}, body)) return ending;
     const auto page = read_spool_page(body);
     if (!page) return give_up(page.error().message, exit_unreachable);
     if (after_ > page.value().newest) {
@@ -108,18 +108,18 @@ Consumer::Ending Consumer::keep_position(std::uint64_t position) {
     move.begin_object().field("position", position);
     if (has_group_) move.field("after", after_).field("consumer", options_.name);
     std::string body;
-    auto ending = ask({.method = "POST",
-                       .target = fill_path(api_path::spool_group, options_.group),
-                       .body = move.end_object().take()},
-                      body);
+    auto ending = request({.method = "POST",
+                           .target = fill_path(api_path::spool_group, options_.group),
+                           .body = move.end_object().take()},
+                          body);
     has_group_ = !options_.name.empty();
     return ending;
 }
 
 /// Sends the request. With --follow, repeats it until an answer arrives, because a gateway can be restarted.
-Consumer::Ending Consumer::ask(const AdminQuestion& question, std::string& body) {
+Consumer::Ending Consumer::request(const AdminQuestion& question, std::string& body) {
     while (true) {
-        const auto answer = world_.ask(question);
+        const auto answer = world_.request(question);
         if (answer && answer.value().status < 300) {
             waiting_ = false;
             body = answer.value().body;

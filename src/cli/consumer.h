@@ -27,7 +27,7 @@ struct ConsumeOptions {
 class Consumer {
 public:
     struct World {
-        std::function<Result<AdminAnswer>(const AdminQuestion&)> ask;
+        std::function<Result<AdminAnswer>(const AdminQuestion&)> request;
         /// Returns after all lines are written, or false on an error.
         std::function<bool(std::string_view lines)> write;
         std::function<void(std::string_view line)> tell;  ///< reports an error or a wait
@@ -50,7 +50,7 @@ private:
     [[nodiscard]] Ending take(const ReadPage& page);
     [[nodiscard]] Ending write_out(const ReadPage& page);
     [[nodiscard]] Ending keep_position(std::uint64_t position);
-    [[nodiscard]] Ending ask(const AdminQuestion& question, std::string& body);
+    [[nodiscard]] Ending request(const AdminQuestion& question, std::string& body);
     [[nodiscard]] Ending give_up(std::string_view why, int code);
     [[nodiscard]] bool finished(const ReadPage& page) const;
     [[nodiscard]] std::string next_target() const;

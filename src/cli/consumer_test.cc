@@ -22,14 +22,15 @@ using testing::IsEmpty;
 class ConsumerTest : public testing::Test {
 protected:
     int consume(ConsumeOptions options) {
-        Consumer consumer(std::move(options), {.ask = [this](const AdminQuestion& question) { return ask(question); },
-                                               .write = [this](std::string_view lines) { return write(lines); },
-                                               .tell = [this](std::string_view line) { reported_.emplace_back(line); },
-                                               .sleep = [this](std::chrono::milliseconds) { ++slept_; }});
+        Consumer consumer(std::move(options),
+                          {.request = [this](const AdminQuestion& question) { return request(question); },
+                           .write = [this](std::string_view lines) { return write(lines); },
+                           .tell = [this](std::string_view line) { reported_.emplace_back(line); },
+                           .sleep = [this](std::chrono::milliseconds) { ++slept_; }});
         return consumer.run();
     }
 
-    Result<AdminAnswer> ask(const AdminQuestion& question) {
+    Result<AdminAnswer> request(const AdminQuestion& question) {
         if (before_) before_(question);
         if (away_ > 0) {
             --away_;
@@ -167,7 +168,7 @@ TEST_F(ConsumerTest, APositionOfAnotherSpoolIsAFault) {
 TEST_F(ConsumerTest, AGatewayWithoutASpoolSaysWhatToDo) {
     Api bare(gateway_, {});
     Consumer consumer({.group = {}, .from = {}, .limit = {}, .follow = true},
-                      {.ask = [&](const AdminQuestion& question) -> Result<AdminAnswer> {
+                      {.request = [&](const AdminQuestion& question) -> Result<AdminAnswer> {
                            const ApiAnswer answer = bare.answer({question.method, question.target});
                            return AdminAnswer{answer.status, answer.body};
                        },

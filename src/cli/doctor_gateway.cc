@@ -51,8 +51,8 @@ std::string example_of(const AnswerView& view) {
 /// Sends the request and passes the parsed answer to `read`. Returns nullopt if the gateway does not have this
 /// endpoint.
 template <typename Read>
-Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const Read& read) {
-    const auto answer = ask_admin(access, question);
+Result<bool> request(const AdminAccess& access, const AdminQuestion& question, const Read& read) {
+    const auto answer = call_admin(access, question);
     if (!answer) return answer.error();
     const auto& [status, body] = answer.value();
     simdjson::dom::parser parser;
@@ -68,7 +68,7 @@ Result<bool> ask(const AdminAccess& access, const AdminQuestion& question, const
 }
 
 void reconcile(const AdminAccess& access, GatewayFacts& facts) {
-    const auto asked = ask(
+    const auto asked = request(
         access, {.method = "POST", .target = std::string(api_path::reconciliation), .timeout = reconciliation_timeout},
         [&](const AnswerView& answer) { facts.reconciliation = read_reconciliation(answer); });
     if (asked) return;
@@ -125,12 +125,12 @@ ReconciliationSeen read_reconciliation(const AnswerView& answer) {
 Result<GatewayAnswer> examine_gateway(const AdminAccess& access) {
     const std::string& address = access.address;
     GatewayAnswer gateway;
-    const auto asked = ask(access, {.target = std::string(api_path::status)},
-                           [&](const AnswerView& status) { gateway = read_status(status); });
+    const auto asked = request(access, {.target = std::string(api_path::status)},
+                               [&](const AnswerView& status) { gateway = read_status(status); });
     if (!asked) return asked.error();
     constexpr int found = 200, not_found = 404;
     if (!asked.value() || gateway.pid == 0) return Error{not_a_gateway(access, asked.value() ? found : not_found)};
-    gateway.facts.asked_at = address;
+    gateway.facts.reached_at = address;
     reconcile(access, gateway.facts);
     look_at_process(address, gateway);
     return gateway;

@@ -6,7 +6,7 @@
 
 #include "api/api.h"
 #include "base/check.h"
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "net/url.h"
 #include "text/json_writer.h"
 
@@ -60,7 +60,7 @@ Verb verb_of(const ApiEndpoint& endpoint) {
     return {std::string(endpoint.verb), std::string(endpoint.help), std::move(arguments), [flags, has_body, &endpoint] {
                 AdminQuestion question = flags->api.question(endpoint.method, endpoint.path, flags->id);
                 if (has_body) question.body = flags->body;
-                return ask_and_show(flags->client, question, {});
+                return request_and_show(flags->client, question, {});
             }};
 }
 

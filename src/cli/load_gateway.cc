@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/endpoint_flags.h"
 #include "client/admin_client.h"
 
@@ -44,7 +44,7 @@ Result<std::vector<GatewayConnection>> LoadGateway::connections() {
         // Oldest first, so that connections that arrive during the walk do not shift the pages.
         const auto target = std::string(api_path::connections) + "?sort=age&limit=" + std::to_string(page_rows) +
                             "&offset=" + std::to_string(offset);
-        const auto answer = admin_.ask({.target = target});
+        const auto answer = admin_.request({.target = target});
         if (!answer) return answer.error();
         if (answer.value().status != 200) {
             return no_gateway("it answers the question for its connections with status " +
@@ -61,7 +61,7 @@ Result<std::vector<GatewayConnection>> LoadGateway::connections() {
 
 Result<int> LoadGateway::send(const std::string& id, const std::string& object) {
     const auto answer =
-        admin_.ask({.method = "POST", .target = fill_path(api_path::connection_messages, id), .body = object});
+        admin_.request({.method = "POST", .target = fill_path(api_path::connection_messages, id), .body = object});
     if (!answer) return answer.error();
     return answer.value().status;
 }

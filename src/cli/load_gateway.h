@@ -9,7 +9,7 @@
 #include <holdfast/result.h>
 
 #include "client/admin_client.h"
-#include "load/downlink_asker.h"
+#include "load/downlink_requester.h"
 
 namespace holdfast {
 

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "api/api.h"
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/consumer.h"
 #include "cli/verbs.h"
 #include "client/admin_client.h"
@@ -31,7 +31,7 @@ public:
     /// Returns an error if a gateway holds the spool, or if it is absent or unreadable.
     [[nodiscard]] static Result<std::unique_ptr<SpoolAtRest>> open(const std::string& directory);
 
-    [[nodiscard]] AdminAnswer ask(const AdminQuestion& question);
+    [[nodiscard]] AdminAnswer request(const AdminQuestion& question);
 
 private:
     explicit SpoolAtRest(std::unique_ptr<Spool> spool);
@@ -61,7 +61,7 @@ Result<std::unique_ptr<SpoolAtRest>> SpoolAtRest::open(const std::string& direct
 SpoolAtRest::SpoolAtRest(std::unique_ptr<Spool> spool)
     : spool_(std::move(spool)), api_(gateway_, {.spool = spool_.get()}) {}
 
-AdminAnswer SpoolAtRest::ask(const AdminQuestion& question) {
+AdminAnswer SpoolAtRest::request(const AdminQuestion& question) {
     ApiAnswer answer = api_.answer({.method = question.method, .target = question.target, .body = question.body});
     return {answer.status, std::move(answer.body)};
 }
@@ -78,11 +78,11 @@ struct ConsumeFlags {
 // A signal ends the process at once, except between writing events and storing their position. In between, the process
 // ends after the store; a second signal does not wait.
 std::atomic<bool> may_end{true};
-std::atomic<int> asked_to_end{0};
+std::atomic<int> end_requests{0};
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 void on_signal(int) {
-    if (may_end || asked_to_end.fetch_add(1) > 0) ::_exit(exit_good);
+    if (may_end || end_requests.fetch_add(1) > 0) ::_exit(exit_good);
 }
 
 void take_signals() {
@@ -96,7 +96,7 @@ void take_signals() {
 
 void set_may_end(bool on) {
     may_end = on;
-    if (on && asked_to_end > 0) ::_exit(exit_good);
+    if (on && end_requests > 0) ::_exit(exit_good);
 }
 
 bool write_all(std::string_view lines) {
@@ -152,11 +152,11 @@ int consume_verb(const ConsumeFlags& flags) {
         }
         at_rest = std::move(opened).value();
     }
-    const auto ask = [&](const AdminQuestion& question) -> Result<AdminAnswer> {
-        return at_rest ? at_rest->ask(question) : ask_admin(flags.admin, question);
+    const auto request = [&](const AdminQuestion& question) -> Result<AdminAnswer> {
+        return at_rest ? at_rest->request(question) : call_admin(flags.admin, question);
     };
     take_signals();
-    Consumer consumer(options, {.ask = ask,
+    Consumer consumer(options, {.request = request,
                                 .write = write_all,
                                 .tell = print_error,
                                 .sleep = [](std::chrono::milliseconds time) { std::this_thread::sleep_for(time); },

@@ -17,7 +17,7 @@
 
 #include "api/api_endpoint.h"
 #include "base/unique_fd.h"
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/client_text.h"
 #include "cli/demo_gateway.h"
 #include "cli/doctor_text.h"
@@ -101,7 +101,7 @@ private:
 
     [[nodiscard]] std::optional<Error> connect(std::string_view network, std::vector<ProveDevice>& devices) const;
     [[nodiscard]] std::optional<Error> cut_off();
-    [[nodiscard]] std::optional<Error> ask(std::string_view target, DemoAnswer& answer);
+    [[nodiscard]] std::optional<Error> request(std::string_view target, DemoAnswer& answer);
     [[nodiscard]] std::optional<Error> wait_until(const std::string& what, const Reached& reached);
     [[nodiscard]] std::optional<Error> wait_for_alarm(const std::string& kind, std::string& text);
     [[nodiscard]] std::optional<Error> wait_for_all();
@@ -157,8 +157,8 @@ std::optional<Error> Demo::pause(std::chrono::milliseconds time) {
     return std::nullopt;
 }
 
-std::optional<Error> Demo::ask(std::string_view target, DemoAnswer& answer) {
-    const auto given = client_->ask({.target = std::string(target)});
+std::optional<Error> Demo::request(std::string_view target, DemoAnswer& answer) {
+    const auto given = client_->request({.target = std::string(target)});
     if (!given) return gateway_.ended() ? gateway_ended() : given.error();
     const auto& [status, body] = given.value();
     if (status != 200 || answer.parser.parse(body).get(answer.root)) return Error{not_a_gateway(admin_, status)};
@@ -170,8 +170,8 @@ std::optional<Error> Demo::wait_until(const std::string& what, const Reached& re
     for (DemoTime reported = since;;) {
         if (auto error = pause(100ms)) return error;
         DemoAnswer status, alarms;
-        if (auto error = ask(api_path::status, status)) return error;
-        if (auto error = ask(api_path::alarms, alarms)) return error;
+        if (auto error = request(api_path::status, status)) return error;
+        if (auto error = request(api_path::alarms, alarms)) return error;
         if (reached(status.view(), alarms.view())) return std::nullopt;
         const DemoTime now = std::chrono::steady_clock::now();
         if (now - since > demo_timeout)
@@ -248,7 +248,7 @@ std::optional<Error> Demo::start() {
     if (!client) return client.error();
     client_ = std::move(client).value();
     DemoAnswer status;
-    if (auto error = ask(api_path::status, status)) return error;
+    if (auto error = request(api_path::status, status)) return error;
     const auto listener = parse_endpoint(status.view().text("/listeners/0/address"));
     if (!listener) return listener.error();
     listener_ = listener.value();

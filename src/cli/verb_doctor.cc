@@ -12,7 +12,7 @@
 #include <thread>
 #include <utility>
 
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/doctor_gateway.h"
 #include "cli/doctor_text.h"
 #include "cli/serve_options.h"
@@ -109,7 +109,7 @@ std::optional<AdminAccess> access_to(const AdminConfig& admin, AdminAccess keys)
     return keys;
 }
 
-AdminPlace place_to_ask(const DoctorFlags& flags, const DaemonConfig& config) {
+AdminPlace place_to_query(const DoctorFlags& flags, const DaemonConfig& config) {
     if (flags.config && !flags.admin) return {access_to(config.admin, flags.keys), false};
     AdminAccess access = flags.keys;
     const char* const from_environment = std::getenv("HOLDFAST_ADMIN");
@@ -142,18 +142,18 @@ Demand demand_of(const DaemonConfig& config, const std::string& source, const Ho
 }
 
 Demand demand_of(const GatewayAnswer& gateway, const HostFacts& host) {
-    Demand demand{.source = "the gateway at " + gateway.facts.asked_at, .admin = {}, .listeners = {}};
+    Demand demand{.source = "the gateway at " + gateway.facts.reached_at, .admin = {}, .listeners = {}};
     demand.max_connections = gateway.max_connections;
     // A limit that follows from the number of descriptors was not configured.
     demand.limit_is_set = !gateway.facts.pid || !host.descriptors ||
                           demand.max_connections != limit_by_descriptors(host.descriptors->soft);
     demand.reactors = gateway.reactors;
     // The kernel's table is more exact: 127.0.0.1 also answers if the gateway listens on 0.0.0.0.
-    std::string_view place = gateway.facts.asked_at;
+    std::string_view place = gateway.facts.reached_at;
     const std::size_t scheme = place.find("://");
     if (scheme != std::string_view::npos) place.remove_prefix(scheme + 3);
-    const auto asked_at = parse_endpoint(place);
-    if (asked_at && gateway.facts.admin_listens_on.empty()) demand.admin = asked_at.value();
+    const auto reached_at = parse_endpoint(place);
+    if (reached_at && gateway.facts.admin_listens_on.empty()) demand.admin = reached_at.value();
     demand.listeners = gateway.facts.listeners;
     return demand;
 }
@@ -188,7 +188,7 @@ Examined examine(const AdminPlace& place) {
 }
 
 int examine_host(const DoctorFlags& flags, const LoadedConfig& loaded) {
-    const AdminPlace place = place_to_ask(flags, loaded.config);
+    const AdminPlace place = place_to_query(flags, loaded.config);
     if (place.access && !is_admin_address(place.access->address)) {
         print_error("--admin: " + not_an_admin_address(place.access->address));
         return exit_wrong_usage;

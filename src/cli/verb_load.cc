@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/load_gateway.h"
 #include "cli/serve_options.h"
 #include "cli/verbs.h"

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "api/api_endpoint.h"
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/verbs.h"
 #include "client/admin_client.h"
 #include "spool/archive.h"
@@ -33,7 +33,7 @@ std::string of_events(Position first, Position last) {
 
 /// Queries the gateway on this machine for the directory of its spool.
 Result<std::string> directory_of_gateway(const AdminAccess& admin) {
-    const auto answer = ask_admin(admin, {.target = std::string(api_path::status)});
+    const auto answer = call_admin(admin, {.target = std::string(api_path::status)});
     const std::string remedy = "; name the directory with --spool";
     if (!answer) return Error{answer.error().message + remedy};
     simdjson::dom::parser parser;

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 #include "cli/verbs.h"
 #include "text/printable.h"
 #include "text/units.h"
@@ -62,7 +62,7 @@ std::string or_null(const std::string& json) { return json.empty() ? "null" : js
 
 int print_once(const TopFlags& flags, const TopControls& controls) {
     const TopSize size = size_for_once();
-    const TopAnswers answers = ask_for_top(flags.client.admin, controls, size.lines);
+    const TopAnswers answers = fetch_top(flags.client.admin, controls, size.lines);
     if (!answers.trouble.empty()) {
         print_error(answers.trouble);
         return exit_unreachable;
@@ -102,7 +102,7 @@ int watch_live(const TopFlags& flags, const TopControls& controls, std::chrono::
         print_error("top needs a terminal: use --once where there is none");
         return exit_wrong_usage;
     }
-    TopAnswers answers = ask_for_top(flags.client.admin, controls, max_rows);
+    TopAnswers answers = fetch_top(flags.client.admin, controls, max_rows);
     if (!answers.trouble.empty()) {
         print_error(answers.trouble);
         return exit_unreachable;

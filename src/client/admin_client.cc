@@ -153,12 +153,12 @@ Result<AdminClient> AdminClient::open(const AdminAccess& access) {
     return client;
 }
 
-Result<AdminAnswer> AdminClient::ask(const AdminQuestion& question) {
-    const auto said = http_->ask({.method = question.method,
-                                  .target = question.target,
-                                  .headers = headers_,
-                                  .body = question.body,
-                                  .timeout = question.timeout});
+Result<AdminAnswer> AdminClient::request(const AdminQuestion& question) {
+    const auto said = http_->request({.method = question.method,
+                                      .target = question.target,
+                                      .headers = headers_,
+                                      .body = question.body,
+                                      .timeout = question.timeout});
     if (const auto* failure = std::get_if<HttpFailure>(&said)) return why_(*failure);
     const auto& answer = std::get<HttpAnswer>(said);
     if (!answer.whole)
@@ -171,10 +171,10 @@ std::string not_a_gateway(const AdminAccess& access, int status) {
            std::to_string(status) + "): name the admin address with --admin";
 }
 
-Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question) {
+Result<AdminAnswer> call_admin(const AdminAccess& access, const AdminQuestion& question) {
     auto client = AdminClient::open(access);
     if (!client) return client.error();
-    return client.value().ask(question);
+    return client.value().request(question);
 }
 
 std::string AnswerView::text(std::string_view pointer) const {

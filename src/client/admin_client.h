@@ -55,7 +55,7 @@ public:
     [[nodiscard]] static Result<AdminClient> open(const AdminAccess& access);
 
     /// Sends one request. An answer of any status is a result; an Error gives the reason for a missing answer.
-    [[nodiscard]] Result<AdminAnswer> ask(const AdminQuestion& question);
+    [[nodiscard]] Result<AdminAnswer> request(const AdminQuestion& question);
     /// Cancels the request under way and all later ones. Any thread.
     void break_off() noexcept { http_->break_off(); }
 
@@ -71,7 +71,7 @@ private:
 [[nodiscard]] std::string not_a_gateway(const AdminAccess& access, int status);
 
 /// Sends one request with a client of its own.
-[[nodiscard]] Result<AdminAnswer> ask_admin(const AdminAccess& access, const AdminQuestion& question);
+[[nodiscard]] Result<AdminAnswer> call_admin(const AdminAccess& access, const AdminQuestion& question);
 
 /// Reads the API's JSON by pointers (RFC 6901). An absent value, or one of another type, reads as empty or zero,
 /// because the answer is external input. Refers to the document of its parser and must not outlive it.

@@ -117,8 +117,8 @@ struct Connection : SlotHeader {
 
     std::uint64_t bytes_in : 52 = 0;
     // State of probing ahead of the kernel (docs/decisions/0006).
-    bool quiet : 1 = false;              ///< no traffic since the latest pass of the asking ring
-    bool asked_in_round : 1 = false;     ///< probed ahead of the kernel since that pass
+    bool quiet : 1 = false;              ///< no traffic since the latest pass of the probe ring
+    bool probed_in_round : 1 = false;    ///< probed ahead of the kernel since that pass
     bool probe_forced : 1 = false;       ///< TCP_KEEPIDLE is lowered; end_forced_probe() restores it
     bool keepidle_moved : 1 = false;     ///< TCP_KEEPIDLE differs from the plan's; see keepidle_after_probe
     bool suspect : 1 = false;            ///< did not answer probes on suspicion; see Suspects

@@ -16,14 +16,14 @@ std::optional<CloseReason> classify_deadlines(const DeadlineView& view, const Li
     return std::nullopt;
 }
 
-std::optional<milliseconds> asking_round(const LivenessPlan& plan) {
+std::optional<milliseconds> probe_round(const LivenessPlan& plan) {
     // A round must exceed the second of silence after which a probe can be forced.
     const milliseconds round = milliseconds(plan.idle) * 48 / 100;
     if (round <= probe_not_needed_within) return std::nullopt;
     return round;
 }
 
-bool was_asked(const Evidence& evidence) {
+bool was_probed(const Evidence& evidence) {
     if (evidence.unacked_bytes == 0) return evidence.probes > 0;
     return evidence.peer_window > 0 && evidence.retransmits >= 2;
 }
@@ -39,7 +39,7 @@ milliseconds silence_of(const WatchedFacts& view) {
 }
 
 /// Returns true if the peer's kernel owes an answer, so that silence counts.
-bool is_asked(const WatchedFacts& view) {
+bool is_probed(const WatchedFacts& view) {
     if (view.held_up()) return view.facts.evidence.probes >= window_probes_in_vain;
     return view.facts.unacked_segments > 0 || view.facts.evidence.probes > 0;
 }
@@ -55,7 +55,7 @@ milliseconds stall_limit(const ListenerPolicy& policy, milliseconds longest_step
 
 WatchVerdict classify_watch(const WatchedFacts& view, const ListenerPolicy& policy) {
     const milliseconds limit = policy.plan.silence_limit;
-    if (is_asked(view) && silence_of(view) >= limit) return WatchVerdict::silent;
+    if (is_probed(view) && silence_of(view) >= limit) return WatchVerdict::silent;
     const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
     // Window probes back off without a cap, so a closed window makes long silences normal and has its own limit.
     if (view.held_up()) {
@@ -64,14 +64,14 @@ WatchVerdict classify_watch(const WatchedFacts& view, const ListenerPolicy& poli
     }
     // Segments arrive from the peer, but nothing is acknowledged: the path to the peer is lost.
     if (view.outstanding()) return unprogressed >= limit ? WatchVerdict::silent : WatchVerdict::waiting;
-    return is_asked(view) ? WatchVerdict::waiting : WatchVerdict::well;
+    return is_probed(view) ? WatchVerdict::waiting : WatchVerdict::well;
 }
 
 milliseconds verdict_due_in(const WatchedFacts& view, const ListenerPolicy& policy) {
     constexpr milliseconds tick{100};  // resolution of `unprogressed`
     const milliseconds limit = policy.plan.silence_limit;
     milliseconds due = milliseconds::max();
-    if (is_asked(view)) due = std::min(due, limit - silence_of(view));
+    if (is_probed(view)) due = std::min(due, limit - silence_of(view));
     const milliseconds unprogressed = std::min(view.unprogressed, view.plan_age);
     const milliseconds without_progress = view.held_up() ? stall_limit(policy, view.longest_step) : limit;
     if (view.outstanding()) due = std::min(due, without_progress - unprogressed + tick);

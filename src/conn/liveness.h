@@ -21,14 +21,14 @@ struct DeadlineView {
 };
 [[nodiscard]] std::optional<CloseReason> classify_deadlines(const DeadlineView& view, const ListenerPolicy& policy);
 
-/// Returns the length of one round of the asking ring, or nullopt if the kernel's probes come too early to precede. The
+/// Returns the length of one round of the probe ring, or nullopt if the kernel's probes come too early to precede. The
 /// ring probes a connection after a round without traffic. A quiet one is thus probed every second round, shortly
 /// before the kernel would.
-[[nodiscard]] std::optional<std::chrono::milliseconds> asking_round(const LivenessPlan& plan);
+[[nodiscard]] std::optional<std::chrono::milliseconds> probe_round(const LivenessPlan& plan);
 
 /// Returns true if the peer's kernel owed an answer: to a keep-alive probe, or to a segment that was retransmitted at
 /// least twice. Behind a closed window neither holds, since window probes back off, so silence means little there.
-[[nodiscard]] bool was_asked(const Evidence& evidence);
+[[nodiscard]] bool was_probed(const Evidence& evidence);
 
 /// Verdict on a connection under watch, from TCP_INFO.
 enum class WatchVerdict : std::uint8_t {

@@ -38,10 +38,10 @@ TEST(Deadlines, BytesThatKeepComingGetTwiceTheTime) {
     EXPECT_EQ(classify_deadlines({.since_item = 61s, .item_age = 61s, .times = 2}, policy), CloseReason::item_deadline);
 }
 
-TEST(AskingRound, TwoRoundsEndBeforeTheKernelProbesAndOneOutlastsASecond) {
+TEST(ProbeRound, TwoRoundsEndBeforeTheKernelProbesAndOneOutlastsASecond) {
     for (std::chrono::milliseconds bound = min_detect_within; bound <= max_detect_within; bound += 1s) {
         const LivenessPlan plan = plan_liveness(bound).value();
-        const auto round = asking_round(plan);
+        const auto round = probe_round(plan);
         ASSERT_EQ(round.has_value(), plan.idle >= 3s) << bound.count();
         if (!round) continue;
         EXPECT_LT(2 * *round, plan.idle) << bound.count();
@@ -223,13 +223,13 @@ TEST(Relief, TheCapIsLiftedForDataInFlightBehindAClosedWindowAlone) {
     EXPECT_FALSE(relief_for(shrunk, {.user_timeout = true, .rto_cap = true}, plan).rto_cap);
 }
 
-TEST(WasAsked, OnlyWhatThePeersKernelWouldAnswer) {
-    EXPECT_TRUE(was_asked({.probes = 3}));
-    EXPECT_FALSE(was_asked({})) << "idle, and no probe has gone out";
-    EXPECT_FALSE(was_asked({.probes = 3, .unacked_bytes = 80, .peer_window = 0})) << "a window probe";
-    EXPECT_FALSE(was_asked({.retransmits = 1, .unacked_bytes = 80, .peer_window = 64'000}));
-    EXPECT_TRUE(was_asked({.retransmits = 2, .unacked_bytes = 80, .peer_window = 64'000}));
-    EXPECT_FALSE(was_asked({.retransmits = 2, .unacked_bytes = 80, .peer_window = 0}));
+TEST(WasProbed, OnlyWhatThePeersKernelWouldAnswer) {
+    EXPECT_TRUE(was_probed({.probes = 3}));
+    EXPECT_FALSE(was_probed({})) << "idle, and no probe has gone out";
+    EXPECT_FALSE(was_probed({.probes = 3, .unacked_bytes = 80, .peer_window = 0})) << "a window probe";
+    EXPECT_FALSE(was_probed({.retransmits = 1, .unacked_bytes = 80, .peer_window = 64'000}));
+    EXPECT_TRUE(was_probed({.retransmits = 2, .unacked_bytes = 80, .peer_window = 64'000}));
+    EXPECT_FALSE(was_probed({.retransmits = 2, .unacked_bytes = 80, .peer_window = 0}));
 }
 
 TEST(LongestSilence, IsTheBoundUnlessAClosedWindowMayHideIt) {

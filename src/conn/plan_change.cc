@@ -32,36 +32,36 @@ bool PlanChange::take_over(Connection& connection, const ListenerPolicy& policy,
 
 void PlanChange::visit(Connection& connection, Token number, const ListenerPolicy& policy) {
     if (take_over(connection, policy, false)) return;
-    ++tally_.asked;
+    ++tally_.probed;
     connection.under_watch = true;  // until the new options are set, the sweep keeps the new bound
-    asked_.push_back({number, SteadyTime{}});
+    pending_.push_back({number, SteadyTime{}});
 }
 
-bool PlanChange::look_at(Asked& asked, Registry& registry, const ListenerPolicy& policy, SteadyTime now) {
-    Connection* connection = registry.find(asked.number);
+bool PlanChange::look_at(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now) {
+    Connection* connection = registry.find(pending.number);
     if (connection == nullptr) {
         ++tally_.gone;
         return true;
     }
     if (take_over(*connection, policy, now - began_ >= policy.plan.detect_within)) return true;
     connection->under_watch = true;
-    if (now - asked.last >= probe_spacing) {
+    if (now - pending.last >= probe_spacing) {
         force_probe(connection->fd);
-        asked.last = now;
+        pending.last = now;
     }
     return false;
 }
 
 std::optional<SteadyTime> PlanChange::step(Registry& registry, const ListenerPolicy& policy, SteadyTime now,
                                            std::size_t limit) {
-    for (; limit > 0 && next_ < asked_.size(); --limit, ++next_) {
-        Asked asked = asked_[next_];
-        if (!look_at(asked, registry, policy, now)) asked_[kept_++] = asked;
+    for (; limit > 0 && next_ < pending_.size(); --limit, ++next_) {
+        Pending pending = pending_[next_];
+        if (!look_at(pending, registry, policy, now)) pending_[kept_++] = pending;
     }
-    if (next_ < asked_.size()) return now + between_slices;
-    asked_.resize(kept_);
+    if (next_ < pending_.size()) return now + between_slices;
+    pending_.resize(kept_);
     next_ = kept_ = 0;
-    if (!all_visited_ || !asked_.empty()) return now + between_rounds;
+    if (!all_visited_ || !pending_.empty()) return now + between_rounds;
     std::exchange(done_, nullptr)(tally_);
     return std::nullopt;
 }

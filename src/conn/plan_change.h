@@ -16,7 +16,7 @@ namespace holdfast {
 struct PlanTally {
     std::size_t changed = 0;  ///< options set and confirmed by reading them back
     std::size_t refused = 0;  ///< options set, but read back with other values
-    std::size_t asked = 0;    ///< quiet for longer than the new plan allows, so probed first
+    std::size_t probed = 0;   ///< quiet for longer than the new plan allows, so probed first
     std::size_t gone = 0;     ///< ended before they answered that probe
 };
 
@@ -37,19 +37,19 @@ public:
                                                  std::size_t limit);
 
 private:
-    struct Asked {
+    struct Pending {
         Token number;
         SteadyTime last;  ///< latest probe; the epoch if none
     };
     [[nodiscard]] bool take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet);
     /// Returns true if the connection has the new plan or has ended.
-    [[nodiscard]] bool look_at(Asked& asked, Registry& registry, const ListenerPolicy& policy, SteadyTime now);
+    [[nodiscard]] bool look_at(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now);
 
     SteadyTime began_;
     Done done_;
     PlanTally tally_;
-    std::vector<Asked> asked_;
-    std::size_t next_ = 0;  // index in asked_, of this round
+    std::vector<Pending> pending_;
+    std::size_t next_ = 0;  // index in pending_, of this round
     std::size_t kept_ = 0;  // connections of this round without an answer, moved to the front
     bool all_visited_ = false;
 };

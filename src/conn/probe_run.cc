@@ -19,18 +19,19 @@ milliseconds elapsed(SteadyTime since, SteadyTime now) { return std::chrono::flo
 
 }  // namespace
 
-void ProbeRun::ask(Connection& connection, Token number, const LivenessPlan& plan, SteadyTime now) {
-    ++findings_.asked;
+void ProbeRun::probe(Connection& connection, Token number, const LivenessPlan& plan, SteadyTime now) {
+    ++findings_.probed;
     const auto facts = read_tcp_facts(connection.fd);
     if (facts && facts->evidence.last_heard < probe_not_needed_within) {
         if (just_heard_ == JustHeard::is_alive) return count_alive(facts->evidence, milliseconds(0));
-        waiting_.push_back({.number = number, .began = now, .asked = now, .asked_last = now, .was_asked = false});
+        waiting_.push_back(
+            {.number = number, .began = now, .first_probe = now, .last_probe = now, .was_probed = false});
         return;
     }
     const bool forced = facts && may_force_probe(plan, facts->evidence.last_heard);
     if (forced) force_probe(connection);
     waiting_.push_back(
-        {.number = number, .began = now, .asked = now, .asked_last = now, .was_asked = true, .forced = forced});
+        {.number = number, .began = now, .first_probe = now, .last_probe = now, .was_probed = true, .forced = forced});
 }
 
 void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
@@ -42,15 +43,15 @@ void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
 /// Checks a connection that was active just before. Probes it once a second of silence has passed.
 ProbeRun::Sample ProbeRun::look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
                                               SteadyTime now) {
-    const milliseconds waited = elapsed(waiting.asked, now);
+    const milliseconds waited = elapsed(waiting.first_probe, now);
     if (evidence.last_heard < waited) {
         count_alive(evidence, waited);
         return Sample::answered;
     }
     if (evidence.last_heard >= probe_not_needed_within) {
         force_probe(connection);
-        waiting.asked = waiting.asked_last = now;
-        waiting.was_asked = waiting.forced = true;
+        waiting.first_probe = waiting.last_probe = now;
+        waiting.was_probed = waiting.forced = true;
     }
     return Sample::waits;
 }
@@ -59,12 +60,12 @@ ProbeRun::Sample ProbeRun::look_at(Waiting& waiting, Registry& registry, const s
                                    SteadyTime now) {
     Connection* connection = registry.find(waiting.number);
     const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
-    const milliseconds waited = elapsed(waiting.asked, now);
+    const milliseconds waited = elapsed(waiting.first_probe, now);
     if (!facts) {
         count_silent(waiting, waited, now);
         return Sample::answered;
     }
-    if (!waiting.was_asked && timeout_ > milliseconds(0)) {
+    if (!waiting.was_probed && timeout_ > milliseconds(0)) {
         return look_at_just_heard(waiting, *connection, facts->evidence, now);
     }
     const milliseconds last_heard = facts->evidence.last_heard;
@@ -93,9 +94,9 @@ void ProbeRun::probe_again(Waiting& waiting, Connection& connection, const Liven
                            SteadyTime now) {
     if (!may_force_probe(plan, last_heard)) {
         if (std::exchange(waiting.forced, false)) end_forced_probe(connection, plan, last_heard);
-    } else if (now - waiting.asked_last >= probe_spacing) {
+    } else if (now - waiting.last_probe >= probe_spacing) {
         force_probe(connection);
-        waiting.asked_last = now;
+        waiting.last_probe = now;
         waiting.forced = true;
     }
 }
@@ -103,7 +104,7 @@ void ProbeRun::probe_again(Waiting& waiting, Connection& connection, const Liven
 void ProbeRun::count_silent(const Waiting& waiting, milliseconds last_heard, SteadyTime now) {
     findings_.silent.push_back(waiting.number);
     findings_.last = {
-        .conn = {}, .alive = false, .waited = elapsed(waiting.asked, now), .last_heard = last_heard, .rtt = {}};
+        .conn = {}, .alive = false, .waited = elapsed(waiting.first_probe, now), .last_heard = last_heard, .rtt = {}};
 }
 
 std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<ListenerPolicy>& policies,
@@ -115,7 +116,7 @@ std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<L
     if (next_ < waiting_.size()) return now;
     waiting_.resize(kept_);
     next_ = kept_ = 0;
-    if (!all_asked_) return now + pause_;
+    if (!all_probed_) return now + pause_;
     if (!waiting_.empty()) return next_round(now);
     finish();
     return std::nullopt;
@@ -127,7 +128,7 @@ SteadyTime ProbeRun::next_round(SteadyTime now) {
 
 void ProbeRun::give_up(Registry& registry, const std::vector<ListenerPolicy>& policies, SteadyTime now) {
     timeout_ = milliseconds(0);
-    all_asked_ = true;
+    all_probed_ = true;
     while (step(registry, policies, now, waiting_.size() + 1)) {
     }
 }

@@ -15,28 +15,28 @@ namespace holdfast {
 
 /// Result of one probe of a reactor's connections.
 struct ProbeFindings {
-    std::size_t asked = 0;
+    std::size_t probed = 0;
     std::size_t alive = 0;
     std::vector<Token> silent;
     ProbeAnswer last;  ///< the latest verdict: the answer if one connection was probed (its id is not set)
 };
 
-/// Probes some of a reactor's connections: ask() each, and call step() until every verdict is known. Forces keep-alive
-/// probes, repeats them with probe_spacing and restores the planned options. Ends by `done`, called once. The shard
-/// owns it; its thread.
+/// Probes some of a reactor's connections: probe() each, and call step() until every verdict is known. Forces
+/// keep-alive probes, repeats them with probe_spacing and restores the planned options. Ends by `done`, called once.
+/// The shard owns it; its thread.
 class ProbeRun {
 public:
     using Done = std::function<void(ProbeFindings)>;
 
     /// Treatment of a connection that was active within the last second and cannot be probed yet. `is_alive` counts it
-    /// as alive as of then, `ask_soon` probes it once the second has passed.
-    enum class JustHeard : std::uint8_t { is_alive, ask_soon };
+    /// as alive as of then, `probe_soon` probes it once the second has passed.
+    enum class JustHeard : std::uint8_t { is_alive, probe_soon };
 
     ProbeRun(std::chrono::milliseconds timeout, JustHeard just_heard, Done done)
         : timeout_(timeout), just_heard_(just_heard), done_(std::move(done)) {}
 
-    void ask(Connection& connection, Token number, const LivenessPlan& plan, SteadyTime now);
-    void all_asked() { all_asked_ = true; }
+    void probe(Connection& connection, Token number, const LivenessPlan& plan, SteadyTime now);
+    void all_probed() { all_probed_ = true; }
     /// Checks up to `limit` connections that have not answered. Returns when to call again, or nullopt if the run has
     /// ended.
     [[nodiscard]] std::optional<SteadyTime> step(Registry& registry, const std::vector<ListenerPolicy>& policies,
@@ -47,10 +47,10 @@ public:
 private:
     struct Waiting {
         Token number;
-        SteadyTime began;  ///< time of ask()
-        SteadyTime asked;  ///< first probe, or its planned time
-        SteadyTime asked_last;
-        bool was_asked = true;
+        SteadyTime began;        ///< time of probe()
+        SteadyTime first_probe;  ///< first probe, or its planned time
+        SteadyTime last_probe;
+        bool was_probed = true;
         bool forced = false;  ///< TCP_KEEPIDLE is lowered
     };
 
@@ -70,7 +70,7 @@ private:
     JustHeard just_heard_;
     Done done_;
     std::vector<Waiting> waiting_;
-    bool all_asked_ = false;
+    bool all_probed_ = false;
     std::size_t next_ = 0;  // index in waiting_, of this round
     std::size_t kept_ = 0;  // connections of this round that still wait, moved to the front
     std::chrono::milliseconds pause_{2};

@@ -254,14 +254,14 @@ bool Receiver::may_read() {
         paused_since_ = core_.reactor.attended();
         core_.counters.reading_paused.increment();
     }
-    ask_again_soon();
+    recheck_soon();
     return false;
 }
 
 /// Schedules a turn, in which read_waiting() calls the handler again.
-void Receiver::ask_again_soon() {
-    if (std::exchange(asks_again_, true)) return;
-    core_.reactor.run_at(core_.reactor.now() + paused_recheck, [this] { asks_again_ = false; });
+void Receiver::recheck_soon() {
+    if (std::exchange(rechecks_, true)) return;
+    core_.reactor.run_at(core_.reactor.now() + paused_recheck, [this] { rechecks_ = false; });
 }
 
 // Paused reading (docs/explanation/liveness.md, "Paused reading") has four causes: a hold, an exceeded rate, a large

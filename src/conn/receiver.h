@@ -71,7 +71,7 @@ private:
     void end_by_peer(Connection& connection);
     void see_end(Connection& connection, std::uint32_t events);
     void end_unread(Connection& connection);
-    void ask_again_soon();
+    void recheck_soon();
 
     Core& core_;
     MemoryPressure& memory_;
@@ -80,7 +80,7 @@ private:
     std::vector<Token> waiting_;
     bool paused_ = false;
     SteadyTime paused_since_{};                                  // in attended time
-    bool asks_again_ = false;                                    // a timer is set
+    bool rechecks_ = false;                                      // a timer is set
     std::deque<std::pair<Token, SteadyTime>> ended_while_held_;  // with the end of each hold, in attended time
 };
 

@@ -109,8 +109,8 @@ public:
 
     /// See Sweeper.
     void keep_canaries(bool on) { parts_.sweeper.keep_canaries(on); }
-    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for) {
-        parts_.sweeper.mark_suspects(silent, asked_for);
+    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for) {
+        parts_.sweeper.mark_suspects(silent, probed_for);
     }
     [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const {
         return parts_.sweeper.suspect_since(connection);

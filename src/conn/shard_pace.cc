@@ -18,7 +18,7 @@ PaceDemand pace_demand(const ListenerPolicy& policy) {
     milliseconds period = std::min({slowest_period, policy.plan.sweep_period, policy.item_deadline / 4});
     if (policy.read_idle) period = std::min(period, *policy.read_idle / 4);
     if (policy.write_stall) period = std::min(period, *policy.write_stall / 4);
-    return {.sweep_period = std::max(period, fastest_period), .asking_round = asking_round(policy.plan)};
+    return {.sweep_period = std::max(period, fastest_period), .probe_round = probe_round(policy.plan)};
 }
 
 /// Draws a listener by its share of the rate, then one of its connections with equal chance. Slots are drawn until one

@@ -15,23 +15,23 @@
 
 namespace holdfast {
 
-/// Decides whether a connection is probed ahead of the kernel: at most once between two passes of the asking ring. The
+/// Decides whether a connection is probed ahead of the kernel: at most once between two passes of the probe ring. The
 /// ring passes once in each round of the connection's own plan.
 
 /// Records a pass of the ring. Returns true if the ring probes the connection now: in a herd, after a whole round
 /// without traffic or a canary's probe. The answer to a probe is traffic, so a quiet connection is probed every second
 /// round.
-[[nodiscard]] inline bool pass_asking_ring(Connection& connection, bool in_herd) {
-    const bool ask = in_herd && connection.quiet && !connection.asked_in_round;
-    connection.quiet = !ask;
-    connection.asked_in_round = ask;
-    return ask;
+[[nodiscard]] inline bool pass_probe_ring(Connection& connection, bool in_herd) {
+    const bool probe = in_herd && connection.quiet && !connection.probed_in_round;
+    connection.quiet = !probe;
+    connection.probed_in_round = probe;
+    return probe;
 }
 
 /// Records that the connection was drawn as a canary. Returns true if it may be probed, as it was not in this round.
 [[nodiscard]] inline bool take_as_canary(Connection& connection) {
-    if (connection.asked_in_round) return false;
-    connection.asked_in_round = true;
+    if (connection.probed_in_round) return false;
+    connection.probed_in_round = true;
     return true;
 }
 
@@ -63,11 +63,11 @@ private:
 /// Check and probe rates that one listener demands for each of its connections.
 struct PaceDemand {
     std::chrono::milliseconds sweep_period{};
-    std::optional<std::chrono::milliseconds> asking_round;  ///< nullopt: the kernel's own probes come early enough
+    std::optional<std::chrono::milliseconds> probe_round;  ///< nullopt: the kernel's own probes come early enough
 };
 [[nodiscard]] PaceDemand pace_demand(const ListenerPolicy& policy);
 
-/// Decides which slots a shard visits now and when it wakes up next, for the sweep, the asking ring and the canaries
+/// Decides which slots a shard visits now and when it wakes up next, for the sweep, the probe ring and the canaries
 /// (docs/decisions/0002 and 0006). Each connection follows its listener's demand. State: its debt and a random
 /// generator. The shard's thread.
 class ShardPace {
@@ -82,7 +82,7 @@ public:
 
     void set_demand(std::uint8_t listener, const PaceDemand& demand, SteadyTime now) {
         sweep_.set_period(listener, demand.sweep_period, now);
-        asking_.set_period(listener, demand.asking_round, now);
+        probe_ring_.set_period(listener, demand.probe_round, now);
     }
     void keep_canaries(bool on) { canaries_on_ = on; }
     [[nodiscard]] bool keeps_canaries() const { return canaries_on_; }
@@ -106,39 +106,39 @@ public:
         sweep_.step(now, sweep_slice, visit);
         return sweep_.behind();
     }
-    /// Calls `visit(slot)` for the slots that the asking ring passes now, each once per round of its listener.
+    /// Calls `visit(slot)` for the slots that the probe ring passes now, each once per round of its listener.
     template <typename Visit>
-    void pass_asking_ring(SteadyTime now, Visit visit) {
-        if (keeps_asking_ring()) asking_.step(now, max_asked, visit);
+    void pass_probe_ring(SteadyTime now, Visit visit) {
+        if (keeps_probe_ring()) probe_ring_.step(now, max_probed, visit);
     }
-    /// Calls `ask(slot)` for slots drawn at random. If `ask` returns false, the connection was probed in this round
+    /// Calls `probe(slot)` for slots drawn at random. If `probe` returns false, the connection was probed in this round
     /// already, and another slot is drawn.
-    template <typename Ask>
-    void draw_canaries(SteadyTime now, Ask ask) {
+    template <typename Probe>
+    void draw_canaries(SteadyTime now, Probe probe) {
         if (!canaries_on_) return;
-        const Rates rates = asking_rates();
+        const Rates rates = probe_rates();
         for (std::uint32_t due = canaries_.take(now, rates.sum); due > 0; --due) {
             for (int draw = 0; draw < draws_per_canary; ++draw) {
                 const std::uint32_t slot = draw_slot(rates);
-                if (slot != 0 && ask(slot)) break;
+                if (slot != 0 && probe(slot)) break;
             }
         }
     }
 
-    /// Returns the time from `now` to the next step, or nullopt if none is needed. Below a herd, the asking ring has no
+    /// Returns the time from `now` to the next step, or nullopt if none is needed. Below a herd, the probe ring has no
     /// steps of its own and uses the sweep's.
     [[nodiscard]] std::optional<std::chrono::milliseconds> next_step(SteadyTime now) {
         const auto sweep = sweep_.next_step(now, sweep_batch);
-        const auto asking = connections_ > herd ? asking_.next_step(now, asking_slice) : std::nullopt;
-        return sweep && asking ? std::min(*sweep, *asking) : sweep;
+        const auto ring = connections_ > herd ? probe_ring_.next_step(now, probe_slice) : std::nullopt;
+        return sweep && ring ? std::min(*sweep, *ring) : sweep;
     }
     [[nodiscard]] bool is_herd() const { return connections_ > herd; }
 
 private:
     static constexpr std::uint32_t sweep_slice = 2'048;  // visits per turn
     static constexpr std::int64_t sweep_batch = std::numeric_limits<std::int64_t>::max();
-    static constexpr std::int64_t asking_slice = 200;  // passes per step; at most all become probes
-    static constexpr std::uint32_t max_asked = 600;    // limit after a late turn
+    static constexpr std::int64_t probe_slice = 200;  // passes per step; at most all become probes
+    static constexpr std::uint32_t max_probed = 600;  // limit after a late turn
     static constexpr int draws_per_canary = 4;
     static constexpr std::uint32_t max_misses = 4'096;
 
@@ -149,14 +149,14 @@ private:
 
     void settle(SteadyTime now) {
         sweep_.settle(now);
-        asking_.settle(now);
+        probe_ring_.settle(now);
     }
-    [[nodiscard]] bool keeps_asking_ring() const { return canaries_on_ || is_herd(); }
-    [[nodiscard]] Rates asking_rates() const {
+    [[nodiscard]] bool keeps_probe_ring() const { return canaries_on_ || is_herd(); }
+    [[nodiscard]] Rates probe_rates() const {
         Rates rates;
         for (std::size_t listener = 0; listener < rates.of.size(); ++listener) {
             const auto number = static_cast<std::uint8_t>(listener);
-            if (slots_.members(number) > 0) rates.sum += rates.of[listener] = asking_.rate_of(number);
+            if (slots_.members(number) > 0) rates.sum += rates.of[listener] = probe_ring_.rate_of(number);
         }
         return rates;
     }
@@ -164,7 +164,7 @@ private:
 
     SlotListeners slots_;
     PaceRings sweep_{slots_};
-    PaceRings asking_{slots_};
+    PaceRings probe_ring_{slots_};
     Canaries canaries_;
     bool canaries_on_ = false;
     std::uint32_t connections_ = 0;

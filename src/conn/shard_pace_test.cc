@@ -85,8 +85,8 @@ public:
 
 private:
     void step(Effort& effort, std::vector<SteadyTime>& looked_at) {
-        pace_.pass_asking_ring(now_, [&](std::uint32_t slot) {
-            if (pass_asking_ring(*connections_[slot - 1], pace_.is_herd())) ++effort.probes[slot - 1];
+        pace_.pass_probe_ring(now_, [&](std::uint32_t slot) {
+            if (pass_probe_ring(*connections_[slot - 1], pace_.is_herd())) ++effort.probes[slot - 1];
         });
         pace_.draw_canaries(now_, [&](std::uint32_t slot) {
             if (!take_as_canary(*connections_[slot - 1])) return false;
@@ -151,7 +151,7 @@ TEST(Pace, EffortFollowsTheConnectionsAndTheirOwnListeners) {
         {"10,000 connections", {{ordinary, 10'000}}, 1'000'000, 1'000},
     };
     for (const EffortRow& row : rows) {
-        // A herd's asking ring has steps of its own and shifts the sweep's by less than one of them.
+        // A herd's probe ring has steps of its own and shifts the sweep's by less than one of them.
         const std::uint64_t herd = row.looks > 100'000 ? 1'000 : 0;
         const Effort effort = Row().measure(row);
         EXPECT_LE(effort.looks, row.looks) << row.name;
@@ -179,7 +179,7 @@ TEST_F(PaceTest, ProbesNoConnectionMoreOftenThanItsOwnRound) {
         const Effort effort =
             row.measure({"", {{policy(hours(1)), many}, {policy(seconds(10)), many}, {policy(seconds(30)), 0}}, 0, 0});
         EXPECT_LE(row.max_probes(effort, 0), 1U) << many;  // its round exceeds the 100 s
-        const auto rounds = seconds(100) / *asking_round(policy(seconds(10)).plan);
+        const auto rounds = seconds(100) / *probe_round(policy(seconds(10)).plan);
         EXPECT_LE(row.max_probes(effort, 1), static_cast<std::uint64_t>(rounds) + 2) << many;
         EXPECT_GE(row.max_probes(effort, 1), static_cast<std::uint64_t>(rounds) / 2) << many;
     }
@@ -190,7 +190,7 @@ TEST_F(PaceTest, AnHourCostsADeviceOfAnHoursListenerAFewProbes) {
     listen(policy(seconds(10)));
     connect(0, 1);
     pace_.keep_canaries(true);
-    const auto rounds = static_cast<std::uint64_t>(hours(1) / *asking_round(policies_[0].plan));
+    const auto rounds = static_cast<std::uint64_t>(hours(1) / *probe_round(policies_[0].plan));
     EXPECT_LE(max_probes(run(hours(1)), 0), rounds + 1);
 }
 
@@ -209,7 +209,7 @@ TEST_F(PaceTest, DrawsCanariesOfASmallListenerBesideALargeOneAtItsOwnRate) {
             return true;
         });
     }
-    const double rounds = 60.0 / std::chrono::duration<double>(*asking_round(policies_[1].plan)).count();
+    const double rounds = 60.0 / std::chrono::duration<double>(*probe_round(policies_[1].plan)).count();
     EXPECT_NEAR(static_cast<double>(of_small), 10 * rounds, 5 * rounds);
 }
 
@@ -259,21 +259,21 @@ TEST(SlotListeners, FindsTheNextOfSomeListenersAroundTheEnd) {
     EXPECT_EQ(slots.members(255), 0U);
 }
 
-TEST(Asking, ACanaryIsProbedOnceARoundAndTheRingWaitsForIt) {
+TEST(ProbeRing, ACanaryIsProbedOnceARoundAndTheRingWaitsForIt) {
     Connection connection;
-    EXPECT_FALSE(pass_asking_ring(connection, true));  // it had traffic before
+    EXPECT_FALSE(pass_probe_ring(connection, true));  // it had traffic before
     EXPECT_TRUE(take_as_canary(connection));
     EXPECT_FALSE(take_as_canary(connection));
-    EXPECT_FALSE(pass_asking_ring(connection, true));  // it answered within the round
-    EXPECT_TRUE(pass_asking_ring(connection, true));
+    EXPECT_FALSE(pass_probe_ring(connection, true));  // it answered within the round
+    EXPECT_TRUE(pass_probe_ring(connection, true));
     EXPECT_FALSE(take_as_canary(connection));
-    EXPECT_FALSE(pass_asking_ring(connection, true));
+    EXPECT_FALSE(pass_probe_ring(connection, true));
     EXPECT_TRUE(take_as_canary(connection));
 }
 
-TEST(Asking, TheRingProbesHerdsOnly) {
+TEST(ProbeRing, TheRingProbesHerdsOnly) {
     Connection connection;
-    for (int round = 0; round < 4; ++round) EXPECT_FALSE(pass_asking_ring(connection, false));
+    for (int round = 0; round < 4; ++round) EXPECT_FALSE(pass_probe_ring(connection, false));
     EXPECT_TRUE(take_as_canary(connection));
 }
 

@@ -42,7 +42,7 @@ void Sweeper::forget(Connection& connection) {
 }
 
 void Sweeper::schedule_step() {
-    SteadyTime next = asked_.next_due();
+    SteadyTime next = pending_.next_due();
     if (const auto wait = pace_.next_step(core_.reactor.now())) next = std::min(next, core_.reactor.now() + *wait);
     const bool wants_relief = memory_.wants_relief() || receiver_.has_ends_behind_holds();
     if (wants_relief && core_.registry.size() > 0) next = std::min(next, core_.reactor.now() + relief_pause);
@@ -56,13 +56,13 @@ void Sweeper::schedule_step() {
 void Sweeper::step() {
     step_at_ = SteadyTime::max();
     is_due_ = true;
-    pace_.pass_asking_ring(core_.reactor.now(), [this](std::uint32_t slot) {
-        if (Connection* connection = core_.registry.in_slot(slot)) ask_if_quiet(*connection);
+    pace_.pass_probe_ring(core_.reactor.now(), [this](std::uint32_t slot) {
+        if (Connection* connection = core_.registry.in_slot(slot)) probe_if_quiet(*connection);
     });
     pace_.draw_canaries(core_.reactor.now(), [this](std::uint32_t slot) { return probe_as_canary(slot); });
     receiver_.end_long_holds();
     memory_.relieve();
-    asked_.due(core_.reactor.now(), [this](const AskedList::Asked& asked) { check_asked(asked); });
+    pending_.due(core_.reactor.now(), [this](const PendingProbes::Pending& pending) { check_pending(pending); });
     schedule_step();
 }
 

@@ -8,9 +8,9 @@
 
 #include <holdfast/watch.h>
 
-#include "conn/asked_list.h"
 #include "conn/core.h"
 #include "conn/liveness.h"
+#include "conn/pending_probes.h"
 #include "conn/shard_pace.h"
 #include "conn/suspects.h"
 
@@ -19,7 +19,7 @@ namespace holdfast {
 class MemoryPressure;
 class Receiver;
 
-/// Detects peers of a shard that are gone, stalled or late. The means are the sweep over all slots, the asking ring,
+/// Detects peers of a shard that are gone, stalled or late. The means are the sweep over all slots, the probe ring,
 /// the canaries and the suspects. Owns their pace. The shard's thread.
 class Sweeper {
 public:
@@ -39,8 +39,8 @@ public:
     void sweep();
     [[nodiscard]] bool is_due() const { return is_due_; }
 
-    /// Marks the connections of `silent` that still are: probed, and silent for `asked_for`. Closes none.
-    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for);
+    /// Marks the connections of `silent` that still are: probed, and silent for `probed_for`. Closes none.
+    void mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for);
     /// Returns the time of the mark, or nullopt if the connection is no suspect.
     [[nodiscard]] std::optional<WallTime> suspect_since(const Connection& connection) const;
 
@@ -62,12 +62,12 @@ private:
     void end_stalled(Connection& connection, const Evidence& evidence, std::chrono::milliseconds limit);
     void end_silent(Connection& connection, const Evidence& evidence);
 
-    // sweeper_asking.cc
-    void ask_if_quiet(Connection& connection);
+    // sweeper_probes.cc
+    void probe_if_quiet(Connection& connection);
     [[nodiscard]] bool probe_as_canary(std::uint32_t slot);
-    void ask_ahead(Connection& connection, bool watched);
-    void check_asked(AskedList::Asked asked);
-    void end_asking(Connection& connection, std::chrono::milliseconds silence);
+    void probe_ahead(Connection& connection, bool watched);
+    void check_pending(PendingProbes::Pending pending);
+    void end_probing(Connection& connection, std::chrono::milliseconds silence);
     void notice(const Connection& connection, Observation::Kind kind, std::chrono::milliseconds time_span);
     void step_suspects();
     void end_suspicion(Connection& connection);
@@ -79,8 +79,8 @@ private:
     ShardPace pace_;
     SteadyTime step_at_ = SteadyTime::max();  // time of the next step; max: none
     bool is_due_ = false;
-    std::uint32_t asked_in_turn_ = 0;
-    AskedList asked_;
+    std::uint32_t probed_in_turn_ = 0;
+    PendingProbes pending_;
     Suspects suspects_;
     bool probes_suspects_ = false;  // a timer is set
 };

@@ -105,7 +105,7 @@ TEST(Sweeper, ASuspectThatAnswersRecovers) {
     rig.kernel.set_alive(fd, false);
     rig.pass(seconds(3));
     std::vector<Token> silent;
-    rig.shard.probe_all([](const Connection&) { return true; }, milliseconds(1'000), ProbeRun::JustHeard::ask_soon,
+    rig.shard.probe_all([](const Connection&) { return true; }, milliseconds(1'000), ProbeRun::JustHeard::probe_soon,
                         [&](const ProbeFindings& found) { silent = found.silent; });
     rig.pass(seconds(2));
     ASSERT_EQ(silent.size(), 1U);

@@ -79,8 +79,8 @@ ProbeRun::Done Walks::counted(ProbeRun::Done done) {
 
 void Walks::probe(Connection& connection, milliseconds timeout, ProbeRun::Done done) {
     ProbeRun& run = probes_.emplace_back(timeout, ProbeRun::JustHeard::is_alive, counted(std::move(done)));
-    run.ask(connection, core_.number_of(connection), core_.policy_of(connection).plan, core_.reactor.now());
-    run.all_asked();
+    run.probe(connection, core_.number_of(connection), core_.policy_of(connection).plan, core_.reactor.now());
+    run.all_probed();
     step_probe(run);
 }
 
@@ -90,9 +90,9 @@ void Walks::probe_all(std::function<bool(const Connection&)> wanted, millisecond
     walk(
         [this, &run, wanted = std::move(wanted)](Connection& connection) {
             if (!wanted(connection)) return;
-            run.ask(connection, core_.number_of(connection), core_.policy_of(connection).plan, core_.reactor.now());
+            run.probe(connection, core_.number_of(connection), core_.policy_of(connection).plan, core_.reactor.now());
         },
-        [&run] { run.all_asked(); }, probe_pace);
+        [&run] { run.all_probed(); }, probe_pace);
     step_probe(run);
 }
 

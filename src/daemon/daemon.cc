@@ -74,7 +74,7 @@ private:
     [[nodiscard]] std::optional<Error> start_server();
     void relieve_memory();
     void start_fleet();
-    [[nodiscard]] AskElsewhere elsewhere();
+    [[nodiscard]] QueryElsewhere elsewhere();
     [[nodiscard]] std::function<std::optional<ConnectionId>(const std::string&)> find_here();
     [[nodiscard]] std::optional<Error> start_admin();
     void start_reloader();
@@ -167,7 +167,7 @@ void Daemon::start_fleet() {
                      sink_.take_inheritance());
 }
 
-AskElsewhere Daemon::elsewhere() {
+QueryElsewhere Daemon::elsewhere() {
     if (!in_fleet()) return {};
     return [this](const DeviceQuestion& question) { return fleet_.elsewhere(question); };
 }

@@ -16,7 +16,7 @@ using std::chrono::seconds;
 constexpr milliseconds first_pause = seconds(5);
 constexpr milliseconds longest_pause = std::chrono::minutes(10);
 constexpr milliseconds late_after{400};         // a later answer was overdue when it was checked
-constexpr milliseconds last_look_after{5'500};  // period in which a probe's answer is checked (AskedList::looks)
+constexpr milliseconds last_look_after{5'500};  // period in which a probe's answer is checked (PendingProbes::looks)
 constexpr double late_share = 0.1;              // of the answers: more than loss explains
 constexpr double overdue_share = 0.25;          // of the probes: more than loss or single failures explain
 constexpr double min_on_time = 32;              // answers that are needed before silence counts

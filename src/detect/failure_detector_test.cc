@@ -286,7 +286,7 @@ protected:
         std::uniform_real_distribution<double> chance(0, 1);
         std::size_t count = 0;
         for (int second = 0; second < 3'600; ++second) {
-            for (int ask = 0; ask < 500; ++ask) {
+            for (int probe = 0; probe < 500; ++probe) {
                 const auto device = static_cast<unsigned>(dice() % 5'000);
                 const IpAddress peer = address(device);
                 note(peer, chance(dice) < lost ? Observation::Kind::overdue : Observation::Kind::answered);

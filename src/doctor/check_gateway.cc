@@ -171,7 +171,7 @@ void check_reconciliation(const Examination& on, Findings& out) {
         .why =
             "The registry has to equal the kernel's own table of sockets: a connection without a socket is a "
             "ghost, a descriptor without a connection an orphan, and a CLOSE_WAIT that stays is a leak.",
-        .command = "curl -X POST http://" + on.gateway->asked_at + "/v1/reconciliation"};
+        .command = "curl -X POST http://" + on.gateway->reached_at + "/v1/reconciliation"};
     const auto& seen = on.gateway->reconciliation;
     if (!seen) {
         finding.verdict = Verdict::warning;

@@ -19,7 +19,7 @@ using std::chrono::seconds;
 constexpr std::uint64_t small_backlog = 128;
 constexpr std::uint64_t usual_netdev_backlog = 1'000;
 // docs/explanation/liveness.md, "Many connections at once": below it there is no time to probe ahead of the kernel.
-constexpr milliseconds asks_ahead_from{9'000};
+constexpr milliseconds probes_ahead_from{9'000};
 // src/tcp/socket_options.h: a device does not answer a probe that follows sooner.
 constexpr std::uint64_t probe_spacing_ms = 500;
 constexpr std::uint64_t usual_retries2 = 15;
@@ -76,9 +76,9 @@ void check_syn_backlog(const Examination& on, Findings& out) {
 
 /// Returns true if no reactor probes ahead of the kernel, so that devices that fall silent together are probed
 /// together.
-bool asks_in_herds(const Demand& demand) {
+bool probes_in_herds(const Demand& demand) {
     return std::any_of(demand.listeners.begin(), demand.listeners.end(),
-                       [](const DemandedListener& one) { return one.plan.detect_within < asks_ahead_from; });
+                       [](const DemandedListener& one) { return one.plan.detect_within < probes_ahead_from; });
 }
 
 void check_netdev_backlog(const Examination& on, Findings& out) {
@@ -87,7 +87,7 @@ void check_netdev_backlog(const Examination& on, Findings& out) {
         return out.push_back(unseen("netdev_backlog", name, std::string("sysctl ") + name + "   # on the host"));
     }
     const std::uint64_t each = on.demand.max_connections / std::max<std::uint64_t>(on.demand.reactors, 1);
-    const bool herds = asks_in_herds(on.demand) && each > *on.host.netdev_backlog;
+    const bool herds = probes_in_herds(on.demand) && each > *on.host.netdev_backlog;
     Finding finding{.id = "netdev_backlog",
                     .verdict = herds || *on.host.netdev_backlog < usual_netdev_backlog ? Verdict::warning : Verdict::ok,
                     .found = human_count(*on.host.netdev_backlog),

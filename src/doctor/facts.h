@@ -147,7 +147,7 @@ struct ReconciliationSeen {
 
 /// A gateway that answers at its admin address.
 struct GatewayFacts {
-    std::string asked_at;
+    std::string reached_at;
     std::optional<int> pid;  ///< nullopt: it runs on another host
     std::uint64_t connections = 0;
     std::uint64_t refused = 0;               ///< by max_connections

@@ -178,7 +178,7 @@ Result<NatsServerFacts> read_server_info(std::string_view line) {
     return facts;
 }
 
-Result<NatsServerFacts> ask_server_info(const NatsUrl& server, std::chrono::milliseconds timeout) {
+Result<NatsServerFacts> query_server_info(const NatsUrl& server, std::chrono::milliseconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     const UniqueFd fd = connect_to(server, deadline);
     if (!fd.valid()) return Error{server.shown() + " does not take a connection: start it or correct the URL"};

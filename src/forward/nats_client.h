@@ -30,6 +30,6 @@ using LinkOptions = std::unique_ptr<__natsOptions, LinkOptionsDeleter>;
 
 /// Connects to the server, reads its greeting (with or without TLS) and disconnects, since the C client does not expose
 /// it. Waits at most for `timeout`, plus name resolution.
-[[nodiscard]] Result<NatsServerFacts> ask_server_info(const NatsUrl& server, std::chrono::milliseconds timeout);
+[[nodiscard]] Result<NatsServerFacts> query_server_info(const NatsUrl& server, std::chrono::milliseconds timeout);
 
 }  // namespace holdfast

@@ -294,7 +294,7 @@ bool Link::look_at_server() {
     if (natsConnection_GetConnectedUrl(connection(), text, sizeof text) != NATS_OK) return false;
     const auto server = parse_nats_urls(text);
     if (!server) return false;
-    const auto facts = ask_server_info(server.value().front(), info_timeout);
+    const auto facts = query_server_info(server.value().front(), info_timeout);
     const std::lock_guard lock(mutex_);
     url_ = server.value().front().shown();
     failure_ = facts ? "" : facts.error().message;

@@ -127,7 +127,7 @@ struct Answer {
     StreamInfo info{nullptr, jsStreamInfo_Destroy};
 };
 
-Answer ask_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
+Answer query_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
     jsOptions options;
     jsOptions_Init(&options);
     options.Wait = timeout.count();
@@ -236,7 +236,7 @@ std::string right_complaint(const std::string& right) {
 }
 
 std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
-    const Answer answer = ask_stream(lease, needs);
+    const Answer answer = query_stream(lease, needs);
     if (answer.status == NATS_NOT_FOUND) {
         return Error{"the stream " + in_quotes(needs.name) + " is not there any more: it is made again"};
     }
@@ -246,7 +246,7 @@ std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, 
 
 Result<StreamFacts> set_up_stream(const NatsLink::Lease& lease, const NatsServerFacts& server,
                                   const StreamNeeds& needs) {
-    const Answer answer = ask_stream(lease, needs);
+    const Answer answer = query_stream(lease, needs);
     if (answer.status == NATS_NOT_FOUND) return make_stream(lease, server, needs);
     if (answer.status != NATS_OK) return complaint(answer.status, answer.code, needs, "looked at");
     return checked(answer, needs);

@@ -114,7 +114,7 @@ public:
         multi_.reset();
     }
 
-    std::variant<HttpAnswer, HttpFailure> ask(const HttpQuestion& question);
+    std::variant<HttpAnswer, HttpFailure> request(const HttpQuestion& question);
     void break_off() noexcept {
         broken_off_ = true;
         if (multi_ != nullptr) curl_multi_wakeup(multi_.get());
@@ -239,7 +239,7 @@ HttpFailure HttpClient::Transfer::failure_of(CURLcode code, const HttpQuestion& 
     }
 }
 
-std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::ask(const HttpQuestion& question) {
+std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::request(const HttpQuestion& question) {
     const HttpFailure no_memory{HttpFailure::Kind::no_connection, "there is no memory for it"};
     if (easy_ == nullptr || multi_ == nullptr) return no_memory;
     Taking taking{.answer = {}, .max = question.max_body};
@@ -276,7 +276,9 @@ std::variant<HttpAnswer, HttpFailure> HttpClient::Transfer::outcome(std::optiona
 HttpClient::HttpClient(HttpPeer peer) : transfer_(std::make_unique<Transfer>(std::move(peer))) {}
 HttpClient::~HttpClient() = default;
 
-std::variant<HttpAnswer, HttpFailure> HttpClient::ask(const HttpQuestion& question) { return transfer_->ask(question); }
+std::variant<HttpAnswer, HttpFailure> HttpClient::request(const HttpQuestion& question) {
+    return transfer_->request(question);
+}
 void HttpClient::break_off() noexcept { transfer_->break_off(); }
 
 }  // namespace holdfast

@@ -63,7 +63,7 @@ public:
     ~HttpClient();
 
     /// Sends a request. A response of any status is an answer.
-    [[nodiscard]] std::variant<HttpAnswer, HttpFailure> ask(const HttpQuestion& question);
+    [[nodiscard]] std::variant<HttpAnswer, HttpFailure> request(const HttpQuestion& question);
     /// Cancels the current request and all later ones. Any thread.
     void break_off() noexcept;
 

@@ -51,7 +51,7 @@ RawServer::Answer without_end(const std::string& begin, const std::string& more)
 }
 
 HttpAnswer answer_of(HttpClient& client, const HttpQuestion& question) {
-    auto said = client.ask(question);
+    auto said = client.request(question);
     if (const auto* failure = std::get_if<HttpFailure>(&said)) {
         ADD_FAILURE() << failure->cause;
         return {};
@@ -62,7 +62,7 @@ HttpAnswer answer_of(HttpClient& client, const HttpQuestion& question) {
 HttpFailure failure_of(RawServer::Answer answer, const HttpQuestion& question = {}) {
     const RawServer server(std::move(answer));
     HttpClient client(at(server.port()));
-    auto said = client.ask(question);
+    auto said = client.request(question);
     if (const auto* got = std::get_if<HttpAnswer>(&said)) {
         ADD_FAILURE() << "it answered " << got->status << " with " << got->body.size() << " bytes";
         return {};
@@ -211,12 +211,12 @@ TEST(HttpClient, ReportsWhyThereIsNoAnswer) {
         const RawServer server(always(""));
         gone = server.port();
     }
-    const auto refused = HttpClient(at(gone)).ask({});
+    const auto refused = HttpClient(at(gone)).request({});
     EXPECT_EQ(std::get<HttpFailure>(refused).kind, Kind::no_connection);
     EXPECT_EQ(std::get<HttpFailure>(refused).cause, "Connection refused");
     HttpPeer nameless = at(80);
     nameless.host = "no-such-host.invalid";
-    EXPECT_EQ(std::get<HttpFailure>(HttpClient(nameless).ask({})).kind, Kind::no_connection);
+    EXPECT_EQ(std::get<HttpFailure>(HttpClient(nameless).request({})).kind, Kind::no_connection);
     const HttpFailure slow =
         failure_of([](const RawServer::Request&, int) { return true; }, {.target = "/", .timeout = 50ms});
     EXPECT_EQ(slow.kind, Kind::too_slow);
@@ -227,7 +227,7 @@ TEST(HttpClient, AUnixSocketIsAddressedByItsPath) {
     const TemporaryDirectory directory;
     HttpPeer peer;
     peer.socket = directory.in("sock");
-    const auto none = HttpClient(peer).ask({});
+    const auto none = HttpClient(peer).request({});
     EXPECT_EQ(std::get<HttpFailure>(none).cause, "No such file or directory");
     const RawServer server(always(RawServer::with_status(200, "here")), peer.socket);
     HttpClient client(peer);
@@ -240,7 +240,7 @@ TEST(HttpClient, AFileOfAuthoritiesThatIsNoneIsSaid) {
     HttpPeer peer = at(server.port());
     peer.tls = true;
     peer.ca = directory.write("ca.pem", "nonsense");
-    EXPECT_EQ(std::get<HttpFailure>(HttpClient(peer).ask({})).kind, Kind::bad_ca_file);
+    EXPECT_EQ(std::get<HttpFailure>(HttpClient(peer).request({})).kind, Kind::bad_ca_file);
 }
 
 TEST(HttpClient, AServerWithoutTlsIsSaid) {
@@ -248,7 +248,7 @@ TEST(HttpClient, AServerWithoutTlsIsSaid) {
     // The peer finds no whole request in a ClientHello and does not answer, so the client's timeout ends the exchange.
     HttpPeer peer = at(server.port());
     peer.tls = true;
-    const auto said = HttpClient(peer).ask({.target = "/", .timeout = 100ms});
+    const auto said = HttpClient(peer).request({.target = "/", .timeout = 100ms});
     EXPECT_THAT(std::get<HttpFailure>(said).kind, AnyOf(Kind::no_tls, Kind::too_slow, Kind::no_connection));
 }
 
@@ -264,8 +264,8 @@ TEST(HttpClient, IsBrokenOffFromAnotherThreadAndForGood) {
         client.break_off();
     });
     const HttpQuestion patient{.target = "/", .timeout = 1h};
-    EXPECT_EQ(std::get<HttpFailure>(client.ask(patient)).kind, Kind::broken_off);
-    EXPECT_EQ(std::get<HttpFailure>(client.ask(patient)).kind, Kind::broken_off);
+    EXPECT_EQ(std::get<HttpFailure>(client.request(patient)).kind, Kind::broken_off);
+    EXPECT_EQ(std::get<HttpFailure>(client.request(patient)).kind, Kind::broken_off);
 }
 
 }  // namespace

@@ -63,15 +63,15 @@ protected:
         return {.body = "done"};
     }
 
-    [[nodiscard]] std::unique_ptr<RawClient> ask(const std::string& target) const {
+    [[nodiscard]] std::unique_ptr<RawClient> request(const std::string& target) const {
         auto client = std::make_unique<RawClient>(server_->address().port);
         client->send("GET " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         return client;
     }
 
-    [[nodiscard]] std::vector<std::unique_ptr<RawClient>> ask(std::size_t count, const std::string& target) const {
+    [[nodiscard]] std::vector<std::unique_ptr<RawClient>> request(std::size_t count, const std::string& target) const {
         std::vector<std::unique_ptr<RawClient>> all;
-        while (all.size() < count) all.push_back(ask(target));
+        while (all.size() < count) all.push_back(request(target));
         return all;
     }
 
@@ -91,11 +91,11 @@ void wait_until(const std::function<bool()>& seen) {
 
 TEST_F(HttpServers, AnswerProbesWhileAllWorkersAreBusy) {
     serve({.workers = {.active = 2, .aside = 0, .waiting = 3}});
-    const auto busy = ask(2, "/wait");
+    const auto busy = request(2, "/wait");
     wait_until([this] { return waiting_ == 2; });
-    const auto queued = ask(3, "/");
-    EXPECT_THAT(ask("/probe")->read_all(), EndsWith("done"));
-    wait_until([this] { return ask("/")->read_all().starts_with("HTTP/1.1 503 "); });
+    const auto queued = request(3, "/");
+    EXPECT_THAT(request("/probe")->read_all(), EndsWith("done"));
+    wait_until([this] { return request("/")->read_all().starts_with("HTTP/1.1 503 "); });
     EXPECT_GE(turned_away_, 1);
     released_.release(2);
     for (const auto& client : busy) EXPECT_THAT(client->read_all(), EndsWith("done"));
@@ -104,24 +104,24 @@ TEST_F(HttpServers, AnswerProbesWhileAllWorkersAreBusy) {
 
 TEST_F(HttpServers, ARequestThatWaitsAsideKeepsNoWorker) {
     serve({.workers = {.active = 1, .aside = 2, .waiting = 10}});
-    const auto aside = ask(2, "/aside");
+    const auto aside = request(2, "/aside");
     wait_until([this] { return looks_ > 8; });
-    EXPECT_THAT(ask("/")->read_all(), EndsWith("done"));
-    EXPECT_THAT(ask("/aside")->read_all(), StartsWith("HTTP/1.1 429 "));
+    EXPECT_THAT(request("/")->read_all(), EndsWith("done"));
+    EXPECT_THAT(request("/aside")->read_all(), StartsWith("HTTP/1.1 429 "));
     released_.release(2);
     for (const auto& client : aside) EXPECT_THAT(client->read_all(), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpServers, AnswerADefectWith500) {
     serve();
-    EXPECT_THAT(ask("/throw")->read_all(), StartsWith("HTTP/1.1 500 "));
-    EXPECT_THAT(ask("/")->read_all(), EndsWith("done"));
+    EXPECT_THAT(request("/throw")->read_all(), StartsWith("HTTP/1.1 500 "));
+    EXPECT_THAT(request("/")->read_all(), EndsWith("done"));
 }
 
 TEST_F(HttpServers, AStopLetsAnswersInTheMakingOut) {
     serve({.idle = 1h});
     RawClient idle(server_->address().port);
-    const auto client = ask("/wait");
+    const auto client = request("/wait");
     wait_until([this] { return waiting_ == 1; });
     const std::jthread stopping([this] { server_->stop(); });
     EXPECT_EQ(idle.read_all(), "");
@@ -147,7 +147,7 @@ TEST_F(HttpServers, EvictTheOldestClientOfTheSourceThatHasMost) {
         std::vector<std::unique_ptr<RawClient>> crowd;
         while (crowd.size() < 20) crowd.push_back(std::make_unique<RawClient>(server_->address().port));
         EXPECT_THAT(crowd.front()->read_all(), StartsWith("HTTP/1.1 503 "));
-        EXPECT_THAT(ask("/")->read_all(), EndsWith("done"));
+        EXPECT_THAT(request("/")->read_all(), EndsWith("done"));
     }
     constexpr std::string_view request = "GET / HTTP/1.0\r\n\r\n";
     ASSERT_EQ(::send(lone.get(), request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
@@ -158,9 +158,9 @@ TEST_F(HttpServers, EvictTheOldestClientOfTheSourceThatHasMost) {
 
 TEST_F(HttpServers, CloseTheOldestOfThoseThatDoNotReadTheirAnswers) {
     serve({.writers = 4, .unread_bytes = 100 * large});
-    const auto slow = ask(10, "/large");
+    const auto slow = request(10, "/large");
     wait_until([this] { return answered_ == 10; });
-    EXPECT_THAT(ask("/")->read_all(), EndsWith("done"));
+    EXPECT_THAT(request("/")->read_all(), EndsWith("done"));
     std::size_t whole = 0;
     for (const auto& client : slow) whole += client->read_all().size() > large ? 1 : 0;
     EXPECT_EQ(whole, 4U);

@@ -113,7 +113,7 @@ std::uint64_t DownlinkBook::version() const {
     return version_;
 }
 
-std::uint64_t DownlinkBook::ask(std::uint64_t device, SteadyTime now) {
+std::uint64_t DownlinkBook::request(std::uint64_t device, SteadyTime now) {
     const std::scoped_lock lock(mutex_);
     if (under_way_.size() >= max_under_way) forget_oldest();
     const std::uint64_t number = ++counts_.asked;

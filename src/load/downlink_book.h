@@ -68,7 +68,7 @@ public:
     [[nodiscard]] std::uint64_t version() const;
 
     /// Returns the number, from 1, of the next downlink. Its latency counts from `now`.
-    [[nodiscard]] std::uint64_t ask(std::uint64_t device, SteadyTime now);
+    [[nodiscard]] std::uint64_t request(std::uint64_t device, SteadyTime now);
     /// Records the HTTP status; 202 means accepted. nullopt: no answer, so the downlink may or may not arrive.
     void answered(std::uint64_t number, std::optional<int> status);
     /// Returns false if the downlink was not requested for this device, was refused, or has arrived before.

@@ -76,8 +76,8 @@ Endpoint at(const char* text) { return parse_endpoint(text).value(); }
 
 TEST(DownlinkBook, ArrivalAndAnswerMayComeInEitherOrder) {
     DownlinkBook book;
-    const auto first = book.ask(7, start);
-    const auto second = book.ask(8, start);
+    const auto first = book.request(7, start);
+    const auto second = book.request(8, start);
     book.answered(first, 202);
     EXPECT_EQ(book.counts().lost, 1U);
     EXPECT_TRUE(book.arrived(first, 7, start + 2ms));
@@ -94,7 +94,7 @@ TEST(DownlinkBook, ArrivalAndAnswerMayComeInEitherOrder) {
 
 TEST(DownlinkBook, OnlyRequestedDownlinksOfThisDeviceCountAndOnce) {
     DownlinkBook book;
-    const auto number = book.ask(7, start);
+    const auto number = book.request(7, start);
     book.answered(number, 202);
     EXPECT_FALSE(book.arrived(number, 8, start));
     EXPECT_FALSE(book.arrived(number + 1, 7, start));
@@ -105,8 +105,8 @@ TEST(DownlinkBook, OnlyRequestedDownlinksOfThisDeviceCountAndOnce) {
 
 TEST(DownlinkBook, WhatWasRefusedIsNotLostAndWhatWasNotAnsweredMayArrive) {
     DownlinkBook book;
-    book.answered(book.ask(1, start), 429);
-    const auto silent = book.ask(1, start);
+    book.answered(book.request(1, start), 429);
+    const auto silent = book.request(1, start);
     book.answered(silent, std::nullopt);
     EXPECT_TRUE(book.arrived(silent, 1, start));
     const DownlinkCounts counts = book.counts();

@@ -55,7 +55,7 @@ public:
     bool finish() {
         return reactor_.post([this] { begin_end(); });
     }
-    bool ask_counts(std::function<void(const LoadCounts&)> reply) {
+    bool query_counts(std::function<void(const LoadCounts&)> reply) {
         return reactor_.post([this, reply = std::move(reply)] { reply(counts_); });
     }
     /// Returns the counts. After run() has returned.

@@ -22,8 +22,8 @@
 #include "base/clock.h"
 #include "base/system_failure.h"
 #include "base/unique_fd.h"
-#include "load/downlink_asker.h"
 #include "load/downlink_book.h"
+#include "load/downlink_requester.h"
 #include "load/fleet.h"
 
 namespace holdfast {
@@ -152,7 +152,7 @@ LoadCounts LoadRunner::counts() {
     for (const auto& fleet : fleets_) {
         const auto reply = std::make_shared<std::promise<LoadCounts>>();
         answers.push_back(reply->get_future());
-        if (!fleet->ask_counts([reply](const LoadCounts& part) { reply->set_value(part); })) reply->set_value({});
+        if (!fleet->query_counts([reply](const LoadCounts& part) { reply->set_value(part); })) reply->set_value({});
     }
     LoadCounts sum;
     for (auto& answer : answers) sum += answer.get();
@@ -223,7 +223,7 @@ void LoadRunner::keep_time() {
 LoadReport LoadRunner::run() {
     std::vector<std::thread> threads;
     for (const auto& fleet : fleets_) threads.emplace_back([&fleet] { fleet->run(); });
-    std::optional<DownlinkAsker> asker;
+    std::optional<DownlinkRequester> asker;
     if (gateway_ != nullptr) asker.emplace(clock_, options_, downlinks_, *gateway_);
     while (!over()) {
         wait();

@@ -6,7 +6,7 @@
 
 #include <holdfast/result.h>
 
-#include "load/downlink_asker.h"
+#include "load/downlink_requester.h"
 #include "load/load_counts.h"
 #include "load/load_options.h"
 

@@ -12,7 +12,7 @@ namespace {
 template <typename Entries>
 Entries gather(const ReactorThreads& threads,
                const std::function<typename Entries::value_type(Shard&, Connection&)>& make_entry) {
-    std::vector<Entries> parts = ask_all<Entries>(threads, [&make_entry](Shard& shard, Reply<Entries> reply) {
+    std::vector<Entries> parts = query_all<Entries>(threads, [&make_entry](Shard& shard, Reply<Entries> reply) {
         auto entries = std::make_shared<Entries>();
         entries->reserve(shard.registry().size());
         shard.walk([&make_entry, entries,
@@ -34,7 +34,7 @@ Entries gather(const ReactorThreads& threads,
 
 Observations take_observations(const ReactorThreads& threads) {
     Observations all;
-    for (Observations& each : ask_all<Observations>(
+    for (Observations& each : query_all<Observations>(
              threads, [](Shard&shard, const Reply<Observations>&reply) { reply(shard.take_observations()); })) {
         all.seen.insert(all.seen.end(), each.seen.begin(), each.seen.end());
         all.dropped += each.dropped;
@@ -54,7 +54,7 @@ std::vector<CensusEntry> take_census(const ReactorThreads& threads) {
 std::vector<IpAddress> sample_peers(const ReactorThreads& threads, std::size_t max) {
     std::vector<IpAddress> all;
     for (const std::vector<IpAddress>&each :
-         ask_all<std::vector<IpAddress>>(threads, [max](Shard&shard, const Reply<std::vector<IpAddress>>&reply) {
+         query_all<std::vector<IpAddress>>(threads, [max](Shard&shard, const Reply<std::vector<IpAddress>>&reply) {
              std::vector<IpAddress> peers;
              const std::uint32_t slots = shard.registry().highest_slot();
              const auto stride = std::max<std::uint32_t>(1, slots / static_cast<std::uint32_t>(max));

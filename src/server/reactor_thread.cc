@@ -51,8 +51,8 @@ TurnStatus ReactorThread::turns() const {
 
 std::chrono::milliseconds ReactorThread::silence(SteadyTime now) {
     const std::lock_guard lock(pulse_mutex_);
-    if (owes_answer_) return std::chrono::floor<std::chrono::milliseconds>(now - asked_);
-    asked_ = now;
+    if (owes_answer_) return std::chrono::floor<std::chrono::milliseconds>(now - questioned_at_);
+    questioned_at_ = now;
     owes_answer_ = true;
     if (!post([this](Shard&) { owes_answer_ = false; })) owes_answer_ = false;  // the reactor has ended
     return std::chrono::milliseconds(0);

@@ -61,7 +61,7 @@ private:
 
     const std::shared_ptr<Line> line_;
     std::mutex pulse_mutex_;
-    SteadyTime asked_;  // guarded by pulse_mutex_
+    SteadyTime questioned_at_;  // guarded by pulse_mutex_
     std::atomic<bool> owes_answer_{false};
     std::unique_ptr<Pipeline> pipeline_;
     Reactor reactor_;
@@ -82,7 +82,7 @@ private:
 
 /// Queries `thread` and returns the future answer, or T{} if the reactor has ended.
 template <typename T>
-[[nodiscard]] std::future<T> ask(ReactorThread& thread, std::function<void(Shard&, Reply<T>)> question) {
+[[nodiscard]] std::future<T> query(ReactorThread& thread, std::function<void(Shard&, Reply<T>)> question) {
     const Reply<T> reply;
     auto answer = reply.future();
     if (!thread.post([question = std::move(question), reply](Shard& shard) { question(shard, reply); })) reply(T{});
@@ -91,10 +91,10 @@ template <typename T>
 
 /// Queries every thread and combines the answers in the order of the threads.
 template <typename T>
-[[nodiscard]] std::vector<T> ask_all(const std::vector<std::unique_ptr<ReactorThread>>& threads,
-                                     const std::function<void(Shard&, Reply<T>)>& question) {
+[[nodiscard]] std::vector<T> query_all(const std::vector<std::unique_ptr<ReactorThread>>& threads,
+                                       const std::function<void(Shard&, Reply<T>)>& question) {
     std::vector<std::future<T>> answers;
-    for (const auto& thread : threads) answers.push_back(ask<T>(*thread, question));
+    for (const auto& thread : threads) answers.push_back(query<T>(*thread, question));
     std::vector<T> result;
     for (auto& answer : answers) result.push_back(answer.get());
     return result;

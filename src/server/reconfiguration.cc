@@ -46,7 +46,7 @@ public:
         const std::lock_guard lock(mutex_);
         sum_.changed += tally.changed;
         sum_.refused += tally.refused;
-        sum_.asked += tally.asked;
+        sum_.probed += tally.probed;
         sum_.gone += tally.gone;
         if (--left_ == 0) notices_.tell({Notice::Kind::plan_in_force, listener_, message()});
     }
@@ -57,7 +57,7 @@ private:
                            " holds for every connection: options set and read back on " +
                            std::to_string(sum_.changed + sum_.refused);
         if (sum_.refused > 0) text += ", of which " + std::to_string(sum_.refused) + " say otherwise";
-        if (sum_.asked > 0) text += "; " + std::to_string(sum_.asked) + " were quiet and asked first";
+        if (sum_.probed > 0) text += "; " + std::to_string(sum_.probed) + " were quiet and asked first";
         if (sum_.gone > 0) text += ", " + std::to_string(sum_.gone) + " of them ended";
         return text;
     }
@@ -369,7 +369,7 @@ ApplyReport Reconfiguration::commit() {
     std::vector<std::future<bool>> taken;
     for (std::size_t i = 0; i < parts_.threads.size(); ++i) {
         ReactorThread& thread = *parts_.threads[i];
-        taken.push_back(ask<bool>(thread, [&thread, part = to_reactors_[i]](Shard&, const Reply<bool>& reply) {
+        taken.push_back(query<bool>(thread, [&thread, part = to_reactors_[i]](Shard&, const Reply<bool>& reply) {
             take_over(thread, *part);
             reply(true);
         }));

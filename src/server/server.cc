@@ -88,8 +88,8 @@ public:
     /// Queries the connection's reactor; returns `absent` if it has ended. `question` runs on that reactor's thread and
     /// must reply once.
     template <typename T>
-    [[nodiscard]] T ask_connection(ConnectionId id, T absent,
-                                   std::function<void(Shard&, Connection&, Reply<T>)> question) const;
+    [[nodiscard]] T query_connection(ConnectionId id, T absent,
+                                     std::function<void(Shard&, Connection&, Reply<T>)> question) const;
 
     const SystemClock clock_;
     const std::uint32_t run_;
@@ -223,8 +223,8 @@ std::optional<Discrepancy> Server::Impl::about(Token number) {
 }
 
 template <typename T>
-T Server::Impl::ask_connection(ConnectionId id, T absent,
-                               std::function<void(Shard&, Connection&, Reply<T>)> question) const {
+T Server::Impl::query_connection(ConnectionId id, T absent,
+                                 std::function<void(Shard&, Connection&, Reply<T>)> question) const {
     ReactorThread* thread = thread_of(id);
     if (thread == nullptr) return absent;
     const Reply<T> reply;
@@ -285,7 +285,7 @@ milliseconds Server::silence() const {
 std::vector<ClosedLife> Server::closed(const ClosedQuery& query) const { return impl_->history_.find(query); }
 
 ConnectionPage Server::list(const ConnectionQuery& query) const {
-    auto lists = ask_all<std::shared_ptr<ConnectionList>>(
+    auto lists = query_all<std::shared_ptr<ConnectionList>>(
         impl_->threads_, [this, &query](Shard& shard, Reply<std::shared_ptr<ConnectionList>> reply) {
             auto list = std::make_shared<ConnectionList>(query);
             shard.walk(
@@ -305,36 +305,36 @@ ConnectionPage Server::list(const ConnectionQuery& query) const {
 
 std::optional<ConnectionDetail> Server::Impl::show(ConnectionId id) const {
     using Answer = std::optional<ConnectionDetail>;
-    return ask_connection<Answer>(id, std::nullopt,
-                                  [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
-                                      reply(detail_of(connection, shard, row_of(connection, shard)));
-                                  });
+    return query_connection<Answer>(id, std::nullopt,
+                                    [this](Shard& shard, Connection& connection, const Reply<Answer>& reply) {
+                                        reply(detail_of(connection, shard, row_of(connection, shard)));
+                                    });
 }
 
 std::optional<ConnectionDetail> Server::show(ConnectionId id) const { return impl_->show(id); }
 
 std::optional<ProbeAnswer> Server::probe(ConnectionId id, milliseconds timeout) {
     using Answer = std::optional<ProbeAnswer>;
-    return impl_->ask_connection<Answer>(id, std::nullopt,
-                                         [id, timeout](Shard& shard, Connection& connection, Reply<Answer> reply) {
-                                             shard.probe(connection, timeout, [id, reply](ProbeFindings findings) {
-                                                 findings.last.conn = id;
-                                                 reply(findings.last);
-                                             });
-                                         });
+    return impl_->query_connection<Answer>(id, std::nullopt,
+                                           [id, timeout](Shard& shard, Connection& connection, Reply<Answer> reply) {
+                                               shard.probe(connection, timeout, [id, reply](ProbeFindings findings) {
+                                                   findings.last.conn = id;
+                                                   reply(findings.last);
+                                               });
+                                           });
 }
 
 ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds timeout, OnSilent on_silent,
                                std::optional<std::uint8_t> listener) {
-    const SteadyTime asked = impl_->clock_.steady();
-    const auto findings = ask_all<ProbeFindings>(
+    const SteadyTime began = impl_->clock_.steady();
+    const auto findings = query_all<ProbeFindings>(
         impl_->threads_, [&peer, timeout, on_silent, listener](Shard& shard, Reply<ProbeFindings> reply) {
             const bool marks = on_silent == OnSilent::suspect;
             const auto wanted = [peer, listener, marks](const Connection& connection) {
                 return (!peer || peer->contains(connection.peer.address)) &&
                        (!listener || *listener == connection.listener) && !(marks && connection.suspect);
             };
-            const auto just_heard = marks ? ProbeRun::JustHeard::ask_soon : ProbeRun::JustHeard::is_alive;
+            const auto just_heard = marks ? ProbeRun::JustHeard::probe_soon : ProbeRun::JustHeard::is_alive;
             shard.probe_all(wanted, timeout, just_heard, [reply, timeout, marks, &shard](ProbeFindings found) {
                 if (marks) shard.mark_suspects(found.silent, timeout);
                 reply(std::move(found));
@@ -342,11 +342,11 @@ ProbeSummary Server::probe_all(const std::optional<Prefix>& peer, milliseconds t
         });
     ProbeSummary summary;
     for (const ProbeFindings& found : findings) {
-        summary.asked += found.asked;
+        summary.asked += found.probed;
         summary.alive += found.alive;
         for (const Token number : found.silent) summary.silent.push_back({impl_->run_, number});
     }
-    summary.waited = std::chrono::floor<milliseconds>(impl_->clock_.steady() - asked);
+    summary.waited = std::chrono::floor<milliseconds>(impl_->clock_.steady() - began);
     return summary;
 }
 
@@ -384,7 +384,7 @@ std::optional<ConnectionId> Server::find(std::string_view device) const {
 
 bool Server::close(ConnectionId id, CloseReason reason, std::string_view detail) {
     HOLDFAST_CHECK(kind_of(reason) == ReasonKind::policy);
-    return impl_->ask_connection<bool>(
+    return impl_->query_connection<bool>(
         id, false, [reason, detail](Shard& shard, Connection& connection, const Reply<bool>& reply) {
             shard.close(connection, reason, detail);
             reply(true);
@@ -392,7 +392,7 @@ bool Server::close(ConnectionId id, CloseReason reason, std::string_view detail)
 }
 
 std::size_t Server::close_all(const Prefix& peer) {
-    const auto counts = ask_all<std::size_t>(impl_->threads_, [&peer](Shard& shard, Reply<std::size_t> reply) {
+    const auto counts = query_all<std::size_t>(impl_->threads_, [&peer](Shard& shard, Reply<std::size_t> reply) {
         auto count = std::make_shared<std::size_t>(0);
         shard.walk(
             [peer, count, &shard](Connection& connection) {
@@ -408,7 +408,7 @@ std::size_t Server::close_all(const Prefix& peer) {
 }
 
 SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
-    return impl_->ask_connection<SendOutcome>(
+    return impl_->query_connection<SendOutcome>(
         id, SendOutcome::no_such_connection,
         [this, json_object](Shard& shard, Connection& connection, const Reply<SendOutcome>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(SendOutcome::no_such_connection);
@@ -419,7 +419,7 @@ SendOutcome Server::send(ConnectionId id, std::string_view json_object) {
 }
 
 Delivery Server::deliver(ConnectionId id, std::string_view json_object, milliseconds timeout) {
-    return impl_->ask_connection<Delivery>(
+    return impl_->query_connection<Delivery>(
         id, Delivery::absent,
         [this, json_object, timeout](Shard& shard, Connection& connection, const Reply<Delivery>& reply) {
             if (shard.is_unauthenticated(connection)) return reply(Delivery::absent);

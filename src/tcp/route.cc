@@ -70,7 +70,7 @@ UniqueFd open_netlink() {
 
 /// Sends `request` and passes its answer to `take`. Returns the kernel's errno, or 0 after `take`.
 template <typename Request, typename Take>
-std::optional<int> RouteTable::ask(Request& request, Take take) {
+std::optional<int> RouteTable::query(Request& request, Take take) {
     if (!netlink_.valid()) netlink_ = open_netlink();
     if (!netlink_.valid()) return std::nullopt;
     request.header.nlmsg_flags = NLM_F_REQUEST;
@@ -102,7 +102,7 @@ std::optional<RouteAnswer> RouteTable::route_to(const IpAddress& address) {
     request.destination.rta_len = static_cast<unsigned short>(RTA_LENGTH(length));
     std::memcpy(request.address.data(), address.bytes.data() + skipped, length);
     RouteAnswer answer;
-    const auto error = ask(request, [&answer](const nlmsghdr* header) {
+    const auto error = query(request, [&answer](const nlmsghdr* header) {
         rtmsg route{};
         std::memcpy(&route, NLMSG_DATA(header), sizeof route);
         answer.interface = interface_of(header);
@@ -121,7 +121,7 @@ std::optional<InterfaceState> RouteTable::interface(int index) {
     request.what.ifi_family = AF_UNSPEC;
     request.what.ifi_index = index;
     InterfaceState state;
-    const auto error = ask(request, [&state](const nlmsghdr* header) { state = state_of(header); });
+    const auto error = query(request, [&state](const nlmsghdr* header) { state = state_of(header); });
     if (!error || *error != 0) return std::nullopt;
     return state;
 }

@@ -35,7 +35,7 @@ public:
 
 private:
     template <typename Request, typename Take>
-    [[nodiscard]] std::optional<int> ask(Request& request, Take take);
+    [[nodiscard]] std::optional<int> query(Request& request, Take take);
 
     UniqueFd netlink_;
     std::uint32_t sequence_ = 0;

@@ -64,7 +64,7 @@ inline SocketOptions options_of(const LivenessPlan& plan) {
 /// Returns a gateway that runs on this host with one connection, without findings.
 inline GatewayFacts sound_gateway() {
     GatewayFacts gateway;
-    gateway.asked_at = "127.0.0.1:7080";
+    gateway.reached_at = "127.0.0.1:7080";
     gateway.pid = 4711;
     gateway.connections = 1;
     gateway.listeners = {sound_listener()};

@@ -144,7 +144,8 @@ public:
     explicit TestClient(std::string unix_path) : path_(std::move(unix_path)) {}
 
     /// Sends a request. Returns status 0 if there was no answer.
-    Reply ask(const std::string& method, const std::string& target, Headers headers = {}, std::string_view body = {}) {
+    Reply request(const std::string& method, const std::string& target, Headers headers = {},
+                  std::string_view body = {}) {
         if (!headers.contains("Host")) headers.emplace("Host", "127.0.0.1:" + std::to_string(port_));
         headers.emplace("Connection", "close");
         if (!body.empty() || method == "POST") headers.emplace("Content-Length", std::to_string(body.size()));
@@ -155,12 +156,12 @@ public:
         if (end == std::string::npos || !all.starts_with("HTTP/1.1 ")) return {};
         return {std::stoi(all.substr(9, 3)), all.substr(0, end + 2), all.substr(end + 4)};
     }
-    Reply get(const std::string& target, const Headers& headers = {}) { return ask("GET", target, headers); }
-    Reply head(const std::string& target) { return ask("HEAD", target); }
+    Reply get(const std::string& target, const Headers& headers = {}) { return request("GET", target, headers); }
+    Reply head(const std::string& target) { return request("HEAD", target); }
     Reply post(const std::string& target, std::string_view body = {}, const Headers& headers = {}) {
-        return ask("POST", target, headers, body);
+        return request("POST", target, headers, body);
     }
-    Reply remove(const std::string& target, const Headers& headers = {}) { return ask("DELETE", target, headers); }
+    Reply remove(const std::string& target, const Headers& headers = {}) { return request("DELETE", target, headers); }
 
 private:
     [[nodiscard]] std::string exchange(std::string_view request) const {

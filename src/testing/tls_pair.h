@@ -30,7 +30,7 @@ protected:
         config_.key = folder_.key("gateway.key", own_);
     }
 
-    void ask_devices(TlsClient client = TlsClient::required) {
+    void request_certificates(TlsClient client = TlsClient::required) {
         config_.client = client;
         config_.client_ca = folder_.certificates("ca.crt", {&authority_});
     }

@@ -26,7 +26,7 @@ protected:
         config_.key = folder_.key("gateway.key", own_);
     }
 
-    void ask_devices() {
+    void request_certificates() {
         config_.client = TlsClient::required;
         config_.client_ca = folder_.certificates("ca.crt", {&authority_});
     }
@@ -87,7 +87,7 @@ TEST_F(TlsBadFiles, AMalformedDateIsNamedWhereverItStands) {
         config_.certificate = folder_.certificates("gateway.crt", {&own_, &broken});
         expect_fault("tls_certificate",
                      AllOf(HasSubstr("certificate 2 (\"CN=dateless\")"), HasSubstr("notAfter date is malformed")));
-        ask_devices();
+        request_certificates();
         config_.certificate = folder_.certificates("gateway.crt", {&own_});
         config_.client_ca = folder_.certificates("ca.crt", {&authority_, &broken});
         expect_fault("tls_client_ca",
@@ -125,7 +125,7 @@ TEST_F(TlsBadFiles, AYearThatNoClockShowsIsADate) {
 // Authorities and lists
 
 TEST_F(TlsBadFiles, AWeakAuthorityIsLoadedWithAWarning) {
-    ask_devices();
+    request_certificates();
     const auto weak = make_certificate({.common_names = {"weak"}, .authority = true, .key = MadeKey::rsa1024});
     config_.client_ca = folder_.certificates("ca.crt", {&authority_, &weak});
     EXPECT_THAT(warnings(), Contains(AllOf(HasSubstr("\"CN=weak\""), HasSubstr("1024 bits is too weak"),
@@ -133,7 +133,7 @@ TEST_F(TlsBadFiles, AWeakAuthorityIsLoadedWithAWarning) {
 }
 
 TEST_F(TlsBadFiles, AnAuthorityMayBeThereTwice) {
-    ask_devices();
+    request_certificates();
     config_.client_ca = folder_.certificates("ca.crt", {&authority_, &authority_});
     EXPECT_THAT(warnings(), IsEmpty());
     const CrlPtr list = make_crl(authority_, {});
@@ -143,7 +143,7 @@ TEST_F(TlsBadFiles, AnAuthorityMayBeThereTwice) {
 }
 
 TEST_F(TlsBadFiles, AListWithAMalformedDateIsNamedByItsPlace) {
-    ask_devices();
+    request_certificates();
     const auto other = make_certificate({.common_names = {"foreign"}, .authority = true});
     const CrlPtr good = make_crl(authority_, {});
     for (const CrlWish& wish : {CrlWish{.bad_next = "x"}, CrlWish{.bad_last = "x"}}) {
@@ -161,13 +161,13 @@ TEST_F(TlsBadFiles, AListWithAMalformedDateIsNamedByItsPlace) {
 }
 
 TEST_F(TlsBadFiles, AListWithoutANextUpdateIsLoadedWithAWarning) {
-    ask_devices();
+    request_certificates();
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, 0, {.next_update = false}));
     EXPECT_THAT(warnings(), Contains(HasSubstr("says no next update")));
 }
 
 TEST_F(TlsBadFiles, AListOfAForeignIssuerBesideTheOwnIsTaken) {
-    ask_devices();
+    request_certificates();
     const auto other = make_certificate({.common_names = {"foreign"}, .authority = true});
     const CrlPtr own = make_crl(authority_, {});
     const CrlPtr foreign = make_crl(other, {});
@@ -183,7 +183,7 @@ TEST_F(TlsBadFiles, AListOfAForeignIssuerBesideTheOwnIsTaken) {
 // Files
 
 TEST_F(TlsBadFiles, AnEncryptedObjectOfAnyKindPromptsForNothing) {
-    ask_devices();
+    request_certificates();
     std::string text = pem_of(own_);
     text.insert(text.find('\n') + 1,
                 "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF\n\n");
@@ -227,7 +227,7 @@ TEST_F(TlsBadFiles, AnUnrelatedFileIsAnError) {
 }
 
 TEST_F(TlsBadFiles, MoreThanAFileMayHoldIsAnError) {
-    ask_devices();
+    request_certificates();
     const CrlPtr list = make_crl(authority_, {});
     const std::string one = CertificateFolder::pem([&](BIO* bio) { return PEM_write_bio_X509_CRL(bio, list.get()); });
     std::string many;

@@ -176,7 +176,7 @@ public:
             if (auto fault = load_authorities()) return *fault;
             if (auto fault = load_revoked()) return *fault;
             if (auto fault = load_ids()) return *fault;
-            ask_for_certificates();
+            request_certificates();
         }
         add_part(parts_, to_string(config_.client));
         add_part(parts_, to_string(config_.id));
@@ -211,7 +211,7 @@ private:
     Fault load_revoked();
     Fault check_revocation_lists(const std::vector<CrlPtr>& lists);
     Fault load_ids();
-    void ask_for_certificates();
+    void request_certificates();
 
     const TlsConfig& config_;
     const std::shared_ptr<TlsContext> made_;
@@ -382,7 +382,7 @@ TlsLoader::Fault TlsLoader::load_ids() {
     return {};
 }
 
-void TlsLoader::ask_for_certificates() {
+void TlsLoader::request_certificates() {
     const int required = config_.client == TlsClient::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
     SSL_CTX_set_verify(ctx(), SSL_VERIFY_PEER | required, classify_peer);
 }

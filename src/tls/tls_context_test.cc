@@ -22,7 +22,7 @@ protected:
         config_.key = folder_.key("gateway.key", own_);
     }
 
-    void ask_devices() {
+    void request_certificates() {
         config_.client = TlsClient::required;
         config_.client_ca = folder_.certificates("ca.crt", {&authority_});
     }
@@ -48,7 +48,7 @@ protected:
 };
 
 TEST_F(TlsContextTest, GoodFilesAreLoadedWithoutAWarning) {
-    ask_devices();
+    request_certificates();
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}));
     config_.ids_file = folder_.text("ids", "# the first hall\ndevice-1\r\n\ndevice-2");
     const auto context = load();
@@ -109,45 +109,45 @@ TEST_F(TlsContextTest, AnExpiredCertificateIsLoadedWithAWarning) {
 }
 
 TEST_F(TlsContextTest, AnExpiredAuthorityIsLoadedWithAWarning) {
-    ask_devices();
+    request_certificates();
     const auto expired = make_certificate({.common_names = {"old"}, .authority = true, .from_days = -9, .to_days = -2});
     config_.client_ca = folder_.certificates("ca.crt", {&expired});
     EXPECT_THAT(load()->warnings(), ElementsAre(HasSubstr("no device comes in by it")));
 }
 
 TEST_F(TlsContextTest, ADevicesCertificateIsNoAuthority) {
-    ask_devices();
+    request_certificates();
     config_.client_ca = folder_.certificates("ca.crt", {&authority_, &own_});
     expect_fault("tls_client_ca", HasSubstr("no authority's certificate"));
 }
 
 TEST_F(TlsContextTest, AnEmptyAuthorityFileRejectsAll) {
-    ask_devices();
+    request_certificates();
     config_.client_ca = folder_.text("ca.crt", "");
     expect_fault("tls_client_ca", HasSubstr("holds no certificate"));
 }
 
 TEST_F(TlsContextTest, AnEmptyRevocationFileIsNoEmptyList) {
-    ask_devices();
+    request_certificates();
     config_.client_crl = folder_.text("ca.crl", "");
     expect_fault("tls_client_crl", HasSubstr("holds no revocation list"));
 }
 
 TEST_F(TlsContextTest, AForeignRevocationListIsRefused) {
-    ask_devices();
+    request_certificates();
     const auto namesake = make_certificate({.common_names = {"devices' authority"}, .authority = true});
     config_.client_crl = folder_.crl("ca.crl", make_crl(namesake, {}));
     expect_fault("tls_client_crl", HasSubstr("holds no list signed by"));
 }
 
 TEST_F(TlsContextTest, AnOldRevocationListIsLoadedWithAWarning) {
-    ask_devices();
+    request_certificates();
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -1));
     EXPECT_THAT(load()->warnings(), ElementsAre(HasSubstr("was to be renewed on")));
 }
 
 TEST_F(TlsContextTest, AnIdListMustHaveIds) {
-    ask_devices();
+    request_certificates();
     config_.ids_file = folder_.text("ids", "# nobody yet\n");
     expect_fault("ids_file", HasSubstr("holds no id"));
     config_.ids_file = folder_.text("ids", "one\ntw\to\n");
@@ -155,7 +155,7 @@ TEST_F(TlsContextTest, AnIdListMustHaveIds) {
 }
 
 TEST_F(TlsContextTest, TheDigestFollowsEveryFile) {
-    ask_devices();
+    request_certificates();
     config_.ids_file = folder_.text("ids", "one\n");
     const std::string before = load()->digest();
     EXPECT_EQ(load()->digest(), before);

@@ -140,29 +140,29 @@ TEST_F(TlsSessionTest, APeerThatHasGoneRaisesNoSignal) {
 }
 
 TEST_F(TlsSessionTest, ADevicesCertificateGivesItsId) {
-    ask_devices();
+    request_certificates();
     show(device_);
     ASSERT_EQ(meet().step, TlsStep::done);
     EXPECT_EQ(session_->device_id(), "device-1");
 }
 
 TEST_F(TlsSessionTest, WithoutACertificateOnlyTheOptionalComeIn) {
-    ask_devices();
+    request_certificates();
     EXPECT_THAT(meet().detail, HasSubstr("showed no certificate"));
-    ask_devices(TlsClient::optional);
+    request_certificates(TlsClient::optional);
     context_.reset();
     ASSERT_EQ(meet().step, TlsStep::done);
     EXPECT_EQ(session_->device_id(), "");
 }
 
 TEST_F(TlsSessionTest, OptionalIsNoExcuseForABadCertificate) {
-    ask_devices(TlsClient::optional);
+    request_certificates(TlsClient::optional);
     show(own_);
     EXPECT_EQ(meet().step, TlsStep::failed);
 }
 
 TEST_F(TlsSessionTest, ARevokedDeviceIsRefused) {
-    ask_devices();
+    request_certificates();
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {&device_}));
     show(device_);
     EXPECT_EQ(meet().detail, "certificate revoked");
@@ -172,20 +172,20 @@ TEST_F(TlsSessionTest, ARevokedDeviceIsRefused) {
 }
 
 TEST_F(TlsSessionTest, AnExpiredRevocationListRejectsAll) {
-    ask_devices();
+    request_certificates();
     config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, -86'400));
     show(device_);
     EXPECT_EQ(meet().detail, "CRL has expired");
 }
 
 TEST_F(TlsSessionTest, AnExpiredDeviceIsRefused) {
-    ask_devices();
+    request_certificates();
     show(make_certificate({.common_names = {"device-1"}, .issuer = &authority_, .from_days = -9, .to_days = -2}));
     EXPECT_EQ(meet().detail, "certificate has expired");
 }
 
 TEST_F(TlsSessionTest, AnUnlistedIdIsRejectedByAnAlert) {
-    ask_devices();
+    request_certificates();
     config_.ids_file = folder_.text("ids", "device-2\n");
     show(device_);
     EXPECT_THAT(meet().detail, HasSubstr("not in ids_file"));
@@ -222,7 +222,7 @@ protected:
 
 TEST_F(TicketTest, ATicketResumesTheSessionWithItsId) {
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-        ask_devices();
+        request_certificates();
         show(device_);
         const SessionPtr ticket = get_ticket(version);
         EXPECT_TRUE(is_taken(ticket)) << version;
@@ -231,7 +231,7 @@ TEST_F(TicketTest, ATicketResumesTheSessionWithItsId) {
 }
 
 TEST_F(TicketTest, ATicketEndsWithTheRulesThatItWasGivenUnder) {
-    ask_devices();
+    request_certificates();
     show(device_);
     const SessionPtr ticket = get_ticket();
     config_.ids_file = folder_.text("ids", "device-2\n");
@@ -245,7 +245,7 @@ TEST_F(TicketTest, ATicketIsNotTakenOnceTheRevocationListIsDue) {  // the clock 
     clock_.advance(std::chrono::duration_cast<std::chrono::milliseconds>(SystemClock().wall().time_since_epoch()));
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
         config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}, 5'400));
-        ask_devices();
+        request_certificates();
         show(device_);
         const SessionPtr ticket = get_ticket(version);
         EXPECT_TRUE(is_taken(ticket)) << version;
@@ -275,7 +275,7 @@ TEST_F(TicketTest, ATicketIsGoodForADayAndRenewedOnTheWay) {
 class ObjectionTest : public TicketTest {
 protected:
     ObjectionTest() {
-        ask_devices();
+        request_certificates();
         config_.client_crl = folder_.crl("ca.crl", make_crl(authority_, {}));
         show(device_);
     }
@@ -292,7 +292,7 @@ TEST_F(ObjectionTest, RulesThatLetItInSayNothing) {
     EXPECT_EQ(objection(), "");
     config_.ids_file = folder_.text("ids", "device-1\n");
     EXPECT_EQ(objection(), "");
-    ask_devices(TlsClient::off);
+    request_certificates(TlsClient::off);
     EXPECT_EQ(objection(), "");
 }
 
@@ -324,12 +324,12 @@ TEST_F(ObjectionTest, AnExpiredListClosesOnlyRevokedConnections) {
 }
 
 TEST_F(ObjectionTest, WithoutACertificateOnlyTheOptionalMayStay) {
-    ask_devices(TlsClient::optional);
+    request_certificates(TlsClient::optional);
     SSL_CTX_free(client_ctx_.release());
     client_ctx_.reset(SSL_CTX_new(TLS_client_method()));
     ASSERT_EQ(meet().step, TlsStep::done);
     EXPECT_EQ(objection(), "");
-    ask_devices(TlsClient::required);
+    request_certificates(TlsClient::required);
     EXPECT_THAT(objection(), HasSubstr("no certificate"));
 }
 

@@ -77,15 +77,15 @@ void press(TopControls& controls, int key) {
 }
 
 std::vector<std::string> connection_targets(const TopControls& controls, std::size_t rows) {
-    const auto ask = [&](std::string_view filter_name) {
+    const auto filter_by = [&](std::string_view filter_name) {
         QueryTarget target{std::string(api_path::connections)};
         const bool descending = descends_by_itself(controls.sort) != controls.reverse;
         target.with("sort", to_string(controls.sort)).with("order", descending ? "desc" : "asc");
         return target.with("limit", std::to_string(rows)).with(filter_name, controls.filter).text();
     };
-    if (controls.filter.empty()) return {ask("key")};
-    if (!parse_prefix(controls.filter)) return {ask("key"), ask("id")};
-    return {ask("peer"), ask("key"), ask("id")};
+    if (controls.filter.empty()) return {filter_by("key")};
+    if (!parse_prefix(controls.filter)) return {filter_by("key"), filter_by("id")};
+    return {filter_by("peer"), filter_by("key"), filter_by("id")};
 }
 
 }  // namespace holdfast

@@ -17,9 +17,9 @@ public:
 
     /// Returns the body of a 200, or an empty text for another status. A gateway without a watch answers with another
     /// status.
-    std::string ask(const std::string& target) {
+    std::string request(const std::string& target) {
         if (!trouble_.empty()) return {};
-        const auto answer = ask_admin(admin_, {.target = target, .timeout = answer_wait});
+        const auto answer = call_admin(admin_, {.target = target, .timeout = answer_wait});
         if (!answer) {
             trouble_ = answer.error().message;
             return {};
@@ -42,16 +42,16 @@ bool finds_any(const std::string& page) {
 
 }  // namespace
 
-TopAnswers ask_for_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
-                       const TopAnswers& before) {
+TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
+                     const TopAnswers& before) {
     Questions questions(admin);
     TopAnswers answers;
-    answers.status = questions.ask(std::string(api_path::status));
-    answers.trend = questions.ask(std::string(api_path::trend) + "?window=10m&step=10s");
-    answers.recent = questions.ask(std::string(api_path::trend) + "?window=10s&step=1s");
-    answers.alarms = questions.ask(std::string(api_path::alarms));
+    answers.status = questions.request(std::string(api_path::status));
+    answers.trend = questions.request(std::string(api_path::trend) + "?window=10m&step=10s");
+    answers.recent = questions.request(std::string(api_path::trend) + "?window=10s&step=1s");
+    answers.alarms = questions.request(std::string(api_path::alarms));
     for (const std::string& target : connection_targets(controls, rows)) {
-        answers.connections = questions.ask(target);
+        answers.connections = questions.request(target);
         if (finds_any(answers.connections)) break;
     }
     if (!questions.trouble().empty()) answers = before;
@@ -82,7 +82,7 @@ void TopFeed::want(const TopControls& controls, std::size_t rows) {
     const std::lock_guard lock(mutex_);
     const bool as_before = controls.sort == controls_.sort && controls.reverse == controls_.reverse &&
                            controls.filter == controls_.filter && rows <= rows_;
-    ask_now_ = ask_now_ || !as_before || (controls_.paused && !controls.paused);
+    fetch_now_ = fetch_now_ || !as_before || (controls_.paused && !controls.paused);
     controls_ = controls;
     rows_ = rows;
     changed_.notify_one();
@@ -97,17 +97,17 @@ void TopFeed::run() {
     TopAnswers latest;
     std::unique_lock lock(mutex_);
     while (!ended_) {
-        const bool due = ask_now_ || !controls_.paused;
-        ask_now_ = false;
+        const bool due = fetch_now_ || !controls_.paused;
+        fetch_now_ = false;
         if (due) {
             const TopControls controls = controls_;
             const std::size_t rows = rows_;
             lock.unlock();
-            latest = ask_for_top(admin_, controls, rows, latest);
+            latest = fetch_top(admin_, controls, rows, latest);
             lock.lock();
             fresh_ = latest;
         }
-        changed_.wait_for(lock, interval_, [this] { return ended_ || ask_now_; });
+        changed_.wait_for(lock, interval_, [this] { return ended_ || fetch_now_; });
     }
 }
 

@@ -15,8 +15,8 @@ namespace holdfast {
 
 /// Fetches all answers of one frame. On a failure `trouble` has the reason, and the other answers are those of
 /// `before`.
-[[nodiscard]] TopAnswers ask_for_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
-                                     const TopAnswers& before = {});
+[[nodiscard]] TopAnswers fetch_top(const AdminAccess& admin, const TopControls& controls, std::size_t rows,
+                                   const TopAnswers& before = {});
 
 /// Polls the gateway on a thread of its own, so that keys work while a gateway is slow. The destructor ends it and
 /// waits for a pending answer, a few seconds at most.
@@ -41,7 +41,7 @@ private:
     std::condition_variable changed_;
     TopControls controls_;  // guarded by mutex_, as are all members below
     std::size_t rows_;
-    bool ask_now_ = true;
+    bool fetch_now_ = true;
     bool ended_ = false;
     std::optional<TopAnswers> fresh_;
     std::thread thread_;

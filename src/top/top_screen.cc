@@ -16,11 +16,11 @@
 namespace holdfast {
 namespace {
 
-volatile std::sig_atomic_t end_asked = 0;
+volatile std::sig_atomic_t end_requested = 0;
 
 constexpr std::array ending_signals{SIGINT, SIGTERM, SIGHUP};
 
-void ask_for_end(int) { end_asked = 1; }
+void request_end(int) { end_requested = 1; }
 
 attr_t attribute_of(TopStyle style) {
     switch (style) {
@@ -49,7 +49,7 @@ class EndingSignals {
 public:
     EndingSignals() {
         struct sigaction action {};
-        action.sa_handler = ask_for_end;
+        action.sa_handler = request_end;
         for (std::size_t i = 0; i < before_.size(); ++i) ::sigaction(ending_signals[i], &action, &before_[i]);
     }
     EndingSignals(const EndingSignals&) = delete;
@@ -124,6 +124,6 @@ std::vector<int> TopScreen::keys(std::chrono::milliseconds timeout) {
     return keys;
 }
 
-bool TopScreen::interrupted() const { return gone_ || end_asked != 0; }
+bool TopScreen::interrupted() const { return gone_ || end_requested != 0; }
 
 }  // namespace holdfast

@@ -243,7 +243,7 @@ private:
                 violate(who + ": acknowledged up to " + std::to_string(promised.acked) + ", there up to " +
                         std::to_string(newest_[i]));
             }
-            const auto answer = ask(table_.sessions[i].name);
+            const auto answer = query(table_.sessions[i].name);
             if (!answer) return violate("no answer about " + who);
             if (*answer < std::max(newest_[i], promised.acked)) {
                 violate(who + ": resumes at " + std::to_string(*answer) + " with " + std::to_string(newest_[i]) +
@@ -256,7 +256,7 @@ private:
         }
     }
 
-    [[nodiscard]] std::optional<std::uint64_t> ask(const SessionName& name) {
+    [[nodiscard]] std::optional<std::uint64_t> query(const SessionName& name) {
         auto answer = std::make_shared<std::promise<std::uint64_t>>();
         auto future = answer->get_future();
         spool_->look_up(name, [answer](std::uint64_t seq) { answer->set_value(seq); });

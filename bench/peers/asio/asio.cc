@@ -65,7 +65,7 @@ public:
     /// Opens the acceptor, which listens from here on with a backlog of SOMAXCONN.
     explicit Server(std::uint16_t port) : acceptor_(io_, tcp::endpoint(asio::ip::address_v4::loopback(), port), true) {
         peer::set_inherited_options(acceptor_.native_handle());
-        report_when_asked();
+        report_on_signal();
         accept();
         peer::announce(acceptor_.native_handle());
     }
@@ -83,11 +83,11 @@ private:
         });
     }
 
-    void report_when_asked() {
+    void report_on_signal() {
         asked_.async_wait([this](const asio::error_code& error, int) {
             if (error) return;
             world_.counts.print();
-            report_when_asked();
+            report_on_signal();
         });
     }
 

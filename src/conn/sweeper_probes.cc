@@ -16,12 +16,12 @@ constexpr std::size_t suspects_per_slice = 256;  // as many as a slice of a prob
 
 }  // namespace
 
-// The asking ring probes quiet connections in small groups, ahead of the kernel. The kernel's timers would probe all
+// The probe ring probes quiet connections in small groups, ahead of the kernel. The kernel's timers would probe all
 // connections that fell silent in the same quarter of a second at once. A full queue would then drop most answers.
 
-void Sweeper::ask_if_quiet(Connection& connection) {
-    if (pass_asking_ring(connection, pace_.is_herd())) {
-        ask_ahead(connection, ++asked_in_turn_ % watched_of_ring == 0);
+void Sweeper::probe_if_quiet(Connection& connection) {
+    if (pass_probe_ring(connection, pace_.is_herd())) {
+        probe_ahead(connection, ++probed_in_turn_ % watched_of_ring == 0);
     }
 }
 
@@ -30,26 +30,26 @@ void Sweeper::ask_if_quiet(Connection& connection) {
 bool Sweeper::probe_as_canary(std::uint32_t slot) {
     Connection* connection = core_.registry.in_slot(slot);
     if (connection == nullptr || !take_as_canary(*connection)) return false;
-    ask_ahead(*connection, true);
+    probe_ahead(*connection, true);
     return true;
 }
 
-void Sweeper::ask_ahead(Connection& connection, bool watched) {
-    if (connection.probe_forced || connection.suspect || asked_.full()) return;
+void Sweeper::probe_ahead(Connection& connection, bool watched) {
+    if (connection.probe_forced || connection.suspect || pending_.full()) return;
     const auto facts = read_tcp_facts(connection.fd);
     // The kernel already probes this connection, and the bound follows from the kernel's rhythm.
     if (!facts || facts->evidence.probes > 0 || facts->evidence.last_heard < probe_not_needed_within) return;
     force_probe(connection);
     core_.counters.asked_ahead.increment();
-    asked_.add(core_.number_of(connection), core_.reactor.now(), facts->evidence.last_heard, watched);
+    pending_.add(core_.number_of(connection), core_.reactor.now(), facts->evidence.last_heard, watched);
 }
 
-void Sweeper::check_asked(AskedList::Asked asked) {
-    Connection* connection = core_.registry.find(asked.number);
+void Sweeper::check_pending(PendingProbes::Pending pending) {
+    Connection* connection = core_.registry.find(pending.number);
     if (connection == nullptr) return;
-    const auto waited = std::chrono::floor<std::chrono::milliseconds>(core_.reactor.now() - asked.at);
-    if (asked.look == 0) end_asking(*connection, asked.silence + waited);
-    if (!core_.observations.wanted() || !asked.watched || connection->suspect) return;
+    const auto waited = std::chrono::floor<std::chrono::milliseconds>(core_.reactor.now() - pending.at);
+    if (pending.look == 0) end_probing(*connection, pending.silence + waited);
+    if (!core_.observations.wanted() || !pending.watched || connection->suspect) return;
     const auto facts = read_tcp_facts(connection->fd);
     if (!facts) return;
     const Evidence& evidence = facts->evidence;
@@ -57,16 +57,16 @@ void Sweeper::check_asked(AskedList::Asked asked) {
         const auto took = std::max(waited - evidence.last_heard, std::chrono::milliseconds(0));
         return notice(*connection, Observation::Kind::answered, took);
     }
-    if (!asked.overdue && core_.attended_part(waited) > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
-        asked.overdue = true;
+    if (!pending.overdue && core_.attended_part(waited) > 3 * evidence.rtt + std::chrono::milliseconds(200)) {
+        pending.overdue = true;
         notice(*connection, Observation::Kind::overdue, evidence.last_heard);
     }
-    asked_.look_again(asked);
+    pending_.look_again(pending);
 }
 
 /// Ends the forced probe. `silence` is exact if the peer has not answered. TCP_INFO is read only if the plan's first
 /// probe is due.
-void Sweeper::end_asking(Connection& connection, std::chrono::milliseconds silence) {
+void Sweeper::end_probing(Connection& connection, std::chrono::milliseconds silence) {
     const LivenessPlan& plan = core_.policy_of(connection).plan;
     if (silence >= plan.idle) {
         if (const auto facts = read_tcp_facts(connection.fd)) silence = facts->evidence.last_heard;
@@ -86,13 +86,13 @@ void Sweeper::notice(const Connection& connection, Observation::Kind kind, std::
          .answered_after = kind == Observation::Kind::answered ? time_span : std::chrono::milliseconds(0)});
 }
 
-void Sweeper::mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds asked_for) {
+void Sweeper::mark_suspects(const std::vector<Token>& silent, std::chrono::milliseconds probed_for) {
     if (!pace_.keeps_canaries()) return;  // suspicion was switched off
     for (const Token number : silent) {
         Connection* connection = core_.registry.find(number);
         if (connection == nullptr || connection->suspect || connection->is_opening()) continue;
         const auto facts = read_tcp_facts(connection->fd);
-        if (!facts || facts->evidence.last_heard < asked_for || !was_asked(facts->evidence)) continue;
+        if (!facts || facts->evidence.last_heard < probed_for || !was_probed(facts->evidence)) continue;
         suspects_.mark(*connection, number, core_.reactor.now());
         ListenerCounters& counters = core_.counters_of(*connection);
         counters.suspects.increment();

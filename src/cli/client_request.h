@@ -35,6 +35,6 @@ struct Showing {
 };
 
 /// Sends the request and prints the error or the answer, with --json unchanged. Returns the exit code.
-int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing);
+int request_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing);
 
 }  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "cli/client_ask.h"
+#include "cli/client_request.h"
 
 #include <iostream>
 
@@ -57,12 +57,12 @@ Arguments client_arguments(ClientFlags& flags) {
     return admin_arguments(flags.admin) + Arguments{{"--json", &flags.json, "", "print the API's JSON as it came"}};
 }
 
-int ask_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {
+int request_and_show(const ClientFlags& flags, const AdminQuestion& question, const Showing& showing) {
     if (!is_admin_address(flags.admin.address)) {
         print_error("--admin: " + not_an_admin_address(flags.admin.address));
         return exit_wrong_usage;
     }
-    const auto answer = ask_admin(flags.admin, question);
+    const auto answer = call_admin(flags.admin, question);
     if (!answer) {
         print_error(answer.error().message);
         return exit_unreachable;

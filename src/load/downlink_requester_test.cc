@@ -1,4 +1,4 @@
-#include "load/downlink_asker.h"
+#include "load/downlink_requester.h"
 
 #include <set>
 
@@ -52,13 +52,13 @@ public:
     void break_off() noexcept override {}
 };
 
-TEST(DownlinkAsker, RequestsNothingWithoutAConnectedDevice) {
+TEST(DownlinkRequester, RequestsNothingWithoutAConnectedDevice) {
     const SystemClock clock;
     LoadOptions options;
     options.downlinks_per_second = 1'000'000;
     DownlinkBook book;
     DeafGateway gateway;
-    DownlinkAsker asker(clock, options, book, gateway);
+    DownlinkRequester asker(clock, options, book, gateway);
     asker.stop();
     EXPECT_EQ(book.counts().asked, 0U);
 }

@@ -51,12 +51,12 @@ struct DownlinkTarget {
 
 /// Requests downlinks for the fleet's devices from the gateway at a steady rate. Owns its thread, from the constructor
 /// to stop(). Refers to the book and the gateway, which outlive it.
-class DownlinkAsker {
+class DownlinkRequester {
 public:
-    DownlinkAsker(const Clock& clock, const LoadOptions& options, DownlinkBook& book, DownlinkGateway& gateway);
-    DownlinkAsker(const DownlinkAsker&) = delete;
-    DownlinkAsker& operator=(const DownlinkAsker&) = delete;
-    ~DownlinkAsker() { stop(); }
+    DownlinkRequester(const Clock& clock, const LoadOptions& options, DownlinkBook& book, DownlinkGateway& gateway);
+    DownlinkRequester(const DownlinkRequester&) = delete;
+    DownlinkRequester& operator=(const DownlinkRequester&) = delete;
+    ~DownlinkRequester() { stop(); }
 
     /// Ends the thread. A request under way has half a second to finish and is then cancelled.
     void stop();
@@ -67,8 +67,8 @@ private:
     void run();
     void look_if_due();
     void look();
-    void ask_due();
-    void ask();
+    void request_due();
+    void request();
     [[nodiscard]] bool stopped_within(std::chrono::milliseconds pause);
 
     const Clock& clock_;
@@ -81,7 +81,7 @@ private:
     std::uint64_t seen_version_ = 0;       // of the book, at the last list of connections
     SteadyTime next_look_;
     SteadyTime soonest_look_;  // after a device turned out to be disconnected
-    std::uint64_t asked_ = 0;
+    std::uint64_t requested_ = 0;
     std::string trouble_;
 
     std::mutex mutex_;

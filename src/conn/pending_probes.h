@@ -14,13 +14,13 @@ namespace holdfast {
 /// Queue of connections that were probed ahead of the kernel and need another check. The first check comes after 400
 /// ms. Two more follow while the peer does not answer, so that a slow network does not count as a lost peer. First in,
 /// first due; one thread.
-class AskedList {
+class PendingProbes {
 public:
     static constexpr std::array<std::chrono::milliseconds, 3> looks{
         std::chrono::milliseconds(400), std::chrono::milliseconds(1'500), std::chrono::milliseconds(5'000)};
     static constexpr std::size_t max = 65'536;  ///< entries of each check; the kernel alone probes the others
 
-    struct Asked {
+    struct Pending {
         Token number = 0;
         SteadyTime at;
         std::size_t look = 0;                 ///< index of the check that is due
@@ -33,9 +33,10 @@ public:
     void add(Token number, SteadyTime now, std::chrono::milliseconds silence, bool watched) {
         waiting_[0].push_back({.number = number, .at = now, .silence = silence, .watched = watched});
     }
-    /// Schedules the next of `looks` for `asked`; does nothing after the last.
-    void look_again(Asked asked) {
-        if (++asked.look < looks.size() && waiting_[asked.look].size() < max) waiting_[asked.look].push_back(asked);
+    /// Schedules the next of `looks` for `pending`; does nothing after the last.
+    void look_again(Pending pending) {
+        if (++pending.look < looks.size() && waiting_[pending.look].size() < max)
+            waiting_[pending.look].push_back(pending);
     }
 
     /// Returns the time of the next check, or SteadyTime::max() if the list is empty.
@@ -51,17 +52,17 @@ public:
     template <typename Visit>
     void due(SteadyTime now, Visit visit) {
         for (std::size_t look = 0; look < looks.size(); ++look) {
-            std::deque<Asked>& queue = waiting_[look];
+            std::deque<Pending>& queue = waiting_[look];
             while (!queue.empty() && now - queue.front().at >= looks[look]) {
-                const Asked asked = queue.front();
+                const Pending pending = queue.front();
                 queue.pop_front();
-                visit(asked);
+                visit(pending);
             }
         }
     }
 
 private:
-    std::array<std::deque<Asked>, looks.size()> waiting_;
+    std::array<std::deque<Pending>, looks.size()> waiting_;
 };
 
 }  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "load/downlink_asker.h"
+#include "load/downlink_requester.h"
 
 #include <algorithm>
 #include <utility>
@@ -30,8 +30,8 @@ std::size_t choose_target(const std::vector<DownlinkTarget>& targets, const Load
     return found == targets.end() ? 0 : static_cast<std::size_t>(found - targets.begin());
 }
 
-DownlinkAsker::DownlinkAsker(const Clock& clock, const LoadOptions& options, DownlinkBook& book,
-                             DownlinkGateway& gateway)
+DownlinkRequester::DownlinkRequester(const Clock& clock, const LoadOptions& options, DownlinkBook& book,
+                                     DownlinkGateway& gateway)
     : clock_(clock),
       options_(options),
       book_(book),
@@ -40,7 +40,7 @@ DownlinkAsker::DownlinkAsker(const Clock& clock, const LoadOptions& options, Dow
       next_look_(clock.steady()),
       thread_([this] { run(); }) {}
 
-void DownlinkAsker::stop() {
+void DownlinkRequester::stop() {
     {
         std::unique_lock lock(mutex_);
         stopping_ = true;
@@ -51,27 +51,27 @@ void DownlinkAsker::stop() {
     if (thread_.joinable()) thread_.join();
 }
 
-bool DownlinkAsker::stopped_within(milliseconds pause) {
+bool DownlinkRequester::stopped_within(milliseconds pause) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, pause, [this] { return stopping_; });
 }
 
-void DownlinkAsker::run() {
+void DownlinkRequester::run() {
     while (!stopped_within(turn)) {
         look_if_due();
-        ask_due();
+        request_due();
     }
     const std::scoped_lock lock(mutex_);
     ended_ = true;
     changed_.notify_all();
 }
 
-void DownlinkAsker::look_if_due() {
+void DownlinkRequester::look_if_due() {
     const bool stale = book_.version() != seen_version_ || targets_.size() != book_.devices();
     if (stale && book_.devices() > 0 && clock_.steady() >= next_look_) look();
 }
 
-void DownlinkAsker::look() {
+void DownlinkRequester::look() {
     const SteadyTime began = clock_.steady();
     seen_version_ = book_.version();
     auto told = gateway_.connections();
@@ -99,22 +99,22 @@ void DownlinkAsker::look() {
     next_look_ = targets_.empty() ? soonest_look_ : now + std::max(look_interval, took * look_share);
 }
 
-void DownlinkAsker::ask_due() {
+void DownlinkRequester::request_due() {
     const std::uint64_t due = pace_.due(clock_.steady());
     if (targets_.empty()) return pace_.take(due);
-    for (std::uint64_t i = 0; i < due && !stopped_within(milliseconds(0)); ++i) ask();
+    for (std::uint64_t i = 0; i < due && !stopped_within(milliseconds(0)); ++i) request();
     pace_.take(due);
 }
 
 /// Sends the due downlinks. A downlink for a disconnected device is dropped. Otherwise the devices that stay connected
 /// during a storm would receive all of them. The device may return under another id, so the list is refreshed soon.
-void DownlinkAsker::ask() {
-    const DownlinkTarget& target = targets_[choose_target(targets_, options_, ++asked_)];
+void DownlinkRequester::request() {
+    const DownlinkTarget& target = targets_[choose_target(targets_, options_, ++requested_)];
     if (book_.device_at(target.connection.peer) != target.device) {
         next_look_ = soonest_look_;
         return;
     }
-    const std::uint64_t number = book_.ask(target.device, clock_.steady());
+    const std::uint64_t number = book_.request(target.device, clock_.steady());
     const auto status = gateway_.send(target.connection.id, downlink_item(number));
     book_.answered(number, status ? std::optional<int>(status.value()) : std::nullopt);
     if (!status && !stopped_within(milliseconds(0))) trouble_ = status.error().message;

@@ -1,4 +1,4 @@
-#include "conn/asked_list.h"
+#include "conn/pending_probes.h"
 
 #include <vector>
 
@@ -9,16 +9,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(AskedList, EachIsCheckedThreeTimesAtMost) {
-    AskedList list;
+TEST(PendingProbes, EachIsCheckedThreeTimesAtMost) {
+    PendingProbes list;
     const SteadyTime start{};
     list.add(1, start, 2s, true);
     list.add(2, start + 100ms, 2s, true);
     std::vector<Token> seen;
     const auto look = [&](std::chrono::milliseconds at, bool again) {
-        list.due(start + at, [&](const AskedList::Asked& asked) {
-            seen.push_back(asked.number);
-            if (again) list.look_again(asked);
+        list.due(start + at, [&](const PendingProbes::Pending& pending) {
+            seen.push_back(pending.number);
+            if (again) list.look_again(pending);
         });
     };
     look(399ms, true);
@@ -33,14 +33,14 @@ TEST(AskedList, EachIsCheckedThreeTimesAtMost) {
     EXPECT_EQ(seen, (std::vector<Token>{1, 2, 1, 1}));
 }
 
-TEST(AskedList, SaysWhenTheNextIsDue) {
-    AskedList list;
+TEST(PendingProbes, SaysWhenTheNextIsDue) {
+    PendingProbes list;
     const SteadyTime start{};
     EXPECT_EQ(list.next_due(), SteadyTime::max());
     list.add(1, start + 100ms, 2s, true);
     list.add(2, start + 200ms, 2s, true);
     EXPECT_EQ(list.next_due(), start + 500ms);
-    list.due(start + 700ms, [&](const AskedList::Asked& asked) { list.look_again(asked); });
+    list.due(start + 700ms, [&](const PendingProbes::Pending& pending) { list.look_again(pending); });
     EXPECT_EQ(list.next_due(), start + 1'600ms);
 }
 
