@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-/// Owns all alarms: the active, the recent, and the changes of one look. One thread.
+/// Owns all alarms: the active, the recent, and the changes of one evaluation. One thread.
 class AlarmBook {
 public:
     static constexpr std::size_t max_recent = 100;

@@ -21,7 +21,7 @@ public:
 
     void change(AlarmSettings settings) { settings_ = settings; }
     void note(const Observation& observation);
-    std::vector<Alarm> look(const AlarmInput& input);
+    std::vector<Alarm> evaluate(const AlarmInput& input);
     AlarmBoard board() const { return book_.board(); }
 
 private:
@@ -80,28 +80,28 @@ ListenerWatch& AlarmEngine::Impl::watch_of(const ListenerStatus& status) {
     return *watch;
 }
 
-std::vector<Alarm> AlarmEngine::Impl::look(const AlarmInput& input) {
+std::vector<Alarm> AlarmEngine::Impl::evaluate(const AlarmInput& input) {
     book_.begin(input.wall);
     deaths_.forget_before(input.now - DropWatch::memory(settings_));
-    const Sample look{.now = input.now,
-                      .settings = settings_,
-                      .deaths = deaths_,
-                      .census = input.census,
-                      .book = book_,
-                      .links = input.links,
-                      .wall = input.wall,
-                      .draining = input.status.draining,
-                      .minute_ended = minute_ended(input.now)};
+    const Sample sample{.now = input.now,
+                        .settings = settings_,
+                        .deaths = deaths_,
+                        .census = input.census,
+                        .book = book_,
+                        .links = input.links,
+                        .wall = input.wall,
+                        .draining = input.status.draining,
+                        .minute_ended = minute_ended(input.now)};
     end_the_gone(input.status);
-    for (const ListenerStatus& status : input.status.listeners) watch_of(status).look(look, status);
-    sink_.look(book_, input);
-    drift_.look(book_, input);
-    buffers_.look(book_, input);
-    links_.look(book_, input);
-    duplicates_.look(book_, input);
-    sessions_.look(book_, input);
-    forwarding_.look(book_, input);
-    spool_.look(book_, input);
+    for (const ListenerStatus& status : input.status.listeners) watch_of(status).evaluate(sample, status);
+    sink_.evaluate(book_, input);
+    drift_.evaluate(book_, input);
+    buffers_.evaluate(book_, input);
+    links_.evaluate(book_, input);
+    duplicates_.evaluate(book_, input);
+    sessions_.evaluate(book_, input);
+    forwarding_.evaluate(book_, input);
+    spool_.evaluate(book_, input);
     return book_.take_news();
 }
 
@@ -109,7 +109,7 @@ AlarmEngine::AlarmEngine(AlarmSettings settings) : impl_(std::make_unique<Impl>(
 AlarmEngine::~AlarmEngine() = default;
 void AlarmEngine::change(AlarmSettings settings) { impl_->change(settings); }
 void AlarmEngine::note(const Observation& observation) { impl_->note(observation); }
-std::vector<Alarm> AlarmEngine::look(const AlarmInput& input) { return impl_->look(input); }
+std::vector<Alarm> AlarmEngine::evaluate(const AlarmInput& input) { return impl_->evaluate(input); }
 AlarmBoard AlarmEngine::board() const { return impl_->board(); }
 
 }  // namespace holdfast

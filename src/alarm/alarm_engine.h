@@ -54,7 +54,7 @@ public:
     void note(const Observation& observation);
     /// Evaluates the population. Returns the alarms that were raised, cleared (with cleared_at), or whose text changed;
     /// known by their id. An ongoing drop is explained again every five seconds at most.
-    [[nodiscard]] std::vector<Alarm> look(const AlarmInput& input);
+    [[nodiscard]] std::vector<Alarm> evaluate(const AlarmInput& input);
     [[nodiscard]] AlarmBoard board() const;
 
 private:

@@ -104,19 +104,19 @@ public:
                 fleet.end(plant.site, plant.reason(ended));
                 fleet.leave(plant.site);
             }
-            look(fleet, alarms);
+            evaluate(fleet, alarms);
         }
         for (int i = 0; i < 600; ++i) {
             for (int k = 0; k < 10 && fleet.sites[plant.site].away > 0; ++k) {
                 fleet.come_back(plant.site);
             }
-            look(fleet, alarms);
+            evaluate(fleet, alarms);
         }
         return alarms;
     }
 
 private:
-    static void look(TestFleet& fleet, std::vector<Alarm>& alarms) {
+    static void evaluate(TestFleet& fleet, std::vector<Alarm>& alarms) {
         for (const Alarm& alarm : fleet.second()) {
             const auto known =
                 std::find_if(alarms.begin(), alarms.end(), [&](const Alarm& other) { return other.id == alarm.id; });

@@ -45,35 +45,35 @@ void scale(DropFacts& facts, double counted, double noted) {
 
 }  // namespace
 
-void DropWatch::look(const Sample& look, const ListenerStep& step) {
-    learn(look, step);
-    if (look.draining) {
-        forget(look.now);
+void DropWatch::evaluate(const Sample& sample, const ListenerStep& step) {
+    learn(sample, step);
+    if (sample.draining) {
+        forget(sample.now);
         return;
     }
     if (!drops_.empty() && drops_.back().growing) {
-        grow(look, step, drops_.back());
+        grow(sample, step, drops_.back());
     } else {
-        detect(look, step);
+        detect(sample, step);
     }
-    std::erase_if(drops_, [&](Drop& drop) { return over(look, step, drop); });
+    std::erase_if(drops_, [&](Drop& drop) { return over(sample, step, drop); });
 }
 
 void DropWatch::gone(AlarmBook& book) {
     for (const Drop& drop : std::exchange(drops_, {})) book.clear(drop.id);
 }
 
-void DropWatch::learn(const Sample& look, const ListenerStep& step) {
-    window_.forget_until(look.now - look.settings.window);
-    window_.add(look.now, step.deaths);
+void DropWatch::learn(const Sample& sample, const ListenerStep& step) {
+    window_.forget_until(sample.now - sample.settings.window);
+    window_.add(sample.now, step.deaths);
     for (std::size_t i = 0; i < usual_.size(); ++i) {
         usual_[i].add(step.deaths[i]);
-        if (look.minute_ended) usual_[i].end_minute();
+        if (sample.minute_ended) usual_[i].end_minute();
     }
 }
 
-double DropWatch::usual(const Sample& look, std::size_t death_class) const {
-    return usual_[death_class].in(look.settings.window);
+double DropWatch::usual(const Sample& sample, std::size_t death_class) const {
+    return usual_[death_class].in(sample.settings.window);
 }
 
 double DropWatch::usual_a_second(const DeathClasses& classes) const {
@@ -82,18 +82,18 @@ double DropWatch::usual_a_second(const DeathClasses& classes) const {
     return sum;
 }
 
-double DropWatch::baseline(const Sample& look, const ListenerStep& step, const DeathClasses& classes) const {
+double DropWatch::baseline(const Sample& sample, const ListenerStep& step, const DeathClasses& classes) const {
     const double usual = usual_a_second(classes);
     if (usual_[hard].known()) return usual;
-    const Time since = look.now - look.settings.window;
-    return std::max(usual, median_a_second(look.deaths.of(step.number, since), classes, since, look.now));
+    const Time since = sample.now - sample.settings.window;
+    return std::max(usual, median_a_second(sample.deaths.of(step.number, since), classes, since, sample.now));
 }
 
 /// Returns the classes that contribute to the excess.
-DeathClasses DropWatch::unusual_classes(const Sample& look) const {
+DeathClasses DropWatch::unusual_classes(const Sample& sample) const {
     std::array<double, death_class_count> unusual{};
     for (std::size_t i = 0; i < unusual.size(); ++i) {
-        unusual[i] = std::max(0.0, static_cast<double>(window_.sums()[i]) - 1.5 * usual(look, i));
+        unusual[i] = std::max(0.0, static_cast<double>(window_.sums()[i]) - 1.5 * usual(sample, i));
     }
     const double sum = std::accumulate(unusual.begin(), unusual.end(), 0.0);
     DeathClasses classes{};
@@ -101,48 +101,48 @@ DeathClasses DropWatch::unusual_classes(const Sample& look) const {
     return classes;
 }
 
-void DropWatch::detect(const Sample& look, const ListenerStep& step) {
-    if (pending_) check_return(look, step);
+void DropWatch::detect(const Sample& sample, const ListenerStep& step) {
+    if (pending_) check_return(sample, step);
     const auto& sums = window_.sums();
     const auto all = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
-    if (all < look.settings.drop_least) return;
+    if (all < sample.settings.drop_least) return;
     double deaths = 0;
     double usual_deaths = 0;
     bool unusual = false;  // of hard ends, of hard ends and resets, of all
     for (std::size_t i = 0; i < sums.size(); ++i) {
         deaths += static_cast<double>(sums[i]);
-        usual_deaths += usual(look, i);
+        usual_deaths += usual(sample, i);
         unusual = unusual || beyond_scatter(deaths, usual_deaths);
     }
     if (!unusual) return;
-    const std::uint64_t before = step.history.max_since(look.now - look.settings.window);
+    const std::uint64_t before = step.history.max_since(sample.now - sample.settings.window);
     // Two hundredths of the threshold allow for the population's own fluctuation.
-    double need = 0.0098 * look.settings.drop_percent * static_cast<double>(before);
+    double need = 0.0098 * sample.settings.drop_percent * static_cast<double>(before);
     if (!usual_[hard].known()) need *= 2;
-    need = std::max(need, static_cast<double>(look.settings.drop_least));
-    if (at_once(look, step, need) || whole_prefix(look, step, need)) {
-        raise(look, step, unusual_classes(look), false);
+    need = std::max(need, static_cast<double>(sample.settings.drop_least));
+    if (at_once(sample, step, need) || whole_prefix(sample, step, need)) {
+        raise(sample, step, unusual_classes(sample), false);
     } else {
-        watch_return(look, step, need);
+        watch_return(sample, step, need);
     }
 }
 
-bool DropWatch::at_once(const Sample& look, const ListenerStep& step, double need) const {
+bool DropWatch::at_once(const Sample& sample, const ListenerStep& step, double need) const {
     const auto deaths = static_cast<double>(window_.sums()[hard]);
-    const double usual_hard = usual(look, hard);
+    const double usual_hard = usual(sample, hard);
     if (deaths >= need && beyond_scatter(deaths, usual_hard) && deaths >= 2 * usual_hard) return true;
     const auto resets = static_cast<double>(window_.sums()[reset]);
-    const double usual_both = usual_hard + usual(look, reset);
+    const double usual_both = usual_hard + usual(sample, reset);
     if (deaths + resets < need || !beyond_scatter(deaths + resets, usual_both)) return false;
     if (deaths + resets < 2 * usual_both) return false;
-    return deaths + resets >= resets_at_once * need || one_address_reset(look, step, need);
+    return deaths + resets >= resets_at_once * need || one_address_reset(sample, step, need);
 }
 
 /// Returns whether resets from one address are a drop: a proxy or NAT, not a deploy of many devices.
-bool DropWatch::one_address_reset(const Sample& look, const ListenerStep& step, double need) const {
+bool DropWatch::one_address_reset(const Sample& sample, const ListenerStep& step, double need) const {
     if (static_cast<double>(window_.sums()[reset]) < need) return false;
-    const Time since = std::max(forgotten_until_, look.now - look.settings.window);
-    const std::vector<DeathRecord> deaths = look.deaths.of(step.number, since);
+    const Time since = std::max(forgotten_until_, sample.now - sample.settings.window);
+    const std::vector<DeathRecord> deaths = sample.deaths.of(step.number, since);
     const auto is_reset = [](const DeathRecord& death) { return death.reason == CloseReason::peer_reset; };
     IpAddress candidate;  // the majority candidate (Boyer and Moore)
     std::size_t lead = 0;
@@ -158,47 +158,47 @@ bool DropWatch::one_address_reset(const Sample& look, const ListenerStep& step, 
 }
 
 /// Returns whether a whole prefix fell silent that is smaller than a drop of the population.
-bool DropWatch::whole_prefix(const Sample& look, const ListenerStep& step, double need) {
-    const double min = std::max(whole_prefix_part * need, static_cast<double>(look.settings.drop_least));
+bool DropWatch::whole_prefix(const Sample& sample, const ListenerStep& step, double need) {
+    const double min = std::max(whole_prefix_part * need, static_cast<double>(sample.settings.drop_least));
     const auto deaths = static_cast<double>(window_.sums()[hard]);
-    const double usual_hard = usual(look, hard);
+    const double usual_hard = usual(sample, hard);
     if (deaths < min || !beyond_scatter(deaths, usual_hard) || deaths < 2 * usual_hard) return false;
-    if (look.now - prefix_looked_at_ < explain_every) return false;
-    prefix_looked_at_ = look.now;
-    const DropFacts facts = facts_since(look, step, {true, false, false}, look.now - look.settings.window);
+    if (sample.now - prefix_looked_at_ < explain_every) return false;
+    prefix_looked_at_ = sample.now;
+    const DropFacts facts = facts_since(sample, step, {true, false, false}, sample.now - sample.settings.window);
     const std::size_t named = facts.count - facts.cover.elsewhere;
     return static_cast<double>(named) >= min && 5 * named >= 4 * facts.count;
 }
 
-void DropWatch::watch_return(const Sample& look, const ListenerStep& step, double need) {
+void DropWatch::watch_return(const Sample& sample, const ListenerStep& step, double need) {
     const auto& sums = window_.sums();
     const auto deaths = static_cast<double>(std::accumulate(sums.begin(), sums.end(), std::uint64_t{0}));
-    const double usual_deaths = usual(look, 0) + usual(look, 1) + usual(look, 2);
+    const double usual_deaths = usual(sample, 0) + usual(sample, 1) + usual(sample, 2);
     if (deaths < need || !beyond_scatter(deaths, usual_deaths)) return;
     if (!pending_) {
         pending_ = Pending{};
-        pending_->before = step.history.max_since(look.now - look.settings.window);
+        pending_->before = step.history.max_since(sample.now - sample.settings.window);
     } else if (deaths <= 1.05 * pending_->max) {
         return;
     }
     pending_->max = deaths;
     pending_->unusual = deaths - usual_deaths;
-    pending_->max_at = look.now;
-    pending_->classes = unusual_classes(look);
+    pending_->max_at = sample.now;
+    pending_->classes = unusual_classes(sample);
 }
 
 /// Checks after the time to reconnect whether most devices have returned, and raises the drop if not.
-void DropWatch::check_return(const Sample& look, const ListenerStep& step) {
-    if (look.now - pending_->max_at < look.settings.recover_within) return;
+void DropWatch::check_return(const Sample& sample, const ListenerStep& step) {
+    if (sample.now - pending_->max_at < sample.settings.recover_within) return;
     const Pending pending = *std::exchange(pending_, std::nullopt);
     const double missing = static_cast<double>(pending.before) - static_cast<double>(step.population);
-    const double min = 0.006 * look.settings.drop_percent * static_cast<double>(pending.before);
+    const double min = 0.006 * sample.settings.drop_percent * static_cast<double>(pending.before);
     const bool dropped = missing >= 0.5 * pending.unusual && missing >= min &&
-                         missing >= 0.6 * static_cast<double>(look.settings.drop_least);
+                         missing >= 0.6 * static_cast<double>(sample.settings.drop_least);
     if (dropped) {
-        raise(look, step, pending.classes, true);
+        raise(sample, step, pending.classes, true);
     } else {
-        forget(look.now);
+        forget(sample.now);
     }
 }
 
@@ -209,23 +209,23 @@ void DropWatch::forget(Time now) {
     forgotten_until_ = now;
 }
 
-DropFacts DropWatch::facts_since(const Sample& look, const ListenerStep& step, const DeathClasses& classes,
+DropFacts DropWatch::facts_since(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
                                  Time since) const {
-    std::vector<DeathRecord> deaths = look.deaths.of(step.number, std::max(since, forgotten_until_));
-    return gather_facts(deaths_together(std::move(deaths), classes, baseline(look, step, classes)), step.number,
-                        look.census);
+    std::vector<DeathRecord> deaths = sample.deaths.of(step.number, std::max(since, forgotten_until_));
+    return gather_facts(deaths_together(std::move(deaths), classes, baseline(sample, step, classes)), step.number,
+                        sample.census);
 }
 
-void DropWatch::raise(const Sample& look, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
-    const Time since = look.now - (not_back ? memory(look.settings) : look.settings.window);
-    DropFacts facts = facts_since(look, step, classes, since);
+void DropWatch::raise(const Sample& sample, const ListenerStep& step, const DeathClasses& classes, bool not_back) {
+    const Time since = sample.now - (not_back ? memory(sample.settings) : sample.settings.window);
+    DropFacts facts = facts_since(sample, step, classes, since);
     double counted = 0;
     for (std::size_t i = 0; i < classes.size(); ++i) counted += classes[i] ? static_cast<double>(window_.sums()[i]) : 0;
     if (facts.count == 0) {  // no end was observed individually
         facts.count = facts.cover.elsewhere = static_cast<std::size_t>(counted);
-        facts.first = facts.last = look.now;
+        facts.first = facts.last = sample.now;
     } else if (!not_back) {
-        const std::vector<DeathRecord> noted = look.deaths.of(step.number, std::max(since, forgotten_until_));
+        const std::vector<DeathRecord> noted = sample.deaths.of(step.number, std::max(since, forgotten_until_));
         scale(facts, counted,
               static_cast<double>(std::count_if(noted.begin(), noted.end(), [&](const DeathRecord& death) {
                   return classes[static_cast<std::size_t>(*row_of(death.reason).death)];
@@ -236,51 +236,51 @@ void DropWatch::raise(const Sample& look, const ListenerStep& step, const DeathC
     alarm.listener = step.name;
     alarm.population_before = step.history.at(facts.first - std::chrono::seconds(1));
     if (alarm.population_before < facts.count) {
-        alarm.population_before = step.history.max_since(look.now - memory(look.settings));
+        alarm.population_before = step.history.max_since(sample.now - memory(sample.settings));
     }
     alarm.population_now = step.population;
     put(alarm, facts, not_back);
     if (drops_.size() == max_active) {
-        look.book.clear(drops_.front().id);
+        sample.book.clear(drops_.front().id);
         drops_.erase(drops_.begin());
     }
-    drops_.push_back({look.book.raise(std::move(alarm)),
+    drops_.push_back({sample.book.raise(std::move(alarm)),
                       facts.first,
                       classes,
                       not_back,
                       true,
-                      look.now,
-                      look.now,
+                      sample.now,
+                      sample.now,
                       0,
-                      baseline(look, step, all_classes),
+                      baseline(sample, step, all_classes),
                       {}});
     pending_.reset();
 }
 
-void DropWatch::grow(const Sample& look, const ListenerStep& step, Drop& drop) {
+void DropWatch::grow(const Sample& sample, const ListenerStep& step, Drop& drop) {
     drop.unexplained += std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
-    if (look.now - drop.explained_at >= explain_every) {
-        const std::chrono::duration<double> time = look.now - drop.explained_at;
+    if (sample.now - drop.explained_at >= explain_every) {
+        const std::chrono::duration<double> time = sample.now - drop.explained_at;
         const double grown = static_cast<double>(drop.unexplained) - 1.5 * drop.baseline * time.count();
-        const auto count = static_cast<double>(look.book.active(drop.id).count);
+        const auto count = static_cast<double>(sample.book.active(drop.id).count);
         if (grown >= std::max(3.0, 0.01 * count)) {
-            drop.last_growth = look.now;
-            explain_again(look, step, drop, grown);
+            drop.last_growth = sample.now;
+            explain_again(sample, step, drop, grown);
         }
         drop.unexplained = 0;
-        drop.explained_at = look.now;
+        drop.explained_at = sample.now;
     }
-    if (look.now - drop.last_growth < std::min<Time::duration>(grown_after, look.settings.window)) return;
+    if (sample.now - drop.last_growth < std::min<Time::duration>(grown_after, sample.settings.window)) return;
     drop.growing = false;
-    explain_again(look, step, drop, 0);
-    forget(look.now);
+    explain_again(sample, step, drop, 0);
+    forget(sample.now);
 }
 
-void DropWatch::explain_again(const Sample& look, const ListenerStep& step, Drop& drop, double grown) {
-    const DeathClasses now_unusual = unusual_classes(look);
+void DropWatch::explain_again(const Sample& sample, const ListenerStep& step, Drop& drop, double grown) {
+    const DeathClasses now_unusual = unusual_classes(sample);
     for (std::size_t i = 0; i < drop.classes.size(); ++i) drop.classes[i] = drop.classes[i] || now_unusual[i];
-    Alarm& alarm = look.book.active(drop.id);
-    const DropFacts facts = facts_since(look, step, drop.classes, drop.first - std::chrono::seconds(1));
+    Alarm& alarm = sample.book.active(drop.id);
+    const DropFacts facts = facts_since(sample, step, drop.classes, drop.first - std::chrono::seconds(1));
     const std::string said = alarm.summary;
     if (facts.count > alarm.count) {
         put(alarm, facts, drop.not_back);
@@ -289,20 +289,20 @@ void DropWatch::explain_again(const Sample& look, const ListenerStep& step, Drop
         alarm.elsewhere += static_cast<std::size_t>(grown);
         explain_drop(alarm, drop.not_back);
     }
-    if (alarm.summary != said) look.book.changed(drop.id);
+    if (alarm.summary != said) sample.book.changed(drop.id);
 }
 
-bool DropWatch::over(const Sample& look, const ListenerStep& step, Drop& drop) {
-    Alarm& alarm = look.book.active(drop.id);
+bool DropWatch::over(const Sample& sample, const ListenerStep& step, Drop& drop) {
+    Alarm& alarm = sample.book.active(drop.id);
     alarm.population_now = step.population;
     if (drop.growing) return false;
     const double level = static_cast<double>(alarm.population_before) -
                          0.3 * static_cast<double>(std::min(alarm.count, alarm.population_before));
     if (static_cast<double>(step.population) < level) drop.calm_since.reset();
-    if (static_cast<double>(step.population) >= level && !drop.calm_since) drop.calm_since = look.now;
-    const bool recovered = drop.calm_since && look.now - *drop.calm_since >= calm_for;
-    if (!recovered && look.now - drop.last_growth < new_normal) return false;
-    look.book.clear(drop.id);
+    if (static_cast<double>(step.population) >= level && !drop.calm_since) drop.calm_since = sample.now;
+    const bool recovered = drop.calm_since && sample.now - *drop.calm_since >= calm_for;
+    if (!recovered && sample.now - drop.last_growth < new_normal) return false;
+    sample.book.clear(drop.id);
     return true;
 }
 

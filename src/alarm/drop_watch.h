@@ -24,7 +24,7 @@ public:
     static constexpr std::chrono::minutes new_normal{15};
     static constexpr std::size_t max_active = 4;
 
-    void look(const Sample& look, const ListenerStep& step);
+    void evaluate(const Sample& sample, const ListenerStep& step);
     void gone(AlarmBook& book);
 
     /// Returns how long ends must be kept for it.
@@ -57,28 +57,28 @@ private:
         DeathClasses classes{};
     };
 
-    void learn(const Sample& look, const ListenerStep& step);
-    [[nodiscard]] double usual(const Sample& look, std::size_t death_class) const;
+    void learn(const Sample& sample, const ListenerStep& step);
+    [[nodiscard]] double usual(const Sample& sample, std::size_t death_class) const;
     [[nodiscard]] double usual_a_second(const DeathClasses& classes) const;
     /// Returns the background: learned or, in the first minutes, measured in the window.
-    [[nodiscard]] double baseline(const Sample& look, const ListenerStep& step, const DeathClasses& classes) const;
-    [[nodiscard]] DeathClasses unusual_classes(const Sample& look) const;
+    [[nodiscard]] double baseline(const Sample& sample, const ListenerStep& step, const DeathClasses& classes) const;
+    [[nodiscard]] DeathClasses unusual_classes(const Sample& sample) const;
 
-    void detect(const Sample& look, const ListenerStep& step);
-    [[nodiscard]] bool at_once(const Sample& look, const ListenerStep& step, double need) const;
-    [[nodiscard]] bool one_address_reset(const Sample& look, const ListenerStep& step, double need) const;
-    [[nodiscard]] bool whole_prefix(const Sample& look, const ListenerStep& step, double need);
-    void watch_return(const Sample& look, const ListenerStep& step, double need);
-    void check_return(const Sample& look, const ListenerStep& step);
+    void detect(const Sample& sample, const ListenerStep& step);
+    [[nodiscard]] bool at_once(const Sample& sample, const ListenerStep& step, double need) const;
+    [[nodiscard]] bool one_address_reset(const Sample& sample, const ListenerStep& step, double need) const;
+    [[nodiscard]] bool whole_prefix(const Sample& sample, const ListenerStep& step, double need);
+    void watch_return(const Sample& sample, const ListenerStep& step, double need);
+    void check_return(const Sample& sample, const ListenerStep& step);
 
-    void raise(const Sample& look, const ListenerStep& step, const DeathClasses& classes, bool not_back);
-    [[nodiscard]] DropFacts facts_since(const Sample& look, const ListenerStep& step, const DeathClasses& classes,
+    void raise(const Sample& sample, const ListenerStep& step, const DeathClasses& classes, bool not_back);
+    [[nodiscard]] DropFacts facts_since(const Sample& sample, const ListenerStep& step, const DeathClasses& classes,
                                         Time since) const;
-    void grow(const Sample& look, const ListenerStep& step, Drop& drop);
-    void explain_again(const Sample& look, const ListenerStep& step, Drop& drop, double grown);
+    void grow(const Sample& sample, const ListenerStep& step, Drop& drop);
+    void explain_again(const Sample& sample, const ListenerStep& step, Drop& drop, double grown);
     void forget(Time now);
     /// Returns true once the drop's alarm is cleared.
-    [[nodiscard]] static bool over(const Sample& look, const ListenerStep& step, Drop& drop);
+    [[nodiscard]] static bool over(const Sample& sample, const ListenerStep& step, Drop& drop);
 
     WindowSum<death_class_count> window_;
     std::array<Usual, death_class_count> usual_;

@@ -47,7 +47,7 @@ bool SinkWatch::forwarding_is_wrong(const SinkStatus& sink, Time now) {
     return (fails && now - *failing_since_ >= timeout) || sink.nats->lag >= max_lag;
 }
 
-void SinkWatch::look(AlarmBook& book, const AlarmInput& input) {
+void SinkWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     const SinkStatus& sink = input.sink;
     sink_is_wrong_ = is_wrong(sink, input.now);
     const bool wrong = forwarding_is_wrong(sink, input.now) || sink_is_wrong_;
@@ -104,7 +104,7 @@ void SinkWatch::explain_forwarding(Alarm& alarm, const ForwarderStatus& nats) {
         "for more events a second set batch = 256 in [sink].";
 }
 
-void DriftWatch::look(AlarmBook& book, const AlarmInput& input) {
+void DriftWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     if (input.reconciled == nullptr || seen_ == input.reconciled->at) return;
     const Reconciliation& reconciled = *input.reconciled;
     seen_ = reconciled.at;
@@ -147,7 +147,7 @@ void DriftWatch::explain(Alarm& alarm, const Reconciliation& reconciled) {
                      "/v1/reconciliation with the log.";
 }
 
-void BufferWatch::look(AlarmBook& book, const AlarmInput& input) {
+void BufferWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     const bool wrong = input.status.buffer_stage > 0;
     if (!wrong && !episode_.active()) return;
     if (!episode_.active()) {
@@ -174,7 +174,7 @@ void BufferWatch::explain(Alarm& alarm, const ServerStatus& status) {
         "buffer_budget in [limits] if the machine has the memory.";
 }
 
-void LinkWatch::look(AlarmBook& book, const AlarmInput& input) {
+void LinkWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     const bool wrong = !input.links.empty();
     if (!wrong && !episode_.active()) return;
     if (!episode_.active()) {
@@ -202,7 +202,7 @@ void LinkWatch::explain(Alarm& alarm, const AlarmInput& input) {
                    "detect_within is over.";
 }
 
-void DuplicateWatch::look(AlarmBook& book, const AlarmInput& input) {
+void DuplicateWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     const std::vector<DuplicateDevice>& duplicates = input.status.duplicates;
     if (duplicates.empty()) return episode_.end(book);
     std::size_t population = 0;

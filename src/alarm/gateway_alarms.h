@@ -20,7 +20,7 @@ public:
     static constexpr std::chrono::seconds works_for{10};  ///< then the alarm is cleared
     static constexpr std::chrono::seconds max_lag{60};    ///< of forwarding
 
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     using Time = std::chrono::steady_clock::time_point;
@@ -40,7 +40,7 @@ private:
 /// registry_drift: the latest reconciliation found a difference between registry and kernel, or failed twice in a row.
 class DriftWatch {
 public:
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     static void explain(Alarm& alarm, const Reconciliation& reconciled);
@@ -55,7 +55,7 @@ class BufferWatch {
 public:
     static constexpr std::chrono::seconds plenty_for{10};  ///< then the alarm is cleared
 
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     static void explain(Alarm& alarm, const ServerStatus& status);
@@ -68,7 +68,7 @@ class LinkWatch {
 public:
     static constexpr std::chrono::seconds works_for{3};  ///< then the alarm is cleared
 
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     static void explain(Alarm& alarm, const AlarmInput& input);
@@ -79,7 +79,7 @@ private:
 /// duplicate_device: takeovers of an id were delayed within the last minute (ServerStatus::duplicates). One thread.
 class DuplicateWatch {
 public:
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     static void explain(Alarm& alarm, const std::vector<DuplicateDevice>& duplicates);

@@ -36,38 +36,38 @@ void StormWatch::note(const Observation& observation, const AlarmSettings& setti
     if (observation.lived < std::min<std::chrono::milliseconds>(short_life, settings.window)) ++noted_short_lived_;
 }
 
-bool StormWatch::beyond(const Sample& look, std::size_t count, double min, double times) const {
+bool StormWatch::beyond(const Sample& sample, std::size_t count, double min, double times) const {
     const auto sum = static_cast<double>(window_.sums()[count]);
-    return sum >= min && sum >= times * usual_[count].in(look.settings.window);
+    return sum >= min && sum >= times * usual_[count].in(sample.settings.window);
 }
 
-void StormWatch::look(const Sample& look, const ListenerStep& step) {
+void StormWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     const auto ends = std::accumulate(step.deaths.begin(), step.deaths.end(), std::uint64_t{0});
-    window_.forget_until(look.now - look.settings.window);
-    window_.add(look.now, {step.accepted, ends, std::exchange(noted_short_lived_, 0)});
+    window_.forget_until(sample.now - sample.settings.window);
+    window_.add(sample.now, {step.accepted, ends, std::exchange(noted_short_lived_, 0)});
     usual_[accepted].add(step.accepted);
     usual_[ended].add(ends);
-    if (look.minute_ended) {
+    if (sample.minute_ended) {
         for (Usual& usual : usual_) usual.end_minute();
     }
     const auto& sums = window_.sums();
-    const bool short_lives = sums[ended] >= 2 * look.settings.drop_least && 2 * sums[short_lived] >= sums[ended];
+    const bool short_lives = sums[ended] >= 2 * sample.settings.drop_least && 2 * sums[short_lived] >= sums[ended];
     if (!episode_.active() && !short_lives) return;
-    const auto max = static_cast<double>(step.history.max_since(look.now - look.settings.window));
-    const double min = std::max(storm_share * max, 2.0 * static_cast<double>(look.settings.drop_least));
+    const auto max = static_cast<double>(step.history.max_since(sample.now - sample.settings.window));
+    const double min = std::max(storm_share * max, 2.0 * static_cast<double>(sample.settings.drop_least));
     if (episode_.active()) {
-        episode_.alarm(look.book).population_now = step.population;
-        const bool right = !beyond(look, ended, min / 2, 1.5) || !beyond(look, accepted, min / 2, 1.5);
-        episode_.see(look.book, look.now, right, look.settings.window);
-    } else if (beyond(look, ended, min, times_usual) && beyond(look, accepted, min, times_usual)) {
-        episode_.raise(look.book, explained(look, step));
+        episode_.alarm(sample.book).population_now = step.population;
+        const bool right = !beyond(sample, ended, min / 2, 1.5) || !beyond(sample, accepted, min / 2, 1.5);
+        episode_.see(sample.book, sample.now, right, sample.settings.window);
+    } else if (beyond(sample, ended, min, times_usual) && beyond(sample, accepted, min, times_usual)) {
+        episode_.raise(sample.book, explained(sample, step));
     }
 }
 
-Alarm StormWatch::explained(const Sample& look, const ListenerStep& step) const {
+Alarm StormWatch::explained(const Sample& sample, const ListenerStep& step) const {
     Alarm alarm = alarm_of(AlarmKind::reconnect_storm, step);
-    const Episode::Time since = look.now - look.settings.window;
-    const DropFacts facts = gather_facts(look.deaths.of(step.number, since), step.number, look.census);
+    const Episode::Time since = sample.now - sample.settings.window;
+    const DropFacts facts = gather_facts(sample.deaths.of(step.number, since), step.number, sample.census);
     alarm.population_before = step.history.max_since(since);
     alarm.count = window_.sums()[ended];
     alarm.took = std::chrono::duration_cast<std::chrono::milliseconds>(facts.last - facts.first);
@@ -94,40 +94,40 @@ std::uint64_t ItemWatch::bad() const {
     return std::accumulate(sums.begin(), sums.begin() + good, std::uint64_t{0});
 }
 
-bool ItemWatch::above(const Sample& look, double factor) const {
+bool ItemWatch::above(const Sample& sample, double factor) const {
     const auto count = static_cast<double>(bad());
-    const double usual = usual_.in(look.settings.window);
+    const double usual = usual_.in(sample.settings.window);
     const double all = count + static_cast<double>(window_.sums()[good]);
     return count >= factor * std::max(static_cast<double>(min_bad_items), times_usual * usual) &&
            count - usual >= factor * 8 * std::sqrt(usual + 1) && count >= factor * bad_share * all;
 }
 
-void ItemWatch::look(const Sample& look, const ListenerStep& step) {
+void ItemWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     WindowSum<bad_item_count + 1>::Counts counts{};
     std::copy(step.bad_items.begin(), step.bad_items.end(), counts.begin());
     counts[good] = step.items;
-    window_.forget_until(look.now - look.settings.window);
-    window_.add(look.now, counts);
+    window_.forget_until(sample.now - sample.settings.window);
+    window_.add(sample.now, counts);
     usual_.add(std::accumulate(step.bad_items.begin(), step.bad_items.end(), std::uint64_t{0}));
-    if (look.minute_ended) usual_.end_minute();
+    if (sample.minute_ended) usual_.end_minute();
     if (episode_.active()) {
-        Alarm& alarm = episode_.alarm(look.book);
+        Alarm& alarm = episode_.alarm(sample.book);
         alarm.population_now = step.population;
-        if (bad() > alarm.count) explain(look, alarm);
-        episode_.see(look.book, look.now, !above(look, 0.3), look.settings.window);
-    } else if (above(look, 1)) {
+        if (bad() > alarm.count) explain(sample, alarm);
+        episode_.see(sample.book, sample.now, !above(sample, 0.3), sample.settings.window);
+    } else if (above(sample, 1)) {
         Alarm alarm = alarm_of(AlarmKind::bad_items, step);
-        explain(look, alarm);
-        episode_.raise(look.book, std::move(alarm));
+        explain(sample, alarm);
+        episode_.raise(sample.book, std::move(alarm));
     }
 }
 
-void ItemWatch::explain(const Sample& look, Alarm& alarm) const {
+void ItemWatch::explain(const Sample& sample, Alarm& alarm) const {
     const auto& sums = window_.sums();
     const auto max = std::max_element(sums.begin(), sums.begin() + good);
     const auto kind = static_cast<BadItem>(max - sums.begin());
     alarm.count = bad();
-    alarm.took = look.settings.window;
+    alarm.took = sample.settings.window;
     alarm.summary = with_commas(alarm.count) + " bad items in " + in_words(alarm.took) + ", " +
                     percent_of(alarm.count, alarm.count + sums[good]) + " of all, " + percent_of(*max, alarm.count) +
                     " of them " + std::string(to_string(kind));
@@ -182,25 +182,25 @@ std::uint64_t KeepaliveWatch::missed() const {
 }
 
 /// Returns whether one in a hundred of the population within ten minutes, and more than keep-alive finds, ended so.
-bool KeepaliveWatch::above(const Sample& look, const ListenerStep& step, double factor) const {
+bool KeepaliveWatch::above(const Sample& sample, const ListenerStep& step, double factor) const {
     const auto count = static_cast<double>(missed());
     const double min =
-        std::max(static_cast<double>(look.settings.drop_least), 0.01 * static_cast<double>(step.population));
+        std::max(static_cast<double>(sample.settings.drop_least), 0.01 * static_cast<double>(step.population));
     return count >= factor * min && count >= factor * static_cast<double>(window_.sums()[found]);
 }
 
-void KeepaliveWatch::look(const Sample& look, const ListenerStep& step) {
-    window_.forget_until(look.now - window);
-    window_.add(look.now, std::exchange(noted_, {}));
+void KeepaliveWatch::evaluate(const Sample& sample, const ListenerStep& step) {
+    window_.forget_until(sample.now - window);
+    window_.add(sample.now, std::exchange(noted_, {}));
     if (episode_.active()) {
-        Alarm& alarm = episode_.alarm(look.book);
+        Alarm& alarm = episode_.alarm(sample.book);
         alarm.population_now = step.population;
         if (missed() > alarm.count) explain(alarm);
-        episode_.see(look.book, look.now, !above(look, step, 0.5), std::chrono::minutes(1));
-    } else if (missed() >= look.settings.drop_least && above(look, step, 1)) {
+        episode_.see(sample.book, sample.now, !above(sample, step, 0.5), std::chrono::minutes(1));
+    } else if (missed() >= sample.settings.drop_least && above(sample, step, 1)) {
         Alarm alarm = alarm_of(AlarmKind::keepalive_ineffective, step);
         explain(alarm);
-        episode_.raise(look.book, std::move(alarm));
+        episode_.raise(sample.book, std::move(alarm));
     }
 }
 
@@ -236,7 +236,7 @@ void KeepaliveWatch::explain(Alarm& alarm) const {
     }
 }
 
-void AcceptWatch::look(const Sample& look, const ListenerStep& step) {
+void AcceptWatch::evaluate(const Sample& sample, const ListenerStep& step) {
     const bool paused = step.accept_paused || step.refused_descriptors > 0;
     if (!episode_.active()) {
         if (!paused) return;
@@ -246,12 +246,12 @@ void AcceptWatch::look(const Sample& look, const ListenerStep& step) {
                         "devices wait in the backlog";
         alarm.cause = "The limit of descriptors (RLIMIT_NOFILE or fs.file-max) or of the kernel's memory is reached.";
         alarm.advice = "Raise LimitNOFILE, or set max_connections in [limits] below it; see holdfast doctor.";
-        episode_.raise(look.book, std::move(alarm));
+        episode_.raise(sample.book, std::move(alarm));
     }
-    Alarm& alarm = episode_.alarm(look.book);
+    Alarm& alarm = episode_.alarm(sample.book);
     alarm.count += step.refused_descriptors;
     alarm.population_now = step.population;
-    episode_.see(look.book, look.now, !paused, accepts_for);
+    episode_.see(sample.book, sample.now, !paused, accepts_for);
 }
 
 }  // namespace holdfast

@@ -19,13 +19,13 @@ namespace holdfast {
 class StormWatch {
 public:
     void note(const Observation& observation, const AlarmSettings& settings);
-    void look(const Sample& look, const ListenerStep& step);
+    void evaluate(const Sample& sample, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
     enum Count : std::size_t { accepted, ended, short_lived };
-    [[nodiscard]] bool beyond(const Sample& look, std::size_t count, double min, double times) const;
-    [[nodiscard]] Alarm explained(const Sample& look, const ListenerStep& step) const;
+    [[nodiscard]] bool beyond(const Sample& sample, std::size_t count, double min, double times) const;
+    [[nodiscard]] Alarm explained(const Sample& sample, const ListenerStep& step) const;
 
     WindowSum<3> window_;
     std::array<Usual, 2> usual_;  // of accepted and ended connections
@@ -36,14 +36,14 @@ private:
 /// bad_items: the share of bad items is far above the usual.
 class ItemWatch {
 public:
-    void look(const Sample& look, const ListenerStep& step);
+    void evaluate(const Sample& sample, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
     static constexpr std::size_t good = bad_item_count;  // index after the kinds of bad items
     [[nodiscard]] std::uint64_t bad() const;
-    [[nodiscard]] bool above(const Sample& look, double factor) const;
-    void explain(const Sample& look, Alarm& alarm) const;
+    [[nodiscard]] bool above(const Sample& sample, double factor) const;
+    void explain(const Sample& sample, Alarm& alarm) const;
 
     WindowSum<bad_item_count + 1> window_;
     Usual usual_;
@@ -57,12 +57,12 @@ public:
     static constexpr std::chrono::minutes window{10};
 
     void note(const Observation& observation, const LivenessPlan& plan);
-    void look(const Sample& look, const ListenerStep& step);
+    void evaluate(const Sample& sample, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
     enum Count : std::size_t { found, answered_for, read_idle_unheard, retransmit_late };
-    [[nodiscard]] bool above(const Sample& look, const ListenerStep& step, double factor) const;
+    [[nodiscard]] bool above(const Sample& sample, const ListenerStep& step, double factor) const;
     [[nodiscard]] std::uint64_t missed() const;
     void explain(Alarm& alarm) const;
 
@@ -76,7 +76,7 @@ class AcceptWatch {
 public:
     static constexpr std::chrono::seconds accepts_for{10};  ///< then the alarm is cleared
 
-    void look(const Sample& look, const ListenerStep& step);
+    void evaluate(const Sample& sample, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:

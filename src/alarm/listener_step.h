@@ -45,7 +45,7 @@ private:
     std::deque<DeathRecord> deaths_;
 };
 
-/// State that all watches share in one look.
+/// State that all watches share in one evaluation.
 struct Sample {
     std::chrono::steady_clock::time_point now;
     const AlarmSettings& settings;
@@ -58,7 +58,7 @@ struct Sample {
     bool minute_ended = false;  ///< a minute of learning is complete
 };
 
-/// A listener and its changes since the last look.
+/// A listener and its changes since the last evaluation.
 struct ListenerStep {
     const std::string& name;
     std::uint8_t number = 0;

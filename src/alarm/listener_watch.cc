@@ -42,17 +42,17 @@ ListenerStep ListenerWatch::step_to(const ListenerStatus& status) {
     return step;
 }
 
-void ListenerWatch::look(const Sample& look, const ListenerStatus& status) {
+void ListenerWatch::evaluate(const Sample& sample, const ListenerStatus& status) {
     plan_ = status.plan;
-    history_.forget_before(look.now - DropWatch::memory(look.settings));
-    history_.add(look.now, status.connections);
+    history_.forget_before(sample.now - DropWatch::memory(sample.settings));
+    history_.add(sample.now, status.connections);
     const ListenerStep step = step_to(status);
-    drops_.look(look, step);
-    storm_.look(look, step);
-    items_.look(look, step);
-    keepalive_.look(look, step);
-    accepting_.look(look, step);
-    silent_.look(look, step);
+    drops_.evaluate(sample, step);
+    storm_.evaluate(sample, step);
+    items_.evaluate(sample, step);
+    keepalive_.evaluate(sample, step);
+    accepting_.evaluate(sample, step);
+    silent_.evaluate(sample, step);
 }
 
 void ListenerWatch::end(AlarmBook& book) {

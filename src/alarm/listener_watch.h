@@ -23,7 +23,7 @@ public:
         return number_ == status.number && name_ == status.name;
     }
     void note(const Observation& observation, const AlarmSettings& settings);
-    void look(const Sample& look, const ListenerStatus& status);
+    void evaluate(const Sample& sample, const ListenerStatus& status);
     void end(AlarmBook& book);
 
 private:

@@ -26,23 +26,23 @@ void SilentWatch::note(const Observation& observation) {
     if (observation.kind == Observation::Kind::recovered) noted_answer_ = observation.at;
 }
 
-void SilentWatch::look(const Sample& look, const ListenerStep& step) {
-    follow(look, step);
+void SilentWatch::evaluate(const Sample& sample, const ListenerStep& step) {
+    follow(sample, step);
     if (episode_.active()) {
-        update(look, step);
-        episode_.see(look.book, look.now, over_, calm_);
-        if (!episode_.active()) cleared_at_ = look.now;
-    } else if (!over_ && step.suspected > 0 && !look.draining) {
-        Alarm alarm = described(look, step);
-        if (is_many(look, step, alarm)) raise(look, std::move(alarm));
+        update(sample, step);
+        episode_.see(sample.book, sample.now, over_, calm_);
+        if (!episode_.active()) cleared_at_ = sample.now;
+    } else if (!over_ && step.suspected > 0 && !sample.draining) {
+        Alarm alarm = described(sample, step);
+        if (is_many(sample, step, alarm)) raise(sample, std::move(alarm));
     }
     if (over_ && !episode_.active()) wave_.reset();
 }
 
-void SilentWatch::follow(const Sample& look, const ListenerStep& step) {
+void SilentWatch::follow(const Sample& sample, const ListenerStep& step) {
     if (over_ && step.suspected > 0) {
         wave_ = Wave{};
-        wave_->first = wave_->last_mark = noted_first_.value_or(look.now);
+        wave_->first = wave_->last_mark = noted_first_.value_or(sample.now);
         ++waves_;
     }
     if (wave_) {
@@ -50,59 +50,59 @@ void SilentWatch::follow(const Sample& look, const ListenerStep& step) {
         wave_->recovered += step.recovered;
         wave_->suspects = step.suspects;
         wave_->count = std::max(wave_->count, wave_->suspects + wave_->ended());
-        if (step.suspected > 0) wave_->last_mark = look.now;
-        if (step.recovered > 0) wave_->last_answer = noted_answer_.value_or(look.now);
+        if (step.suspected > 0) wave_->last_mark = sample.now;
+        if (step.recovered > 0) wave_->last_answer = noted_answer_.value_or(sample.now);
     }
     noted_first_.reset();
     noted_answer_.reset();
     if (wave_) over_ = step.suspects == 0;
 }
 
-bool SilentWatch::is_many(const Sample& look, const ListenerStep& step, const Alarm& alarm) {
-    const auto min = static_cast<double>(look.settings.drop_least);
+bool SilentWatch::is_many(const Sample& sample, const ListenerStep& step, const Alarm& alarm) {
+    const auto min = static_cast<double>(sample.settings.drop_least);
     const auto suspects = static_cast<double>(step.suspects);
-    const double need = 0.01 * look.settings.drop_percent * static_cast<double>(step.population);
+    const double need = 0.01 * sample.settings.drop_percent * static_cast<double>(step.population);
     if (suspects >= std::max(need, min)) return true;
     if (suspects < std::max(silent_prefix_part * need, min)) return false;
     return 5 * (alarm.count - alarm.elsewhere) >= 4 * alarm.count;
 }
 
 /// Returns the alarm with the suspects' prefixes, which the census provides, since all are still connected.
-Alarm SilentWatch::described(const Sample& look, const ListenerStep& step) const {
+Alarm SilentWatch::described(const Sample& sample, const ListenerStep& step) const {
     Alarm alarm;
     alarm.kind = AlarmKind::peers_silent;
     alarm.listener = step.name;
     alarm.population_before = step.population;
-    put(look, step, alarm);
+    put(sample, step, alarm);
     return alarm;
 }
 
-void SilentWatch::raise(const Sample& look, Alarm alarm) {
-    const bool again = cleared_at_ && look.now - *cleared_at_ < flaps_within;
+void SilentWatch::raise(const Sample& sample, Alarm alarm) {
+    const bool again = cleared_at_ && sample.now - *cleared_at_ < flaps_within;
     calm_ = again ? std::min<milliseconds>(2 * calm_, longest_calm) : first_calm;
     waves_ = 1;
-    reported_at_ = look.now;
-    episode_.raise(look.book, std::move(alarm));
+    reported_at_ = sample.now;
+    episode_.raise(sample.book, std::move(alarm));
 }
 
 /// Updates the figures. Reports the alarm again when the last suspect is gone, and otherwise every few seconds at most.
-void SilentWatch::update(const Sample& look, const ListenerStep& step) {
-    Alarm& alarm = episode_.alarm(look.book);
+void SilentWatch::update(const Sample& sample, const ListenerStep& step) {
+    Alarm& alarm = episode_.alarm(sample.book);
     alarm.population_now = step.population;
     const bool was_over = alarm.silent && alarm.silent->suspects == 0;
     const std::string said = alarm.summary + alarm.cause;
-    put(look, step, alarm);
+    put(sample, step, alarm);
     const bool turned = was_over != over_;
-    if (said == alarm.summary + alarm.cause || (!turned && look.now - reported_at_ < report_every)) return;
-    reported_at_ = look.now;
-    look.book.changed(alarm.id);
+    if (said == alarm.summary + alarm.cause || (!turned && sample.now - reported_at_ < report_every)) return;
+    reported_at_ = sample.now;
+    sample.book.changed(alarm.id);
 }
 
-void SilentWatch::put(const Sample& look, const ListenerStep& step, Alarm& alarm) const {
+void SilentWatch::put(const Sample& sample, const ListenerStep& step, Alarm& alarm) const {
     if (step.suspected > 0) {
         std::vector<IpAddress> suspects;
         std::vector<IpAddress> others;
-        for (const CensusEntry& entry : look.census ? look.census() : std::vector<CensusEntry>()) {
+        for (const CensusEntry& entry : sample.census ? sample.census() : std::vector<CensusEntry>()) {
             if (entry.listener == step.number) (entry.suspect ? suspects : others).push_back(entry.peer);
         }
         PrefixCover found = cover(suspects, others);
@@ -113,12 +113,12 @@ void SilentWatch::put(const Sample& look, const ListenerStep& step, Alarm& alarm
     alarm.took = between(wave_->first, wave_->last_mark);
     alarm.population_now = step.population;
     alarm.population_before = std::max({alarm.population_before, alarm.population_now, alarm.count});
-    alarm.silent = SilentPeers{.since = look.wall - between(wave_->first, look.now),
+    alarm.silent = SilentPeers{.since = sample.wall - between(wave_->first, sample.now),
                                .suspects = wave_->suspects,
                                .recovered = wave_->count - wave_->suspects - wave_->ended(),
                                .lasted = between(wave_->first, wave_->last_answer),
                                .times = waves_};
-    explain_silence(alarm, look.links);
+    explain_silence(alarm, sample.links);
 }
 
 }  // namespace holdfast

@@ -23,7 +23,7 @@ public:
 
     /// Records the times of `suspected` and `recovered` observations.
     void note(const Observation& observation);
-    void look(const Sample& look, const ListenerStep& step);
+    void evaluate(const Sample& sample, const ListenerStep& step);
     void end(AlarmBook& book) { episode_.end(book); }
 
 private:
@@ -42,14 +42,14 @@ private:
         [[nodiscard]] std::size_t ended() const { return marked - std::min(marked, recovered + suspects); }
     };
 
-    void follow(const Sample& look, const ListenerStep& step);
-    [[nodiscard]] static bool is_many(const Sample& look, const ListenerStep& step, const Alarm& alarm);
-    [[nodiscard]] Alarm described(const Sample& look, const ListenerStep& step) const;
-    void raise(const Sample& look, Alarm alarm);
-    void update(const Sample& look, const ListenerStep& step);
-    void put(const Sample& look, const ListenerStep& step, Alarm& alarm) const;
+    void follow(const Sample& sample, const ListenerStep& step);
+    [[nodiscard]] static bool is_many(const Sample& sample, const ListenerStep& step, const Alarm& alarm);
+    [[nodiscard]] Alarm described(const Sample& sample, const ListenerStep& step) const;
+    void raise(const Sample& sample, Alarm alarm);
+    void update(const Sample& sample, const ListenerStep& step);
+    void put(const Sample& sample, const ListenerStep& step, Alarm& alarm) const;
 
-    std::optional<Time> noted_first_;   // since the last look
+    std::optional<Time> noted_first_;   // since the last evaluation
     std::optional<Time> noted_answer_;  // the latest
     std::optional<Wave> wave_;          // also the last one of an active alarm
     bool over_ = true;                  // it has no suspect left

@@ -72,7 +72,7 @@ private:
 
 TEST_F(Silence, NamesThePrefixAndReportsWhenAllHaveAnsweredAgain) {
     suspect(0, 412);
-    gateway_.look();
+    gateway_.evaluate();
     const Alarm alarm = only();
     EXPECT_EQ(alarm.listener, "devices");
     EXPECT_EQ(alarm.summary, "412 fell silent together and do not answer, all of 10.2.0.0/16: a partition");
@@ -138,7 +138,7 @@ TEST_F(Silence, AFewOrStrewnOnesAreNoAlarm) {
 
 TEST_F(Silence, SilenceOfAllIsTheGatewaysOwnNetwork) {
     suspect(0, 1'000);
-    gateway_.look();
+    gateway_.evaluate();
     EXPECT_THAT(only().summary, HasSubstr("the gateway's own network"));
     EXPECT_THAT(only().advice, HasSubstr("holdfast probe --all"));
 }

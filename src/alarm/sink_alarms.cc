@@ -38,8 +38,8 @@ const ForwardingWatch::Kind ForwardingWatch::presence_budget{
     "Require authentication (tokens_file, tls_client), or raise max_closed_unauthenticated in [fleet] if the "
     "devices are yours."};
 
-void ForwardingWatch::look_at(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
-                              const std::string& what) {
+void ForwardingWatch::follow(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
+                             const std::string& what) {
     if (!episode.active() && what.empty()) return;
     std::size_t population = 0;
     for (const ListenerStatus& listener : input.status.listeners) population += listener.connections;
@@ -58,16 +58,16 @@ void ForwardingWatch::look_at(Episode& episode, AlarmBook& book, const AlarmInpu
     episode.see(book, input.now, what.empty(), gone_for);
 }
 
-void ForwardingWatch::look(AlarmBook& book, const AlarmInput& input) {
+void ForwardingWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     const ForwarderStatus nats = input.sink.nats.value_or(ForwarderStatus());
-    look_at(loss_, book, input, stream_loss, nats.loss);
-    look_at(twin_, book, input, twin_gateway, input.fleet.twin.empty() ? nats.rival : input.fleet.twin);
-    look_at(letter_, book, input, dead_letter, nats.dead_letter);
-    look_at(cut_off_, book, input, fleet_cut_off, input.fleet.cut_off);
-    look_at(budget_, book, input, presence_budget, input.fleet.budget);
+    follow(loss_, book, input, stream_loss, nats.loss);
+    follow(twin_, book, input, twin_gateway, input.fleet.twin.empty() ? nats.rival : input.fleet.twin);
+    follow(letter_, book, input, dead_letter, nats.dead_letter);
+    follow(cut_off_, book, input, fleet_cut_off, input.fleet.cut_off);
+    follow(budget_, book, input, presence_budget, input.fleet.budget);
 }
 
-void SessionWatch::look(AlarmBook& book, const AlarmInput& input) {
+void SessionWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     const SessionFigures sessions = input.sink.spool ? input.sink.spool->sessions : SessionFigures();
     const std::uint64_t evicted = sessions.evicted_authenticated + sessions.evicted_unauthenticated;
     const bool wrong = evicted > std::exchange(seen_, evicted);
@@ -121,7 +121,7 @@ void follow(Episode& episode, AlarmKind kind, bool wrong, Explain explain, const
 
 }  // namespace
 
-void SpoolWatch::look(AlarmBook& book, const AlarmInput& input) {
+void SpoolWatch::evaluate(AlarmBook& book, const AlarmInput& input) {
     const SpoolStatus spool = input.sink.spool.value_or(SpoolStatus());
     follow(unreadable_, AlarmKind::spool_unreadable, !spool.read_error.empty(), explain_error, spool, book, input);
     follow(damaged_, AlarmKind::spool_damaged, spool.quarantined_events > 0, explain_damage, spool, book, input);

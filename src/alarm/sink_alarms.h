@@ -16,7 +16,7 @@ class ForwardingWatch {
 public:
     static constexpr std::chrono::seconds gone_for{10};  ///< then the alarm is cleared
 
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     struct Kind {
@@ -29,8 +29,8 @@ private:
     static const Kind dead_letter;
     static const Kind fleet_cut_off;
     static const Kind presence_budget;
-    static void look_at(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
-                        const std::string& what);
+    static void follow(Episode& episode, AlarmBook& book, const AlarmInput& input, const Kind& kind,
+                       const std::string& what);
 
     Episode loss_;
     Episode twin_;
@@ -44,7 +44,7 @@ class SessionWatch {
 public:
     static constexpr std::chrono::seconds quiet_for{60};  ///< then the alarm is cleared
 
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     static void explain(Alarm& alarm, const SessionFigures& sessions);
@@ -58,7 +58,7 @@ class SpoolWatch {
 public:
     static constexpr std::chrono::seconds right_for{3};  ///< then the alarms are cleared
 
-    void look(AlarmBook& book, const AlarmInput& input);
+    void evaluate(AlarmBook& book, const AlarmInput& input);
 
 private:
     static void explain_error(Alarm& alarm, const SpoolStatus& spool);

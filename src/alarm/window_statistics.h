@@ -9,7 +9,8 @@
 
 namespace holdfast {
 
-/// Sums of N counts over a sliding window. Owns an entry for each look with a count above zero. A value; one thread.
+/// Sums of N counts over a sliding window. Owns an entry for each evaluation with a count above zero. A value; one
+/// thread.
 template <std::size_t N>
 class WindowSum {
 public:

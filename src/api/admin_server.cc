@@ -28,7 +28,7 @@ HttpFeed to_feed(std::shared_ptr<EventHub::Subscription> subscription) {
 
 AdminServer::AdminServer(ControlPlane& gateway, ApiOptions options)
     : hub_(options.hub), api_(gateway, [&] {
-          options.wait_aside = [this](const std::function<bool()>& look) { return http_->wait_aside(look); };
+          options.wait_aside = [this](const std::function<bool()>& is_done) { return http_->wait_aside(is_done); };
           return std::move(options);
       }()) {}
 

@@ -34,9 +34,9 @@ struct ApiOptions {
     Spool* spool = nullptr;
     Reload reload = {};
     const ReloadMeter* reloads = nullptr;  ///< for status and metrics; must outlive the API
-    /// Calls `look`, which returns within 100 ms, until it returns true, and blocks no other request. Returns false
+    /// Calls `is_done`, which returns within 100 ms, until it returns true, and blocks no other request. Returns false
     /// without a call if too many requests wait. If empty, a request waits on its own thread.
-    std::function<bool(const std::function<bool()>& look)> wait_aside = {};
+    std::function<bool(const std::function<bool()>& is_done)> wait_aside = {};
     AssetSource assets = {};        ///< files of / and /dashboard/; without it / is the list of the paths
     std::string first_item = {};    ///< a command that sends an item, for status; empty: no such command
     QueryElsewhere elsewhere = {};  ///< requests about devices of other gateways

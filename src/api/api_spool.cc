@@ -85,13 +85,13 @@ ApiAnswer moved_elsewhere(const std::string& group, std::uint64_t after, std::ui
 /// Waits without occupying an admin thread, if wait_aside is set. Returns false if too many requests wait.
 bool Api::wait_for_events(std::uint64_t after, std::chrono::milliseconds wait) {
     const auto deadline = std::chrono::steady_clock::now() + wait;
-    const auto look = [&] {
+    const auto is_done = [&] {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         return left.count() <= 0 || options_.spool->wait_for(after, std::min(left, glance));
     };
     if (options_.spool->wait_for(after, std::chrono::milliseconds(0))) return true;
-    if (options_.wait_aside) return options_.wait_aside(look);
-    while (!look()) continue;
+    if (options_.wait_aside) return options_.wait_aside(is_done);
+    while (!is_done()) continue;
     return true;
 }
 

@@ -12,7 +12,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::chrono::milliseconds between_looks{500};
+constexpr std::chrono::milliseconds between_samples{500};
 constexpr int still_runs = -1;
 
 struct DrainFlags {
@@ -61,7 +61,7 @@ int wait_for_end(const ClientFlags& client) {
     for (;;) {
         const int code = request_and_show(client, {.target = std::string(api_path::drain)}, last);
         if (code != still_runs) return code;
-        std::this_thread::sleep_for(between_looks);
+        std::this_thread::sleep_for(between_samples);
     }
 }
 

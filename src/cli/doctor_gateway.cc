@@ -76,13 +76,13 @@ void reconcile(const AdminAccess& access, GatewayFacts& facts) {
     facts.reconciliation->error = asked.error().message;
 }
 
-void look_at_process(const std::string& address, GatewayAnswer& gateway) {
+void sample_process(const std::string& address, GatewayAnswer& gateway) {
     GatewayFacts& facts = gateway.facts;
     if (gateway.pid <= 0 || !is_process_of_age(gateway.pid, gateway.uptime_s)) return;
     facts.pid = gateway.pid;
     facts.same_network = shares_network_with(gateway.pid).value_or(true);
     facts.sockets =
-        look_at_sockets(gateway.pid, facts.listeners, [](milliseconds time) { std::this_thread::sleep_for(time); });
+        sample_sockets(gateway.pid, facts.listeners, [](milliseconds time) { std::this_thread::sleep_for(time); });
     std::uint16_t port = 0;
     const std::string digits = address.substr(address.rfind(':') + 1);
     std::from_chars(digits.data(), digits.data() + digits.size(), port);
@@ -132,7 +132,7 @@ Result<GatewayAnswer> examine_gateway(const AdminAccess& access) {
     if (!asked.value() || gateway.pid == 0) return Error{not_a_gateway(access, asked.value() ? found : not_found)};
     gateway.facts.reached_at = address;
     reconcile(access, gateway.facts);
-    look_at_process(address, gateway);
+    sample_process(address, gateway);
     return gateway;
 }
 

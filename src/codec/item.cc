@@ -91,7 +91,7 @@ public:
         const simdjson::error_code error = parser_.parse(text, document);
         if (error == simdjson::SUCCESS) [[likely]]
             return classify(document);
-        return second_look(text, error);
+        return decode_again(text, error);
     }
 
     void expect_lines(std::span<const char> window) noexcept { lines_.expect(window); }
@@ -142,7 +142,7 @@ private:
 
     // Classifies a text that simdjson rejected. simdjson reports whichever of several faults it meets first. Two of its
     // limits are not JSON's: depth one short of ours, and numbers that fit no machine type.
-    Decoded second_look(std::string_view text, simdjson::error_code error) {
+    Decoded decode_again(std::string_view text, simdjson::error_code error) {
         if (error == simdjson::MEMALLOC) throw std::bad_alloc();
         if (!simdjson::validate_utf8(text.data(), text.size())) return {BadItem::bad_utf8, {}};
         if (error != simdjson::DEPTH_ERROR && error != simdjson::NUMBER_ERROR) return {BadItem::not_json, {}};

@@ -25,7 +25,7 @@ __m128i copy_block(char* to, const char* from) noexcept {
 }
 
 // Returns true if there was a line break. The last block overlaps the one before.
-bool copy_and_look(char* to, std::string_view json) noexcept {
+bool copy_and_scan(char* to, std::string_view json) noexcept {
     if (json.size() < width) {
         std::copy(json.begin(), json.end(), to);
         return std::any_of(json.begin(), json.end(), is_line_break);
@@ -38,7 +38,7 @@ bool copy_and_look(char* to, std::string_view json) noexcept {
 
 #else
 
-bool copy_and_look(char* to, std::string_view json) noexcept {
+bool copy_and_scan(char* to, std::string_view json) noexcept {
     std::copy(json.begin(), json.end(), to);
     return std::any_of(json.begin(), json.end(), is_line_break);
 }
@@ -49,7 +49,7 @@ bool copy_and_look(char* to, std::string_view json) noexcept {
 
 char* copy_one_line(char* to, std::string_view json) noexcept {
     char* const end = to + json.size();
-    if (copy_and_look(to, json)) std::replace_if(to, end, is_line_break, ' ');
+    if (copy_and_scan(to, json)) std::replace_if(to, end, is_line_break, ' ');
     return end;
 }
 

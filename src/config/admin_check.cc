@@ -167,7 +167,7 @@ class ExposureCheck {
 public:
     ExposureCheck(const ServerConfig& config, std::vector<Violation>& out) : limits_(config.limits), out_(out) {}
 
-    void look_at(const ListenerConfig& listener, std::size_t index) {
+    void check(const ListenerConfig& listener, std::size_t index) {
         const auto report = [&](std::string_view option, const std::string& message) {
             out_.push_back({index, "listener", option, "listener " + in_quotes(listener.name) + ": " + message});
         };
@@ -219,7 +219,7 @@ private:
 
 void warn_of_exposure(const ServerConfig& config, std::vector<Violation>& out) {
     ExposureCheck check(config, out);
-    for (std::size_t i = 0; i < config.listeners.size(); ++i) check.look_at(config.listeners[i], i);
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) check.check(config.listeners[i], i);
 }
 
 }  // namespace holdfast

@@ -83,7 +83,7 @@ void Drainer::check_parting(Connection& connection) {
     const bool waits = receiver_.is_paused() || is_sending || !has_seen_fin(connection.fd);
     const bool is_over = !receiver_.is_paused() && core_.read_since(parting.began) >= parting.max_reading;
     if (late || is_over || !waits) return core_.close(connection, parting.reason, parting.detail);
-    core_.partings.look_again(number, core_.reactor.now());
+    core_.partings.check_again(number, core_.reactor.now());
 }
 
 /// Reads the last bytes of a device that has not sent FIN: it ignores ours or continues to send. Then arms a reset,

@@ -64,7 +64,7 @@ public:
     void add(Token number, Parting parting, SteadyTime now) {
         ++by_listener_[parting.listener];
         partings_.emplace(number, std::move(parting));
-        look_again(number, now);
+        check_again(number, now);
     }
     /// Returns nullptr if the connection is not parting.
     [[nodiscard]] Parting* find(Token number) {
@@ -76,25 +76,25 @@ public:
         --by_listener_[found->second.listener];
         partings_.erase(found);
     }
-    void look_again(Token number, SteadyTime now) { looks_.emplace_back(number, now + quiet); }
+    void check_again(Token number, SteadyTime now) { checks_.emplace_back(number, now + quiet); }
 
     /// Removes and returns the next connection whose check is due, or nullopt if none is.
     [[nodiscard]] std::optional<Token> due(SteadyTime now) {
-        while (!looks_.empty() && looks_.front().second <= now) {
-            const Token number = looks_.front().first;
-            looks_.pop_front();
+        while (!checks_.empty() && checks_.front().second <= now) {
+            const Token number = checks_.front().first;
+            checks_.pop_front();
             if (partings_.contains(number)) return number;
         }
         return std::nullopt;
     }
     /// Returns the time of the next check, or nullopt if there is none.
-    [[nodiscard]] std::optional<SteadyTime> next_look() const {
-        return looks_.empty() ? std::nullopt : std::optional(looks_.front().second);
+    [[nodiscard]] std::optional<SteadyTime> next_check() const {
+        return checks_.empty() ? std::nullopt : std::optional(checks_.front().second);
     }
     /// Returns the time to set a timer for, or nullopt if none is needed or one is set. A timer counts as set until
     /// expired().
     [[nodiscard]] std::optional<SteadyTime> wants_timer() {
-        return std::exchange(has_timer_, !looks_.empty()) ? std::nullopt : next_look();
+        return std::exchange(has_timer_, !checks_.empty()) ? std::nullopt : next_check();
     }
     void expired() noexcept { has_timer_ = false; }
     [[nodiscard]] std::size_t size() const noexcept { return partings_.size(); }
@@ -102,7 +102,7 @@ public:
 
 private:
     std::unordered_map<Token, Parting> partings_;
-    std::deque<std::pair<Token, SteadyTime>> looks_;  // in ascending time
+    std::deque<std::pair<Token, SteadyTime>> checks_;  // in ascending time
     bool has_timer_ = false;
     std::array<std::size_t, 256> by_listener_{};  // by listener number
 };

@@ -17,9 +17,9 @@ TEST(Partings, AreLookedAtInTurnWhileTheyLast) {
     partings.add(1, {.listener = 3}, start);
     partings.add(2, {.listener = 3}, start + milliseconds(10));
     EXPECT_EQ(partings.due(start), std::nullopt);
-    EXPECT_EQ(partings.next_look(), start + Partings::quiet);
+    EXPECT_EQ(partings.next_check(), start + Partings::quiet);
     EXPECT_EQ(partings.due(start + Partings::quiet), Token{1});
-    partings.look_again(1, start + Partings::quiet);
+    partings.check_again(1, start + Partings::quiet);
     partings.remove(2);
     EXPECT_EQ(partings.due(start + Partings::quiet + milliseconds(10)), std::nullopt) << "it has ended";
     EXPECT_EQ(partings.due(start + 2 * Partings::quiet), Token{1});
@@ -27,7 +27,7 @@ TEST(Partings, AreLookedAtInTurnWhileTheyLast) {
     partings.remove(1);
     EXPECT_EQ(partings.size_of(3), 0U);
     EXPECT_EQ(partings.find(1), nullptr);
-    EXPECT_EQ(partings.next_look(), std::nullopt);
+    EXPECT_EQ(partings.next_check(), std::nullopt);
 }
 
 TEST(Partings, WantOneTimerAtATime) {

@@ -16,14 +16,14 @@ namespace holdfast {
 /// first due; one thread.
 class PendingProbes {
 public:
-    static constexpr std::array<std::chrono::milliseconds, 3> looks{
+    static constexpr std::array<std::chrono::milliseconds, 3> check_times{
         std::chrono::milliseconds(400), std::chrono::milliseconds(1'500), std::chrono::milliseconds(5'000)};
     static constexpr std::size_t max = 65'536;  ///< entries of each check; the kernel alone probes the others
 
     struct Pending {
         Token number = 0;
         SteadyTime at;
-        std::size_t look = 0;                 ///< index of the check that is due
+        std::size_t check = 0;                ///< index of the check that is due
         std::chrono::milliseconds silence{};  ///< silence before the probe
         bool watched = true;                  ///< set once a missing answer was reported
         bool overdue = false;                 ///< a missing answer was already reported
@@ -33,27 +33,27 @@ public:
     void add(Token number, SteadyTime now, std::chrono::milliseconds silence, bool watched) {
         waiting_[0].push_back({.number = number, .at = now, .silence = silence, .watched = watched});
     }
-    /// Schedules the next of `looks` for `pending`; does nothing after the last.
-    void look_again(Pending pending) {
-        if (++pending.look < looks.size() && waiting_[pending.look].size() < max)
-            waiting_[pending.look].push_back(pending);
+    /// Schedules the next of `check_times` for `pending`; does nothing after the last.
+    void check_again(Pending pending) {
+        if (++pending.check < check_times.size() && waiting_[pending.check].size() < max)
+            waiting_[pending.check].push_back(pending);
     }
 
     /// Returns the time of the next check, or SteadyTime::max() if the list is empty.
     [[nodiscard]] SteadyTime next_due() const {
         SteadyTime next = SteadyTime::max();
-        for (std::size_t look = 0; look < looks.size(); ++look) {
-            if (!waiting_[look].empty()) next = std::min(next, waiting_[look].front().at + looks[look]);
+        for (std::size_t check = 0; check < check_times.size(); ++check) {
+            if (!waiting_[check].empty()) next = std::min(next, waiting_[check].front().at + check_times[check]);
         }
         return next;
     }
 
-    /// Calls `visit` for each entry that is due. `visit` may call look_again().
+    /// Calls `visit` for each entry that is due. `visit` may call check_again().
     template <typename Visit>
     void due(SteadyTime now, Visit visit) {
-        for (std::size_t look = 0; look < looks.size(); ++look) {
-            std::deque<Pending>& queue = waiting_[look];
-            while (!queue.empty() && now - queue.front().at >= looks[look]) {
+        for (std::size_t check = 0; check < check_times.size(); ++check) {
+            std::deque<Pending>& queue = waiting_[check];
+            while (!queue.empty() && now - queue.front().at >= check_times[check]) {
                 const Pending pending = queue.front();
                 queue.pop_front();
                 visit(pending);
@@ -62,7 +62,7 @@ public:
     }
 
 private:
-    std::array<std::deque<Pending>, looks.size()> waiting_;
+    std::array<std::deque<Pending>, check_times.size()> waiting_;
 };
 
 }  // namespace holdfast

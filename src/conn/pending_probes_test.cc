@@ -15,21 +15,21 @@ TEST(PendingProbes, EachIsCheckedThreeTimesAtMost) {
     list.add(1, start, 2s, true);
     list.add(2, start + 100ms, 2s, true);
     std::vector<Token> seen;
-    const auto look = [&](std::chrono::milliseconds at, bool again) {
+    const auto check = [&](std::chrono::milliseconds at, bool again) {
         list.due(start + at, [&](const PendingProbes::Pending& pending) {
             seen.push_back(pending.number);
-            if (again) list.look_again(pending);
+            if (again) list.check_again(pending);
         });
     };
-    look(399ms, true);
+    check(399ms, true);
     EXPECT_TRUE(seen.empty());
-    look(400ms, true);
+    check(400ms, true);
     EXPECT_EQ(seen, (std::vector<Token>{1}));
-    look(500ms, false);  // connection 2 has answered
+    check(500ms, false);  // connection 2 has answered
     EXPECT_EQ(seen, (std::vector<Token>{1, 2}));
-    look(1'500ms, true);
-    look(5s, true);
-    look(1h, true);
+    check(1'500ms, true);
+    check(5s, true);
+    check(1h, true);
     EXPECT_EQ(seen, (std::vector<Token>{1, 2, 1, 1}));
 }
 
@@ -40,7 +40,7 @@ TEST(PendingProbes, SaysWhenTheNextIsDue) {
     list.add(1, start + 100ms, 2s, true);
     list.add(2, start + 200ms, 2s, true);
     EXPECT_EQ(list.next_due(), start + 500ms);
-    list.due(start + 700ms, [&](const PendingProbes::Pending& pending) { list.look_again(pending); });
+    list.due(start + 700ms, [&](const PendingProbes::Pending& pending) { list.check_again(pending); });
     EXPECT_EQ(list.next_due(), start + 1'600ms);
 }
 

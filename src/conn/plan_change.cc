@@ -37,7 +37,7 @@ void PlanChange::visit(Connection& connection, Token number, const ListenerPolic
     pending_.push_back({number, SteadyTime{}});
 }
 
-bool PlanChange::look_at(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now) {
+bool PlanChange::check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now) {
     Connection* connection = registry.find(pending.number);
     if (connection == nullptr) {
         ++tally_.gone;
@@ -56,7 +56,7 @@ std::optional<SteadyTime> PlanChange::step(Registry& registry, const ListenerPol
                                            std::size_t limit) {
     for (; limit > 0 && next_ < pending_.size(); --limit, ++next_) {
         Pending pending = pending_[next_];
-        if (!look_at(pending, registry, policy, now)) pending_[kept_++] = pending;
+        if (!check(pending, registry, policy, now)) pending_[kept_++] = pending;
     }
     if (next_ < pending_.size()) return now + between_slices;
     pending_.resize(kept_);

@@ -43,7 +43,7 @@ private:
     };
     [[nodiscard]] bool take_over(Connection& connection, const ListenerPolicy& policy, bool however_quiet);
     /// Returns true if the connection has the new plan or has ended.
-    [[nodiscard]] bool look_at(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now);
+    [[nodiscard]] bool check(Pending& pending, Registry& registry, const ListenerPolicy& policy, SteadyTime now);
 
     SteadyTime began_;
     Done done_;

@@ -41,8 +41,8 @@ void ProbeRun::count_alive(const Evidence& evidence, milliseconds waited) {
 }
 
 /// Checks a connection that was active just before. Probes it once a second of silence has passed.
-ProbeRun::Sample ProbeRun::look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
-                                              SteadyTime now) {
+ProbeRun::Sample ProbeRun::check_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
+                                            SteadyTime now) {
     const milliseconds waited = elapsed(waiting.first_probe, now);
     if (evidence.last_heard < waited) {
         count_alive(evidence, waited);
@@ -56,8 +56,8 @@ ProbeRun::Sample ProbeRun::look_at_just_heard(Waiting& waiting, Connection& conn
     return Sample::waits;
 }
 
-ProbeRun::Sample ProbeRun::look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                   SteadyTime now) {
+ProbeRun::Sample ProbeRun::check(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
+                                 SteadyTime now) {
     Connection* connection = registry.find(waiting.number);
     const auto facts = connection == nullptr ? std::nullopt : read_tcp_facts(connection->fd);
     const milliseconds waited = elapsed(waiting.first_probe, now);
@@ -66,7 +66,7 @@ ProbeRun::Sample ProbeRun::look_at(Waiting& waiting, Registry& registry, const s
         return Sample::answered;
     }
     if (!waiting.was_probed && timeout_ > milliseconds(0)) {
-        return look_at_just_heard(waiting, *connection, facts->evidence, now);
+        return check_just_heard(waiting, *connection, facts->evidence, now);
     }
     const milliseconds last_heard = facts->evidence.last_heard;
     const LivenessPlan& plan = policies[connection->listener].plan;
@@ -111,7 +111,7 @@ std::optional<SteadyTime> ProbeRun::step(Registry& registry, const std::vector<L
                                          SteadyTime now, std::size_t limit) {
     for (; limit > 0 && next_ < waiting_.size(); --limit, ++next_) {
         Waiting waiting = waiting_[next_];
-        if (look_at(waiting, registry, policies, now) == Sample::waits) waiting_[kept_++] = waiting;
+        if (check(waiting, registry, policies, now) == Sample::waits) waiting_[kept_++] = waiting;
     }
     if (next_ < waiting_.size()) return now;
     waiting_.resize(kept_);

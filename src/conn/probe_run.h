@@ -55,10 +55,10 @@ private:
     };
 
     enum class Sample : std::uint8_t { answered, waits };
-    [[nodiscard]] Sample look_at(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
-                                 SteadyTime now);
-    [[nodiscard]] Sample look_at_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
-                                            SteadyTime now);
+    [[nodiscard]] Sample check(Waiting& waiting, Registry& registry, const std::vector<ListenerPolicy>& policies,
+                               SteadyTime now);
+    [[nodiscard]] Sample check_just_heard(Waiting& waiting, Connection& connection, const Evidence& evidence,
+                                          SteadyTime now);
     void probe_again(Waiting& waiting, Connection& connection, const LivenessPlan& plan,
                      std::chrono::milliseconds last_heard, SteadyTime now);
     void count_alive(const Evidence& evidence, std::chrono::milliseconds waited);

@@ -25,7 +25,7 @@ ListenerPolicy policy(milliseconds detect_within, std::optional<milliseconds> re
 
 struct Effort {
     std::uint64_t wakes = 0;
-    std::uint64_t looks = 0;
+    std::uint64_t visits = 0;
     std::vector<std::uint64_t> probes;  // by slot - 1
     std::vector<milliseconds> longest_gap;
     std::vector<milliseconds> shortest_between_probes;
@@ -93,13 +93,13 @@ private:
             ++effort.probes[slot - 1];
             return true;
         });
-        const auto look = [&](std::uint32_t slot) {
-            ++effort.looks;
+        const auto visit = [&](std::uint32_t slot) {
+            ++effort.visits;
             const auto gap = std::chrono::floor<milliseconds>(now_ - looked_at[slot - 1]);
             effort.longest_gap[slot - 1] = std::max(effort.longest_gap[slot - 1], gap);
             looked_at[slot - 1] = now_;
         };
-        while (pace_.sweep(now_, look)) {
+        while (pace_.sweep(now_, visit)) {
         }
     }
 };
@@ -115,7 +115,7 @@ TEST_F(PaceTest, WithoutConnectionsNothingWakes) {
 struct EffortRow {
     std::string name;
     std::vector<std::pair<ListenerPolicy, std::uint32_t>> listeners;  ///< with the number of their connections
-    std::uint64_t looks;
+    std::uint64_t visits;
     std::uint64_t wakes;
 };
 
@@ -152,10 +152,10 @@ TEST(Pace, EffortFollowsTheConnectionsAndTheirOwnListeners) {
     };
     for (const EffortRow& row : rows) {
         // A herd's probe ring has steps of its own and shifts the sweep's by less than one of them.
-        const std::uint64_t herd = row.looks > 100'000 ? 1'000 : 0;
+        const std::uint64_t herd = row.visits > 100'000 ? 1'000 : 0;
         const Effort effort = Row().measure(row);
-        EXPECT_LE(effort.looks, row.looks) << row.name;
-        EXPECT_GE(effort.looks, row.looks - herd) << row.name;
+        EXPECT_LE(effort.visits, row.visits) << row.name;
+        EXPECT_GE(effort.visits, row.visits - herd) << row.name;
         EXPECT_GE(effort.wakes, row.wakes) << row.name;
         EXPECT_LE(effort.wakes, row.wakes + herd) << row.name;
     }
@@ -220,11 +220,11 @@ TEST_F(PaceTest, FollowsAChangedDemandAndDropsOneWithoutConnections) {
     listen(policy(seconds(3)));  // added by a reload
     EXPECT_EQ(run(seconds(10)).wakes, 100U);
     connect(1, 1);
-    EXPECT_GT(run(seconds(10)).looks, 1'050U);
+    EXPECT_GT(run(seconds(10)).visits, 1'050U);
     disconnect(101);
-    EXPECT_EQ(run(seconds(10)).looks, 1'000U);
+    EXPECT_EQ(run(seconds(10)).visits, 1'000U);
     pace_.set_demand(0, pace_demand(policy(seconds(30), seconds(2))), now_);
-    EXPECT_EQ(run(seconds(10)).looks, 2'000U);
+    EXPECT_EQ(run(seconds(10)).visits, 2'000U);
     for (std::uint32_t slot = 1; slot <= 100; ++slot) disconnect(slot);
     EXPECT_EQ(pace_.next_step(now_), std::nullopt);
 }
@@ -233,10 +233,10 @@ TEST_F(PaceTest, ALateTurnOwesEachConnectionOneLook) {
     listen(policy(seconds(30)));
     connect(0, 5'000);
     now_ += seconds(60);
-    std::uint64_t looks = 0;
+    std::uint64_t visits = 0;
     int turns = 1;
-    while (pace_.sweep(now_, [&looks](std::uint32_t) { ++looks; })) ++turns;
-    EXPECT_EQ(looks, 5'000U);
+    while (pace_.sweep(now_, [&visits](std::uint32_t) { ++visits; })) ++turns;
+    EXPECT_EQ(visits, 5'000U);
     EXPECT_EQ(turns, 3);
 }
 

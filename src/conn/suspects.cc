@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 namespace {
 
 // Longest delay of a check (100,000 suspects, 256 per slice), and so the longest time that a probe stays forced.
-constexpr milliseconds latest_look{5'000};
+constexpr milliseconds latest_check{5'000};
 constexpr milliseconds first_pause{1'000};
 
 }  // namespace
@@ -36,14 +36,14 @@ milliseconds suspect_probe_pause(const LivenessPlan& plan, milliseconds suspect_
 bool suspect_needs_probe(const LivenessPlan& plan, milliseconds silence) {
     const bool kernel_probes_soon = silence >= plan.idle && plan.interval <= first_pause;
     // The kernel's next probe, an interval after a forced one, must not reach the verdict either.
-    return !kernel_probes_soon && silence + plan.interval + latest_look < plan.user_timeout;
+    return !kernel_probes_soon && silence + plan.interval + latest_check < plan.user_timeout;
 }
 
 void Suspects::mark(Connection& connection, Token number, SteadyTime now) {
     if (connection.suspect) return;
     connection.suspect = true;
     since_.emplace(number, now);
-    due_.push_back({.number = number, .since = now, .at = now + look_every, .probed = now});
+    due_.push_back({.number = number, .since = now, .at = now + check_every, .probed = now});
 }
 
 void Suspects::unmark(Connection& connection, Token number) {
@@ -58,8 +58,8 @@ std::vector<Token> Suspects::all() const {
     return numbers;
 }
 
-bool Suspects::look_at(Due& due, Connection& connection, const LivenessPlan& plan, const Evidence& evidence,
-                       SteadyTime now) {
+bool Suspects::check(Due& due, Connection& connection, const LivenessPlan& plan, const Evidence& evidence,
+                     SteadyTime now) {
     // At the mark the silence was at least a second, so a silence shorter than the time since plus half of that is new.
     // The margin absorbs the kernel's jiffies.
     if (evidence.last_heard < now - due.since + probe_not_needed_within / 2) return true;
@@ -85,13 +85,13 @@ std::optional<SteadyTime> Suspects::step(Registry& registry, const std::vector<L
         if (connection == nullptr || marked == since_.end() || marked->second != due.since) continue;
         const auto facts = read_tcp_facts(connection->fd);
         const LivenessPlan& plan = policies[connection->listener].plan;
-        if (facts && look_at(due, *connection, plan, facts->evidence, now)) {
+        if (facts && check(due, *connection, plan, facts->evidence, now)) {
             end_forced_probe(*connection, plan, facts->evidence.last_heard);
             unmark(*connection, due.number);
             answered(*connection, facts->evidence);
             continue;
         }
-        due.at = now + look_every;
+        due.at = now + check_every;
         due_.push_back(due);
     }
     if (due_.empty()) return std::nullopt;

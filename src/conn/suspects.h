@@ -33,7 +33,7 @@ void end_forced_probe(Connection& connection, const LivenessPlan& plan, std::chr
 class Suspects {
 public:
     /// Time between two checks of a suspect; longer if there are many.
-    static constexpr std::chrono::milliseconds look_every{500};
+    static constexpr std::chrono::milliseconds check_every{500};
     static constexpr std::chrono::milliseconds slice_pause{10};
 
     /// Called for each suspect that answered, after its mark ended.
@@ -60,8 +60,8 @@ private:
         bool forced = false;  ///< TCP_KEEPIDLE is lowered
     };
     /// Returns true if the peer has answered since the mark.
-    [[nodiscard]] static bool look_at(Due& due, Connection& connection, const LivenessPlan& plan,
-                                      const Evidence& evidence, SteadyTime now);
+    [[nodiscard]] static bool check(Due& due, Connection& connection, const LivenessPlan& plan,
+                                    const Evidence& evidence, SteadyTime now);
 
     std::unordered_map<Token, SteadyTime> since_;
     std::deque<Due> due_;  // ordered by `at`

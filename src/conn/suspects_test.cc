@@ -62,9 +62,9 @@ TEST_F(Marks, StayUntilTheyAreTakenAway) {
     suspects_.mark(one, number, now_ + 5s);
     EXPECT_TRUE(one.suspect);
     EXPECT_EQ(suspects_.since(number), now_) << "since the first time";
-    EXPECT_EQ(step(), now_ + Suspects::look_every);
+    EXPECT_EQ(step(), now_ + Suspects::check_every);
     now_ += 500ms;
-    EXPECT_EQ(step(), now_ + Suspects::look_every);
+    EXPECT_EQ(step(), now_ + Suspects::check_every);
     EXPECT_TRUE(one.suspect);
     suspects_.unmark(one, number);
     EXPECT_FALSE(one.suspect);
@@ -82,7 +82,7 @@ TEST_F(Marks, EndWithTheirConnection) {
     Connection& next = connect();  // reuses the slot
     suspects_.mark(next, registry_.number_of(next), now_);
     now_ += 500ms;
-    EXPECT_EQ(step(), now_ + Suspects::look_every);
+    EXPECT_EQ(step(), now_ + Suspects::check_every);
     EXPECT_EQ(suspects_.all().size(), 1U);
 }
 
@@ -94,7 +94,7 @@ TEST_F(Marks, ManyAreLookedAtInSlices) {
     now_ += 500ms;
     EXPECT_EQ(step(60), now_ + Suspects::slice_pause);
     now_ += 10ms;
-    EXPECT_EQ(step(60), now_ - 10ms + Suspects::look_every) << "the first of the slice before";
+    EXPECT_EQ(step(60), now_ - 10ms + Suspects::check_every) << "the first of the slice before";
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ void Sweeper::check_pending(PendingProbes::Pending pending) {
     Connection* connection = core_.registry.find(pending.number);
     if (connection == nullptr) return;
     const auto waited = std::chrono::floor<std::chrono::milliseconds>(core_.reactor.now() - pending.at);
-    if (pending.look == 0) end_probing(*connection, pending.silence + waited);
+    if (pending.check == 0) end_probing(*connection, pending.silence + waited);
     if (!core_.observations.wanted() || !pending.watched || connection->suspect) return;
     const auto facts = read_tcp_facts(connection->fd);
     if (!facts) return;
@@ -61,7 +61,7 @@ void Sweeper::check_pending(PendingProbes::Pending pending) {
         pending.overdue = true;
         notice(*connection, Observation::Kind::overdue, evidence.last_heard);
     }
-    pending_.look_again(pending);
+    pending_.check_again(pending);
 }
 
 /// Ends the forced probe. `silence` is exact if the peer has not answered. TCP_INFO is read only if the plan's first

@@ -283,10 +283,10 @@ std::string Daemon::status_line() const {
 
 /// Describes a reactor that does not turn. A process that was stopped gets time for its first turn.
 std::string Daemon::hanging() const {
-    constexpr std::chrono::milliseconds first_turn{500}, between_looks{10};
+    constexpr std::chrono::milliseconds first_turn{500}, between_checks{10};
     auto silence = server_->silence();
-    for (auto left = first_turn; silence >= Supervision::long_silence && left.count() > 0; left -= between_looks) {
-        std::this_thread::sleep_for(between_looks);
+    for (auto left = first_turn; silence >= Supervision::long_silence && left.count() > 0; left -= between_checks) {
+        std::this_thread::sleep_for(between_checks);
         silence = server_->silence();
     }
     if (silence < Supervision::long_silence) return "";
@@ -339,7 +339,7 @@ void Daemon::guarded(const std::function<void()>& work) noexcept {
 /// Does the periodic work of the main thread at each wake-up.
 void Daemon::watch_over() {
     log_.tick();
-    supervision_->look();
+    supervision_->check();
     relieve_memory();
 }
 

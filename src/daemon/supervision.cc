@@ -32,7 +32,7 @@ milliseconds Supervision::timeout() const {
     return options_.watchdog ? std::clamp(half(*options_.watchdog) / 4, milliseconds(1), usual) : usual;
 }
 
-void Supervision::look() {
+void Supervision::check() {
     check_reactors();
     notify_status();
 }
@@ -65,7 +65,7 @@ void Supervision::ping(bool turning) {
     if (!options_.watchdog || !turning) return;
     const SteadyTime now = clock_.steady();
     if (pinged_ && now - *pinged_ < half(*options_.watchdog)) return;
-    // If the manager did not receive it, the next look() repeats it.
+    // If the manager did not receive it, the next check() repeats it.
     if (notifier_.alive()) pinged_ = now;
 }
 

@@ -13,7 +13,7 @@
 namespace holdfast {
 
 /// Reports to the service manager that the daemon is alive, as long as every reactor turns, and a status line. Logs a
-/// reactor that does not turn. Used by the main thread; look() never blocks.
+/// reactor that does not turn. Used by the main thread; check() never blocks.
 class Supervision {
 public:
     struct Options {
@@ -27,9 +27,9 @@ public:
 
     Supervision(const Notifier& notifier, Log& log, Options options, const Clock& clock);
 
-    /// Returns the longest time until the next look().
+    /// Returns the longest time until the next check().
     [[nodiscard]] std::chrono::milliseconds timeout() const;
-    void look();
+    void check();
 
 private:
     [[nodiscard]] std::chrono::milliseconds attended_silence();
@@ -42,7 +42,7 @@ private:
     const Options options_;
     const Clock& clock_;
     const std::chrono::milliseconds limit_;  ///< on silence
-    AbsenceDetector absences_;               // detects stops of the process, on the thread of look()
+    AbsenceDetector absences_;               // detects stops of the process, on the thread of check()
     AttendedTime attended_;
     bool hangs_ = false;
     std::optional<SteadyTime> pinged_;

@@ -45,7 +45,7 @@ protected:
         std::vector<std::string> told;
         const SteadyTime end = clock_.steady() + time;
         while (clock_.steady() < end) {
-            supervision.look();
+            supervision.check();
             for (std::array<char, 256> bytes{};;) {
                 const ssize_t size = ::recv(manager_.get(), bytes.data(), bytes.size(), 0);
                 if (size < 0) break;

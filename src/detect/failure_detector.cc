@@ -15,12 +15,13 @@ using std::chrono::seconds;
 
 constexpr milliseconds first_pause = seconds(5);
 constexpr milliseconds longest_pause = std::chrono::minutes(10);
-constexpr milliseconds late_after{400};         // a later answer was overdue when it was checked
-constexpr milliseconds last_look_after{5'500};  // period in which a probe's answer is checked (PendingProbes::looks)
-constexpr double late_share = 0.1;              // of the answers: more than loss explains
-constexpr double overdue_share = 0.25;          // of the probes: more than loss or single failures explain
-constexpr double min_on_time = 32;              // answers that are needed before silence counts
-constexpr double tempo_memory = 2'000.0;        // probes
+constexpr milliseconds late_after{400};  // a later answer was overdue when it was checked
+constexpr milliseconds last_check_after{
+    5'500};                               // period in which a probe's answer is checked (PendingProbes::check_times)
+constexpr double late_share = 0.1;        // of the answers: more than loss explains
+constexpr double overdue_share = 0.25;    // of the probes: more than loss or single failures explain
+constexpr double min_on_time = 32;        // answers that are needed before silence counts
+constexpr double tempo_memory = 2'000.0;  // probes
 
 // By rank: the whole listener, then prefixes.
 constexpr std::array<unsigned, 5> v4_bits{0, 96 + 8, 96 + 16, 96 + 24, 128};
@@ -79,7 +80,7 @@ void FailureDetector::note(const Observation& observation) {
 bool FailureDetector::is_of_an_outage(const Sign& sign) const {
     return std::any_of(rests_.begin(), rests_.end(), [&sign](const auto& each) {
         const auto& [group, rest] = each;
-        return belongs(sign, group) && (rest.under_way || sign.at - rest.settled <= last_look_after);
+        return belongs(sign, group) && (rest.under_way || sign.at - rest.settled <= last_check_after);
     });
 }
 

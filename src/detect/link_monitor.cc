@@ -6,7 +6,7 @@
 
 namespace holdfast {
 
-std::vector<LinkOutage> LinkMonitor::look(Time now) {
+std::vector<LinkOutage> LinkMonitor::check(Time now) {
     const std::map<int, std::string> failed = failed_links();
     if (failed.empty()) {
         if (!learned_ || ways_.empty() || now - *learned_ >= learn_every) {

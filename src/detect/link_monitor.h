@@ -41,7 +41,7 @@ public:
     explicit LinkMonitor(Sources sources) : sources_(std::move(sources)) {}
 
     /// Returns the current outages; call about once a second.
-    [[nodiscard]] std::vector<LinkOutage> look(Time now);
+    [[nodiscard]] std::vector<LinkOutage> check(Time now);
 
 private:
     void learn();

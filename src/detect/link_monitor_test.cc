@@ -17,12 +17,12 @@ class Links : public testing::Test {
 protected:
     Links() {
         for (int i = 0; i < 100; ++i) peers_.push_back(peer(i));
-        EXPECT_THAT(look(), IsEmpty());
+        EXPECT_THAT(check(), IsEmpty());
     }
     static IpAddress peer(int n) { return parse_ip_address("10.0.0." + std::to_string(n)).value(); }
-    std::vector<LinkOutage> look() {
+    std::vector<LinkOutage> check() {
         now_ += seconds(1);
-        return monitor_.look(now_);
+        return monitor_.check(now_);
     }
 
     std::vector<IpAddress> peers_;
@@ -45,35 +45,35 @@ protected:
 
 TEST_F(Links, EachFailureIsNamedAndEnds) {
     interfaces_[2].carrier = false;
-    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "has no carrier", 90}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "has no carrier", 90}));
     interfaces_[2].up = false;
-    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "is switched off", 90}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "is switched off", 90}));
     interfaces_.erase(2);
-    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "is not there any more", 90}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "is not there any more", 90}));
     interfaces_[2] = {"eth0", true, true};
-    EXPECT_THAT(look(), IsEmpty());
+    EXPECT_THAT(check(), IsEmpty());
     interfaces_[3].up = false;
-    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth1", "is switched off", 10}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth1", "is switched off", 10}));
 }
 
 TEST_F(Links, ALostRouteIsNamed) {
     for (int i = 0; i < 90; ++i) errors_[peer(i)] = ENETUNREACH;
-    const auto outages = look();
+    const auto outages = check();
     ASSERT_EQ(outages.size(), 1U);
     EXPECT_EQ(outages[0].interface, "eth0");
     EXPECT_TRUE(outages[0].why.starts_with("has no route to 10.0.0.")) << outages[0].why;
-    for (int second = 0; second < 60; ++second) EXPECT_EQ(look().size(), 1U) << "as long as it lasts";
+    for (int second = 0; second < 60; ++second) EXPECT_EQ(check().size(), 1U) << "as long as it lasts";
     errors_.clear();
-    EXPECT_THAT(look(), IsEmpty());
+    EXPECT_THAT(check(), IsEmpty());
     errors_[peer(3)] = ENETUNREACH;
-    EXPECT_THAT(look(), IsEmpty()) << "of one peer, it is its own route";
+    EXPECT_THAT(check(), IsEmpty()) << "of one peer, it is its own route";
 }
 
 TEST_F(Links, ALinkThatNoConnectionIsBehindMayFail) {
     interfaces_[2].carrier = false;
     peers_.erase(peers_.begin(), peers_.begin() + 90);  // a bridge loses its carrier with its last member
-    EXPECT_THAT(look(), IsEmpty());
-    EXPECT_THAT(look(), IsEmpty());
+    EXPECT_THAT(check(), IsEmpty());
+    EXPECT_THAT(check(), IsEmpty());
 }
 
 TEST_F(Links, AnInterfaceThatNeverHadACarrierIsLeftOut) {
@@ -81,7 +81,7 @@ TEST_F(Links, AnInterfaceThatNeverHadACarrierIsLeftOut) {
     LinkMonitor fresh{{.peers = [this] { return peers_; },
                        .route_to = [](const IpAddress&) { return RouteAnswer{.interface = 2, .error = 0}; },
                        .interface = [this](int index) { return std::optional(interfaces_.at(index)); }}};
-    for (int second = 0; second < 5; ++second) EXPECT_THAT(fresh.look(now_ + seconds(second)), IsEmpty());
+    for (int second = 0; second < 5; ++second) EXPECT_THAT(fresh.check(now_ + seconds(second)), IsEmpty());
 }
 
 TEST_F(Links, ManyReactorsMakeNoLargerSample) {
@@ -98,24 +98,24 @@ TEST_F(Links, ManyReactorsMakeNoLargerSample) {
                                return RouteAnswer{.interface = 2, .error = 0};
                            },
                        .interface = [this](int index) { return std::optional(interfaces_.at(index)); }}};
-    EXPECT_THAT(fresh.look(now_), IsEmpty());
+    EXPECT_THAT(fresh.check(now_), IsEmpty());
     EXPECT_LE(lookups, static_cast<int>(LinkMonitor::max_peers));
     EXPECT_GT(lookups, 10);
 }
 
 TEST_F(Links, NoAnswerOfTheKernelIsNoOutage) {
     answers_ = false;
-    EXPECT_THAT(look(), IsEmpty());
-    EXPECT_THAT(look(), IsEmpty());
+    EXPECT_THAT(check(), IsEmpty());
+    EXPECT_THAT(check(), IsEmpty());
 }
 
 TEST_F(Links, PeersThatCameLaterAreLearned) {
     peers_.clear();
-    for (int i = 0; i < 3; ++i) look();
+    for (int i = 0; i < 3; ++i) check();
     for (int i = 0; i < 50; ++i) peers_.push_back(peer(i));
-    for (int i = 0; i < 3; ++i) look();
+    for (int i = 0; i < 3; ++i) check();
     interfaces_[2].carrier = false;
-    EXPECT_THAT(look(), ElementsAre(LinkOutage{"eth0", "has no carrier", 100}));
+    EXPECT_THAT(check(), ElementsAre(LinkOutage{"eth0", "has no carrier", 100}));
 }
 
 }  // namespace

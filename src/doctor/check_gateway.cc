@@ -66,36 +66,36 @@ constexpr const char* why_live =
     "Detection hangs on what each socket really has, not on what was meant: SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, "
     "TCP_KEEPCNT and TCP_USER_TIMEOUT are read from living connections.";
 
-Finding classify_by_timers(const SocketLook& look) {
-    const std::uint64_t all = look.timers_running + look.timers_missing;
+Finding classify_by_timers(const SocketSample& sample) {
+    const std::uint64_t all = sample.timers_running + sample.timers_missing;
     Finding finding{.id = "live_sockets",
                     .found = all == 0 ? "no connection yet"
-                                      : human_count(look.timers_running) + " of " + human_count(all) +
+                                      : human_count(sample.timers_running) + " of " + human_count(all) +
                                             " connections have a running timer",
-                    .why = "The options of living sockets could not be read: " + look.obstacle +
+                    .why = "The options of living sockets could not be read: " + sample.obstacle +
                            ". What /proc/net/tcp tells instead is whether a timer runs.",
                     .command = "sudo holdfast doctor"};
-    finding.verdict = look.timers_missing > 0 ? Verdict::wrong : Verdict::warning;
-    if (look.timers_missing > 0) finding.why += " A connection without one is never asked: keep-alive is off on it.";
+    finding.verdict = sample.timers_missing > 0 ? Verdict::wrong : Verdict::warning;
+    if (sample.timers_missing > 0) finding.why += " A connection without one is never asked: keep-alive is off on it.";
     return finding;
 }
 
-Finding classify_sample(const GatewayFacts& gateway, const SocketLook& look, const std::string& command) {
+Finding classify_sample(const GatewayFacts& gateway, const SocketSample& sample, const std::string& command) {
     Finding finding{.id = "live_sockets", .found = "", .why = why_live, .command = command};
     std::size_t differ = 0;
     std::string example;
-    for (const SocketSeen& socket : look.connections) {
+    for (const SocketSeen& socket : sample.connections) {
         const DemandedListener* listener = listener_of(gateway.listeners, socket.local.port);
         if (listener == nullptr) continue;
         const std::string difference = differences(socket.options, listener->plan);
         if (difference.empty()) continue;
         if (differ++ == 0) example = to_string(socket.peer) + " has " + difference;
     }
-    const std::string looked = human_count(look.connections.size());
-    finding.found = look.connections.empty()
+    const std::string looked = human_count(sample.connections.size());
+    finding.found = sample.connections.empty()
                         ? "no connection yet"
                         : looked + " of " +
-                              human_count(std::max<std::uint64_t>(gateway.connections, look.connections.size())) +
+                              human_count(std::max<std::uint64_t>(gateway.connections, sample.connections.size())) +
                               " looked at: all as planned";
     if (differ > 0) {
         finding.verdict = Verdict::wrong;

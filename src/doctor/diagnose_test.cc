@@ -26,7 +26,7 @@ struct Scene {
     GatewayFacts gateway = sound_gateway();
 
     Scene() { host.descriptors->soft = host.descriptors->hard; }
-    [[nodiscard]] Findings look() const { return diagnose(host, demand, &gateway); }
+    [[nodiscard]] Findings sample() const { return diagnose(host, demand, &gateway); }
 };
 
 std::map<std::string, Finding> by_id(const Findings& findings) {
@@ -36,13 +36,13 @@ std::map<std::string, Finding> by_id(const Findings& findings) {
 }
 
 TEST(Diagnose, ASoundHostIsSound) {
-    for (const Finding& one : Scene().look()) EXPECT_EQ(one.verdict, Verdict::ok) << one.id << ": " << one.found;
+    for (const Finding& one : Scene().sample()) EXPECT_EQ(one.verdict, Verdict::ok) << one.id << ": " << one.found;
 }
 
 TEST(Diagnose, EveryFindingSaysAllThatAPersonNeeds) {
     Scene nothing_known;
     nothing_known.host = {};
-    for (const Findings& findings : {Scene().look(), nothing_known.look()}) {
+    for (const Findings& findings : {Scene().sample(), nothing_known.sample()}) {
         EXPECT_GE(findings.size(), 20U);
         for (const auto& [id, one] : by_id(findings)) {
             EXPECT_THAT(one.found, Not(IsEmpty())) << id;
@@ -56,7 +56,7 @@ TEST(Diagnose, EveryFindingSaysAllThatAPersonNeeds) {
 TEST(Diagnose, WhatCannotBeReadIsNeverCalledGood) {
     Scene scene;
     scene.host = {};
-    const auto findings = by_id(scene.look());
+    const auto findings = by_id(scene.sample());
     for (const char* const id : {"descriptors", "nr_open", "file_max", "epoll_watches", "memory", "tcp_mem",
                                  "somaxconn", "syn_backlog", "netdev_backlog", "port_range", "clock", "clocksource"}) {
         EXPECT_EQ(findings.at(id).verdict, Verdict::warning) << id;
@@ -88,7 +88,7 @@ class OneThingSpoilt : public testing::TestWithParam<Spoilt> {};
 TEST_P(OneThingSpoilt, IsFoundAndNothingElse) {
     Scene scene;
     GetParam().spoil(scene);
-    for (const Finding& one : scene.look()) {
+    for (const Finding& one : scene.sample()) {
         if (one.id != GetParam().id) {
             EXPECT_EQ(one.verdict, Verdict::ok) << one.id << ": " << one.found;
             continue;
@@ -97,7 +97,7 @@ TEST_P(OneThingSpoilt, IsFoundAndNothingElse) {
         EXPECT_THAT(one.found + " " + one.why, HasSubstr(GetParam().says));
         EXPECT_THAT(one.command, HasSubstr(GetParam().command));
     }
-    EXPECT_EQ(by_id(scene.look()).count(GetParam().id), 1U);
+    EXPECT_EQ(by_id(scene.sample()).count(GetParam().id), 1U);
 }
 
 std::string name_of(const testing::TestParamInfo<Spoilt>& info) { return info.param.name; }
@@ -320,9 +320,9 @@ TEST(Diagnose, OutstandingBytesMayHaveALongerUserTimeout) {
     Scene scene;
     SocketOptions& options = scene.gateway.sockets->connections.front().options;
     options.user_timeout += std::chrono::minutes(5);
-    EXPECT_EQ(by_id(scene.look()).at("live_sockets").verdict, Verdict::wrong);
+    EXPECT_EQ(by_id(scene.sample()).at("live_sockets").verdict, Verdict::wrong);
     options.outstanding = true;
-    EXPECT_EQ(by_id(scene.look()).at("live_sockets").verdict, Verdict::ok);
+    EXPECT_EQ(by_id(scene.sample()).at("live_sockets").verdict, Verdict::ok);
 }
 
 TEST(Diagnose, ReservedPortsAreNotTaken) {
@@ -330,23 +330,23 @@ TEST(Diagnose, ReservedPortsAreNotTaken) {
     scene.demand.listeners.front().address.port = 40'000;
     for (const char* const reserved : {"40000", "7000,39990-40010", "39000-40000"}) {
         scene.host.reserved_ports = reserved;
-        EXPECT_EQ(by_id(scene.look()).at("port_range").verdict, Verdict::ok) << reserved;
+        EXPECT_EQ(by_id(scene.sample()).at("port_range").verdict, Verdict::ok) << reserved;
     }
     for (const char* const reserved : {"", "7000", "4000", "40001-40100", "-", ",,"}) {
         scene.host.reserved_ports = reserved;
-        EXPECT_EQ(by_id(scene.look()).at("port_range").verdict, Verdict::warning) << reserved;
+        EXPECT_EQ(by_id(scene.sample()).at("port_range").verdict, Verdict::warning) << reserved;
     }
 }
 
 TEST(Diagnose, TheQuietestListenerDecidesAboutConntrack) {
     Scene scene;
     scene.host.conntrack->established_s = 60;
-    EXPECT_EQ(by_id(scene.look()).at("conntrack_timeout").verdict, Verdict::ok);
+    EXPECT_EQ(by_id(scene.sample()).at("conntrack_timeout").verdict, Verdict::ok);
     DemandedListener quiet = sound_listener();
     quiet.name = "meters";
     quiet.plan = plan_liveness(std::chrono::minutes(10)).value();
     scene.demand.listeners.push_back(quiet);
-    const Finding finding = by_id(scene.look()).at("conntrack_timeout");
+    const Finding finding = by_id(scene.sample()).at("conntrack_timeout");
     EXPECT_EQ(finding.verdict, Verdict::wrong);
     EXPECT_THAT(finding.found, HasSubstr("\"meters\" asks after 200s"));
 }
@@ -354,7 +354,7 @@ TEST(Diagnose, TheQuietestListenerDecidesAboutConntrack) {
 TEST(Diagnose, ConntrackThatIsNotLoadedIsGood) {
     Scene scene;
     scene.host.conntrack.reset();
-    EXPECT_EQ(by_id(scene.look()).at("conntrack").verdict, Verdict::ok);
+    EXPECT_EQ(by_id(scene.sample()).at("conntrack").verdict, Verdict::ok);
 }
 
 TEST(Finding, JsonCountsWhatIsNotWell) {

@@ -125,7 +125,7 @@ struct ListeningSeen {
 };
 
 /// Observations of a gateway's sockets.
-struct SocketLook {
+struct SocketSample {
     std::vector<SocketSeen> connections;  ///< a sample; unexpected ones were read twice
     std::vector<ListeningSeen> listening;
     std::string obstacle;  ///< why no socket could be opened, with a remedy; empty if they could
@@ -156,7 +156,7 @@ struct GatewayFacts {
     bool same_network = true;                 ///< this process sees the same network settings
     std::vector<Endpoint> admin_listens_on;   ///< from the kernel
     std::vector<DemandedListener> listeners;  ///< with the plan that the gateway reports
-    std::optional<SocketLook> sockets;
+    std::optional<SocketSample> sockets;
     std::optional<ReconciliationSeen> reconciliation;  ///< nullopt: the gateway has none yet
 };
 

@@ -38,8 +38,8 @@ constexpr unsigned state_listen = 10;
 // Listening sockets have low numbers; the rest of the sample is spread evenly.
 constexpr std::size_t first_descriptors = 64;
 constexpr std::size_t spread_descriptors = 256;
-constexpr int second_looks = 5;
-constexpr std::chrono::milliseconds between_looks{300};
+constexpr int second_samples = 5;
+constexpr std::chrono::milliseconds between_samples{300};
 
 template <typename T>
 bool parse_hex(std::string_view text, T& out) {
@@ -116,7 +116,8 @@ private:
     UniqueFd fd_;
 };
 
-void look_at(const UniqueFd& fd, int descriptor, const std::vector<DemandedListener>& listeners, SocketLook& look) {
+void add_socket(const UniqueFd& fd, int descriptor, const std::vector<DemandedListener>& listeners,
+                SocketSample& sample) {
     if (!fd.valid() || get_int(fd.get(), SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP) return;
     tcp_info info{};
     socklen_t length = sizeof info;
@@ -127,9 +128,9 @@ void look_at(const UniqueFd& fd, int descriptor, const std::vector<DemandedListe
     const Endpoint at = to_endpoint(local);
     if (listener_of(listeners, at.port) == nullptr) return;
     if (info.tcpi_state == state_listen) {
-        look.listening.push_back({at, info.tcpi_sacked});  // of a listener: its backlog (net/ipv4/tcp.c)
+        sample.listening.push_back({at, info.tcpi_sacked});  // of a listener: its backlog (net/ipv4/tcp.c)
     } else if (info.tcpi_state == state_established && ::getpeername(fd.get(), peer.get(), &peer.length) == 0) {
-        look.connections.push_back({descriptor, at, to_endpoint(peer), read_options(fd.get(), info)});
+        sample.connections.push_back({descriptor, at, to_endpoint(peer), read_options(fd.get(), info)});
     }
 }
 
@@ -139,22 +140,22 @@ bool as_planned(const SocketSeen& seen, const std::vector<DemandedListener>& lis
 }
 
 /// Reads an unexpected socket again: as planned by now, gone, or unchanged.
-void look_again(const OtherProcess& process, const std::vector<DemandedListener>& listeners, const Pause& pause,
-                SocketLook& look) {
-    for (int i = 0; i < second_looks; ++i) {
+void confirm_surprises(const OtherProcess& process, const std::vector<DemandedListener>& listeners, const Pause& pause,
+                       SocketSample& sample) {
+    for (int i = 0; i < second_samples; ++i) {
         const auto surprise = [&](const SocketSeen& one) { return !as_planned(one, listeners); };
-        if (std::none_of(look.connections.begin(), look.connections.end(), surprise)) return;
-        pause(between_looks);
+        if (std::none_of(sample.connections.begin(), sample.connections.end(), surprise)) return;
+        pause(between_samples);
         std::vector<SocketSeen> kept;
-        for (const SocketSeen& before : look.connections) {
-            SocketLook now;
+        for (const SocketSeen& before : sample.connections) {
+            SocketSample now;
             if (surprise(before)) {
-                look_at(process.open(before.descriptor), before.descriptor, listeners, now);
+                add_socket(process.open(before.descriptor), before.descriptor, listeners, now);
                 if (now.connections.empty() || now.connections.front().peer != before.peer) continue;
             }
             kept.push_back(now.connections.empty() ? before : now.connections.front());
         }
-        look.connections = std::move(kept);
+        sample.connections = std::move(kept);
     }
 }
 
@@ -166,13 +167,13 @@ std::string obstacle_of(int error) {
     return std::string("opening the gateway's sockets fails (") + std::strerror(error) + ")";
 }
 
-void count_timers(int pid, const std::vector<DemandedListener>& listeners, SocketLook& look) {
+void count_timers(int pid, const std::vector<DemandedListener>& listeners, SocketSample& sample) {
     each_row(pid, [&](const TcpRow& row) {
         if (row.state != state_established || listener_of(listeners, row.local.port) == nullptr) return;
         if (row.timer == 0 && row.send_queue == 0) {
-            ++look.timers_missing;
+            ++sample.timers_missing;
         } else {
-            ++look.timers_running;
+            ++sample.timers_running;
         }
     });
 }
@@ -199,20 +200,21 @@ std::optional<TcpRow> parse_tcp_row(std::string_view line) {
     return row;
 }
 
-SocketLook look_at_sockets(int pid, const std::vector<DemandedListener>& listeners, const Pause& pause) {
-    SocketLook look;
+SocketSample sample_sockets(int pid, const std::vector<DemandedListener>& listeners, const Pause& pause) {
+    SocketSample sample;
     const OtherProcess process(pid);
     // Every process has standard error, and permission is the same for all descriptors.
     errno = 0;
     const bool permitted = process.open(STDERR_FILENO).valid() || errno == EBADF;
     if (!permitted) {
-        look.obstacle = obstacle_of(errno);
-        count_timers(pid, listeners, look);
-        return look;
+        sample.obstacle = obstacle_of(errno);
+        count_timers(pid, listeners, sample);
+        return sample;
     }
-    for (const int descriptor : process.descriptors()) look_at(process.open(descriptor), descriptor, listeners, look);
-    look_again(process, listeners, pause, look);
-    return look;
+    for (const int descriptor : process.descriptors())
+        add_socket(process.open(descriptor), descriptor, listeners, sample);
+    confirm_surprises(process, listeners, pause, sample);
+    return sample;
 }
 
 std::vector<Endpoint> listening_on(int pid, std::uint16_t port) {

@@ -32,7 +32,7 @@ using Pause = std::function<void(std::chrono::milliseconds)>;
 /// Reads a gateway's sockets: opens a sample of its descriptors (pidfd_getfd(2)), each for a moment, and reads their
 /// options. Unexpected ones are read again for up to 1.5 s, since a probe or a reload may be under way. Without
 /// permission, reports why and counts timers in /proc/net/tcp instead.
-[[nodiscard]] SocketLook look_at_sockets(int pid, const std::vector<DemandedListener>& listeners, const Pause& pause);
+[[nodiscard]] SocketSample sample_sockets(int pid, const std::vector<DemandedListener>& listeners, const Pause& pause);
 
 /// Returns the addresses with this port on which the process's network namespace listens.
 [[nodiscard]] std::vector<Endpoint> listening_on(int pid, std::uint16_t port);

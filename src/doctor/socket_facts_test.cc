@@ -76,41 +76,41 @@ protected:
 TEST_F(OwnSockets, AreSeenWithTheirOptions) {
     connect();
     connect();
-    const SocketLook look = look_at_sockets(::getpid(), listeners_, no_pause);
-    EXPECT_EQ(look.obstacle, "");
-    ASSERT_EQ(look.listening.size(), 1U);
-    EXPECT_EQ(look.listening.front().backlog, 7U);
-    ASSERT_EQ(look.connections.size(), 2U);  // without the devices' ends
-    EXPECT_EQ(look.connections.front().options, options_of(listeners_.front().plan));
+    const SocketSample sample = sample_sockets(::getpid(), listeners_, no_pause);
+    EXPECT_EQ(sample.obstacle, "");
+    ASSERT_EQ(sample.listening.size(), 1U);
+    EXPECT_EQ(sample.listening.front().backlog, 7U);
+    ASSERT_EQ(sample.connections.size(), 2U);  // without the devices' ends
+    EXPECT_EQ(sample.connections.front().options, options_of(listeners_.front().plan));
 }
 
 TEST_F(OwnSockets, ASurpriseThatStaysIsReported) {
     connect();
     const int off = 0;
     ASSERT_EQ(::setsockopt(accepted_.front().get(), SOL_SOCKET, SO_KEEPALIVE, &off, sizeof off), 0);
-    const SocketLook look = look_at_sockets(::getpid(), listeners_, no_pause);
-    ASSERT_EQ(look.connections.size(), 1U);
-    EXPECT_FALSE(look.connections.front().options.keepalive);
+    const SocketSample sample = sample_sockets(::getpid(), listeners_, no_pause);
+    ASSERT_EQ(sample.connections.size(), 1U);
+    EXPECT_FALSE(sample.connections.front().options.keepalive);
 }
 
 TEST_F(OwnSockets, ASurpriseThatPassesIsNone) {
     connect();
     force_probe(accepted_.front().get());
     int pauses = 0;
-    const SocketLook look = look_at_sockets(::getpid(), listeners_, [&](std::chrono::milliseconds) {
+    const SocketSample sample = sample_sockets(::getpid(), listeners_, [&](std::chrono::milliseconds) {
         if (++pauses == 2) set_keepidle(accepted_.front().get(), listeners_.front().plan.idle);
     });
     EXPECT_EQ(pauses, 2);
-    ASSERT_EQ(look.connections.size(), 1U);
-    EXPECT_EQ(look.connections.front().options, options_of(listeners_.front().plan));
+    ASSERT_EQ(sample.connections.size(), 1U);
+    EXPECT_EQ(sample.connections.front().options, options_of(listeners_.front().plan));
 }
 
 TEST_F(OwnSockets, OneThatClosesWhileItIsLookedAtIsForgotten) {
     connect();
     force_probe(accepted_.front().get());
-    const SocketLook look =
-        look_at_sockets(::getpid(), listeners_, [&](std::chrono::milliseconds) { accepted_.clear(); });
-    EXPECT_TRUE(look.connections.empty());
+    const SocketSample sample =
+        sample_sockets(::getpid(), listeners_, [&](std::chrono::milliseconds) { accepted_.clear(); });
+    EXPECT_TRUE(sample.connections.empty());
 }
 
 TEST_F(OwnSockets, ListeningOnNamesTheAddress) {

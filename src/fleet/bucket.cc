@@ -91,7 +91,7 @@ public:
     std::optional<Error> bind() override;
     bool put(const std::string& key, const std::string& value, std::optional<std::uint64_t> expected) override;
     void purge(const std::string& key, std::uint64_t revision) override;
-    bool look(const std::string& key) override;
+    bool fetch(const std::string& key) override;
     void renew() override {
         renew_ = true;
         wake_.notify_all();
@@ -199,7 +199,7 @@ void NatsBucket::purge(const std::string& key, std::uint64_t revision) {
     natsConnection_PublishString(connection, ("$JS.API.STREAM.PURGE.KV_" + options_.name).c_str(), request.c_str());
 }
 
-bool NatsBucket::look(const std::string& key) {
+bool NatsBucket::fetch(const std::string& key) {
     const StoreHandle kv = store();
     if (kv == nullptr) return false;
     kvEntry* found = nullptr;

@@ -46,7 +46,7 @@ public:
     /// Purges the key up to `revision`, without waiting; a later revision stays. 0: purges any revision.
     virtual void purge(const std::string& key, std::uint64_t revision) = 0;
     /// Reads one key, waits for the server, and reports by saw() or removed(). Returns false without an answer.
-    [[nodiscard]] virtual bool look(const std::string& key) = 0;
+    [[nodiscard]] virtual bool fetch(const std::string& key) = 0;
     /// Restarts the watch.
     virtual void renew() = 0;
     /// Waits for the acknowledgements of all puts. Returns false if some are missing.

@@ -345,7 +345,7 @@ void Fleet::look_up_puzzles() {
     std::size_t done = 0;
     while (done < puzzles_.size() && now - puzzles_[done].second >= until_looked_up) {
         const std::string& id = puzzles_[done].first;
-        if (!devices_->look(to_token(id))) break;  // waits for the server; repeated in a later turn
+        if (!devices_->fetch(to_token(id))) break;  // waits for the server; repeated in a later turn
         const std::lock_guard lock(state_.mutex);
         state_.presence.retry(id);
         ++done;

@@ -371,8 +371,8 @@ std::optional<Presence::Found> Presence::find(const std::string& id) const {
     return Found{read(found->second), found->second.revision};
 }
 
-void Presence::for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& look) const {
-    for (const auto& [id, entry] : entries_) look(id, read(entry));
+void Presence::for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& visit) const {
+    for (const auto& [id, entry] : entries_) visit(id, read(entry));
 }
 
 std::vector<std::string> Presence::held_ids() const {

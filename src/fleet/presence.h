@@ -173,7 +173,7 @@ public:
     [[nodiscard]] Audit audit(std::size_t share,
                               const std::function<std::optional<ConnectionId>(const std::string& id)>& here);
     static constexpr std::chrono::seconds audit_again{2};
-    void for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& look) const;
+    void for_each(const std::function<void(const std::string& id, const PresenceRecord&)>& visit) const;
     [[nodiscard]] std::vector<std::string> held_ids() const;
     /// Forgets records that this gateway saw closed before `before`. Returns those that this gateway must purge, with
     /// their revisions. The time in the record does not count: a step of a wall clock makes no record old.

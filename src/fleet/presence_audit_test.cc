@@ -60,7 +60,7 @@ TEST_F(PresenceAuditTest, ARecordThatIsFoundInTheBucketIsClosed) {
     set_time(0);
     bucket_.put({"d", online_record(), 0});
     one_.presence.begin_snapshot();
-    one_.look("d");
+    one_.check("d");
     one_.presence.end_snapshot();
     set_time(1'000);
     one_.settle();

@@ -48,7 +48,7 @@ bool Presence::is_late(const Entry& entry, const Waiting& claim) const {
 
 /// Ends the claim if the other connection persists for some time, since that one may already have ended.
 void Presence::wait_or_give_up(const std::string& id, const Waiting& claim) {
-    constexpr std::chrono::seconds between_looks{1};
+    constexpr std::chrono::seconds between_lookups{1};
     Waiting late = claim;
     if (claim.claim == Claim::fresh || claim.claim == Claim::delayed) {
         late.claim = Claim::late;
@@ -56,7 +56,7 @@ void Presence::wait_or_give_up(const std::string& id, const Waiting& claim) {
     }
     const auto timeout = late.claim == Claim::contested ? contested_for : until_superseded;
     if (now_ - late.since >= timeout) return tasks_.superseded.push_back(claim.held.conn);
-    wait(id, std::move(late), now_ + between_looks);
+    wait(id, std::move(late), now_ + between_lookups);
 }
 
 /// Returns true if our connection takes the device from the gateway that holds it. Otherwise the connection is denied,

@@ -174,7 +174,7 @@ private:
             }
         }
         for (const std::string& id : gateway.presence.take_puzzles()) {
-            gateway.look(id);
+            gateway.check(id);
             gateway.presence.retry(id);
         }
     }

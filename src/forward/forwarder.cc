@@ -96,13 +96,13 @@ bool Forwarder::ended() {
 void Forwarder::run() {
     while (!ended()) {
         if (!is_ready()) continue;
-        if (!look_at_stream()) continue;
-        look_at_acks();
+        if (!check_stream()) continue;
+        check_acks();
         const bool busy = publish_some();
         save_position(false);
         if (!busy) wait_for_news();
     }
-    if (inbox_) look_at_acks();
+    if (inbox_) check_acks();
     save_position(true);
     inbox_.reset();
     nats_ReleaseThreadMemory();

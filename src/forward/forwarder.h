@@ -138,11 +138,11 @@ private:
     [[nodiscard]] bool is_ready();
     void set_up(NatsLink::Lease lease);
     void begin(NatsLink::Lease lease, const StreamFacts& stream);
-    [[nodiscard]] bool look_at_stream();
+    [[nodiscard]] bool check_stream();
     [[nodiscard]] bool take_finding(const StreamCheck::Finding& finding);
     void take_loss(const StreamCheck::Finding& finding);
-    void look_for_rival(const StreamCheck::Found& found);
-    void look_at_acks();
+    void detect_rival(const StreamCheck::Found& found);
+    void check_acks();
     void take_ack(const PublishAck& ack);
     void take_duplicate(const PublishAck& ack);
     void note_published();

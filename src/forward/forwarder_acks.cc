@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-void Forwarder::look_at_acks() {
+void Forwarder::check_acks() {
     refusal_.clear();
     goes_back_ = false;
     for (const PublishAck& ack : inbox_->take(round_)) take_ack(ack);

@@ -62,8 +62,8 @@ void Forwarder::begin(NatsLink::Lease lease, const StreamFacts& stream) {
 }
 
 /// Compares a stream that works, every few seconds. Returns false if the stream must be set up again.
-bool Forwarder::look_at_stream() {
-    const auto finding = check_.look_again(lease_, spool_.now());
+bool Forwarder::check_stream() {
+    const auto finding = check_.check_again(lease_, spool_.now());
     if (!finding) return true;
     if (!finding->ok()) fail(finding->error().message);
     if (!finding->ok() || finding->value().loss) {  // handled at set-up, before more is published
@@ -82,7 +82,7 @@ bool Forwarder::take_finding(const StreamCheck::Finding& finding) {
     if (!finding.cannot_read.empty()) warnings.push_back(unreadable_text(options_.stream, finding.cannot_read));
     report_.warn(warnings);
     if (finding.loss) take_loss(finding);
-    if (finding.newest) look_for_rival(*finding.newest);
+    if (finding.newest) detect_rival(*finding.newest);
     return true;
 }
 
@@ -109,7 +109,7 @@ void Forwarder::take_loss(const StreamCheck::Finding& finding) {
 
 /// Detects a rival. An event of this spool that this spool does not have was published by another process: of a copy,
 /// or before a snapshot was restored.
-void Forwarder::look_for_rival(const StreamCheck::Found& found) {
+void Forwarder::detect_rival(const StreamCheck::Found& found) {
     if (check_.memo().is_own_epoch(found.epoch)) return;
     std::string why = "this spool ends at position " + std::to_string(spool_.status().last);
     if (found.position <= spool_.status().last) {

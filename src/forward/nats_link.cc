@@ -157,7 +157,7 @@ private:
     [[nodiscard]] natsStatus connect_once(Connection& fresh);
     [[nodiscard]] bool pause(unsigned attempts);
     void follow();
-    [[nodiscard]] bool look_at_server();
+    [[nodiscard]] bool check_server();
     void notify_watchers(std::uint64_t up);
     void note_failure(std::string why) {
         const std::lock_guard lock(mutex_);
@@ -280,7 +280,7 @@ void Link::follow() {
             if (!news_->up) continue;
             up = news_->ups;
         }
-        if (known != up && !look_at_server()) {
+        if (known != up && !check_server()) {
             if (!pause(0)) return;
             continue;
         }
@@ -289,7 +289,7 @@ void Link::follow() {
     }
 }
 
-bool Link::look_at_server() {
+bool Link::check_server() {
     char text[512] = "";
     if (natsConnection_GetConnectedUrl(connection(), text, sizeof text) != NATS_OK) return false;
     const auto server = parse_nats_urls(text);

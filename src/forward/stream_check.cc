@@ -72,10 +72,10 @@ Result<StreamCheck::Finding> StreamCheck::set_up(const NatsLink::Lease& lease, W
     return compare(lease, std::move(facts).value(), now, max_behind_at_set_up);
 }
 
-std::optional<Result<StreamCheck::Finding>> StreamCheck::look_again(const NatsLink::Lease& lease, WallTime now) {
+std::optional<Result<StreamCheck::Finding>> StreamCheck::check_again(const NatsLink::Lease& lease, WallTime now) {
     if (Steady::now() - looked_at_ < interval) return std::nullopt;
     looked_at_ = Steady::now();
-    auto facts = look_at_stream(lease, needs_);
+    auto facts = check_stream(lease, needs_);
     if (!facts) {
         static_cast<void>(link_.take_refused_right());  // of this query only: publishing may be permitted
         return std::nullopt;

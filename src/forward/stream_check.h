@@ -57,8 +57,8 @@ public:
     [[nodiscard]] Result<Finding> set_up(const NatsLink::Lease& lease, WallTime now);
     /// Checks the stream again. Returns nullopt if it is not time yet, or if the server does not answer. Errors: the
     /// stream is unsuitable now.
-    [[nodiscard]] std::optional<Result<Finding>> look_again(const NatsLink::Lease& lease, WallTime now);
-    /// Makes the next look_again() check all marks, since a sequence went back.
+    [[nodiscard]] std::optional<Result<Finding>> check_again(const NatsLink::Lease& lease, WallTime now);
+    /// Makes the next check_again() check all marks, since a sequence went back.
     void hurry() {
         looked_at_ = {};
         suspects_ = true;

@@ -24,10 +24,10 @@ bool limits_explain(const StreamFacts& facts, const StreamMemo::Mark& mark, cons
 
 class Comparison {
 public:
-    Comparison(const StreamMemo& memo, const StreamFacts& facts, const MarkLookup& look, LossTime now, bool suspects)
+    Comparison(const StreamMemo& memo, const StreamFacts& facts, const MarkLookup& find, LossTime now, bool suspects)
         : memo_(memo),
           facts_(facts),
-          look_(look),
+          find_(find),
           now_(now),
           suspects_(suspects),
           is_new_(memo.created_ns() != facts.created_ns) {}
@@ -39,10 +39,10 @@ public:
         const bool is_whole = !is_missing(marks.back(), true);
         // A complete backup; or another gateway has recreated the stream, and this one has published since.
         if (is_whole) is_new_ = false;
-        const bool looks_at_all = was_new || suspects_ || !is_whole || facts_.deleted > memo_.deleted();
+        const bool checks_all = was_new || suspects_ || !is_whole || facts_.deleted > memo_.deleted();
         Position before = 0;
         for (const StreamMemo::Mark& mark : marks) {
-            if (is_missing(mark, looks_at_all)) return StreamLoss{before, what(mark)};
+            if (is_missing(mark, checks_all)) return StreamLoss{before, what(mark)};
             before = mark.position;
         }
         return std::nullopt;
@@ -54,7 +54,7 @@ private:
         if (mark.sequence > facts_.last) return true;
         if (mark.sequence < facts_.first) return is_new_ || !limits_explain(facts_, mark, now_);
         if (!reads) return false;
-        switch (look_(mark)) {
+        switch (find_(mark)) {
             case Stored::yes:
                 return false;
             case Stored::unknown:
@@ -83,7 +83,7 @@ private:
 
     const StreamMemo& memo_;
     const StreamFacts& facts_;
-    const MarkLookup& look_;
+    const MarkLookup& find_;
     const LossTime now_;
     const bool suspects_;
     bool is_new_;
@@ -91,10 +91,10 @@ private:
 
 }  // namespace
 
-std::optional<StreamLoss> find_loss(const StreamMemo& memo, const StreamFacts& facts, const MarkLookup& look,
+std::optional<StreamLoss> find_loss(const StreamMemo& memo, const StreamFacts& facts, const MarkLookup& find,
                                     const LossTime& now, bool suspects) {
     if (memo.empty() || memo.stream() != facts.name) return std::nullopt;
-    return Comparison(memo, facts, look, now, suspects).loss();
+    return Comparison(memo, facts, find, now, suspects).loss();
 }
 
 }  // namespace holdfast

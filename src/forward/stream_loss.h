@@ -28,10 +28,10 @@ struct LossTime {
     WallTime wall;
 };
 
-/// Compares the stream with the memo. Messages removed by the stream's own limits are no loss. `look` reads the message
+/// Compares the stream with the memo. Messages removed by the stream's own limits are no loss. `find` reads the message
 /// of the newest mark. The other marks are read if the stream was created again, has deleted messages or lacks the
 /// newest, or if the caller suspects a loss.
 [[nodiscard]] std::optional<StreamLoss> find_loss(const StreamMemo& memo, const StreamFacts& facts,
-                                                  const MarkLookup& look, const LossTime& now, bool suspects = false);
+                                                  const MarkLookup& find, const LossTime& now, bool suspects = false);
 
 }  // namespace holdfast

@@ -235,7 +235,7 @@ std::string right_complaint(const std::string& right) {
            "): give that right in the server's permissions; docs/tasks/publish-to-nats.md lists all that are needed";
 }
 
-std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
+std::optional<Result<StreamFacts>> check_stream(const NatsLink::Lease& lease, const StreamNeeds& needs) {
     const Answer answer = query_stream(lease, needs);
     if (answer.status == NATS_NOT_FOUND) {
         return Error{"the stream " + in_quotes(needs.name) + " is not there any more: it is made again"};

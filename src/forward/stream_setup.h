@@ -68,7 +68,7 @@ struct StreamFacts {
 
 /// Reads the stream without creating it. Returns nullopt if the server does not answer. Waits for it, a few seconds at
 /// most. Errors: it is missing or unsuitable.
-[[nodiscard]] std::optional<Result<StreamFacts>> look_at_stream(const NatsLink::Lease& lease, const StreamNeeds& needs);
+[[nodiscard]] std::optional<Result<StreamFacts>> check_stream(const NatsLink::Lease& lease, const StreamNeeds& needs);
 
 /// Reads the stream, and creates it if it is missing. Waits for the server, a few seconds at most. Errors: it cannot be
 /// created, is unsuitable, or there is no JetStream.

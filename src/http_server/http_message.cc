@@ -215,7 +215,7 @@ bool same_host(std::string_view a, std::string_view b) {
     return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
-bool only_looks(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
+bool only_reads(const RequestHead& head) { return head.method == "GET" || head.method == "HEAD"; }
 
 /// Returns true if the request follows a link, such as from a mail about an alarm. Such a request changes nothing, and
 /// only the user sees the answer.
@@ -257,8 +257,8 @@ std::optional<HttpResponse> RequestGate::refuse(const RequestHead& head, const D
 std::optional<HttpResponse> RequestGate::refuse_access(const RequestHead& head, const AdminTokens& tokens) const {
     const std::string_view given = head.value("Authorization");
     const Access access = tokens.of(given);
-    const bool is_public = only_looks(head) && settings_.is_public && settings_.is_public(head.path());
-    if (access == Access::write || (access == Access::read && only_looks(head)) || is_public) return std::nullopt;
+    const bool is_public = only_reads(head) && settings_.is_public && settings_.is_public(head.path());
+    if (access == Access::write || (access == Access::read && only_reads(head)) || is_public) return std::nullopt;
     if (access == Access::read) {
         return http_error(403, "read_only",
                           "this token may look and not change anything: use one of [admin] token_file");

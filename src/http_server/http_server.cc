@@ -38,7 +38,7 @@ Endpoint HttpServer::address() const noexcept { return loop_->listener().address
 
 void HttpServer::change(DoorSecrets secrets) { loop_->change(std::move(secrets)); }
 
-bool HttpServer::wait_aside(const std::function<bool()>& look) { return loop_->workers().wait_aside(look); }
+bool HttpServer::wait_aside(const std::function<bool()>& is_done) { return loop_->workers().wait_aside(is_done); }
 
 void HttpServer::wake_feeds() noexcept { loop_->wake_feeds(); }
 

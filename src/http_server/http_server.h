@@ -77,7 +77,7 @@ public:
     void change(DoorSecrets secrets);
 
     /// Waits within `answer`: see WorkerPool::wait_aside.
-    [[nodiscard]] bool wait_aside(const std::function<bool()>& look);
+    [[nodiscard]] bool wait_aside(const std::function<bool()>& is_done);
 
     /// Wakes the feeds, which may have events. Any thread.
     void wake_feeds() noexcept;

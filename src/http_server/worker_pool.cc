@@ -40,7 +40,7 @@ bool WorkerPool::run(std::function<void()> job) {
     return true;
 }
 
-bool WorkerPool::wait_aside(const std::function<bool()>& look) {
+bool WorkerPool::wait_aside(const std::function<bool()>& is_done) {
     std::unique_lock lock(mutex_);
     if (aside_ >= limits_.aside) return false;
     ++aside_;
@@ -49,7 +49,7 @@ bool WorkerPool::wait_aside(const std::function<bool()>& look) {
     changed_.notify_all();
     while (!stopping_) {
         lock.unlock();
-        const bool seen = look();
+        const bool seen = is_done();
         lock.lock();
         if (seen) break;
     }

@@ -33,9 +33,9 @@ public:
     /// Returns false if too many jobs wait, or after stop(): the job will not run.
     [[nodiscard]] bool run(std::function<void()> job);
 
-    /// Calls `look`, which returns within 100 ms, until it returns true. Another job runs during the wait. Returns
-    /// false without a call of `look` if too many jobs wait. Within a job.
-    [[nodiscard]] bool wait_aside(const std::function<bool()>& look);
+    /// Calls `is_done`, which returns within 100 ms, until it returns true. Another job runs during the wait. Returns
+    /// false without a call of `is_done` if too many jobs wait. Within a job.
+    [[nodiscard]] bool wait_aside(const std::function<bool()>& is_done);
 
     /// Returns when the running jobs have ended; waiting jobs are dropped. A second call does nothing.
     void stop();

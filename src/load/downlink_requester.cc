@@ -13,9 +13,9 @@ namespace {
 using std::chrono::milliseconds;
 
 // Listing many connections costs the gateway time: once a second at most, and a tenth of the time at most.
-constexpr milliseconds look_interval{1'000};
-constexpr milliseconds soon_look_interval{100};
-constexpr int look_share = 10;
+constexpr milliseconds refresh_interval{1'000};
+constexpr milliseconds soon_refresh_interval{100};
+constexpr int refresh_share = 10;
 constexpr milliseconds turn{2};
 constexpr milliseconds last_answer_timeout{500};
 
@@ -37,7 +37,7 @@ DownlinkRequester::DownlinkRequester(const Clock& clock, const LoadOptions& opti
       book_(book),
       gateway_(gateway),
       pace_(options.downlinks_per_second, clock.steady()),
-      next_look_(clock.steady()),
+      next_refresh_(clock.steady()),
       thread_([this] { run(); }) {}
 
 void DownlinkRequester::stop() {
@@ -58,7 +58,7 @@ bool DownlinkRequester::stopped_within(milliseconds pause) {
 
 void DownlinkRequester::run() {
     while (!stopped_within(turn)) {
-        look_if_due();
+        refresh_if_due();
         request_due();
     }
     const std::scoped_lock lock(mutex_);
@@ -66,12 +66,12 @@ void DownlinkRequester::run() {
     changed_.notify_all();
 }
 
-void DownlinkRequester::look_if_due() {
+void DownlinkRequester::refresh_if_due() {
     const bool stale = book_.version() != seen_version_ || targets_.size() != book_.devices();
-    if (stale && book_.devices() > 0 && clock_.steady() >= next_look_) look();
+    if (stale && book_.devices() > 0 && clock_.steady() >= next_refresh_) refresh();
 }
 
-void DownlinkRequester::look() {
+void DownlinkRequester::refresh() {
     const SteadyTime began = clock_.steady();
     seen_version_ = book_.version();
     auto told = gateway_.connections();
@@ -80,7 +80,7 @@ void DownlinkRequester::look() {
     targets_.clear();
     if (!told) {
         trouble_ = told.error().message;
-        next_look_ = soonest_look_ = now + look_interval;
+        next_refresh_ = soonest_refresh_ = now + refresh_interval;
         return;
     }
     for (GatewayConnection& connection : told.value()) {
@@ -95,8 +95,8 @@ void DownlinkRequester::look() {
                          "at --to, with no proxy in between?"
                    : "";
     const auto took = std::chrono::duration_cast<milliseconds>(now - began);
-    soonest_look_ = now + std::max(soon_look_interval, took * look_share);
-    next_look_ = targets_.empty() ? soonest_look_ : now + std::max(look_interval, took * look_share);
+    soonest_refresh_ = now + std::max(soon_refresh_interval, took * refresh_share);
+    next_refresh_ = targets_.empty() ? soonest_refresh_ : now + std::max(refresh_interval, took * refresh_share);
 }
 
 void DownlinkRequester::request_due() {
@@ -111,7 +111,7 @@ void DownlinkRequester::request_due() {
 void DownlinkRequester::request() {
     const DownlinkTarget& target = targets_[choose_target(targets_, options_, ++requested_)];
     if (book_.device_at(target.connection.peer) != target.device) {
-        next_look_ = soonest_look_;
+        next_refresh_ = soonest_refresh_;
         return;
     }
     const std::uint64_t number = book_.request(target.device, clock_.steady());

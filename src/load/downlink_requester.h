@@ -65,8 +65,8 @@ public:
 
 private:
     void run();
-    void look_if_due();
-    void look();
+    void refresh_if_due();
+    void refresh();
     void request_due();
     void request();
     [[nodiscard]] bool stopped_within(std::chrono::milliseconds pause);
@@ -79,8 +79,8 @@ private:
 
     std::vector<DownlinkTarget> targets_;  // sorted by device
     std::uint64_t seen_version_ = 0;       // of the book, at the last list of connections
-    SteadyTime next_look_;
-    SteadyTime soonest_look_;  // after a device turned out to be disconnected
+    SteadyTime next_refresh_;
+    SteadyTime soonest_refresh_;  // after a device turned out to be disconnected
     std::uint64_t requested_ = 0;
     std::string trouble_;
 

@@ -34,7 +34,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds arrival_timeout{2'000};  // for downlinks that are under way at the end
 constexpr milliseconds ack_timeout{3'000};      // without a further ack at the end
-constexpr milliseconds ack_look{10};
+constexpr milliseconds ack_check{10};
 constexpr std::uint64_t spare_descriptors = 32;  // epoll, eventfd, standard streams, libraries
 
 Result<std::uint64_t> raise_descriptor_limit(std::uint64_t connections) {
@@ -252,7 +252,7 @@ void LoadRunner::wait_for_acks() {
         const UplinkCounts now = counts().uplinks;
         if (now.acked == now.numbered) return;
         if (std::exchange(acked, now.acked) != now.acked) progress = clock_.steady();
-        std::this_thread::sleep_for(ack_look);
+        std::this_thread::sleep_for(ack_check);
     }
 }
 

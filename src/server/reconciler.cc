@@ -27,13 +27,13 @@ std::optional<std::size_t> place_of(std::uint64_t inode, const PageVector<HeldSo
 
 }  // namespace
 
-Result<Reconciler::Differences> Reconciler::look() {
+Result<Reconciler::Differences> Reconciler::compare() {
     PageVector<HeldSocket> held = sources_.registry();
     std::sort(held.begin(), held.end(), by_inode);
     std::vector<bool> seen(held.size());
     PageVector<std::uint64_t> strangers;
-    Differences look;
-    look.registry = held.size();
+    Differences differences;
+    differences.registry = held.size();
     auto error = sources_.each_in_kernel([&](const KernelSocket& socket) {
         if (socket.inode == 0) return;
         const auto place = place_of(socket.inode, held);
@@ -41,15 +41,15 @@ Result<Reconciler::Differences> Reconciler::look() {
         seen[*place] = true;
         const HeldSocket& connection = held[*place];
         if (socket.state == TCP_CLOSE_WAIT && !connection.end_is_seen)
-            look.in_close_wait.emplace(socket.inode, connection.number);
+            differences.in_close_wait.emplace(socket.inode, connection.number);
     });
-    if (!error && !strangers.empty()) error = find_orphans(std::move(strangers), look);
+    if (!error && !strangers.empty()) error = find_orphans(std::move(strangers), differences);
     if (error) return *error;
     for (std::size_t i = 0; i < held.size(); ++i) {
-        if (!seen[i] && !held[i].end_is_seen) look.ghosts.insert(held[i].number);
+        if (!seen[i] && !held[i].end_is_seen) differences.ghosts.insert(held[i].number);
     }
-    look.kernel = held.size() - look.ghosts.size() + look.orphans.size();
-    return look;
+    differences.kernel = held.size() - differences.ghosts.size() + differences.orphans.size();
+    return differences;
 }
 
 /// Finds sockets without a connection. Other processes may share the port (reuse_port), so such a socket counts only if
@@ -72,11 +72,12 @@ std::optional<Error> Reconciler::find_orphans(PageVector<std::uint64_t> stranger
     });
 }
 
-std::vector<Token> Reconciler::stuck(const Differences& look) {
+std::vector<Token> Reconciler::stuck(const Differences& differences) {
     const SteadyTime now = clock_.steady();
-    std::erase_if(close_wait_since_, [&look](const auto& each) { return !look.in_close_wait.contains(each.first); });
+    std::erase_if(close_wait_since_,
+                  [&differences](const auto& each) { return !differences.in_close_wait.contains(each.first); });
     std::vector<Token> result;
-    for (const auto& [inode, number] : look.in_close_wait) {
+    for (const auto& [inode, number] : differences.in_close_wait) {
         const SteadyTime since = close_wait_since_.try_emplace(inode, now).first->second;
         if (now - since >= close_wait_grace) result.push_back(number);
     }
@@ -88,10 +89,10 @@ Reconciliation Reconciler::run() {
     const SteadyTime began = clock_.steady();
     Reconciliation result;
     result.at = clock_.wall();
-    auto seen = look();
+    auto seen = compare();
     if (seen && (!seen.value().ghosts.empty() || !seen.value().orphans.empty())) {
-        sources_.wait(second_look_after);
-        auto again = look();
+        sources_.wait(second_comparison_after);
+        auto again = compare();
         if (again) {
             Differences& now = again.value();
             std::erase_if(now.ghosts, [&](Token number) { return !seen.value().ghosts.contains(number); });
@@ -104,15 +105,15 @@ Reconciliation Reconciler::run() {
         result.error = seen.error().message;
         return result;
     }
-    const Differences& look = seen.value();
-    const auto long_waiting = stuck(look);
-    result.registry = look.registry;
-    result.kernel = look.kernel;
-    result.ghosts = look.ghosts.size();
-    result.orphans = look.orphans.size();
+    const Differences& differences = seen.value();
+    const auto long_waiting = stuck(differences);
+    result.registry = differences.registry;
+    result.kernel = differences.kernel;
+    result.ghosts = differences.ghosts.size();
+    result.orphans = differences.orphans.size();
     result.stuck_close_wait = long_waiting.size();
-    for (const Token number : look.ghosts) add_example(number, Discrepancy::Kind::ghost, result);
-    for (const auto& [inode, orphan] : look.orphans) {
+    for (const Token number : differences.ghosts) add_example(number, Discrepancy::Kind::ghost, result);
+    for (const auto& [inode, orphan] : differences.orphans) {
         if (result.examples.size() < max_examples) result.examples.push_back(orphan);
     }
     for (const Token number : long_waiting) add_example(number, Discrepancy::Kind::stuck_close_wait, result);

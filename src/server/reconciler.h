@@ -73,7 +73,7 @@ using OnOwnSocket = std::function<void(std::uint64_t inode, int descriptor)>;
 class Reconciler {
 public:
     static constexpr std::chrono::seconds close_wait_grace{10};
-    static constexpr std::chrono::milliseconds second_look_after{1'000};
+    static constexpr std::chrono::milliseconds second_comparison_after{1'000};
     static constexpr std::size_t max_examples = 100;
 
     /// Inputs of the comparison; tests replace them.
@@ -100,9 +100,9 @@ private:
         std::unordered_map<std::uint64_t, Discrepancy> orphans;  // by inode
         std::unordered_map<std::uint64_t, Token> in_close_wait;  // likewise
     };
-    [[nodiscard]] Result<Differences> look();
+    [[nodiscard]] Result<Differences> compare();
     [[nodiscard]] std::optional<Error> find_orphans(PageVector<std::uint64_t> strangers, Differences& out) const;
-    [[nodiscard]] std::vector<Token> stuck(const Differences& look);
+    [[nodiscard]] std::vector<Token> stuck(const Differences& differences);
     void add_example(Token number, Discrepancy::Kind kind, Reconciliation& out) const;
 
     const Clock& clock_;

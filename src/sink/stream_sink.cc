@@ -20,8 +20,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds look_again{50};    // period of the deadline check, while the reader of a pipe is slow
-constexpr milliseconds retry_pause{500};  // after a failed write to a file
+constexpr milliseconds poll_interval{50};  // period of the deadline check, while the reader of a pipe is slow
+constexpr milliseconds retry_pause{500};   // after a failed write to a file
 constexpr std::size_t spare_buffers = 8;
 constexpr std::size_t largest_spare = std::size_t{1} << 20;
 
@@ -251,7 +251,7 @@ StreamSink::Wrote StreamSink::write_all(const std::string_view all) {
 bool StreamSink::writable_soon() const {
     if (regular_file_) return true;
     pollfd waiting{fd_, POLLOUT, 0};
-    return ::poll(&waiting, 1, static_cast<int>(look_again.count())) > 0;
+    return ::poll(&waiting, 1, static_cast<int>(poll_interval.count())) > 0;
 }
 
 bool StreamSink::past_deadline() const {

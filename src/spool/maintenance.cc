@@ -12,9 +12,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds pause_between{1000};
-constexpr std::chrono::hours between_looks_at_sessions{1};
-constexpr std::size_t damages_looked_at = 16;  // per round
-constexpr unsigned longest_back_off = 5;       // 32 rounds
+constexpr std::chrono::hours between_session_checks{1};
+constexpr std::size_t damages_read = 16;  // per round
+constexpr unsigned longest_back_off = 5;  // 32 rounds
 /// Interval for a spool without new events: a restart of the machine sets its clock back by at most this time.
 constexpr std::chrono::minutes between_saves_of_clock{10};
 /// A device that was away longer starts from its first unacknowledged item again: repeated items, never a lost one.
@@ -74,21 +74,21 @@ void Maintenance::run() {
 }
 
 void Maintenance::keep(bool closing) {
-    look_at_clock();
-    look_at_files();
+    check_clock();
+    check_files();
     seal();
     retain();
-    if (!closing) look_again();
+    if (!closing) read_again();
     save(closing);
     rounds_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Maintenance::look_at_clock() {
+void Maintenance::check_clock() {
     const auto step = parts_.clock.take_step();
     if (step && on_clock_step_) on_clock_step_(*step);
 }
 
-void Maintenance::look_at_files() {
+void Maintenance::check_files() {
     if (!parts_.directory.hold().is_in_place() || !parts_.files.missing().empty()) parts_.files_missing();
     for (const SegmentIndex::Segment& segment : parts_.book.all()) {
         if (segment.current || segment.removed || segment.last < segment.first) continue;
@@ -120,8 +120,8 @@ void Maintenance::save(bool closing) {
     parts_.sessions.end_saving(!failed);
     if (!failed) saved_ = complete;
     if (!failed && news) saved_at_ = now;
-    if (!failed && now - sessions_looked_at_ >= between_looks_at_sessions) {
-        sessions_looked_at_ = now;
+    if (!failed && now - sessions_checked_ >= between_session_checks) {
+        sessions_checked_ = now;
         failed = parts_.control.forget_sessions(now - session_age());
     }
     note("save its state (spool.db)", failed);
@@ -144,11 +144,11 @@ void Maintenance::seal() {
 }
 
 /// Reads unreadable positions again, with back-off, and a part of the quarantine.
-void Maintenance::look_again() {
+void Maintenance::read_again() {
     if (rounds() < reads_due_) return;
-    auto positions = parts_.control.quarantine().behind(looked_at_, damages_looked_at);
+    auto positions = parts_.control.quarantine().behind(looked_at_, damages_read);
     looked_at_ = positions.empty() ? 0 : positions.back();
-    parts_.reader.look_again(std::move(positions));
+    parts_.reader.read_again(std::move(positions));
     reads_failed_ = parts_.reader.figures().error.empty() ? 0 : std::min(reads_failed_ + 1, longest_back_off);
     reads_due_ = rounds() + (std::uint64_t{1} << reads_failed_);
 }

@@ -49,15 +49,15 @@ public:
 
 private:
     void run();
-    void look_at_clock();
-    void look_at_files();
+    void check_clock();
+    void check_files();
     void keep(bool closing);
     void save(bool closing);
     [[nodiscard]] std::chrono::milliseconds session_age() const;
     void seal();
     void retain();
     [[nodiscard]] std::uint64_t event_bytes(const SegmentIndex::Segment& segment) const;
-    void look_again();
+    void read_again();
     [[nodiscard]] bool remove_oldest(const SegmentIndex::Segment& oldest);
     void note(const std::string& what, const std::optional<DbError>& failed);
 
@@ -76,7 +76,7 @@ private:
     Position looked_at_ = 0;       // this thread only: last position of the quarantine that was read again
     Position saved_ = 0;           // this thread only: last position that is complete in spool.db
     WallTime saved_at_;            // this thread only
-    WallTime sessions_looked_at_;  // this thread only
+    WallTime sessions_checked_;    // this thread only
     std::thread thread_;
 };
 

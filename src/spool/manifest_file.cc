@@ -98,29 +98,29 @@ bool may_have_been_sqlite(const std::string& path) {
     return read == magic.substr(0, read.size()) || read.find_first_not_of('\0') == std::string_view::npos;
 }
 
-ControlLook failed_look(const DbError& error, const std::string& path) {
+ManifestCheck failed_check(const DbError& error, const std::string& path) {
     if (error.fault != DbFault::damaged) return {ControlState::unreadable, error};
     return {may_have_been_sqlite(path) ? ControlState::damaged : ControlState::foreign, error};
 }
 
 /// Reads the fields that identify the owner of the file.
-ControlLook look_at_head(Database& database, const std::string& path) {
+ManifestCheck check_head(Database& database, const std::string& path) {
     std::optional<std::int64_t> application;
     std::optional<std::int64_t> schema;
     std::optional<std::int64_t> tables;
-    if (auto failed = database.read_number("PRAGMA application_id", application)) return failed_look(*failed, path);
-    if (auto failed = database.read_number("PRAGMA user_version", schema)) return failed_look(*failed, path);
+    if (auto failed = database.read_number("PRAGMA application_id", application)) return failed_check(*failed, path);
+    if (auto failed = database.read_number("PRAGMA user_version", schema)) return failed_check(*failed, path);
     if (auto failed = database.read_number("SELECT count(*) FROM sqlite_master", tables))
-        return failed_look(*failed, path);
-    ControlLook look;
-    look.schema = schema.value_or(0);
+        return failed_check(*failed, path);
+    ManifestCheck check;
+    check.schema = schema.value_or(0);
     if (application == spool_application) {
-        if (look.schema > spool_schema) look.state = ControlState::newer;
-        return look;
+        if (check.schema > spool_schema) check.state = ControlState::newer;
+        return check;
     }
-    look.state = application == 0 && tables == 0 ? ControlState::unmade : ControlState::foreign;
-    look.error = {DbFault::damaged, SQLITE_CORRUPT, "it has no table"};
-    return look;
+    check.state = application == 0 && tables == 0 ? ControlState::unmade : ControlState::foreign;
+    check.error = {DbFault::damaged, SQLITE_CORRUPT, "it has no table"};
+    return check;
 }
 
 }  // namespace
@@ -167,20 +167,20 @@ std::optional<DbError> make_manifest(const SpoolDirectory& directory, const Mani
     return failed;
 }
 
-ControlLook look_at_control(const std::string& path) {
+ManifestCheck check_manifest(const std::string& path) {
     DbError error;
     auto database = Database::open(path, Database::Use::read, error);
-    if (!database) return failed_look(error, path);
+    if (!database) return failed_check(error, path);
     database->set_busy_timeout_ms(2000);
-    ControlLook look = look_at_head(*database, path);
-    if (look.state != ControlState::whole) return look;
+    ManifestCheck check = check_head(*database, path);
+    if (check.state != ControlState::whole) return check;
     std::optional<std::string> check;
-    if (auto failed = database->read_text("PRAGMA quick_check(1)", check)) return failed_look(*failed, path);
+    if (auto failed = database->read_text("PRAGMA quick_check(1)", check)) return failed_check(*failed, path);
     if (check != "ok") return {ControlState::damaged, {DbFault::damaged, SQLITE_CORRUPT, check.value_or("")}};
     std::optional<std::string> id;
-    if (auto failed = database->read_text(id_of_control, id)) return failed_look(*failed, path);
+    if (auto failed = database->read_text(id_of_control, id)) return failed_check(*failed, path);
     if (!is_id(id)) return {ControlState::unmade, {DbFault::damaged, SQLITE_CORRUPT, "it has no id"}};
-    return look;
+    return check;
 }
 
 std::optional<DbError> read_groups(Database& database, StoredGroups& groups) {

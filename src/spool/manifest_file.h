@@ -53,13 +53,13 @@ enum class ControlState : std::uint8_t {
     damaged,     ///< content that differs from what was written
     unreadable,  ///< failed read: the content is unknown
 };
-struct ControlLook {
+struct ManifestCheck {
     ControlState state = ControlState::whole;
     DbError error;
     std::int64_t schema = 0;
 };
 /// Reads and checks the whole file over a separate connection.
-[[nodiscard]] ControlLook look_at_control(const std::string& path);
+[[nodiscard]] ManifestCheck check_manifest(const std::string& path);
 
 [[nodiscard]] std::optional<DbError> read_groups(Database& database, StoredGroups& groups);
 [[nodiscard]] std::uint32_t check_of_group(std::string_view name, Position position);

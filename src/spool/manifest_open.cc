@@ -75,33 +75,33 @@ Manifest::Opened Manifest::make_again(Opening& opening, const DbError& damage) {
 Manifest::Opened Manifest::open(Opening& opening) {
     const std::string path = opening.directory.control_path();
     if (!opening.contents.control) return make_lost(opening);
-    ControlLook look;
+    ManifestCheck check;
     const auto unreadable = opening.retries.run([&]() -> std::optional<DbError> {
-        look = look_at_control(path);
+        check = check_manifest(path);
         // Content that differs in a fresh read was not damaged.
         for (const auto pause : pauses_before_damage) {
-            if (look.state != ControlState::damaged) break;
+            if (check.state != ControlState::damaged) break;
             std::this_thread::sleep_for(pause);
-            look = look_at_control(path);
+            check = check_manifest(path);
         }
-        return look.state == ControlState::unreadable ? std::optional(look.error) : std::nullopt;
+        return check.state == ControlState::unreadable ? std::optional(check.error) : std::nullopt;
     });
     if (unreadable) return cannot_open(path, *unreadable);
-    switch (look.state) {
+    switch (check.state) {
         case ControlState::whole:
         case ControlState::unreadable:
             break;
         case ControlState::newer:
-            return Error{path + " was made by a newer version of holdfast (schema " + std::to_string(look.schema) +
+            return Error{path + " was made by a newer version of holdfast (schema " + std::to_string(check.schema) +
                          ", this one knows " + std::to_string(spool_schema) +
                          "): run that version, or choose another directory"};
         case ControlState::foreign:
             return Error{path + " is not a spool's: choose an empty or a new directory with --sink spool:DIR"};
         case ControlState::unmade:
             if (opening.contents.segments.empty()) return make_new(opening, {.id = draw_spool_id(), .groups = {}});
-            return make_again(opening, look.error);
+            return make_again(opening, check.error);
         case ControlState::damaged:
-            return make_again(opening, look.error);
+            return make_again(opening, check.error);
     }
     std::unique_ptr<Manifest> control;
     const auto failed = open_present(opening, control);

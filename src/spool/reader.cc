@@ -154,33 +154,33 @@ std::optional<Result<SpoolPage>> SpoolReader::try_to_read(Position after, std::s
 }
 
 Result<SpoolPage> SpoolReader::read(Position after, std::size_t max_events, std::size_t max_bytes) {
-    for (RepeatedLooks looks;;) {
+    for (RepeatedReads reads;;) {
         std::optional<std::chrono::milliseconds> pause;
         {
             const std::lock_guard lock(mutex_);
-            damage_counts_ = looks.is_last_before_damage();
-            failure_counts_ = looks.is_last_before_failure();
+            damage_counts_ = reads.is_last_before_damage();
+            failure_counts_ = reads.is_last_before_failure();
             is_doubtful_ = false;
             if (auto page = try_to_read(after, max_events, max_bytes)) return std::move(*page);
-            pause = is_doubtful_ ? looks.after_damage() : looks.after_failure();
+            pause = is_doubtful_ ? reads.after_damage() : reads.after_failure();
         }
         std::this_thread::sleep_for(pause.value_or(std::chrono::milliseconds(0)));
     }
 }
 
-void SpoolReader::look_again(std::vector<Position> positions) {
+void SpoolReader::read_again(std::vector<Position> positions) {
     {
         const std::lock_guard lock(trouble_mutex_);
         for (const auto& [segment, trouble] : troubles_) positions.push_back(trouble.at);
     }
-    for (const Position position : positions) look_again_at(position);
+    for (const Position position : positions) read_again_at(position);
     forget_trouble([this](Position segment, const Trouble& trouble) {
         const auto span = book_.span_of(trouble.at);
         return !span || span->first != segment || span->removed;
     });
 }
 
-void SpoolReader::look_again_at(Position position) {
+void SpoolReader::read_again_at(Position position) {
     const std::lock_guard lock(mutex_);
     const auto span = book_.span_of(position);
     if (!span || span->removed) return;

@@ -43,7 +43,7 @@ public:
     /// Calls `work` while no connection to that file is open.
     void without(Position segment, const std::function<void()>& work);
     /// Reads these positions, and those that could not be read, over fresh connections.
-    void look_again(std::vector<Position> positions);
+    void read_again(std::vector<Position> positions);
     [[nodiscard]] Figures figures() const;
 
 private:
@@ -69,7 +69,7 @@ private:
     [[nodiscard]] SegmentReader::Found find(Position wanted, SegmentIndex::Span span);
     [[nodiscard]] Went take_damage(SpoolPage& page, Position& wanted, MissingRange hole, Position segment);
     [[nodiscard]] static Went take_hole(SpoolPage& page, Position& wanted, MissingRange hole);
-    void look_again_at(Position position);
+    void read_again_at(Position position);
     void drop(Position segment);
     void note_failure(Position segment, Position at);
     void note_success(Position segment, Position first, Position last);

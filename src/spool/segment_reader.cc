@@ -64,7 +64,7 @@ SegmentReader::Sample SegmentReader::note_failure(Statement& statement) {
     return Sample::failed;
 }
 
-SegmentReader::Sample SegmentReader::look(Statement& statement, Position position) {
+SegmentReader::Sample SegmentReader::fetch(Statement& statement, Position position) {
     statement.bind(1, position);
     const Statement::Step step = statement.step();
     if (step == Statement::Step::failed) return note_failure(statement);
@@ -116,7 +116,7 @@ SegmentReader::Found SegmentReader::find(Position wanted, Position end) {
 SegmentReader::Found SegmentReader::find_one(Position wanted, Position end) {
     why_.clear();
     std::string why;
-    const Sample before = look(at_or_before_, wanted);
+    const Sample before = fetch(at_or_before_, wanted);
     if (before == Sample::failed) return error_;
     if (before == Sample::damaged) why = why_;
     if (before == Sample::row) {
@@ -136,8 +136,8 @@ SegmentReader::Found SegmentReader::find_one(Position wanted, Position end) {
     return MissingRange{wanted, row ? row->first - 1 : end - 1, why};
 }
 
-SegmentReader::Sample SegmentReader::look_behind(Position from, Position end) {
-    const Sample found = look(at_or_behind_, from);
+SegmentReader::Sample SegmentReader::fetch_behind(Position from, Position end) {
+    const Sample found = fetch(at_or_behind_, from);
     if (found != Sample::row || (head_.first >= from && head_.first < end)) return found;
     why_ = "a position where it cannot be";
     return Sample::damaged;
@@ -150,7 +150,7 @@ SegmentReader::Sample SegmentReader::next_good(Position from, Position end, Row&
     int strays = 0;           // steps of one position before a bad row
     std::string why;
     while (from < end) {
-        const Sample found = look_behind(from, end);
+        const Sample found = fetch_behind(from, end);
         if (found == Sample::failed) return found;
         if (found == Sample::nothing) break;
         if (found == Sample::damaged) {
@@ -183,7 +183,7 @@ SegmentReader::Sample SegmentReader::next_good(Position from, Position end, Row&
 Position SegmentReader::first_readable(Position unreadable, Position readable, Position end) {
     while (readable - unreadable > 1 && !failed_) {
         const Position middle = unreadable + (readable - unreadable) / 2;
-        (look_behind(middle, end) == Sample::row ? readable : unreadable) = middle;
+        (fetch_behind(middle, end) == Sample::row ? readable : unreadable) = middle;
     }
     return readable;
 }
@@ -192,7 +192,7 @@ std::optional<DbError> SegmentReader::tail(Position first, Tail& tail) {
     constexpr Position beyond = ~Position{0} >> 1;
     tail = {};
     failed_ = false;
-    const Sample newest = look(at_or_before_, beyond);
+    const Sample newest = fetch(at_or_before_, beyond);
     if (newest == Sample::failed) return error_;
     if (newest == Sample::nothing) return std::nullopt;
     tail.last = first;
@@ -207,7 +207,7 @@ std::optional<DbError> SegmentReader::tail(Position first, Tail& tail) {
     tail.whole = false;
     // The row is damaged, possibly its own numbers. The row before it determines its first position.
     Position begins = first;
-    if (head.first > first && look(at_or_before_, head.first - 1) == Sample::row) {
+    if (head.first > first && fetch(at_or_before_, head.first - 1) == Sample::row) {
         const Row before = load(head_.first);
         begins = before ? before->last() + 1 : head.first;
     }
@@ -237,7 +237,7 @@ std::uint64_t SegmentReader::likely_events_at(Position key, Position begins) {
 }
 
 std::optional<WallTime> SegmentReader::oldest() {
-    if (look(at_or_behind_, 0) != Sample::row) return std::nullopt;
+    if (fetch(at_or_behind_, 0) != Sample::row) return std::nullopt;
     return WallTime{std::chrono::milliseconds(head_.at_ms)};
 }
 
@@ -250,11 +250,11 @@ SegmentReader::Found find_patiently(const std::string& path, std::optional<Segme
         if (error.fault != DbFault::damaged) return error;
         return MissingRange{wanted, end - 1, "SQLite says: " + error.message};
     };
-    for (RepeatedLooks looks;;) {
+    for (RepeatedReads reads;;) {
         SegmentReader::Found found = find();
         if (std::holds_alternative<SegmentReader::Row>(found)) return found;
         const bool failed = std::holds_alternative<DbError>(found);
-        const auto pause = failed ? looks.after_failure() : looks.after_damage();
+        const auto pause = failed ? reads.after_failure() : reads.after_damage();
         if (pause || failed) reader.reset();
         if (!pause) return found;
         std::this_thread::sleep_for(*pause);

@@ -45,13 +45,13 @@ private:
     SegmentReader() = default;
     [[nodiscard]] bool read_epoch(DbError& error);
     /// Sets head_, or why_ or error_.
-    [[nodiscard]] Sample look(Statement& statement, Position position);
+    [[nodiscard]] Sample fetch(Statement& statement, Position position);
     /// Returns the content of a row, or nullptr if it is damaged (sets why_) or cannot be read.
     [[nodiscard]] Row load(Position first);
     [[nodiscard]] Sample note_failure(Statement& statement);
     [[nodiscard]] Sample next_good(Position from, Position end, Row& row);
-    /// Returns look(at_or_behind_, from), but treats a row outside the range as damage.
-    [[nodiscard]] Sample look_behind(Position from, Position end);
+    /// Returns fetch(at_or_behind_, from), but treats a row outside the range as damage.
+    [[nodiscard]] Sample fetch_behind(Position from, Position end);
     [[nodiscard]] Position first_readable(Position unreadable, Position readable, Position end);
     [[nodiscard]] std::uint64_t likely_events_at(Position key, Position begins);
     [[nodiscard]] Found find_one(Position wanted, Position end);

@@ -98,8 +98,8 @@ std::uint64_t SessionTable::check_of(const SessionName& name, std::uint64_t seq)
 
 std::optional<DbError> SessionTable::make(Database& database) {
     std::optional<std::int64_t> present;
-    constexpr const char* look = "SELECT count(*) FROM sqlite_master WHERE name = 'device_session'";
-    if (auto failed = database.read_number(look, present)) return failed;
+    constexpr const char* query = "SELECT count(*) FROM sqlite_master WHERE name = 'device_session'";
+    if (auto failed = database.read_number(query, present)) return failed;
     if (present.value_or(0) > 0) return std::nullopt;
     if (auto failed = database.execute("BEGIN IMMEDIATE")) return failed;
     auto failed = database.execute(table_schema);

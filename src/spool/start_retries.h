@@ -43,7 +43,7 @@ inline constexpr std::chrono::milliseconds pauses_before_damage[] = {
 
 /// Counts reads of a file. Damage counts only if consecutive reads agree: a failed read between them proves nothing
 /// about the content. One thread.
-class RepeatedLooks {
+class RepeatedReads {
 public:
     /// Returns the pause before the next read, or nullopt if the damage counts.
     [[nodiscard]] std::optional<std::chrono::milliseconds> after_damage() { return next(doubts_); }

@@ -63,22 +63,22 @@ TEST_F(StartRetriesTest, EndsWithThePauseThatASignalEnds) {
     EXPECT_EQ(tries_, 2);
 }
 
-TEST(RepeatedLooks, DamageCountsOnlyInARow) {
-    RepeatedLooks looks;
-    EXPECT_TRUE(looks.after_damage() && looks.after_damage() && looks.after_damage());
-    EXPECT_TRUE(looks.is_last_before_damage());
-    EXPECT_TRUE(looks.after_failure());
-    EXPECT_FALSE(looks.is_last_before_damage());
-    EXPECT_TRUE(looks.after_damage() && looks.after_damage() && looks.after_damage());
-    EXPECT_FALSE(looks.after_damage());
+TEST(RepeatedReads, DamageCountsOnlyInARow) {
+    RepeatedReads reads;
+    EXPECT_TRUE(reads.after_damage() && reads.after_damage() && reads.after_damage());
+    EXPECT_TRUE(reads.is_last_before_damage());
+    EXPECT_TRUE(reads.after_failure());
+    EXPECT_FALSE(reads.is_last_before_damage());
+    EXPECT_TRUE(reads.after_damage() && reads.after_damage() && reads.after_damage());
+    EXPECT_FALSE(reads.after_damage());
 }
 
-TEST(RepeatedLooks, FailuresCountInAll) {
-    RepeatedLooks looks;
-    EXPECT_TRUE(looks.after_failure() && looks.after_damage() && looks.after_failure() && looks.after_failure());
-    EXPECT_TRUE(looks.is_last_before_failure());
-    EXPECT_TRUE(looks.after_damage());
-    EXPECT_FALSE(looks.after_failure());
+TEST(RepeatedReads, FailuresCountInAll) {
+    RepeatedReads reads;
+    EXPECT_TRUE(reads.after_failure() && reads.after_damage() && reads.after_failure() && reads.after_failure());
+    EXPECT_TRUE(reads.is_last_before_failure());
+    EXPECT_TRUE(reads.after_damage());
+    EXPECT_FALSE(reads.after_failure());
 }
 
 }  // namespace

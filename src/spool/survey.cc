@@ -15,7 +15,7 @@ constexpr Position safe_distance = Position{1} << 20;
 
 }  // namespace
 
-std::optional<DbError> Survey::look_once(Position first, Facts& facts) const {
+std::optional<DbError> Survey::inspect_once(Position first, Facts& facts) const {
     facts = {};
     const std::string path = parts_.directory.segment_path(first);
     DbError error;
@@ -32,21 +32,21 @@ std::optional<DbError> Survey::look_once(Position first, Facts& facts) const {
 
 /// Reads again, over fresh connections, if content looks damaged or shorter than before. The finding counts if
 /// consecutive reads agree: a failed read between them restarts the count.
-std::optional<DbError> Survey::look(Position first, bool newest, Facts& facts) const {
-    for (RepeatedLooks looks;;) {
-        const auto failed = look_once(first, facts);
+std::optional<DbError> Survey::inspect(Position first, bool newest, Facts& facts) const {
+    for (RepeatedReads reads;;) {
+        const auto failed = inspect_once(first, facts);
         const bool shorter = newest && facts.tail.last < parts_.control.complete() && facts.tail.last > 0;
         if (!failed && facts.tail.whole && !shorter) return std::nullopt;
-        const auto pause = failed ? looks.after_failure() : looks.after_damage();
+        const auto pause = failed ? reads.after_failure() : reads.after_damage();
         if (!pause) return failed;
         std::this_thread::sleep_for(*pause);
     }
 }
 
 /// Reads the newest file. After an orderly stop, spool.db has the newest position even if this file cannot be read.
-std::optional<DbError> Survey::look_at_newest(Position first, Facts& facts) const {
-    if (!parts_.control.was_closed()) return parts_.retries.run([&] { return look(first, true, facts); });
-    if (!look(first, true, facts)) return std::nullopt;
+std::optional<DbError> Survey::inspect_newest(Position first, Facts& facts) const {
+    if (!parts_.control.was_closed()) return parts_.retries.run([&] { return inspect(first, true, facts); });
+    if (!inspect(first, true, facts)) return std::nullopt;
     const Position last = parts_.control.complete();
     facts = {.tail = {.last = last < first ? 0 : last}, .oldest = {}};
     return std::nullopt;
@@ -74,9 +74,9 @@ std::optional<DbError> Survey::run(const std::vector<Position>& segments) {
         const bool newest = i + 1 == segments.size();
         Facts facts;
         if (newest) {
-            if (auto failed = look_at_newest(segments[i], facts)) return failed;
+            if (auto failed = inspect_newest(segments[i], facts)) return failed;
             certain = facts.tail.certain;
-        } else if (look(segments[i], false, facts)) {
+        } else if (inspect(segments[i], false, facts)) {
             facts = {.tail = {.last = segments[i]}, .oldest = {}};  // a later attempt reads it
         }
         if (facts.tail.last == 0) continue;  // the file was begun, but nothing was written to it

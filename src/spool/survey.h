@@ -33,9 +33,9 @@ private:
         SegmentReader::Tail tail;
         std::optional<WallTime> oldest;
     };
-    [[nodiscard]] std::optional<DbError> look(Position first, bool newest, Facts& facts) const;
-    [[nodiscard]] std::optional<DbError> look_once(Position first, Facts& facts) const;
-    [[nodiscard]] std::optional<DbError> look_at_newest(Position first, Facts& facts) const;
+    [[nodiscard]] std::optional<DbError> inspect(Position first, bool newest, Facts& facts) const;
+    [[nodiscard]] std::optional<DbError> inspect_once(Position first, Facts& facts) const;
+    [[nodiscard]] std::optional<DbError> inspect_newest(Position first, Facts& facts) const;
     void enter(Position first, std::optional<Position> next, const Facts& facts);
 
     const Parts parts_;

@@ -146,7 +146,7 @@ private:
     Row row_;
     std::optional<SegmentWriter> segment_;
     std::optional<Position> rowless_;  // first position of the latest file if it closed without a durable row
-    std::size_t damaged_looks_ = 0;    // consecutive damaged reads of the removed file
+    std::size_t damaged_reads_ = 0;    // consecutive damaged reads of the removed file
     WallTime segment_began_;
     std::thread thread_;
 };

@@ -62,10 +62,10 @@ std::optional<DbError> SpoolWriter::replace_segment() {
     const Position first = segment_->first();
     const Position last = parts_.book.last();
     const auto failed = last < first ? std::nullopt : copy_segment(last);
-    if (failed && failed->fault != DbFault::damaged) damaged_looks_ = 0;
-    if (failed && (failed->fault != DbFault::damaged || damaged_looks_++ < std::size(pauses_before_damage)))
+    if (failed && failed->fault != DbFault::damaged) damaged_reads_ = 0;
+    if (failed && (failed->fault != DbFault::damaged || damaged_reads_++ < std::size(pauses_before_damage)))
         return failed;
-    damaged_looks_ = 0;
+    damaged_reads_ = 0;
     const auto segments = parts_.book.all();
     close_segment();
     if (failed) {

@@ -62,12 +62,12 @@ public:
         listener().items += total_ / 30;
         listener().bad_items[0] += now_ % 20 == 0 ? 1 + random_() % 5 : 0;
         listener().connections = total_;
-        return engine.look({.now = time(),
-                            .wall = EventTime(std::chrono::seconds(now_)),
-                            .status = status_,
-                            .sink = {},
-                            .reconciled = nullptr,
-                            .census = [this] { return census(); }});
+        return engine.evaluate({.now = time(),
+                                .wall = EventTime(std::chrono::seconds(now_)),
+                                .status = status_,
+                                .sink = {},
+                                .reconciled = nullptr,
+                                .census = [this] { return census(); }});
     }
 
     /// Ends one connection of the site, which comes back only if it is `away`.

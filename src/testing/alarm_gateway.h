@@ -62,18 +62,18 @@ public:
     /// Advances by a second, and returns the alarms.
     std::vector<Alarm> second() {
         now += std::chrono::seconds(1);
-        return look();
+        return evaluate();
     }
-    std::vector<Alarm> look() {
+    std::vector<Alarm> evaluate() {
         const EventTime wall{std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch())};
-        std::vector<Alarm> news = engine.look({.now = now,
-                                               .wall = wall,
-                                               .status = status,
-                                               .sink = sink,
-                                               .fleet = fleet,
-                                               .reconciled = reconciled ? &*reconciled : nullptr,
-                                               .census = [this] { return living; },
-                                               .links = links});
+        std::vector<Alarm> news = engine.evaluate({.now = now,
+                                                   .wall = wall,
+                                                   .status = status,
+                                                   .sink = sink,
+                                                   .fleet = fleet,
+                                                   .reconciled = reconciled ? &*reconciled : nullptr,
+                                                   .census = [this] { return living; },
+                                                   .links = links});
         told.insert(told.end(), news.begin(), news.end());
         return news;
     }

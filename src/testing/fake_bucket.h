@@ -51,8 +51,8 @@ public:
         if (there != latest_.end() && there->second.revision <= revision) latest_.erase(there);
     }
     [[nodiscard]] std::size_t size() const { return latest_.size(); }
-    void for_each(const std::function<void(const Change&)>& look) const {
-        for (const auto& [id, change] : latest_) look(change);
+    void for_each(const std::function<void(const Change&)>& visit) const {
+        for (const auto& [id, change] : latest_) visit(change);
     }
     [[nodiscard]] const Change* find(const std::string& id) const {
         const auto there = latest_.find(id);
@@ -98,11 +98,11 @@ struct Gateway {
         while (!answers.empty()) answer_one();
         while (watched < bucket.log.size()) watch_one();
         for (const std::string& id : presence.take_puzzles()) {
-            look(id);
+            check(id);
             presence.retry(id);
         }
     }
-    void look(const std::string& id) {
+    void check(const std::string& id) {
         if (const auto* there = bucket.find(id)) return presence.saw(id, there->record, there->revision);
         presence.removed(id, 0);
     }

@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds glance{200};
-constexpr seconds look_every{1};
+constexpr seconds sample_every{1};
 constexpr std::size_t max_questions = 4;
 constexpr std::size_t peers_sampled = 64;  // of each reactor, whose routes are watched
 
@@ -54,7 +54,7 @@ bool Watcher::sleep_until(Time when) {
 
 void Watcher::watch() {
     Time next_glance = std::chrono::steady_clock::now();
-    Time next_look = next_glance;
+    Time next_sample = next_glance;
     while (sleep_until(next_glance)) {
         const Time now = std::chrono::steady_clock::now();
         next_glance = now + glance;
@@ -62,9 +62,9 @@ void Watcher::watch() {
         const bool news = take_answers(now);
         probe_suspects(now);
         // An alarm must not be raised and explained from the half of a partition that one reactor has marked already.
-        const bool due = now >= next_look && !is_settling(now);
-        if (due) next_look = now - next_look > look_every ? now + look_every : next_look + look_every;
-        if (due || news) look(now, due);
+        const bool due = now >= next_sample && !is_settling(now);
+        if (due) next_sample = now - next_sample > sample_every ? now + sample_every : next_sample + sample_every;
+        if (due || news) evaluate(now, due);
     }
     questions_.clear();  // waits for probes under way
 }
@@ -126,11 +126,11 @@ bool Watcher::take_answers(Time now) {
 bool Watcher::is_settling(Time now) const {
     return std::any_of(questions_.begin(), questions_.end(), [now](const Question& question) {
         const Time end = question.asked + question.suspect.timeout;
-        return now >= end - glance && now < end + look_every;
+        return now >= end - glance && now < end + sample_every;
     });
 }
 
-void Watcher::look(Time now, bool sample) {
+void Watcher::evaluate(Time now, bool sample) {
     const ServerStatus status = server_.status();
     const EventTime wall = wall_now();
     std::optional<Reconciliation> reconciled;
@@ -139,14 +139,14 @@ void Watcher::look(Time now, bool sample) {
         if (const auto settings = std::exchange(new_settings_, std::nullopt)) engine_.change(*settings);
         reconciled = reconciled_;
     }
-    const auto changed = engine_.look({.now = now,
-                                       .wall = wall,
-                                       .status = status,
-                                       .sink = options_.sink ? options_.sink() : SinkStatus{},
-                                       .fleet = options_.fleet ? options_.fleet() : FleetStatus{},
-                                       .reconciled = reconciled ? &*reconciled : nullptr,
-                                       .census = [this] { return server_.census(); },
-                                       .links = links_.look(now)});
+    const auto changed = engine_.evaluate({.now = now,
+                                           .wall = wall,
+                                           .status = status,
+                                           .sink = options_.sink ? options_.sink() : SinkStatus{},
+                                           .fleet = options_.fleet ? options_.fleet() : FleetStatus{},
+                                           .reconciled = reconciled ? &*reconciled : nullptr,
+                                           .census = [this] { return server_.census(); },
+                                           .links = links_.check(now)});
     AlarmBoard board = engine_.board();
     const std::size_t active = board.active.size();
     {

@@ -81,7 +81,7 @@ private:
     [[nodiscard]] std::string name_of(std::uint8_t listener) const;
     [[nodiscard]] bool take_answers(Time now);
     [[nodiscard]] bool is_settling(Time now) const;
-    void look(Time now, bool sample);
+    void evaluate(Time now, bool sample);
     void reconcile_regularly();
     /// Returns false when it is time to end.
     [[nodiscard]] bool sleep_until(Time when);

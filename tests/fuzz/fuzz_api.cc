@@ -23,16 +23,16 @@ constexpr std::string_view write_token = "fuzz-write-token-0001";
 constexpr std::string_view read_token = "fuzz-read-token-0001";
 
 /// The client has shown a token that permits reads or control. The server's threads read these.
-std::atomic<bool> may_look = false;
+std::atomic<bool> may_read = false;
 std::atomic<bool> may_act = false;
 
 class Guarded final : public ControlPlane {
 public:
     ServerStatus status() override { return gateway_.status(); }  // /readyz uses it too
-    ConnectionPage list(const ConnectionQuery& query) override { return look(), gateway_.list(query); }
-    std::optional<ConnectionDetail> show(ConnectionId id) override { return look(), gateway_.show(id); }
-    std::vector<ClosedLife> closed(const ClosedQuery& query) override { return look(), gateway_.closed(query); }
-    std::optional<ConnectionId> find(std::string_view device) override { return look(), gateway_.find(device); }
+    ConnectionPage list(const ConnectionQuery& query) override { return read(), gateway_.list(query); }
+    std::optional<ConnectionDetail> show(ConnectionId id) override { return read(), gateway_.show(id); }
+    std::vector<ClosedLife> closed(const ClosedQuery& query) override { return read(), gateway_.closed(query); }
+    std::optional<ConnectionId> find(std::string_view device) override { return read(), gateway_.find(device); }
     std::optional<ProbeAnswer> probe(ConnectionId id, std::chrono::milliseconds timeout) override {
         return act(), gateway_.probe(id, timeout);
     }
@@ -49,7 +49,7 @@ public:
     }
 
 private:
-    static void look() { HOLDFAST_CHECK(may_look); }
+    static void read() { HOLDFAST_CHECK(may_read); }
     static void act() { HOLDFAST_CHECK(may_act); }
 
     FakeControlPlane gateway_;
@@ -116,7 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     const std::string_view input(reinterpret_cast<const char*>(data), size);
     may_act = input.find(write_token) != std::string_view::npos;
-    may_look = may_act || input.find(read_token) != std::string_view::npos;
+    may_read = may_act || input.find(read_token) != std::string_view::npos;
     const UniqueFd client = connect_to(server.value()->address());
     static_cast<void>(::send(client.get(), input.data(), input.size(), MSG_NOSIGNAL));  // it may be refused before
     ::shutdown(client.get(), SHUT_WR);
