@@ -174,9 +174,9 @@ ManifestCheck check_manifest(const std::string& path) {
     database->set_busy_timeout_ms(2000);
     ManifestCheck check = check_head(*database, path);
     if (check.state != ControlState::whole) return check;
-    std::optional<std::string> check;
-    if (auto failed = database->read_text("PRAGMA quick_check(1)", check)) return failed_check(*failed, path);
-    if (check != "ok") return {ControlState::damaged, {DbFault::damaged, SQLITE_CORRUPT, check.value_or("")}};
+    std::optional<std::string> verdict;
+    if (auto failed = database->read_text("PRAGMA quick_check(1)", verdict)) return failed_check(*failed, path);
+    if (verdict != "ok") return {ControlState::damaged, {DbFault::damaged, SQLITE_CORRUPT, verdict.value_or("")}};
     std::optional<std::string> id;
     if (auto failed = database->read_text(id_of_control, id)) return failed_check(*failed, path);
     if (!is_id(id)) return {ControlState::unmade, {DbFault::damaged, SQLITE_CORRUPT, "it has no id"}};
